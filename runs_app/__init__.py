@@ -1,0 +1,1 @@
+"""From trigger to history: queueing, executing, watching and recovering runs."""

@@ -1,0 +1,29 @@
+"""Content-free datagrams ("look") from runners: each bell is a socket in the data folder's `run/`."""
+
+import contextlib
+import os
+import socket
+
+from tempo_site.lib import paths
+
+STATE = "state.bell"  # a run began or ended: settle
+OUTPUT = "output.bell"  # there is more to read
+
+
+def listen(name: str) -> socket.socket:
+    """Bind one bell, non-blocking. A socket left by a predecessor is replaced."""
+    bell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    folder = os.open(paths.bells(), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        (paths.bells() / name).unlink(missing_ok=True)
+        bell.bind(f"/proc/self/fd/{folder}/{name}")  # a socket's path holds 108 bytes, a data folder may be deeper
+    finally:
+        os.close(folder)
+    return bell
+
+
+def drain(bell: socket.socket) -> None:
+    """Take all waiting datagrams: many rings are one."""
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            bell.recv(16)

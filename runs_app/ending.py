@@ -1,0 +1,52 @@
+"""The one way a run ends: a conditional move into a final status, then everybody is told."""
+
+import logging
+from datetime import datetime
+from typing import Any
+
+from runs_app import live
+from runs_app.models import Run
+from runs_app.signals import run_finished
+from runs_app.states import Reason, Status
+from scripts_app import environments
+from tempo_site.lib import paths
+
+logger = logging.getLogger(__name__)
+
+
+def end(run: Run, status: Status, *, now: datetime, only: Status | None = None, **facts: Any) -> bool:
+    """Move a run into a final status and store `facts` (fields of Run) in the same UPDATE.
+
+    Returns False when it was final already, or, with `only`, in another status than that. Nobody has to be told of a
+    run's end yet, so it counts as announced.
+    """
+    row = Run.objects.filter(pk=run.pk, **({"status": only} if only else {}))
+    facts.setdefault("finished_at", now)
+    if not row.move(status, announced_at=now, **facts):
+        return False
+    run.refresh_from_db()
+    if run.is_build and run.environment:
+        _finish_build(run, now)
+    logger.info("run %s ended status=%s reason=%s exit_code=%s", run.pk, run.status, run.reason or "-", run.exit_code)
+    live.publish(run)
+    run_finished.send_robust(Run, run=run)
+    return True
+
+
+def _finish_build(run: Run, now: datetime) -> None:
+    assert run.environment
+    environments.finish(
+        run.environment,
+        folder=paths.run_folder(run.folder),
+        succeeded=run.status == Status.SUCCEEDED,
+        message=run.explain(),
+        now=now,
+        is_interrupted=_was_interrupted(run),
+    )
+
+
+def _was_interrupted(run: Run) -> bool:
+    """Whether a build deserves another try by itself: after a shutdown, or lost for the first time."""
+    if run.status != Status.LOST:
+        return run.reason == Reason.SHUTDOWN
+    return not Run.objects.filter(environment=run.environment, status=Status.LOST).exclude(pk=run.pk).exists()

@@ -1,0 +1,267 @@
+"""The engine: django-q2's pusher, workers and monitor, the ticker and the settler, as threads of the web process."""
+
+import contextlib
+import fcntl
+import logging
+import os
+import queue
+import select
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import psutil
+from django.conf import settings
+from django.db import close_old_connections, connection, connections, transaction
+from django.db.models.signals import post_save
+from django.utils import timezone
+from django_q.brokers import get_broker
+from django_q.models import OrmQ
+from django_q.monitor import monitor
+from django_q.pusher import pusher
+from django_q.scheduler import scheduler as q2_scheduler
+from django_q.worker import worker
+
+from runs_app import bells, control, history, housekeeping, recovery, scheduler
+from scripts_app import schedules
+from scripts_app.models import Environment
+from tempo_site.lib import paths, queue_wake
+
+logger = logging.getLogger(__name__)
+
+STOP = "STOP"  # django-q2's word to its workers and its monitor
+LOOK_S = 5.0  # the longest sleep of the ticker, so that a step of the clock is noticed
+SWEEP_S = 2.0
+HOUSEKEEPING_S = 30.0
+SEEN_S = 30.0
+PAUSE_AFTER_ERROR_S = 1.0
+
+
+class DataFolderInUse(Exception):
+    """Another engine works on this data folder."""
+
+
+class _Timer:
+    """What q2's worker expects of a multiprocessing.Value; nobody reads it here, as no task is ever killed."""
+
+    def __init__(self) -> None:
+        self.value = -1
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def get_lock(self) -> Iterator[None]:
+        """Guard the value."""
+        with self._lock:
+            yield
+
+
+class Engine:
+    """Owns the threads. One at most works on a data folder: it holds `run/engine.lock`."""
+
+    def __init__(self) -> None:
+        self._stopping = threading.Event()
+        self._tick = threading.Event()
+        self._queue: queue.Queue[Any] = queue.Queue(settings.Q_CLUSTER["queue_limit"])
+        self._results: queue.Queue[Any] = queue.Queue()
+        self._threads: dict[str, threading.Thread] = {}
+        self._settler_woken, self._wake_settler = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._lock: int | None = None
+        self._seen: dict[str, float] = {}
+        self._facts: dict[str, Any] = {}
+
+    # --- life ------------------------------------------------------------------------------------------------------
+    def start(self) -> None:
+        """Take the data folder, settle what was open, start the threads. Raises DataFolderInUse after 15 s."""
+        self._lock = take_lock(wait_s=15.0)
+        now = timezone.now()
+        OrmQ.objects.all().update(lock=now)  # what a dead predecessor had taken is free again
+        housekeeping.ensure_schedules(now=now)
+        recovery.at_start(now=now)
+        scheduler.at_start(service_started_at=service_started_at(), now=now)
+        recovery.follow_up(now=now)
+        schedules.rearmed.connect(self._on_rearmed)
+        post_save.connect(self._on_environment, sender=Environment)
+        self._spawn("pusher", lambda: pusher(self._queue, self._stopping, get_broker()))
+        for number in range(settings.Q_CLUSTER["workers"]):
+            self._spawn(f"worker-{number}", lambda: worker(self._queue, self._results, _Timer(), -1))
+        self._spawn("monitor", lambda: monitor(self._results, get_broker()))
+        self._spawn("ticker", self._run_ticker)
+        self._spawn("settler", self._run_settler)
+        close_old_connections()
+        logger.info("engine started")
+
+    def stop(self, *, deadline: float) -> None:
+        """End the threads, in the order of the flow, until a moment of time.monotonic()."""
+        self._stopping.set()
+        queue_wake.ring()
+        self._tick.set()
+        self._join("pusher", deadline)
+        workers = [name for name in self._threads if name.startswith("worker")]
+        for _ in workers:
+            with contextlib.suppress(queue.Full):
+                self._queue.put(STOP, timeout=max(0.0, deadline - time.monotonic()))
+        for name in workers:
+            self._join(name, deadline)
+        self._results.put(STOP)
+        self._join("monitor", deadline)
+        self._wake()
+        self._join("ticker", deadline)
+        self._join("settler", deadline)
+        logger.info("engine stopped")
+
+    def health(self) -> dict[str, Any]:
+        """What /healthz says of the engine, from memory: `{part: "ok" | sentence}`."""
+        now = time.monotonic()
+        dead = [name for name, thread in self._threads.items() if not thread.is_alive()]
+        return {
+            "database": self._facts.get("database", "not looked at yet"),
+            "engine": f"threads ended: {', '.join(dead)}" if dead else "ok",
+            "ticker": "ok" if now - self._seen.get("ticker", 0) < SEEN_S else "not seen for 30 s",
+            "launcher": self._facts.get("launcher", "not asked yet"),
+            "disk": self._facts.get("disk", "not looked at yet"),
+        }
+
+    # --- threads ---------------------------------------------------------------------------------------------------
+    def _spawn(self, name: str, body: Callable[[], object]) -> None:
+        thread = threading.Thread(target=self._keep_going, args=(name, body), name=name, daemon=True)
+        self._threads[name] = thread
+        thread.start()
+
+    def _keep_going(self, name: str, body: Callable[[], object]) -> None:
+        """q2's functions end by themselves on errors: start them again until the engine stops."""
+        while True:
+            try:
+                body()
+            except Exception:
+                logger.exception("%s failed, starting it again", name)
+            if self._stopping.is_set():
+                break
+            logger.warning("%s ended by itself, starting it again", name)
+            time.sleep(PAUSE_AFTER_ERROR_S)
+        connections.close_all()
+
+    def _join(self, name: str, deadline: float) -> None:
+        self._threads[name].join(max(0.0, deadline - time.monotonic()))
+
+    def _run_ticker(self) -> None:
+        """Serve due alarms until none is left, then sleep until the next."""
+        housekeeping_at = 0.0
+        while not self._stopping.is_set():
+            self._seen["ticker"] = time.monotonic()
+            self._tick.clear()
+            if scheduler.step(now=timezone.now()):
+                continue
+            if time.monotonic() >= housekeeping_at:
+                q2_scheduler(get_broker())
+                housekeeping_at = time.monotonic() + HOUSEKEEPING_S
+            self._tick.wait(seconds_until(scheduler.next_alarm_at(), timezone.now()))
+
+    def _run_settler(self) -> None:
+        """Settle at every bell; sweep and look after the house every two seconds."""
+        with bells.listen(bells.STATE) as bell:
+            sweep_at = 0.0
+            while not self._stopping.is_set():
+                rung, _, _ = select.select(
+                    [bell.fileno(), self._settler_woken], [], [], max(0.0, sweep_at - time.monotonic())
+                )
+                now = timezone.now()
+                if self._settler_woken in rung:
+                    os.read(self._settler_woken, 4096)
+                    sweep_at = 0.0
+                if bell.fileno() in rung:
+                    bells.drain(bell)
+                    recovery.settle_all(now=now)
+                    recovery.follow_up(now=now)
+                if time.monotonic() >= sweep_at:
+                    self._sweep(now)
+                    sweep_at = time.monotonic() + SWEEP_S
+            recovery.settle_all(now=timezone.now())
+
+    def _sweep(self, now: datetime) -> None:
+        recovery.sweep(now=now)
+        recovery.follow_up(now=now)
+        history.fold_finished(now=now)
+        self._facts = {"database": database_fact(), "launcher": launcher_fact(), "disk": disk_fact()}
+
+    def _on_rearmed(self, **_: object) -> None:
+        self._tick.set()
+
+    def _on_environment(self, **_: object) -> None:
+        transaction.on_commit(self._wake)
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._wake_settler, b"x")
+
+
+def take_lock(*, wait_s: float) -> int:
+    """Hold `run/engine.lock`; waits for a predecessor that is still going down. Raises DataFolderInUse."""
+    descriptor = os.open(paths.engine_lock(), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    give_up = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= give_up:
+                os.close(descriptor)
+                raise DataFolderInUse(f"another engine works on {paths.data()}") from None
+            time.sleep(0.02)
+        else:
+            return descriptor
+
+
+def is_running() -> bool:
+    """Whether an engine works on this data folder, in this process or another."""
+    try:
+        descriptor = os.open(paths.engine_lock(), os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def service_started_at() -> datetime:
+    """When the launcher, our parent, was started: the same after a restart of `web` alone."""
+    return datetime.fromtimestamp(psutil.Process(os.getppid()).create_time(), tz=UTC).replace(microsecond=0)
+
+
+def seconds_until(moment: datetime | None, now: datetime) -> float:
+    """How long the ticker may sleep: at most 5 s."""
+    if moment is None:
+        return LOOK_S
+    return min(LOOK_S, max(0.0, (moment - now).total_seconds()))
+
+
+def database_fact() -> str:
+    """Whether the database answers."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except Exception as error:
+        return f"the database does not answer: {error}"
+    return "ok"
+
+
+def launcher_fact() -> str:
+    """Whether the launcher answers."""
+    try:
+        control.launcher.ping()
+    except control.LauncherError as error:
+        return str(error)
+    return "ok"
+
+
+def disk_fact() -> str:
+    """Whether the disk of the data folder is above its floor."""
+    free_mb = psutil.disk_usage(str(paths.data())).free // 2**20
+    if free_mb < settings.MIN_FREE_MB:
+        return f"{free_mb} MB free, the floor is {settings.MIN_FREE_MB} MB: no new run starts"
+    return "ok"

@@ -1,0 +1,157 @@
+"""Handing a run to the launcher, and taking it back: the run's folder, its spec, start and cancel."""
+
+import json
+import logging
+import os
+import secrets
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from runs_app import control, ending
+from runs_app.models import Run
+from runs_app.states import Reason, Status
+from scripts_app import environments
+from scripts_app.models import Environment
+from tempo_site.lib import files, paths
+
+logger = logging.getLogger(__name__)
+
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+PASSED_ON = ("TZ", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR", *PROXIES, *(name.lower() for name in PROXIES))
+CLAIMED_BY_CANCEL = b"cancelled\n"
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class EnvironmentGone(Exception):
+    """The environment was removed between admission and hand-over."""
+
+
+def new_folder_name(run: Run, now: datetime) -> str:
+    """Return a fresh name below `runs/`; the random part keeps a guess from finding a log."""
+    return f"{paths.month(now)}/{run.pk}-{secrets.token_hex(4)}"
+
+
+def hand_over(run: Run, *, now: datetime) -> bool:
+    """Write the folder and ask the launcher to start it.
+
+    A launcher that is away is no failure: the run stays `starting` and the sweep hands it over again. A folder that
+    cannot be written ends the run with the reason. Returns whether the launcher took it.
+    """
+    try:
+        prepare_folder(run)
+        control.launcher.start(run.folder)
+    except EnvironmentGone as error:
+        ending.end(run, Status.FAILED, now=now, reason=Reason.ENVIRONMENT, message=str(error))
+        return False
+    except (OSError, ValueError) as error:
+        message = f"Its folder could not be written: {getattr(error, 'strerror', None) or error}."
+        ending.end(run, Status.FAILED, now=now, reason=Reason.COULD_NOT_START, message=message)
+        return False
+    except control.LauncherError as error:
+        logger.warning("run %s not handed over yet: %s", run.pk, error)
+        return False
+    return True
+
+
+def prepare_folder(run: Run) -> None:
+    """Make `runs/<yyyy-mm>/<id>-<random>/` with code, `tmp/` and, last, the spec. May be repeated."""
+    folder = paths.run_folder(run.folder)
+    (folder / "tmp").mkdir(mode=0o700, parents=True, exist_ok=True)
+    spec = _build_spec(run, folder) if run.is_build else _script_spec(run, folder)
+    files.write_atomic(folder / "spec.json", json.dumps(spec), mode=0o600, durable=False)
+
+
+def _script_spec(run: Run, folder: Path) -> dict[str, Any]:
+    assert run.script and run.version  # admission saw to it
+    if run.environment is None or not run.environment.digest:
+        raise EnvironmentGone("Its environment is not there any more.\nhint: save the script to have it built again")
+    files.write_atomic(folder / "main.py", run.version.code, mode=0o600, durable=False)
+    working = paths.script_files(run.script.slug)
+    working.mkdir(mode=0o700, parents=True, exist_ok=True)
+    python = environments.python_of(run.environment)
+    return {
+        **_spec(run),
+        "argv": [str(python), str(folder / "main.py")],
+        "cwd": str(working),
+        "env": script_environment(run, python=python, working=working, temporary=folder / "tmp"),
+    }
+
+
+def _build_spec(run: Run, folder: Path) -> dict[str, Any]:
+    assert run.environment
+    config = folder / "build.json"
+    if not config.exists():  # begun by a process that died before it wrote this
+        Environment.objects.filter(pk=run.environment.pk, state=Environment.State.BUILDING).update(
+            state=Environment.State.WANTED
+        )
+    environments.begin(run.environment, config_path=config)
+    argv = environments.driver_argv(config)
+    env = {**environments.driver_env(), "TMPDIR": str(folder / "tmp"), "TEMPO_RUN_ID": str(run.pk)}
+    return {**_spec(run), "argv": argv, "cwd": str(folder / "tmp"), "env": env}
+
+
+def _spec(run: Run) -> dict[str, Any]:
+    return {"v": 1, "run_id": run.pk, "kind": run.kind, "timeout_s": run.timeout_s, "grace_s": settings.GRACE_S}
+
+
+def script_environment(run: Run, *, python: Path, working: Path, temporary: Path) -> dict[str, str]:
+    """Return the complete environment of a script: an allow-list, nothing of Tempo's own leaks in."""
+    assert run.script
+    home = python.parent.parent
+    return {
+        **{name: os.environ[name] for name in PASSED_ON if name in os.environ},
+        "PATH": f"{python.parent}:{SYSTEM_PATH}",
+        "VIRTUAL_ENV": str(home),
+        "HOME": str(working),
+        "PYTHONPATH": str(working),  # helpers beside the script's data are importable
+        "TMPDIR": str(temporary),
+        "LANG": os.environ.get("LANG", "C.UTF-8"),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONIOENCODING": "utf-8:backslashreplace",
+        "TEMPO_RUN_ID": str(run.pk),
+        "TEMPO_SCRIPT": run.script.slug,
+    }
+
+
+def cancel(run: Run, *, by: str, now: datetime) -> bool:
+    """Cancel a run wherever it stands; False when it was final already.
+
+    A queued run ends at once. A handed-over one is ended by its runner: TERM, grace, KILL for the whole tree; the row
+    follows when that is done.
+    """
+    if ending.end(run, Status.CANCELLED, only=Status.QUEUED, now=now, reason=Reason.USER, cancelled_by=by):
+        return True
+    asked = Run.objects.filter(pk=run.pk).under_way().update(cancel_requested_at=now, cancelled_by=by)
+    if not asked:
+        return False
+    run.refresh_from_db()
+    enforce_cancel(run, now=now)
+    return True
+
+
+def enforce_cancel(run: Run, *, now: datetime) -> None:
+    """Carry out a requested cancel; repeated by the sweep until the run is final."""
+    if take_claim(run):
+        ending.end(run, Status.CANCELLED, now=now, reason=Reason.USER)
+        return
+    try:
+        if not control.launcher.cancel(run.folder):
+            control.launcher.adopt(run.folder)  # a new launcher may not know it yet; the sweep asks again
+    except control.LauncherError as error:
+        logger.warning("run %s could not be cancelled yet: %s", run.pk, error)
+
+
+def take_claim(run: Run) -> bool:
+    """Take the claim in the runner's place, so that it can never begin; False when a runner has it."""
+    folder = paths.run_folder(run.folder)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # hand_over may be about to: then it finds the claim taken
+    try:
+        claim = os.open(folder / "claim", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return False
+    os.write(claim, CLAIMED_BY_CANCEL)
+    os.close(claim)
+    return True

@@ -1,0 +1,183 @@
+"""History: pages of runs, the folding of finished folders, and retention."""
+
+import json
+import logging
+import shutil
+import struct
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Max, Sum
+from django_q.models import Failure
+
+from runs_app import control, states
+from runs_app.models import Run, RunQuerySet
+from runs_app.states import Kind, Status
+from tempo_site.lib import files, paths
+
+logger = logging.getLogger(__name__)
+
+FOLDED = "run.json"
+KEPT = frozenset({FOLDED, "output.log"})
+BAD = (Status.FAILED, Status.TIMED_OUT, Status.LOST)
+BATCH = 200
+LONG_TEXTS = ("version__code", "version__requirements", "environment__lock", "environment__requirements")
+
+
+def page(
+    *, before: int | None = None, limit: int = 50, script: str = "", status: str = "", kind: str = Kind.SCRIPT
+) -> list[Run]:
+    """Return runs newest first, below id `before`; `kind=""` takes scripts and builds. One query, whatever the size."""
+    rows = Run.objects.newest_first(before=before)
+    if kind:
+        rows = rows.filter(kind=kind)
+    if script:
+        rows = rows.filter(script__slug=script)
+    if status:
+        rows = rows.filter(status=status)
+    related = rows.select_related("script", "schedule", "version", "environment")
+    return list(related.defer(*LONG_TEXTS)[:limit])
+
+
+def fold_finished(*, now: datetime, limit: int = 20) -> int:
+    """Fold the folders of some finished runs into two files each; returns how many were done."""
+    runs = list(Run.objects.filter(folded_at=None, finished_at__isnull=False).select_related("script")[:limit])
+    for run in runs:
+        if run.folder:
+            fold(run, paths.run_folder(run.folder))
+    Run.objects.filter(pk__in=[run.pk for run in runs]).update(folded_at=now)
+    return len(runs)
+
+
+def fold(run: Run, folder: Path) -> None:
+    """Leave `run.json` and `output.log` in a run's folder; repeatable, and a crash in between loses nothing."""
+    if not folder.is_dir():
+        return
+    if (folder / "exit.json").exists() or not (folder / FOLDED).exists():
+        files.write_atomic(folder / FOLDED, json.dumps(summary(run, folder)), durable=False)
+    _remove_temporary(run, folder)
+    for entry in folder.iterdir():
+        if entry.name not in KEPT and not entry.is_dir():
+            entry.unlink(missing_ok=True)
+
+
+def summary(run: Run, folder: Path) -> dict[str, Any]:
+    """What a row could be rebuilt from: the run's identity, its state, its verdict, its line index."""
+    return {
+        "v": 1,
+        "id": run.pk,
+        "kind": run.kind,
+        "script": run.script.slug if run.script else None,
+        "status": run.status,
+        "reason": run.reason,
+        "trigger": run.trigger,
+        "due_at": run.due_at.isoformat() if run.due_at else None,
+        "created_at": run.created_at.isoformat(),
+        "state": _load(folder / "state.json"),
+        "exit": _load(folder / "exit.json"),
+        "index": _index(folder / "output.idx"),
+    }
+
+
+def prune(*, now: datetime) -> int:
+    """Apply retention: age, runs a script, megabytes in all; the last failure of each script stays."""
+    keep = _last_failures()
+    count = _delete(_too_old(now).exclude(pk__in=keep)) + _delete_beyond_count(keep) + _delete_beyond_size(keep)
+    _remove_empty_months()
+    Failure.objects.filter(stopped__lt=now - timedelta(days=settings.KEEP_DAYS)).delete()  # q2 never prunes these
+    if count:
+        logger.info("retention removed runs=%s", count)
+    return count
+
+
+def _too_old(now: datetime) -> RunQuerySet:
+    return Run.objects.filter(status__in=states.FINAL, created_at__lt=now - timedelta(days=settings.KEEP_DAYS))
+
+
+def _last_failures() -> list[int]:
+    rows = Run.objects.filter(status__in=BAD).values("kind", "script").annotate(last=Max("pk"))
+    return [row["last"] for row in rows]
+
+
+def _delete_beyond_count(keep: list[int]) -> int:
+    """Builds count together, as those of one script."""
+    count = 0
+    for kind, script_id in Run.objects.order_by().values_list("kind", "script").distinct():
+        rows = Run.objects.filter(kind=kind, script_id=script_id, status__in=states.FINAL)
+        beyond = rows.order_by("-pk").values_list("pk", flat=True)[settings.KEEP_RUNS :]
+        if edge := next(iter(beyond[:1]), None):
+            count += _delete(rows.filter(pk__lte=edge).exclude(pk__in=keep))
+    return count
+
+
+def _delete_beyond_size(keep: list[int]) -> int:
+    """The oldest logs go until all of them together are below the limit."""
+    excess = (Run.objects.aggregate(total=Sum("log_bytes"))["total"] or 0) - settings.KEEP_MB * 2**20
+    doomed: list[int] = []
+    rows = Run.objects.filter(status__in=states.FINAL, log_bytes__gt=0).exclude(pk__in=keep).order_by("pk")
+    for pk, log_bytes in rows.values_list("pk", "log_bytes").iterator(chunk_size=BATCH):
+        if excess <= 0:
+            break
+        doomed.append(pk)
+        excess -= log_bytes
+    return sum(_delete(Run.objects.filter(pk__in=part)) for part in _parts(doomed))
+
+
+def _delete(rows: RunQuerySet) -> int:
+    """Delete runs, folder first: a row without a folder is harmless, a folder without a row would stay for ever."""
+    count = 0
+    while batch := list(rows.order_by("pk").values_list("pk", "folder")[:BATCH]):
+        for _, folder in batch:
+            if folder:
+                remove_folder(folder)
+        Run.objects.filter(pk__in=[pk for pk, _ in batch]).delete()
+        count += len(batch)
+    return count
+
+
+def remove_folder(name: str) -> None:
+    """Remove a run's folder; through the launcher when its files belong to another user."""
+    try:
+        shutil.rmtree(paths.run_folder(name))
+    except FileNotFoundError:
+        return
+    except PermissionError:
+        control.launcher.remove(name, "all")
+
+
+def _remove_temporary(run: Run, folder: Path) -> None:
+    try:
+        shutil.rmtree(folder / "tmp")
+    except FileNotFoundError:
+        return
+    except PermissionError:
+        control.launcher.remove(run.folder, "tmp")
+
+
+def _remove_empty_months() -> None:
+    for month in paths.runs().iterdir():
+        if month.is_dir() and not any(month.iterdir()):
+            month.rmdir()
+
+
+def _parts(items: list[int]) -> Iterable[list[int]]:
+    return (items[index : index + BATCH] for index in range(0, len(items), BATCH))
+
+
+def _load(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def _index(path: Path) -> list[int]:
+    """The runner's index of every 1,000th record, little-endian 64 bit, as numbers."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return []
+    return [offset for (offset,) in struct.iter_unpack("<Q", data[: len(data) // 8 * 8])]

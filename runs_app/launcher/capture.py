@@ -1,0 +1,162 @@
+"""Copying what a script writes from its pipes into the log: at once when it is quiet, in batches when it is chatty."""
+
+import contextlib
+import fcntl
+import os
+import select
+import time
+
+from runs_app.launcher import bells
+from runs_app.launcher.records import FULL, PIECE, STDERR, STDOUT, Log
+from runs_app.launcher.script import Pipes
+
+PIECE_BYTES = 16 * 1024
+SILENCE_S = 0.1  # after this long without its newline, what there is of a line is shown
+_PIPE_BYTES = 256 * 1024
+_CHATTY_S = 0.005  # a script that writes again this soon after the last read is waited for ...
+_BATCH_S = 0.002  # ... this long, so that one read takes many of its writes
+_BULK_BYTES = 64 * 1024  # a read this large has nothing to gain from waiting
+_DRAIN_READS = 64  # the end of reading when a process outside the tree goes on writing
+
+
+class Stream:
+    """One of the script's streams: cuts bytes into records and keeps the line that is not finished yet."""
+
+    def __init__(self, fd: int, letter: bytes) -> None:
+        self.fd = fd  # -1 once the stream has ended
+        self.byte_count = 0
+        self._letter = letter
+        self._pending = b""
+        self._read_at = 0.0
+
+    def read(self, log: Log) -> int:
+        """Take what the pipe holds, up to its size; the number of bytes, 0 when there are none now or ever again."""
+        try:
+            chunk = os.read(self.fd, _PIPE_BYTES)
+        except BlockingIOError:
+            return 0
+        if not chunk:
+            self.close(log)
+            return 0
+        self.byte_count += len(chunk)
+        self._read_at = time.monotonic()
+        self._cut(self._pending + chunk, log)
+        return len(chunk)
+
+    def close(self, log: Log) -> None:
+        """Stop reading; what has no newline becomes a piece."""
+        self._flush(log)
+        os.close(self.fd)
+        self.fd = -1
+
+    def silent_in(self, now: float) -> float | None:
+        """Seconds until an unfinished line counts as standing still; None when there is none."""
+        return max(0.0, self._read_at + SILENCE_S - now) if self._pending else None
+
+    def flush_if_silent(self, now: float, log: Log) -> None:
+        """Show an unfinished line that has not grown for a while: a question, a progress bar."""
+        if self.silent_in(now) == 0:
+            self._flush(log)
+
+    def _flush(self, log: Log) -> None:
+        if self._pending:
+            log.add(self._letter, PIECE, [self._pending])
+            self._pending = b""
+
+    def _cut(self, data: bytes, log: Log) -> None:
+        *lines, self._pending = data.split(b"\n")
+        if len(data) > PIECE_BYTES and max(map(len, lines), default=0) > PIECE_BYTES:
+            for line in lines:
+                log.add(self._letter, FULL, [self._without_pieces(line, log)])
+        elif lines:
+            log.add(self._letter, FULL, lines)
+        self._pending = self._without_pieces(self._pending, log)
+
+    def _without_pieces(self, line: bytes, log: Log) -> bytes:
+        """What is left of a line, at most 16 KiB, after as many pieces as it takes."""
+        if len(line) <= PIECE_BYTES:
+            return line
+        starts = range(0, len(line), PIECE_BYTES)
+        *pieces, rest = [line[start : start + PIECE_BYTES] for start in starts]
+        log.add(self._letter, PIECE, pieces)
+        return rest
+
+
+class Capture:
+    """Both streams, the log, and the descriptor on which signals announce themselves."""
+
+    def __init__(self, log: Log, ringer: bells.Bells, wakeup_fd: int) -> None:
+        self.log = log
+        self._ringer = ringer
+        self._wakeup_fd = wakeup_fd
+        self._streams: list[Stream] = []
+        self._busy_at = 0.0
+
+    def open_pipes(self) -> Pipes:
+        """Make the two pipes; their write ends are the script's. Raises OSError."""
+        return Pipes(self._open(STDOUT), self._open(STDERR))
+
+    @property
+    def byte_count(self) -> int:
+        """Bytes the script has written so far."""
+        return sum(stream.byte_count for stream in self._streams)
+
+    def step(self, timeout_s: float | None) -> bool:
+        """Wait at most `timeout_s` for output or a signal and copy what has come; whether a signal woke it."""
+        ready = self._wait(timeout_s)
+        streams = [stream for stream in self._streams if stream.fd in ready]
+        if streams and time.monotonic() - self._busy_at < _CHATTY_S:
+            time.sleep(_BATCH_S)
+        count = self._copy(streams)
+        if streams:
+            self._busy_at = time.monotonic() if count < _BULK_BYTES else 0.0
+        return self._wakeup_fd in ready
+
+    def drain(self) -> None:
+        """Copy what the pipes still hold, without waiting for their end, and close them."""
+        for _ in range(_DRAIN_READS):
+            if not self._copy(self._open_streams()):
+                break
+        for stream in self._open_streams():
+            stream.close(self.log)
+        self._publish()
+
+    def say(self, sentence: str) -> None:
+        """Write a line of the runner's own, behind all that has been read so far."""
+        self.log.say(sentence)
+        self._ringer.ring(bells.OUTPUT)
+
+    def _open(self, letter: bytes) -> int:
+        read_fd, write_fd = os.pipe()
+        os.set_blocking(read_fd, False)
+        # An ordinary user has a budget for large pipes; beyond it the usual 64 KiB do.
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(read_fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        self._streams.append(Stream(read_fd, letter))
+        return write_fd
+
+    def _open_streams(self) -> list[Stream]:
+        return [stream for stream in self._streams if stream.fd >= 0]
+
+    def _wait(self, timeout_s: float | None) -> set[int]:
+        now = time.monotonic()
+        waits = [wait for stream in self._streams if (wait := stream.silent_in(now)) is not None]
+        if timeout_s is not None:
+            waits.append(timeout_s)
+        poll = select.poll()
+        for fd in (self._wakeup_fd, *(stream.fd for stream in self._open_streams())):
+            poll.register(fd, select.POLLIN)
+        return {fd for fd, _ in poll.poll(min(waits) * 1000 if waits else None)}
+
+    def _copy(self, streams: list[Stream]) -> int:
+        """Read each of `streams` once; the number of bytes."""
+        count = sum([stream.read(self.log) for stream in streams])
+        now = time.monotonic()
+        for stream in self._open_streams():
+            stream.flush_if_silent(now, self.log)
+        self._publish()
+        return count
+
+    def _publish(self) -> None:
+        if self.log.flush():
+            self._ringer.ring(bells.OUTPUT)

@@ -1,0 +1,48 @@
+"""Small files that appear whole or not at all, written beside and renamed, by directory descriptor."""
+
+import contextlib
+import errno
+import os
+
+FILE_MODE = 0o600
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+_RESERVED_BYTES = 4096
+
+
+def write(name: str, content: bytes, *, dir_fd: int) -> None:
+    """Put `content` into the file `name`. Raises OSError; the old file then still stands."""
+    _fill(name, content, dir_fd=dir_fd)
+    os.rename(_beside(name), name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+
+
+def write_durably(name: str, content: bytes, *, dir_fd: int) -> None:
+    """`write()`, and once it returns the file outlives a power cut. Raises OSError."""
+    _fill(name, content, dir_fd=dir_fd, durable=True)
+    os.rename(_beside(name), name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+    os.fsync(dir_fd)
+
+
+def reserve(name: str, *, dir_fd: int) -> None:
+    """Set room aside, so that `name` (up to 4 KiB) can be written on a disk that has become full meanwhile."""
+    fd = os.open(_beside(name), _FLAGS, FILE_MODE, dir_fd=dir_fd)
+    # A file system that cannot reserve (NFS, some FUSE) leaves things as they were.
+    with contextlib.suppress(OSError):
+        os.posix_fallocate(fd, 0, _RESERVED_BYTES)
+    os.close(fd)
+
+
+def _fill(name: str, content: bytes, *, dir_fd: int, durable: bool = False) -> None:
+    fd = os.open(_beside(name), _FLAGS, FILE_MODE, dir_fd=dir_fd)
+    try:
+        written = os.write(fd, content)
+        if written < len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.ftruncate(fd, written)  # not before the write: that would give reserved room away
+        if durable:
+            os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _beside(name: str) -> str:
+    return f"{name}.tmp"

@@ -1,0 +1,56 @@
+"""Run folders by name: `<yyyy-mm>/<id>-<random>` below `runs/`, opened step by step so that no link leads elsewhere."""
+
+import errno
+import os
+import re
+
+_NAME = re.compile(r"[0-9]{4}-[0-9]{2}/[0-9]+-[a-z0-9]{6,16}")
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class FolderError(Exception):
+    """A run folder that was asked for and is not one: the sentence says why."""
+
+
+def is_name(folder: str) -> bool:
+    """Whether `folder` has the form of a run folder's name."""
+    return _NAME.fullmatch(folder) is not None
+
+
+def checked(folder: object) -> str:
+    """`folder` itself if it has the form of a name. Raises FolderError."""
+    if not isinstance(folder, str) or not is_name(folder):
+        raise FolderError(f"not the name of a run folder: {str(folder)[:100]!a}")
+    return folder
+
+
+def open_directory(name: str, *, dir_fd: int) -> int:
+    """A descriptor of the directory `name` (one component) inside `dir_fd`, following no link. Raises OSError."""
+    return os.open(name, _DIRECTORY, dir_fd=dir_fd)
+
+
+def open_month(runs_fd: int, folder: str) -> tuple[int, str]:
+    """Descriptor of the month's directory, and the folder's name inside it. Raises FolderError, FileNotFoundError."""
+    month, name = checked(folder).split("/")
+    try:
+        return open_directory(month, dir_fd=runs_fd), name
+    except OSError as error:
+        raise _explained(folder, error) from error
+
+
+def open_run(runs_fd: int, folder: object) -> int:
+    """A descriptor of the run folder `folder` below `runs_fd`. Raises FolderError."""
+    month_fd, name = open_month(runs_fd, checked(folder))
+    try:
+        return open_directory(name, dir_fd=month_fd)
+    except OSError as error:
+        raise _explained(str(folder), error) from error
+    finally:
+        os.close(month_fd)
+
+
+def _explained(folder: str, error: OSError) -> FolderError:
+    # With O_NOFOLLOW and O_DIRECTORY a link is "not a directory" or "too many links", depending on the kernel.
+    if error.errno in (errno.ELOOP, errno.ENOTDIR):
+        return FolderError(f"run folder {folder} is not a real directory")
+    return FolderError(f"run folder {folder} cannot be opened: {error.strerror}")

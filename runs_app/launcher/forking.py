@@ -1,0 +1,79 @@
+"""Forking this warm interpreter: a child that does one thing and ends, with nothing inherited by accident."""
+
+import os
+import signal
+from collections.abc import Callable, Iterable
+
+_REAPED_AT_ONCE = 100
+_RESETTABLE = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+
+
+def fork(act: Callable[[], int]) -> int:
+    """Fork a child that calls `act` and exits with what it returns; its pid. Raises OSError.
+
+    In the child every signal stays blocked until `let_signals_in()`: a signal that arrives before the child has
+    handlers of its own would otherwise run the parent's, on the parent's wakeup pipe.
+    """
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _RESETTABLE)
+    try:
+        pid = os.fork()
+        if pid == 0:
+            _end_with(act)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    return pid
+
+
+def _end_with(act: Callable[[], int]) -> None:
+    code = 1
+    try:
+        code = act()
+    finally:
+        os._exit(code)  # also on an exception: the parent's loop must never run twice
+
+
+def reap(tell: Callable[[int, int], None]) -> bool:
+    """Reap children that have ended, `tell` their pid and wait status; whether any child is left, ended or not.
+
+    A few at a time: who forks faster than we reap must not keep us from everything else. SIGCHLD then comes again.
+    """
+    try:
+        for _ in range(_REAPED_AT_ONCE):
+            pid, wait_status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return True
+            tell(pid, wait_status)
+    except ChildProcessError:
+        return False
+    signal.raise_signal(signal.SIGCHLD)
+    return True
+
+
+def let_signals_in() -> None:
+    """Unblock every signal."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def forget_handlers() -> None:
+    """Every signal back to its default action; ignored ones too, since those would survive an exec."""
+    signal.set_wakeup_fd(-1)
+    for signum in _RESETTABLE:
+        signal.signal(signum, signal.SIG_DFL)
+
+
+def keep_only(descriptors: Iterable[int]) -> None:
+    """Close every descriptor that is not named."""
+    next_one = 0
+    for fd in sorted(descriptors):
+        if fd > next_one:  # closerange(0, 0) closes everything
+            os.closerange(next_one, fd)
+        next_one = fd + 1
+    os.closerange(next_one, os.sysconf("SC_OPEN_MAX"))
+
+
+def silence_standard_streams() -> None:
+    """Descriptors 0-2, which have to be open, to /dev/null: a survivor must not hold its parent's terminal or pipe."""
+    null_fd = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null_fd, fd)
+    os.close(null_fd)

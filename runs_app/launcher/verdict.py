@@ -1,0 +1,145 @@
+"""A run's `exit.json`, the last word on it, and `state.json`, the word while it runs."""
+
+import json
+import os
+import resource
+import signal
+import time
+from typing import NamedTuple, TypedDict
+
+from runs_app.launcher import files, procs
+
+EXIT = "exit.json"
+STATE = "state.json"
+_MESSAGE_LENGTH = 500  # exit.json has to fit into the room reserved for it
+
+
+class State(TypedDict):
+    """`state.json`: who runs, so that another launcher can find them again. Start times in clock ticks since boot."""
+
+    v: int
+    runner_pid: int
+    runner_start: int | None
+    script_pid: int
+    script_start: int | None
+    boot_id: str
+    started_at: float
+
+
+class Exit(TypedDict):
+    """`exit.json`: how the run ended. Times in seconds since the epoch, durations in seconds."""
+
+    v: int
+    status: str  # succeeded | failed | timed_out | cancelled
+    reason: str  # "" | exit_code | signal | time | user | shutdown | could_not_start
+    exit_code: int | None
+    signal: str | None
+    message: str
+    started_at: float | None
+    finished_at: float
+    duration_s: float
+    cpu_s: float
+    peak_memory_mb: float
+    output_bytes: int  # what the script wrote
+    output_lines: int  # records in the log
+    log_bytes: int  # size of the log
+    leftovers_killed: int
+
+
+class Cause(NamedTuple):
+    """Why a run was stopped from outside."""
+
+    status: str
+    reason: str
+    sentence: str
+
+
+class Facts(NamedTuple):
+    """What the runner knows at the end. `wait_status` is None when no program ran, or when it could not be killed."""
+
+    cause: Cause | None
+    wait_status: int | None
+    message: str
+    started_at: float | None
+    duration_s: float
+    output_bytes: int
+    output_lines: int
+    log_bytes: int
+    leftovers_killed: int
+
+
+def write_state(folder_fd: int, *, script_pid: int, started_at: float) -> None:
+    """Say who runs. Raises OSError."""
+    runner_pid = os.getpid()
+    state = State(
+        v=1,
+        runner_pid=runner_pid,
+        runner_start=procs.start_time(runner_pid),
+        script_pid=script_pid,
+        script_start=procs.start_time(script_pid),
+        boot_id=procs.boot_id(),
+        started_at=started_at,
+    )
+    files.write(STATE, json.dumps(state).encode(), dir_fd=folder_fd)
+
+
+def reserve(folder_fd: int) -> None:
+    """Make sure that the verdict can be written on a full disk. Raises OSError when it is full already."""
+    files.reserve(EXIT, dir_fd=folder_fd)
+
+
+def write_exit(folder_fd: int, facts: Facts) -> None:
+    """Write the verdict, to outlive a power cut. Raises OSError."""
+    files.write_durably(EXIT, json.dumps(_exit(facts)).encode(), dir_fd=folder_fd)
+
+
+def could_not_start(sentence: str, *, output_lines: int = 0, log_bytes: int = 0) -> Facts:
+    """The facts of a run whose program never began."""
+    cause = Cause("failed", "could_not_start", sentence)
+    return Facts(cause, None, "", None, 0.0, 0, output_lines, log_bytes, 0)
+
+
+def _exit(facts: Facts) -> Exit:
+    exit_code, killed_by = _ending(facts.wait_status)
+    status, reason, sentence = facts.cause or _own_end(exit_code, killed_by)
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Exit(
+        v=1,
+        status=status,
+        reason=reason,
+        exit_code=exit_code,
+        signal=killed_by,
+        message="; ".join(filter(None, (sentence, facts.message)))[:_MESSAGE_LENGTH],
+        started_at=facts.started_at,
+        finished_at=time.time(),
+        duration_s=round(facts.duration_s, 6),
+        cpu_s=round(usage.ru_utime + usage.ru_stime, 6),
+        peak_memory_mb=round(usage.ru_maxrss / 1024, 2),
+        output_bytes=facts.output_bytes,
+        output_lines=facts.output_lines,
+        log_bytes=facts.log_bytes,
+        leftovers_killed=facts.leftovers_killed,
+    )
+
+
+def _ending(wait_status: int | None) -> tuple[int | None, str | None]:
+    if wait_status is None:
+        return None, None
+    code = os.waitstatus_to_exitcode(wait_status)
+    return (code, None) if code >= 0 else (None, signal_name(-code))
+
+
+def signal_name(number: int) -> str:
+    """`SIGKILL` for 9; a real-time signal, which has no name, as `SIG40`."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIG{number}"
+
+
+def _own_end(exit_code: int | None, killed_by: str | None) -> Cause:
+    if killed_by:
+        return Cause("failed", "signal", "")
+    if exit_code is None:
+        return Cause("failed", "signal", "The script could not be killed")
+    return Cause("failed", "exit_code", "") if exit_code else Cause("succeeded", "", "")

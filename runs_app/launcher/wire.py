@@ -1,0 +1,72 @@
+"""The control channel's messages: a 4-byte big-endian length, then a JSON object in UTF-8, at most 1 MiB."""
+
+import json
+import struct
+from typing import TypedDict
+
+MAX_BYTES = 1 << 20
+_LENGTH = struct.Struct(">I")
+
+Message = dict[str, object]
+
+
+class Reply(TypedDict, total=False):
+    """An answer: `ok` and what was asked for, or not `ok` and one sentence in `error`."""
+
+    id: object
+    ok: bool
+    error: str
+    pid: int
+    runs: int
+    signalled: bool
+    adopted: bool
+
+
+class WireError(ValueError):
+    """The other side does not speak this language: nothing that follows on this connection can be trusted."""
+
+
+def encode(message: Message | Reply) -> bytes:
+    """The bytes of one message. Raises WireError if it is larger than the other side would accept."""
+    body = json.dumps(message).encode()
+    if len(body) > MAX_BYTES:
+        raise WireError(f"message of {len(body)} bytes, at most {MAX_BYTES} are allowed")
+    return _LENGTH.pack(len(body)) + body
+
+
+class Decoder:
+    """Cuts a stream of bytes into messages; keeps what is incomplete, never more than one message's worth."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[Message]:
+        """The messages that `data` completes. Raises WireError on anything that is no message."""
+        self._buffer += data
+        messages = []
+        while (message := self._next()) is not None:
+            messages.append(message)
+        return messages
+
+    def _next(self) -> Message | None:
+        if len(self._buffer) < _LENGTH.size:
+            return None
+        (length,) = _LENGTH.unpack_from(self._buffer)
+        if length > MAX_BYTES:
+            raise WireError(f"frame of {length} bytes, at most {MAX_BYTES} are allowed")
+        end = _LENGTH.size + length
+        if len(self._buffer) < end:
+            return None
+        body = bytes(self._buffer[_LENGTH.size : end])
+        del self._buffer[:end]
+        return _parse(body)
+
+
+def _parse(body: bytes) -> Message:
+    try:
+        message = json.loads(body.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise WireError("frame that is not JSON") from error
+    if not isinstance(message, dict):
+        raise WireError("frame that is not a JSON object")
+    return message

@@ -1,0 +1,140 @@
+"""A run: one start of one version of a script, from its trigger to its end."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import models
+
+from runs_app import states
+from runs_app.states import Kind, Reason, Status, Trigger
+from scripts_app.models import Environment, Schedule, Script, Version
+from tempo_site.lib import words
+
+
+class RunQuerySet(models.QuerySet["Run"]):
+    """Reading runs."""
+
+    def active(self) -> "RunQuerySet":
+        """Queued or under way."""
+        return self.filter(status__in=states.ACTIVE)
+
+    def under_way(self) -> "RunQuerySet":
+        """Handed to the launcher, not yet final."""
+        return self.filter(status__in=states.UNDER_WAY)
+
+    def scripts(self) -> "RunQuerySet":
+        """Runs of people's scripts, without builds."""
+        return self.filter(kind=Kind.SCRIPT)
+
+    def newest_first(self, *, before: int | None = None) -> "RunQuerySet":
+        """A page of history: keyset on the id, so that page 1,000 costs what page 1 costs."""
+        rows = self.order_by("-pk")
+        return rows.filter(pk__lt=before) if before else rows
+
+    def move(self, target: Status, **fields: Any) -> bool:
+        """Move these rows by a conditional UPDATE; False when someone else was faster or the move is not legal."""
+        return self.filter(status__in=states.sources_of(target)).update(status=target, **fields) > 0
+
+
+class Run(models.Model):
+    """One run. The row is the intent, its folder is the fact; `recovery.settle` folds one into the other."""
+
+    kind = models.CharField(max_length=8, choices=Kind, default=Kind.SCRIPT)
+    script = models.ForeignKey(Script, models.CASCADE, null=True, related_name="runs")
+    version = models.ForeignKey(Version, models.PROTECT, null=True, related_name="+")
+    environment = models.ForeignKey(Environment, models.SET_NULL, null=True, related_name="runs")
+    status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
+    reason = models.CharField(max_length=20, choices=Reason, blank=True)
+    message = models.TextField(blank=True)
+    exit_code = models.IntegerField(null=True)
+    signal = models.CharField(max_length=16, blank=True)
+
+    trigger = models.CharField(max_length=10, choices=Trigger)
+    by = models.CharField(max_length=150, blank=True, help_text="Who asked: a user, or an API key's name.")
+    schedule = models.ForeignKey(Schedule, models.SET_NULL, null=True, related_name="runs")
+    due_at = models.DateTimeField(null=True)
+    late_ms = models.PositiveBigIntegerField(null=True)
+    missed_count = models.PositiveIntegerField(default=0, help_text="Due moments this row stands for beside its own.")
+    missed_since = models.DateTimeField(null=True)
+    params = models.JSONField(default=dict)
+    parent = models.ForeignKey("self", models.SET_NULL, null=True, related_name="children")
+
+    created_at = models.DateTimeField()
+    handed_over_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    duration_s = models.FloatField(null=True)
+    cancel_requested_at = models.DateTimeField(null=True)
+    cancelled_by = models.CharField(max_length=150, blank=True)
+    announced_at = models.DateTimeField(null=True)
+
+    timeout_s = models.PositiveIntegerField(default=0)
+    folder = models.CharField(max_length=80, blank=True, help_text="Below runs/: <yyyy-mm>/<id>-<random>.")
+    folded_at = models.DateTimeField(null=True)
+    cpu_s = models.FloatField(null=True)
+    peak_memory_mb = models.FloatField(null=True)
+    output_bytes = models.PositiveBigIntegerField(default=0)
+    log_bytes = models.PositiveBigIntegerField(default=0)
+    leftovers_killed = models.PositiveIntegerField(default=0)
+    isolation = models.CharField(max_length=10, blank=True)
+
+    objects = RunQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [models.UniqueConstraint(fields=["schedule", "due_at"], name="one_run_a_due_moment")]
+        indexes = [
+            models.Index(fields=["script", "-id"], name="run_of_script"),  # a script's history
+            models.Index(fields=["status", "-id"], name="run_by_status"),  # history by status; admission; the sweep
+            models.Index(  # retention by age and count looks at what is final
+                fields=["finished_at"], condition=models.Q(finished_at__isnull=False), name="run_finished"
+            ),
+            models.Index(  # the notification sweep
+                fields=["id"],
+                condition=models.Q(announced_at__isnull=True, finished_at__isnull=False),
+                name="run_unannounced",
+            ),
+            models.Index(  # what the fold still has to do
+                fields=["id"],
+                condition=models.Q(folded_at__isnull=True, finished_at__isnull=False),
+                name="run_unfolded",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Run #{self.pk}"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing about it will change any more."""
+        return self.status in states.FINAL
+
+    @property
+    def is_build(self) -> bool:
+        """Whether it builds an environment."""
+        return self.kind == Kind.BUILD
+
+    def elapsed(self, now: datetime) -> timedelta | None:
+        """How long it ran, or has been running."""
+        if self.duration_s is not None:
+            return timedelta(seconds=self.duration_s)
+        return now - self.started_at if self.started_at else None
+
+    def explain(self) -> str:
+        """Its end in one sentence, without repeating the status."""
+        if self.message:
+            return self.message
+        match self.reason:
+            case Reason.EXIT_CODE:
+                return f"Exit code {self.exit_code}."
+            case Reason.SIGNAL:
+                return f"Ended by signal {self.signal}."
+            case Reason.TIME:
+                return f"Stopped after {words.span(self.timeout_s)}: its time limit."
+            case Reason.USER:
+                return f"Cancelled by {self.cancelled_by}." if self.cancelled_by else "Cancelled."
+            case Reason.SHUTDOWN:
+                return "Cancelled: Tempo was shut down."
+            case Reason.OVERLAP:
+                return "Skipped: the run before it was still going."
+        return ""

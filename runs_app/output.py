@@ -1,0 +1,76 @@
+"""Reading what a run wrote: its one log file, by byte offset, today or in a year.
+
+A stored record is `<epoch_ms> O|E|S F|P <bytes>\\n`: stream (stdout, stderr, system), full line or piece. The byte
+offset is sequence number, resume cursor and range at once.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from runs_app.models import Run
+from tempo_site.lib import paths
+
+SLICE = 64 * 1024
+LOG = "output.log"
+
+
+def log_path(run: Run) -> Path | None:
+    """Where the run's log lies, or None when it has none (never began, or pruned)."""
+    if not run.folder:
+        return None
+    path = paths.run_folder(run.folder) / LOG
+    return path if path.is_file() else None
+
+
+def size(run: Run) -> int:
+    """Bytes in the log now; 0 without one."""
+    path = log_path(run)
+    return path.stat().st_size if path else 0
+
+
+def read_slice(run: Run, offset: int, limit: int = SLICE) -> tuple[bytes, int]:
+    """Return stored records from a byte offset, cut at a line end, and the offset after them.
+
+    `offset` must be 0 or a value returned before (a record's start). Nothing new: `(b"", offset)`.
+    """
+    path = log_path(run)
+    if path is None:
+        return b"", offset
+    with path.open("rb") as file:
+        data = cut(os.pread(file.fileno(), limit, offset))
+    return data, offset + len(data)
+
+
+def cut(data: bytes) -> bytes:
+    """Drop an unfinished last record: records are at most 16 KiB and a head, so a slice always holds a whole one."""
+    return data[: data.rfind(b"\n") + 1]
+
+
+def records(data: bytes) -> Iterator[tuple[int, str, bool, bytes]]:
+    """Split a slice into (epoch ms, stream `O|E|S`, whether the line is full, the bytes)."""
+    for line in data.split(b"\n")[:-1]:
+        head, _, text = line.partition(b" ")
+        yield int(head), text[:1].decode(), text[2:3] == b"F", text[4:]
+
+
+def script_bytes(run: Run) -> Iterator[bytes]:
+    """Yield what the script wrote, both streams in order of arrival, byte for byte, without Tempo's own lines."""
+    offset = 0
+    while True:
+        data, following = read_slice(run, offset, 4 * SLICE)
+        if following == offset:
+            return
+        yield b"".join(text + b"\n" if is_full else text for _, stream, is_full, text in records(data) if stream != "S")
+        offset = following
+
+
+def tail_text(run: Run, limit: int = SLICE) -> str:
+    """The end of what the script wrote, as text for a page without JavaScript; at most `limit` stored bytes."""
+    begin = max(0, size(run) - limit)
+    data, _ = read_slice(run, begin, limit)
+    if begin:  # it began within a record
+        data = data[data.find(b"\n") + 1 :]
+    return b"".join(text + b"\n" if is_full else text for _, _, is_full, text in records(data)).decode(
+        "utf-8", "replace"
+    )

@@ -1,0 +1,79 @@
+"""Admission: which queued runs may begin, in order, under the cap."""
+
+import logging
+from datetime import datetime
+
+import psutil
+from django.conf import settings
+from django.db import transaction
+
+from runs_app import ending, execution
+from runs_app.models import Run, RunQuerySet
+from runs_app.states import Kind, Reason, Status
+from scripts_app.models import Environment
+
+logger = logging.getLogger(__name__)
+
+MIN_AVAILABLE_MB = 64  # below this much available memory a run begins only when no other is under way
+
+
+def admit(*, now: datetime) -> int:
+    """Move the oldest queued runs to `starting` while there are places, hand them over, return how many."""
+    admitted = claim(now=now)
+    for run in admitted:
+        execution.hand_over(run, now=now)
+    return len(admitted)
+
+
+def claim(*, now: datetime) -> list[Run]:
+    """Move as many queued runs as fit, oldest first, in one transaction; a second caller finds them gone."""
+    if not Run.objects.filter(status=Status.QUEUED).exists():
+        return []  # without the write lock: most rings find nothing
+    with transaction.atomic():
+        runs = [*_builds(), *_scripts()]
+        return [run for run in runs if _begin(run, now)]
+
+
+def _builds() -> list[Run]:
+    """The next build, outside the slots and one at a time."""
+    if Run.objects.filter(kind=Kind.BUILD).under_way().exists():
+        return []
+    return list(_queued(Kind.BUILD)[:1])
+
+
+def _scripts() -> list[Run]:
+    under_way = Run.objects.filter(kind=Kind.SCRIPT).under_way().count()
+    places = settings.MAX_CONCURRENT_RUNS - under_way
+    if places <= 0:
+        return []
+    if psutil.virtual_memory().available < MIN_AVAILABLE_MB * 2**20:
+        places = 0 if under_way else 1
+    ready = _queued(Kind.SCRIPT).filter(script__environment__state=Environment.State.READY)
+    return list(ready.select_related("script", "script__environment", "version")[:places])
+
+
+def _queued(kind: Kind) -> RunQuerySet:
+    return Run.objects.filter(kind=kind, status=Status.QUEUED).order_by("pk")
+
+
+def _begin(run: Run, now: datetime) -> bool:
+    """Claim one run; its folder and environment are fixed in the same UPDATE."""
+    if run.kind == Kind.SCRIPT and run.script:
+        run.environment = run.script.environment
+    run.status = Status.STARTING
+    run.folder = execution.new_folder_name(run, now)
+    run.handed_over_at = now
+    return Run.objects.filter(pk=run.pk).move(
+        Status.STARTING, reason="", folder=run.folder, handed_over_at=now, environment=run.environment
+    )
+
+
+def fail_without_environment(*, now: datetime) -> None:
+    """End the runs whose script has no environment and whose wanted one could not be built."""
+    waiting = _queued(Kind.SCRIPT).filter(
+        script__environment=None, script__wanted_environment__state=Environment.State.FAILED
+    )
+    for run in waiting.select_related("script__wanted_environment"):
+        assert run.script and run.script.wanted_environment
+        message = f"Its environment was not built: {run.script.wanted_environment.message}"
+        ending.end(run, Status.FAILED, only=Status.QUEUED, now=now, reason=Reason.ENVIRONMENT, message=message[:2000])

@@ -1,0 +1,77 @@
+"""The states of a run, the sets they form and the legal moves between them."""
+
+from django.db import models
+
+
+class Status(models.TextChoices):
+    """Where a run stands; everything but the first three is final."""
+
+    QUEUED = "queued"
+    STARTING = "starting"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+    SKIPPED = "skipped"
+    MISSED = "missed"
+
+
+class Reason(models.TextChoices):
+    """Why a run stands where it stands; empty when its status says it all."""
+
+    NONE = "", "-"
+    EXIT_CODE = "exit_code"
+    SIGNAL = "signal"
+    TIME = "time"
+    COULD_NOT_START = "could_not_start"
+    ENVIRONMENT = "environment"
+    USER = "user"
+    SHUTDOWN = "shutdown"
+    RESTART = "restart"
+    OVERLAP = "overlap"
+    DISABLED = "disabled"
+    DISK = "disk"
+    SERVICE_DOWN = "service_down"
+
+
+class Kind(models.TextChoices):
+    """What a run executes: a person's script, or the building of an environment."""
+
+    SCRIPT = "script"
+    BUILD = "build"
+
+
+class Trigger(models.TextChoices):
+    """What brought a run about."""
+
+    MANUAL = "manual"
+    API = "api"
+    COMMAND = "command"
+    ADMIN = "admin"
+    SCHEDULE = "schedule"
+    STARTUP = "startup"
+    BUILD = "build"
+
+
+WAITING = frozenset({Status.QUEUED})
+UNDER_WAY = frozenset({Status.STARTING, Status.RUNNING})
+ACTIVE = WAITING | UNDER_WAY
+FINAL = frozenset(Status) - ACTIVE
+
+_MOVES: dict[Status, frozenset[Status]] = {
+    Status.QUEUED: frozenset({Status.STARTING, Status.CANCELLED, Status.SKIPPED, Status.FAILED}),
+    Status.STARTING: frozenset({Status.RUNNING}) | (FINAL - {Status.SKIPPED, Status.MISSED}),
+    Status.RUNNING: FINAL - {Status.SKIPPED, Status.MISSED},
+}
+
+
+def may_move(source: str, target: str) -> bool:
+    """Whether a run may go from one status to another; final ones stay."""
+    return target in _MOVES.get(Status(source), frozenset())
+
+
+def sources_of(target: str) -> list[str]:
+    """The statuses from which `target` can be reached: what a conditional UPDATE filters on."""
+    return [source for source in _MOVES if may_move(source, target)]

@@ -1,0 +1,113 @@
+"""The only place where a run is born: its row and its place in the queue, in one transaction."""
+
+import logging
+from datetime import datetime
+from typing import Any
+
+import psutil
+from django.conf import settings
+from django.db import transaction
+from django_q.brokers import get_broker
+from django_q.tasks import async_task
+
+from runs_app import live
+from runs_app.models import Run
+from runs_app.states import Kind, Reason, Status, Trigger
+from scripts_app.models import Environment, Schedule, Script
+from tempo_site.lib import paths
+
+logger = logging.getLogger(__name__)
+
+ADMIT = "runs_app.tasks.admit"
+
+
+class Refused(ValueError):
+    """Nothing was started; the text says why and what to do."""
+
+
+def start(
+    script: Script,
+    *,
+    trigger: Trigger,
+    by: str,
+    now: datetime,
+    params: dict[str, Any] | None = None,
+    schedule: Schedule | None = None,
+    due_at: datetime | None = None,
+    late_ms: int | None = None,
+    missed_count: int = 0,
+    missed_since: datetime | None = None,
+) -> Run:
+    """Queue a run of the script's current version and return its row.
+
+    Raises Refused when the script is deleted or the disk is below its floor.
+    """
+    if script.deleted_at is not None or script.version_id is None:
+        raise Refused(f"`{script.slug}` was deleted.")
+    check_free_space()
+    with transaction.atomic():
+        run = Run.objects.create(
+            kind=Kind.SCRIPT,
+            script=script,
+            version_id=script.version_id,
+            trigger=trigger,
+            by=by,
+            schedule=schedule,
+            due_at=due_at,
+            late_ms=late_ms,
+            missed_count=missed_count,
+            missed_since=missed_since,
+            params=params or {},
+            timeout_s=script.timeout_s,
+            reason="" if script.environment_id else Reason.ENVIRONMENT,
+            created_at=now,
+        )
+        enqueue_admission()
+        live.publish(run)
+    return run
+
+
+def start_build(environment: Environment, *, now: datetime) -> Run:
+    """Queue the building of an environment."""
+    with transaction.atomic():
+        run = Run.objects.create(
+            kind=Kind.BUILD,
+            environment=environment,
+            trigger=Trigger.BUILD,
+            timeout_s=settings.BUILD_TIMEOUT_S,
+            created_at=now,
+        )
+        enqueue_admission()
+    return run
+
+
+def record(schedule: Schedule, status: Status, **fields: Any) -> Run:
+    """Write the row of a due moment that got no run: `skipped` or `missed`, final from birth."""
+    run = Run(
+        script_id=schedule.script_id,
+        version_id=schedule.script.version_id,
+        schedule=schedule,
+        trigger=Trigger.SCHEDULE,
+        status=status,
+        **fields,
+    )
+    run.finished_at = run.announced_at = run.folded_at = run.created_at
+    run.save(force_insert=True)
+    live.publish(run)
+    return run
+
+
+def enqueue_admission() -> None:
+    """Ask the engine to admit what is queued; part of the caller's transaction, heard when it is committed."""
+    # save=False: the success row is most of what such a task costs. The broker is passed so that it is the waking one.
+    async_task(ADMIT, save=False, broker=get_broker())
+
+
+def check_free_space() -> None:
+    """Raise Refused when the data folder's disk is nearly full: new runs stop first, running ones last."""
+    free_mb = psutil.disk_usage(str(paths.data())).free // 2**20
+    if free_mb < settings.MIN_FREE_MB:
+        raise Refused(
+            f"Only {free_mb} MB are free on the disk of the data folder, the floor is {settings.MIN_FREE_MB} MB.\n"
+            "hint: free some space, or lower PYSCHED_MIN_FREE_MB"
+        )

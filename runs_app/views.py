@@ -1,0 +1,213 @@
+"""Pages of runs: the history, one run with its console, its raw log, and what a page polls without WebSockets."""
+
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from runs_app import execution, history, output
+from runs_app.models import Run
+from runs_app.states import Kind, Reason, Status
+from scripts_app.models import Script
+
+PAGE = 50
+TAIL = 64 * 1024  # stored bytes that a page carries from the start
+TEXT = "text/plain; charset=utf-8"
+STATUSES = [("", "Any"), *((each.value, each.label.lower()) for each in Status)]
+STREAMS = {"E": "stderr", "S": "system"}  # stdout is the rule and bears no mark
+_CONTROL_SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+
+
+class SignedInRequest(HttpRequest):
+    """What every page gets: the log-in check stands before it."""
+
+    user: User
+
+
+@dataclass(kw_only=True)
+class Line:
+    """A line of the console; open while its end was not written yet."""
+
+    stream: str
+    text: str
+    is_open: bool
+
+    @property
+    def kind(self) -> str:
+        """The mark it bears: `stderr`, `system`, or none."""
+        return STREAMS.get(self.stream, "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Console:
+    """The end of a run's output as its page shows it: stored bytes from `begin` to `end`."""
+
+    begin: int
+    end: int
+    lines: list[Line]
+    is_complete: bool
+    state: str
+
+
+class FilterForm(forms.Form):
+    """Which runs a list shows."""
+
+    script = forms.ChoiceField(required=False)
+    status = forms.ChoiceField(required=False, choices=STATUSES)
+    kind = forms.ChoiceField(
+        required=False,
+        choices=[("", "Scripts"), (Kind.BUILD.value, "Environments"), ("all", "Both")],
+    )
+    before = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        scripts = Script.objects.present().values_list("slug", "name")
+        self.fields["script"].choices = [("", "All"), *scripts]  # type: ignore[attr-defined]  # a ChoiceField, as above
+
+
+@require_safe
+def run_list(request: HttpRequest) -> HttpResponse:
+    """Newest first; `?script=`, `?status=`, `?kind=` and `?before=<id>` in the address."""
+    form = FilterForm(request.GET)
+    form.is_valid()  # what cannot be read filters nothing, and says so at its field
+    chosen = {name: value for name, value in form.cleaned_data.items() if value}
+    before = chosen.pop("before", None)
+    kinds = {"all": "", "": Kind.SCRIPT}
+    kind = kinds.get(chosen.get("kind", ""), Kind.BUILD)
+    filters = {**chosen, "kind": kind}
+    runs = history.page(before=before, limit=PAGE + 1, **filters)
+    query = request.GET.copy()
+    query.pop("before", None)
+    context = {
+        "now": timezone.now(),
+        "form": form,
+        "runs": runs[:PAGE],
+        "older": runs[PAGE - 1].pk if len(runs) > PAGE else None,
+        "before": before,
+        "query": query.urlencode(),
+        "is_filtered": bool(chosen),
+    }
+    return render(request, "runs/list.html", context)
+
+
+@require_safe
+def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    """One run: facts and console; `?part=facts` is the part that changes while it goes."""
+    run = find(pk)
+    context = {"now": timezone.now(), "run": run, "params_json": json.dumps(run.params, ensure_ascii=False)}
+    context |= waiting(run)
+    if request.GET.get("part") == "facts":
+        return render(request, "runs/_facts.html", context)
+    return render(request, "runs/detail.html", {**context, "console": console(run)})
+
+
+@require_POST
+def run_cancel(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Cancel a run, wherever it stands."""
+    run = find(pk)
+    if execution.cancel(run, by=request.user.get_username(), now=timezone.now()):
+        messages.success(request, f"Cancelling {run}.")
+    else:
+        messages.info(request, f"{run} had ended already.")
+    return redirect("run-detail", pk)
+
+
+@require_safe
+def run_log(request: HttpRequest, pk: int) -> StreamingHttpResponse:
+    """What the script wrote, byte for byte; `?download=1` saves it as a file."""
+    response = StreamingHttpResponse(_in_threads(output.script_bytes(find(pk))), content_type=TEXT)
+    if request.GET.get("download"):
+        response.headers["Content-Disposition"] = f'attachment; filename="run-{pk}.log"'
+    return response
+
+
+@require_safe
+def run_output(request: HttpRequest, pk: int) -> HttpResponse:
+    """Stored records from `?offset=`: a JSON header line, then the slice, as over the WebSocket."""
+    run = find(pk)  # before the file: a final row means that the file is whole
+    offset = _whole_number(request.GET.get("offset", "0"))
+    if offset is None:
+        return HttpResponse("`offset` has to be a number of bytes, 0 or more\n", status=400, content_type=TEXT)
+    data, end = output.read_slice(run, offset)
+    is_all = run.is_final and end >= output.size(run)
+    head = {"t": "o", "o": offset, "n": end, "status": run.status, "final": is_all}
+    return HttpResponse(json.dumps(head).encode() + b"\n" + data, content_type=TEXT)
+
+
+def find(pk: int) -> Run:
+    """Return a run with what its page shows. Raises Http404."""
+    rows = Run.objects.select_related("script", "version", "environment", "schedule")
+    run = rows.defer("version__code", "version__requirements", "environment__lock").filter(pk=pk).first()
+    if run is None:
+        raise Http404(f"There is no run {pk}. Old ones are deleted after a while.")
+    return run
+
+
+def waiting(run: Run) -> dict[str, Any]:
+    """What a queued run waits for, in a sentence, and the build if it is one."""
+    if run.status != Status.QUEUED:
+        return {}
+    if run.reason != Reason.ENVIRONMENT or run.script is None:
+        return {"waits_for": "It waits for its turn."}
+    builds = Run.objects.filter(kind=Kind.BUILD, environment=run.script.wanted_environment_id)
+    return {"waits_for": "It waits for its environment.", "build_run": builds.newest_first().first()}
+
+
+def console(run: Run) -> Console:
+    """Read the last 64 KiB of a run's log as lines; the page's live part goes on from `end`."""
+    size = output.size(run)
+    begin = max(0, size - TAIL)
+    data, end = output.read_slice(run, begin, TAIL)
+    if begin:  # it began within a record
+        data = data[data.find(b"\n") + 1 :]
+    is_complete = run.is_final and end >= size
+    return Console(
+        begin=begin, end=end, lines=list(lines(data)), is_complete=is_complete, state=state_of(run, is_complete, size)
+    )
+
+
+def state_of(run: Run, is_complete: bool, size: int) -> str:
+    """The sentence below the console."""
+    if not is_complete:
+        return "Output so far."
+    if size:
+        return "All of its output."
+    return "Its output is not kept any more." if run.log_bytes else "It wrote nothing."
+
+
+def lines(data: bytes) -> Iterator[Line]:
+    """Join records to lines as a reader expects them: pieces with what follows them in the same stream."""
+    found: list[Line] = []
+    unfinished: dict[str, Line] = {}
+    for _, stream, is_full, text in output.records(data):
+        line = unfinished.pop(stream, None)
+        if line is None:
+            line = Line(stream=stream, text="", is_open=True)
+            found.append(line)
+        line.text += _CONTROL_SEQUENCE.sub("", text.decode("utf-8", "replace")).rstrip("\r")
+        line.is_open = not is_full
+        if line.is_open:
+            unfinished[stream] = line
+    yield from found
+
+
+def _whole_number(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
+
+
+async def _in_threads(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Read in threads: under ASGI a plain iterator would be read to its end before the first byte is sent."""
+    following = sync_to_async(lambda: next(chunks, None))
+    while (chunk := await following()) is not None:
+        yield chunk

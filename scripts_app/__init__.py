@@ -1,0 +1,1 @@
+"""What runs, with what and when; knows nothing of runs."""

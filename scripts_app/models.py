@@ -1,0 +1,208 @@
+"""What runs, with what and when: folders, scripts, versions, environments, schedules."""
+
+from datetime import datetime
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django_q.models import Schedule as Alarm
+
+from scripts_app import timing
+from scripts_app.cron import MAX_LENGTH
+
+DEFAULT_PYTHON = ""  # the interpreter Tempo itself runs on
+
+
+class Folder(models.Model):
+    """A place for scripts, named by its whole path: `Ops/Nightly`."""
+
+    path = models.CharField(max_length=300, unique=True)
+
+    class Meta:
+        ordering = ["path"]
+
+    def __str__(self) -> str:
+        return self.path
+
+
+class Environment(models.Model):
+    """A locked set of packages for one Python: asked for as `wanted`, usable as `ready`.
+
+    The row is the letter: whoever needs an environment writes it, `runs_app.builds` sweeps it.
+    """
+
+    class State(models.TextChoices):
+        """How far it has come."""
+
+        WANTED = "wanted"
+        BUILDING = "building"
+        READY = "ready"
+        FAILED = "failed"
+
+    python = models.CharField(max_length=40, help_text="Full version of the interpreter: 3.11.7.")
+    interpreter = models.CharField(max_length=500, help_text="Absolute path of the interpreter it was asked for with.")
+    requirements = models.TextField(blank=True)
+    lock = models.TextField(blank=True, editable=False)
+    digest = models.CharField(max_length=64, blank=True, editable=False, help_text="Its folder's name below envs/.")
+    state = models.CharField(max_length=8, choices=State, default=State.WANTED)
+    message = models.TextField(blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    ready_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["interpreter", "requirements"], name="one_environment_a_wish")]
+        indexes = [models.Index(fields=["state"], name="environment_state")]  # the sweep for wanted ones
+
+    def __str__(self) -> str:
+        count = sum(1 for line in self.requirements.splitlines() if line and not line.startswith("#"))
+        return f"Python {self.python}, {count} requirement{'' if count == 1 else 's'} ({self.state})"
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether scripts can use it."""
+        return self.state == self.State.READY
+
+
+class ScriptQuerySet(models.QuerySet["Script"]):
+    """Reading scripts."""
+
+    def present(self) -> "ScriptQuerySet":
+        """Those that were not deleted."""
+        return self.filter(deleted_at=None)
+
+
+class Script(models.Model):
+    """A Python script: its name, its limits, its current version and its environment in use."""
+
+    name = models.CharField(max_length=200)
+    slug = models.SlugField(max_length=80, unique=True, editable=False)
+    folder = models.ForeignKey(Folder, models.PROTECT, null=True, blank=True, related_name="scripts")
+    description = models.TextField(blank=True)
+    tags = models.JSONField(default=list, blank=True)
+    enabled = models.BooleanField(
+        default=True, help_text="Off: its schedules fire nothing; it can still be run by hand."
+    )
+    version = models.ForeignKey("Version", models.PROTECT, null=True, editable=False, related_name="+")
+    environment = models.ForeignKey(Environment, models.PROTECT, null=True, editable=False, related_name="scripts")
+    wanted_environment = models.ForeignKey(
+        Environment, models.PROTECT, null=True, editable=False, related_name="waiting_scripts"
+    )
+    timeout_s = models.PositiveIntegerField(
+        default=300, validators=[MaxValueValidator(30 * 86400)], help_text="Seconds; 0 = no limit."
+    )
+    memory_mb = models.PositiveIntegerField(
+        default=512, validators=[MinValueValidator(16), MaxValueValidator(1024 * 1024)], help_text="Megabytes."
+    )
+    cpu_s = models.PositiveIntegerField(default=0, help_text="CPU seconds; 0 = no limit.")
+    processes = models.PositiveIntegerField(default=64, validators=[MinValueValidator(1)])
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    deleted_at = models.DateTimeField(null=True, editable=False)
+
+    objects = ScriptQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name", "pk"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Version(models.Model):
+    """What a script said at one moment; a run executes exactly one of these."""
+
+    script = models.ForeignKey(Script, models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    code = models.TextField(blank=True)
+    requirements = models.TextField(blank=True)
+    python_version = models.CharField(max_length=10, blank=True, default=DEFAULT_PYTHON)
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True)
+    note = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [models.UniqueConstraint(fields=["script", "number"], name="one_version_a_number")]
+
+    def __str__(self) -> str:
+        return f"v{self.number}"
+
+
+class ScheduleQuerySet(models.QuerySet["Schedule"]):
+    """Reading schedules."""
+
+    def armed(self) -> "ScheduleQuerySet":
+        """Those that may fire: switched on, on a script that is switched on and present."""
+        return self.filter(enabled=True, script__enabled=True, script__deleted_at=None)
+
+
+class Schedule(models.Model):
+    """When a script runs. Its linked alarm holds the next moment, here and nowhere else."""
+
+    class Kind(models.TextChoices):
+        """How due moments are found."""
+
+        CRON = "cron"
+        INTERVAL = "interval"
+        ONCE = "once"
+        STARTUP = "startup"
+
+    class Overlap(models.TextChoices):
+        """What happens at a due moment while the script still runs."""
+
+        SKIP = "skip"
+        PARALLEL = "parallel"
+
+    class Missed(models.TextChoices):
+        """What happens to due moments the service could not serve in time."""
+
+        ONCE = "once", "one run for all of them"
+        SKIP = "skip", "none, only recorded"
+        ALL = "all", "a run for each"
+
+    script = models.ForeignKey(Script, models.CASCADE, related_name="schedules")
+    kind = models.CharField(max_length=8, choices=Kind)
+    cron = models.CharField(max_length=MAX_LENGTH, blank=True)
+    every_s = models.PositiveBigIntegerField(null=True, blank=True, help_text="Seconds between two starts.")
+    at = models.DateTimeField(null=True, blank=True)
+    timezone = models.CharField(max_length=64, default="UTC")
+    enabled = models.BooleanField(default=True)
+    overlap = models.CharField(max_length=8, choices=Overlap, default=Overlap.SKIP)
+    missed = models.CharField(max_length=4, choices=Missed, default=Missed.ONCE)
+    anchor = models.DateTimeField(null=True, editable=False, help_text="Where an interval's grid begins.")
+    alarm = models.OneToOneField(Alarm, models.SET_NULL, null=True, editable=False)
+    message = models.CharField(max_length=500, blank=True, editable=False, help_text="Why it was put aside.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = ScheduleQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.script}: {self.describe()}"
+
+    @property
+    def timing(self) -> timing.Timing:
+        """Its due moments as a value, for `scripts_app.timing`."""
+        return timing.Timing(
+            kind=self.kind,
+            cron=self.cron,
+            every_s=self.every_s,
+            at=self.at,
+            anchor=self.anchor,
+            timezone=self.timezone,
+        )
+
+    @property
+    def next_at(self) -> datetime | None:
+        """The next due moment, or None when nothing is to come."""
+        return self.alarm.next_run if self.alarm else None
+
+    def describe(self) -> str:
+        """Its rhythm as a sentence; also for a row that was broken from outside, so that lists still open."""
+        try:
+            return timing.describe(self.timing)
+        except timing.TimingError as error:
+            return f"unreadable: {error}"

@@ -1,0 +1,64 @@
+"""Requirement lines as people write them, and the normal form in which equal wishes are equal."""
+
+import re
+from collections.abc import Iterator
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from scripts_app.validation import ScriptError
+
+MAX_LINE = 500
+_COMMENT = re.compile(r"(^|\s+)#.*$")  # pip's rule: `#` begins a comment at the line's start or after white space
+_PATH = re.compile(r"^(\.{0,2}/|~|[A-Za-z]:\\)|\.(whl|zip|tar\.gz|tar\.bz2|tgz)$")
+_PATH_OR_URL = "is a path or URL: only packages of the package index can be locked and shared"
+_INCLUDES = ("-r", "-c", "--requirement", "--constraint")
+
+
+def normalise(text: str) -> str:
+    """Return the requirements sorted, one a line, with canonical names, without comments; "" when there are none.
+
+    Raises ScriptError (field `requirements`) that names the line: options, direct URLs, local paths, syntax errors.
+    """
+    return "\n".join(sorted({_normal_form(number, line) for number, line in _lines(text)}))
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    for number, raw in enumerate(text.split("\n"), start=1):
+        if line := _COMMENT.sub("", raw).strip():
+            yield number, line
+
+
+def _normal_form(number: int, line: str) -> str:
+    if refusal := _refusal(line):
+        raise _error(number, line, refusal)
+    try:
+        requirement = Requirement(line)
+    except InvalidRequirement as error:
+        raise _error(number, line, f"is no requirement: {str(error).splitlines()[0]}") from None
+    if requirement.url:
+        raise _error(number, line, _PATH_OR_URL)
+    requirement.name = canonicalize_name(requirement.name)
+    return str(requirement)
+
+
+def _refusal(line: str) -> str:
+    """Why a line is refused before it is parsed, or "". packaging's own message would not say what to do instead."""
+    if len(line) > MAX_LINE:
+        return f"is longer than {MAX_LINE} characters"
+    if line.startswith(_INCLUDES):
+        return "is not allowed here: list the packages themselves"
+    if line.startswith(("-e", "--editable")):
+        return "is not allowed here: only packages of the package index can be locked and shared"
+    if line.startswith("-"):
+        return "is not allowed here: options such as the package index are the administrator's settings"
+    if line.endswith("\\") or " --" in line:
+        return "is not allowed here: write one plain requirement a line; Tempo locks versions and hashes itself"
+    if _PATH.search(line) or "://" in line:
+        return _PATH_OR_URL
+    return ""
+
+
+def _error(number: int, line: str, why: str) -> ScriptError:
+    shown = line if len(line) <= 80 else f"{line[:79]}…"
+    return ScriptError(f"line {number}: `{shown}` {why}", field="requirements")

@@ -1,0 +1,141 @@
+"""Scripts: created, changed and deleted here, for every door alike."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from scripts_app import schedules, validation, versions
+from scripts_app.models import Folder, Script
+from scripts_app.validation import ScriptError as ScriptError  # doors catch `scripts.ScriptError`
+from tempo_site.lib import words
+
+LIMITS = ("timeout_s", "memory_mb", "cpu_s", "processes")
+CONTENT = ("code", "requirements", "python_version")
+CHANGEABLE = frozenset({"name", "folder", "description", "tags", "enabled", *CONTENT, *LIMITS})
+
+
+def create(
+    *,
+    name: str,
+    by: User | None,
+    now: datetime,
+    folder: str = "",
+    code: str = "",
+    requirements: str = "",
+    python_version: str = "",
+    description: str = "",
+    tags: Sequence[str] = (),
+    **limits: int,
+) -> Script:
+    """Create a script with its first version and ask for its environment.
+
+    `limits`: timeout_s, memory_mb, cpu_s, processes. The slug is the safe form of the name and never changes.
+    Raises ScriptError for what cannot be saved.
+    """
+    _refuse_unknown(limits.keys() - set(LIMITS))
+    content = versions.check(code=code, requirements=requirements, python_version=python_version)
+    chosen = {"timeout_s": settings.DEFAULT_TIMEOUT_S, "memory_mb": settings.DEFAULT_MEMORY_MB} | limits
+    values: dict[str, Any] = {"name": name, "folder": folder, "description": description, "tags": tags, **chosen}
+    with transaction.atomic():
+        script = Script()
+        _assign(script, values)
+        _insert(script)
+        versions.save(script, author=by, now=now, **content)
+    return script
+
+
+def update(script: Script, *, by: User | None, now: datetime, **changes: object) -> Script:
+    """Change a script; other code, requirements or Python version make a new Version. Unnamed fields stay as stored.
+
+    Names: name folder description tags enabled code requirements python_version timeout_s memory_mb cpu_s processes.
+    Raises ScriptError for other names and for what cannot be saved; nothing is stored then.
+    """
+    _refuse_unknown(changes.keys() - CHANGEABLE)
+    content: dict[str, Any] = {name: changes.pop(name) for name in CONTENT if name in changes}
+    if content:
+        versions.check(**_content(script) | content)
+    with transaction.atomic():
+        script.refresh_from_db()
+        if script.deleted_at is not None:
+            raise ScriptError(f"`{script.slug}` was deleted and cannot be changed", field="script")
+        _assign(script, changes)
+        script.save(update_fields=[*changes, "updated_at"])
+        if content:
+            versions.save(script, author=by, now=now, **_content(script) | content)
+        if "enabled" in changes:
+            schedules.rearm(script, now=now)
+    return script
+
+
+def delete(script: Script, *, now: datetime) -> None:
+    """Delete a script for people: its schedules fire no more; its rows, files, runs and its slug stay."""
+    with transaction.atomic():
+        if Script.objects.present().filter(pk=script.pk).update(deleted_at=now):
+            script.deleted_at = now
+            schedules.rearm(script, now=now)
+
+
+def slugs(name: str) -> Iterator[str]:
+    """The slugs a name may get, best first, taken ones left out: `hello-world`, `hello-world-2`...
+
+    Names without any Latin letter or digit become `script`; digits among other letters are kept: `script-2024`.
+    """
+    base = words.safe_name(name)
+    if any(character.isalpha() for character in name) and not any(character.isalpha() for character in base):
+        base = f"script-{base}".rstrip("-")
+    taken = set(Script.objects.filter(slug__startswith=base).values_list("slug", flat=True))
+    candidates = (base if number == 1 else f"{base}-{number}" for number in range(1, len(taken) + 1000))
+    return (slug for slug in candidates if slug not in taken)
+
+
+def _insert(script: Script) -> None:
+    """Insert a row under the first free slug; when someone takes that slug at the same moment, under the next."""
+    for slug in slugs(script.name):
+        script.slug = slug
+        try:
+            with transaction.atomic():
+                script.save(force_insert=True)
+        except IntegrityError:
+            if not Script.objects.filter(slug=slug).exists():
+                raise
+        else:
+            return
+
+
+def _assign(script: Script, values: dict[str, Any]) -> None:
+    """Set validated values on a script. Raises ScriptError."""
+    checks = {"name": validation.name, "folder": _folder, "tags": validation.tags, "description": _description}
+    for field, value in values.items():
+        setattr(script, field, checks[field](value) if field in checks else value)
+    try:
+        script.clean_fields(exclude={"slug", "folder", "version", "environment", "wanted_environment"})
+    except ValidationError as error:
+        field, messages = next(iter(error.message_dict.items()))
+        raise ScriptError(f"`{field}`: {' '.join(messages)}", field=field) from error
+
+
+def _folder(value: object) -> Folder | None:
+    path = validation.folder_path(value)
+    return Folder.objects.get_or_create(path=path)[0] if path else None
+
+
+def _description(value: object) -> str:
+    return validation.text(value, field="description")
+
+
+def _content(script: Script) -> dict[str, str]:
+    return {name: getattr(script.version, name) if script.version else "" for name in CONTENT}
+
+
+def _refuse_unknown(names: set[str]) -> None:
+    if names:
+        unknown = sorted(names)[0]
+        raise ScriptError(
+            f"`{unknown}` is no changeable field of a script\nhint: there are {', '.join(sorted(CHANGEABLE))}",
+            field=unknown,
+        )

@@ -1,0 +1,71 @@
+"""What a script may be called, where it may lie and what it may contain; refusals are sentences for the user."""
+
+import unicodedata
+from collections.abc import Sequence
+
+MAX_NAME = 200
+MAX_FOLDER = 300
+MAX_TAG = 50
+MAX_TEXT_BYTES = 1024 * 1024
+
+
+class ScriptError(ValueError):
+    """Something about a script that cannot be saved: `field` says where, str() what, why and what to do."""
+
+    def __init__(self, message: str, *, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+def text(value: object, *, field: str) -> str:
+    """Return a text with `\\n` line ends. Raises ScriptError: no text, over 1 MB, a NUL or half a surrogate pair."""
+    if not isinstance(value, str):
+        raise ScriptError(f"`{field}` has to be text", field=field)
+    if "\0" in value:
+        raise ScriptError(f"`{field}` contains a NUL character, which Python does not accept", field=field)
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        raise ScriptError(f"`{field}` contains half a surrogate pair, which is no character", field=field) from None
+    if size > MAX_TEXT_BYTES:
+        raise ScriptError(f"`{field}` has {size:,} bytes; 1 MB is the most", field=field)
+    return value.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def line(value: object, *, field: str, most: int) -> str:
+    """Return a trimmed single line of at most `most` characters. Raises ScriptError, also for control characters."""
+    plain = text(value, field=field).strip()
+    if len(plain) > most:
+        raise ScriptError(f"`{field}` has {len(plain)} characters; {most} is the most", field=field)
+    if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in plain):
+        raise ScriptError(f"`{field}` contains a control character such as a line break", field=field)
+    return plain
+
+
+def name(value: object) -> str:
+    """Return a display name. Raises ScriptError: empty, over 200 characters, without a letter or digit."""
+    plain = line(value, field="name", most=MAX_NAME)
+    if not plain:
+        raise ScriptError("A script needs a name", field="name")
+    if not any(character.isalnum() for character in plain):
+        raise ScriptError(f"`{plain}` contains no letter and no digit: a name needs at least one", field="name")
+    return plain
+
+
+def folder_path(value: object) -> str:
+    """Return a folder path with trimmed parts, or "" for the top. Raises ScriptError for empty parts, `.` and `..`."""
+    plain = line(value, field="folder", most=MAX_FOLDER)
+    parts = [part.strip() for part in plain.split("/")] if plain else []
+    if any(part in ("", ".", "..") for part in parts):
+        raise ScriptError(
+            f"`{plain}` has an empty part, `.` or `..`\nhint: write folders like `Ops/Nightly`", field="folder"
+        )
+    return "/".join(parts)
+
+
+def tags(value: object) -> list[str]:
+    """Return trimmed tags, each once, in the given order. Raises ScriptError unless it is a list of short texts."""
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise ScriptError("`tags` has to be a list of texts", field="tags")
+    plain = [line(tag, field="tags", most=MAX_TAG) for tag in value]
+    return list(dict.fromkeys(tag for tag in plain if tag))

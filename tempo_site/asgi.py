@@ -1,0 +1,105 @@
+"""The ASGI application: health from memory, pages through a pool of threads, WebSockets behind an origin check."""
+
+import itertools
+import json
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import urlsplit
+
+import django
+from asgiref.sync import ThreadSensitiveContext
+from channels.auth import AuthMiddlewareStack
+from channels.db import database_sync_to_async
+from channels.routing import URLRouter
+from django.conf import settings
+from django.core.handlers.asgi import ASGIHandler
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tempo_site.settings")
+django.setup(set_prefix=False)
+
+from runs_app.routing import websocket_urlpatterns  # noqa: E402 - models need the set-up above
+from tempo_site import auth, health  # noqa: E402
+from tempo_site.lib import hosts  # noqa: E402
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+
+REQUEST_THREADS = 8
+FORBIDDEN = 4403
+
+# Django would open a thread and a database connection for each request. Eight executors of one thread each bound both;
+# they are taken in turn, as asgiref wants one thread an executor.
+_executors = [ThreadPoolExecutor(1, f"request-{number}") for number in range(REQUEST_THREADS)]
+_free = list(_executors)
+_turn = itertools.cycle(_executors)
+
+_django = ASGIHandler()
+_consumers = URLRouter(websocket_urlpatterns)
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """Route one connection."""
+    if scope["type"] == "websocket":
+        await _websocket(scope, receive, send)
+    elif scope["path"] == "/healthz":
+        await _healthz(send)
+    else:
+        await _page(scope, receive, send)
+
+
+async def _page(scope: Scope, receive: Receive, send: Send) -> None:
+    """Run Django in a free thread of the pool, or queue behind a busy one."""
+    executor = _free.pop() if _free else next(_turn)
+    try:
+        async with ThreadSensitiveContext(executor=executor):
+            await _django(scope, receive, send)
+    finally:
+        if executor not in _free:
+            _free.append(executor)
+
+
+async def _healthz(send: Send) -> None:
+    """Answer from memory: a locked database or a busy pool must not make the service look dead, or alive."""
+    facts = health.facts()
+    status = 200 if facts["status"] == "ok" else 503
+    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": json.dumps(facts).encode()})
+
+
+async def _websocket(scope: Scope, receive: Receive, send: Send) -> None:
+    """Let a connection through with an API key, or with a session from a page of ours."""
+    headers = {name.decode("latin1").lower(): value.decode("latin1") for name, value in scope["headers"]}
+    if not hosts.is_allowed(headers.get("host", ""), settings.HOST_PATTERNS):
+        await _refuse(receive, send)
+    elif await database_sync_to_async(auth.key_of_headers)(headers):
+        await _consumers(scope, receive, send)
+    elif is_same_origin(headers):
+        await _with_session(scope, receive, send)
+    else:
+        await _refuse(receive, send)
+
+
+async def _logged_in(scope: Scope, receive: Receive, send: Send) -> None:
+    user = scope["user"]
+    if await database_sync_to_async(lambda: user.is_authenticated)():
+        await _consumers(scope, receive, send)
+    else:
+        await _refuse(receive, send)
+
+
+_with_session = AuthMiddlewareStack(_logged_in)
+
+
+def is_same_origin(headers: Mapping[str, str]) -> bool:
+    """Whether Origin names the very host and port of Host; Channels' own validator passes all when hosts are `*`."""
+    origin = urlsplit(headers.get("origin", ""))
+    return bool(origin.netloc) and origin.netloc.lower() == headers.get("host", "").lower()
+
+
+async def _refuse(receive: Receive, send: Send) -> None:
+    await receive()
+    await send({"type": "websocket.close", "code": FORBIDDEN})

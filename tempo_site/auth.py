@@ -1,0 +1,181 @@
+"""Who is calling: API keys with scopes, or the session of a signed-in user."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
+from django.middleware.csrf import CsrfViewMiddleware
+from django.utils import timezone
+from ninja.errors import AuthenticationError, AuthorizationError
+from ninja.security.base import AuthBase
+
+from tempo_site.lib import secret_key
+from tempo_site.models import ApiKey, digest
+
+Scope = ApiKey.Scope
+
+DEFAULT_KEY_NAME = "default"
+MAX_TOKEN_LENGTH = 500
+TOUCH_EVERY = timedelta(minutes=1)  # a write per request would cost more than most requests
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_RANK = {Scope.READ: 0, Scope.RUN: 1, Scope.FULL: 2}
+_ABILITIES = {Scope.READ: "only read", Scope.RUN: "only read, and start and cancel runs"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """Who asked. `name` is what a run stores as `by`; `user` is None for a key."""
+
+    name: str
+    user: User | None = None
+
+
+class Request(HttpRequest):
+    """A request whose caller is known."""
+
+    auth: Caller
+
+
+def key_of_headers(headers: Mapping[str, str]) -> ApiKey | None:
+    """Return the key shown in `X-API-Key` or `Authorization: Bearer`, or None when there is none or it is unknown.
+
+    Names may be in lower case or as written here. One query when a token was shown, none otherwise.
+    """
+    token = token_of_headers(headers)
+    return ApiKey.objects.by_token(token) if token else None
+
+
+def token_of_headers(headers: Mapping[str, str]) -> str:
+    """Return the token that was shown, or "". Other schemes than Bearer are not ours (a proxy may have its own)."""
+    token = _header(headers, "X-API-Key")
+    if not token:
+        scheme, _, rest = _header(headers, "Authorization").partition(" ")
+        token = rest if scheme.lower() == "bearer" else ""
+    return token.strip()[:MAX_TOKEN_LENGTH]
+
+
+def _header(headers: Mapping[str, str], name: str) -> str:
+    return headers.get(name) or headers.get(name.lower()) or ""
+
+
+def is_enough(scope: str, needed: str) -> bool:
+    """Whether a key of this scope may do what asks for `needed`."""
+    return _RANK[Scope(scope)] >= _RANK[Scope(needed)]
+
+
+def touch(key: ApiKey, *, now: datetime) -> None:
+    """Note that a key was used, at most once a minute."""
+    before = now - TOUCH_EVERY
+    if key.last_used_at is None or key.last_used_at < before:
+        stale = Q(last_used_at=None) | Q(last_used_at__lt=before)
+        ApiKey.objects.filter(stale, pk=key.pk).update(last_used_at=now)
+
+
+class KeyAuth(AuthBase):
+    """A key in either header; `needs` is the least scope, by default `read` for GET and `full` for the rest."""
+
+    openapi_type = "http"
+    openapi_scheme = "bearer"
+
+    def __init__(self, needs: str = "") -> None:
+        super().__init__()
+        self.needs = needs
+
+    def __call__(self, request: HttpRequest) -> Caller | None:
+        """Return the caller, or None when no key was shown. Raises AuthenticationError or AuthorizationError."""
+        if not token_of_headers(request.headers):
+            return None
+        key = key_of_headers(request.headers)
+        if key is None:
+            raise AuthenticationError(message="This API key is not known.\nhint: make one with `createkey`")
+        needed = self.needs or (Scope.READ if request.method in SAFE_METHODS else Scope.FULL)
+        if not is_enough(key.scope, needed):
+            raise AuthorizationError(
+                message=f"The key `{key.name}` may {_ABILITIES[Scope(key.scope)]}.\n"
+                f"hint: use a key with scope `{needed}`"
+            )
+        touch(key, now=timezone.now())
+        return Caller(name=f"key: {key.name}")
+
+
+class HeaderKeyAuth(KeyAuth):
+    """The same in the words of the OpenAPI page: a key in `X-API-Key`."""
+
+    openapi_type = "apiKey"
+    openapi_in = "header"
+    openapi_name = "X-API-Key"
+
+
+class _CsrfCheck(CsrfViewMiddleware):
+    """Django's own check, without the HTML page it renders for a refusal."""
+
+    def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:
+        return HttpResponseForbidden(reason)
+
+
+def _no_view(_: HttpRequest) -> HttpResponse:
+    return HttpResponse()
+
+
+_csrf_check = _CsrfCheck(_no_view)
+
+
+def is_forged(request: HttpRequest) -> bool:
+    """Whether a request that changes something lacks the CSRF token of the session it shows."""
+    _csrf_check.process_request(request)
+    return _csrf_check.process_view(request, _no_view, (), {}) is not None
+
+
+class SessionAuth(AuthBase):
+    """The session of a signed-in user; what changes something needs the CSRF token as well."""
+
+    openapi_type = "apiKey"
+    openapi_in = "cookie"
+    openapi_name = settings.SESSION_COOKIE_NAME
+    csrf = True  # tells ninja's docs page to send the token
+
+    def __call__(self, request: HttpRequest) -> Caller | None:
+        """Return the caller, or None when nobody is signed in. Raises AuthorizationError without the CSRF token."""
+        if not isinstance(request.user, User):
+            return None
+        if is_forged(request):
+            raise AuthorizationError(
+                message="The CSRF token is missing or wrong.\n"
+                "hint: send the cookie's value as `X-CSRFToken`, or use an API key"
+            )
+        return Caller(name=request.user.get_username(), user=request.user)
+
+
+def callers(needs: str = "") -> Sequence[AuthBase]:
+    """Who may call an operation: keys of at least this scope, and signed-in users."""
+    return [KeyAuth(needs), HeaderKeyAuth(needs), SessionAuth()]
+
+
+DEFAULT = callers()
+RUN = callers(Scope.RUN)
+
+
+def ensure_default_key() -> str:
+    """Store `PYSCHED_DEFAULT_API_KEY` as the key `default` with scope full; return a sentence when it was ignored.
+
+    A key of that name with another token is replaced: the setting is the truth. Without the setting nothing changes.
+    """
+    token = settings.DEFAULT_API_KEY.strip()
+    if not token:
+        return ""
+    if secret_key.is_weak(token):
+        return (
+            "PYSCHED_DEFAULT_API_KEY is a sample or too short and was ignored. "
+            f"hint: set {secret_key.MINIMUM_LENGTH} or more random characters, or make a key with `createkey`"
+        )
+    with transaction.atomic():
+        ApiKey.objects.filter(name=DEFAULT_KEY_NAME).exclude(digest=digest(token)).delete()
+        if not ApiKey.objects.filter(digest=digest(token)).exists():
+            ApiKey.issue(name=DEFAULT_KEY_NAME, scope=Scope.FULL, token=token)
+    return ""

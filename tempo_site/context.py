@@ -1,0 +1,74 @@
+"""What the frame around every page shows: places to go, notices, the engine's state, the version."""
+
+import tomllib
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+
+from tempo_site import health
+
+VERSION: str = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """An entry of the navigation; `group` is the heading above it, if any."""
+
+    label: str
+    url: str
+    symbol: str
+    is_here: bool
+    is_in_bottom_bar: bool = True
+    group: str = ""
+
+
+def chrome(request: HttpRequest) -> dict[str, Any]:
+    """Context processor. Costs no query: the log-in check loaded the user, the engine tells its state from memory.
+
+    A stranger (log-in page, errors before the log-in check) gets an empty frame.
+    """
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return {"chrome": {"navigation": [], "notices": []}}
+    state = health.facts()
+    return {
+        "chrome": {
+            "navigation": navigation(request.path, is_staff=user.is_staff),
+            "notices": notices(state, is_staff=user.is_staff),
+            "engine_is_well": state["status"] == "ok",
+            "version": VERSION,
+        }
+    }
+
+
+def navigation(path: str, *, is_staff: bool) -> list[Place]:
+    """The places a user may go to; `path` tells where they are."""
+    home, keys, engine = reverse("dashboard"), reverse("admin:tempo_site_apikey_changelist"), reverse("admin:index")
+    scripts, runs = reverse("script-list"), reverse("run-list")
+    is_at_scripts = path.startswith((scripts, reverse("script-new")))
+    places = [
+        Place(label="Dashboard", url=home, symbol="dashboard", is_here=path == home),
+        Place(label="Scripts", url=scripts, symbol="scripts", is_here=is_at_scripts),
+        Place(label="Runs", url=runs, symbol="runs", is_here=path.startswith(runs)),
+    ]
+    if is_staff:
+        at_keys = path.startswith(keys)
+        places += [
+            Place(label="API keys", url=keys, symbol="keys", is_here=at_keys, is_in_bottom_bar=False, group="Manage"),
+            Place(label="Engine", url=engine, symbol="engine", is_here=path.startswith(engine) and not at_keys),
+        ]
+    return places
+
+
+def notices(state: dict[str, Any], *, is_staff: bool) -> list[str]:
+    """Sentences that belong above every page until their cause is gone."""
+    found = []
+    if state["failing"]:
+        parts = "; ".join(f"{name}: {state['parts'][name]}" for name in state["failing"])
+        found.append(f"Nothing may start at the moment. {parts}")
+    if is_staff and settings.SECRET_KEY_NOTICE:
+        found.append(settings.SECRET_KEY_NOTICE)
+    return found

@@ -1,0 +1,20 @@
+"""What /healthz says: each part of the service by name, from memory."""
+
+from typing import Any
+
+from runs_app.engine import Engine
+
+_engine: Engine | None = None
+
+
+def watch(engine: Engine | None) -> None:
+    """Name the engine whose health is told; None while there is none."""
+    global _engine
+    _engine = engine
+
+
+def facts() -> dict[str, Any]:
+    """`{"status": "ok"|"failing", "failing": [names], "parts": {name: "ok"|sentence}}`."""
+    parts = _engine.health() if _engine else {"engine": "not running in this process"}
+    failing = [name for name, state in parts.items() if state != "ok"]
+    return {"status": "failing" if failing else "ok", "failing": failing, "parts": parts}

@@ -1,0 +1,1 @@
+"""The ground floor: small pieces everything else stands on."""

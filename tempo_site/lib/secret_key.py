@@ -1,0 +1,51 @@
+"""The secret key: the operator's if it is a real one, else one generated once into the data folder."""
+
+import contextlib
+import os
+import secrets
+import tempfile
+from pathlib import Path
+
+# What people paste from examples, Tempo's own documentation included.
+SAMPLES = frozenset({"your-secret-key", "change-me", "changeme", "secret", "your-api-key", "your-default-api-key"})
+MINIMUM_LENGTH = 32
+
+
+def is_weak(value: str) -> bool:
+    """Whether a key or token is a known sample, Django's start value, or under 32 characters."""
+    plain = value.strip()
+    return (
+        len(plain) < MINIMUM_LENGTH
+        or plain.lower() in SAMPLES
+        or plain.startswith("django-insecure-")
+        or len(set(plain)) < 8
+    )
+
+
+def choose(configured: str, data_path: Path) -> tuple[str, str]:
+    """Return the key to use and, when the configured one was refused, a sentence for the operator (else "")."""
+    if configured and not is_weak(configured):
+        return configured, ""
+    key = read_or_generate(data_path / "secret_key")
+    if not configured:
+        return key, ""
+    return key, (
+        "PYSCHED_SECRET_KEY is a sample or too short and was ignored; a generated key in the data folder is used. "
+        "hint: unset it, or set 32 or more random characters"
+    )
+
+
+def read_or_generate(path: Path) -> str:
+    """Return the key stored at `path` (mode 0600), made at the first call; two starters at once agree on one."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        descriptor, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(48))
+            file.flush()
+            os.fsync(file.fileno())
+        # Unlike rename, link never replaces a key that another starter made meanwhile.
+        with contextlib.suppress(FileExistsError):
+            os.link(beside, path)
+        Path(beside).unlink()
+    return path.read_text().strip()

@@ -1,0 +1,17 @@
+"""`manage.py prepare`: do the set-up that `serve` needs, without starting it."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from tempo_site import preparation
+
+
+class Command(BaseCommand):
+    """For images and for `make`; may be repeated at any time."""
+
+    help = "Create the data folder, bring the database up to date, collect static files."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Prepare, one line for each thing done."""
+        preparation.prepare(self.stdout.write)

@@ -1,0 +1,68 @@
+"""`manage.py serve`: prepare, then become the launcher."""
+
+import fcntl
+import os
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
+
+from tempo_site import preparation
+from tempo_site.lib import paths
+
+LAUNCHER = settings.BASE_DIR / "runs_app" / "launcher" / "__main__.py"
+
+
+class Command(BaseCommand):
+    """Starts the service: launcher, web, engine."""
+
+    help = "Start Tempo: pages, API, schedules and runs."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Where to listen."""
+        parser.add_argument("--host", default="127.0.0.1", help="Address to listen on (default: 127.0.0.1).")
+        parser.add_argument("--port", type=int, default=8000, help="Port to listen on (default: 8000).")
+        parser.add_argument("--reload", action="store_true", help="For development: restart when a source changes.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Take the data folder, prepare it, and exec the launcher, which keeps the lock."""
+        paths.make_all()
+        lock = take_service_lock()
+        preparation.prepare(self.stdout.write)
+        connections.close_all()
+        host = f"[{options['host']}]" if ":" in options["host"] else options["host"]
+        self.stdout.write(f"Tempo is at http://{host}:{options['port']}/  (Ctrl+C ends it)")
+        self.stdout.flush()
+        os.environ.setdefault("TEMPO_DATABASE_TIMEOUT_S", "5")  # a locked database becomes a 503, not a queue
+        os.execv(sys.executable, launcher_argv(lock, options))
+
+
+def take_service_lock() -> int:
+    """Lock the data folder for this service and return the descriptor, which survives exec. Raises CommandError."""
+    lock = os.open(paths.service_lock(), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise CommandError(
+            f"Tempo already runs on the data folder {paths.data()}.\n"
+            "hint: stop that one first, or set PYSCHED_DATA_PATH to another folder"
+        ) from None
+    os.set_inheritable(lock, True)
+    return lock
+
+
+def launcher_argv(lock: int, options: dict[str, Any]) -> list[str]:
+    """The launcher's command line, `web`'s behind the `--`."""
+    web = [sys.executable, str(settings.BASE_DIR / "manage.py"), "web", *(["--reload"] if options["reload"] else [])]
+    return [
+        sys.executable, "-I", "-S", str(LAUNCHER),
+        "--data", str(paths.data()),
+        "--host", options["host"],
+        "--port", str(options["port"]),
+        "--lock-fd", str(lock),
+        "--grace", str(settings.SHUTDOWN_GRACE_S),
+        "--", *web,
+    ]  # fmt: skip

@@ -1,0 +1,60 @@
+"""API keys: what a program shows instead of a password; only a hash is stored."""
+
+import hashlib
+import secrets
+from typing import Self
+
+from django.conf import settings
+from django.db import models
+
+PREFIX_LENGTH = 8
+
+
+def digest(token: str) -> str:
+    """Return the stored form of a token. Tokens carry 256 random bits, so a plain SHA-256 cannot be searched."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    """Reading API keys."""
+
+    def by_token(self, token: str) -> "ApiKey | None":
+        """Return the key whose token this is, or None."""
+        return self.filter(digest=digest(token)).first()
+
+
+class ApiKey(models.Model):
+    """A named key for the REST API."""
+
+    class Scope(models.TextChoices):
+        """What a key may do: everything, start and cancel runs, or look."""
+
+        FULL = "full"
+        RUN = "run"
+        READ = "read"
+
+    name = models.CharField(max_length=100)
+    scope = models.CharField(max_length=4, choices=Scope, default=Scope.FULL)
+    prefix = models.CharField(max_length=PREFIX_LENGTH + 6, editable=False)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True, editable=False)
+
+    objects = ApiKeyQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name", "pk"]
+        verbose_name = "API key"
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+    @classmethod
+    def issue(cls, *, name: str, scope: str = Scope.FULL, token: str = "", **fields: object) -> tuple[Self, str]:
+        """Store a new key and return it with its token, which is shown once and never again."""
+        token = token or f"tempo_{secrets.token_urlsafe(32)}"
+        key = cls(name=name, scope=scope, prefix=token[: PREFIX_LENGTH + 6], digest=digest(token), **fields)
+        key.full_clean()
+        key.save()
+        return key, token

@@ -1,0 +1,161 @@
+"""The web process: daphne on the inherited socket, the engine beside it, one orderly way up and one down."""
+
+import asyncio
+import faulthandler
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from typing import Any
+
+from daphne.server import Server, twisted_loop
+from django.db import connections
+from django.utils.autoreload import iter_all_python_module_files
+from twisted.internet import reactor
+
+from runs_app import bells, control, live
+from runs_app.engine import DataFolderInUse, Engine
+from tempo_site import health
+from tempo_site.asgi import application
+
+logger = logging.getLogger(__name__)
+
+LISTEN_FD, CONTROL_FD = 3, 4  # what the launcher hands over
+STOP_S = 6.0
+IN_FLIGHT_S = 3.0
+START_FAILED, STUCK = 1, 3
+
+
+class WebServer(Server):
+    """daphne, adopting a socket that the launcher listens on, stopped by us and not by its own signal handlers."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            application,
+            endpoints=["unused"],
+            signal_handlers=False,  # daphne's would replace ours, and the engine would never be closed
+            websocket_timeout=-1,
+            ping_interval=20,
+            ping_timeout=30,
+            # Both directions: a frame of output is 64 KiB, three times that when its bytes are no UTF-8.
+            websocket_max_message_size=256 * 1024,
+            websocket_max_frame_size=256 * 1024,
+            server_name="tempo",
+        )
+        self.endpoints: list[str] = []  # the socket is adopted below
+        self.engine = Engine()
+        self.ports: list[Any] = []
+        self._is_stopping = False
+
+    def serve(self) -> None:
+        """Run until TERM or INT; ends the process."""
+        for name in (signal.SIGTERM, signal.SIGINT):
+            twisted_loop.add_signal_handler(name, self._on_signal)
+        self.ready_callable = self._start
+        self.run()
+        sys.stdout.flush()
+        os._exit(0)  # no interpreter tear-down: a stuck thread must not keep a stopped service alive
+
+    # --- up --------------------------------------------------------------------------------------------------------
+    def _start(self) -> None:
+        """Begin in a thread, as settling takes a while; the socket is adopted when the engine is up."""
+        threading.Thread(target=self._start_engine, name="start", daemon=True).start()
+
+    def _start_engine(self) -> None:
+        """Every exception is caught: daphne throws Twisted's log away, and a deaf server would stay."""
+        try:
+            self.engine.start()
+            twisted_loop.call_soon_threadsafe(self._open)
+        except DataFolderInUse as error:
+            logger.error("%s", error)
+            os._exit(START_FAILED)
+        except BaseException:
+            logger.critical("the engine could not be started", exc_info=True)
+            os._exit(START_FAILED)
+        finally:
+            connections.close_all()
+
+    def _open(self) -> None:
+        try:
+            live.attach(twisted_loop, bells.listen(bells.OUTPUT))
+            listener = socket.socket(fileno=os.dup(LISTEN_FD))
+            listener.setblocking(False)
+            self.ports.append(reactor.adoptStreamPort(listener.fileno(), listener.family, self.http_factory))
+            listener.close()
+            health.watch(self.engine)
+            control.launcher.ready()
+            logger.info("ready")
+        except BaseException:
+            logger.critical("the server could not be started", exc_info=True)
+            os._exit(START_FAILED)
+
+    # --- down ------------------------------------------------------------------------------------------------------
+    def _on_signal(self) -> None:
+        if self._is_stopping:
+            os._exit(0)
+        self._is_stopping = True
+        faulthandler.dump_traceback_later(STOP_S, exit=False)
+        threading.Timer(STOP_S + 0.2, os._exit, (STUCK,)).start()
+        self._ending = asyncio.ensure_future(self._stop())
+
+    async def _stop(self) -> None:
+        """Stop listening, let requests in flight end, close the engine, leave the loop."""
+        deadline = time.monotonic() + STOP_S - 0.5
+        for port in self.ports:
+            port.stopListening()
+        await self._drain(min(deadline, time.monotonic() + IN_FLIGHT_S))
+        live.detach()
+        await asyncio.to_thread(self._stop_engine, deadline)
+        reactor.callFromThread(reactor.stop)
+
+    async def _drain(self, until: float) -> None:
+        while self._requests_in_flight() and time.monotonic() < until:
+            await asyncio.sleep(0.02)
+
+    def _requests_in_flight(self) -> int:
+        """HTTP requests that were begun and not answered; WebSockets live on until they are closed."""
+        return sum(
+            1
+            for protocol, details in self.connections.items()
+            if details.get("application_instance") is not None
+            and not details["application_instance"].done()
+            and "WebSocket" not in type(protocol).__name__
+        )
+
+    def _stop_engine(self, deadline: float) -> None:
+        try:
+            self.engine.stop(deadline=deadline)
+        except Exception:
+            logger.exception("the engine could not be stopped cleanly")
+
+
+def inherit() -> None:
+    """Take over the launcher's two descriptors. Raises OSError when this process was not started by it."""
+    for descriptor in (LISTEN_FD, CONTROL_FD):
+        os.set_inheritable(descriptor, False)  # scripts and uv must not get them
+    channel = socket.socket(fileno=CONTROL_FD)
+    if channel.family != socket.AF_UNIX:
+        raise OSError("descriptor 4 is not the launcher's channel")
+    control.connect(channel)
+
+
+def end_on_change() -> None:
+    """For development: end the process when a loaded module's file changes; the launcher starts it again."""
+    threading.Thread(target=_watch_files, name="reload", daemon=True).start()
+
+
+def _watch_files() -> None:
+    before = _modified()
+    while True:
+        time.sleep(1.0)
+        if _modified() != before:
+            logger.info("a source file changed, starting again")
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+
+
+def _modified() -> dict[object, float]:
+    return {path: path.stat().st_mtime for path in iter_all_python_module_files() if path.exists()}

@@ -1,0 +1,187 @@
+"""Every setting of Tempo; each PYSCHED_* variable is described in docs/configuration.md."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import environ
+
+from tempo_site.lib import secret_key
+from tempo_site.lib.variables import Variables
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = Variables()
+if (BASE_DIR / ".env").is_file():
+    environ.Env.read_env(BASE_DIR / ".env")
+
+# --- what the operator decides -------------------------------------------------------------------------------------
+DATA_PATH = Path(env.str("PYSCHED_DATA_PATH", default=str(BASE_DIR / "data"))).expanduser().absolute()
+DEBUG = env.bool("PYSCHED_DEBUG", default=False)
+SECRET_KEY, SECRET_KEY_NOTICE = secret_key.choose(env.str("PYSCHED_SECRET_KEY", default=""), DATA_PATH)
+HOST_PATTERNS = env.list("PYSCHED_ALLOWED_HOSTS", default=[])
+TIME_ZONE = env.zone("PYSCHED_TIME_ZONE", default="UTC")
+DEFAULT_API_KEY = env.str("PYSCHED_DEFAULT_API_KEY", default="")
+ADMIN_USER = env.str("PYSCHED_ADMIN_USER", default="")
+ADMIN_PASSWORD = env.str("PYSCHED_ADMIN_PASSWORD", default="")
+RATELIMIT_ENABLE = env.bool("PYSCHED_RATE_LIMIT_ENABLED", default=True)
+DEFAULT_TIMEOUT_S = env.int("PYSCHED_DEFAULT_SCRIPT_TIMEOUT", default=300)
+DEFAULT_MEMORY_MB = env.int("PYSCHED_DEFAULT_MEMORY_LIMIT", default=512)
+MAX_CONCURRENT_RUNS = env.int("PYSCHED_MAX_CONCURRENT_RUNS", default=20)
+GRACE_S = env.int("PYSCHED_GRACE", default=10)
+SHUTDOWN_GRACE_S = env.int("PYSCHED_SHUTDOWN_GRACE", default=5)
+BUILD_TIMEOUT_S = env.int("PYSCHED_BUILD_TIMEOUT", default=900)
+KEEP_DAYS = env.int("PYSCHED_KEEP_DAYS", default=30)
+KEEP_RUNS = env.int("PYSCHED_KEEP_RUNS", default=1000)
+KEEP_MB = env.int("PYSCHED_KEEP_MB", default=2048)
+MIN_FREE_MB = env.int("PYSCHED_MIN_FREE_MB", default=500)
+PACKAGE_INDEX = env.str("PYSCHED_PACKAGE_INDEX", default="")
+PACKAGE_FIND_LINKS = env.str("PYSCHED_PACKAGE_FIND_LINKS", default="")
+PYTHON_PATHS = env.list("PYSCHED_PYTHON_PATHS", default=[])
+
+SETTINGS_PROBLEMS = env.problems
+
+# --- Django --------------------------------------------------------------------------------------------------------
+ALLOWED_HOSTS = ["*"]  # the real check is tempo_site.middleware.HostMiddleware: Django has no word for "any IP address"
+INSTALLED_APPS = [
+    "daphne",
+    "tempo_site.apps.TempoSiteConfig",
+    "scripts_app.apps.ScriptsConfig",
+    "runs_app.apps.RunsConfig",
+    "notifications_app.apps.NotificationsConfig",
+    "tempo_site.apps.TempoAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "django_q",
+    "ninja",
+]
+MIDDLEWARE = [
+    "tempo_site.middleware.ContentSecurityPolicyMiddleware",
+    "tempo_site.middleware.HostMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "tempo_site.urls"
+ASGI_APPLICATION = "tempo_site.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "tempo_site.context.chrome",
+            ],
+        },
+    },
+]
+# WAL and FULL: no acknowledged commit is lost in a power cut; IMMEDIATE: no deadlock between readers that turn writers.
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": DATA_PATH / "tempo.sqlite3",
+        "CONN_MAX_AGE": None,
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": float(os.environ.get("TEMPO_DATABASE_TIMEOUT_S", "20")),
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-2000;"
+            " PRAGMA temp_store=MEMORY;",
+        },
+        "TEST": {"NAME": DATA_PATH / "test.sqlite3"},
+    },
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    # Apart and larger: a flood of other entries must not push out the counters of failed logins.
+    "ratelimit": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "LOCATION": "ratelimit",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    },
+}
+CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 2000}}}
+Q_CLUSTER: dict[str, Any] = {
+    "name": "tempo",
+    "orm": "default",
+    "broker_class": "tempo_site.lib.queue_wake.WakingBroker",
+    "cache": "default",
+    "workers": 2,
+    "queue_limit": 50,
+    "timeout": 30,
+    "retry": 60,
+    "max_attempts": 1,
+    "ack_failures": True,
+    "recycle": 0,
+    "save_limit": 50,
+    "scheduler": False,
+    "catch_up": False,
+    "bulk": 10,
+    "poll": 0,
+    "log_level": "WARNING",
+    "label": "Engine",
+}
+SILENCED_SYSTEM_CHECKS = [
+    # django-ratelimit asks for a cache shared between processes; Tempo has one, so locmem is shared by all of it.
+    "django_ratelimit.E003",
+    "django_ratelimit.W001",
+]
+RATELIMIT_USE_CACHE = "ratelimit"
+
+LANGUAGE_CODE = "en-us"
+USE_I18N = False
+USE_TZ = True
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+if DEBUG:
+    STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+WHITENOISE_USE_FINDERS = DEBUG
+
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "dashboard"
+LOGOUT_REDIRECT_URL = "login"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+    "loggers": {
+        "daphne": {"level": "WARNING"},
+        "django.server": {"level": "WARNING"},
+        "django-q": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+        "asyncio": {"level": "WARNING"},
+        "django.request": {"level": "ERROR"},  # each 4xx would be a line
+    },
+}

@@ -1,0 +1,72 @@
+"""Moments and spans as people read them."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from runs_app.models import Run
+from tempo_site.lib import words
+
+register = template.Library()
+
+
+@register.filter
+def moment(value: datetime | None, zone: str = "") -> SafeString | str:
+    """A moment as `<time>`, in the server's zone or the one given, with the zone's short name; "" for None."""
+    if value is None:
+        return ""
+    local = value.astimezone(ZoneInfo(zone)) if zone else timezone.localtime(value)
+    return format_html('<time datetime="{}">{}</time>', local.isoformat(timespec="seconds"), in_full(local))
+
+
+@register.filter
+def moment_away(value: datetime | None, now: datetime) -> SafeString | str:
+    """A moment as its distance from `now`; the moment itself is its title."""
+    if value is None:
+        return ""
+    local = timezone.localtime(value)
+    stamp, title = local.isoformat(timespec="seconds"), in_full(local)
+    return format_html('<time datetime="{}" title="{}">{}</time>', stamp, title, away(value, now))
+
+
+def in_full(local: datetime) -> str:
+    """Date, time and the zone's short name."""
+    return f"{local:%Y-%m-%d %H:%M:%S %Z}"
+
+
+@register.filter
+def away(value: datetime | None, now: datetime) -> str:
+    """How far a moment is from `now`: `in 3 h 12 min`, `2 d ago`."""
+    if value is None:
+        return ""
+    seconds = (value - now).total_seconds()
+    distance = words.span(abs(seconds)) if abs(seconds) >= 10 else f"{abs(seconds):.0f} s"
+    return f"in {distance}" if seconds >= 0 else f"{distance} ago"
+
+
+@register.filter
+def span(value: timedelta | float) -> str:
+    """A duration in at most two units."""
+    return words.span(seconds(value))
+
+
+@register.filter
+def seconds(value: timedelta | float) -> float:
+    """A duration in seconds."""
+    return value.total_seconds() if isinstance(value, timedelta) else float(value)
+
+
+@register.filter
+def elapsed(run: Run, now: datetime) -> timedelta | None:
+    """How long a run took, or has been going; None before it began."""
+    return run.elapsed(now)
+
+
+@register.filter
+def began(run: Run) -> datetime:
+    """When a run started, or else was asked for."""
+    return run.started_at or run.created_at

@@ -1,0 +1,18 @@
+"""All addresses: pages, admin, API. Health and WebSockets are answered in asgi.py."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from tempo_site import views
+from tempo_site.api import api, unknown
+
+urlpatterns = [
+    path("", views.dashboard, name="dashboard"),
+    path("login/", views.login, name="login"),
+    path("logout/", views.logout, name="logout"),
+    path("", include("scripts_app.urls")),
+    path("", include("runs_app.urls")),
+    path("api/v1/", api.urls),
+    path("api/<path:rest>", unknown),
+    path("admin/", admin.site.urls),
+]

@@ -1,0 +1,61 @@
+"""Fixtures that any test may use."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
+from django.test import Client
+from pytest_django import Settings
+
+from tempo_site.lib import paths
+from tempo_site.models import ApiKey
+from tests.service import Service, prepared_data
+
+
+@pytest.fixture(autouse=True)
+def data_folder(tmp_path: Path, settings: Settings) -> Path:
+    """Each test has a data folder of its own."""
+    settings.DATA_PATH = tmp_path / "data"
+    settings.MIN_FREE_MB = 0
+    paths.make_all()
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def user(db: None) -> User:
+    """An ordinary user."""
+    return get_user_model().objects.create_user("ann", password="correct horse")
+
+
+@pytest.fixture
+def staff(db: None) -> User:
+    """A user who may enter the admin."""
+    return get_user_model().objects.create_superuser("root", password="correct horse")
+
+
+@pytest.fixture
+def browser(client: Client, user: User) -> Client:
+    """Django's test client, logged in."""
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def key(db: None) -> str:
+    """The token of an API key with full scope."""
+    return ApiKey.issue(name="tests")[1]
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with a migrated database, a user `ann` and an API key, to be copied for each service."""
+    return prepared_data(tmp_path_factory.mktemp("prepared"))
+
+
+@pytest.fixture
+def service(prepared: Path, tmp_path: Path) -> Iterator[Service]:
+    """A real Tempo: launcher, web and engine, on a port of its own."""
+    with Service.copy_of(prepared, tmp_path / "service") as running:
+        yield running

@@ -1,0 +1,76 @@
+"""A package index of our own: tiny wheels made on the spot, served on 127.0.0.1, so that builds need no network."""
+
+import base64
+import contextlib
+import functools
+import hashlib
+import http.server
+import threading
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+GREETING = "tempo-greeting"
+
+
+class _QuietHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves files without a log."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@contextlib.contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """An index with `tempo-greeting` 1.0 and 1.1; yields its URL, for `PYSCHED_PACKAGE_INDEX`. It may grow later."""
+    for version in ("1.0", "1.1"):
+        add_wheel(folder, GREETING, version)
+    handler = functools.partial(_QuietHandler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/simple/"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def add_wheel(folder: Path, name: str, version: str, *, requires: str = "", advertised_sha256: str = "") -> Path:
+    """Add a pure wheel whose module has a `hello()`; with `advertised_sha256` the index lies about it."""
+    module = name.replace("-", "_")
+    wheel = folder / "files" / f"{module}-{version}-py3-none-any.whl"
+    wheel.parent.mkdir(parents=True, exist_ok=True)
+    _write_wheel(wheel, name, version, requires)
+    digest = advertised_sha256 or hashlib.sha256(wheel.read_bytes()).hexdigest()
+    add_link(folder, name, f"/files/{wheel.name}#sha256={digest}")
+    return wheel
+
+
+def add_link(folder: Path, name: str, target: str) -> None:
+    """Add a link to a package's page (PEP 503)."""
+    page = folder / "simple" / name / "index.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    shown = target.rpartition("/")[2].partition("#")[0]
+    with page.open("a") as file:
+        file.write(f'<a href="{target}">{shown}</a>\n')
+
+
+def _write_wheel(wheel: Path, name: str, version: str, requires: str) -> None:
+    module = name.replace("-", "_")
+    info = f"{module}-{version}.dist-info"
+    needs = f"Requires-Dist: {requires}\n" if requires else ""
+    members = {
+        f"{module}.py": f'def hello():\n    return "hello from {name} {version}"\n',
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tempo-tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = "".join(f"{path},sha256={_hash(text)},{len(text)}\n" for path, text in members.items())
+    members[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for path, text in members.items():
+            archive.writestr(zipfile.ZipInfo(path), text)  # a fixed date: equal wheels have equal hashes
+
+
+def _hash(text: str) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()

@@ -1,0 +1,98 @@
+"""The frame around every page of both halves."""
+
+import re
+from pathlib import Path
+
+import django
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from tempo_site import context
+
+ROOT = Path(__file__).resolve().parents[2]
+BLOCK = re.compile(r"{% block ([\w-]+) %}")
+# Blocks of Django's frame that ours stands in place of: its header and side bar.
+REPLACED = {
+    "branding",
+    "header",
+    "nav-global",
+    "nav-sidebar",
+    "userlinks",
+    "usertools",
+    "welcome-msg",
+    "stylesheet_rtl",
+}
+WRITES_HTML = re.compile(r"(inner|outer)HTML\s*=[^=]|insertAdjacentHTML|document\.write|\beval\(")
+INLINE = re.compile(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)[^>]*>")
+
+
+def blocks_of(*templates: Path) -> set[str]:
+    """The blocks that templates offer."""
+    return {name for template in templates for name in BLOCK.findall(template.read_text())}
+
+
+def test_the_admin_frame_offers_every_block_of_djangos() -> None:
+    theirs = Path(django.__file__).parent / "contrib/admin/templates/admin/base.html"
+    ours = blocks_of(ROOT / "templates/admin/base.html", ROOT / "templates/base.html")
+    assert blocks_of(theirs) - ours == REPLACED
+
+
+def test_no_template_has_inline_script_or_style_or_trusts_text() -> None:
+    for template in (ROOT / "templates").rglob("*.html"):
+        text = template.read_text()
+        assert not INLINE.search(text), template
+        assert "|safe" not in text and "autoescape off" not in text, template
+
+
+def test_no_script_writes_html() -> None:
+    for script in (ROOT / "static/js").glob("*.js"):
+        assert not WRITES_HTML.search(script.read_text()), script
+
+
+@pytest.mark.django_db
+def test_the_frame_costs_two_queries_for_the_login_and_none_of_its_own(
+    browser: Client, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_num_queries(2):  # session, user
+        assert browser.get("/nothing-here").status_code == 404
+
+
+@pytest.mark.django_db
+def test_the_login_page_costs_no_query(client: Client, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    with django_assert_num_queries(0):
+        client.get("/login/")
+
+
+def test_staff_is_told_of_a_weak_secret_key_and_nobody_else(settings: Settings) -> None:
+    settings.SECRET_KEY_NOTICE = "PYSCHED_SECRET_KEY is a sample"
+    well: dict[str, object] = {"failing": [], "parts": {}}
+    assert context.notices(well, is_staff=True) == ["PYSCHED_SECRET_KEY is a sample"]
+    assert context.notices(well, is_staff=False) == []
+
+
+def test_a_failing_engine_is_told_to_everybody() -> None:
+    state = {"failing": ["ticker"], "parts": {"ticker": "not seen for 30 s", "disk": "ok"}}
+    assert context.notices(state, is_staff=False) == ["Nothing may start at the moment. ticker: not seen for 30 s"]
+
+
+@pytest.mark.django_db
+def test_the_admin_is_offered_to_staff_only(client: Client, staff: User, user: User) -> None:
+    client.force_login(staff)
+    assert 'href="/admin/"' in client.get("/").content.decode()
+    client.force_login(user)
+    assert 'href="/admin/"' not in client.get("/").content.decode()
+
+
+@pytest.mark.django_db
+def test_a_missing_page_has_the_frame_and_a_way_home(browser: Client) -> None:
+    answer = browser.get("/scripts/not-there/")
+    assert answer.status_code == 404
+    text = answer.content.decode()
+    assert "There is no script `not-there`." in text and "Go to the dashboard" in text
+
+
+@pytest.mark.django_db
+def test_every_page_carries_the_policy(browser: Client) -> None:
+    assert "default-src 'self'" in browser.get("/").headers["Content-Security-Policy"]

@@ -1,0 +1,40 @@
+"""No page points to nowhere: followed from the dashboard, through both halves."""
+
+import re
+from urllib.parse import urljoin
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from runs_app.states import Kind, Status, Trigger
+from tempo_site.models import ApiKey
+from tests.factories import make_run, make_schedule, make_script
+
+HREF = re.compile(r'<a [^>]*?href="([^"]+)"')
+MOST = 250  # breadth first: what lies further are combinations of filters
+
+
+@pytest.mark.django_db
+def test_every_link_leads_somewhere(client: Client, staff: User) -> None:
+    client.force_login(staff)
+    script = make_schedule(make_script("Hello World", folder="Ops & more/Ünïcode")).script
+    ApiKey.issue(name="home")
+    build = make_run(kind=Kind.BUILD, trigger=Trigger.BUILD, environment=script.environment)
+    make_run(script, status=Status.FAILED, finished_at=timezone.now())
+    make_run(script)
+    seen, waiting = set[str](), [(f"/runs/{build.pk}/", "the test"), ("/", "the test")]
+    while waiting and len(seen) < MOST:
+        address, found_on = waiting.pop(0)
+        if address in seen:
+            continue
+        seen.add(address)
+        answer = client.get(address, follow=True)
+        assert answer.status_code == 200, f"{address}, found on {found_on}"
+        if not answer.streaming and "text/html" in answer.headers["Content-Type"]:
+            for link in HREF.findall(answer.content.decode()):
+                target = urljoin(address, link.replace("&amp;", "&")).partition("#")[0]
+                if target.startswith("/"):
+                    waiting.append((target, address))
+    assert {"/scripts/hello-world/", "/runs/?script=hello-world", "/admin/tempo_site/apikey/"} <= seen

@@ -1,0 +1,111 @@
+"""The run page in a real browser, on a real Tempo."""
+
+import os
+import re
+import signal
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.pages.conftest import LIMIT_MS
+from tests.service import Service, wait_for
+
+TALKER = """
+import pathlib, sys, time
+print("first line")
+print("<b>not bold</b>", file=sys.stderr)
+sys.stdout.write("half ")
+sys.stdout.flush()
+gate = pathlib.Path("gate")
+while not gate.exists():
+    time.sleep(0.01)
+print("done")
+raise SystemExit(3)
+"""
+
+pytestmark = pytest.mark.slow
+
+
+def open_gate(service: Service, slug: str) -> None:
+    """Let a waiting script go on."""
+    (service.data / "scripts" / slug / "files" / "gate").touch()
+
+
+def test_output_and_end_appear_without_a_reload(service: Service, screen: Page) -> None:
+    slug = service.make_script("Talker", TALKER)
+    screen.goto(f"{service.url}/scripts/{slug}/")
+    screen.get_by_role("button", name="Run", exact=True).click()
+    console = screen.locator("[data-console]")
+    expect(console).to_contain_text("first line", timeout=LIMIT_MS)
+    expect(console.locator(".row-stderr")).to_have_text(re.compile("<b>not bold</b>"))
+    expect(console).to_contain_text("half")
+    expect(screen.locator("[data-facts] .status")).to_have_text("running")
+    expect(screen.get_by_role("button", name="Cancel")).to_be_visible()
+    open_gate(service, slug)
+    expect(console).to_contain_text("half done")
+    expect(screen.locator("[data-facts] .status")).to_have_text("failed")
+    expect(screen.locator("[data-facts]")).to_contain_text("Exit code 3.")
+    expect(screen.get_by_role("button", name="Run again")).to_be_visible()
+    expect(screen.locator("[data-state]")).to_have_text("All of its output.")
+
+
+def test_cancel_ends_it_and_the_page_says_by_whom(service: Service, screen: Page) -> None:
+    slug = service.make_script("Talker", TALKER)
+    run = service.post(f"/scripts/{slug}/runs")["id"]
+    screen.goto(f"{service.url}/runs/{run}/")
+    expect(screen.locator("[data-console]")).to_contain_text("first line", timeout=LIMIT_MS)
+    screen.get_by_role("button", name="Cancel").click()
+    expect(screen.locator("[data-facts] .status")).to_have_text("cancelled", timeout=LIMIT_MS)
+    expect(screen.locator("[data-facts]")).to_contain_text(re.compile("Cancelled by\\s*ann"))
+
+
+def test_a_page_resumes_after_the_web_process_died_without_losing_a_line(service: Service, screen: Page) -> None:
+    slug = service.make_script("Counter", "import time\nfor n in range(400):\n  print('line', n)\n  time.sleep(0.01)\n")
+    run = service.post(f"/scripts/{slug}/runs")["id"]
+    screen.goto(f"{service.url}/runs/{run}/")
+    console = screen.locator("[data-console]")
+    expect(console).to_contain_text("line 20\n", timeout=LIMIT_MS)
+    os.kill(service.web_pid(), signal.SIGKILL)
+    expect(screen.locator("[data-state]")).to_have_text("All of its output.", timeout=LIMIT_MS)
+    assert console.locator(".row").all_text_contents() == [f"line {number}\n" for number in range(400)]
+
+
+def test_where_websockets_are_blocked_the_page_polls_and_says_so(service: Service, screen: Page) -> None:
+    slug = service.make_script("Talker", TALKER)
+    run = service.post(f"/scripts/{slug}/runs")["id"]
+    screen.add_init_script(
+        "delete window.WebSocket; window.WebSocket = class extends EventTarget { constructor() { super();"
+        " setTimeout(() => this.dispatchEvent(new CloseEvent('close', {code: 1006}))) } close() {} }"
+    )
+    screen.goto(f"{service.url}/runs/{run}/")
+    state = screen.locator("[data-state]")
+    expect(state).to_have_text("Live updates lost: looking every 2 s instead", timeout=LIMIT_MS)
+    expect(screen.locator("[data-console]")).to_contain_text("first line")
+    open_gate(service, slug)
+    expect(state).to_have_text("All of its output.", timeout=LIMIT_MS)
+    expect(screen.locator("[data-facts] .status")).to_have_text("failed")
+
+
+def test_a_flood_of_lines_leaves_the_newest_five_thousand_rows(service: Service, screen: Page) -> None:
+    slug = service.make_script("Flood", "for n in range(30_000):\n  print('line', n)\n")
+    run = service.run(slug)["id"]
+    screen.goto(f"{service.url}/runs/{run}/")
+    assert "line 29999" in screen.locator("[data-console]").inner_text()
+    again = service.post(f"/scripts/{slug}/runs")["id"]
+    screen.goto(f"{service.url}/runs/{again}/")
+    expect(screen.locator("[data-state]")).to_have_text("All of its output.", timeout=LIMIT_MS)
+    rows = screen.locator("[data-console] .row")
+    assert rows.count() <= 5000
+    expect(rows.last).to_contain_text("line 29999")
+
+
+def test_the_list_of_runs_shows_a_new_run_and_its_end_without_a_reload(service: Service, screen: Page) -> None:
+    slug = service.make_script("Talker", TALKER)
+    screen.goto(f"{service.url}/runs/")
+    expect(screen.locator("live-list")).to_contain_text("No run yet.")
+    run = service.post(f"/scripts/{slug}/runs")["id"]
+    expect(screen.get_by_role("link", name=f"#{run}")).to_be_visible(timeout=LIMIT_MS)
+    expect(screen.locator(".status-running")).to_have_count(1, timeout=LIMIT_MS)
+    open_gate(service, slug)
+    expect(screen.locator(".status-failed")).to_have_count(1, timeout=LIMIT_MS)
+    wait_for(lambda: screen.locator(".status-running").count() == 0, what="the running badge to go")

@@ -1,0 +1,213 @@
+"""Pages of runs."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from runs_app.models import Run
+from runs_app.states import Kind, Reason, Status, Trigger
+from runs_app.views import PAGE, TAIL
+from tempo_site.lib import paths
+from tests.factories import make_run, make_script
+
+RECORDS = b"1000 O F hello\n1001 E F <b>bad</b>\n1002 O P half\n1003 O F done\n1004 S F cancelled\n"
+
+pytestmark = pytest.mark.django_db
+
+
+def with_log(data: bytes, **fields: Any) -> Run:
+    """A finished run that left this log."""
+    now = timezone.now()
+    facts = {
+        "status": Status.SUCCEEDED,
+        "started_at": now,
+        "finished_at": now,
+        "duration_s": 1.0,
+        "log_bytes": len(data),
+    }
+    run = make_run(fields.pop("script", None) or make_script(), **(facts | fields))
+    Run.objects.filter(pk=run.pk).update(folder=f"2026-11/{run.pk}-abcdef12")
+    run.refresh_from_db()
+    log_of(run).parent.mkdir(parents=True)
+    log_of(run).write_bytes(data)
+    return run
+
+
+def log_of(run: Run) -> Path:
+    """Where its log lies."""
+    return paths.run_folder(run.folder) / "output.log"
+
+
+def page(browser: Client, run: Run) -> str:
+    """A run's page."""
+    return browser.get(reverse("run-detail", args=[run.pk])).content.decode()
+
+
+# --- list -----------------------------------------------------------------------------------------------------------
+def test_the_list_filters_by_script_status_and_kind(browser: Client) -> None:
+    wanted = make_run(make_script("One"), status=Status.FAILED)
+    make_run(make_script("Two"), status=Status.FAILED)
+    make_run(wanted.script, status=Status.SUCCEEDED)
+    build = make_run(kind=Kind.BUILD, trigger=Trigger.BUILD)
+    chosen = browser.get(reverse("run-list"), {"script": "one", "status": "failed"}).context["runs"]
+    assert [run.pk for run in chosen] == [wanted.pk]
+    assert [run.pk for run in browser.get(reverse("run-list"), {"kind": "build"}).context["runs"]] == [build.pk]
+    assert len(browser.get(reverse("run-list"), {"kind": "all"}).context["runs"]) == 4
+
+
+def test_older_pages_follow_by_key_and_keep_the_filter(browser: Client) -> None:
+    script = make_script()
+    runs = [make_run(script, status=Status.FAILED) for _ in range(PAGE + 3)]
+    first = browser.get(reverse("run-list"), {"status": "failed"})
+    older: int = runs[3].pk
+    assert f'href="?status=failed&amp;before={older}"' in first.content.decode()
+    rest = browser.get(reverse("run-list"), {"status": "failed", "before": str(older)})
+    assert [run.pk for run in rest.context["runs"]] == [runs[2].pk, runs[1].pk, runs[0].pk]
+    assert "Older" not in rest.content.decode()
+
+
+@pytest.mark.parametrize("query", ["before=abc", "before=-1", "status=unheard-of", "kind=x", "before=" + "9" * 30])
+def test_a_filter_that_cannot_be_read_breaks_nothing(browser: Client, query: str) -> None:
+    assert browser.get(f"/runs/?{query}").status_code == 200
+
+
+def test_a_filter_without_a_match_says_so(browser: Client) -> None:
+    make_run(make_script())
+    assert "No run matches." in browser.get("/runs/?status=lost").content.decode()
+
+
+def test_the_list_costs_the_same_for_one_and_many(browser: Client) -> None:
+    def cost() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            browser.get(reverse("run-list"), {"kind": "all"})
+        return len(queries)
+
+    make_run(make_script())
+    few = cost()
+    for number in range(40):
+        script = make_script(f"Script {number}") if number % 2 else None
+        make_run(script, status=Status.FAILED, environment=make_script(f"Other {number}").environment)
+    assert cost() == few
+
+
+# --- one run --------------------------------------------------------------------------------------------------------
+def test_a_run_shows_its_output_with_the_streams_marked_apart(browser: Client) -> None:
+    text = page(browser, with_log(RECORDS))
+    assert '<span class="row">hello\n</span>' in text
+    assert '<span class="row row-stderr" title="stderr">&lt;b&gt;bad&lt;/b&gt;\n</span>' in text
+    assert '<span class="row">halfdone\n</span>' in text
+    assert '<span class="row row-system" title="system">cancelled\n</span>' in text
+    assert "All of its output." in text
+
+
+def test_a_line_without_its_end_is_left_open_for_what_follows(browser: Client) -> None:
+    run = with_log(b"1000 O P half\n", status=Status.RUNNING, finished_at=None, duration_s=None)
+    text = page(browser, run)
+    assert '<span class="row" data-open="O">half\n</span>' in text
+    assert f'data-offset="{len(b"1000 O P half") + 1}"' in text and "data-complete" not in text
+
+
+def test_a_long_log_is_shown_from_its_last_whole_record_on(browser: Client) -> None:
+    data = b"".join(b"1000 O F line %06d\n" % number for number in range(10_000))
+    text = page(browser, with_log(data))
+    assert "line 009999" in text and "line 000001" not in text
+    assert "Earlier output is left out here" in text
+    assert text.count('class="row"') <= TAIL // len(b"1000 O F line 000000\n")
+
+
+def test_bytes_that_are_no_text_and_control_sequences_do_no_harm(browser: Client) -> None:
+    text = page(browser, with_log(b"1000 O F \xff\xfe\x00ok \x1b[31mred\x1b[0m\r\n"))
+    assert "ok red\n" in text and "\x1b" not in text
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [({"log_bytes": 0}, "It wrote nothing."), ({"log_bytes": 9}, "Its output is not kept any more.")],
+)
+def test_a_run_without_a_log_says_why(browser: Client, fields: dict[str, Any], sentence: str) -> None:
+    run = make_run(make_script(), status=Status.SUCCEEDED, finished_at=timezone.now(), **fields)
+    assert sentence in page(browser, run)
+
+
+def test_a_run_that_waits_for_its_environment_names_the_build(browser: Client) -> None:
+    script = make_script(is_ready=False)
+    build = make_run(kind=Kind.BUILD, environment=script.wanted_environment, status=Status.RUNNING)
+    text = page(browser, make_run(script, reason=Reason.ENVIRONMENT))
+    assert "It waits for its environment." in text and f"Watch run #{build.pk}" in text
+
+
+def test_the_end_is_explained(browser: Client) -> None:
+    run = with_log(RECORDS, status=Status.FAILED, reason=Reason.EXIT_CODE, exit_code=3)
+    text = page(browser, run)
+    assert "Exit code 3." in text and "Run again" in text and "Cancel" not in text
+
+
+def test_the_facts_can_be_fetched_alone(browser: Client) -> None:
+    run = with_log(RECORDS)
+    text = browser.get(reverse("run-detail", args=[run.pk]), {"part": "facts"}).content.decode()
+    assert text.lstrip().startswith("<div data-facts>") and "<html" not in text
+
+
+def test_cancel_ends_a_queued_run_in_the_users_name(browser: Client) -> None:
+    run = make_run(make_script())
+    answer = browser.post(reverse("run-cancel", args=[run.pk]), follow=True)
+    run.refresh_from_db()
+    assert (run.status, run.cancelled_by) == (Status.CANCELLED, "ann")
+    assert "Cancelled by ann." in answer.content.decode()
+
+
+def test_cancelling_what_has_ended_says_so(browser: Client) -> None:
+    run = make_run(make_script(), status=Status.SUCCEEDED, finished_at=timezone.now())
+    answer = browser.post(reverse("run-cancel", args=[run.pk]), follow=True)
+    assert "had ended already" in answer.content.decode()
+    assert browser.get(reverse("run-cancel", args=[run.pk])).status_code == 405
+
+
+def test_a_run_that_is_gone_says_that_old_ones_are_deleted(browser: Client) -> None:
+    answer = browser.get(reverse("run-detail", args=[12345]))
+    assert answer.status_code == 404 and "Old ones are deleted" in answer.content.decode()
+
+
+# --- log and output -------------------------------------------------------------------------------------------------
+@pytest.mark.django_db(transaction=True)
+def test_the_raw_log_is_what_the_script_wrote_byte_for_byte(user: Any, async_client: Any) -> None:
+    run = with_log(b"1000 O F \xffa\x00\n1001 E P b\n1002 S F not its own\n")
+
+    async def fetch() -> tuple[Any, bytes]:
+        await async_client.aforce_login(user)
+        answer = await async_client.get(f"/runs/{run.pk}/log?download=1")
+        return answer, b"".join([chunk async for chunk in answer.streaming_content])
+
+    answer, content = async_to_sync(fetch)()
+    assert content == b"\xffa\x00\nb"
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert f"run-{run.pk}.log" in answer.headers["Content-Disposition"]
+
+
+def test_output_comes_from_an_offset_with_a_header_line(browser: Client) -> None:
+    run = with_log(RECORDS)
+    offset = RECORDS.index(b"1002")
+    head, _, body = browser.get(reverse("run-output", args=[run.pk]), {"offset": offset}).content.partition(b"\n")
+    assert body == RECORDS[offset:]
+    assert json.loads(head) == {"t": "o", "o": offset, "n": len(RECORDS), "status": "succeeded", "final": True}
+
+
+def test_output_of_a_run_that_goes_on_is_not_final(browser: Client) -> None:
+    run = with_log(RECORDS, status=Status.RUNNING, finished_at=None, duration_s=None)
+    head = json.loads(browser.get(reverse("run-output", args=[run.pk])).content.partition(b"\n")[0])
+    assert (head["status"], head["final"]) == ("running", False)
+
+
+@pytest.mark.parametrize("offset", ["-1", "x", "1e3", "9" * 40, ""])
+def test_an_offset_that_is_no_number_is_refused(browser: Client, offset: str) -> None:
+    run = with_log(RECORDS)
+    assert browser.get(reverse("run-output", args=[run.pk]), {"offset": offset}).status_code == 400

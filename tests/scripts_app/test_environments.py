@@ -1,0 +1,335 @@
+"""Environments: rows are asked for, claimed, finished, shared and cleared away."""
+
+import fcntl
+import json
+import os
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from django.conf import LazySettings
+from django.utils import timezone
+
+from scripts_app import environments, interpreters, scripts
+from scripts_app.models import Environment, Script
+from tempo_site.lib import paths
+from tests import local_index
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+State = Environment.State
+
+pytestmark = pytest.mark.django_db
+
+
+def make_script(name: str = "Hello", *, requirements: str = "") -> Script:
+    return scripts.create(name=name, requirements=requirements, by=None, now=NOW)
+
+
+def change(script: Script, requirements: str) -> None:
+    scripts.update(script, by=None, now=NOW, requirements=requirements)
+
+
+def wanted(script: Script) -> Environment:
+    script.refresh_from_db()
+    assert script.wanted_environment
+    return script.wanted_environment
+
+
+def pretend_built(environment: Environment, *, digest: str = "d" * 32) -> None:
+    """What a successful build leaves behind, without a build."""
+    assert environments.begin(environment, config_path=paths.data() / "config.json")
+    python = paths.environments() / digest / "bin" / "python"
+    python.parent.mkdir(parents=True, exist_ok=True)
+    python.touch()
+    result = {"digest": digest, "lock": "humanize==4.0\n", "python": "3.11.7", "packages": ["humanize==4.0"], "size": 1}
+    (paths.data() / "built.json").write_text(json.dumps(result))
+    environments.finish(environment, folder=paths.data(), succeeded=True, message="", now=NOW)
+
+
+def pretend_failed(environment: Environment, *, message: str = "It was cancelled.") -> None:
+    assert environments.begin(environment, config_path=paths.data() / "config.json")
+    environments.finish(environment, folder=paths.data(), succeeded=False, message=message, now=NOW)
+
+
+def age(path: Path) -> None:
+    old = (timezone.now() - timedelta(days=2)).timestamp()
+    os.utime(path, (old, old))
+
+
+def forget(environment: Environment) -> None:
+    """Make a row older than what the garbage collector spares."""
+    Environment.objects.filter(pk=environment.pk).update(created_at=NOW - timedelta(days=2))
+
+
+# --- asking --------------------------------------------------------------------------------------------------------
+def test_a_new_script_asks_for_its_environment() -> None:
+    environment = wanted(make_script(requirements="Humanize >= 4\n# a comment\nattrs"))
+    assert (environment.state, environment.requirements) == (State.WANTED, "attrs\nhumanize>=4")
+
+
+def test_equal_wishes_share_a_row() -> None:
+    first, second = make_script(requirements="b\nA"), make_script(requirements="a  # why\n\nb")
+    assert wanted(first) == wanted(second)
+
+
+def test_an_environment_that_is_ready_is_used_at_once() -> None:
+    pretend_built(wanted(make_script()))
+    script = make_script()
+    assert script.environment == script.wanted_environment
+
+
+def test_a_failed_environment_is_tried_again_when_the_script_is_saved() -> None:
+    script = make_script()
+    pretend_failed(wanted(script))
+    change(script, "")
+    assert wanted(script).state == State.WANTED
+
+
+def test_an_environment_whose_folder_has_gone_is_asked_for_again() -> None:
+    script = make_script()
+    pretend_built(wanted(script))
+    environments.python_of(wanted(script)).unlink()
+    change(script, "")
+    assert wanted(script).state == State.WANTED
+
+
+def test_another_python_at_the_same_path_asks_for_the_environment_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = make_script()
+    pretend_built(wanted(script))
+    newer = interpreters.Interpreter(version="3.99.1", path=interpreters.own().path)
+    monkeypatch.setattr(interpreters, "own", lambda: newer)
+    change(script, "")
+    assert (wanted(script).state, wanted(script).python) == (State.WANTED, "3.99.1")
+
+
+def test_a_never_built_environment_has_no_python() -> None:
+    with pytest.raises(ValueError, match="never built"):
+        environments.python_of(wanted(make_script()))
+
+
+# --- building ------------------------------------------------------------------------------------------------------
+def test_the_oldest_wanted_environment_is_next() -> None:
+    first = wanted(make_script(requirements="a"))
+    make_script(requirements="b")
+    assert environments.next_wanted() == first
+
+
+def test_nothing_is_next_while_one_is_being_built() -> None:
+    first = wanted(make_script(requirements="a"))
+    make_script(requirements="b")
+    environments.begin(first, config_path=paths.data() / "config.json")
+    assert environments.next_wanted() is None
+
+
+def test_a_wish_that_nobody_has_any_more_is_not_built() -> None:
+    script = make_script(requirements="tyop")
+    change(script, "typo")
+    upcoming = environments.next_wanted()
+    assert upcoming and upcoming.requirements == "typo"
+
+
+def test_the_wish_of_a_deleted_script_is_not_built() -> None:
+    scripts.delete(make_script(), now=NOW)
+    assert environments.next_wanted() is None
+
+
+def test_only_one_of_two_can_begin_a_build() -> None:
+    environment = wanted(make_script())
+    begun = [environments.begin(environment, config_path=paths.data() / "config.json") for _ in range(2)]
+    assert begun == [True, False]
+
+
+def test_all_waiting_scripts_switch_over_when_the_build_succeeds() -> None:
+    waiting = [make_script(), make_script()]
+    pretend_built(wanted(waiting[0]))
+    environment = wanted(waiting[0])
+    assert [Script.objects.get(pk=script.pk).environment for script in waiting] == [environment, environment]
+    assert (environment.state, environment.ready_at, environment.lock) == (State.READY, NOW, "humanize==4.0\n")
+
+
+def test_a_failed_build_leaves_the_old_environment_in_use() -> None:
+    script = make_script()
+    pretend_built(wanted(script))
+    old = wanted(script)
+    change(script, "nonsense")
+    pretend_failed(wanted(script))
+    assert (wanted(script).state, script.environment) == (State.FAILED, old)
+
+
+def test_a_failure_is_explained_by_the_driver_first() -> None:
+    environment = wanted(make_script())
+    environments.begin(environment, config_path=paths.data() / "config.json")
+    (paths.data() / "built.json").write_text('{"error": "no such package"}')
+    environments.finish(environment, folder=paths.data(), succeeded=False, message="Exit code 1.", now=NOW)
+    environment.refresh_from_db()
+    assert environment.message == "no such package"
+
+
+def test_a_failure_without_a_result_is_explained_by_the_caller() -> None:
+    environment = wanted(make_script())
+    pretend_failed(environment, message="It was cancelled.")
+    environment.refresh_from_db()
+    assert environment.message == "It was cancelled."
+
+
+def test_a_build_that_was_interrupted_is_asked_for_again() -> None:
+    environment = wanted(make_script())
+    environments.begin(environment, config_path=paths.data() / "config.json")
+    environments.finish(environment, folder=paths.data(), succeeded=False, message="", now=NOW, is_interrupted=True)
+    assert environments.next_wanted() == environment
+
+
+def test_a_build_that_was_cancelled_before_it_began_is_not_started_again() -> None:
+    environment = wanted(make_script())
+    environments.finish(environment, folder=paths.data(), succeeded=False, message="Cancelled.", now=NOW)
+    assert environments.next_wanted() is None
+
+
+def test_success_without_a_folder_counts_as_a_failure() -> None:
+    environment = wanted(make_script())
+    environments.begin(environment, config_path=paths.data() / "config.json")
+    assert not environments.finish(environment, folder=paths.data(), succeeded=True, message="", now=NOW)
+    environment.refresh_from_db()
+    assert environment.state == State.FAILED
+
+
+def test_a_script_runs_with_what_was_really_built(
+    tmp_path: Path, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    script = make_script(requirements="tempo-greeting")
+    config = tmp_path / "config.json"
+    with local_index.served(tmp_path / "index") as settings.PACKAGE_INDEX:
+        environments.begin(wanted(script), config_path=config)
+        subprocess.run(environments.driver_argv(config), env=environments.driver_env(), check=True, timeout=60)
+    assert environments.finish(wanted(script), folder=tmp_path, succeeded=True, message="", now=NOW)
+    script.refresh_from_db()
+    assert script.environment
+    argv = [
+        str(environments.python_of(script.environment)),
+        "-c",
+        "import tempo_greeting; print(tempo_greeting.hello())",
+    ]
+    assert subprocess.run(argv, capture_output=True, text=True).stdout == "hello from tempo-greeting 1.1\n"
+
+
+# --- starting up ---------------------------------------------------------------------------------------------------
+def test_an_interrupted_build_is_asked_for_again() -> None:
+    environment = wanted(make_script())
+    environments.begin(environment, config_path=paths.data() / "config.json")
+    environments.reset_interrupted()
+    assert environments.next_wanted() == environment
+
+
+def test_a_build_that_outlived_the_restart_is_left_alone() -> None:
+    environment = wanted(make_script())
+    environments.begin(environment, config_path=paths.data() / "config.json")
+    environments.reset_interrupted(building=[environment.pk])
+    environment.refresh_from_db()
+    assert environment.state == State.BUILDING
+
+
+def test_a_ready_environment_without_a_folder_is_asked_for_at_start_up() -> None:
+    environment = wanted(make_script())
+    pretend_built(environment)
+    environment.refresh_from_db()
+    environments.python_of(environment).unlink()
+    assert environments.reset_interrupted() == 1
+    assert environments.next_wanted() == environment
+
+
+def test_the_work_folder_of_a_killed_build_is_removed() -> None:
+    folder = paths.environments() / ".tmp-killed"
+    (folder / "environment").mkdir(parents=True)
+    environments.remove_temporary()
+    assert not folder.exists()
+
+
+def test_the_work_folder_of_a_living_build_is_kept() -> None:
+    folder = paths.environments() / ".tmp-living"
+    folder.mkdir()
+    descriptor = os.open(folder, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    environments.remove_temporary()
+    os.close(descriptor)
+    assert folder.exists()
+
+
+# --- garbage -------------------------------------------------------------------------------------------------------
+def make_unused() -> Environment:
+    """An environment that was built, is old, and that no script uses any more."""
+    script = make_script()
+    environment = wanted(script)
+    pretend_built(environment)
+    change(script, "other")
+    pretend_built(wanted(script), digest="e" * 32)
+    forget(environment)
+    age(paths.environments() / ("d" * 32))
+    return environment
+
+
+def test_an_environment_that_nobody_uses_is_deleted() -> None:
+    environment = make_unused()
+    assert environments.garbage(now=timezone.now()) == 1
+    assert not Environment.objects.filter(pk=environment.pk).exists()
+    assert [folder.name for folder in paths.environments().iterdir()] == ["e" * 32]
+
+
+def test_an_environment_of_a_run_under_way_is_kept() -> None:
+    environment = make_unused()
+    assert environments.garbage(now=timezone.now(), in_use=[environment.pk]) == 0
+    assert environments.is_usable(Environment.objects.get(pk=environment.pk))
+
+
+def test_a_folder_that_was_asked_for_within_the_day_is_kept() -> None:
+    make_unused()
+    (paths.environments() / ("d" * 32) / "READY").touch()
+    assert environments.garbage(now=timezone.now()) == 0
+
+
+def test_a_script_deleted_long_ago_keeps_no_environment() -> None:
+    script = make_script()
+    environment = wanted(script)
+    pretend_built(environment)
+    forget(environment)
+    scripts.delete(script, now=timezone.now() - timedelta(days=2))
+    environments.garbage(now=timezone.now())
+    assert not Environment.objects.exists()
+
+
+# --- the driver's variables ----------------------------------------------------------------------------------------
+def test_a_build_sees_none_of_tempos_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYSCHED_SECRET_KEY", "x")
+    monkeypatch.setenv("UV_LINK_MODE", "hardlink")
+    assert {"PYSCHED_SECRET_KEY", "UV_LINK_MODE", "VIRTUAL_ENV"}.isdisjoint(environments.driver_env())
+
+
+def test_a_build_uses_the_operators_proxy_and_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://proxy.lan:3128")
+    monkeypatch.setenv("SSL_CERT_FILE", "/ca.pem")
+    variables = environments.driver_env()
+    assert (variables["https_proxy"], variables["SSL_CERT_FILE"]) == ("http://proxy.lan:3128", "/ca.pem")
+    assert "UV_SYSTEM_CERTS" not in variables
+
+
+def test_a_build_trusts_the_machines_certificates_when_none_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSL_CLIENT_CERT", "UV_SYSTEM_CERTS"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "ca.pem").touch()
+    monkeypatch.setattr(environments, "SYSTEM_CERTIFICATES", [str(tmp_path / "ca.pem")])
+    assert environments.driver_env()["UV_SYSTEM_CERTS"] == "true"
+
+
+def test_the_configured_index_replaces_the_operators(settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_INDEX", "http://other.lan")
+    settings.PACKAGE_INDEX = "http://index.lan/simple"
+    variables = environments.driver_env()
+    assert (variables["UV_DEFAULT_INDEX"], "UV_INDEX" in variables) == ("http://index.lan/simple", False)
+
+
+def test_without_a_configured_index_uvs_own_variables_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://other.lan")
+    assert environments.driver_env()["UV_DEFAULT_INDEX"] == "http://other.lan"

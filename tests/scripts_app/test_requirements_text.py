@@ -1,0 +1,54 @@
+"""Requirement lines and their normal form."""
+
+import pytest
+
+from scripts_app import requirements_text
+from scripts_app.validation import ScriptError
+
+
+@pytest.mark.parametrize(
+    ("text", "normal"),
+    [
+        ("", ""),
+        ("# only a comment\n\n", ""),
+        ("requests", "requests"),
+        ("  Requests  ", "requests"),
+        ("ruamel_yaml", "ruamel-yaml"),
+        ("b\na", "a\nb"),
+        ("a\na", "a"),
+        ("pandas >= 2 , <3  # see #12", "pandas<3,>=2"),
+        ("uvicorn[standard,extra]==0.30", "uvicorn[extra,standard]==0.30"),
+        ('tomli; python_version < "3.11"', 'tomli; python_version < "3.11"'),
+    ],
+)
+def test_equal_wishes_have_one_normal_form(text: str, normal: str) -> None:
+    assert requirements_text.normalise(text) == normal
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("-r other.txt", "list the packages themselves"),
+        ("--requirement=other.txt", "list the packages themselves"),
+        ("-c limits.txt", "list the packages themselves"),
+        ("-e .", "only packages of the package index"),
+        ("--index-url https://index.lan", "the administrator's settings"),
+        ("--pre", "the administrator's settings"),
+        ("a --hash=sha256:00", "one plain requirement a line"),
+        ("a \\", "one plain requirement a line"),
+        ("a @ https://index.lan/a.whl", "path or URL"),
+        ("a @ file:a", "path or URL"),
+        ("https://index.lan/a.whl", "path or URL"),
+        ("git+https://git.lan/a", "path or URL"),
+        ("./a", "path or URL"),
+        ("/srv/a", "path or URL"),
+        ("a-1.0-py3-none-any.whl", "path or URL"),
+        ("a=1", "is no requirement"),
+        ("file:///srv/a", "path or URL"),
+        ("a" * 600, "longer than 500"),
+    ],
+)
+def test_a_refused_line_is_named_with_the_reason(line: str, why: str) -> None:
+    with pytest.raises(ScriptError, match=rf"^line 3: `.*{why}") as refusal:
+        requirements_text.normalise(f"requests\n\n{line}\n")
+    assert refusal.value.field == "requirements"

@@ -1,0 +1,225 @@
+"""A real Tempo for tests and benchmarks: `manage.py serve` on a data folder and a port of its own."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+ROOT = Path(__file__).resolve().parent.parent
+TOKEN = "tempo_" + "t0ken-for-tests-" * 3
+PASSWORD = "correct horse"
+LIMIT_S = 60.0
+
+T = TypeVar("T")
+
+PREPARE = f"""
+from tempo_site.models import ApiKey
+from django.contrib.auth import get_user_model
+ApiKey.issue(name="tests", token={TOKEN!r})
+get_user_model().objects.create_superuser("ann", "", {PASSWORD!r})
+"""
+
+
+def wait_for(condition: Callable[[], T | None], *, what: str, limit_s: float = LIMIT_S) -> T:
+    """Return the first true result of `condition`; AssertionError naming `what` when there is none in time."""
+    give_up = time.monotonic() + limit_s
+    while True:
+        result = condition()
+        if result:
+            return result
+        assert time.monotonic() < give_up, f"waited {limit_s:.0f} s for {what}"
+        time.sleep(0.01)
+
+
+def environment(data: Path, **extra: str) -> dict[str, str]:
+    """The environment of a service: this one's, without Tempo's variables, pointed at `data`."""
+    plain = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYSCHED_", "TEMPO_", "DJANGO_"))
+    }
+    return {**plain, "PYSCHED_DATA_PATH": str(data), "PYSCHED_MIN_FREE_MB": "0", **extra}
+
+
+def manage(data: Path, *argv: str, **extra: str) -> str:
+    """Run a management command to its end and return what it printed."""
+    command = [sys.executable, str(ROOT / "manage.py"), *argv]
+    done = subprocess.run(command, env=environment(data, **extra), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def prepared_data(data: Path) -> Path:
+    """Fill a folder with a migrated database, the superuser `ann` and an API key with a known token."""
+    manage(data, "prepare")
+    manage(data, "shell", "-c", PREPARE)
+    return data
+
+
+def free_port() -> int:
+    """A port nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Service:
+    """One running Tempo; a context manager that leaves nothing behind."""
+
+    def __init__(self, data: Path, **extra: str) -> None:
+        self.data = data
+        self.port = free_port()
+        self.extra = extra
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = data / "service.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def copy_of(cls, prepared: Path, data: Path, **extra: str) -> Self:
+        """A service on a copy of a prepared data folder, not started yet."""
+        shutil.copytree(prepared, data, ignore=shutil.ignore_patterns("*.bell", "*.log"))
+        return cls(data, **extra)
+
+    # --- life ------------------------------------------------------------------------------------------------------
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        if error is not None and self.log.exists():
+            print(self.log.read_text(errors="replace")[-8000:], file=sys.stderr)  # noqa: T201
+
+    def start(self) -> None:
+        """Start it and wait until it is healthy."""
+        command = [sys.executable, str(ROOT / "manage.py"), "serve", "--port", str(self.port)]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, env=environment(self.data, **self.extra), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        self.wait_until_healthy()
+
+    def wait_until_healthy(self, limit_s: float = 30.0) -> None:
+        """Wait for /healthz to say 200."""
+        try:
+            wait_for(self.is_healthy, what="health", limit_s=limit_s)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; its log ends with:\n{self.log.read_text()[-3000:]}") from None
+
+    def is_healthy(self) -> bool:
+        """Whether /healthz says 200 now."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/healthz", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def stop(self, signal_number: int = signal.SIGTERM) -> int:
+        """Ask it to end, wait, and return its exit status; killed when it does not."""
+        assert self.process
+        if self.process.poll() is None:
+            self.process.send_signal(signal_number)
+        try:
+            return self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+
+    # --- processes -------------------------------------------------------------------------------------------------
+    @property
+    def launcher_pid(self) -> int:
+        """The root of the tree."""
+        assert self.process
+        return self.process.pid
+
+    def children(self, parent: int | None = None) -> list[tuple[int, str]]:
+        """(pid, command line) of the direct children of a process, the launcher's by default."""
+        parent = parent or self.launcher_pid
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and _parent_of(entry) == parent:
+                command = _read(entry / "cmdline").replace(b"\0", b" ").decode(errors="replace").strip()
+                found.append((int(entry.name), command))
+        return found
+
+    def web_pid(self) -> int:
+        """The web process; waits for one that is being restarted."""
+
+        def find() -> int | None:
+            return next((pid for pid, command in self.children() if "manage.py web" in command), None)
+
+        return wait_for(find, what="the web process")
+
+    # --- API -------------------------------------------------------------------------------------------------------
+    def call(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+        """(HTTP status, decoded JSON or text) of an API call with the tests' key."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.url}/api/v1{path}", data, method=method)
+        request.add_header("Authorization", f"Bearer {TOKEN}")
+        request.add_header("Content-Type", "application/json")
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, _decode(answer.read(), answer.headers.get("Content-Type", ""))
+        except urllib.error.HTTPError as error:
+            return error.code, _decode(error.read(), error.headers.get("Content-Type", ""))
+
+    def get(self, path: str) -> Any:
+        """The decoded answer of a GET that must succeed."""
+        status, answer = self.call("GET", path)
+        assert status == 200, answer
+        return answer
+
+    def post(self, path: str, body: object = None) -> Any:
+        """The decoded answer of a POST that must succeed."""
+        status, answer = self.call("POST", path, {} if body is None else body)
+        assert status in (200, 201, 202), answer
+        return answer
+
+    def make_script(self, name: str, code: str, **fields: object) -> str:
+        """Create a script and wait for its environment; returns its slug."""
+        slug = str(self.post("/scripts", {"name": name, "code": code, **fields})["slug"])
+        wait_for(lambda: self.get(f"/scripts/{slug}")["environment"]["state"] == "ready", what=f"environment of {slug}")
+        return slug
+
+    def run(self, slug: str, *, limit_s: float = LIMIT_S) -> dict[str, Any]:
+        """Start a script and wait for its end; returns the run."""
+        return self.finished(int(self.post(f"/scripts/{slug}/runs")["id"]), limit_s=limit_s)
+
+    def finished(self, run_id: int, *, limit_s: float = LIMIT_S) -> dict[str, Any]:
+        """The run, once it is final."""
+
+        def find() -> dict[str, Any] | None:
+            run: dict[str, Any] = self.get(f"/runs/{run_id}")
+            return None if run["status"] in ("queued", "starting", "running") else run
+
+        return wait_for(find, what=f"the end of run {run_id}", limit_s=limit_s)
+
+
+def _decode(content: bytes, kind: str) -> Any:
+    return json.loads(content) if "json" in kind else content.decode(errors="surrogateescape")
+
+
+def _parent_of(process: Path) -> int | None:
+    stat = _read(process / "stat")
+    return int(stat[stat.rindex(b")") + 2 :].split()[1]) if stat else None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

@@ -1,0 +1,159 @@
+"""One shape for everything that goes wrong."""
+
+import json
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.contrib.auth.models import User
+from django.db import OperationalError
+from django.http import HttpRequest
+from django.test import Client
+from ninja.errors import Throttled
+
+from runs_app import triggers
+from scripts_app.timing import TimingError
+from tempo_site.api import api, error
+from tests.factories import make_script
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def client() -> Client:
+    """Django's test client by a name that is the server's."""
+    return Client(headers={"host": "localhost"})
+
+
+@pytest.fixture
+def program(key: str) -> Client:
+    """A client with a key, which gets a 500 as an answer like everybody else."""
+    return Client(headers={"host": "localhost", "x-api-key": key}, raise_request_exception=False)
+
+
+def problem(response: Any, status: int) -> dict[str, Any]:
+    """What an error answer says."""
+    assert (response.status_code, response.headers["Content-Type"]) == (status, "application/json")
+    return dict(response.json()["error"])
+
+
+def post(client: Client, body: bytes | str, path: str = "/api/v1/scripts", kind: str = "application/json") -> Any:
+    """Post a body as it is."""
+    return client.post(path, body, kind)
+
+
+@pytest.mark.parametrize(
+    "path", ["", "nothing", "scripts/", "runs/abc", "runs/1/", "runs/-1", "scripts/a b", "schedules"]
+)
+def test_an_unknown_address_is_a_404_for_everyone(client: Client, path: str) -> None:
+    assert problem(client.get(f"/api/v1/{path}"), 404)["code"] == "not_found"
+    assert problem(client.post(f"/api/v1/{path}"), 404)["code"] == "not_found"
+
+
+@pytest.mark.parametrize("path", ["scripts/nothing", "runs/1", "runs/99999999999999999999999", "schedules/1"])
+def test_a_missing_row_is_a_404(program: Client, path: str) -> None:
+    assert "There is no" in problem(program.get(f"/api/v1/{path}"), 404)["message"]
+
+
+def test_a_wrong_method_is_a_405_that_names_the_right_ones(client: Client) -> None:
+    response = client.put("/api/v1/scripts")
+    assert problem(response, 405)["code"] == "method_not_allowed"
+    assert set(response.headers["Allow"].split(", ")) == {"GET", "POST"}
+
+
+@pytest.mark.parametrize(
+    "body", ["", "{", "nope", '{"name": NaN}', '{"name": Infinity}', b"\xff\xfe", "[" * 100_000, "1" * 5000]
+)
+def test_a_body_that_is_no_json_is_a_400_or_422(program: Client, body: bytes | str) -> None:
+    said = problem(post(program, body), 400 if body else 422)
+    assert len(said["message"]) < 300
+
+
+@pytest.mark.parametrize("body", ["[]", "null", '"text"', "3", "{}"])
+def test_json_without_the_fields_is_a_422(program: Client, body: str) -> None:
+    assert problem(post(program, body), 422)["fields"]
+
+
+def test_an_unknown_field_is_refused_by_name(program: Client) -> None:
+    said = problem(post(program, '{"name": "x", "colour": "red"}'), 422)
+    assert said["fields"] == {"colour": "`colour` is not known here."}
+
+
+def test_a_flood_of_unknown_fields_gets_a_short_answer(program: Client) -> None:
+    body = json.dumps({f"{'x' * 500}{number}": 1 for number in range(1000)})
+    assert len(post(program, body).content) < 10_000
+
+
+def test_a_form_is_not_taken_for_json(user: User) -> None:
+    client = Client(enforce_csrf_checks=True, headers={"host": "localhost"})
+    client.force_login(user)
+    client.cookies["csrftoken"] = "a" * 32
+    form = {"csrfmiddlewaretoken": "a" * 32, "name": "x"}
+    assert problem(client.post("/api/v1/scripts", form), 400)["hint"]
+
+
+def test_a_broken_form_is_a_400(user: User) -> None:
+    client = Client(enforce_csrf_checks=True, headers={"host": "localhost"})
+    client.force_login(user)
+    client.cookies["csrftoken"] = "a" * 32
+    assert problem(client.generic("POST", "/api/v1/scripts", b"broken", "multipart/form-data"), 400)
+
+
+def test_thousands_of_query_fields_are_a_400(program: Client) -> None:
+    assert problem(program.get("/api/v1/runs?" + "a&" * 2000), 400)
+
+
+def test_too_many_requests_are_a_429() -> None:
+    response = api.on_exception(HttpRequest(), Throttled(wait=5))
+    assert (response.status_code, json.loads(response.content)["error"]["code"]) == (429, "too_many_requests")
+
+
+def test_a_body_that_is_too_large_is_a_413(program: Client, settings: LazySettings) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
+    assert problem(post(program, " " * 1001), 413)["code"] == "too_large"
+
+
+def test_a_refused_start_is_a_409_with_its_hint(program: Client, settings: LazySettings) -> None:
+    make_script("Hello")
+    settings.MIN_FREE_MB = 2**40
+    said = problem(post(program, "{}", "/api/v1/scripts/hello/runs"), 409)
+    assert "MB are free" in said["message"] and "PYSCHED_MIN_FREE_MB" in said["hint"]
+
+
+def test_a_busy_database_is_a_503(program: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_script("Hello")
+    monkeypatch.setattr(triggers, "start", raiser(OperationalError("database is locked")))
+    assert problem(post(program, "{}", "/api/v1/scripts/hello/runs"), 503)["code"] == "unavailable"
+
+
+def test_a_defect_is_a_500_without_details(program: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_script("Hello")
+    monkeypatch.setattr(triggers, "start", raiser(RuntimeError("secret detail")))
+    response = post(program, "{}", "/api/v1/scripts/hello/runs")
+    assert problem(response, 500)["code"] == "server_error"
+    assert b"secret" not in response.content
+
+
+def raiser(exception: Exception) -> Any:
+    """A function that raises."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise exception
+
+    return fail
+
+
+def test_a_hint_stands_apart_from_its_message() -> None:
+    assert json.loads(error(409, "No.\nhint: try again").content) == {
+        "error": {"code": "conflict", "message": "No.", "hint": "try again"}
+    }
+
+
+def test_a_rule_of_timing_names_its_field() -> None:
+    response = api.on_exception(HttpRequest(), TimingError("cron", "hour 24\nhint: use 0-23"))
+    assert json.loads(response.content)["error"] == {
+        "code": "invalid",
+        "message": "hour 24",
+        "hint": "use 0-23",
+        "fields": {"cron": "hour 24"},
+    }

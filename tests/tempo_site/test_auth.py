@@ -1,0 +1,127 @@
+"""Keys and sessions."""
+
+from datetime import timedelta
+
+import pytest
+from django.conf import LazySettings
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from tempo_site import auth
+from tempo_site.models import ApiKey, digest
+
+LONG = "0123456789abcdefghijklmnopqrstuvwxyz"
+NOW = timezone.now()
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def client() -> Client:
+    """Django's test client by a name that is the server's."""
+    return Client(headers={"host": "localhost"})
+
+
+@pytest.mark.parametrize("name", ["Authorization", "authorization"])
+def test_it_finds_a_bearer_key_whatever_the_case_of_the_header(name: str) -> None:
+    key, token = ApiKey.issue(name="ci")
+    assert auth.key_of_headers({name: f"bearer {token}"}) == key
+
+
+@pytest.mark.parametrize("name", ["X-API-Key", "x-api-key"])
+def test_it_finds_a_key_in_its_own_header(name: str) -> None:
+    key, token = ApiKey.issue(name="ci")
+    assert auth.key_of_headers({name: token}) == key
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"Authorization": ""}, {"Authorization": "Bearer "}, {"X-API-Key": "x" * 9999}, {"X-API-Key": "ä\0"}],
+)
+def test_it_finds_no_key_where_there_is_none(headers: dict[str, str]) -> None:
+    ApiKey.issue(name="ci")
+    assert auth.key_of_headers(headers) is None
+
+
+def test_it_leaves_other_authorization_schemes_to_the_proxy(browser: Client) -> None:
+    assert browser.get("/api/v1/runs", headers={"authorization": "Basic YTpi"}).status_code == 200
+
+
+def test_it_notes_the_use_of_a_key_at_most_once_a_minute() -> None:
+    key, _ = ApiKey.issue(name="ci")
+    for seconds in (0, 30, 59):
+        auth.touch(key, now=NOW + timedelta(seconds=seconds))
+    key.refresh_from_db()
+    assert key.last_used_at == NOW
+    auth.touch(key, now=NOW + timedelta(seconds=61))
+    key.refresh_from_db()
+    assert key.last_used_at == NOW + timedelta(seconds=61)
+
+
+def test_a_call_notes_that_its_key_was_used(client: Client, key: str) -> None:
+    client.get("/api/v1/runs", headers={"x-api-key": key})
+    assert ApiKey.objects.get().last_used_at is not None
+
+
+def test_a_wrong_key_is_not_saved_by_a_session(browser: Client) -> None:
+    assert browser.get("/api/v1/runs", headers={"x-api-key": "tempo_wrong"}).status_code == 401
+
+
+def test_a_session_may_read(browser: Client) -> None:
+    assert browser.get("/api/v1/runs").status_code == 200
+
+
+def test_a_session_may_not_write_without_the_csrf_token(user: User) -> None:
+    client = Client(enforce_csrf_checks=True, headers={"host": "localhost"})
+    client.force_login(user)
+    response = client.post("/api/v1/scripts", {"name": "x"}, "application/json")
+    assert response.status_code == 403
+    assert "X-CSRFToken" in response.json()["error"]["hint"]
+
+
+def test_a_session_may_write_with_the_csrf_token(user: User) -> None:
+    client = Client(enforce_csrf_checks=True, headers={"host": "localhost"})
+    client.force_login(user)
+    token = "a" * 32
+    client.cookies["csrftoken"] = token
+    response = client.post("/api/v1/scripts", {"name": "x"}, "application/json", headers={"x-csrftoken": token})
+    assert response.status_code == 201
+
+
+def test_a_key_needs_no_csrf_token(key: str) -> None:
+    client = Client(enforce_csrf_checks=True, headers={"host": "localhost"})
+    response = client.post("/api/v1/scripts", {"name": "x"}, "application/json", headers={"x-api-key": key})
+    assert response.status_code == 201
+
+
+def test_a_session_of_a_disabled_user_is_worth_nothing(browser: Client, user: User) -> None:
+    User.objects.filter(pk=user.pk).update(is_active=False)
+    assert browser.get("/api/v1/runs").status_code == 401
+
+
+def test_it_stores_the_default_key_once(settings: LazySettings) -> None:
+    settings.DEFAULT_API_KEY = LONG
+    assert auth.ensure_default_key() == auth.ensure_default_key() == ""
+    key = ApiKey.objects.get()
+    assert (key.name, key.scope, key.digest) == ("default", "full", digest(LONG))
+
+
+def test_it_replaces_the_default_key_when_it_was_changed(settings: LazySettings) -> None:
+    other, _ = ApiKey.issue(name="other")
+    for token in (LONG, LONG[::-1]):
+        settings.DEFAULT_API_KEY = token
+        auth.ensure_default_key()
+    assert set(ApiKey.objects.values_list("digest", flat=True)) == {other.digest, digest(LONG[::-1])}
+
+
+@pytest.mark.parametrize("token", ["your-api-key", "change-me", "short", "a" * 64])
+def test_it_ignores_a_weak_default_key_and_says_so(settings: LazySettings, token: str) -> None:
+    settings.DEFAULT_API_KEY = token
+    assert "hint:" in auth.ensure_default_key()
+    assert not ApiKey.objects.exists()
+
+
+def test_it_says_nothing_without_a_default_key() -> None:
+    assert auth.ensure_default_key() == ""
+    assert not ApiKey.objects.exists()

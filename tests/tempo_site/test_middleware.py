@@ -1,0 +1,81 @@
+"""What every answer passes through."""
+
+import pytest
+from django.conf import LazySettings
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
+
+from tempo_site.middleware import POLICY, ContentSecurityPolicyMiddleware, HostMiddleware
+
+
+def answer(request: HttpRequest) -> HttpResponse:
+    """Stand for the rest of the site."""
+    return HttpResponse("reached")
+
+
+def ask(**headers: str) -> HttpResponse:
+    """Send a request through the Host check."""
+    request = RequestFactory().get("/")
+    request.META.pop("HTTP_HOST", None)
+    request.META |= headers
+    return HostMiddleware(answer)(request)
+
+
+def test_a_host_of_ours_is_let_through() -> None:
+    assert ask(HTTP_HOST="tower.local:8000").content == b"reached"
+
+
+@pytest.mark.parametrize("host", ["evil.com", "", "evil.com/.local", "[::1].evil.com"])
+def test_a_foreign_host_gets_400_with_a_hint(host: str) -> None:
+    response = ask(HTTP_HOST=host)
+    assert response.status_code == 400
+    assert b"hint: add it to PYSCHED_ALLOWED_HOSTS" in response.content
+
+
+def test_a_forwarded_host_does_not_stand_in_for_the_real_one() -> None:
+    assert ask(HTTP_HOST="evil.com", HTTP_X_FORWARDED_HOST="localhost").status_code == 400
+
+
+def test_a_refused_name_is_shown_as_text_and_cut() -> None:
+    response = ask(HTTP_HOST="<script>" + "x" * 10_000 + ".com")
+    assert response.headers["Content-Type"].startswith("text/plain")
+    assert len(response.content) < 500
+
+
+def test_the_operators_patterns_decide_when_there_are_some(settings: LazySettings) -> None:
+    settings.HOST_PATTERNS = ["tempo.example.org"]
+    assert ask(HTTP_HOST="tempo.example.org").status_code == 200
+    assert ask(HTTP_HOST="localhost").status_code == 400
+
+
+def test_a_foreign_host_is_refused_before_the_page_is_looked_for(client: Client) -> None:
+    assert client.get("/login/", headers={"host": "evil.com"}).status_code == 400
+    assert client.get("/nothing-here", headers={"host": "evil.com"}).status_code == 400
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("path", "host"),
+    [
+        ("/login/", "localhost"),
+        ("/", "localhost"),
+        ("/nothing-here", "localhost"),
+        ("/admin/login/", "localhost"),
+        ("/api/v1/runs", "localhost"),
+        ("/static/css/tokens.css", "localhost"),
+        ("/login/", "evil.com"),
+    ],
+)
+def test_every_answer_carries_the_policy(client: Client, path: str, host: str) -> None:
+    assert client.get(path, headers={"host": host}).headers.get("Content-Security-Policy") == POLICY
+
+
+def test_the_policy_allows_no_inline_script_style_or_frame() -> None:
+    assert "default-src 'self'" in POLICY and "frame-ancestors 'none'" in POLICY
+    assert "unsafe" not in POLICY
+
+
+def test_a_view_may_set_a_policy_of_its_own() -> None:
+    own = HttpResponse(headers={"Content-Security-Policy": "sandbox"})
+    response = ContentSecurityPolicyMiddleware(lambda request: own)(RequestFactory().get("/"))
+    assert response.headers["Content-Security-Policy"] == "sandbox"

@@ -1,0 +1,151 @@
+"""What is put in place before the service starts."""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import LazySettings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
+
+from tempo_site import preparation
+from tempo_site.lib import paths
+from tests.service import manage
+
+PASSWORD = "correct horse"
+
+
+@pytest.fixture
+def said() -> list[str]:
+    """The lines that were told."""
+    return []
+
+
+@pytest.fixture
+def static_root(settings: LazySettings, tmp_path: Path) -> Path:
+    """A collection of its own, of one small folder."""
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "page.css").write_text("a {}")
+    settings.DEBUG = False
+    settings.STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]
+    settings.STATICFILES_DIRS = [source]
+    settings.STATIC_ROOT = tmp_path / "collected"
+    return tmp_path / "collected"
+
+
+@pytest.fixture
+def umask() -> Iterator[None]:
+    """The umask is the process's: put it back."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+# --- static files --------------------------------------------------------------------------------------------------
+def test_static_files_are_collected_once(static_root: Path, said: list[str]) -> None:
+    for _ in range(2):
+        preparation.collect_static(said.append)
+    assert (static_root / "page.css").read_text() == "a {}"
+    assert said == ["Static files are collected."]
+
+
+def test_a_changed_static_file_is_collected_again(static_root: Path, tmp_path: Path, said: list[str]) -> None:
+    preparation.collect_static(said.append)
+    (tmp_path / "source" / "page.css").write_text("b { color: red }")
+    preparation.collect_static(said.append)
+    assert (static_root / "page.css").read_text() == "b { color: red }"
+
+
+def test_a_static_file_that_is_gone_is_not_served_any_more(static_root: Path, tmp_path: Path, said: list[str]) -> None:
+    (tmp_path / "source" / "old.js").write_text("1")
+    preparation.collect_static(said.append)
+    (tmp_path / "source" / "old.js").unlink()
+    preparation.collect_static(said.append)
+    assert not (static_root / "old.js").exists()
+
+
+def test_development_needs_no_collected_files(static_root: Path, settings: LazySettings, said: list[str]) -> None:
+    settings.DEBUG = True
+    preparation.collect_static(said.append)
+    assert not static_root.exists()
+
+
+# --- the first admin -----------------------------------------------------------------------------------------------
+@pytest.mark.django_db
+def test_the_admin_of_the_settings_is_made(settings: LazySettings, said: list[str]) -> None:
+    settings.ADMIN_USER, settings.ADMIN_PASSWORD = "root", PASSWORD
+    preparation.create_admin(said.append)
+    user = get_user_model().objects.get(username="root")
+    assert user.is_superuser and user.check_password(PASSWORD)
+
+
+@pytest.mark.django_db
+def test_an_admin_that_is_there_is_left_alone(settings: LazySettings, staff: User, said: list[str]) -> None:
+    settings.ADMIN_USER, settings.ADMIN_PASSWORD = staff.username, "another horse"
+    preparation.create_admin(said.append)
+    staff.refresh_from_db()
+    assert staff.check_password(PASSWORD)
+    assert said == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("name", "password"), [("", ""), ("root", ""), ("", PASSWORD)])
+def test_without_an_admin_it_says_how_to_make_one(
+    settings: LazySettings, said: list[str], name: str, password: str
+) -> None:
+    settings.ADMIN_USER, settings.ADMIN_PASSWORD = name, password
+    preparation.create_admin(said.append)
+    assert "createsuperuser" in said[0]
+    assert not get_user_model().objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("password", ["short", "password"])
+def test_a_weak_password_is_refused_and_not_shown(settings: LazySettings, said: list[str], password: str) -> None:
+    settings.ADMIN_USER, settings.ADMIN_PASSWORD = "root", password
+    preparation.create_admin(said.append)
+    assert said[0].startswith("PYSCHED_ADMIN_PASSWORD was refused")
+    assert not get_user_model().objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_user_with_the_admins_name_does_not_stop_the_start(
+    settings: LazySettings, user: User, said: list[str]
+) -> None:
+    settings.ADMIN_USER, settings.ADMIN_PASSWORD = user.username, PASSWORD
+    preparation.create_admin(said.append)
+    assert "PYSCHED_ADMIN_USER" in said[0]
+
+
+# --- the whole -----------------------------------------------------------------------------------------------------
+@pytest.mark.django_db
+@pytest.mark.usefixtures("static_root", "umask")
+def test_the_data_folder_is_closed_to_other_users(
+    settings: LazySettings, tmp_path: Path, staff: User, said: list[str]
+) -> None:
+    settings.DATA_PATH = tmp_path / "fresh"
+    preparation.prepare(said.append)
+    folders = [paths.data(), paths.runs(), paths.environments(), paths.cache(), paths.bells()]
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("static_root", "umask")
+def test_an_ignored_secret_and_an_ignored_api_key_are_told(
+    settings: LazySettings, staff: User, said: list[str]
+) -> None:
+    settings.SECRET_KEY_NOTICE, settings.DEFAULT_API_KEY = "The secret was ignored.", "your-api-key"
+    preparation.prepare(said.append)
+    assert any("The secret was ignored." in line for line in said)
+    assert any("PYSCHED_DEFAULT_API_KEY" in line for line in said)
+
+
+def test_a_second_prepare_has_nothing_to_do(prepared: Path) -> None:
+    assert manage(prepared, "prepare") == ""
+
+
+def test_the_database_is_for_its_owner_alone(prepared: Path) -> None:
+    assert stat.S_IMODE((prepared / "tempo.sqlite3").stat().st_mode) == 0o600

@@ -1,0 +1,116 @@
+"""Settings, read from a real environment by a real process."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.service import ROOT, environment
+
+TELL = """
+import json
+from tempo_site import settings
+names = [name for name in dir(settings) if name.isupper()]
+print(json.dumps({name: getattr(settings, name) for name in names}, default=str))
+"""
+SECRET = "kd83-Xw_0pLq29vBz71MnR5tYhJc46Ge"
+# What people paste: the environment of the compose file that Tempo was promised to start with.
+SAMPLE = {
+    "PYSCHED_SECRET_KEY": "your-secret-key",
+    "PYSCHED_DEFAULT_API_KEY": "your-api-key",
+    "PYSCHED_RATE_LIMIT_ENABLED": "true",
+}
+
+
+def told(data: Path, **variables: str) -> dict[str, object]:
+    """The settings as a process with these variables sees them."""
+    done = subprocess.run(
+        [sys.executable, "-c", TELL], cwd=ROOT, env=environment(data, **variables), capture_output=True, timeout=30
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    values: dict[str, object] = json.loads(done.stdout)
+    return values
+
+
+def checked(data: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """What `manage.py check` says with these variables."""
+    command = [sys.executable, str(ROOT / "manage.py"), "check"]
+    return subprocess.run(
+        command, env=environment(data, **variables), capture_output=True, text=True, timeout=30, check=False
+    )
+
+
+def test_the_sample_secret_is_ignored_and_said_so(tmp_path: Path) -> None:
+    values = told(tmp_path, **SAMPLE)
+    assert values["SECRET_KEY"] == (tmp_path / "secret_key").read_text()
+    assert "PYSCHED_SECRET_KEY" in str(values["SECRET_KEY_NOTICE"])
+
+
+def test_a_real_secret_is_used_and_none_generated(tmp_path: Path) -> None:
+    values = told(tmp_path, PYSCHED_SECRET_KEY=SECRET)
+    assert (values["SECRET_KEY"], values["SECRET_KEY_NOTICE"]) == (SECRET, "")
+    assert not (tmp_path / "secret_key").exists()
+
+
+def test_check_passes_with_the_sample_environment_and_warns(tmp_path: Path) -> None:
+    done = checked(tmp_path, **SAMPLE)
+    assert done.returncode == 0
+    assert "tempo.W001" in done.stderr and "HINT" in done.stderr
+
+
+def test_a_relative_data_path_is_made_absolute(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    values = told(tmp_path, PYSCHED_DATA_PATH=os.path.relpath(tmp_path / "elsewhere", ROOT))
+    assert Path(str(values["DATA_PATH"])).resolve() == tmp_path / "elsewhere"
+
+
+def test_a_tilde_in_the_data_path_is_the_home_folder(tmp_path: Path) -> None:
+    values = told(tmp_path, PYSCHED_DATA_PATH="~/tempo", HOME=str(tmp_path))
+    assert values["DATA_PATH"] == str(tmp_path / "tempo")
+
+
+def test_debug_is_off_unless_asked_for(tmp_path: Path) -> None:
+    assert told(tmp_path)["DEBUG"] is False
+
+
+def test_the_queue_is_set_up_as_the_engine_needs_it(tmp_path: Path) -> None:
+    cluster = told(tmp_path)["Q_CLUSTER"]
+    expected = {"scheduler": False, "ack_failures": True, "max_attempts": 1, "recycle": 0, "save_limit": 50, "poll": 0}
+    assert isinstance(cluster, dict) and expected.items() <= cluster.items()
+
+
+def test_no_acknowledged_commit_can_be_lost(tmp_path: Path) -> None:
+    databases = str(told(tmp_path)["DATABASES"])
+    assert "journal_mode=WAL" in databases and "synchronous=FULL" in databases and "'IMMEDIATE'" in databases
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("PYSCHED_GRACE", "-1"),
+        ("PYSCHED_GRACE", "soon"),
+        ("PYSCHED_TIME_ZONE", "Mars/Base"),
+    ],
+)
+def test_an_impossible_value_is_named_without_a_traceback(tmp_path: Path, variable: str, value: str) -> None:
+    done = checked(tmp_path, **{variable: value})
+    assert done.returncode == 1
+    assert variable in done.stderr and value in done.stderr
+    assert "hint" in done.stderr.lower() and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "name", "value"),
+    [
+        ("PYSCHED_GRACE", "GRACE_S", 10),
+        ("PYSCHED_TIME_ZONE", "TIME_ZONE", "UTC"),
+        ("PYSCHED_ALLOWED_HOSTS", "HOST_PATTERNS", []),
+        ("PYSCHED_DATA_PATH", "DATA_PATH", str(ROOT / "data")),
+    ],
+)
+def test_an_empty_variable_counts_as_not_given(tmp_path: Path, variable: str, name: str, value: object) -> None:
+    # Compose files hand over `VARIABLE=` for what is not set. The secret keeps one from being made in the checkout.
+    assert told(tmp_path, PYSCHED_SECRET_KEY=SECRET, **{variable: ""})[name] == value

@@ -1,0 +1,114 @@
+"""Log in, log out, and the dashboard."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.cache import caches
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from runs_app.states import Status
+from tests.factories import make_run, make_schedule, make_script
+
+GOOD = {"username": "ann", "password": "correct horse"}
+BAD = {"username": "ann", "password": "wrong"}
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def no_attempts_yet() -> None:
+    """Each test counts log-in attempts from nothing."""
+    caches["ratelimit"].clear()
+
+
+def test_the_right_password_leads_to_where_one_wanted_to_go(client: Client, user: User) -> None:
+    answer = client.post("/login/?next=/runs/", {**GOOD, "next": "/runs/"})
+    assert answer.headers["Location"] == "/runs/"
+
+
+def test_a_login_does_not_lead_to_another_site(client: Client, user: User) -> None:
+    answer = client.post("/login/", {**GOOD, "next": "https://elsewhere.example/"})
+    assert answer.headers["Location"] == "/"
+
+
+def test_a_wrong_password_is_told_and_the_name_kept(client: Client, user: User) -> None:
+    text = client.post("/login/", BAD).content.decode()
+    assert "Please enter a correct username and password" in text and 'value="ann"' in text
+
+
+def test_the_eleventh_attempt_in_a_minute_is_refused_even_with_the_right_password(client: Client, user: User) -> None:
+    for _ in range(10):
+        assert client.post("/login/", BAD).status_code == 200
+    answer = client.post("/login/", GOOD)
+    assert answer.status_code == 429
+    assert "More than 10 log-in attempts" in answer.content.decode()
+
+
+def test_another_address_may_still_log_in(client: Client, user: User) -> None:
+    for _ in range(11):
+        client.post("/login/", BAD)
+    assert client.post("/login/", GOOD, REMOTE_ADDR="192.0.2.7").status_code == 302
+
+
+def test_the_admins_login_is_the_same_page(client: Client) -> None:
+    assert client.get("/admin/login/?next=/admin/auth/").headers["Location"] == "/login/?next=/admin/auth/"
+
+
+def test_staff_is_led_on_from_the_admins_login(client: Client, staff: User) -> None:
+    client.force_login(staff)
+    assert client.get("/admin/login/?next=https://elsewhere.example/").headers["Location"] == "/admin/"
+
+
+def test_ordinary_users_are_told_that_the_admin_is_for_staff(browser: Client) -> None:
+    answer = browser.get("/admin/", follow=True)
+    assert answer.status_code == 403
+    assert "The admin is for staff" in answer.content.decode()
+
+
+def test_logging_out_needs_a_post(browser: Client) -> None:
+    assert browser.get("/logout/").status_code == 405
+    assert browser.post("/logout/").headers["Location"] == "/login/"
+
+
+def test_the_dashboard_shows_what_runs_what_ran_and_what_is_due(browser: Client) -> None:
+    script = make_script("Nightly backup")
+    make_schedule(script, now=timezone.now(), every_s=90)
+    now = timezone.now()
+    make_run(script, status=Status.RUNNING, started_at=now - timedelta(seconds=5))
+    make_run(script, status=Status.FAILED, started_at=now, finished_at=now, duration_s=1.5)
+    text = browser.get("/").content.decode()
+    assert "Every 90 seconds" in text
+    assert 'class="status status-running"' in text and 'class="status status-failed"' in text
+
+
+def test_an_empty_dashboard_says_what_to_do(browser: Client) -> None:
+    text = browser.get("/").content.decode()
+    assert "Nothing is running." in text and "Nothing is scheduled." in text and "No run yet." in text
+
+
+def test_the_dashboard_costs_the_same_for_one_and_many(browser: Client) -> None:
+    def cost() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            browser.get("/")
+        return len(queries)
+
+    schedule = make_schedule(make_script())
+    make_run(schedule.script)
+    few = cost()
+    for number in range(20):
+        make_run(
+            make_schedule(make_script(f"Script {number}")).script, status=Status.RUNNING, started_at=timezone.now()
+        )
+    assert cost() == few
+
+
+def test_a_schedule_that_cannot_be_read_does_not_break_the_dashboard(browser: Client) -> None:
+    schedule = make_schedule()
+    type(schedule).objects.filter(pk=schedule.pk).update(kind="cron", cron="nonsense")
+    answer = browser.get("/")
+    assert answer.status_code == 200
+    assert "unreadable: " in answer.content.decode()

@@ -1,0 +1,160 @@
+"""The API as others build on it: addresses, fields, who may call what, one shape of error."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.test import Client
+from django.urls import reverse
+
+from runs_app.api import RunOut
+from scripts_app.api import ScheduleOut, ScriptOut
+from tempo_site.api import api
+from tempo_site.models import ApiKey
+
+OPERATIONS = {
+    "POST /scripts",
+    "GET /scripts",
+    "GET /scripts/{slug}",
+    "PATCH /scripts/{slug}",
+    "DELETE /scripts/{slug}",
+    "POST /scripts/{slug}/runs",
+    "GET /scripts/{slug}/schedules",
+    "POST /scripts/{slug}/schedules",
+    "GET /schedules/{schedule_id}",
+    "PATCH /schedules/{schedule_id}",
+    "DELETE /schedules/{schedule_id}",
+    "POST /schedules/preview",
+    "GET /runs",
+    "GET /runs/{run_id}",
+    "POST /runs/{run_id}/cancel",
+    "GET /runs/{run_id}/log",
+    "GET /runs/{run_id}/output",
+}
+FOR_SCOPE_RUN = {"POST /scripts/{slug}/runs", "POST /runs/{run_id}/cancel"}
+SCRIPT_FIELDS = (
+    "slug name folder description tags enabled code requirements python_version version environment timeout_s memory_mb"
+    " cpu_s processes created_at updated_at"
+)
+RUN_FIELDS = (
+    "id kind script version status reason exit_code signal trigger schedule due_at late_ms created_at started_at"
+    " finished_at duration_s cpu_s peak_memory_mb output_bytes isolation flags parent"
+)
+SCHEDULE_FIELDS = "id script kind cron every_s at timezone enabled overlap missed jitter_s next_at"
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def client() -> Client:
+    """Django's test client by a name that is the server's."""
+    return Client(headers={"host": "localhost"})
+
+
+def documented() -> Iterator[str]:
+    """Every operation of the OpenAPI document as `METHOD /path`."""
+    for path, methods in api.get_openapi_schema()["paths"].items():
+        for method in methods:
+            yield f"{method.upper()} {path.removeprefix('/api/v1')}"
+
+
+def call(operation: str, **headers: str) -> Any:
+    """Call an operation on rows that do not exist; CSRF is enforced."""
+    method, path = operation.split()
+    address = "/api/v1" + re.sub(r"\{slug\}", "nothing", re.sub(r"\{\w+_id\}", "1", path))
+    client = Client(enforce_csrf_checks=True, headers={"host": "localhost", **headers})
+    return client.generic(method, address, "", "application/json")
+
+
+def assert_is_error(response: Any, status: int) -> dict[str, Any]:
+    """The answer has the one error shape; returns what is in it."""
+    assert response.status_code == status
+    assert response.headers["Content-Type"].startswith("application/json")
+    error: dict[str, Any] = json.loads(response.content)["error"]
+    assert {"code", "message"} <= error.keys() <= {"code", "message", "hint", "fields"}
+    assert "hint:" not in error["message"]
+    return error
+
+
+def test_it_has_exactly_the_promised_operations() -> None:
+    assert set(documented()) == OPERATIONS
+
+
+@pytest.mark.parametrize("operation", sorted(OPERATIONS))
+def test_it_is_closed_without_credentials(operation: str) -> None:
+    response = call(operation)
+    assert_is_error(response, 401)
+    assert response.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("operation", sorted(OPERATIONS))
+def test_it_is_closed_to_a_wrong_key(operation: str) -> None:
+    assert_is_error(call(operation, authorization="Bearer tempo_wrong"), 401)
+    assert_is_error(call(operation, x_api_key="tempo_wrong"), 401)
+
+
+@pytest.mark.parametrize("operation", sorted(OPERATIONS))
+def test_a_key_may_do_what_its_scope_says(operation: str) -> None:
+    read, run, full = (ApiKey.issue(name=scope, scope=scope)[1] for scope in ("read", "run", "full"))
+    refused = {scope for scope, key in (("read", read), ("run", run), ("full", full)) if is_refused(operation, key)}
+    if operation.startswith("GET"):
+        assert refused == set()
+    else:
+        assert refused == ({"read"} if operation in FOR_SCOPE_RUN else {"read", "run"})
+
+
+def is_refused(operation: str, key: str) -> bool:
+    """Whether a key is too small for an operation."""
+    response = call(operation, authorization=f"Bearer {key}")
+    if response.status_code == 403:
+        assert_is_error(response, 403)
+    return bool(response.status_code == 403)
+
+
+@pytest.mark.parametrize("operation", sorted(OPERATIONS))
+def test_no_operation_answers_with_a_redirect(operation: str, key: str) -> None:
+    assert call(operation, x_api_key=key).status_code in (200, 404, 422)
+
+
+def test_fields_have_their_promised_names() -> None:
+    assert list(ScriptOut.model_fields) == SCRIPT_FIELDS.split()
+    assert list(RunOut.model_fields) == RUN_FIELDS.split()
+    assert list(ScheduleOut.model_fields) == SCHEDULE_FIELDS.split()
+
+
+def test_it_documents_the_log_as_text() -> None:
+    answer = api.get_openapi_schema()["paths"]["/api/v1/runs/{run_id}/log"]["get"]["responses"][200]
+    assert list(answer["content"]) == ["text/plain"]
+
+
+def test_a_patch_documents_no_defaults() -> None:
+    schemas = api.get_openapi_schema()["components"]["schemas"]
+    assert "default" not in str(schemas["ScriptPatch"]) + str(schemas["SchedulePatch"])
+
+
+@pytest.mark.parametrize("page", ["openapi-view", "openapi-json"])
+def test_the_documentation_is_closed_to_strangers(client: Client, page: str) -> None:
+    response = client.get(reverse(f"api-1:{page}"))
+    assert response.status_code == 302
+    assert response.headers["Location"].startswith("/login/")
+
+
+def test_the_documentation_is_open_to_people(browser: Client) -> None:
+    document = browser.get("/api/v1/openapi.json").json()
+    assert set(document["components"]["securitySchemes"]) == {"KeyAuth", "HeaderKeyAuth", "SessionAuth"}
+    assert "/api/v1/runs/{run_id}" in document["paths"]
+
+
+def test_the_documentation_needs_no_other_host_and_no_inline_script(browser: Client, settings: LazySettings) -> None:
+    settings.STORAGES = settings.STORAGES | {
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    }
+    page = browser.get("/api/v1/docs").content.decode()
+    assert "://" not in page
+    assert "<style" not in page and " style=" not in page
+    for attributes in re.findall(r"<script([^>]*)>", page):
+        assert " src=" in attributes or 'type="application/json"' in attributes
+    assert 'data-api-csrf="true"' in page

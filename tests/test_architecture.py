@@ -1,0 +1,349 @@
+"""The rules of docs/architecture.md that a program can check: who imports whom, what the launcher may use, ceilings."""
+
+import ast
+import graphlib
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from runs_app.states import Status
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("tempo_site", "scripts_app", "runs_app", "notifications_app")
+FLOORS = {"scripts_app": 1, "runs_app": 2, "notifications_app": 3}
+GROUND = frozenset({"lib", "models", "auth"})  # of tempo_site; the rest of it is the roof
+GROUND_FLOOR, ROOF = 0, 4
+DOORS = frozenset(
+    {"admin", "api", "apps", "consumers", "forms", "management", "receivers", "routing", "tasks", "templatetags"}
+    | {"urls", "views"}
+)
+WIRING = frozenset({"tempo_site.urls", "tempo_site.api", "tempo_site.asgi", "tempo_site.adminsite", "runs_app.routing"})
+# Doors of one app that belong together: an address names its view, a page and the admin show a form.
+OWN_DOORS = {"urls": {"views"}, "views": {"forms"}, "admin": {"views", "forms"}}
+LAUNCHER = "runs_app.launcher"
+STDLIB_ONLY = (LAUNCHER, "scripts_app.build_environment")
+VAGUE = frozenset({"utils", "helpers", "services", "managers"})
+
+FUNCTION_LINES, MODULE_LINES, TEST_MODULE_LINES, TEMPLATE_LINES = 30, 400, 600, 200
+# Functions that may be longer than 30 lines, each with its reason.
+LONG_FUNCTIONS = {
+    "runs_app.triggers.start": "a run's birth: twelve arguments and the fields of one row, a line each",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Module:
+    """One file of Python: its dotted name, its path below the root, its text and tree."""
+
+    name: str
+    path: str
+    source: str
+    tree: ast.Module
+
+    @classmethod
+    def of(cls, path: str, source: str) -> "Module":
+        """Parse a file's text; `path` is relative to the root."""
+        parts = Path(path).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        return cls(name=name, path=path, source=source, tree=ast.parse(source))
+
+    @property
+    def package(self) -> str:
+        """What a relative import starts from."""
+        return self.name if self.path.endswith("__init__.py") else self.name.rpartition(".")[0]
+
+    def at(self, node: ast.stmt | ast.expr, sentence: str) -> str:
+        """A violation, as file:line and what is wrong there."""
+        return f"{self.path}:{node.lineno} {sentence}"
+
+
+Check = Callable[[Module, frozenset[str]], Iterator[str]]
+
+
+def load(pattern: str) -> list[Module]:
+    """The files of a pattern below the root, migrations apart: Django writes those."""
+    files = sorted(path for path in ROOT.glob(pattern) if "migrations" not in path.parts)
+    return [Module.of(str(path.relative_to(ROOT)), path.read_text()) for path in files]
+
+
+PRODUCT = [module for package in PACKAGES for module in load(f"{package}/**/*.py")]
+TESTS = load("tests/**/*.py")
+NAMES = frozenset(module.name for module in PRODUCT)
+
+
+# --- the rules: each yields the violations of one module ------------------------------------------------------------
+def imports(module: Module, names: frozenset[str]) -> Iterator[tuple[ast.stmt, str]]:
+    """Every import with its target; `from a import b` is `a.b` where that is one of the modules `names`, else `a`."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Import):
+            yield from ((node, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            source = absolute(module, node)
+            for alias in node.names:
+                target = f"{source}.{alias.name}"
+                yield node, target if target in names else source
+
+
+def absolute(module: Module, node: ast.ImportFrom) -> str:
+    """The module that a `from` names, dots resolved."""
+    if not node.level:
+        return node.module or ""
+    parts = module.package.split(".")
+    return ".".join([*parts[: len(parts) - node.level + 1], *([node.module] if node.module else [])])
+
+
+def floor_of(name: str) -> int:
+    """How far right a module stands."""
+    app, _, rest = name.partition(".")
+    if app != "tempo_site":
+        return FLOORS[app]
+    return GROUND_FLOOR if not rest or rest.partition(".")[0] in GROUND else ROOF
+
+
+def door_of(name: str) -> str:
+    """The kind of door a module is, or ""."""
+    _, _, rest = name.partition(".")
+    first = rest.partition(".")[0]
+    return first if first in DOORS else ""
+
+
+def imports_to_the_right(module: Module, names: frozenset[str]) -> Iterator[str]:
+    """The import rule: core modules look left, doors import any core, and only the wiring imports a door."""
+    for node, target in imports(module, names):
+        if target.partition(".")[0] not in PACKAGES:
+            continue
+        if door_of(target):
+            if not may_open(module.name, target):
+                yield module.at(node, f"{module.name} imports the door {target}; only the wiring may")
+        elif not door_of(module.name) and floor_of(target) > floor_of(module.name):
+            yield module.at(node, f"{module.name} imports {target}, which stands to its right")
+
+
+def may_open(importer: str, door: str) -> bool:
+    """Whether a module may import this door: the wiring, the door's own parts, its neighbours in the app."""
+    kind, own = door_of(door), door_of(importer)
+    is_same_app = importer.partition(".")[0] == door.partition(".")[0]
+    return importer in WIRING or (is_same_app and (own == kind or kind in OWN_DOORS.get(own, ())))
+
+
+def hidden_imports(module: Module, _: frozenset[str]) -> Iterator[str]:
+    """Imports inside functions. AppConfig.ready may: Django wants what needs its registry imported there."""
+    for function in functions(module):
+        if function.name == "ready" and module.name.endswith(".apps"):
+            continue
+        for node in ast.walk(function):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                yield module.at(node, f"import inside {function.name}()")
+
+
+def foreign_imports(module: Module, names: frozenset[str]) -> Iterator[str]:
+    """What the launcher and the build driver import beside the standard library and the launcher itself."""
+    if not is_below(module.name, STDLIB_ONLY):
+        return
+    for node, target in imports(module, names):
+        is_own = is_below(target, (LAUNCHER,)) and is_below(module.name, (LAUNCHER,))
+        if target.partition(".")[0] not in sys.stdlib_module_names and not is_own:
+            yield module.at(node, f"imports {target}; {module.name} runs with the standard library alone")
+
+
+def shadowing_names(module: Module, _: frozenset[str]) -> Iterator[str]:
+    """Launcher modules named like one of the standard library, which would break Python itself."""
+    stem = module.name.rpartition(".")[2]
+    if is_below(module.name, (LAUNCHER,)) and stem in sys.stdlib_module_names:
+        yield f"{module.path}:1 bears the name of the standard library's `{stem}`"
+
+
+def missing_docstring(module: Module, _: frozenset[str]) -> Iterator[str]:
+    """Modules that do not say what they are; a file without a line, the mark of a package, has nothing to say."""
+    if module.source and not ast.get_docstring(module.tree):
+        yield f"{module.path}:1 does not open with a docstring"
+
+
+def vague_names(module: Module, _: frozenset[str]) -> Iterator[str]:
+    """Modules named after nothing."""
+    for word in VAGUE.intersection(module.name.split(".")):
+        yield f"{module.path}:1 is called `{word}`: name it after what it does"
+
+
+def long_functions(module: Module, _: frozenset[str]) -> Iterator[str]:
+    """Functions above the ceiling that have no reason on the list."""
+    for function in functions(module):
+        lines = (function.end_lineno or function.lineno) - function.lineno + 1
+        if lines > FUNCTION_LINES and f"{module.name}.{function.name}" not in LONG_FUNCTIONS:
+            yield module.at(function, f"{function.name}() has {lines} lines, the ceiling is {FUNCTION_LINES}")
+
+
+def long_modules(module: Module, _: frozenset[str]) -> Iterator[str]:
+    """Modules above the ceiling."""
+    ceiling = TEST_MODULE_LINES if is_below(module.name, ("tests",)) else MODULE_LINES
+    lines = len(module.source.splitlines())
+    if lines > ceiling:
+        yield f"{module.path}:{lines} has {lines} lines, the ceiling is {ceiling}"
+
+
+def spelt_states(module: Module, _: frozenset[str]) -> Iterator[str]:
+    """States of a run written as text where a `status` is given or compared, instead of taken from states.py.
+
+    The launcher is left out: it may not import states.py, and writes the words of exit.json.
+    """
+    if module.name == "runs_app.states" or is_below(module.name, (LAUNCHER,)):
+        return
+    for node in ast.walk(module.tree):
+        for word in status_words(node):
+            yield module.at(word, f"spells the state {ast.unparse(word)}; take it from runs_app.states")
+
+
+def status_words(node: ast.AST) -> Iterator[ast.expr]:
+    """The literals of states in `status="..."`, `status__in=[...]` and comparisons with `....status`."""
+    values: list[ast.expr] = []
+    if isinstance(node, ast.keyword) and (node.arg or "").startswith("status"):
+        values = [node.value]
+    elif isinstance(node, ast.Compare):
+        sides = [node.left, *node.comparators]
+        values = sides if any(isinstance(side, ast.Attribute) and side.attr == "status" for side in sides) else []
+    for value in values:
+        for part in ast.walk(value):
+            if isinstance(part, ast.Constant) and part.value in Status.values:
+                yield part
+
+
+def functions(module: Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """All functions and methods, nested ones too."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def is_below(name: str, places: tuple[str, ...]) -> bool:
+    """Whether a module is one of these packages or modules, or lies in one."""
+    return any(name == place or name.startswith(f"{place}.") for place in places)
+
+
+def circles(modules: list[Module]) -> list[str]:
+    """Modules that import each other in a circle: the first one found, as a chain of names."""
+    names = frozenset(module.name for module in modules)
+    graph = {module.name: {target for _, target in imports(module, names)} & names for module in modules}
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        return [" <- ".join(error.args[1])]
+    return []
+
+
+# --- the code keeps them -------------------------------------------------------------------------------------------
+def violations(check: Check, modules: list[Module]) -> str:
+    """What a check finds in these modules, one a line."""
+    return "\n".join(line for module in modules for line in check(module, NAMES))
+
+
+@pytest.mark.parametrize("check", [imports_to_the_right, foreign_imports, shadowing_names, spelt_states])
+def test_the_product_keeps(check: Check) -> None:
+    assert not (found := violations(check, PRODUCT)), f"{check.__doc__}\n{found}"
+
+
+@pytest.mark.parametrize("check", [hidden_imports, missing_docstring, vague_names, long_functions, long_modules])
+def test_the_product_and_its_tests_keep(check: Check) -> None:
+    assert not (found := violations(check, [*PRODUCT, *TESTS])), f"{check.__doc__}\n{found}"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    assert not circles(PRODUCT)
+
+
+def test_templates_stay_below_their_ceiling() -> None:
+    sizes = {path.relative_to(ROOT): len(path.read_text().splitlines()) for path in ROOT.glob("templates/**/*.html")}
+    assert sizes, "no templates found: the pattern is wrong"
+    assert not [f"{path}:{lines} lines" for path, lines in sizes.items() if lines > TEMPLATE_LINES]
+
+
+def test_every_exception_on_the_list_is_still_needed() -> None:
+    too_long = {
+        f"{module.name}.{function.name}"
+        for module in PRODUCT
+        for function in functions(module)
+        if (function.end_lineno or 0) - function.lineno + 1 > FUNCTION_LINES
+    }
+    assert set(LONG_FUNCTIONS) <= too_long
+
+
+def test_all_four_packages_were_looked_at() -> None:
+    assert {name.partition(".")[0] for name in NAMES} == set(PACKAGES)
+
+
+# --- the checks see what they are for ------------------------------------------------------------------------------
+KNOWN = frozenset(
+    {"scripts_app.scripts", "scripts_app.tasks", "scripts_app.views", "tempo_site.health"}
+    | {"runs_app.admin", "runs_app.launcher.wire", "runs_app.live", "runs_app.triggers"}
+)
+
+
+@pytest.mark.parametrize(
+    ("check", "path", "source"),
+    [
+        (imports_to_the_right, "scripts_app/versions.py", "from runs_app import triggers"),
+        (imports_to_the_right, "scripts_app/versions.py", "import runs_app.triggers"),
+        (imports_to_the_right, "scripts_app/versions.py", "if 1:\n  from runs_app.triggers import start"),
+        (imports_to_the_right, "tempo_site/lib/words.py", "from scripts_app import scripts"),
+        (imports_to_the_right, "tempo_site/auth.py", "from tempo_site import health"),
+        (imports_to_the_right, "runs_app/triggers.py", "from notifications_app import rules"),
+        (imports_to_the_right, "runs_app/triggers.py", "from runs_app.tasks import admit"),
+        (imports_to_the_right, "runs_app/api.py", "from scripts_app.views import detail"),
+        (imports_to_the_right, "runs_app/views.py", "from scripts_app.forms import ScriptForm"),
+        (imports_to_the_right, "runs_app/views.py", "from runs_app import admin"),
+        (imports_to_the_right, "scripts_app/views/detail.py", "from .. import tasks"),
+        (hidden_imports, "runs_app/live.py", "def f():\n  import os"),
+        (hidden_imports, "runs_app/live.py", "class C:\n  async def ready(self):\n    from os import path"),
+        (foreign_imports, "runs_app/launcher/server.py", "import django"),
+        (foreign_imports, "runs_app/launcher/server.py", "from runs_app import live"),
+        (foreign_imports, "runs_app/launcher/server.py", "from tempo_site.lib import files"),
+        (foreign_imports, "scripts_app/build_environment.py", "import uv"),
+        (foreign_imports, "scripts_app/build_environment.py", "from runs_app.launcher import wire"),
+        (shadowing_names, "runs_app/launcher/queue.py", ""),
+        (missing_docstring, "runs_app/live.py", "import os"),
+        (vague_names, "runs_app/utils.py", ""),
+        (vague_names, "runs_app/services/start.py", ""),
+        (long_functions, "runs_app/live.py", "def f():\n" + "  pass\n" * FUNCTION_LINES),
+        (long_modules, "runs_app/live.py", "\n" * (MODULE_LINES + 1)),
+        (long_modules, "tests/runs_app/test_live.py", "\n" * (TEST_MODULE_LINES + 1)),
+        (spelt_states, "runs_app/live.py", "Run.objects.filter(status='queued')"),
+        (spelt_states, "runs_app/live.py", "rows.exclude(status__in=['lost', Status.FAILED])"),
+        (spelt_states, "runs_app/live.py", "run.status == 'running'"),
+    ],
+)
+def test_a_check_catches(check: Check, path: str, source: str) -> None:
+    found = list(check(Module.of(path, source), KNOWN))
+    assert len(found) == 1
+    assert found[0].startswith(f"{path}:")
+
+
+@pytest.mark.parametrize(
+    ("check", "path", "source"),
+    [
+        (imports_to_the_right, "runs_app/triggers.py", "from scripts_app import scripts\nfrom runs_app import live"),
+        (imports_to_the_right, "scripts_app/views.py", "from runs_app import triggers\nfrom scripts_app import forms"),
+        (imports_to_the_right, "scripts_app/urls.py", "from scripts_app import views"),
+        (imports_to_the_right, "tempo_site/urls.py", "from scripts_app import views\nfrom tempo_site.api import api"),
+        (imports_to_the_right, "scripts_app/views/detail.py", "from scripts_app.views import shared"),
+        (imports_to_the_right, "tempo_site/health.py", "from runs_app.live import publish\nimport django"),
+        (hidden_imports, "runs_app/apps.py", "class C:\n  def ready(self):\n    from runs_app import live"),
+        (foreign_imports, "runs_app/launcher/server.py", "import os.path\nfrom runs_app.launcher import wire"),
+        (foreign_imports, "runs_app/live.py", "import django"),
+        (shadowing_names, "runs_app/launcher/wire.py", ""),
+        (missing_docstring, "runs_app/management/__init__.py", ""),
+        (long_functions, "runs_app/live.py", "def f():\n" + "  pass\n" * (FUNCTION_LINES - 1)),
+        (spelt_states, "runs_app/states.py", "filter(status='queued')"),
+        (spelt_states, "scripts_app/api.py", "environment(state='failed')"),
+    ],
+)
+def test_a_check_lets_pass(check: Check, path: str, source: str) -> None:
+    assert not list(check(Module.of(path, source), KNOWN))
+
+
+def test_a_circle_is_found_and_named() -> None:
+    one = Module.of("runs_app/live.py", "from runs_app import triggers")
+    two = Module.of("runs_app/triggers.py", "from runs_app.live import publish")
+    assert circles([one]) == []
+    assert "runs_app.live" in circles([one, two])[0] and "runs_app.triggers" in circles([one, two])[0]
