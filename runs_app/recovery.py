@@ -146,7 +146,8 @@ def _conclude(run: Run, verdict: dict[str, Any], now: datetime) -> bool:
         Status(verdict["status"]),
         now=now,
         reason=verdict.get("reason", ""),
-        message=verdict.get("message", ""),
+        # The runner knows that it was cancelled, the row knows by whom.
+        message="" if verdict.get("reason") == Reason.USER else verdict.get("message", ""),
         exit_code=verdict.get("exit_code"),
         signal=verdict.get("signal") or "",
         started_at=started_at,

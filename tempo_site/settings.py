@@ -145,6 +145,7 @@ RATELIMIT_USE_CACHE = "ratelimit"
 LANGUAGE_CODE = "en-us"
 USE_I18N = False
 USE_TZ = True
+DATETIME_FORMAT = "Y-m-d H:i:s T"  # never a time without its zone
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]

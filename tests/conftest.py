@@ -19,6 +19,7 @@ def data_folder(tmp_path: Path, settings: Settings) -> Path:
     """Each test has a data folder of its own."""
     settings.DATA_PATH = tmp_path / "data"
     settings.MIN_FREE_MB = 0
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a real one takes 0.3 s a user
     paths.make_all()
     return tmp_path / "data"
 

@@ -1,0 +1,31 @@
+"""What the kernel says of the processes of a service: their memory and their time on a core."""
+
+from pathlib import Path
+
+from tests.service import Service
+
+PROC = Path("/proc")
+
+
+def tree(service: Service) -> dict[int, str]:
+    """The command line of the launcher and of every process below it, by pid."""
+    found = {service.launcher_pid: "launcher"}
+    pending = [service.launcher_pid]
+    while pending:
+        for pid, command in service.children(pending.pop()):
+            found[pid] = "web" if "manage.py web" in command else command
+            pending.append(pid)
+    return found
+
+
+def pss_mb(pid: int) -> float:
+    """Proportional set size of a process: its own pages, and its share of those it has in common with others."""
+    rollup = (PROC / str(pid) / "smaps_rollup").read_text()
+    line = next(line for line in rollup.splitlines() if line.startswith("Pss:"))
+    return int(line.split()[1]) / 1024
+
+
+def cpu_s(pid: int) -> float:
+    """Seconds that the threads of a process have been on a core, to the nanosecond: ticks are too coarse for idling."""
+    stats = (PROC / str(pid) / "task").glob("*/schedstat")
+    return sum(int(stat.read_text().split()[0]) for stat in stats) / 1e9
