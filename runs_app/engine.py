@@ -143,7 +143,8 @@ class Engine:
         connections.close_all()
 
     def _join(self, name: str, deadline: float) -> None:
-        self._threads[name].join(max(0.0, deadline - time.monotonic()))
+        if thread := self._threads.get(name):  # a stop in the middle of the start finds some of them
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _run_ticker(self) -> None:
         """Serve due alarms until none is left, then sleep until the next."""

@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from daphne.server import Server, twisted_loop
@@ -148,14 +149,19 @@ def end_on_change() -> None:
 
 
 def _watch_files() -> None:
-    before = _modified()
-    while True:
+    known: dict[Path, float] = {}
+    while not is_changed(known, _modified()):
         time.sleep(1.0)
-        if _modified() != before:
-            logger.info("a source file changed, starting again")
-            os.kill(os.getpid(), signal.SIGTERM)
-            return
+    logger.info("a source file changed, starting again")
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _modified() -> dict[object, float]:
+def is_changed(known: dict[Path, float], now: dict[Path, float]) -> bool:
+    """Whether a known file has another time of change; new ones become known, as modules are imported at any time."""
+    changed = any(known.get(path, stamp) != stamp for path, stamp in now.items())
+    known |= now
+    return changed
+
+
+def _modified() -> dict[Path, float]:
     return {path: path.stat().st_mtime for path in iter_all_python_module_files() if path.exists()}

@@ -187,6 +187,7 @@ LOGGING = {
         "django.server": {"level": "WARNING"},
         "django-q": {"handlers": ["console"], "level": "WARNING", "propagate": False},
         "asyncio": {"level": "WARNING"},
+        "autobahn": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},  # each 4xx would be a line
     },
 }

@@ -36,7 +36,7 @@ class Figure:
 
     def as_line(self) -> str:
         """The figure as one line of JSON."""
-        content = {
+        content: dict[str, Any] = {
             "benchmark": self.benchmark,
             "figure": self.figure,
             "value": rounded(self.value),

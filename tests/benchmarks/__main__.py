@@ -1,0 +1,70 @@
+"""Measures Tempo beside bare Python: `python -m tests.benchmarks [NAMES...]` prints a line of JSON for each figure."""
+
+import argparse
+import compileall
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tests.benchmarks import first_line, imports, lateness, live_output, many_lines, memory, restart, throughput
+from tests.benchmarks.figures import Figure
+from tests.benchmarks.setting import Setting
+from tests.service import ROOT, prepared_data
+
+PACKAGES = ("tempo_site", "scripts_app", "runs_app", "notifications_app")
+BENCHMARKS: dict[str, Callable[[Setting], Iterator[Figure]]] = {
+    "first_line": first_line.measure,
+    "lateness": lateness.measure,
+    "memory": memory.measure,
+    "imports": imports.measure,
+    "restart": restart.measure,
+    "live_output": live_output.measure,
+    "many_lines": many_lines.measure,
+    "throughput": throughput.measure,
+}
+
+
+def main() -> int:
+    """Measure in sequence; 1 when a bar was missed or something could not be measured."""
+    options = parsed()
+    compile_byte_code()
+    with tempfile.TemporaryDirectory(prefix="tempo-benchmarks-") as folder:
+        setting = Setting(prepared=prepared_data(Path(folder) / "prepared"), is_long=options.long)
+        results = [measured(name, setting) for name in options.names or BENCHMARKS]
+    return 0 if all(results) else 1
+
+
+def parsed() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHMARKS)}; default: all")
+    parser.add_argument("--long", action="store_true", help="measure a true cron minute too: 21 minutes more")
+    options = parser.parse_args()
+    if unknown := set(options.names) - BENCHMARKS.keys():
+        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    return options
+
+
+def compile_byte_code() -> None:
+    """As `make run` does: without it every start takes three times as long."""
+    for package in PACKAGES:
+        compileall.compile_dir(ROOT / package, quiet=1)
+
+
+def measured(name: str, setting: Setting) -> bool:
+    """Print the figures of one benchmark; whether all keep their bars. One that fails does not stop the others."""
+    is_within = True
+    try:
+        for figure in BENCHMARKS[name](setting):
+            print(figure.as_line(), flush=True)
+            is_within = is_within and figure.is_within
+    except Exception as error:  # the boundary: the line says what was wrong
+        print(json.dumps({"benchmark": name, "error": f"{type(error).__name__}: {error}"}), flush=True)
+        return False
+    return is_within
+
+
+if __name__ == "__main__":
+    sys.exit(main())
