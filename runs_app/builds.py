@@ -7,6 +7,7 @@ from runs_app import triggers
 from runs_app.models import Run
 from runs_app.states import Kind
 from scripts_app import environments
+from scripts_app.models import Environment
 
 logger = logging.getLogger(__name__)
 
@@ -15,6 +16,9 @@ def sweep(*, now: datetime) -> Run | None:
     """Start the build of the oldest wanted environment unless one is under way; returns its run, if any."""
     if Run.objects.filter(kind=Kind.BUILD).active().exists():
         return None
+    left_behind = Environment.objects.filter(state=Environment.State.BUILDING)
+    if left_behind.exists():  # nobody builds: a crash came between
+        left_behind.update(state=Environment.State.WANTED)
     environment = environments.next_wanted()
     if environment is None:
         return None

@@ -20,6 +20,10 @@ class LauncherError(Exception):
     """The launcher refused, did not answer, or is not there."""
 
 
+class LauncherRefused(LauncherError):
+    """The launcher is there and will not do it; the text is its reason."""
+
+
 class Launcher:
     """A client of the launcher; safe to use from any thread."""
 
@@ -67,7 +71,7 @@ class Launcher:
         finally:
             self._waiting.pop(number, None)
         if not answer.get("ok"):
-            raise LauncherError(str(answer.get("error", "refused")))
+            raise LauncherRefused(str(answer.get("error", "refused")))
         return answer
 
     def _receive(self) -> None:

@@ -4,10 +4,12 @@ import logging
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
+
 from runs_app import live
 from runs_app.models import Run
 from runs_app.signals import run_finished
-from runs_app.states import Reason, Status
+from runs_app.states import Kind, Reason, Status
 from scripts_app import environments
 from tempo_site.lib import paths
 
@@ -22,11 +24,12 @@ def end(run: Run, status: Status, *, now: datetime, only: Status | None = None, 
     """
     row = Run.objects.filter(pk=run.pk, **({"status": only} if only else {}))
     facts.setdefault("finished_at", now)
-    if not row.move(status, announced_at=now, **facts):
-        return False
-    run.refresh_from_db()
-    if run.is_build and run.environment:
-        _finish_build(run, now)
+    with transaction.atomic():  # a build's end and its environment's: never one without the other
+        if not row.move(status, announced_at=now, **facts):
+            return False
+        run.refresh_from_db()
+        if run.is_build and run.environment:
+            _finish_build(run, now)
     logger.info("run %s ended status=%s reason=%s exit_code=%s", run.pk, run.status, run.reason or "-", run.exit_code)
     live.publish(run)
     run_finished.send_robust(Run, run=run)
@@ -46,7 +49,8 @@ def _finish_build(run: Run, now: datetime) -> None:
 
 
 def _was_interrupted(run: Run) -> bool:
-    """Whether a build deserves another try by itself: after a shutdown, or lost for the first time."""
+    """Whether a build deserves another try by itself: after a shutdown, or lost for the first time in a row."""
     if run.status != Status.LOST:
         return run.reason == Reason.SHUTDOWN
-    return not Run.objects.filter(environment=run.environment, status=Status.LOST).exclude(pk=run.pk).exists()
+    before = Run.objects.filter(environment=run.environment, pk__lt=run.pk, kind=Kind.BUILD).order_by("-pk")
+    return before.values_list("status", flat=True).first() != Status.LOST

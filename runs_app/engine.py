@@ -113,15 +113,20 @@ class Engine:
 
     def health(self) -> dict[str, Any]:
         """What /healthz says of the engine, from memory: `{part: "ok" | sentence}`."""
-        now = time.monotonic()
         dead = [name for name, thread in self._threads.items() if not thread.is_alive()]
         return {
             "database": self._facts.get("database", "not looked at yet"),
             "engine": f"threads ended: {', '.join(dead)}" if dead else "ok",
-            "ticker": "ok" if now - self._seen.get("ticker", 0) < SEEN_S else "not seen for 30 s",
+            **{name: self._sight_of(name) for name in ("ticker", "settler")},
             "launcher": self._facts.get("launcher", "not asked yet"),
             "disk": self._facts.get("disk", "not looked at yet"),
         }
+
+    def _sight_of(self, name: str) -> str:
+        if name not in self._seen:
+            return "has done nothing yet"
+        since = time.monotonic() - self._seen[name]
+        return "ok" if since < SEEN_S else f"has done no work for {since:.0f} s"
 
     # --- threads ---------------------------------------------------------------------------------------------------
     def _spawn(self, name: str, body: Callable[[], object]) -> None:
@@ -150,10 +155,10 @@ class Engine:
         """Serve due alarms until none is left, then sleep until the next."""
         housekeeping_at = 0.0
         while not self._stopping.is_set():
-            self._seen["ticker"] = time.monotonic()
             self._tick.clear()
             if scheduler.step(now=timezone.now()):
                 continue
+            self._seen["ticker"] = time.monotonic()  # behind the work: a pass that fails is not a pass
             if time.monotonic() >= housekeeping_at:
                 q2_scheduler(get_broker())
                 housekeeping_at = time.monotonic() + HOUSEKEEPING_S
@@ -177,14 +182,15 @@ class Engine:
                     recovery.follow_up(now=now)
                 if time.monotonic() >= sweep_at:
                     self._sweep(now)
+                    self._seen["settler"] = time.monotonic()
                     sweep_at = time.monotonic() + SWEEP_S
             recovery.settle_all(now=timezone.now())
 
     def _sweep(self, now: datetime) -> None:
+        self._facts = {"database": database_fact(), "launcher": launcher_fact(), "disk": disk_fact()}
         recovery.sweep(now=now)
         recovery.follow_up(now=now)
         history.fold_finished(now=now)
-        self._facts = {"database": database_fact(), "launcher": launcher_fact(), "disk": disk_fact()}
 
     def _on_rearmed(self, **_: object) -> None:
         self._tick.set()
@@ -230,8 +236,11 @@ def is_running() -> bool:
 
 
 def service_started_at() -> datetime:
-    """When the launcher, our parent, was started: the same after a restart of `web` alone."""
-    return datetime.fromtimestamp(psutil.Process(os.getppid()).create_time(), tz=UTC).replace(microsecond=0)
+    """When the service was started, as `serve` left it for us: the same after a restart of `web` alone.
+
+    Not the launcher's start time from /proc, which moves with the clock on a machine that boots without one.
+    """
+    return datetime.fromtimestamp(int(os.environ["TEMPO_STARTED_AT"]), tz=UTC)
 
 
 def seconds_until(moment: datetime | None, now: datetime) -> float:

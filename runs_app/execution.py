@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import secrets
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,13 @@ logger = logging.getLogger(__name__)
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 PASSED_ON = ("TZ", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR", *PROXIES, *(name.lower() for name in PROXIES))
 CLAIMED_BY_CANCEL = b"cancelled\n"
+REFUSED_FOR_LONG_S = 60.0
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+# What this process has handed over; lost with it, which only means that an unclaimed folder is handed over once more.
+_accepted: dict[int, str] = {}
+_refused_since: dict[int, float] = {}
 
 
 class EnvironmentGone(Exception):
@@ -40,20 +47,47 @@ def hand_over(run: Run, *, now: datetime) -> bool:
     A launcher that is away is no failure: the run stays `starting` and the sweep hands it over again. A folder that
     cannot be written ends the run with the reason. Returns whether the launcher took it.
     """
+    if not Run.objects.filter(pk=run.pk, status=Status.STARTING).exists():
+        return False  # cancelled since it was admitted
     try:
         prepare_folder(run)
         control.launcher.start(run.folder)
     except EnvironmentGone as error:
         ending.end(run, Status.FAILED, now=now, reason=Reason.ENVIRONMENT, message=str(error))
-        return False
     except (OSError, ValueError) as error:
         message = f"Its folder could not be written: {getattr(error, 'strerror', None) or error}."
         ending.end(run, Status.FAILED, now=now, reason=Reason.COULD_NOT_START, message=message)
-        return False
+    except control.LauncherRefused as refusal:
+        _end_if_refused_for_long(run, str(refusal), now)
     except control.LauncherError as error:
         logger.warning("run %s not handed over yet: %s", run.pk, error)
-        return False
-    return True
+    else:
+        _accepted[run.pk] = run.folder
+        return True
+    return False
+
+
+def was_accepted(run: Run) -> bool:
+    """Whether the launcher took this run from this process: it may have begun even when its folder does not say so."""
+    return _accepted.get(run.pk) == run.folder
+
+
+def forget_ended() -> None:
+    """Forget the orders of runs that are final; called by the sweep."""
+    under_way = set(Run.objects.under_way().values_list("pk", flat=True))
+    for pk in [pk for pk in _accepted if pk not in under_way]:
+        _accepted.pop(pk, None)
+
+
+def _end_if_refused_for_long(run: Run, refusal: str, now: datetime) -> None:
+    """A refusal may pass (the launcher is stopping); one that lasts a minute is the run's end."""
+    since = _refused_since.setdefault(run.pk, time.monotonic())
+    logger.warning("run %s was refused by the launcher: %s", run.pk, refusal)
+    if time.monotonic() - since > REFUSED_FOR_LONG_S and not was_accepted(run):
+        _refused_since.pop(run.pk, None)
+        ending.end(
+            run, Status.FAILED, now=now, reason=Reason.COULD_NOT_START, message=f"The launcher refused: {refusal}"
+        )
 
 
 def prepare_folder(run: Run) -> None:
@@ -81,7 +115,8 @@ def _script_spec(run: Run, folder: Path) -> dict[str, Any]:
 
 
 def _build_spec(run: Run, folder: Path) -> dict[str, Any]:
-    assert run.environment
+    if run.environment is None:
+        raise EnvironmentGone("The environment it was to build is not wanted any more.")
     config = folder / "build.json"
     if not config.exists():  # begun by a process that died before it wrote this
         Environment.objects.filter(pk=run.environment.pk, state=Environment.State.BUILDING).update(
@@ -148,10 +183,12 @@ def take_claim(run: Run) -> bool:
     """Take the claim in the runner's place, so that it can never begin; False when a runner has it."""
     folder = paths.run_folder(run.folder)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # hand_over may be about to: then it finds the claim taken
+    beside = folder / f".claim.{secrets.token_hex(4)}"
+    beside.write_bytes(CLAIMED_BY_CANCEL)
     try:
-        claim = os.open(folder / "claim", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        os.link(beside, folder / "claim")  # whole or not at all: an empty claim is a runner's
     except FileExistsError:
         return False
-    os.write(claim, CLAIMED_BY_CANCEL)
-    os.close(claim)
+    finally:
+        beside.unlink()
     return True

@@ -46,17 +46,19 @@ def fold_finished(*, now: datetime, limit: int = 20) -> int:
     """Fold the folders of some finished runs into two files each; returns how many were done."""
     runs = list(Run.objects.filter(folded_at=None, finished_at__isnull=False).select_related("script")[:limit])
     for run in runs:
-        if run.folder:
+        try:
             fold(run, paths.run_folder(run.folder))
+        except (OSError, RecursionError, control.LauncherError):  # it costs space, nothing else
+            logger.warning("the folder of run %s could not be folded", run.pk, exc_info=True)
     Run.objects.filter(pk__in=[run.pk for run in runs]).update(folded_at=now)
     return len(runs)
 
 
 def fold(run: Run, folder: Path) -> None:
     """Leave `run.json` and `output.log` in a run's folder; repeatable, and a crash in between loses nothing."""
-    if not folder.is_dir():
+    if not run.folder or not folder.is_dir():
         return
-    if (folder / "exit.json").exists() or not (folder / FOLDED).exists():
+    if not (folder / FOLDED).exists():  # whole when it is there, and written before anything is removed
         files.write_atomic(folder / FOLDED, json.dumps(summary(run, folder)), durable=False)
     _remove_temporary(run, folder)
     for entry in folder.iterdir():
@@ -86,7 +88,7 @@ def prune(*, now: datetime) -> int:
     """Apply retention: age, runs a script, megabytes in all; the last failure of each script stays."""
     keep = _last_failures()
     count = _delete(_too_old(now).exclude(pk__in=keep)) + _delete_beyond_count(keep) + _delete_beyond_size(keep)
-    _remove_empty_months()
+    _remove_empty_months(paths.month(now))
     Failure.objects.filter(stopped__lt=now - timedelta(days=settings.KEEP_DAYS)).delete()  # q2 never prunes these
     if count:
         logger.info("retention removed runs=%s", count)
@@ -128,38 +130,53 @@ def _delete_beyond_size(keep: list[int]) -> int:
 
 def _delete(rows: RunQuerySet) -> int:
     """Delete runs, folder first: a row without a folder is harmless, a folder without a row would stay for ever."""
-    count = 0
-    while batch := list(rows.order_by("pk").values_list("pk", "folder")[:BATCH]):
-        for _, folder in batch:
-            if folder:
-                remove_folder(folder)
-        Run.objects.filter(pk__in=[pk for pk, _ in batch]).delete()
-        count += len(batch)
+    count, resisting = 0, set[int]()
+    while batch := list(rows.exclude(pk__in=resisting).order_by("pk").values_list("pk", "folder")[:BATCH]):
+        gone = [pk for pk, folder in batch if _is_removed(pk, folder)]
+        resisting |= {pk for pk, _ in batch} - set(gone)
+        Run.objects.filter(pk__in=gone).delete()
+        count += len(gone)
     return count
 
 
+def _is_removed(pk: int, folder: str) -> bool:
+    """Remove a folder; one that resists keeps its row, to be tried again, and must not end retention for all."""
+    try:
+        if folder:
+            remove_folder(folder)
+    except (OSError, control.LauncherError):
+        logger.warning("the folder %s of run %s could not be removed", folder, pk, exc_info=True)
+        return False
+    return True
+
+
 def remove_folder(name: str) -> None:
-    """Remove a run's folder; through the launcher when its files belong to another user."""
+    """Remove a run's folder; what a script made of it is left to the launcher, which copes with any owner and depth."""
     try:
         shutil.rmtree(paths.run_folder(name))
     except FileNotFoundError:
         return
-    except PermissionError:
+    except (OSError, RecursionError):
         control.launcher.remove(name, "all")
 
 
 def _remove_temporary(run: Run, folder: Path) -> None:
+    temporary = folder / "tmp"
+    if temporary.is_symlink() or temporary.is_file():  # a script may put anything in its place
+        temporary.unlink()
+        return
     try:
-        shutil.rmtree(folder / "tmp")
+        shutil.rmtree(temporary)
     except FileNotFoundError:
         return
-    except PermissionError:
+    except (OSError, RecursionError):
         control.launcher.remove(run.folder, "tmp")
 
 
-def _remove_empty_months() -> None:
+def _remove_empty_months(current: str) -> None:
+    """Only months that are over: in the current one a run's folder may be about to be made."""
     for month in paths.runs().iterdir():
-        if month.is_dir() and not any(month.iterdir()):
+        if month.name < current and month.is_dir() and not any(month.iterdir()):
             month.rmdir()
 
 

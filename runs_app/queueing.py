@@ -6,6 +6,7 @@ from datetime import datetime
 import psutil
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from runs_app import ending, execution
 from runs_app.models import Run, RunQuerySet
@@ -21,7 +22,10 @@ def admit(*, now: datetime) -> int:
     """Move the oldest queued runs to `starting` while there are places, hand them over, return how many."""
     admitted = claim(now=now)
     for run in admitted:
-        execution.hand_over(run, now=now)
+        try:
+            execution.hand_over(run, now=now)
+        except Exception:  # the others must not wait for it; the sweep hands it over again
+            logger.exception("run %s could not be handed over", run.pk)
     return len(admitted)
 
 
@@ -69,11 +73,11 @@ def _begin(run: Run, now: datetime) -> bool:
 
 
 def fail_without_environment(*, now: datetime) -> None:
-    """End the runs whose script has no environment and whose wanted one could not be built."""
-    waiting = _queued(Kind.SCRIPT).filter(
-        script__environment=None, script__wanted_environment__state=Environment.State.FAILED
-    )
-    for run in waiting.select_related("script__wanted_environment"):
-        assert run.script and run.script.wanted_environment
-        message = f"Its environment was not built: {run.script.wanted_environment.message}"
-        ending.end(run, Status.FAILED, only=Status.QUEUED, now=now, reason=Reason.ENVIRONMENT, message=message[:2000])
+    """End the runs that wait for an environment nobody will build: it failed, or the script was deleted."""
+    not_ready = Q(script__environment=None) | ~Q(script__environment__state=Environment.State.READY)
+    hopeless = Q(script__wanted_environment__state=Environment.State.FAILED) | Q(script__deleted_at__isnull=False)
+    for run in _queued(Kind.SCRIPT).filter(not_ready, hopeless).select_related("script__wanted_environment"):
+        wanted = run.script.wanted_environment if run.script else None
+        why = wanted.message if wanted and wanted.message else "its script was deleted."
+        message = f"Its environment was not built: {why}"[:2000]
+        ending.end(run, Status.FAILED, only=Status.QUEUED, now=now, reason=Reason.ENVIRONMENT, message=message)

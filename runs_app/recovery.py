@@ -7,7 +7,7 @@ runs lost.
 import json
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ def settle(run: Run, *, now: datetime) -> bool:
     folder = paths.run_folder(run.folder)
     claim = _read(folder / "claim")
     if claim is None:
-        return False
+        return _has_lost_its_folder(run, folder) and _lose_without_folder(run, now)
     is_alive = locks.probe(folder)
     verdict = _read_json(folder / "exit.json")
     if verdict is not None:
@@ -41,11 +41,32 @@ def settle(run: Run, *, now: datetime) -> bool:
     return _lose(run, folder, now)
 
 
+def _has_lost_its_folder(run: Run, folder: Path) -> bool:
+    """Whether a run had begun, or may have, and its folder is gone: it must never be begun again."""
+    if run.status == Status.RUNNING:
+        return True
+    return execution.was_accepted(run) and not (folder / "spec.json").exists()
+
+
+def _lose_without_folder(run: Run, now: datetime) -> bool:
+    """Nothing can be recorded about it any more, so its processes are ended and the row says so."""
+    with suppress(control.LauncherError):
+        control.launcher.cancel(run.folder)
+    return ending.end(
+        run,
+        Status.LOST,
+        now=now,
+        reason=Reason.RESTART,
+        message="Its folder below runs/ was removed while it was under way, so how it ended is not known.",
+    )
+
+
 def sweep(*, now: datetime) -> None:
     """Look at every run under way; what was never claimed or not yet cancelled is asked for again."""
     for run in Run.objects.under_way():
         with _set_aside(run):
             _look_at(run, now)
+    execution.forget_ended()
 
 
 def _look_at(run: Run, now: datetime) -> None:

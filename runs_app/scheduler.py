@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django_q.models import Schedule as Alarm
 
 from runs_app import triggers
@@ -46,6 +46,8 @@ def step(*, now: datetime) -> bool:
     try:
         with transaction.atomic():
             _serve(alarm.pk, now)
+    except (OperationalError, OSError, MemoryError):
+        raise  # says nothing about this schedule: the ticker looks again in a second
     except Exception as error:  # one bad schedule must not stop the others
         logger.exception("alarm %s could not be served, its schedule is put aside", alarm.pk)
         _put_aside(alarm.pk, error)
@@ -55,16 +57,18 @@ def step(*, now: datetime) -> bool:
 def at_start(*, service_started_at: datetime, now: datetime) -> None:
     """Run what is to run at start-up, once for each start of the service (not of `web` alone)."""
     for schedule in Schedule.objects.armed().filter(kind=Schedule.Kind.STARTUP).select_related("script__version"):
-        with transaction.atomic():
-            if not Run.objects.filter(schedule=schedule, due_at=service_started_at).exists():
+        try:
+            with transaction.atomic():
                 _start(schedule, service_started_at, Trigger.STARTUP, now)
+        except Exception:  # the others and the service itself must start
+            logger.exception("start-up schedule %s could not be served", schedule.pk)
 
 
 def _serve(alarm_pk: int, now: datetime) -> None:
     schedule = (
-        Schedule.objects.select_related("alarm", "script__version").filter(alarm_id=alarm_pk).first()
+        Schedule.objects.armed().select_related("alarm", "script__version").filter(alarm_id=alarm_pk).first()
     )  # read within the write lock: nobody edits it between this and the new alarm
-    if schedule is None or schedule.alarm is None:
+    if schedule is None or schedule.alarm is None:  # deleted, or switched off a moment ago
         Alarm.objects.filter(pk=alarm_pk).delete()
         return
     due = schedule.alarm.next_run
@@ -135,7 +139,7 @@ def _start(
     try:
         triggers.start(schedule.script, trigger=trigger, by="", schedule=schedule, now=now, **facts)
     except triggers.Refused as refusal:
-        triggers.record(schedule, Status.SKIPPED, reason=Reason.DISK, message=str(refusal), created_at=now, **facts)
+        triggers.record(schedule, Status.SKIPPED, reason=refusal.reason, message=str(refusal), created_at=now, **facts)
 
 
 def _record_missed(schedule: Schedule, decided: Turn, *, first: datetime, now: datetime) -> None:

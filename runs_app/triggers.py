@@ -22,7 +22,11 @@ ADMIT = "runs_app.tasks.admit"
 
 
 class Refused(ValueError):
-    """Nothing was started; the text says why and what to do."""
+    """Nothing was started; the text says why and what to do, `reason` is for the row of a due moment."""
+
+    def __init__(self, sentence: str, reason: Reason) -> None:
+        super().__init__(sentence)
+        self.reason = reason
 
 
 def start(
@@ -34,7 +38,6 @@ def start(
     params: dict[str, Any] | None = None,
     schedule: Schedule | None = None,
     due_at: datetime | None = None,
-    late_ms: int | None = None,
     missed_count: int = 0,
     missed_since: datetime | None = None,
 ) -> Run:
@@ -43,7 +46,7 @@ def start(
     Raises Refused when the script is deleted or the disk is below its floor.
     """
     if script.deleted_at is not None or script.version_id is None:
-        raise Refused(f"`{script.slug}` was deleted.")
+        raise Refused(f"`{script.slug}` was deleted.", Reason.DISABLED)
     check_free_space()
     with transaction.atomic():
         run = Run.objects.create(
@@ -54,7 +57,6 @@ def start(
             by=by,
             schedule=schedule,
             due_at=due_at,
-            late_ms=late_ms,
             missed_count=missed_count,
             missed_since=missed_since,
             params=params or {},
@@ -109,5 +111,6 @@ def check_free_space() -> None:
     if free_mb < settings.MIN_FREE_MB:
         raise Refused(
             f"Only {free_mb} MB are free on the disk of the data folder, the floor is {settings.MIN_FREE_MB} MB.\n"
-            "hint: free some space, or lower PYSCHED_MIN_FREE_MB"
+            "hint: free some space, or lower PYSCHED_MIN_FREE_MB",
+            Reason.DISK,
         )

@@ -7,6 +7,11 @@ from django.core.checks import CheckMessage, Error, Warning, register
 
 from tempo_site.lib import hosts
 
+AT_MOST = {
+    "KEEP_DAYS": ("PYSCHED_KEEP_DAYS", 36_500),
+    "SHUTDOWN_GRACE_S": ("PYSCHED_SHUTDOWN_GRACE", 3600),
+    "GRACE_S": ("PYSCHED_GRACE", 3600),
+}
 AT_LEAST = {
     "DEFAULT_TIMEOUT_S": ("PYSCHED_DEFAULT_SCRIPT_TIMEOUT", 0),
     "DEFAULT_MEMORY_MB": ("PYSCHED_DEFAULT_MEMORY_LIMIT", 16),
@@ -28,6 +33,16 @@ def numbers(**_: Any) -> list[CheckMessage]:
         Error(f"{variable} is {getattr(settings, name)}.", hint=f"Use {least} or more.", id="tempo.E001")
         for name, (variable, least) in AT_LEAST.items()
         if getattr(settings, name) < least
+    ]
+
+
+@register
+def large_numbers(**_: Any) -> list[CheckMessage]:
+    """Numbers beyond what can be calculated with."""
+    return [
+        Error(f"{variable} is {getattr(settings, name)}.", hint=f"Use {most} or less.", id="tempo.E004")
+        for name, (variable, most) in AT_MOST.items()
+        if getattr(settings, name) > most
     ]
 
 

@@ -9,14 +9,16 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import Settings
 
+from runs_app import execution
 from tempo_site.lib import paths
 from tempo_site.models import ApiKey
 from tests.service import Service, prepared_data
 
 
 @pytest.fixture(autouse=True)
-def data_folder(tmp_path: Path, settings: Settings) -> Path:
-    """Each test has a data folder of its own."""
+def data_folder(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Each test has a data folder and a memory of its own."""
+    monkeypatch.setattr(execution, "_accepted", {})
     settings.DATA_PATH = tmp_path / "data"
     settings.MIN_FREE_MB = 0
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a real one takes 0.3 s a user

@@ -9,7 +9,10 @@ from typing import Any, Literal
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One line of the report. `bar` is the most that the value, its difference or its ratio to the baseline may be."""
+    """One line of the report.
+
+    `bar` is the most that the value, its difference or its ratio to the baseline may be; None: it is only told.
+    """
 
     benchmark: str
     figure: str
@@ -17,7 +20,7 @@ class Figure:
     unit: str
     baseline: str
     baseline_value: float
-    bar: float
+    bar: float | None
     bar_on: Literal["value", "difference", "ratio"]
     n: int
     details: dict[str, Any] = field(default_factory=dict)
@@ -31,8 +34,8 @@ class Figure:
 
     @property
     def is_within(self) -> bool:
-        """Whether the bar is kept."""
-        return self.judged <= self.bar
+        """Whether the bar is kept; a figure without one keeps it."""
+        return self.bar is None or self.judged <= self.bar
 
     def as_line(self) -> str:
         """The figure as one line of JSON."""

@@ -19,6 +19,8 @@ LIMIT_S = 60
 CHAIN = """
 import os
 os.environ["DJANGO_SETTINGS_MODULE"] = "tempo_site.settings"
+import django
+django.setup()
 import tempo_site.management.commands.web
 import tempo_site.urls
 """
@@ -80,7 +82,7 @@ def measure(setting: Setting) -> Iterator[Figure]:
         unit="MB",
         baseline="the same by Django alone",
         baseline_value=sizes.get("django", 0) / 1024,
-        bar=80,
+        bar=None,
         bar_on="value",
         n=1,
         details={"heaviest": {name: described(sizes[name], times.get(name, 0)) for name in heaviest}},

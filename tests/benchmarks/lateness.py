@@ -146,9 +146,12 @@ def scheduled(service: Service, name: str, schedule: dict[str, Any]) -> str:
 
 def stop_schedules(service: Service, slugs: list[str]) -> None:
     """Delete the schedules of some scripts and wait for the end of their runs."""
+    client = Client(service)
     for slug in slugs:
         for schedule in service.get(f"/scripts/{slug}/schedules")["items"]:
-            service.call("DELETE", f"/schedules/{schedule['id']}")
+            status, content = client.call("DELETE", f"/schedules/{schedule['id']}")
+            assert status == 204, content
+    client.close()
     for slug in slugs:
         wait_for(has_ended(service, slug), what=f"the end of the runs of {slug}")
 

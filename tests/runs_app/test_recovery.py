@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -9,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
-from runs_app import builds, control, execution, recovery
+from runs_app import builds, control, execution, queueing, recovery
 from runs_app.launcher import locks
 from runs_app.models import Run
 from runs_app.signals import run_finished
 from runs_app.states import Kind, Reason, Status, Trigger
+from scripts_app import environments, scripts
 from scripts_app.models import Environment
 from tempo_site.lib import paths
 from tests.factories import make_run, make_script
@@ -260,3 +263,89 @@ def test_a_lost_build_is_tried_again_once() -> None:
         environment.refresh_from_db()
         states.append(environment.state)
     assert states == [Environment.State.WANTED, Environment.State.FAILED]
+
+
+def test_a_running_run_whose_folder_is_gone_is_lost_and_its_processes_are_ended(launcher: Recorder) -> None:
+    run, folder = under_way(status=Status.RUNNING)
+    shutil.rmtree(folder)
+    assert settled(run).status == Status.LOST
+    assert launcher.asked == [("cancel", run.folder)]
+
+
+def test_a_run_that_was_accepted_is_never_begun_again_without_its_folder(launcher: Recorder) -> None:
+    run, folder = under_way(handed_over_at=timezone.now() - timedelta(seconds=3))
+    execution.hand_over(run, now=timezone.now())
+    shutil.rmtree(folder)
+    recovery.sweep(now=timezone.now())
+    run.refresh_from_db()
+    assert run.status == Status.LOST
+    assert [operation for operation, _ in launcher.asked].count("start") == 1
+
+
+def test_a_run_that_was_cancelled_since_its_admission_is_not_handed_over(launcher: Recorder) -> None:
+    run, _ = under_way()
+    execution.cancel(run, by="ann", now=timezone.now())
+    assert not execution.hand_over(run, now=timezone.now())
+    assert launcher.asked == []
+
+
+def test_a_refusal_that_lasts_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refusing(control.Launcher):
+        def __init__(self) -> None:
+            pass
+
+        def start(self, folder: str) -> int:
+            raise control.LauncherRefused("is not a real folder below runs/")
+
+    monkeypatch.setattr(control, "launcher", Refusing())
+    run, _ = under_way()
+    execution.hand_over(run, now=timezone.now())
+    run.refresh_from_db()
+    assert run.status == Status.STARTING  # it may pass
+    monkeypatch.setattr(execution, "REFUSED_FOR_LONG_S", 0.0)
+    execution.hand_over(run, now=timezone.now())
+    run.refresh_from_db()
+    assert (run.status, "not a real folder" in run.message) == (Status.FAILED, True)
+
+
+def test_a_build_and_its_environment_end_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = Environment.objects.create(python="3.12.1", interpreter="/p", state=Environment.State.BUILDING)
+    run, folder = under_way(kind=Kind.BUILD, environment=environment, trigger=Trigger.BUILD)
+    (folder / "claim").touch()
+
+    def locked(*_: object, **__: object) -> bool:
+        raise OperationalError("database is locked")
+
+    with monkeypatch.context() as context:
+        context.setattr(environments, "finish", locked)
+        with pytest.raises(OperationalError):
+            recovery.settle(run, now=timezone.now())
+    run.refresh_from_db()
+    assert run.status == Status.STARTING  # settled at the next look
+    assert settled(run).status == Status.LOST
+
+
+def test_an_environment_that_nobody_builds_is_wanted_again() -> None:
+    script = make_script(is_ready=False)
+    Environment.objects.update(state=Environment.State.BUILDING)
+    run = builds.sweep(now=timezone.now())
+    assert run is not None
+    assert run.environment == script.wanted_environment
+
+
+def test_a_run_that_waits_for_an_environment_in_need_of_repair_ends_when_the_repair_fails() -> None:
+    script = make_script()
+    run = make_run(script)
+    Environment.objects.update(state=Environment.State.FAILED, message="the index is away")
+    queueing.fail_without_environment(now=timezone.now())
+    run.refresh_from_db()
+    assert (run.status, run.reason) == (Status.FAILED, Reason.ENVIRONMENT)
+
+
+def test_a_run_of_a_deleted_script_does_not_wait_for_ever() -> None:
+    script = make_script(is_ready=False)
+    run = make_run(script)
+    scripts.delete(script, now=timezone.now())
+    queueing.fail_without_environment(now=timezone.now())
+    run.refresh_from_db()
+    assert run.status == Status.FAILED

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 import pytest
+from django.db import OperationalError
 from django_q.models import OrmQ
 from django_q.models import Schedule as Alarm
 from pytest_django import Settings
@@ -183,3 +184,26 @@ def test_due_alarms_are_served_oldest_first() -> None:
     scheduler.step(now=NOON + 2 * MINUTE)
     assert Run.objects.get().schedule == early
     assert late.next_at == NOON + 2 * MINUTE
+
+
+def test_a_locked_database_does_not_put_a_schedule_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    schedule = make_schedule(every_s=60)
+
+    def locked(*_: object, **__: object) -> None:
+        raise OperationalError("database is locked")
+
+    with monkeypatch.context() as context:
+        context.setattr(Run.objects, "create", locked)
+        with pytest.raises(OperationalError):
+            scheduler.step(now=NOON + MINUTE)
+    schedule.refresh_from_db()
+    assert schedule.next_at == NOON + MINUTE
+    tick_until_quiet(NOON + MINUTE)
+    assert Run.objects.count() == 1
+
+
+def test_an_alarm_that_outlived_its_switch_fires_nothing() -> None:
+    schedule = make_schedule(every_s=60)
+    Schedule.objects.filter(pk=schedule.pk).update(enabled=False)
+    tick_until_quiet(NOON + MINUTE)
+    assert (Run.objects.count(), Alarm.objects.count()) == (0, 0)

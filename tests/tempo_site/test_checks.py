@@ -67,3 +67,13 @@ def test_every_check_is_registered(settings: LazySettings) -> None:
 
 def test_the_defaults_are_free_of_errors() -> None:
     assert [message for message in run_checks() if isinstance(message, Error)] == []
+
+
+@pytest.mark.parametrize(("name", "variable", "most"), [(name, *rule) for name, rule in checks.AT_MOST.items()])
+def test_a_number_nobody_can_calculate_with_is_named(
+    settings: LazySettings, name: str, variable: str, most: int
+) -> None:
+    setattr(settings, name, most + 1)
+    found = checks.large_numbers()
+    assert [(error.id, error.hint) for error in found] == [("tempo.E004", f"Use {most} or less.")]
+    assert variable in found[0].msg

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import sys
+import time
 from argparse import ArgumentParser
 from typing import Any
 
@@ -37,7 +38,10 @@ class Command(BaseCommand):
         self.stdout.write(f"Tempo is at http://{host}:{options['port']}/  (Ctrl+C ends it)")
         self.stdout.flush()
         os.environ.setdefault("TEMPO_DATABASE_TIMEOUT_S", "5")  # a locked database becomes a 503, not a queue
-        os.environ.setdefault("AUTOBAHN_USE_NVX", "0")  # vector code for masks and UTF-8: 2 MB that few frames do not need
+        os.environ.setdefault(
+            "AUTOBAHN_USE_NVX", "0"
+        )  # vector code for masks and UTF-8: 2 MB that few frames do not need
+        os.environ["TEMPO_STARTED_AT"] = str(int(time.time()))
         os.execv(sys.executable, launcher_argv(lock, options))
 
 

@@ -1,0 +1,172 @@
+"""The engine: one a data folder, threads that go on, health that names what fails."""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from pytest_django import Settings
+
+from runs_app import control, engine
+from runs_app.engine import DataFolderInUse, Engine
+from tests.service import wait_for
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def idle(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """An engine that was not started; threads given to it end with the test."""
+    monkeypatch.setattr(engine, "PAUSE_AFTER_ERROR_S", 0.001)
+    engine_ = Engine()
+    yield engine_
+    engine_._stopping.set()
+    for thread in engine_._threads.values():
+        thread.join(10)
+
+
+def healthy(engine_: Engine) -> dict[str, Any]:
+    """Let an engine that was not started believe that all is well; returns what it says then."""
+    engine_._facts = {"database": "ok", "launcher": "ok", "disk": "ok"}
+    engine_._seen |= {"ticker": time.monotonic(), "settler": time.monotonic()}
+    return engine_.health()
+
+
+def test_a_function_that_returns_is_called_again(idle: Engine) -> None:
+    calls: list[int] = []
+    idle._spawn("monitor", lambda: calls.append(1))
+    wait_for(lambda: len(calls) >= 3, what="three calls")
+
+
+def test_a_function_that_raises_is_called_again(idle: Engine) -> None:
+    calls: list[int] = []
+
+    def fail() -> None:
+        calls.append(1)
+        raise RuntimeError("broken")
+
+    idle._spawn("pusher", fail)
+    wait_for(lambda: len(calls) >= 3, what="three calls")
+    assert idle._threads["pusher"].is_alive()
+
+
+def test_a_function_that_returns_while_stopping_is_not(idle: Engine) -> None:
+    calls: list[int] = []
+    idle._stopping.set()
+    idle._spawn("pusher", lambda: calls.append(1))
+    idle._threads["pusher"].join(10)
+    assert calls == [1]
+
+
+@pytest.mark.parametrize(
+    ("wait", "expected_s"),
+    [
+        (timedelta(seconds=1.5), 1.5),
+        (timedelta(hours=1), engine.LOOK_S),
+        (timedelta(0), 0.0),
+        (timedelta(seconds=-30), 0.0),
+    ],
+)
+def test_the_ticker_sleeps_until_the_alarm_and_never_long(wait: timedelta, expected_s: float) -> None:
+    assert engine.seconds_until(NOW + wait, NOW) == expected_s
+
+
+def test_without_an_alarm_the_ticker_looks_now_and_then() -> None:
+    assert engine.seconds_until(None, NOW) == engine.LOOK_S
+
+
+def test_a_second_engine_is_refused_the_data_folder(data_folder: Path) -> None:
+    lock = engine.take_lock(wait_s=0)
+    with pytest.raises(DataFolderInUse, match=str(data_folder)):
+        engine.take_lock(wait_s=0.05)
+    os.close(lock)
+
+
+def test_an_engine_waits_for_a_predecessor_that_goes_down() -> None:
+    lock = engine.take_lock(wait_s=0)
+    found: list[int] = []
+    waiting = threading.Thread(target=lambda: found.append(engine.take_lock(wait_s=10)))
+    waiting.start()
+    os.close(lock)
+    waiting.join(10)
+    os.close(found[0])
+
+
+def test_whether_an_engine_runs_is_told_without_disturbing_it() -> None:
+    assert not engine.is_running()
+    lock = engine.take_lock(wait_s=0)
+    assert engine.is_running()
+    with pytest.raises(DataFolderInUse):
+        engine.take_lock(wait_s=0)
+    os.close(lock)
+    assert not engine.is_running()
+
+
+def test_an_engine_with_nothing_wrong_is_healthy(idle: Engine) -> None:
+    assert set(healthy(idle).values()) == {"ok"}
+
+
+def test_an_engine_that_has_looked_at_nothing_yet_is_not(idle: Engine) -> None:
+    parts = idle.health()
+    assert {name for name, state in parts.items() if state != "ok"} == {
+        "database",
+        "ticker",
+        "settler",
+        "launcher",
+        "disk",
+    }
+
+
+def test_health_names_a_thread_that_ended(idle: Engine) -> None:
+    idle._stopping.set()
+    idle._spawn("worker-1", lambda: None)
+    idle._threads["worker-1"].join(10)
+    assert "worker-1" in healthy(idle)["engine"]
+
+
+def test_health_names_a_ticker_that_stands_still(idle: Engine) -> None:
+    healthy(idle)
+    idle._seen["ticker"] -= engine.SEEN_S + 1
+    parts = idle.health()
+    assert [name for name, state in parts.items() if state != "ok"] == ["ticker"]
+
+
+def test_a_launcher_that_is_not_there_is_told() -> None:
+    assert "launcher" in engine.launcher_fact()
+
+
+def test_a_launcher_that_answers_is_ok(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Answering(control.Launcher):
+        def __init__(self) -> None:
+            pass
+
+        def ping(self) -> dict[str, Any]:
+            return {"ok": True}
+
+    monkeypatch.setattr(control, "launcher", Answering())
+    assert engine.launcher_fact() == "ok"
+
+
+def test_a_disk_below_its_floor_is_told(settings: Settings) -> None:
+    assert engine.disk_fact() == "ok"
+    settings.MIN_FREE_MB = 10**12
+    assert "the floor is" in engine.disk_fact()
+
+
+@pytest.mark.django_db
+def test_a_database_that_answers_is_ok() -> None:
+    assert engine.database_fact() == "ok"
+
+
+@pytest.mark.django_db
+def test_a_database_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise OSError("disk gone")
+
+    monkeypatch.setattr(connection, "cursor", fail)
+    assert "disk gone" in engine.database_fact()
