@@ -1,24 +1,22 @@
 """REST operations on runs: start, look, cancel, and what they wrote."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils import timezone
 from ninja import Query, Router
 from ninja.errors import HttpError
 from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from runs_app import execution, history, output, triggers
+from runs_app import execution, finding, history, output, triggers
 from runs_app.models import Run
 from runs_app.states import Kind, Trigger
 from runs_app.states import Status as RunStatus
-from scripts_app.models import Script
+from scripts_app import finding as scripts_finding
 from tempo_site import auth
 
 router = Router(tags=["runs"])
@@ -52,7 +50,7 @@ class RunIn(BaseModel):
         """The row carries it, so it stays small and flat enough for the database's JSON functions."""
         if is_deeper(value, MAX_PARAMS_DEPTH):
             raise ValueError(f"nested deeper than {MAX_PARAMS_DEPTH} levels")
-        if len(json.dumps(value, allow_nan=False)) > MAX_PARAMS_BYTES:
+        if size_of(value) > MAX_PARAMS_BYTES:
             raise ValueError(f"more than {MAX_PARAMS_BYTES // 1024} KB of JSON")
         return value
 
@@ -94,7 +92,7 @@ class RunPage(BaseModel):
 @router.post("/scripts/{slug:slug}/runs", auth=auth.RUN, response={202: RunOut})
 def start_run(request: auth.Request, slug: str, data: RunIn | None = None) -> Status[RunOut]:
     """Start a run of a script's current version; it waits its turn as `queued`."""
-    script = find_script(slug)
+    script = scripts_finding.script(slug)
     params = data.params if data else {}
     run = triggers.start(script, trigger=Trigger.API, by=request.auth.name, now=timezone.now(), params=params)
     run.version = script.version  # the very one it was started with: saves a query
@@ -127,23 +125,22 @@ def list_runs(
 @router.get("/runs/{int:run_id}", response=RunOut)
 def read_run(request: HttpRequest, run_id: int) -> RunOut:
     """Show one run."""
-    return run_out(find_run(run_id))
+    return run_out(finding.run(run_id))
 
 
 @router.post("/runs/{int:run_id}/cancel", auth=auth.RUN, response=RunOut)
 def cancel_run(request: auth.Request, run_id: int) -> RunOut:
     """Cancel a run. One under way ends within its grace time, with every process it started."""
-    if not execution.cancel(find_run(run_id), by=request.auth.name, now=timezone.now()):
+    if not execution.cancel(finding.run(run_id), by=request.auth.name, now=timezone.now()):
         raise HttpError(409, f"Run {run_id} has ended already.")
-    return run_out(find_run(run_id))
+    return run_out(finding.run(run_id))
 
 
 @router.get("/runs/{int:run_id}/log", response={200: None}, openapi_extra=content("text/plain"))
 def read_log(request: HttpRequest, run_id: int, download: bool = False) -> StreamingHttpResponse:
     """Return what the script wrote so far, both streams in order, byte for byte (text/plain)."""
-    chunks = output.script_bytes(find_run(run_id))
-    # Under ASGI Django would first collect what a plain iterator yields: a log of any size in memory.
-    parts = from_thread(chunks) if isinstance(request, ASGIRequest) else chunks
+    run = finding.run(run_id)
+    parts = output.script_stream(run) if isinstance(request, ASGIRequest) else output.script_bytes(run)
     response = StreamingHttpResponse(parts, content_type="text/plain; charset=utf-8")
     response.headers["X-Content-Type-Options"] = "nosniff"
     if download:
@@ -156,31 +153,9 @@ def read_output(request: HttpRequest, run_id: int, offset: Offset) -> HttpRespon
     """Return stored output from a byte offset: a JSON line `{"t": "o", "o": start, "n": end, "status", "final"}`, then
     the records, `<epoch_ms> O|E|S F|P <text>`. Ask again with `offset=n`; `final` means that nothing more will come.
     """
-    run = find_run(run_id)  # before the slice: what a final row's log holds is all of it
-    data, following = output.read_slice(run, offset)
-    is_last = run.is_final and following >= output.size(run)
-    head = {"t": "o", "o": offset, "n": following, "status": run.status, "final": is_last}
-    response = HttpResponse(json.dumps(head).encode() + b"\n" + data, content_type="application/octet-stream")
+    response = HttpResponse(output.frame(finding.run(run_id), offset), content_type="application/octet-stream")
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
-
-
-def find_script(slug: str) -> Script:
-    """Return a script that was not deleted, with its version's number. Raises Http404."""
-    rows = Script.objects.present().select_related("version").defer("version__code", "version__requirements")
-    script = rows.filter(slug=slug).first()
-    if script is None:
-        raise Http404(f"There is no script `{slug[:80]}`.")
-    return script
-
-
-def find_run(run_id: int) -> Run:
-    """Return a run. Raises Http404."""
-    rows = Run.objects.select_related("script", "version").defer("version__code", "version__requirements")
-    run = rows.filter(pk=run_id).first()
-    if run is None:
-        raise Http404(f"There is no run {str(run_id)[:20]}.")
-    return run
 
 
 def run_out(run: Run) -> RunOut:
@@ -211,16 +186,17 @@ def run_out(run: Run) -> RunOut:
     )
 
 
+def size_of(value: object) -> int:
+    """Bytes of a value as JSON in UTF-8. Raises ValueError for what no program could read: half a character, 1e999."""
+    try:
+        return len(json.dumps(value, allow_nan=False, ensure_ascii=False).encode())
+    except UnicodeEncodeError:
+        raise ValueError("contains half a surrogate pair, which is no character") from None
+
+
 def is_deeper(value: object, levels: int) -> bool:
     """Whether JSON is nested deeper than so many levels."""
     if levels < 0:
         return True
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return any(is_deeper(child, levels - 1) for child in children)
-
-
-async def from_thread(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield what a blocking iterator yields without blocking the event loop, one chunk in memory at a time."""
-    following = sync_to_async(lambda: next(chunks, None))
-    while (chunk := await following()) is not None:
-        yield chunk

@@ -16,8 +16,8 @@ from runs_app.models import Run
 logger = logging.getLogger(__name__)
 
 WINDOW = 256 * 1024  # bytes under way to a page that has not acknowledged them
-LAST_WORD_S = 5.0
-LAST_WORD_S = 5.0
+LAST_WORD_S = 5.0  # how long the last acknowledgement is waited for
+LAST_OFFSET = 2**63 - 1  # of a file
 SKIP_BEHIND = 1024 * 1024
 SKIP_TO_LAST = 128 * 1024
 
@@ -50,7 +50,7 @@ class RunOutputConsumer(AsyncWebsocketConsumer):
             self.offset = self.acknowledged = int(query.get("offset", ["0"])[0])
         except ValueError:
             self.offset = -1
-        if run is None or self.offset < 0:
+        if run is None or not 0 <= self.offset <= LAST_OFFSET:
             await self.close(NOT_FOUND if run is None else BAD_OFFSET)
             return
         self.tail = live.watch(run, self.wake)
@@ -64,7 +64,7 @@ class RunOutputConsumer(AsyncWebsocketConsumer):
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Take an acknowledgement; anything else is ignored."""
-        with contextlib.suppress(ValueError, TypeError, KeyError):
+        with contextlib.suppress(ValueError, TypeError, KeyError, OverflowError, RecursionError):
             self.acknowledged = max(self.acknowledged, min(int(json.loads(text_data or "")["a"]), self.offset))
             self.wake.set()
 
@@ -81,6 +81,7 @@ class RunOutputConsumer(AsyncWebsocketConsumer):
         run = await find(self.run_id)
         if run is not None and self.tail.facts is None:
             self.tail.facts, self.tail.final = live.facts(run), run.is_final
+            self.tail.follow(run.folder)  # it may have got one since `connect` read the row
         shown: dict[str, Any] | None = None
         while True:
             self.wake.clear()

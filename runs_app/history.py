@@ -42,9 +42,12 @@ def page(
     return list(related.defer(*LONG_TEXTS)[:limit])
 
 
-def fold_finished(*, now: datetime, limit: int = 20) -> int:
-    """Fold the folders of some finished runs into two files each; returns how many were done."""
-    runs = list(Run.objects.filter(folded_at=None, finished_at__isnull=False).select_related("script")[:limit])
+def fold_finished(*, now: datetime, limit: int = 100) -> int:
+    """Fold the folders of the finished runs that wait longest into two files each; returns how many were done."""
+    waiting = Run.objects.filter(folded_at=None, finished_at__isnull=False).order_by("pk")
+    runs = list(waiting.select_related("script")[:limit])
+    if not runs:
+        return 0
     for run in runs:
         try:
             fold(run, paths.run_folder(run.folder))

@@ -7,6 +7,7 @@ import socket
 from collections import OrderedDict
 from collections.abc import Coroutine
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from channels.layers import get_channel_layer
@@ -31,12 +32,18 @@ class Tail:
     """The open log of one run, shared by its viewers; lives in the event loop only."""
 
     def __init__(self, folder: str) -> None:
-        self.path = paths.run_folder(folder) / output.LOG
+        self.path: Path | None = None
+        self.follow(folder)
         self.wakes: set[asyncio.Event] = set()
         self.final = False
         self.facts: dict[str, Any] | None = None
         self._descriptor: int | None = None
         self._frames: OrderedDict[int, bytes] = OrderedDict()
+
+    def follow(self, folder: str) -> None:
+        """Read the log in this run folder from now on; "": the run has none yet, and what is known stays."""
+        if folder:
+            self.path = paths.run_folder(folder) / output.LOG
 
     def size(self) -> int:
         """Bytes in the log now; 0 while it does not exist."""
@@ -74,7 +81,7 @@ class Tail:
             self._descriptor = None
 
     def _open(self) -> int | None:
-        if self._descriptor is None:
+        if self._descriptor is None and self.path is not None:
             try:
                 self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
             except OSError:
@@ -166,8 +173,7 @@ def _deliver(message: dict[str, Any]) -> None:
     tail = _tails.get(message["id"])
     if tail is not None:
         tail.facts, tail.final = message, message["final"]
-        if message["folder"]:
-            tail.path = paths.run_folder(message["folder"]) / output.LOG
+        tail.follow(message["folder"])
         tail.wake()
     public = {key: value for key, value in message.items() if key != "folder"}
     layer = get_channel_layer()

@@ -4,10 +4,13 @@ A stored record is `<epoch_ms> O|E|S F|P <bytes>\\n`: stream (stdout, stderr, sy
 offset is sequence number, resume cursor and range at once.
 """
 
+import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+
+from asgiref.sync import sync_to_async
 
 from runs_app.models import Run
 from tempo_site.lib import paths
@@ -47,8 +50,12 @@ def read_slice(run: Run, offset: int, limit: int = SLICE) -> tuple[bytes, int]:
 
 
 def cut(data: bytes) -> bytes:
-    """Drop an unfinished last record: records are at most 16 KiB and a head, so a slice always holds a whole one."""
-    return data[: data.rfind(b"\n") + 1]
+    """Drop an unfinished last record. Records are at most 16 KiB and a head, so a slice always holds a whole one.
+
+    A slice without any line end was torn by a power cut (a stretch of NULs); it is passed on, so that reading goes on.
+    """
+    end = data.rfind(b"\n") + 1
+    return data[:end] if end or len(data) < SLICE else data
 
 
 def records(data: bytes) -> Iterator[tuple[int, str, bool, bytes]]:
@@ -67,6 +74,28 @@ def script_bytes(run: Run) -> Iterator[bytes]:
             return
         yield b"".join(text + b"\n" if is_full else text for _, stream, is_full, text in records(data) if stream != "S")
         offset = following
+
+
+async def script_stream(run: Run) -> AsyncIterator[bytes]:
+    """Yield the same, read in threads, one chunk in memory at a time.
+
+    Under ASGI Django would read a plain iterator to its end before the first byte is sent.
+    """
+    chunks = script_bytes(run)
+    following = sync_to_async(lambda: next(chunks, None))
+    while (chunk := await following()) is not None:
+        yield chunk
+
+
+def frame(run: Run, offset: int) -> bytes:
+    """A JSON line `{"t": "o", "o": start, "n": end, "status", "final"}`, then the stored records between the two.
+
+    `final` means that nothing more will come: the row was read before the slice, and a final row's log is whole.
+    """
+    data, following = read_slice(run, offset)
+    is_last = run.is_final and following >= size(run)
+    head = {"t": "o", "o": offset, "n": following, "status": run.status, "final": is_last}
+    return json.dumps(head).encode() + b"\n" + data
 
 
 def tail_text(run: Run, limit: int = SLICE) -> str:

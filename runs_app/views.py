@@ -2,23 +2,22 @@
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django import forms
 from django.contrib import messages
-from django.contrib.auth.models import User
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from runs_app import execution, history, output
+from runs_app import execution, finding, history, output
 from runs_app.models import Run
 from runs_app.states import Kind, Reason, Status
 from scripts_app.models import Script
+from tempo_site import auth
 
 PAGE = 50
 TAIL = 64 * 1024  # stored bytes that a page carries from the start
@@ -26,12 +25,6 @@ TEXT = "text/plain; charset=utf-8"
 STATUSES = [("", "Any"), *((each.value, each.label.lower()) for each in Status)]
 STREAMS = {"E": "stderr", "S": "system"}  # stdout is the rule and bears no mark
 _CONTROL_SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
-
-
-class SignedInRequest(HttpRequest):
-    """What every page gets: the log-in check stands before it."""
-
-    user: User
 
 
 @dataclass(kw_only=True)
@@ -104,7 +97,7 @@ def run_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """One run: facts and console; `?part=facts` is the part that changes while it goes."""
-    run = find(pk)
+    run = finding.run(pk)
     context = {"now": timezone.now(), "run": run, "params_json": json.dumps(run.params, ensure_ascii=False)}
     context |= waiting(run)
     if request.GET.get("part") == "facts":
@@ -113,9 +106,9 @@ def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-def run_cancel(request: SignedInRequest, pk: int) -> HttpResponse:
+def run_cancel(request: auth.SignedInRequest, pk: int) -> HttpResponse:
     """Cancel a run, wherever it stands."""
-    run = find(pk)
+    run = finding.run(pk)
     if execution.cancel(run, by=request.user.get_username(), now=timezone.now()):
         messages.success(request, f"Cancelling {run}.")
     else:
@@ -126,7 +119,7 @@ def run_cancel(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_safe
 def run_log(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     """What the script wrote, byte for byte; `?download=1` saves it as a file."""
-    response = StreamingHttpResponse(_in_threads(output.script_bytes(find(pk))), content_type=TEXT)
+    response = StreamingHttpResponse(output.script_stream(finding.run(pk)), content_type=TEXT)
     if request.GET.get("download"):
         response.headers["Content-Disposition"] = f'attachment; filename="run-{pk}.log"'
     return response
@@ -135,23 +128,10 @@ def run_log(request: HttpRequest, pk: int) -> StreamingHttpResponse:
 @require_safe
 def run_output(request: HttpRequest, pk: int) -> HttpResponse:
     """Stored records from `?offset=`: a JSON header line, then the slice, as over the WebSocket."""
-    run = find(pk)  # before the file: a final row means that the file is whole
     offset = _whole_number(request.GET.get("offset", "0"))
     if offset is None:
         return HttpResponse("`offset` has to be a number of bytes, 0 or more\n", status=400, content_type=TEXT)
-    data, end = output.read_slice(run, offset)
-    is_all = run.is_final and end >= output.size(run)
-    head = {"t": "o", "o": offset, "n": end, "status": run.status, "final": is_all}
-    return HttpResponse(json.dumps(head).encode() + b"\n" + data, content_type=TEXT)
-
-
-def find(pk: int) -> Run:
-    """Return a run with what its page shows. Raises Http404."""
-    rows = Run.objects.select_related("script", "version", "environment", "schedule")
-    run = rows.defer("version__code", "version__requirements", "environment__lock").filter(pk=pk).first()
-    if run is None:
-        raise Http404(f"There is no run {pk}. Old ones are deleted after a while.")
-    return run
+    return HttpResponse(output.frame(finding.run(pk), offset), content_type=TEXT)
 
 
 def waiting(run: Run) -> dict[str, Any]:
@@ -204,10 +184,3 @@ def lines(data: bytes) -> Iterator[Line]:
 
 def _whole_number(text: str) -> int | None:
     return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
-
-
-async def _in_threads(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Read in threads: under ASGI a plain iterator would be read to its end before the first byte is sent."""
-    following = sync_to_async(lambda: next(chunks, None))
-    while (chunk := await following()) is not None:
-        yield chunk

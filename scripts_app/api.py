@@ -5,14 +5,14 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.http import Http404, HttpRequest
+from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Query, Router
 from ninja.responses import Status
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StrictInt, field_validator
 
-from scripts_app import schedules, scripts, timing
-from scripts_app.models import Schedule, Script, ScriptQuerySet
+from scripts_app import finding, schedules, scripts, timing
+from scripts_app.models import Schedule, Script
 from tempo_site import auth
 from tempo_site.lib import words
 
@@ -197,13 +197,13 @@ class PreviewOut(BaseModel):
 def create_script(request: auth.Request, data: ScriptIn) -> Status[ScriptOut]:
     """Create a script; its environment is built in the background."""
     script = scripts.create(by=request.auth.user, now=timezone.now(), **data.model_dump(exclude_unset=True))
-    return Status(201, script_out(find_script(script.slug)))
+    return Status(201, script_out(finding.script(script.slug)))
 
 
 @router.get("/scripts", response=ScriptPage, tags=["scripts"])
 def list_scripts(request: HttpRequest, limit: Limit, cursor: str = "") -> ScriptPage:
     """List scripts by slug."""
-    rows = list(readable_scripts().filter(slug__gt=cursor).order_by("slug")[: limit + 1])
+    rows = list(finding.scripts().filter(slug__gt=cursor).order_by("slug")[: limit + 1])
     return ScriptPage.model_construct(
         items=[script_out(script) for script in rows[:limit]],
         next_cursor=rows[limit - 1].slug if len(rows) > limit else None,
@@ -213,27 +213,29 @@ def list_scripts(request: HttpRequest, limit: Limit, cursor: str = "") -> Script
 @router.get("/scripts/{slug:slug}", response=ScriptOut, tags=["scripts"])
 def read_script(request: HttpRequest, slug: str) -> ScriptOut:
     """Show one script."""
-    return script_out(find_script(slug))
+    return script_out(finding.script(slug))
 
 
 @router.patch("/scripts/{slug:slug}", response=ScriptOut, tags=["scripts"])
 def change_script(request: auth.Request, slug: str, data: ScriptPatch) -> ScriptOut:
     """Change a script. New code, requirements or Python make a new version."""
-    scripts.update(find_script(slug), by=request.auth.user, now=timezone.now(), **data.model_dump(exclude_unset=True))
-    return script_out(find_script(slug))
+    scripts.update(
+        finding.script(slug), by=request.auth.user, now=timezone.now(), **data.model_dump(exclude_unset=True)
+    )
+    return script_out(finding.script(slug))
 
 
 @router.delete("/scripts/{slug:slug}", response={204: None}, tags=["scripts"])
 def delete_script(request: HttpRequest, slug: str) -> Status[None]:
     """Delete a script; its history stays."""
-    scripts.delete(find_script(slug), now=timezone.now())
+    scripts.delete(finding.script(slug), now=timezone.now())
     return Status(204, None)
 
 
 @router.get("/scripts/{slug:slug}/schedules", response=SchedulePage, tags=["schedules"])
 def list_schedules(request: HttpRequest, slug: str, limit: Limit, cursor: int = 0) -> SchedulePage:
     """List a script's schedules."""
-    script = find_script(slug)
+    script = finding.script(slug)
     rows = list(script.schedules.filter(pk__gt=cursor).select_related("alarm", "script").order_by("pk")[: limit + 1])
     return SchedulePage.model_construct(
         items=[schedule_out(schedule) for schedule in rows[:limit]],
@@ -244,7 +246,7 @@ def list_schedules(request: HttpRequest, slug: str, limit: Limit, cursor: int = 
 @router.post("/scripts/{slug:slug}/schedules", response={201: ScheduleOut}, tags=["schedules"])
 def create_schedule(request: HttpRequest, slug: str, data: ScheduleIn) -> Status[ScheduleOut]:
     """Give a script a schedule."""
-    schedule = Schedule(script=find_script(slug), **data.model_dump(exclude={"jitter_s"}))
+    schedule = Schedule(script=finding.script(slug), **data.model_dump(exclude={"jitter_s"}))
     return Status(201, schedule_out(schedules.save(schedule, now=timezone.now())))
 
 
@@ -264,13 +266,13 @@ def preview_schedule(request: HttpRequest, data: PreviewIn) -> PreviewOut:
 @router.get("/schedules/{int:schedule_id}", response=ScheduleOut, tags=["schedules"])
 def read_schedule(request: HttpRequest, schedule_id: int) -> ScheduleOut:
     """Show one schedule."""
-    return schedule_out(find_schedule(schedule_id))
+    return schedule_out(finding.schedule(schedule_id))
 
 
 @router.patch("/schedules/{int:schedule_id}", response=ScheduleOut, tags=["schedules"])
 def change_schedule(request: HttpRequest, schedule_id: int, data: SchedulePatch) -> ScheduleOut:
     """Change a schedule."""
-    schedule = find_schedule(schedule_id)
+    schedule = finding.schedule(schedule_id)
     for name, value in data.model_dump(exclude_unset=True, exclude={"jitter_s"}).items():
         setattr(schedule, name, value)
     return schedule_out(schedules.save(schedule, now=timezone.now()))
@@ -279,32 +281,8 @@ def change_schedule(request: HttpRequest, schedule_id: int, data: SchedulePatch)
 @router.delete("/schedules/{int:schedule_id}", response={204: None}, tags=["schedules"])
 def delete_schedule(request: HttpRequest, schedule_id: int) -> Status[None]:
     """Delete a schedule; runs it started stay in the history."""
-    schedules.delete(find_schedule(schedule_id))
+    schedules.delete(finding.schedule(schedule_id))
     return Status(204, None)
-
-
-def readable_scripts() -> ScriptQuerySet:
-    """Scripts that were not deleted, with all that their JSON needs, in one query."""
-    rows = Script.objects.present().select_related("folder", "version", "environment", "wanted_environment")
-    heavy = ("lock", "requirements")  # a lock with its hashes is longer than most scripts
-    return rows.defer(*(f"{name}__{field}" for name in ("environment", "wanted_environment") for field in heavy))
-
-
-def find_script(slug: str) -> Script:
-    """Return a script. Raises Http404."""
-    script = readable_scripts().filter(slug=slug).first()
-    if script is None:
-        raise Http404(f"There is no script `{slug[:80]}`.")
-    return script
-
-
-def find_schedule(schedule_id: int) -> Schedule:
-    """Return a schedule of a script that was not deleted. Raises Http404."""
-    rows = Schedule.objects.filter(script__deleted_at=None).select_related("script", "alarm")
-    schedule = rows.filter(pk=schedule_id).first()
-    if schedule is None:
-        raise Http404(f"There is no schedule {str(schedule_id)[:20]}.")
-    return schedule
 
 
 def script_out(script: Script) -> ScriptOut:

@@ -3,13 +3,17 @@
 The row is the letter: `want` writes it, `runs_app` sweeps `next_wanted`, runs the driver between `begin` and `finish`.
 """
 
+import contextlib
 import fcntl
 import json
+import logging
 import os
+import re
 import shutil
 import sys
 import tempfile
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -20,8 +24,11 @@ from django.db.models import F
 
 from scripts_app import build_environment, interpreters, requirements_text
 from scripts_app.build_environment import BuildConfig, BuildResult
+from scripts_app.interpreters import Interpreter
 from scripts_app.models import Environment, Script
 from tempo_site.lib import files, paths
+
+logger = logging.getLogger(__name__)
 
 RESULT = "built.json"
 # Private copies: a script that may write to one hard link would edit every environment and uv's cache. "clone" is no
@@ -35,26 +42,58 @@ _INDEX = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL")
 _PASSED_ON = (*_PROXY, *(name.lower() for name in _PROXY), *_CERTIFICATES, "REQUESTS_CA_BUNDLE", "TZ")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What a version needs: a Python of this machine, and requirements in their normal form."""
+
+    interpreter: Interpreter
+    requirements: str
+
+
+def wish(*, requirements: str, python_version: str) -> Wish:
+    """Work out which environment is needed. It may start processes: never call it inside a transaction.
+
+    Raises InterpreterMissing and ScriptError.
+    """
+    normal = requirements_text.normalise(requirements)
+    return Wish(interpreter=interpreters.choose(python_version), requirements=normal)
+
+
 def want(script: Script) -> Environment:
     """Ask for the environment of the script's current version: a ready one is used at once, a failed one tried again.
 
     Raises InterpreterMissing and ScriptError (both were ruled out when the version was saved).
     """
-    assert script.version is not None, "a script always has a version"
-    interpreter = interpreters.choose(script.version.python_version)
+    version = Script.objects.select_related("version").get(pk=script.pk).version
+    assert version is not None, "a script always has a version"
+    needed = wish(requirements=version.requirements, python_version=version.python_version)
     with transaction.atomic():
-        environment, _ = Environment.objects.get_or_create(
-            interpreter=str(interpreter.path),
-            requirements=requirements_text.normalise(script.version.requirements),
-            defaults={"python": interpreter.version},
-        )
-        if not is_usable(environment) or environment.python != interpreter.version:
-            _ask_again(environment, python=interpreter.version)
-        script.wanted_environment = environment
-        if environment.is_ready:
-            script.environment = environment
-        script.save(update_fields=["wanted_environment", "environment"])
+        if Script.objects.filter(pk=script.pk, version=version).exists():
+            return assign(script, needed)
+    return want(script)  # another version was saved meanwhile: the wish has to be that one's
+
+
+def assign(script: Script, needed: Wish) -> Environment:
+    """Store what a script needs, within the transaction that read or saved its version.
+
+    An environment that works stays in use when its Python has become another patch release at the same path: packages
+    do not depend on that, and whoever was moved to one that is still to be built could run nothing until then.
+    """
+    environment, _ = Environment.objects.get_or_create(
+        interpreter=str(needed.interpreter.path),
+        requirements=needed.requirements,
+        defaults={"python": needed.interpreter.version},
+    )
+    if not is_usable(environment) or _minor(environment.python) != _minor(needed.interpreter.version):
+        _ask_again(environment, python=needed.interpreter.version)
+    used = {"environment": environment} if environment.is_ready else {}
+    Script.objects.filter(pk=script.pk).update(wanted_environment=environment, **used)
+    script.refresh_from_db(fields=["environment", "wanted_environment"])  # a build may have ended since it was read
     return environment
+
+
+def _minor(version: str) -> list[str]:
+    return version.split(".")[:2]
 
 
 def is_usable(environment: Environment) -> bool:
@@ -193,13 +232,14 @@ def reset_interrupted(*, building: Collection[int] = ()) -> int:
 def garbage(now: datetime, *, in_use: Collection[int] = ()) -> int:
     """Delete rows that no script refers to and folders that no row names, older than a day. Returns how many folders.
 
-    `in_use` names the environments of runs that are under way.
+    `in_use` names the environments of runs that are under way. A folder that a living process names is kept as well:
+    its row may have got another folder while the run goes on.
     """
     old = now - KEEP
     Script.objects.filter(deleted_at__lt=old).update(environment=None, wanted_environment=None)
     unreferenced = Environment.objects.filter(scripts=None, waiting_scripts=None, created_at__lt=old)
     unreferenced.exclude(pk__in=in_use).exclude(state=Environment.State.BUILDING).delete()
-    named = set(Environment.objects.values_list("digest", flat=True))
+    named = set(Environment.objects.values_list("digest", flat=True)) | _digests_in_processes()
     folders = [folder for folder in paths.environments().glob("[!.]*") if folder.name not in named]
     return sum(_remove_older(folder, old) for folder in folders)
 
@@ -207,20 +247,38 @@ def garbage(now: datetime, *, in_use: Collection[int] = ()) -> int:
 def remove_temporary() -> None:
     """Remove the work folders of builds that were killed; a living build holds a lock on its own."""
     for folder in paths.environments().glob(f"{build_environment.TEMPORARY}*"):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder)
-        except BlockingIOError:
-            pass
-        finally:
-            os.close(descriptor)
+            _remove_unlocked(folder)
+        except OSError as error:  # a file, a link, gone by now: it costs space, the start must not fail for it
+            logger.warning("work folder not removed path=%s reason=%s", folder, error)
+
+
+def _remove_unlocked(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder)
+    except BlockingIOError:
+        logger.info("work folder in use path=%s", folder)
+    finally:
+        os.close(descriptor)
+
+
+def _digests_in_processes() -> set[str]:
+    """The environments that stand on a command line or in the variables of a process, as far as they can be read."""
+    pattern = re.compile(re.escape(os.fsencode(paths.environments())) + rb"/([0-9a-f]+)")
+    found: set[bytes] = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        for name in ("cmdline", "environ"):
+            with contextlib.suppress(OSError):  # ended meanwhile, or another user's
+                found.update(pattern.findall((process / name).read_bytes()))
+    return {digest.decode() for digest in found}
 
 
 def _remove_older(folder: Path, old: datetime) -> bool:
     """Remove a folder that was neither built nor asked for since; renamed first, so that nobody meets half of it."""
     ready = folder / "READY"
-    touched = (ready if ready.exists() else folder).stat().st_mtime
+    touched = (ready if ready.exists() else folder).lstat().st_mtime
     if touched >= old.timestamp():
         return False
     aside = Path(tempfile.mkdtemp(prefix=build_environment.TEMPORARY, dir=folder.parent))

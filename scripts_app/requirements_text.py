@@ -9,7 +9,9 @@ from packaging.utils import canonicalize_name
 from scripts_app.validation import ScriptError
 
 MAX_LINE = 500
-_COMMENT = re.compile(r"(^|\s+)#.*$")  # pip's rule: `#` begins a comment at the line's start or after white space
+MAX_LINES = 500  # parsing takes up to 10 ms a line
+MAX_BYTES = 100_000
+_COMMENT = re.compile(r"(^|\s)#.*$")  # pip's rule: `#` begins a comment at the line's start or after white space
 _PATH = re.compile(r"^(\.{0,2}/|~|[A-Za-z]:\\)|\.(whl|zip|tar\.gz|tar\.bz2|tgz)$")
 _PATH_OR_URL = "is a path or URL: only packages of the package index can be locked and shared"
 _INCLUDES = ("-r", "-c", "--requirement", "--constraint")
@@ -18,9 +20,17 @@ _INCLUDES = ("-r", "-c", "--requirement", "--constraint")
 def normalise(text: str) -> str:
     """Return the requirements sorted, one a line, with canonical names, without comments; "" when there are none.
 
-    Raises ScriptError (field `requirements`) that names the line: options, direct URLs, local paths, syntax errors.
+    Raises ScriptError (field `requirements`): over 100 kB, over 500 lines that are no comment, or, with its number,
+    a line with an option, a direct URL, a local path or a syntax error.
     """
-    return "\n".join(sorted({_normal_form(number, line) for number, line in _lines(text)}))
+    size = len(text.encode(errors="surrogatepass"))
+    if size > MAX_BYTES:
+        raise ScriptError(f"`requirements` has {size:,} bytes; {MAX_BYTES:,} is the most", field="requirements")
+    lines = list(_lines(text))
+    if len(lines) > MAX_LINES:
+        sentence = f"`requirements` has {len(lines):,} lines; {MAX_LINES} is the most"
+        raise ScriptError(f"{sentence}\nhint: list what the code imports, the rest is found", field="requirements")
+    return "\n".join(sorted({_normal_form(number, line) for number, line in lines}))
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:

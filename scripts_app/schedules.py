@@ -1,5 +1,6 @@
 """Schedules: saved whole or refused, and armed: each has one alarm that holds its next due moment."""
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -33,12 +34,14 @@ def save(schedule: Schedule, *, now: datetime) -> Schedule:
 
     An interval's first moment is one interval after `now`; later saves keep its grid unless kind or length change.
     A due moment that nobody has served yet survives a save which leaves the rhythm alone.
-    Raises TimingError (field kind, cron, every_s, at, timezone, overlap or missed).
+    Raises TimingError (field kind, cron, every_s, at, timezone, overlap or missed; `schedule` or `script` when that
+    was deleted).
     """
     _check_choices(schedule)
     _clear_other_kinds(schedule)
     with transaction.atomic():
-        stored = Schedule.objects.filter(pk=schedule.pk).values(*_RHYTHM, "anchor", "alarm").first()
+        stored = _stored(schedule)
+        schedule.script = _present_script(schedule)
         _set_anchor(schedule, stored, now)
         timing.check(schedule.timing)
         is_new_rhythm = stored is None or any(stored[name] != getattr(schedule, name) for name in _RHYTHM)
@@ -51,6 +54,22 @@ def save(schedule: Schedule, *, now: datetime) -> Schedule:
     return schedule
 
 
+def _stored(schedule: Schedule) -> dict[str, Any] | None:
+    """What is stored of it; None for a new one. Raises TimingError when it was deleted: a save must not revive it."""
+    stored: dict[str, Any] | None = Schedule.objects.filter(pk=schedule.pk).values(*_RHYTHM, "anchor", "alarm").first()
+    if schedule.pk is not None and stored is None:
+        raise TimingError("schedule", "This schedule was deleted meanwhile\nhint: give the script a new one")
+    return stored
+
+
+def _present_script(schedule: Schedule) -> Script:
+    """Its script as it is stored: the one at hand may be from before it was switched off. Raises TimingError."""
+    script = Script.objects.present().filter(pk=schedule.script_id).first()
+    if script is None:
+        raise TimingError("script", "The script of this schedule was deleted")
+    return script
+
+
 def delete(schedule: Schedule) -> None:
     """Delete a schedule with its alarm; the runs it started stay."""
     with transaction.atomic():
@@ -59,19 +78,28 @@ def delete(schedule: Schedule) -> None:
 
 
 def arm(schedule: Schedule, *, now: datetime) -> None:
-    """Set the alarm to the first due moment after `now`; take it away when there is none or nothing may fire."""
+    """Set the alarm to the first due moment after `now`; take it away when there is none or nothing may fire.
+
+    What is stored counts, not what `schedule` remembers; nothing happens when it was deleted.
+    """
+    with transaction.atomic(), suppress(Schedule.DoesNotExist):
+        schedule.refresh_from_db()
+        _arm(schedule, now=now)
+
+
+def _arm(schedule: Schedule, *, now: datetime) -> None:
+    """Arm what was read or stored in this very transaction."""
     due = timing.next_after(schedule.timing, now) if _may_fire(schedule) else None
     if due is None:
         disarm(schedule)
         return
-    with transaction.atomic():
-        if schedule.alarm is None:
-            schedule.alarm = _new_alarm(schedule, due)
-            schedule.save(update_fields=["alarm"])
-        else:
-            schedule.alarm.next_run = due
-            Alarm.objects.filter(pk=schedule.alarm.pk).update(next_run=due)
-        _ring_on_commit()
+    if schedule.alarm is None:
+        schedule.alarm = _new_alarm(schedule, due)
+        schedule.save(update_fields=["alarm"])
+    else:
+        schedule.alarm.next_run = due
+        Alarm.objects.filter(pk=schedule.alarm.pk).update(next_run=due)
+    _ring_on_commit()
 
 
 def disarm(schedule: Schedule) -> None:
@@ -94,7 +122,7 @@ def rearm(script: Script, *, now: datetime) -> None:
 def _arm_if_needed(schedule: Schedule, *, now: datetime, again: bool) -> None:
     """Arm unless it is armed already: its moment may be due and not served yet, and must not be jumped over."""
     if again or schedule.alarm is None or not _may_fire(schedule):
-        arm(schedule, now=now)
+        _arm(schedule, now=now)
 
 
 def _may_fire(schedule: Schedule) -> bool:

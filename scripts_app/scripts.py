@@ -15,8 +15,7 @@ from scripts_app.validation import ScriptError as ScriptError  # doors catch `sc
 from tempo_site.lib import words
 
 LIMITS = ("timeout_s", "memory_mb", "cpu_s", "processes")
-CONTENT = ("code", "requirements", "python_version")
-CHANGEABLE = frozenset({"name", "folder", "description", "tags", "enabled", *CONTENT, *LIMITS})
+CHANGEABLE = frozenset({"name", "folder", "description", "tags", "enabled", *versions.FIELDS, *LIMITS})
 
 
 def create(
@@ -45,7 +44,7 @@ def create(
         script = Script()
         _assign(script, values)
         _insert(script)
-        versions.save(script, author=by, now=now, **content)
+        versions.save(script, content, author=by, now=now)
     return script
 
 
@@ -56,9 +55,9 @@ def update(script: Script, *, by: User | None, now: datetime, **changes: object)
     Raises ScriptError for other names and for what cannot be saved; nothing is stored then.
     """
     _refuse_unknown(changes.keys() - CHANGEABLE)
-    content: dict[str, Any] = {name: changes.pop(name) for name in CONTENT if name in changes}
-    if content:
-        versions.check(**_content(script) | content)
+    new: dict[str, Any] = {name: changes.pop(name) for name in versions.FIELDS if name in changes}
+    before = _fields(script) if new else {}
+    content = versions.check(**before | new) if new else None
     with transaction.atomic():
         script.refresh_from_db()
         if script.deleted_at is not None:
@@ -66,7 +65,9 @@ def update(script: Script, *, by: User | None, now: datetime, **changes: object)
         _assign(script, changes)
         script.save(update_fields=[*changes, "updated_at"])
         if content:
-            versions.save(script, author=by, now=now, **_content(script) | content)
+            if _fields(script) != before:  # another save came between; it has asked the Pythons, so no process starts
+                content = versions.check(**_fields(script) | new)
+            versions.save(script, content, author=by, now=now)
         if "enabled" in changes:
             schedules.rearm(script, now=now)
     return script
@@ -128,8 +129,8 @@ def _description(value: object) -> str:
     return validation.text(value, field="description")
 
 
-def _content(script: Script) -> dict[str, str]:
-    return {name: getattr(script.version, name) if script.version else "" for name in CONTENT}
+def _fields(script: Script) -> dict[str, str]:
+    return {name: getattr(script.version, name) if script.version else "" for name in versions.FIELDS}
 
 
 def _refuse_unknown(names: set[str]) -> None:

@@ -1,63 +1,75 @@
 """Versions: what a script said at each moment. Rows are the truth; the files beside them are readable copies."""
 
+import logging
 import threading
+from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from scripts_app import environments, interpreters, requirements_text, validation
+from scripts_app import environments, interpreters, validation
+from scripts_app.environments import Wish
 from scripts_app.models import Script, Version
 from scripts_app.validation import ScriptError
 from tempo_site.lib import files, paths
 
+logger = logging.getLogger(__name__)
+
+FIELDS = ("code", "requirements", "python_version")
+COPIES = ("main.py", "requirements.txt")
 MAX_NOTE = 200
 
 _copying = threading.Lock()  # two saves at once: whoever copies last copies what is current then
 
 
-def save(
-    script: Script,
-    *,
-    code: str,
-    requirements: str,
-    python_version: str,
-    author: User | None,
-    now: datetime,
-    note: str = "",
-) -> Version:
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """What a version says, checked, and the environment it needs."""
+
+    code: str
+    requirements: str
+    python_version: str
+    wish: Wish
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """What is stored of it."""
+        return {name: getattr(self, name) for name in FIELDS}
+
+
+def save(script: Script, content: Content, *, author: User | None, now: datetime, note: str = "") -> Version:
     """Make this the current version and ask for its environment; identical content returns the current one.
 
-    The files of the script are rewritten after the commit. Raises ScriptError for what cannot be saved.
+    The files of the script are rewritten after the commit. Raises ScriptError for a note that cannot be saved.
     """
-    content = check(code=code, requirements=requirements, python_version=python_version)
     note = validation.line(note, field="note", most=MAX_NOTE)
     with transaction.atomic():
         script.version = Version.objects.filter(script=script).first()  # the newest: another save may have come between
-        if script.version is None or _content_of(script.version) != content:
+        if script.version is None or _fields_of(script.version) != content.fields:
             script.version = _add(script, content, author=author, note=note)
             Script.objects.filter(pk=script.pk).update(version=script.version, updated_at=now)
-        environments.want(script)
+        environments.assign(script, content.wish)
         transaction.on_commit(lambda: write_copies(script.pk), robust=True)  # a failure is logged: rows are the truth
     return script.version
 
 
-def check(*, code: str, requirements: str, python_version: str) -> dict[str, str]:
-    """Return the content of a version, normalised to `\\n`.
+def check(*, code: str, requirements: str, python_version: str) -> Content:
+    """Return the content of a version, normalised to `\\n`. It may start processes: not inside a transaction.
 
     Raises ScriptError: code over 1 MB or with NULs, a requirement that is refused, a Python that is not there.
     """
-    content = {
+    fields = {
         "code": validation.text(code, field="code"),
         "requirements": validation.text(requirements, field="requirements"),
         "python_version": validation.line(python_version, field="python_version", most=10),
     }
-    requirements_text.normalise(content["requirements"])
     try:
-        interpreters.choose(content["python_version"])  # asks programs for their version: never inside a transaction
+        wish = environments.wish(requirements=fields["requirements"], python_version=fields["python_version"])
     except interpreters.InterpreterMissing as error:
         raise ScriptError(str(error), field="python_version") from error
-    return content
+    return Content(**fields, wish=wish)
 
 
 def write_copies(script_id: int) -> None:
@@ -69,14 +81,40 @@ def write_copies(script_id: int) -> None:
         folder = paths.script(script.slug)
         for part in (folder.parent, folder, paths.script_files(script.slug)):
             part.mkdir(mode=0o700, parents=True, exist_ok=True)
-        files.write_atomic(folder / "main.py", script.version.code, durable=False)
-        files.write_atomic(folder / "requirements.txt", script.version.requirements, durable=False)
+        for name, text in zip(COPIES, (script.version.code, script.version.requirements), strict=True):
+            files.write_atomic(folder / name, text, durable=False)
 
 
-def _content_of(version: Version) -> dict[str, str]:
-    return {name: getattr(version, name) for name in ("code", "requirements", "python_version")}
+def write_missing_copies() -> int:
+    """At start-up: write the copies that are missing or older than their version; returns of how many scripts.
+
+    They are when the disk was full after a save. Nothing but the files' times is read of those that are in order.
+    """
+    rows = Script.objects.present().exclude(version=None).values_list("pk", "slug", "version__created_at")
+    missing = [pk for pk, slug, saved_at in rows if not _has_copies(paths.script(slug), saved_at)]
+    return sum(_write_or_warn(pk) for pk in missing)
 
 
-def _add(script: Script, content: dict[str, str], *, author: User | None, note: str) -> Version:
+def _has_copies(folder: Path, saved_at: datetime) -> bool:
+    try:
+        return all((folder / name).stat().st_mtime >= saved_at.timestamp() for name in COPIES)
+    except OSError:
+        return False
+
+
+def _write_or_warn(script_id: int) -> bool:
+    try:
+        write_copies(script_id)
+    except OSError as error:
+        logger.warning("copies of script %s not written: %s", script_id, error)
+        return False
+    return True
+
+
+def _fields_of(version: Version) -> dict[str, str]:
+    return {name: getattr(version, name) for name in FIELDS}
+
+
+def _add(script: Script, content: Content, *, author: User | None, note: str) -> Version:
     number = script.version.number + 1 if script.version else 1
-    return Version.objects.create(script=script, number=number, author=author, note=note, **content)
+    return Version.objects.create(script=script, number=number, author=author, note=note, **content.fields)

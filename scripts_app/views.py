@@ -5,9 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.models import User
 from django.db.models import Min, OuterRef, Q, QuerySet, Subquery
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -15,20 +14,15 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from runs_app import history, triggers
 from runs_app.models import Run
 from runs_app.states import Kind, Trigger
-from scripts_app import environments, forms, schedules, scripts, timing
+from scripts_app import environments, finding, forms, schedules, scripts, timing
 from scripts_app.forms import ScheduleForm, ScriptForm
 from scripts_app.models import Environment, Folder, Schedule, Script
+from tempo_site import auth
 
 RECENT_RUNS = 10
 NEXT_MOMENTS = 5
 
 form_page = require_http_methods(["GET", "HEAD", "POST"])
-
-
-class SignedInRequest(HttpRequest):
-    """What every page gets: the log-in check stands before it."""
-
-    user: User
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +71,7 @@ def with_next_and_last(rows: QuerySet[Script]) -> QuerySet[Any]:
 
 
 @form_page
-def script_new(request: SignedInRequest) -> HttpResponse:
+def script_new(request: auth.SignedInRequest) -> HttpResponse:
     """Create a script."""
     form = ScriptForm(request.POST or None, initial={"folder": request.GET.get("folder", "")})
     if form.is_valid():
@@ -92,7 +86,7 @@ def script_new(request: SignedInRequest) -> HttpResponse:
 @require_safe
 def script_detail(request: HttpRequest, slug: str) -> HttpResponse:
     """One script: code, requirements, environment, schedules, recent runs."""
-    script, now = find(slug), timezone.now()
+    script, now = finding.script(slug), timezone.now()
     environment = script.wanted_environment or script.environment
     own = script.schedules.select_related("alarm", "script")
     context = {
@@ -108,9 +102,9 @@ def script_detail(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @form_page
-def script_edit(request: SignedInRequest, slug: str) -> HttpResponse:
+def script_edit(request: auth.SignedInRequest, slug: str) -> HttpResponse:
     """Change a script; other code, requirements or Python make a new version."""
-    script = find(slug)
+    script = finding.script(slug)
     form = ScriptForm(request.POST or None, initial=ScriptForm.values_of(script))
     if is_stale(request, script):
         form.add_error(
@@ -131,9 +125,9 @@ def is_stale(request: HttpRequest, script: Script) -> bool:
 
 
 @require_POST
-def script_run(request: SignedInRequest, slug: str) -> HttpResponse:
+def script_run(request: auth.SignedInRequest, slug: str) -> HttpResponse:
     """Start a run and go to it."""
-    script = find(slug)
+    script = finding.script(slug)
     try:
         run = triggers.start(script, trigger=Trigger.MANUAL, by=request.user.get_username(), now=timezone.now())
     except triggers.Refused as refusal:
@@ -143,18 +137,18 @@ def script_run(request: SignedInRequest, slug: str) -> HttpResponse:
 
 
 @require_POST
-def script_switch(request: SignedInRequest, slug: str) -> HttpResponse:
+def script_switch(request: auth.SignedInRequest, slug: str) -> HttpResponse:
     """Switch a script's schedules on or off (`enabled=1` or `0`)."""
-    script, enabled = find(slug), request.POST.get("enabled") == "1"
+    script, enabled = finding.script(slug), request.POST.get("enabled") == "1"
     scripts.update(script, by=request.user, now=timezone.now(), enabled=enabled)
     messages.success(request, f"`{script.name}` is switched {'on' if enabled else 'off'}.")
     return redirect("script-detail", slug)
 
 
 @require_POST
-def script_rebuild(request: SignedInRequest, slug: str) -> HttpResponse:
+def script_rebuild(request: auth.SignedInRequest, slug: str) -> HttpResponse:
     """Ask for the environment again, after a failed build."""
-    script = find(slug)
+    script = finding.script(slug)
     try:
         environments.want(script)
     except ValueError as refusal:  # a Python that is gone, a requirement that is refused by now
@@ -165,23 +159,14 @@ def script_rebuild(request: SignedInRequest, slug: str) -> HttpResponse:
 
 
 @form_page
-def script_delete(request: SignedInRequest, slug: str) -> HttpResponse:
+def script_delete(request: auth.SignedInRequest, slug: str) -> HttpResponse:
     """Ask, then delete; history and files stay."""
-    script = find(slug)
+    script = finding.script(slug)
     if request.method == "POST":
         scripts.delete(script, now=timezone.now())
         messages.success(request, f"Deleted `{script.name}`.")
         return redirect("script-list")
     return render(request, "scripts/delete.html", {"script": script})
-
-
-def find(slug: str) -> Script:
-    """Return a script with what its page shows. Raises Http404."""
-    rows = Script.objects.present().select_related("folder", "version", "environment", "wanted_environment")
-    script = rows.defer("environment__lock", "wanted_environment__lock").filter(slug=slug).first()
-    if script is None:
-        raise Http404(f"There is no script `{slug}`.")
-    return script
 
 
 def build_run_of(environment: Environment | None) -> Run | None:
@@ -193,14 +178,14 @@ def build_run_of(environment: Environment | None) -> Run | None:
 @form_page
 def schedule_new(request: HttpRequest, slug: str) -> HttpResponse:
     """Give a script a schedule."""
-    script = find(slug)
+    script = finding.script(slug)
     return schedule_page(request, Schedule(script=script, kind=Schedule.Kind.CRON), "schedules/new.html")
 
 
 @form_page
 def schedule_edit(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """Change a schedule."""
-    return schedule_page(request, find_schedule(slug, pk), "schedules/edit.html")
+    return schedule_page(request, finding.schedule(pk, slug=slug), "schedules/edit.html")
 
 
 def schedule_page(request: HttpRequest, schedule: Schedule, template: str) -> HttpResponse:
@@ -223,21 +208,12 @@ def schedule_page(request: HttpRequest, schedule: Schedule, template: str) -> Ht
 @form_page
 def schedule_delete(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """Ask, then delete; the runs it started stay."""
-    schedule = find_schedule(slug, pk)
+    schedule = finding.schedule(pk, slug=slug)
     if request.method == "POST":
         schedules.delete(schedule)
         messages.success(request, f"Deleted a schedule of `{schedule.script.name}`.")
         return redirect("script-detail", slug)
     return render(request, "schedules/delete.html", {"schedule": schedule, "script": schedule.script})
-
-
-def find_schedule(slug: str, pk: int) -> Schedule:
-    """Return a schedule of this script. Raises Http404."""
-    rows = Schedule.objects.filter(script__slug=slug, script__deleted_at=None).select_related("script", "alarm")
-    schedule = rows.filter(pk=pk).first()
-    if schedule is None:
-        raise Http404(f"`{slug}` has no schedule {pk}.")
-    return schedule
 
 
 def preview(schedule: Schedule, *, now: datetime) -> Preview:

@@ -1,6 +1,5 @@
 """The ASGI application: health from memory, pages through a pool of threads, WebSockets behind an origin check."""
 
-import itertools
 import json
 import os
 from collections.abc import Awaitable, Callable, Mapping
@@ -31,10 +30,8 @@ REQUEST_THREADS = 8
 FORBIDDEN = 4403
 
 # Django would open a thread and a database connection for each request. Eight executors of one thread each bound both;
-# they are taken in turn, as asgiref wants one thread an executor.
-_executors = [ThreadPoolExecutor(1, f"request-{number}") for number in range(REQUEST_THREADS)]
-_free = list(_executors)
-_turn = itertools.cycle(_executors)
+# asgiref wants one thread an executor. Each has a count of the requests that use it now.
+_users = {ThreadPoolExecutor(1, f"request-{number}"): 0 for number in range(REQUEST_THREADS)}
 
 _django = ASGIHandler()
 _consumers = URLRouter(websocket_urlpatterns)
@@ -51,14 +48,14 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def _page(scope: Scope, receive: Receive, send: Send) -> None:
-    """Run Django in a free thread of the pool, or queue behind a busy one."""
-    executor = _free.pop() if _free else next(_turn)
+    """Run Django in a free thread of the pool, or queue behind the least busy one."""
+    executor = min(_users, key=_users.__getitem__)
+    _users[executor] += 1
     try:
         async with ThreadSensitiveContext(executor=executor):
             await _django(scope, receive, send)
     finally:
-        if executor not in _free:
-            _free.append(executor)
+        _users[executor] -= 1
 
 
 async def _healthz(send: Send) -> None:

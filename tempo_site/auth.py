@@ -42,6 +42,12 @@ class Request(HttpRequest):
     auth: Caller
 
 
+class SignedInRequest(HttpRequest):
+    """What every page gets: the log-in check stands before it."""
+
+    user: User
+
+
 def key_of_headers(headers: Mapping[str, str]) -> ApiKey | None:
     """Return the key shown in `X-API-Key` or `Authorization: Bearer`, or None when there is none or it is unknown.
 

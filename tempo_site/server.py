@@ -21,6 +21,7 @@ from runs_app import bells, control, live
 from runs_app.engine import DataFolderInUse, Engine
 from tempo_site import health
 from tempo_site.asgi import application
+from tempo_site.web_request import Factory, Request
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ class WebServer(Server):
             live.attach(twisted_loop, bells.listen(bells.OUTPUT))
             listener = socket.socket(fileno=os.dup(LISTEN_FD))
             listener.setblocking(False)
-            self.ports.append(reactor.adoptStreamPort(listener.fileno(), listener.family, self.http_factory))
+            self.ports.append(reactor.adoptStreamPort(listener.fileno(), listener.family, Factory(self)))
             listener.close()
             health.watch(self.engine)
             control.launcher.ready()
@@ -92,6 +93,13 @@ class WebServer(Server):
         except BaseException:
             logger.critical("the server could not be started", exc_info=True)
             os._exit(START_FAILED)
+
+    # --- answers ---------------------------------------------------------------------------------------------------
+    async def handle_reply(self, protocol: Any, message: Any) -> None:
+        """Pass on a message of the application; a part of a long answer waits until its client took the last."""
+        if isinstance(protocol, Request) and message.get("more_body"):
+            await protocol.until_taken()
+        await super().handle_reply(protocol, message)
 
     # --- down ------------------------------------------------------------------------------------------------------
     def _on_signal(self) -> None:

@@ -160,7 +160,11 @@ class Service:
         """The web process; waits for one that is being restarted."""
 
         def find() -> int | None:
-            return next((pid for pid, command in self.children() if "manage.py web" in command), None)
+            # A runner is a fork of the launcher and bears its command line, which ends with web's.
+            found = (
+                pid for pid, command in self.children() if "manage.py web" in command and "launcher" not in command
+            )
+            return next(found, None)
 
         return wait_for(find, what="the web process")
 

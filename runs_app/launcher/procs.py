@@ -13,6 +13,7 @@ class Process(NamedTuple):
     state: str
     parent: int
     group: int
+    session: int
     start_ticks: int  # clock ticks since boot: with pid and boot id it names a process for ever
 
 
@@ -23,7 +24,7 @@ def read(pid: int) -> Process | None:
         return None
     # The command's name stands in brackets and may itself hold brackets and spaces: the last one counts.
     fields = line[line.rindex(b")") + 2 :].split()
-    return Process(pid, chr(fields[0][0]), int(fields[1]), int(fields[2]), int(fields[19]))
+    return Process(pid, chr(fields[0][0]), int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]))
 
 
 def table() -> dict[int, Process]:
@@ -36,6 +37,11 @@ def start_time(pid: int) -> int | None:
     """When `pid` was started, in clock ticks since boot (field 22 of /proc/<pid>/stat)."""
     process = read(pid)
     return process.start_ticks if process else None
+
+
+def has_no_new_privileges(pid: int) -> bool:
+    """Whether `pid` runs with no_new_privs, which every script does and which no process can take off again."""
+    return b"\nNoNewPrivs:\t1\n" in _contents(f"/proc/{pid}/status")
 
 
 def boot_id() -> str:

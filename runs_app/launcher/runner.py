@@ -11,6 +11,7 @@ from runs_app.launcher.records import Log
 from runs_app.launcher.supervision import CANCEL, SHUTDOWN, Supervision
 
 CLAIM = "claim"
+FOLDED = "run.json"  # the folder of a settled run holds it before its claim goes
 
 
 class Order(NamedTuple):
@@ -51,7 +52,10 @@ def _detach(order: Order) -> None:
 
 
 def _take(folder_fd: int) -> bool:
-    """Lock, then claim: whether this runner is the one. The lock's descriptor stays open to the end of the process."""
+    """Lock, then claim: whether this runner is the one. The lock's descriptor stays open to the end of the process.
+
+    A folder that was folded has no claim any more, but its run is final: an order that comes late finds `run.json`.
+    """
     if locks.take(folder_fd) is None:
         return False
     try:
@@ -59,7 +63,7 @@ def _take(folder_fd: int) -> bool:
         os.close(os.open(CLAIM, flags, 0o600, dir_fd=folder_fd))
     except FileExistsError:
         return False
-    return True
+    return not os.access(FOLDED, os.F_OK, dir_fd=folder_fd)  # behind the claim: looked at before, a fold could slip in
 
 
 def _run(order: Order, ringer: bells.Bells) -> verdict.Facts:

@@ -1,15 +1,12 @@
 """The runners under this launcher: those it forked, and those it adopted from a launcher that died."""
 
 import contextlib
-import json
 import os
 import signal
 from typing import NamedTuple
 
 from runs_app.launcher import bells, folders, forking, procs, runner, tree, verdict
 from runs_app.launcher.supervision import SHUTDOWN
-
-_STATE_BYTES = 64 * 1024
 
 
 class Adopted(NamedTuple):
@@ -101,7 +98,7 @@ class Runners:
 
 
 def _living_runner(folder_fd: int) -> Adopted | None:
-    state = _state(folder_fd)
+    state = verdict.read_state(folder_fd)
     pid, start = state.get("runner_pid"), state.get("runner_start")
     if not isinstance(pid, int) or pid <= 1 or state.get("boot_id") != procs.boot_id():
         return None
@@ -114,16 +111,6 @@ def _living_runner(folder_fd: int) -> Adopted | None:
         os.close(pid_fd)
         return None
     return Adopted(pid, pid_fd)
-
-
-def _state(folder_fd: int) -> dict[str, object]:
-    try:
-        fd = os.open(verdict.STATE, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=folder_fd)
-        with open(fd, "rb") as file:
-            state = json.loads(file.read(_STATE_BYTES))
-    except (OSError, ValueError):
-        return {}
-    return state if isinstance(state, dict) else {}
 
 
 def _send(adopted: Adopted, signum: signal.Signals) -> None:

@@ -11,6 +11,7 @@ from runs_app.launcher import files, procs
 
 EXIT = "exit.json"
 STATE = "state.json"
+_STATE_BYTES = 64 * 1024
 _MESSAGE_LENGTH = 500  # exit.json has to fit into the room reserved for it
 
 
@@ -81,6 +82,17 @@ def write_state(folder_fd: int, *, script_pid: int, started_at: float) -> None:
         started_at=started_at,
     )
     files.write(STATE, json.dumps(state).encode(), dir_fd=folder_fd)
+
+
+def read_state(folder_fd: int) -> dict[str, object]:
+    """What `state.json` says, to be checked by whoever uses it; empty when it is missing, torn or no object."""
+    try:
+        fd = os.open(STATE, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=folder_fd)
+        with open(fd, "rb") as file:
+            state = json.loads(file.read(_STATE_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return state if isinstance(state, dict) else {}
 
 
 def reserve(folder_fd: int) -> None:

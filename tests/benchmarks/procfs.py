@@ -20,8 +20,17 @@ def tree(service: Service) -> dict[int, str]:
 
 def pss_mb(pid: int) -> float:
     """Proportional set size of a process: its own pages, and its share of those it has in common with others."""
+    return _rollup_mb(pid, "Pss")
+
+
+def rss_mb(pid: int) -> float:
+    """Resident set size of a process: what it shares with others counts in full, so nobody else's work changes it."""
+    return _rollup_mb(pid, "Rss")
+
+
+def _rollup_mb(pid: int, name: str) -> float:
     rollup = (PROC / str(pid) / "smaps_rollup").read_text()
-    line = next(line for line in rollup.splitlines() if line.startswith("Pss:"))
+    line = next(line for line in rollup.splitlines() if line.startswith(f"{name}:"))
     return int(line.split()[1]) / 1024
 
 

@@ -105,7 +105,7 @@ def test_a_key_of_scope_run_may_start_and_cancel(client: Client) -> None:
 
 
 @pytest.mark.usefixtures("script")
-@pytest.mark.parametrize("params", [{}, {"a": [1, {"b": None}], "ü": "\ud800"}, {"x": "y" * 16_000}])
+@pytest.mark.parametrize("params", [{}, {"a": [1, {"b": None}], "ü": "\U0001f980"}, {"x": "y" * 16_000}])
 def test_it_keeps_the_params_with_the_run(program: Client, params: dict[str, Any]) -> None:
     assert send(program, "POST", "/scripts/hello/runs", {"params": params})[0] == 202
     assert Run.objects.get().params == params
@@ -114,7 +114,16 @@ def test_it_keeps_the_params_with_the_run(program: Client, params: dict[str, Any
 @pytest.mark.usefixtures("script")
 @pytest.mark.parametrize(
     "params",
-    ['"text"', "[]", "null", '{"x": "' + "y" * 17_000 + '"}', '{"x": 1e999}', '{"x": ' + "[" * 900 + "]" * 900 + "}"],
+    [
+        '"text"',
+        "[]",
+        "null",
+        '{"x": "' + "y" * 17_000 + '"}',
+        '{"x": 1e999}',
+        '{"x": ' + "[" * 900 + "]" * 900 + "}",
+        '{"x": ["\\ud800"]}',
+        '{"\\udfff": 1}',
+    ],
 )
 def test_it_refuses_params_that_are_no_small_object(program: Client, params: str) -> None:
     response = program.post("/api/v1/scripts/hello/runs", f'{{"params": {params}}}', "application/json")

@@ -158,6 +158,12 @@ def test_finished_runs_are_folded_once() -> None:
     assert history.fold_finished(now=timezone.now()) == 0
 
 
+def test_the_oldest_is_folded_first() -> None:
+    (_, older), (_, younger) = ended(1), ended(2)
+    history.fold_finished(now=timezone.now(), limit=1)
+    assert (names(older), len(names(younger)) > 2) == ({"run.json", "output.log"}, True)
+
+
 def test_a_run_under_way_is_not_folded() -> None:
     _, folder = ended(status=Status.RUNNING, finished_at=None)
     assert history.fold_finished(now=timezone.now()) == 0

@@ -1,5 +1,6 @@
 """kill -9 of this and that: what has to die with it does, what has to go on goes on, and nothing is left behind."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runs_app.launcher import locks
+from runs_app.launcher import locks, prctl, procs
 from tests.runs_app.launcher_harness import LauncherHarness, is_gone, joined, wait_for
 
 SLEEPER = "import time; print('on', flush=True); time.sleep(60)"
@@ -23,6 +24,14 @@ if os.fork() == 0:
         print("daemon", os.getpid(), flush=True)
         time.sleep(60)
     os._exit(0)
+time.sleep(60)
+"""
+# Leaves a process in its session that knows nothing of Tempo. Prints its pid.
+FORGETFUL = """
+import os, time
+if os.fork() == 0:
+    print("daemon", os.getpid(), flush=True)
+    os.execve("/bin/sleep", ["sleep", "30"], {})
 time.sleep(60)
 """
 
@@ -119,6 +128,36 @@ def test_strays_of_a_launcher_that_died_with_its_runners_are_swept(launcher: Lau
     launcher.start()
 
     assert is_gone(daemon)
+
+
+def test_strays_that_cleared_their_environment_are_swept(launcher: LauncherHarness) -> None:
+    folder = launcher.run(FORGETFUL)
+    sleeper = daemon_of(launcher, folder)
+    wait_for(lambda: procs.environment_value(sleeper, "TEMPO_RUN_FOLDER") is None)
+    launcher.kill()
+    os.kill(launcher.state_of(folder)["runner_pid"], signal.SIGKILL)
+    wait_for(lambda: is_gone(launcher.state_of(folder)["script_pid"]))
+    assert not is_gone(sleeper)
+
+    launcher.start()
+
+    assert is_gone(sleeper)
+
+
+@pytest.mark.parametrize("change", [{"script_start": 1}, {"boot_id": "another"}, {"script_start": 2**40}])
+def test_a_session_whose_number_passed_on_is_spared(launcher: LauncherHarness, change: dict[str, object]) -> None:
+    folder = launcher.new_folder([])
+    with subprocess.Popen(
+        ["/bin/sleep", "60"], start_new_session=True, preexec_fn=prctl.forbid_new_privileges
+    ) as other:
+        state = {"script_pid": other.pid, "script_start": procs.start_time(other.pid), "boot_id": procs.boot_id()}
+        state |= {"runner_pid": 2**22, "runner_start": 1, **change}
+        (launcher.path(folder) / "state.json").write_text(json.dumps(state))
+        launcher.kill()
+        launcher.start()
+
+        assert other.poll() is None
+        other.kill()
 
 
 def test_the_sweep_spares_the_runs_of_others(launcher: LauncherHarness, tmp_path: Path) -> None:

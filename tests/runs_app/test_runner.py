@@ -221,6 +221,16 @@ def test_a_claimed_folder_is_left_alone(launcher: LauncherHarness) -> None:
     assert sorted(path.name for path in launcher.path(folder).iterdir()) == ["claim", "lock", "spec.json"]
 
 
+def test_a_folded_folder_is_left_alone(launcher: LauncherHarness) -> None:
+    folder = launcher.new_folder([sys.executable, "-I", "-S", "-c", "open('ran', 'w')"])
+    (launcher.path(folder) / "run.json").touch()
+    launcher.web.ask("start", folder=folder)
+
+    wait_for(lambda: launcher.web.ask("ping")["runs"] == 0)
+    found = {path.name for path in launcher.path(folder).iterdir()}
+    assert found == {"claim", "lock", "run.json", "spec.json"}
+
+
 def test_a_probe_does_not_take_the_lock(tmp_path: Path) -> None:
     folder_fd = os.open(tmp_path, os.O_RDONLY)
     lock_fd = locks.take(folder_fd)

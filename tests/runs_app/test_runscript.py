@@ -85,6 +85,8 @@ def test_a_refused_start_is_75(settings: LazySettings) -> None:
         (Run(status=Status.FAILED, exit_code=3), 3),
         (Run(status=Status.FAILED, signal="SIGKILL"), 137),
         (Run(status=Status.CANCELLED, signal="SIGTERM"), 143),
+        (Run(status=Status.FAILED, signal="SIG40"), 168),
+        (Run(status=Status.FAILED, signal="SIGRTMIN"), 162),
         (Run(status=Status.TIMED_OUT, exit_code=0), 1),
         (Run(status=Status.FAILED), 1),
         (Run(status=Status.LOST), 1),

@@ -4,14 +4,17 @@ import fcntl
 import json
 import os
 import subprocess
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
+from django.db import connection
 from django.utils import timezone
 
-from scripts_app import environments, interpreters, scripts
+from scripts_app import environments, interpreters, requirements_text, scripts
 from scripts_app.models import Environment, Script
 from tempo_site.lib import paths
 from tests import local_index
@@ -50,6 +53,10 @@ def pretend_built(environment: Environment, *, digest: str = "d" * 32) -> None:
 def pretend_failed(environment: Environment, *, message: str = "It was cancelled.") -> None:
     assert environments.begin(environment, config_path=paths.data() / "config.json")
     environments.finish(environment, folder=paths.data(), succeeded=False, message=message, now=NOW)
+
+
+def minor_of(version: str) -> str:
+    return version.rpartition(".")[0]
 
 
 def age(path: Path) -> None:
@@ -101,6 +108,65 @@ def test_another_python_at_the_same_path_asks_for_the_environment_again(monkeypa
     monkeypatch.setattr(interpreters, "own", lambda: newer)
     change(script, "")
     assert (wanted(script).state, wanted(script).python) == (State.WANTED, "3.99.1")
+
+
+def test_an_environment_that_works_stays_in_use_when_its_python_is_updated(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = make_script()
+    environment = wanted(script)
+    pretend_built(environment)
+    newer = interpreters.Interpreter(version=f"{minor_of(environment.python)}.99", path=interpreters.own().path)
+    Environment.objects.update(python=environment.python)
+    monkeypatch.setattr(interpreters, "own", lambda: newer)
+    change(script, "")
+    assert (wanted(script).state, script.environment, environments.next_wanted()) == (State.READY, environment, None)
+
+
+def test_asking_again_asks_for_what_the_newest_version_needs() -> None:
+    script = make_script()
+    stale = Script.objects.select_related("version").get(pk=script.pk)
+    change(script, "humanize")
+    environments.want(stale)
+    assert wanted(script).requirements == "humanize"
+
+
+def test_a_version_saved_while_a_python_is_looked_for_has_the_last_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = make_script()
+    choose, later = interpreters.choose, iter(["humanize"])
+
+    def choose_slowly(python_version: str) -> interpreters.Interpreter:
+        for requirements in later:
+            change(Script.objects.get(pk=script.pk), requirements)
+        return choose(python_version)
+
+    monkeypatch.setattr(interpreters, "choose", choose_slowly)
+    environments.want(script)
+    assert wanted(script).requirements == "humanize"
+
+
+def test_asking_again_keeps_what_a_build_has_switched_over_meanwhile() -> None:
+    script = make_script()
+    stale = Script.objects.get(pk=script.pk)
+    environment = wanted(script)
+    pretend_built(environment)
+    Environment.objects.update(state=State.FAILED)
+    environments.want(stale)
+    assert Script.objects.get(pk=script.pk).environment == environment
+
+
+@pytest.mark.django_db(transaction=True)
+def test_pythons_are_looked_for_and_requirements_read_outside_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
+    within: list[bool] = []
+    normalise, choose = requirements_text.normalise, interpreters.choose
+
+    def note(act: Callable[[str], Any]) -> Callable[[str], Any]:
+        return lambda text: (within.append(connection.in_atomic_block), act(text))[1]
+
+    monkeypatch.setattr(requirements_text, "normalise", note(normalise))
+    monkeypatch.setattr(interpreters, "choose", note(choose))
+    script = make_script()
+    change(script, "humanize")
+    environments.want(script)
+    assert within == [False] * 6
 
 
 def test_a_never_built_environment_has_no_python() -> None:
@@ -256,6 +322,21 @@ def test_the_work_folder_of_a_living_build_is_kept() -> None:
     assert folder.exists()
 
 
+@pytest.mark.parametrize("kind", ["file", "link", "dangling link", "gone"])
+def test_what_is_no_work_folder_does_not_end_the_start(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd, killed, elsewhere = (paths.environments() / name for name in (".tmp-a", ".tmp-b", "elsewhere"))
+    killed.mkdir()
+    elsewhere.mkdir()
+    if kind == "file":
+        odd.touch()
+    elif kind == "gone":
+        monkeypatch.setattr(Path, "glob", lambda *_: iter([odd, killed]))
+    else:
+        odd.symlink_to(elsewhere if kind == "link" else "nowhere")
+    environments.remove_temporary()
+    assert (killed.exists(), elsewhere.exists()) == (False, True)
+
+
 # --- garbage -------------------------------------------------------------------------------------------------------
 def make_unused() -> Environment:
     """An environment that was built, is old, and that no script uses any more."""
@@ -280,6 +361,22 @@ def test_an_environment_of_a_run_under_way_is_kept() -> None:
     environment = make_unused()
     assert environments.garbage(now=timezone.now(), in_use=[environment.pk]) == 0
     assert environments.is_usable(Environment.objects.get(pk=environment.pk))
+
+
+@pytest.mark.parametrize("place", ["command line", "variables"])
+def test_a_folder_that_a_process_still_uses_is_kept(place: str) -> None:
+    make_unused()
+    home = str(paths.environments() / ("d" * 32))
+    argv, variables = (["/bin/sh", "-c", "read x", home], {}) if place == "command line" else (["/bin/cat"], home)
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, env={"VIRTUAL_ENV": variables} if variables else {}):
+        assert environments.garbage(now=timezone.now()) == 0
+    assert environments.garbage(now=timezone.now()) == 1
+
+
+def test_a_link_to_nowhere_does_not_keep_the_rest_from_being_removed() -> None:
+    make_unused()
+    (paths.environments() / "a-link").symlink_to("nowhere")
+    assert environments.garbage(now=timezone.now()) == 1
 
 
 def test_a_folder_that_was_asked_for_within_the_day_is_kept() -> None:

@@ -25,6 +25,24 @@ def test_equal_wishes_have_one_normal_form(text: str, normal: str) -> None:
     assert requirements_text.normalise(text) == normal
 
 
+def test_five_hundred_requirements_are_accepted_among_comments() -> None:
+    assert requirements_text.normalise("# why\n" * 600 + "\n".join(f"a{n}" for n in range(500))).count("\n") == 499
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("\n".join(f"a{n}" for n in range(501)), "has 501 lines; 500 is the most\nhint: "),
+        ("# " + "ä" * 50_000, "has 100,002 bytes; 100,000 is the most"),
+    ],
+)
+def test_too_much_is_refused_before_any_line_is_parsed(text: str, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(requirements_text, "Requirement")
+    with pytest.raises(ScriptError, match=f"^`requirements` {why}") as refusal:
+        requirements_text.normalise(text)
+    assert refusal.value.field == "requirements"
+
+
 @pytest.mark.parametrize(
     ("line", "why"),
     [

@@ -169,6 +169,40 @@ def test_a_save_does_not_bring_back_an_older_alarm(script: Script) -> None:
     assert stored(schedule).next_at == LATER
 
 
+def test_a_deleted_schedule_is_not_revived_by_a_save(script: Script) -> None:
+    schedule = save(script, kind="interval", every_s=10)
+    schedules.delete(stored(schedule))
+    with pytest.raises(TimingError, match="was deleted meanwhile") as refusal:
+        schedules.save(schedule, now=NOW)
+    assert (refusal.value.field, Schedule.objects.count(), Alarm.objects.count()) == ("schedule", 0, 0)
+
+
+def test_a_deleted_script_gets_no_schedule(script: Script) -> None:
+    scripts.delete(Script.objects.get(pk=script.pk), now=NOW)
+    with pytest.raises(TimingError, match="was deleted") as refusal:
+        save(script, kind="interval", every_s=10)
+    assert (refusal.value.field, Schedule.objects.count(), Alarm.objects.count()) == ("script", 0, 0)
+
+
+def test_a_script_that_was_switched_off_meanwhile_is_not_armed(script: Script) -> None:
+    scripts.update(Script.objects.get(pk=script.pk), by=None, now=NOW, enabled=False)
+    assert save(script, kind="interval", every_s=10).alarm is None
+
+
+def test_arming_goes_by_what_is_stored(script: Script) -> None:
+    schedule = save(script, kind="interval", every_s=10)
+    scripts.update(Script.objects.get(pk=script.pk), by=None, now=NOW, enabled=False)
+    schedules.arm(schedule, now=NOW)
+    assert Alarm.objects.count() == 0
+
+
+def test_a_deleted_schedule_is_not_armed(script: Script) -> None:
+    schedule = save(script, kind="interval", every_s=10)
+    schedules.delete(stored(schedule))
+    schedules.arm(schedule, now=NOW)
+    assert Alarm.objects.count() == 0
+
+
 def test_deleting_a_schedule_deletes_its_alarm(script: Script) -> None:
     schedules.delete(save(script, kind="interval", every_s=10))
     assert (Schedule.objects.count(), Alarm.objects.count()) == (0, 0)

@@ -1,9 +1,10 @@
 """Versions and the readable copies beside them."""
 
+import os
 import stat
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -26,9 +27,9 @@ def script() -> Script:
 
 
 def save(script: Script, **content: Any) -> Version:
-    return versions.save(
-        script, **{"code": "", "requirements": "", "python_version": "", "author": None, "now": NOW} | content
-    )
+    note, author = content.pop("note", ""), content.pop("author", None)
+    checked = versions.check(**{"code": "", "requirements": "", "python_version": ""} | content)
+    return versions.save(script, checked, author=author, now=NOW, note=note)
 
 
 def test_each_save_gets_the_next_number(script: Script, user: User) -> None:
@@ -107,3 +108,41 @@ def test_copies_that_cannot_be_written_do_not_undo_the_version(
     with django_capture_on_commit_callbacks(execute=True):
         version = save(script, code="2")
     assert Version.objects.filter(pk=version.pk).exists()
+
+
+@pytest.mark.parametrize("lacking", ["main.py", "requirements.txt", "both"])
+def test_copies_that_are_missing_are_written_at_start_up(script: Script, lacking: str) -> None:
+    versions.write_copies(script.pk)
+    for name in versions.COPIES if lacking == "both" else [lacking]:
+        (paths.script("hello") / name).unlink()
+    assert versions.write_missing_copies() == 1
+    assert (paths.script("hello") / "main.py").read_text() == "print(1)\n"
+    assert (paths.script("hello") / "requirements.txt").exists()
+
+
+def test_copies_of_an_older_version_are_written_at_start_up(script: Script) -> None:
+    versions.write_copies(script.pk)
+    for name in versions.COPIES:
+        os.utime(paths.script("hello") / name, (1, 1))
+    save(script, code="new")
+    assert versions.write_missing_copies() == 1
+    assert (paths.script("hello") / "main.py").read_text() == "new"
+
+
+def test_copies_in_order_are_left_alone(script: Script) -> None:
+    versions.write_copies(script.pk)
+    Version.objects.update(created_at=NOW - timedelta(days=365 * 10))
+    assert versions.write_missing_copies() == 0
+
+
+def test_copies_that_can_still_not_be_written_keep_no_other_from_it(script: Script) -> None:
+    scripts.create(name="Other", code="", by=None, now=NOW)
+    paths.script("hello").parent.mkdir(exist_ok=True)
+    paths.script("hello").touch()
+    assert versions.write_missing_copies() == 1
+    assert (paths.script("other") / "main.py").exists()
+
+
+def test_a_deleted_script_gets_no_copies(script: Script) -> None:
+    scripts.delete(script, now=NOW)
+    assert versions.write_missing_copies() == 0

@@ -1,6 +1,7 @@
 """`manage.py runscript SLUG [--wait]`: start a run from the command line."""
 
 import os
+import re
 import signal
 import sys
 import time
@@ -109,5 +110,11 @@ def exit_code(run: Run) -> int:
     if run.status == Status.SUCCEEDED:
         return 0
     if run.signal:
-        return 128 + signal.Signals[run.signal]
+        return 128 + signal_number(run.signal)
     return run.exit_code or NOT_RUN
+
+
+def signal_number(name: str) -> int:
+    """9 for `SIGKILL`, 40 for `SIG40`: real-time signals between the first and the last have no name."""
+    numbered = re.fullmatch(r"SIG(\d+)", name)
+    return int(numbered[1]) if numbered else signal.Signals[name]

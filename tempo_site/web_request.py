@@ -1,0 +1,116 @@
+"""One HTTP request at the socket: a body has a ceiling, and a long answer waits for a slow client.
+
+Both stand here, before ASGI: Twisted stores a whole body in a file before an application hears of the request.
+"""
+
+import asyncio
+import json
+from typing import Any
+
+from daphne.http_protocol import HTTPFactory, WebRequest
+from django.conf import settings
+from twisted.internet import reactor
+
+LINGER_S = 5.0  # a client that is still sending when it is refused gets this long to read why
+TOO_LARGE = "The request is too large."
+
+
+class Request(WebRequest):
+    """daphne's request, which by itself takes a body of any size and keeps all of an unread answer in memory."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._received = 0
+        self._is_refused = False
+        self._may_send = asyncio.Event()
+        self._may_send.set()
+
+    # --- the body: Twisted calls these as it arrives -----------------------------------------------------------------
+    def gotLength(self, length: int | None) -> None:
+        """Refuse a body that says it is too large before any of it is read; None: it comes in chunks."""
+        is_too_large = (length or 0) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        super().gotLength(0 if is_too_large else length)
+        if is_too_large:
+            self._refuse()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """Store a piece of the body; above the ceiling refuse it, and drop what still comes."""
+        self._received += len(data)
+        if self._is_refused:
+            return
+        if self._received > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            self._refuse()
+        else:
+            super().handleContentChunk(data)
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """Go on to the application with a whole body; a refused request has its answer."""
+        if self._is_refused:
+            self.channel.loseConnection()
+        else:
+            super().requestReceived(command, path, version)
+
+    def _refuse(self) -> None:
+        """Answer 413 and say that nothing more follows. Closing at once would reset the connection under the answer."""
+        self._is_refused = True
+        self.content.truncate(0)
+        self.requestHeaders.removeHeader(b"Expect")  # Twisted would ask for the body
+        transport = self.channel.transport
+        transport.write(refusal(self.channel._path))
+        transport.loseWriteConnection()
+        reactor.callLater(LINGER_S, transport.abortConnection)
+
+    # --- the answer --------------------------------------------------------------------------------------------------
+    async def until_taken(self) -> None:
+        """Wait until the client has taken what was sent, 64 KiB apart. Returns at once when it has gone away."""
+        if self.finished or self.channel is None:
+            return
+        if self.producer is None:
+            self.registerProducer(self, True)
+        await self._may_send.wait()
+
+    def pauseProducing(self) -> None:
+        """The transport has enough."""
+        self._may_send.clear()
+
+    def resumeProducing(self) -> None:
+        """The transport has sent it."""
+        self._may_send.set()
+
+    def stopProducing(self) -> None:
+        """Nobody takes it any more."""
+        self._may_send.set()
+
+    def connectionLost(self, reason: Any) -> None:
+        """Let the application go on and find that the client is gone."""
+        self._may_send.set()
+        super().connectionLost(reason)
+
+    def finish(self) -> None:
+        """End the answer."""
+        if self.producer is not None:
+            self.unregisterProducer()
+        super().finish()
+
+
+class Factory(HTTPFactory):
+    """Makes connections whose requests are ours."""
+
+    def buildProtocol(self, addr: Any) -> Any:
+        """As daphne does, with our class of requests."""
+        protocol = super().buildProtocol(addr)
+        protocol.requestFactory = Request
+        return protocol
+
+
+def refusal(path: bytes) -> bytes:
+    """The whole answer to a body that is too large: JSON in the API's error shape below /api/, else a sentence."""
+    hint = f"at most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20} MB"
+    if path.startswith(b"/api/"):
+        kind = "application/json"
+        body = json.dumps({"error": {"code": "too_large", "message": TOO_LARGE, "hint": hint}}).encode()
+    else:
+        kind = "text/plain; charset=utf-8"
+        body = f"{TOO_LARGE}\nhint: {hint}\n".encode()
+    head = f"HTTP/1.1 413 Content Too Large\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
+    return f"{head}X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n".encode() + body

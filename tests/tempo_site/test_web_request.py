@@ -1,0 +1,219 @@
+"""Bodies have a ceiling and answers wait for their client, before any application hears of a request."""
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from twisted.internet.testing import StringTransport
+
+from tempo_site.web_request import Factory, Request, refusal
+from tests.service import TOKEN, Service, wait_for
+
+CEILING = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+BLOCK = b"a" * 64 * 1024
+LOG_MB = 40
+RECORD = b"1700000000000 O F " + b"x" * 1000 + b"\n"
+GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+class Server:
+    """What a request needs of daphne's server."""
+
+    server_name = "tempo"
+    root_path = ""
+    proxy_forwarded_address_header = None
+    request_buffer_size = 8192
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+
+    def create_application(self, request: Request, scope: dict[str, Any]) -> asyncio.Queue[Any]:
+        """Keep the request; the test is its application."""
+        self.requests.append(request)
+        return asyncio.Queue()
+
+    def protocol_connected(self, request: Request) -> None:
+        """Nothing to note."""
+
+    def protocol_disconnected(self, request: Request) -> None:
+        """Nothing to note."""
+
+    def log_action(self, *_: object) -> None:
+        """Nothing to log."""
+
+
+def opened() -> tuple[Request, Any, StringTransport]:
+    """A request for a page, its connection, and what the connection writes to."""
+    server, transport = Server(), StringTransport()
+    connection = Factory(server).buildProtocol(None)
+    connection.makeConnection(transport)
+    connection.dataReceived(GET)
+    return server.requests[0], connection, transport
+
+
+async def is_waiting(request: Request) -> bool:
+    """Whether a next part would have to wait."""
+    waiting = asyncio.ensure_future(request.until_taken())
+    await asyncio.sleep(0)
+    is_over = waiting.done()
+    waiting.cancel()
+    return not is_over
+
+
+def part(request: Request, *, more: bool) -> None:
+    """Send a part of an answer."""
+    request.handle_reply({"type": "http.response.body", "body": b"part", "more_body": more})
+
+
+def begun() -> tuple[Request, Any, StringTransport]:
+    """A request whose long answer has begun."""
+    request, connection, transport = opened()
+    request.handle_reply({"type": "http.response.start", "status": 200, "headers": []})
+    asyncio.run(request.until_taken())
+    part(request, more=True)
+    return request, connection, transport
+
+
+def test_a_part_waits_while_the_client_takes_nothing() -> None:
+    request, _, transport = begun()
+    assert not asyncio.run(is_waiting(request))
+    transport.producer.pauseProducing()  # type: ignore[union-attr]
+    assert asyncio.run(is_waiting(request))
+    transport.producer.resumeProducing()  # type: ignore[union-attr]
+    assert not asyncio.run(is_waiting(request))
+
+
+def test_a_client_that_goes_away_leaves_nobody_waiting() -> None:
+    request, connection, transport = begun()
+
+    async def wait_and_lose() -> None:
+        transport.producer.pauseProducing()  # type: ignore[union-attr]
+        waiting = asyncio.ensure_future(request.until_taken())
+        await asyncio.sleep(0)
+        connection.connectionLost(None)
+        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(request.until_taken(), 5)
+
+    asyncio.run(wait_and_lose())
+
+
+def test_the_next_request_of_a_connection_has_its_own_turn() -> None:
+    request, connection, _ = begun()
+    part(request, more=False)
+    connection.dataReceived(GET)
+    following = request.server.requests[1]
+    assert not asyncio.run(is_waiting(following))
+
+
+def test_after_the_end_nothing_waits() -> None:
+    request, _, _ = begun()
+    part(request, more=False)
+    assert not asyncio.run(is_waiting(request))
+
+
+@pytest.mark.parametrize(("path", "kind"), [(b"/api/v1/scripts", b"application/json"), (b"/login/", b"text/plain")])
+def test_the_api_is_refused_in_its_own_shape(path: bytes, kind: bytes) -> None:
+    head, _, body = refusal(path).partition(b"\r\n\r\n")
+    assert kind in head and f"Content-Length: {len(body)}".encode() in head
+    assert b"too large" in body and b"20 MB" in body
+    if path.startswith(b"/api/"):
+        assert json.loads(body)["error"]["code"] == "too_large"
+
+
+# --- over a real socket -----------------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def running(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One Tempo for the tests below."""
+    with Service.copy_of(prepared, tmp_path_factory.mktemp("request") / "service") as service:
+        yield service
+
+
+def connect(service: Service, method: str, path: str, *headers: str) -> socket.socket:
+    """A connection on which the head of a request was sent."""
+    connection = socket.create_connection(("127.0.0.1", service.port), timeout=30)
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", f"X-API-Key: {TOKEN}", *headers, "", ""]
+    connection.sendall("\r\n".join(lines).encode())
+    return connection
+
+
+def all_of(connection: socket.socket) -> bytes:
+    """Everything up to the end of the connection."""
+    parts = []
+    while data := connection.recv(1 << 20):
+        parts.append(data)
+    return b"".join(parts)
+
+
+def stored_bytes(pid: int) -> int:
+    """Bytes in the deleted files that a process holds open: where bodies are spooled."""
+    total = 0
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            if str(entry.readlink()).endswith(" (deleted)"):
+                total += entry.stat().st_size
+        except OSError:  # closed meanwhile
+            continue
+    return total
+
+
+def memory_mb(pid: int) -> int:
+    """Resident memory of a process."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 2**20
+
+
+@pytest.mark.slow
+def test_a_body_that_says_it_is_too_large_is_refused_unread(running: Service) -> None:
+    with connect(running, "POST", "/login/", f"Content-Length: {CEILING + 1}") as connection:
+        assert all_of(connection).startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.slow
+def test_who_asks_first_is_refused_instead_of_being_asked_to_send(running: Service) -> None:
+    headers = (f"Content-Length: {CEILING + 1}", "Expect: 100-continue")
+    with connect(running, "POST", "/api/v1/scripts", *headers) as connection:
+        answer = all_of(connection)
+    assert answer.startswith(b"HTTP/1.1 413 ") and b"100 Continue" not in answer
+
+
+@pytest.mark.slow
+def test_who_sends_all_of_it_can_read_the_refusal_and_nothing_is_stored(running: Service) -> None:
+    size = 2 * CEILING
+    with connect(running, "POST", "/login/", f"Content-Length: {size}") as connection:
+        for _ in range(size // len(BLOCK)):
+            connection.sendall(BLOCK)
+        assert stored_bytes(running.web_pid()) == 0
+        assert all_of(connection).startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.slow
+def test_a_body_in_chunks_is_counted(running: Service) -> None:
+    chunk = b"%x\r\n%s\r\n" % (len(BLOCK), BLOCK)
+    with connect(running, "POST", "/login/", "Transfer-Encoding: chunked") as connection:
+        for _ in range(CEILING // len(BLOCK) + 1):
+            connection.sendall(chunk)
+        wait_for(lambda: stored_bytes(running.web_pid()) == 0, what="the end of the stored body")
+        assert all_of(connection).startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.slow
+def test_a_body_below_the_ceiling_arrives(running: Service) -> None:
+    code = "#" * 900_000
+    assert running.post("/scripts", {"name": "Long", "code": code})["code"] == code
+
+
+@pytest.mark.slow
+def test_a_log_that_nobody_takes_does_not_fill_the_memory(running: Service) -> None:
+    run_id = running.run(running.make_script("Long log", "print()"))["id"]
+    (log,) = (running.data / "runs").glob(f"*/{run_id}-*/output.log")
+    log.write_bytes(RECORD * (LOG_MB * 2**20 // len(RECORD)))
+    before = memory_mb(running.web_pid())
+    path = f"/api/v1/runs/{run_id}/log"
+    with connect(running, "GET", path), connect(running, "GET", path, "Connection: close") as reader:
+        assert len(all_of(reader)) > LOG_MB * 2**20 * 0.95  # the other one had as much time
+        assert memory_mb(running.web_pid()) - before < LOG_MB / 2
