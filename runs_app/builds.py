@@ -14,11 +14,11 @@ logger = logging.getLogger(__name__)
 
 def sweep(*, now: datetime) -> Run | None:
     """Start the build of the oldest wanted environment unless one is under way; returns its run, if any."""
-    if Run.objects.filter(kind=Kind.BUILD).active().exists():
+    unbuilt = Environment.objects.filter(state__in=(Environment.State.WANTED, Environment.State.BUILDING))
+    if not unbuilt.exists() or Run.objects.filter(kind=Kind.BUILD).active().exists():
         return None
-    left_behind = Environment.objects.filter(state=Environment.State.BUILDING)
-    if left_behind.exists():  # nobody builds: a crash came between
-        left_behind.update(state=Environment.State.WANTED)
+    # Nobody builds: what says it is being built was left behind by a crash.
+    unbuilt.filter(state=Environment.State.BUILDING).update(state=Environment.State.WANTED)
     environment = environments.next_wanted()
     if environment is None:
         return None

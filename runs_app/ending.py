@@ -27,7 +27,8 @@ def end(run: Run, status: Status, *, now: datetime, only: Status | None = None, 
     with transaction.atomic():  # a build's end and its environment's: never one without the other
         if not row.move(status, announced_at=now, **facts):
             return False
-        run.refresh_from_db()
+        for name, value in {**facts, "status": status, "announced_at": now}.items():
+            setattr(run, name, value)
         if run.is_build and run.environment:
             _finish_build(run, now)
     logger.info("run %s ended status=%s reason=%s exit_code=%s", run.pk, run.status, run.reason or "-", run.exit_code)

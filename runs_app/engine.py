@@ -25,7 +25,7 @@ from django_q.scheduler import scheduler as q2_scheduler
 from django_q.worker import worker
 
 from runs_app import bells, control, history, housekeeping, recovery, scheduler
-from scripts_app import schedules
+from scripts_app import schedules, versions
 from scripts_app.models import Environment
 from tempo_site.lib import paths, queue_wake
 
@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 STOP = "STOP"  # django-q2's word to its workers and its monitor
 LOOK_S = 5.0  # the longest sleep of the ticker, so that a step of the clock is noticed
 SWEEP_S = 2.0
+FACTS_S = 10.0
+SETTLE_TOGETHER_S = 0.01
 HOUSEKEEPING_S = 30.0
 SEEN_S = 30.0
 PAUSE_AFTER_ERROR_S = 1.0
@@ -70,6 +72,7 @@ class Engine:
         self._lock: int | None = None
         self._seen: dict[str, float] = {}
         self._facts: dict[str, Any] = {}
+        self._facts_at = 0.0
 
     # --- life ------------------------------------------------------------------------------------------------------
     def start(self) -> None:
@@ -79,6 +82,7 @@ class Engine:
         OrmQ.objects.all().update(lock=now)  # what a dead predecessor had taken is free again
         housekeeping.ensure_schedules(now=now)
         recovery.at_start(now=now)
+        restore_copies()
         scheduler.at_start(service_started_at=service_started_at(), now=now)
         recovery.follow_up(now=now)
         schedules.rearmed.connect(self._on_rearmed)
@@ -172,22 +176,28 @@ class Engine:
                 rung, _, _ = select.select(
                     [bell.fileno(), self._settler_woken], [], [], max(0.0, sweep_at - time.monotonic())
                 )
-                now = timezone.now()
                 if self._settler_woken in rung:
                     os.read(self._settler_woken, 4096)
                     sweep_at = 0.0
                 if bell.fileno() in rung:
+                    # Starts go before book-keeping: rings that come close together are answered together, and a run
+                    # of a few milliseconds is settled once, at its end.
+                    self._stopping.wait(SETTLE_TOGETHER_S)
                     bells.drain(bell)
+                    now = timezone.now()
                     recovery.settle_all(now=now)
                     recovery.follow_up(now=now)
                 if time.monotonic() >= sweep_at:
-                    self._sweep(now)
+                    self._sweep(timezone.now())
                     self._seen["settler"] = time.monotonic()
                     sweep_at = time.monotonic() + SWEEP_S
             recovery.settle_all(now=timezone.now())
 
     def _sweep(self, now: datetime) -> None:
-        self._facts = {"database": database_fact(), "launcher": launcher_fact(), "disk": disk_fact()}
+        """Look at what no bell was rung for; three short queries while nothing is going on."""
+        if time.monotonic() >= self._facts_at:
+            self._facts = {"database": database_fact(), "launcher": launcher_fact(), "disk": disk_fact()}
+            self._facts_at = time.monotonic() + FACTS_S
         recovery.sweep(now=now)
         recovery.follow_up(now=now)
         history.fold_finished(now=now)
@@ -201,6 +211,14 @@ class Engine:
     def _wake(self) -> None:
         with contextlib.suppress(BlockingIOError):
             os.write(self._wake_settler, b"x")
+
+
+def restore_copies() -> None:
+    """Write the readable copies of scripts that a full disk or a crash kept from being written; never fatal."""
+    try:
+        versions.write_missing_copies()
+    except OSError:
+        logger.warning("the readable copies of scripts could not be written", exc_info=True)
 
 
 def take_lock(*, wait_s: float) -> int:

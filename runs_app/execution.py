@@ -74,6 +74,8 @@ def was_accepted(run: Run) -> bool:
 
 def forget_ended() -> None:
     """Forget the orders of runs that are final; called by the sweep."""
+    if not _accepted:
+        return
     under_way = set(Run.objects.under_way().values_list("pk", flat=True))
     for pk in [pk for pk in _accepted if pk not in under_way]:
         _accepted.pop(pk, None)

@@ -40,9 +40,10 @@ class Run(models.Model):
     """One run. The row is the intent, its folder is the fact; `recovery.settle` folds one into the other."""
 
     kind = models.CharField(max_length=8, choices=Kind, default=Kind.SCRIPT)
-    script = models.ForeignKey(Script, models.CASCADE, null=True, related_name="runs")
-    version = models.ForeignKey(Version, models.PROTECT, null=True, related_name="+")
-    environment = models.ForeignKey(Environment, models.SET_NULL, null=True, related_name="runs")
+    # db_index=False: every index is a page more in every commit of every run; Meta has those that a query needs.
+    script = models.ForeignKey(Script, models.CASCADE, null=True, related_name="runs", db_index=False)
+    version = models.ForeignKey(Version, models.PROTECT, null=True, related_name="+", db_index=False)
+    environment = models.ForeignKey(Environment, models.SET_NULL, null=True, related_name="runs", db_index=False)
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
     reason = models.CharField(max_length=20, choices=Reason, blank=True)
     message = models.TextField(blank=True)
@@ -51,13 +52,13 @@ class Run(models.Model):
 
     trigger = models.CharField(max_length=10, choices=Trigger)
     by = models.CharField(max_length=150, blank=True, help_text="Who asked: a user, or an API key's name.")
-    schedule = models.ForeignKey(Schedule, models.SET_NULL, null=True, related_name="runs")
+    schedule = models.ForeignKey(Schedule, models.SET_NULL, null=True, related_name="runs", db_index=False)
     due_at = models.DateTimeField(null=True)
     late_ms = models.PositiveBigIntegerField(null=True)
     missed_count = models.PositiveIntegerField(default=0, help_text="Due moments this row stands for beside its own.")
     missed_since = models.DateTimeField(null=True)
     params = models.JSONField(default=dict)
-    parent = models.ForeignKey("self", models.SET_NULL, null=True, related_name="children")
+    parent = models.ForeignKey("self", models.SET_NULL, null=True, related_name="children", db_index=False)
 
     created_at = models.DateTimeField()
     handed_over_at = models.DateTimeField(null=True)
@@ -88,6 +89,12 @@ class Run(models.Model):
             models.Index(fields=["status", "-id"], name="run_by_status"),  # history by status; admission; the sweep
             models.Index(  # retention by age and count looks at what is final
                 fields=["finished_at"], condition=models.Q(finished_at__isnull=False), name="run_finished"
+            ),
+            models.Index(  # retention looks for children of what it deletes
+                fields=["parent"], condition=models.Q(parent__isnull=False), name="run_of_parent"
+            ),
+            models.Index(  # an environment's builds
+                fields=["environment"], condition=models.Q(kind="build"), name="run_builds"
             ),
             models.Index(  # the notification sweep
                 fields=["id"],

@@ -31,10 +31,11 @@ def admit(*, now: datetime) -> int:
 
 def claim(*, now: datetime) -> list[Run]:
     """Move as many queued runs as fit, oldest first, in one transaction; a second caller finds them gone."""
-    if not Run.objects.filter(status=Status.QUEUED).exists():
-        return []  # without the write lock: most rings find nothing
+    queued = set(Run.objects.filter(status=Status.QUEUED).order_by().values_list("kind", flat=True).distinct())
+    if not queued or (Kind.BUILD not in queued and _places() <= 0):
+        return []  # without the write lock: most rings find nothing to do
     with transaction.atomic():
-        runs = [*_builds(), *_scripts()]
+        runs = [*(_builds() if Kind.BUILD in queued else ()), *(_scripts() if Kind.SCRIPT in queued else ())]
         return [run for run in runs if _begin(run, now)]
 
 
@@ -42,18 +43,24 @@ def _builds() -> list[Run]:
     """The next build, outside the slots and one at a time."""
     if Run.objects.filter(kind=Kind.BUILD).under_way().exists():
         return []
-    return list(_queued(Kind.BUILD)[:1])
+    return list(_queued(Kind.BUILD).select_related("environment")[:1])
 
 
 def _scripts() -> list[Run]:
-    under_way = Run.objects.filter(kind=Kind.SCRIPT).under_way().count()
-    places = settings.MAX_CONCURRENT_RUNS - under_way
+    """The queued runs for which there is a place, a ready environment and some memory."""
+    places = _places()
     if places <= 0:
         return []
     if psutil.virtual_memory().available < MIN_AVAILABLE_MB * 2**20:
-        places = 0 if under_way else 1
+        places = 1 if places == settings.MAX_CONCURRENT_RUNS else 0
     ready = _queued(Kind.SCRIPT).filter(script__environment__state=Environment.State.READY)
-    return list(ready.select_related("script", "script__environment", "version")[:places])
+    related = ready.select_related("script", "script__environment", "version")
+    return list(related.defer("script__environment__lock", "script__environment__requirements")[:places])
+
+
+def _places() -> int:
+    places: int = settings.MAX_CONCURRENT_RUNS - Run.objects.filter(kind=Kind.SCRIPT).under_way().count()
+    return places
 
 
 def _queued(kind: Kind) -> RunQuerySet:

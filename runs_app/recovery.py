@@ -80,7 +80,7 @@ def _look_at(run: Run, now: datetime) -> None:
 
 def settle_all(*, now: datetime) -> None:
     """Settle every run under way: the answer to a bell."""
-    for run in Run.objects.under_way():
+    for run in Run.objects.under_way().select_related("script"):
         with _set_aside(run):
             settle(run, now=now)
 
@@ -97,8 +97,9 @@ def _set_aside(run: Run) -> Iterator[None]:
 def follow_up(*, now: datetime) -> None:
     """What an ended run or a written wish may have made possible: builds, failures for want of one, admission."""
     builds.sweep(now=now)
-    queueing.fail_without_environment(now=now)
-    queueing.admit(now=now)
+    if Run.objects.filter(status=Status.QUEUED).exists():
+        queueing.fail_without_environment(now=now)
+        queueing.admit(now=now)
 
 
 def at_start(*, now: datetime) -> None:
@@ -156,7 +157,7 @@ def _mark_running(run: Run, state: dict[str, Any] | None) -> bool:
     )
     if moved:
         run.status, run.started_at = Status.RUNNING, started_at
-        live.publish_pk(run.pk)
+        live.publish(run)
     return moved
 
 

@@ -1,4 +1,7 @@
-"""What django-q2's workers call; each body is one verb and takes far less than a second."""
+"""What django-q2's workers call; each body is one verb.
+
+Each admits first: a run that is queued while any task waits adds none of its own (`triggers.enqueue_admission`).
+"""
 
 from django.utils import timezone
 
@@ -14,10 +17,12 @@ def admit() -> None:
 
 def prune() -> None:
     """Apply retention to the history."""
+    admit()
     history.prune(now=timezone.now())
 
 
 def collect_environments() -> None:
     """Remove environments that nothing names any more."""
+    admit()
     in_use = Run.objects.active().exclude(environment=None).values_list("environment_id", flat=True)
     environments.garbage(timezone.now(), in_use={pk for pk in in_use if pk})

@@ -8,12 +8,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import django
-from asgiref.sync import ThreadSensitiveContext
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from channels.auth import AuthMiddlewareStack
 from channels.db import database_sync_to_async
 from channels.routing import URLRouter
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
+from django.http import HttpRequest, HttpResponseBase
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tempo_site.settings")
 django.setup(set_prefix=False)
@@ -33,7 +34,24 @@ FORBIDDEN = 4403
 # asgiref wants one thread an executor. Each has a count of the requests that use it now.
 _users = {ThreadPoolExecutor(1, f"request-{number}"): 0 for number in range(REQUEST_THREADS)}
 
-_django = ASGIHandler()
+
+class OneThreadHandler(ASGIHandler):
+    """Runs the middleware and the view of a request in one thread, one after the other.
+
+    Every middleware and view here is synchronous. Left to itself, ASGIHandler goes back to the event loop between any
+    two of them: measured 3 ms of 10 for a POST, and a quarter of the CPU.
+    """
+
+    def load_middleware(self, is_async: bool = False) -> None:
+        """Build the synchronous chain, whatever is asked for."""
+        super().load_middleware(is_async=False)
+
+    async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
+        """Pass the request through that chain in the thread of its context."""
+        return await sync_to_async(self.get_response, thread_sensitive=True)(request)
+
+
+_django = OneThreadHandler()
 _consumers = URLRouter(websocket_urlpatterns)
 
 

@@ -1,6 +1,7 @@
 """Log in, log out, the dashboard."""
 
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -17,7 +18,17 @@ LAST_RUNS = 10
 NEXT_DUE = 10
 LOGIN_RATE = "10/m"
 
-_login_page = LoginView.as_view(template_name="login.html", redirect_authenticated_user=True)
+
+def is_without_users() -> bool:
+    """Whether nobody could log in."""
+    return not User.objects.exists()
+
+
+_login_page = LoginView.as_view(
+    template_name="login.html",
+    redirect_authenticated_user=True,
+    extra_context={"is_without_users": is_without_users},  # the template asks after a failed try alone
+)
 _logout_page = LogoutView.as_view()
 
 

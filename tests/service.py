@@ -214,7 +214,7 @@ class Service:
 
 
 def _decode(content: bytes, kind: str) -> Any:
-    return json.loads(content) if "json" in kind else content.decode(errors="surrogateescape")
+    return json.loads(content) if content and "json" in kind else content.decode(errors="surrogateescape")
 
 
 def _parent_of(process: Path) -> int | None:

@@ -150,8 +150,8 @@ def test_a_session_whose_number_passed_on_is_spared(launcher: LauncherHarness, c
     with subprocess.Popen(
         ["/bin/sleep", "60"], start_new_session=True, preexec_fn=prctl.forbid_new_privileges
     ) as other:
-        state = {"script_pid": other.pid, "script_start": procs.start_time(other.pid), "boot_id": procs.boot_id()}
-        state |= {"runner_pid": 2**22, "runner_start": 1, **change}
+        true = {"script_pid": other.pid, "script_start": procs.start_time(other.pid), "boot_id": procs.boot_id()}
+        state = {**true, "runner_pid": 2**22, "runner_start": 1, **change}
         (launcher.path(folder) / "state.json").write_text(json.dumps(state))
         launcher.kill()
         launcher.start()

@@ -1,5 +1,7 @@
 """A run is born whole or not at all."""
 
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from runs_app import triggers
+from runs_app import tasks, triggers
 from runs_app.models import Run
 from runs_app.states import Kind, Reason, Status, Trigger
 from scripts_app import scripts
@@ -38,7 +40,7 @@ def test_row_and_queue_entry_are_one_transaction() -> None:
 
 def test_it_costs_few_queries(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     script = make_script()
-    with django_assert_num_queries(4):  # savepoint, run, queue row, release
+    with django_assert_num_queries(5):  # savepoint, run, is anything waiting, queue row, release
         triggers.start(script, trigger=Trigger.MANUAL, by="ann", now=timezone.now())
 
 
@@ -63,3 +65,26 @@ def test_a_script_without_environment_says_what_it_waits_for() -> None:
 def test_a_build_is_a_run_of_its_own_kind() -> None:
     environment = Environment.objects.create(python="3.12.1", interpreter="/usr/bin/python3")
     assert triggers.start_build(environment, now=timezone.now()).kind == Kind.BUILD
+
+
+def test_a_burst_of_runs_costs_one_task() -> None:
+    script = make_script()
+    for _ in range(5):
+        triggers.start(script, trigger=Trigger.MANUAL, by="ann", now=timezone.now())
+    assert (Run.objects.count(), OrmQ.objects.count()) == (5, 1)
+
+
+def test_a_task_that_was_taken_already_is_not_relied_on() -> None:
+    script = make_script()
+    triggers.start(script, trigger=Trigger.MANUAL, by="ann", now=timezone.now())
+    OrmQ.objects.update(lock=timezone.now() + timedelta(seconds=60))
+    triggers.start(script, trigger=Trigger.MANUAL, by="ann", now=timezone.now())
+    assert OrmQ.objects.count() == 2
+
+
+@pytest.mark.parametrize("task", [tasks.prune, tasks.collect_environments])
+def test_every_task_admits(task: Callable[[], None]) -> None:
+    run = start()
+    task()
+    run.refresh_from_db()
+    assert run.status == Status.STARTING

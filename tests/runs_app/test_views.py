@@ -193,6 +193,33 @@ def test_the_raw_log_is_what_the_script_wrote_byte_for_byte(user: Any, async_cli
     assert f"run-{run.pk}.log" in answer.headers["Content-Disposition"]
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("torn", [b"\0" * 100, b"\0" * 5_000_000, b"x\n-1 O F y\n\n1000 X F z\n"])
+def test_a_log_that_a_power_cut_tore_is_shown_around_the_tear(user: Any, async_client: Any, torn: bytes) -> None:
+    run = with_log(RECORDS + torn + b"1005 O F lost with it\n1006 O F after\n")
+
+    async def fetch() -> bytes:
+        await async_client.aforce_login(user)
+        answer = await async_client.get(f"/runs/{run.pk}/log")
+        return b"".join([chunk async for chunk in answer.streaming_content])
+
+    content = async_to_sync(fetch)()
+    assert content.startswith(b"hello\n") and content.endswith(b"after\n")
+    assert b"\0" not in content
+
+
+def test_a_page_that_polls_gets_to_the_end_of_a_torn_log(browser: Client) -> None:
+    stored = RECORDS + b"\0" * 1_000_000 + b"1005 O F lost with it\n1006 O F after\n"
+    run, offset, is_final = with_log(stored), 0, False
+    for _ in range(100):
+        answer = browser.get(reverse("run-output", args=[run.pk]), {"offset": offset}).content
+        head = json.loads(answer.partition(b"\n")[0])
+        offset, is_final = head["n"], head["final"]
+        if is_final:
+            break
+    assert (offset, is_final) == (len(stored), True)
+
+
 def test_output_comes_from_an_offset_with_a_header_line(browser: Client) -> None:
     run = with_log(RECORDS)
     offset = RECORDS.index(b"1002")

@@ -46,6 +46,11 @@ def fields_refused(client: Client, method: str, path: str, body: object) -> list
     return list(answer["error"]["fields"])
 
 
+@pytest.mark.parametrize("field", ["cron", "timezone", "overlap", "kind"])
+def test_half_a_character_is_refused_at_its_field(program: Client, field: str) -> None:
+    assert fields_refused(program, "POST", "/scripts/hello/schedules", {**NIGHTLY, field: "\ud800"}) == [field]
+
+
 def test_it_answers_with_the_whole_schedule(program: Client) -> None:
     answer = create(program, **NIGHTLY)
     next_at = answer.pop("next_at")

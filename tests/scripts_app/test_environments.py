@@ -159,7 +159,11 @@ def test_pythons_are_looked_for_and_requirements_read_outside_transactions(monke
     normalise, choose = requirements_text.normalise, interpreters.choose
 
     def note(act: Callable[[str], Any]) -> Callable[[str], Any]:
-        return lambda text: (within.append(connection.in_atomic_block), act(text))[1]
+        def noted(text: str) -> Any:
+            within.append(connection.in_atomic_block)
+            return act(text)
+
+        return noted
 
     monkeypatch.setattr(requirements_text, "normalise", note(normalise))
     monkeypatch.setattr(interpreters, "choose", note(choose))
@@ -367,8 +371,9 @@ def test_an_environment_of_a_run_under_way_is_kept() -> None:
 def test_a_folder_that_a_process_still_uses_is_kept(place: str) -> None:
     make_unused()
     home = str(paths.environments() / ("d" * 32))
-    argv, variables = (["/bin/sh", "-c", "read x", home], {}) if place == "command line" else (["/bin/cat"], home)
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, env={"VIRTUAL_ENV": variables} if variables else {}):
+    argv = ["/bin/sh", "-c", "read x", home] if place == "command line" else ["/bin/cat"]
+    variables = {"VIRTUAL_ENV": home} if place == "variables" else {}
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, env=variables):
         assert environments.garbage(now=timezone.now()) == 0
     assert environments.garbage(now=timezone.now()) == 1
 

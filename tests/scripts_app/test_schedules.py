@@ -191,6 +191,7 @@ def test_a_script_that_was_switched_off_meanwhile_is_not_armed(script: Script) -
 
 def test_arming_goes_by_what_is_stored(script: Script) -> None:
     schedule = save(script, kind="interval", every_s=10)
+    schedules.disarm(schedule)
     scripts.update(Script.objects.get(pk=script.pk), by=None, now=NOW, enabled=False)
     schedules.arm(schedule, now=NOW)
     assert Alarm.objects.count() == 0
@@ -198,6 +199,7 @@ def test_arming_goes_by_what_is_stored(script: Script) -> None:
 
 def test_a_deleted_schedule_is_not_armed(script: Script) -> None:
     schedule = save(script, kind="interval", every_s=10)
+    schedules.disarm(schedule)
     schedules.delete(stored(schedule))
     schedules.arm(schedule, now=NOW)
     assert Alarm.objects.count() == 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,36 @@ def test_a_module_imported_later_is_no_change() -> None:
 )
 def test_a_websocket_needs_a_page_of_the_same_host_and_port(origin: str, host: str, allowed: bool) -> None:
     assert asgi.is_same_origin({"origin": origin, "host": host}) is allowed
+
+
+@pytest.mark.parametrize("ended_first", [0, 1])
+def test_a_request_is_given_the_thread_that_fewest_use(monkeypatch: pytest.MonkeyPatch, ended_first: int) -> None:
+    threads = [ThreadPoolExecutor(1), ThreadPoolExecutor(1)]
+    monkeypatch.setattr(asgi, "_users", dict.fromkeys(threads, 0))
+
+    async def scene() -> list[int]:
+        gates = [asyncio.Event() for _ in range(4)]
+
+        async def page(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+            await gates[scope["number"]].wait()
+
+        monkeypatch.setattr(asgi, "_django", page)
+        requests = [asyncio.ensure_future(asgi._page({"number": number}, silent, silent)) for number in range(4)]
+        await asyncio.sleep(0)
+        crowded = [*asgi._users.values()]
+        gates[ended_first].set()
+        await requests[ended_first]
+        left = [*asgi._users.values()]
+        for gate in gates:
+            gate.set()
+        await asyncio.gather(*requests)
+        return [*crowded, *sorted(left), *asgi._users.values()]
+
+    assert asyncio.run(scene()) == [2, 2, 1, 2, 0, 0]
+
+
+async def silent(*_: Any) -> None:
+    """Receive or send nothing."""
 
 
 def answer_of_healthz() -> tuple[int, dict[str, Any]]:

@@ -40,6 +40,14 @@ def test_a_wrong_password_is_told_and_the_name_kept(client: Client, user: User) 
     assert "Please enter a correct username and password" in text and 'value="ann"' in text
 
 
+def test_without_any_user_a_failed_try_is_told_how_to_make_one(client: Client) -> None:
+    assert "manage.py createsuperuser" in client.post("/login/", BAD).content.decode()
+
+
+def test_where_there_are_users_a_failed_try_is_told_nothing_of_that(client: Client, user: User) -> None:
+    assert "createsuperuser" not in client.post("/login/", BAD).content.decode()
+
+
 def test_the_eleventh_attempt_in_a_minute_is_refused_even_with_the_right_password(client: Client, user: User) -> None:
     for _ in range(10):
         assert client.post("/login/", BAD).status_code == 200
