@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 WINDOW = 256 * 1024  # bytes under way to a page that has not acknowledged them
 LAST_WORD_S = 5.0  # how long the last acknowledgement is waited for
-LAST_OFFSET = 2**63 - 1  # of a file
+LAST_OFFSET = 2**53  # of a file
 SKIP_BEHIND = 1024 * 1024
 SKIP_TO_LAST = 128 * 1024
 
