@@ -32,8 +32,10 @@ from tempo_site.lib import paths, queue_wake
 logger = logging.getLogger(__name__)
 
 STOP = "STOP"  # django-q2's word to its workers and its monitor
+SERVE_TOGETHER = 20
 LOOK_S = 5.0  # the longest sleep of the ticker, so that a step of the clock is noticed
 SWEEP_S = 2.0
+IDLE_SWEEP_S = 5.0
 FACTS_S = 10.0
 SETTLE_TOGETHER_S = 0.01
 HOUSEKEEPING_S = 30.0
@@ -160,7 +162,7 @@ class Engine:
         housekeeping_at = 0.0
         while not self._stopping.is_set():
             self._tick.clear()
-            if scheduler.step(now=timezone.now()):
+            if self._serve_due_alarms():
                 continue
             self._seen["ticker"] = time.monotonic()  # behind the work: a pass that fails is not a pass
             if time.monotonic() >= housekeeping_at:
@@ -168,8 +170,16 @@ class Engine:
                 housekeeping_at = time.monotonic() + HOUSEKEEPING_S
             self._tick.wait(seconds_until(scheduler.next_alarm_at(), timezone.now()))
 
+    def _serve_due_alarms(self) -> int:
+        """Serve some alarms that are due together; their runs are admitted together behind them."""
+        served = 0
+        with queue_wake.held():
+            while served < SERVE_TOGETHER and scheduler.step(now=timezone.now()):
+                served += 1
+        return served
+
     def _run_settler(self) -> None:
-        """Settle at every bell; sweep and look after the house every two seconds."""
+        """Settle at every bell; sweep and look after the house every few seconds."""
         with bells.listen(bells.STATE) as bell:
             sweep_at = 0.0
             while not self._stopping.is_set():
@@ -188,19 +198,19 @@ class Engine:
                     recovery.settle_all(now=now)
                     recovery.follow_up(now=now)
                 if time.monotonic() >= sweep_at:
-                    self._sweep(timezone.now())
+                    is_busy = self._sweep(timezone.now())
                     self._seen["settler"] = time.monotonic()
-                    sweep_at = time.monotonic() + SWEEP_S
+                    sweep_at = time.monotonic() + (SWEEP_S if is_busy else IDLE_SWEEP_S)
             recovery.settle_all(now=timezone.now())
 
-    def _sweep(self, now: datetime) -> None:
-        """Look at what no bell was rung for; three short queries while nothing is going on."""
+    def _sweep(self, now: datetime) -> bool:
+        """Look at what no bell was rung for: a few short queries. Returns whether anything is going on."""
         if time.monotonic() >= self._facts_at:
             self._facts = {"database": database_fact(), "launcher": launcher_fact(), "disk": disk_fact()}
             self._facts_at = time.monotonic() + FACTS_S
-        recovery.sweep(now=now)
+        is_busy = recovery.sweep(now=now)
         recovery.follow_up(now=now)
-        history.fold_finished(now=now)
+        return history.fold_finished(now=now) > 0 or is_busy
 
     def _on_rearmed(self, **_: object) -> None:
         self._tick.set()

@@ -61,12 +61,17 @@ def _lose_without_folder(run: Run, now: datetime) -> bool:
     )
 
 
-def sweep(*, now: datetime) -> None:
-    """Look at every run under way; what was never claimed or not yet cancelled is asked for again."""
-    for run in Run.objects.under_way():
+def sweep(*, now: datetime) -> bool:
+    """Look at every run under way; what was never claimed or not yet cancelled is asked for again.
+
+    Returns whether any was under way.
+    """
+    runs = list(Run.objects.under_way())
+    for run in runs:
         with _set_aside(run):
             _look_at(run, now)
     execution.forget_ended()
+    return bool(runs)
 
 
 def _look_at(run: Run, now: datetime) -> None:

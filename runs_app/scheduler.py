@@ -56,7 +56,7 @@ def step(*, now: datetime) -> bool:
 
 def at_start(*, service_started_at: datetime, now: datetime) -> None:
     """Run what is to run at start-up, once for each start of the service (not of `web` alone)."""
-    for schedule in Schedule.objects.armed().filter(kind=Schedule.Kind.STARTUP).select_related("script__version"):
+    for schedule in Schedule.objects.armed().filter(kind=Schedule.Kind.STARTUP).select_related("script"):
         try:
             with transaction.atomic():
                 _start(schedule, service_started_at, Trigger.STARTUP, now)
@@ -66,7 +66,7 @@ def at_start(*, service_started_at: datetime, now: datetime) -> None:
 
 def _serve(alarm_pk: int, now: datetime) -> None:
     schedule = (
-        Schedule.objects.armed().select_related("alarm", "script__version").filter(alarm_id=alarm_pk).first()
+        Schedule.objects.armed().select_related("alarm", "script").filter(alarm_id=alarm_pk).first()
     )  # read within the write lock: nobody edits it between this and the new alarm
     if schedule is None or schedule.alarm is None:  # deleted, or switched off a moment ago
         Alarm.objects.filter(pk=alarm_pk).delete()

@@ -2,6 +2,8 @@
 
 import logging
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from django.db import DatabaseError, transaction
 from django_q.brokers.orm import ORM
@@ -13,9 +15,38 @@ POLL_S = 5.0  # the net below: a bell that was never rung costs this much, a run
 _bell = threading.Event()
 
 
+class _Held(threading.local):
+    """Whether this thread keeps its rings back, and whether it has one."""
+
+    depth = 0
+    is_due = False
+
+
+_held = _Held()
+
+
 def ring() -> None:
-    """Wake the pusher."""
-    _bell.set()
+    """Wake the pusher, or note that it is to be woken when this thread holds the bell."""
+    if _held.depth:
+        _held.is_due = True
+    else:
+        _bell.set()
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Ring once, behind the block, however often this thread rings within it.
+
+    A pusher that wakes in the middle of a batch of transactions contends with it for the write lock.
+    """
+    _held.depth += 1
+    try:
+        yield
+    finally:
+        _held.depth -= 1
+        if _held.is_due and not _held.depth:
+            _held.is_due = False
+            _bell.set()
 
 
 class WakingBroker(ORM):

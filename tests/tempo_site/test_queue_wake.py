@@ -109,3 +109,28 @@ def test_a_queue_that_cannot_be_read_does_not_end_the_pusher(monkeypatch: pytest
     monkeypatch.setattr(ORM, "dequeue", fail)
     monkeypatch.setattr(queue_wake, "POLL_S", 0.0)
     assert WakingBroker().dequeue() is None
+
+
+def test_a_batch_rings_once_behind_itself() -> None:
+    queue_wake._bell.clear()
+    with queue_wake.held():
+        queue_wake.ring()
+        queue_wake.ring()
+        assert not queue_wake._bell.is_set()
+    assert queue_wake._bell.is_set()
+
+
+def test_a_batch_without_a_ring_is_silent() -> None:
+    queue_wake._bell.clear()
+    with queue_wake.held():
+        pass
+    assert not queue_wake._bell.is_set()
+
+
+def test_other_threads_ring_through_a_batch() -> None:
+    queue_wake._bell.clear()
+    with queue_wake.held():
+        thread = threading.Thread(target=queue_wake.ring)
+        thread.start()
+        thread.join()
+        assert queue_wake._bell.is_set()
