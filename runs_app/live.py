@@ -131,12 +131,6 @@ def publish(run: Run) -> None:
     transaction.on_commit(lambda: _hand_to_loop(message))
 
 
-def publish_pk(pk: int) -> None:
-    """The same for a row that was changed by an UPDATE."""
-    if _loop is not None:
-        publish(Run.objects.select_related("script").get(pk=pk))
-
-
 def facts(run: Run) -> dict[str, Any]:
     """What an open page shows of a run that changes while it is open."""
     return {

@@ -96,14 +96,3 @@ def frame(run: Run, offset: int) -> bytes:
     is_last = run.is_final and following >= size(run)
     head = {"t": "o", "o": offset, "n": following, "status": run.status, "final": is_last}
     return json.dumps(head).encode() + b"\n" + data
-
-
-def tail_text(run: Run, limit: int = SLICE) -> str:
-    """The end of what the script wrote, as text for a page without JavaScript; at most `limit` stored bytes."""
-    begin = max(0, size(run) - limit)
-    data, _ = read_slice(run, begin, limit)
-    if begin:  # it began within a record
-        data = data[data.find(b"\n") + 1 :]
-    return b"".join(text + b"\n" if is_full else text for _, _, is_full, text in records(data)).decode(
-        "utf-8", "replace"
-    )

@@ -77,7 +77,7 @@ def test_a_slice_always_holds_a_whole_record() -> None:
 def test_without_a_log_there_is_nothing_and_no_error(content: bytes | None) -> None:
     run = run_with(content)
     assert output.read_slice(run, 0) == (b"", 0)
-    assert (output.size(run), output.tail_text(run), b"".join(output.script_bytes(run))) == (0, "", b"")
+    assert (output.size(run), b"".join(output.script_bytes(run))) == (0, b"")
 
 
 def test_a_run_that_never_began_has_no_log() -> None:
@@ -102,15 +102,3 @@ def test_what_the_script_wrote_comes_back_whole_when_it_is_longer_than_a_slice()
     chunks = list(output.script_bytes(run_with(stored)))
     assert b"".join(chunks) == b"".join(b"line %d\n" % number for number in range(count))
     assert len(chunks) > 1
-
-
-def test_the_tail_begins_with_a_whole_record() -> None:
-    run = run_with(STORED)
-    assert (
-        output.tail_text(run, limit=len(STORED) - 5)
-        == "caf\N{REPLACEMENT CHARACTER} \0\nCancelled\nhalf and half\n\nlast"
-    )
-
-
-def test_the_tail_of_a_short_log_is_all_of_it() -> None:
-    assert output.tail_text(run_with(b"1000 O F a\n1001 O P b\n")) == "a\nb"
