@@ -84,7 +84,7 @@ class Engine:
         OrmQ.objects.all().update(lock=now)  # what a dead predecessor had taken is free again
         housekeeping.ensure_schedules(now=now)
         recovery.at_start(now=now)
-        restore_copies()
+        versions.write_missing_copies()
         scheduler.at_start(service_started_at=service_started_at(), now=now)
         recovery.follow_up(now=now)
         schedules.rearmed.connect(self._on_rearmed)
@@ -221,14 +221,6 @@ class Engine:
     def _wake(self) -> None:
         with contextlib.suppress(BlockingIOError):
             os.write(self._wake_settler, b"x")
-
-
-def restore_copies() -> None:
-    """Write the readable copies of scripts that a full disk or a crash kept from being written; never fatal."""
-    try:
-        versions.write_missing_copies()
-    except OSError:
-        logger.warning("the readable copies of scripts could not be written", exc_info=True)
 
 
 def take_lock(*, wait_s: float) -> int:

@@ -63,6 +63,7 @@ def hand_over(run: Run, *, now: datetime) -> bool:
         logger.warning("run %s not handed over yet: %s", run.pk, error)
     else:
         _accepted[run.pk] = run.folder
+        _refused_since.pop(run.pk, None)
         return True
     return False
 
@@ -74,11 +75,13 @@ def was_accepted(run: Run) -> bool:
 
 def forget_ended() -> None:
     """Forget the orders of runs that are final; called by the sweep."""
-    if not _accepted:
+    # Noted before the rows are read: an order that another thread adds meanwhile must not be taken for an old one.
+    known = {*_accepted, *_refused_since}
+    if not known:
         return
-    under_way = set(Run.objects.under_way().values_list("pk", flat=True))
-    for pk in [pk for pk in _accepted if pk not in under_way]:
+    for pk in known.difference(Run.objects.under_way().values_list("pk", flat=True)):
         _accepted.pop(pk, None)
+        _refused_since.pop(pk, None)
 
 
 def _end_if_refused_for_long(run: Run, refusal: str, now: datetime) -> None:
@@ -86,7 +89,6 @@ def _end_if_refused_for_long(run: Run, refusal: str, now: datetime) -> None:
     since = _refused_since.setdefault(run.pk, time.monotonic())
     logger.warning("run %s was refused by the launcher: %s", run.pk, refusal)
     if time.monotonic() - since > REFUSED_FOR_LONG_S and not was_accepted(run):
-        _refused_since.pop(run.pk, None)
         ending.end(
             run, Status.FAILED, now=now, reason=Reason.COULD_NOT_START, message=f"The launcher refused: {refusal}"
         )

@@ -38,7 +38,8 @@ def settle(run: Run, *, now: datetime) -> bool:
         return run.status == Status.STARTING and _mark_running(run, _read_json(folder / "state.json"))
     if claim == execution.CLAIMED_BY_CANCEL:
         return ending.end(run, Status.CANCELLED, now=now, reason=Reason.USER)
-    return _lose(run, folder, now)
+    why = "Its supervisor was killed or the machine went down, so how it would have ended is not known."
+    return _lose(run, folder, why, now)
 
 
 def _has_lost_its_folder(run: Run, folder: Path) -> bool:
@@ -52,13 +53,8 @@ def _lose_without_folder(run: Run, now: datetime) -> bool:
     """Nothing can be recorded about it any more, so its processes are ended and the row says so."""
     with suppress(control.LauncherError):
         control.launcher.cancel(run.folder)
-    return ending.end(
-        run,
-        Status.LOST,
-        now=now,
-        reason=Reason.RESTART,
-        message="Its folder below runs/ was removed while it was under way, so how it ended is not known.",
-    )
+    why = "Its folder below runs/ was removed while it was under way, so how it ended is not known."
+    return _lose(run, paths.run_folder(run.folder), why, now)
 
 
 def sweep(*, now: datetime) -> bool:
@@ -189,17 +185,17 @@ def _conclude(run: Run, verdict: dict[str, Any], now: datetime) -> bool:
     )
 
 
-def _lose(run: Run, folder: Path, now: datetime) -> bool:
-    """Its runner is gone and left no verdict: nobody can say how it ended, and it is never run again by itself."""
+def _lose(run: Run, folder: Path, why: str, now: datetime) -> bool:
+    """It left no verdict: nobody can say how it ended, and it is never run again by itself."""
     log = folder / "output.log"
     state = _read_json(folder / "state.json") or {}
-    started_at = _moment(state["started_at"]) if "started_at" in state else None
+    started_at = _moment(state["started_at"]) if "started_at" in state else run.started_at
     return ending.end(
         run,
         Status.LOST,
         now=now,
         reason=Reason.RESTART,
-        message="Its supervisor was killed or the machine went down, so how it would have ended is not known.",
+        message=why,
         started_at=started_at,
         late_ms=late_ms(run, started_at),
         log_bytes=log.stat().st_size if log.exists() else 0,

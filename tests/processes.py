@@ -49,18 +49,9 @@ def runner_of(service: Service, run_id: int) -> int:
     return int(json.loads(state.read_bytes())["runner_pid"])
 
 
-def web_of(service: Service) -> int:
-    """The web process; waits for one that is being restarted. A runner bears the launcher's own command line."""
-
-    def find() -> int | None:
-        return next((pid for pid, command in service.children() if _is_web(command)), None)
-
-    return wait_for(find, what="the web process")
-
-
 def kill_launcher(service: Service) -> None:
     """Kill the launcher alone, and wait until `web` has followed it."""
-    web = web_of(service)
+    web = service.web_pid()
     service.stop(signal.SIGKILL)
     wait_for(lambda: not is_running(web), what="the end of web")
 
@@ -83,10 +74,6 @@ def is_running(pid: int) -> bool:
     """Whether a process is there, and no zombie."""
     process = procs.read(pid)
     return process is not None and process.state not in procs.ENDED
-
-
-def _is_web(command: str) -> bool:
-    return "manage.py web" in command and "launcher" not in command
 
 
 def _with_variable(name: str, value: str) -> set[int]:

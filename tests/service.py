@@ -71,6 +71,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def is_web(command: str) -> bool:
+    """Whether a command line is the web process's; a runner bears its launcher's, which ends in the same words."""
+    return "manage.py web" in command and "launcher" not in command
+
+
 class Service:
     """One running Tempo; a context manager that leaves nothing behind."""
 
@@ -160,11 +165,7 @@ class Service:
         """The web process; waits for one that is being restarted."""
 
         def find() -> int | None:
-            # A runner is a fork of the launcher and bears its command line, which ends with web's.
-            found = (
-                pid for pid, command in self.children() if "manage.py web" in command and "launcher" not in command
-            )
-            return next(found, None)
+            return next((pid for pid, command in self.children() if is_web(command)), None)
 
         return wait_for(find, what="the web process")
 

@@ -150,7 +150,7 @@ class Chaos:
         begin = time.monotonic()
         for at in moments:
             time.sleep(max(0.0, begin + at - time.monotonic()))
-            os.kill(processes.web_of(self.service), signal.SIGKILL)
+            os.kill(self.service.web_pid(), signal.SIGKILL)
         time.sleep(max(0.0, begin + CHAOS_S - time.monotonic()))
         self.service.wait_until_healthy()
         assert self.service.log.read_text().count("web exited signal=SIGKILL") == KILLS

@@ -14,7 +14,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection
 
-from tests import processes, viewer
+from tests import viewer
 from tests.service import PASSWORD, Service, wait_for
 from tests.viewer import Viewer
 
@@ -219,7 +219,7 @@ def test_a_viewer_goes_on_where_it_was_when_web_was_killed(running: Service) -> 
     thread = threading.Thread(target=watching.watch)
     thread.start()
     wait_for(lambda: watching.offset > 1000, what="some output")
-    os.kill(processes.web_of(running), signal.SIGKILL)
+    os.kill(running.web_pid(), signal.SIGKILL)
     wait_for(lambda: watching.connections > 1, what="the viewer to come back")
     before = watching.offset
     wait_for(lambda: watching.offset > before, what="more output")

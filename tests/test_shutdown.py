@@ -214,5 +214,5 @@ def test_a_start_behind_a_killed_launcher_leaves_no_orphan_of_it(brisk: Service)
 
 def test_the_terminal_s_ctrl_c_reaches_the_launcher_alone(service: Service) -> None:
     runner = processes.runner_of(service, start(service, service.make_script("Talker", TALKER)))
-    groups = {os.getpgid(pid) for pid in (processes.web_of(service), runner)}
+    groups = {os.getpgid(pid) for pid in (service.web_pid(), runner)}
     assert os.getpgid(service.launcher_pid) not in groups

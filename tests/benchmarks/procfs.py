@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.service import Service
+from tests.service import Service, is_web
 
 PROC = Path("/proc")
 
@@ -13,7 +13,7 @@ def tree(service: Service) -> dict[int, str]:
     pending = [service.launcher_pid]
     while pending:
         for pid, command in service.children(pending.pop()):
-            found[pid] = "web" if "manage.py web" in command else command
+            found[pid] = "web" if is_web(command) else command
             pending.append(pid)
     return found
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from runs_app import builds, control, execution, queueing, recovery
 from runs_app.launcher import locks
-from runs_app.models import Run
+from runs_app.models import Run, RunQuerySet
 from runs_app.signals import run_finished
 from runs_app.states import Kind, Reason, Status, Trigger
 from scripts_app import environments, scripts
@@ -349,3 +349,22 @@ def test_a_run_of_a_deleted_script_does_not_wait_for_ever() -> None:
     queueing.fail_without_environment(now=timezone.now())
     run.refresh_from_db()
     assert run.status == Status.FAILED
+
+
+def test_an_order_is_forgotten_with_its_run_and_not_before(launcher: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended, _ = under_way()
+    going, _ = under_way(folder="2026-11/2-abcdef12")
+    late, _ = under_way(folder="2026-11/3-abcdef12")
+    for run in (ended, going):
+        execution.hand_over(run, now=timezone.now())
+    execution.cancel(ended, by="ann", now=timezone.now())
+    honest = RunQuerySet.under_way
+
+    def under_way_while_another_thread_hands_over(rows: RunQuerySet) -> RunQuerySet:
+        found = honest(rows).exclude(pk=late.pk)  # read before that one was admitted
+        execution.hand_over(late, now=timezone.now())
+        return found
+
+    monkeypatch.setattr(RunQuerySet, "under_way", under_way_while_another_thread_hands_over)
+    execution.forget_ended()
+    assert [execution.was_accepted(run) for run in (ended, going, late)] == [False, True, True]
