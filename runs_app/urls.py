@@ -2,12 +2,12 @@
 
 from django.urls import path
 
-from runs_app import views
+from runs_app.views import detail, lists
 
 urlpatterns = [
-    path("runs/", views.run_list, name="run-list"),
-    path("runs/<int:pk>/", views.run_detail, name="run-detail"),
-    path("runs/<int:pk>/cancel", views.run_cancel, name="run-cancel"),
-    path("runs/<int:pk>/log", views.run_log, name="run-log"),
-    path("runs/<int:pk>/output", views.run_output, name="run-output"),
+    path("runs/", lists.run_list, name="run-list"),
+    path("runs/<int:pk>/", detail.run_detail, name="run-detail"),
+    path("runs/<int:pk>/cancel", detail.run_cancel, name="run-cancel"),
+    path("runs/<int:pk>/log", detail.run_log, name="run-log"),
+    path("runs/<int:pk>/output", detail.run_output, name="run-output"),
 ]

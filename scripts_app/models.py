@@ -95,6 +95,9 @@ class Script(models.Model):
     )
     cpu_s = models.PositiveIntegerField(default=0, help_text="CPU seconds; 0 = no limit.")
     processes = models.PositiveIntegerField(default=64, validators=[MinValueValidator(1)])
+    revision = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Counts every change of its text, draft or version."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     deleted_at = models.DateTimeField(null=True, editable=False)
@@ -126,6 +129,20 @@ class Version(models.Model):
 
     def __str__(self) -> str:
         return f"v{self.number}"
+
+
+class Draft(models.Model):
+    """Text of a script that is not a version yet; there is at most one, shared by all who edit it."""
+
+    script = models.OneToOneField(Script, models.CASCADE, related_name="draft")
+    code = models.TextField(blank=True)
+    requirements = models.TextField(blank=True)
+    python_version = models.CharField(max_length=10, blank=True, default=DEFAULT_PYTHON)
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True)
+    saved_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"draft of {self.script}"
 
 
 class ScheduleQuerySet(models.QuerySet["Schedule"]):

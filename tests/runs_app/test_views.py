@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from runs_app.models import Run
 from runs_app.states import Kind, Reason, Status, Trigger
-from runs_app.views import PAGE, TAIL
+from runs_app.views.detail import TAIL
+from runs_app.views.lists import PAGE
 from tempo_site.lib import paths
 from tests.factories import make_run, make_script
 

@@ -1,4 +1,4 @@
-"""Pages of runs: the history, one run with its console, its raw log, and what a page polls without WebSockets."""
+"""One run: its page with the console, its raw log, and what the page asks for while it is open."""
 
 import json
 import re
@@ -6,23 +6,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from runs_app import execution, finding, history, output
+from runs_app import execution, finding, output
 from runs_app.models import Run
 from runs_app.states import Kind, Reason, Status
-from scripts_app.models import Script
 from tempo_site import auth
 
-PAGE = 50
 TAIL = 64 * 1024  # stored bytes that a page carries from the start
 TEXT = "text/plain; charset=utf-8"
-STATUSES = [("", "Any"), *((each.value, each.label.lower()) for each in Status)]
 STREAMS = {"E": "stderr", "S": "system"}  # stdout is the rule and bears no mark
 _CONTROL_SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
@@ -50,48 +46,6 @@ class Console:
     lines: list[Line]
     is_complete: bool
     state: str
-
-
-class FilterForm(forms.Form):
-    """Which runs a list shows."""
-
-    script = forms.ChoiceField(required=False)
-    status = forms.ChoiceField(required=False, choices=STATUSES)
-    kind = forms.ChoiceField(
-        required=False,
-        choices=[("", "Scripts"), (Kind.BUILD.value, "Environments"), ("all", "Both")],
-    )
-    before = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        scripts = Script.objects.present().values_list("slug", "name")
-        self.fields["script"].choices = [("", "All"), *scripts]  # type: ignore[attr-defined]  # a ChoiceField, as above
-
-
-@require_safe
-def run_list(request: HttpRequest) -> HttpResponse:
-    """Newest first; `?script=`, `?status=`, `?kind=` and `?before=<id>` in the address."""
-    form = FilterForm(request.GET)
-    form.is_valid()  # what cannot be read filters nothing, and says so at its field
-    chosen = {name: value for name, value in form.cleaned_data.items() if value}
-    before = chosen.pop("before", None)
-    kinds = {"all": "", "": Kind.SCRIPT}
-    kind = kinds.get(chosen.get("kind", ""), Kind.BUILD)
-    filters = {**chosen, "kind": kind}
-    runs = history.page(before=before, limit=PAGE + 1, **filters)
-    query = request.GET.copy()
-    query.pop("before", None)
-    context = {
-        "now": timezone.now(),
-        "form": form,
-        "runs": runs[:PAGE],
-        "older": runs[PAGE - 1].pk if len(runs) > PAGE else None,
-        "before": before,
-        "query": query.urlencode(),
-        "is_filtered": bool(chosen),
-    }
-    return render(request, "runs/list.html", context)
 
 
 @require_safe

@@ -1,0 +1,62 @@
+"""The few files that pages take from Python packages: the code editor and htmx, without the megabytes beside them."""
+
+from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from django.contrib.staticfiles.finders import BaseFinder
+from django.core.files.storage import FileSystemStorage, Storage
+
+# Their packages are not imported and not in INSTALLED_APPS: only these files are wanted.
+FOLDERS = {
+    "django_ace/static/django_ace/ace": (
+        "ace.js",
+        "ext-searchbox.js",
+        "mode-python.js",
+        "mode-text.js",
+        "css/ace.css",
+        "css/main-*.png",
+        "css/main-*.svg",
+        "css/github_light_default-*.png",
+        "css/one_dark-*.png",
+        "css/theme/github_light_default.css",
+        "css/theme/one_dark.css",
+        "theme-github_light_default.js",
+        "theme-one_dark.js",
+    ),
+    "django_htmx/static/django_htmx": ("htmx-2.min.js",),
+}
+
+
+class PackagedFilesFinder(BaseFinder):
+    """Offers them to `{% static %}` under the name of their innermost folder: `ace/ace.js`, `django_htmx/...`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.storages = {name: _storage(name) for name in FOLDERS}
+
+    def find(self, path: str, find_all: bool = False, **kwargs: Any) -> Any:
+        """Return where a file lies, or [] (Django's own answer for "nowhere")."""
+        for name, storage in self.list([]):
+            if f"{storage.prefix}/{name}" == path:  # type: ignore[attr-defined]  # staticfiles sets it on any storage
+                found = storage.path(name)
+                return [found] if find_all else found
+        return []
+
+    def list(self, ignore_patterns: Iterable[str] | None) -> Iterator[tuple[str, Storage]]:
+        """Yield (name within the storage, storage) of each file."""
+        for folder, patterns in FOLDERS.items():
+            storage = self.storages[folder]
+            for pattern in patterns:
+                for path in sorted(Path(storage.location).glob(pattern)):
+                    yield str(path.relative_to(storage.location)), storage
+
+
+def _storage(folder: str) -> FileSystemStorage:
+    package, _, rest = folder.partition("/")
+    spec = find_spec(package)  # finds without importing
+    assert spec and spec.origin, f"the package {package} is not installed"
+    storage = FileSystemStorage(location=Path(spec.origin).parent / rest)
+    storage.prefix = folder.rpartition("/")[2]  # type: ignore[attr-defined]
+    return storage
