@@ -48,7 +48,7 @@ def collect_static(say: Say) -> None:
     digest = hashlib.sha256("\n".join(sorted(_static_sources())).encode()).hexdigest()
     if settings.DEBUG or (stamp.is_file() and stamp.read_text() == digest):
         return
-    call_command("collectstatic", verbosity=0, interactive=False, clear=True)
+    call_command("collectstatic", verbosity=0, interactive=False)  # old ones stay: open pages may still ask for them
     files.write_atomic(stamp, digest)
     say("Static files are collected.")
 

@@ -1,0 +1,51 @@
+"""Files that pages take from Python packages."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.contrib.staticfiles import finders
+
+from tempo_site.lib.packaged_files import FOLDERS, PackagedFilesFinder
+from tests.service import ROOT, environment
+
+IMPORT = re.compile(r'(?:from|import)\s*"(\./[^"]+)"')
+
+
+@pytest.mark.parametrize("name", ["ace/ace.js", "ace/css/theme/one_dark.css", "django_htmx/htmx-2.min.js"])
+def test_a_page_finds_them_by_the_name_of_their_folder(name: str) -> None:
+    found = finders.find(name)
+    assert isinstance(found, str) and Path(found).is_file()
+
+
+def test_what_is_not_on_the_list_is_not_offered() -> None:
+    assert finders.find("ace/mode-haxe.js") is None
+    assert finders.find("django_htmx/htmx-4.js") is None
+
+
+def test_every_name_on_the_list_is_still_in_its_package() -> None:
+    finder = PackagedFilesFinder()
+    for folder, patterns in FOLDERS.items():
+        location = Path(finder.storages[folder].location)
+        assert [pattern for pattern in patterns if not any(location.glob(pattern))] == []
+
+
+def test_their_packages_are_not_loaded() -> None:
+    code = "import sys, django; django.setup(); print([n for n in sys.modules if n in ('django_ace', 'django_htmx')])"
+    env = {**environment(Path("/nonexistent")), "DJANGO_SETTINGS_MODULE": "tempo_site.settings"}
+    done = subprocess.run([sys.executable, "-c", code], env=env, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.slow
+def test_modules_import_each_other_by_their_hashed_names(prepared: Path) -> None:
+    """`prepared` has collected the static files as a real start does."""
+    collected = ROOT / "staticfiles"
+    names = json.loads((collected / "staticfiles.json").read_text())["paths"]
+    modules = [hashed for name, hashed in names.items() if name.startswith("js/")]
+    imported = {name for module in modules for name in IMPORT.findall((collected / module).read_text())}
+    assert imported, "no module imports another: the pattern is wrong"
+    assert {f"js/{name.removeprefix('./')}" for name in imported} <= set(names.values())
