@@ -4,7 +4,7 @@ PORT ?= 8000
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run dev test lint bench setup setup-dev format
+.PHONY: run dev test lint bench screenshots setup setup-dev format
 
 run: .venv/.ready
 	@exec $(BIN)/python manage.py serve --host $(HOST) --port $(PORT)
@@ -26,6 +26,9 @@ format: .venv/.ready-dev
 
 bench: .venv/.ready-dev
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+screenshots: .venv/.ready-dev
+	$(BIN)/python -m tests.screenshots $(ARGS)
 
 setup: .venv/.ready
 setup-dev: .venv/.ready-dev

@@ -1,58 +1,97 @@
-"""Admin of runs: history to look at, and cancel."""
+"""Admin of runs: history to look at, the output beside it, cancel and run again."""
+
+from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from runs_app import execution
+from runs_app import execution, triggers
+from runs_app.history import LONG_TEXTS
 from runs_app.models import Run
-from tempo_site.adminsite import ReadOnlyAdmin
+from runs_app.states import Trigger
+from runs_app.views import detail
+from tempo_site import auth
+from tempo_site.adminrows import ReadOnlyAdmin, chip
 
 
 @admin.register(Run)
 class RunAdmin(ReadOnlyAdmin):
-    """Runs are written by the machine; a person may cancel one."""
+    """Runs are written by the machine; a person may cancel one, or run its script again."""
 
+    acts = ("cancel", "again")
     actions = ("cancel_selected",)
-    list_display = (
-        "id",
-        "subject",
-        "status",
-        "reason",
-        "trigger",
-        "by",
-        "created_at",
-        "duration_s",
-        "exit_code",
-        "page",
-    )
+    change_form_template = "admin/runs_app/run/change_form.html"
+    list_display = ("number", "subject", "state", "reason", "trigger", "by", "created_at", "duration", "exit_code")
     list_filter = ("status", "kind", "trigger")
     list_select_related = ("script", "environment")
-    list_per_page = 50
     search_fields = ("script__name", "by")
     show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
+        """Without the long texts of what they ran."""
+        rows = super().get_queryset(request).select_related("script", "schedule", "version", "environment")
+        return rows.defer(*LONG_TEXTS)
+
+    @admin.display(description="run", ordering="id")
+    def number(self, run: Run) -> str:
+        """As it is called everywhere."""
+        return f"#{run.pk}"
 
     @admin.display(description="of")
     def subject(self, run: Run) -> str:
         """The script, or the environment it built."""
         return str(run.script or run.environment or "-")
 
-    @admin.display(description="page")
-    def page(self, run: Run) -> SafeString:
-        """Its page, with the output."""
-        return format_html('<a href="{}">open</a>', reverse("run-detail", args=[run.pk]))
+    @admin.display(description="status", ordering="status")
+    def state(self, run: Run) -> SafeString:
+        """As a chip."""
+        return chip(run.status, run.get_status_display())
 
-    @admin.action(description="Cancel selected runs", permissions=["cancel"])
-    def cancel_selected(self, request: HttpRequest, rows: QuerySet[Run]) -> None:
+    @admin.display(description="seconds", ordering="duration_s")
+    def duration(self, run: Run) -> str:
+        """Rounded: a list is to be read."""
+        return "-" if run.duration_s is None else f"{run.duration_s:.1f}"
+
+    def view_on_site(self, obj: Run) -> str:
+        """Its page outside of the admin."""
+        return reverse("run-detail", args=[obj.pk])
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """With the facts and the output of the run's own page."""
+        run: Run = context["original"]
+        beside = {"run": run, **detail.facts(run), "console": detail.console(run)}
+        return super().render_change_form(request, {**context, **beside}, *args, **kwargs)
+
+    def do_cancel(self, request: auth.SignedInRequest, run: Run) -> None:
+        """Cancel it, wherever it stands."""
+        if execution.cancel(run, by=request.user.get_username(), now=timezone.now()):
+            self.message_user(request, f"Cancelling {run}.", messages.SUCCESS)
+        else:
+            self.message_user(request, f"{run} had ended already.", messages.INFO)
+
+    def do_again(self, request: auth.SignedInRequest, run: Run) -> HttpResponse | None:
+        """Start another run of its script and go to it."""
+        if run.script is None:
+            self.message_user(request, f"{run} built an environment: rebuild it from a script.", messages.ERROR)
+            return None
+        by, now = request.user.get_username(), timezone.now()
+        try:
+            other = triggers.start(run.script, trigger=Trigger.ADMIN, by=by, now=now, params=run.params)
+        except triggers.Refused as refusal:
+            self.message_user(request, str(refusal), messages.ERROR)
+            return None
+        return redirect("admin:runs_app_run_change", other.pk)
+
+    @admin.action(description="Cancel selected runs")
+    def cancel_selected(self, request: auth.SignedInRequest, rows: QuerySet[Run]) -> None:
         """Cancel what has not ended."""
         now, by = timezone.now(), request.user.get_username()
         cancelled = sum(execution.cancel(run, by=by, now=now) for run in rows)
-        self.message_user(request, f"Cancelling {cancelled} of {len(rows)}: the others had ended.", messages.SUCCESS)
-
-    def has_cancel_permission(self, request: HttpRequest) -> bool:
-        """Whoever could change runs, if anybody might."""
-        return request.user.has_perm("runs_app.change_run")
+        ended = len(rows) - cancelled
+        rest = f": {ended} had ended" if ended else ""
+        self.message_user(request, f"Cancelling {cancelled} of {len(rows)}{rest}.", messages.SUCCESS)

@@ -4,7 +4,7 @@ import json
 import logging
 import shutil
 import struct
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,16 +28,24 @@ LONG_TEXTS = ("version__code", "version__requirements", "environment__lock", "en
 
 
 def page(
-    *, before: int | None = None, limit: int = 50, script: str = "", status: str = "", kind: str = Kind.SCRIPT
+    *,
+    before: int | None = None,
+    limit: int = 50,
+    script: str = "",
+    status: str | Collection[str] = "",
+    kind: str = Kind.SCRIPT,
+    trigger: str = "",
+    since: datetime | None = None,
 ) -> list[Run]:
-    """Return runs newest first, below id `before`; `kind=""` takes scripts and builds. One query, whatever the size."""
+    """Return runs newest first, below id `before`; `kind=""` takes scripts and builds. One query, whatever the size.
+
+    `status` may name several; `since` is the earliest moment at which a run was asked for.
+    """
     rows = Run.objects.newest_first(before=before)
-    if kind:
-        rows = rows.filter(kind=kind)
-    if script:
-        rows = rows.filter(script__slug=script)
     if status:
-        rows = rows.filter(status=status)
+        rows = rows.filter(status__in=[status] if isinstance(status, str) else status)
+    wanted = {"kind": kind, "script__slug": script, "trigger": trigger, "created_at__gte": since}
+    rows = rows.filter(**{name: value for name, value in wanted.items() if value})
     related = rows.select_related("script", "schedule", "version", "environment")
     return list(related.defer(*LONG_TEXTS)[:limit])
 

@@ -10,4 +10,5 @@ urlpatterns = [
     path("runs/<int:pk>/cancel", detail.run_cancel, name="run-cancel"),
     path("runs/<int:pk>/log", detail.run_log, name="run-log"),
     path("runs/<int:pk>/output", detail.run_output, name="run-output"),
+    path("runs/<int:pk>/lines", detail.run_lines, name="run-lines"),
 ]

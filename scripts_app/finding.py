@@ -1,5 +1,6 @@
 """Scripts and schedules by what an address names them with, for every door alike."""
 
+from django.db.models import OuterRef, Subquery
 from django.http import Http404
 
 from scripts_app.models import Schedule, Script, ScriptQuerySet
@@ -13,8 +14,10 @@ def scripts() -> ScriptQuerySet:
 
 
 def script(slug: str) -> Script:
-    """Return a script that was not deleted. Raises Http404."""
-    found = scripts().filter(slug=slug).first()
+    """Return a script that was not deleted, with `next_at`, its next due moment or None. Raises Http404."""
+    due = Schedule.objects.armed().filter(script=OuterRef("pk"), alarm__next_run__isnull=False)
+    next_at = Subquery(due.order_by("alarm__next_run").values("alarm__next_run")[:1])
+    found = scripts().annotate(next_at=next_at).filter(slug=slug).first()
     if found is None:
         raise Http404(f"There is no script `{slug[:80]}`.")
     return found

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -31,6 +32,15 @@ def normalise(text: str) -> str:
         sentence = f"`requirements` has {len(lines):,} lines; {MAX_LINES} is the most"
         raise ScriptError(f"{sentence}\nhint: list what the code imports, the rest is found", field="requirements")
     return "\n".join(sorted({_normal_form(number, line) for number, line in lines}))
+
+
+def refused_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield number and reason of every line that `normalise` would refuse, of the first 500."""
+    for number, line in islice(_lines(text), MAX_LINES):
+        try:
+            _normal_form(number, line)
+        except ScriptError as refusal:
+            yield number, str(refusal).removeprefix(f"line {number}: ")
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:

@@ -42,16 +42,32 @@ def save(schedule: Schedule, *, now: datetime) -> Schedule:
     with transaction.atomic():
         stored = _stored(schedule)
         schedule.script = _present_script(schedule)
-        _set_anchor(schedule, stored, now)
-        timing.check(schedule.timing)
-        is_new_rhythm = stored is None or any(stored[name] != getattr(schedule, name) for name in _RHYTHM)
-        if is_new_rhythm:
-            _refuse_the_past(schedule, now)
+        is_new_rhythm = _check_rhythm(schedule, stored, now)
         schedule.message = ""
         schedule.alarm_id = stored["alarm"] if stored else None  # the ticker may have changed it meanwhile
         schedule.save()
         _arm_if_needed(schedule, now=now, again=is_new_rhythm)
     return schedule
+
+
+def check(schedule: Schedule, *, now: datetime) -> None:
+    """Raise TimingError for what save() would refuse, and store nothing; the schedule at hand is left as save() would.
+
+    For previews: they cannot promise what a save then refuses.
+    """
+    _check_choices(schedule)
+    _clear_other_kinds(schedule)
+    _check_rhythm(schedule, _stored(schedule), now)
+
+
+def _check_rhythm(schedule: Schedule, stored: dict[str, Any] | None, now: datetime) -> bool:
+    """Give an interval its grid and refuse what can never be due; returns whether the rhythm is a new one."""
+    _set_anchor(schedule, stored, now)
+    timing.check(schedule.timing)
+    is_new = stored is None or any(stored[name] != getattr(schedule, name) for name in _RHYTHM)
+    if is_new:
+        _refuse_the_past(schedule, now)
+    return is_new
 
 
 def _stored(schedule: Schedule) -> dict[str, Any] | None:

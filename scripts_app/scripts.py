@@ -9,8 +9,8 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from scripts_app import schedules, validation, versions
-from scripts_app.models import Folder, Script
+from scripts_app import drafts, schedules, validation, versions
+from scripts_app.models import Draft, Folder, Script
 from scripts_app.validation import ScriptError as ScriptError  # doors catch `scripts.ScriptError`
 from tempo_site.lib import words
 
@@ -48,11 +48,12 @@ def create(
     return script
 
 
-def update(script: Script, *, by: User | None, now: datetime, **changes: object) -> Script:
+def update(script: Script, *, by: User | None, now: datetime, based_on: int | None = None, **changes: object) -> Script:
     """Change a script; other code, requirements or Python version make a new Version. Unnamed fields stay as stored.
 
     Names: name folder description tags enabled code requirements python_version timeout_s memory_mb cpu_s processes.
-    Raises ScriptError for other names and for what cannot be saved; nothing is stored then.
+    `based_on` is the revision a text was made from: with it the draft has been seen and ends, or drafts.Conflict is
+    raised. Raises ScriptError for other names and for what cannot be saved. Nothing is stored after a refusal.
     """
     _refuse_unknown(changes.keys() - CHANGEABLE)
     new: dict[str, Any] = {name: changes.pop(name) for name in versions.FIELDS if name in changes}
@@ -67,10 +68,21 @@ def update(script: Script, *, by: User | None, now: datetime, **changes: object)
         if content:
             if _fields(script) != before:  # another save came between; it has asked the Pythons, so no process starts
                 content = versions.check(**_fields(script) | new)
-            versions.save(script, content, author=by, now=now)
+            _save_text(script, content, by=by, now=now, based_on=based_on)
         if "enabled" in changes:
             schedules.rearm(script, now=now)
     return script
+
+
+def _save_text(
+    script: Script, content: versions.Content, *, by: User | None, now: datetime, based_on: int | None
+) -> None:
+    """Make a version and end the draft. Text that a version says already is no conflict and leaves an unseen draft."""
+    is_new = content.fields != _fields(script)
+    if is_new or (based_on is not None and Draft.objects.filter(script=script).exists()):
+        drafts.settle(script, content.fields, based_on=based_on)
+    versions.save(script, content, author=by, now=now)
+    script.refresh_from_db(fields=["revision"])
 
 
 def delete(script: Script, *, now: datetime) -> None:

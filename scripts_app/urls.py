@@ -2,18 +2,25 @@
 
 from django.urls import path
 
-from scripts_app.views import lists, schedules, script
+from scripts_app.views import lists, runs, schedules, script, settings, versions
 
 urlpatterns = [
     path("scripts/", lists.script_list, name="script-list"),
-    path("new-script/", script.script_new, name="script-new"),  # outside of scripts/: a script may be called "new"
+    path("new-script/", settings.script_new, name="script-new"),  # outside of scripts/: a script may be called "new"
     path("scripts/<slug:slug>/", script.script_detail, name="script-detail"),
-    path("scripts/<slug:slug>/edit/", script.script_edit, name="script-edit"),
     path("scripts/<slug:slug>/run/", script.script_run, name="script-run"),
     path("scripts/<slug:slug>/switch/", script.script_switch, name="script-switch"),
     path("scripts/<slug:slug>/rebuild/", script.script_rebuild, name="script-rebuild"),
-    path("scripts/<slug:slug>/delete/", script.script_delete, name="script-delete"),
+    path("scripts/<slug:slug>/draft/discard/", script.script_draft_discard, name="script-draft-discard"),
+    path("scripts/<slug:slug>/schedule/", schedules.script_schedule, name="script-schedule"),
     path("scripts/<slug:slug>/schedules/new/", schedules.schedule_new, name="schedule-new"),
     path("scripts/<slug:slug>/schedules/<int:pk>/edit/", schedules.schedule_edit, name="schedule-edit"),
+    path("scripts/<slug:slug>/schedules/<int:pk>/switch/", schedules.schedule_switch, name="schedule-switch"),
     path("scripts/<slug:slug>/schedules/<int:pk>/delete/", schedules.schedule_delete, name="schedule-delete"),
+    path("scripts/<slug:slug>/runs/", runs.script_runs, name="script-runs"),
+    path("scripts/<slug:slug>/versions/", versions.script_versions, name="script-versions"),
+    path("scripts/<slug:slug>/versions/<int:number>/", versions.version_detail, name="version-detail"),
+    path("scripts/<slug:slug>/settings/", settings.script_settings, name="script-settings"),
+    path("scripts/<slug:slug>/delete/", settings.script_delete, name="script-delete"),
+    path("schedule-preview/", schedules.schedule_preview, name="schedule-preview"),
 ]

@@ -60,16 +60,28 @@ def check(*, code: str, requirements: str, python_version: str) -> Content:
 
     Raises ScriptError: code over 1 MB or with NULs, a requirement that is refused, a Python that is not there.
     """
-    fields = {
-        "code": validation.text(code, field="code"),
-        "requirements": validation.text(requirements, field="requirements"),
-        "python_version": validation.line(python_version, field="python_version", most=10),
-    }
+    fields = check_text(code=code, requirements=requirements, python_version=python_version)
     try:
         wish = environments.wish(requirements=fields["requirements"], python_version=fields["python_version"])
     except interpreters.InterpreterMissing as error:
         raise ScriptError(str(error), field="python_version") from error
     return Content(**fields, wish=wish)
+
+
+def check_text(*, code: str, requirements: str, python_version: str) -> dict[str, str]:
+    """Return what a version or a draft could hold, normalised to `\\n`. Raises ScriptError: over 1 MB, NULs."""
+    return {
+        "code": validation.text(code, field="code"),
+        "requirements": validation.text(requirements, field="requirements"),
+        "python_version": validation.line(python_version, field="python_version", most=10),
+    }
+
+
+def keep(script: Script, fields: dict[str, str], *, author: User | None, note: str) -> None:
+    """Put a text among the versions without making it the current one; the next version gets the number after it."""
+    newest = Version.objects.filter(script=script).first()
+    number = newest.number + 1 if newest else 1
+    Version.objects.create(script=script, number=number, author=author, note=note, **fields)
 
 
 def write_copies(script_id: int) -> None:

@@ -1,5 +1,6 @@
 """The REST API below /api/v1/: its routers, its one error shape, its page of documentation."""
 
+import dataclasses
 import functools
 import json
 import logging
@@ -23,6 +24,7 @@ from ninja.responses import Response
 from runs_app.api import router as runs_router
 from runs_app.triggers import Refused
 from scripts_app.api import router as scripts_router
+from scripts_app.drafts import Conflict
 from scripts_app.scripts import ScriptError
 from scripts_app.timing import TimingError
 from tempo_site import auth
@@ -47,6 +49,7 @@ CODES = {
     409: "conflict",
     413: "too_large",
     422: "invalid",
+    428: "revision_needed",
     429: "too_many_requests",
     500: "server_error",
     503: "unavailable",
@@ -107,15 +110,15 @@ def unknown(request: HttpRequest, **_: str) -> HttpResponse:
 unknown.csrf_exempt = True  # type: ignore[attr-defined]  # a POST gets its 404 as well
 
 
-def error(status: int, text: str, *, fields: Mapping[str, str] | None = None) -> HttpResponse:
-    """The one error shape. What follows `\\nhint: ` in the text becomes the hint."""
+def error(status: int, text: str, *, fields: Mapping[str, str] | None = None, **beside: object) -> HttpResponse:
+    """The one error shape. What follows `\\nhint: ` in the text becomes the hint; `beside` stands next to `error`."""
     message, _, hint = text.partition("\nhint: ")
     body: dict[str, Any] = {"code": CODES.get(status, "error"), "message": message}
     if hint:
         body["hint"] = hint
     if fields:
         body["fields"] = dict(fields)
-    return Response({"error": body}, status=status)
+    return Response({"error": body, **beside}, status=status)
 
 
 api = TempoAPI(
@@ -194,6 +197,12 @@ def on_refused_row(request: HttpRequest, problem: FieldError) -> HttpResponse:
 def on_refused_start(request: HttpRequest, problem: Refused) -> HttpResponse:
     """Nothing was started."""
     return error(409, str(problem))
+
+
+@api.exception_handler(Conflict)
+def on_conflict(request: HttpRequest, problem: Conflict) -> HttpResponse:
+    """A text was changed by someone else; theirs comes along, so that the two can be compared."""
+    return error(409, str(problem), draft=dataclasses.asdict(problem.current))
 
 
 @api.exception_handler(Http404)

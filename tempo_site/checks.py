@@ -64,9 +64,17 @@ def host_patterns(**_: Any) -> list[CheckMessage]:
 
 
 @register
+def time_zone(**_: Any) -> list[CheckMessage]:
+    """A stored zone that cannot be used any more."""
+    return [_warning(settings.TIME_ZONE_NOTICE, "tempo.W002")] if settings.TIME_ZONE_NOTICE else []
+
+
+@register
 def secret_key(**_: Any) -> list[CheckMessage]:
     """A sample or short key, which was replaced by a generated one."""
-    if not settings.SECRET_KEY_NOTICE:
-        return []
-    text, _separator, hint = settings.SECRET_KEY_NOTICE.partition(" hint: ")
-    return [Warning(text, hint=hint, id="tempo.W001")]
+    return [_warning(settings.SECRET_KEY_NOTICE, "tempo.W001")] if settings.SECRET_KEY_NOTICE else []
+
+
+def _warning(notice: str, code: str) -> CheckMessage:
+    text, _separator, hint = notice.partition(" hint: ")
+    return Warning(text, hint=hint, id=code)

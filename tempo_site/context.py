@@ -56,9 +56,10 @@ def navigation(path: str, *, is_staff: bool) -> list[Place]:
     ]
     if is_staff:
         at_keys = path.startswith(keys)
+        at_engine = path.startswith(engine) and not at_keys
         places += [
             Place(label="API keys", url=keys, symbol="keys", is_here=at_keys, is_in_bottom_bar=False, group="Manage"),
-            Place(label="Engine", url=engine, symbol="engine", is_here=path.startswith(engine) and not at_keys),
+            Place(label="Engine", url=engine, symbol="engine", is_here=at_engine, is_in_bottom_bar=False),
         ]
     return places
 

@@ -1,20 +1,22 @@
 """What must be in place before the service starts: folders, database, static files, the first admin."""
 
+import filecmp
 import hashlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.staticfiles.finders import get_finders
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
 
-from tempo_site import auth
+from tempo_site import auth, first_start, starter
 from tempo_site.lib import files, paths
 
 Say = Callable[[str], None]
@@ -24,8 +26,8 @@ def prepare(say: Say) -> None:
     """Do what is missing; everything is skipped when it was done before. `say` gets one line for each thing done."""
     os.umask(0o077)
     paths.make_all()
-    if settings.SECRET_KEY_NOTICE:
-        say(settings.SECRET_KEY_NOTICE)
+    for notice in filter(None, (settings.SECRET_KEY_NOTICE, settings.TIME_ZONE_NOTICE)):
+        say(notice)
     migrate(say)
     collect_static(say)
     create_admin(say)
@@ -45,36 +47,47 @@ def migrate(say: Say) -> None:
 def collect_static(say: Say) -> None:
     """Copy, hash and compress the static files when any of them changed."""
     stamp = settings.STATIC_ROOT / ".stamp"
-    digest = hashlib.sha256("\n".join(sorted(_static_sources())).encode()).hexdigest()
+    facts = (f"{name} {path.stat().st_size} {path.stat().st_mtime_ns}" for name, path in _static_sources())
+    digest = hashlib.sha256("\n".join(sorted(facts)).encode()).hexdigest()
     if settings.DEBUG or (stamp.is_file() and stamp.read_text() == digest):
         return
+    _remove_outdated()
     call_command("collectstatic", verbosity=0, interactive=False)  # old ones stay: open pages may still ask for them
     files.write_atomic(stamp, digest)
     say("Static files are collected.")
 
 
-def _static_sources() -> Iterator[str]:
+def _static_sources() -> Iterator[tuple[str, Path]]:
     for finder in get_finders():
-        for path, storage in finder.list([]):
-            fact = Path(storage.path(path)).stat()
-            yield f"{path} {fact.st_size} {fact.st_mtime_ns}"
+        for name, storage in finder.list([]):
+            yield name, Path(storage.path(name))
+
+
+def _remove_outdated() -> None:
+    """Collecting goes by the times of files, and those of an unpacked release may be older than what is there."""
+    for name, path in _static_sources():
+        collected = settings.STATIC_ROOT / name
+        if collected.is_file() and not filecmp.cmp(path, collected, shallow=False):
+            collected.unlink()
 
 
 def create_admin(say: Say) -> None:
     """Make the admin named by PYSCHED_ADMIN_USER and PYSCHED_ADMIN_PASSWORD, unless there is one."""
-    users = get_user_model().objects
-    if users.filter(is_superuser=True).exists():
+    if first_start.has_admin():
+        first_start.close()
         return
     if not settings.ADMIN_USER or not settings.ADMIN_PASSWORD:
-        say("There is no admin yet. hint: `.venv/bin/python manage.py createsuperuser`")
+        say("There is no admin yet.")
         return
     try:
         validate_password(settings.ADMIN_PASSWORD)
     except ValidationError as error:
         say(f"PYSCHED_ADMIN_PASSWORD was refused: {' '.join(error.messages)}")
         return
-    if users.filter(username=settings.ADMIN_USER).exists():
+    if User.objects.filter(username=settings.ADMIN_USER).exists():
         say(f"PYSCHED_ADMIN_USER: there is a user `{settings.ADMIN_USER}` who is no admin; nobody was changed.")
         return
-    users.create_superuser(settings.ADMIN_USER, "", settings.ADMIN_PASSWORD)
+    user = User.objects.create_superuser(settings.ADMIN_USER, "", settings.ADMIN_PASSWORD)
+    first_start.close()
+    starter.plant(by=user, now=timezone.now())
     say(f"Admin `{settings.ADMIN_USER}` was created.")

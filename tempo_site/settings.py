@@ -7,7 +7,7 @@ from typing import Any
 
 import environ
 
-from tempo_site.lib import secret_key
+from tempo_site.lib import secret_key, zone
 from tempo_site.lib.variables import Variables
 
 # Twisted loads TLS when it finds pyOpenSSL, which daphne requires; Tempo speaks plain HTTP and saves 6 MB without.
@@ -24,7 +24,8 @@ DATA_PATH = Path(env.str("PYSCHED_DATA_PATH", default=str(BASE_DIR / "data"))).e
 DEBUG = env.bool("PYSCHED_DEBUG", default=False)
 SECRET_KEY, SECRET_KEY_NOTICE = secret_key.choose(env.str("PYSCHED_SECRET_KEY", default=""), DATA_PATH)
 HOST_PATTERNS = env.list("PYSCHED_ALLOWED_HOSTS", default=[])
-TIME_ZONE = env.zone("PYSCHED_TIME_ZONE", default="UTC")
+CONFIGURED_TIME_ZONE = env.zone("PYSCHED_TIME_ZONE", default="")
+TIME_ZONE, TIME_ZONE_NOTICE = zone.choose(CONFIGURED_TIME_ZONE, DATA_PATH)
 DEFAULT_API_KEY = env.str("PYSCHED_DEFAULT_API_KEY", default="")
 ADMIN_USER = env.str("PYSCHED_ADMIN_USER", default="")
 ADMIN_PASSWORD = env.str("PYSCHED_ADMIN_PASSWORD", default="")
@@ -150,6 +151,7 @@ LANGUAGE_CODE = "en-us"
 USE_I18N = False
 USE_TZ = True
 DATETIME_FORMAT = "Y-m-d H:i:s T"  # never a time without its zone
+FORMAT_MODULE_PATH = ["tempo_site.formats"]  # the same where Django writes a time by the language's own format
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
@@ -176,6 +178,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024
+AUTHENTICATION_BACKENDS = ["tempo_site.backends.StaffBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},

@@ -8,6 +8,7 @@ from tempo_site.api import api, unknown
 
 urlpatterns = [
     path("", views.dashboard, name="dashboard"),
+    path("setup/<str:token>/", views.setup, name="setup"),
     path("login/", views.login, name="login"),
     path("logout/", views.logout, name="logout"),
     path("", include("scripts_app.urls")),

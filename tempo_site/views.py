@@ -1,22 +1,27 @@
-"""Log in, log out, the dashboard."""
+"""Set up, log in, log out, the dashboard."""
 
+from django.conf import settings
+from django.contrib import auth
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView, LogoutView
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_safe
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
 from django_ratelimit.decorators import ratelimit
 
-from runs_app import history
-from runs_app.models import Run
-from scripts_app.models import Schedule
+from tempo_site import first_start
+from tempo_site.dashboard import facts
+from tempo_site.forms import SetupForm
+from tempo_site.lib import zone
 
-LAST_RUNS = 10
-NEXT_DUE = 10
 LOGIN_RATE = "10/m"
+SETUP_OVER = (
+    "This set-up address does not hold, or not any more.\nhint: Tempo prints it when it starts, until there is an admin"
+)
 
 
 def is_without_users() -> bool:
@@ -27,7 +32,10 @@ def is_without_users() -> bool:
 _login_page = LoginView.as_view(
     template_name="login.html",
     redirect_authenticated_user=True,
-    extra_context={"is_without_users": is_without_users},  # the template asks after a failed try alone
+    extra_context={
+        "is_without_users": is_without_users,  # the template asks after a failed try alone
+        "is_waiting_for_setup": first_start.is_waiting,
+    },
 )
 _logout_page = LogoutView.as_view()
 
@@ -36,12 +44,39 @@ _logout_page = LogoutView.as_view()
 @ratelimit(key="ip", rate=LOGIN_RATE, method="POST", block=False)
 def login(request: HttpRequest) -> HttpResponseBase:
     """Log in; at most ten tries a minute from one address."""
+    return _refusal_of_many(request) if getattr(request, "limited", False) else _login_page(request)
+
+
+def _refusal_of_many(request: HttpRequest) -> HttpResponse:
+    sentence = "More than 10 log-in attempts in a minute came from your address.\nhint: wait a minute, then try again"
+    return render(request, "429.html", {"sentence": sentence}, status=429)
+
+
+@login_not_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@ratelimit(key="ip", rate=LOGIN_RATE, method="POST", block=False)
+def setup(request: HttpRequest, token: str) -> HttpResponse:
+    """Make the first admin, under the one-time address that the console shows; nothing is here for any other token."""
     if getattr(request, "limited", False):
-        sentence = (
-            "More than 10 log-in attempts in a minute came from your address.\nhint: wait a minute, then try again"
+        return _refusal_of_many(request)
+    if not first_start.is_open_for(token):
+        raise Http404(SETUP_OVER)
+    form = SetupForm(request.POST or None)
+    if not form.is_valid():
+        return render(request, "setup.html", {"form": form, "zones": zone.names()})
+    given = form.cleaned_data
+    try:
+        user = first_start.finish(
+            username=given["username"],
+            password=given["password1"],
+            time_zone=given["time_zone"],
+            now=timezone.now(),
         )
-        return render(request, "429.html", {"sentence": sentence}, status=429)
-    return _login_page(request)
+    except first_start.AlreadySetUp as error:
+        raise Http404(SETUP_OVER) from error
+    auth.login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
+    return redirect("dashboard")
 
 
 @login_not_required
@@ -52,13 +87,7 @@ def logout(request: HttpRequest) -> HttpResponseBase:
 
 @require_safe
 def dashboard(request: HttpRequest) -> HttpResponse:
-    """What runs now, what ran last, what is due next."""
-    rows = Run.objects.scripts().active().newest_first()
-    due = Schedule.objects.armed().filter(alarm__isnull=False).select_related("script", "alarm")
-    context = {
-        "now": timezone.now(),
-        "active_runs": rows.select_related("script", "environment"),
-        "last_runs": history.page(limit=LAST_RUNS),
-        "due_schedules": due.order_by("alarm__next_run")[:NEXT_DUE],
-    }
-    return render(request, "dashboard.html", context)
+    """How the service does, live; `?part=live` is the part that changes."""
+    now = timezone.now()
+    template = "dashboard/_live.html" if request.GET.get("part") == "live" else "dashboard.html"
+    return render(request, template, {"now": now, **facts(now)})

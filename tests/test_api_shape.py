@@ -21,6 +21,9 @@ OPERATIONS = {
     "GET /scripts/{slug}",
     "PATCH /scripts/{slug}",
     "DELETE /scripts/{slug}",
+    "GET /scripts/{slug}/draft",
+    "PUT /scripts/{slug}/draft",
+    "DELETE /scripts/{slug}/draft",
     "POST /scripts/{slug}/runs",
     "GET /scripts/{slug}/schedules",
     "POST /scripts/{slug}/schedules",
@@ -36,8 +39,8 @@ OPERATIONS = {
 }
 FOR_SCOPE_RUN = {"POST /scripts/{slug}/runs", "POST /runs/{run_id}/cancel"}
 SCRIPT_FIELDS = (
-    "slug name folder description tags enabled code requirements python_version version environment timeout_s memory_mb"
-    " cpu_s processes created_at updated_at"
+    "slug name folder description tags enabled code requirements python_version version revision environment timeout_s"
+    " memory_mb cpu_s processes created_at updated_at"
 )
 RUN_FIELDS = (
     "id kind script version status reason exit_code signal trigger schedule due_at late_ms created_at started_at"

@@ -2,61 +2,61 @@
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from runs_app import execution, finding, output
+from runs_app import execution, finding, output, output_lines
 from runs_app.models import Run
 from runs_app.states import Kind, Reason, Status
 from tempo_site import auth
 
-TAIL = 64 * 1024  # stored bytes that a page carries from the start
+TAIL_LINES, TAIL_LETTERS = 200, 32 * 1024  # what a page carries of the output from the start
 TEXT = "text/plain; charset=utf-8"
 STREAMS = {"E": "stderr", "S": "system"}  # stdout is the rule and bears no mark
-_CONTROL_SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+LONGEST_SEARCH = 200
+NOTHING = output_lines.Window(first=1, total=0, end=0, open={}, lines=[])
 
 
-@dataclass(kw_only=True)
-class Line:
-    """A line of the console; open while its end was not written yet."""
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A line as the page shows it before its scripts take over; `kind` is its mark: `stderr`, `system`, or none."""
 
-    stream: str
+    number: int
+    kind: str
     text: str
-    is_open: bool
-
-    @property
-    def kind(self) -> str:
-        """The mark it bears: `stderr`, `system`, or none."""
-        return STREAMS.get(self.stream, "")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Console:
-    """The end of a run's output as its page shows it: stored bytes from `begin` to `end`."""
+    """The end of a run's output, as rows to read and as the window that `<log-view>` goes on from."""
 
-    begin: int
-    end: int
-    lines: list[Line]
+    lines: list[Row]
+    window: dict[str, Any]
+    total: int
     is_complete: bool
     state: str
+    zone: str
+    began_ms: int
 
 
 @require_safe
 def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
-    """One run: facts and console; `?part=facts` is the part that changes while it goes."""
+    """One run: facts and console. `?part=facts` is what changes while it goes, `?part=console` the console alone."""
     run = finding.run(pk)
-    context = {"now": timezone.now(), "run": run, "params_json": json.dumps(run.params, ensure_ascii=False)}
-    context |= waiting(run)
-    if request.GET.get("part") == "facts":
-        return render(request, "runs/_facts.html", context)
-    return render(request, "runs/detail.html", {**context, "console": console(run)})
+    match request.GET.get("part"):
+        case "facts":
+            return render(request, "runs/_facts.html", facts(run))
+        case "console":
+            return render(request, "runs/_console.html", {"run": run, "console": console(run), "is_part": True})
+    return render(request, "runs/detail.html", {**facts(run), "console": console(run)})
 
 
 @require_POST
@@ -88,6 +88,59 @@ def run_output(request: HttpRequest, pk: int) -> HttpResponse:
     return HttpResponse(output.frame(finding.run(pk), offset), content_type=TEXT)
 
 
+@require_safe
+def run_lines(request: HttpRequest, pk: int) -> HttpResponse:
+    """Lines by number: `?from=N&count=M`, `?last=M`, or the numbers of those that hold `?q=`."""
+    run = finding.run(pk)
+    log = output_lines.of(run)
+    if (text := request.GET.get("q")) is not None:
+        return _search(log, text)
+    asked = {name: _whole_number(request.GET.get(name, "")) for name in ("from", "count", "last")}
+    count = asked["last"] or asked["count"]
+    if not count or count > output_lines.MOST_LINES or not (asked["last"] or asked["from"]):
+        sentence = (
+            "Ask for `from` and `count`, or for `last`: whole numbers from 1 on, at most 1000 lines; or for `q`.\n"
+        )
+        return HttpResponse(sentence, status=400, content_type=TEXT)
+    if log is None:
+        return JsonResponse(window_of(run, NOTHING))
+    return JsonResponse(window_of(run, log.last(count) if asked["last"] else log.window(asked["from"] or 1, count)))
+
+
+def _search(log: output_lines.Index | None, text: str) -> HttpResponse:
+    if not text.strip() or len(text) > LONGEST_SEARCH or "\n" in text:
+        sentence = f"`q` has to be a text of one line and at most {LONGEST_SEARCH} letters\n"
+        return HttpResponse(sentence, status=400, content_type=TEXT)
+    if log is None:
+        return JsonResponse({"matches": [], "total": 0, "cut": False})
+    found = log.search(text)
+    return JsonResponse({"matches": found.numbers, "total": found.total, "cut": found.is_cut})
+
+
+def facts(run: Run) -> dict[str, Any]:
+    """What the head of a run's page shows, with the runs before and after it."""
+    return {
+        "now": timezone.now(),
+        "run": run,
+        "params_json": json.dumps(run.params, ensure_ascii=False),
+        **neighbours(run),
+        **waiting(run),
+    }
+
+
+def neighbours(run: Run) -> dict[str, Any]:
+    """The run before and the run after this one, of the same script or environment."""
+    if run.is_build:
+        rows = Run.objects.filter(kind=Kind.BUILD, environment=run.environment_id) if run.environment_id else None
+    else:
+        rows = Run.objects.filter(script=run.script_id) if run.script_id else None
+    if rows is None:
+        return {}
+    before = rows.filter(pk__lt=run.pk).order_by("-pk").values_list("pk", flat=True).first()
+    after = rows.filter(pk__gt=run.pk).order_by("pk").values_list("pk", flat=True).first()
+    return {"run_before": before, "run_after": after}
+
+
 def waiting(run: Run) -> dict[str, Any]:
     """What a queued run waits for, in a sentence, and the build if it is one."""
     if run.status != Status.QUEUED:
@@ -99,16 +152,37 @@ def waiting(run: Run) -> dict[str, Any]:
 
 
 def console(run: Run) -> Console:
-    """Read the last 64 KiB of a run's log as lines; the page's live part goes on from `end`."""
-    size = output.size(run)
-    begin = max(0, size - TAIL)
-    data, end = output.read_slice(run, begin, TAIL)
-    if begin:  # it began within a record
-        data = data[data.find(b"\n") + 1 :]
-    is_complete = run.is_final and end >= size
+    """Read the last lines of a run's output, fewer when they are long."""
+    log = output_lines.of(run)
+    window = window_of(run, log.last(TAIL_LINES) if log else NOTHING, letters=TAIL_LETTERS)
     return Console(
-        begin=begin, end=end, lines=list(lines(data)), is_complete=is_complete, state=state_of(run, is_complete, size)
+        lines=[row(number, line) for number, line in enumerate(window["lines"], window["first"])],
+        window=window,
+        total=window["total"],
+        is_complete=window["final"],
+        state=state_of(run, window["final"], window["end"]),
+        zone=settings.TIME_ZONE,
+        began_ms=round(run.started_at.timestamp() * 1000) if run.started_at else 0,
     )
+
+
+def window_of(run: Run, window: output_lines.Window, *, letters: int | None = None) -> dict[str, Any]:
+    """A window with the run's state, as it goes over the wire; with `letters`, without its first lines beyond so many.
+
+    `final` means that nothing more will come: the row was read before the log, and a final row's log is whole.
+    """
+    content = window.as_json()
+    if letters is not None:
+        sizes = accumulate(len(line["x"]) for line in reversed(content["lines"]))
+        kept = max(1, sum(size <= letters for size in sizes))
+        content["first"] += max(0, len(content["lines"]) - kept)
+        content["lines"] = content["lines"][-kept:]
+    return {**content, "status": run.status, "final": run.is_final and window.end >= output.size(run)}
+
+
+def row(number: int, line: dict[str, Any]) -> Row:
+    """A line of a window as a row."""
+    return Row(number=number, kind=STREAMS.get(line["s"], ""), text=output_lines.plain(line["x"]).rstrip("\r"))
 
 
 def state_of(run: Run, is_complete: bool, size: int) -> str:
@@ -118,22 +192,6 @@ def state_of(run: Run, is_complete: bool, size: int) -> str:
     if size:
         return "All of its output."
     return "Its output is not kept any more." if run.log_bytes else "It wrote nothing."
-
-
-def lines(data: bytes) -> Iterator[Line]:
-    """Join records to lines as a reader expects them: pieces with what follows them in the same stream."""
-    found: list[Line] = []
-    unfinished: dict[str, Line] = {}
-    for _, stream, is_full, text in output.records(data):
-        line = unfinished.pop(stream, None)
-        if line is None:
-            line = Line(stream=stream, text="", is_open=True)
-            found.append(line)
-        line.text += _CONTROL_SEQUENCE.sub("", text.decode("utf-8", "replace")).rstrip("\r")
-        line.is_open = not is_full
-        if line.is_open:
-            unfinished[stream] = line
-    yield from found
 
 
 def _whole_number(text: str) -> int | None:

@@ -1,36 +1,80 @@
-"""All scripts."""
+"""All scripts: folders, search and filters in the address, and what is done to several at once."""
 
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
+from django.contrib import messages
 from django.db.models import Min, OuterRef, Q, QuerySet, Subquery
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods
 
+from runs_app import strips, triggers
 from runs_app.models import Run
-from scripts_app.models import Folder, Script
+from runs_app.states import Trigger
+from runs_app.strips import Strip
+from scripts_app import scripts
+from scripts_app.models import Script
+from tempo_site import auth
+
+STATES = {"on": "On", "off": "Off", "failing": "Failing"}
+ACTS = {"enable": "Switched on", "disable": "Switched off", "run": "Started"}
+NAMED = 3  # refusals told one by one; the rest is a number
 
 
-@require_safe
-def script_list(request: HttpRequest) -> HttpResponse:
-    """All scripts by folder, with state, next due moment and last run; `?folder=` and `?q=` narrow it."""
-    folder, words = request.GET.get("folder", ""), request.GET.get("q", "").strip()
-    rows = with_next_and_last(Script.objects.present())
-    if folder:
-        rows = rows.filter(Q(folder__path=folder) | Q(folder__path__startswith=f"{folder}/"))
-    if words:
-        rows = rows.filter(Q(name__icontains=words) | Q(slug__icontains=words))
-    found = list(rows)
-    last_runs = Run.objects.in_bulk([script.last_run_id for script in found if script.last_run_id])
+@dataclass(frozen=True, kw_only=True)
+class FolderRow:
+    """A folder as the list offers it; `count` includes what lies in folders below."""
+
+    path: str
+    name: str
+    depth: int
+    count: int
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def script_list(request: auth.SignedInRequest) -> HttpResponse:
+    """All scripts by folder; `?folder=`, `?state=` and `?q=` narrow it. A POST does `act` to each `slug` of it."""
+    if request.method == "POST":
+        act_on_several(request)
+        return redirect(request.get_full_path())
+    chosen = chosen_of(request.GET)
+    rows = list(with_next_and_last(narrowed(chosen)))
+    strip_of = strips.of(script.pk for script in rows)
+    told = Run.objects.only("status", "started_at", "created_at")
+    last_runs = told.in_bulk([script.last_run_id for script in rows if script.last_run_id])
     context = {
         "now": timezone.now(),
-        "rows": [(script, last_runs.get(script.last_run_id)) for script in found],
-        "folders": Folder.objects.filter(scripts__deleted_at=None, scripts__isnull=False).distinct(),
-        "folder": folder,
-        "words": words,
+        "rows": [(script, last_runs.get(script.last_run_id), strip_of.get(script.pk, Strip())) for script in rows],
+        "folders": list(folders()),
+        "states": STATES,
+        "is_narrowed": any(chosen.values()),
+        "unheard_state": request.GET.get("state", "") if not chosen["state"] else "",
+        **chosen,
     }
     return render(request, "scripts/list.html", context)
+
+
+def chosen_of(query: QueryDict) -> dict[str, str]:
+    """What the address asks for; a state nobody has heard of narrows nothing."""
+    state = query.get("state", "")
+    words = query.get("q", "").strip()
+    return {"folder": query.get("folder", ""), "words": words, "state": state if state in STATES else ""}
+
+
+def narrowed(chosen: dict[str, str]) -> QuerySet[Script]:
+    """The present scripts that are asked for."""
+    rows: QuerySet[Script] = Script.objects.present()
+    if folder := chosen["folder"]:
+        rows = rows.filter(Q(folder__path=folder) | Q(folder__path__startswith=f"{folder}/"))
+    if words := chosen["words"]:
+        rows = rows.filter(Q(name__icontains=words) | Q(slug__icontains=words))
+    if chosen["state"] == "failing":
+        return strips.failing(rows)
+    return rows.filter(enabled=chosen["state"] == "on") if chosen["state"] else rows
 
 
 def with_next_and_last(rows: QuerySet[Script]) -> QuerySet[Any]:
@@ -44,3 +88,56 @@ def with_next_and_last(rows: QuerySet[Script]) -> QuerySet[Any]:
         .annotate(next_at=Min("schedules__alarm__next_run", filter=armed), last_run_id=Subquery(newest))
         .order_by("folder__path", "name", "pk")
     )
+
+
+def folders() -> Iterator[FolderRow]:
+    """Every folder that holds scripts, and those above it."""
+    counts = Counter[str]()
+    for path in Script.objects.present().exclude(folder=None).values_list("folder__path", flat=True):
+        parts = str(path).split("/")
+        counts.update("/".join(parts[: end + 1]) for end in range(len(parts)))
+    for path in sorted(counts, key=str.casefold):
+        above, _, name = path.rpartition("/")
+        yield FolderRow(path=path, name=name, depth=min(above.count("/") + bool(above), 3), count=counts[path])
+
+
+def act_on_several(request: auth.SignedInRequest) -> None:
+    """Switch on, switch off or start each chosen script; one that refuses does not stop the others."""
+    act, slugs = request.POST.get("act", ""), request.POST.getlist("slug")
+    if act not in ACTS:
+        messages.error(request, "Nothing was done: choose Switch on, Switch off or Run.")
+        return
+    if not slugs:
+        messages.warning(request, "No script was chosen: tick some, then press the button again.")
+        return
+    verbs: dict[str, Callable[[Script], object]] = {
+        "enable": lambda script: scripts.update(script, by=request.user, now=timezone.now(), enabled=True),
+        "disable": lambda script: scripts.update(script, by=request.user, now=timezone.now(), enabled=False),
+        "run": lambda script: triggers.start(
+            script, trigger=Trigger.MANUAL, by=request.user.get_username(), now=timezone.now()
+        ),
+    }
+    done, refusals = 0, []
+    for script in Script.objects.present().filter(slug__in=slugs):
+        try:
+            verbs[act](script)
+        except (triggers.Refused, scripts.ScriptError) as refusal:
+            refusals.append(f"`{script.name}`: {refusal}")
+        else:
+            done += 1
+    tell(request, ACTS[act], done, [*refusals, *gone(len(slugs) - done - len(refusals))])
+
+
+def gone(count: int) -> list[str]:
+    """A sentence for chosen scripts that are not there any more."""
+    return [f"{count} of them {'was' if count == 1 else 'were'} deleted meanwhile."] if count > 0 else []
+
+
+def tell(request: HttpRequest, did: str, done: int, refusals: list[str]) -> None:
+    """Say what was done and what was not."""
+    if done:
+        messages.success(request, f"{did} {done} script{'' if done == 1 else 's'}.")
+    for sentence in refusals[:NAMED]:
+        messages.error(request, sentence)
+    if len(refusals) > NAMED:
+        messages.error(request, f"{len(refusals) - NAMED} more were refused.")

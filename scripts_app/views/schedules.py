@@ -1,61 +1,109 @@
-"""Schedules of a script: its tab, the form, the preview."""
+"""Schedules of a script: its tab, the builder, the preview that the builder asks for."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.db.models import OuterRef, Subquery
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from scripts_app import finding, forms, schedules, timing
-from scripts_app.forms import ScheduleForm
-from scripts_app.models import Schedule
+from runs_app.models import Run
+from scripts_app import finding, forms, preview, schedules, simple_cron
+from scripts_app.forms import ScheduleBuilder
+from scripts_app.forms.schedule_builder import MISSED, OVERLAP, simple_values
+from scripts_app.models import Schedule, Script
+from scripts_app.preview import Preview
+from scripts_app.timing import TimingError
 
-NEXT_MOMENTS = 5
+CROWD = 3  # so many other scripts at the same moment are worth a word
+LONGEST_ID = 18  # digits, so that it fits the database's integers
 
 form_page = require_http_methods(["GET", "HEAD", "POST"])
 
 
 @dataclass(frozen=True, kw_only=True)
-class Preview:
-    """What a rhythm means: a sentence, the next due moments, notes about the clock's changes."""
+class Entry:
+    """One schedule in its script's list; without a preview when it cannot be read."""
 
-    sentence: str
-    moments: list[datetime]
-    notes: list[str]
-    zone: str
+    schedule: Schedule
+    preview: Preview | None
+    last_run: Run | None
+    overlap: str
+    missed: str
+
+
+@require_safe
+def script_schedule(request: HttpRequest, slug: str) -> HttpResponse:
+    """Show when a script runs; one that has no schedule is offered the builder at once."""
+    script, now = finding.script(slug), timezone.now()
+    entries = entries_of(script, now=now)
+    context: dict[str, Any] = {"script": script, "now": now, "entries": entries}
+    if not entries:
+        form = ScheduleBuilder(instance=new_schedule(script), now=now)
+        context |= builder(form, shown_first(form, now=now), now=now)
+    return render(request, "scripts/schedule.html", context)
 
 
 @form_page
 def schedule_new(request: HttpRequest, slug: str) -> HttpResponse:
     """Give a script a schedule."""
-    script = finding.script(slug)
-    return schedule_page(request, Schedule(script=script, kind=Schedule.Kind.CRON), "schedules/new.html")
+    return schedule_page(request, new_schedule(finding.script(slug)), "schedules/new.html")
 
 
 @form_page
 def schedule_edit(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """Change a schedule."""
-    return schedule_page(request, finding.schedule(pk, slug=slug), "schedules/edit.html")
+    schedule = finding.schedule(pk, slug=slug)
+    schedule.script = finding.script(slug)  # with all that its page's head shows
+    return schedule_page(request, schedule, "schedules/edit.html")
 
 
 def schedule_page(request: HttpRequest, schedule: Schedule, template: str) -> HttpResponse:
-    """Show the form, preview it, or save it."""
+    """Show the builder, preview what it says, or save it."""
     now = timezone.now()
-    form = ScheduleForm(request.POST or None, instance=schedule)
-    shown = None if form.is_bound or not schedule.pk else preview(schedule, now=now)
-    if form.is_valid():
-        if "preview" in request.POST:
-            shown = forms.attempt(form, lambda: preview_strictly(schedule, now=now))
-        elif forms.attempt(form, lambda: schedules.save(schedule, now=now)):
-            for note in timing.warnings(schedule.timing, now):
-                messages.warning(request, note)
-            messages.success(request, f"Saved: {schedule.describe()}.")
-            return redirect("script-detail", schedule.script.slug)
-    context = {"form": form, "schedule": schedule, "script": schedule.script, "preview": shown, "now": now}
-    return render(request, template, {**context, "zones": forms.zone_names()})
+    form = ScheduleBuilder(request.POST or None, instance=schedule, now=now)
+
+    def save() -> Schedule:
+        return schedules.save(schedule, now=now)
+
+    if not form.is_bound:
+        shown = shown_first(form, now=now)
+    elif "preview" in request.POST:
+        shown = checked(form, now=now)
+    else:
+        shown = None
+        if form.is_valid() and forms.attempt(form, save) is not None:
+            return saved(request, schedule, now=now)
+    context = {"script": schedule.script, "schedule": schedule, **builder(form, shown, now=now)}
+    return render(request, template, context)
+
+
+def saved(request: HttpRequest, schedule: Schedule, *, now: datetime) -> HttpResponse:
+    """Say what was saved and what to beware of."""
+    shown = preview.of(schedule.timing, now=now)
+    messages.success(request, f"Saved: {shown.sentence}.")
+    for note in shown.notes:
+        messages.warning(request, note)
+    return redirect("script-schedule", schedule.script.slug)
+
+
+@require_POST
+def schedule_switch(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """Switch one schedule on or off (`enabled=1` or `0`)."""
+    schedule = finding.schedule(pk, slug=slug)
+    schedule.enabled = request.POST.get("enabled") == "1"
+    try:
+        schedules.save(schedule, now=timezone.now())
+    except TimingError as refusal:  # a row that was broken from outside
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, f"Switched {'on' if schedule.enabled else 'off'}: {schedule.describe()}.")
+    return redirect("script-schedule", slug)
 
 
 @form_page
@@ -65,25 +113,111 @@ def schedule_delete(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     if request.method == "POST":
         schedules.delete(schedule)
         messages.success(request, f"Deleted a schedule of `{schedule.script.name}`.")
-        return redirect("script-detail", slug)
+        return redirect("script-schedule", slug)
     return render(request, "schedules/delete.html", {"schedule": schedule, "script": schedule.script})
 
 
-def preview(schedule: Schedule, *, now: datetime) -> Preview:
-    """What a stored schedule means; one that cannot be read says so."""
+@require_POST
+def schedule_preview(request: HttpRequest) -> HttpResponse:
+    """Say what the builder's form would save, as JSON, and as the HTML that shows it; nothing is stored."""
+    now = timezone.now()
+    form = ScheduleBuilder(request.POST, instance=posted_schedule(request.POST), now=now)
+    shown = checked(form, now=now)
+    cron = form.instance.cron if shown else ""
+    simple = simple_cron.parse(cron)
+    answer = {
+        "sentence": shown.sentence if shown else "",
+        "zone": shown.zone if shown else "",
+        "next": [moment_json(moment) for moment in shown.moments] if shown else [],
+        "warnings": shown.notes if shown else [],
+        "cron": cron,
+        "simple": simple_values(simple) if simple else None,
+        "errors": {name: [str(error) for error in errors] for name, errors in form.errors.items()},
+        "html": render_to_string("schedules/_preview.html", builder(form, shown, now=now)),
+    }
+    return JsonResponse(answer)
+
+
+def moment_json(moment: preview.Moment) -> dict[str, str]:
+    """A due moment on the wire."""
+    return {"local": moment.local.isoformat(), "relative": moment.relative, "utc": moment.utc.isoformat()}
+
+
+def new_schedule(script: Script) -> Schedule:
+    """A schedule to be filled in."""
+    return Schedule(script=script, kind=Schedule.Kind.CRON)
+
+
+def posted_schedule(data: QueryDict) -> Schedule:
+    """The schedule that a builder's form is about. Raises Http404."""
+    slug, pk = data.get("script", ""), data.get("schedule", "")
+    if pk.isascii() and pk.isdecimal() and len(pk) <= LONGEST_ID:
+        return finding.schedule(int(pk), slug=slug)
+    return new_schedule(finding.script(slug))
+
+
+def builder(form: ScheduleBuilder, shown: Preview | None, *, now: datetime) -> dict[str, Any]:
+    """What the builder's templates need."""
+    week = preview.week(form.instance.timing, now=now) if shown and shown.moments else []
+    zones = forms.zone_names()
+    return {"form": form, "preview": shown, "week": week, "is_busy_week": any(week), "now": now, "zones": zones}
+
+
+def checked(form: ScheduleBuilder, *, now: datetime) -> Preview | None:
+    """What a filled form means; what saving it would refuse becomes its errors."""
+    schedule = form.instance
+
+    def act() -> Preview:
+        schedules.check(schedule, now=now)
+        return with_crowd(preview.of(schedule.timing, now=now), schedule)
+
+    return forms.attempt(form, act) if form.is_valid() else None
+
+
+def shown_first(form: ScheduleBuilder, *, now: datetime) -> Preview | None:
+    """What the form means before anything was typed: its schedule as stored, or the form's suggestion."""
+    schedule = form.instance
+    schedule.cron = schedule.cron or (form.initial["cron"] if schedule.pk is None else "")
+    schedule.timezone = form.initial["timezone"]
+    return readable(schedule, now=now)
+
+
+def readable(schedule: Schedule, *, now: datetime) -> Preview | None:
+    """What a stored schedule means; None when it was broken from outside."""
     try:
-        return preview_strictly(schedule, now=now)
-    except timing.TimingError:
-        return Preview(sentence=schedule.describe(), moments=[], notes=[], zone="")
+        return preview.of(schedule.timing, now=now)
+    except TimingError:
+        return None
 
 
-def preview_strictly(schedule: Schedule, *, now: datetime) -> Preview:
-    """What a schedule means. Raises TimingError."""
-    rhythm = schedule.timing if schedule.anchor else replace(schedule.timing, anchor=now)
-    timing.check(rhythm)
-    return Preview(
-        sentence=timing.describe(rhythm),
-        moments=timing.upcoming(rhythm, now, NEXT_MOMENTS),
-        notes=timing.warnings(rhythm, now),
-        zone=rhythm.timezone,
+def with_crowd(shown: Preview, schedule: Schedule) -> Preview:
+    """Add a word when many other scripts start at the very next moment."""
+    if not shown.moments or schedule.kind != Schedule.Kind.CRON:
+        return shown
+    first = shown.moments[0]
+    rivals = Schedule.objects.armed().filter(alarm__next_run=first.utc).exclude(script=schedule.script_id)
+    count = rivals.values("script").distinct().count()
+    if count < CROWD:
+        return shown
+    note = f"{count} other scripts start at the same moment, {first.local:%a %H:%M}: another minute spreads the load"
+    return replace(shown, notes=[*shown.notes, note])
+
+
+def entries_of(script: Script, *, now: datetime) -> list[Entry]:
+    """A script's schedules as its tab lists them, each with its newest run: as many queries for one as for many."""
+    newest = Run.objects.filter(schedule=OuterRef("pk"), due_at__isnull=False).order_by("-due_at").values("pk")[:1]
+    rows = list(script.schedules.select_related("alarm", "script"))
+    ids = dict(script.schedules.annotate(newest_run=Subquery(newest)).values_list("pk", "newest_run"))
+    runs = Run.objects.in_bulk([pk for pk in ids.values() if pk])
+    return [entry(row, runs.get(ids.get(row.pk)), now=now) for row in rows]
+
+
+def entry(schedule: Schedule, last_run: Run | None, *, now: datetime) -> Entry:
+    """One schedule with its words."""
+    return Entry(
+        schedule=schedule,
+        preview=readable(schedule, now=now),
+        last_run=last_run,
+        overlap=dict(OVERLAP).get(schedule.overlap, schedule.overlap),
+        missed=dict(MISSED).get(schedule.missed, schedule.missed),
     )

@@ -1,88 +1,115 @@
-"""One script: its page with code, environment and recent runs, and what its buttons do."""
+"""One script: the tab with its text, and what its buttons do."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST
 
 from runs_app import history, triggers
 from runs_app.models import Run
 from runs_app.states import Kind, Trigger
-from scripts_app import environments, finding, forms, scripts
-from scripts_app.forms import ScriptForm
+from scripts_app import drafts, environments, finding, forms, problems, scripts
+from scripts_app.drafts import Conflict, Text
+from scripts_app.forms import TextForm
 from scripts_app.models import Environment, Script
-from scripts_app.views.schedules import preview
 from tempo_site import auth
 
 RECENT_RUNS = 10
-
-form_page = require_http_methods(["GET", "HEAD", "POST"])
-
-
-@form_page
-def script_new(request: auth.SignedInRequest) -> HttpResponse:
-    """Create a script."""
-    form = ScriptForm(request.POST or None, initial={"folder": request.GET.get("folder", "")})
-    if form.is_valid():
-        now = timezone.now()
-        script = forms.attempt(form, lambda: scripts.create(by=request.user, now=now, **form.cleaned_data))
-        if script:
-            messages.success(request, f"Created `{script.name}`.")
-            return redirect("script-detail", script.slug)
-    return render(request, "scripts/new.html", {"form": form})
+TABS = {
+    "code": "script-detail",
+    "schedule": "script-schedule",
+    "runs": "script-runs",
+    "versions": "script-versions",
+    "settings": "script-settings",
+}
 
 
-@require_safe
-def script_detail(request: HttpRequest, slug: str) -> HttpResponse:
-    """One script: code, requirements, environment, schedules, recent runs."""
+@require_http_methods(["GET", "HEAD", "POST"])
+def script_detail(request: auth.SignedInRequest, slug: str) -> HttpResponse:
+    """The text, its problems, environment and last runs; `?part=side` is what changes while one looks at it.
+
+    A POST stores the text: `act` is `save` (a version), `run` (a version and a run of it) or `draft`.
+    """
     script, now = finding.script(slug), timezone.now()
+    if request.GET.get("part") == "side":
+        return render(request, "scripts/_side.html", side(script, now=now))
+    text = drafts.text(script)
+    form = TextForm(request.POST or None, initial={**text.fields, "based_on": text.revision})
+    conflict = None
+    if form.is_valid():
+        try:
+            if answer := forms.attempt(form, lambda: store(request, script, form.cleaned_data, now=now)):
+                return answer
+        except Conflict as refusal:
+            conflict = refusal.current
+    context = side(script, now=now) | editor(form, text, conflict)
+    return render(request, "scripts/detail.html", context, status=409 if conflict else 200)
+
+
+def side(script: Script, *, now: datetime) -> dict[str, Any]:
+    """What stands beside the text and changes by itself."""
     environment = script.wanted_environment or script.environment
-    own = script.schedules.select_related("alarm", "script")
-    context = {
+    return {
         "now": now,
         "script": script,
         "environment": environment,
         "build_run": build_run_of(environment),
         "is_older_in_use": script.environment_id not in (None, script.wanted_environment_id),
-        "schedules": [(schedule, preview(schedule, now=now)) for schedule in own],
         "runs": history.page(script=script.slug, limit=RECENT_RUNS),
     }
-    return render(request, "scripts/detail.html", context)
 
 
-@form_page
-def script_edit(request: auth.SignedInRequest, slug: str) -> HttpResponse:
-    """Change a script; other code, requirements or Python make a new version."""
-    script = finding.script(slug)
-    form = ScriptForm(request.POST or None, initial=ScriptForm.values_of(script))
-    if is_stale(request, script):
-        form.add_error(
-            None,
-            f"{script.version} was saved while you were editing. Your text is still here: saving again puts it on top.",
-        )
-    elif form.is_valid():
-        now = timezone.now()
-        if forms.attempt(form, lambda: scripts.update(script, by=request.user, now=now, **form.cleaned_data)):
-            messages.success(request, f"Saved `{form.cleaned_data['name']}`.")
-            return redirect("script-detail", slug)
-    return render(request, "scripts/edit.html", {"form": form, "script": script})
+def editor(form: TextForm, text: Text, conflict: Text | None) -> dict[str, Any]:
+    """The text with what is wrong with it; after a refusal, what was typed instead of what is stored."""
+    if conflict:
+        form.put_on_top_of(conflict.revision)
+    if form.is_bound:
+        code, requirements, python = (form[name].value() or "" for name in ("code", "requirements", "python_version"))
+        text = replace(text, code=code, requirements=requirements, python_version=python)
+    return {
+        "form": form,
+        "text": text,
+        "conflict": conflict,
+        "revision": text.revision if "based_on" in form.errors else form["based_on"].value(),
+        "is_draft": text.is_draft,
+        "problems": problems.find(**text.fields),
+        "pythons": forms.python_choices(text.python_version),
+    }
 
 
-def is_stale(request: HttpRequest, script: Script) -> bool:
-    """Whether a posted form was made from another version than the current one."""
-    return request.method == "POST" and request.POST.get("based_on", "") not in ("", str(script.version_id))
+def store(request: auth.SignedInRequest, script: Script, values: dict[str, Any], *, now: datetime) -> HttpResponse:
+    """Store the text and go on. Raises ScriptError and Conflict."""
+    if request.POST.get("act") == "draft":
+        drafts.save(script, by=request.user, now=now, **values)
+        messages.success(request, "Saved as a draft: it is run when you save a version.")
+        return redirect("script-detail", script.slug)
+    before = script.version_id
+    scripts.update(script, by=request.user, now=now, **values)
+    if request.POST.get("act") == "run":
+        return start(request, script)
+    is_new = script.version_id != before
+    messages.success(request, f"Saved as {script.version}." if is_new else f"No changes since {script.version}.")
+    return redirect("script-detail", script.slug)
 
 
 @require_POST
 def script_run(request: auth.SignedInRequest, slug: str) -> HttpResponse:
     """Start a run and go to it."""
-    script = finding.script(slug)
+    return start(request, finding.script(slug))
+
+
+def start(request: auth.SignedInRequest, script: Script) -> HttpResponse:
+    """Start a run of the current version and go to it, or back with the reason why it was refused."""
     try:
         run = triggers.start(script, trigger=Trigger.MANUAL, by=request.user.get_username(), now=timezone.now())
     except triggers.Refused as refusal:
         messages.error(request, str(refusal))
-        return redirect("script-detail", slug)
+        return back(request, script.slug)
     return redirect("run-detail", run.pk)
 
 
@@ -92,7 +119,7 @@ def script_switch(request: auth.SignedInRequest, slug: str) -> HttpResponse:
     script, enabled = finding.script(slug), request.POST.get("enabled") == "1"
     scripts.update(script, by=request.user, now=timezone.now(), enabled=enabled)
     messages.success(request, f"`{script.name}` is switched {'on' if enabled else 'off'}.")
-    return redirect("script-detail", slug)
+    return back(request, slug)
 
 
 @require_POST
@@ -108,15 +135,18 @@ def script_rebuild(request: auth.SignedInRequest, slug: str) -> HttpResponse:
     return redirect("script-detail", slug)
 
 
-@form_page
-def script_delete(request: auth.SignedInRequest, slug: str) -> HttpResponse:
-    """Ask, then delete; history and files stay."""
+@require_POST
+def script_draft_discard(request: HttpRequest, slug: str) -> HttpResponse:
+    """Throw the draft away; the version is the text again."""
     script = finding.script(slug)
-    if request.method == "POST":
-        scripts.delete(script, now=timezone.now())
-        messages.success(request, f"Deleted `{script.name}`.")
-        return redirect("script-list")
-    return render(request, "scripts/delete.html", {"script": script})
+    drafts.discard(script)
+    messages.success(request, f"The draft is discarded: this is {script.version} again.")
+    return redirect("script-detail", slug)
+
+
+def back(request: HttpRequest, slug: str) -> HttpResponse:
+    """To the tab that a button of the script's head was pressed on."""
+    return redirect(TABS.get(request.POST.get("tab", ""), "script-detail"), slug)
 
 
 def build_run_of(environment: Environment | None) -> Run | None:

@@ -1,4 +1,5 @@
-// Durations that tick: `data-elapsed-s` is what the server said when it made the page, so the browser's clock does not matter.
+// Times that tick: `data-elapsed-s` (how long ago) and `data-until-s` (how far away) are what the server said when it
+// made the page, so the browser's clock does not matter.
 
 const begun = new WeakMap();
 
@@ -11,12 +12,21 @@ export function span(seconds) {
   return `${Math.floor(whole / 86400)} d ${Math.floor((whole % 86400) / 3600)} h`;
 }
 
+function since(element, seconds) {
+  if (!begun.has(element)) begun.set(element, performance.now() - seconds * 1000);
+  return (performance.now() - begun.get(element)) / 1000;
+}
+
 function tick() {
   for (const element of document.querySelectorAll("[data-elapsed-s]")) {
-    if (!begun.has(element)) begun.set(element, performance.now() - Number(element.dataset.elapsedS) * 1000);
-    element.textContent = span((performance.now() - begun.get(element)) / 1000);
+    element.textContent = span(since(element, Number(element.dataset.elapsedS)));
+  }
+  for (const element of document.querySelectorAll("[data-until-s]")) {
+    const left = -since(element, -Number(element.dataset.untilS));
+    element.textContent = left > 0 ? span(left) : "now";
   }
 }
 
 tick();
+document.addEventListener("live-list:fresh", tick);
 setInterval(tick, 1000);

@@ -1,16 +1,25 @@
-// <live-list>: fetches its own page again when a run changes and puts the fresh [data-part] in place of the old one.
+// <live-list>: fetches `data-source` (or its own page) again when a run changes and puts the fresh [data-part] in place of the old one.
 
 import "./clock.js";
 import { connect } from "./live-socket.js";
 
 const GATHER_MS = 300;
+const GAP_MS = 1500; // between two fetches, however busy the service is
 const POLL_MS = 10000;
+const BEAT_MS = 60000; // "2 min ago" grows old without any run
+const ACTIVE = ".status-queued, .status-starting, .status-running";
+const HOLDERS = "a[href], button, input, select, summary, [id]"; // what may hold the focus in a part
 
 class LiveList extends HTMLElement {
   connectedCallback() {
     if ("still" in this.dataset) return; // an older page of history does not change
     this.timer = 0;
     this.poll = 0;
+    this.asked = 0;
+    this.last = -GAP_MS;
+    this.beat = setInterval(() => this.refreshSoon(), BEAT_MS);
+    this.shown = () => this.isStale && this.refreshSoon();
+    document.addEventListener("visibilitychange", this.shown);
     this.close = connect(() => "/ws/events/", {
       message: (data) => this.heard(JSON.parse(data)),
       opened: () => this.opened(),
@@ -22,7 +31,9 @@ class LiveList extends HTMLElement {
   disconnectedCallback() {
     this.close?.();
     clearInterval(this.poll);
+    clearInterval(this.beat);
     clearTimeout(this.timer);
+    document.removeEventListener("visibilitychange", this.shown);
   }
 
   heard(fact) {
@@ -31,7 +42,10 @@ class LiveList extends HTMLElement {
   }
 
   opened() {
-    if (!this.poll) return;
+    if (!this.poll) {
+      if (this.querySelector(ACTIVE)) this.refreshSoon(); // it may have ended before there was a socket to hear of it
+      return;
+    }
     clearInterval(this.poll);
     this.poll = 0;
     this.say("");
@@ -45,32 +59,71 @@ class LiveList extends HTMLElement {
   }
 
   say(sentence) {
-    this.querySelector("[data-state]").textContent = sentence;
+    const state = this.querySelector("[data-state]");
+    if (state) state.textContent = sentence;
   }
 
   refreshSoon() {
-    this.timer ||= setTimeout(() => this.refresh(), GATHER_MS);
+    this.isStale = document.hidden; // nobody looks: wait until somebody does
+    if (this.isStale) return;
+    this.timer ||= setTimeout(() => this.refresh(), Math.max(GATHER_MS, this.last + GAP_MS - performance.now()));
   }
 
+  // Fetches now; tells whether it could.
   async refresh() {
+    clearTimeout(this.timer);
     this.timer = 0;
+    this.last = performance.now();
+    const number = ++this.asked;
     try {
-      const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+      const answer = await fetch(this.dataset.source || location.href, { headers: { Accept: "text/html" } });
       if (!answer.ok || answer.redirected) throw new Error(`HTTP ${answer.status}`);
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      this.replace(page.querySelector("live-list [data-part]"));
+      if (number !== this.asked) return true; // a later question was asked meanwhile: its answer counts
+      this.replace(page.querySelector("live-list [data-part]") ?? page.querySelector("[data-part]"));
+      return true;
     } catch (error) {
       console.warn("could not refresh the list:", error); // the next fact, or the poll, tries again
+      return false;
     }
   }
 
   replace(fresh) {
     const old = this.querySelector("[data-part]");
-    if (!fresh || !old || old.innerHTML === fresh.innerHTML) return;
-    const focused = old.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-    old.replaceWith(document.adoptNode(fresh));
-    if (focused) this.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+    if (!fresh || !old || text(old) === text(fresh)) return;
+    const restore = remember(old);
+    const part = document.adoptNode(fresh);
+    old.replaceWith(part);
+    restore(part);
+    this.dispatchEvent(new CustomEvent("live-list:fresh", { bubbles: true }));
   }
+}
+
+// A part as text, without what differs each time although nothing changed.
+function text(part) {
+  return part.outerHTML.replace(/(name="csrfmiddlewaretoken" value=)"[^"]*"/g, "$1");
+}
+
+// What the reader did to a part (focus, ticked boxes, opened details), to be done again to the one that takes its place.
+function remember(part) {
+  const focused = part.contains(document.activeElement) ? name(document.activeElement) : "";
+  const ticked = new Set([...part.querySelectorAll("input:checked")].map(name));
+  const opened = new Set([...part.querySelectorAll("details[open]")].map(name));
+  return (fresh) => {
+    for (const box of fresh.querySelectorAll("input[type=checkbox]")) if (ticked.has(name(box))) box.checked = true;
+    for (const details of fresh.querySelectorAll("details")) if (opened.has(name(details))) details.open = true;
+    if (focused) [...fresh.querySelectorAll(HOLDERS)].find((one) => name(one) === focused)?.focus({ preventScroll: true });
+  };
+}
+
+function name(element) {
+  const form = element.form?.getAttribute("action") ?? "";
+  const mark = element.id || element.getAttribute("href") || `${form} ${element.name ?? ""} ${element.value ?? ""}`;
+  return `${element.localName} ${mark} ${element.localName === "summary" || element.localName === "details" ? words(element) : ""}`;
+}
+
+function words(element) {
+  return (element.localName === "details" ? element.querySelector("summary") : element)?.textContent ?? "";
 }
 
 customElements.define("live-list", LiveList);

@@ -2,10 +2,16 @@
 
 import ipaddress
 import re
+import socket
 from collections.abc import Sequence
 
 LOCAL_SUFFIXES = (".local", ".lan", ".home.arpa", ".localhost")
-
+# For "listen everywhere": an example's address, towards which the network is asked, and what to say without one.
+EVERYWHERE = {
+    "0.0.0.0": (socket.AF_INET, "192.0.2.1", "127.0.0.1"),
+    "": (socket.AF_INET, "192.0.2.1", "127.0.0.1"),
+    "::": (socket.AF_INET6, "2001:db8::1", "::1"),
+}
 
 # A name or `*`, or an IPv6 address in brackets; then perhaps a port. Nothing else is a Host header.
 _HOST = re.compile(r"(?:\[(?P<address>[0-9a-f.]*:[0-9a-f:.]+)\]|(?P<name>\*|[a-z0-9._-]+))(?::[0-9]{1,5})?")
@@ -36,6 +42,22 @@ def is_allowed(host_header: str, patterns: Sequence[str]) -> bool:
         or ("." not in name and name.replace("-", "").replace("_", "").isalnum())
         or (name.endswith(LOCAL_SUFFIXES) and not name.startswith("."))
     )
+
+
+def address_of(host: str, port: int) -> str:
+    """The address to open in a browser for what is listened on; "everywhere" is this machine's own address."""
+    name = _own_address(*EVERYWHERE[host]) if host in EVERYWHERE else host
+    return f"http://[{name}]:{port}/" if ":" in name else f"http://{name}:{port}/"
+
+
+def _own_address(family: socket.AddressFamily, towards: str, otherwise: str) -> str:
+    """The address this machine would call from; connecting a UDP socket sends nothing."""
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((towards, 9))
+            return str(probe.getsockname()[0])
+    except OSError:
+        return otherwise
 
 
 def _matches(name: str, pattern: str) -> bool:

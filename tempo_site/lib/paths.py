@@ -61,6 +61,11 @@ def service_lock() -> Path:
     return bells() / "service.lock"
 
 
+def setup_token() -> Path:
+    """The one-time token of the set-up address; there until the first admin is."""
+    return data() / "setup_token"
+
+
 def make_all() -> None:
     """Create the data folder and its parts, closed to other users."""
     for folder in (data(), data() / "scripts", environments(), cache(), runs(), bells()):

@@ -35,13 +35,13 @@ def choose(configured: str, data_path: Path) -> tuple[str, str]:
     )
 
 
-def read_or_generate(path: Path) -> str:
+def read_or_generate(path: Path, *, random_bytes: int = 48) -> str:
     """Return the key stored at `path` (mode 0600), made at the first call; two starters at once agree on one."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
         descriptor, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
         with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(48))
+            file.write(secrets.token_urlsafe(random_bytes))
             file.flush()
             os.fsync(file.fileno())
         # Unlike rename, link never replaces a key that another starter made meanwhile.

@@ -2,10 +2,11 @@
 
 import os
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+
+from tempo_site.lib import zone
 
 
 class Variables(environ.Env):
@@ -33,9 +34,7 @@ class Variables(environ.Env):
     def zone(self, var: str, default: str) -> str:
         """Return the name of a time zone that this machine knows."""
         value: str = self.str(var, default=default)
-        try:
-            ZoneInfo(value)
-        except (KeyError, ValueError, OSError):
+        if value != default and not zone.is_known(value):
             self.problems.append((var, value, "Use a name like `Europe/Berlin` or `UTC`."))
             return default
         return value

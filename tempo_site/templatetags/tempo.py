@@ -49,6 +49,12 @@ def away(value: datetime | None, now: datetime) -> str:
 
 
 @register.filter
+def until(value: datetime, now: datetime) -> int:
+    """How many seconds a moment is away, 0 when it has passed; for a countdown."""
+    return max(0, round((value - now).total_seconds()))
+
+
+@register.filter
 def span(value: timedelta | float) -> str:
     """A duration in at most two units."""
     return words.span(seconds(value))

@@ -8,7 +8,19 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.benchmarks import first_line, imports, lateness, live_output, many_lines, memory, restart, throughput
+from tests.benchmarks import (
+    console,
+    first_line,
+    first_script,
+    imports,
+    lateness,
+    live_output,
+    many_lines,
+    memory,
+    pages,
+    restart,
+    throughput,
+)
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.setting import Setting
 from tests.service import ROOT, prepared_data
@@ -23,6 +35,9 @@ BENCHMARKS: dict[str, Callable[[Setting], Iterator[Figure]]] = {
     "live_output": live_output.measure,
     "many_lines": many_lines.measure,
     "throughput": throughput.measure,
+    "pages": pages.measure,
+    "first_script": first_script.measure,
+    "console": console.measure,
 }
 
 

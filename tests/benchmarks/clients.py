@@ -60,6 +60,10 @@ class Browser:
         with self._opener.open(f"{self._url}{path}", data, timeout=LIMIT_S) as answer:
             return str(answer.read().decode())
 
+    def cookie_header(self) -> str:
+        """What to send as `Cookie` to be the same person over another connection."""
+        return "; ".join(f"{cookie.name}={cookie.value}" for cookie in self._cookies)
+
     def _log_in(self) -> None:
         self.open("/login/")
         token = next(cookie.value for cookie in self._cookies if cookie.name == "csrftoken")

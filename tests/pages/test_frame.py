@@ -25,7 +25,7 @@ REPLACED = {
     "stylesheet_rtl",
 }
 WRITES_HTML = re.compile(r"(inner|outer)HTML\s*=[^=]|insertAdjacentHTML|document\.write|\beval\(")
-INLINE = re.compile(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)[^>]*>")
+INLINE = re.compile(r"<style|\sstyle=|\son\w+=|<script(?=[\s>])(?![^>]*\ssrc=)[^>]*>")
 
 
 def blocks_of(*templates: Path) -> set[str]:

@@ -37,4 +37,9 @@ def test_every_link_leads_somewhere(client: Client, staff: User) -> None:
                 target = urljoin(address, link.replace("&amp;", "&")).partition("#")[0]
                 if target.startswith("/"):
                     waiting.append((target, address))
-    assert {"/scripts/hello-world/", "/runs/?script=hello-world", "/admin/tempo_site/apikey/"} <= seen
+    assert {
+        "/scripts/hello-world/",
+        "/scripts/hello-world/runs/",
+        "/runs/?status=running",
+        "/admin/tempo_site/apikey/",
+    } <= seen

@@ -1,21 +1,20 @@
 """Pages of runs."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from runs_app.models import Run
-from runs_app.states import Kind, Reason, Status, Trigger
-from runs_app.views.detail import TAIL
-from runs_app.views.lists import PAGE
+from runs_app.states import Kind, Reason, Status
+from runs_app.views.detail import TAIL_LETTERS, TAIL_LINES
 from tempo_site.lib import paths
 from tests.factories import make_run, make_script
 
@@ -52,81 +51,53 @@ def page(browser: Client, run: Run) -> str:
     return browser.get(reverse("run-detail", args=[run.pk])).content.decode()
 
 
-# --- list -----------------------------------------------------------------------------------------------------------
-def test_the_list_filters_by_script_status_and_kind(browser: Client) -> None:
-    wanted = make_run(make_script("One"), status=Status.FAILED)
-    make_run(make_script("Two"), status=Status.FAILED)
-    make_run(wanted.script, status=Status.SUCCEEDED)
-    build = make_run(kind=Kind.BUILD, trigger=Trigger.BUILD)
-    chosen = browser.get(reverse("run-list"), {"script": "one", "status": "failed"}).context["runs"]
-    assert [run.pk for run in chosen] == [wanted.pk]
-    assert [run.pk for run in browser.get(reverse("run-list"), {"kind": "build"}).context["runs"]] == [build.pk]
-    assert len(browser.get(reverse("run-list"), {"kind": "all"}).context["runs"]) == 4
-
-
-def test_older_pages_follow_by_key_and_keep_the_filter(browser: Client) -> None:
-    script = make_script()
-    runs = [make_run(script, status=Status.FAILED) for _ in range(PAGE + 3)]
-    first = browser.get(reverse("run-list"), {"status": "failed"})
-    older: int = runs[3].pk
-    assert f'href="?status=failed&amp;before={older}"' in first.content.decode()
-    rest = browser.get(reverse("run-list"), {"status": "failed", "before": str(older)})
-    assert [run.pk for run in rest.context["runs"]] == [runs[2].pk, runs[1].pk, runs[0].pk]
-    assert "Older" not in rest.content.decode()
-
-
-@pytest.mark.parametrize("query", ["before=abc", "before=-1", "status=unheard-of", "kind=x", "before=" + "9" * 30])
-def test_a_filter_that_cannot_be_read_breaks_nothing(browser: Client, query: str) -> None:
-    assert browser.get(f"/runs/?{query}").status_code == 200
-
-
-def test_a_filter_without_a_match_says_so(browser: Client) -> None:
-    make_run(make_script())
-    assert "No run matches." in browser.get("/runs/?status=lost").content.decode()
-
-
-def test_the_list_costs_the_same_for_one_and_many(browser: Client) -> None:
-    def cost() -> int:
-        with CaptureQueriesContext(connection) as queries:
-            browser.get(reverse("run-list"), {"kind": "all"})
-        return len(queries)
-
-    make_run(make_script())
-    few = cost()
-    for number in range(40):
-        script = make_script(f"Script {number}") if number % 2 else None
-        make_run(script, status=Status.FAILED, environment=make_script(f"Other {number}").environment)
-    assert cost() == few
-
-
 # --- one run --------------------------------------------------------------------------------------------------------
+def rows(text: str) -> list[tuple[str, str, str]]:
+    """(mark, number, text as HTML) of each row of a page's console."""
+    return re.findall(
+        r'<div class="row(?: row-)?(\w*)"[^>]*><span class="row-n" data-n="(\d+)"></span>'
+        r'<span class="row-x">(.*?)</span></div>',
+        text,
+        re.DOTALL,
+    )
+
+
 def test_a_run_shows_its_output_with_the_streams_marked_apart(browser: Client) -> None:
     text = page(browser, with_log(RECORDS))
-    assert '<span class="row">hello\n</span>' in text
-    assert '<span class="row row-stderr" title="stderr">&lt;b&gt;bad&lt;/b&gt;\n</span>' in text
-    assert '<span class="row">halfdone\n</span>' in text
-    assert '<span class="row row-system" title="system">cancelled\n</span>' in text
-    assert "All of its output." in text
+    assert rows(text) == [
+        ("", "1", "hello"),
+        ("stderr", "2", "&lt;b&gt;bad&lt;/b&gt;"),
+        ("", "3", "halfdone"),
+        ("system", "4", "cancelled"),
+    ]
+    assert "All of its output." in text and "4 lines" in text
 
 
-def test_a_line_without_its_end_is_left_open_for_what_follows(browser: Client) -> None:
+def test_the_console_goes_on_from_what_the_page_carries(browser: Client) -> None:
     run = with_log(b"1000 O P half\n", status=Status.RUNNING, finished_at=None, duration_s=None)
     text = page(browser, run)
-    assert '<span class="row" data-open="O">half\n</span>' in text
-    assert f'data-offset="{len(b"1000 O P half") + 1}"' in text and "data-complete" not in text
+    window = json.loads(text.split('<script type="application/json">')[1].split("</script>")[0])
+    assert window["lines"] == [{"t": 1000, "s": "O", "x": "half", "o": True}]
+    assert (window["open"], window["end"], window["final"]) == ({"O": 1}, len(b"1000 O P half") + 1, False)
+    assert "data-final" not in text
 
 
-def test_a_long_log_is_shown_from_its_last_whole_record_on(browser: Client) -> None:
+def test_a_long_log_is_shown_by_its_last_lines(browser: Client) -> None:
     data = b"".join(b"1000 O F line %06d\n" % number for number in range(10_000))
     text = page(browser, with_log(data))
-    assert "line 009999" in text and "line 000001" not in text
-    assert "Earlier output is left out here" in text
-    assert text.count('class="row"') <= TAIL // len(b"1000 O F line 000000\n")
+    assert "Earlier output is left out here" in text and "10000 lines" in text
+    assert [number for _, number, _ in rows(text)] == [str(number) for number in range(10_001 - TAIL_LINES, 10_001)]
+
+
+def test_long_lines_are_few_on_the_page(browser: Client) -> None:
+    text = page(browser, with_log(b"".join(b"1000 O F %s\n" % (b"x" * 10_000) for _ in range(100))))
+    assert len(rows(text)) == TAIL_LETTERS // 10_000
 
 
 def test_bytes_that_are_no_text_and_control_sequences_do_no_harm(browser: Client) -> None:
-    text = page(browser, with_log(b"1000 O F \xff\xfe\x00ok \x1b[31mred\x1b[0m\r\n"))
-    assert "ok red\n" in text and "\x1b" not in text
+    text = page(browser, with_log(b"1000 O F \xff\xfe\x00ok \x1b[31mred\x1b[0m</script>\r\n"))
+    assert rows(text) == [("", "1", "\ufffd\ufffdok red&lt;/script&gt;")]
+    assert "\x1b" not in text and "red</script>" not in text
 
 
 @pytest.mark.parametrize(
@@ -154,7 +125,32 @@ def test_the_end_is_explained(browser: Client) -> None:
 def test_the_facts_can_be_fetched_alone(browser: Client) -> None:
     run = with_log(RECORDS)
     text = browser.get(reverse("run-detail", args=[run.pk]), {"part": "facts"}).content.decode()
-    assert text.lstrip().startswith("<div data-facts>") and "<html" not in text
+    assert text.lstrip().startswith("<div data-facts") and "<html" not in text
+
+
+def test_the_console_can_be_fetched_alone(browser: Client) -> None:
+    run = with_log(RECORDS)
+    text = browser.get(reverse("run-detail", args=[run.pk]), {"part": "console"}).content.decode()
+    assert text.startswith("<log-view") and "<html" not in text and "data-permalinks" not in text
+
+
+def test_a_run_leads_to_its_version_and_to_the_runs_before_and_after(browser: Client) -> None:
+    script, other = make_script("One"), make_script("Two")
+    before, run, _, after = make_run(script), with_log(RECORDS, script=script), make_run(other), make_run(script)
+    text = page(browser, run)
+    assert f'href="/runs/{before.pk}/" rel="prev"' in text
+    assert f'href="/runs/{after.pk}/" rel="next"' in text
+    assert f'href="{reverse("version-detail", args=[script.slug, 1])}"' in text
+
+
+def test_a_page_costs_the_same_after_many_runs(
+    browser: Client, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    script = make_script()
+    runs = [make_run(script, status=Status.SUCCEEDED) for _ in range(30)]
+    for run in (runs[0], runs[15]):
+        with django_assert_num_queries(5):  # session, user, the run, the one before, the one after
+            page(browser, run)
 
 
 def test_cancel_ends_a_queued_run_in_the_users_name(browser: Client) -> None:
@@ -239,3 +235,50 @@ def test_output_of_a_run_that_goes_on_is_not_final(browser: Client) -> None:
 def test_an_offset_that_is_no_number_is_refused(browser: Client, offset: str) -> None:
     run = with_log(RECORDS)
     assert browser.get(reverse("run-output", args=[run.pk]), {"offset": offset}).status_code == 400
+
+
+# --- lines ----------------------------------------------------------------------------------------------------------
+def lines(browser: Client, run: Run, **query: str | int) -> Any:
+    """What `/runs/<id>/lines` says."""
+    answer = browser.get(reverse("run-lines", args=[run.pk]), query)
+    return answer.json() if answer.status_code == 200 else (answer.status_code, answer.content.decode())
+
+
+def test_lines_come_by_number(browser: Client) -> None:
+    run = with_log(RECORDS)
+    found = lines(browser, run, **{"from": 2, "count": 2})
+    assert [line["x"] for line in found["lines"]] == ["<b>bad</b>", "halfdone"]
+    assert (found["first"], found["total"], found["end"]) == (2, 4, len(RECORDS))
+    assert (found["final"], found["status"]) == (True, "succeeded")
+    assert [line["x"] for line in lines(browser, run, last=1)["lines"]] == ["cancelled"]
+    assert lines(browser, run, **{"from": 9, "count": 2})["lines"] == []
+
+
+def test_lines_are_found_by_their_text(browser: Client) -> None:
+    assert lines(browser, with_log(RECORDS), q="HALFdone") == {"matches": [3], "total": 4, "cut": False}
+
+
+def test_a_run_without_a_log_has_no_lines(browser: Client) -> None:
+    run = make_run(make_script())
+    assert lines(browser, run, last=10)["total"] == 0
+    assert lines(browser, run, q="x")["matches"] == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {},
+        {"from": "0", "count": "5"},
+        {"from": "1"},
+        {"from": "1", "count": "1001"},
+        {"last": "1001"},
+        {"last": "-1"},
+        {"last": "x"},
+        {"q": " "},
+        {"q": "x" * 201},
+        {"q": "a\nb"},
+    ],
+)
+def test_a_question_that_cannot_be_answered_is_refused_with_a_sentence(browser: Client, query: dict[str, str]) -> None:
+    status, sentence = lines(browser, with_log(RECORDS), **query)
+    assert status == 400 and sentence.endswith("\n") and "`" in sentence

@@ -8,11 +8,12 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django_q.models import Schedule as Alarm
 
 from runs_app.models import Run
 from runs_app.states import Trigger
-from scripts_app import scripts
-from scripts_app.models import Folder, Schedule, Script
+from scripts_app import drafts, schedules, scripts
+from scripts_app.models import Environment, Folder, Schedule, Script, Version
 from tests.factories import make_schedule, make_script
 
 SCRIPT = {
@@ -38,6 +39,7 @@ SCHEDULE = {
 }
 SCRIPTS, SCHEDULES = "/admin/scripts_app/script/", "/admin/scripts_app/schedule/"
 INLINES = {f"{prefix}-{name}": "0" for prefix in ("schedules", "versions") for name in ("TOTAL_FORMS", "INITIAL_FORMS")}
+SCRIPT |= {name: value for name, value in INLINES.items() if name.startswith("schedules")}
 
 pytestmark = pytest.mark.django_db
 
@@ -57,10 +59,10 @@ def act(desk: Client, action: str, *rows: Any) -> str:
 
 # --- scripts --------------------------------------------------------------------------------------------------------
 def test_a_script_is_created_by_the_verb(desk: Client, staff: User) -> None:
-    folder = Folder.objects.create(path="Ops")
-    answer = desk.post(f"{SCRIPTS}add/", SCRIPT | {"folder": str(folder.pk)})
-    assert answer.headers["Location"] == SCRIPTS
+    answer = desk.post(f"{SCRIPTS}add/", SCRIPT | {"folder": "Ops/Nightly"})
     script = Script.objects.select_related("version__author").get()
+    assert answer.headers["Location"] == f"{SCRIPTS}{script.pk}/change/"
+    folder = Folder.objects.get(path="Ops/Nightly")
     assert (script.slug, script.folder, script.tags, script.enabled) == ("data-backup-script", folder, ["home"], True)
     assert script.version and (script.version.code, script.version.author) == ("print('hello')\n", staff)
     assert script.wanted_environment is not None
@@ -87,7 +89,7 @@ def test_what_the_verb_refuses_is_an_error_at_the_field_and_nothing_typed_is_los
 
 def test_changing_the_code_makes_a_version(desk: Client) -> None:
     script = make_script("Hello World", folder="Ops")
-    changes = {"name": "Renamed", "code": "print(2)", "folder": str(script.folder_id)}
+    changes = {"name": "Renamed", "code": "print(2)", "folder": "Ops"}
     answer = desk.post(f"{SCRIPTS}{script.pk}/change/", SCRIPT | INLINES | changes)
     assert answer.status_code == 302
     script.refresh_from_db()
@@ -111,7 +113,7 @@ def test_the_change_form_shows_what_is_stored_and_the_machines_facts_as_text(des
 def test_selected_scripts_are_run_in_the_users_name(desk: Client) -> None:
     text = act(desk, "run_selected", make_script("One"), make_script("Two"))
     assert [(run.trigger, run.by) for run in Run.objects.all()] == [(Trigger.ADMIN, "root")] * 2
-    assert "`One` started." in text
+    assert "2 started: `One`, `Two`" in text
 
 
 def test_a_refused_start_is_a_message(desk: Client, settings: Any) -> None:
@@ -121,10 +123,65 @@ def test_a_refused_start_is_a_message(desk: Client, settings: Any) -> None:
 
 def test_selected_scripts_are_switched_off_and_on(desk: Client) -> None:
     schedule = make_schedule()
-    for action, is_armed in (("disable", False), ("enable", True)):
+    for action, is_armed in (("disable_selected", False), ("enable_selected", True)):
         act(desk, action, schedule.script)
         schedule.refresh_from_db()
         assert (schedule.next_at is not None) == is_armed
+
+
+def test_the_buttons_of_a_script_run_switch_and_rebuild_it_and_its_history_tells(desk: Client) -> None:
+    script = make_script("One")
+    Environment.objects.update(state=Environment.State.FAILED)
+    answers = {act: desk.post(f"{SCRIPTS}{script.pk}/act/{act}/") for act in ("run", "disable", "rebuild")}
+    run = Run.objects.get()
+    assert answers["run"].headers["Location"] == f"/admin/runs_app/run/{run.pk}/change/"
+    script.refresh_from_db()
+    assert script.wanted_environment
+    assert (script.enabled, script.wanted_environment.state) == (False, Environment.State.WANTED)
+    told = desk.get(f"{SCRIPTS}{script.pk}/history/").content.decode()
+    assert all(sentence in told for sentence in (f"Started {run}.", "Disabled.", "Asked for the environment again."))
+    desk.post(f"{SCRIPTS}{script.pk}/act/enable/")
+    script.refresh_from_db()
+    assert script.enabled
+
+
+def test_selected_environments_are_rebuilt(desk: Client) -> None:
+    script = make_script("One")
+    Environment.objects.update(state=Environment.State.FAILED)
+    assert "1 asked for its environment again" in act(desk, "rebuild_selected", script)
+    assert Environment.objects.get().state == Environment.State.WANTED
+
+
+def test_text_that_someone_else_changed_is_not_lost_and_the_second_try_keeps_both(desk: Client, user: User) -> None:
+    script = make_script("One", code="print(1)\n")
+    seen = {"based_on": str(script.revision)}
+    theirs = {"code": "print('theirs')\n", "requirements": "", "python_version": ""}
+    drafts.save(script, **theirs, based_on=script.revision, by=user, now=timezone.now())
+    mine = SCRIPT | INLINES | {"code": "print('mine')"}
+    page = desk.post(f"{SCRIPTS}{script.pk}/change/", mine | seen)
+    assert "changed by `ann`" in str(page.context["adminform"].form.errors["code"])
+    assert page.context["adminform"].form["based_on"].value() == "" and "mine" in page.content.decode()
+    desk.post(f"{SCRIPTS}{script.pk}/change/", mine | {"based_on": ""})
+    said = list(Version.objects.filter(script=script).order_by("number").values_list("code", flat=True))
+    assert said == ["print(1)\n", "print('theirs')\n", "print('mine')"]
+
+
+def test_a_draft_is_what_the_form_shows(desk: Client, user: User) -> None:
+    script = make_script("One")
+    text = {"code": "print('draft')\n", "requirements": "", "python_version": ""}
+    drafts.save(script, **text, based_on=script.revision, by=user, now=timezone.now())
+    page = desk.get(f"{SCRIPTS}{script.pk}/change/").content.decode()
+    assert "print(&#x27;draft&#x27;)" in page and "The text below is a draft by <bdi>ann</bdi>" in page
+
+
+@pytest.mark.parametrize("way", ["page", "action"])
+def test_the_question_before_deleting_says_what_stays(desk: Client, way: str) -> None:
+    script = make_script("One")
+    if way == "page":
+        answer = desk.get(f"{SCRIPTS}{script.pk}/delete/")
+    else:
+        answer = desk.post(SCRIPTS, {"action": "delete_selected", "_selected_action": [script.pk]})
+    assert "Its runs and their output stay" in answer.content.decode()
 
 
 @pytest.mark.parametrize("way", ["page", "action"])
@@ -152,6 +209,77 @@ def test_the_lists_cost_the_same_for_one_and_many(desk: Client) -> None:
     for number in range(20):
         make_schedule(make_script(f"Script {number}", folder=f"Folder {number}"))
     assert cost() == few
+
+
+def test_a_scripts_page_costs_the_same_for_one_and_many_schedules(desk: Client) -> None:
+    script = make_script()
+
+    def cost() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            assert desk.get(f"{SCRIPTS}{script.pk}/change/").status_code == 200
+        return len(queries)
+
+    make_schedule(script)
+    few = cost()
+    for _ in range(10):
+        make_schedule(script)
+        make_script(f"Script {_}", folder=f"Folder {_}")
+    assert cost() == few
+
+
+# --- schedules within their script ----------------------------------------------------------------------------------
+def rows(*entries: dict[str, str], stored: int = 0) -> dict[str, str]:
+    """The fields of a script's schedules as its page sends them, the stored ones first."""
+    counts = {"schedules-TOTAL_FORMS": str(len(entries)), "schedules-INITIAL_FORMS": str(stored)}
+    fields = ((f"schedules-{n}-{name}", value) for n, row in enumerate(entries) for name, value in row.items())
+    return SCRIPT | INLINES | counts | dict(fields)
+
+
+def test_a_new_script_comes_with_its_schedules(desk: Client) -> None:
+    desk.post(f"{SCRIPTS}add/", rows(SCHEDULE, SCHEDULE | {"kind": "interval", "cron": "", "every_s": "60"}))
+    stored = Schedule.objects.select_related("alarm").order_by("pk")
+    assert [(row.kind, row.next_at is not None) for row in stored] == [("cron", True), ("interval", True)]
+
+
+def test_schedules_are_added_changed_and_deleted_on_the_page_of_their_script(desk: Client) -> None:
+    script = make_script()
+    kept, going = make_schedule(script), make_schedule(script)
+    changed = SCHEDULE | {"id": str(kept.pk), "script": str(script.pk)}
+    gone = {"id": str(going.pk), "script": str(script.pk), "DELETE": "on", "kind": "interval", "every_s": "60"}
+    data = rows(changed, gone | {"timezone": "UTC"}, SCHEDULE | {"cron": "5 4 * * *"}, stored=2)
+    assert desk.post(f"{SCRIPTS}{script.pk}/change/", data).status_code == 302
+    assert list(script.schedules.order_by("pk").values_list("cron", flat=True)) == ["30 2 * * *", "5 4 * * *"]
+    assert Alarm.objects.filter(cluster="alarms").count() == 2
+
+
+@pytest.mark.parametrize("page", ["add", "change"])
+def test_a_refused_schedule_is_an_error_at_its_field_and_nothing_at_all_is_saved(desk: Client, page: str) -> None:
+    script = make_script("Before") if page == "change" else None
+    data = rows(SCHEDULE | {"cron": "0 24 * * *"}, SCHEDULE) | {"name": "After", "code": "print('typed with care')"}
+    answer = desk.post(f"{SCRIPTS}{script.pk}/change/" if script else f"{SCRIPTS}add/", data)
+    formset = answer.context["inline_admin_formsets"][0].formset
+    assert "24" in str(formset.errors[0]["cron"]) and not formset.errors[1]
+    text = answer.content.decode()
+    assert "typed with care" in text and 'value="After"' in text and "0 24 * * *" in text
+    assert not Schedule.objects.exists()
+    assert [(row.name, row.version.number) for row in Script.objects.all() if row.version] == [("Before", 1)] * bool(
+        script
+    )
+
+
+def test_a_script_that_is_refused_saves_no_schedule_either(desk: Client) -> None:
+    script = make_script()
+    answer = desk.post(f"{SCRIPTS}{script.pk}/change/", rows(SCHEDULE) | {"requirements": "-e ."})
+    assert answer.context["adminform"].form.errors["requirements"]
+    assert not Schedule.objects.exists()
+
+
+def test_a_schedule_that_was_deleted_meanwhile_is_said(desk: Client) -> None:
+    schedule = make_schedule()
+    row = SCHEDULE | {"id": str(schedule.pk), "script": str(schedule.script_id)}
+    address = f"{SCRIPTS}{schedule.script_id}/change/"
+    schedules.delete(schedule)
+    assert "was deleted meanwhile" in desk.post(address, rows(row, stored=1)).content.decode()
 
 
 # --- schedules, folders ---------------------------------------------------------------------------------------------

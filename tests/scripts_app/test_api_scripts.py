@@ -63,6 +63,7 @@ def test_it_answers_with_the_whole_script(program: Client, settings: Any) -> Non
         "requirements": "humanize",
         "python_version": "",
         "version": 1,
+        "revision": 0,
         "timeout_s": settings.DEFAULT_TIMEOUT_S,
         "memory_mb": settings.DEFAULT_MEMORY_MB,
         "cpu_s": 0,

@@ -1,4 +1,9 @@
-"""Which Host headers are answered."""
+"""Which Host headers are answered, and which address is told."""
+
+import ipaddress
+import socket
+from unittest.mock import Mock
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -123,3 +128,28 @@ def test_with_patterns_everything_else_is_refused(patterns: list[str], header: s
 )
 def test_a_name_is_read_without_port_and_brackets(header: str, name: str) -> None:
     assert hosts.name_of(header) == name
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8000/"),
+        ("192.168.1.5", "http://192.168.1.5:8000/"),
+        ("::1", "http://[::1]:8000/"),
+        ("tower.local", "http://tower.local:8000/"),
+    ],
+)
+def test_the_address_is_what_is_listened_on(host: str, address: str) -> None:
+    assert hosts.address_of(host, 8000) == address
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", ""])
+def test_for_everywhere_the_address_is_one_that_can_be_opened(host: str) -> None:
+    name = urlsplit(hosts.address_of(host, 8000)).hostname
+    assert name is not None and not ipaddress.ip_address(name).is_unspecified
+
+
+def test_without_a_network_the_address_is_this_machines_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "socket", Mock(side_effect=OSError))
+    assert hosts.address_of("0.0.0.0", 8000) == "http://127.0.0.1:8000/"
+    assert hosts.address_of("::", 8000) == "http://[::1]:8000/"

@@ -10,7 +10,8 @@ from django.conf import LazySettings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 
-from tempo_site import preparation
+from scripts_app.models import Script
+from tempo_site import first_start, preparation
 from tempo_site.lib import paths
 from tests.service import manage
 
@@ -59,12 +60,24 @@ def test_a_changed_static_file_is_collected_again(static_root: Path, tmp_path: P
     assert (static_root / "page.css").read_text() == "b { color: red }"
 
 
-def test_a_static_file_that_is_gone_is_not_served_any_more(static_root: Path, tmp_path: Path, said: list[str]) -> None:
+def test_a_changed_static_file_is_collected_even_with_an_older_time(
+    static_root: Path, tmp_path: Path, said: list[str]
+) -> None:
+    preparation.collect_static(said.append)
+    (tmp_path / "source" / "page.css").write_text("b { color: red }")
+    os.utime(tmp_path / "source" / "page.css", (1_000_000_000, 1_000_000_000))
+    preparation.collect_static(said.append)
+    assert (static_root / "page.css").read_text() == "b { color: red }"
+
+
+def test_a_static_file_that_is_gone_stays_for_pages_that_are_open(
+    static_root: Path, tmp_path: Path, said: list[str]
+) -> None:
     (tmp_path / "source" / "old.js").write_text("1")
     preparation.collect_static(said.append)
     (tmp_path / "source" / "old.js").unlink()
     preparation.collect_static(said.append)
-    assert not (static_root / "old.js").exists()
+    assert (static_root / "old.js").exists()
 
 
 def test_development_needs_no_collected_files(static_root: Path, settings: LazySettings, said: list[str]) -> None:
@@ -93,13 +106,28 @@ def test_an_admin_that_is_there_is_left_alone(settings: LazySettings, staff: Use
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("name", "password"), [("", ""), ("root", ""), ("", PASSWORD)])
-def test_without_an_admin_it_says_how_to_make_one(
+def test_without_a_name_and_a_password_no_admin_is_made(
     settings: LazySettings, said: list[str], name: str, password: str
 ) -> None:
     settings.ADMIN_USER, settings.ADMIN_PASSWORD = name, password
     preparation.create_admin(said.append)
-    assert "createsuperuser" in said[0]
+    assert said == ["There is no admin yet."]
     assert not get_user_model().objects.exists()
+
+
+@pytest.mark.django_db
+def test_the_admin_of_the_settings_finds_the_starter_script(settings: LazySettings, said: list[str]) -> None:
+    settings.ADMIN_USER, settings.ADMIN_PASSWORD = "root", PASSWORD
+    preparation.create_admin(said.append)
+    assert [(script.name, script.enabled) for script in Script.objects.all()] == [("Hello Tempo", False)]
+
+
+@pytest.mark.django_db
+def test_an_admin_of_the_settings_ends_the_set_up_address(settings: LazySettings, said: list[str]) -> None:
+    assert first_start.token()
+    settings.ADMIN_USER, settings.ADMIN_PASSWORD = "root", PASSWORD
+    preparation.create_admin(said.append)
+    assert not paths.setup_token().exists()
 
 
 @pytest.mark.django_db

@@ -1,17 +1,9 @@
-"""Log in, log out, and the dashboard."""
-
-from datetime import timedelta
+"""Log in, log out."""
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.cache import caches
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
-
-from runs_app.states import Status
-from tests.factories import make_run, make_schedule, make_script
 
 GOOD = {"username": "ann", "password": "correct horse"}
 BAD = {"username": "ann", "password": "wrong"}
@@ -80,43 +72,3 @@ def test_ordinary_users_are_told_that_the_admin_is_for_staff(browser: Client) ->
 def test_logging_out_needs_a_post(browser: Client) -> None:
     assert browser.get("/logout/").status_code == 405
     assert browser.post("/logout/").headers["Location"] == "/login/"
-
-
-def test_the_dashboard_shows_what_runs_what_ran_and_what_is_due(browser: Client) -> None:
-    script = make_script("Nightly backup")
-    make_schedule(script, now=timezone.now(), every_s=90)
-    now = timezone.now()
-    make_run(script, status=Status.RUNNING, started_at=now - timedelta(seconds=5))
-    make_run(script, status=Status.FAILED, started_at=now, finished_at=now, duration_s=1.5)
-    text = browser.get("/").content.decode()
-    assert "Every 90 seconds" in text
-    assert 'class="status status-running"' in text and 'class="status status-failed"' in text
-
-
-def test_an_empty_dashboard_says_what_to_do(browser: Client) -> None:
-    text = browser.get("/").content.decode()
-    assert "Nothing is running." in text and "Nothing is scheduled." in text and "No run yet." in text
-
-
-def test_the_dashboard_costs_the_same_for_one_and_many(browser: Client) -> None:
-    def cost() -> int:
-        with CaptureQueriesContext(connection) as queries:
-            browser.get("/")
-        return len(queries)
-
-    schedule = make_schedule(make_script())
-    make_run(schedule.script)
-    few = cost()
-    for number in range(20):
-        make_run(
-            make_schedule(make_script(f"Script {number}")).script, status=Status.RUNNING, started_at=timezone.now()
-        )
-    assert cost() == few
-
-
-def test_a_schedule_that_cannot_be_read_does_not_break_the_dashboard(browser: Client) -> None:
-    schedule = make_schedule()
-    type(schedule).objects.filter(pk=schedule.pk).update(kind="cron", cron="nonsense")
-    answer = browser.get("/")
-    assert answer.status_code == 200
-    assert "unreadable: " in answer.content.decode()

@@ -11,8 +11,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
-from tempo_site import preparation
-from tempo_site.lib import paths
+from tempo_site import first_start, preparation
+from tempo_site.lib import hosts, paths
 
 LAUNCHER = settings.BASE_DIR / "runs_app" / "launcher" / "__main__.py"
 
@@ -33,9 +33,12 @@ class Command(BaseCommand):
         paths.make_all()
         lock = take_service_lock()
         preparation.prepare(self.stdout.write)
+        token = first_start.token()
         connections.close_all()
-        host = f"[{options['host']}]" if ":" in options["host"] else options["host"]
-        self.stdout.write(f"Tempo is at http://{host}:{options['port']}/  (Ctrl+C ends it)")
+        address = hosts.address_of(options["host"], options["port"])
+        self.stdout.write(f"Tempo is at {address}  (Ctrl+C ends it)")
+        if token:
+            self.stdout.write(f"Set up Tempo: {address}setup/{token}/")
         self.stdout.flush()
         os.environ.setdefault("TEMPO_DATABASE_TIMEOUT_S", "5")  # a locked database becomes a 503, not a queue
         os.environ.setdefault(

@@ -1,0 +1,97 @@
+"""Admin of folders, versions and environments."""
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from scripts_app import validation
+from scripts_app.models import Environment, Folder, Version
+from scripts_app.validation import ScriptError
+from tempo_site.adminrows import ReadOnlyAdmin, RowAdmin, chip
+
+
+class FolderForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A folder's path, by the rules of the verbs."""
+
+    class Meta:
+        model = Folder
+        fields = ("path",)
+
+    def clean_path(self) -> str:
+        """Normalise, or say what is wrong."""
+        try:
+            return validation.folder_path(self.cleaned_data["path"])
+        except ScriptError as refusal:
+            raise ValidationError(str(refusal)) from refusal
+
+
+@admin.register(Folder)
+class FolderAdmin(RowAdmin):
+    """Folders; one with scripts in it cannot be deleted."""
+
+    form = FolderForm
+    stays = "Only an empty folder can be deleted: move its scripts first."
+    list_display = ("path", "script_count")
+    search_fields = ("path",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Folder]:
+        """With the number of scripts in each, deleted ones included: they keep it from being deleted."""
+        rows: QuerySet[Folder] = super().get_queryset(request).annotate(count=Count("scripts"))
+        return rows
+
+    @admin.display(description="scripts", ordering="count")
+    def script_count(self, folder: Folder) -> int:
+        """How many are in it."""
+        return folder.count  # type: ignore[attr-defined,no-any-return]  # annotated above
+
+
+@admin.register(Version)
+class VersionAdmin(ReadOnlyAdmin):
+    """Versions: what was run must not change."""
+
+    list_display = ("script", "number", "author", "note", "created_at")
+    list_display_links = ("script", "number")
+    list_select_related = ("script", "author")
+    search_fields = ("script__name",)
+    fields = ("script", "number", "author", "note", "created_at", "python_version", "code", "requirements")
+
+
+@admin.register(Environment)
+class EnvironmentAdmin(ReadOnlyAdmin):
+    """Environments: locked, shared, built by Tempo."""
+
+    list_display = ("python", "state_chip", "requirements_in_short", "created_at", "ready_at")
+    list_filter = ("state",)
+    fields = (
+        "python",
+        "interpreter",
+        "state",
+        "message",
+        "requirements",
+        "lock",
+        "digest",
+        "created_at",
+        "ready_at",
+        "builds",
+    )
+
+    @admin.display(description="state", ordering="state")
+    def state_chip(self, environment: Environment) -> SafeString:
+        """How far it has come."""
+        return chip(environment.state, environment.state)
+
+    @admin.display(description="requirements")
+    def requirements_in_short(self, environment: Environment) -> str:
+        """The beginning of its list."""
+        words = ", ".join(environment.requirements.split())
+        return words if len(words) <= 80 else f"{words[:79]}…"
+
+    @admin.display(description="built by")
+    def builds(self, environment: Environment) -> SafeString:
+        """Where its builds are listed."""
+        return format_html('<a href="{}?kind=build">runs of kind build</a>', reverse("run-list"))

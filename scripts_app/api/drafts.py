@@ -1,0 +1,92 @@
+"""REST operations on the draft of a script: what its editor reads and saves while one types."""
+
+from datetime import datetime
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from ninja.errors import HttpError
+from pydantic import BaseModel, ConfigDict
+
+from scripts_app import drafts, finding, problems
+from scripts_app.api.shapes import IF_MATCH, based_on, router
+from scripts_app.drafts import Text
+from scripts_app.problems import Problem
+from tempo_site import auth
+
+
+class DraftIn(BaseModel):
+    """A text of a script, whole."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    code: str
+    requirements: str
+    python_version: str
+
+
+class DraftSaved(BaseModel):
+    """Which text is stored, and what is wrong with it. `is_draft` is false when it is what the version says."""
+
+    revision: int
+    saved_at: datetime | None
+    is_draft: bool
+    problems: list[Problem]
+
+
+class DraftOut(DraftSaved):
+    """The text of a script: its draft, or else its current version."""
+
+    code: str
+    requirements: str
+    python_version: str
+    author: str
+
+
+@router.get("/scripts/{slug:slug}/draft", response=DraftOut, tags=["drafts"])
+def read_draft(request: HttpRequest, response: HttpResponse, slug: str) -> DraftOut:
+    """Show the text of a script; without a draft it is the current version's."""
+    return draft_out(response, drafts.text(finding.script(slug)))
+
+
+@router.put("/scripts/{slug:slug}/draft", response=DraftSaved, tags=["drafts"], openapi_extra=IF_MATCH)
+def save_draft(request: auth.Request, response: HttpResponse, slug: str, data: DraftIn) -> DraftSaved:
+    """Save a draft. `If-Match: "<revision>"` says which text it was made from; 409 when that is not the newest."""
+    script, revision = finding.script(slug), based_on(request)
+    if revision is None:
+        raise HttpError(
+            428, "It has to be said which text this was made from.\nhint: send `If-Match` with its revision"
+        )
+    now = timezone.now()
+    text = drafts.save(script, based_on=revision, by=request.auth.user, now=now, **data.model_dump())
+    response.headers["ETag"] = etag(text)
+    return DraftSaved.model_construct(
+        revision=text.revision, saved_at=text.saved_at, is_draft=text.is_draft, problems=problems.find(**text.fields)
+    )
+
+
+@router.delete("/scripts/{slug:slug}/draft", response=DraftOut, tags=["drafts"])
+def discard_draft(request: HttpRequest, response: HttpResponse, slug: str) -> DraftOut:
+    """Throw the draft away and show the text that is left: the current version's."""
+    script = finding.script(slug)
+    drafts.discard(script)
+    return draft_out(response, drafts.text(script))
+
+
+def draft_out(response: HttpResponse, text: Text) -> DraftOut:
+    """Return a text as JSON shows it, its revision in the header as well."""
+    response.headers["ETag"] = etag(text)
+    return DraftOut.model_construct(
+        revision=text.revision,
+        saved_at=text.saved_at,
+        is_draft=text.is_draft,
+        problems=problems.find(**text.fields),
+        author=text.author,
+        code=text.code,
+        requirements=text.requirements,
+        python_version=text.python_version,
+    )
+
+
+def etag(text: Text) -> str:
+    """The revision as HTTP spells it."""
+    return f'"{text.revision}"'

@@ -1,0 +1,159 @@
+"""REST operations on scripts; each finds its row, calls one verb and answers."""
+
+from datetime import datetime
+
+from django.http import HttpRequest
+from django.utils import timezone
+from ninja.responses import Status
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
+
+from scripts_app import finding, scripts
+from scripts_app.api.shapes import IF_MATCH, Limit, Number, based_on, router, without_defaults
+from scripts_app.models import Script
+from tempo_site import auth
+
+
+class ScriptIn(BaseModel):
+    """A new script. Limits that are left out take the server's defaults."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    folder: str = ""
+    description: str = ""
+    tags: list[str] = Field(default=[], max_length=50)
+    code: str = ""
+    requirements: str = ""
+    python_version: str = ""
+    timeout_s: Number = 0
+    memory_mb: Number = 0
+    cpu_s: Number = 0
+    processes: Number = 0
+
+
+class ScriptPatch(ScriptIn):
+    """Changes to a script; what is left out stays as it is."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=without_defaults)
+
+    name: str = ""
+    enabled: StrictBool = True
+
+
+class EnvironmentOut(BaseModel):
+    """The environment a script has, or is waiting for: `wanted`, `building`, `ready` or `failed` with a message."""
+
+    state: str
+    python: str
+    message: str
+
+
+class ScriptOut(BaseModel):
+    """A script. `version` is the number of its current version; `revision` counts every change of its text."""
+
+    slug: str
+    name: str
+    folder: str
+    description: str
+    tags: list[str]
+    enabled: bool
+    code: str
+    requirements: str
+    python_version: str
+    version: int
+    revision: int
+    environment: EnvironmentOut | None
+    timeout_s: int
+    memory_mb: int
+    cpu_s: int
+    processes: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class ScriptPage(BaseModel):
+    """Scripts by slug."""
+
+    items: list[ScriptOut]
+    next_cursor: str | None
+
+
+@router.post("/scripts", response={201: ScriptOut}, tags=["scripts"])
+def create_script(request: auth.Request, data: ScriptIn) -> Status[ScriptOut]:
+    """Create a script; its environment is built in the background."""
+    script = scripts.create(by=request.auth.user, now=timezone.now(), **data.model_dump(exclude_unset=True))
+    return Status(201, script_out(finding.script(script.slug)))
+
+
+@router.get("/scripts", response=ScriptPage, tags=["scripts"])
+def list_scripts(request: HttpRequest, limit: Limit, cursor: str = "") -> ScriptPage:
+    """List scripts by slug."""
+    rows = list(finding.scripts().filter(slug__gt=cursor).order_by("slug")[: limit + 1])
+    return ScriptPage.model_construct(
+        items=[script_out(script) for script in rows[:limit]],
+        next_cursor=rows[limit - 1].slug if len(rows) > limit else None,
+    )
+
+
+@router.get("/scripts/{slug:slug}", response=ScriptOut, tags=["scripts"])
+def read_script(request: HttpRequest, slug: str) -> ScriptOut:
+    """Show one script."""
+    return script_out(finding.script(slug))
+
+
+@router.patch("/scripts/{slug:slug}", response=ScriptOut, tags=["scripts"], openapi_extra=IF_MATCH)
+def change_script(request: auth.Request, slug: str, data: ScriptPatch) -> ScriptOut:
+    """Change a script. New code, requirements or Python make a new version and end the draft.
+
+    With `If-Match: "<revision>"` a text that someone changed in the meantime is not replaced: 409.
+    """
+    scripts.update(
+        finding.script(slug),
+        by=request.auth.user,
+        now=timezone.now(),
+        based_on=based_on(request),
+        **data.model_dump(exclude_unset=True),
+    )
+    return script_out(finding.script(slug))
+
+
+@router.delete("/scripts/{slug:slug}", response={204: None}, tags=["scripts"])
+def delete_script(request: HttpRequest, slug: str) -> Status[None]:
+    """Delete a script; its history stays."""
+    scripts.delete(finding.script(slug), now=timezone.now())
+    return Status(204, None)
+
+
+def script_out(script: Script) -> ScriptOut:
+    """Return a script as JSON shows it."""
+    version = script.version
+    return ScriptOut.model_construct(
+        slug=script.slug,
+        name=script.name,
+        folder=script.folder.path if script.folder else "",
+        description=script.description,
+        tags=script.tags,
+        enabled=script.enabled,
+        code=version.code if version else "",
+        requirements=version.requirements if version else "",
+        python_version=version.python_version if version else "",
+        version=version.number if version else 0,
+        revision=script.revision,
+        environment=environment_out(script),
+        timeout_s=script.timeout_s,
+        memory_mb=script.memory_mb,
+        cpu_s=script.cpu_s,
+        processes=script.processes,
+        created_at=script.created_at,
+        updated_at=script.updated_at,
+    )
+
+
+def environment_out(script: Script) -> EnvironmentOut | None:
+    """Return the environment the script's current version asks for, else the one it still uses."""
+    environment = script.wanted_environment or script.environment
+    if environment is None:
+        return None
+    return EnvironmentOut.model_construct(
+        state=environment.state, python=environment.python, message=environment.message
+    )

@@ -1,0 +1,127 @@
+"""Drafts: text of a script that is no version yet. One a script, shared by all who edit it, never lost unawares."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import F
+
+from scripts_app import versions
+from scripts_app.models import Draft, Script, Version
+from scripts_app.validation import ScriptError
+
+UNSEEN = "Draft, kept when a version was saved without it"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """What the editor of a script shows: its draft, or else its current version."""
+
+    revision: int
+    code: str
+    requirements: str
+    python_version: str
+    is_draft: bool
+    author: str
+    saved_at: datetime | None
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """What is compared and stored of it."""
+        return {name: getattr(self, name) for name in versions.FIELDS}
+
+
+class Conflict(ValueError):
+    """Someone else changed the text in the meantime; nothing was stored. `current` is what they wrote."""
+
+    def __init__(self, current: Text) -> None:
+        who = f"by `{current.author}`" if current.author else "elsewhere"
+        super().__init__(
+            f"The text was changed {who} in the meantime, so yours was not saved.\n"
+            "hint: compare both, then save on top of the other text or take it"
+        )
+        self.current = current
+
+
+def text(script: Script) -> Text:
+    """Return the text of a script with its revision, read in one query so that they belong together.
+
+    Raises ScriptError when the script was deleted.
+    """
+    rows = Script.objects.present().select_related("draft__author", "version__author")
+    found = rows.filter(pk=script.pk).first()
+    if found is None:
+        raise ScriptError(f"`{script.slug}` was deleted and cannot be changed", field="script")
+    draft: Draft | None = getattr(found, "draft", None)
+    source = draft or found.version
+    saved_at = draft.saved_at if draft else found.version.created_at if found.version else None
+    return Text(
+        revision=found.revision,
+        is_draft=draft is not None,
+        author=source.author.get_username() if source and source.author else "",
+        saved_at=saved_at,
+        **{name: getattr(source, name) if source else "" for name in versions.FIELDS},
+    )
+
+
+def save(
+    script: Script, *, code: str, requirements: str, python_version: str, based_on: int, by: User | None, now: datetime
+) -> Text:
+    """Store a draft that was made from revision `based_on`; return what is stored then, with its new revision.
+
+    What says the same as the version is no draft. Text that is stored already counts no revision up and is no
+    conflict: an answer may get lost and its request come twice. Nothing is asked of the text but that a version could
+    hold it; what is wrong with it is `problems`' business. Raises Conflict, and ScriptError.
+    """
+    wanted = versions.check_text(code=code, requirements=requirements, python_version=python_version)
+    with transaction.atomic():
+        if text(script).fields != wanted:
+            claim(script, based_on=based_on)
+            _store(script, wanted, by=by, now=now)
+        return text(script)
+
+
+def discard(script: Script) -> None:
+    """Throw the draft away, so that the version is the text again."""
+    with transaction.atomic():
+        if Draft.objects.filter(script=script).delete()[0]:
+            _count_up(script)
+
+
+def claim(script: Script, *, based_on: int) -> None:
+    """Take the right to change the text of revision `based_on`. Raises Conflict when someone was faster."""
+    rows = Script.objects.filter(pk=script.pk, revision=based_on)
+    if not rows.update(revision=F("revision") + 1):
+        raise Conflict(text(script))
+
+
+def settle(script: Script, content: dict[str, str], *, based_on: int | None) -> None:
+    """Make way for a new version that says `content`: the draft ends, the revision counts up.
+
+    A draft that the author of the version had not seen (`based_on` is None) is kept as a version of its own before.
+    Raises Conflict.
+    """
+    if based_on is None:
+        _count_up(script)
+    else:
+        claim(script, based_on=based_on)
+    draft = Draft.objects.filter(script=script).select_related("author").first()
+    if draft is None:
+        return
+    said = {name: getattr(draft, name) for name in versions.FIELDS}
+    if based_on is None and said != content:
+        versions.keep(script, said, author=draft.author, note=UNSEEN)
+    draft.delete()
+
+
+def _store(script: Script, wanted: dict[str, str], *, by: User | None, now: datetime) -> None:
+    version = Version.objects.filter(script=script, pk=F("script__version")).first()
+    if version is not None and wanted == {name: getattr(version, name) for name in versions.FIELDS}:
+        Draft.objects.filter(script=script).delete()
+    else:
+        Draft.objects.update_or_create(script=script, defaults={**wanted, "author": by, "saved_at": now})
+
+
+def _count_up(script: Script) -> None:
+    Script.objects.filter(pk=script.pk).update(revision=F("revision") + 1)

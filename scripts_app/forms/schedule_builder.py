@@ -1,0 +1,173 @@
+"""The schedule builder's form: plain choices, a cron line, an interval, one moment, start-up; one of them counts."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import forms
+
+from scripts_app import simple_cron
+from scripts_app.cron_calendar import DAY_S
+from scripts_app.forms.schedule import ScheduleForm, zone_of
+from scripts_app.models import Schedule
+from scripts_app.simple_cron import Simple
+
+SIMPLE = "simple"  # a mode of the form; stored, it is a cron line
+MODES = [
+    (SIMPLE, "Simple"),
+    (Schedule.Kind.CRON.value, "Cron"),
+    (Schedule.Kind.INTERVAL.value, "Interval"),
+    (Schedule.Kind.ONCE.value, "Once"),
+    (Schedule.Kind.STARTUP.value, "Start-up"),
+]
+EVERY = list(zip(simple_cron.EVERY, ["Minutes", "Hour", "Day", "Week", "Month"], strict=True))
+WEEKDAYS = [(1, "Mon"), (2, "Tue"), (3, "Wed"), (4, "Thu"), (5, "Fri"), (6, "Sat"), (0, "Sun")]
+DAYS = [*((day, str(day)) for day in range(1, 32)), (simple_cron.LAST_DAY, "last day")]
+UNITS = [(1, "seconds"), (60, "minutes"), (3600, "hours"), (DAY_S, "days")]
+OVERLAP = [(Schedule.Overlap.SKIP.value, "Skip the moment"), (Schedule.Overlap.PARALLEL.value, "Start another run")]
+MISSED = [
+    (Schedule.Missed.ONCE.value, "One run for all of them"),
+    (Schedule.Missed.SKIP.value, "No run, only a line in the history"),
+    (Schedule.Missed.ALL.value, "A run for each of them"),
+]
+NEEDS = {  # the fields that a rhythm in plain choices is made of
+    "minutes": ("step",),
+    "hour": ("minute",),
+    "day": ("time",),
+    "week": ("weekdays", "time"),
+    "month": ("day", "time"),
+}
+MODE_FIELDS = {
+    SIMPLE: {"simple_every", "simple_step", "simple_minute", "simple_time", "simple_weekdays", "simple_day"},
+    Schedule.Kind.CRON: {"cron"},
+    Schedule.Kind.INTERVAL: {"every_s"},
+    Schedule.Kind.ONCE: {"at"},
+}
+MISSING = {
+    "step": "Choose a number of minutes.",
+    "minute": "Say the minute: 0 to 59.",
+    "time": "Say the time: like 09:30.",
+    "weekdays": "Choose a day at least.",
+    "day": "Choose a day of the month.",
+}
+DEFAULT = Simple(every="day")
+DEFAULT_EVERY_S = 15 * 60
+
+
+class EveryWidget(forms.MultiWidget):
+    """A number and its unit."""
+
+    def __init__(self) -> None:
+        number = forms.NumberInput(attrs={"min": 1, "inputmode": "numeric", "aria-label": "Number"})
+        super().__init__([number, forms.Select(choices=UNITS, attrs={"aria-label": "Unit"})])
+
+    def decompress(self, value: Any) -> list[Any]:
+        """Return seconds as a number of the largest unit that holds them whole."""
+        if not value:
+            return [None, 60]
+        size = max(size for size, _ in UNITS if value % size == 0)
+        return [value // size, size]
+
+
+class EveryField(forms.MultiValueField):
+    """A span of time, cleaned to seconds."""
+
+    widget = EveryWidget
+
+    def __init__(self, **kwargs: Any) -> None:
+        number = forms.IntegerField(required=False, min_value=1)
+        unit = forms.TypedChoiceField(required=False, choices=UNITS, coerce=int, empty_value=None)
+        super().__init__([number, unit], require_all_fields=False, required=False, **kwargs)
+
+    def compress(self, data_list: list[Any]) -> int | None:
+        """Return seconds, or None when there is no number."""
+        number, size = data_list or (None, None)
+        return number * size if number and size else None
+
+
+class ScheduleBuilder(ScheduleForm):
+    """When a script runs, said in one of five ways; what stands in the other four does not count."""
+
+    kind = forms.ChoiceField(choices=MODES, widget=forms.RadioSelect, label="When it runs")
+    every_s = EveryField(label="Every")
+    overlap = forms.ChoiceField(choices=OVERLAP, label="While a run is still going")
+    missed = forms.ChoiceField(choices=MISSED, label="Moments missed while Tempo was down")
+    simple_every = forms.ChoiceField(required=False, choices=EVERY, widget=forms.RadioSelect, label="Every")
+    simple_step = forms.TypedChoiceField(
+        required=False, choices=[(step, str(step)) for step in simple_cron.STEPS], coerce=int, empty_value=None
+    )
+    simple_minute = forms.IntegerField(required=False, min_value=0, max_value=59)
+    simple_time = forms.TimeField(required=False, widget=forms.TimeInput(format="%H:%M", attrs={"type": "time"}))
+    simple_weekdays = forms.TypedMultipleChoiceField(
+        required=False, choices=WEEKDAYS, coerce=int, widget=forms.CheckboxSelectMultiple
+    )
+    simple_day = forms.TypedChoiceField(required=False, choices=DAYS, coerce=int, empty_value=None)
+
+    def __init__(self, *args: Any, now: datetime, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        schedule = self.instance
+        self.stored_cron = schedule.cron
+        simple = simple_cron.parse(schedule.cron) if schedule.kind == Schedule.Kind.CRON else None
+        is_simple = simple is not None or schedule.pk is None
+        self.initial["kind"] = SIMPLE if is_simple else schedule.kind
+        self.initial["cron"] = schedule.cron or simple_cron.line(DEFAULT)
+        self.initial["every_s"] = schedule.every_s or DEFAULT_EVERY_S
+        self.initial["at"] = self.initial.get("at") or self._tomorrow(now)
+        self.initial.update(_all_values(simple or DEFAULT))
+        self.fields["enabled"].label = "Switched on"
+
+    def clean(self) -> dict[str, Any]:
+        """Take what the chosen mode says and forget the others, their errors too."""
+        values = super().clean()
+        mode = values.get("kind", "")
+        self._forget(set().union(*MODE_FIELDS.values()) - MODE_FIELDS.get(mode, set()), values)
+        if mode == SIMPLE:
+            values["kind"], values["cron"] = Schedule.Kind.CRON.value, self._line(values)
+        return values
+
+    def _line(self, values: dict[str, Any]) -> str:
+        """Return the cron line of the plain choices; what is missing becomes an error."""
+        every = values.get("simple_every") or DEFAULT.every
+        needed = {name: values.get(f"simple_{name}") for name in NEEDS[every]}
+        self._forget(MODE_FIELDS[SIMPLE] - {"simple_every", *(f"simple_{name}" for name in needed)}, values)
+        for name, value in needed.items():
+            if value in (None, []) and f"simple_{name}" not in self.errors:
+                self.add_error(f"simple_{name}", MISSING[name])
+        if any(f"simple_{name}" in self.errors for name in needed):
+            return ""
+        if moment := needed.pop("time", None):
+            needed |= {"hour": moment.hour, "minute": moment.minute}
+        simple = Simple(every=every, **{**needed, **_as_tuple(needed)})
+        is_unchanged = simple_cron.parse(self.stored_cron) == simple  # then its own words stay, `@daily` for one
+        return self.stored_cron if is_unchanged else simple_cron.line(simple)
+
+    def _forget(self, names: set[str], values: dict[str, Any]) -> None:
+        """Let what stands in fields that do not count be nothing, and no error."""
+        for name in names:
+            self.errors.pop(name, None)
+            values[name] = "" if name == "cron" else None
+
+    def _tomorrow(self, now: datetime) -> str:
+        """Tomorrow at nine by the schedule's clock."""
+        zone = zone_of(self.initial.get("timezone") or self.instance.timezone)
+        return f"{now.astimezone(zone) + timedelta(days=1):%Y-%m-%d}T09:00"
+
+
+def simple_values(simple: Simple) -> dict[str, Any]:
+    """The form's values for a rhythm in plain choices: those alone that it is made of."""
+    needed = {"simple_every", *(f"simple_{name}" for name in NEEDS[simple.every])}
+    return {name: value for name, value in _all_values(simple).items() if name in needed}
+
+
+def _all_values(simple: Simple) -> dict[str, Any]:
+    return {
+        "simple_every": simple.every,
+        "simple_step": simple.step,
+        "simple_minute": simple.minute,
+        "simple_time": f"{simple.hour:02}:{simple.minute:02}",
+        "simple_weekdays": list(simple.weekdays),
+        "simple_day": simple.day,
+    }
+
+
+def _as_tuple(needed: dict[str, Any]) -> dict[str, Any]:
+    return {"weekdays": tuple(sorted(needed["weekdays"]))} if "weekdays" in needed else {}

@@ -1,0 +1,136 @@
+"""Forms of scripts: everything about one, for the admin; a new one and its settings, for the pages."""
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+
+from scripts_app import interpreters
+from scripts_app.models import Script
+
+CODE = {"class": "code", "spellcheck": "false", "autocapitalize": "off", "autocomplete": "off"}
+
+
+class TagsField(forms.CharField):
+    """Tags, separated by commas."""
+
+    def clean(self, value: Any) -> list[str]:
+        """Return the list."""
+        return [tag for tag in (part.strip() for part in super().clean(value).split(",")) if tag]
+
+    def prepare_value(self, value: Any) -> Any:
+        """Show a list as text."""
+        return ", ".join(value) if isinstance(value, list) else value
+
+
+class ScriptForm(forms.Form):
+    """Everything a person decides about a script."""
+
+    name = forms.CharField(help_text="As people read it; the folder's name and the address are made from it once.")
+    folder = forms.CharField(required=False, help_text="Like `Ops/Nightly`; made when it does not exist. May be empty.")
+    description = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}))
+    tags = TagsField(required=False, help_text="Separated by commas.")
+    code = forms.CharField(required=False, strip=False, widget=forms.Textarea(attrs={**CODE, "rows": 20}))
+    requirements = forms.CharField(
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={**CODE, "rows": 5}),
+        help_text="One package a line, like `requests>=2.31`. Tempo locks and installs them for this script alone.",
+    )
+    python_version = forms.CharField(required=False, label="Python version")
+    timeout_s = forms.IntegerField(label="Time limit", min_value=0, help_text="Seconds; 0 = no limit.")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["python_version"].help_text = python_help()
+        self.fields["timeout_s"].initial = settings.DEFAULT_TIMEOUT_S
+
+    @staticmethod
+    def values_of(script: Script) -> dict[str, Any]:
+        """The initial values for an existing script."""
+        version = script.version
+        return {
+            "name": script.name,
+            "folder": script.folder.path if script.folder else "",
+            "description": script.description,
+            "tags": script.tags,
+            "code": version.code if version else "",
+            "requirements": version.requirements if version else "",
+            "python_version": version.python_version if version else "",
+            "timeout_s": script.timeout_s,
+        }
+
+
+def python_help() -> str:
+    """Say which Pythons there are."""
+    versions = dict.fromkeys(interpreter.version for interpreter in interpreters.discover())
+    return f"Like `3.12`. Empty: the one Tempo runs on, {interpreters.own().version}. Here: {', '.join(versions)}."
+
+
+class NewScriptForm(forms.Form):
+    """What a new script needs: a name, and a place if wanted."""
+
+    name = forms.CharField(widget=forms.TextInput(attrs={"autofocus": True, "autocomplete": "off"}))
+    folder = forms.CharField(
+        required=False,
+        label="Folder (optional)",
+        widget=forms.TextInput(attrs={"list": "folders", "autocomplete": "off", "placeholder": "Ops/Nightly"}),
+    )
+
+
+class SettingsForm(forms.Form):
+    """Everything a person decides about a script but its text and its schedules."""
+
+    name = forms.CharField(help_text="As people read it. The script's address and folder keep the first one.")
+    folder = forms.CharField(
+        required=False,
+        widget=forms.TextInput(attrs={"list": "folders", "autocomplete": "off"}),
+        help_text="Like Ops/Nightly; made when it does not exist. May be empty.",
+    )
+    description = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 3}))
+    tags = TagsField(required=False, help_text="Separated by commas.")
+    timeout_s = forms.IntegerField(label="Time limit", min_value=0, help_text="Seconds a run may take; 0 = no limit.")
+    enabled = forms.BooleanField(
+        required=False, label="Switched on", help_text="Off: its schedules start nothing; it can still be run by hand."
+    )
+
+    @staticmethod
+    def values_of(script: Script) -> dict[str, Any]:
+        """The initial values for a script."""
+        return {
+            "name": script.name,
+            "folder": script.folder.path if script.folder else "",
+            "description": script.description,
+            "tags": script.tags,
+            "timeout_s": script.timeout_s,
+            "enabled": script.enabled,
+        }
+
+
+class TextForm(forms.Form):
+    """The text of a script: what the editor's page sends without JavaScript."""
+
+    code = forms.CharField(required=False, strip=False, widget=forms.Textarea(attrs={**CODE, "rows": 24}))
+    requirements = forms.CharField(required=False, strip=False, widget=forms.Textarea(attrs={**CODE, "rows": 6}))
+    python_version = forms.CharField(required=False, label="Python", widget=forms.Select)
+    based_on = forms.IntegerField(min_value=0, max_value=2**31 - 1, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        chosen = self["python_version"].value() or ""
+        self.fields["python_version"].widget.choices = python_choices(chosen)
+
+    def put_on_top_of(self, revision: int) -> None:
+        """After a conflict: what was typed stays, and saving it once more replaces what the other one wrote."""
+        self.data = {**dict(self.data.items()), "based_on": str(revision)}
+
+
+def python_choices(chosen: str) -> list[tuple[str, str]]:
+    """The Pythons a script may have, newest first; one that is chosen but gone stays among them and says so."""
+    there = [interpreter.version for interpreter in interpreters.discover()]
+    minors = [".".join(version.split(".")[:2]) for version in there]
+    choices = [("", f"Tempo's own ({interpreters.own().version})")]
+    choices += [(version, version) for version in dict.fromkeys([*minors, *there])]
+    if chosen and chosen not in dict(choices):
+        choices.append((chosen, f"{chosen} (not on this machine)"))
+    return choices

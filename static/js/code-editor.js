@@ -1,0 +1,237 @@
+// <code-editor>: a real <textarea> that becomes Ace where that is wanted. The textarea stays in step, so forms just work.
+
+const CHOICE = "tempo.editor"; // in localStorage: "plain" or "rich"
+const THEME = { cssClass: "ace-tempo", cssText: "", isDark: false }; // its colours are in code-editor.css and follow the page's
+const OPTIONS = {
+  theme: THEME,
+  mode: "ace/mode/python",
+  useWorker: false, // problems come from the server
+  newLineMode: "unix",
+  showPrintMargin: false,
+  scrollPastEnd: 0.25,
+  fixedWidthGutter: true,
+  highlightSelectedWord: true,
+};
+// These open modules of Ace that Tempo does not ship.
+const WITHOUT = ["showSettingsMenu", "openCommandPalette", "openCommandPallete", "gotoline", "goToNextError", "goToPreviousError"];
+const SILENT = new Set(["Shift", "Control", "Alt", "Meta", "AltGraph"]);
+
+let ready; // one Ace for all editors of a page
+
+class CodeEditor extends HTMLElement {
+  connectedCallback() {
+    if (this.area) return; // it was only moved
+    this.area = this.querySelector("textarea");
+    this.shown = [];
+    this.marks = [];
+    this.button = this.querySelector("[data-switch]");
+    this.button.hidden = false;
+    this.button.addEventListener("click", () => this.choose(this.ace ? "plain" : "rich"));
+    for (const kind of ["keyup", "click", "input"]) this.area.addEventListener(kind, () => this.tellCursor());
+    for (const label of this.area.labels) label.addEventListener("click", () => this.ace?.focus());
+    if (choice() === "plain") this.name();
+    else this.enrich();
+  }
+
+  disconnectedCallback() {
+    queueMicrotask(() => this.isConnected || this.simplify());
+  }
+
+  // --- its text, for whoever embeds it --------------------------------------------------------------------------------
+  get value() {
+    return this.ace ? this.ace.getValue() : this.area.value;
+  }
+
+  /** Puts another text in; it can be undone. */
+  set value(text) {
+    if (text === this.value) return;
+    if (!this.ace) {
+      this.area.value = text;
+      return;
+    }
+    const at = this.ace.getCursorPosition();
+    this.ace.session.doc.setValue(text);
+    this.ace.moveCursorToPosition(at);
+    this.ace.clearSelection();
+    this.keepStep();
+  }
+
+  /** {line, column}, counted from 1. */
+  get cursor() {
+    if (this.ace) {
+      const { row, column } = this.ace.getCursorPosition();
+      return { line: row + 1, column: column + 1 };
+    }
+    const before = this.area.value.slice(0, this.area.selectionStart);
+    return { line: before.split("\n").length, column: before.length - before.lastIndexOf("\n") };
+  }
+
+  /** [{line, column, end_line, end_column, message, severity}], lines and columns from 1. */
+  set problems(problems) {
+    this.shown = problems;
+    if (this.ace) this.showProblems();
+  }
+
+  focus(options) {
+    (this.ace ?? this.area).focus(options);
+  }
+
+  goTo(line, column = 1) {
+    if (this.ace) {
+      this.ace.gotoLine(line, column - 1, false);
+      this.ace.focus();
+      return;
+    }
+    const start = this.area.value.split("\n").slice(0, line - 1).join("\n").length + (line > 1 ? 1 : 0) + column - 1;
+    this.area.focus();
+    this.area.setSelectionRange(start, start);
+    const perLine = this.area.scrollHeight / Math.max(1, this.area.value.split("\n").length);
+    this.area.scrollTop = Math.max(0, (line - 4) * perLine);
+    this.tellCursor();
+  }
+
+  nextProblem() {
+    const { line, column } = this.cursor;
+    const sorted = [...this.shown].sort((a, b) => a.line - b.line || a.column - b.column);
+    const next = sorted.find((one) => one.line > line || (one.line === line && one.column > column)) ?? sorted[0];
+    if (next) this.goTo(next.line, next.column);
+  }
+
+  // --- plain or rich --------------------------------------------------------------------------------------------------
+  choose(kind) {
+    remember(kind);
+    const { line, column } = this.cursor;
+    if (kind === "plain") this.simplify();
+    else this.enrich().then(() => this.goTo(line, column));
+    if (kind === "plain") this.goTo(line, column);
+  }
+
+  async enrich() {
+    try {
+      await (ready ??= loadAce(this.dataset));
+    } catch (error) {
+      console.warn("the editor was not loaded:", error); // the textarea is there, nothing is lost
+      ready = undefined;
+      this.name();
+      return;
+    }
+    if (this.ace || !this.isConnected) return;
+    this.box = document.createElement("div");
+    this.area.after(this.box);
+    this.ace = window.ace.edit(this.box, { ...OPTIONS, value: this.area.value, readOnly: this.area.readOnly });
+    this.ace.session.getUndoManager().reset();
+    this.ace.setOption("textInputAriaLabel", `${labelOf(this.area)}. Press Escape, then Tab, to leave the editor.`);
+    this.ace.commands.removeCommands(WITHOUT);
+    this.ace.commands.addCommand({ name: "nextProblem", bindKey: "F8", exec: () => this.nextProblem() });
+    this.listen();
+    this.classList.add("is-rich");
+    this.name();
+    this.showProblems();
+    this.ace.resize();
+    this.tellCursor();
+    this.dispatchEvent(new CustomEvent("code-editor:ready", { bubbles: true }));
+  }
+
+  simplify() {
+    if (!this.ace) return;
+    this.keepStep();
+    this.classList.remove("is-rich");
+    this.ace.destroy();
+    this.box.remove();
+    this.ace = null;
+    this.marks = [];
+    this.name();
+  }
+
+  name() {
+    this.button.textContent = this.ace ? "Plain text" : "Code editor";
+    this.button.title = this.ace ? "Edit in a plain text field" : "Edit with colours and line numbers";
+  }
+
+  listen() {
+    this.ace.session.on("change", () => {
+      if (this.isBehind) return; // a paste is many changes
+      this.isBehind = true;
+      queueMicrotask(() => this.keepStep());
+    });
+    this.ace.selection.on("changeCursor", () => this.tellCursor());
+    this.ace.on("blur", () => this.area.dispatchEvent(new Event("change", { bubbles: true })));
+    this.box.addEventListener("keydown", (event) => this.maybeLeave(event), true);
+    this.sizes = new ResizeObserver(() => this.ace?.resize());
+    this.sizes.observe(this.box);
+  }
+
+  // Tab indents; after Escape it moves on, as it does everywhere else.
+  maybeLeave(event) {
+    if (event.key === "Escape") this.isLeaving = true;
+    else if (event.key === "Tab" && this.isLeaving) event.stopPropagation(); // not seen by Ace: the browser moves the focus
+    else if (!SILENT.has(event.key)) this.isLeaving = false;
+  }
+
+  keepStep() {
+    this.isBehind = false;
+    if (!this.ace) return;
+    const text = this.ace.getValue();
+    if (text === this.area.value) return;
+    this.area.value = text;
+    this.area.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
+  tellCursor() {
+    this.dispatchEvent(new CustomEvent("code-editor:cursor", { bubbles: true, detail: this.cursor }));
+  }
+
+  showProblems() {
+    const session = this.ace.session;
+    const Range = window.ace.Range;
+    for (const mark of this.marks) session.removeMarker(mark);
+    this.marks = this.shown.map(({ line, column, end_line: lastLine, end_column: end, severity }) => {
+      const last = lastLine > line ? session.getLine(line - 1).length : (end ?? column) - 1; // the rest of the text is not wrong
+      const range = new Range(line - 1, column - 1, line - 1, Math.max(last, column));
+      return session.addMarker(range, `problem-mark is-${severity}`, "text");
+    });
+    session.setAnnotations(
+      this.shown.map(({ line, column, message, severity }) => ({ row: line - 1, column: column - 1, text: message, type: severity })),
+    );
+  }
+}
+
+function labelOf(area) {
+  return area.getAttribute("aria-label") || area.labels[0]?.textContent.trim() || "Code";
+}
+
+function choice() {
+  try {
+    return localStorage.getItem(CHOICE);
+  } catch {
+    return null; // storage may be forbidden
+  }
+}
+
+function remember(kind) {
+  try {
+    localStorage.setItem(CHOICE, kind);
+  } catch {
+    // it holds for this page then
+  }
+}
+
+async function loadAce({ ace: script, aceCss, mode, searchbox }) {
+  await Promise.all([load("script", { src: script }), load("link", { rel: "stylesheet", href: aceCss })]);
+  const { config } = window.ace;
+  config.set("useStrictCSP", true); // no <style>: its rules come from the style sheet
+  config.set("loadWorkerFromBlob", false);
+  config.setModuleUrl("ace/mode/python", mode);
+  config.setModuleUrl("ace/ext/searchbox", searchbox);
+}
+
+function load(tag, attributes) {
+  return new Promise((done, failed) => {
+    const element = Object.assign(document.createElement(tag), attributes);
+    element.addEventListener("load", done);
+    element.addEventListener("error", () => failed(new Error(`could not load ${attributes.src ?? attributes.href}`)));
+    document.head.append(element);
+  });
+}
+
+customElements.define("code-editor", CodeEditor);

@@ -1,0 +1,51 @@
+// form[data-live-filters]: a changed filter is applied without a reload, and the address follows; so do its chips
+// ([data-live-link]). Where that is not possible (an older page of history) the browser goes there itself.
+
+const form = document.querySelector("form[data-live-filters]");
+const list = document.querySelector("live-list");
+
+function addressOfForm() {
+  const query = new URLSearchParams(new FormData(form));
+  for (const [name, value] of [...query]) if (!value) query.delete(name);
+  return `${location.pathname}${query.size ? `?${query}` : ""}`;
+}
+
+function fill() {
+  const query = new URLSearchParams(location.search);
+  for (const field of form.elements) {
+    if (!field.name || field.type === "hidden") continue;
+    field.value = query.get(field.name) ?? "";
+    if (field.selectedIndex === -1) field.selectedIndex = 0; // a value nobody has heard of filters nothing
+  }
+}
+
+async function go(address) {
+  if ("still" in list.dataset) {
+    location.assign(address);
+    return;
+  }
+  history.pushState(null, "", address);
+  if (!(await list.refresh())) location.reload();
+}
+
+if (form && list) {
+  form.addEventListener("change", () => go(addressOfForm()));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    go(addressOfForm());
+  });
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.("[data-live-link]");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    go(link.href).then(() => {
+      fill();
+      form.querySelector("select, input")?.focus(); // the chip is gone: stay near
+    });
+  });
+  window.addEventListener("popstate", () => {
+    fill();
+    if ("still" in list.dataset) location.reload();
+    else list.refresh();
+  });
+}

@@ -1,0 +1,46 @@
+// A box for each field of a cron line, in step with the line itself. The line is what is sent; the boxes have no names.
+
+const BLANKS = /[ \t]+/;
+
+export class CronBoxes {
+  constructor(pane, line) {
+    this.line = line;
+    this.boxes = [...pane.querySelectorAll("[data-boxes] input")]; // second, minute, hour, day, month, weekday
+    this.second = pane.querySelector("[data-second]");
+    this.withSeconds = pane.querySelector("[data-with-seconds] input");
+    pane.querySelector("[data-boxes]").hidden = false;
+    pane.querySelector("[data-with-seconds]").hidden = false;
+    line.addEventListener("input", () => this.read());
+    for (const box of this.boxes) box.addEventListener("input", () => this.write());
+    this.withSeconds.addEventListener("change", () => this.switchSeconds());
+    this.read();
+  }
+
+  // From the line to the boxes; `@daily` and half-typed lines have no fields and leave them empty.
+  read() {
+    const fields = this.line.value.trim().split(BLANKS);
+    const isWhole = fields.length === 5 || fields.length === 6;
+    const six = fields.length === 5 ? ["", ...fields] : fields;
+    this.boxes.forEach((box, index) => (box.value = isWhole ? six[index] : ""));
+    if (isWhole) this.showSecond(fields.length === 6);
+  }
+
+  // From the boxes to the line; an empty box is any time, an empty second is the first one.
+  write() {
+    const [second, ...others] = this.boxes.map((box) => box.value.trim().replaceAll(/[ \t]+/g, ""));
+    const fields = others.map((value) => value || "*");
+    this.line.value = (this.withSeconds.checked ? [second || "0", ...fields] : fields).join(" ");
+  }
+
+  switchSeconds() {
+    this.showSecond(this.withSeconds.checked);
+    if (this.withSeconds.checked) this.boxes[0].value ||= "0";
+    this.write();
+    this.line.dispatchEvent(new Event("input", { bubbles: true })); // the box itself was heard before the line changed
+  }
+
+  showSecond(isShown) {
+    this.withSeconds.checked = isShown;
+    this.second.hidden = !isShown;
+  }
+}

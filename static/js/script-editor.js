@@ -1,0 +1,298 @@
+// <script-editor>: the Code tab. Saves drafts by itself, makes versions, runs them, and shows what is wrong where.
+
+import "./code-editor.js";
+import { consoleOf } from "./console-drawer.js";
+import "./draft-conflict.js";
+import { DraftSaver } from "./draft-saver.js";
+import { settledEnvironment } from "./environment-wait.js";
+import { offer } from "./lost-text.js";
+import "./package-table.js";
+import { ProblemList } from "./problem-list.js";
+
+const WAITING = {
+  offline: "Not saved, trying again",
+  "signed-out": "Not saved: you are logged out.",
+};
+
+class ScriptEditor extends HTMLElement {
+  connectedCallback() {
+    this.code = this.querySelector("code-editor");
+    this.packages = this.querySelector("package-table");
+    this.form = this.querySelector("#script-text");
+    this.python = this.form.elements.python_version;
+    this.conflict = this.querySelector("draft-conflict");
+    this.drawer = this.querySelector("console-drawer");
+    this.saved = this.querySelector("[data-saved]");
+    this.problems = new ProblemList(this.querySelector("[data-problems]"), (problem) => this.goTo(problem));
+    this.code.problems = this.problems.of("code");
+    this.setUpSaver();
+    this.listen();
+    this.offerLostText();
+    this.showBuild();
+  }
+
+  setUpSaver() {
+    const { slug, revision, api, version, draft } = this.dataset;
+    this.version = Number(version);
+    this.isDraft = draft === "yes";
+    this.saver = new DraftSaver({
+      url: `${api}/draft`,
+      scriptUrl: api,
+      key: `tempo.draft.${slug}`,
+      revision: Number(revision),
+      read: () => this.text,
+      csrf: () => this.csrf,
+      on: {
+        saving: () => this.say("Saving…"),
+        saved: (answer) => answer && this.showSaved(answer),
+        waiting: (why) => this.showWaiting(why),
+        conflict: (theirs) => this.showConflict(theirs),
+        refused: (error) => this.showRefusal(error),
+      },
+    });
+  }
+
+  listen() {
+    this.form.addEventListener("submit", (event) => this.submitted(event));
+    for (const kind of ["input", "change"]) {
+      this.addEventListener(kind, (event) => event.target.name && event.target.form === this.form && this.changed(kind));
+    }
+    this.addEventListener("code-editor:cursor", ({ detail }) => this.showCursor(detail));
+    this.addEventListener("draft-conflict:decided", ({ detail }) => this.decided(detail));
+    this.addEventListener("live-list:fresh", () => this.showBuild());
+    this.addEventListener("console-drawer:closed", () => this.code.focus());
+    document.addEventListener("keydown", (event) => this.keyPressed(event), true);
+    document.addEventListener("visibilitychange", () => document.hidden && this.saver.leave());
+    window.addEventListener("pagehide", () => this.saver.leave());
+    window.addEventListener("online", () => this.saver.save());
+    window.addEventListener("focus", () => this.saver.failures && this.saver.save());
+    window.addEventListener("beforeunload", (event) => this.saver.isDirty && this.saver.failures && event.preventDefault());
+    this.querySelector("#discard").addEventListener("submit", () => this.saver.stop());
+  }
+
+  get text() {
+    return { code: this.code.value, requirements: this.form.elements.requirements.value, python_version: this.python.value };
+  }
+
+  set text({ code, requirements, python_version: python }) {
+    this.code.value = code;
+    this.packages.value = requirements;
+    if (![...this.python.options].some(({ value }) => value === python)) this.python.add(new Option(python, python));
+    this.python.value = python;
+  }
+
+  get csrf() {
+    const cookie = /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie); // newer than the page after another log-in
+    return cookie ? decodeURIComponent(cookie[1]) : this.form.elements.csrfmiddlewaretoken.value;
+  }
+
+  get hasChanged() {
+    return this.isDraft || this.saver.isDirty || !this.version;
+  }
+
+  // --- acts -----------------------------------------------------------------------------------------------------------
+  changed(kind) {
+    if (kind === "change") return this.saver.leave(); // a field was left
+    if (!this.saver.isDirty) return;
+    if (!this.saver.failures && !this.saver.theirs) this.say("Changed");
+    this.saver.changed();
+  }
+
+  submitted(event) {
+    event.preventDefault();
+    if (event.submitter?.value === "run") this.run();
+    else this.saveVersion();
+  }
+
+  keyPressed(event) {
+    if (!(event.ctrlKey || event.metaKey) || event.altKey || this.querySelector("dialog[open]")) return;
+    const act = { s: () => this.saveVersion(), Enter: () => this.run() }[event.key];
+    if (!act || event.shiftKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (!event.repeat) act();
+  }
+
+  async saveVersion() {
+    this.clearErrors();
+    if (this.hasChanged) return this.saver.saveVersion();
+    this.say(`No changes since v${this.version}`);
+    return true;
+  }
+
+  async run() {
+    if (this.isStarting) return; // a second press must not make a second run
+    this.isStarting = true;
+    try {
+      this.clearErrors();
+      if (this.hasChanged && !(await this.saver.saveVersion())) return;
+      if (await this.isEnvironmentSettled()) await this.start();
+    } finally {
+      this.isStarting = false;
+    }
+  }
+
+  // A run would take the environment before it, without the packages that were just asked for.
+  async isEnvironmentSettled() {
+    const patience = new AbortController();
+    const waiting = () => this.drawer.wait(() => patience.abort());
+    try {
+      const environment = await settledEnvironment(this.dataset.api, { waiting, signal: patience.signal });
+      if (environment?.state !== "failed" || this.toldOf === this.version) return true;
+    } catch (error) {
+      if (patience.signal.aborted) return false;
+      console.warn("could not look at the environment:", error); // the server decides then
+      return true;
+    }
+    this.toldOf = this.version;
+    if (this.drawer.isWaiting) this.drawer.close();
+    this.alert(`Not run: the environment of v${this.version} was not built.\nPress Run again to run it all the same, with the environment before it.`);
+    return false;
+  }
+
+  async start() {
+    let answer;
+    try {
+      const headers = { "Content-Type": "application/json", "X-CSRFToken": this.csrf };
+      answer = await fetch(`${this.dataset.api}/runs`, { method: "POST", body: "{}", headers });
+    } catch (error) {
+      console.warn("could not start:", error);
+      return this.alert("The run was not started: the server does not answer. Try again.");
+    }
+    const body = await answer.json().catch(() => ({}));
+    if (answer.ok) return this.show(body.id);
+    return this.alert([body.error?.message ?? "The run was not started.", body.error?.hint].filter(Boolean).join("\n"));
+  }
+
+  async show(run) {
+    await this.drawer.open(run, () => this.csrf);
+    if (matchMedia("(min-width: 62.01rem)").matches) this.form.parentElement.scrollIntoView(); // text and output both in view
+  }
+
+  goTo({ field, line, column }) {
+    if (field === "code") return this.code.goTo(line, column);
+    if (field === "python_version") return this.python.focus();
+    return this.packages.goTo(line);
+  }
+
+  // --- what is said ---------------------------------------------------------------------------------------------------
+  say(sentence, isLost = false) {
+    this.saved.textContent = sentence;
+    this.saved.classList.toggle("is-lost", isLost);
+  }
+
+  showCursor({ line, column }) {
+    this.querySelector("[data-cursor]").textContent = `Ln ${line} Col ${column}`;
+  }
+
+  showSaved(answer) {
+    this.querySelector("[data-logged-out]").hidden = true;
+    this.clearErrors();
+    if (answer.isVersion) {
+      this.version = answer.version;
+      this.isDraft = false;
+      this.say(`Saved as v${answer.version}`);
+      this.askForProblems();
+    } else {
+      this.isDraft = answer.is_draft;
+      const at = new Date(answer.saved_at ?? Date.now()).toLocaleTimeString("en-GB");
+      this.say(answer.is_draft ? `Saved ${at}` : `Same as v${this.version}`);
+    }
+    this.showVersion();
+    if (answer.problems) this.showProblems(answer.problems);
+  }
+
+  showVersion() {
+    this.querySelector("[data-version-name]").textContent = this.version ? `v${this.version}${this.isDraft ? " + draft" : ""}` : "draft";
+    for (const part of this.querySelectorAll("[data-draft-only]")) part.hidden = !this.isDraft || !this.version;
+  }
+
+  showProblems(problems) {
+    this.problems.show(problems);
+    this.code.problems = this.problems.of("code");
+  }
+
+  // A version's answer says nothing of problems, and the draft before it may have been another text.
+  async askForProblems() {
+    try {
+      const answer = await fetch(`${this.dataset.api}/draft`);
+      if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
+      const { problems, revision } = await answer.json();
+      if (revision === this.saver.revision) this.showProblems(problems);
+    } catch (error) {
+      console.warn("could not ask for the problems:", error); // the next saving brings them
+    }
+  }
+
+  showWaiting(why) {
+    this.say(WAITING[why], true);
+    this.querySelector("[data-logged-out]").hidden = why !== "signed-out";
+  }
+
+  showConflict(theirs) {
+    this.say("Not saved: somebody else saved first", true);
+    this.conflict.show(theirs, () => this.text);
+    this.conflict.scrollIntoView({ block: "nearest" });
+  }
+
+  decided({ choice, theirs }) {
+    if (choice === "keep") {
+      this.saver.keepMine();
+    } else {
+      this.text = theirs;
+      this.saver.tookTheirs();
+      this.isDraft = theirs.is_draft ?? true;
+      this.say("Their text is here now");
+      this.showVersion();
+    }
+    this.code.focus();
+  }
+
+  /** What the server refused, at its field; without a field above the editor. */
+  showRefusal({ message, hint, fields }) {
+    this.say("Not saved: see below", true);
+    let isShown = false;
+    for (const [field, sentence] of Object.entries(fields ?? {})) {
+      const place = this.querySelector(`[data-error="${CSS.escape(field)}"]`);
+      if (!place) continue;
+      place.textContent = [sentence, hint].filter(Boolean).join("\n");
+      isShown = true;
+    }
+    if (!isShown) this.alert([message, hint].filter(Boolean).join("\n"));
+  }
+
+  alert(sentence) {
+    const place = this.querySelector("[data-alert]");
+    place.textContent = sentence;
+    place.hidden = false;
+    place.scrollIntoView({ block: "nearest" });
+  }
+
+  clearErrors() {
+    for (const place of this.querySelectorAll("[data-error]")) place.textContent = "";
+    this.querySelector("[data-alert]").hidden = true;
+  }
+
+  // --- text that an earlier visit could not save ------------------------------------------------------------------------
+  offerLostText() {
+    const copy = this.saver.lost();
+    if (!copy) return;
+    const restore = () => {
+      this.text = copy.text;
+      this.saver.changed();
+      this.code.focus();
+    };
+    offer(this.querySelector("[data-lost]"), copy, { restore, forget: () => this.saver.forget() });
+  }
+
+  // --- the building of the environment ----------------------------------------------------------------------------------
+  async showBuild() {
+    const run = this.querySelector("[data-build-run]")?.dataset.buildRun ?? "";
+    if (run === this.shownBuild) return;
+    this.shownBuild = run;
+    const view = run && (await consoleOf(run).catch((error) => console.warn("the build's output is not shown here:", error)));
+    if (run === this.shownBuild) this.querySelector("[data-build-log]").replaceChildren(...(view ? [view] : []));
+  }
+}
+
+customElements.define("script-editor", ScriptEditor);

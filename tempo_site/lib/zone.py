@@ -1,0 +1,64 @@
+"""The server's time zone: the operator's variable, else the one chosen at the set-up, else UTC."""
+
+import os
+import time
+from pathlib import Path
+from zoneinfo import ZoneInfo, available_timezones
+
+from django.conf import settings
+from django.utils import timezone
+
+from tempo_site.lib import files
+
+FALLBACK = "UTC"
+MAX_LENGTH = 64
+HINT = "hint: write a name like `Europe/Berlin` into it, or set PYSCHED_TIME_ZONE"
+
+
+def is_known(name: str) -> bool:
+    """Whether this machine knows a zone of that name."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return 0 < len(name) <= MAX_LENGTH
+
+
+def names() -> list[str]:
+    """Every zone of this machine; reads a few hundred files."""
+    return sorted(available_timezones())
+
+
+def choose(configured: str, data_path: Path) -> tuple[str, str]:
+    """Return the zone to use and, when the stored one is of no use, a sentence for the operator (else "")."""
+    if configured:
+        return configured, ""
+    path = file_in(data_path)
+    try:
+        stored = path.read_text().strip()
+    except FileNotFoundError:
+        return FALLBACK, ""
+    except (OSError, UnicodeDecodeError) as error:
+        return FALLBACK, f"{path} cannot be read ({type(error).__name__}); times are in UTC. {HINT}"
+    if is_known(stored):
+        return stored, ""
+    return FALLBACK, f"{path} names the zone `{stored[:MAX_LENGTH]}`, unknown to this machine; times are in UTC. {HINT}"
+
+
+def file_in(data_path: Path) -> Path:
+    """Where the chosen zone is kept; the settings ask before `paths` can be used."""
+    return data_path / "time_zone"
+
+
+def keep(name: str) -> None:
+    """Make a known zone this server's from now on: in this process, and in those that start later. Raises OSError."""
+    apply(name)
+    files.write_atomic(file_in(Path(settings.DATA_PATH)), f"{name}\n")
+
+
+def apply(name: str) -> None:
+    """Show and ask for times in this zone; also for the log of this process and the scripts it starts."""
+    settings.TIME_ZONE = name
+    os.environ["TZ"] = name
+    time.tzset()
+    timezone.get_default_timezone.cache_clear()  # type: ignore[attr-defined]  # the stubs know no cache of it

@@ -1,0 +1,66 @@
+"""The lists in a browser: filters without a reload, the way back, ticked boxes that outlive a refresh."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.pages.browser import LIMIT_MS, browser_of, log_in
+from tests.service import Service
+
+pytestmark = pytest.mark.slow
+
+
+def test_filters_apply_without_a_reload_and_the_way_back_leads_through_them(service: Service, screen: Page) -> None:
+    good, bad = service.make_script("Good", "print('hello')\n"), service.make_script("Bad", "raise SystemExit(1)\n")
+    runs = {slug: service.run(slug)["id"] for slug in (good, bad)}
+    screen.goto(f"{service.url}/runs/")
+    screen.evaluate("window.isTheSamePage = true")
+    good_link = screen.get_by_role("link", name=f"#{runs[good]}", exact=True)
+    screen.get_by_label("Status").select_option("failed")
+    expect(good_link).to_be_hidden()
+    assert screen.url == f"{service.url}/runs/?status=failed"
+    screen.get_by_label("Script").select_option("good")
+    expect(screen.get_by_text("No run matches.")).to_be_visible()
+    screen.get_by_role("link", name=re.compile("^Status: ")).click()
+    expect(good_link).to_be_visible()
+    expect(screen.get_by_label("Status")).to_have_value("")
+    screen.go_back()
+    expect(screen.get_by_text("No run matches.")).to_be_visible()
+    expect(screen.get_by_label("Status")).to_have_value("failed")
+    assert screen.evaluate("window.isTheSamePage")
+    screen.reload()
+    expect(screen.get_by_text("No run matches.")).to_be_visible()
+
+
+def test_ticks_and_focus_outlive_a_refresh_and_several_scripts_are_done_at_once(service: Service, screen: Page) -> None:
+    slugs = [service.make_script(name, "print('hello')\n") for name in ("One", "Two", "Three")]
+    screen.goto(f"{service.url}/scripts/")
+    screen.get_by_label("Two", exact=True).check()
+    expect(screen.locator("[data-ticked]")).to_have_text("1 of 3 scripts ticked")
+    run = service.run(slugs[0])["id"]
+    expect(screen.locator(f"a[href='/runs/{run}/']")).to_contain_text("succeeded", timeout=LIMIT_MS)
+    expect(screen.get_by_label("Two", exact=True)).to_be_checked()
+    expect(screen.get_by_label("Two", exact=True)).to_be_focused()
+    screen.get_by_label("All", exact=True).check()
+    expect(screen.locator("[data-ticked]")).to_have_text("3 of 3 scripts ticked")
+    screen.get_by_role("button", name="Switch off").click()
+    expect(screen.get_by_text("Switched off 3 scripts.")).to_be_visible()
+    assert not service.get("/scripts/one")["enabled"]
+
+
+def test_without_javascript_the_lists_filter_and_act(service: Service) -> None:
+    slug = service.make_script("One", "print('hello')\n", folder="Ops")
+    service.run(slug)
+    with browser_of(java_script_enabled=False) as page:
+        log_in(page, service.url)
+        page.goto(f"{service.url}/runs/")
+        page.get_by_label("Status").select_option("failed")
+        page.get_by_role("button", name="Filter").click()
+        expect(page.get_by_text("No run matches.")).to_be_visible()
+        page.goto(f"{service.url}/scripts/")
+        page.get_by_role("link", name="Ops").click()
+        page.get_by_label("One", exact=True).check()
+        page.get_by_role("button", name="Run", exact=True).click()
+        expect(page.get_by_text("Started 1 script.")).to_be_visible()
+        assert page.url == f"{service.url}/scripts/?folder=Ops"

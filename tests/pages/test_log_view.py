@@ -1,0 +1,218 @@
+"""The console in a real browser: long logs, hostile ones, addresses of lines, search, keys."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.pages.browser import Look, browser_of, log_in
+from tests.pages.test_run_page import MOST_ROWS
+from tests.service import Service
+
+EPOCH_MS = 1_790_000_000_000
+NEEDLE = "\x1b[31mnee\x1b[0mdle"
+HOSTILE = [
+    "<script>document.title='owned'</script><img src=x onerror=alert(1)>",
+    "{{7*7}} \x1b]0;title\x07\x1b]8;;https://example.org\x1b\\link\x1b]8;;\x1b\\",
+    "\x1b[2J\x1b[1;1H\x1b[?25l\x1b[10Amoved",
+    "\u202egnp.exe\u202c \u05e9\u05dc\u05d5\u05dd",
+    "x" * 10_000,
+    "\x1b[1;31mred\x1b[0m \x1b[48;5;21;38;2;250;10;10mon blue\x1b[m plain",
+    "10%\r50%\r100%",
+]
+
+pytestmark = pytest.mark.slow
+
+
+def finished_run(service: Service, write: Callable[[int], str], count: int) -> int:
+    """A run whose log holds `count` lines; number `n` of them, from 1 on, says `write(n)`."""
+    run = int(service.run(service.make_script("Writer", "pass\n"))["id"])
+    (folder,) = (service.data / "runs").glob(f"*/{run}-*")
+    with (folder / "output.log").open("w", newline="") as log:
+        log.writelines(f"{EPOCH_MS + number} O F {write(number)}\n" for number in range(1, count + 1))
+    return run
+
+
+def row(screen: Page, number: int) -> str:
+    """The text of a line, once it is shown."""
+    return screen.locator(f'.row[data-n="{number}"] .row-x').inner_text()
+
+
+def in_view(screen: Page, number: int) -> None:
+    """Wait until a line stands within the console's viewport."""
+    expect(screen.locator(f'.row[data-n="{number}"]')).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("count", [100_000, 1_000_000])
+def test_a_long_log_in_colours_is_light_to_walk_through(service: Service, screen: Page, count: int) -> None:
+    run = finished_run(service, lambda number: f"\x1b[32mINFO\x1b[0m line \x1b[1m{number:07d}\x1b[0m", count)
+    screen.goto(f"{service.url}/runs/{run}/")
+    in_view(screen, count)
+    console = screen.locator("[data-console]")
+    console.focus()
+    screen.keyboard.press("Home")
+    in_view(screen, 1)
+    screen.keyboard.press("PageDown")
+    expect(screen.locator('.row[data-n="1"]')).not_to_be_in_viewport()
+    screen.keyboard.press("End")
+    in_view(screen, count)
+    before = int(screen.locator(".row").first.get_attribute("data-n") or 0)
+    for part in (0.25, 0.5, 0.75):
+        console.evaluate(f"view => view.scrollTop = (view.scrollHeight - view.clientHeight) * {part}")
+        shown = screen.locator(".row").first
+        expect(shown).not_to_have_attribute("data-n", re.compile(rf"^({before})$"))
+        before = int(shown.get_attribute("data-n") or 0)
+        assert abs(before / count - part) < 0.02
+        assert row(screen, before) == f"INFO line {before:07d}"
+    assert screen.locator("[data-console] .row").count() < MOST_ROWS
+    expect(screen.locator("[data-console] .fg-2").first).to_have_text("INFO")
+
+
+def test_a_line_has_an_address_and_a_stretch_of_lines_too(service: Service, screen: Page) -> None:
+    run = finished_run(service, lambda number: f"line {number}", 5000)
+    screen.goto(f"{service.url}/runs/{run}/#L1234")
+    in_view(screen, 1234)
+    expect(screen.locator(".is-marked")).to_have_count(1)
+    screen.locator('.row-n[data-n="1237"]').click(modifiers=["Shift"])
+    assert screen.url.endswith("#L1234-L1237")
+    expect(screen.locator(".is-marked")).to_have_count(4)
+    screen.locator('.row-n[data-n="1235"]').click()
+    assert screen.url.endswith("#L1235")
+    expect(screen.locator(".is-marked")).to_have_text(["line 1235"])
+    screen.go_back()
+    expect(screen.locator(".is-marked")).to_have_count(4)
+
+
+def test_search_leads_from_match_to_match_by_keys(service: Service, screen: Page) -> None:
+    run = finished_run(service, lambda n: f"line {n} {NEEDLE if n % 2000 == 0 else ''}", 10_000)
+    screen.goto(f"{service.url}/runs/{run}/#L1500")
+    in_view(screen, 1500)
+    screen.keyboard.press("/")
+    expect(screen.locator("[data-find]")).to_be_focused()
+    screen.keyboard.type("NEEDLE")
+    expect(screen.locator("[data-found]")).to_have_text("1 of 5")
+    in_view(screen, 2000)
+    assert "".join(screen.locator('.row[data-n="2000"] mark').all_text_contents()) == "needle"
+    screen.keyboard.press("Enter")
+    in_view(screen, 4000)
+    screen.locator("[data-console]").focus()
+    screen.keyboard.press("n")
+    in_view(screen, 6000)
+    screen.keyboard.press("N")
+    screen.keyboard.press("N")
+    in_view(screen, 2000)
+    screen.keyboard.press("N")
+    expect(screen.locator("[data-found]")).to_have_text("5 of 5")
+    screen.keyboard.press("/")
+    screen.keyboard.type("nowhere")
+    expect(screen.locator("[data-found]")).to_have_text("No match")
+    screen.keyboard.press("Escape")
+    expect(screen.locator("[data-found]")).to_be_empty()
+    expect(screen.locator("mark")).to_have_count(0)
+
+
+def test_hostile_output_is_shown_as_text(service: Service, screen: Page) -> None:
+    run = finished_run(service, lambda number: HOSTILE[number - 1], len(HOSTILE))
+    screen.goto(f"{service.url}/runs/{run}/")
+    console = screen.locator("[data-console]")
+    expect(console.locator(".row")).to_have_count(len(HOSTILE))
+    assert row(screen, 1) == HOSTILE[0]
+    assert row(screen, 2) == "{{7*7}} link"
+    assert row(screen, 3) == "moved"
+    assert row(screen, 4) == HOSTILE[3]
+    assert row(screen, 6) == "red on blue plain"
+    assert row(screen, 7) == "100%"
+    expect(screen.locator('.row[data-n="6"] .fg-1.a-bold')).to_have_text("red")
+    expect(screen.locator('.row[data-n="6"] .bg-4.fg-9')).to_have_text("on blue")
+    screen.locator(".row-more").click()
+    expect(screen.locator('.row[data-n="5"] .row-x')).to_have_text("x" * 10_000)
+    assert console.locator("script, img, a:not(.row-n)").count() == 0
+    assert "owned" not in screen.title()
+    assert screen.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_tools_answer_to_keys_and_are_remembered(service: Service, screen: Page) -> None:
+    run = finished_run(service, lambda number: f"{number} " + "wide " * 100, 300)
+    screen.goto(f"{service.url}/runs/{run}/")
+    console = screen.locator("[data-console]")
+    is_wide = "view => view.scrollWidth > view.clientWidth"
+    in_view(screen, 300)
+    assert console.evaluate(is_wide)
+    screen.keyboard.press("w")
+    expect(screen.get_by_role("button", name="Wrap")).to_have_attribute("aria-pressed", "true")
+    in_view(screen, 300)
+    assert not console.evaluate(is_wide)
+    screen.keyboard.press("Shift+T")
+    expect(screen.locator('.row[data-n="300"] .row-t')).to_have_attribute(
+        "data-t", re.compile(r"^\d\d:\d\d:\d\d\.300$")
+    )
+    screen.keyboard.press("f")
+    expect(screen.get_by_role("button", name="Follow")).to_have_attribute("aria-pressed", "false")
+    screen.reload()
+    expect(screen.get_by_role("button", name="Wrap")).to_have_attribute("aria-pressed", "true")
+    screen.keyboard.press("Shift+T")
+    expect(screen.locator('.row[data-n="300"] .row-t')).to_have_attribute("data-t", re.compile(r"^[+-]"))
+    screen.keyboard.press("Shift+F")
+    expect(screen.locator("log-view:fullscreen, log-view.is-full")).to_have_count(1)
+    screen.keyboard.press("Shift+F")
+    expect(screen.locator("log-view:fullscreen, log-view.is-full")).to_have_count(0)
+    in_view(screen, 300)
+
+
+def test_who_has_scrolled_up_stays_there_and_is_told_of_new_lines(service: Service, screen: Page) -> None:
+    code = "import pathlib, time\nfor n in range(200): print('old', n)\ngate = pathlib.Path('gate')\n"
+    code += "while not gate.exists(): time.sleep(0.01)\nfor n in range(7): print('fresh', n)\n"
+    slug = service.make_script("Gated", code)
+    run = service.post(f"/scripts/{slug}/runs")["id"]
+    screen.goto(f"{service.url}/runs/{run}/")
+    in_view(screen, 200)
+    screen.locator("[data-console]").hover()
+    screen.mouse.wheel(0, -800)
+    expect(screen.get_by_role("button", name="Follow")).to_have_attribute("aria-pressed", "false")
+    (service.data / "scripts" / slug / "files" / "gate").touch()
+    expect(screen.locator("[data-new]")).to_have_text("↓ 7 new lines")
+    expect(screen.locator('.row[data-n="207"]')).not_to_be_in_viewport()
+    screen.locator("[data-new]").click()
+    in_view(screen, 207)
+    expect(screen.locator("[data-new]")).to_be_hidden()
+
+
+def test_a_progress_bar_is_one_line_that_changes(service: Service, screen: Page) -> None:
+    code = "import pathlib, sys, time\ngate = pathlib.Path('gate')\nsys.stdout.write('10%\\r')\nsys.stdout.flush()\n"
+    code += "while not gate.exists(): time.sleep(0.01)\nsys.stdout.write('20%\\r')\nprint('done')\n"
+    slug = service.make_script("Bar", code)
+    run = service.post(f"/scripts/{slug}/runs")["id"]
+    screen.goto(f"{service.url}/runs/{run}/")
+    expect(screen.locator(".row-x")).to_have_text(["10%"])
+    screen.reload()
+    expect(screen.locator(".row-x")).to_have_text(["10%"])
+    (service.data / "scripts" / slug / "files" / "gate").touch()
+    expect(screen.locator(".row-x")).to_have_text(["done"])
+
+
+def test_a_phone_wraps_and_has_no_sideways_scroll(service: Service) -> None:
+    run = finished_run(service, lambda number: f"{number} " + "wide" * 100, 300)
+    with browser_of(Look.PHONE) as phone:
+        log_in(phone, service.url)
+        phone.goto(f"{service.url}/runs/{run}/#L200")
+        in_view(phone, 200)
+        assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert phone.locator("[data-console]").evaluate("view => view.scrollWidth <= view.clientWidth")
+        small = [
+            box
+            for box in (tool.bounding_box() for tool in phone.locator(".console-tools :is(button, a)").all())
+            if box and (box["height"] < 24 or box["width"] < 24)
+        ]
+        assert small == []
+
+
+def test_without_javascript_the_end_of_the_output_is_there_with_its_numbers(service: Service) -> None:
+    run = finished_run(service, lambda number: f"\x1b[31mline {number}\x1b[0m", 500)
+    with browser_of(java_script_enabled=False) as page:
+        log_in(page, service.url)
+        page.goto(f"{service.url}/runs/{run}/")
+        expect(page.locator(".row-x").last).to_have_text("line 500")
+        expect(page.locator(".row-gap")).to_be_visible()
+        expect(page.get_by_role("link", name="Raw")).to_be_visible()
+        expect(page.get_by_role("button", name="Follow")).to_be_hidden()
