@@ -68,7 +68,7 @@ def _serve(alarm_pk: int, now: datetime) -> None:
     schedule = (
         Schedule.objects.armed().select_related("alarm", "script").filter(alarm_id=alarm_pk).first()
     )  # read within the write lock: nobody edits it between this and the new alarm
-    if schedule is None or schedule.alarm is None:  # deleted, or switched off a moment ago
+    if schedule is None or schedule.alarm is None:  # deleted, or disabled a moment ago
         Alarm.objects.filter(pk=alarm_pk).delete()
         return
     due = schedule.alarm.next_run

@@ -80,7 +80,7 @@ class Script(models.Model):
     description = models.TextField(blank=True)
     tags = models.JSONField(default=list, blank=True)
     enabled = models.BooleanField(
-        default=True, help_text="Off: its schedules fire nothing; it can still be run by hand."
+        default=True, help_text="Disabled: its schedules start nothing; it can still be run by hand."
     )
     version = models.ForeignKey("Version", models.PROTECT, null=True, editable=False, related_name="+")
     environment = models.ForeignKey(Environment, models.PROTECT, null=True, editable=False, related_name="scripts")
@@ -149,7 +149,7 @@ class ScheduleQuerySet(models.QuerySet["Schedule"]):
     """Reading schedules."""
 
     def armed(self) -> "ScheduleQuerySet":
-        """Those that may fire: switched on, on a script that is switched on and present."""
+        """Those that may fire: enabled, on a script that is enabled and present."""
         return self.filter(enabled=True, script__enabled=True, script__deleted_at=None)
 
 

@@ -79,7 +79,7 @@ def _stored(schedule: Schedule) -> dict[str, Any] | None:
 
 
 def _present_script(schedule: Schedule) -> Script:
-    """Its script as it is stored: the one at hand may be from before it was switched off. Raises TimingError."""
+    """Its script as it is stored: the one at hand may be from before it was disabled. Raises TimingError."""
     script = Script.objects.present().filter(pk=schedule.script_id).first()
     if script is None:
         raise TimingError("script", "The script of this schedule was deleted")
@@ -129,7 +129,7 @@ def disarm(schedule: Schedule) -> None:
 
 
 def rearm(script: Script, *, now: datetime) -> None:
-    """Arm or disarm all schedules of a script after it was switched on or off, deleted or restored."""
+    """Arm or disarm all schedules of a script after it was enabled or disabled, deleted or restored."""
     with transaction.atomic():
         for schedule in Schedule.objects.filter(script=script).select_related("script", "alarm"):
             _arm_if_needed(schedule, now=now, again=False)

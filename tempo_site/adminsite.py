@@ -42,6 +42,10 @@ class TempoAdminSite(AdminSite):
         target = request.GET.get("next", resolve_url("admin:index"))
         return redirect_to_login(target, resolve_url(settings.LOGIN_URL))
 
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # type: ignore[override]
+        """The same page for everybody's own password."""
+        return redirect("password")
+
     def index(self, request: auth.SignedInRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # type: ignore[override]
         """The engine at a glance, above the list of all rows."""
         return super().index(request, {**overview(request), **(extra_context or {})})

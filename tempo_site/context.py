@@ -10,19 +10,20 @@ from django.urls import reverse
 
 from tempo_site import health
 
+MANAGE = "Manage"
 VERSION: str = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """An entry of the navigation; `group` is the heading above it, if any."""
+    """An entry of the navigation: `key` is the two keys that lead there, `section` the heading it stands under, if any."""
 
     label: str
     url: str
     symbol: str
+    key: str
     is_here: bool
-    is_in_bottom_bar: bool = True
-    group: str = ""
+    section: str = ""
 
 
 def chrome(request: HttpRequest) -> dict[str, Any]:
@@ -46,22 +47,24 @@ def chrome(request: HttpRequest) -> dict[str, Any]:
 
 def navigation(path: str, *, is_staff: bool) -> list[Place]:
     """The places a user may go to; `path` tells where they are."""
-    home, keys, engine = reverse("dashboard"), reverse("admin:tempo_site_apikey_changelist"), reverse("admin:index")
-    scripts, runs = reverse("script-list"), reverse("run-list")
+    home, scripts, runs = reverse("dashboard"), reverse("script-list"), reverse("run-list")
     is_at_scripts = path.startswith((scripts, reverse("script-new")))
     places = [
-        Place(label="Dashboard", url=home, symbol="dashboard", is_here=path == home),
-        Place(label="Scripts", url=scripts, symbol="scripts", is_here=is_at_scripts),
-        Place(label="Runs", url=runs, symbol="runs", is_here=path.startswith(runs)),
+        Place(label="Dashboard", url=home, symbol="dashboard", key="g d", is_here=path == home),
+        Place(label="Scripts", url=scripts, symbol="scripts", key="g s", is_here=is_at_scripts),
+        Place(label="Runs", url=runs, symbol="runs", key="g r", is_here=path.startswith(runs)),
     ]
-    if is_staff:
-        at_keys = path.startswith(keys)
-        at_engine = path.startswith(engine) and not at_keys
-        places += [
-            Place(label="API keys", url=keys, symbol="keys", is_here=at_keys, is_in_bottom_bar=False, group="Manage"),
-            Place(label="Engine", url=engine, symbol="engine", is_here=at_engine, is_in_bottom_bar=False),
-        ]
-    return places
+    return [*places, *_places_of_staff(path)] if is_staff else places
+
+
+def _places_of_staff(path: str) -> list[Place]:
+    keys, engine = reverse("admin:tempo_site_apikey_changelist"), reverse("admin:index")
+    at_keys = path.startswith(keys)
+    at_engine = path.startswith(engine) and not at_keys
+    return [
+        Place(label="API keys", url=keys, symbol="keys", key="g k", is_here=at_keys, section=MANAGE),
+        Place(label="Engine", url=engine, symbol="engine", key="g e", is_here=at_engine, section=MANAGE),
+    ]
 
 
 def notices(state: dict[str, Any], *, is_staff: bool) -> list[str]:

@@ -36,7 +36,7 @@ print(f"\\033[32mDone.\\033[0m You have run me {times}. Now change me!")
 
 
 def plant(*, by: User, now: datetime) -> Script | None:
-    """Create the starter, switched off, where no script ever was; None where there is one, or none can be made."""
+    """Create the starter, disabled, where no script ever was; None where there is one, or none can be made."""
     if Script.objects.exists():
         return None
     try:

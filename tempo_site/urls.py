@@ -11,6 +11,8 @@ urlpatterns = [
     path("setup/<str:token>/", views.setup, name="setup"),
     path("login/", views.login, name="login"),
     path("logout/", views.logout, name="logout"),
+    path("password/", views.password, name="password"),
+    path("jump/", views.jump, name="jump"),
     path("", include("scripts_app.urls")),
     path("", include("runs_app.urls")),
     path("api/v1/", api.urls),

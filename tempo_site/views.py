@@ -1,21 +1,26 @@
-"""Set up, log in, log out, the dashboard."""
+"""Set up, log in, log out, change the password; the dashboard, and where the palette leads."""
+
+from typing import Any
 
 from django.conf import settings
-from django.contrib import auth
+from django.contrib import auth, messages
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import User
-from django.contrib.auth.views import LoginView, LogoutView
-from django.http import Http404, HttpRequest, HttpResponse
+from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse_lazy
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 from django_ratelimit.decorators import ratelimit
 
 from tempo_site import first_start
+from tempo_site.auth import SignedInRequest
 from tempo_site.dashboard import facts
 from tempo_site.forms import SetupForm
+from tempo_site.jump import targets
 from tempo_site.lib import zone
 
 LOGIN_RATE = "10/m"
@@ -40,6 +45,21 @@ _login_page = LoginView.as_view(
 _logout_page = LogoutView.as_view()
 
 
+class PasswordPage(PasswordChangeView):
+    """A user's own password; other browsers that are logged in as this user are logged out by it."""
+
+    template_name = "password.html"
+    success_url = reverse_lazy("dashboard")
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Store it and say so."""
+        messages.success(self.request, "Your password is changed. You are logged out everywhere but here.")
+        return super().form_valid(form)
+
+
+_password_page = PasswordPage.as_view()
+
+
 @login_not_required
 @ratelimit(key="ip", rate=LOGIN_RATE, method="POST", block=False)
 def login(request: HttpRequest) -> HttpResponseBase:
@@ -48,7 +68,7 @@ def login(request: HttpRequest) -> HttpResponseBase:
 
 
 def _refusal_of_many(request: HttpRequest) -> HttpResponse:
-    sentence = "More than 10 log-in attempts in a minute came from your address.\nhint: wait a minute, then try again"
+    sentence = "More than 10 attempts in a minute came from you.\nhint: wait a minute, then try again"
     return render(request, "429.html", {"sentence": sentence}, status=429)
 
 
@@ -83,6 +103,18 @@ def setup(request: HttpRequest, token: str) -> HttpResponse:
 def logout(request: HttpRequest) -> HttpResponseBase:
     """Log out (POST)."""
     return _logout_page(request)
+
+
+@ratelimit(key="user", rate=LOGIN_RATE, method="POST", block=False)
+def password(request: HttpRequest) -> HttpResponseBase:
+    """Change one's own password; whoever found an open browser may guess the old one ten times a minute."""
+    return _refusal_of_many(request) if getattr(request, "limited", False) else _password_page(request)
+
+
+@require_safe
+def jump(request: SignedInRequest) -> JsonResponse:
+    """Where the letters in `?q=` may lead, for the palette: `{items: [{label, place, url}]}`."""
+    return JsonResponse({"items": targets(request.GET.get("q", "")[:200], is_staff=request.user.is_staff)})
 
 
 @require_safe

@@ -113,7 +113,7 @@ class ScheduleBuilder(ScheduleForm):
         self.initial["every_s"] = schedule.every_s or DEFAULT_EVERY_S
         self.initial["at"] = self.initial.get("at") or self._tomorrow(now)
         self.initial.update(_all_values(simple or DEFAULT))
-        self.fields["enabled"].label = "Switched on"
+        self.fields["enabled"].label = "Enabled"
 
     def clean(self) -> dict[str, Any]:
         """Take what the chosen mode says and forget the others, their errors too."""

@@ -91,7 +91,7 @@ class SettingsForm(forms.Form):
     tags = TagsField(required=False, help_text="Separated by commas.")
     timeout_s = forms.IntegerField(label="Time limit", min_value=0, help_text="Seconds a run may take; 0 = no limit.")
     enabled = forms.BooleanField(
-        required=False, label="Switched on", help_text="Off: its schedules start nothing; it can still be run by hand."
+        required=False, label="Enabled", help_text="Disabled: its schedules start nothing; it can still be run by hand."
     )
 
     @staticmethod

@@ -53,7 +53,7 @@ class Migration(migrations.Migration):
                 ('slug', models.SlugField(editable=False, max_length=80, unique=True)),
                 ('description', models.TextField(blank=True)),
                 ('tags', models.JSONField(blank=True, default=list)),
-                ('enabled', models.BooleanField(default=True, help_text='Off: its schedules fire nothing; it can still be run by hand.')),
+                ('enabled', models.BooleanField(default=True, help_text='Disabled: its schedules start nothing; it can still be run by hand.')),
                 ('timeout_s', models.PositiveIntegerField(default=300, help_text='Seconds; 0 = no limit.', validators=[django.core.validators.MaxValueValidator(2592000)])),
                 ('memory_mb', models.PositiveIntegerField(default=512, help_text='Megabytes.', validators=[django.core.validators.MinValueValidator(16), django.core.validators.MaxValueValidator(1048576)])),
                 ('cpu_s', models.PositiveIntegerField(default=0, help_text='CPU seconds; 0 = no limit.')),

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -20,8 +21,8 @@ from scripts_app import scripts
 from scripts_app.models import Script
 from tempo_site import auth
 
-STATES = {"on": "On", "off": "Off", "failing": "Failing"}
-ACTS = {"enable": "Switched on", "disable": "Switched off", "run": "Started"}
+STATES = {"enabled": "Enabled", "disabled": "Disabled", "failing": "Failing"}
+ACTS = {"enable": "Enabled", "disable": "Disabled", "run": "Started", "move": "Moved"}
 NAMED = 3  # refusals told one by one; the rest is a number
 
 
@@ -74,7 +75,7 @@ def narrowed(chosen: dict[str, str]) -> QuerySet[Script]:
         rows = rows.filter(Q(name__icontains=words) | Q(slug__icontains=words))
     if chosen["state"] == "failing":
         return strips.failing(rows)
-    return rows.filter(enabled=chosen["state"] == "on") if chosen["state"] else rows
+    return rows.filter(enabled=chosen["state"] == "enabled") if chosen["state"] else rows
 
 
 def with_next_and_last(rows: QuerySet[Script]) -> QuerySet[Any]:
@@ -102,30 +103,35 @@ def folders() -> Iterator[FolderRow]:
 
 
 def act_on_several(request: auth.SignedInRequest) -> None:
-    """Switch on, switch off or start each chosen script; one that refuses does not stop the others."""
+    """Enable, disable, start or move each chosen script; one that refuses does not stop the others."""
     act, slugs = request.POST.get("act", ""), request.POST.getlist("slug")
     if act not in ACTS:
-        messages.error(request, "Nothing was done: choose Switch on, Switch off or Run.")
+        messages.error(request, "Nothing was done: choose Run, Enable, Disable or Move.")
         return
     if not slugs:
         messages.warning(request, "No script was chosen: tick some, then press the button again.")
         return
-    verbs: dict[str, Callable[[Script], object]] = {
-        "enable": lambda script: scripts.update(script, by=request.user, now=timezone.now(), enabled=True),
-        "disable": lambda script: scripts.update(script, by=request.user, now=timezone.now(), enabled=False),
-        "run": lambda script: triggers.start(
-            script, trigger=Trigger.MANUAL, by=request.user.get_username(), now=timezone.now()
-        ),
-    }
+    verb = verbs(request, now=timezone.now())[act]
     done, refusals = 0, []
     for script in Script.objects.present().filter(slug__in=slugs):
         try:
-            verbs[act](script)
+            verb(script)
         except (triggers.Refused, scripts.ScriptError) as refusal:
             refusals.append(f"`{script.name}`: {refusal}")
         else:
             done += 1
     tell(request, ACTS[act], done, [*refusals, *gone(len(slugs) - done - len(refusals))])
+
+
+def verbs(request: auth.SignedInRequest, *, now: datetime) -> dict[str, Callable[[Script], object]]:
+    """What each act does to a script."""
+    by, folder = request.user, request.POST.get("to", "")
+    return {
+        "enable": lambda script: scripts.update(script, by=by, now=now, enabled=True),
+        "disable": lambda script: scripts.update(script, by=by, now=now, enabled=False),
+        "run": lambda script: triggers.start(script, trigger=Trigger.MANUAL, by=by.get_username(), now=now),
+        "move": lambda script: scripts.update(script, by=by, now=now, folder=folder),
+    }
 
 
 def gone(count: int) -> list[str]:

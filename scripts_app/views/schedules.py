@@ -94,7 +94,7 @@ def saved(request: HttpRequest, schedule: Schedule, *, now: datetime) -> HttpRes
 
 @require_POST
 def schedule_switch(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    """Switch one schedule on or off (`enabled=1` or `0`)."""
+    """Enable or disable one schedule (`enabled=1` or `0`)."""
     schedule = finding.schedule(pk, slug=slug)
     schedule.enabled = request.POST.get("enabled") == "1"
     try:
@@ -102,7 +102,7 @@ def schedule_switch(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     except TimingError as refusal:  # a row that was broken from outside
         messages.error(request, str(refusal))
     else:
-        messages.success(request, f"Switched {'on' if schedule.enabled else 'off'}: {schedule.describe()}.")
+        messages.success(request, f"{'Enabled' if schedule.enabled else 'Disabled'}: {schedule.describe()}.")
     return redirect("script-schedule", slug)
 
 

@@ -115,10 +115,10 @@ def start(request: auth.SignedInRequest, script: Script) -> HttpResponse:
 
 @require_POST
 def script_switch(request: auth.SignedInRequest, slug: str) -> HttpResponse:
-    """Switch a script's schedules on or off (`enabled=1` or `0`)."""
+    """Enable or disable a script (`enabled=1` or `0`)."""
     script, enabled = finding.script(slug), request.POST.get("enabled") == "1"
     scripts.update(script, by=request.user, now=timezone.now(), enabled=enabled)
-    messages.success(request, f"`{script.name}` is switched {'on' if enabled else 'off'}.")
+    messages.success(request, f"`{script.name}` is {'enabled' if enabled else 'disabled'}.")
     return back(request, slug)
 
 

@@ -1,6 +1,5 @@
 // <live-list>: fetches `data-source` (or its own page) again when a run changes and puts the fresh [data-part] in place of the old one.
 
-import "./clock.js";
 import { connect } from "./live-socket.js";
 
 const GATHER_MS = 300;

@@ -1,6 +1,7 @@
-// [data-new-script]: a link to the page "New script" that opens its form in a dialog instead.
+// The dialog "New script": the form of the page of that name, opened where one is.
 
-async function open(link) {
+/** @param {HTMLAnchorElement} link to that page; rejects when the form cannot be had */
+export async function open(link) {
   const address = new URL(link.href);
   address.searchParams.set("part", "form");
   const answer = await fetch(address, { headers: { Accept: "text/html" } });
@@ -36,13 +37,3 @@ function closer(dialog) {
   button.addEventListener("click", () => dialog.close());
   return button;
 }
-
-document.addEventListener("click", (event) => {
-  const link = event.target.closest?.("[data-new-script]");
-  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
-  event.preventDefault();
-  open(link).catch((error) => {
-    console.warn("the page is opened instead of the dialog:", error);
-    location.assign(link.href);
-  });
-});

@@ -7,7 +7,6 @@ const AGAIN_MS = 2000;
 class RunDetail extends HTMLElement {
   connectedCallback() {
     this.shown = this.dataset.status;
-    if (this.querySelector("[data-elapsed-s]")) import("./clock.js"); // most runs that are looked at have ended
     this.addEventListener("run-status", ({ detail }) => this.heard(detail));
   }
 
@@ -48,7 +47,6 @@ class RunDetail extends HTMLElement {
     const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
     const isOpen = old.querySelector("details")?.open;
     old.replaceWith(document.adoptNode(fresh));
-    if (fresh.querySelector("[data-elapsed-s]")) import("./clock.js");
     if (isOpen) fresh.querySelector("details")?.setAttribute("open", "");
     if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
   }

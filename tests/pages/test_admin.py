@@ -37,7 +37,6 @@ PAGES = [
     "auth/user/1/delete/",
     "django_q/schedule/",
     "django_q/success/",
-    "password_change/",
 ]
 
 pytestmark = pytest.mark.slow

@@ -48,7 +48,7 @@ PAGES = [
     "/admin/auth/user/add/",
     "/admin/auth/user/1/change/",
     "/admin/django_q/schedule/",
-    "/admin/password_change/",
+    "/password/",
 ]
 FAILING = """
 import sys

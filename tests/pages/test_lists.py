@@ -44,8 +44,8 @@ def test_ticks_and_focus_outlive_a_refresh_and_several_scripts_are_done_at_once(
     expect(screen.get_by_label("Two", exact=True)).to_be_focused()
     screen.get_by_label("All", exact=True).check()
     expect(screen.locator("[data-ticked]")).to_have_text("3 of 3 scripts ticked")
-    screen.get_by_role("button", name="Switch off").click()
-    expect(screen.get_by_text("Switched off 3 scripts.")).to_be_visible()
+    screen.get_by_role("button", name="Disable").click()
+    expect(screen.get_by_text("Disabled 3 scripts.")).to_be_visible()
     assert not service.get("/scripts/one")["enabled"]
 
 

@@ -26,8 +26,8 @@ def test_a_schedule_made_in_the_builder_fires_while_one_watches(service: Service
     screen.get_by_role("button", name="Save schedule").click()
     expect(screen.locator(".messages")).to_contain_text("Saved: Every 2 seconds.")
     expect(screen.locator("live-list .status-succeeded").first).to_be_visible(timeout=LIMIT_MS)
-    screen.get_by_role("button", name="Switch off", exact=True).last.click()
-    expect(screen.locator(".entries")).to_contain_text("Starts nothing while it is off.")
+    screen.get_by_role("button", name="Disable", exact=True).last.click()
+    expect(screen.locator(".entries")).to_contain_text("Starts nothing while it is disabled.")
 
 
 def test_line_boxes_and_plain_choices_stay_in_step_and_the_server_has_the_word(service: Service, screen: Page) -> None:

@@ -61,7 +61,7 @@ SEEDED = {
     "admin-user-add": "/admin/auth/user/add/",
     "admin-user": "/admin/auth/user/1/change/",
     "admin-alarms": "/admin/django_q/schedule/",
-    "admin-password": "/admin/password_change/",
+    "password": "/password/",
 }
 MISSING_ON_PURPOSE = {"not-found"}
 

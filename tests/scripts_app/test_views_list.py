@@ -1,5 +1,6 @@
 """The page of all scripts: folders, filters in the address, strips, and what is done to several at once."""
 
+import re
 from typing import Any
 
 import pytest
@@ -28,9 +29,9 @@ def text_of(browser: Client, **query: str) -> str:
     return browser.get(reverse("script-list"), query).content.decode()
 
 
-def told(browser: Client, act: str, *slugs: str) -> list[str]:
+def told(browser: Client, act: str, *slugs: str, to: str = "") -> list[str]:
     """What is said after an act on these scripts."""
-    answer = browser.post(f"{reverse('script-list')}?folder=Ops", {"act": act, "slug": slugs})
+    answer = browser.post(f"{reverse('script-list')}?folder=Ops", {"act": act, "slug": slugs, "to": to})
     assert answer.headers["Location"] == "/scripts/?folder=Ops"
     return [str(message) for message in browser.get(answer.headers["Location"]).context["messages"]]
 
@@ -49,8 +50,8 @@ def test_it_narrows_by_folder_name_and_state(browser: Client) -> None:
     make_run(backup, status=Status.LOST, finished_at=now)
     assert listed(browser, folder="Ops") == ["backup"]
     assert listed(browser, q=" weath ") == ["weather"]
-    assert listed(browser, state="off") == ["weather"]
-    assert listed(browser, state="on") == ["backup", "opsy"]
+    assert listed(browser, state="disabled") == ["weather"]
+    assert listed(browser, state="enabled") == ["backup", "opsy"]
     assert listed(browser, state="failing") == ["backup"]
 
 
@@ -123,13 +124,13 @@ def test_it_costs_the_same_for_one_and_many(browser: Client) -> None:
 
 
 # --- several at once ------------------------------------------------------------------------------------------------
-def test_ticked_scripts_are_switched_off_and_on_by_the_verb(browser: Client) -> None:
+def test_ticked_scripts_are_disabled_and_enabled_by_the_verb(browser: Client) -> None:
     schedule = make_schedule(make_script("One"), now=timezone.now())
     make_script("Two")
-    assert told(browser, "disable", "one", "two") == ["Switched off 2 scripts."]
+    assert told(browser, "disable", "one", "two") == ["Disabled 2 scripts."]
     schedule.refresh_from_db()
     assert schedule.alarm is None and not Script.objects.filter(enabled=True).exists()
-    assert told(browser, "enable", "one") == ["Switched on 1 script."]
+    assert told(browser, "enable", "one") == ["Enabled 1 script."]
     schedule.refresh_from_db()
     assert schedule.alarm is not None
 
@@ -141,6 +142,24 @@ def test_ticked_scripts_are_started_in_the_users_name(browser: Client) -> None:
     assert told(browser, "run", "one", "three") == ["Started 2 scripts."]
     runs = Run.objects.order_by("script__slug").values_list("script__slug", "trigger", "by")
     assert list(runs) == [("one", Trigger.MANUAL, "ann"), ("three", Trigger.MANUAL, "ann")]
+
+
+def test_ticked_scripts_are_moved_to_a_folder_and_out_of_it(browser: Client) -> None:
+    make_script("One", folder="Ops")
+    make_script("Two")
+    assert told(browser, "move", "one", "two", to="Home/New") == ["Moved 2 scripts."]
+    assert listed(browser, folder="Home") == ["one", "two"]
+    assert told(browser, "move", "one", to="") == ["Moved 1 script."]
+    assert Script.objects.get(slug="one").folder is None
+    assert "has an empty part" in told(browser, "move", "two", to="a//b")[0]
+    assert listed(browser, folder="Home") == ["two"]
+
+
+def test_enter_in_a_field_of_the_list_presses_none_of_its_buttons(browser: Client) -> None:
+    make_script("One")
+    buttons = re.findall(r"<button[^>]*type=\"submit\"[^>]*>", text_of(browser).partition('class="rows')[0])
+    in_the_form = [button for button in buttons if "name=" in button or "hidden" in button]
+    assert "disabled" in in_the_form[0]  # a form's first button is the one that Enter presses
 
 
 @pytest.mark.parametrize(

@@ -297,7 +297,7 @@ def test_a_schedule_is_switched_off_and_on_where_it_stands(browser: Client) -> N
     text = browser.post(address, {"enabled": "0"}, follow=True).content.decode()
     schedule.refresh_from_db()
     assert not schedule.enabled and schedule.alarm_id is None
-    assert "Switched off: Every minute." in text and "Starts nothing while it is off." in text
+    assert "Disabled: Every minute." in text and "Starts nothing while it is disabled." in text
     browser.post(address, {"enabled": "1"})
     again = Schedule.objects.get()
     assert again.enabled and again.alarm_id

@@ -1,4 +1,4 @@
-"""Log in, log out."""
+"""Log in, log out, change the password."""
 
 import pytest
 from django.contrib.auth.models import User
@@ -45,7 +45,7 @@ def test_the_eleventh_attempt_in_a_minute_is_refused_even_with_the_right_passwor
         assert client.post("/login/", BAD).status_code == 200
     answer = client.post("/login/", GOOD)
     assert answer.status_code == 429
-    assert "More than 10 log-in attempts" in answer.content.decode()
+    assert "More than 10 attempts in a minute" in answer.content.decode()
 
 
 def test_another_address_may_still_log_in(client: Client, user: User) -> None:
@@ -72,3 +72,45 @@ def test_ordinary_users_are_told_that_the_admin_is_for_staff(browser: Client) ->
 def test_logging_out_needs_a_post(browser: Client) -> None:
     assert browser.get("/logout/").status_code == 405
     assert browser.post("/logout/").headers["Location"] == "/login/"
+
+
+# --- one's own password ----------------------------------------------------------------------------------------------
+NEW = {"old_password": "correct horse", "new_password1": "battery staple", "new_password2": "battery staple"}
+
+
+def test_everybody_changes_their_own_password_and_stays_logged_in_here_alone(browser: Client, user: User) -> None:
+    elsewhere = Client()
+    elsewhere.force_login(user)
+    answer = browser.post("/password/", NEW, follow=True)
+    assert "Your password is changed." in answer.content.decode()
+    user.refresh_from_db()
+    assert user.check_password("battery staple")
+    assert browser.get("/").status_code == 200
+    assert elsewhere.get("/").status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"old_password": "wrong"}, "old password was entered incorrectly"),
+        ({"new_password2": "another"}, "password fields didn"),
+        ({"new_password1": "password", "new_password2": "password"}, "too common"),
+    ],
+)
+def test_a_new_password_that_will_not_do_is_explained_and_nothing_changes(
+    browser: Client, user: User, changed: dict[str, str], sentence: str
+) -> None:
+    assert sentence in browser.post("/password/", {**NEW, **changed}).content.decode()
+    user.refresh_from_db()
+    assert user.check_password("correct horse")
+
+
+def test_the_old_password_cannot_be_guessed_for_long(browser: Client) -> None:
+    for _ in range(10):
+        assert browser.post("/password/", {**NEW, "old_password": "wrong"}).status_code == 200
+    assert browser.post("/password/", NEW).status_code == 429
+
+
+def test_the_admins_password_page_is_the_same_one(client: Client, staff: User) -> None:
+    client.force_login(staff)
+    assert client.get("/admin/password_change/").headers["Location"] == "/password/"
