@@ -2,6 +2,7 @@
 HOST ?= 127.0.0.1
 PORT ?= 8000
 PYTHON ?= python3
+WORKERS ?= auto
 BIN := .venv/bin
 
 .PHONY: run dev test lint bench screenshots setup setup-dev format
@@ -13,7 +14,7 @@ dev: .venv/.ready-dev
 	@PYSCHED_DEBUG=true exec $(BIN)/python manage.py serve --host $(HOST) --port $(PORT) --reload
 
 test: .venv/.ready-dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 lint: .venv/.ready-dev
 	$(BIN)/ruff check .

@@ -16,7 +16,7 @@ VERSION: str = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """An entry of the navigation: `key` is the two keys that lead there, `section` the heading it stands under, if any."""
+    """An entry of the navigation: `key` is the two keys that lead there, `section` the heading above it, if any."""
 
     label: str
     url: str

@@ -45,16 +45,24 @@ def migrate(say: Say) -> None:
 
 
 def collect_static(say: Say) -> None:
-    """Copy, hash and compress the static files when any of them changed."""
+    """Copy, hash and compress the static files when any of them changed. Of two that start at once, one does it."""
     stamp = settings.STATIC_ROOT / ".stamp"
     facts = (f"{name} {path.stat().st_size} {path.stat().st_mtime_ns}" for name, path in _static_sources())
     digest = hashlib.sha256("\n".join(sorted(facts)).encode()).hexdigest()
-    if settings.DEBUG or (stamp.is_file() and stamp.read_text() == digest):
+    if settings.DEBUG or _is_collected(stamp, digest):
         return
-    _remove_outdated()
-    call_command("collectstatic", verbosity=0, interactive=False)  # old ones stay: open pages may still ask for them
-    files.write_atomic(stamp, digest)
+    stamp.parent.mkdir(parents=True, exist_ok=True)
+    with files.locked(stamp.with_name(".lock")):
+        if _is_collected(stamp, digest):
+            return
+        _remove_outdated()
+        call_command("collectstatic", verbosity=0, interactive=False)  # old ones stay: open pages may ask for them
+        files.write_atomic(stamp, digest)
     say("Static files are collected.")
+
+
+def _is_collected(stamp: Path, digest: str) -> bool:
+    return stamp.is_file() and stamp.read_text() == digest
 
 
 def _static_sources() -> Iterator[tuple[str, Path]]:

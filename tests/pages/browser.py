@@ -1,13 +1,12 @@
 """Real browsers for tests: Debian's Chromium in each of the looks that a page has to keep."""
 
 import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from typing import Any
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.service import PASSWORD
 
@@ -45,16 +44,42 @@ OPTIONS: dict[Look, dict[str, Any]] = {
 }
 
 
+_kept: list[Browser] = []
+
+
 @contextmanager
-def browser_of(look: Look = Look.LIGHT, **options: Any) -> Iterator[Page]:
-    """A browser with an empty profile and one page; `options` as `launch_persistent_context` takes them."""
+def launched() -> Iterator[Browser]:
+    """Chromium with an empty profile."""
     chromium = shutil.which("chromium")
     assert chromium, "the tests of live pages need Debian's `chromium`"
-    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
-        context = playwright.chromium.launch_persistent_context(
-            folder, executable_path=chromium, args=FLAGS, **{**OPTIONS[look], **options}
-        )
-        page = context.pages[0]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def kept_browser() -> Iterator[None]:
+    """Start one Chromium for every `browser_of` within: each then opens a page of its own in it, not a program.
+
+    While it is there, this thread counts as one that runs an event loop: Django's database cannot be asked here.
+    """
+    with launched() as browser:
+        _kept.append(browser)
+        try:
+            yield
+        finally:
+            _kept.remove(browser)
+
+
+@contextmanager
+def browser_of(look: Look = Look.LIGHT, **options: Any) -> Iterator[Page]:
+    """A page that shares nothing with any other one; `options` as playwright's `new_context` takes them."""
+    with nullcontext(_kept[0]) if _kept else launched() as browser:
+        context = browser.new_context(**{**OPTIONS[look], **options})
+        page = context.new_page()
         page.set_default_timeout(LIMIT_MS)
         try:
             yield page

@@ -1,17 +1,31 @@
-"""A real browser for pages that live; other looks, or one without JavaScript: `tests.pages.browser.browser_of`."""
+"""A real browser for pages that live, and one Tempo for all tests of a module."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page
 
-from tests.pages.browser import LIMIT_MS as LIMIT_MS
-from tests.pages.browser import browser_of, log_in
+from tests.pages.browser import browser_of, kept_browser, log_in
 from tests.service import Service
 
 
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[None]:
+    """One Chromium for a module; in it each `browser_of` opens a page of its own."""
+    with kept_browser():
+        yield
+
+
+@pytest.fixture(scope="module")
+def service(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One Tempo for the tests of a module: each makes scripts of its own."""
+    with Service.copy_of(prepared, tmp_path_factory.mktemp("service") / "data") as running:
+        yield running
+
+
 @pytest.fixture
-def screen(service: Service) -> Iterator[Page]:
+def screen(service: Service, chromium: None) -> Iterator[Page]:
     """A browser's page, logged in to a running Tempo; any error on its console fails the test."""
     troubles: list[str] = []
     with browser_of(viewport={"width": 1280, "height": 720}) as page:

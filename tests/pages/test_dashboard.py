@@ -8,7 +8,7 @@ from tests.service import Service
 
 SLEEPER = "import time\ntime.sleep(300)\n"
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
 
 
 def test_a_run_appears_ticks_and_is_cancelled_without_a_reload(service: Service, screen: Page) -> None:

@@ -32,22 +32,34 @@ PAGES = [
     "/runs/3/",
     "/nothing-here/",
     "/admin/",
+    "/admin/scripts_app/",
     "/admin/scripts_app/script/",
     "/admin/scripts_app/script/add/",
     "/admin/scripts_app/script/1/change/",
+    "/admin/scripts_app/script/1/history/",
     "/admin/scripts_app/script/1/delete/",
     "/admin/scripts_app/schedule/",
+    "/admin/scripts_app/schedule/add/",
     "/admin/scripts_app/schedule/1/change/",
-    "/admin/scripts_app/environment/",
+    "/admin/scripts_app/folder/1/change/",
+    "/admin/scripts_app/folder/1/delete/",
     "/admin/scripts_app/version/",
+    "/admin/scripts_app/version/1/change/",
+    "/admin/scripts_app/environment/",
+    "/admin/scripts_app/environment/1/change/",
     "/admin/runs_app/run/",
     "/admin/runs_app/run/3/change/",
     "/admin/tempo_site/apikey/",
     "/admin/tempo_site/apikey/add/",
+    "/admin/tempo_site/apikey/1/change/",
+    "/admin/tempo_site/apikey/1/delete/",
     "/admin/auth/user/",
     "/admin/auth/user/add/",
     "/admin/auth/user/1/change/",
+    "/admin/auth/user/1/password/",
+    "/admin/auth/user/1/delete/",
     "/admin/django_q/schedule/",
+    "/admin/django_q/success/",
     "/password/",
 ]
 FAILING = """
@@ -59,7 +71,7 @@ raise SystemExit(3)
 SERIOUS = {"serious", "critical"}
 LONGEST_NAME = "Long" * 50
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
 
 
 @dataclass

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.pages.browser import LIMIT_MS, browser_of, log_in
 from tests.service import Service
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
 
 
 def test_filters_apply_without_a_reload_and_the_way_back_leads_through_them(service: Service, screen: Page) -> None:
@@ -34,8 +34,8 @@ def test_filters_apply_without_a_reload_and_the_way_back_leads_through_them(serv
 
 
 def test_ticks_and_focus_outlive_a_refresh_and_several_scripts_are_done_at_once(service: Service, screen: Page) -> None:
-    slugs = [service.make_script(name, "print('hello')\n") for name in ("One", "Two", "Three")]
-    screen.goto(f"{service.url}/scripts/")
+    slugs = [service.make_script(name, "print('hello')\n", folder="Ticked") for name in ("One", "Two", "Three")]
+    screen.goto(f"{service.url}/scripts/?folder=Ticked")
     screen.get_by_label("Two", exact=True).check()
     expect(screen.locator("[data-ticked]")).to_have_text("1 of 3 scripts ticked")
     run = service.run(slugs[0])["id"]
@@ -46,21 +46,20 @@ def test_ticks_and_focus_outlive_a_refresh_and_several_scripts_are_done_at_once(
     expect(screen.locator("[data-ticked]")).to_have_text("3 of 3 scripts ticked")
     screen.get_by_role("button", name="Disable").click()
     expect(screen.get_by_text("Disabled 3 scripts.")).to_be_visible()
-    assert not service.get("/scripts/one")["enabled"]
+    assert not service.get(f"/scripts/{slugs[0]}")["enabled"]
 
 
 def test_without_javascript_the_lists_filter_and_act(service: Service) -> None:
-    slug = service.make_script("One", "print('hello')\n", folder="Ops")
-    service.run(slug)
+    service.run(service.make_script("Alone", "print('hello')\n", folder="Ops"))
     with browser_of(java_script_enabled=False) as page:
         log_in(page, service.url)
-        page.goto(f"{service.url}/runs/")
+        page.goto(f"{service.url}/runs/?script=alone")
         page.get_by_label("Status").select_option("failed")
         page.get_by_role("button", name="Filter").click()
         expect(page.get_by_text("No run matches.")).to_be_visible()
         page.goto(f"{service.url}/scripts/")
         page.get_by_role("link", name="Ops").click()
-        page.get_by_label("One", exact=True).check()
+        page.get_by_label("Alone", exact=True).check()
         page.get_by_role("button", name="Run", exact=True).click()
         expect(page.get_by_text("Started 1 script.")).to_be_visible()
         assert page.url == f"{service.url}/scripts/?folder=Ops"

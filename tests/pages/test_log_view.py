@@ -22,7 +22,7 @@ HOSTILE = [
     "10%\r50%\r100%",
 ]
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
 
 
 def finished_run(service: Service, write: Callable[[int], str], count: int) -> int:

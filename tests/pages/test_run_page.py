@@ -7,7 +7,7 @@ import signal
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.pages.conftest import LIMIT_MS
+from tests.pages.browser import LIMIT_MS
 from tests.service import Service, wait_for
 
 TALKER = """
@@ -38,7 +38,7 @@ READ_ALL = """async (view) => {
   return found;
 }"""
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
 
 
 def open_gate(service: Service, slug: str) -> None:
@@ -120,8 +120,8 @@ def test_a_flood_is_followed_to_its_end_and_every_line_of_it_can_be_reached(serv
 
 def test_the_list_of_runs_shows_a_new_run_and_its_end_without_a_reload(service: Service, screen: Page) -> None:
     slug = service.make_script("Talker", TALKER)
-    screen.goto(f"{service.url}/runs/")
-    expect(screen.locator("live-list")).to_contain_text("No run yet.")
+    screen.goto(f"{service.url}/runs/?script={slug}")
+    expect(screen.locator("live-list")).to_contain_text("No run matches.")
     run = service.post(f"/scripts/{slug}/runs")["id"]
     expect(screen.get_by_role("link", name=f"#{run}")).to_be_visible(timeout=LIMIT_MS)
     expect(screen.locator(".status-running")).to_have_count(1, timeout=LIMIT_MS)

@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 from tests.pages.browser import LIMIT_MS
 from tests.service import Service
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
 
 
 def choose(screen: Page, name: str, value: str) -> None:

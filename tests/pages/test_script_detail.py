@@ -15,7 +15,7 @@ SAVED = re.compile(r"^Saved \d\d:\d\d:\d\d$")
 START = "print('one')\n"
 MOST_BYTES = 250 * 1024
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.pages.browser import Look, browser_of
 from tests.service import PASSWORD, Service, manage
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,12 @@ def test_static_files_are_collected_once(static_root: Path, said: list[str]) -> 
     for _ in range(2):
         preparation.collect_static(said.append)
     assert (static_root / "page.css").read_text() == "a {}"
+    assert said == ["Static files are collected."]
+
+
+def test_two_that_start_at_once_collect_once(static_root: Path, said: list[str]) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda _: preparation.collect_static(said.append), range(2)))
     assert said == ["Static files are collected."]
 
 
