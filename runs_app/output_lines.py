@@ -8,30 +8,36 @@ a sparse index: a block for every 64 KiB, made by scanning only what is new.
 import os
 import re
 import threading
+import time
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from runs_app import output
 from runs_app.models import Run
 
 LINE_BYTES = 64 * 1024  # what is given of one line
 MOST_LINES = 1000  # of one window
+MOST_BYTES = 4 * 1024 * 1024  # of one window, and room for 50 of the longest lines: the page asks for so many at once
 MOST_MATCHES = 10_000
+PATIENCE_S = 3.0  # for one search
 KEPT = 16  # logs whose index stays in memory
 _BLOCK = output.SLICE
 _SPREAD = 64  # blocks looked at from either end of a line that is spread over many
 _HEAD = 18  # bytes before the text while the clock has 13 digits: until the year 2286
 # A record that is not a full line with a clock of 13 digits: a piece, an old clock, or torn by a power cut.
 _IRREGULAR = re.compile(rb"\n(?!\d{13} [OES] F )")
-_SEQUENCE = (
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]*[0-~])"
+_CONTROL = re.compile(  # within one line; every alternative takes what it can and never looks back far
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[PX^_][^\x1b\n]*(?:\x1b\\)?|[ -/]*[0-~])"
     r"|[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f-\x9f]"
 )
-_CONTROL = re.compile(_SEQUENCE)
+
+
+T = TypeVar("T")
 
 
 class Record(NamedTuple):
@@ -46,27 +52,37 @@ class Record(NamedTuple):
 
 @dataclass(kw_only=True)
 class Line:
-    """A line as far as it was written; `text` is shown text with its colours."""
+    """A line as far as it was written. At most 64 KiB of it are kept, however long it is."""
 
     number: int
     epoch_ms: int
     stream: str
     is_open: bool = True
     is_cut: bool = False
-    parts: list[bytes] = field(default_factory=list)
+    kept: bytes = b""
+    ends_with_return: bool = False
+
+    def add(self, record: Record) -> None:
+        """Put a record's text behind what is there.
+
+        A carriage return drops what stood before it as soon as something follows, as in a terminal.
+        """
+        self.is_open = not record.is_full
+        body = record.text.rstrip(b"\r")
+        if body and (self.ends_with_return or b"\r" in body):
+            self.kept, self.is_cut = b"", False
+        piece = body[body.rfind(b"\r") + 1 :]
+        room = LINE_BYTES - len(self.kept)
+        self.is_cut = self.is_cut or len(piece) > room
+        self.kept += piece[:room]
+        if record.text:
+            self.ends_with_return = record.text.endswith(b"\r")
 
     @property
     def text(self) -> str:
-        """At most 64 KiB; a carriage return within the line drops what stood before it, as a terminal does.
-
-        One at the end of an open line stays: what comes next stands in place of the line.
-        """
-        whole = b"".join(self.parts)
-        data = whole.rstrip(b"\r")
-        data = data[data.rfind(b"\r") + 1 :]
-        self.is_cut = len(data) > LINE_BYTES
-        text = data[:LINE_BYTES].decode("utf-8", "replace")
-        return f"{text}\r" if self.is_open and whole.endswith(b"\r") else text
+        """What a terminal would show of it; a carriage return at the end of an open line says that more comes."""
+        text = self.kept.decode("utf-8", "replace")
+        return f"{text}\r" if self.is_open and self.ends_with_return else text
 
     def as_json(self) -> dict[str, Any]:
         """The line as it goes over the wire."""
@@ -111,52 +127,68 @@ class Window:
 
 @dataclass(frozen=True, kw_only=True)
 class Matches:
-    """Numbers of the lines that hold a text; `is_cut`: there are more."""
+    """Numbers of the lines that hold a text, among the first `searched` lines; `is_cut`: there may be more."""
 
     numbers: list[int]
-    total: int
+    searched: int
     is_cut: bool
 
 
 class Index:
-    """The sparse index of one log file. Every public method looks for what is new first."""
+    """The sparse index of one log file. Every public method looks for what is new first.
+
+    The file is open while a method runs and not between: a log that was deleted must give its space back.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        self.inode = os.fstat(self._descriptor).st_ino
+        self._path = path
+        self._descriptor = -1
+        self.inode = path.stat().st_ino
         self.end = self.total = 0
         self._open: dict[str, int] = {}
         self._blocks: list[Block] = []
         self._spread: dict[int, list[int]] = {}  # line -> blocks behind its first one that hold more of it
         self._lock = threading.Lock()
 
-    def __del__(self) -> None:
-        os.close(self._descriptor)
-
     def window(self, first: int, count: int) -> Window:
-        """Return at most `count` lines from number `first` on."""
-        with self._lock:
+        """Return at most `count` lines from number `first` on, fewer when they are long."""
+        with self._reading():
             self._scan()
             return self._window(max(1, first), count)
 
     def last(self, count: int) -> Window:
         """Return the last `count` lines."""
-        with self._lock:
+        with self._reading():
             self._scan()
-            return self._window(max(1, self.total - count + 1), count)
+            return self._window(max(1, self.total - count + 1), count, most_bytes=None)
 
-    def search(self, text: str) -> Matches:
-        """Find lines that hold `text`, whatever its case and the colours within it."""
-        with self._lock:
-            self._scan()
-            numbers: list[int] = []
-            wanted = Wanted(text)
-            for index in range(len(self._blocks)):
-                numbers.extend(self._found_in(index, wanted))
-                if len(numbers) > MOST_MATCHES:
-                    break
-            is_cut = len(numbers) > MOST_MATCHES
-            return Matches(numbers=numbers[:MOST_MATCHES], total=self.total, is_cut=is_cut)
+    def search(self, text: str, *, patience_s: float = PATIENCE_S) -> Matches:
+        """Find lines that hold `text`, whatever its case and the colours within it, as far as patience lasts."""
+        give_up = time.monotonic() + patience_s
+        numbers: list[int] = []
+        wanted = text.lower()
+        index = searched = 0
+        is_done = False
+        while not is_done and len(numbers) <= MOST_MATCHES and time.monotonic() < give_up:
+            with self._reading():  # for each block anew: whoever wants lines meanwhile does not wait for the whole
+                self._scan()
+                if index < len(self._blocks):
+                    numbers.extend(self._found_in(index, wanted))
+                index += 1
+                is_done = index >= len(self._blocks)
+                searched = self.total if is_done else self._blocks[index].lines
+        return Matches(
+            numbers=numbers[:MOST_MATCHES], searched=searched, is_cut=not is_done or len(numbers) > MOST_MATCHES
+        )
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Hold the lock and the file. Raises FileNotFoundError when it is gone, or another one."""
+        with self._lock, self._path.open("rb", buffering=0) as file:
+            if os.fstat(file.fileno()).st_ino != self.inode:
+                raise FileNotFoundError(f"{self._path} is another file now")
+            self._descriptor = file.fileno()
+            yield
 
     # --- scanning ----------------------------------------------------------------------------------------------------
     def _scan(self) -> None:
@@ -187,20 +219,21 @@ class Index:
                 del blocks[_SPREAD]
 
     # --- reading -----------------------------------------------------------------------------------------------------
-    def _window(self, first: int, count: int) -> Window:
-        lines = self._lines(first, min(first + count, self.total + 1))
+    def _window(self, first: int, count: int, *, most_bytes: int | None = MOST_BYTES) -> Window:
+        lines = self._lines(first, min(first + count, self.total + 1), most_bytes=most_bytes)
         return Window(first=first, total=self.total, end=self.end, open=dict(self._open), lines=lines)
 
-    def _lines(self, first: int, beyond: int) -> list[Line]:
-        """Lines of these numbers, each with all of its pieces."""
+    def _lines(self, first: int, beyond: int, *, most_bytes: int | None = None) -> list[Line]:
+        """Lines of these numbers, each with all of its pieces; no further block once they are `most_bytes` long."""
         found: dict[int, Line] = {}
         if first >= beyond:
             return []
-        begin = bisect_right(self._blocks, first - 1, key=lambda block: block.lines) - 1
-        index = begin
+        index = bisect_right(self._blocks, first - 1, key=lambda block: block.lines) - 1
         while index < len(self._blocks) and self._blocks[index].lines < beyond - 1:
             self._take(index, range(first, beyond), found)
             index += 1
+            if most_bytes is not None and sum(len(line.kept) for line in found.values()) > most_bytes:
+                break
         for number in [number for number in found if number in self._spread]:
             for later in self._spread[number]:
                 if later >= index:
@@ -210,14 +243,12 @@ class Index:
     def _take(self, index: int, wanted: range, found: dict[int, Line]) -> None:
         """Put what a block holds of the wanted lines to what was found of them before."""
         for record in self._records(index):
-            if record.number not in wanted:
-                continue
-            line = found.get(record.number)
-            if line is None:
-                line = Line(number=record.number, epoch_ms=record.epoch_ms, stream=record.stream)
-                found[record.number] = line
-            line.parts.append(record.text)
-            line.is_open = not record.is_full
+            if record.number in wanted:
+                line = found.get(record.number)
+                if line is None:
+                    line = Line(number=record.number, epoch_ms=record.epoch_ms, stream=record.stream)
+                    found[record.number] = line
+                line.add(record)
 
     def _records(self, index: int) -> Iterator[Record]:
         block = self._blocks[index]
@@ -229,40 +260,69 @@ class Index:
         return os.pread(self._descriptor, end - begin, begin)
 
     # --- searching ---------------------------------------------------------------------------------------------------
-    def _found_in(self, index: int, wanted: "Wanted") -> Iterator[int]:
+    def _found_in(self, index: int, wanted: str) -> Iterator[int]:
         """Numbers of the lines begun in a block that hold a text."""
         begun = self._blocks[index].lines
         if self._blocks[index].is_plain:
             written = _written(self._data(index))
             if "\r" not in written:
-                yield from wanted.numbers_in(written, begun + 1)
+                yield from _numbers_in(plain(written).lower(), wanted, begun + 1)
                 return
         beyond = self._blocks[index + 1].lines if index + 1 < len(self._blocks) else self.total
         for line in self._lines(begun + 1, beyond + 1):
-            if wanted.text in plain(line.text).lower():
+            if wanted in plain(line.text).lower() or (
+                line.is_cut and self._holds_further_on(index, line.number, wanted)
+            ):
                 yield line.number
 
+    def _holds_further_on(self, index: int, number: int, wanted: str) -> bool:
+        """Whether a line that is too long to be kept whole holds a text anywhere, also where two pieces meet."""
+        before = ""
+        for each in (index, *self._spread.get(number, ())):
+            for record in self._records(each):
+                if record.number == number:
+                    before += plain(record.text.decode("utf-8", "replace")).lower()
+                    if wanted in before:
+                        return True
+                    before = before[-len(wanted) :]
+        return False
 
-class Wanted:
-    """A text to search for, in lower case."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text.lower()
-        # Colours may stand between any two letters. Looking for them so is faster than taking them all out first.
-        self._coloured = re.compile(f"(?:{_SEQUENCE})*".join(map(re.escape, self.text)))
+def _numbers_in(text: str, wanted: str, number: int) -> Iterator[int]:
+    """Numbers of the lines of a text that hold another one; its first line has `number`."""
+    counted, found = 0, text.find(wanted)
+    while found >= 0:
+        number += text.count("\n", counted, found)
+        yield number
+        counted = text.find("\n", found)
+        found = text.find(wanted, counted) if counted >= 0 else -1
 
-    def numbers_in(self, written: str, number: int) -> Iterator[int]:
-        """Numbers of the lines that hold the text; the first line has `number`."""
-        lowered, counted = written.lower(), 0
-        found = self._coloured.search(lowered)
-        while found:
-            begin = lowered.rfind("\n", 0, found.start()) + 1
-            end = lowered.find("\n", begin)
-            number += lowered.count("\n", counted, begin)
-            if self.text in plain(lowered[begin:end]):  # it may have stood within a control sequence
-                yield number
-            counted = begin
-            found = self._coloured.search(lowered, end)
+
+NOTHING = Window(first=1, total=0, end=0, open={}, lines=[])
+NO_MATCH = Matches(numbers=[], searched=0, is_cut=False)
+
+
+def window(run: Run, first: int, count: int) -> Window:
+    """At most `count` lines of a run's output from number `first` on; nothing without a log."""
+    return _asked(run, lambda log: log.window(first, count), NOTHING)
+
+
+def last(run: Run, count: int) -> Window:
+    """The last `count` lines of a run's output; nothing without a log."""
+    return _asked(run, lambda log: log.last(count), NOTHING)
+
+
+def search(run: Run, text: str) -> Matches:
+    """The lines of a run's output that hold a text; none without a log."""
+    return _asked(run, lambda log: log.search(text), NO_MATCH)
+
+
+def _asked(run: Run, question: Callable[[Index], T], otherwise: T) -> T:
+    log = of(run)
+    try:
+        return question(log) if log else otherwise
+    except FileNotFoundError:  # retention was faster
+        return otherwise
 
 
 def of(run: Run) -> Index | None:
@@ -271,9 +331,13 @@ def of(run: Run) -> Index | None:
     if path is None:
         return None
     with _guard:
-        index = _known.get(path)
-        if index is None or index.inode != path.stat().st_ino or path.stat().st_size < index.end:
-            index = _known[path] = Index(path)
+        try:
+            facts = path.stat()
+            index = _known.get(path)
+            if index is None or index.inode != facts.st_ino or facts.st_size < index.end:
+                index = _known[path] = Index(path)
+        except FileNotFoundError:  # deleted a moment ago
+            return None
         _known.move_to_end(path)
         if len(_known) > KEPT:
             _known.popitem(last=False)

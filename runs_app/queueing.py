@@ -11,6 +11,7 @@ from django.db.models import Q
 from runs_app import ending, execution
 from runs_app.models import Run, RunQuerySet
 from runs_app.states import Kind, Reason, Status
+from scripts_app import environments
 from scripts_app.models import Environment
 
 logger = logging.getLogger(__name__)
@@ -47,14 +48,15 @@ def _builds() -> list[Run]:
 
 
 def _scripts() -> list[Run]:
-    """The queued runs for which there is a place, a ready environment and some memory."""
+    """The queued runs for which there is a place, some memory, and an environment that is not about to be another."""
     places = _places()
     if places <= 0:
         return []
     if psutil.virtual_memory().available < MIN_AVAILABLE_MB * 2**20:
         places = 1 if places == settings.MAX_CONCURRENT_RUNS else 0
     ready = _queued(Kind.SCRIPT).filter(script__environment__state=Environment.State.READY)
-    related = ready.select_related("script", "script__environment", "version")
+    settled = ready.exclude(script__wanted_environment__state__in=environments.UNFINISHED)
+    related = settled.select_related("script", "script__environment", "version")
     return list(related.defer("script__environment__lock", "script__environment__requirements")[:places])
 
 

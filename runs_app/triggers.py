@@ -15,6 +15,7 @@ from django_q.tasks import async_task
 from runs_app import live
 from runs_app.models import Run
 from runs_app.states import Kind, Reason, Status, Trigger
+from scripts_app import environments
 from scripts_app.models import Environment, Schedule, Script
 from tempo_site.lib import paths, queue_wake
 
@@ -50,6 +51,8 @@ def start(
     if script.deleted_at is not None or script.version_id is None:
         raise Refused(f"`{script.slug}` was deleted.", Reason.DISABLED)
     check_free_space()
+    # Where both are the same row there is no need to ask for it: admission looks at its state in any case.
+    is_waiting = script.environment_id != script.wanted_environment_id and environments.is_awaited(script)
     with transaction.atomic():
         run = Run.objects.create(
             kind=Kind.SCRIPT,
@@ -63,7 +66,7 @@ def start(
             missed_since=missed_since,
             params=params or {},
             timeout_s=script.timeout_s,
-            reason="" if script.environment_id else Reason.ENVIRONMENT,
+            reason=Reason.ENVIRONMENT if is_waiting else "",
             created_at=now,
         )
         enqueue_admission()

@@ -31,6 +31,7 @@ from tempo_site.lib import files, paths
 logger = logging.getLogger(__name__)
 
 RESULT = "built.json"
+UNFINISHED = (Environment.State.WANTED, Environment.State.BUILDING)
 # Private copies: a script that may write to one hard link would edit every environment and uv's cache. "clone" is no
 # way out, uv makes hard links where the file system has no copy-on-write (seen with 0.13.9 on ext4).
 LINK_MODE = "copy"
@@ -99,6 +100,16 @@ def _minor(version: str) -> list[str]:
 def is_usable(environment: Environment) -> bool:
     """Whether scripts can run with it now: it is ready and its folder and its Python are still there."""
     return environment.is_ready and python_of(environment).exists()
+
+
+def is_awaited(script: Script) -> bool:
+    """Whether a run of the script has to wait: what its current version asks for is still to be built.
+
+    New code with the packages of the version before it would be no run of either. Once the build has failed, the
+    environment before it is used: a schedule must not stand still for a typing error.
+    """
+    wanted = script.wanted_environment
+    return script.environment_id is None or (wanted is not None and wanted.state in UNFINISHED)
 
 
 def python_of(environment: Environment) -> Path:

@@ -6,8 +6,10 @@ import logging
 import re
 import subprocess
 import sysconfig
+import tempfile
+import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -21,9 +23,11 @@ RUFF = Path(sysconfig.get_path("scripts")) / "ruff"
 RULES = "E9,F"  # syntax errors, then what pyflakes knows: undefined and unused names
 PATIENCE_S = 5
 MOST = 200
+LONGEST_TEXT = 200_000  # characters: ruff takes a thousand times as many bytes for some texts
 LONGEST = 500  # characters of a message: a name in it may be as long as the code
 BREAKING = re.compile(r"invalid-syntax|E9|F7|F82")  # what ends a run when it is reached; the rest is advice
 OLDEST, NEWEST = 8, 14  # the Pythons 3 that scripts may have
+_one_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,30 +67,54 @@ def _of_requirements(text: str) -> Iterator[Problem]:
 
 
 def _of_code(code: str, minor: int) -> tuple[Problem, ...]:
-    """What ruff says; nothing when it cannot be asked, for the text matters more than remarks on it."""
+    """What ruff says. When it cannot be asked, that is said: a text that nobody looked at is not free of problems."""
     if not code.strip():
         return ()
+    if len(code) > LONGEST_TEXT:
+        return (_unchecked(f"This text is not checked: it has more than {LONGEST_TEXT:,} characters."),)
     try:
         return _ask_ruff(code, minor)
     except (OSError, subprocess.SubprocessError, ValueError, LookupError, TypeError) as error:
         logger.warning("problems not found: ruff: %s", error)
-        return ()
+        return (_unchecked("This text could not be checked: the checker failed on it."),)
 
 
 @functools.lru_cache(maxsize=16)
 def _ask_ruff(code: str, minor: int) -> tuple[Problem, ...]:
-    command = [str(RUFF), "check", "--isolated", "--no-cache", "--exit-zero", "--output-format", "json"]
+    command = [str(RUFF), "check", "--isolated", "--no-cache", "--exit-zero", "--output-format", "json-lines"]
     command += ["--select", RULES, "--target-version", f"py3{minor}", "--stdin-filename", "main.py", "-"]
-    answer = subprocess.run(
-        command,
-        input=code.encode(errors="replace"),
-        capture_output=True,
-        timeout=PATIENCE_S,
-        check=True,
-        cwd="/",
-        env={"RAYON_NUM_THREADS": "1"},
-    )
-    return tuple(_problem(found) for found in json.loads(answer.stdout)[:MOST])
+    if not _one_at_a_time.acquire(timeout=PATIENCE_S):
+        raise TimeoutError("another text is being checked")
+    try:
+        return tuple(_problem(json.loads(line)) for line in _first_lines(command, code.encode(errors="replace")))
+    finally:
+        _one_at_a_time.release()
+
+
+def _first_lines(command: list[str], text: bytes) -> list[bytes]:
+    """The first 200 lines that a program writes about a text; it is ended then, or when it takes too long."""
+    with tempfile.TemporaryFile() as given:
+        given.write(text)
+        given.seek(0)
+        with subprocess.Popen(
+            command,
+            stdin=given,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env={"RAYON_NUM_THREADS": "1"},
+        ) as program:
+            assert program.stdout
+            patience = threading.Timer(PATIENCE_S, program.kill)
+            patience.start()
+            lines = list(islice(program.stdout, MOST))
+            if len(lines) == MOST:
+                program.kill()
+            status = program.wait()
+            patience.cancel()
+    if status and len(lines) < MOST:
+        raise subprocess.CalledProcessError(status, command[0])
+    return lines
 
 
 def _problem(found: dict[str, Any]) -> Problem:
@@ -101,6 +129,10 @@ def _problem(found: dict[str, Any]) -> Problem:
         message=found["message"][:LONGEST],
         severity="error" if BREAKING.match(code) else "warning",
     )
+
+
+def _unchecked(message: str) -> Problem:
+    return replace(_whole_line("code", 1, "", "", message), severity="warning")
 
 
 def _whole_line(field: str, number: int, line: str, code: str, message: str) -> Problem:

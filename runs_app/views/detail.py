@@ -15,14 +15,14 @@ from django.views.decorators.http import require_POST, require_safe
 
 from runs_app import execution, finding, output, output_lines
 from runs_app.models import Run
-from runs_app.states import Kind, Reason, Status
+from runs_app.states import Kind, Status
+from scripts_app import environments
 from tempo_site import auth
 
 TAIL_LINES, TAIL_LETTERS = 200, 32 * 1024  # what a page carries of the output from the start
 TEXT = "text/plain; charset=utf-8"
 STREAMS = {"E": "stderr", "S": "system"}  # stdout is the rule and bears no mark
 LONGEST_SEARCH = 200
-NOTHING = output_lines.Window(first=1, total=0, end=0, open={}, lines=[])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,9 +92,8 @@ def run_output(request: HttpRequest, pk: int) -> HttpResponse:
 def run_lines(request: HttpRequest, pk: int) -> HttpResponse:
     """Lines by number: `?from=N&count=M`, `?last=M`, or the numbers of those that hold `?q=`."""
     run = finding.run(pk)
-    log = output_lines.of(run)
     if (text := request.GET.get("q")) is not None:
-        return _search(log, text)
+        return _search(run, text)
     asked = {name: _whole_number(request.GET.get(name, "")) for name in ("from", "count", "last")}
     count = asked["last"] or asked["count"]
     if not count or count > output_lines.MOST_LINES or not (asked["last"] or asked["from"]):
@@ -102,19 +101,16 @@ def run_lines(request: HttpRequest, pk: int) -> HttpResponse:
             "Ask for `from` and `count`, or for `last`: whole numbers from 1 on, at most 1000 lines; or for `q`.\n"
         )
         return HttpResponse(sentence, status=400, content_type=TEXT)
-    if log is None:
-        return JsonResponse(window_of(run, NOTHING))
-    return JsonResponse(window_of(run, log.last(count) if asked["last"] else log.window(asked["from"] or 1, count)))
+    last = output_lines.last(run, count) if asked["last"] else None
+    return JsonResponse(window_of(run, last or output_lines.window(run, asked["from"] or 1, count)))
 
 
-def _search(log: output_lines.Index | None, text: str) -> HttpResponse:
+def _search(run: Run, text: str) -> HttpResponse:
     if not text.strip() or len(text) > LONGEST_SEARCH or "\n" in text:
         sentence = f"`q` has to be a text of one line and at most {LONGEST_SEARCH} letters\n"
         return HttpResponse(sentence, status=400, content_type=TEXT)
-    if log is None:
-        return JsonResponse({"matches": [], "total": 0, "cut": False})
-    found = log.search(text)
-    return JsonResponse({"matches": found.numbers, "total": found.total, "cut": found.is_cut})
+    found = output_lines.search(run, text)
+    return JsonResponse({"matches": found.numbers, "searched": found.searched, "cut": found.is_cut})
 
 
 def facts(run: Run) -> dict[str, Any]:
@@ -145,7 +141,7 @@ def waiting(run: Run) -> dict[str, Any]:
     """What a queued run waits for, in a sentence, and the build if it is one."""
     if run.status != Status.QUEUED:
         return {}
-    if run.reason != Reason.ENVIRONMENT or run.script is None:
+    if run.script is None or not environments.is_awaited(run.script):
         return {"waits_for": "It waits for its turn."}
     builds = Run.objects.filter(kind=Kind.BUILD, environment=run.script.wanted_environment_id)
     return {"waits_for": "It waits for its environment.", "build_run": builds.newest_first().first()}
@@ -153,8 +149,7 @@ def waiting(run: Run) -> dict[str, Any]:
 
 def console(run: Run) -> Console:
     """Read the last lines of a run's output, fewer when they are long."""
-    log = output_lines.of(run)
-    window = window_of(run, log.last(TAIL_LINES) if log else NOTHING, letters=TAIL_LETTERS)
+    window = window_of(run, output_lines.last(run, TAIL_LINES), letters=TAIL_LETTERS)
     return Console(
         lines=[row(number, line) for number, line in enumerate(window["lines"], window["first"])],
         window=window,

@@ -237,7 +237,7 @@ class LogView extends HTMLElement {
       try {
         const found = await this.lines.ask(`q=${encodeURIComponent(asked)}`);
         if (asked !== this.wanted) return; // more was typed meanwhile
-        Object.assign(this, { matches: found.matches, searched: this.lines.total, isCut: found.cut });
+        Object.assign(this, { matches: found.matches, searched: found.searched, isCut: found.cut });
         this.current = this.matches.find((number) => number >= this.rows.firstInView()) ?? this.matches[0] ?? 0;
       } catch (error) {
         console.warn("could not search:", error);
@@ -267,7 +267,7 @@ class LogView extends HTMLElement {
   showMatch() {
     const place = this.matches.indexOf(this.current) + 1;
     const count = `${this.matches.length.toLocaleString("en")}${this.isCut && this.wanted ? "+" : ""}`;
-    this.part("found").textContent = !this.wanted ? "" : place ? `${place.toLocaleString("en")} of ${count}` : "No match";
+    this.part("found").textContent = !this.wanted ? "" : place ? `${place.toLocaleString("en")} of ${count}` : this.isCut ? `None in the first ${this.searched.toLocaleString("en")} lines` : "No match";
     for (const tool of ["next", "previous"]) this.querySelector(`[data-tool='${tool}']`).disabled = !place;
     this.rows.redraw();
     if (this.current) this.rows.goTo(this.current);

@@ -132,7 +132,7 @@ class ScriptEditor extends HTMLElement {
     }
   }
 
-  // A run would take the environment before it, without the packages that were just asked for.
+  // A run waits for its environment by itself; but when that is not built, it takes the one before it, which nobody asked for here.
   async isEnvironmentSettled() {
     const patience = new AbortController();
     const waiting = () => this.drawer.wait(() => patience.abort());

@@ -1,4 +1,4 @@
-"""The few files that pages take from Python packages: the code editor and htmx, without the megabytes beside them."""
+"""The few files that pages take from Python packages: the code editor, without the megabytes beside it."""
 
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
@@ -8,29 +8,21 @@ from typing import Any
 from django.contrib.staticfiles.finders import BaseFinder
 from django.core.files.storage import FileSystemStorage, Storage
 
-# Their packages are not imported and not in INSTALLED_APPS: only these files are wanted.
+# The package is not imported and not in INSTALLED_APPS: only these files are wanted.
 FOLDERS = {
     "django_ace/static/django_ace/ace": (
         "ace.js",
         "ext-searchbox.js",
         "mode-python.js",
-        "mode-text.js",
         "css/ace.css",
         "css/main-*.png",
         "css/main-*.svg",
-        "css/github_light_default-*.png",
-        "css/one_dark-*.png",
-        "css/theme/github_light_default.css",
-        "css/theme/one_dark.css",
-        "theme-github_light_default.js",
-        "theme-one_dark.js",
     ),
-    "django_htmx/static/django_htmx": ("htmx-2.min.js",),
 }
 
 
 class PackagedFilesFinder(BaseFinder):
-    """Offers them to `{% static %}` under the name of their innermost folder: `ace/ace.js`, `django_htmx/...`."""
+    """Offers them to `{% static %}` under the name of their innermost folder: `ace/ace.js`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

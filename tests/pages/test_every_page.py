@@ -1,14 +1,14 @@
 """Every page of both halves in a real browser: light, dark, on a phone; readable, quiet, asking no other host."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, Request, Response
+from playwright.sync_api import Page
 
 from tests.pages.browser import Look, browser_of, log_in
+from tests.pages.listening import Ears
 from tests.service import Service
 
 PAGES = [
@@ -72,40 +72,6 @@ SERIOUS = {"serious", "critical"}
 LONGEST_NAME = "Long" * 50
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
-
-
-@dataclass
-class Ears:
-    """What a browser said and asked for beside what it showed."""
-
-    url: str
-    troubles: list[str] = field(default_factory=list)
-
-    def listen(self, page: Page) -> None:
-        """Hear everything of one page."""
-        page.on("pageerror", lambda error: self.troubles.append(f"{page.url}: {error}"))
-        page.on("console", lambda message: self.hear(page, message.type, message.text))
-        page.on("request", self.ask)
-        page.on("response", self.answer)
-
-    def hear(self, page: Page, kind: str, text: str) -> None:
-        """An error on the console; that a page which is looked for on purpose is missing is none."""
-        if kind == "error" and "404 (Not Found)" not in text:
-            self.troubles.append(f"{page.url}: {text}")
-
-    def ask(self, request: Request) -> None:
-        """A request to another host."""
-        if not request.url.startswith((self.url, self.url.replace("http", "ws", 1), "data:", "blob:")):
-            self.troubles.append(f"asked {request.url}")
-
-    def answer(self, response: Response) -> None:
-        """A page without the strict policy, or one that is not there."""
-        if response.request.resource_type == "document":
-            policy = response.headers.get("content-security-policy", "")
-            if "default-src 'self'" not in policy or "unsafe" in policy:
-                self.troubles.append(f"{response.url} has the policy `{policy}`")
-            if response.status >= 400 and "nothing-here" not in response.url:
-                self.troubles.append(f"{response.url} answered {response.status}")
 
 
 @pytest.fixture(scope="module")

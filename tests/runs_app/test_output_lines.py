@@ -176,6 +176,43 @@ def test_search_stops_at_ten_thousand_and_says_so(tmp_path: Path) -> None:
     assert len(found.numbers) == output_lines.MOST_MATCHES and found.is_cut
 
 
+@pytest.mark.parametrize(
+    "line", [b"a" + (b"\x1b]" + b"\x01" * 20) * 500 + b"c", b"a" * 60_000, b"\x1b[" * 30_000, b"\x1b[" + b"0" * 60_000]
+)
+def test_no_line_makes_a_search_slow(tmp_path: Path, line: bytes) -> None:
+    data = b"".join(record("O", line[at : at + 16_384], kind="P") for at in range(0, len(line), 16_384)) + record(
+        "O", ""
+    )
+    found = Index(log(tmp_path, data * 20)).search("a" * 199 + "b")
+    assert (found.numbers, found.searched, found.is_cut) == ([], 20, False)
+
+
+def test_a_search_without_patience_says_how_far_it_came(tmp_path: Path) -> None:
+    found = Index(log(tmp_path, record("O", "needle") * 10)).search("needle", patience_s=0)
+    assert (found.numbers, found.searched, found.is_cut) == ([], 0, True)
+
+
+def test_a_line_is_searched_beyond_what_is_kept_of_it(tmp_path: Path) -> None:
+    parts = ["x" * 16_384] * 8 + ["nee", "dle", "x" * 16_384, "\x1b[31mfar\x1b[0m"]
+    data = b"".join(record("O", part, kind="P") for part in parts) + record("O", "end") + record("O", "needle")
+    index = Index(log(tmp_path, data))
+    assert index.search("needle").numbers == [1, 2]
+    assert index.search("xfarend").numbers == [1]
+
+
+def test_a_window_of_long_lines_ends_early_but_gives_fifty(tmp_path: Path) -> None:
+    long = b"".join([record("O", "x" * 16_384, kind="P")] * 5) + record("O", "")
+    window = Index(log(tmp_path, long * 300)).window(1, 1000)
+    assert 50 <= len(window.lines) <= 70
+    assert sum(len(line.kept) for line in window.lines) <= output_lines.MOST_BYTES + 2 * output_lines.LINE_BYTES
+
+
+def test_much_of_a_line_takes_no_more_than_what_is_kept(tmp_path: Path) -> None:
+    data = b"".join([record("O", "x" * 16_384, kind="P")] * 1000) + record("O", "\rlast")
+    (line,) = Index(log(tmp_path, data)).last(1).lines
+    assert (line.text, line.is_cut, len(line.kept)) == ("last", False, 4)
+
+
 @pytest.mark.django_db
 def test_the_index_of_a_run_is_kept_until_its_file_is_another_one() -> None:
     run = make_run(status=Status.RUNNING, folder="2026-11/1-abcdef12")
@@ -190,3 +227,8 @@ def test_the_index_of_a_run_is_kept_until_its_file_is_another_one() -> None:
     log(folder, record("O", "two"))
     again = output_lines.of(run)
     assert again is not None and texts(again.last(1).lines) == ["two"]
+    (folder / "output.log").unlink()
+    assert output_lines.of(run) is None
+    assert output_lines.last(run, 1) == output_lines.NOTHING
+    with pytest.raises(FileNotFoundError):
+        again.last(1)

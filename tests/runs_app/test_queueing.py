@@ -9,9 +9,10 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
-from runs_app import control, queueing
+from runs_app import control, queueing, triggers
 from runs_app.models import Run
 from runs_app.states import Kind, Reason, Status, Trigger
+from scripts_app import scripts
 from scripts_app.models import Environment
 from tempo_site.lib import paths
 from tests.factories import make_run, make_script
@@ -70,6 +71,18 @@ def test_an_admitted_run_has_its_folder_with_code_and_spec(launcher: Recorder) -
 def test_a_run_without_environment_waits(launcher: Recorder) -> None:
     make_run(make_script(is_ready=False))
     assert queueing.admit(now=timezone.now()) == 0
+
+
+def test_a_run_waits_for_the_packages_that_its_version_asks_for(launcher: Recorder) -> None:
+    script = make_script()
+    before = script.environment
+    scripts.update(script, by=None, now=timezone.now(), requirements="requests")
+    run = triggers.start(script, trigger=Trigger.API, by="", now=timezone.now())
+    assert (run.reason, queueing.admit(now=timezone.now())) == (Reason.ENVIRONMENT, 0)
+    Environment.objects.filter(waiting_scripts=script).update(state=Environment.State.FAILED)
+    assert queueing.admit(now=timezone.now()) == 1  # a schedule does not stand still for a typing error
+    run.refresh_from_db()
+    assert (run.environment, run.reason) == (before, "")
 
 
 def test_a_run_whose_environment_could_not_be_built_fails_with_the_reason() -> None:

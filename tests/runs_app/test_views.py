@@ -255,7 +255,7 @@ def test_lines_come_by_number(browser: Client) -> None:
 
 
 def test_lines_are_found_by_their_text(browser: Client) -> None:
-    assert lines(browser, with_log(RECORDS), q="HALFdone") == {"matches": [3], "total": 4, "cut": False}
+    assert lines(browser, with_log(RECORDS), q="HALFdone") == {"matches": [3], "searched": 4, "cut": False}
 
 
 def test_a_run_without_a_log_has_no_lines(browser: Client) -> None:

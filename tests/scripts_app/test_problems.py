@@ -77,11 +77,20 @@ def test_a_python_that_is_not_there_is_a_problem() -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["(" * 5000, "x" * 1_000_000, "\n".join(f"x{n}" for n in range(20_000)), "\x00\x01\ud800", "-" * 50_000]
+    "code",
+    [
+        "(" * 5000,
+        "x" * 1_000_000,
+        "a\n" * 90_000,
+        "[" * 60_000 + "]" * 60_000,
+        "\n".join(f"x{n}" for n in range(20_000)),
+        "\x00\x01\ud800",
+        "-" * 50_000,
+    ],
 )
 def test_it_survives_whatever_it_is_given(code: str) -> None:
     found = find(code)
-    assert len(found) <= problems.MOST
+    assert 1 <= len(found) <= problems.MOST
     assert all(len(problem.message) <= problems.LONGEST for problem in found)
 
 
@@ -91,22 +100,25 @@ def test_the_same_text_is_looked_at_once() -> None:
     assert problems._ask_ruff.cache_info().misses == 1
 
 
-def test_without_ruff_there_are_none_and_the_log_says_so(
+def test_without_ruff_it_says_that_nothing_was_checked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(problems, "RUFF", tmp_path / "missing")
     with caplog.at_level(logging.WARNING):
-        assert find("import os\n") == []
+        (problem,) = find("import os\n")
+    assert (problem.severity, problem.message[:30]) == ("warning", "This text could not be checked")
     assert "problems not found" in caplog.text
 
 
-@pytest.mark.parametrize("text", ["exit 2", "echo nonsense", "echo '[{}]'", "echo '{\"a\": 1}'", "sleep 60"])
+@pytest.mark.parametrize("text", ["exit 2", "echo nonsense", "echo '[{}]'", "echo '{\"a\": 1}'", "sleep 60", "yes"])
 def test_a_ruff_that_breaks_or_hangs_is_no_failure_and_is_asked_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     monkeypatch.setattr(problems, "RUFF", stand_in(tmp_path, f"{'exec ' if text.startswith('sleep') else ''}{text}"))
     monkeypatch.setattr(problems, "PATIENCE_S", 0.5)
-    assert find("import os\n") == []
+    assert [problem.message for problem in find("import os\n")] == [
+        "This text could not be checked: the checker failed on it."
+    ]
     monkeypatch.undo()
     assert len(find("import os\n")) == 1
 
