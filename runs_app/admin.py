@@ -45,7 +45,7 @@ class RunAdmin(ReadOnlyAdmin):
     @admin.display(description="of")
     def subject(self, run: Run) -> str:
         """The script, or the environment it built."""
-        return str(run.script or run.environment or "-")
+        return run.script.name if run.script else f"Python {run.environment.python}" if run.environment else "-"
 
     @admin.display(description="status", ordering="status")
     def state(self, run: Run) -> SafeString:
@@ -76,12 +76,9 @@ class RunAdmin(ReadOnlyAdmin):
 
     def do_again(self, request: auth.SignedInRequest, run: Run) -> HttpResponse | None:
         """Start another run of its script and go to it."""
-        if run.script is None:
-            self.message_user(request, f"{run} built an environment: rebuild it from a script.", messages.ERROR)
-            return None
         by, now = request.user.get_username(), timezone.now()
         try:
-            other = triggers.start(run.script, trigger=Trigger.ADMIN, by=by, now=now, params=run.params)
+            other = triggers.again(run, trigger=Trigger.ADMIN, by=by, now=now)
         except triggers.Refused as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
             return None

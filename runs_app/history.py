@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Max, Sum
+from django.db.models import Max, Q, Sum
 from django_q.models import Failure
 
 from runs_app import control, states
@@ -39,12 +39,14 @@ def page(
 ) -> list[Run]:
     """Return runs newest first, below id `before`; `kind=""` takes scripts and builds. One query, whatever the size.
 
-    `status` may name several; `since` is the earliest moment at which a run was asked for.
+    `status` may name several; `since` leaves out what had ended before that moment.
     """
     rows = Run.objects.newest_first(before=before)
     if status:
         rows = rows.filter(status__in=[status] if isinstance(status, str) else status)
-    wanted = {"kind": kind, "script__slug": script, "trigger": trigger, "created_at__gte": since}
+    if since:
+        rows = rows.filter(Q(finished_at__gte=since) | Q(finished_at=None))
+    wanted = {"kind": kind, "script__slug": script, "trigger": trigger}
     rows = rows.filter(**{name: value for name, value in wanted.items() if value})
     related = rows.select_related("script", "schedule", "version", "environment")
     return list(related.defer(*LONG_TEXTS)[:limit])

@@ -74,6 +74,16 @@ def start(
     return run
 
 
+def again(run: Run, *, trigger: Trigger, by: str, now: datetime) -> Run:
+    """Queue a run of the same script with the same parameters: its current version, not the one of then.
+
+    Raises Refused as `start` does, and for the building of an environment.
+    """
+    if run.script is None:
+        raise Refused(f"{run} built an environment: ask for it again on a script's page.", Reason.DISABLED)
+    return start(run.script, trigger=trigger, by=by, now=now, params=run.params)
+
+
 def start_build(environment: Environment, *, now: datetime) -> Run:
     """Queue the building of an environment."""
     with transaction.atomic():

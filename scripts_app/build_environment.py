@@ -44,6 +44,7 @@ class BuildConfig(TypedDict):
     environments: str
     result: str
     link_mode: str
+    renew: bool  # build a new folder even where one with the same packages is there
 
 
 class BuildResult(TypedDict, total=False):
@@ -84,7 +85,8 @@ def build(config: BuildConfig, work: Path) -> BuildResult:
     """Go through the steps in a work folder beside the environments. Raises BuildError."""
     identity = identify(config["interpreter"])
     lock = resolve(config, work, version=identity[0])
-    digest = digest_of(identity, lock)
+    # A renewal gets a folder of its own: runs that are under way go on with the old one.
+    digest = digest_of([*identity, *([work.name] if config["renew"] else [])], lock)
     place = Path(config["environments"]) / digest
     if is_usable(place):
         _say("These very packages were installed before: shared")

@@ -82,11 +82,15 @@ def save(
         return text(script)
 
 
-def discard(script: Script) -> None:
-    """Throw the draft away, so that the version is the text again."""
+def discard(script: Script, *, based_on: int) -> None:
+    """Throw away the draft of revision `based_on`, so that the version is the text again; without a draft do nothing.
+
+    Raises Conflict when that is not the draft that is there: nobody throws away what they have not seen.
+    """
     with transaction.atomic():
-        if Draft.objects.filter(script=script).delete()[0]:
-            _count_up(script)
+        if Draft.objects.filter(script=script).exists():
+            claim(script, based_on=based_on)
+            Draft.objects.filter(script=script).delete()
 
 
 def claim(script: Script, *, based_on: int) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import uv
 from django.conf import settings
@@ -72,6 +73,19 @@ def want(script: Script) -> Environment:
         if Script.objects.filter(pk=script.pk, version=version).exists():
             return assign(script, needed)
     return want(script)  # another version was saved meanwhile: the wish has to be that one's
+
+
+def rebuild(script: Script) -> Environment:
+    """Have the environment of the script's current version built anew, even where it is ready; runs wait for it.
+
+    When that fails, the one that was there stays in use. Raises what `want` does.
+    """
+    environment = want(script)
+    ready = Environment.objects.filter(pk=environment.pk, state=Environment.State.READY)
+    if ready.update(state=Environment.State.WANTED, is_renewal=True, message=""):
+        environment.refresh_from_db()
+        environment.save(update_fields=["state"])  # rings for the sweep, as an UPDATE does not
+    return environment
 
 
 def assign(script: Script, needed: Wish) -> Environment:
@@ -143,6 +157,7 @@ def begin(environment: Environment, *, config_path: Path) -> bool:
         "environments": str(paths.environments()),
         "result": str(config_path.with_name(RESULT)),
         "link_mode": LINK_MODE,
+        "renew": environment.is_renewal,
     }
     files.write_atomic(config_path, json.dumps(config))
     return True
@@ -205,11 +220,20 @@ def finish(
     if digest and (paths.environments() / digest).is_dir():
         _switch_over(environment, result, now)
         return True
+    explanation = result.get("error") or message or "The build ended without a result."
     # A build that was cancelled in the queue leaves it `wanted`: asked for again by a person, not by itself.
     unbuilt = Environment.objects.filter(pk=environment.pk).exclude(state=Environment.State.READY)
-    explanation = result.get("error") or message or "The build ended without a result."
-    unbuilt.update(state=Environment.State.WANTED if is_interrupted else Environment.State.FAILED, message=explanation)
+    unbuilt.update(**_after_failure(environment, explanation, is_interrupted=is_interrupted))
     return False
+
+
+def _after_failure(environment: Environment, explanation: str, *, is_interrupted: bool) -> dict[str, Any]:
+    if is_interrupted:
+        return {"state": Environment.State.WANTED, "message": explanation}
+    if environment.is_renewal and python_of(environment).exists():
+        kept = f"It could not be built anew, so it stays as it was:\n{explanation}"
+        return {"state": Environment.State.READY, "is_renewal": False, "message": kept}
+    return {"state": Environment.State.FAILED, "message": explanation}
 
 
 def _switch_over(environment: Environment, result: BuildResult, now: datetime) -> None:
@@ -221,6 +245,7 @@ def _switch_over(environment: Environment, result: BuildResult, now: datetime) -
             python=result["python"],
             digest=result["digest"],
             ready_at=now,
+            is_renewal=False,
         )
         Script.objects.filter(wanted_environment=environment).update(environment=F("wanted_environment"))
 

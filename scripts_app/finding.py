@@ -1,6 +1,8 @@
 """Scripts and schedules by what an address names them with, for every door alike."""
 
-from django.db.models import OuterRef, Subquery
+from typing import Any
+
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.http import Http404
 
 from scripts_app.models import Schedule, Script, ScriptQuerySet
@@ -13,11 +15,19 @@ def scripts() -> ScriptQuerySet:
     return rows.defer(*(f"{name}__{field}" for name in ("environment", "wanted_environment") for field in heavy))
 
 
-def script(slug: str) -> Script:
-    """Return a script that was not deleted, with `next_at`, its next due moment or None. Raises Http404."""
-    due = Schedule.objects.armed().filter(script=OuterRef("pk"), alarm__next_run__isnull=False)
-    next_at = Subquery(due.order_by("alarm__next_run").values("alarm__next_run")[:1])
-    found = scripts().annotate(next_at=next_at).filter(slug=slug).first()
+def with_next(rows: QuerySet[Script]) -> QuerySet[Any]:
+    """Add `next_at`, the next due moment or None, and `starts_with_tempo`, whether a start-up schedule is armed."""
+    armed = Schedule.objects.armed().filter(script=OuterRef("pk"))
+    due = armed.filter(alarm__next_run__isnull=False).order_by("alarm__next_run")
+    return rows.annotate(
+        next_at=Subquery(due.values("alarm__next_run")[:1]),
+        starts_with_tempo=Exists(armed.filter(kind=Schedule.Kind.STARTUP)),
+    )
+
+
+def script(slug: str) -> Any:
+    """Return a script that was not deleted, with what `with_next` adds. Raises Http404."""
+    found = with_next(scripts()).filter(slug=slug).first()
     if found is None:
         raise Http404(f"There is no script `{slug[:80]}`.")
     return found

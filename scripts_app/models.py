@@ -46,6 +46,7 @@ class Environment(models.Model):
     digest = models.CharField(max_length=64, blank=True, editable=False, help_text="Its folder's name below envs/.")
     state = models.CharField(max_length=8, choices=State, default=State.WANTED)
     message = models.TextField(blank=True, editable=False)
+    is_renewal = models.BooleanField(default=False, editable=False, help_text="To be built anew, though it is there.")
     created_at = models.DateTimeField(auto_now_add=True)
     ready_at = models.DateTimeField(null=True, editable=False)
 

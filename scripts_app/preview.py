@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from zoneinfo import ZoneInfo
 
 from scripts_app import simple_cron, timing
@@ -96,7 +96,7 @@ def week(rhythm: Timing, *, now: datetime) -> list[Day]:
     Counted, not walked: a schedule of every second costs no more than a daily one. An hour that the clocks skip has
     none, one that they repeat has those of both passes.
     """
-    zone = ZoneInfo(rhythm.timezone)
+    zone = timing.zone_of(rhythm.timezone)
     today = now.astimezone(zone).date()
     return [_day(rhythm, today + timedelta(days=number), zone, now) for number in range(WEEK_DAYS)]
 
@@ -104,7 +104,8 @@ def week(rhythm: Timing, *, now: datetime) -> list[Day]:
 def _day(rhythm: Timing, day: date, zone: ZoneInfo, now: datetime) -> Day:
     edges = [datetime.combine(day, time(hour), zone).astimezone(UTC) for hour in range(24)]
     edges.append(datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC))
-    starts = [max(edge - _SECOND, now) for edge in edges]  # count_between leaves its first moment out
+    # count_between leaves its first moment out; where two hours are skipped, the edge between them lies behind the next
+    starts = list(accumulate((max(edge - _SECOND, now) for edge in edges), max))
     hours = [timing.count_between(rhythm, start, end) for start, end in pairwise(starts)]
     return Day(date=day, hours=[Hour(hour=hour, count=count) for hour, count in enumerate(hours)])
 
@@ -112,5 +113,5 @@ def _day(rhythm: Timing, day: date, zone: ZoneInfo, now: datetime) -> Day:
 def _moment(due: datetime, rhythm: Timing, now: datetime, has_seconds: bool) -> Moment:
     seconds = (due - now).total_seconds()
     distance = words.span(seconds) if seconds >= 10 else f"{seconds:.0f} s"
-    local = due.astimezone(ZoneInfo(rhythm.timezone))
+    local = due.astimezone(timing.zone_of(rhythm.timezone))
     return Moment(local=local, relative=f"in {distance}", has_seconds=has_seconds)

@@ -93,6 +93,19 @@ def delete(script: Script, *, now: datetime) -> None:
             schedules.rearm(script, now=now)
 
 
+def delete_folder(folder: Folder) -> None:
+    """Delete a folder without scripts; deleted ones lie in none then. Raises ScriptError."""
+    with transaction.atomic():
+        count = folder.scripts.filter(deleted_at=None).count()
+        if count:
+            raise ScriptError(
+                f"`{folder.path}` holds {count} script{'' if count == 1 else 's'}.\nhint: move them first",
+                field="folder",
+            )
+        folder.scripts.update(folder=None)
+        folder.delete()
+
+
 def slugs(name: str) -> Iterator[str]:
     """The slugs a name may get, best first, taken ones left out: `hello-world`, `hello-world-2`...
 

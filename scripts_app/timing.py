@@ -30,11 +30,13 @@ __all__ = [
     "next_after",
     "upcoming",
     "warnings",
+    "zone_of",
 ]
 
 LONGEST_INTERVAL_S = 10 * 365 * DAY_S
 LONGEST_GAP_S = 3 * 3600
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+YEARS = range(1970, 3000)  # of single moments: every zone can write them
 _SECOND = timedelta(seconds=1)
 _EARLIEST = (datetime(1, 1, 10, tzinfo=UTC) - _EPOCH) // _SECOND  # far enough from the calendar's ends for any offset
 _LATEST = (datetime(9999, 12, 20, tzinfo=UTC) - _EPOCH) // _SECOND
@@ -58,7 +60,7 @@ class Timing:
 
 def check(timing: Timing) -> None:
     """Raise TimingError for everything that must be refused when a schedule is saved."""
-    _zone(timing.timezone)
+    zone_of(timing.timezone)
     due_times = _due_times(timing)
     if timing.kind == "cron" and due_times.next_after(_STEADY) is None:
         raise TimingError("cron", f"`{timing.cron}` never happens: the clocks of {timing.timezone} skip these times")
@@ -96,7 +98,7 @@ def describe(timing: Timing) -> str:
     if timing.kind == "interval":
         return _describe_interval(_interval(timing).step // _SECOND)
     if timing.kind == "once":
-        local = _instant(timing).astimezone(_zone(timing.timezone))
+        local = _instant(timing).astimezone(zone_of(timing.timezone))
         return f"Once, on {local:%Y-%m-%d} at {_clock(local)} ({timing.timezone})"
     return "At start-up"
 
@@ -124,7 +126,7 @@ class _DueTimes(Protocol):
 
 def _due_times(timing: Timing) -> _DueTimes:
     if timing.kind == "cron":
-        return _Cron(expression=cron.parse(timing.cron), zone=_zone(timing.timezone))
+        return _Cron(expression=cron.parse(timing.cron), zone=zone_of(timing.timezone))
     if timing.kind == "interval":
         return _interval(timing)
     if timing.kind == "once":
@@ -157,10 +159,11 @@ def _instant(timing: Timing) -> datetime:
         raise TimingError(
             "at", f"{timing.at.isoformat()} has no offset from UTC: use for example 2026-05-01T14:30:00+02:00"
         )
-    try:
-        return timing.at.astimezone(UTC)
-    except OverflowError:
-        raise TimingError("at", f"{timing.at.isoformat()} lies outside the calendar: use the years 1 to 9999") from None
+    with contextlib.suppress(OverflowError):
+        instant = timing.at.astimezone(UTC)
+        if instant.year in YEARS:
+            return instant
+    raise TimingError("at", f"{timing.at.isoformat()} lies too far away: use the years {YEARS[0]} to {YEARS[-1]}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -350,7 +353,8 @@ def _offset(zone: ZoneInfo, second: int) -> int:
 
 
 @lru_cache(maxsize=128)
-def _zone(name: str) -> ZoneInfo:
+def zone_of(name: str) -> ZoneInfo:
+    """Return a zone by its IANA name. Raises TimingError, with a suggestion."""
     if _ZONE_NAME.fullmatch(name):
         with contextlib.suppress(ValueError, OSError, KeyError):  # KeyError: ZoneInfoNotFoundError
             return ZoneInfo(name)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 MAX_NAME = 200
 MAX_FOLDER = 300
-MAX_TAG = 50
+MAX_TAG, MAX_TAGS = 50, 50
 MAX_TEXT_BYTES = 1024 * 1024
 
 
@@ -68,4 +68,7 @@ def tags(value: object) -> list[str]:
     if isinstance(value, str) or not isinstance(value, Sequence):
         raise ScriptError("`tags` has to be a list of texts", field="tags")
     plain = [line(tag, field="tags", most=MAX_TAG) for tag in value]
-    return list(dict.fromkeys(tag for tag in plain if tag))
+    found = list(dict.fromkeys(tag for tag in plain if tag))
+    if len(found) > MAX_TAGS:
+        raise ScriptError(f"`tags` has {len(found)} entries; {MAX_TAGS} is the most", field="tags")
+    return found

@@ -7,7 +7,7 @@ import django_q.admin  # noqa: F401 - registers its models, which are then taken
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
-from django.contrib.auth.forms import BaseUserCreationForm
+from django.contrib.auth.forms import AdminPasswordChangeForm, BaseUserCreationForm
 from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -88,7 +88,9 @@ class NewUserForm(BaseUserCreationForm):  # type: ignore[type-arg]  # no generic
 
 
 class UserForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at run time
-    """What may be changed about a user; someone who can enter the admin always stays."""
+    """What may be changed about a user; someone who can enter the admin always stays. `by` is who changes it."""
+
+    by: User
 
     class Meta:
         model = User
@@ -99,10 +101,21 @@ class UserForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at run 
         values: dict[str, Any] = super().clean() or self.cleaned_data
         stored = User.objects.get(pk=self.instance.pk)
         try:
-            users.check(stored, is_active=bool(values.get("is_active")), is_staff=bool(values.get("is_staff")))
+            is_active, is_staff = bool(values.get("is_active")), bool(values.get("is_staff"))
+            users.check(stored, is_active=is_active, is_staff=is_staff, by=self.by)
         except users.UserRefused as refusal:
             self.add_error(refusal.field, str(refusal))
         return values
+
+
+class NewPasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]  # no generic at run time
+    """A new password for a user. Without Django's way to take it away: there is no other way to log in."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields.pop("usable_password", None)
+        for field in self.fields.values():
+            field.required = True
 
 
 WHAT_STAFF_IS = {
@@ -120,6 +133,7 @@ class TempoUserAdmin(RowAdmin, UserAdmin):  # type: ignore[type-arg]  # no gener
     )
     form = UserForm
     add_form = NewUserForm
+    change_password_form = NewPasswordForm
     list_display = ("username", "email", "is_staff", "is_active", "last_login")
     list_filter = ("is_staff", "is_active")
     search_fields = ("username", "email")
@@ -132,8 +146,10 @@ class TempoUserAdmin(RowAdmin, UserAdmin):  # type: ignore[type-arg]  # no gener
     change_user_password_template = "admin/auth/user/password.html"
 
     def get_form(self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any) -> Any:
-        """Say what the two switches mean."""
-        return super().get_form(request, obj, change=change, help_texts=WHAT_STAFF_IS, **kwargs)
+        """Say what the two switches mean; let the form know who changes them."""
+        form: Any = super().get_form(request, obj, change=change, help_texts=WHAT_STAFF_IS, **kwargs)
+        form.by = request.user
+        return form
 
     def delete_model(self, request: auth.SignedInRequest, obj: User) -> None:  # type: ignore[override]
         """Delete by the verb."""

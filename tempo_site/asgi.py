@@ -1,5 +1,6 @@
 """The ASGI application: health from memory, pages through a pool of threads, WebSockets behind an origin check."""
 
+import asyncio
 import json
 import os
 from collections.abc import Awaitable, Callable, Mapping
@@ -9,7 +10,6 @@ from urllib.parse import urlsplit
 
 import django
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
-from channels.auth import AuthMiddlewareStack
 from channels.db import database_sync_to_async
 from channels.routing import URLRouter
 from django.conf import settings
@@ -86,27 +86,28 @@ async def _healthz(send: Send) -> None:
 
 
 async def _websocket(scope: Scope, receive: Receive, send: Send) -> None:
-    """Let a connection through with an API key, or with a session from a page of ours."""
+    """Let a connection through with an API key, or with a session from a page of ours; end it when either is void."""
     headers = {name.decode("latin1").lower(): value.decode("latin1") for name, value in scope["headers"]}
+    if not await _is_welcome(headers):
+        await _refuse(receive, send)
+        return
+    consumer = asyncio.ensure_future(_consumers(scope, receive, send))
+    try:
+        while not (await asyncio.wait({consumer}, timeout=settings.SOCKET_RECHECK_S))[0]:
+            if not await _is_welcome(headers):
+                await send({"type": "websocket.close", "code": FORBIDDEN})
+                break
+        await consumer  # a closed connection is told of that, and leaves by itself
+    finally:
+        consumer.cancel()
+
+
+@database_sync_to_async
+def _is_welcome(headers: Mapping[str, str]) -> bool:
+    """Whether a connection with these headers may be opened, or stay open, now."""
     if not hosts.is_allowed(headers.get("host", ""), settings.HOST_PATTERNS):
-        await _refuse(receive, send)
-    elif await database_sync_to_async(auth.key_of_headers)(headers):
-        await _consumers(scope, receive, send)
-    elif is_same_origin(headers):
-        await _with_session(scope, receive, send)
-    else:
-        await _refuse(receive, send)
-
-
-async def _logged_in(scope: Scope, receive: Receive, send: Send) -> None:
-    user = scope["user"]
-    if await database_sync_to_async(lambda: user.is_authenticated)():
-        await _consumers(scope, receive, send)
-    else:
-        await _refuse(receive, send)
-
-
-_with_session = AuthMiddlewareStack(_logged_in)
+        return False
+    return auth.key_of_headers(headers) is not None or (is_same_origin(headers) and auth.has_session(headers))
 
 
 def is_same_origin(headers: Mapping[str, str]) -> bool:

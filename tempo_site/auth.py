@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.contrib.auth import get_user
 from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
 from django.db import transaction
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
+from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, parse_cookie
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils import timezone
 from ninja.errors import AuthenticationError, AuthorizationError
@@ -40,6 +42,14 @@ class Request(HttpRequest):
     """A request whose caller is known."""
 
     auth: Caller
+
+
+def has_session(headers: Mapping[str, str]) -> bool:
+    """Whether the cookie is that of a user who is logged in now: not logged out, not switched off, same password."""
+    request = HttpRequest()
+    name = parse_cookie(_header(headers, "Cookie")).get(settings.SESSION_COOKIE_NAME)
+    request.session = SessionStore(name)
+    return get_user(request).is_authenticated
 
 
 class SignedInRequest(HttpRequest):

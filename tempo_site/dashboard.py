@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import psutil
 from django.db.models import Count, F, Func, IntegerField, OuterRef, Subquery
@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from runs_app import history, states, strips
 from runs_app.models import Run
-from runs_app.states import Status
+from runs_app.states import Status, Trigger
 from runs_app.strips import Strip
 from scripts_app.models import Environment, Schedule, Script
 from tempo_site.lib import paths
@@ -24,6 +24,7 @@ MOST_TROUBLES = 6  # of each sort; more are a number and a link
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 SLOT_S = 900  # zones differ from UTC by multiples of a quarter of an hour
 
+T = TypeVar("T")
 EPOCH = "CAST(strftime('%%%%s', %(expressions)s) AS INTEGER)"
 
 
@@ -100,6 +101,19 @@ class Trouble:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Some(Generic[T]):
+    """The first of many, and how many more there are."""
+
+    first: list[T]
+    more: int
+
+    @classmethod
+    def of(cls, rows: list[T]) -> "Some[T]":
+        """The first six."""
+        return cls(first=rows[:MOST_TROUBLES], more=len(rows[MOST_TROUBLES:]))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Steps:
     """A newcomer's three steps, ticked from facts; `starter` is the oldest script, `own` the newest."""
 
@@ -138,8 +152,8 @@ def facts(now: datetime) -> dict[str, Any]:
         "last_runs": history.page(limit=LAST_RUNS),
         "troubles": list(_troubles(failing[:MOST_TROUBLES], strip_of)),
         "more_troubles": len(failing[MOST_TROUBLES:]),
-        "broken_environments": list(_broken_environments()),
-        "aside": list(_put_aside()),
+        "broken_environments": _broken_environments(),
+        "aside": _put_aside(),
         "strips": [(script, strip_of.get(script.pk, Strip())) for script in lately],
         "steps": first_steps(),
     }
@@ -183,7 +197,7 @@ def first_steps() -> Steps:
     return Steps(
         has_run=Run.objects.scripts().exists(),
         has_written=len(oldest_first) > 1,
-        has_schedule=Schedule.objects.exists(),
+        has_schedule=Schedule.objects.exists() or Run.objects.filter(trigger=Trigger.SCHEDULE).exists(),
         starter=starter,
         own=newest,
     )
@@ -208,12 +222,12 @@ def _troubles(failing: list[Script], strip_of: dict[int, Strip]) -> Iterator[Tro
             yield Trouble(script=script, run=run, strip=strip_of.get(script.pk, Strip()))
 
 
-def _broken_environments() -> Iterator[Script]:
+def _broken_environments() -> Some[Script]:
     rows = Script.objects.present().filter(wanted_environment__state=Environment.State.FAILED)
     related = rows.select_related("wanted_environment").order_by("name", "pk")
-    yield from related.only("name", "slug", "wanted_environment__message")[:MOST_TROUBLES]
+    return Some.of(list(related.only("name", "slug", "wanted_environment__message")))
 
 
-def _put_aside() -> Iterator[Schedule]:
+def _put_aside() -> Some[Schedule]:
     rows = Schedule.objects.filter(script__deleted_at=None).exclude(message="")
-    yield from rows.select_related("script").order_by("pk")[:MOST_TROUBLES]
+    return Some.of(list(rows.select_related("script").order_by("pk")))

@@ -7,7 +7,6 @@ from datetime import datetime
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Q
 
 from tempo_site import starter
 from tempo_site.lib import paths, secret_key, zone
@@ -23,7 +22,7 @@ class AlreadySetUp(Exception):
 
 def has_admin() -> bool:
     """Whether someone can run this Tempo."""
-    return User.objects.filter(Q(is_staff=True) | Q(is_superuser=True)).exists()
+    return User.objects.filter(is_staff=True, is_active=True).exists()
 
 
 def token() -> str:

@@ -146,6 +146,8 @@ SILENCED_SYSTEM_CHECKS = [
     "django_ratelimit.W001",
 ]
 RATELIMIT_USE_CACHE = "ratelimit"
+# How long an open WebSocket may outlive a log-out, a new password, a user switched off, a revoked key.
+SOCKET_RECHECK_S = float(os.environ.get("TEMPO_SOCKET_RECHECK_S", "30"))
 
 LANGUAGE_CODE = "en-us"
 USE_I18N = False

@@ -4,6 +4,7 @@ import logging
 from datetime import datetime
 
 from django.contrib.auth.models import User
+from django.db import DatabaseError
 
 from scripts_app import scripts
 from scripts_app.models import Script
@@ -42,6 +43,10 @@ def plant(*, by: User, now: datetime) -> Script | None:
     try:
         script = scripts.create(name=NAME, code=CODE, description=DESCRIPTION, by=by, now=now)
         return scripts.update(script, by=by, now=now, enabled=False)
-    except ValueError:  # no Python for scripts, say: nobody is kept out for want of an example
+    except (
+        ValueError,
+        OSError,
+        DatabaseError,
+    ):  # no Python for scripts, say: nobody is kept out for want of an example
         logger.warning("the starter script was not made", exc_info=True)
         return None

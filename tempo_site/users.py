@@ -12,9 +12,16 @@ class UserRefused(ValueError):
         self.field = field
 
 
-def check(user: User, *, is_active: bool, is_staff: bool) -> None:
-    """Raise UserRefused when nobody could enter the admin with the user changed like this."""
-    if (is_active and is_staff) or not _is_last_staff(user):
+def check(user: User, *, is_active: bool, is_staff: bool, by: User) -> None:
+    """Raise UserRefused when nobody could enter the admin with the user changed like this, or `by` not any more."""
+    if is_active and is_staff:
+        return
+    if user.pk == by.pk and user.is_staff:
+        raise UserRefused(
+            "You cannot take the admin from yourself.\nhint: ask another user of the staff",
+            field="is_staff" if not is_staff else "is_active",
+        )
+    if not _is_last_staff(user):
         return
     raise UserRefused(
         f"`{user.get_username()}` is the last active user of the staff: without one nobody could enter the admin.\n"
@@ -27,7 +34,7 @@ def check_delete(user: User, *, by: User) -> None:
     """Raise UserRefused for oneself and for the last active user of the staff."""
     if user.pk == by.pk:
         raise UserRefused("You cannot delete yourself.\nhint: ask another user of the staff")
-    check(user, is_active=False, is_staff=False)
+    check(user, is_active=False, is_staff=False, by=by)
 
 
 def delete(user: User, *, by: User) -> None:

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
 from tests import viewer
-from tests.service import PASSWORD, Service, wait_for
+from tests.service import PASSWORD, Service, manage, wait_for
 from tests.viewer import Viewer
 
 pytestmark = pytest.mark.slow
@@ -191,6 +191,30 @@ def test_strangers_are_refused(running: Service, flood: int, path: str) -> None:
         with pytest.raises(InvalidStatus) as refusal:
             viewer.open_socket(running, path.format(flood), headers).close()
         assert refusal.value.response.status_code == 403, headers
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from django.contrib.auth.models import User; User.objects.update(is_active=False)",
+        "from tempo_site.models import ApiKey; ApiKey.objects.all().delete()",
+    ],
+)
+def test_a_user_switched_off_and_a_key_revoked_end_their_open_sockets(
+    prepared: Path, tmp_path: Path, code: str
+) -> None:
+    with Service.copy_of(prepared, tmp_path / "service", TEMPO_SOCKET_RECHECK_S="0.2") as service:
+        session = {"Cookie": session_cookie(service), "Origin": service.url}
+        voided, other = (session, viewer.KEY) if "User" in code else (viewer.KEY, session)
+        with (
+            viewer.open_socket(service, "/ws/events/", voided) as ended,
+            viewer.open_socket(service, "/ws/events/", other) as alive,
+        ):
+            manage(service.data, "shell", "-c", code)
+            with pytest.raises(ConnectionClosed) as end:
+                ended.recv(timeout=viewer.LIMIT_S)
+            assert end.value.rcvd and end.value.rcvd.code == 4403
+            assert alive.ping().wait(viewer.LIMIT_S)
 
 
 def test_a_session_from_a_page_of_ours_is_let_in(running: Service, flood: int) -> None:

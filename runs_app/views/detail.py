@@ -13,9 +13,9 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from runs_app import execution, finding, output, output_lines
+from runs_app import execution, finding, output, output_lines, triggers
 from runs_app.models import Run
-from runs_app.states import Kind, Status
+from runs_app.states import Kind, Status, Trigger
 from scripts_app import environments
 from tempo_site import auth
 
@@ -68,6 +68,18 @@ def run_cancel(request: auth.SignedInRequest, pk: int) -> HttpResponse:
     else:
         messages.info(request, f"{run} had ended already.")
     return redirect("run-detail", pk)
+
+
+@require_POST
+def run_again(request: auth.SignedInRequest, pk: int) -> HttpResponse:
+    """Run its script once more, with the same parameters, and go to that run."""
+    run = finding.run(pk)
+    try:
+        other = triggers.again(run, trigger=Trigger.MANUAL, by=request.user.get_username(), now=timezone.now())
+    except triggers.Refused as refusal:
+        messages.error(request, str(refusal))
+        return redirect("run-detail", pk)
+    return redirect("run-detail", other.pk)
 
 
 @require_safe

@@ -10,14 +10,19 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from runs_app import history
+from runs_app import history, states
 from runs_app.states import Kind, Status, Trigger
 from scripts_app.models import Script
 
 PAGE = 50
-BAD = "bad"
+BAD, ACTIVE = "bad", "active"
 SPANS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
-STATUSES = [("", "Any"), (BAD, "any bad end"), *((each.value, each.label.lower()) for each in Status)]
+STATUSES = [
+    ("", "Any"),
+    (BAD, "any bad end"),
+    (ACTIVE, "not ended yet"),
+    *((each.value, each.label.lower()) for each in Status),
+]
 TRIGGERS = [("", "Any"), *((each.value, each.label.lower()) for each in Trigger if each != Trigger.BUILD)]
 SINCES = [("", "All"), ("24h", "last 24 hours"), ("7d", "last 7 days"), ("30d", "last 30 days")]
 KINDS = [("", "Scripts"), (Kind.BUILD.value, "Environments"), ("all", "Both")]
@@ -80,7 +85,7 @@ def filters(chosen: dict[str, Any], now: datetime) -> dict[str, Any]:
     status = chosen.get("status", "")
     return {
         "script": chosen.get("script", ""),
-        "status": history.BAD if status == BAD else status,
+        "status": {BAD: history.BAD, ACTIVE: states.ACTIVE}.get(status, status),
         "trigger": chosen.get("trigger", ""),
         "since": now - SPANS[chosen["since"]] if "since" in chosen else None,
         "kind": kinds.get(chosen.get("kind", ""), Kind.BUILD),

@@ -1,15 +1,17 @@
 """Admin of folders, versions and environments."""
 
+from typing import Any
+
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from scripts_app import validation
+from scripts_app import scripts, validation
 from scripts_app.models import Environment, Folder, Version
 from scripts_app.validation import ScriptError
 from tempo_site.adminrows import ReadOnlyAdmin, RowAdmin, chip
@@ -40,9 +42,28 @@ class FolderAdmin(RowAdmin):
     search_fields = ("path",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Folder]:
-        """With the number of scripts in each, deleted ones included: they keep it from being deleted."""
-        rows: QuerySet[Folder] = super().get_queryset(request).annotate(count=Count("scripts"))
+        """With the number of scripts in each."""
+        present = Count("scripts", filter=Q(scripts__deleted_at=None))
+        rows: QuerySet[Folder] = super().get_queryset(request).annotate(count=present)
         return rows
+
+    def delete_model(self, request: HttpRequest, obj: Folder) -> None:
+        """Delete by the verb."""
+        scripts.delete_folder(obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Folder]) -> None:
+        """Delete each by the verb; one that has got a script meanwhile stays, with the reason as a message."""
+        for folder in queryset:
+            try:
+                scripts.delete_folder(folder)
+            except ScriptError as refusal:
+                self.message_user(request, str(refusal), messages.ERROR)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Name the folders, and those that have to stay."""
+        names = [str(folder) for folder in objs]
+        full = [f"`{folder}` holds {folder.count} of them" for folder in objs if folder.count]
+        return names, {str(self.opts.verbose_name_plural): len(names)}, set(), full
 
     @admin.display(description="scripts", ordering="count")
     def script_count(self, folder: Folder) -> int:
@@ -59,6 +80,11 @@ class VersionAdmin(ReadOnlyAdmin):
     list_select_related = ("script", "author")
     search_fields = ("script__name",)
     fields = ("script", "number", "author", "note", "created_at", "python_version", "code", "requirements")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Version]:
+        """Without the long texts, which the page of one of them asks for."""
+        rows: QuerySet[Version] = super().get_queryset(request)
+        return rows.defer("code", "requirements")
 
 
 @admin.register(Environment)

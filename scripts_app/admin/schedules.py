@@ -14,8 +14,9 @@ from django.utils import timezone
 
 from scripts_app import schedules
 from scripts_app.admin.acting import ActingAdmin, ActingMixin
-from scripts_app.forms import ScheduleForm, zone_names, zone_of
+from scripts_app.forms import ScheduleForm, zone_of
 from scripts_app.models import Schedule, Script
+from tempo_site.lib import zone
 
 STAYS = "The runs it started stay."
 
@@ -122,7 +123,7 @@ class ScheduleAdmin(ActingAdmin):
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """With the names of all time zones."""
-        return super().render_change_form(request, {**context, "zones": zone_names()}, *args, **kwargs)
+        return super().render_change_form(request, {**context, "zones": zone.names()}, *args, **kwargs)
 
     def view_on_site(self, obj: Schedule) -> str:
         """The tab of its script."""

@@ -18,13 +18,17 @@ from runs_app.states import Kind, Trigger
 from scripts_app import drafts, environments, scripts
 from scripts_app.admin.acting import ActingAdmin, ActingMixin
 from scripts_app.admin.schedules import ScheduleInline, next_due
-from scripts_app.forms import ScriptForm, python_choices, zone_names
+from scripts_app.forms import ScriptForm, python_choices
 from scripts_app.models import Environment, Folder, Script, Version
 from tempo_site import auth
 from tempo_site.adminrows import LookOnly, chip
+from tempo_site.lib import zone
 from tempo_site.lib.code_editor import CodeEditor
 
 NEWEST_VERSIONS = 10
+
+
+LONG_TEXTS = ("version__code", "version__requirements", "environment__lock", "wanted_environment__lock")
 
 
 class ScriptAdminForm(ActingMixin, forms.ModelForm, ScriptForm):  # type: ignore[type-arg]
@@ -38,6 +42,7 @@ class ScriptAdminForm(ActingMixin, forms.ModelForm, ScriptForm):  # type: ignore
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["enabled"].show_hidden_initial = True  # what was not touched here is not set back
         self.fields["code"].widget = CodeEditor({"rows": 20})
         self.fields["folder"].widget.attrs["list"] = "folders"
         if self.instance.pk:
@@ -55,9 +60,11 @@ class ScriptAdminForm(ActingMixin, forms.ModelForm, ScriptForm):  # type: ignore
         """Create or update."""
         now, values = timezone.now(), dict(self.cleaned_data)
         based_on = values.pop("based_on")
-        if self.instance.pk:
-            return self._update({**values, "based_on": based_on})
         enabled = values.pop("enabled")
+        if self.instance.pk:
+            if "enabled" in self.changed_data:
+                values["enabled"] = enabled
+            return self._update({**values, "based_on": based_on})
         self.instance.pk = scripts.create(by=self.user, now=now, **values).pk
         self.instance.refresh_from_db()  # this very object is what the forms of its schedules hold already
         return self.instance if enabled else scripts.update(self.instance, by=self.user, now=now, enabled=False)
@@ -116,7 +123,8 @@ class ScriptAdmin(ActingAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Script]:
         """Deleted ones are kept for their history only."""
         rows = super().get_queryset(request).filter(deleted_at=None)
-        return rows.select_related("folder", "version", "environment", "wanted_environment")
+        related = rows.select_related("folder", "version", "environment", "wanted_environment")
+        return related.defer(*LONG_TEXTS)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Script | None = None) -> Any:
         """What the machine wrote, once there is something."""
@@ -137,7 +145,7 @@ class ScriptAdmin(ActingAdmin):
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """With what stands beside the form: its state, names of folders and zones."""
         paths = Folder.objects.values_list("path", flat=True)
-        beside = {"zones": zone_names(), "folders": paths, "now": timezone.now(), **_state_of(context.get("original"))}
+        beside = {"zones": zone.names(), "folders": paths, "now": timezone.now(), **_state_of(context.get("original"))}
         return super().render_change_form(request, {**context, **beside}, *args, **kwargs)
 
     def response_add(self, request: HttpRequest, obj: Script, post_url_continue: str | None = None) -> HttpResponse:
@@ -235,7 +243,7 @@ def _switch(script: Script, *, enabled: bool) -> Script:
 
 
 def _rebuild(script: Script) -> Environment:
-    return environments.want(script)
+    return environments.rebuild(script)
 
 
 def _state_of(script: Script | None) -> dict[str, Any]:

@@ -51,25 +51,28 @@ def read_draft(request: HttpRequest, response: HttpResponse, slug: str) -> Draft
 @router.put("/scripts/{slug:slug}/draft", response=DraftSaved, tags=["drafts"], openapi_extra=IF_MATCH)
 def save_draft(request: auth.Request, response: HttpResponse, slug: str, data: DraftIn) -> DraftSaved:
     """Save a draft. `If-Match: "<revision>"` says which text it was made from; 409 when that is not the newest."""
-    script, revision = finding.script(slug), based_on(request)
-    if revision is None:
-        raise HttpError(
-            428, "It has to be said which text this was made from.\nhint: send `If-Match` with its revision"
-        )
-    now = timezone.now()
-    text = drafts.save(script, based_on=revision, by=request.auth.user, now=now, **data.model_dump())
+    script, now = finding.script(slug), timezone.now()
+    text = drafts.save(script, based_on=seen(request), by=request.auth.user, now=now, **data.model_dump())
     response.headers["ETag"] = etag(text)
     return DraftSaved.model_construct(
         revision=text.revision, saved_at=text.saved_at, is_draft=text.is_draft, problems=problems.find(**text.fields)
     )
 
 
-@router.delete("/scripts/{slug:slug}/draft", response=DraftOut, tags=["drafts"])
+@router.delete("/scripts/{slug:slug}/draft", response=DraftOut, tags=["drafts"], openapi_extra=IF_MATCH)
 def discard_draft(request: HttpRequest, response: HttpResponse, slug: str) -> DraftOut:
-    """Throw the draft away and show the text that is left: the current version's."""
+    """Throw away the draft that `If-Match` names and show the text that is left: the current version's."""
     script = finding.script(slug)
-    drafts.discard(script)
+    drafts.discard(script, based_on=seen(request))
     return draft_out(response, drafts.text(script))
+
+
+def seen(request: HttpRequest) -> int:
+    """The revision in `If-Match`. Raises HttpError 428 without it."""
+    revision = based_on(request)
+    if revision is None:
+        raise HttpError(428, "It has to be said which text you have seen.\nhint: send `If-Match` with its revision")
+    return revision
 
 
 def draft_out(response: HttpResponse, text: Text) -> DraftOut:

@@ -9,12 +9,13 @@ from ninja import Query, Router
 from ninja.errors import HttpError
 from pydantic import AfterValidator, AwareDatetime, Field
 
+from scripts_app import timing
+
 router = Router()
 
 MAX_PAGE = 200
 DEFAULT_PAGE = 50
 MAX_NUMBER = 2**31 - 1
-YEARS = range(1970, 3000)
 IF_MATCH = {
     "parameters": [
         {"in": "header", "name": "If-Match", "schema": {"type": "string"}, "description": "The revision in quotes."}
@@ -24,8 +25,8 @@ IF_MATCH = {
 
 def plausible(moment: datetime) -> datetime:
     """Refuse years in which arithmetic with time zones and hundred intervals would leave the calendar."""
-    if moment.year not in YEARS:
-        raise ValueError(f"the year {moment.year} is not between {YEARS.start} and {YEARS.stop - 1}")
+    if moment.year not in timing.YEARS:
+        raise ValueError(f"the year {moment.year} is not between {timing.YEARS[0]} and {timing.YEARS[-1]}")
     return moment
 
 

@@ -1,7 +1,7 @@
 """Forms of scripts and schedules, for pages and admin alike; what a verb refuses becomes an error at its field."""
 
 from scripts_app.forms.refusals import attempt
-from scripts_app.forms.schedule import ScheduleForm, zone_names, zone_of
+from scripts_app.forms.schedule import ScheduleForm, zone_of
 from scripts_app.forms.schedule_builder import ScheduleBuilder
 from scripts_app.forms.script import NewScriptForm, ScriptForm, SettingsForm, TextForm, python_choices
 
@@ -14,6 +14,5 @@ __all__ = [
     "TextForm",
     "attempt",
     "python_choices",
-    "zone_names",
     "zone_of",
 ]

@@ -1,15 +1,15 @@
 """The form of a schedule, for pages and admin alike."""
 
-import functools
 from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.conf import settings
 from django.utils import timezone
 
 from scripts_app.models import Schedule
+from tempo_site.lib import zone
 
 
 class WallClockField(forms.DateTimeField):
@@ -54,8 +54,8 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         schedule = self.instance
-        if schedule.at and (zone := zone_of(schedule.timezone)):
-            self.initial["at"] = f"{schedule.at.astimezone(zone):%Y-%m-%dT%H:%M:%S}"
+        if schedule.at and (place := zone_of(schedule.timezone)):
+            self.initial["at"] = f"{schedule.at.astimezone(place):%Y-%m-%dT%H:%M:%S}"
         if schedule.pk is None:  # the model's own default is not the server's zone
             self.initial["timezone"] = (kwargs.get("initial") or {}).get("timezone", settings.TIME_ZONE)
 
@@ -63,16 +63,17 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at 
         """Give the local time its zone. An unknown zone is refused by the verb, with a suggestion."""
         values = super().clean() or self.cleaned_data
         if moment := values.get("at"):
-            values["at"] = moment.replace(tzinfo=zone_of(values.get("timezone", "")) or UTC)
+            values["at"] = self._in_zone(moment, zone_of(values.get("timezone", "")) or ZoneInfo("UTC"))
         return values
+
+    def _in_zone(self, local: datetime, place: ZoneInfo) -> datetime:
+        """What stands there already stays what it is: in a repeated hour the wall clock does not tell which pass."""
+        stored: datetime | None = self.instance.at
+        if stored and stored.astimezone(place).replace(tzinfo=None, microsecond=0) == local:
+            return stored
+        return local.replace(tzinfo=place)
 
 
 def zone_of(name: str) -> ZoneInfo | None:
     """Return the zone of a known name."""
-    return ZoneInfo(name) if name in zone_names() else None
-
-
-@functools.cache
-def zone_names() -> list[str]:
-    """All time zones, by name; read from disk once."""
-    return sorted(available_timezones())
+    return ZoneInfo(name) if zone.is_known(name) else None

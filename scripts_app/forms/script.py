@@ -79,7 +79,10 @@ class NewScriptForm(forms.Form):
 
 
 class SettingsForm(forms.Form):
-    """Everything a person decides about a script but its text and its schedules."""
+    """Everything a person decides about a script but its text and its schedules.
+
+    It carries what it showed: only what was changed here is saved, and nothing that somebody else did meanwhile undone.
+    """
 
     name = forms.CharField(help_text="As people read it. The script's address and folder keep the first one.")
     folder = forms.CharField(
@@ -93,6 +96,16 @@ class SettingsForm(forms.Form):
     enabled = forms.BooleanField(
         required=False, label="Enabled", help_text="Disabled: its schedules start nothing; it can still be run by hand."
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.show_hidden_initial = True
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """What was changed."""
+        return {name: self.cleaned_data[name] for name in self.changed_data}
 
     @staticmethod
     def values_of(script: Script) -> dict[str, Any]:
@@ -119,6 +132,12 @@ class TextForm(forms.Form):
         super().__init__(*args, **kwargs)
         chosen = self["python_version"].value() or ""
         self.fields["python_version"].widget.choices = python_choices(chosen)
+
+    def clean(self) -> dict[str, Any]:
+        """Say it in words when the page did not name its revision: the field has no place of its own."""
+        if "based_on" in self.errors:
+            self.add_error(None, "The page did not say which text this was made from, so it was not saved. Save again.")
+        return self.cleaned_data
 
     def put_on_top_of(self, revision: int) -> None:
         """After a conflict: what was typed stays, and saving it once more replaces what the other one wrote."""

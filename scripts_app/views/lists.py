@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Min, OuterRef, Q, QuerySet, Subquery
+from django.db import OperationalError
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -17,11 +18,11 @@ from runs_app import strips, triggers
 from runs_app.models import Run
 from runs_app.states import Trigger
 from runs_app.strips import Strip
-from scripts_app import scripts
-from scripts_app.models import Script
+from scripts_app import finding, scripts
+from scripts_app.models import Environment, Script
 from tempo_site import auth
 
-STATES = {"enabled": "Enabled", "disabled": "Disabled", "failing": "Failing"}
+STATES = {"enabled": "Enabled", "disabled": "Disabled", "failing": "Failing", "broken": "Environment failed"}
 ACTS = {"enable": "Enabled", "disable": "Disabled", "run": "Started", "move": "Moved"}
 NAMED = 3  # refusals told one by one; the rest is a number
 
@@ -70,25 +71,24 @@ def narrowed(chosen: dict[str, str]) -> QuerySet[Script]:
     """The present scripts that are asked for."""
     rows: QuerySet[Script] = Script.objects.present()
     if folder := chosen["folder"]:
-        rows = rows.filter(Q(folder__path=folder) | Q(folder__path__startswith=f"{folder}/"))
+        rows = rows.filter(
+            Q(folder__path=folder) | Q(folder__path__gt=f"{folder}/", folder__path__lt=f"{folder}0")
+        )  # 0 follows /
     if words := chosen["words"]:
         rows = rows.filter(Q(name__icontains=words) | Q(slug__icontains=words))
     if chosen["state"] == "failing":
         return strips.failing(rows)
+    if chosen["state"] == "broken":
+        return rows.filter(wanted_environment__state=Environment.State.FAILED)
     return rows.filter(enabled=chosen["state"] == "enabled") if chosen["state"] else rows
 
 
-def with_next_and_last(rows: QuerySet[Script]) -> QuerySet[Any]:
-    """Add `next_at` and `last_run_id`, folder and environment, without a query a row."""
+def with_next_and_last(rows: QuerySet[Script]) -> Any:
+    """Add what `finding.with_next` does and `last_run_id`, folder and environment, without a query a row."""
     newest = Run.objects.scripts().filter(script=OuterRef("pk")).newest_first().values("pk")[:1]
-    armed = Q(enabled=True, schedules__enabled=True)
     heavy = [f"{name}__{field}" for name in ("environment", "wanted_environment") for field in ("lock", "requirements")]
-    return (
-        rows.select_related("folder", "environment", "wanted_environment")
-        .defer(*heavy)
-        .annotate(next_at=Min("schedules__alarm__next_run", filter=armed), last_run_id=Subquery(newest))
-        .order_by("folder__path", "name", "pk")
-    )
+    related = rows.select_related("folder", "environment", "wanted_environment").defer(*heavy)
+    return finding.with_next(related).annotate(last_run_id=Subquery(newest)).order_by("folder__path", "name", "pk")
 
 
 def folders() -> Iterator[FolderRow]:
@@ -118,6 +118,8 @@ def act_on_several(request: auth.SignedInRequest) -> None:
             verb(script)
         except (triggers.Refused, scripts.ScriptError) as refusal:
             refusals.append(f"`{script.name}`: {refusal}")
+        except OperationalError:  # the database was locked for too long: the others may have more luck
+            refusals.append(f"`{script.name}`: the database was busy. Try again.")
         else:
             done += 1
     tell(request, ACTS[act], done, [*refusals, *gone(len(slugs) - done - len(refusals))])

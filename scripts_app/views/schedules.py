@@ -19,6 +19,7 @@ from scripts_app.forms.schedule_builder import MISSED, OVERLAP, simple_values
 from scripts_app.models import Schedule, Script
 from scripts_app.preview import Preview
 from scripts_app.timing import TimingError
+from tempo_site.lib import zone
 
 CROWD = 3  # so many other scripts at the same moment are worth a word
 LONGEST_ID = 18  # digits, so that it fits the database's integers
@@ -159,7 +160,7 @@ def posted_schedule(data: QueryDict) -> Schedule:
 def builder(form: ScheduleBuilder, shown: Preview | None, *, now: datetime) -> dict[str, Any]:
     """What the builder's templates need."""
     week = preview.week(form.instance.timing, now=now) if shown and shown.moments else []
-    zones = forms.zone_names()
+    zones = zone.names()
     return {"form": form, "preview": shown, "week": week, "is_busy_week": any(week), "now": now, "zones": zones}
 
 

@@ -124,10 +124,10 @@ def script_switch(request: auth.SignedInRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def script_rebuild(request: auth.SignedInRequest, slug: str) -> HttpResponse:
-    """Ask for the environment again, after a failed build."""
+    """Have the environment built again: after a failed build, or because something is wrong with it."""
     script = finding.script(slug)
     try:
-        environments.want(script)
+        environments.rebuild(script)
     except ValueError as refusal:  # a Python that is gone, a requirement that is refused by now
         messages.error(request, str(refusal))
     else:
@@ -138,9 +138,14 @@ def script_rebuild(request: auth.SignedInRequest, slug: str) -> HttpResponse:
 @require_POST
 def script_draft_discard(request: HttpRequest, slug: str) -> HttpResponse:
     """Throw the draft away; the version is the text again."""
-    script = finding.script(slug)
-    drafts.discard(script)
-    messages.success(request, f"The draft is discarded: this is {script.version} again.")
+    script, seen = finding.script(slug), request.POST.get("based_on", "")
+    try:
+        drafts.discard(script, based_on=int(seen) if seen.isascii() and seen.isdecimal() and len(seen) < 10 else -1)
+    except Conflict as refusal:
+        who = f"`{refusal.current.author}`" if refusal.current.author else "somebody"
+        messages.error(request, f"The draft was not discarded: {who} has changed it meanwhile. This is their text.")
+    else:
+        messages.success(request, f"The draft is discarded: this is {script.version} again.")
     return redirect("script-detail", slug)
 
 

@@ -44,7 +44,7 @@ def script_settings(request: auth.SignedInRequest, slug: str) -> HttpResponse:
     form = SettingsForm(request.POST or None, initial=SettingsForm.values_of(script))
     if form.is_valid():
         now = timezone.now()
-        if forms.attempt(form, lambda: scripts.update(script, by=request.user, now=now, **form.cleaned_data)):
+        if forms.attempt(form, lambda: scripts.update(script, by=request.user, now=now, **form.changes)):
             messages.success(request, f"Saved the settings of `{form.cleaned_data['name']}`.")
             return redirect("script-settings", slug)
     context = {

@@ -67,7 +67,7 @@ class ScriptEditor extends HTMLElement {
     window.addEventListener("online", () => this.saver.save());
     window.addEventListener("focus", () => this.saver.failures && this.saver.save());
     window.addEventListener("beforeunload", (event) => this.saver.isDirty && this.saver.failures && event.preventDefault());
-    this.querySelector("#discard").addEventListener("submit", () => this.saver.stop());
+    this.querySelector("#discard").addEventListener("submit", ({ target }) => this.discarding(target));
   }
 
   get text() {
@@ -111,6 +111,11 @@ class ScriptEditor extends HTMLElement {
     event.preventDefault();
     event.stopPropagation();
     if (!event.repeat) act();
+  }
+
+  discarding(form) {
+    this.saver.stop();
+    form.elements.based_on.value = this.saver.revision; // of the text that was seen here, not that of the page's beginning
   }
 
   async saveVersion() {

@@ -1,5 +1,6 @@
 """The server's time zone: the operator's variable, else the one chosen at the set-up, else UTC."""
 
+import functools
 import os
 import time
 from pathlib import Path
@@ -12,21 +13,23 @@ from tempo_site.lib import files
 
 FALLBACK = "UTC"
 MAX_LENGTH = 64
+NO_ZONES = ("posix", "right", "posixrules", "localtime", "Factory")  # other files that lie among them
 HINT = "hint: write a name like `Europe/Berlin` into it, or set PYSCHED_TIME_ZONE"
 
 
 def is_known(name: str) -> bool:
-    """Whether this machine knows a zone of that name."""
+    """Whether this machine knows a zone of that name, and schedules do."""
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         return False
-    return 0 < len(name) <= MAX_LENGTH
+    return 0 < len(name) <= MAX_LENGTH and name.partition("/")[0] not in NO_ZONES
 
 
+@functools.cache
 def names() -> list[str]:
-    """Every zone of this machine; reads a few hundred files."""
-    return sorted(available_timezones())
+    """Every zone of this machine that can be chosen; reads a few hundred files, once."""
+    return sorted(name for name in available_timezones() if is_known(name))
 
 
 def choose(configured: str, data_path: Path) -> tuple[str, str]:

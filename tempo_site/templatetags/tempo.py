@@ -1,7 +1,8 @@
 """Moments and spans as people read them."""
 
+import contextlib
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django import template
 from django.utils import timezone
@@ -16,10 +17,10 @@ register = template.Library()
 
 @register.filter
 def moment(value: datetime | None, zone: str = "") -> SafeString | str:
-    """A moment as `<time>`, in the server's zone or the one given, with the zone's short name; "" for None."""
+    """A moment as `<time>`, in the zone given or else the server's, with the zone's short name; "" for None."""
     if value is None:
         return ""
-    local = value.astimezone(ZoneInfo(zone)) if zone else timezone.localtime(value)
+    local = in_zone(value, zone)
     return format_html('<time datetime="{}">{}</time>', local.isoformat(timespec="seconds"), in_full(local))
 
 
@@ -28,9 +29,17 @@ def moment_away(value: datetime | None, now: datetime) -> SafeString | str:
     """A moment as its distance from `now`; the moment itself is its title."""
     if value is None:
         return ""
-    local = timezone.localtime(value)
+    local = in_zone(value)
     stamp, title = local.isoformat(timespec="seconds"), in_full(local)
     return format_html('<time datetime="{}" title="{}">{}</time>', stamp, title, away(value, now))
+
+
+def in_zone(value: datetime, zone: str = "") -> datetime:
+    """A moment in a zone, else in the server's; as it is where neither can write it (zone gone, year 9999)."""
+    for place in filter(None, (zone, timezone.get_current_timezone_name())):
+        with contextlib.suppress(ZoneInfoNotFoundError, ValueError, OverflowError):
+            return value.astimezone(ZoneInfo(place))
+    return value
 
 
 def in_full(local: datetime) -> str:
@@ -49,9 +58,9 @@ def away(value: datetime | None, now: datetime) -> str:
 
 
 @register.filter
-def until(value: datetime, now: datetime) -> int:
-    """How many seconds a moment is away, 0 when it has passed; for a countdown."""
-    return max(0, round((value - now).total_seconds()))
+def until(value: datetime | None, now: datetime) -> int:
+    """How many seconds a moment is away, 0 when it has passed or there is none; for a countdown."""
+    return max(0, round((value - now).total_seconds())) if value else 0
 
 
 @register.filter

@@ -159,34 +159,44 @@ def test_the_same_with_the_keyboard_alone(fresh: Service) -> None:
             page.keyboard.press("Tab")
         page.keyboard.press("Enter")
         page.wait_for_url(f"{fresh.url}/")
-        tab_to(page, "New script")
-        page.keyboard.press("Enter")
-        page.wait_for_selector("dialog[open]")
-        page.keyboard.type("Greeting")
-        page.keyboard.press("Enter")
-        page.wait_for_selector("code-editor.is-rich")
-        tab_to(page, "main.py")
-        page.keyboard.press("Control+a")
-        page.keyboard.insert_text(f"print({FIRST_LINE!r})\n")
-        page.keyboard.press("Control+Enter")
-        expect(page.locator("console-drawer .row")).to_contain_text(FIRST_LINE, timeout=LIMIT_MS)
-        page.keyboard.press("Escape")
-        page.keyboard.press("Shift+Tab")
-        tab_to(page, "Schedule", key="Shift+Tab")
-        page.keyboard.press("Enter")
-        page.wait_for_url(f"{fresh.url}/scripts/greeting/schedule/")
-        tab_to(page, "Simple")
-        for _ in range(2):
-            page.keyboard.press("ArrowRight")
-        tab_to(page, "Number")
-        page.keyboard.press("Control+a")
-        page.keyboard.type("2")
-        page.keyboard.press("Tab")
-        page.keyboard.press("Home")
-        tab_to(page, "Save schedule")
-        page.keyboard.press("Enter")
-        expect(page.locator(".messages")).to_contain_text("Saved: Every 2 seconds.")
+        write_and_run_by_keys(page)
+        schedule_by_keys(page)
         expect(page.locator("live-list .status-succeeded").first).to_be_visible(timeout=LIMIT_MS)
+
+
+def write_and_run_by_keys(page: Page) -> None:
+    """From the dashboard into the editor and out of it again, to the tab beside."""
+    tab_to(page, "New script")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("dialog[open]")
+    page.keyboard.type("Greeting")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("code-editor.is-rich")
+    tab_to(page, "main.py")
+    page.keyboard.press("Control+a")
+    page.keyboard.insert_text(f"print({FIRST_LINE!r})\n")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("console-drawer .row")).to_contain_text(FIRST_LINE, timeout=LIMIT_MS)
+    page.keyboard.press("Escape")
+    page.keyboard.press("Shift+Tab")
+    tab_to(page, "Schedule", key="Shift+Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("/schedule/$"))
+
+
+def schedule_by_keys(page: Page) -> None:
+    """Simple, Cron, Interval: two steps to the right; then every 2 seconds."""
+    tab_to(page, "Simple")
+    for _ in range(2):
+        page.keyboard.press("ArrowRight")
+    tab_to(page, "Number")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("2")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Home")
+    tab_to(page, "Save schedule")
+    page.keyboard.press("Enter")
+    expect(page.locator(".messages")).to_contain_text("Saved: Every 2 seconds.")
 
 
 FOCUSED_NAME = """() => {

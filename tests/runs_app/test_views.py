@@ -15,6 +15,7 @@ from pytest_django import DjangoAssertNumQueries
 from runs_app.models import Run
 from runs_app.states import Kind, Reason, Status
 from runs_app.views.detail import TAIL_LETTERS, TAIL_LINES
+from scripts_app import environments
 from tempo_site.lib import paths
 from tests.factories import make_run, make_script
 
@@ -282,3 +283,25 @@ def test_a_run_without_a_log_has_no_lines(browser: Client) -> None:
 def test_a_question_that_cannot_be_answered_is_refused_with_a_sentence(browser: Client, query: dict[str, str]) -> None:
     status, sentence = lines(browser, with_log(RECORDS), **query)
     assert status == 400 and sentence.endswith("\n") and "`" in sentence
+
+
+def test_run_again_takes_the_parameters_along(browser: Client) -> None:
+    run = make_run(make_script(), status=Status.FAILED, finished_at=timezone.now(), params={"day": "monday"})
+    assert reverse("run-again", args=[run.pk]) in page(browser, run)
+    browser.post(reverse("run-again", args=[run.pk]))
+    other = Run.objects.exclude(pk=run.pk).get()
+    assert (other.script, other.params, other.by) == (run.script, {"day": "monday"}, "ann")
+
+
+def test_a_build_is_not_run_again_by_hand(browser: Client) -> None:
+    run = make_run(kind=Kind.BUILD, status=Status.FAILED, finished_at=timezone.now())
+    assert "built an environment" in browser.post(reverse("run-again", args=[run.pk]), follow=True).content.decode()
+    assert Run.objects.count() == 1
+
+
+def test_a_queued_run_says_that_its_environment_is_being_built_again(browser: Client) -> None:
+    script = make_script()
+    run = make_run(script)
+    assert "It waits for its turn." in page(browser, run)
+    environments.rebuild(script)
+    assert "It waits for its environment." in page(browser, run)

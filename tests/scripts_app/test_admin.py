@@ -328,3 +328,23 @@ def test_a_folder_with_scripts_in_it_stays(desk: Client) -> None:
     script = make_script(folder="Ops")
     desk.post(f"/admin/scripts_app/folder/{script.folder_id}/delete/", {"post": "yes"})
     assert Folder.objects.filter(scripts=script).exists()
+
+
+def test_a_folder_of_deleted_scripts_can_go_and_a_full_one_says_how_many_it_holds(desk: Client) -> None:
+    script = make_script(folder="Ops")
+    address = f"/admin/scripts_app/folder/{script.folder_id}/delete/"
+    assert "`Ops` holds 1 of them" in desk.get(address).content.decode()
+    scripts.delete(script, now=timezone.now())
+    desk.post(address, {"post": "yes"})
+    assert not Folder.objects.exists()
+    script.refresh_from_db()
+    assert script.folder is None
+
+
+def test_an_untouched_switch_does_not_undo_what_somebody_else_switched(desk: Client) -> None:
+    script = make_script("Hello World")
+    shown = {**SCRIPT, **INLINES, "name": "Renamed", "initial-enabled": "on"}
+    scripts.update(script, by=None, now=timezone.now(), enabled=False)
+    desk.post(f"{SCRIPTS}{script.pk}/change/", shown)
+    script.refresh_from_db()
+    assert (script.name, script.enabled) == ("Renamed", False)

@@ -62,7 +62,9 @@ def test_what_was_saved_can_be_read_and_discarded(script: Script, program: Clien
     read = program.get(PATH)
     assert read.headers["ETag"] == '"1"'
     assert {name: read.json()[name] for name in TEXT} == TEXT
-    left = program.delete(PATH).json()
+    assert program.delete(PATH).status_code == 428
+    assert program.delete(PATH, headers={"If-Match": '"0"'}).status_code == 409
+    left = program.delete(PATH, headers={"If-Match": '"1"'}).json()
     assert (left["code"], left["is_draft"], left["revision"]) == ("print(1)\n", False, 2)
 
 
@@ -125,7 +127,7 @@ def test_only_a_key_of_full_scope_may_write(script: Script, scope: str, status: 
     client = Client(headers={"authorization": f"Bearer {token}"})
     assert put(client).status_code == status
     assert client.get(PATH).status_code == 200
-    assert client.delete(PATH).status_code == status
+    assert client.delete(PATH, headers={"if-match": '"1"'}).status_code == status
 
 
 def test_an_autosave_costs_few_queries_whatever_there_is(script: Script, program: Client) -> None:

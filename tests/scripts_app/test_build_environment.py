@@ -30,7 +30,7 @@ def index(tmp_path: Path, settings: LazySettings, monkeypatch: pytest.MonkeyPatc
         yield tmp_path / "index"
 
 
-def start(requirements: str, *, name: str = "run") -> subprocess.Popen[str]:
+def start(requirements: str, *, name: str = "run", renew: bool = False) -> subprocess.Popen[str]:
     folder = paths.data() / name
     folder.mkdir(exist_ok=True)
     config: BuildConfig = {
@@ -40,6 +40,7 @@ def start(requirements: str, *, name: str = "run") -> subprocess.Popen[str]:
         "environments": str(paths.environments()),
         "result": str(folder / "built.json"),
         "link_mode": environments.LINK_MODE,
+        "renew": renew,
     }
     (folder / "config.json").write_text(json.dumps(config))
     return subprocess.Popen(
@@ -51,8 +52,8 @@ def start(requirements: str, *, name: str = "run") -> subprocess.Popen[str]:
     )
 
 
-def build(requirements: str) -> tuple[int, str]:
-    process = start(requirements)
+def build(requirements: str, *, renew: bool = False) -> tuple[int, str]:
+    process = start(requirements, renew=renew)
     output, _ = process.communicate(timeout=LIMIT_S)
     return process.returncode, output
 
@@ -62,8 +63,8 @@ def result(name: str = "run") -> BuildResult:
     return answer
 
 
-def built(requirements: str) -> Path:
-    status, output = build(requirements)
+def built(requirements: str, *, renew: bool = False) -> Path:
+    status, output = build(requirements, renew=renew)
     assert status == 0, output
     return paths.environments() / result()["digest"]
 
@@ -135,6 +136,13 @@ def test_equal_locks_share_one_folder() -> None:
     first = built("tempo-greeting").stat().st_ino
     second = built("tempo-greeting==1.1").stat().st_ino
     assert (first, len(names_in_environments())) == (second, 1)
+
+
+@pytest.mark.usefixtures("index")
+def test_a_renewal_gets_a_folder_of_its_own() -> None:
+    first = built("tempo-greeting")
+    renewed = built("tempo-greeting", renew=True)
+    assert (first / "READY").exists() and renewed != first
 
 
 @pytest.mark.usefixtures("index")

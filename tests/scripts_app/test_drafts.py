@@ -82,11 +82,19 @@ def test_what_no_version_could_hold_is_refused_at_its_field(script: Script, fiel
 
 def test_a_discarded_draft_leaves_the_version_and_counts(script: Script) -> None:
     save(script, "print(2)\n")
-    drafts.discard(script)
+    drafts.discard(script, based_on=1)
     text = drafts.text(script)
     assert (text.code, text.is_draft, text.revision) == ("print(1)\n", False, 2)
-    drafts.discard(script)
+    drafts.discard(script, based_on=1)
     assert drafts.text(script).revision == 2
+
+
+def test_nobody_discards_a_draft_that_they_have_not_seen(script: Script) -> None:
+    save(script, "mine", based_on=0)
+    save(script, "theirs", based_on=1)
+    with pytest.raises(Conflict):
+        drafts.discard(script, based_on=1)
+    assert drafts.text(script).code == "theirs"
 
 
 def test_a_deleted_script_takes_no_draft(script: Script) -> None:
@@ -116,7 +124,7 @@ def test_the_same_request_twice_is_no_conflict(script: Script) -> None:
 
 def test_a_discarded_draft_is_a_conflict_for_who_goes_on_writing(script: Script) -> None:
     save(script, "mine")
-    drafts.discard(script)
+    drafts.discard(script, based_on=1)
     with pytest.raises(Conflict):
         save(script, "mine, longer", based_on=1)
 

@@ -218,6 +218,27 @@ def test_all_waiting_scripts_switch_over_when_the_build_succeeds() -> None:
     assert (environment.state, environment.ready_at, environment.lock) == (State.READY, NOW, "humanize==4.0\n")
 
 
+def test_a_ready_environment_is_built_anew_when_a_person_asks_for_that() -> None:
+    script = make_script()
+    pretend_built(wanted(script))
+    assert environments.rebuild(script).state == State.WANTED
+    environment = wanted(script)
+    pretend_built(environment, digest="e" * 32)
+    environment.refresh_from_db()
+    config = json.loads((paths.data() / "config.json").read_text())
+    assert (config["renew"], environment.digest, environment.is_renewal) == (True, "e" * 32, False)
+
+
+def test_one_that_cannot_be_built_anew_stays_in_use_and_says_why() -> None:
+    script = make_script()
+    pretend_built(wanted(script))
+    environments.rebuild(script)
+    pretend_failed(wanted(script), message="The index is away.")
+    environment = wanted(script)
+    assert (environment.state, environment.is_renewal) == (State.READY, False)
+    assert environment.message == "It could not be built anew, so it stays as it was:\nThe index is away."
+
+
 def test_a_failed_build_leaves_the_old_environment_in_use() -> None:
     script = make_script()
     pretend_built(wanted(script))

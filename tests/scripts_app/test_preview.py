@@ -1,10 +1,10 @@
 """What a schedule means, in words, moments and a week of hours."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from scripts_app import preview
+from scripts_app import preview, timing
 from scripts_app.timing import Timing
 
 MONDAY_NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -74,3 +74,11 @@ def test_a_level_grows_with_the_count() -> None:
     assert [preview.Hour(hour=0, count=count).level for count in (0, 1, 2, 5, 6, 59, 60, 3600)] == [
         *(0, 1, 2, 2, 3, 3, 4, 4)
     ]
+
+
+def test_where_two_hours_are_skipped_no_hour_is_counted_twice() -> None:
+    rhythm = Timing(kind="interval", every_s=1800, timezone="Antarctica/Troll", anchor=datetime(2027, 1, 1, tzinfo=UTC))
+    begin = datetime(2027, 3, 27, 0, 0, tzinfo=UTC)
+    counted = sum(hour.count for day in preview.week(rhythm, now=begin) for hour in day.hours)
+    end = datetime(2027, 4, 2, 22, 0, tzinfo=UTC)  # midnight there, two hours ahead by then
+    assert counted == timing.count_between(rhythm, begin, end - timedelta(seconds=1))

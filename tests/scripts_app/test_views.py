@@ -110,7 +110,10 @@ def test_a_draft_is_kept_without_a_version_and_can_be_discarded(browser: Client)
     assert "def f(:" in page.content.decode()
     assert (page.context["is_draft"], page.context["revision"]) == (True, 1)
     assert {problem.field for problem in page.context["problems"]} == {"code", "requirements"}
-    browser.post(reverse("script-draft-discard", args=["hello-world"]))
+    discard = reverse("script-draft-discard", args=["hello-world"])
+    refused = browser.post(discard, {"based_on": "0"}, follow=True).content.decode()
+    assert "has changed it meanwhile" in refused and "def f(:" in refused
+    browser.post(discard, {"based_on": "1"})
     assert "print(1)" in text_of(browser, "script-detail", "hello-world")
     assert script.versions.count() == 1
 
@@ -380,3 +383,33 @@ def test_acts_need_a_token_of_this_site(user: Any) -> None:
     answer = strict.post(reverse("script-run", args=["hello-world"]))
     assert answer.status_code == 403 and "reload the page" in answer.content.decode()
     assert not Run.objects.exists()
+
+
+def test_settings_save_what_was_changed_there_and_undo_nothing_else(browser: Client) -> None:
+    script = make_script("Hello World")
+    address = reverse("script-settings", args=[script.slug])
+    shown = browser.get(address).content.decode()
+    hidden = dict(re.findall(r'<input type="hidden" name="(initial-\w+)" value="([^"]*)"', shown))
+    assert {"initial-name", "initial-enabled"} <= hidden.keys()
+    scripts.update(script, by=None, now=timezone.now(), enabled=False, tags=["home"])
+    stale = {"name": "Renamed", "timeout_s": "300", "enabled": "on", "tags": "", "folder": "", "description": ""}
+    browser.post(address, hidden | stale)
+    script.refresh_from_db()
+    assert (script.name, script.enabled, script.tags) == ("Renamed", False, ["home"])
+
+
+def test_a_text_that_does_not_say_what_it_was_made_from_is_refused_in_words(browser: Client) -> None:
+    make_script("Hello World")
+    answer = browser.post(reverse("script-detail", args=["hello-world"]), {**TEXT, "based_on": "x", "act": "save"})
+    assert "did not say which text this was made from" in answer.content.decode()
+
+
+def test_an_unknown_address_is_told_in_words(browser: Client) -> None:
+    assert "There is nothing at this address." in browser.get("/no-such-page/").content.decode()
+
+
+def test_too_many_tags_are_refused_on_the_page_as_well(browser: Client) -> None:
+    make_script("Hello World")
+    address = reverse("script-settings", args=["hello-world"])
+    answer = browser.post(address, {"name": "x", "timeout_s": "1", "tags": ",".join(map(str, range(51)))})
+    assert "50 is the most" in answer.content.decode()

@@ -13,7 +13,7 @@ from django.utils import timezone
 from runs_app.models import Run
 from runs_app.states import Status, Trigger
 from scripts_app import scripts
-from scripts_app.models import Script
+from scripts_app.models import Environment, Script
 from tests.factories import make_run, make_schedule, make_script
 
 pytestmark = pytest.mark.django_db
@@ -181,3 +181,17 @@ def test_refusals_do_not_stop_the_others_and_are_not_a_flood(browser: Client, se
     slugs = [make_script(f"Script {number}").slug for number in range(5)]
     sentences = told(browser, "run", *slugs)
     assert len(sentences) == 4 and "MB are free" in sentences[0] and sentences[3] == "2 more were refused."
+
+
+def test_a_folder_is_its_own_letters(browser: Client) -> None:
+    make_script("Upper", folder="Ops/a")
+    make_script("Lower", folder="ops/b")
+    make_script("Other", folder="Opsy")
+    assert listed(browser, folder="Ops") == ["upper"]
+
+
+def test_it_narrows_to_scripts_whose_environment_failed(browser: Client) -> None:
+    make_script("Sound")
+    broken = make_script("Broken", requirements="reqests")
+    Environment.objects.filter(waiting_scripts=broken).update(state=Environment.State.FAILED)
+    assert listed(browser, state="broken") == ["broken"]

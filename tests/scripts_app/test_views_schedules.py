@@ -50,6 +50,7 @@ REFUSED = [
     ({"kind": "once", "at": ""}, "at", "is missing"),
     ({"kind": "once", "at": "2001-01-01T00:00:00"}, "at", "in the past"),
     ({"kind": "once", "at": "tomorrow"}, "at", "valid date/time"),
+    ({"kind": "once", "at": "9999-12-31T23:30:00"}, "at", "use the years 1970 to 2999"),
     ({"kind": "sometimes"}, "kind", "not one of the available choices"),
     ({"overlap": "dance"}, "overlap", "not one of the available choices"),
     ({"kind": "simple", "simple_every": "week", "simple_weekdays": []}, "simple_weekdays", "Choose a day"),
@@ -336,3 +337,34 @@ def test_the_tab_costs_the_same_queries_for_one_schedule_and_for_twenty(
         make_run(schedule.script, schedule=other, due_at=run.due_at)
     with django_assert_num_queries(len(one)):
         browser.get(tab_of(schedule))
+
+
+def test_a_moment_in_a_repeated_hour_stays_the_pass_it_was(browser: Client, script: Script) -> None:
+    second_pass = datetime(2027, 10, 31, 1, 30, tzinfo=UTC)  # 02:30 in Berlin, for the second time
+    schedule = make_schedule(script, kind="once", at=second_pass, timezone="Europe/Berlin")
+    address = reverse("schedule-edit", args=[script.slug, schedule.pk])
+    shown = browser.get(address).context["form"].initial["at"]
+    browser.post(address, FORM | {"kind": "once", "at": shown, "overlap": "parallel"})
+    schedule.refresh_from_db()
+    assert (schedule.at, schedule.overlap) == (second_pass, "parallel")
+
+
+@pytest.mark.parametrize(
+    "broken", [{"timezone": "US/Gone"}, {"kind": "once", "at": datetime(9999, 12, 31, 23, 30, tzinfo=UTC)}]
+)
+def test_a_row_that_this_machine_cannot_write_as_a_time_breaks_no_page(
+    browser: Client, script: Script, broken: dict[str, Any]
+) -> None:
+    schedule = make_schedule(script, now=timezone.now())
+    Schedule.objects.filter(pk=schedule.pk).update(**broken)
+    with timezone.override(ZoneInfo("Asia/Tokyo")):
+        for name in ("dashboard", "script-list"):
+            assert browser.get(reverse(name)).status_code == 200
+        for name in ("script-detail", "script-schedule", "script-settings"):
+            assert browser.get(reverse(name, args=[script.slug])).status_code == 200
+
+
+def test_the_head_of_a_script_tells_of_its_start_up_schedule(browser: Client, script: Script) -> None:
+    make_schedule(script, kind="startup")
+    assert "next when Tempo starts" in browser.get(reverse("script-detail", args=[script.slug])).content.decode()
+    assert "at start-up" in browser.get(reverse("script-list")).content.decode()

@@ -16,6 +16,7 @@ from runs_app.models import Run
 from runs_app.states import Status
 from scripts_app import scripts
 from scripts_app.models import Environment, Folder, Schedule, Script, Version
+from tempo_site import users
 from tempo_site.models import ApiKey
 from tests.factories import make_run, make_schedule, make_script
 
@@ -161,16 +162,34 @@ def test_a_switched_off_user_of_the_staff_may_do_nothing(user: User) -> None:
 
 @pytest.mark.parametrize("switches", [{"is_active": True, "is_staff": False}, {"is_active": False, "is_staff": True}])
 def test_the_last_user_of_the_staff_stays_one(desk: Client, staff: User, switches: dict[str, bool]) -> None:
-    assert "the last active user of the staff" in save_user(desk, staff, **switches)
+    with pytest.raises(users.UserRefused, match="the last active user of the staff"):
+        users.check(staff, **switches, by=User(pk=0))
+    assert "You cannot take the admin from yourself." in save_user(desk, staff, **switches)
     staff.refresh_from_db()
     assert staff.is_active and staff.is_staff
 
 
 def test_with_another_one_of_the_staff_a_user_can_be_taken_out(desk: Client, staff: User, user: User) -> None:
     assert save_user(desk, user, is_active=True, is_staff=True) == ""
+    desk.force_login(user)
     assert save_user(desk, staff, is_active=True, is_staff=False) == ""
     staff.refresh_from_db()
     assert not staff.is_staff
+
+
+def test_a_password_cannot_be_taken_away_as_there_is_no_other_way_in(desk: Client, staff: User) -> None:
+    address = f"{USERS}{staff.pk}/password/"
+    assert "usable_password" not in desk.get(address).context["form"].fields
+    desk.post(address, {"password1": "", "password2": "", "usable_password": "false", "unset-password": "1"})
+    staff.refresh_from_db()
+    assert staff.check_password("correct horse")
+    desk.post(address, {"password1": "battery staple", "password2": "battery staple"})
+    staff.refresh_from_db()
+    assert staff.check_password("battery staple")
+
+
+def test_a_search_of_very_many_words_is_answered(desk: Client) -> None:
+    assert desk.get(USERS, {"q": "word " * 2000}).status_code == 200
 
 
 def test_one_does_not_delete_oneself(desk: Client, staff: User, user: User) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import OperationalError
+from django.utils import timezone
 from pytest_django import Settings
 
 from scripts_app import scripts
@@ -60,3 +62,11 @@ def test_it_runs_and_remembers_how_often(tmp_path: Path) -> None:
     ]
     assert f"I work in the folder {tmp_path}" in said[0] and "[######] step 6 of 6" in said[0]
     assert "You have run me once." in said[0] and "You have run me 2 times." in said[1]
+
+
+def test_a_database_that_is_busy_keeps_nobody_out(staff: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(**_: object) -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(scripts, "create", busy)
+    assert starter.plant(by=staff, now=timezone.now()) is None
