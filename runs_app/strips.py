@@ -15,6 +15,7 @@ from scripts_app.models import Script
 
 LENGTH = 30
 NEVER_RAN = (Status.SKIPPED, Status.MISSED)
+WORDS = {status.value: str(status.label).lower() for status in Status}
 VERDICTS = states.FINAL - frozenset(NEVER_RAN)  # what says how a script is doing
 
 
@@ -58,9 +59,9 @@ class Strip:
         """The strip in words, for those who cannot see it."""
         if not self.bars:
             return "No run yet"
-        counts = Counter(Status(bar.status).label.lower() for bar in self.bars)
-        parts = ", ".join(f"{count} {word}" for word, count in counts.most_common())
-        newest = Status(self.bars[-1].status).label.lower()
+        counts = Counter([bar.status for bar in self.bars])
+        parts = ", ".join(f"{count} {WORDS[status]}" for status, count in counts.most_common())
+        newest = WORDS[self.bars[-1].status]
         return f"Last {len(self.bars)} runs: {parts}; the newest {newest}" if len(self.bars) > 1 else f"1 run: {newest}"
 
 

@@ -170,12 +170,14 @@ class Service:
         return wait_for(find, what="the web process")
 
     # --- API -------------------------------------------------------------------------------------------------------
-    def call(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
-        """(HTTP status, decoded JSON or text) of an API call with the tests' key."""
+    def call(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
+        """(HTTP status, decoded JSON or text) of an API call with the tests' key; `If_Match="..."` is a header."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.url}/api/v1{path}", data, method=method)
         request.add_header("Authorization", f"Bearer {TOKEN}")
         request.add_header("Content-Type", "application/json")
+        for name, value in headers.items():
+            request.add_header(name.replace("_", "-"), value)
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 return answer.status, _decode(answer.read(), answer.headers.get("Content-Type", ""))

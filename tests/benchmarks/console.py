@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from playwright.sync_api import Page
 
-from tests.benchmarks.figures import Figure
+from tests.benchmarks.figures import Figure, percentile
 from tests.benchmarks.setting import Setting, running
 from tests.pages.browser import browser_of, log_in
 from tests.service import Service
@@ -24,6 +25,24 @@ import sys
 for number in range({LINES}):
     sys.stdout.write(f"\\x1b[32mINFO\\x1b[0m {{number:06d}} the \\x1b[1;38;5;208mfox\\x1b[0m jumps over a lazy dog\\n")
 """
+FRAME_BAR_MS, HEAP_BAR_MB = 50, 30
+# The frames of a wheel that turns for two seconds from the top; then fifty jumps of the scroll bar through the whole.
+WALK = """async () => {
+  const view = SCROLLER, frames = [], painted = () => new Promise(requestAnimationFrame);
+  view.scrollTop = 0;
+  await painted();
+  for (let last = await painted(), turn = 0; turn < 120; turn += 1) {
+    view.scrollTop += 120;
+    const now = await painted();
+    frames.push(now - last);
+    last = now;
+  }
+  for (let step = 0; step <= 50; step += 1) {
+    view.scrollTop = (view.scrollHeight * step) / 50;
+    await painted(); await painted();
+  }
+  return frames;
+}"""
 LAST_ROW = f'.row[data-n="{LINES}"]'
 
 
@@ -40,7 +59,43 @@ def measure(setting: Setting) -> Iterator[Figure]:
         yield figure("100,000 coloured lines, from the click to the last line shown", opened_ms, bare_ms, 1000)
         jumped_ms = [jump_ms(page, number * LINES // 7) for number in range(1, 1 + ROUNDS)]
         yield figure("a jump to a line far away until it is shown", jumped_ms, bare_ms, 250)
-        yield figure("a search through all of them that finds nothing", searches_ms(service, run, page), bare_ms, 100)
+        yield figure("a search through all of them that finds nothing", searches_ms(service, run, page), bare_ms, 500)
+        yield from walked(page, address, log)
+
+
+def walked(page: Page, address: str, log: str) -> Iterator[Figure]:
+    """Scroll down from the top as a wheel does, then drag the bar through the whole log: frames and memory."""
+    with static_page(log) as bare_address:
+        bare = walk(page, bare_address, "pre", "document.scrollingElement")
+    own = walk(page, address, LAST_ROW, "document.querySelector('[data-console]')")
+    at_95 = percentile(own["frames"], 95)
+    yield figure("a frame while scrolling, p95", [at_95], [percentile(bare["frames"], 95)], FRAME_BAR_MS)
+    yield Figure(
+        benchmark="console",
+        figure="memory of the page behind a walk through all lines",
+        value=own["heap_mb"],
+        unit="MB",
+        baseline="the same text as one <pre> of a static page, in the same browser",
+        baseline_value=bare["heap_mb"],
+        bar=HEAP_BAR_MB,
+        bar_on="value",
+        n=1,
+        details={"nodes": own["nodes"], "nodes_bare": bare["nodes"]},
+    )
+
+
+def walk(page: Page, address: str, selector: str, scroller: str) -> dict[str, Any]:
+    """Open a page, walk, and return its frames in ms, its JavaScript heap in MB and its nodes then."""
+    page.goto("about:blank")
+    page.goto(address)
+    page.wait_for_selector(selector)
+    frames = page.evaluate(WALK.replace("SCROLLER", scroller))
+    session = page.context.new_cdp_session(page)
+    session.send("HeapProfiler.collectGarbage")
+    session.send("Performance.enable")
+    metrics = {each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]}
+    session.detach()
+    return {"frames": frames, "heap_mb": metrics["JSHeapUsedSize"] / 1e6, "nodes": metrics["Nodes"]}
 
 
 def shown_ms(page: Page, act: Callable[[], object], selector: str) -> float:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from playwright.sync_api import Page, Request, Response
+from playwright.sync_api import Dialog, Page, Request, Response
 
 
 @dataclass
@@ -17,12 +17,18 @@ class Ears:
         page.on("pageerror", lambda error: self.troubles.append(f"{page.url}: {error}"))
         page.on("console", lambda message: self.hear(page, message.type, message.text))
         page.on("request", self.ask)
+        page.on("dialog", self.look_up)
         page.on("response", self.answer)
 
     def hear(self, page: Page, kind: str, text: str) -> None:
         """An error on the console; that a page which is looked for on purpose is missing is none."""
         if kind == "error" and "404 (Not Found)" not in text:
             self.troubles.append(f"{page.url}: {text}")
+
+    def look_up(self, dialog: Dialog) -> None:
+        """Nothing of Tempo's opens a dialog of the browser's: text from somewhere was run."""
+        self.troubles.append(f"a dialog: {dialog.message}")
+        dialog.dismiss()
 
     def ask(self, request: Request) -> None:
         """A request to another host."""

@@ -2,15 +2,19 @@
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
+from tempo_site.lib import words
 from tests.pages.browser import Look, browser_of, log_in
 from tests.pages.listening import Ears
 from tests.service import Service
 
+HOSTILE = '"><img src=x onerror=alert(1)><script>alert(2)</script>{{7*7}}\u202egnp.exe\u202c'
+HOSTILE_SLUG = words.safe_name(HOSTILE)
 PAGES = [
     "/",
     "/scripts/",
@@ -61,15 +65,20 @@ PAGES = [
     "/admin/django_q/schedule/",
     "/admin/django_q/success/",
     "/password/",
+    f"/scripts/{HOSTILE_SLUG}/",
+    f"/scripts/{HOSTILE_SLUG}/settings/",
+    f"/scripts/{HOSTILE_SLUG}/versions/1/",
+    f"/scripts/{HOSTILE_SLUG}/delete/",
+    f"/scripts/?folder={quote(HOSTILE)}&q={quote(HOSTILE)}",
 ]
-FAILING = """
+FAILING = f"""
 import sys
-print("\\x1b[32mok\\x1b[0m first table", "<b>not bold</b>")
+print("\\x1b[32mok\\x1b[0m first table", {HOSTILE!r})
+print("\\x1b]0;title\\x07\\x1b[2J\\x1b[1;1Hmoved")
 sys.stderr.write("warning: \\x1b[33mdisk is getting full\\x1b[0m\\n")
 raise SystemExit(3)
 """
 SERIOUS = {"serious", "critical"}
-LONGEST_NAME = "Long" * 50
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
 
@@ -80,12 +89,29 @@ def furnished(prepared: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     folder = tmp_path_factory.mktemp("furnished") / "data"
     with Service.copy_of(prepared, folder) as service:
         slug = service.make_script("Nightly backup", "print('done')\n", folder="Ops/Nightly", tags=["home"])
-        failing = service.make_script(LONGEST_NAME, FAILING, folder="\u05e9\u05dc\u05d5\u05dd <b>")
+        failing = make_hostile_script(service)
+        service.make_script("Long" * 50, "print(1)", folder="Long" * 25)
         for rhythm in ({"kind": "cron", "cron": "30 2 * * *"}, {"kind": "interval", "every_s": 86400}):
             service.post(f"/scripts/{slug}/schedules", {**rhythm, "timezone": "Europe/Berlin"})
         assert service.run(slug)["id"] == 2
         assert service.run(failing)["status"] == "failed"
         yield service
+
+
+def make_hostile_script(service: Service) -> str:
+    """A script whose every text tries to be more than text, with a draft; returns its slug."""
+    about = {
+        "folder": f"\u05e9\u05dc\u05d5\u05dd {HOSTILE.replace('/', '')}",
+        "tags": [HOSTILE[:50]],
+        "description": HOSTILE,
+    }
+    slug = service.make_script(HOSTILE, FAILING, **about)
+    assert slug == HOSTILE_SLUG
+    code, requirements = f"#{HOSTILE}\n{'y' * 10_000}\n", f"{HOSTILE}\n-r {'x' * 10_000}\n"
+    draft = {"code": code, "requirements": requirements, "python_version": HOSTILE[:10]}
+    status, answer = service.call("PUT", f"/scripts/{slug}/draft", draft, If_Match='"0"')
+    assert status == 200, answer
+    return slug
 
 
 @pytest.mark.parametrize("look", Look)
@@ -95,6 +121,8 @@ def test_every_page_is_accessible_quiet_and_keeps_to_its_width(furnished: Servic
         ears.listen(page)
         log_in(page, furnished.url)
         found = [trouble for path in PAGES for trouble in troubles_of(page, furnished.url + path, look)]
+        page.goto(f"{furnished.url}/scripts/{HOSTILE_SLUG}/")
+        expect(page.get_by_role("heading", level=1)).to_have_text(HOSTILE)
     assert found + ears.troubles == []
 
 
@@ -102,6 +130,8 @@ def troubles_of(page: Page, url: str, look: Look) -> list[str]:
     """What is wrong with one page: sideways scrolling, and what axe finds serious."""
     page.goto(url)
     found = []
+    if page.locator("img[src=x]").count():
+        found.append(f"{url} takes text for more than text")
     width = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     if width > 0:
         found.append(f"{url} ({look}) is {width} px wider than the screen")

@@ -40,6 +40,6 @@ def test_every_link_leads_somewhere(client: Client, staff: User) -> None:
     assert {
         "/scripts/hello-world/",
         "/scripts/hello-world/runs/",
-        "/runs/?status=running",
+        "/runs/?status=active",
         "/admin/tempo_site/apikey/",
     } <= seen
