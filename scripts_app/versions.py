@@ -81,7 +81,7 @@ def keep(script: Script, fields: dict[str, str], *, author: User | None, note: s
     """Put a text among the versions without making it the current one; the next version gets the number after it."""
     newest = Version.objects.filter(script=script).first()
     number = newest.number + 1 if newest else 1
-    Version.objects.create(script=script, number=number, author=author, note=note, **fields)
+    _create(script, number, fields, author=author, note=note)
 
 
 def write_copies(script_id: int) -> None:
@@ -129,4 +129,9 @@ def _fields_of(version: Version) -> dict[str, str]:
 
 def _add(script: Script, content: Content, *, author: User | None, note: str) -> Version:
     number = script.version.number + 1 if script.version else 1
-    return Version.objects.create(script=script, number=number, author=author, note=note, **content.fields)
+    return _create(script, number, content.fields, author=author, note=note)
+
+
+def _create(script: Script, number: int, fields: dict[str, str], *, author: User | None, note: str) -> Version:
+    saved_by = author.get_username() if author else ""
+    return Version.objects.create(script=script, number=number, author=author, saved_by=saved_by, note=note, **fields)

@@ -128,7 +128,7 @@ class TempoUserAdmin(RowAdmin, UserAdmin):  # type: ignore[type-arg]  # no gener
     """Equal users; staff see the admin as well."""
 
     stays = (
-        "Scripts, versions, runs and API keys stay; versions and keys forget who made them. What the user did in "
+        "Scripts, versions, runs and API keys stay; keys forget who made them. What the user did in "
         "the admin is deleted with them: to keep that, switch the user off instead."
     )
     form = UserForm

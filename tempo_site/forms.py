@@ -22,7 +22,7 @@ class SetupForm(UserCreationForm):  # type: ignore[type-arg]  # no generic at ru
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["username"].label = "User name"
+        self.fields["username"].label = "Username"
         self.fields["username"].help_text = ""
         self.fields["password1"].help_text = "8 characters or more, and none that everybody uses."
         self.fields["password2"].label = "Password again"

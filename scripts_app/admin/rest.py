@@ -75,11 +75,11 @@ class FolderAdmin(RowAdmin):
 class VersionAdmin(ReadOnlyAdmin):
     """Versions: what was run must not change."""
 
-    list_display = ("script", "number", "author", "note", "created_at")
+    list_display = ("script", "number", "saved_by", "note", "created_at")
     list_display_links = ("script", "number")
-    list_select_related = ("script", "author")
+    list_select_related = ("script",)
     search_fields = ("script__name",)
-    fields = ("script", "number", "author", "note", "created_at", "python_version", "code", "requirements")
+    fields = ("script", "number", "saved_by", "note", "created_at", "python_version", "code", "requirements")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Version]:
         """Without the long texts, which the page of one of them asks for."""

@@ -89,7 +89,7 @@ class VersionInline(LookOnly, admin.TabularInline):  # type: ignore[type-arg]
     model = Version
     extra = 0
     show_change_link = True
-    fields = ("number", "author", "note", "created_at")
+    fields = ("number", "saved_by", "note", "created_at")
     readonly_fields = ("created_at",)
     verbose_name_plural = f"newest {NEWEST_VERSIONS} versions"
 
@@ -99,7 +99,7 @@ class VersionInline(LookOnly, admin.TabularInline):  # type: ignore[type-arg]
         script_id = str(match.kwargs.get("object_id", "")) if match else ""
         newest = Version.objects.filter(script_id=script_id).order_by("-number").values("pk")[:NEWEST_VERSIONS]
         rows = super().get_queryset(request).filter(pk__in=newest)
-        return rows.select_related("author").defer("code", "requirements")
+        return rows.defer("code", "requirements")
 
 
 @admin.register(Script)

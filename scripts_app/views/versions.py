@@ -15,7 +15,7 @@ PAGE = 50
 def script_versions(request: HttpRequest, slug: str) -> HttpResponse:
     """Newest first, 50 a page; `?before=<number>` in the address."""
     script, before = finding.script(slug), request.GET.get("before", "")
-    rows = script.versions.select_related("author").defer("code", "requirements")
+    rows = script.versions.defer("code", "requirements")
     if before.isdecimal():
         rows = rows.filter(number__lt=int(before[:9]))
     found = list(rows[: PAGE + 1])
@@ -39,7 +39,7 @@ def version_detail(request: HttpRequest, slug: str, number: int) -> HttpResponse
 
 
 def _version(script_id: int, number: int) -> Version:
-    rows = Version.objects.filter(script_id=script_id).select_related("author")
+    rows = Version.objects.filter(script_id=script_id)
     found = rows.filter(number=number).first() if number < 2**31 else None
     if found is None:
         raise Http404(f"There is no version {str(number)[:20]} of this script.")

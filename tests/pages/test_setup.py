@@ -68,7 +68,7 @@ def test_the_address_outlives_restarts_until_it_is_used_on_a_phone_without_javas
     with browser_of(Look.PHONE, java_script_enabled=False) as page:
         page.goto(address(fresh))
         expect(page.get_by_label("Time zone")).to_have_value("UTC")
-        page.get_by_label("User name").fill("ann")
+        page.get_by_label("Username").fill("ann")
         page.get_by_label("Password", exact=True).fill(PASSWORD)
         page.get_by_label("Password again").fill("another")
         page.get_by_role("button", name="Set up Tempo").click()

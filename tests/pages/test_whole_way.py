@@ -71,7 +71,7 @@ def set_up(page: Page, service: Service) -> None:
     """Become the admin, in the zone of the browser."""
     page.goto(set_up_address(service))
     expect(page.get_by_label("Time zone")).to_have_value("Asia/Tokyo")
-    page.get_by_label("User name").fill("ann")
+    page.get_by_label("Username").fill("ann")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_label("Password again").fill(PASSWORD)
     page.get_by_role("button", name="Set up Tempo").click()
@@ -118,7 +118,7 @@ def schedule_every_two_seconds(page: Page) -> None:
 def test_the_same_without_javascript(fresh: Service) -> None:
     with quiet(fresh, has_scripts=False) as page:
         page.goto(set_up_address(fresh))
-        page.get_by_label("User name").fill("ann")
+        page.get_by_label("Username").fill("ann")
         page.get_by_label("Password", exact=True).fill(PASSWORD)
         page.get_by_label("Password again").fill(PASSWORD)
         page.get_by_role("button", name="Set up Tempo").click()

@@ -212,7 +212,7 @@ def test_deleting_a_user_leaves_versions_runs_and_keys(desk: Client, user: User)
     key.refresh_from_db()
     run.refresh_from_db()
     assert not User.objects.filter(pk=user.pk).exists()
-    assert (key.created_by, run.by, Version.objects.get(script=script).author) == (None, "ann", None)
+    assert (key.created_by, run.by, Version.objects.get(script=script).saved_by) == (None, "ann", "ann")
 
 
 def test_another_users_password_is_set(desk: Client, user: User) -> None:
