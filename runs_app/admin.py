@@ -26,7 +26,7 @@ class RunAdmin(ReadOnlyAdmin):
     acts = ("cancel", "again")
     actions = ("cancel_selected",)
     change_form_template = "admin/runs_app/run/change_form.html"
-    list_display = ("number", "subject", "state", "reason", "trigger", "by", "created_at", "duration", "exit_code")
+    list_display = ("number", "subject", "state", "asked_by", "created_at", "duration", "exit_code")
     list_filter = ("status", "kind", "trigger")
     list_select_related = ("script", "environment")
     search_fields = ("script__name", "by")
@@ -51,6 +51,11 @@ class RunAdmin(ReadOnlyAdmin):
     def state(self, run: Run) -> SafeString:
         """As a chip."""
         return chip(run.status, run.get_status_display())
+
+    @admin.display(description="trigger", ordering="trigger")
+    def asked_by(self, run: Run) -> str:
+        """What started it, and who."""
+        return f"{run.get_trigger_display().lower()} by {run.by}" if run.by else run.get_trigger_display().lower()
 
     @admin.display(description="seconds", ordering="duration_s")
     def duration(self, run: Run) -> str:

@@ -49,6 +49,13 @@ class ApiKeyAdmin(RowAdmin):
         """What of its token is known."""
         return f"{key.prefix}…"
 
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """One button: what follows is the key, whatever was pressed."""
+        others = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().add_view(request, form_url, {**others, **(extra_context or {})})
+
     def save_model(self, request: HttpRequest, obj: ApiKey, form: forms.ModelForm, change: bool) -> None:  # type: ignore[type-arg]
         """Issue a new key by the verb; its token goes to the answer of this request and nowhere else."""
         if change:
