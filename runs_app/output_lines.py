@@ -162,24 +162,45 @@ class Index:
             self._scan()
             return self._window(max(1, self.total - count + 1), count, most_bytes=None)
 
-    def search(self, text: str, *, patience_s: float = PATIENCE_S) -> Matches:
-        """Find lines that hold `text`, whatever its case and the colours within it, as far as patience lasts."""
+    def search(self, text: str, *, first: int = 1, patience_s: float = PATIENCE_S) -> Matches:
+        """Find lines from number `first` on that hold `text`, whatever its case and the colours within it.
+
+        At most 10,000 of them, and no longer than patience lasts.
+        """
         give_up = time.monotonic() + patience_s
         numbers: list[int] = []
         wanted = text.lower()
-        index = searched = 0
-        is_done = False
+        index, is_done, searched = -1, False, first - 1
         while not is_done and len(numbers) <= MOST_MATCHES and time.monotonic() < give_up:
             with self._reading():  # for each block anew: whoever wants lines meanwhile does not wait for the whole
                 self._scan()
+                index = self._block_of(first) if index < 0 else index + 1
                 if index < len(self._blocks):
-                    numbers.extend(self._found_in(index, wanted))
-                index += 1
-                is_done = index >= len(self._blocks)
-                searched = self.total if is_done else self._blocks[index].lines
+                    numbers.extend(number for number in self._found_in(index, wanted) if number >= first)
+                is_done = index + 1 >= len(self._blocks)
+                searched = self.total if is_done else self._blocks[index + 1].lines
+        is_cut = not is_done or len(numbers) > MOST_MATCHES
+        return Matches(numbers=numbers[:MOST_MATCHES], searched=searched, is_cut=is_cut)
+
+    def search_back(self, text: str, *, before: int, patience_s: float = PATIENCE_S) -> Matches:
+        """Find the last lines before number `before` that hold `text`; `is_cut` says that there may be earlier ones."""
+        give_up = time.monotonic() + patience_s
+        numbers: list[int] = []
+        wanted = text.lower()
+        index = None
+        while index != 0 and len(numbers) <= MOST_MATCHES and time.monotonic() < give_up:
+            with self._reading():
+                self._scan()
+                index = self._block_of(before - 1) if index is None else index - 1
+                found = self._found_in(index, wanted) if self._blocks else ()
+                numbers = [*(number for number in found if number < before), *numbers]
         return Matches(
-            numbers=numbers[:MOST_MATCHES], searched=searched, is_cut=not is_done or len(numbers) > MOST_MATCHES
+            numbers=numbers[-MOST_MATCHES:], searched=self.total, is_cut=index != 0 or len(numbers) > MOST_MATCHES
         )
+
+    def _block_of(self, number: int) -> int:
+        """The block in which a line begins; the first one for numbers below, the last one for those beyond."""
+        return max(0, bisect_right(self._blocks, number - 1, key=lambda block: block.lines) - 1)
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
@@ -228,7 +249,7 @@ class Index:
         found: dict[int, Line] = {}
         if first >= beyond:
             return []
-        index = bisect_right(self._blocks, first - 1, key=lambda block: block.lines) - 1
+        index = self._block_of(first)
         while index < len(self._blocks) and self._blocks[index].lines < beyond - 1:
             self._take(index, range(first, beyond), found)
             index += 1
@@ -312,9 +333,14 @@ def last(run: Run, count: int) -> Window:
     return _asked(run, lambda log: log.last(count), NOTHING)
 
 
-def search(run: Run, text: str) -> Matches:
-    """The lines of a run's output that hold a text; none without a log."""
-    return _asked(run, lambda log: log.search(text), NO_MATCH)
+def search(run: Run, text: str, *, first: int = 1) -> Matches:
+    """The lines of a run's output, from number `first` on, that hold a text; none without a log."""
+    return _asked(run, lambda log: log.search(text, first=first), NO_MATCH)
+
+
+def search_back(run: Run, text: str, *, before: int) -> Matches:
+    """The last lines before number `before` that hold a text; none without a log."""
+    return _asked(run, lambda log: log.search_back(text, before=before), NO_MATCH)
 
 
 def _asked(run: Run, question: Callable[[Index], T], otherwise: T) -> T:

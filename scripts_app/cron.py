@@ -140,8 +140,16 @@ def _split(text: str) -> list[str]:
         raise TimingError("cron", "the expression is empty: use five fields such as `30 4 * * *`, or `@daily`")
     if len(fields) not in (5, 6):
         expected = "minute, hour, day of month, month, day of week"
-        raise TimingError("cron", f"{len(fields)} fields: use 5 ({expected}), or 6 with the second first")
+        raise TimingError(
+            "cron",
+            f"{len(fields)} field{'s' if len(fields) > 1 else ''}: use 5 ({expected}), or 6 with the second first",
+        )
     return fields if len(fields) == 6 else ["0", *fields]
+
+
+def expanded(text: str) -> str:
+    """Return a line's fields, those of an alias written out. Raises TimingError for what is no alias."""
+    return _without_alias(text.strip())
 
 
 def _without_alias(text: str) -> str:

@@ -25,6 +25,7 @@ class Text:
     is_draft: bool
     author: str
     saved_at: datetime | None
+    version: int = 0  # the number of the current version
 
     @property
     def fields(self) -> dict[str, str]:
@@ -61,6 +62,7 @@ def text(script: Script) -> Text:
         is_draft=draft is not None,
         author=source.author.get_username() if source and source.author else "",
         saved_at=saved_at,
+        version=found.version.number if found.version else 0,
         **{name: getattr(source, name) if source else "" for name in versions.FIELDS},
     )
 

@@ -1,4 +1,4 @@
-"""What every answer passes through: the Host check and the content security policy."""
+"""What every answer passes through: the Host check, the content security policy, and that pages are not kept."""
 
 from collections.abc import Callable
 
@@ -42,14 +42,19 @@ class HostMiddleware:
         )
 
 
-class ContentSecurityPolicyMiddleware:
-    """Own files only, no inline script or style, no frames."""
+class PageMiddleware:
+    """Own files only, no inline script or style, no frames; and whoever comes back to a page gets it anew.
+
+    A browser that shows an old page from its memory shows an old text in the editor, and lists without the newest runs.
+    """
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Add the policy to every answer."""
+        """Add the policy to every answer, and to pages that they are not to be kept."""
         response = self.get_response(request)
         response.headers.setdefault("Content-Security-Policy", POLICY)
+        if response.headers.get("Content-Type", "").startswith("text/html"):
+            response.headers["Cache-Control"] = "no-store"
         return response

@@ -60,12 +60,13 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.forms",
     "channels",
     "django_q",
     "ninja",
 ]
 MIDDLEWARE = [
-    "tempo_site.middleware.ContentSecurityPolicyMiddleware",
+    "tempo_site.middleware.PageMiddleware",
     "tempo_site.middleware.HostMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -154,6 +155,7 @@ USE_I18N = False
 USE_TZ = True
 DATETIME_FORMAT = "Y-m-d H:i:s T"  # never a time without its zone
 FORMAT_MODULE_PATH = ["tempo_site.formats"]  # the same where Django writes a time by the language's own format
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"  # how errors look is one of our templates
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
@@ -178,6 +180,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = None  # over plain HTTP browsers ignore it, and say so on every page
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024
 AUTHENTICATION_BACKENDS = ["tempo_site.backends.StaffBackend"]

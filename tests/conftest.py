@@ -15,12 +15,18 @@ from tempo_site.models import ApiKey
 from tests.service import Service, prepared_data
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow ones first: with several workers none of them is then left for the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(autouse=True)
 def data_folder(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Each test has a data folder and a memory of its own."""
     monkeypatch.setattr(execution, "_accepted", {})
     settings.DATA_PATH = tmp_path / "data"
     settings.MIN_FREE_MB = 0
+    settings.WHITENOISE_AUTOREFRESH = True  # else each test client would look at every static file there is
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a real one takes 0.3 s a user
     paths.make_all()
     return tmp_path / "data"

@@ -102,11 +102,11 @@ def run_output(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_safe
 def run_lines(request: HttpRequest, pk: int) -> HttpResponse:
-    """Lines by number: `?from=N&count=M`, `?last=M`, or the numbers of those that hold `?q=`."""
+    """Lines by number: `?from=N&count=M`, `?last=M`; or numbers of those with `?q=` in them, `from` or `before` one."""
     run = finding.run(pk)
+    asked = {name: _whole_number(request.GET.get(name, "")) for name in ("from", "count", "last", "before")}
     if (text := request.GET.get("q")) is not None:
-        return _search(run, text)
-    asked = {name: _whole_number(request.GET.get(name, "")) for name in ("from", "count", "last")}
+        return _search(run, text, first=asked["from"] or 1, before=asked["before"])
     count = asked["last"] or asked["count"]
     if not count or count > output_lines.MOST_LINES or not (asked["last"] or asked["from"]):
         sentence = (
@@ -117,11 +117,12 @@ def run_lines(request: HttpRequest, pk: int) -> HttpResponse:
     return JsonResponse(window_of(run, last or output_lines.window(run, asked["from"] or 1, count)))
 
 
-def _search(run: Run, text: str) -> HttpResponse:
+def _search(run: Run, text: str, *, first: int, before: int | None) -> HttpResponse:
     if not text.strip() or len(text) > LONGEST_SEARCH or "\n" in text:
         sentence = f"`q` has to be a text of one line and at most {LONGEST_SEARCH} letters\n"
         return HttpResponse(sentence, status=400, content_type=TEXT)
-    found = output_lines.search(run, text)
+    back = output_lines.search_back(run, text, before=before) if before else None
+    found = back or output_lines.search(run, text, first=first)
     return JsonResponse({"matches": found.numbers, "searched": found.searched, "cut": found.is_cut})
 
 

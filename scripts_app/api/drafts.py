@@ -40,6 +40,7 @@ class DraftOut(DraftSaved):
     requirements: str
     python_version: str
     author: str
+    version: int
 
 
 @router.get("/scripts/{slug:slug}/draft", response=DraftOut, tags=["drafts"])
@@ -84,6 +85,7 @@ def draft_out(response: HttpResponse, text: Text) -> DraftOut:
         is_draft=text.is_draft,
         problems=problems.find(**text.fields),
         author=text.author,
+        version=text.version,
         code=text.code,
         requirements=text.requirements,
         python_version=text.python_version,

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from runs_app.models import Run
-from scripts_app import finding, forms, preview, schedules, simple_cron
+from scripts_app import cron, finding, forms, preview, schedules, simple_cron
 from scripts_app.forms import ScheduleBuilder
 from scripts_app.forms.schedule_builder import MISSED, OVERLAP, simple_values
 from scripts_app.models import Schedule, Script
@@ -124,19 +124,28 @@ def schedule_preview(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     form = ScheduleBuilder(request.POST, instance=posted_schedule(request.POST), now=now)
     shown = checked(form, now=now)
-    cron = form.instance.cron if shown else ""
-    simple = simple_cron.parse(cron)
+    line = form.instance.cron if shown else ""
+    simple = simple_cron.parse(line)
     answer = {
         "sentence": shown.sentence if shown else "",
         "zone": shown.zone if shown else "",
         "next": [moment_json(moment) for moment in shown.moments] if shown else [],
         "warnings": shown.notes if shown else [],
-        "cron": cron,
+        "cron": line,
+        "fields": fields_of(line),
         "simple": simple_values(simple) if simple else None,
         "errors": {name: [str(error) for error in errors] for name, errors in form.errors.items()},
         "html": render_to_string("schedules/_preview.html", builder(form, shown, now=now)),
     }
     return JsonResponse(answer)
+
+
+def fields_of(line: str) -> str:
+    """A cron line's fields as the boxes show them; "" when there are none to show."""
+    try:
+        return cron.expanded(line)
+    except TimingError:
+        return ""
 
 
 def moment_json(moment: preview.Moment) -> dict[str, str]:
@@ -160,8 +169,15 @@ def posted_schedule(data: QueryDict) -> Schedule:
 def builder(form: ScheduleBuilder, shown: Preview | None, *, now: datetime) -> dict[str, Any]:
     """What the builder's templates need."""
     week = preview.week(form.instance.timing, now=now) if shown and shown.moments else []
-    zones = zone.names()
-    return {"form": form, "preview": shown, "week": week, "is_busy_week": any(week), "now": now, "zones": zones}
+    return {
+        "form": form,
+        "cron_fields": fields_of(str(form["cron"].value() or "")),
+        "preview": shown,
+        "week": week,
+        "is_busy_week": any(week),
+        "now": now,
+        "zones": zone.names(),
+    }
 
 
 def checked(form: ScheduleBuilder, *, now: datetime) -> Preview | None:

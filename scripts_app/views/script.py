@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -77,6 +78,7 @@ def editor(form: TextForm, text: Text, conflict: Text | None) -> dict[str, Any]:
         "conflict": conflict,
         "revision": text.revision if "based_on" in form.errors else form["based_on"].value(),
         "is_draft": text.is_draft,
+        "zone": settings.TIME_ZONE,
         "problems": problems.find(**text.fields),
         "pythons": forms.python_choices(text.python_version),
     }

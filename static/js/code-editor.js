@@ -157,13 +157,14 @@ class CodeEditor extends HTMLElement {
     this.ace.selection.on("changeCursor", () => this.tellCursor());
     this.ace.on("blur", () => this.area.dispatchEvent(new Event("change", { bubbles: true })));
     this.box.addEventListener("keydown", (event) => this.maybeLeave(event), true);
+    for (const kind of ["focusin", "focusout", "mousedown"]) this.box.addEventListener(kind, () => (this.isLeaving = false));
     this.sizes = new ResizeObserver(() => this.ace?.resize());
     this.sizes.observe(this.box);
   }
 
   // Tab indents; after Escape it moves on, as it does everywhere else.
   maybeLeave(event) {
-    if (event.key === "Escape") this.isLeaving = true;
+    if (event.key === "Escape") this.isLeaving = !event.target.closest(".ace_search"); // there it closes the search
     else if (event.key === "Tab" && this.isLeaving) event.stopPropagation(); // not seen by Ace: the browser moves the focus
     else if (!SILENT.has(event.key)) this.isLeaving = false;
   }

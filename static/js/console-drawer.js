@@ -31,6 +31,16 @@ class ConsoleDrawer extends HTMLElement {
     return Boolean(this.stop);
   }
 
+  /** Whether it shows a run that goes on. */
+  get isBusy() {
+    return !this.hidden && !this.isFinal && !this.isWaiting;
+  }
+
+  remind() {
+    this.say.textContent = "It is still running: cancel it first.";
+    this.scrollIntoView({ block: "nearest" });
+  }
+
   /** Says that a run cannot start yet; `stop` is called when the reader does not want to wait. */
   wait(stop) {
     if (this.isWaiting) return;
@@ -107,25 +117,33 @@ class ConsoleDrawer extends HTMLElement {
     this.status.textContent = WORDS[status] ?? status;
     this.status.className = `status status-${status}`;
     if (status !== "queued") this.say.textContent = "";
+    const hadFocus = [this.cancel, this.again].includes(document.activeElement);
     this.cancel.hidden = isFinal;
     this.again.hidden = !isFinal;
-    this.cancel.disabled = false;
+    if (hadFocus) (isFinal ? this.again : this.cancel).focus(); // one takes the other's place
+    this.markAsked(false);
     if (isFinal) {
       clearTimeout(this.timer);
       this.timer = setTimeout(() => this.look(), 0); // once more, for its exit code
     }
   }
 
+  // Not `disabled`: that would take the focus away.
+  markAsked(isAsked) {
+    this.cancel.setAttribute("aria-disabled", isAsked);
+  }
+
   async askToCancel() {
     if (this.isWaiting) return this.close();
-    this.cancel.disabled = true;
+    if (this.cancel.getAttribute("aria-disabled") === "true") return;
+    this.markAsked(true);
     try {
       const answer = await fetch(`/api/v1/runs/${this.run}/cancel`, { method: "POST", headers: { "X-CSRFToken": this.csrf() } });
       if (!answer.ok && answer.status !== 409) throw new Error(`HTTP ${answer.status}`);
       this.say.textContent = "Being cancelled.";
     } catch (error) {
       console.warn("could not cancel:", error);
-      this.cancel.disabled = false;
+      this.markAsked(false);
       this.say.textContent = "It could not be cancelled: try again.";
     }
   }

@@ -17,11 +17,11 @@ class DraftConflict extends HTMLElement {
     return this.querySelector(`[data-${name}]`);
   }
 
-  /** @param {object} theirs what the server has; @param {() => object} read what is here, asked when it is looked at */
-  show(theirs, read) {
+  /** @param {object} theirs what the server has; `read` returns what is here, asked when it is looked at */
+  show(theirs, { read, zone }) {
     this.theirs = theirs;
     this.read = read;
-    const when = new Date(theirs.saved_at).toLocaleTimeString("en-GB");
+    const when = new Date(theirs.saved_at).toLocaleTimeString("en-GB", { timeZone: zone, timeZoneName: "short" });
     const who = theirs.author || "Somebody else";
     this.querySelector("[data-who]").textContent = `${who} saved this script at ${when}, while you were editing. Your text is still here, and not on the server.`;
     this.hidden = false;

@@ -1,25 +1,36 @@
 // Carries the text to the server soon after it changed: one request under way at a time, nothing lost on the way.
 
+import { DraftCopies, fingerprint } from "./draft-copies.js";
+
 const AFTER_LAST_KEY_MS = 800;
+const LONGEST_UNSAVED_MS = 5000; // somebody who never pauses is saved all the same
 const COPY_AFTER_MS = 250;
 const LONGEST_WAIT_MS = 10000;
 const KEEPALIVE_BYTES = 60000; // browsers refuse more in a request that may outlive its page
 const LOGGED_OUT = new Set([401, 403]);
-const FIELDS = ["code", "requirements", "python_version"];
 
 export class DraftSaver {
   /**
-   * @param {{url: string, scriptUrl: string, key: string, revision: number, read: () => object, csrf: () => string,
-   *          on: {saving: Function, saved: Function, waiting: Function, conflict: Function, refused: Function}}} setting
-   *   `read` returns {code, requirements, python_version}; `waiting(why)` is told "offline" or "signed-out" and the
-   *   saver goes on trying; `refused(error)` is told what the server will not take.
+   * @param {{url: string, scriptUrl: string, slug: string, revision: number, read: () => object, csrf: () => string,
+   *          on: {saving: Function, saved: Function, same: Function, waiting: Function, conflict: Function, refused: Function}}} setting
+   *   `read` returns {code, requirements, python_version}; `same()` is told that the text is again what the server has;
+   *   `waiting(why)` is told "offline" or "signed-out" and the saver goes on trying; `refused(error)` is told what the
+   *   server will not take.
    */
   constructor(setting) {
     Object.assign(this, setting);
+    this.copies = new DraftCopies(this.slug);
     this.sent = fingerprint(this.read());
     this.underWay = Promise.resolve();
     this.failures = 0;
     this.theirs = null;
+    this.unsavedSince = 0;
+    this.isVersionWanted = false; // it was asked for while the server was away
+  }
+
+  /** Whether leaving now would lose something that only this browser has. */
+  get isAtRisk() {
+    return this.isDirty && Boolean(this.failures || this.theirs);
   }
 
   get isDirty() {
@@ -28,9 +39,10 @@ export class DraftSaver {
 
   changed() {
     if (this.isStopped) return;
-    clearTimeout(this.copyTimer);
-    this.copyTimer = setTimeout(() => this.copy(), COPY_AFTER_MS);
-    this.later(AFTER_LAST_KEY_MS);
+    this.copyTimer ||= setTimeout(() => this.copy(), COPY_AFTER_MS);
+    this.unsavedSince ||= performance.now();
+    const patience = this.unsavedSince + LONGEST_UNSAVED_MS - performance.now();
+    this.later(Math.max(0, Math.min(AFTER_LAST_KEY_MS, patience)));
   }
 
   later(wait) {
@@ -50,19 +62,21 @@ export class DraftSaver {
     clearTimeout(this.timer);
     return this.next(async () => {
       if (this.theirs || this.isStopped) return false;
+      if (this.isVersionWanted) return this.sendVersion();
       if (!this.isDirty) {
+        this.failures = 0;
+        this.unsavedSince = 0;
         this.forget();
-        this.on.saved(null);
+        this.on.same();
         return true;
       }
       return this.send("PUT", this.url, {});
     });
   }
 
-  /** No further word to the server from this page; the copy in this browser stays, so that it can be brought back. */
-  stop() {
-    this.copy();
-    clearTimeout(this.copyTimer);
+  /** No further word to the server from this page, which throws the draft away; a copy stays, to be brought back. */
+  discard() {
+    this.copy({ isDiscarded: true });
     clearTimeout(this.timer);
     this.isStopped = true;
   }
@@ -75,8 +89,12 @@ export class DraftSaver {
         this.on.conflict(this.theirs);
         return null;
       }
-      return (await this.send("PATCH", this.scriptUrl, { isVersion: true })) || null;
+      return (await this.sendVersion()) || null;
     });
+  }
+
+  sendVersion() {
+    return this.send("PATCH", this.scriptUrl, { isVersion: true });
   }
 
   /** After a conflict: my text goes on top of theirs. */
@@ -103,6 +121,8 @@ export class DraftSaver {
   async send(method, url, { isVersion = false }) {
     const text = this.read();
     const body = JSON.stringify(text);
+    this.unsavedSince = 0;
+    this.isVersionWanted = isVersion;
     this.on.saving();
     let answer;
     try {
@@ -124,6 +144,7 @@ export class DraftSaver {
     const body = await answer.json().catch(() => null);
     if (!body) return this.again("offline");
     this.failures = 0;
+    this.isVersionWanted = false;
     if (answer.status === 409 && body.draft) {
       this.theirs = body.draft;
       this.copy();
@@ -156,37 +177,20 @@ export class DraftSaver {
   }
 
   // --- the copy in this browser, until the server has the text ----------------------------------------------------------
-  copy() {
+  copy(about) {
     clearTimeout(this.copyTimer);
-    try {
-      localStorage.setItem(this.key, JSON.stringify({ at: Date.now(), text: this.read() }));
-    } catch (error) {
-      console.warn("no copy of the text is kept in this browser:", error); // full or forbidden
-    }
+    this.copyTimer = 0;
+    this.copies.write(this.read(), about);
   }
 
   forget() {
     clearTimeout(this.copyTimer);
-    try {
-      localStorage.removeItem(this.key);
-    } catch {
-      // then there is no copy either
-    }
+    this.copyTimer = 0;
+    this.copies.forget();
   }
 
-  /** Text of an earlier visit that never reached the server and is not what is shown: {at, text}, or null. */
+  /** Texts of earlier visits that never reached the server, or were discarded, and are not what is shown. */
   lost() {
-    try {
-      const copy = JSON.parse(localStorage.getItem(this.key));
-      if (copy && FIELDS.every((field) => typeof copy.text?.[field] === "string") && fingerprint(copy.text) !== this.sent) return copy;
-    } catch (error) {
-      console.warn("the copy of the text cannot be read:", error);
-    }
-    this.forget();
-    return null;
+    return this.copies.found(this.sent);
   }
-}
-
-function fingerprint(text) {
-  return JSON.stringify(FIELDS.map((field) => text[field]));
 }

@@ -1,4 +1,5 @@
-// What every page of both halves does by itself: times tick, keys act, and a link to "New script" opens a dialog.
+// What every page of both halves does by itself: times tick, keys act, forms warn before their text is lost, and a link to
+// "New script" opens a dialog.
 //
 // Times: `data-elapsed-s` (how long ago) and `data-until-s` (how far away) are what the server said when it made the page,
 // so the browser's clock does not matter.
@@ -40,7 +41,7 @@ function tick() {
 
 // --- keys ---------------------------------------------------------------------------------------------------------------
 const ACTS = {
-  "/": () => focusOn(document.querySelector("main input[type=search]")) || openPalette(),
+  "/": () => focusOn(visible("main input[type=search]")) || openPalette(),
   "?": () => open(import("./keys-help.js"), MEMORY, areOff()),
   t: () => document.querySelector(".theme-toggle")?.click(),
   j: () => step(1),
@@ -51,7 +52,8 @@ const ACTS = {
 function pressed(event) {
   if (event.defaultPrevented || event.altKey || event.repeat) return;
   if (event.ctrlKey || event.metaKey) {
-    if (event.key.toLowerCase() !== "k" || event.shiftKey || event.target.closest?.("dialog, .ace_editor")) return;
+    const isK = event.key.toLowerCase() === "k" || (event.code === "KeyK" && !/^[a-z]$/i.test(event.key)); // no Latin letters
+    if (!isK || event.shiftKey || event.target.closest?.("dialog, .ace_editor")) return;
     event.preventDefault();
     openPalette();
     return;
@@ -78,15 +80,20 @@ function actOf(key) {
 }
 
 function withKey(keys) {
-  return [...document.querySelectorAll(`[data-key="${CSS.escape(keys)}"]`)].find((element) => !element.disabled && !element.hidden);
+  return visible(`[data-key="${CSS.escape(keys)}"]:not(:disabled)`);
 }
 
-function areOff() {
+/** Whether the keys without Ctrl are turned off in this browser. */
+export function areOff() {
   try {
     return localStorage.getItem(MEMORY) === "off";
   } catch {
     return false;
   }
+}
+
+function visible(selector) {
+  return [...document.querySelectorAll(selector)].find((element) => element.checkVisibility());
 }
 
 function focusOn(element) {
@@ -125,6 +132,35 @@ function goTo(link, error) {
   console.warn("the page is opened instead of the dialog:", error);
   location.assign(link.href);
 }
+
+// --- forms ----------------------------------------------------------------------------------------------------------------
+const GUARDED = "form[data-guard], #content-main > form[id$=_form]"; // ours, and the admin's
+
+function isChanged(field) {
+  if (field.type === "checkbox" || field.type === "radio") return field.checked !== field.defaultChecked;
+  if (field.options) return [...field.options].some((option, at, all) => option.selected !== (option.defaultSelected || (at === 0 && !all.some((one) => one.defaultSelected))));
+  return field.type !== "hidden" && "defaultValue" in field && field.value !== field.defaultValue;
+}
+
+function leaving(event) {
+  const isAtRisk = [...document.querySelectorAll(GUARDED)].some((form) => !form.dataset.sent && [...form.elements].some(isChanged));
+  if (isAtRisk) event.preventDefault();
+}
+
+// The filters of the admin's lists are <details>: they close like menus.
+function closeFilters({ target, key }) {
+  for (const open of document.querySelectorAll("details.filter[open]")) {
+    if (key !== "Escape" && (key || open.contains(target))) continue;
+    open.open = false;
+    if (key) open.querySelector("summary").focus();
+  }
+}
+
+window.addEventListener("beforeunload", leaving);
+document.addEventListener("submit", ({ target }) => (target.dataset.sent = ""));
+document.addEventListener("click", closeFilters);
+document.addEventListener("keydown", closeFilters);
+visible("main [aria-invalid=true]")?.focus(); // after a refusal: there is what has to change
 
 for (const button of document.querySelectorAll("[data-keys-help]")) button.hidden = false;
 tick();

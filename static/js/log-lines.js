@@ -86,7 +86,7 @@ export function plain(text) {
 }
 
 /** What a terminal would show of a line: what stands before a carriage return is gone. */
-function shownText(text) {
+export function shownText(text) {
   const whole = text.replace(/\r+$/, "");
   return whole.slice(whole.lastIndexOf("\r") + 1);
 }
@@ -125,7 +125,7 @@ export class Lines {
       for (let missing = this.missing(); missing; missing = this.missing()) await this.fetchBlocks(...missing);
     } catch (error) {
       console.warn("could not fetch lines:", error);
-      this.again = setTimeout(() => this.want(...this.wish), POLL_MS);
+      this.later(() => this.want(...this.wish), POLL_MS);
     } finally {
       this.isFetching = false;
     }
@@ -140,10 +140,20 @@ export class Lines {
 
   async fetchBlocks(first, last) {
     const window = await this.ask(`from=${first * BLOCK + 1}&count=${(last - first + 1) * BLOCK}`);
+    if (window.total < this.total) return this.gone(window.total);
     for (let block = first; block <= last; block += 1) {
       const lines = window.lines.slice((block - first) * BLOCK, (block - first + 1) * BLOCK);
       if (!this.get(block)) this.put(block, lines.slice(0, this.total - block * BLOCK));
     }
+    this.on.changed();
+  }
+
+  /** The log is shorter than it was: retention, or somebody, has deleted it. */
+  gone(total) {
+    this.total = total;
+    this.blocks.clear();
+    this.stop?.();
+    this.on.said("Its output is not there any more.", true);
     this.on.changed();
   }
 
@@ -213,10 +223,10 @@ export class Lines {
     this.stop?.();
     try {
       this.begin(await this.ask(`last=${LAST}`));
-      this.listen();
+      if (!this.isClosed) this.listen();
     } catch (error) {
       console.warn("could not catch up:", error);
-      this.again = setTimeout(() => this.catchUp(), POLL_MS);
+      this.later(() => this.catchUp(), POLL_MS);
     }
   }
 
@@ -253,7 +263,7 @@ export class Lines {
       console.warn("could not look for output:", error);
       this.on.said("The server does not answer, trying again", true);
     }
-    if (!this.isClosed) this.again = setTimeout(() => this.look(), wait);
+    this.later(() => this.look(), wait);
   }
 
   ended() {
@@ -263,10 +273,13 @@ export class Lines {
     this.on.status(null, true);
   }
 
+  later(act, wait) {
+    setTimeout(() => this.isClosed || act(), wait);
+  }
+
   close() {
     this.isClosed = true;
     this.stop?.();
-    clearTimeout(this.again);
   }
 
   /** Put raw records behind what is there; `end` is the offset behind them. */

@@ -52,6 +52,7 @@ function makeRow(number, line, view) {
   text.className = "row-x";
   const isLong = line.x.length > SHOWN && !line.isWhole;
   write(text, pieces(isLong ? line.x.slice(0, SHOWN) : line.x), view.wanted);
+  if (!text.hasChildNodes()) text.append("\n"); // so that an empty line is copied with the others
   if (!isLong && !line.c) return row;
   const more = Object.assign(document.createElement("button"), { type: "button", className: "row-more" });
   more.textContent = isLong ? `${(line.x.length - SHOWN).toLocaleString("en")} more letters` : "Cut here: the raw log has it whole";

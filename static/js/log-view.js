@@ -1,6 +1,7 @@
 // <log-view data-run>: a run's output, live, with its tools: follow, wrap, times, search, line addresses, full screen, copy.
 
-import { Lines, plain } from "./log-lines.js";
+import { areOff } from "./frame.js";
+import { Lines, plain, shownText } from "./log-lines.js";
 import { Rows } from "./log-rows.js";
 
 const PATIENCE_MS = 250; // after the last letter of a search
@@ -17,8 +18,7 @@ class LogView extends HTMLElement {
     this.isPage = "permalinks" in this.dataset;
     this.address = this.isPage ? "" : this.dataset.address;
     this.wanted = "";
-    this.matches = [];
-    this.current = 0;
+    this.found = null;
     this.marked = [0, 0];
     this.unseenFrom = 0;
     this.choices = { wrap: matchMedia(PHONE).matches, times: "", ...remembered() };
@@ -122,13 +122,15 @@ class LogView extends HTMLElement {
   pressed(event) {
     const tool = KEYS[event.key];
     const isTyping = event.target.closest("input, textarea, select, [contenteditable], dialog, code-editor");
-    if (!tool || isTyping || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-    if ((tool === "next" || tool === "previous") && !this.matches.length) return;
+    if (event.key === "Escape" && this.classList.contains("is-full")) return this.full();
+    if (!tool || isTyping || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || areOff()) return;
+    if ((tool === "next" || tool === "previous") && !this.current) return;
     event.preventDefault();
     this[tool]();
   }
 
   follow() {
+    if (document.activeElement === this.part("new")) this.console.focus({ preventScroll: true }); // it is about to go
     if (!this.rows.isFollowing) return this.rows.moveTo(Infinity, true);
     this.rows.isFollowing = false;
     this.moved();
@@ -147,7 +149,7 @@ class LogView extends HTMLElement {
 
   full() {
     if (document.fullscreenElement) document.exitFullscreen();
-    else if (this.requestFullscreen) this.requestFullscreen().catch(() => this.classList.toggle("is-full"));
+    else if (this.requestFullscreen && !this.classList.contains("is-full")) this.requestFullscreen().catch(() => this.classList.add("is-full"));
     else this.classList.toggle("is-full"); // phones that know it for films only
     this.console.focus({ preventScroll: true });
   }
@@ -157,7 +159,7 @@ class LogView extends HTMLElement {
     try {
       const answer = await fetch(this.part("raw").href);
       if (!answer.ok || answer.redirected) throw new Error(`HTTP ${answer.status}`);
-      await toClipboard(plain(await answer.text()));
+      await toClipboard((await answer.text()).split("\n").map((line) => plain(shownText(line))).join("\n"));
       word.textContent = "Copied";
     } catch (error) {
       console.warn("could not copy:", error);
@@ -189,12 +191,14 @@ class LogView extends HTMLElement {
 
   // --- addresses of lines ----------------------------------------------------------------------------------------------
   goToAddress() {
-    const found = /^#L(\d{1,9})(?:-L(\d{1,9}))?$/.exec(location.hash);
+    const found = /^#L(\d{1,15})(?:-L(\d{1,15}))?$/.exec(location.hash);
     if (!found) return;
     const [one, other] = [Number(found[1]), Number(found[2] ?? found[1])];
     this.marked = [Math.min(one, other), Math.max(one, other)];
+    const isInView = this.rows.isInView(this.marked[0]);
     this.rows.redraw();
-    if (!this.rows.isInView(this.marked[0])) this.rows.goTo(this.marked[0]);
+    if (!isInView) this.rows.goTo(this.marked[0]);
+    if (this.marked[0] > this.lines.total) this.part("found").textContent = `The output ends at line ${this.lines.total.toLocaleString("en")}`;
     this.moved();
   }
 
@@ -216,6 +220,7 @@ class LogView extends HTMLElement {
       if (this.part("find").value.trim().toLowerCase() !== this.wanted) this.search();
       else this.step(event.shiftKey ? -1 : 1);
     } else if (event.key === "Escape") {
+      event.stopPropagation(); // it ends the search, not what is around it
       this.part("find").value = "";
       this.search();
       this.console.focus({ preventScroll: true });
@@ -229,16 +234,15 @@ class LogView extends HTMLElement {
 
   async search() {
     clearTimeout(this.patience);
-    this.wanted = this.part("find").value.trim().toLowerCase();
-    this.matches = [];
-    this.current = 0;
-    const asked = this.wanted;
-    if (asked) {
+    const text = (this.wanted = this.part("find").value.trim().toLowerCase());
+    this.found = null;
+    if (text) {
       try {
-        const found = await this.lines.ask(`q=${encodeURIComponent(asked)}`);
-        if (asked !== this.wanted) return; // more was typed meanwhile
-        Object.assign(this, { matches: found.matches, searched: found.searched, isCut: found.cut });
-        this.current = this.matches.find((number) => number >= this.rows.firstInView()) ?? this.matches[0] ?? 0;
+        const { LogSearch } = await import("./log-search.js");
+        const found = new LogSearch(text, (question) => this.lines.ask(question));
+        await found.begin(this.rows.firstInView());
+        if (text !== this.wanted) return; // more was typed meanwhile
+        this.found = found;
       } catch (error) {
         console.warn("could not search:", error);
         return this.part("found").replaceChildren("The search failed");
@@ -256,22 +260,30 @@ class LogView extends HTMLElement {
   }
 
   async step(by) {
-    const from = this.matches.indexOf(this.current);
-    if (from < 0) return;
-    const isAtEnd = from + by >= this.matches.length;
-    if (isAtEnd && this.lines.total !== this.searched) return this.search(); // there may be more by now
-    this.current = this.matches[(from + by + this.matches.length) % this.matches.length];
-    this.showMatch();
+    const found = this.found;
+    if (!found?.current || this.isStepping) return;
+    this.isStepping = true;
+    try {
+      await found.step(by, this.lines.total);
+      if (found === this.found) this.showMatch();
+    } catch (error) {
+      console.warn("could not search on:", error);
+    } finally {
+      this.isStepping = false;
+    }
   }
 
   showMatch() {
-    const place = this.matches.indexOf(this.current) + 1;
-    const count = `${this.matches.length.toLocaleString("en")}${this.isCut && this.wanted ? "+" : ""}`;
-    this.part("found").textContent = !this.wanted ? "" : place ? `${place.toLocaleString("en")} of ${count}` : this.isCut ? `None in the first ${this.searched.toLocaleString("en")} lines` : "No match";
-    for (const tool of ["next", "previous"]) this.querySelector(`[data-tool='${tool}']`).disabled = !place;
+    this.part("found").textContent = this.found?.describe() ?? "";
+    for (const tool of ["next", "previous"]) this.querySelector(`[data-tool='${tool}']`).disabled = !this.current;
     this.rows.redraw();
     if (this.current) this.rows.goTo(this.current);
     this.moved();
+  }
+
+  // What the rows mark.
+  get current() {
+    return this.found?.current ?? 0;
   }
 }
 

@@ -1,14 +1,24 @@
-// The banner that offers a text which this browser kept and the page does not show.
+// The banner that offers, one after the other, texts which this browser kept and the page does not show.
 
-/** @param {HTMLElement} banner @param {{at: number}} copy @param {{restore: () => void, forget: () => void}} on */
-export function offer(banner, copy, { restore, forget }) {
-  banner.querySelector("[data-lost-when]").textContent = new Date(copy.at).toLocaleString("en-GB");
-  banner.hidden = false;
-  const choices = { restore, forget };
-  for (const [name, act] of Object.entries(choices)) {
-    banner.querySelector(`[data-${name}]`).addEventListener("click", () => {
-      banner.hidden = true;
-      act();
-    });
+const WORDS = {
+  false: ["This browser keeps a text from ", " that never reached the server."],
+  true: ["This browser keeps the draft that was discarded at ", "."],
+};
+
+/**
+ * @param {HTMLElement} banner @param {{at: number, isDiscarded?: boolean}[]} copies the first is offered first
+ * @param {{restore: (copy: object) => void, forget: (copy: object) => void}} on
+ */
+export function offer(banner, copies, on) {
+  const [copy, ...others] = copies;
+  banner.hidden = !copy;
+  if (!copy) return;
+  const [before, after] = WORDS[Boolean(copy.isDiscarded)];
+  banner.querySelector("[data-lost-words]").textContent = before + new Date(copy.at).toLocaleString("en-GB", { timeZoneName: "short" }) + after;
+  for (const name of ["restore", "forget"]) {
+    banner.querySelector(`[data-${name}]`).onclick = () => {
+      on[name](copy);
+      offer(banner, others, on);
+    };
   }
 }

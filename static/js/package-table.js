@@ -1,5 +1,7 @@
 // <package-table>: the lines of a requirements <textarea> as rows to add, change and remove. The text stays the truth.
 
+import { showTicked } from "./ticked.js";
+
 const NAME = String.raw`[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?`;
 const CLAUSE = String.raw`(?:===|==|~=|!=|<=|>=|<|>)\s*[A-Za-z0-9.*+!_-]+`;
 const RANGE = String.raw`(?:${CLAUSE}(?:\s*,\s*${CLAUSE})*)`;
@@ -40,7 +42,11 @@ class PackageTable extends HTMLElement {
     this.newName = this.querySelector("[data-new-name]");
     this.newRange = this.querySelector("[data-new-range]");
     this.plain = this.querySelector("details");
-    this.area.addEventListener("input", () => this.isOwn || this.show());
+    this.area.addEventListener("input", () => {
+      if (this.isOwn) return;
+      this.say("");
+      this.show();
+    });
     this.querySelector("[data-add]").addEventListener("click", () => this.add());
     for (const field of [this.newName, this.newRange]) {
       field.addEventListener("keydown", (event) => event.key === "Enter" && (event.preventDefault(), this.add()));
@@ -57,6 +63,7 @@ class PackageTable extends HTMLElement {
   /** Another text from outside. */
   set value(text) {
     this.area.value = text;
+    this.say("");
     this.show();
   }
 
@@ -82,7 +89,7 @@ class PackageTable extends HTMLElement {
     if (!found) {
       row.className = "package is-text";
       row.append(words("bdi", line.trim()));
-      if (!line.trim().startsWith("#")) row.append(words("span", "kept as it is", "quiet small"));
+      if (!line.trim().startsWith("#")) row.append(words("span", "as typed", "quiet small"));
       return row;
     }
     row.className = "package";
@@ -117,7 +124,11 @@ class PackageTable extends HTMLElement {
   change(field, index) {
     const range = asRange(field.value);
     field.setCustomValidity(range === null ? RANGE_HINT : "");
-    if (range === null) return field.setAttribute("aria-invalid", "true");
+    this.say(range === null ? RANGE_HINT : "");
+    if (range === null) {
+      field.setAttribute("aria-describedby", this.note.id);
+      return field.setAttribute("aria-invalid", "true");
+    }
     field.removeAttribute("aria-invalid");
     const lines = this.lines;
     lines[index] = withRange(lines[index], range);
@@ -158,7 +169,7 @@ class PackageTable extends HTMLElement {
   }
 
   say(sentence) {
-    this.note.textContent = sentence;
+    showTicked(this.note, sentence);
   }
 
   write(lines) {

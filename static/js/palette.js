@@ -19,6 +19,7 @@ class Palette {
     }); // prettier-ignore
     this.list = element("ul", { id: "palette-list" }, { role: "listbox", "aria-label": "Where to" });
     this.state = element("p", { className: "quiet small" }, { role: "status" });
+    this.list.tabIndex = -1; // the arrows walk through it
     this.dialog.append(this.field, this.list, this.state);
     this.field.addEventListener("input", () => this.askSoon());
     this.field.addEventListener("keydown", (event) => this.pressed(event));
@@ -73,6 +74,10 @@ class Palette {
 
   pressed(event) {
     if (event.isComposing) return;
+    if (event.key === "Escape") {
+      event.preventDefault(); // a search field would take the first one for itself
+      return this.dialog.close();
+    }
     const by = KEYS[event.key];
     if (by) {
       event.preventDefault();

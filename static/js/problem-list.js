@@ -1,5 +1,7 @@
 // The list of problems beside the editor: what the server rendered, then what it says after each saving.
 
+import { showTicked } from "./ticked.js";
+
 const PLACES = { code: "", requirements: "requirements ", python_version: "Python " };
 const SEVERITIES = { error: ["✗", "error"], warning: ["▲", "warning"] };
 
@@ -44,7 +46,7 @@ export class ProblemList {
     mark.setAttribute("aria-hidden", "true");
     const place = `${PLACES[problem.field ?? "code"] ?? ""}${problem.line}:${problem.column}`;
     const message = part("span", "problem-message");
-    message.append(part("span", "visually-hidden", `${severity}, `), part("bdi", "", problem.message), " ");
+    message.append(part("span", "visually-hidden", `${severity}, `), said(problem.message), " ");
     message.append(part("span", "problem-place", [place, problem.code].filter(Boolean).join(" ")));
     button.append(mark, message);
     button.addEventListener("click", () => this.choose({ ...problem, field: problem.field ?? "code" }));
@@ -52,6 +54,12 @@ export class ProblemList {
     row.append(button);
     return row;
   }
+}
+
+function said(sentence) {
+  const element = document.createElement("bdi");
+  showTicked(element, sentence);
+  return element;
 }
 
 function part(tag, className, text = "") {

@@ -26,7 +26,8 @@ class RunDetail extends HTMLElement {
     this.isRefreshing = true;
     try {
       const answer = await fetch(`${location.pathname}?part=facts`);
-      if (!answer.ok || answer.redirected) throw new Error(`HTTP ${answer.status}`);
+      if (answer.redirected) return; // logged out: the console says so
+      if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       this.replace(page.querySelector("[data-facts]"));
     } catch (error) {

@@ -2,6 +2,7 @@
 // The form works without it: its Preview button asks the same question.
 
 import { CronBoxes } from "./schedule-cron-boxes.js";
+import { showTicked } from "./ticked.js";
 
 const QUIET_MS = 250; // after the last key
 const SIMPLE_FIELD = /^simple_/;
@@ -67,7 +68,7 @@ class ScheduleBuilder extends HTMLElement {
   showErrors(place, errors) {
     const list = document.createElement("ul");
     list.className = "errorlist";
-    for (const error of errors) list.appendChild(document.createElement("li")).textContent = error;
+    for (const error of errors) showTicked(list.appendChild(document.createElement("li")), error);
     place.replaceChildren(...(errors.length ? [list] : []));
     const name = place.dataset.errors;
     for (const field of this.form.querySelectorAll(`[name="${name}"], [name^="${name}_"]:not([name^="simple_"])`)) {
@@ -83,6 +84,7 @@ class ScheduleBuilder extends HTMLElement {
     const note = this.querySelector("[data-too-much]");
     if (this.mode === "cron" && meaning.cron) {
       note.hidden = Boolean(meaning.simple);
+      if (this.cron.value.trim().startsWith("@")) this.boxes.read(meaning.fields);
       if (meaning.simple) this.fillSimple(meaning.simple);
     } else if (this.mode === "simple" && meaning.cron && this.isSimpleChanged) {
       this.isSimpleChanged = false;

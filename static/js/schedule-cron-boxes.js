@@ -13,16 +13,16 @@ export class CronBoxes {
     line.addEventListener("input", () => this.read());
     for (const box of this.boxes) box.addEventListener("input", () => this.write());
     this.withSeconds.addEventListener("change", () => this.switchSeconds());
-    this.read();
+    this.read(pane.querySelector("[data-boxes]").dataset.fields || line.value);
   }
 
-  // From the line to the boxes; `@daily` and half-typed lines have no fields and leave them empty.
-  read() {
-    const fields = this.line.value.trim().split(BLANKS);
-    const isWhole = fields.length === 5 || fields.length === 6;
+  /** From the line to the boxes; while it is half typed they stay as they are. `text` is what the line means: `@daily` written out. */
+  read(text = this.line.value) {
+    const fields = text.trim().split(BLANKS);
+    if (fields.length !== 5 && fields.length !== 6) return;
     const six = fields.length === 5 ? ["", ...fields] : fields;
-    this.boxes.forEach((box, index) => (box.value = isWhole ? six[index] : ""));
-    if (isWhole) this.showSecond(fields.length === 6);
+    this.boxes.forEach((box, index) => (box.value = six[index]));
+    this.showSecond(fields.length === 6);
   }
 
   // From the boxes to the line; an empty box is any time, an empty second is the first one.

@@ -8,6 +8,7 @@ import { settledEnvironment } from "./environment-wait.js";
 import { offer } from "./lost-text.js";
 import "./package-table.js";
 import { ProblemList } from "./problem-list.js";
+import { showTicked } from "./ticked.js";
 
 const WAITING = {
   offline: "Not saved, trying again",
@@ -38,13 +39,14 @@ class ScriptEditor extends HTMLElement {
     this.saver = new DraftSaver({
       url: `${api}/draft`,
       scriptUrl: api,
-      key: `tempo.draft.${slug}`,
+      slug,
       revision: Number(revision),
       read: () => this.text,
       csrf: () => this.csrf,
       on: {
         saving: () => this.say("Saving…"),
-        saved: (answer) => answer && this.showSaved(answer),
+        saved: (answer) => this.showSaved(answer),
+        same: () => this.showSame(),
         waiting: (why) => this.showWaiting(why),
         conflict: (theirs) => this.showConflict(theirs),
         refused: (error) => this.showRefusal(error),
@@ -66,7 +68,8 @@ class ScriptEditor extends HTMLElement {
     window.addEventListener("pagehide", () => this.saver.leave());
     window.addEventListener("online", () => this.saver.save());
     window.addEventListener("focus", () => this.saver.failures && this.saver.save());
-    window.addEventListener("beforeunload", (event) => this.saver.isDirty && this.saver.failures && event.preventDefault());
+    window.addEventListener("beforeunload", (event) => this.saver.isAtRisk && event.preventDefault());
+    window.addEventListener("pageshow", ({ persisted }) => persisted && !this.saver.isDirty && location.reload()); // the text may be another by now
     this.querySelector("#discard").addEventListener("submit", ({ target }) => this.discarding(target));
   }
 
@@ -93,8 +96,7 @@ class ScriptEditor extends HTMLElement {
   // --- acts -----------------------------------------------------------------------------------------------------------
   changed(kind) {
     if (kind === "change") return this.saver.leave(); // a field was left
-    if (!this.saver.isDirty) return;
-    if (!this.saver.failures && !this.saver.theirs) this.say("Changed");
+    if (!this.saver.failures && !this.saver.theirs && this.saver.isDirty) this.say("Changed");
     this.saver.changed();
   }
 
@@ -106,7 +108,7 @@ class ScriptEditor extends HTMLElement {
 
   keyPressed(event) {
     if (!(event.ctrlKey || event.metaKey) || event.altKey || this.querySelector("dialog[open]")) return;
-    const act = { s: () => this.saveVersion(), Enter: () => this.run() }[event.key];
+    const act = { s: () => this.saveVersion(), Enter: () => this.run() }[isKeyS(event) ? "s" : event.key];
     if (!act || event.shiftKey) return;
     event.preventDefault();
     event.stopPropagation();
@@ -114,7 +116,7 @@ class ScriptEditor extends HTMLElement {
   }
 
   discarding(form) {
-    this.saver.stop();
+    this.saver.discard();
     form.elements.based_on.value = this.saver.revision; // of the text that was seen here, not that of the page's beginning
   }
 
@@ -127,6 +129,7 @@ class ScriptEditor extends HTMLElement {
 
   async run() {
     if (this.isStarting) return; // a second press must not make a second run
+    if (this.drawer.isBusy) return this.drawer.remind();
     this.isStarting = true;
     try {
       this.clearErrors();
@@ -171,7 +174,9 @@ class ScriptEditor extends HTMLElement {
 
   async show(run) {
     await this.drawer.open(run, () => this.csrf);
-    if (matchMedia("(min-width: 62.01rem)").matches) this.form.parentElement.scrollIntoView(); // text and output both in view
+    const isWide = matchMedia("(min-width: 62.01rem)").matches; // then text and output are both in view
+    if (isWide) this.form.parentElement.scrollIntoView();
+    else this.drawer.scrollIntoView({ block: "end" });
   }
 
   goTo({ field, line, column }) {
@@ -200,11 +205,15 @@ class ScriptEditor extends HTMLElement {
       this.askForProblems();
     } else {
       this.isDraft = answer.is_draft;
-      const at = new Date(answer.saved_at ?? Date.now()).toLocaleTimeString("en-GB");
-      this.say(answer.is_draft ? `Saved ${at}` : `Same as v${this.version}`);
+      this.say(answer.is_draft ? `Saved ${clock(answer.saved_at, this.dataset.zone)}` : `Same as v${this.version}`);
     }
     this.showVersion();
     if (answer.problems) this.showProblems(answer.problems);
+  }
+
+  showSame() {
+    this.querySelector("[data-logged-out]").hidden = true;
+    this.say(this.isDraft ? "Saved" : `Same as v${this.version}`);
   }
 
   showVersion() {
@@ -236,7 +245,7 @@ class ScriptEditor extends HTMLElement {
 
   showConflict(theirs) {
     this.say("Not saved: somebody else saved first", true);
-    this.conflict.show(theirs, () => this.text);
+    this.conflict.show(theirs, { read: () => this.text, zone: this.dataset.zone });
     this.conflict.scrollIntoView({ block: "nearest" });
   }
 
@@ -247,6 +256,7 @@ class ScriptEditor extends HTMLElement {
       this.text = theirs;
       this.saver.tookTheirs();
       this.isDraft = theirs.is_draft ?? true;
+      this.version = theirs.version ?? this.version;
       this.say("Their text is here now");
       this.showVersion();
     }
@@ -260,7 +270,7 @@ class ScriptEditor extends HTMLElement {
     for (const [field, sentence] of Object.entries(fields ?? {})) {
       const place = this.querySelector(`[data-error="${CSS.escape(field)}"]`);
       if (!place) continue;
-      place.textContent = [sentence, hint].filter(Boolean).join("\n");
+      showTicked(place, [sentence, hint].filter(Boolean).join("\n"));
       isShown = true;
     }
     if (!isShown) this.alert([message, hint].filter(Boolean).join("\n"));
@@ -268,7 +278,7 @@ class ScriptEditor extends HTMLElement {
 
   alert(sentence) {
     const place = this.querySelector("[data-alert]");
-    place.textContent = sentence;
+    showTicked(place, sentence);
     place.hidden = false;
     place.scrollIntoView({ block: "nearest" });
   }
@@ -280,14 +290,15 @@ class ScriptEditor extends HTMLElement {
 
   // --- text that an earlier visit could not save ------------------------------------------------------------------------
   offerLostText() {
-    const copy = this.saver.lost();
-    if (!copy) return;
-    const restore = () => {
+    const forget = ({ name }) => this.saver.copies.forget(name);
+    const restore = (copy) => {
       this.text = copy.text;
+      this.saver.copy(); // under this tab's name: only then may the other one go
+      forget(copy);
       this.saver.changed();
       this.code.focus();
     };
-    offer(this.querySelector("[data-lost]"), copy, { restore, forget: () => this.saver.forget() });
+    offer(this.querySelector("[data-lost]"), this.saver.lost(), { restore, forget });
   }
 
   // --- the building of the environment ----------------------------------------------------------------------------------
@@ -298,6 +309,15 @@ class ScriptEditor extends HTMLElement {
     const view = run && (await consoleOf(run).catch((error) => console.warn("the build's output is not shown here:", error)));
     if (run === this.shownBuild) this.querySelector("[data-build-log]").replaceChildren(...(view ? [view] : []));
   }
+}
+
+function isKeyS({ key, code }) {
+  return key.toLowerCase() === "s" || (code === "KeyS" && !/^[a-z]$/i.test(key)); // Caps Lock; a keyboard without Latin letters
+}
+
+/** The time of a moment, now by default, by the server's clock and with its zone, as the rest of the page writes it. */
+function clock(moment, timeZone) {
+  return new Date(moment ?? Date.now()).toLocaleTimeString("en-GB", { timeZone, timeZoneName: "short" });
 }
 
 customElements.define("script-editor", ScriptEditor);

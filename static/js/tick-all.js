@@ -5,6 +5,9 @@ function say(form) {
   const ticked = boxes.filter((box) => box.checked).length;
   const all = form.querySelector("[data-tick-all] input");
   form.querySelector("[data-tick-all]").hidden = false;
+  const bulk = form.querySelector("[data-bulk]");
+  bulk.hidden = boxes.length === 0;
+  bulk.classList.toggle("has-none", ticked === 0);
   all.checked = ticked > 0 && ticked === boxes.length;
   all.indeterminate = ticked > 0 && ticked < boxes.length;
   const words = boxes.length === 1 ? "1 script" : `${boxes.length} scripts`;

@@ -1,12 +1,13 @@
 """Moments and spans as people read them."""
 
 import contextlib
+import re
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django import template
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from runs_app.models import Run
@@ -61,6 +62,18 @@ def away(value: datetime | None, now: datetime) -> str:
 def until(value: datetime | None, now: datetime) -> int:
     """How many seconds a moment is away, 0 when it has passed or there is none; for a countdown."""
     return max(0, round((value - now).total_seconds())) if value else 0
+
+
+@register.filter
+def ticked(value: object) -> SafeString:
+    """A sentence whose `words in backticks` are shown as code; text that is HTML already stays as it is."""
+    text = str(value)
+    if isinstance(text, SafeString):
+        return text
+    parts = re.split(r"`([^`\n]+)`", text)
+    return format_html_join(
+        "", "{}", ((format_html("<code>{}</code>", part) if at % 2 else part,) for at, part in enumerate(parts))
+    )
 
 
 @register.filter

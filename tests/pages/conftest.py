@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, StorageState
 
 from tests.pages.browser import browser_of, kept_browser, log_in
 from tests.service import Service
@@ -24,15 +24,23 @@ def service(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield running
 
 
+@pytest.fixture(scope="module")
+def session(service: Service, chromium: None) -> StorageState:
+    """The cookies of `ann`, logged in once for a module: more than ten log-ins a minute are refused."""
+    with browser_of() as page:
+        log_in(page, service.url)
+        return page.context.storage_state()
+
+
 @pytest.fixture
-def screen(service: Service, chromium: None) -> Iterator[Page]:
+def screen(service: Service, session: StorageState) -> Iterator[Page]:
     """A browser's page, logged in to a running Tempo; any error on its console fails the test."""
     troubles: list[str] = []
-    with browser_of(viewport={"width": 1280, "height": 720}) as page:
+    with browser_of(viewport={"width": 1280, "height": 720}, storage_state=session) as page:
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.on(
             "console", lambda message: troubles.append(message.text) if "Content Security" in message.text else None
         )
-        log_in(page, service.url)
+        page.goto(service.url)
         yield page
     assert troubles == []

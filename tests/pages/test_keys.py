@@ -72,6 +72,7 @@ def test_what_is_typed_into_a_field_is_text_and_the_keys_can_be_turned_off(servi
     expect(keys).to_contain_text("New script")
     keys.get_by_label("Keys without Ctrl do something").uncheck()
     screen.keyboard.press("Escape")
+    expect(keys).to_be_hidden()
     press(screen, "n")
     screen.keyboard.press("Control+k")  # is a key with Ctrl
     expect(screen.get_by_role("dialog")).to_have_count(1)

@@ -49,6 +49,25 @@ def test_ticks_and_focus_outlive_a_refresh_and_several_scripts_are_done_at_once(
     assert not service.get(f"/scripts/{slugs[0]}")["enabled"]
 
 
+def test_what_is_typed_into_the_folder_field_outlives_a_refresh(service: Service, screen: Page) -> None:
+    slugs = [service.make_script(name, "print('hello')\n", folder="Typing") for name in ("Here", "There")]
+    screen.goto(f"{service.url}/scripts/?folder=Typing")
+    screen.get_by_label("Here", exact=True).check()
+    field = screen.get_by_label("Folder to move them to")
+    field.focus()
+    screen.keyboard.type("Old ")
+    run = service.run(slugs[1])["id"]
+    expect(screen.locator(f"a[href='/runs/{run}/']")).to_contain_text("succeeded", timeout=LIMIT_MS)
+    expect(field).to_be_focused()
+    screen.keyboard.type("reports")
+    expect(field).to_have_value("Old reports")
+    screen.keyboard.press("Enter")  # presses none of the buttons
+    screen.get_by_role("button", name="Move").click()
+    expect(screen.get_by_text("Moved 1 script.")).to_be_visible()
+    assert service.get(f"/scripts/{slugs[0]}")["folder"] == "Old reports"
+    assert len(service.get(f"/runs?script={slugs[0]}")["items"]) == 0
+
+
 def test_without_javascript_the_lists_filter_and_act(service: Service) -> None:
     service.run(service.make_script("Alone", "print('hello')\n", folder="Ops"))
     with browser_of(java_script_enabled=False) as page:

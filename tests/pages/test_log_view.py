@@ -112,6 +112,73 @@ def test_search_leads_from_match_to_match_by_keys(service: Service, screen: Page
     expect(screen.locator("mark")).to_have_count(0)
 
 
+def test_search_goes_on_where_the_reader_is_however_many_matches_there_are(service: Service, screen: Page) -> None:
+    run = finished_run(service, lambda n: f"line {n}", 40_000)
+    screen.goto(f"{service.url}/runs/{run}/#L39995")
+    in_view(screen, 39_995)
+    first = int(screen.evaluate("document.querySelector('log-view').rows.firstInView()"))
+    screen.fill("[data-find]", "line")
+    current = screen.locator(".row.is-current")
+    expect(current).to_have_attribute("data-n", str(first))
+    expect(screen.locator("[data-found]")).to_contain_text("+ matches")
+    screen.locator("[data-console]").focus()
+    screen.keyboard.press("N")
+    expect(current).to_have_attribute("data-n", str(first - 1))
+    for number in range(first, 40_001):
+        screen.keyboard.press("n")
+        expect(current).to_have_attribute("data-n", str(number))
+    screen.keyboard.press("n")
+    expect(current).to_have_attribute("data-n", "1")  # round
+    screen.keyboard.press("N")
+    expect(current).to_have_attribute("data-n", "40000")
+
+
+def test_the_next_match_of_a_live_log_is_a_later_one(service: Service, screen: Page) -> None:
+    code = "import itertools, time\nfor n in itertools.count():\n"
+    code += "  print('needle' if n % 7 == 0 else n)\n  time.sleep(0.005)\n"
+    run = service.post(f"/scripts/{service.make_script('Endless', code)}/runs")["id"]
+    screen.goto(f"{service.url}/runs/{run}/")
+    expect(screen.locator('.row[data-n="30"]')).to_be_visible()
+    screen.fill("[data-find]", "needle")
+    current, passed = screen.locator(".row.is-current"), [0]
+    for _ in range(8):
+        expect(current).not_to_have_attribute("data-n", str(passed[-1]))
+        passed.append(int(current.get_attribute("data-n") or 0))
+        beyond = f"document.querySelector('log-view').lines.total > {passed[-1] + 14}"
+        screen.wait_for_function(beyond)
+        screen.locator("[data-tool=next]").click()
+    assert passed == sorted(passed)
+    service.post(f"/runs/{run}/cancel")
+
+
+def test_what_is_copied_is_what_is_shown(service: Service, screen: Page) -> None:
+    run = finished_run(service, lambda n: ["\x1b[32mok\x1b[0m", "10%\r50%\r100%", "", "end"][n - 1], 4)
+    screen.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    screen.goto(f"{service.url}/runs/{run}/")
+    screen.get_by_role("button", name="Copy all").click()
+    expect(screen.locator("[data-copied]")).to_have_text("Copied")
+    assert screen.evaluate("navigator.clipboard.readText()") == "ok\n100%\n\nend\n"
+    screen.evaluate("getSelection().selectAllChildren(document.querySelector('.rows-body'))")
+    assert screen.evaluate("getSelection().toString().split('\\n').map((line) => line.trim())")[:4] == [
+        "ok",
+        "100%",
+        "",
+        "end",
+    ]
+
+
+def test_a_log_that_was_deleted_meanwhile_is_said_to_be_gone(service: Service, screen: Page) -> None:
+    run = finished_run(service, lambda n: f"line {n}", 20_000)
+    screen.goto(f"{service.url}/runs/{run}/")
+    in_view(screen, 20_000)
+    (log,) = (service.data / "runs").glob(f"*/{run}-*/output.log")
+    log.unlink()
+    screen.locator("[data-console]").focus()
+    screen.keyboard.press("Home")
+    expect(screen.locator("[data-state]")).to_have_text("Its output is not there any more.")
+    expect(screen.locator(".row")).to_have_count(0)
+
+
 def test_hostile_output_is_shown_as_text(service: Service, screen: Page) -> None:
     run = finished_run(service, lambda number: HOSTILE[number - 1], len(HOSTILE))
     screen.goto(f"{service.url}/runs/{run}/")

@@ -11,7 +11,7 @@ from tests import local_index
 from tests.pages.browser import LIMIT_MS, Look, browser_of, log_in
 from tests.service import Service
 
-SAVED = re.compile(r"^Saved \d\d:\d\d:\d\d$")
+SAVED = re.compile(r"^Saved \d\d:\d\d:\d\d UTC$")
 START = "print('one')\n"
 MOST_BYTES = 250 * 1024
 
@@ -66,11 +66,11 @@ def test_what_is_typed_is_saved_made_a_version_and_run_without_leaving_the_page(
     write(screen, "import os\nprint('two'\n")
     expect(saved).to_have_text(SAVED)
     problems = screen.locator("[data-problems] .problem")
-    expect(problems.filter(has_text="`os` imported but unused")).to_have_count(0)  # a syntax error hides the rest
+    expect(problems.filter(has_text="os imported but unused")).to_have_count(0)  # a syntax error hides the rest
     expect(problems.first).to_contain_text(re.compile("error, "))
     write(screen, "import os\nprint('two')\n")
     expect(problems).to_have_count(1)
-    expect(problems).to_contain_text("`os` imported but unused")
+    expect(problems).to_contain_text("os imported but unused")
     expect(screen.locator(".ace_gutter-cell.ace_warning")).to_have_text("1")
     assert (version(service, slug), service.get(f"/scripts/{slug}")["code"]) == (1, START)
 
@@ -184,6 +184,85 @@ def test_text_survives_a_lost_server_a_crash_and_a_log_out(service: Service, scr
     expect(screen.get_by_role("button", name="Bring it back")).to_be_visible()  # even that can be undone
 
 
+def test_what_one_comes_back_to_is_the_newest_text(service: Service, screen: Page) -> None:
+    slug = service.make_script("Back", START)
+    saved = open_script(screen, service, slug)
+    write(screen, "print('newer')\n")
+    expect(saved).to_have_text(SAVED)
+    screen.locator(".tabs").get_by_role("link", name="Schedule").click()
+    screen.wait_for_url("**/schedule/")
+    screen.go_back()
+    screen.wait_for_selector("code-editor.is-rich")
+    assert code(screen) == "print('newer')\n"
+    write(screen, "print('newest')\n")
+    expect(saved).to_have_text(SAVED)  # and no conflict with oneself
+
+
+def test_what_was_undone_is_no_change_and_a_second_start_waits_for_the_first(service: Service, screen: Page) -> None:
+    slug = service.make_script("Undone", "import time\nprint('begun', flush=True)\ntime.sleep(600)\n")
+    saved = open_script(screen, service, slug)
+    screen.locator(".ace_text-input").focus()
+    screen.keyboard.type("x")
+    expect(saved).to_have_text("Changed")
+    screen.keyboard.press("Backspace")
+    expect(saved).to_have_text("Same as v1")
+    drawer = screen.locator("console-drawer")
+    screen.keyboard.press("Control+Enter")
+    expect(drawer.locator(".row")).to_contain_text("begun")
+    screen.keyboard.press("Control+Enter")
+    expect(drawer).to_contain_text("It is still running: cancel it first.")
+    drawer.get_by_role("button", name="Cancel").focus()
+    screen.keyboard.press("Enter")
+    expect(drawer.get_by_role("button", name="Run again")).to_be_focused()
+    assert len(service.get(f"/runs?script={slug}")["items"]) == 1
+
+
+def test_text_that_only_one_tab_has_is_not_lost_by_another_one(service: Service, screen: Page) -> None:
+    slug = service.make_script("Precious", START)
+    lost = second_page(screen.context)
+    saved = open_script(lost, service, slug)
+    lost.evaluate("() => { window.fetch = () => Promise.reject(new TypeError('no network')) }")
+    write(lost, "print('precious')\n")
+    expect(saved).to_have_text("Not saved, trying again")
+    lost.close()
+    screen.evaluate(  # as if it had been left half a minute ago
+        "for (const [name, text] of Object.entries(localStorage)) if (name.startsWith('tempo.draft.'))"
+        ' localStorage.setItem(name, text.replace(/"at":\\d+/, `"at":${Date.now() - 30000}`))'
+    )
+    saved = open_script(screen, service, slug)
+    offer = screen.locator("[data-lost]")
+    expect(offer).to_contain_text("This browser keeps a text from")
+    write(screen, "print('going on')\n")
+    expect(saved).to_have_text(SAVED)
+    screen.reload()
+    screen.wait_for_selector("code-editor.is-rich")
+    expect(offer).to_be_visible()  # typing on has not thrown it away
+    screen.get_by_role("button", name="Bring it back").click()
+    assert code(screen) == "print('precious')\n"
+    expect(saved).to_have_text(SAVED)
+    screen.reload()
+    screen.wait_for_selector("code-editor.is-rich")
+    expect(offer).to_be_hidden()
+
+
+def test_tab_indents_again_for_who_has_come_back(service: Service, screen: Page) -> None:
+    slug = service.make_script("Tabs", START)
+    open_script(screen, service, slug)
+    screen.click(".ace_content")
+    screen.keyboard.press("Escape")
+    screen.keyboard.press("Tab")
+    screen.click(".ace_content")
+    screen.keyboard.press("Control+Home")
+    screen.keyboard.press("Tab")
+    expect(screen.locator(".ace_text-input")).to_be_focused()
+    assert code(screen) == f"    {START}"
+    screen.keyboard.press("Control+f")
+    expect(screen.locator(".ace_search")).to_be_visible()
+    screen.keyboard.press("Escape")
+    screen.keyboard.press("Tab")
+    assert code(screen).startswith("        ")
+
+
 def test_packages_are_rows_and_text_at_once_and_their_environment_is_watched(service: Service, screen: Page) -> None:
     slug = service.make_script("Packages", "import tempo_greeting\nprint(tempo_greeting.hello())\n")
     saved = open_script(screen, service, slug)
@@ -208,7 +287,7 @@ def test_packages_are_rows_and_text_at_once_and_their_environment_is_watched(ser
         "# why\ntempo-greeting>=1.0,<1.1\nTempo_Other [x] ; python_version > '3'  # later\n-r more.txt\n"
     )
     screen.keyboard.press("Control+s")
-    expect(screen.locator("[data-error=requirements]")).to_contain_text("line 4: `-r more.txt` is not allowed here")
+    expect(screen.locator("[data-error=requirements]")).to_contain_text("line 4: -r more.txt is not allowed here")
     text.fill("# why\ntempo-greeting>=1.0,<1.1\nTempo_Other\n")
     screen.get_by_role("button", name="Remove Tempo_Other").click()
     expect(text).to_have_value("# why\ntempo-greeting>=1.0,<1.1\n")
@@ -275,7 +354,7 @@ def test_without_javascript_the_same_form_saves_runs_and_tells_of_a_conflict(ser
         expect(page.locator(".messages")).to_contain_text("Saved as v")
         page.fill("#id_requirements", "-e .")
         page.get_by_role("button", name="Run", exact=True).click()
-        expect(page.locator("[data-error=requirements]")).to_contain_text("`-e .`")
+        expect(page.locator("[data-error=requirements]")).to_contain_text("-e .")
         page.fill("#id_requirements", "")
         page.get_by_role("button", name="Run", exact=True).click()
         expect(page).to_have_url(re.compile(r"/runs/\d+/$"))

@@ -89,7 +89,7 @@ def test_what_web_leaves_running_dies_with_it(tmp_path: Path) -> None:
         os.kill(web.parent, signal.SIGKILL)
 
         wait_for(lambda: is_gone(pid))
-        assert f"strays killed pids={pid}" in launcher.log()
+        wait_for(lambda: f"strays killed pids={pid}" in launcher.log())
 
 
 def test_term_ends_it_with_web(tmp_path: Path) -> None:

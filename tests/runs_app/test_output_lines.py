@@ -176,6 +176,18 @@ def test_search_stops_at_ten_thousand_and_says_so(tmp_path: Path) -> None:
     assert len(found.numbers) == output_lines.MOST_MATCHES and found.is_cut
 
 
+def test_a_search_begins_at_a_line_and_goes_either_way(tmp_path: Path) -> None:
+    data = b"".join(record("O", f"line {number} {'needle' if number % 10 == 0 else ''}") for number in range(1, 40_001))
+    index = Index(log(tmp_path, data))
+    assert index.search("needle", first=39_975).numbers == [39_980, 39_990, 40_000]
+    assert index.search("needle", first=50_000).numbers == []
+    assert index.search_back("needle", before=31).numbers == [10, 20, 30]
+    back = index.search_back("line", before=30_000)
+    assert (back.numbers[0], back.numbers[-1], back.is_cut) == (20_000, 29_999, True)
+    assert index.search_back("needle", before=1) == index.search_back("needle", before=5)
+    assert not index.search_back("needle", before=31).is_cut
+
+
 @pytest.mark.parametrize(
     "line", [b"a" + (b"\x1b]" + b"\x01" * 20) * 500 + b"c", b"a" * 60_000, b"\x1b[" * 30_000, b"\x1b[" + b"0" * 60_000]
 )

@@ -113,7 +113,7 @@ def test_the_change_form_shows_what_is_stored_and_the_machines_facts_as_text(des
 def test_selected_scripts_are_run_in_the_users_name(desk: Client) -> None:
     text = act(desk, "run_selected", make_script("One"), make_script("Two"))
     assert [(run.trigger, run.by) for run in Run.objects.all()] == [(Trigger.ADMIN, "root")] * 2
-    assert "2 started: `One`, `Two`" in text
+    assert "2 started: <code>One</code>, <code>Two</code>" in text
 
 
 def test_a_refused_start_is_a_message(desk: Client, settings: Any) -> None:
@@ -159,7 +159,7 @@ def test_text_that_someone_else_changed_is_not_lost_and_the_second_try_keeps_bot
     drafts.save(script, **theirs, based_on=script.revision, by=user, now=timezone.now())
     mine = SCRIPT | INLINES | {"code": "print('mine')"}
     page = desk.post(f"{SCRIPTS}{script.pk}/change/", mine | seen)
-    assert "changed by `ann`" in str(page.context["adminform"].form.errors["code"])
+    assert "changed by <code>ann</code>" in str(page.context["adminform"].form.errors["code"])
     assert page.context["adminform"].form["based_on"].value() == "" and "mine" in page.content.decode()
     desk.post(f"{SCRIPTS}{script.pk}/change/", mine | {"based_on": ""})
     said = list(Version.objects.filter(script=script).order_by("number").values_list("code", flat=True))

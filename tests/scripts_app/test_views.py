@@ -318,7 +318,7 @@ def test_a_failed_environment_is_explained_with_a_way_out(browser: Client) -> No
         state=Environment.State.FAILED, message="no version of `reqests` was found\nhint: did you mean `requests`?"
     )
     text = text_of(browser, "script-detail", script.slug)
-    assert "no version of `reqests` was found" in text and "Build again" in text
+    assert "no version of <code>reqests</code> was found" in text and "Build again" in text
     browser.post(reverse("script-rebuild", args=[script.slug]))
     assert rows.get().state == Environment.State.WANTED
 

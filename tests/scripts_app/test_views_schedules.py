@@ -319,7 +319,7 @@ def test_a_schedule_that_cannot_be_read_can_still_be_seen_switched_and_repaired(
     for name in ("schedule-edit", "schedule-delete"):
         assert browser.get(reverse(name, args=[schedule.script.slug, schedule.pk])).status_code == 200
     switch = reverse("schedule-switch", args=[schedule.script.slug, schedule.pk])
-    assert "1 fields" in browser.post(switch, {"enabled": "1"}, follow=True).content.decode()
+    assert "1 field" in browser.post(switch, {"enabled": "1"}, follow=True).content.decode()
     browser.post(edit_of(schedule), FORM)
     schedule.refresh_from_db()
     assert (schedule.cron, schedule.message) == ("30 2 * * *", "")

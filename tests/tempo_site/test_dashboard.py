@@ -95,7 +95,7 @@ def test_broken_environments_and_schedules_put_aside_need_attention(browser: Cli
     broken.update(state=Environment.State.FAILED, message="no version of `reqests` was found")
     Schedule.objects.filter(pk=schedule.pk).update(message="`Mars/Olympus` is no time zone")
     text = text_of(browser)
-    assert "no version of `reqests` was found" in text and "is no time zone" in text
+    assert "no version of <code>reqests</code> was found" in text and "is no time zone" in text
     for each in (script, Script.objects.get(slug="aside")):
         scripts.delete(each, now=timezone.now())
     assert "Needs attention" not in text_of(browser)

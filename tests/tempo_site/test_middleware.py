@@ -5,7 +5,7 @@ from django.conf import LazySettings
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 
-from tempo_site.middleware import POLICY, ContentSecurityPolicyMiddleware, HostMiddleware
+from tempo_site.middleware import POLICY, HostMiddleware, PageMiddleware
 
 
 def answer(request: HttpRequest) -> HttpResponse:
@@ -77,5 +77,5 @@ def test_the_policy_allows_no_inline_script_style_or_frame() -> None:
 
 def test_a_view_may_set_a_policy_of_its_own() -> None:
     own = HttpResponse(headers={"Content-Security-Policy": "sandbox"})
-    response = ContentSecurityPolicyMiddleware(lambda request: own)(RequestFactory().get("/"))
+    response = PageMiddleware(lambda request: own)(RequestFactory().get("/"))
     assert response.headers["Content-Security-Policy"] == "sandbox"
