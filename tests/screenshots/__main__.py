@@ -15,6 +15,7 @@ from tests.screenshots import pages
 from tests.service import PASSWORD, ROOT, Service, manage, prepared_data, wait_for
 
 FOLDER = ROOT / "screenshots"
+README_FOLDER = ROOT / "docs"
 CALM_MS = 5_000
 LOOKS_AT_ONCE = 3
 SCRIPTS, RUNS = 14, 300
@@ -41,7 +42,7 @@ class Camera:
         """Open a page, wait until it is quiet, and keep it from top to bottom."""
         try:
             answer = self._page.goto(self.url + path)
-            self._wait_for_calm()
+            self.wait_for_calm()
             self._page.screenshot(path=FOLDER / f"{name}-{self._look}.png", full_page=True, animations="disabled")
         except Error as error:
             self.troubles.append(f"{name}-{self._look}: {error.message.splitlines()[0]}")
@@ -49,7 +50,7 @@ class Camera:
         if answer is not None and answer.status >= 400 and name not in pages.MISSING_ON_PURPOSE:
             self.troubles.append(f"{name}-{self._look}: {path} answered {answer.status}")
 
-    def _wait_for_calm(self) -> None:
+    def wait_for_calm(self) -> None:
         """A page that polls is never calm; it is taken as it is."""
         try:
             self._page.wait_for_load_state("networkidle", timeout=CALM_MS)
@@ -148,13 +149,31 @@ def signed_in(wanted: Mapping[str, str]) -> Way:
     return way
 
 
+def take_for_readme(folder: Path) -> None:
+    """The pictures that the README shows: what a window shows of a page, not the whole of it."""
+    seed.fill(prepared_data(folder), scripts=SCRIPTS, runs=RUNS)
+    with Service(folder) as service:
+        facts = furnish(service)
+        with browser_of() as page:
+            log_in(page, service.url)
+            for name, path in pages.filled(pages.README, facts, "").items():
+                page.goto(service.url + path)
+                Camera(page, service.url, Look.LIGHT).wait_for_calm()
+                page.screenshot(path=README_FOLDER / f"{name}.png", animations="disabled")
+
+
 def main() -> int:
     """Take them; 1 when one could not be taken."""
     parser = argparse.ArgumentParser(prog="python -m tests.screenshots", description=__doc__)
     parser.add_argument("--only", default="", metavar="WORD", help="only pages whose name contains this")
-    only = parser.parse_args().only
+    parser.add_argument("--readme", action="store_true", help="only the pictures in the README, into docs/")
+    options = parser.parse_args()
+    only: str = options.only
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="tempo-screenshots-") as folder:
+        if options.readme:
+            take_for_readme(Path(folder) / "seeded")
+            return 0
         troubles = [*take_seeded(Path(folder) / "seeded", only), *take_first_start(Path(folder) / "first", only)]
     for trouble in troubles:
         print(f"NOT TAKEN {trouble}", file=sys.stderr)  # noqa: T201

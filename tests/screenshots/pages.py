@@ -63,6 +63,7 @@ SEEDED = {
     "admin-alarms": "/admin/django_q/schedule/",
     "password": "/password/",
 }
+README = {"dashboard": "/", "run": "/runs/{succeeded}/"}
 MISSING_ON_PURPOSE = {"not-found"}
 
 
