@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from tempo_site import auth, first_start, starter
 from tempo_site.lib import files, paths
+from tempo_site.lib.static_storage import HashedStaticFilesStorage
 
 Say = Callable[[str], None]
 
@@ -55,8 +56,10 @@ def collect_static(say: Say) -> None:
     with files.locked(stamp.with_name(".lock")):
         if _is_collected(stamp, digest):
             return
-        _remove_outdated()
-        call_command("collectstatic", verbosity=0, interactive=False)  # old ones stay: open pages may ask for them
+        before = _names_in_manifest()
+        _remove_changed()
+        call_command("collectstatic", verbosity=0, interactive=False)
+        _prune(kept=before | _names_in_manifest())  # open pages may still ask for those of the release before
         files.write_atomic(stamp, digest)
     say("Static files are collected.")
 
@@ -71,7 +74,22 @@ def _static_sources() -> Iterator[tuple[str, Path]]:
             yield name, Path(storage.path(name))
 
 
-def _remove_outdated() -> None:
+def _names_in_manifest() -> set[str]:
+    """Names below STATIC_ROOT of the files collected last, with a hash and without; none when nothing was."""
+    names: dict[str, str] = HashedStaticFilesStorage().load_manifest()[0]
+    return {*names, *names.values()}
+
+
+def _prune(kept: set[str]) -> None:
+    """Without it every release would leave its files behind for ever."""
+    own = {HashedStaticFilesStorage.manifest_name, ".stamp", ".lock"}
+    for path in settings.STATIC_ROOT.rglob("*"):
+        name = str(path.relative_to(settings.STATIC_ROOT))
+        if path.is_file() and name not in own and name not in kept and name.removesuffix(".gz") not in kept:
+            path.unlink()
+
+
+def _remove_changed() -> None:
     """Collecting goes by the times of files, and those of an unpacked release may be older than what is there."""
     for name, path in _static_sources():
         collected = settings.STATIC_ROOT / name

@@ -127,7 +127,7 @@ export class Rows {
   scrolled() {
     const { scrollTop: at, clientHeight: page } = this.scroller;
     if (Math.abs(at - this.seen) < 1) return;
-    if (page !== this.page) return this.soon(); // the browser moved it, as its height changed
+    if (page !== this.page || this.isResizing) return this.soon(); // the browser moved it, as its height changed
     const height = this.topOf(this.count);
     if (Math.abs(at - this.seen) > 1.5 * page) this.base = this.toBar(at, height, page, true) - at; // dragged, or a jump
     const isDownward = at > this.seen;
@@ -288,6 +288,13 @@ export class Rows {
     this.isEstimated &&= width === this.width;
     this.width = width;
     this.soon();
+  }
+
+  /** Full screen begins or ends: the browser may clamp the scroll place on the way, which is nobody's wish to leave the end. */
+  resizing(isResizing) {
+    this.isResizing = isResizing;
+    this.page = 0; // until the next draw
+    if (!isResizing) this.soon();
   }
 
   expand(event) {

@@ -63,6 +63,7 @@ class LogView extends HTMLElement {
     (this.isPage ? document : this).addEventListener("keydown", (event) => this.pressed(event), { signal });
     this.part("find").addEventListener("input", () => this.searchSoon(), { signal });
     this.part("find").addEventListener("keydown", (event) => this.pressedInFind(event), { signal });
+    document.addEventListener("fullscreenchange", () => this.rows.resizing(false), { signal });
     if (this.isPage) addEventListener("hashchange", () => this.goToAddress(), { signal });
   }
 
@@ -74,7 +75,8 @@ class LogView extends HTMLElement {
   timeOf(line) {
     if (!this.choices.times) return "";
     if (this.choices.times === "clock") return this.clock.format(line.t);
-    return `+${((line.t - (Number(this.dataset.began) || line.t)) / 1000).toFixed(3)}`;
+    const seconds = (line.t - (Number(this.dataset.began) || line.t)) / 1000;
+    return `${seconds < 0 ? "" : "+"}${seconds.toFixed(3)}`; // the clock may have been set back
   }
 
   moved() {
@@ -148,10 +150,16 @@ class LogView extends HTMLElement {
   }
 
   full() {
+    this.rows.resizing(true);
     if (document.fullscreenElement) document.exitFullscreen();
-    else if (this.requestFullscreen && !this.classList.contains("is-full")) this.requestFullscreen().catch(() => this.classList.add("is-full"));
-    else this.classList.toggle("is-full"); // phones that know it for films only
+    else if (this.requestFullscreen && !this.classList.contains("is-full")) this.requestFullscreen().catch(() => this.fill(true));
+    else this.fill(!this.classList.contains("is-full")); // phones that know it for films only
     this.console.focus({ preventScroll: true });
+  }
+
+  fill(isFull) {
+    this.classList.toggle("is-full", isFull);
+    this.rows.resizing(false);
   }
 
   async copy() {

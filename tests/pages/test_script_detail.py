@@ -259,6 +259,7 @@ def test_tab_indents_again_for_who_has_come_back(service: Service, screen: Page)
     screen.keyboard.press("Control+f")
     expect(screen.locator(".ace_search")).to_be_visible()
     screen.keyboard.press("Escape")
+    expect(screen.locator(".ace_search")).to_be_hidden()
     screen.keyboard.press("Tab")
     assert code(screen).startswith("        ")
 

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -201,9 +202,9 @@ def test_nobody_but_the_launcher_holds_the_lock_it_was_given(tmp_path: Path) -> 
 def test_a_run_holds_none_of_the_launchers_descriptors(tmp_path: Path) -> None:
     with LauncherHarness(tmp_path) as launcher:
         state = launcher.state_of(launcher.run("import time; time.sleep(60)"))
-        runner, web = (_open_files(pid) for pid in (state["runner_pid"], launcher.web.pid))
 
         wait_for(lambda: sorted(_open_files(state["script_pid"])) == ["0", "1", "2"])
+        runner, web = (_open_files(pid) for pid in (state["runner_pid"], launcher.web.pid))
         assert not {file for file in runner.values() if "socket" in file} & set(web.values())
 
 
@@ -225,5 +226,9 @@ def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _open_files(pid: int) -> dict[str, str]:
-    """What each of its descriptors stands for."""
-    return {entry.name: str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+    """What each of its descriptors stands for; one may be closed while they are read."""
+    files = {}
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            files[entry.name] = str(entry.readlink())
+    return files

@@ -35,6 +35,8 @@ def static_root(settings: LazySettings, tmp_path: Path) -> Path:
     settings.STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]
     settings.STATICFILES_DIRS = [source]
     settings.STATIC_ROOT = tmp_path / "collected"
+    hashed = {"BACKEND": "tempo_site.lib.static_storage.HashedStaticFilesStorage"}
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": hashed}
     return tmp_path / "collected"
 
 
@@ -85,6 +87,19 @@ def test_a_static_file_that_is_gone_stays_for_pages_that_are_open(
     (tmp_path / "source" / "old.js").unlink()
     preparation.collect_static(said.append)
     assert (static_root / "old.js").exists()
+
+
+def test_a_static_file_of_two_releases_ago_is_removed(static_root: Path, tmp_path: Path, said: list[str]) -> None:
+    page = tmp_path / "source" / "page.css"
+    hashed = []
+    for color in ("red", "green", "blue"):
+        page.write_text(f"b {{ color: {color} }}" + " " * 1000)
+        preparation.collect_static(said.append)
+        hashed.append({path.name for path in static_root.iterdir()})
+    first, second, third = hashed
+    assert first < second, "those of the release before stay"
+    assert len(first - third) == 2, "one hashed file and its .gz"
+    assert len(second & third) == len(second) - 2
 
 
 def test_development_needs_no_collected_files(static_root: Path, settings: LazySettings, said: list[str]) -> None:
