@@ -4,6 +4,7 @@ PORT ?= 8000
 PYTHON ?= python3
 WORKERS ?= auto
 BIN := .venv/bin
+CODE := tempo_site scripts_app runs_app notifications_app
 
 .PHONY: run dev test lint bench screenshots setup setup-dev format
 
@@ -14,6 +15,7 @@ dev: .venv/.ready-dev
 	@PYSCHED_DEBUG=true exec $(BIN)/python manage.py serve --host $(HOST) --port $(PORT) --reload
 
 test: .venv/.ready-dev
+	@$(BIN)/python -m compileall -q $(CODE) || true
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: .venv/.ready-dev
@@ -39,7 +41,7 @@ setup-dev: .venv/.ready-dev
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tempo needs Python 3.11 or newer. hint: make run PYTHON=python3.12")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
-	@$(BIN)/python -m compileall -q -j 0 .venv/lib tempo_site scripts_app runs_app notifications_app >/dev/null || true
+	@$(BIN)/python -m compileall -q -j 0 .venv/lib $(CODE) >/dev/null || true
 	@touch $@
 
 .venv/.ready-dev: requirements-dev.txt .venv/.ready
