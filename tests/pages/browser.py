@@ -49,9 +49,9 @@ _kept: list[Browser] = []
 
 @contextmanager
 def launched() -> Iterator[Browser]:
-    """Chromium with an empty profile."""
-    chromium = shutil.which("chromium")
-    assert chromium, "the tests of live pages need Debian's `chromium`"
+    """Chromium with an empty profile. Debian's build without windows opens a page in a quarter of the time."""
+    chromium = shutil.which("chromium-headless-shell") or shutil.which("chromium")
+    assert chromium, "the tests of live pages need Debian's `chromium-headless-shell` or `chromium`"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         try:
