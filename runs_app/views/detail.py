@@ -121,8 +121,10 @@ def _search(run: Run, text: str, *, first: int, before: int | None) -> HttpRespo
     if not text.strip() or len(text) > LONGEST_SEARCH or "\n" in text:
         sentence = f"`q` has to be a text of one line and at most {LONGEST_SEARCH} letters\n"
         return HttpResponse(sentence, status=400, content_type=TEXT)
-    back = output_lines.search_back(run, text, before=before) if before else None
-    found = back or output_lines.search(run, text, first=first)
+    if before:
+        found = output_lines.search_back(run, text, before=before)
+    else:
+        found = output_lines.search(run, text, first=first)
     return JsonResponse({"matches": found.numbers, "searched": found.searched, "cut": found.is_cut})
 
 
