@@ -6,7 +6,7 @@ from typing import Any
 from django.db import models
 
 from runs_app import states
-from runs_app.states import Kind, Reason, Status, Trigger
+from runs_app.states import Isolation, Kind, Reason, Status, Trigger
 from scripts_app.models import Environment, Schedule, Script, Version
 from tempo_site.lib import words
 
@@ -70,14 +70,20 @@ class Run(models.Model):
     announced_at = models.DateTimeField(null=True)
 
     timeout_s = models.PositiveIntegerField(default=0)
+    memory_mb = models.PositiveIntegerField(default=0, help_text="The limit it had; 0 = none.")
     folder = models.CharField(max_length=80, blank=True, help_text="Below runs/: <yyyy-mm>/<id>-<random>.")
     folded_at = models.DateTimeField(null=True)
     cpu_s = models.FloatField(null=True)
     peak_memory_mb = models.FloatField(null=True)
+    processes_max = models.PositiveIntegerField(default=0, help_text="The most it had at once.")
     output_bytes = models.PositiveBigIntegerField(default=0)
+    output_lines = models.PositiveBigIntegerField(default=0)
+    output_dropped = models.PositiveBigIntegerField(default=0, help_text="Bytes left out of the log.")
     log_bytes = models.PositiveBigIntegerField(default=0)
     leftovers_killed = models.PositiveIntegerField(default=0)
-    isolation = models.CharField(max_length=10, blank=True)
+    isolation = models.CharField(max_length=10, choices=Isolation, blank=True)
+    isolation_why = models.CharField(max_length=300, blank=True)
+    isolation_degraded = models.BooleanField(default=False)
 
     objects = RunQuerySet.as_manager()
 

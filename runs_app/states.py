@@ -25,6 +25,11 @@ class Reason(models.TextChoices):
     EXIT_CODE = "exit_code"
     SIGNAL = "signal"
     TIME = "time"
+    MEMORY = "memory"
+    MEMORY_SYSTEM = "memory_system", "The machine's memory"
+    CPU = "cpu", "CPU"
+    OUTPUT = "output"
+    PROCESSES = "processes"
     COULD_NOT_START = "could_not_start"
     ENVIRONMENT = "environment"
     USER = "user"
@@ -41,6 +46,15 @@ class Kind(models.TextChoices):
 
     SCRIPT = "script"
     BUILD = "build"
+
+
+class Isolation(models.TextChoices):
+    """How well a run was kept apart from Tempo and from other scripts; empty for builds and what never began."""
+
+    NONE = "", "-"
+    STRONG = "strong"
+    GOOD = "good"
+    BASIC = "basic"
 
 
 class Trigger(models.TextChoices):

@@ -96,6 +96,17 @@ class Script(models.Model):
     )
     cpu_s = models.PositiveIntegerField(default=0, help_text="CPU seconds; 0 = no limit.")
     processes = models.PositiveIntegerField(default=64, validators=[MinValueValidator(1)])
+    output_mb = models.PositiveIntegerField(
+        default=10, validators=[MinValueValidator(1), MaxValueValidator(1024 * 1024)], help_text="Megabytes kept."
+    )
+    file_mb = models.PositiveIntegerField(
+        default=2048, validators=[MaxValueValidator(1024 * 1024)], help_text="Megabytes a file; 0 = no limit."
+    )
+    nice = models.PositiveSmallIntegerField(default=5, validators=[MaxValueValidator(19)])
+    as_service_user = models.BooleanField(default=False, verbose_name="run as Tempo's own user")
+    uid = models.PositiveIntegerField(
+        null=True, unique=True, editable=False, help_text="The user its runs have for themselves; given once, for good."
+    )
     revision = models.PositiveIntegerField(
         default=0, editable=False, help_text="Counts every change of its text, draft or version."
     )
