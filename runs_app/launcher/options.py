@@ -1,8 +1,15 @@
 """The launcher's command line; read by hand, since argparse would double the start-up time."""
 
+import re
 from typing import NamedTuple
 
-USAGE = "usage: launcher --data DIR --host H --port P [--lock-fd N] [--grace S] -- WEB ARGV..."
+USAGE = (
+    "usage: launcher --data DIR --host H --port P [--lock-fd N] [--grace S] [--web-user UID:GID] "
+    "[--script-users FIRST-LAST] -- WEB ARGV..."
+)
+_MAX_ID = 2**32 - 2  # the last number means "leave as it is" to the kernel
+_LEAST_SCRIPT_USER = 1000  # below lie the users of the system
+_MOST_SCRIPT_USERS = 100_000
 
 
 class UsageError(Exception):
@@ -17,6 +24,8 @@ class Options(NamedTuple):
     port: int
     lock_fd: int | None  # an inherited descriptor whose flock guards the data folder; kept open, never handed on
     grace_s: float  # between TERM and KILL for scripts when Tempo shuts down
+    web_user: tuple[int, int] | None  # uid and gid that web is dropped to; None: it is what the launcher is
+    script_users: tuple[int, int]  # the first and the last uid that scripts may get
     web_argv: list[str]
 
 
@@ -33,6 +42,8 @@ def parse(arguments: list[str]) -> Options:
             port=int(_between(0, 65535, values.pop("--port"))),
             lock_fd=int(values.pop("--lock-fd")) if "--lock-fd" in values else None,
             grace_s=_between(0, 3600, values.pop("--grace", "5")),
+            web_user=_two(":", values.pop("--web-user")) if "--web-user" in values else None,
+            script_users=_script_users(values.pop("--script-users", "50000-59999")),
             web_argv=arguments[split + 1 :],
         )
     except KeyError as error:
@@ -43,7 +54,15 @@ def parse(arguments: list[str]) -> Options:
         raise UsageError(f"unknown option {next(iter(values))}")
     if not options.web_argv:
         raise UsageError("no command of web after `--`")
+    _refuse_shared_ids(options)
     return options
+
+
+def _refuse_shared_ids(options: Options) -> None:
+    """No script may get web's user or group."""
+    first, last = options.script_users
+    if shared := [number for number in options.web_user or () if first <= number <= last]:
+        raise UsageError(f"{shared[0]}, of web, is among the users of scripts {first}-{last}")
 
 
 def _pairs(arguments: list[str]) -> dict[str, str]:
@@ -57,3 +76,20 @@ def _between(least: float, most: float, text: str) -> float:
     if not least <= number <= most:
         raise ValueError(f"{text} is not between {least} and {most}")
     return number
+
+
+def _two(mark: str, text: str) -> tuple[int, int]:
+    """Two user or group ids with a mark between them."""
+    found = re.fullmatch(rf"([0-9]{{1,10}}){mark}([0-9]{{1,10}})", text)
+    if found is None or max(ids := (int(found[1]), int(found[2]))) > _MAX_ID:
+        raise ValueError(f"{text} is not two ids with a `{mark}` between them")
+    return ids
+
+
+def _script_users(text: str) -> tuple[int, int]:
+    first, last = _two("-", text)
+    if not _LEAST_SCRIPT_USER <= first <= last < first + _MOST_SCRIPT_USERS:
+        raise ValueError(
+            f"{text} is no range of users for scripts: {_LEAST_SCRIPT_USER} or more, at most {_MOST_SCRIPT_USERS} of them"
+        )
+    return first, last

@@ -16,6 +16,7 @@ from runs_app.launcher import options, procs, server
 from tests.runs_app.launcher_harness import LIMIT_S, MAIN, LauncherHarness, is_gone, wait_for
 
 STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); print('on', flush=True); time.sleep(60)"
+LEAST = ["--data", "x", "--host", "h", "--port", "1"]
 
 
 def test_web_gets_a_listening_socket_that_does_not_block(tmp_path: Path) -> None:
@@ -169,6 +170,14 @@ def test_it_listens_on_ipv6() -> None:
     listener.close()
 
 
+def test_it_reads_the_user_of_web_and_those_of_scripts() -> None:
+    plain = options.parse([*LEAST, "--", "web"])
+    told = options.parse([*LEAST, "--web-user", "1000:100", "--script-users", "70000-70009", "--", "web"])
+
+    assert (plain.web_user, plain.script_users) == (None, (50000, 59999))
+    assert (told.web_user, told.script_users) == ((1000, 100), (70000, 70009))
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -179,6 +188,12 @@ def test_it_listens_on_ipv6() -> None:
         (["--data", "x", "--host", "h", "--port", "65536", "--", "web"], "not between"),
         (["--data", "x", "--host", "h", "--port", "1", "--color", "red", "--", "web"], "unknown option --color"),
         (["--data", "x", "--host", "--", "web"], "--host has no value"),
+        ([*LEAST, "--web-user", "1000", "--", "web"], "1000 is not two ids"),
+        ([*LEAST, "--web-user", "4294967295:1", "--", "web"], "4294967295:1 is not two ids"),
+        ([*LEAST, "--web-user", "-1:1", "--", "web"], "-1:1 is not two ids"),
+        ([*LEAST, "--script-users", "0-10", "--", "web"], "0-10 is no range of users"),
+        ([*LEAST, "--script-users", "60000-50000", "--", "web"], "60000-50000 is no range of users"),
+        ([*LEAST, "--web-user", "50001:1", "--", "web"], "50001, of web, is among the users of scripts"),
     ],
 )
 def test_it_refuses_a_wrong_command_line(arguments: list[str], sentence: str) -> None:
