@@ -89,7 +89,6 @@ def _two(mark: str, text: str) -> tuple[int, int]:
 def _script_users(text: str) -> tuple[int, int]:
     first, last = _two("-", text)
     if not _LEAST_SCRIPT_USER <= first <= last < first + _MOST_SCRIPT_USERS:
-        raise ValueError(
-            f"{text} is no range of users for scripts: {_LEAST_SCRIPT_USER} or more, at most {_MOST_SCRIPT_USERS} of them"
-        )
+        bounds = f"{_LEAST_SCRIPT_USER} or more, at most {_MOST_SCRIPT_USERS} of them"
+        raise ValueError(f"{text} is no range of users for scripts: {bounds}")
     return first, last
