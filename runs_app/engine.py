@@ -24,7 +24,7 @@ from django_q.pusher import pusher
 from django_q.scheduler import scheduler as q2_scheduler
 from django_q.worker import worker
 
-from runs_app import bells, control, history, housekeeping, recovery, scheduler
+from runs_app import bells, control, disk_space, history, housekeeping, recovery, scheduler
 from scripts_app import schedules, versions
 from scripts_app.models import Environment
 from tempo_site.lib import paths, queue_wake
@@ -75,6 +75,7 @@ class Engine:
         self._seen: dict[str, float] = {}
         self._facts: dict[str, Any] = {}
         self._facts_at = 0.0
+        self.cpu_percent: float | None = None  # of the machine, all cores together; None before the first look
 
     # --- life ------------------------------------------------------------------------------------------------------
     def start(self) -> None:
@@ -127,6 +128,11 @@ class Engine:
             "launcher": self._facts.get("launcher", "not asked yet"),
             "disk": self._facts.get("disk", "not looked at yet"),
         }
+
+    def isolation(self) -> dict[str, Any]:
+        """What the launcher can give to scripts, as it says: `{"grade", "why", ...}`; empty while that is not known."""
+        found = self._facts.get("isolation")
+        return found if isinstance(found, dict) else {}
 
     def _sight_of(self, name: str) -> str:
         if name not in self._seen:
@@ -206,7 +212,8 @@ class Engine:
     def _sweep(self, now: datetime) -> bool:
         """Look at what no bell was rung for: a few short queries. Returns whether anything is going on."""
         if time.monotonic() >= self._facts_at:
-            self._facts = {"database": database_fact(), "launcher": launcher_fact(), "disk": disk_fact()}
+            self._facts = {"database": database_fact(), "disk": disk_fact(), **launcher_facts()}
+            self.cpu_percent = psutil.cpu_percent(interval=None)  # since the last look: the first one says 0
             self._facts_at = time.monotonic() + FACTS_S
         is_busy = recovery.sweep(now=now)
         recovery.follow_up(now=now)
@@ -280,18 +287,16 @@ def database_fact() -> str:
     return "ok"
 
 
-def launcher_fact() -> str:
-    """Whether the launcher answers."""
+def launcher_facts() -> dict[str, Any]:
+    """Whether the launcher answers, and which isolation it can give to scripts."""
     try:
-        control.launcher.ping()
+        answer = control.launcher.ping()
     except control.LauncherError as error:
-        return str(error)
-    return "ok"
+        return {"launcher": str(error)}
+    return {"launcher": "ok", "isolation": answer.get("isolation")}
 
 
 def disk_fact() -> str:
     """Whether the disk of the data folder is above its floor."""
-    free_mb = psutil.disk_usage(str(paths.data())).free // 2**20
-    if free_mb < settings.MIN_FREE_MB:
-        return f"{free_mb} MB free, the floor is {settings.MIN_FREE_MB} MB: no new run starts"
-    return "ok"
+    space = disk_space.look()
+    return str(space) if space.is_low else "ok"

@@ -11,10 +11,10 @@ from typing import Any
 
 from django.conf import settings
 
-from runs_app import control, ending
+from runs_app import control, disk_space, ending
 from runs_app.models import Run
 from runs_app.states import Reason, Status
-from scripts_app import environments
+from scripts_app import environments, limits, script_users
 from scripts_app.models import Environment
 from tempo_site.lib import files, paths
 
@@ -24,6 +24,8 @@ PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 PASSED_ON = ("TZ", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR", *PROXIES, *(name.lower() for name in PROXIES))
 CLAIMED_BY_CANCEL = b"cancelled\n"
 REFUSED_FOR_LONG_S = 60.0
+BUILD_MEMORY_MB, BUILD_PROCESSES = 4096, 256
+MB = 2**20
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -97,7 +99,8 @@ def _end_if_refused_for_long(run: Run, refusal: str, now: datetime) -> None:
 def prepare_folder(run: Run) -> None:
     """Make `runs/<yyyy-mm>/<id>-<random>/` with code, `tmp/` and, last, the spec. May be repeated."""
     folder = paths.run_folder(run.folder)
-    (folder / "tmp").mkdir(mode=0o700, parents=True, exist_ok=True)
+    paths.make_passable(folder)
+    paths.make_closed(folder / "tmp")
     spec = _build_spec(run, folder) if run.is_build else _script_spec(run, folder)
     files.write_atomic(folder / "spec.json", json.dumps(spec), mode=0o600, durable=False)
 
@@ -108,10 +111,13 @@ def _script_spec(run: Run, folder: Path) -> dict[str, Any]:
         raise EnvironmentGone("Its environment is not there any more.\nhint: save the script to have it built again")
     files.write_atomic(folder / "main.py", run.version.code, mode=0o600, durable=False)
     working = paths.script_files(run.script.slug)
-    working.mkdir(mode=0o700, parents=True, exist_ok=True)
+    paths.make_passable(working.parent)
+    paths.make_closed(working)
     python = environments.python_of(run.environment)
     return {
         **_spec(run),
+        "limits": script_limits(run),
+        "isolation": isolation(run, python=python, working=working, temporary=folder / "tmp"),
         "argv": [str(python), str(folder / "main.py")],
         "cwd": str(working),
         "env": script_environment(run, python=python, working=working, temporary=folder / "tmp"),
@@ -129,11 +135,65 @@ def _build_spec(run: Run, folder: Path) -> dict[str, Any]:
     environments.begin(run.environment, config_path=config)
     argv = environments.driver_argv(config)
     env = {**environments.driver_env(), "TMPDIR": str(folder / "tmp"), "TEMPO_RUN_ID": str(run.pk)}
-    return {**_spec(run), "argv": argv, "cwd": str(folder / "tmp"), "env": env}
+    return {
+        **_spec(run),
+        "limits": build_limits(),
+        "isolation": None,
+        "argv": argv,
+        "cwd": str(folder / "tmp"),
+        "env": env,
+    }
 
 
 def _spec(run: Run) -> dict[str, Any]:
     return {"v": 1, "run_id": run.pk, "kind": run.kind, "timeout_s": run.timeout_s, "grace_s": settings.GRACE_S}
+
+
+def script_limits(run: Run) -> dict[str, int]:
+    """What a run of a script may use; time has its own field. The memory limit is the one it was queued with."""
+    assert run.script
+    own = limits.of(run.script)
+    return {
+        "memory_mb": run.memory_mb,
+        "cpu_s": own["cpu_s"],
+        "processes": own["processes"],
+        "output_bytes": own["output_mb"] * MB,
+        "output_kill_bytes": max(settings.OUTPUT_KILL_MB, own["output_mb"]) * MB if settings.OUTPUT_KILL_MB else 0,
+        "file_mb": own["file_mb"],
+        "open_files": settings.OPEN_FILES,
+        "nice": own["nice"],
+        "min_free_mb": disk_space.hard_floor_mb(),
+    }
+
+
+def build_limits() -> dict[str, int]:
+    """What a build may use: room for large wheels and for uv's threads, and an end for one that runs wild."""
+    return {
+        "memory_mb": BUILD_MEMORY_MB,
+        "cpu_s": 0,
+        "processes": BUILD_PROCESSES,
+        "output_bytes": settings.DEFAULT_OUTPUT_MB * MB,
+        "output_kill_bytes": settings.OUTPUT_KILL_MB * MB,
+        "file_mb": 0,
+        "open_files": 0,
+        "nice": settings.DEFAULT_NICE,
+        "min_free_mb": disk_space.hard_floor_mb(),
+    }
+
+
+def isolation(run: Run, *, python: Path, working: Path, temporary: Path) -> dict[str, Any]:
+    """Who a run is, and what it may read and write beside the system's folders and its own code."""
+    assert run.script
+    uid, why = script_users.assign(run.script)
+    prefix = python.resolve().parent.parent
+    return {
+        "uid": uid,
+        "uid_why": why,
+        "read": [str(prefix), str(python.parent.parent), *settings.EXTRA_READ_PATHS],
+        "write": [str(working), str(temporary), *settings.EXTRA_WRITE_PATHS],
+        "closed": [str(paths.data()), str(settings.BASE_DIR)],
+        "require": settings.REQUIRE_ISOLATION,
+    }
 
 
 def script_environment(run: Run, *, python: Path, working: Path, temporary: Path) -> dict[str, str]:
@@ -149,6 +209,7 @@ def script_environment(run: Run, *, python: Path, working: Path, temporary: Path
         "TMPDIR": str(temporary),
         "LANG": os.environ.get("LANG", "C.UTF-8"),
         "PYTHONUNBUFFERED": "1",
+        "PYTHONFAULTHANDLER": "1",
         "PYTHONIOENCODING": "utf-8:backslashreplace",
         "TEMPO_RUN_ID": str(run.pk),
         "TEMPO_SCRIPT": run.script.slug,
@@ -186,7 +247,7 @@ def enforce_cancel(run: Run, *, now: datetime) -> None:
 def take_claim(run: Run) -> bool:
     """Take the claim in the runner's place, so that it can never begin; False when a runner has it."""
     folder = paths.run_folder(run.folder)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # hand_over may be about to: then it finds the claim taken
+    paths.make_passable(folder)  # hand_over may be about to: then it finds the claim taken
     beside = folder / f".claim.{secrets.token_hex(4)}"
     beside.write_bytes(CLAIMED_BY_CANCEL)
     try:

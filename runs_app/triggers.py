@@ -4,7 +4,6 @@ import logging
 from datetime import datetime
 from typing import Any
 
-import psutil
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
@@ -12,12 +11,12 @@ from django_q.brokers import get_broker
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
-from runs_app import live
+from runs_app import disk_space, live
 from runs_app.models import Run
 from runs_app.states import Kind, Reason, Status, Trigger
-from scripts_app import environments
+from scripts_app import environments, limits
 from scripts_app.models import Environment, Schedule, Script
-from tempo_site.lib import paths, queue_wake
+from tempo_site.lib import queue_wake
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +64,8 @@ def start(
             missed_count=missed_count,
             missed_since=missed_since,
             params=params or {},
-            timeout_s=script.timeout_s,
+            timeout_s=limits.of(script)["timeout_s"],
+            memory_mb=limits.of(script)["memory_mb"],
             reason=Reason.ENVIRONMENT if is_waiting else "",
             created_at=now,
         )
@@ -130,10 +130,7 @@ def enqueue_admission() -> None:
 
 def check_free_space() -> None:
     """Raise Refused when the data folder's disk is nearly full: new runs stop first, running ones last."""
-    free_mb = psutil.disk_usage(str(paths.data())).free // 2**20
-    if free_mb < settings.MIN_FREE_MB:
-        raise Refused(
-            f"Only {free_mb} MB are free on the disk of the data folder, the floor is {settings.MIN_FREE_MB} MB.\n"
-            "hint: free some space, or lower PYSCHED_MIN_FREE_MB",
-            Reason.DISK,
-        )
+    space = disk_space.look()
+    if space.is_low:
+        sentence = f"No new run starts: {space}.\nhint: free some space, or lower PYSCHED_MIN_FREE_MB"
+        raise Refused(f"{sentence} and PYSCHED_MIN_FREE_PERCENT", Reason.DISK)

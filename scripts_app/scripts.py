@@ -4,18 +4,19 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from scripts_app import drafts, schedules, validation, versions
+from scripts_app import drafts, limits, schedules, validation, versions
+from scripts_app.limits import LIMITS
 from scripts_app.models import Draft, Folder, Script
 from scripts_app.validation import ScriptError as ScriptError  # doors catch `scripts.ScriptError`
 from tempo_site.lib import words
 
-LIMITS = ("timeout_s", "memory_mb", "cpu_s", "processes")
-CHANGEABLE = frozenset({"name", "folder", "description", "tags", "enabled", *versions.FIELDS, *LIMITS})
+CHANGEABLE = frozenset(
+    {"name", "folder", "description", "tags", "enabled", "as_service_user", *versions.FIELDS, *LIMITS}
+)
 
 
 def create(
@@ -29,17 +30,18 @@ def create(
     python_version: str = "",
     description: str = "",
     tags: Sequence[str] = (),
-    **limits: int,
+    as_service_user: bool = False,
+    **chosen: int,
 ) -> Script:
     """Create a script with its first version and ask for its environment.
 
-    `limits`: timeout_s, memory_mb, cpu_s, processes. The slug is the safe form of the name and never changes.
-    Raises ScriptError for what cannot be saved.
+    `chosen`: those of limits.LIMITS that are not to be the server's defaults. The slug is the safe form of the name
+    and never changes. Raises ScriptError for what cannot be saved.
     """
-    _refuse_unknown(limits.keys() - set(LIMITS))
+    _refuse_unknown(chosen.keys() - LIMITS.keys())
     content = versions.check(code=code, requirements=requirements, python_version=python_version)
-    chosen = {"timeout_s": settings.DEFAULT_TIMEOUT_S, "memory_mb": settings.DEFAULT_MEMORY_MB} | limits
-    values: dict[str, Any] = {"name": name, "folder": folder, "description": description, "tags": tags, **chosen}
+    about = {"name": name, "folder": folder, "description": description, "tags": tags}
+    values = {**about, "as_service_user": as_service_user, **limits.defaults(), **chosen}
     with transaction.atomic():
         script = Script()
         _assign(script, values)
@@ -51,9 +53,9 @@ def create(
 def update(script: Script, *, by: User | None, now: datetime, based_on: int | None = None, **changes: object) -> Script:
     """Change a script; other code, requirements or Python version make a new Version. Unnamed fields stay as stored.
 
-    Names: name folder description tags enabled code requirements python_version timeout_s memory_mb cpu_s processes.
-    `based_on` is the revision a text was made from: with it the draft has been seen and ends, or drafts.Conflict is
-    raised. Raises ScriptError for other names and for what cannot be saved. Nothing is stored after a refusal.
+    Names: those of CHANGEABLE. `based_on` is the revision a text was made from: with it the draft has been seen and
+    ends, or drafts.Conflict is raised. Raises ScriptError for other names and for what cannot be saved. Nothing is
+    stored after a refusal.
     """
     _refuse_unknown(changes.keys() - CHANGEABLE)
     new: dict[str, Any] = {name: changes.pop(name) for name in versions.FIELDS if name in changes}
@@ -143,6 +145,8 @@ def _assign(script: Script, values: dict[str, Any]) -> None:
     except ValidationError as error:
         field, messages = next(iter(error.message_dict.items()))
         raise ScriptError(f"`{field}`: {' '.join(messages)}", field=field) from error
+    for field in LIMITS.keys() & values.keys():
+        LIMITS[field].check(getattr(script, field))
 
 
 def _folder(value: object) -> Folder | None:

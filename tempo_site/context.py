@@ -70,7 +70,9 @@ def _places_of_staff(path: str) -> list[Place]:
 def notices(state: dict[str, Any], *, is_staff: bool) -> list[str]:
     """Sentences that belong above every page until their cause is gone."""
     found = []
-    if state["failing"]:
+    if state["failing"] == ["disk"]:
+        found.append(f"No new run starts: {state['parts']['disk']}.")
+    elif state["failing"]:
         parts = "; ".join(f"{name}: {state['parts'][name]}" for name in state["failing"])
         found.append(f"Nothing may start at the moment. {parts}")
     if is_staff and settings.SECRET_KEY_NOTICE:

@@ -1,12 +1,16 @@
 """Environment variables as settings: an empty one counts as not given, an impossible one becomes a system check."""
 
 import os
+import re
 from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from tempo_site.lib import zone
+
+# What the launcher takes as users of scripts: nobody that a person or a service could be.
+LEAST_USER, LAST_USER, MOST_USERS = 1000, 2**31 - 1, 100_000
 
 
 class Variables(environ.Env):
@@ -38,3 +42,29 @@ class Variables(environ.Env):
             self.problems.append((var, value, "Use a name like `Europe/Berlin` or `UTC`."))
             return default
         return value
+
+    def user(self, var: str, default: str) -> int | None:
+        """Return the number of a user or a group; None when it is not given."""
+        value: str = self.str(var, default=default)
+        if not value or (re.fullmatch("[0-9]{1,10}", value) and int(value) <= LAST_USER):
+            return int(value) if value else None
+        self.problems.append((var, value, "Use the number of a user or a group like `1000`; 0 is root."))
+        return None
+
+    def users(self, var: str, default: str) -> range:
+        """Return the numbers of a pool of users, written `FIRST-LAST`; those of people and of services are refused."""
+        value: str = self.str(var, default=default)
+        pool = _pool(value)
+        if pool is None:
+            hint = f"Use a range like `{default}`, from {LEAST_USER} on and at most {MOST_USERS} of them."
+            self.problems.append((var, value, hint))
+        return pool or _pool(default) or range(0)
+
+
+def _pool(text: str) -> range | None:
+    """`50000-59999` as numbers; None when it is no such range, or one that may not be given to scripts."""
+    written = re.fullmatch(r"([0-9]{1,10})-([0-9]{1,10})", text)
+    if not written:
+        return None
+    pool = range(int(written[1]), int(written[2]) + 1)
+    return pool if pool and pool[0] >= LEAST_USER and pool[-1] <= LAST_USER and len(pool) <= MOST_USERS else None

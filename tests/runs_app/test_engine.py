@@ -137,7 +137,7 @@ def test_health_names_a_ticker_that_stands_still(idle: Engine) -> None:
 
 
 def test_a_launcher_that_is_not_there_is_told() -> None:
-    assert "launcher" in engine.launcher_fact()
+    assert "launcher" in engine.launcher_facts()["launcher"]
 
 
 def test_a_launcher_that_answers_is_ok(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,10 +146,10 @@ def test_a_launcher_that_answers_is_ok(monkeypatch: pytest.MonkeyPatch) -> None:
             pass
 
         def ping(self) -> dict[str, Any]:
-            return {"ok": True}
+            return {"ok": True, "isolation": {"grade": "good"}}
 
     monkeypatch.setattr(control, "launcher", Answering())
-    assert engine.launcher_fact() == "ok"
+    assert engine.launcher_facts() == {"launcher": "ok", "isolation": {"grade": "good"}}
 
 
 def test_a_disk_below_its_floor_is_told(settings: Settings) -> None:

@@ -14,7 +14,7 @@ import pytest
 import uv
 from django.conf import LazySettings
 
-from scripts_app import environments, interpreters
+from scripts_app import build_environment, environments, interpreters
 from scripts_app.build_environment import BuildConfig, BuildResult, is_usable
 from tempo_site.lib import paths
 from tests import local_index
@@ -214,6 +214,48 @@ def test_a_terminated_build_leaves_nothing_behind(settings: LazySettings, monkey
             process.send_signal(signal.SIGTERM)
             process.communicate(timeout=LIMIT_S)
     assert (process.returncode, names_in_environments()) == (128 + signal.SIGTERM, [])
+
+
+ASKED_FOR_ITS_STACK = """
+import os, signal
+def hang():
+    os.kill(os.getpid(), signal.SIGRTMAX)
+    print("goes on")
+hang()
+"""
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment without packages, made by the driver's own step."""
+    folder = tmp_path_factory.mktemp("bare") / "environment"
+    config: BuildConfig = {
+        "uv": uv.find_uv_bin(),
+        "interpreter": str(interpreters.own().path),
+        "requirements": "",
+        "environments": str(folder.parent),
+        "result": str(folder.parent / "built.json"),
+        "link_mode": environments.LINK_MODE,
+        "renew": False,
+    }
+    build_environment.install(config, folder, None)
+    return folder / "bin" / "python"
+
+
+def test_its_python_can_be_asked_where_it_is_and_goes_on(bare: Path) -> None:
+    done = subprocess.run([bare, "-c", ASKED_FOR_ITS_STACK], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "goes on\n")
+    assert 'File "<string>", line 4 in hang' in done.stderr
+
+
+def test_a_python_without_any_stderr_starts_as_quietly_as_ever(bare: Path) -> None:
+    done = subprocess.run(["/bin/sh", "-c", f"exec {bare} -c 'print(1)' 2>&-"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
+
+
+def test_asking_for_the_stack_costs_no_import_of_the_standard_library(bare: Path) -> None:
+    program = "import sys; print('enum' in sys.modules, 'signal' in sys.modules)"
+    assert subprocess.run([bare, "-c", program], capture_output=True, text=True).stdout == "False False\n"
 
 
 @pytest.mark.network

@@ -4,6 +4,7 @@ import pytest
 from django.conf import LazySettings
 from django.core.checks import Error, run_checks
 
+from scripts_app.limits import LIMITS, Limit
 from tempo_site import checks
 from tempo_site.lib.variables import Variables
 
@@ -59,10 +60,13 @@ def test_a_replaced_secret_key_is_a_warning_with_a_hint(settings: LazySettings) 
 
 def test_every_check_is_registered(settings: LazySettings) -> None:
     settings.GRACE_S = -1
+    settings.MAX_TIMEOUT_S = 1
+    settings.EXTRA_READ_PATHS = ["media"]
+    settings.REQUIRE_ISOLATION = "perfect"
     settings.HOST_PATTERNS = ["a/b"]
     settings.SECRET_KEY_NOTICE = "Ignored. hint: unset it"
     ids = {message.id for message in run_checks()}
-    assert {"tempo.E001", "tempo.E003", "tempo.W001"} <= ids
+    assert {"tempo.E001", "tempo.E003", "tempo.E005", "tempo.E006", "tempo.E007", "tempo.W001"} <= ids
 
 
 def test_the_defaults_are_free_of_errors() -> None:
@@ -77,3 +81,49 @@ def test_a_number_nobody_can_calculate_with_is_named(
     found = checks.large_numbers()
     assert [(error.id, error.hint) for error in found] == [("tempo.E004", f"Use {most} or less.")]
     assert variable in found[0].msg
+
+
+@pytest.mark.parametrize("limit", [limit for limit in LIMITS.values() if limit.default and limit.bound])
+def test_a_default_above_its_bound_is_named_with_both(settings: LazySettings, limit: Limit) -> None:
+    setattr(settings, limit.default, 100)
+    setattr(settings, limit.bound, 99)
+    found = checks.defaults_above_bounds()
+    assert [error.id for error in found] == ["tempo.E005"]
+    assert limit.variable in found[0].msg and str(found[0].hint).startswith("Lower PYSCHED_")
+
+
+def test_no_limit_by_default_is_above_any_bound(settings: LazySettings) -> None:
+    settings.DEFAULT_TIMEOUT_S, settings.MAX_TIMEOUT_S = 0, 3600
+    assert [error.id for error in checks.defaults_above_bounds()] == ["tempo.E005"]
+
+
+def test_a_bound_in_which_no_python_starts_is_named(settings: LazySettings) -> None:
+    settings.MAX_MEMORY_MB = 15
+    assert [error.id for error in checks.small_bounds()] == ["tempo.E001"]
+
+
+@pytest.mark.parametrize("name", ["EXTRA_READ_PATHS", "EXTRA_WRITE_PATHS"])
+def test_a_relative_path_for_scripts_is_named(settings: LazySettings, name: str) -> None:
+    setattr(settings, name, ["/srv/data", "exports"])
+    found = checks.extra_paths()
+    assert [error.id for error in found] == ["tempo.E006"]
+    assert f"PYSCHED_{name}" in found[0].msg and "`exports`" in found[0].msg
+
+
+@pytest.mark.parametrize("grade", ["", "good", "strong"])
+def test_a_grade_of_isolation_can_be_required(settings: LazySettings, grade: str) -> None:
+    settings.REQUIRE_ISOLATION = grade
+    assert checks.isolation() == []
+
+
+@pytest.mark.parametrize("pool", ["root", "0-100", "999-2000", "60000-50000", "1000-2000000", "5-", "50000"])
+def test_a_pool_of_users_that_cannot_be_is_named(
+    monkeypatch: pytest.MonkeyPatch, settings: LazySettings, pool: str
+) -> None:
+    monkeypatch.setenv("PYSCHED_SCRIPT_USERS", pool)
+    variables = Variables()
+    assert variables.users("PYSCHED_SCRIPT_USERS", default="50000-59999") == range(50000, 60000)
+    settings.SETTINGS_PROBLEMS = variables.problems
+    found = checks.unreadable()
+    assert [error.id for error in found] == ["tempo.E002"]
+    assert f"`{pool}`" in found[0].msg

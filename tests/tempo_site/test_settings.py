@@ -93,6 +93,10 @@ def test_no_acknowledged_commit_can_be_lost(tmp_path: Path) -> None:
         ("PYSCHED_GRACE", "-1"),
         ("PYSCHED_GRACE", "soon"),
         ("PYSCHED_TIME_ZONE", "Mars/Base"),
+        ("PYSCHED_SCRIPT_USERS", "0-10"),
+        ("PYSCHED_EXTRA_WRITE_PATHS", "exports"),
+        ("PYSCHED_MAX_SCRIPT_TIMEOUT", "299"),
+        ("PYSCHED_REQUIRE_ISOLATION", "perfect"),
     ],
 )
 def test_an_impossible_value_is_named_without_a_traceback(tmp_path: Path, variable: str, value: str) -> None:

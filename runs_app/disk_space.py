@@ -1,0 +1,45 @@
+"""Free space on the disk of the data folder, and the floor below which no new run starts."""
+
+from dataclasses import dataclass
+
+import psutil
+from django.conf import settings
+
+from tempo_site.lib import paths
+
+MOST_OF_PERCENT_MB = 10 * 1024  # 5 % of a 4 TB disk would be 200 GB
+MB = 2**20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Space:
+    """A disk, in megabytes."""
+
+    free_mb: int
+    total_mb: int
+
+    @property
+    def floor_mb(self) -> int:
+        """What has to be free for a new run; 0 without any floor."""
+        percent: int = self.total_mb * settings.MIN_FREE_PERCENT // 100
+        least: int = settings.MIN_FREE_MB
+        return max(least, min(percent, MOST_OF_PERCENT_MB))
+
+    @property
+    def is_low(self) -> bool:
+        """Whether the floor is reached."""
+        return self.free_mb < self.floor_mb
+
+    def __str__(self) -> str:
+        return f"only {self.free_mb:,} MB are free on the disk of the data folder, the floor is {self.floor_mb:,} MB"
+
+
+def look() -> Space:
+    """Measure the disk of the data folder."""
+    state = psutil.disk_usage(str(paths.data()))
+    return Space(free_mb=state.free // MB, total_mb=state.total // MB)
+
+
+def hard_floor_mb() -> int:
+    """Where a run that writes on is stopped: half of the floor, so that new runs stop first and running ones last."""
+    return look().floor_mb // 2
