@@ -12,7 +12,7 @@ from ninja.errors import HttpError
 from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from runs_app import execution, finding, history, output, triggers
+from runs_app import execution, finding, history, output, triggers, waiting
 from runs_app.models import Run
 from runs_app.states import Kind, Trigger
 from runs_app.states import Status as RunStatus
@@ -89,6 +89,23 @@ class RunPage(BaseModel):
     next_cursor: str | None
 
 
+class QueueItem(BaseModel):
+    """A queued run; `position` 1 is the next to begin, `waits_for` says in a sentence what keeps it from that."""
+
+    run: int
+    script: str | None
+    position: int
+    due_at: datetime | None
+    waits_for: str
+
+
+class QueuePage(BaseModel):
+    """The queue, in the order in which runs begin."""
+
+    items: list[QueueItem]
+    next_cursor: str | None
+
+
 @router.post("/scripts/{slug:slug}/runs", auth=auth.RUN, response={202: RunOut})
 def start_run(request: auth.Request, slug: str, data: RunIn | None = None) -> Status[RunOut]:
     """Start a run of a script's current version; it waits its turn as `queued`."""
@@ -119,6 +136,16 @@ def list_runs(
     return RunPage.model_construct(
         items=[run_out(run) for run in rows[:limit]],
         next_cursor=str(rows[limit - 1].pk) if len(rows) > limit else None,
+    )
+
+
+@router.get("/queue", response=QueuePage)
+def read_queue(request: HttpRequest, limit: Limit, cursor: Cursor) -> QueuePage:
+    """List what waits for its turn, the next first, each with what it waits for. A run may begin between two pages."""
+    items = waiting.page(now=timezone.now(), after=int(cursor) if cursor else None, limit=limit + 1)
+    return QueuePage.model_construct(
+        items=[queue_item(item) for item in items[:limit]],
+        next_cursor=str(items[limit - 1].run.pk) if len(items) > limit else None,
     )
 
 
@@ -183,6 +210,17 @@ def run_out(run: Run) -> RunOut:
         isolation=run.isolation,
         flags=["leftovers_killed"] if run.leftovers_killed else [],
         parent=run.parent_id,
+    )
+
+
+def queue_item(item: waiting.Waiting) -> QueueItem:
+    """Return a queued run as JSON shows it."""
+    return QueueItem.model_construct(
+        run=item.run.pk,
+        script=item.run.script.slug if item.run.script else None,
+        position=item.position,
+        due_at=item.run.due_at,
+        waits_for=item.waits_for,
     )
 
 

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models
+from django.db.models.functions import Coalesce
 
 from runs_app import states
 from runs_app.states import Isolation, Kind, Reason, Status, Trigger
@@ -92,7 +93,15 @@ class Run(models.Model):
         constraints = [models.UniqueConstraint(fields=["schedule", "due_at"], name="one_run_a_due_moment")]
         indexes = [
             models.Index(fields=["script", "-id"], name="run_of_script"),  # a script's history
-            models.Index(fields=["status", "-id"], name="run_by_status"),  # history by status; admission; the sweep
+            models.Index(fields=["status", "-id"], name="run_by_status"),  # history by status; places; the sweep
+            models.Index(  # the queue in its order: a few rows, whatever the history, and nothing of a run that began
+                "kind",
+                Coalesce("due_at", "created_at"),
+                "id",
+                "script",
+                condition=models.Q(status=Status.QUEUED),
+                name="run_queue",
+            ),
             models.Index(  # retention by age and count looks at what is final
                 fields=["finished_at"], condition=models.Q(finished_at__isnull=False), name="run_finished"
             ),

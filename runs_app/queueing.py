@@ -1,26 +1,40 @@
-"""Admission: which queued runs may begin, in order, under the cap."""
+"""Admission: which queued runs may begin: in order, under the cap, and while there is memory for them."""
 
 import logging
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-import psutil
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 
-from runs_app import ending, execution
+from runs_app import disk_space, ending, execution, memory
 from runs_app.models import Run, RunQuerySet
 from runs_app.states import Kind, Reason, Status
 from scripts_app import environments
-from scripts_app.models import Environment
+from scripts_app.models import Environment, Script
 
 logger = logging.getLogger(__name__)
 
-MIN_AVAILABLE_MB = 64  # below this much available memory a run begins only when no other is under way
+PROMISED_FOR = timedelta(seconds=5)  # so long a run may take to touch the memory it needs
+TURN = Coalesce("due_at", "created_at")  # the order of the queue, behind it the id; Run has an index of it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """One look at the queue: which scripts' runs may begin now, and what keeps the first of the others from it."""
+
+    begin: Sequence[Run]
+    taken: int  # places
+    blocked: Run | None = None  # the first that has a place and not the memory it may need
+    need_mb: int = 0
+    free_mb: int = 0
 
 
 def admit(*, now: datetime) -> int:
-    """Move the oldest queued runs to `starting` while there are places, hand them over, return how many."""
+    """Move the first queued runs to `starting` while there is room, hand them over, return how many."""
     admitted = claim(now=now)
     for run in admitted:
         try:
@@ -31,42 +45,62 @@ def admit(*, now: datetime) -> int:
 
 
 def claim(*, now: datetime) -> list[Run]:
-    """Move as many queued runs as fit, oldest first, in one transaction; a second caller finds them gone."""
-    queued = set(Run.objects.filter(status=Status.QUEUED).order_by().values_list("kind", flat=True).distinct())
-    if not queued or (Kind.BUILD not in queued and _places() <= 0):
+    """Move as many queued runs as fit, in order, in one transaction; a second caller finds them gone."""
+    kinds = {kind for kind in Kind if queued(kind).exists()}
+    if not kinds or (Kind.BUILD not in kinds and _under_way().count() >= settings.MAX_CONCURRENT_RUNS):
         return []  # without the write lock: most rings find nothing to do
+    if disk_space.look().is_low:
+        return []
     with transaction.atomic():
-        runs = [*(_builds() if Kind.BUILD in queued else ()), *(_scripts() if Kind.SCRIPT in queued else ())]
+        runs = [*(_builds() if Kind.BUILD in kinds else ()), *(look(now=now).begin if Kind.SCRIPT in kinds else ())]
         return [run for run in runs if _begin(run, now)]
+
+
+def queued(kind: Kind) -> RunQuerySet:
+    """The queue in its order: by due moment, or by birth where there is none."""
+    return Run.objects.filter(kind=kind, status=Status.QUEUED).order_by(TURN, "pk")
+
+
+def look(*, now: datetime) -> Outlook:
+    """See who may begin: as many as there are places, up to the first for which there is not enough memory.
+
+    Nobody overtakes that one, or a large run would wait for ever. Where nothing is under way, the first always begins.
+    """
+    under_way = list(_under_way().only("script_id", "memory_mb", "handed_over_at"))
+    places = settings.MAX_CONCURRENT_RUNS - len(under_way)
+    candidates = _ready()[:places] if places > 0 else ()
+    if not candidates:
+        return Outlook(begin=(), taken=len(under_way))
+    recent = [run for run in under_way if run.handed_over_at and abs(now - run.handed_over_at) < PROMISED_FOR]
+    free_mb = memory.available_mb()
+    needs = memory.needs_mb([*recent, *candidates], enough_mb=free_mb)
+    free_mb = max(0, free_mb - sum(needs[run.pk] for run in recent))
+    begin: list[Run] = []
+    for run in candidates:
+        if needs[run.pk] > free_mb and (under_way or begin):
+            return Outlook(begin=begin, taken=len(under_way), blocked=run, need_mb=needs[run.pk], free_mb=free_mb)
+        begin.append(run)
+        free_mb -= needs[run.pk]
+    return Outlook(begin=begin, taken=len(under_way))
 
 
 def _builds() -> list[Run]:
     """The next build, outside the slots and one at a time."""
     if Run.objects.filter(kind=Kind.BUILD).under_way().exists():
         return []
-    return list(_queued(Kind.BUILD).select_related("environment")[:1])
+    return list(queued(Kind.BUILD).select_related("environment")[:1])
 
 
-def _scripts() -> list[Run]:
-    """The queued runs for which there is a place, some memory, and an environment that is not about to be another."""
-    places = _places()
-    if places <= 0:
-        return []
-    if psutil.virtual_memory().available < MIN_AVAILABLE_MB * 2**20:
-        places = 1 if places == settings.MAX_CONCURRENT_RUNS else 0
-    ready = _queued(Kind.SCRIPT).filter(script__environment__state=Environment.State.READY)
+def _under_way() -> RunQuerySet:
+    return Run.objects.filter(kind=Kind.SCRIPT).under_way().order_by()
+
+
+def _ready() -> RunQuerySet:
+    """Queued runs whose environment is there and not about to be another; those that wait for one block nobody."""
+    ready = queued(Kind.SCRIPT).filter(script__environment__state=Environment.State.READY)
     settled = ready.exclude(script__wanted_environment__state__in=environments.UNFINISHED)
     related = settled.select_related("script", "script__environment", "version")
-    return list(related.defer("script__environment__lock", "script__environment__requirements")[:places])
-
-
-def _places() -> int:
-    places: int = settings.MAX_CONCURRENT_RUNS - Run.objects.filter(kind=Kind.SCRIPT).under_way().count()
-    return places
-
-
-def _queued(kind: Kind) -> RunQuerySet:
-    return Run.objects.filter(kind=kind, status=Status.QUEUED).order_by("pk")
+    return related.defer("script__environment__lock", "script__environment__requirements")
 
 
 def _begin(run: Run, now: datetime) -> bool:
@@ -83,10 +117,12 @@ def _begin(run: Run, now: datetime) -> bool:
 
 def fail_without_environment(*, now: datetime) -> None:
     """End the runs that wait for an environment nobody will build: it failed, or the script was deleted."""
-    not_ready = Q(script__environment=None) | ~Q(script__environment__state=Environment.State.READY)
-    hopeless = Q(script__wanted_environment__state=Environment.State.FAILED) | Q(script__deleted_at__isnull=False)
-    for run in _queued(Kind.SCRIPT).filter(not_ready, hopeless).select_related("script__wanted_environment"):
-        wanted = run.script.wanted_environment if run.script else None
+    not_ready = Q(environment=None) | ~Q(environment__state=Environment.State.READY)
+    hopeless = Q(wanted_environment__state=Environment.State.FAILED) | Q(deleted_at__isnull=False)
+    waiting = queued(Kind.SCRIPT).order_by().values("script")  # answered by the queue's index alone
+    for script in Script.objects.filter(not_ready, hopeless, pk__in=waiting).select_related("wanted_environment"):
+        wanted = script.wanted_environment
         why = wanted.message if wanted and wanted.message else "its script was deleted."
         message = f"Its environment was not built: {why}"[:2000]
-        ending.end(run, Status.FAILED, only=Status.QUEUED, now=now, reason=Reason.ENVIRONMENT, message=message)
+        for run in queued(Kind.SCRIPT).filter(script=script):
+            ending.end(run, Status.FAILED, only=Status.QUEUED, now=now, reason=Reason.ENVIRONMENT, message=message)

@@ -32,6 +32,7 @@ OPERATIONS = {
     "DELETE /schedules/{schedule_id}",
     "POST /schedules/preview",
     "GET /runs",
+    "GET /queue",
     "GET /runs/{run_id}",
     "POST /runs/{run_id}/cancel",
     "GET /runs/{run_id}/log",
@@ -40,7 +41,7 @@ OPERATIONS = {
 FOR_SCOPE_RUN = {"POST /scripts/{slug}/runs", "POST /runs/{run_id}/cancel"}
 SCRIPT_FIELDS = (
     "slug name folder description tags enabled code requirements python_version version revision environment timeout_s"
-    " memory_mb cpu_s processes created_at updated_at"
+    " memory_mb cpu_s processes output_mb file_mb nice as_service_user created_at updated_at"
 )
 RUN_FIELDS = (
     "id kind script version status reason exit_code signal trigger schedule due_at late_ms created_at started_at"

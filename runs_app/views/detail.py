@@ -13,10 +13,9 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from runs_app import execution, finding, output, output_lines, triggers
+from runs_app import execution, finding, output, output_lines, triggers, waiting
 from runs_app.models import Run
 from runs_app.states import Kind, Status, Trigger
-from scripts_app import environments
 from tempo_site import auth
 
 TAIL_LINES, TAIL_LETTERS = 200, 32 * 1024  # what a page carries of the output from the start
@@ -135,7 +134,7 @@ def facts(run: Run) -> dict[str, Any]:
         "run": run,
         "params_json": json.dumps(run.params, ensure_ascii=False),
         **neighbours(run),
-        **waiting(run),
+        **what_it_waits_for(run),
     }
 
 
@@ -152,14 +151,13 @@ def neighbours(run: Run) -> dict[str, Any]:
     return {"run_before": before, "run_after": after}
 
 
-def waiting(run: Run) -> dict[str, Any]:
-    """What a queued run waits for, in a sentence, and the build if it is one."""
+def what_it_waits_for(run: Run) -> dict[str, Any]:
+    """What a queued run waits for, in a sentence, its place in the queue, and the build if it is one."""
     if run.status != Status.QUEUED:
         return {}
-    if run.script is None or not environments.is_awaited(run.script):
-        return {"waits_for": "It waits for its turn."}
-    builds = Run.objects.filter(kind=Kind.BUILD, environment=run.script.wanted_environment_id)
-    return {"waits_for": "It waits for its environment.", "build_run": builds.newest_first().first()}
+    found = waiting.of(run, now=timezone.now())
+    place = f" It is number {found.position} in the queue." if found.position > 1 else ""
+    return {"waits_for": f"{found.waits_for}{place}", "build_run": found.build}
 
 
 def console(run: Run) -> Console:

@@ -1,19 +1,24 @@
 """Admission: in order, under the cap, each run once."""
 
 import threading
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
-from runs_app import control, queueing, triggers
+from runs_app import control, execution, memory, queueing, triggers
+from runs_app.memory import MB
 from runs_app.models import Run
 from runs_app.states import Kind, Reason, Status, Trigger
 from scripts_app import scripts
-from scripts_app.models import Environment
+from scripts_app.models import Environment, Script
 from tempo_site.lib import paths
 from tests.factories import make_run, make_script
 
@@ -157,3 +162,203 @@ def together(count: int, body: Any) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+# --- order ---------------------------------------------------------------------------------------------------------
+def test_the_due_moment_decides_and_birth_where_there_is_none(settings: Settings, launcher: Recorder) -> None:
+    script, now = make_script(), timezone.now()
+    late = make_run(script, created_at=now)
+    born_earlier = make_run(script, created_at=now - timedelta(minutes=2))
+    due_first = make_run(script, created_at=now, due_at=now - timedelta(minutes=3))
+    same_moment = make_run(script, created_at=now)
+    assert list(queueing.queued(Kind.SCRIPT)) == [due_first, born_earlier, late, same_moment]
+
+
+def test_a_run_that_waits_for_its_environment_blocks_nobody(settings: Settings, launcher: Recorder) -> None:
+    settings.MAX_CONCURRENT_RUNS = 1
+    make_run(make_script("Waiting", is_ready=False))
+    ready = make_run(make_script("Ready"))
+    assert [run.pk for run in queueing.claim(now=timezone.now())] == [ready.pk]
+
+
+# --- memory --------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def available(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Says how many megabytes are available."""
+    return lambda mb: monkeypatch.setattr(memory, "available_mb", lambda: mb)
+
+
+def begun(launcher: Recorder) -> list[int]:
+    """The runs that were handed over, in order."""
+    return [int(folder.split("/")[1].split("-")[0]) for folder in launcher.started]
+
+
+def test_admission_waits_while_less_is_available_than_the_next_run_may_need(
+    launcher: Recorder, available: Callable[[int], None]
+) -> None:
+    script = make_script()
+    runs = [make_run(script, memory_mb=500) for _ in range(3)]
+    available(1100)
+    queueing.admit(now=timezone.now())
+    assert begun(launcher) == [run.pk for run in runs[:2]]
+
+
+def test_where_nothing_is_under_way_the_next_run_always_begins(
+    launcher: Recorder, available: Callable[[int], None]
+) -> None:
+    script = make_script()
+    runs = [make_run(script, memory_mb=500) for _ in range(2)]
+    available(10)
+    queueing.admit(now=timezone.now())
+    assert begun(launcher) == [runs[0].pk]
+
+
+def test_a_small_run_does_not_overtake_a_large_one(launcher: Recorder, available: Callable[[int], None]) -> None:
+    script = make_script()
+    make_run(script, status=Status.RUNNING)
+    make_run(script, memory_mb=4000)
+    make_run(script, memory_mb=16)
+    available(1000)
+    assert queueing.admit(now=timezone.now()) == 0
+
+
+def test_what_was_promised_to_a_run_of_a_moment_ago_is_not_available(
+    launcher: Recorder, available: Callable[[int], None]
+) -> None:
+    script, now = make_script(), timezone.now()
+    young = make_run(script, status=Status.RUNNING, memory_mb=700, handed_over_at=now - timedelta(seconds=1))
+    make_run(script, memory_mb=500)
+    available(1000)
+    assert queueing.admit(now=now) == 0
+    Run.objects.filter(pk=young.pk).update(handed_over_at=now - queueing.PROMISED_FOR)  # it holds its memory by now
+    assert queueing.admit(now=now) == 1
+
+
+@pytest.mark.parametrize(
+    ("limit_mb", "peaks_mb", "need_mb"),
+    [
+        (512, [], 512),  # nothing is known
+        (512, [100.0, 60.0], 150),  # half as much again as the largest
+        (512, [500.0], 512),  # never more than the limit
+        (512, [0.0], 512),  # could not be started: says nothing
+        (512, [3.0], memory.LEAST_MB),
+        (0, [1000.0], 1500),  # without a limit
+        (0, [], memory.LEAST_MB),
+    ],
+)
+def test_what_a_run_may_need(limit_mb: int, peaks_mb: list[float], need_mb: int) -> None:
+    script = make_script()
+    for peak in peaks_mb:
+        make_run(script, status=Status.SUCCEEDED, peak_memory_mb=peak)
+    run = make_run(script, memory_mb=limit_mb)
+    assert memory.needs_mb([run]) == {run.pk: need_mb}
+
+
+def test_only_the_last_runs_of_the_same_script_count() -> None:
+    script, other = make_script(), make_script("Other")
+    make_run(other, status=Status.SUCCEEDED, peak_memory_mb=900)
+    make_run(script, status=Status.SUCCEEDED, peak_memory_mb=800)
+    for _ in range(memory.LAST_RUNS):
+        make_run(script, status=Status.SUCCEEDED, peak_memory_mb=100)
+    run = make_run(script, memory_mb=1000)
+    assert memory.needs_mb([run]) == {run.pk: 150}
+
+
+def test_a_long_queue_hides_no_history() -> None:
+    script = make_script()
+    make_run(script, status=Status.SUCCEEDED, peak_memory_mb=100)
+    runs = [make_run(script, memory_mb=1000) for _ in range(2 * memory.LAST_RUNS)]
+    assert set(memory.needs_mb(runs).values()) == {150}
+
+
+def test_needs_cost_one_query_for_all_and_none_where_the_limits_fit() -> None:
+    scripts = [make_script(f"Script {number}") for number in range(5)]
+    runs = [make_run(script, memory_mb=500) for script in scripts]
+    with CaptureQueriesContext(connection) as asked:
+        memory.needs_mb(runs)
+    assert len(asked) == 1
+    with CaptureQueriesContext(connection) as asked:
+        memory.needs_mb(runs, enough_mb=2500)
+    assert len(asked) == 0
+
+
+def test_the_limit_of_a_container_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    group = tmp_path / "system.slice" / "tempo.service"
+    group.mkdir(parents=True)
+    for name, text in (("max", 300 * MB), ("current", 250 * MB), ("stat", f"anon 1\ninactive_file {20 * MB}\n")):
+        (group / f"memory.{name}").write_text(f"{text}\n")
+    (tmp_path / "own").write_text("0::/system.slice/tempo.service\n")
+    monkeypatch.setattr(memory, "CGROUPS", tmp_path)
+    monkeypatch.setattr(memory, "OWN_CGROUP", tmp_path / "own")
+    assert memory.available_mb() == 70
+    (group / "memory.max").write_text("max\n")
+    assert memory.available_mb() > 70
+
+
+# --- disk ----------------------------------------------------------------------------------------------------------
+def test_below_the_floor_of_the_disk_nothing_begins(settings: Settings, launcher: Recorder) -> None:
+    make_run(make_script())
+    settings.MIN_FREE_MB = 10**9
+    assert queueing.admit(now=timezone.now()) == 0
+    settings.MIN_FREE_MB = 0
+    assert queueing.admit(now=timezone.now()) == 1
+
+
+# --- a long queue --------------------------------------------------------------------------------------------------
+def queue_up(script: Script, count: int) -> None:
+    """Many rows at once."""
+    now = timezone.now()
+    facts: dict[str, Any] = {"version": script.version, "trigger": Trigger.API, "created_at": now, "memory_mb": 512}
+    Run.objects.bulk_create([Run(script=script, **facts) for _ in range(count)])
+
+
+def rows_visited(act: Callable[[], object]) -> tuple[int, int]:
+    """(queries, steps of SQLite's machine in hundreds) of an act: what it costs, whatever else this computer does."""
+    steps = 0
+
+    def count() -> None:
+        nonlocal steps
+        steps += 1
+
+    connection.ensure_connection()
+    connection.connection.set_progress_handler(count, 100)
+    try:
+        with CaptureQueriesContext(connection) as asked:
+            act()
+    finally:
+        connection.connection.set_progress_handler(None, 0)
+    return len(asked), steps
+
+
+def test_admission_costs_the_same_however_long_the_queue_is(
+    settings: Settings, launcher: Recorder, available: Callable[[int], None]
+) -> None:
+    settings.MAX_CONCURRENT_RUNS = 2
+    available(600)  # so that the peaks are asked for
+    script = make_script()
+    costs = []
+    for length in (10, 2000):
+        queue_up(script, length)
+        costs.append(rows_visited(lambda: queueing.look(now=timezone.now())))
+    (queries, steps), (queries_later, steps_later) = costs
+    assert queries_later == queries
+    assert steps_later <= steps + 2
+
+
+def test_ending_what_waits_in_vain_reads_the_queue_s_index_alone() -> None:
+    script = make_script()
+    queue_up(script, 2000)
+    _, steps = rows_visited(lambda: queueing.fail_without_environment(now=timezone.now()))
+    assert steps < 2000 * 20 / 100  # some steps an entry; a look at each row with its script takes a hundred
+
+
+def test_a_run_in_the_middle_of_a_long_queue_can_be_cancelled(settings: Settings, launcher: Recorder) -> None:
+    settings.MAX_CONCURRENT_RUNS = 1
+    script = make_script()
+    queue_up(script, 1000)
+    ids = list(queueing.queued(Kind.SCRIPT).values_list("pk", flat=True))
+    assert execution.cancel(Run.objects.get(pk=ids[1]), by="ann", now=timezone.now())
+    for expected in (ids[0], ids[2]):
+        (run,) = queueing.claim(now=timezone.now())
+        assert run.pk == expected
+        Run.objects.filter(pk=run.pk).update(status=Status.SUCCEEDED)

@@ -114,7 +114,7 @@ def test_a_run_that_waits_for_its_environment_names_the_build(browser: Client) -
     script = make_script(is_ready=False)
     build = make_run(kind=Kind.BUILD, environment=script.wanted_environment, status=Status.RUNNING)
     text = page(browser, make_run(script, reason=Reason.ENVIRONMENT))
-    assert "It waits for its environment." in text and f"Watch run #{build.pk}" in text
+    assert f"It waits for its environment: run #{build.pk} builds it." in text and f"Watch run #{build.pk}" in text
 
 
 def test_the_end_is_explained(browser: Client) -> None:
@@ -302,6 +302,6 @@ def test_a_build_is_not_run_again_by_hand(browser: Client) -> None:
 def test_a_queued_run_says_that_its_environment_is_being_built_again(browser: Client) -> None:
     script = make_script()
     run = make_run(script)
-    assert "It waits for its turn." in page(browser, run)
+    assert "It is about to begin." in page(browser, run)
     environments.rebuild(script)
     assert "It waits for its environment." in page(browser, run)

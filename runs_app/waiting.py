@@ -1,0 +1,126 @@
+"""What waits for what: a sentence for each queued run, in a constant number of queries however many there are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+
+from runs_app import disk_space, queueing
+from runs_app.models import Run, RunQuerySet
+from runs_app.states import Kind
+from scripts_app import environments
+from scripts_app.models import Environment
+
+LONG_TEXTS = [
+    f"script__{name}__{text}" for name in ("environment", "wanted_environment") for text in ("lock", "requirements")
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """A queued run, its place in the queue (1 is the next; 0 for a build, which has a way of its own), and why."""
+
+    run: Run
+    position: int
+    waits_for: str
+    build: Run | None = None  # the one that makes its environment
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Facts:
+    """What all sentences of one look are made of."""
+
+    outlook: queueing.Outlook
+    disk: disk_space.Space
+    builds: dict[int | None, Run]  # by the environment they make
+
+
+def page(*, now: datetime, after: int | None = None, limit: int = 50) -> list[Waiting]:
+    """Return the queue from its head, or behind the run `after`, which may have left it meanwhile."""
+    rows, before = queueing.queued(Kind.SCRIPT), 0
+    last = Run.objects.filter(pk=after).first() if after else None
+    if last is not None:
+        rows = _from(rows, last)
+        before = queueing.queued(Kind.SCRIPT).count() - rows.count()
+    related = rows.select_related("script__environment", "script__wanted_environment").defer(*LONG_TEXTS)
+    runs = list(related[:limit])
+    return _told(runs, position=before + 1, now=now)
+
+
+def of(run: Run, *, now: datetime) -> Waiting:
+    """Say what one queued run waits for."""
+    if run.is_build:
+        others = Run.objects.filter(kind=Kind.BUILD).active().exclude(pk=run.pk).order_by("pk")
+        before = others.values_list("pk", flat=True).first()
+        why = f"It waits for run #{before}: environments are built one at a time." if before else _about_to_begin()
+        return Waiting(run=run, position=0, waits_for=why)
+    queue = queueing.queued(Kind.SCRIPT)
+    return _told([run], position=queue.count() - _from(queue, run).count(), now=now)[0]
+
+
+def _from(rows: RunQuerySet, run: Run) -> RunQuerySet:
+    """Those behind a run, in the order of the queue."""
+    moment = run.due_at or run.created_at
+    behind = rows.alias(turn=queueing.TURN).filter(turn__gte=moment)
+    return behind.exclude(turn=moment, pk__lte=run.pk)
+
+
+def _told(runs: Sequence[Run], *, position: int, now: datetime) -> list[Waiting]:
+    if not runs:
+        return []
+    rows = Run.objects.filter(kind=Kind.BUILD).active().order_by("-pk").only("environment_id")
+    builds = {build.environment_id: build for build in rows}
+    facts = _Facts(outlook=queueing.look(now=now), disk=disk_space.look(), builds=builds)
+    return [_one(run, number, facts) for number, run in enumerate(runs, position)]
+
+
+def _one(run: Run, position: int, facts: _Facts) -> Waiting:
+    wanted = environment_awaited(run)
+    build = facts.builds.get(wanted.pk) if wanted else None
+    why = _environment_sentence(build, facts) if wanted else _sentence(run, facts)
+    return Waiting(run=run, position=position, waits_for=why, build=build)
+
+
+def environment_awaited(run: Run) -> Environment | None:
+    """The environment that is to be built before a run may begin; admission asks the same of the rows."""
+    script = run.script
+    if script is None:
+        return None
+    wanted = script.wanted_environment
+    if wanted is not None and wanted.state in environments.UNFINISHED:
+        return wanted
+    return None if script.environment is not None and script.environment.is_ready else wanted
+
+
+def _environment_sentence(build: Run | None, facts: _Facts) -> str:
+    if facts.disk.is_low:
+        return _disk_sentence(facts)
+    if build is not None:
+        return f"It waits for its environment: run #{build.pk} builds it."
+    other = next(iter(facts.builds.values()), None)
+    return f"It waits for its environment{f': run #{other.pk} builds another one first' if other else ''}."
+
+
+def _sentence(run: Run, facts: _Facts) -> str:
+    outlook = facts.outlook
+    most = settings.MAX_CONCURRENT_RUNS
+    if facts.disk.is_low:
+        return _disk_sentence(facts)
+    if outlook.taken >= most:
+        return f"It waits for a free place: {outlook.taken} of {most} are taken."
+    if any(run.pk == other.pk for other in outlook.begin):
+        return _about_to_begin()
+    if outlook.blocked is None:
+        return "It waits for its turn: those before it are about to begin."
+    if outlook.blocked.pk != run.pk:
+        return f"It waits for its turn: run #{outlook.blocked.pk} before it waits for memory."
+    return f"It waits for memory: it may need {outlook.need_mb:,} MB, {outlook.free_mb:,} MB are available."
+
+
+def _disk_sentence(facts: _Facts) -> str:
+    return f"It waits for free space: {facts.disk}."
+
+
+def _about_to_begin() -> str:
+    return "It is about to begin."
