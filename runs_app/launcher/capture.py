@@ -1,4 +1,7 @@
-"""Copying what a script writes from its pipes into the log: at once when it is quiet, in batches when it is chatty."""
+"""Copying what a script writes from its pipes into the log: at once when it is quiet, in batches when it is chatty.
+
+What goes beyond the log's room is read slowly, so that a script that floods it waits at its pipe.
+"""
 
 import contextlib
 import fcntl
@@ -15,7 +18,10 @@ SILENCE_S = 0.1  # after this long without its newline, what there is of a line 
 _PIPE_BYTES = 256 * 1024
 _CHATTY_S = 0.005  # a script that writes again this soon after the last read is waited for ...
 _BATCH_S = 0.002  # ... this long, so that one read takes many of its writes
-_BULK_BYTES = 64 * 1024  # a read this large has nothing to gain from waiting
+_READ_BYTES = 64 * 1024  # at once: as records nothing but newlines are twenty times as large
+_BULK_BYTES = _READ_BYTES  # a read this large has nothing to gain from waiting
+_SLOW_BYTES_S = 256 * 1024 / 0.02  # of records, once the log has no room for them
+_LAST_BYTES = 4096  # kept of what was written to stderr, to explain a failure
 _DRAIN_READS = 64  # the end of reading when a process outside the tree goes on writing
 
 
@@ -25,20 +31,22 @@ class Stream:
     def __init__(self, fd: int, letter: bytes) -> None:
         self.fd = fd  # -1 once the stream has ended
         self.byte_count = 0
-        self._letter = letter
+        self.last = b""  # its last 4 KiB
+        self.letter = letter
         self._pending = b""
         self._read_at = 0.0
 
     def read(self, log: Log) -> int:
-        """Take what the pipe holds, up to its size; the number of bytes, 0 when there are none now or ever again."""
+        """Take what the pipe holds, at most 64 KiB of it; the number of bytes, 0 when there are none now or ever again."""
         try:
-            chunk = os.read(self.fd, _PIPE_BYTES)
+            chunk = os.read(self.fd, _READ_BYTES)
         except BlockingIOError:
             return 0
         if not chunk:
             self.close(log)
             return 0
         self.byte_count += len(chunk)
+        self.last = (self.last + chunk if len(chunk) < _LAST_BYTES else chunk)[-_LAST_BYTES:]
         self._read_at = time.monotonic()
         self._cut(self._pending + chunk, log)
         return len(chunk)
@@ -60,16 +68,16 @@ class Stream:
 
     def _flush(self, log: Log) -> None:
         if self._pending:
-            log.add(self._letter, PIECE, [self._pending])
+            log.add(self.letter, PIECE, [self._pending])
             self._pending = b""
 
     def _cut(self, data: bytes, log: Log) -> None:
         *lines, self._pending = data.split(b"\n")
         if len(data) > PIECE_BYTES and max(map(len, lines), default=0) > PIECE_BYTES:
             for line in lines:
-                log.add(self._letter, FULL, [self._without_pieces(line, log)])
+                log.add(self.letter, FULL, [self._without_pieces(line, log)])
         elif lines:
-            log.add(self._letter, FULL, lines)
+            log.add(self.letter, FULL, lines)
         self._pending = self._without_pieces(self._pending, log)
 
     def _without_pieces(self, line: bytes, log: Log) -> bytes:
@@ -78,7 +86,7 @@ class Stream:
             return line
         starts = range(0, len(line), PIECE_BYTES)
         *pieces, rest = [line[start : start + PIECE_BYTES] for start in starts]
-        log.add(self._letter, PIECE, pieces)
+        log.add(self.letter, PIECE, pieces)
         return rest
 
 
@@ -91,6 +99,7 @@ class Capture:
         self._wakeup_fd = wakeup_fd
         self._streams: list[Stream] = []
         self._busy_at = 0.0
+        self._slow_until = 0.0  # nothing is read before
 
     def open_pipes(self) -> Pipes:
         """Make the two pipes; their write ends are the script's. Raises OSError."""
@@ -101,25 +110,35 @@ class Capture:
         """Bytes the script has written so far."""
         return sum(stream.byte_count for stream in self._streams)
 
+    @property
+    def last_stderr(self) -> bytes:
+        """The last 4 KiB the script has written to stderr."""
+        return b"".join(stream.last for stream in self._streams if stream.letter == STDERR)
+
     def step(self, timeout_s: float | None) -> bool:
         """Wait at most `timeout_s` for output or a signal and copy what has come; whether a signal woke it."""
         ready = self._wait(timeout_s)
         streams = [stream for stream in self._streams if stream.fd in ready]
         if streams and time.monotonic() - self._busy_at < _CHATTY_S:
             time.sleep(_BATCH_S)
+        overflow = self.log.overflow
         count = self._copy(streams)
+        if self.log.overflow > overflow:
+            self._slow_until = time.monotonic() + (self.log.overflow - overflow) / _SLOW_BYTES_S
         if streams:
             self._busy_at = time.monotonic() if count < _BULK_BYTES else 0.0
         return self._wakeup_fd in ready
 
     def drain(self) -> None:
-        """Copy what the pipes still hold, without waiting for their end, and close them."""
+        """Copy what the pipes still hold, without waiting for their end, close them, and finish the log."""
         for _ in range(_DRAIN_READS):
             if not self._copy(self._open_streams()):
                 break
         for stream in self._open_streams():
             stream.close(self.log)
         self._publish()
+        if self.log.finish():
+            self._ringer.ring(bells.OUTPUT)
 
     def say(self, sentence: str) -> None:
         """Write a line of the runner's own, behind all that has been read so far."""
@@ -144,8 +163,12 @@ class Capture:
         if timeout_s is not None:
             waits.append(timeout_s)
         poll = select.poll()
-        for fd in (self._wakeup_fd, *(stream.fd for stream in self._open_streams())):
-            poll.register(fd, select.POLLIN)
+        poll.register(self._wakeup_fd, select.POLLIN)
+        if now < self._slow_until:
+            waits.append(self._slow_until - now)
+        else:
+            for stream in self._open_streams():
+                poll.register(stream.fd, select.POLLIN)
         return {fd for fd, _ in poll.poll(min(waits) * 1000 if waits else None)}
 
     def _copy(self, streams: list[Stream]) -> int:

@@ -9,6 +9,12 @@ _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 _RESERVED_BYTES = 4096
 
 
+def create(name: str, *, dir_fd: int) -> int:
+    """A descriptor of the new file `name`, to append to. Raises OSError, also when there is one of that name."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+    return os.open(name, flags, FILE_MODE, dir_fd=dir_fd)
+
+
 def write(name: str, content: bytes, *, dir_fd: int) -> None:
     """Put `content` into the file `name`. Raises OSError; the old file then still stands."""
     _fill(name, content, dir_fd=dir_fd)

@@ -3,6 +3,9 @@
 import os
 from typing import NamedTuple
 
+from runs_app.launcher import prctl
+
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 ENDED = "ZX"  # the states of a process that runs no more and only waits for its parent to notice
 
 
@@ -14,6 +17,7 @@ class Process(NamedTuple):
     parent: int
     group: int
     session: int
+    cpu_ticks: int  # its own, and of the children it has waited for
     start_ticks: int  # clock ticks since boot: with pid and boot id it names a process for ever
 
 
@@ -24,7 +28,8 @@ def read(pid: int) -> Process | None:
         return None
     # The command's name stands in brackets and may itself hold brackets and spaces: the last one counts.
     fields = line[line.rindex(b")") + 2 :].split()
-    return Process(pid, chr(fields[0][0]), int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]))
+    cpu_ticks = sum(map(int, fields[11:15]))
+    return Process(pid, chr(fields[0][0]), int(fields[1]), int(fields[2]), int(fields[3]), cpu_ticks, int(fields[19]))
 
 
 def table() -> dict[int, Process]:
@@ -52,10 +57,80 @@ def boot_id() -> str:
 def environment_value(pid: int, name: str) -> str | None:
     """The value that `name` had in the environment `pid` was started with; None if unset or not ours to read."""
     prefix = os.fsencode(name) + b"="
-    for entry in _contents(f"/proc/{pid}/environ").split(b"\0"):
+    for entry in _contents_as_owner(f"/proc/{pid}/environ", pid).split(b"\0"):
         if entry.startswith(prefix):
             return os.fsdecode(entry[len(prefix) :])
     return None
+
+
+def children(pid: int) -> list[int]:
+    """The children of `pid`, zombies included; cheap, but one that changes parents right now may be missing."""
+    # Children belong to the thread that made them.
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return []
+    lists = (_contents(f"/proc/{pid}/task/{thread}/children") for thread in threads)
+    return [int(child) for found in lists for child in found.split()]
+
+
+def knows_children() -> bool:
+    """Whether this kernel has the lists that `children()` reads (CONFIG_PROC_CHILDREN)."""
+    return os.access(f"/proc/self/task/{os.getpid()}/children", os.R_OK)
+
+
+def resident_bytes(pid: int) -> int:
+    """Memory of `pid` that is in RAM, shared pages in full; 0 when it is gone."""
+    fields = _contents(f"/proc/{pid}/statm").split()
+    return int(fields[1]) * _PAGE_BYTES if len(fields) > 1 else 0
+
+
+def proportional_bytes(pid: int) -> int | None:
+    """Memory of `pid` with shared pages divided among those who share them; None when it is not ours to read."""
+    for line in _contents_as_owner(f"/proc/{pid}/smaps_rollup", pid).splitlines():
+        if line.startswith(b"Pss:"):
+            return int(line.split()[1]) * 1024
+    return None
+
+
+def written_bytes(pid: int) -> int:
+    """What `pid` has written so far, to whatever; 0 when that is not ours to read."""
+    for line in _contents_as_owner(f"/proc/{pid}/io", pid).splitlines():
+        if line.startswith(b"wchar:"):
+            return int(line.split()[1])
+    return 0
+
+
+def handles(pid: int, signum: int) -> bool:
+    """Whether `pid` has a handler for a signal, which then does not end it."""
+    for line in _contents(f"/proc/{pid}/status").splitlines():
+        if line.startswith(b"SigCgt:"):
+            return bool(int(line.split()[1], 16) >> (signum - 1) & 1)
+    return False
+
+
+def oom_kills() -> int:
+    """How often the kernel has killed a process for want of memory since boot, in any cgroup."""
+    for line in _contents("/proc/vmstat").splitlines():
+        if line.startswith(b"oom_kill "):
+            return int(line.split()[1])
+    return 0
+
+
+def _contents_as_owner(path: str, pid: int) -> bytes:
+    """Root without CAP_SYS_PTRACE, as in a container, reads another user's process only as that user."""
+    content = _contents(path)
+    if content or os.geteuid() != 0:
+        return content
+    try:
+        owner = os.stat(f"/proc/{pid}")
+    except OSError:
+        return b""
+    before = prctl.use_files_as(owner.st_uid, owner.st_gid)
+    try:
+        return _contents(path)
+    finally:
+        prctl.use_files_as(*before)
 
 
 def _contents(path: str) -> bytes:

@@ -5,12 +5,27 @@ import signal
 import time
 from typing import NamedTuple
 
-from runs_app.launcher import bells, forking, locks, prctl, script, spec, verdict
+from runs_app.launcher import (
+    bells,
+    explaining,
+    forking,
+    identity,
+    isolation,
+    locks,
+    prctl,
+    procs,
+    script,
+    spec,
+    verdict,
+)
 from runs_app.launcher.capture import Capture
+from runs_app.launcher.guard import Guard
+from runs_app.launcher.isolation import Powers
 from runs_app.launcher.records import Log
 from runs_app.launcher.supervision import CANCEL, SHUTDOWN, Supervision
 
 CLAIM = "claim"
+_REFUSALS = (spec.SpecError, script.StartError, isolation.IsolationError)
 FOLDED = "run.json"  # the folder of a settled run holds it before its claim goes
 
 
@@ -21,6 +36,7 @@ class Order(NamedTuple):
     folder: str  # absolute, for the script's environment
     tower_fd: int  # `<data>/run`, see bells
     shutdown_grace_s: float
+    powers: Powers
 
 
 def main(order: Order) -> int:
@@ -49,6 +65,8 @@ def _detach(order: Order) -> None:
     forking.silence_standard_streams()
     forking.keep_only({0, 1, 2, order.folder_fd, order.tower_fd})
     prctl.become_subreaper()
+    # What it makes is web's, and no link that web might plant leads further than web itself may go.
+    prctl.use_files_as(*order.powers.web)
 
 
 def _take(folder_fd: int) -> bool:
@@ -70,32 +88,66 @@ def _run(order: Order, ringer: bells.Bells) -> verdict.Facts:
     """Start the script and see it through. Raises OSError while there is nothing to write to yet."""
     verdict.reserve(order.folder_fd)
     wakeup_fd = _listen()
-    capture = Capture(Log(order.folder_fd), ringer, wakeup_fd)
-    started_at, started = time.time(), time.monotonic()
     try:
-        supervision = _start(order, capture, wakeup_fd)
-    except (spec.SpecError, script.StartError, OSError) as error:
-        sentence = f"Could not start: {error}"
-        capture.say(sentence)
-        return verdict.could_not_start(sentence, output_lines=capture.log.records, log_bytes=capture.log.size)
-    _announce(order, supervision, capture, ringer, started_at)
-    _watch(supervision)
-    return _facts(supervision, capture, started_at, time.monotonic() - started)
-
-
-def _start(order: Order, capture: Capture, wakeup_fd: int) -> Supervision:
-    details = spec.read(order.folder_fd)
-    pid = script.start(details, capture.open_pipes(), run_folder=order.folder)
-    return Supervision(details, pid, capture, wakeup_fd=wakeup_fd, shutdown_grace_s=order.shutdown_grace_s)
-
-
-def _announce(order: Order, supervision: Supervision, capture: Capture, ringer: bells.Bells, started_at: float) -> None:
+        details = spec.read(order.folder_fd)
+        plan = _prepared(order, details)
+    except (*_REFUSALS, OSError) as error:
+        return _not_started(Log(order.folder_fd), ringer, error)
+    capture = Capture(Log(order.folder_fd, details.limits.output_bytes), ringer, wakeup_fd)
+    started_at = time.time()
     try:
-        verdict.write_state(order.folder_fd, script_pid=supervision.script_pid, started_at=started_at)
+        pid = script.start(details, capture.open_pipes(), run_folder=order.folder, plan=plan)
+    except (*_REFUSALS, OSError) as error:
+        return _not_started(capture.log, ringer, error)._replace(isolation=plan.obtained)
+    guard = Guard(details.limits, order.folder_fd, grace_s=details.grace_s, now=time.monotonic())
+    supervision = Supervision(
+        details, pid, capture, guard, wakeup_fd=wakeup_fd, shutdown_grace_s=order.shutdown_grace_s
+    )
+    facts = _see_through(order, supervision, ringer, plan, started_at)
+    return explaining.explained(facts, details, capture.last_stderr)
+
+
+def _prepared(order: Order, details: spec.Spec) -> isolation.Plan:
+    """Decide on the layers, and give the script what is to be its own. Raises IsolationError, OSError."""
+    plan = isolation.plan(details, order.powers)
+    if os.geteuid() == 0 and plan.user and plan.is_script:
+        prctl.use_files_as(0, 0)
+        identity.give_run(order.folder_fd, plan.user)
+        data = os.path.normpath(os.path.join(order.folder, "../../.."))
+        identity.give_files(data, os.fsdecode(details.cwd), plan.user, order.powers.web, ours=order.powers.pool)
+        prctl.use_files_as(*order.powers.web)
+    return plan
+
+
+def _not_started(log: Log, ringer: bells.Bells, error: Exception) -> verdict.Facts:
+    sentence = f"Could not start: {_told(error)}"
+    log.say(sentence)
+    ringer.ring(bells.OUTPUT)
+    return verdict.could_not_start(sentence, output_lines=log.records, log_bytes=log.size)
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{error.filename or 'the run folder'} cannot be used: {error.strerror}"
+    return str(error)
+
+
+def _see_through(
+    order: Order, supervision: Supervision, ringer: bells.Bells, plan: isolation.Plan, started_at: float
+) -> verdict.Facts:
+    started = time.monotonic()
+    oom_kills = procs.oom_kills()
+    try:
+        verdict.write_state(
+            order.folder_fd, script_pid=supervision.script_pid, started_at=started_at, isolation=plan.obtained
+        )
     except OSError as error:
         # The script runs: better a run that no later launcher finds again than none.
-        capture.say(f"state.json could not be written: {error.strerror}")
+        supervision.capture.say(f"state.json could not be written: {error.strerror}")
     ringer.ring(bells.STATE)
+    _watch(supervision)
+    facts = _facts(supervision, started_at, time.monotonic() - started)
+    return facts._replace(isolation=plan.obtained, was_out_of_memory=procs.oom_kills() > oom_kills)
 
 
 def _watch(supervision: Supervision) -> None:
@@ -104,9 +156,11 @@ def _watch(supervision: Supervision) -> None:
     except Exception as error:
         # The boundary: whatever is wrong in here, the tree ends and the run gets its verdict.
         supervision.abort(f"Tempo's runner failed: {error!r}")
+        supervision.capture.log.finish()
 
 
-def _facts(supervision: Supervision, capture: Capture, started_at: float, duration_s: float) -> verdict.Facts:
+def _facts(supervision: Supervision, started_at: float, duration_s: float) -> verdict.Facts:
+    capture, meter = supervision.capture, supervision.guard.meter
     log = capture.log
     loss = f"Part of the output was lost: {log.loss}" if log.loss else ""
     return verdict.Facts(
@@ -115,8 +169,11 @@ def _facts(supervision: Supervision, capture: Capture, started_at: float, durati
         message="; ".join(filter(None, (supervision.message, loss))),
         started_at=started_at,
         duration_s=duration_s,
+        peak_bytes=meter.peak_bytes,
+        processes=max(1, meter.most_processes),
         output_bytes=capture.byte_count,
         output_lines=log.records,
+        output_dropped=log.dropped,
         log_bytes=log.size,
         leftovers_killed=supervision.leftovers,
     )

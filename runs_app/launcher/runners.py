@@ -6,6 +6,7 @@ import signal
 from typing import NamedTuple
 
 from runs_app.launcher import bells, folders, forking, procs, runner, tree, verdict
+from runs_app.launcher.isolation import Powers
 from runs_app.launcher.supervision import SHUTDOWN
 
 
@@ -19,7 +20,8 @@ class Adopted(NamedTuple):
 class Runners:
     """Who runs which folder."""
 
-    def __init__(self, *, data: str, runs_fd: int, shutdown_grace_s: float) -> None:
+    def __init__(self, *, data: str, runs_fd: int, shutdown_grace_s: float, powers: Powers) -> None:
+        self.powers = powers
         self._runs_path = os.path.join(data, "runs")
         self._runs_fd = runs_fd
         self._tower_fd = bells.open_tower(data)
@@ -34,7 +36,7 @@ class Runners:
         """Fork a runner for `folder`; its pid. Raises FolderError, OSError."""
         folder_fd = folders.open_run(self._runs_fd, folder)
         path = os.path.join(self._runs_path, str(folder))
-        order = runner.Order(folder_fd, path, self._tower_fd, self._shutdown_grace_s)
+        order = runner.Order(folder_fd, path, self._tower_fd, self._shutdown_grace_s, self.powers)
         try:
             pid = forking.fork(lambda: runner.main(order))
         finally:

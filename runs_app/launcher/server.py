@@ -8,8 +8,22 @@ import signal
 import socket
 import time
 
-from runs_app.launcher import console, folders, forking, options, orders, prctl, stopping, sweep, tree, verdict, wire
+from runs_app.launcher import (
+    console,
+    folders,
+    forking,
+    isolation,
+    options,
+    orders,
+    prctl,
+    stopping,
+    sweep,
+    tree,
+    verdict,
+    wire,
+)
 from runs_app.launcher.channel import Channel, ChannelError
+from runs_app.launcher.identity import User
 from runs_app.launcher.removal import Removals
 from runs_app.launcher.runners import Runners
 from runs_app.launcher.web import Web
@@ -49,8 +63,10 @@ def _serve(asked: options.Options) -> int:
     for folder in ("run", "runs"):
         os.makedirs(os.path.join(data, folder), mode=0o700, exist_ok=True)
     prctl.become_subreaper()
+    powers = isolation.probe(pool=asked.script_users, web=User(*asked.web_user) if asked.web_user else None)
+    console.say(console.INFO, f"isolation grade={powers.best.grade} why={powers.best.why}")
     wakeup_fd = _hear_signals()
-    launcher = Launcher(asked, data=data, listen_fd=listen_fd, wakeup_fd=wakeup_fd)
+    launcher = Launcher(asked, data=data, listen_fd=listen_fd, wakeup_fd=wakeup_fd, powers=powers)
     launcher.clear_up_behind_predecessor()
     gc.freeze()  # a collection in a runner would touch, and so copy, every page it shares with us
     launcher.run()
@@ -98,14 +114,18 @@ def _noted(_signum: int, _frame: object) -> None:
 class Launcher:
     """The loop: wait for a signal, a request or a deadline, act, repeat. Nothing in it blocks."""
 
-    def __init__(self, asked: options.Options, *, data: str, listen_fd: int, wakeup_fd: int) -> None:
+    def __init__(
+        self, asked: options.Options, *, data: str, listen_fd: int, wakeup_fd: int, powers: isolation.Powers
+    ) -> None:
         self._grace_s = asked.grace_s
         self._runs_path = os.path.join(data, "runs")
         self._wakeup_fd = wakeup_fd
         runs_fd = os.open(self._runs_path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._runners = Runners(data=data, runs_fd=runs_fd, shutdown_grace_s=stopping.grace_s(asked.grace_s))
+        grace_s = stopping.grace_s(asked.grace_s)
+        self._runners = Runners(data=data, runs_fd=runs_fd, shutdown_grace_s=grace_s, powers=powers)
         self._removals = Removals(runs_fd)
-        self._web = Web(asked.web_argv, listen_fd)
+        user = User(*asked.web_user) if asked.web_user else None
+        self._web = Web(asked.web_argv, listen_fd, user=user, has_script_users=not powers.users_why_not)
         self._stopping: stopping.Stopping | None = None
         self._strays_at: float | None = None
         self._desk = orders.Desk(self._runners, self._removals, self._web.is_ready, lambda: bool(self._stopping))

@@ -6,10 +6,36 @@ from typing import NamedTuple, cast
 
 NAME = "spec.json"
 _MAX_BYTES = 1 << 20
+_MIB = 1 << 20
 
 
 class SpecError(Exception):
     """A spec that cannot be used: the sentence names the field."""
+
+
+class Limits(NamedTuple):
+    """What a run may use at most; 0: as much as there is."""
+
+    memory_bytes: int = 0  # of the whole tree, shared pages counted once
+    cpu_s: float = 0  # of the whole tree
+    processes: int = 0
+    output_bytes: int = 0  # of the log: the head that is kept
+    output_kill_bytes: int = 0  # written in all
+    file_bytes: int = 0
+    open_files: int = 0
+    nice: int = 5
+    min_free_bytes: int = 0  # of the disk of the run folder
+
+
+class Isolation(NamedTuple):
+    """What to keep a script from. Paths are absolute."""
+
+    uid: int | None  # a user of its own
+    uid_why: str  # why it has none
+    read: list[str]
+    write: list[str]
+    closed: list[str]  # folders that no broader path may open
+    require: str  # the least grade to run with; "": any
 
 
 class Spec(NamedTuple):
@@ -21,6 +47,8 @@ class Spec(NamedTuple):
     env: dict[bytes, bytes]
     timeout_s: float | None  # None: no limit
     grace_s: float  # between TERM and KILL
+    limits: Limits
+    isolation: Isolation | None  # None: a program of Tempo's own
 
 
 def read(folder_fd: int) -> Spec:
@@ -54,7 +82,58 @@ def _parse(content: dict[str, object]) -> Spec:
         env={_text("env", name): _text(f"env {name}", value) for name, value in env.items()},
         timeout_s=_number(content, "timeout_s") or None,
         grace_s=_number(content, "grace_s"),
+        limits=_limits(_object(content, "limits")),
+        isolation=_isolation(_object(content, "isolation")),
     )
+
+
+def _limits(content: dict[str, object]) -> Limits:
+    return Limits(
+        memory_bytes=int(_number(content, "memory_mb") * _MIB),
+        cpu_s=_number(content, "cpu_s"),
+        processes=int(_number(content, "processes")),
+        output_bytes=int(_number(content, "output_bytes")),
+        output_kill_bytes=int(_number(content, "output_kill_bytes")),
+        file_bytes=int(_number(content, "file_mb") * _MIB),
+        open_files=int(_number(content, "open_files")),
+        nice=int(_number(content, "nice")) if "nice" in content else Limits().nice,
+        min_free_bytes=int(_number(content, "min_free_mb") * _MIB),
+    )
+
+
+def _isolation(content: dict[str, object]) -> Isolation | None:
+    if not content:
+        return None
+    uid, require = content.get("uid"), content.get("require") or ""
+    if uid is not None and (isinstance(uid, bool) or not isinstance(uid, int)):
+        raise SpecError("spec.json: isolation uid has to be a whole number")
+    if require not in ("", "good", "strong"):
+        raise SpecError('spec.json: isolation require has to be "", "good" or "strong"')
+    return Isolation(
+        uid=uid,
+        uid_why=str(content.get("uid_why") or ""),
+        read=_paths(content, "read"),
+        write=_paths(content, "write"),
+        closed=_paths(content, "closed"),
+        require=str(require),
+    )
+
+
+def _object(content: dict[str, object], field: str) -> dict[str, object]:
+    value = content.get(field) or {}
+    if not isinstance(value, dict):
+        raise SpecError(f"spec.json: {field} has to be an object")
+    return value
+
+
+def _paths(content: dict[str, object], field: str) -> list[str]:
+    values = content.get(field) or []
+    if not isinstance(values, list):
+        raise SpecError(f"spec.json: isolation {field} has to be a list")
+    paths = [os.fsdecode(_text(f"isolation {field}", value)) for value in values]
+    if not all(map(os.path.isabs, paths)):
+        raise SpecError(f"spec.json: isolation {field} has to hold absolute paths")
+    return paths
 
 
 def _text(field: str, value: object) -> bytes:
@@ -68,6 +147,6 @@ def _text(field: str, value: object) -> bytes:
 
 def _number(content: dict[str, object], field: str) -> float:
     value = content.get(field) or 0
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e10:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e13:
         raise SpecError(f"spec.json: {field} has to be a number, 0 or more")
     return cast(float, value)

@@ -5,16 +5,22 @@ import signal
 import time
 from collections.abc import Callable
 
-from runs_app.launcher import forking, tree
+from runs_app.launcher import forking, procs, tree
 from runs_app.launcher.capture import Capture
+from runs_app.launcher.guard import Guard
 from runs_app.launcher.spec import Spec
 from runs_app.launcher.verdict import Cause
 
 CANCEL = signal.SIGTERM
 SHUTDOWN = signal.SIGUSR1
+STACK = signal.SIGRTMAX  # environments register faulthandler for it
+_STACK_S = 0.1  # for printing the stack
+_ABORT_S = 0.5  # for the same, of a script that is still there after its grace
 _LINGER_S = 0.2  # what outlives the main process may end by itself: multiprocessing's resource tracker does
 _LEFTOVER_GRACE_S = 2.0
 _KILL_AGAIN_S = 0.05
+_AT_ONCE = frozenset({"memory", "processes", "output"})  # who goes on harms others every moment
+_TOO_LONG = frozenset({"time", "cpu"})  # where it stands is worth knowing
 _GIVE_UP_S = 5.0  # a process in uninterruptible sleep dies when its disk answers, which may be never
 
 
@@ -22,11 +28,12 @@ class Supervision:
     """From the start of the script's program to the end of its tree. One deadline at a time, and what to do at it."""
 
     def __init__(
-        self, spec: Spec, script_pid: int, capture: Capture, *, wakeup_fd: int, shutdown_grace_s: float
+        self, spec: Spec, script_pid: int, capture: Capture, guard: Guard, *, wakeup_fd: int, shutdown_grace_s: float
     ) -> None:
         self._spec = spec
         self.script_pid = script_pid
-        self._capture = capture
+        self.capture = capture
+        self.guard = guard
         self._wakeup_fd = wakeup_fd
         self._shutdown_grace_s = shutdown_grace_s
         self._tree_is_empty = False
@@ -46,7 +53,7 @@ class Supervision:
         self._reap()
         while not self._tree_is_empty:
             self._step()
-        self._capture.drain()
+        self.capture.drain()
 
     def abort(self, why: str) -> None:
         """Kill the tree at once, with as little machinery as possible: something is wrong with the runner itself."""
@@ -58,11 +65,20 @@ class Supervision:
             self._reap()
 
     def _step(self) -> None:
-        wait_s = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
-        if self._capture.step(wait_s):
+        now = time.monotonic()
+        due = min(self.guard.look_at, self._deadline or self.guard.look_at)
+        if self.capture.step(max(0.0, due - now)):
             self._heed(os.read(self._wakeup_fd, 4096))
-        if self._deadline is not None and time.monotonic() >= self._deadline:
+        now = time.monotonic()
+        if now >= self.guard.look_at and not self._tree_is_empty:
+            self._look(now)
+        if self._deadline is not None and now >= self._deadline:
             self._act()
+
+    def _look(self, now: float) -> None:
+        breach = self.guard.look(now, self.capture.byte_count)
+        if breach and self.cause is None and self.wait_status is None:
+            self._stop(breach.cause, breach.grace_s)
 
     def _heed(self, signals: bytes) -> None:
         # Reaped first: a script that has ended by itself is not stopped any more.
@@ -99,11 +115,32 @@ class Supervision:
             self._kill()
         elif self.cause is None:
             self.cause = cause
-            self._capture.say(cause.sentence)
-            tree.send(self._living(), signal.SIGTERM)
-            self._at(grace_s, self._kill)
+            self.capture.say(cause.sentence)
+            self._begin_to_stop(cause, grace_s)
         elif self._deadline is not None:
             self._at(min(grace_s, self._deadline - time.monotonic()), self._act)
+
+    def _begin_to_stop(self, cause: Cause, grace_s: float) -> None:
+        if cause.reason in _AT_ONCE:
+            self._kill()
+        elif cause.reason in _TOO_LONG and procs.handles(self.script_pid, STACK):
+            # The stack first: most scripts are gone at the TERM.
+            tree.send([self.script_pid], STACK)
+            self._at(_STACK_S, lambda: self._terminate(cause, grace_s))
+        else:
+            self._terminate(cause, grace_s)
+
+    def _terminate(self, cause: Cause, grace_s: float) -> None:
+        tree.send(self._living(), signal.SIGTERM)
+        self._at(grace_s, self._abort_script if cause.reason in _TOO_LONG else self._kill)
+
+    def _abort_script(self) -> None:
+        """Still there: faulthandler prints on ABRT where it is, and then it ends."""
+        if self.wait_status is None:
+            tree.send([self.script_pid], signal.SIGABRT)
+            self._at(_ABORT_S, self._kill)
+        else:
+            self._kill()
 
     def _end_leftovers(self) -> None:
         living = self._living()
@@ -114,8 +151,8 @@ class Supervision:
     def _kill(self) -> None:
         if self._give_up_at is None:
             self._give_up_at = time.monotonic() + _GIVE_UP_S
-            if self.wait_status is None:
-                self._capture.say("Still running after the time to stop by itself: killed")
+            if self.wait_status is None and not (self.cause and self.cause.reason in _AT_ONCE):
+                self.capture.say("Still running after the time to stop by itself: killed")
         killed = tree.kill(self._living)
         self._count_leftovers(killed - {self.script_pid})
         self._at(_KILL_AGAIN_S, self._kill)
@@ -127,7 +164,7 @@ class Supervision:
         """Processes that were there when the main one had ended; counted once, and told."""
         if self.wait_status is not None and not self.leftovers and pids:
             self.leftovers = len(pids)
-            self._capture.say(f"The script left {len(pids)} of its processes running: ended")
+            self.capture.say(f"The script left {len(pids)} of its processes running: ended")
 
     def _living(self) -> set[int]:
         return tree.descendants(os.getpid())

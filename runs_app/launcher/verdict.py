@@ -8,6 +8,7 @@ import time
 from typing import NamedTuple, TypedDict
 
 from runs_app.launcher import files, procs
+from runs_app.launcher.isolation import NOTHING, Obtained
 
 EXIT = "exit.json"
 STATE = "state.json"
@@ -25,6 +26,7 @@ class State(TypedDict):
     script_start: int | None
     boot_id: str
     started_at: float
+    isolation: dict[str, object]
 
 
 class Exit(TypedDict):
@@ -32,7 +34,7 @@ class Exit(TypedDict):
 
     v: int
     status: str  # succeeded | failed | timed_out | cancelled
-    reason: str  # "" | exit_code | signal | time | user | shutdown | could_not_start
+    reason: str  # "" | one of the reasons in runs_app.states that a runner can know
     exit_code: int | None
     signal: str | None
     message: str
@@ -41,10 +43,13 @@ class Exit(TypedDict):
     duration_s: float
     cpu_s: float
     peak_memory_mb: float
+    processes: int  # the most that were seen at once
     output_bytes: int  # what the script wrote
     output_lines: int  # records in the log
+    output_dropped: int  # bytes that the log leaves out
     log_bytes: int  # size of the log
     leftovers_killed: int
+    isolation: dict[str, object]  # see isolation.Obtained
 
 
 class Cause(NamedTuple):
@@ -59,17 +64,22 @@ class Facts(NamedTuple):
     """What the runner knows at the end. `wait_status` is None when no program ran, or when it could not be killed."""
 
     cause: Cause | None
-    wait_status: int | None
-    message: str
-    started_at: float | None
-    duration_s: float
-    output_bytes: int
-    output_lines: int
-    log_bytes: int
-    leftovers_killed: int
+    wait_status: int | None = None
+    message: str = ""
+    started_at: float | None = None
+    duration_s: float = 0.0
+    peak_bytes: int = 0  # as far as it was measured
+    processes: int = 0
+    output_bytes: int = 0
+    output_lines: int = 0
+    output_dropped: int = 0
+    log_bytes: int = 0
+    leftovers_killed: int = 0
+    isolation: Obtained = NOTHING
+    was_out_of_memory: bool = False  # the kernel had killed somebody for want of memory meanwhile
 
 
-def write_state(folder_fd: int, *, script_pid: int, started_at: float) -> None:
+def write_state(folder_fd: int, *, script_pid: int, started_at: float, isolation: Obtained) -> None:
     """Say who runs. Raises OSError."""
     runner_pid = os.getpid()
     state = State(
@@ -80,6 +90,7 @@ def write_state(folder_fd: int, *, script_pid: int, started_at: float) -> None:
         script_start=procs.start_time(script_pid),
         boot_id=procs.boot_id(),
         started_at=started_at,
+        isolation=isolation._asdict(),
     )
     files.write(STATE, json.dumps(state).encode(), dir_fd=folder_fd)
 
@@ -107,30 +118,33 @@ def write_exit(folder_fd: int, facts: Facts) -> None:
 
 def could_not_start(sentence: str, *, output_lines: int = 0, log_bytes: int = 0) -> Facts:
     """The facts of a run whose program never began."""
-    cause = Cause("failed", "could_not_start", sentence)
-    return Facts(cause, None, "", None, 0.0, 0, output_lines, log_bytes, 0)
+    return Facts(Cause("failed", "could_not_start", sentence), output_lines=output_lines, log_bytes=log_bytes)
 
 
 def _exit(facts: Facts) -> Exit:
-    exit_code, killed_by = _ending(facts.wait_status)
-    status, reason, sentence = facts.cause or _own_end(exit_code, killed_by)
+    exit_code, ended_by = _ending(facts.wait_status)
+    status, reason, sentence = facts.cause or _own_end(exit_code, ended_by)
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return Exit(
         v=1,
         status=status,
         reason=reason,
         exit_code=exit_code,
-        signal=killed_by,
+        signal=ended_by,
         message="; ".join(filter(None, (sentence, facts.message)))[:_MESSAGE_LENGTH],
         started_at=facts.started_at,
         finished_at=time.time(),
         duration_s=round(facts.duration_s, 6),
         cpu_s=round(usage.ru_utime + usage.ru_stime, 6),
-        peak_memory_mb=round(usage.ru_maxrss / 1024, 2),
+        # What its largest process had at its peak is known exactly; what the tree had, four times a second.
+        peak_memory_mb=round(max(usage.ru_maxrss * 1024, facts.peak_bytes) / 2**20, 2),
+        processes=facts.processes,
         output_bytes=facts.output_bytes,
         output_lines=facts.output_lines,
+        output_dropped=facts.output_dropped,
         log_bytes=facts.log_bytes,
         leftovers_killed=facts.leftovers_killed,
+        isolation=facts.isolation._asdict(),
     )
 
 
@@ -141,6 +155,11 @@ def _ending(wait_status: int | None) -> tuple[int | None, str | None]:
     return (code, None) if code >= 0 else (None, signal_name(-code))
 
 
+def killed_by(wait_status: int | None) -> str | None:
+    """The name of the signal that ended a process; None when it ended by itself."""
+    return _ending(wait_status)[1]
+
+
 def signal_name(number: int) -> str:
     """`SIGKILL` for 9; a real-time signal, which has no name, as `SIG40`."""
     try:
@@ -149,8 +168,8 @@ def signal_name(number: int) -> str:
         return f"SIG{number}"
 
 
-def _own_end(exit_code: int | None, killed_by: str | None) -> Cause:
-    if killed_by:
+def _own_end(exit_code: int | None, ended_by: str | None) -> Cause:
+    if ended_by:
         return Cause("failed", "signal", "")
     if exit_code is None:
         return Cause("failed", "signal", "The script could not be killed")

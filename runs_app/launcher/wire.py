@@ -10,6 +10,15 @@ _LENGTH = struct.Struct(">I")
 Message = dict[str, object]
 
 
+class Powers(TypedDict):
+    """What this installation keeps scripts from: the best grade there is and why, and the layers it is made of."""
+
+    grade: str
+    why: str
+    own_users: bool
+    landlock: int
+
+
 class Reply(TypedDict, total=False):
     """An answer: `ok` and what was asked for, or not `ok` and one sentence in `error`."""
 
@@ -20,6 +29,7 @@ class Reply(TypedDict, total=False):
     runs: int
     signalled: bool
     adopted: bool
+    isolation: Powers
 
 
 class WireError(ValueError):

@@ -26,7 +26,15 @@ def launcher(tmp_path: Path) -> Iterator[LauncherHarness]:
 def test_ping_tells_its_pid_and_how_many_run(launcher: LauncherHarness) -> None:
     launcher.run(SLEEPER)
 
-    assert launcher.web.ask("ping") | {"id": 0} == {"id": 0, "ok": True, "runs": 1, "pid": launcher.process.pid}
+    told = launcher.web.ask("ping")
+    assert (told["ok"], told["runs"], told["pid"]) == (True, 1, launcher.process.pid)
+
+
+def test_ping_tells_what_scripts_are_kept_from(launcher: LauncherHarness) -> None:
+    told = launcher.web.ask("ping")["isolation"]
+
+    assert set(told) == set(wire.Powers.__annotations__)
+    assert told["grade"] in ("strong", "good", "basic") and told["why"].endswith(".")
 
 
 def test_start_answers_with_the_runners_pid(launcher: LauncherHarness) -> None:

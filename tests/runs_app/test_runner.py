@@ -152,8 +152,8 @@ def test_a_data_folder_with_a_long_path_rings_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"argv": ["/no/such/python"]}, "Could not start: /no/such/python: No such file or directory"),
-        ({"argv": ["/etc/passwd"]}, "Could not start: /etc/passwd: Permission denied"),
+        ({"argv": ["/no/such/python"]}, "Could not start: interpreter /no/such/python: No such file or directory"),
+        ({"argv": ["/etc/passwd"]}, "Could not start: interpreter /etc/passwd: Permission denied"),
         ({"cwd": "/no/such/folder"}, "Could not start: working folder /no/such/folder: No such file or directory"),
         ({"argv": []}, "argv has to be a list"),
         ({"argv": "/bin/true"}, "argv has to be a list"),
@@ -204,7 +204,7 @@ def test_a_folder_that_takes_no_log_is_told(launcher: LauncherHarness) -> None:
     (launcher.path(folder) / "output.log").mkdir()
     launcher.web.ask("start", folder=folder)
 
-    assert "cannot be used: Is a directory" in launcher.exit_of(folder)["message"]
+    assert "cannot be used: File exists" in launcher.exit_of(folder)["message"]
 
 
 def test_a_state_that_cannot_be_written_costs_no_run(launcher: LauncherHarness) -> None:

@@ -6,16 +6,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from runs_app.launcher import bells, forking, procs, runner, supervision, tree
+from runs_app.launcher import bells, forking, isolation, procs, runner, supervision, tree
 from tests.runs_app.launcher_harness import LauncherHarness, is_gone, joined, wait_for
 from tests.runs_app.test_launcher_crashes import DAEMON, daemon_of
+
+POWERS = isolation.probe(pool=(50000, 59999), web=None)
 
 
 @pytest.fixture(scope="module")
 def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LauncherHarness]:
     with LauncherHarness(tmp_path_factory.mktemp("data")) as launcher:
         yield launcher
-        assert not launcher.survivors()
+        wait_for(lambda: not launcher.survivors())
 
 
 def test_cancel_ends_a_deaf_daemon_too(launcher: LauncherHarness) -> None:
@@ -56,7 +58,7 @@ def test_the_time_limit_ends_it(launcher: LauncherHarness) -> None:
 def test_the_time_limit_kills_what_ignores_it(launcher: LauncherHarness) -> None:
     told = launcher.exit_of(launcher.run(DAEMON, timeout_s=0.3, grace_s=0.1))
 
-    assert (told["status"], told["signal"]) == ("timed_out", "SIGKILL")
+    assert (told["status"], told["signal"]) == ("timed_out", "SIGABRT")
 
 
 def test_the_first_cause_is_the_one_that_is_told(launcher: LauncherHarness) -> None:
@@ -147,14 +149,14 @@ def test_a_runner_that_fails_inside_ends_the_tree_and_tells(
     step = supervision.Supervision._step
 
     def fail_after_output(self: supervision.Supervision) -> None:
-        if self._capture.byte_count:
+        if self.capture.byte_count:
             raise RuntimeError("broken")
         step(self)
 
     monkeypatch.setattr(supervision.Supervision, "_step", fail_after_output)
     folder = launcher.new_folder([sys.executable, "-I", "-S", "-c", DAEMON])
     folder_fd = os.open(launcher.path(folder), os.O_RDONLY)
-    order = runner.Order(folder_fd, str(launcher.path(folder)), bells.open_tower(str(launcher.data)), 1.0)
+    order = runner.Order(folder_fd, str(launcher.path(folder)), bells.open_tower(str(launcher.data)), 1.0, POWERS)
     os.waitpid(forking.fork(lambda: runner.main(order)), 0)
     told = launcher.exit_of(folder)
 

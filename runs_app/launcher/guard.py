@@ -1,0 +1,97 @@
+"""Keeping a run to its limits: four looks a second at its tree, a sample a second for its chart."""
+
+import os
+from typing import NamedTuple
+
+from runs_app.launcher import procs
+from runs_app.launcher.sampling import Meter, Samples
+from runs_app.launcher.spec import Limits
+from runs_app.launcher.verdict import Cause
+
+_LOOK_S = 0.25
+_SAMPLE_S = 1.0
+_MIB = 1 << 20
+_WRITES_ON_BYTES = 1 << 20  # written within a second below the floor of free space
+_DISK_GRACE_S = 2.0
+
+
+class Breach(NamedTuple):
+    """A limit that was passed. `grace_s` is between TERM and KILL."""
+
+    cause: Cause
+    grace_s: float
+
+
+class Guard:
+    """`look()` when it is time (`look_at`, monotonic); None until a limit is passed."""
+
+    def __init__(self, limits: Limits, folder_fd: int, *, grace_s: float, now: float) -> None:
+        self._limits = limits
+        self._folder_fd = folder_fd
+        self._grace_s = grace_s
+        self._samples = Samples(folder_fd, interval_s=_SAMPLE_S)
+        self._sample_at = now + _LOOK_S  # the first one early, so that a short run has some
+        self._written: int | None = None  # bytes, at the last sample, while the disk was below its floor
+        self.meter = Meter()
+        self.look_at = now + _LOOK_S
+
+    def look(self, now: float, output_bytes: int) -> Breach | None:
+        """Measure what is due now, cheapest first; the limit that was passed, if any."""
+        self.look_at = now + _LOOK_S
+        pids = self.meter.pids()
+        breach = self._too_many(pids) or self._too_much_output(output_bytes) or self._too_much_memory(pids)
+        if self._limits.cpu_s and not breach:
+            breach = self._too_much_cpu(self.meter.cpu_s(pids))
+        if now >= self._sample_at and not breach:
+            self._sample_at = now + _SAMPLE_S
+            self._samples.add(self.meter.usage(pids), output_bytes, now)
+            breach = self._disk_too_full(pids)
+        return breach
+
+    def _too_many(self, pids: list[int]) -> Breach | None:
+        most = self._limits.processes
+        if not most or len(pids) <= most:
+            return None
+        return _breach("processes", f"Had {len(pids)} processes, limit {most}")
+
+    def _too_much_output(self, output_bytes: int) -> Breach | None:
+        most = self._limits.output_kill_bytes
+        if not most or output_bytes <= most:
+            return None
+        return _breach("output", f"Wrote {output_bytes // _MIB} MB of output, limit {most // _MIB} MB")
+
+    def _too_much_memory(self, pids: list[int]) -> Breach | None:
+        most = self._limits.memory_bytes
+        # What is resident is never less than its share: most of the time this cheap look will do.
+        if not most or self.meter.resident_bytes(pids) <= most:
+            return None
+        used, is_exact = self.meter.memory(pids)
+        if used <= most:
+            return None
+        how = "" if is_exact else " (shared pages counted for each process)"
+        return _breach("memory", f"Used {used / _MIB:.0f} MB of memory, limit {most // _MIB} MB{how}")
+
+    def _too_much_cpu(self, cpu_s: float) -> Breach | None:
+        if cpu_s <= self._limits.cpu_s:
+            return None
+        sentence = f"Used {cpu_s:.1f} s of CPU time, limit {self._limits.cpu_s:g} s"
+        return _breach("cpu", sentence, grace_s=self._grace_s)
+
+    def _disk_too_full(self, pids: list[int]) -> Breach | None:
+        """Below the floor whoever writes on is stopped; whoever only calculates is not."""
+        if not self._limits.min_free_bytes:
+            return None
+        disk = os.fstatvfs(self._folder_fd)
+        free = disk.f_bavail * disk.f_frsize
+        if free >= self._limits.min_free_bytes:
+            self._written = None
+            return None
+        before, self._written = self._written, sum(map(procs.written_bytes, pids))
+        if before is None or self._written - before < _WRITES_ON_BYTES:
+            return None
+        sentence = f"Wrote on while only {free // _MIB} MB were free on the disk of the data folder"
+        return _breach("disk", sentence, grace_s=min(_DISK_GRACE_S, self._grace_s))
+
+
+def _breach(reason: str, sentence: str, *, grace_s: float = 0.0) -> Breach:
+    return Breach(Cause("failed", reason, sentence), grace_s)
