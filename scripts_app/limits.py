@@ -21,6 +21,7 @@ class Limit:
     bound: str = ""
     variable: str = ""  # the bound's, as an admin writes it
     is_optional: bool = False  # 0 = no limit
+    least: int = 0
 
     @property
     def help(self) -> str:
@@ -75,6 +76,7 @@ LIMITS = {
             default="DEFAULT_MEMORY_MB",
             bound="MAX_MEMORY_MB",
             variable="PYSCHED_MAX_MEMORY_LIMIT",
+            least=16,
         ),
         Limit(
             field="cpu_s",
@@ -93,6 +95,7 @@ LIMITS = {
             default="DEFAULT_PROCESSES",
             bound="MAX_PROCESSES",
             variable="PYSCHED_MAX_PROCESSES",
+            least=1,
         ),
         Limit(
             field="output_mb",
@@ -105,6 +108,7 @@ LIMITS = {
             default="DEFAULT_OUTPUT_MB",
             bound="MAX_OUTPUT_MB",
             variable="PYSCHED_MAX_OUTPUT_LIMIT",
+            least=1,
         ),
         Limit(
             field="file_mb",

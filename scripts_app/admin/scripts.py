@@ -19,6 +19,7 @@ from scripts_app import drafts, environments, scripts
 from scripts_app.admin.acting import ActingAdmin, ActingMixin
 from scripts_app.admin.schedules import ScheduleInline, next_due
 from scripts_app.forms import ScriptForm, python_choices
+from scripts_app.limits import LIMITS
 from scripts_app.models import Environment, Folder, Script, Version
 from tempo_site import auth
 from tempo_site.adminrows import LookOnly, chip
@@ -26,6 +27,7 @@ from tempo_site.lib import zone
 from tempo_site.lib.code_editor import CodeEditor
 
 NEWEST_VERSIONS = 10
+FACTS = ("slug", "uid", "version", "environment", "wanted_environment", "created_at", "updated_at")
 
 
 LONG_TEXTS = ("version__code", "version__requirements", "environment__lock", "wanted_environment__lock")
@@ -64,7 +66,9 @@ class ScriptAdminForm(ActingMixin, forms.ModelForm, ScriptForm):  # type: ignore
         if self.instance.pk:
             if "enabled" in self.changed_data:
                 values["enabled"] = enabled
-            return self._update({**values, "based_on": based_on})
+            untouched = {*LIMITS, "as_service_user"}.difference(self.changed_data)
+            kept = {name: value for name, value in values.items() if name not in untouched}
+            return self._update({**kept, "based_on": based_on})
         self.instance.pk = scripts.create(by=self.user, now=now, **values).pk
         self.instance.refresh_from_db()  # this very object is what the forms of its schedules hold already
         return self.instance if enabled else scripts.update(self.instance, by=self.user, now=now, enabled=False)
@@ -128,13 +132,14 @@ class ScriptAdmin(ActingAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Script | None = None) -> Any:
         """What the machine wrote, once there is something."""
-        return ("slug", "version", "environment", "wanted_environment", "created_at", "updated_at") if obj else ()
+        return FACTS if obj else ()
 
     def get_fieldsets(self, request: HttpRequest, obj: Script | None = None) -> Any:
         """The text first; what the machine wrote last."""
-        about = ("name", ("folder", "tags"), "description", ("timeout_s", "enabled"))
+        about = ("name", ("folder", "tags"), "description", "enabled")
         text = ("code", "requirements", "python_version", "based_on")
-        sets = [(None, {"fields": about}), (None, {"fields": text})]
+        own = {"fields": (*LIMITS, "as_service_user"), "classes": ("collapse",)}
+        sets = [(None, {"fields": about}), (None, {"fields": text}), ("Limits", own)]
         facts = {"fields": self.get_readonly_fields(request, obj), "classes": ("collapse",)}
         return [*sets, ("What Tempo knows", facts)] if obj else sets
 

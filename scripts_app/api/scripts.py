@@ -29,6 +29,10 @@ class ScriptIn(BaseModel):
     memory_mb: Number = 0
     cpu_s: Number = 0
     processes: Number = 0
+    output_mb: Number = 0
+    file_mb: Number = 0
+    nice: Number = 0
+    as_service_user: StrictBool = False
 
 
 class ScriptPatch(ScriptIn):
@@ -67,6 +71,10 @@ class ScriptOut(BaseModel):
     memory_mb: int
     cpu_s: int
     processes: int
+    output_mb: int
+    file_mb: int
+    nice: int
+    as_service_user: bool
     created_at: datetime
     updated_at: datetime
 
@@ -144,6 +152,10 @@ def script_out(script: Script) -> ScriptOut:
         memory_mb=script.memory_mb,
         cpu_s=script.cpu_s,
         processes=script.processes,
+        output_mb=script.output_mb,
+        file_mb=script.file_mb,
+        nice=script.nice,
+        as_service_user=script.as_service_user,
         created_at=script.created_at,
         updated_at=script.updated_at,
     )

@@ -3,11 +3,15 @@
 from typing import Any
 
 from django import forms
-from django.conf import settings
 
-from scripts_app import interpreters
+from scripts_app import interpreters, limits
 from scripts_app.models import Script
 
+UNITS = ("seconds", "MB")
+AS_SERVICE_USER = (
+    "For shares and folders that only Tempo's user may open. The script then has no user of its own: less keeps it "
+    "from other scripts, and the isolation of its runs is lowered."
+)
 CODE = {"class": "code", "spellcheck": "false", "autocapitalize": "off", "autocomplete": "off"}
 
 
@@ -38,12 +42,11 @@ class ScriptForm(forms.Form):
         help_text="One package a line, like `requests>=2.31`. Tempo locks and installs them for this script alone.",
     )
     python_version = forms.CharField(required=False, label="Python version")
-    timeout_s = forms.IntegerField(label="Time limit", min_value=0, help_text="Seconds; 0 = no limit.")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["python_version"].help_text = python_help()
-        self.fields["timeout_s"].initial = settings.DEFAULT_TIMEOUT_S
+        self.fields |= limit_fields()
 
     @staticmethod
     def values_of(script: Script) -> dict[str, Any]:
@@ -57,8 +60,35 @@ class ScriptForm(forms.Form):
             "code": version.code if version else "",
             "requirements": version.requirements if version else "",
             "python_version": version.python_version if version else "",
-            "timeout_s": script.timeout_s,
+            **limits_of(script),
         }
+
+
+def limit_fields() -> dict[str, forms.Field]:
+    """A field for each limit and the switch that belongs to them; what was not touched is not saved."""
+    starting = limits.defaults()
+    fields: dict[str, forms.Field] = {
+        limit.field: forms.IntegerField(
+            label=f"{limit.label} ({limit.unit})" if limit.unit in UNITS else limit.label,
+            min_value=limit.least,
+            initial=starting[limit.field],
+            help_text=limit.help,
+            show_hidden_initial=True,
+        )
+        for limit in limits.LIMITS.values()
+    }
+    fields["as_service_user"] = forms.BooleanField(
+        required=False,
+        label="Run as Tempo's own user",
+        help_text=AS_SERVICE_USER,
+        show_hidden_initial=True,
+    )
+    return fields
+
+
+def limits_of(script: Script) -> dict[str, Any]:
+    """The initial values of those fields."""
+    return {field: getattr(script, field) for field in (*limits.LIMITS, "as_service_user")}
 
 
 def python_help() -> str:
@@ -92,15 +122,19 @@ class SettingsForm(forms.Form):
     )
     description = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 3}))
     tags = TagsField(required=False, help_text="Separated by commas.")
-    timeout_s = forms.IntegerField(label="Time limit", min_value=0, help_text="Seconds a run may take; 0 = no limit.")
     enabled = forms.BooleanField(
         required=False, label="Enabled", help_text="Disabled: its schedules start nothing; it can still be run by hand."
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields |= limit_fields()
         for field in self.fields.values():
             field.show_hidden_initial = True
+
+    def limit_fields(self) -> list[forms.BoundField]:
+        """Those of the limits, as the page shows them."""
+        return [self[name] for name in limits.LIMITS]
 
     @property
     def changes(self) -> dict[str, Any]:
@@ -115,8 +149,8 @@ class SettingsForm(forms.Form):
             "folder": script.folder.path if script.folder else "",
             "description": script.description,
             "tags": script.tags,
-            "timeout_s": script.timeout_s,
             "enabled": script.enabled,
+            **limits_of(script),
         }
 
 

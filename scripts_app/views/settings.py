@@ -6,10 +6,10 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from scripts_app import finding, forms, scripts
+from scripts_app import confinement, finding, forms, limits, scripts
 from scripts_app.forms import NewScriptForm, SettingsForm
 from scripts_app.models import Folder
-from tempo_site import auth
+from tempo_site import auth, health
 
 STARTER = """\
 import platform
@@ -47,12 +47,15 @@ def script_settings(request: auth.SignedInRequest, slug: str) -> HttpResponse:
         if forms.attempt(form, lambda: scripts.update(script, by=request.user, now=now, **form.changes)):
             messages.success(request, f"Saved the settings of `{form.cleaned_data['name']}`.")
             return redirect("script-settings", slug)
+    stored = finding.script(slug)  # what was typed and refused stays in the form
     context = {
         "now": timezone.now(),
-        "script": finding.script(slug),  # as it is stored: what was typed and refused stays in the form
+        "script": stored,
         "form": form,
         "folders": Folder.objects.all(),
         "files": f"scripts/{slug}/",
+        "lowered": list(limits.lowered(stored)),
+        "isolation": confinement.of(stored, health.isolation()),
         "start_url": request.build_absolute_uri(f"/api/v1/scripts/{slug}/runs"),
     }
     return render(request, "scripts/settings.html", context)

@@ -9,10 +9,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django_q.models import Schedule as Alarm
+from pytest_django import Settings
 
 from runs_app.models import Run
 from runs_app.states import Trigger
 from scripts_app import drafts, schedules, scripts
+from scripts_app.limits import LIMITS
 from scripts_app.models import Environment, Folder, Schedule, Script, Version
 from tests.factories import make_schedule, make_script
 
@@ -26,6 +28,12 @@ SCRIPT = {
     "requirements": "",
     "python_version": "",
     "timeout_s": "60",
+    "memory_mb": "512",
+    "cpu_s": "0",
+    "processes": "64",
+    "output_mb": "10",
+    "file_mb": "2048",
+    "nice": "5",
 }
 SCHEDULE = {
     "kind": "cron",
@@ -348,3 +356,19 @@ def test_an_untouched_switch_does_not_undo_what_somebody_else_switched(desk: Cli
     desk.post(f"{SCRIPTS}{script.pk}/change/", shown)
     script.refresh_from_db()
     assert (script.name, script.enabled) == ("Renamed", False)
+
+
+def test_an_untouched_limit_is_not_set_back_nor_held_against_a_new_bound(desk: Client, settings: Settings) -> None:
+    script = make_script("Hello World", timeout_s=60, cpu_s=0, memory_mb=512, nice=5)
+    settings.MAX_CPU_S = 30
+    initial = {f"initial-{field}": SCRIPT[field] for field in LIMITS}
+    desk.post(f"{SCRIPTS}{script.pk}/change/", {**SCRIPT, **INLINES, **initial, "name": "Renamed", "nice": "9"})
+    script.refresh_from_db()
+    assert (script.name, script.nice, script.cpu_s) == ("Renamed", 9, 0)
+
+
+def test_a_limit_beyond_its_bound_is_an_error_at_its_field(desk: Client, settings: Settings) -> None:
+    settings.MAX_PROCESSES = 8
+    answer = desk.post(f"{SCRIPTS}add/", {**SCRIPT, "processes": "9"})
+    assert "PYSCHED_MAX_PROCESSES" in str(answer.context["adminform"].form.errors["processes"])
+    assert not Script.objects.exists()

@@ -68,6 +68,10 @@ def test_it_answers_with_the_whole_script(program: Client, settings: Any) -> Non
         "memory_mb": settings.DEFAULT_MEMORY_MB,
         "cpu_s": 0,
         "processes": 64,
+        "output_mb": 10,
+        "file_mb": 2048,
+        "nice": 5,
+        "as_service_user": False,
     }
     assert environment["state"] == "wanted" and environment["python"]
     assert created_at.endswith("Z") and updated_at.endswith("Z")
@@ -79,7 +83,9 @@ def test_what_was_created_can_be_read(program: Client) -> None:
 
 
 def test_it_takes_limits(program: Client) -> None:
-    answer = create(program, name="Hello", timeout_s=0, memory_mb=1024, cpu_s=60, processes=8)
+    more = {"output_mb": 3, "file_mb": 0, "nice": 19, "as_service_user": True}
+    answer = create(program, name="Hello", timeout_s=0, memory_mb=1024, cpu_s=60, processes=8, **more)
+    assert {name: answer[name] for name in more} == more
     assert (answer["timeout_s"], answer["memory_mb"], answer["cpu_s"], answer["processes"]) == (0, 1024, 60, 8)
 
 
@@ -105,6 +111,9 @@ def test_it_takes_limits(program: Client) -> None:
         ("timeout_s", 10**30),
         ("timeout_s", "60"),
         ("timeout_s", True),
+        ("output_mb", 0),
+        ("nice", 20),
+        ("as_service_user", 1),
         ("memory_mb", 1),
         ("processes", 0),
     ],
@@ -132,6 +141,7 @@ def test_a_hostile_name_is_text(program: Client, name: str) -> None:
         {"tags": ["b", "c"]},
         {"enabled": False},
         {"timeout_s": 5},
+        {"output_mb": 4, "file_mb": 7, "nice": 0, "as_service_user": True},
         {"memory_mb": 64},
         {"cpu_s": 5},
         {"processes": 5},
@@ -201,3 +211,13 @@ def test_the_list_costs_the_same_for_1_and_for_100_scripts(program: Client) -> N
     with CaptureQueriesContext(connection) as many:
         send(program, "GET", "/scripts?limit=200")
     assert len(many) <= len(one) <= 3  # the key, its last use, the page
+
+
+def test_a_limit_beyond_its_bound_is_refused_with_a_hint(program: Client, settings: Any) -> None:
+    create(program, name="Hello")
+    settings.MAX_TIMEOUT_S = 60
+    status, answer = send(program, "PATCH", "/scripts/hello", {"timeout_s": 0})
+    assert (status, list(answer["error"]["fields"])) == (422, ["timeout_s"])
+    assert (
+        answer["error"]["hint"].startswith("use 60 or less") and "PYSCHED_MAX_SCRIPT_TIMEOUT" in answer["error"]["hint"]
+    )
