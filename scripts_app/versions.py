@@ -91,8 +91,8 @@ def write_copies(script_id: int) -> None:
         if script.version is None:
             return
         folder = paths.script(script.slug)
-        for part in (folder.parent, folder, paths.script_files(script.slug)):
-            part.mkdir(mode=0o700, parents=True, exist_ok=True)
+        paths.make_passable(folder)
+        paths.make_closed(paths.script_files(script.slug))
         for name, text in zip(COPIES, (script.version.code, script.version.requirements), strict=True):
             files.write_atomic(folder / name, text, durable=False)
 

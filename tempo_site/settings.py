@@ -26,7 +26,7 @@ try:
     SECRET_KEY, SECRET_KEY_NOTICE = secret_key.choose(env.str("PYSCHED_SECRET_KEY", default=""), DATA_PATH)
 except OSError as problem:  # nothing can work on such a folder; the system checks say so before anything starts
     SECRET_KEY, SECRET_KEY_NOTICE = secret_key.for_this_process(), ""
-    hint = f"{problem.strerror}. Give that folder to user {os.geteuid()}, as whom Tempo runs (`chown`), or choose another."
+    hint = f"{problem.strerror}. Tempo runs as user {os.geteuid()}: give it that folder, or choose another."
     env.problems.append(("PYSCHED_DATA_PATH", str(DATA_PATH), hint))
 HOST_PATTERNS = env.list("PYSCHED_ALLOWED_HOSTS", default=[])
 CONFIGURED_TIME_ZONE = env.zone("PYSCHED_TIME_ZONE", default="")

@@ -18,6 +18,8 @@ def write_atomic(path: Path, content: str | bytes, *, mode: int = 0o600, durable
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            if mode & 0o077:
+                os.fchmod(descriptor, mode)  # the umask is not to take away what others are to have
             file.write(data)
             file.flush()
             if durable:

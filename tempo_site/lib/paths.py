@@ -1,9 +1,17 @@
 """Where everything lies in the data folder; nobody else builds such a path."""
 
+import contextlib
+import os
+import stat
 from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
+
+# Set by whoever can start scripts as users of their own: those have to pass through the folders above their own.
+SCRIPT_USERS = "TEMPO_SCRIPT_USERS"
+CLOSED = 0o700
+PASSABLE = 0o711  # others may enter what they know the name of, and list nothing
 
 
 def data() -> Path:
@@ -66,7 +74,39 @@ def setup_token() -> Path:
     return data() / "setup_token"
 
 
+def has_script_users() -> bool:
+    """Whether scripts run as users of their own here."""
+    return os.environ.get(SCRIPT_USERS) == "1"
+
+
 def make_all() -> None:
-    """Create the data folder and its parts, closed to other users."""
-    for folder in (data(), data() / "scripts", environments(), cache(), runs(), bells()):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Create the data folder and its parts: what scripts have to pass through, and what is closed to everybody else."""
+    for folder in (runs(), environments(), data() / "scripts"):
+        make_passable(folder)
+    for folder in (cache(), bells()):
+        make_closed(folder)
+
+
+def make_passable(folder: Path) -> None:
+    """Create a folder within the data folder and all above it, whatever the umask is. Raises OSError.
+
+    The users of scripts may pass through each of them, where there are such users; else they are closed.
+    """
+    within = folder.relative_to(data()).parts
+    data().parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    mode = PASSABLE if has_script_users() else CLOSED
+    for count in range(len(within) + 1):
+        _make(data().joinpath(*within[:count]), mode)
+
+
+def make_closed(folder: Path) -> None:
+    """Create a folder that is for its owner alone. Raises OSError."""
+    _make(folder, CLOSED)
+
+
+def _make(folder: Path, mode: int) -> None:
+    folder.mkdir(mode=mode, exist_ok=True)
+    # One that was there keeps its mode unless scripts have to pass: its owner may have opened it to somebody.
+    if mode == PASSABLE and stat.S_IMODE(folder.stat().st_mode) != mode:
+        with contextlib.suppress(PermissionError):  # somebody else's, or a share without modes: using it will tell
+            folder.chmod(mode)

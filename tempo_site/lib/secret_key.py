@@ -35,6 +35,11 @@ def choose(configured: str, data_path: Path) -> tuple[str, str]:
     )
 
 
+def for_this_process() -> str:
+    """Return a key that nobody keeps, for where none can be read: enough to say so."""
+    return secrets.token_urlsafe(48)
+
+
 def read_or_generate(path: Path, *, random_bytes: int = 48) -> str:
     """Return the key stored at `path` (mode 0600), made at the first call; two starters at once agree on one."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
