@@ -5,18 +5,25 @@ offset is sequence number, resume cursor and range at once.
 """
 
 import json
+import logging
 import os
 import re
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from asgiref.sync import sync_to_async
 
+from runs_app.launcher import tail
 from runs_app.models import Run
 from tempo_site.lib import paths
 
+logger = logging.getLogger(__name__)
+
 # What does not look so was torn by a power cut and is left out.
 _RECORD = re.compile(rb"(\d{1,15}) ([OES]) ([FP]) ")
+# What the runner says where output is missing.
+_GAP = re.compile(rb"[\d,]+ bytes of output were left out here|Output was (?:left out|lost) here.*")
 
 SLICE = 64 * 1024
 LOG = "output.log"
@@ -66,13 +73,25 @@ def records(data: bytes) -> Iterator[tuple[int, str, bool, bytes]]:
 
 
 def script_bytes(run: Run) -> Iterator[bytes]:
-    """Yield what the script wrote, both streams in order of arrival, byte for byte, without Tempo's own lines."""
-    offset = 0
+    """Yield what the script wrote, both streams in order of arrival, byte for byte.
+
+    Tempo's own lines are left out, but for one: where output is missing, because it was over the limit or the disk was
+    full, a line of its own says so, `[Tempo: 1,234,567 bytes of output were left out here]`.
+    """
+    offset, is_inside = 0, False
     while True:
         data, following = read_slice(run, offset, 4 * SLICE)
         if following == offset:
             return
-        yield b"".join(text + b"\n" if is_full else text for _, stream, is_full, text in records(data) if stream != "S")
+        parts = []
+        for _, stream, is_full, text in records(data):
+            if stream != "S":
+                parts.append(text + b"\n" if is_full else text)
+                is_inside = not is_full
+            elif _GAP.fullmatch(text):
+                parts.append(b"%b[Tempo: %b]\n" % (b"\n" if is_inside else b"", text))
+                is_inside = False
+        yield b"".join(parts)
         offset = following
 
 
@@ -96,3 +115,29 @@ def frame(run: Run, offset: int) -> bytes:
     is_last = run.is_final and following >= size(run)
     head = {"t": "o", "o": offset, "n": following, "status": run.status, "final": is_last}
     return json.dumps(head).encode() + b"\n" + data
+
+
+def append_tail(folder: Path) -> None:
+    """Put the end of a dead runner's output, which was over the limit, into the log; nothing when there is none.
+
+    Repeatable, whatever state the files are in; never raises.
+    """
+    try:
+        with _opened(folder, os.O_RDONLY | os.O_DIRECTORY) as folder_fd:
+            if tail.is_left_in(folder_fd):
+                with _opened(LOG, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, dir_fd=folder_fd) as log_fd:
+                    tail.put_back(folder_fd, log_fd)
+    except FileNotFoundError:
+        return
+    except OSError:
+        logger.warning("the end of the output in %s could not be put into its log", folder, exc_info=True)
+
+
+@contextmanager
+def _opened(path: Path | str, flags: int, *, dir_fd: int | None = None) -> Iterator[int]:
+    """A descriptor of a file, following no link. Raises OSError."""
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=dir_fd)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

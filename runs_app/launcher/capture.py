@@ -37,7 +37,7 @@ class Stream:
         self._read_at = 0.0
 
     def read(self, log: Log) -> int:
-        """Take what the pipe holds, at most 64 KiB of it; the number of bytes, 0 when there are none now or ever again."""
+        """Take at most 64 KiB of what the pipe holds; the number of bytes, 0 when there are none now or ever again."""
         try:
             chunk = os.read(self.fd, _READ_BYTES)
         except BlockingIOError:

@@ -9,7 +9,7 @@ import struct
 import time
 
 from runs_app.launcher import tail
-from runs_app.launcher.tail import Owner, Tail
+from runs_app.launcher.tail import Tail
 
 LOG = "output.log"
 INDEX = "output.idx"
@@ -22,15 +22,14 @@ _OFFSET = struct.Struct("<Q")
 class Log:
     """Collects records and writes them in batches; a disk that refuses loses records, never the run.
 
-    Of what goes beyond `keep_bytes` (0: no limit) only the end is kept. The files are made for `owner`.
+    Of what goes beyond `keep_bytes` (0: no limit) only the end is kept. Its files are new.
     """
 
-    def __init__(self, folder_fd: int, keep_bytes: int = 0, *, owner: Owner = None) -> None:
+    def __init__(self, folder_fd: int, keep_bytes: int = 0) -> None:
         self._folder_fd = folder_fd
         self._keep_bytes = keep_bytes
-        self._owner = owner
-        self._log_fd = tail.create(LOG, dir_fd=folder_fd, owner=owner)
-        self._index_fd = tail.create(INDEX, dir_fd=folder_fd, owner=owner)
+        self._log_fd = tail.create(LOG, dir_fd=folder_fd)
+        self._index_fd = tail.create(INDEX, dir_fd=folder_fd)
         self._tail: Tail | None = None  # from the first record that has no room until `finish()`
         self._kinds: dict[bytes, bytes] = {}  # of each stream's last record in the log
         self._batch: list[bytes] = []
@@ -120,7 +119,7 @@ class Log:
         self._keep_bytes = 0
         self.say(sentence)
         open_streams = [stream for stream, kind in self._kinds.items() if kind == PIECE]
-        return Tail(self._folder_fd, self.size, b"".join(open_streams), self._owner)
+        return Tail(self._folder_fd, self.size, b"".join(open_streams))
 
     def _put(self, stream: bytes, kind: bytes, data: bytes, texts: list[bytes]) -> None:
         self._kinds[stream] = kind

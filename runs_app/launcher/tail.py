@@ -12,23 +12,22 @@ import stat
 import time
 from typing import NamedTuple
 
+from runs_app.launcher.files import FILE_MODE
+
 NAMES = ("tail", "tail.2")
 PART_BYTES = 256 * 1024
 _MOST_BYTES = 2 * PART_BYTES  # read of one part: its last record may reach beyond its size
 _HEAD = re.compile(rb"(\d{1,15}) (\d{1,15}) ([OE]{0,2})\n")
 _TIME = re.compile(rb"\d{1,15}(?= )")
-_FILE_MODE = 0o600
-Owner = tuple[int, int] | None  # uid and gid; None: the process's own
 
 
 class Tail:
     """Takes what the log has no room for. Never raises: says why records were lost, if any were."""
 
-    def __init__(self, folder_fd: int, log_size: int, open_streams: bytes, owner: Owner) -> None:
+    def __init__(self, folder_fd: int, log_size: int, open_streams: bytes) -> None:
         self._folder_fd = folder_fd
         self._log_size = log_size
         self._open_streams = open_streams
-        self._owner = owner
         self._fd = -1
         self._size = PART_BYTES  # of the part that is written to: full, so that the first record begins one
         self._parts = 0
@@ -68,7 +67,7 @@ class Tail:
                 os.unlink(name, dir_fd=self._folder_fd)
             if self._parts > 1:
                 self.dropped = self._part_began  # all before the part that is the older one now
-            fd = create(name, dir_fd=self._folder_fd, owner=self._owner)
+            fd = create(name, dir_fd=self._folder_fd)
         except OSError as error:
             return error.strerror or str(error)
         head = b"%d %d %b\n" % (self._log_size, self._seen, self._open_streams)
@@ -124,17 +123,10 @@ def put_back(folder_fd: int, log_fd: int) -> Ending:
     return Ending(at, data[:written], why)
 
 
-def create(name: str, *, dir_fd: int, owner: Owner) -> int:
+def create(name: str, *, dir_fd: int) -> int:
     """A descriptor of the new file `name`. Raises OSError, also when there is a file or a link of that name."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-    fd = os.open(name, flags, _FILE_MODE, dir_fd=dir_fd)
-    try:
-        if owner is not None:
-            os.fchown(fd, *owner)
-    except OSError:
-        os.close(fd)
-        raise
-    return fd
+    return os.open(name, flags, FILE_MODE, dir_fd=dir_fd)
 
 
 def write_lines(fd: int, data: bytes, at: int) -> tuple[int, str]:
