@@ -6,6 +6,10 @@ import sys
 
 from django.core.management import execute_from_command_line
 
+from tempo_site import service_user
+
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tempo_site.settings")
+    if sys.argv[1:2] != ["serve"]:  # that one needs root for its launcher
+        service_user.step_down()
     execute_from_command_line(sys.argv)

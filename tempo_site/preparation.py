@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.staticfiles.finders import get_finders
 from django.core.exceptions import ValidationError
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
@@ -24,7 +24,10 @@ Say = Callable[[str], None]
 
 
 def prepare(say: Say) -> None:
-    """Do what is missing; everything is skipped when it was done before. `say` gets one line for each thing done."""
+    """Do what is missing; everything is skipped when it was done before. `say` gets one line for each thing done.
+
+    Raises CommandError.
+    """
     os.umask(0o077)
     paths.make_all()
     for notice in filter(None, (settings.SECRET_KEY_NOTICE, settings.TIME_ZONE_NOTICE)):
@@ -46,11 +49,21 @@ def migrate(say: Say) -> None:
 
 
 def collect_static(say: Say) -> None:
-    """Copy, hash and compress the static files when any of them changed. Of two that start at once, one does it."""
+    """Copy, hash and compress the static files when any of them changed. Of two that start at once, one does it.
+
+    Where their folder is not this user's to write in, those that are there have to do. Raises CommandError without any.
+    """
     stamp = settings.STATIC_ROOT / ".stamp"
-    facts = (f"{name} {path.stat().st_size} {path.stat().st_mtime_ns}" for name, path in _static_sources())
-    digest = hashlib.sha256("\n".join(sorted(facts)).encode()).hexdigest()
+    digest = _digest_of_sources()
     if settings.DEBUG or _is_collected(stamp, digest):
+        return
+    if not _may_collect():
+        if not _names_in_manifest():
+            raise CommandError(
+                f"The static files cannot be written to {settings.STATIC_ROOT} by user {os.geteuid()}.\n"
+                "hint: run `manage.py prepare` once as the user that folder belongs to"
+            )
+        say(f"Static files are older than their sources: user {os.geteuid()} may not write to {settings.STATIC_ROOT}.")
         return
     stamp.parent.mkdir(parents=True, exist_ok=True)
     with files.locked(stamp.with_name(".lock")):
@@ -60,12 +73,45 @@ def collect_static(say: Say) -> None:
         _remove_changed()
         call_command("collectstatic", verbosity=0, interactive=False)
         _prune(kept=before | _names_in_manifest())  # open pages may still ask for those of the release before
-        files.write_atomic(stamp, digest)
+        _open_to_all(settings.STATIC_ROOT)
+        files.write_atomic(stamp, digest, mode=0o644)
     say("Static files are collected.")
 
 
+def is_collected_by_root() -> bool:
+    """Whether the folder of the static files is root's, like the code it belongs to."""
+    return _collection_folder().stat().st_uid == 0
+
+
+def _may_collect() -> bool:
+    return os.access(_collection_folder(), os.W_OK | os.X_OK)
+
+
+def _collection_folder() -> Path:
+    """Where static files are collected, or what of the way there exists."""
+    folder: Path = settings.STATIC_ROOT
+    while not folder.exists():
+        folder = folder.parent
+    return folder
+
+
+def _digest_of_sources() -> str:
+    """Whole seconds: images and archives keep no others."""
+    facts = (f"{name} {path.stat().st_size} {int(path.stat().st_mtime)}" for name, path in _static_sources())
+    return hashlib.sha256("\n".join(sorted(facts)).encode()).hexdigest()
+
+
+def _open_to_all(root: Path) -> None:
+    """Everybody who can reach Tempo gets these files anyway, and web may be another user than who collects them."""
+    for path in (root, *root.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
 def _is_collected(stamp: Path, digest: str) -> bool:
-    return stamp.is_file() and stamp.read_text() == digest
+    try:
+        return stamp.read_text() == digest
+    except OSError:
+        return False
 
 
 def _static_sources() -> Iterator[tuple[str, Path]]:

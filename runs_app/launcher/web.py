@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 
-from runs_app.launcher import console, forking, prctl, verdict
+from runs_app.launcher import console, forking, identity, prctl, verdict
 from runs_app.launcher.channel import Channel
 
 LISTEN_FD = 3
@@ -18,9 +18,13 @@ _TERM_GRACE_S = 10.0
 class Web:
     """One web at a time: `channel` is open exactly while `pid` is set, unless web has spoilt it."""
 
-    def __init__(self, argv: list[str], listen_fd: int) -> None:
+    def __init__(
+        self, argv: list[str], listen_fd: int, *, user: identity.User | None = None, has_script_users: bool = False
+    ) -> None:
         self._argv = argv
         self._listen_fd = listen_fd
+        self._user = user  # None: what the launcher is
+        self._has_script_users = has_script_users
         self._is_ready = False
         self._is_asked_to_stop = False
         self._failures = 0  # deaths during start-up in a row
@@ -100,15 +104,24 @@ class Web:
     def _become(self, control_fd: int, launcher_pid: int) -> int:
         forking.forget_handlers()
         os.setpgid(0, 0)  # the terminal's Ctrl+C is the launcher's business alone
-        prctl.die_with_parent(signal.SIGTERM, launcher_pid)
         self._place_descriptors(control_fd)
-        environment = os.environ | {"TEMPO_LISTEN_FD": str(LISTEN_FD), "TEMPO_CONTROL_FD": str(CONTROL_FD)}
         forking.let_signals_in()
         try:
-            os.execvpe(self._argv[0], self._argv, environment)
+            if self._user:
+                identity.become(self._user)
+                prctl.forbid_new_privileges()  # what it starts needs none; a script's user is the launcher's business
+            prctl.die_with_parent(signal.SIGTERM, launcher_pid)  # behind the change of user, which would undo it
+            os.execvpe(self._argv[0], self._argv, self._environment())
         except OSError as error:
             console.say(console.ERROR, f"web cannot be started: {self._argv[0]}: {error.strerror}")
         return 127
+
+    def _environment(self) -> dict[str, str]:
+        return os.environ | {
+            "TEMPO_LISTEN_FD": str(LISTEN_FD),
+            "TEMPO_CONTROL_FD": str(CONTROL_FD),
+            "TEMPO_SCRIPT_USERS": "1" if self._has_script_users else "0",
+        }
 
     def _place_descriptors(self, control_fd: int) -> None:
         # By way of high numbers: one may lie where the other belongs, and dup2(3, 3) would leave close-on-exec set.

@@ -43,7 +43,7 @@ def test_the_lock_outlives_exec() -> None:
 
 
 def test_the_launcher_gets_what_serve_was_asked_for() -> None:
-    argv = serve.launcher_argv(9, OPTIONS | {"host": "::1", "port": 8123})
+    argv = serve.launcher_argv(9, OPTIONS | {"host": "::1", "port": 8123}, None)
     options, web = argv[: argv.index("--")], argv[argv.index("--") + 1 :]
     assert options[1:3] == ["-I", "-S"]
     pairs = dict(zip(options[4::2], options[5::2], strict=True))
@@ -53,7 +53,7 @@ def test_the_launcher_gets_what_serve_was_asked_for() -> None:
 
 
 def test_reload_is_handed_to_web() -> None:
-    assert serve.launcher_argv(9, OPTIONS | {"reload": True})[-2:] == ["web", "--reload"]
+    assert serve.launcher_argv(9, OPTIONS | {"reload": True}, None)[-2:] == ["web", "--reload"]
 
 
 def test_it_listens_on_this_machine_alone_unless_told_otherwise() -> None:

@@ -11,7 +11,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
-from tempo_site import first_start, preparation
+from runs_app.launcher import identity
+from runs_app.launcher.identity import User
+from tempo_site import first_start, preparation, service_user
 from tempo_site.lib import hosts, paths
 
 LAUNCHER = settings.BASE_DIR / "runs_app" / "launcher" / "__main__.py"
@@ -30,8 +32,28 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Take the data folder, prepare it, and exec the launcher, which keeps the lock."""
-        paths.make_all()
-        lock = take_service_lock()
+        os.umask(0o077)
+        say = self.stdout.write
+        if not identity.why_not_root():
+            os.environ[paths.SCRIPT_USERS] = "1"  # the launcher tries it and has the last word
+        lock = _take_data_folder()
+        user = service_user.choose(say)
+        if user:
+            service_user.take_over(user)
+            if preparation.is_collected_by_root():
+                preparation.collect_static(say)
+        service_user.act_as(user, lambda: self._prepare(options))
+        self.stdout.flush()
+        os.environ.setdefault("TEMPO_DATABASE_TIMEOUT_S", "5")  # a locked database becomes a 503, not a queue
+        os.environ.setdefault(
+            "AUTOBAHN_USE_NVX", "0"
+        )  # vector code for masks and UTF-8: 2 MB that few frames do not need
+        os.environ["TEMPO_STARTED_AT"] = str(int(time.time()))
+        os.execv(sys.executable, launcher_argv(lock, options, user))
+
+    def _prepare(self, options: dict[str, Any]) -> None:
+        """As the user of web, so that everything is its own; nothing but the console is left behind."""
+        service_user.refuse_unreachable()
         preparation.prepare(self.stdout.write)
         token = first_start.token()
         connections.close_all()
@@ -39,13 +61,17 @@ class Command(BaseCommand):
         self.stdout.write(f"Tempo is at {address}  (Ctrl+C ends it)")
         if token:
             self.stdout.write(f"Set up Tempo: {address}setup/{token}/")
-        self.stdout.flush()
-        os.environ.setdefault("TEMPO_DATABASE_TIMEOUT_S", "5")  # a locked database becomes a 503, not a queue
-        os.environ.setdefault(
-            "AUTOBAHN_USE_NVX", "0"
-        )  # vector code for masks and UTF-8: 2 MB that few frames do not need
-        os.environ["TEMPO_STARTED_AT"] = str(int(time.time()))
-        os.execv(sys.executable, launcher_argv(lock, options))
+
+
+def _take_data_folder() -> int:
+    try:
+        paths.make_all()
+        return take_service_lock()
+    except OSError as error:
+        raise CommandError(
+            f"The data folder {paths.data()} cannot be used: {error.filename}: {error.strerror}.\n"
+            f"hint: give it to user {os.geteuid()}, as whom Tempo runs, or set PYSCHED_DATA_PATH to another folder"
+        ) from error
 
 
 def take_service_lock() -> int:
@@ -62,8 +88,8 @@ def take_service_lock() -> int:
     return lock
 
 
-def launcher_argv(lock: int, options: dict[str, Any]) -> list[str]:
-    """The launcher's command line, `web`'s behind the `--`."""
+def launcher_argv(lock: int, options: dict[str, Any], user: User | None) -> list[str]:
+    """The launcher's command line, `web`'s behind the `--`; `user` is whom web becomes."""
     web = [sys.executable, str(settings.BASE_DIR / "manage.py"), "web", *(["--reload"] if options["reload"] else [])]
     return [
         sys.executable, "-I", "-S", str(LAUNCHER),
@@ -72,5 +98,7 @@ def launcher_argv(lock: int, options: dict[str, Any]) -> list[str]:
         "--port", str(options["port"]),
         "--lock-fd", str(lock),
         "--grace", str(settings.SHUTDOWN_GRACE_S),
+        *(["--web-user", f"{user.uid}:{user.gid}"] if user else []),
+        "--script-users", f"{settings.SCRIPT_USERS[0]}-{settings.SCRIPT_USERS[-1]}",
         "--", *web,
     ]  # fmt: skip

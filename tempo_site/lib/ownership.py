@@ -1,0 +1,82 @@
+"""Handing the data folder to another user: its known parts, those of the former owner, following no link."""
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from tempo_site.lib import paths
+
+FOLDERS = ("scripts", "runs", "envs", "cache", "backups", "run")
+FILES = ("secret_key", "setup_token", "time_zone", "tempo.sqlite3", "tempo.sqlite3-wal", "tempo.sqlite3-shm")
+MAX_DEPTH = 200  # scripts make folders as deep as they like; each level costs an open file here
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Owner(NamedTuple):
+    """A user and its group, by numbers."""
+
+    uid: int
+    gid: int
+
+
+class _Handover(NamedTuple):
+    former: Owner
+    new: Owner
+    device: int  # what is mounted inside is somebody else's affair
+
+
+def hand_over(new: Owner) -> bool:
+    """Give the data folder and its parts to `new`; whether anything was another's. Raises OSError.
+
+    What else lies in the folder is left alone, and so is what is not the former owner's, such as files of scripts with
+    users of their own; only their group follows.
+    """
+    with _opened(str(paths.data())) as fd:
+        status = os.fstat(fd)
+        given = [_hand_over_part(name, fd, new, status.st_dev) for name in (*FILES, *FOLDERS)]
+        if (status.st_uid, status.st_gid) == new:
+            return any(given)
+        os.fchown(fd, *new)  # last: after a crash the parts are looked at again anyway
+        return True
+
+
+def _hand_over_part(name: str, data_fd: int, new: Owner, device: int) -> bool:
+    try:
+        status = os.stat(name, dir_fd=data_fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    former = Owner(status.st_uid, status.st_gid)
+    if former == new or stat.S_ISLNK(status.st_mode):
+        return False
+    _give(name, data_fd, _Handover(former, new, device), depth=0)
+    return True
+
+
+def _give(name: str, parent_fd: int, handover: _Handover, *, depth: int) -> None:
+    """Change owner and group of one entry, of a folder last: where it is the new one's, all in it is."""
+    status = os.stat(name, dir_fd=parent_fd, follow_symlinks=False)
+    if status.st_dev != handover.device:
+        return
+    if stat.S_ISDIR(status.st_mode) and depth < MAX_DEPTH:
+        with _opened(name, dir_fd=parent_fd) as fd:
+            for child in os.listdir(fd):  # noqa: PTH208 - a path has no descriptor
+                with contextlib.suppress(FileNotFoundError):  # a script that outlived its launcher may be at work
+                    _give(child, fd, handover, depth=depth + 1)
+    uid = handover.new.uid if status.st_uid == handover.former.uid else -1
+    gid = handover.new.gid if status.st_gid == handover.former.gid else -1
+    if (uid, gid) != (-1, -1):
+        os.chown(name, uid, gid, dir_fd=parent_fd, follow_symlinks=False)
+
+
+@contextmanager
+def _opened(path: str | Path, *, dir_fd: int | None = None) -> Iterator[int]:
+    flags = _DIRECTORY if dir_fd is not None else os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    fd = os.open(path, flags, dir_fd=dir_fd)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
