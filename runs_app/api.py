@@ -1,7 +1,7 @@
 """REST operations on runs: start, look, cancel, and what they wrote."""
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from django.core.handlers.asgi import ASGIRequest
@@ -12,7 +12,7 @@ from ninja.errors import HttpError
 from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from runs_app import execution, finding, history, output, triggers, waiting
+from runs_app import execution, finding, history, output, samples, triggers, waiting
 from runs_app.models import Run
 from runs_app.states import Kind, Trigger
 from runs_app.states import Status as RunStatus
@@ -56,7 +56,9 @@ class RunIn(BaseModel):
 
 
 class RunOut(BaseModel):
-    """A run. `reason` says why it stands where it stands; `flags` are notes such as `leftovers_killed`."""
+    """A run. `reason` says why it stands where it stands, `message` in a sentence. `memory_mb` is its limit; `flags`
+    are notes: `output_truncated`, `leftovers_killed`, `isolation_degraded`.
+    """
 
     id: int
     kind: str
@@ -80,6 +82,12 @@ class RunOut(BaseModel):
     isolation: str
     flags: list[str]
     parent: int | None
+    message: str
+    memory_mb: int
+    output_lines: int
+    output_dropped: int
+    processes_max: int
+    isolation_why: str
 
 
 class RunPage(BaseModel):
@@ -104,6 +112,25 @@ class QueuePage(BaseModel):
 
     items: list[QueueItem]
     next_cursor: str | None
+
+
+class SampleOut(BaseModel):
+    """What a run's processes used at one moment; `cpu_percent` is of one core, so four busy ones are 400."""
+
+    at: datetime
+    cpu_percent: float
+    memory_mb: float
+    processes: int
+    output_bytes: int
+
+
+class SamplePage(BaseModel):
+    """All samples of a run, oldest first, at most 600; `memory_limit_mb` 0 is no limit."""
+
+    items: list[SampleOut]
+    next_cursor: str | None
+    memory_limit_mb: int
+    status: str
 
 
 @router.post("/scripts/{slug:slug}/runs", auth=auth.RUN, response={202: RunOut})
@@ -153,6 +180,18 @@ def read_queue(request: HttpRequest, limit: Limit, cursor: Cursor) -> QueuePage:
 def read_run(request: HttpRequest, run_id: int) -> RunOut:
     """Show one run."""
     return run_out(finding.run(run_id))
+
+
+@router.get("/runs/{int:run_id}/samples", response=SamplePage)
+def read_samples(request: HttpRequest, run_id: int) -> SamplePage:
+    """List what a run used while it went, a sample a second, thinned out where they are many."""
+    run = finding.run(run_id)
+    return SamplePage.model_construct(
+        items=[sample_out(sample) for sample in samples.of(run)],
+        next_cursor=None,
+        memory_limit_mb=run.memory_mb,
+        status=run.status,
+    )
 
 
 @router.post("/runs/{int:run_id}/cancel", auth=auth.RUN, response=RunOut)
@@ -208,8 +247,25 @@ def run_out(run: Run) -> RunOut:
         peak_memory_mb=run.peak_memory_mb,
         output_bytes=run.output_bytes,
         isolation=run.isolation,
-        flags=["leftovers_killed"] if run.leftovers_killed else [],
+        flags=run.flags,
         parent=run.parent_id,
+        message=run.explain(),
+        memory_mb=run.memory_mb,
+        output_lines=run.output_lines,
+        output_dropped=run.output_dropped,
+        processes_max=run.processes_max,
+        isolation_why=run.isolation_why,
+    )
+
+
+def sample_out(sample: samples.Sample) -> SampleOut:
+    """Return a sample as JSON shows it."""
+    return SampleOut.model_construct(
+        at=datetime.fromtimestamp(sample.at_ms / 1000, tz=UTC),
+        cpu_percent=sample.cpu_percent,
+        memory_mb=sample.memory_mb,
+        processes=sample.processes,
+        output_bytes=sample.output_bytes,
     )
 
 

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db.models import Max, Q, Sum
 from django_q.models import Failure
 
-from runs_app import control, states
+from runs_app import control, samples, states
 from runs_app.models import Run, RunQuerySet
 from runs_app.states import Kind, Status
 from tempo_site.lib import files, paths
@@ -94,6 +94,7 @@ def summary(run: Run, folder: Path) -> dict[str, Any]:
         "state": _load(folder / "state.json"),
         "exit": _load(folder / "exit.json"),
         "index": _index(folder / "output.idx"),
+        "samples": samples.live(folder),
     }
 
 

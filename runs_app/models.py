@@ -142,6 +142,16 @@ class Run(models.Model):
             return timedelta(seconds=self.duration_s)
         return now - self.started_at if self.started_at else None
 
+    @property
+    def flags(self) -> list[str]:
+        """Notes beside the status, by the names that the API gives them."""
+        notes = {
+            "output_truncated": self.output_dropped,
+            "leftovers_killed": self.leftovers_killed,
+            "isolation_degraded": self.isolation_degraded,
+        }
+        return [name for name, is_true in notes.items() if is_true]
+
     def explain(self) -> str:
         """Its end in one sentence, without repeating the status."""
         if self.message:
@@ -151,12 +161,29 @@ class Run(models.Model):
                 return f"Exit code {self.exit_code}."
             case Reason.SIGNAL:
                 return f"Ended by signal {self.signal}."
-            case Reason.TIME:
-                return f"Stopped after {words.span(self.timeout_s)}: its time limit."
             case Reason.USER:
                 return f"Cancelled by {self.cancelled_by}." if self.cancelled_by else "Cancelled."
             case Reason.SHUTDOWN:
                 return "Cancelled: Tempo was shut down."
             case Reason.OVERLAP:
                 return "Skipped: the run before it was still going."
+        return self._explain_limit()
+
+    def _explain_limit(self) -> str:
+        """Which limit ended it; the runner's own message says more, where there is one."""
+        match self.reason:
+            case Reason.TIME:
+                return f"Stopped after {words.span(self.timeout_s)}: its time limit."
+            case Reason.MEMORY:
+                return f"Stopped: it used more memory than its limit, {self.memory_mb} MB."
+            case Reason.MEMORY_SYSTEM:
+                return "Killed by the system, which had no memory left for it."
+            case Reason.CPU:
+                return "Stopped: it used more CPU time than its limit."
+            case Reason.OUTPUT:
+                return "Stopped: it wrote more output than any run may."
+            case Reason.PROCESSES:
+                return "Stopped: it had more processes than its limit."
+            case Reason.DISK:
+                return "Stopped: the disk of the data folder was nearly full."
         return ""

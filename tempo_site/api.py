@@ -20,6 +20,7 @@ from ninja import NinjaAPI, Swagger
 from ninja.errors import HttpError, ValidationError
 from ninja.parser import Parser
 from ninja.responses import Response
+from pydantic import BaseModel
 
 from runs_app.api import router as runs_router
 from runs_app.triggers import Refused
@@ -27,7 +28,7 @@ from scripts_app.api import router as scripts_router
 from scripts_app.drafts import Conflict
 from scripts_app.scripts import ScriptError
 from scripts_app.timing import TimingError
-from tempo_site import auth
+from tempo_site import auth, system
 
 logger = logging.getLogger(__name__)
 
@@ -132,6 +133,55 @@ api = TempoAPI(
 )
 api.add_router("", scripts_router)
 api.add_router("", runs_router)
+
+
+class MemoryOut(BaseModel):
+    """The machine's memory."""
+
+    total_mb: int
+    available_mb: int
+
+
+class DiskOut(BaseModel):
+    """The disk of the data folder; below `floor_mb` no new run starts."""
+
+    total_mb: int
+    free_mb: int
+    floor_mb: int
+    is_low: bool
+
+
+class LoadOut(BaseModel):
+    """Runs of scripts at the moment, and how many may be under way at once."""
+
+    under_way: int
+    queued: int
+    most: int
+
+
+class IsolationOut(BaseModel):
+    """The best isolation that runs can have here: `strong`, `good` or `basic`; empty while that is not known."""
+
+    grade: str
+    why: str
+
+
+class SystemOut(BaseModel):
+    """The machine. `cpu_percent` is of all cores together, over the last seconds; `load` over 1, 5 and 15 minutes."""
+
+    cpu_percent: float | None
+    cores: int
+    load: list[float]
+    memory: MemoryOut
+    disk: DiskOut
+    runs: LoadOut
+    isolation: IsolationOut
+
+
+@api.get("/system", response=SystemOut, tags=["system"])
+def read_system(request: HttpRequest) -> dict[str, Any]:
+    """Show the machine: CPU, memory, disk, runs and isolation."""
+    return system.facts()
 
 
 @api.exception_handler(HttpError)

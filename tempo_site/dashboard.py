@@ -14,6 +14,7 @@ from runs_app.models import Run
 from runs_app.states import Status, Trigger
 from runs_app.strips import Strip
 from scripts_app.models import Environment, Schedule, Script
+from tempo_site import health, system
 from tempo_site.lib import paths
 
 ACTIVE_RUNS = 20
@@ -146,8 +147,7 @@ def facts(now: datetime) -> dict[str, Any]:
         "waiting_count": sum(counts.get(status, 0) for status in states.WAITING),
         "failed_today": _bad_since(now - DAY),
         "week": week(now),
-        "memory": memory(),
-        "disk": disk(),
+        **machine(),
         "due_schedules": due_schedules,
         "last_runs": history.page(limit=LAST_RUNS),
         "troubles": list(_troubles(failing[:MOST_TROUBLES], strip_of)),
@@ -156,6 +156,17 @@ def facts(now: datetime) -> dict[str, Any]:
         "aside": _put_aside(),
         "strips": [(script, strip_of.get(script.pk, Strip())) for script in lately],
         "steps": first_steps(),
+    }
+
+
+def machine() -> dict[str, Any]:
+    """How busy and how full the machine is."""
+    return {
+        "cpu_percent": health.cpu_percent(),
+        "cores": system.cores(),
+        "load": system.load()[0],
+        "memory": memory(),
+        "disk": disk(),
     }
 
 

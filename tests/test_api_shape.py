@@ -36,6 +36,8 @@ OPERATIONS = {
     "GET /runs/{run_id}",
     "POST /runs/{run_id}/cancel",
     "GET /runs/{run_id}/log",
+    "GET /runs/{run_id}/samples",
+    "GET /system",
     "GET /runs/{run_id}/output",
 }
 FOR_SCOPE_RUN = {"POST /scripts/{slug}/runs", "POST /runs/{run_id}/cancel"}
@@ -45,7 +47,8 @@ SCRIPT_FIELDS = (
 )
 RUN_FIELDS = (
     "id kind script version status reason exit_code signal trigger schedule due_at late_ms created_at started_at"
-    " finished_at duration_s cpu_s peak_memory_mb output_bytes isolation flags parent"
+    " finished_at duration_s cpu_s peak_memory_mb output_bytes isolation flags parent message memory_mb output_lines"
+    " output_dropped processes_max isolation_why"
 )
 SCHEDULE_FIELDS = "id script kind cron every_s at timezone enabled overlap missed jitter_s next_at"
 

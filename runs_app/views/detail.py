@@ -13,7 +13,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from runs_app import execution, finding, output, output_lines, triggers, waiting
+from runs_app import execution, finding, output, output_lines, samples, triggers, usage, waiting
 from runs_app.models import Run
 from runs_app.states import Kind, Status, Trigger
 from tempo_site import auth
@@ -48,14 +48,19 @@ class Console:
 
 @require_safe
 def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
-    """One run: facts and console. `?part=facts` is what changes while it goes, `?part=console` the console alone."""
+    """One run: facts, console and chart. `?part=facts` and `?part=chart` are what changes while it goes,
+    `?part=console` is the console alone.
+    """
     run = finding.run(pk)
     match request.GET.get("part"):
         case "facts":
             return render(request, "runs/_facts.html", facts(run))
         case "console":
             return render(request, "runs/_console.html", {"run": run, "console": console(run), "is_part": True})
-    return render(request, "runs/detail.html", {**facts(run), "console": console(run)})
+        case "chart":
+            return render(request, "runs/_chart.html", {"run": run, "chart": usage.of(run, samples.of(run))})
+    chart = usage.of(run, samples.of(run))
+    return render(request, "runs/detail.html", {**facts(run), "console": console(run), "chart": chart})
 
 
 @require_POST

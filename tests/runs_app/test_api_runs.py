@@ -41,9 +41,15 @@ FAILED_RUN = {
     "duration_s": 1.0,
     "cpu_s": None,
     "peak_memory_mb": None,
-    "output_bytes": 0,
-    "isolation": "",
-    "flags": ["leftovers_killed"],
+    "output_bytes": 4096,
+    "isolation": "good",
+    "flags": ["output_truncated", "leftovers_killed", "isolation_degraded"],
+    "message": "Exit code 3.",
+    "memory_mb": 512,
+    "output_lines": 40,
+    "output_dropped": 100,
+    "processes_max": 3,
+    "isolation_why": "kernel 4.4 has no Landlock",
 }
 
 pytestmark = pytest.mark.django_db
@@ -156,6 +162,14 @@ def test_it_answers_with_the_whole_run(program: Client, script: Script) -> None:
         late_ms=12,
         due_at=NOON,
         leftovers_killed=2,
+        memory_mb=512,
+        output_bytes=4096,
+        output_lines=40,
+        output_dropped=100,
+        processes_max=3,
+        isolation="good",
+        isolation_why="kernel 4.4 has no Landlock",
+        isolation_degraded=True,
         parent=parent,
     )
     assert send(program, "GET", f"/runs/{run.pk}") == (200, FAILED_RUN | {"id": run.pk, "parent": parent.pk})

@@ -17,7 +17,7 @@ from runs_app.states import Kind, Reason, Status
 from runs_app.views.detail import TAIL_LETTERS, TAIL_LINES
 from scripts_app import environments
 from tempo_site.lib import paths
-from tests.factories import make_run, make_script
+from tests.factories import NOON, make_run, make_script
 
 RECORDS = b"1000 O F hello\n1001 E F <b>bad</b>\n1002 O P half\n1003 O F done\n1004 S F cancelled\n"
 
@@ -305,3 +305,70 @@ def test_a_queued_run_says_that_its_environment_is_being_built_again(browser: Cl
     assert "It is about to begin." in page(browser, run)
     environments.rebuild(script)
     assert "It waits for its environment." in page(browser, run)
+
+
+# --- limits, isolation, chart -----------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"reason": "time", "timeout_s": 60}, "Stopped after 1 min: its time limit."),
+        ({"reason": "memory", "memory_mb": 512}, "it used more memory than its limit, 512 MB."),
+        ({"reason": "memory_system"}, "Killed by the system, which had no memory left for it."),
+        ({"reason": "cpu"}, "it used more CPU time than its limit."),
+        ({"reason": "output"}, "it wrote more output than any run may."),
+        ({"reason": "processes"}, "it had more processes than its limit."),
+        ({"reason": "disk"}, "the disk of the data folder was nearly full."),
+        ({"reason": "memory", "message": "Used 530 MB, the limit is 512 MB."}, "Used 530 MB, the limit is 512 MB."),
+    ],
+)
+def test_a_run_that_reached_a_limit_says_which(browser: Client, fields: dict[str, Any], sentence: str) -> None:
+    run = make_run(make_script(), status=Status.FAILED, finished_at=NOON, **fields)
+    assert sentence in browser.get(f"/runs/{run.pk}/").content.decode()
+
+
+def test_a_run_shows_its_isolation_in_words(browser: Client) -> None:
+    why = "kernel 4.4 has no `Landlock`"
+    run = make_run(make_script(), status=Status.SUCCEEDED, finished_at=NOON, isolation="good", isolation_why=why)
+    text = browser.get(f"/runs/{run.pk}/").content.decode()
+    assert "Isolation: </span>Good</span>" in text
+    assert "Good: kernel 4.4 has no <code>Landlock</code>" in text
+
+
+def test_a_run_notes_what_was_left_out_left_behind_and_lowered(browser: Client) -> None:
+    fields = {"output_dropped": 3_000_000, "leftovers_killed": 2, "isolation_degraded": True, "output_lines": 1}
+    run = make_run(make_script(), status=Status.SUCCEEDED, finished_at=NOON, **fields)
+    text = browser.get(f"/runs/{run.pk}/").content.decode().replace("\xa0", " ")
+    assert "2.9 MB of its output were left out of the log" in text and "1 line<" in text
+    assert "2 processes left behind, ended by Tempo" in text
+    assert "less isolated than it should have been" in text
+
+
+def with_samples(status: Status, count: int) -> Run:
+    """A run with so many samples in its folder."""
+    run = make_run(make_script(), status=status, folder="2026-11/1-abcdef12", memory_mb=100)
+    folder = paths.run_folder(run.folder)
+    folder.mkdir(parents=True)
+    lines = (f"{1_795_000_000_000 + at * 1000},{at}.5,2048,2,0\n" for at in range(count))
+    (folder / "samples.csv").write_text("at_ms,cpu_percent,memory_kb,processes,output_bytes\n" + "".join(lines))
+    return run
+
+
+def test_a_run_with_samples_has_a_chart_with_its_limit_and_a_table(browser: Client) -> None:
+    run = with_samples(Status.SUCCEEDED, 3)
+    text = browser.get(f"/runs/{run.pk}/").content.decode()
+    assert text.count('<svg viewBox="0 0 600 100"') == 2 and "limit 100 MB" in text
+    assert "<td>2.00 s</td>" in text and "2 processes at the end, at most 2" in text
+    assert " style=" not in text and "data-live" not in text.partition("<run-chart")[2].partition(">")[0]
+
+
+def test_a_run_without_enough_samples_has_no_chart(browser: Client) -> None:
+    run = with_samples(Status.SUCCEEDED, 1)
+    assert "<run-chart" not in browser.get(f"/runs/{run.pk}/").content.decode()
+
+
+def test_a_run_under_way_keeps_a_place_for_its_chart_and_asks_again(browser: Client) -> None:
+    run = with_samples(Status.RUNNING, 1)
+    text = browser.get(f"/runs/{run.pk}/").content.decode()
+    assert f'<run-chart data-address="/runs/{run.pk}/?part=chart" data-live hidden>' in text
+    part = browser.get(f"/runs/{run.pk}/?part=chart").content.decode()
+    assert part.startswith("<run-chart") and "<html" not in part
