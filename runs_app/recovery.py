@@ -4,16 +4,14 @@ The order is claim, then lock, then exit.json, and an unclaimed folder is never 
 runs lost.
 """
 
-import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from runs_app import builds, control, ending, execution, live, queueing
-from runs_app.launcher import locks
+from runs_app import builds, control, ending, execution, live, output, queueing, run_folder, verdicts
 from runs_app.models import Run
 from runs_app.states import Reason, Status
 from scripts_app import environments
@@ -21,32 +19,36 @@ from tempo_site.lib import paths
 
 logger = logging.getLogger(__name__)
 
+# As the runner names them; its own modules are not for the web process.
+SPEC, CLAIM, STATE, EXIT, LOG = "spec.json", "claim", "state.json", "exit.json", output.LOG
 HAND_OVER_AGAIN = timedelta(seconds=2)  # a burst is still forking before that
 
 
 def settle(run: Run, *, now: datetime) -> bool:
     """Bring the row in line with the folder; returns whether it changed."""
-    folder = paths.run_folder(run.folder)
-    claim = _read(folder / "claim")
-    if claim is None:
-        return _has_lost_its_folder(run, folder) and _lose_without_folder(run, now)
-    is_alive = locks.probe(folder)
-    verdict = _read_json(folder / "exit.json")
-    if verdict is not None:
-        return _conclude(run, verdict, now)
-    if is_alive:
-        return run.status == Status.STARTING and _mark_running(run, _read_json(folder / "state.json"))
-    if claim == execution.CLAIMED_BY_CANCEL:
-        return ending.end(run, Status.CANCELLED, now=now, reason=Reason.USER)
-    why = "Its supervisor was killed or the machine went down, so how it would have ended is not known."
-    return _lose(run, folder, why, now)
+    path = paths.run_folder(run.folder)
+    with run_folder.opened(path) as folder:
+        if folder is None or not run_folder.has(folder, CLAIM):
+            return _has_lost_its_folder(run, folder, path) and _lose_without_folder(run, now)
+        is_alive = run_folder.is_locked(folder)
+        verdict = run_folder.read_object(folder, EXIT)
+        if verdict is not None and verdicts.is_ours(verdict):
+            return _conclude(run, folder, verdict, now)
+        if is_alive:
+            return run.status == Status.STARTING and _mark_running(run, folder, now)
+        if run_folder.has(folder, EXIT):
+            return _lose(run, folder, path, "Its `exit.json` is damaged, so how it ended is not known.", now)
+        if run_folder.read(folder, CLAIM) == execution.CLAIMED_BY_CANCEL:
+            return ending.end(run, Status.CANCELLED, now=now, reason=Reason.USER)
+        why = "Its supervisor was killed or the machine went down, so how it would have ended is not known."
+        return _lose(run, folder, path, why, now)
 
 
-def _has_lost_its_folder(run: Run, folder: Path) -> bool:
+def _has_lost_its_folder(run: Run, folder: int | None, path: Path) -> bool:
     """Whether a run had begun, or may have, and its folder is gone: it must never be begun again."""
-    if run.status == Status.RUNNING:
+    if run.status == Status.RUNNING or run_folder.is_replaced(path):
         return True
-    return execution.was_accepted(run) and not (folder / "spec.json").exists()
+    return execution.was_accepted(run) and (folder is None or not run_folder.has(folder, SPEC))
 
 
 def _lose_without_folder(run: Run, now: datetime) -> bool:
@@ -54,7 +56,7 @@ def _lose_without_folder(run: Run, now: datetime) -> bool:
     with suppress(control.LauncherError):
         control.launcher.cancel(run.folder)
     why = "Its folder below runs/ was removed while it was under way, so how it ended is not known."
-    return _lose(run, paths.run_folder(run.folder), why, now)
+    return _lose(run, None, paths.run_folder(run.folder), why, now)
 
 
 def sweep(*, now: datetime) -> bool:
@@ -114,10 +116,10 @@ def at_start(*, now: datetime) -> None:
 def _take_over(run: Run, now: datetime) -> None:
     if settle(run, now=now) and run.is_final:
         return
-    if _read(paths.run_folder(run.folder) / "claim") is None:
-        hand_over_again(run, now=now)
-    else:
+    if _is_claimed(run):
         _adopt(run)
+    else:
+        hand_over_again(run, now=now)
 
 
 def hand_over_again(run: Run, *, now: datetime) -> None:
@@ -132,8 +134,17 @@ def hand_over_again(run: Run, *, now: datetime) -> None:
 
 
 def _is_unclaimed_for_long(run: Run, now: datetime) -> bool:
-    since = run.handed_over_at or run.created_at
-    return now - since > HAND_OVER_AGAIN and _read(paths.run_folder(run.folder) / "claim") is None
+    return _is_overdue(run, now) and not _is_claimed(run)
+
+
+def _is_overdue(run: Run, now: datetime) -> bool:
+    """Whether it was handed over a while ago; a clock that was set back meanwhile counts as one, too."""
+    return abs(now - (run.handed_over_at or run.created_at)) > HAND_OVER_AGAIN
+
+
+def _is_claimed(run: Run) -> bool:
+    with run_folder.opened(paths.run_folder(run.folder)) as folder:
+        return folder is not None and run_folder.has(folder, CLAIM)
 
 
 def _environments_being_built() -> list[int]:
@@ -148,48 +159,50 @@ def _adopt(run: Run) -> None:
         logger.warning("run %s goes on but was not adopted: %s", run.pk, error)
 
 
-def _mark_running(run: Run, state: dict[str, Any] | None) -> bool:
-    if state is None:
+def _mark_running(run: Run, folder: int, now: datetime) -> bool:
+    state = run_folder.read_object(folder, STATE) or {}
+    started_at = verdicts.moment(state.get("started_at"))
+    if started_at is None and _is_overdue(run, now):  # the disk was full, or somebody has spoilt it
+        started_at = verdicts.moment(run_folder.changed_at(folder, CLAIM))
+    if started_at is None:
         return False  # claimed a moment ago: the script itself is still to start
-    started_at = _moment(state["started_at"])
     run.late_ms = late_ms(run, started_at)
-    moved = Run.objects.filter(pk=run.pk, status=Status.STARTING).move(
-        Status.RUNNING, started_at=started_at, late_ms=run.late_ms, isolation=state.get("isolation", "basic")
-    )
+    facts = {"started_at": started_at, "late_ms": run.late_ms, **verdicts.isolation(state)}
+    moved = Run.objects.filter(pk=run.pk, status=Status.STARTING).move(Status.RUNNING, **facts)
     if moved:
         run.status, run.started_at = Status.RUNNING, started_at
         live.publish(run)
     return moved
 
 
-def _conclude(run: Run, verdict: dict[str, Any], now: datetime) -> bool:
-    started_at = _moment(verdict["started_at"]) if verdict.get("started_at") else run.started_at
+def _conclude(run: Run, folder: int, verdict: dict[str, Any], now: datetime) -> bool:
+    status, reason = verdicts.ending(verdict)
+    started_at = verdicts.moment(verdict.get("started_at")) or run.started_at
+    facts = verdicts.facts(verdict)
+    if reason == Reason.USER:
+        facts["message"] = ""  # the runner knows that it was cancelled, the row knows by whom
     return ending.end(
         run,
-        Status(verdict["status"]),
+        status,
         now=now,
-        reason=verdict.get("reason", ""),
-        # The runner knows that it was cancelled, the row knows by whom.
-        message="" if verdict.get("reason") == Reason.USER else verdict.get("message", ""),
-        exit_code=verdict.get("exit_code"),
-        signal=verdict.get("signal") or "",
+        reason=reason,
         started_at=started_at,
         late_ms=late_ms(run, started_at),
-        finished_at=_moment(verdict["finished_at"]),
-        duration_s=verdict.get("duration_s"),
-        cpu_s=verdict.get("cpu_s"),
-        peak_memory_mb=verdict.get("peak_memory_mb"),
-        output_bytes=verdict.get("output_bytes", 0),
-        log_bytes=verdict.get("log_bytes", 0),
-        leftovers_killed=verdict.get("leftovers_killed", 0),
+        finished_at=verdicts.moment(verdict.get("finished_at")) or now,
+        log_bytes=verdicts.log_size(run_folder.size(folder, LOG)),
+        **facts,
     )
 
 
-def _lose(run: Run, folder: Path, why: str, now: datetime) -> bool:
+def _lose(run: Run, folder: int | None, path: Path, why: str, now: datetime) -> bool:
     """It left no verdict: nobody can say how it ended, and it is never run again by itself."""
-    log = folder / "output.log"
-    state = _read_json(folder / "state.json") or {}
-    started_at = _moment(state["started_at"]) if "started_at" in state else run.started_at
+    state: dict[str, Any] = {}
+    log_bytes = 0
+    if folder is not None:
+        output.append_tail(path)
+        state = run_folder.read_object(folder, STATE) or {}
+        log_bytes = verdicts.log_size(run_folder.size(folder, LOG))
+    started_at = verdicts.moment(state.get("started_at")) or run.started_at
     return ending.end(
         run,
         Status.LOST,
@@ -198,7 +211,8 @@ def _lose(run: Run, folder: Path, why: str, now: datetime) -> bool:
         message=why,
         started_at=started_at,
         late_ms=late_ms(run, started_at),
-        log_bytes=log.stat().st_size if log.exists() else 0,
+        log_bytes=log_bytes,
+        **verdicts.isolation(state),
     )
 
 
@@ -207,23 +221,3 @@ def late_ms(run: Run, started_at: datetime | None) -> int | None:
     if run.due_at is None or started_at is None:
         return None
     return max(0, round((started_at - run.due_at).total_seconds() * 1000))
-
-
-def _moment(epoch_s: float) -> datetime:
-    return datetime.fromtimestamp(epoch_s, tz=UTC)
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-
-
-def _read_json(path: Path) -> dict[str, Any] | None:
-    """The file's object, or None when it is missing or torn (a torn one counts as never written)."""
-    try:
-        content = json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
-        return None
-    return content if isinstance(content, dict) else None

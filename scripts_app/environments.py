@@ -332,8 +332,10 @@ def _ask_again(environment: Environment, *, python: str) -> None:
 
 
 def _result_in(folder: Path) -> BuildResult:
+    """What the driver left; nothing where it is torn or not what a driver writes."""
     try:
         result: BuildResult = json.loads((folder / RESULT).read_text())
-    except (OSError, ValueError):
+        texts = [result["error"]] if "error" in result else [result["digest"], result["lock"], result["python"]]
+    except (OSError, ValueError, RecursionError, TypeError, LookupError):
         return {}
-    return result
+    return result if all(isinstance(text, str) for text in texts) else {}

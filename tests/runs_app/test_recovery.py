@@ -13,11 +13,11 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from runs_app import builds, control, execution, queueing, recovery
+from runs_app import builds, control, execution, output, queueing, recovery
 from runs_app.launcher import locks
 from runs_app.models import Run, RunQuerySet
 from runs_app.signals import run_finished
-from runs_app.states import Kind, Reason, Status, Trigger
+from runs_app.states import Isolation, Kind, Reason, Status, Trigger
 from scripts_app import environments, scripts
 from scripts_app.models import Environment
 from tempo_site.lib import paths
@@ -39,6 +39,9 @@ EXIT = {
     "peak_memory_mb": 12.0,
     "output_bytes": 7,
     "output_lines": 1,
+    "output_dropped": 5,
+    "processes": 3,
+    "isolation": {"grade": "good", "why": "no Landlock", "degraded": True},
     "log_bytes": 30,
     "leftovers_killed": 0,
 }
@@ -98,8 +101,53 @@ def test_a_verdict_becomes_the_row() -> None:
     run, folder = under_way()
     (folder / "claim").touch()
     (folder / "exit.json").write_text(json.dumps(EXIT))
+    (folder / "output.log").write_bytes(b"1000000000000 O F hello, you!\n")
     run = settled(run)
     assert (run.status, run.exit_code, run.duration_s, run.cpu_s, run.log_bytes) == (Status.SUCCEEDED, 0, 2.5, 0.5, 30)
+    assert (run.processes_max, run.output_lines, run.output_dropped) == (3, 1, 5)
+    assert (run.isolation, run.isolation_why, run.isolation_degraded) == (Isolation.GOOD, "no Landlock", True)
+
+
+def test_a_cancel_by_a_person_is_told_by_the_row_and_another_s_end_by_its_sentence() -> None:
+    told = {}
+    for number, reason in enumerate((Reason.USER, Reason.MEMORY), 1):
+        run, folder = under_way(folder=f"2026-11/{number}-abcdef12")
+        (folder / "claim").touch()
+        verdict = EXIT | {"status": "failed", "reason": reason, "message": "used 530 MB, limit 512 MB"}
+        (folder / "exit.json").write_text(json.dumps(verdict))
+        told[reason] = settled(run).message
+    assert told == {Reason.USER: "", Reason.MEMORY: "used 530 MB, limit 512 MB"}
+
+
+def test_a_running_run_says_how_it_is_kept_apart() -> None:
+    run, folder = under_way()
+    (folder / "claim").touch()
+    (folder / "state.json").write_text(json.dumps({"started_at": 1000.0, "isolation": EXIT["isolation"]}))
+    with held_lock(folder):
+        run = settled(run)
+    assert (run.isolation, run.isolation_why, run.isolation_degraded) == (Isolation.GOOD, "no Landlock", True)
+
+
+def test_a_run_whose_state_could_not_be_written_counts_as_running_all_the_same() -> None:
+    run, folder = under_way(handed_over_at=timezone.now() - timedelta(seconds=3))
+    (folder / "claim").touch()
+    with held_lock(folder):
+        run = settled(run)
+    assert run.status == Status.RUNNING
+    assert run.started_at is not None
+
+
+def test_a_clock_that_was_set_back_does_not_strand_an_order(launcher: "Recorder") -> None:
+    run, _ = under_way(handed_over_at=timezone.now() + timedelta(hours=1))
+    recovery.sweep(now=timezone.now())
+    assert launcher.asked == [("start", run.folder)]
+
+
+def test_a_dead_runner_s_tail_is_put_back_before_the_log_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, folder = under_way()
+    (folder / "claim").touch()
+    monkeypatch.setattr(output, "append_tail", lambda path: (path / "output.log").write_bytes(b"1 S F gap\n"))
+    assert settled(run).log_bytes == 10
 
 
 def test_the_lateness_is_start_minus_due_moment() -> None:
