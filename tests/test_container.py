@@ -1,0 +1,288 @@
+"""The whole service as containers start it: as root for PUID:PGID, as an ordinary user, without any capability."""
+
+import os
+import shutil
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runs_app.launcher import identity
+from runs_app.launcher.identity import User
+from tests import local_index
+from tests.service import ROOT, Service, environment, wait_for
+
+pytestmark = pytest.mark.slow
+
+PYTHON = "/usr/bin/python3"  # the tests' own may lie in somebody's home, closed to other users
+PUID, PGID = 1234, 2345
+ANYBODY = User(PUID, PGID)
+# What Docker leaves to a container's root unless it is told otherwise.
+DOCKER = (
+    "+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap,+net_bind_service,+net_raw,+sys_chroot,+mknod,"
+    "+audit_write,+setfcap"
+)
+AS_ROOT = ["setpriv", "--inh-caps=-all", f"--bounding-set=-all,{DOCKER}"]
+AS_USER = [*AS_ROOT, f"--reuid={PUID}", f"--regid={PGID}", "--clear-groups"]
+WITHOUT_CAPABILITIES = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"]
+
+WRITES = """
+import os, pathlib
+import tempo_greeting
+pathlib.Path("kept").write_text("kept")
+pathlib.Path(os.environ["TMPDIR"], "folder").mkdir()
+pathlib.Path(os.environ["TMPDIR"], "folder", "file").write_text("gone")
+os.chmod(pathlib.Path(os.environ["TMPDIR"], "folder"), 0o500)
+print(tempo_greeting.hello(), os.getuid())
+"""
+
+
+class Container(Service):
+    """A service with what a container gives it: a user, capabilities, variables."""
+
+    def __init__(self, data: Path, code: Path, prefix: list[str], **extra: str) -> None:
+        super().__init__(data, **extra)
+        self.code = code
+        self.prefix = prefix
+        self.log = data.with_name("service.log")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """That of a container: nothing of this one's but the packages."""
+        plain = {"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONPATH": str(packages_below(self.code))}
+        own = {
+            name: value for name, value in environment(self.data, **self.extra).items() if name.startswith("PYSCHED_")
+        }
+        return plain | own
+
+    def start(self) -> None:
+        """Start it and wait until it is healthy."""
+        command = [*self.prefix, PYTHON, str(self.code / "manage.py"), "serve", "--port", str(self.port)]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, umask=0o022
+            )
+        self.wait_until_healthy()
+
+    def said(self) -> str:
+        """What it wrote on its console so far."""
+        return self.log.read_text(errors="replace")
+
+    def run_retention(self) -> None:
+        """Have it run now: it is looked for at the start."""
+        with sqlite3.connect(self.data / "tempo.sqlite3") as database:
+            database.execute("UPDATE django_q_schedule SET next_run = '2001-01-01 00:00:00' WHERE name = 'retention'")
+        database.close()
+        os.kill(self.launcher_pid, signal.SIGHUP)  # a new web
+
+
+def packages_below(code: Path) -> Path:
+    """Where Tempo's packages lie: this Python's, or their copy beside a copy of the code."""
+    copied = code.parent / "packages" / "lib" / "python3" / "site-packages"
+    return copied if copied.is_dir() else Path(sysconfig.get_path("purelib"))
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Path]:
+    """A folder that every user can reach."""
+    with tempfile.TemporaryDirectory(prefix="tempo-container-", dir="/tmp") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def code(place: Path) -> Path:
+    """Tempo's code and its packages where every user can read them: in place, or copied out of a closed folder."""
+    packages = Path(sysconfig.get_path("purelib"))
+    if not any(identity.obstacle(str(path), ANYBODY) for path in (ROOT, packages)):
+        return ROOT
+    ignored = shutil.ignore_patterns(".*", "data", "screenshots", "playwright", "mypy", "mypyc", "staticfiles")
+    shutil.copytree(ROOT, place / "code", ignore=ignored)
+    shutil.copytree(packages, place / "packages" / "lib" / "python3" / "site-packages", ignore=ignored)
+    shutil.copytree(Path(sys.prefix) / "bin", place / "packages" / "bin", symlinks=True)
+    subprocess.run(["chmod", "-R", "a+rX", str(place)], check=True)
+    return place / "code"
+
+
+@pytest.fixture(scope="module")
+def index(place: Path) -> Iterator[str]:
+    """A package index of our own."""
+    with local_index.served(place / "index") as url:
+        yield url
+
+
+def facts_of(path: Path) -> tuple[int, int, int]:
+    """Owner, group and rights of a file or folder."""
+    status = path.lstat()
+    return status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)
+
+
+def folder_of(service: Container, run: dict[str, Any]) -> Path:
+    """A run's folder."""
+    return next((service.data / "runs").glob(f"*/{run['id']}-*"))
+
+
+def folders_of_scripts(service: Container) -> set[int]:
+    """The numbers of the runs that have a folder."""
+    return {int(path.name.partition("-")[0]) for path in (service.data / "runs").glob("*/*")}
+
+
+def walked(service: Container) -> dict[str, Any]:
+    """Create a script with a package, have its environment built, run it, read what it wrote; the run."""
+    slug = service.make_script("Walk", WRITES, requirements="tempo-greeting")
+    run = service.run(slug)
+    assert (run["status"], run["message"]) == ("succeeded", ""), run
+    return run
+
+
+def output_of(service: Container, run: dict[str, Any]) -> str:
+    """What a run wrote."""
+    status, text = service.call("GET", f"/runs/{run['id']}/log")
+    assert status == 200
+    return str(text)
+
+
+def retired(service: Container, first: dict[str, Any]) -> bool:
+    """Run it once more, and have retention remove the first run's folder."""
+    folder = folder_of(service, first)
+    second = service.run("walk")
+    wait_for((folder_of(service, second) / "run.json").exists, what="the fold of a run's folder")
+    service.run_retention()
+    wait_for(lambda: not folder.exists(), what="retention")
+    service.wait_until_healthy()
+    return folder_of(service, second).is_dir()
+
+
+def data_of(place: Path, prepared: Path, name: str, owner: User) -> Path:
+    """A copy of the prepared data folder that belongs to `owner`."""
+    data = place / name
+    shutil.copytree(prepared, data)
+    for path in (data, *data.rglob("*")):
+        os.chown(path, *owner)
+    return data
+
+
+@pytest.fixture(scope="module")
+def for_puid(place: Path, code: Path, prepared: Path, index: str) -> Iterator[Container]:
+    """As the image starts: root with Docker's capabilities, PYSCHED_PUID and PYSCHED_PGID; what it was is root's."""
+    data = data_of(place, prepared, "for-puid", User(0, 0))
+    extra = {"PYSCHED_PUID": str(PUID), "PYSCHED_PGID": str(PGID)}
+    with Container(data, code, AS_ROOT, PYSCHED_PACKAGE_INDEX=index, PYSCHED_KEEP_RUNS="1", **extra) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def as_user(place: Path, code: Path, prepared: Path, index: str) -> Iterator[Container]:
+    """As with `--user`."""
+    data = data_of(place, prepared, "as-user", ANYBODY)
+    extra = {"PYSCHED_PUID": "1000", "PYSCHED_PGID": "1000"}  # the image's own
+    with Container(data, code, AS_USER, PYSCHED_PACKAGE_INDEX=index, PYSCHED_KEEP_RUNS="1", **extra) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def powerless(place: Path, code: Path, prepared: Path, index: str) -> Iterator[Container]:
+    """As with `--cap-drop ALL`."""
+    data = data_of(place, prepared, "powerless", User(0, 0))
+    extra = {"PYSCHED_PUID": str(PUID), "PYSCHED_PGID": str(PGID)}
+    with Container(data, code, WITHOUT_CAPABILITIES, PYSCHED_PACKAGE_INDEX=index, PYSCHED_KEEP_RUNS="1", **extra) as it:
+        yield it
+
+
+def status_of(pid: int) -> dict[str, str]:
+    """The lines of a process's status."""
+    lines = (line.partition(":") for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return {name: value.strip() for name, _, value in lines}
+
+
+# --- as root, for PUID:PGID ----------------------------------------------------------------------------------------
+def test_the_launcher_alone_stays_root(for_puid: Container) -> None:
+    launcher, web = status_of(for_puid.launcher_pid), status_of(for_puid.web_pid())
+    assert launcher["Uid"].split() == ["0"] * 4
+    assert (web["Uid"].split(), web["Gid"].split(), web["Groups"]) == ([str(PUID)] * 4, [str(PGID)] * 4, "")
+    assert (web["CapPrm"].strip("0"), web["NoNewPrivs"]) == ("", "1")
+
+
+def test_a_script_gets_a_user_of_its_own_and_its_run_says_so(for_puid: Container) -> None:
+    run = walked(for_puid)
+    assert output_of(for_puid, run) == "hello from tempo-greeting 1.1 50000\n"
+    assert run["isolation"] in ("strong", "good"), run["isolation_why"]
+
+
+def test_who_owns_what_is_as_documented(for_puid: Container) -> None:
+    data = for_puid.data
+    for name in (".", "scripts", "scripts/walk", "runs", "envs"):
+        assert facts_of(data / name) == (PUID, PGID, 0o711), name
+    for name in ("tempo.sqlite3", "secret_key"):
+        assert facts_of(data / name) == (PUID, PGID, 0o600), name
+    for name in ("cache", "run"):
+        assert facts_of(data / name) == (PUID, PGID, 0o700), name
+    assert facts_of(data / "scripts/walk/files") == (50000, PGID, 0o2770)
+    assert facts_of(data / "scripts/walk/files/kept")[:2] == (50000, PGID)
+
+
+def test_a_run_folder_is_passable_and_its_files_are_webs(for_puid: Container) -> None:
+    (run,) = for_puid.get("/runs?script=walk&kind=script")["items"]
+    folder = folder_of(for_puid, run)
+    assert {facts_of(path) for path in (folder, folder.parent)} == {(PUID, PGID, 0o711)}
+    assert facts_of(folder / "output.log") == (PUID, PGID, 0o600)
+
+
+def test_an_environment_is_built_as_web_and_open_to_every_script(for_puid: Container) -> None:
+    (environment,) = (path for path in (for_puid.data / "envs").iterdir() if not path.name.startswith("."))
+    assert facts_of(environment) == (PUID, PGID, 0o755)
+    assert {facts_of(path)[:2] for path in environment.rglob("*")} == {(PUID, PGID)}
+
+
+def test_nothing_is_left_to_root(for_puid: Container) -> None:
+    assert [str(path) for path in for_puid.data.rglob("*") if path.lstat().st_uid == 0] == []
+
+
+def test_a_script_that_is_set_to_runs_as_tempos_own_user(for_puid: Container) -> None:
+    slug = for_puid.make_script("Share", "import os; print(os.getuid(), os.getgid(), os.getgroups())")
+    status, answer = for_puid.call("PATCH", f"/scripts/{slug}", {"as_service_user": True})
+    assert status == 200, answer
+    run = for_puid.run(slug)
+    assert output_of(for_puid, run) == f"{PUID} {PGID} []\n"
+
+
+def test_a_command_of_root_acts_as_that_user_too(for_puid: Container) -> None:
+    command = [*AS_ROOT, PYTHON, str(for_puid.code / "manage.py"), "createkey", "by-root"]
+    done = subprocess.run(command, env=for_puid.environment, capture_output=True, text=True, check=False, timeout=30)
+    assert (done.returncode, done.stderr) == (0, "")
+    test_nothing_is_left_to_root(for_puid)
+
+
+def test_retention_removes_what_a_scripts_user_left(for_puid: Container) -> None:
+    (run,) = for_puid.get("/runs?script=walk&kind=script")["items"]
+    assert retired(for_puid, run)
+
+
+# --- as an ordinary user, and without capabilities -----------------------------------------------------------------
+def test_an_ordinary_user_runs_all_of_it(as_user: Container) -> None:
+    run = walked(as_user)
+    assert output_of(as_user, run) == f"hello from tempo-greeting 1.1 {PUID}\n"
+    assert retired(as_user, run)
+    assert {facts_of(path)[:2] for path in as_user.data.rglob("*")} == {(PUID, PGID)}
+    assert {facts_of(as_user.data / name)[2] for name in (".", "scripts", "runs", "envs")} == {0o700}
+
+
+def test_an_ordinary_user_is_told_that_another_is_ignored(as_user: Container) -> None:
+    assert f"PYSCHED_PUID 1000 is ignored: Tempo was not started as root but as user {PUID}." in as_user.said()
+
+
+def test_root_without_capabilities_runs_all_of_it_and_says_so(powerless: Container) -> None:
+    run = walked(powerless)
+    assert output_of(powerless, run) == "hello from tempo-greeting 1.1 0\n"
+    assert run["isolation"] in ("good", "basic")
+    assert "Tempo was started without CAP_CHOWN" in powerless.said()
+    assert retired(powerless, run)
