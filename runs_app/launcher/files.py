@@ -21,10 +21,13 @@ def write(name: str, content: bytes, *, dir_fd: int) -> None:
     os.rename(_beside(name), name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
 
 
-def write_durably(name: str, content: bytes, *, dir_fd: int) -> None:
-    """`write()`, and once it returns the file outlives a power cut. Raises OSError."""
-    _fill(name, content, dir_fd=dir_fd, durable=True)
-    os.rename(_beside(name), name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+def secure(name: str, *, dir_fd: int) -> None:
+    """Once it returns, the file `name` outlives a power cut. Raises OSError."""
+    fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=dir_fd)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
     os.fsync(dir_fd)
 
 
@@ -37,15 +40,13 @@ def reserve(name: str, *, dir_fd: int) -> None:
     os.close(fd)
 
 
-def _fill(name: str, content: bytes, *, dir_fd: int, durable: bool = False) -> None:
+def _fill(name: str, content: bytes, *, dir_fd: int) -> None:
     fd = os.open(_beside(name), _FLAGS, FILE_MODE, dir_fd=dir_fd)
     try:
         written = os.write(fd, content)
         if written < len(content):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.ftruncate(fd, written)  # not before the write: that would give reserved room away
-        if durable:
-            os.fsync(fd)
     finally:
         os.close(fd)
 

@@ -1,5 +1,6 @@
 """The runner: supervises one run from claim to verdict, detached from everything, and outlives the launcher."""
 
+import contextlib
 import os
 import signal
 import time
@@ -55,6 +56,8 @@ def main(order: Order) -> int:
     verdict.write_exit(order.folder_fd, facts)
     ringer.ring(bells.OUTPUT)
     ringer.ring(bells.STATE)
+    with contextlib.suppress(OSError):  # it is told; a disk that refuses now cannot take it back
+        verdict.secure_exit(order.folder_fd)
     return int(forking.reap(lambda _pid, _status: None))
 
 
@@ -99,7 +102,13 @@ def _run(order: Order, ringer: bells.Bells) -> verdict.Facts:
         pid = script.start(details, capture.open_pipes(), run_folder=order.folder, plan=plan)
     except (*_REFUSALS, OSError) as error:
         return _not_started(capture.log, ringer, error)._replace(isolation=plan.obtained)
-    guard = Guard(details.limits, order.folder_fd, grace_s=details.grace_s, now=time.monotonic())
+    guard = Guard(
+        details.limits,
+        order.folder_fd,
+        grace_s=details.grace_s,
+        has_own_user=plan.has_own_user,
+        now=time.monotonic(),
+    )
     supervision = Supervision(
         details, pid, capture, guard, wakeup_fd=wakeup_fd, shutdown_grace_s=order.shutdown_grace_s
     )
@@ -147,7 +156,8 @@ def _see_through(
     ringer.ring(bells.STATE)
     _watch(supervision)
     facts = _facts(supervision, started_at, time.monotonic() - started)
-    return facts._replace(isolation=plan.obtained, was_out_of_memory=procs.oom_kills() > oom_kills)
+    was_killed = facts.cause is None and verdict.killed_by(facts.wait_status) == "SIGKILL"
+    return facts._replace(isolation=plan.obtained, was_out_of_memory=was_killed and procs.oom_kills() > oom_kills)
 
 
 def _watch(supervision: Supervision) -> None:

@@ -19,6 +19,7 @@ from tests.benchmarks import (
     memory,
     pages,
     restart,
+    supervision,
     throughput,
 )
 from tests.benchmarks.figures import Figure
@@ -38,6 +39,7 @@ BENCHMARKS: dict[str, Callable[[Setting], Iterator[Figure]]] = {
     "pages": pages.measure,
     "first_script": first_script.measure,
     "console": console.measure,
+    "supervision": supervision.measure,
 }
 
 
