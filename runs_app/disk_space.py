@@ -1,5 +1,6 @@
 """Free space on the disk of the data folder, and the floor below which no new run starts."""
 
+import os
 from dataclasses import dataclass
 
 import psutil
@@ -38,6 +39,26 @@ def look() -> Space:
     """Measure the disk of the data folder."""
     state = psutil.disk_usage(str(paths.data()))
     return Space(free_mb=state.free // MB, total_mb=state.total // MB)
+
+
+def why_not_writable() -> str:
+    """A sentence when the data folder cannot be written to; empty when it can, or when nobody works on it.
+
+    A file is opened for writing and nothing is written: an idle disk may sleep on.
+    """
+    try:
+        os.close(os.open(paths.engine_lock(), os.O_WRONLY | os.O_CLOEXEC))
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        return f"the data folder cannot be written to: {error.strerror}"
+    return ""
+
+
+def why_nothing_starts() -> str:
+    """What keeps new runs from starting, as a part of a sentence; empty when nothing does."""
+    space = look()
+    return why_not_writable() or (str(space) if space.is_low else "")
 
 
 def hard_floor_mb() -> int:

@@ -6,6 +6,7 @@ import logging
 import os
 import queue
 import select
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from typing import Any
 
 import psutil
 from django.conf import settings
-from django.db import close_old_connections, connection, connections, transaction
+from django.db import OperationalError, close_old_connections, connection, connections, transaction
 from django.db.models.signals import post_save
 from django.utils import timezone
 from django_q.brokers import get_broker
@@ -75,7 +76,8 @@ class Engine:
         self._seen: dict[str, float] = {}
         self._facts: dict[str, Any] = {}
         self._facts_at = 0.0
-        self.cpu_percent: float | None = None  # of the machine, all cores together; None before the first look
+        self._sweep_at = 0.0
+        self.cpu_percent: float | None = None  # of the machine, all cores together; None before the second look
 
     # --- life ------------------------------------------------------------------------------------------------------
     def start(self) -> None:
@@ -151,8 +153,8 @@ class Engine:
         while True:
             try:
                 body()
-            except Exception:
-                logger.exception("%s failed, starting it again", name)
+            except Exception as error:
+                log_failure(name, error)
             if self._stopping.is_set():
                 break
             logger.warning("%s ended by itself, starting it again", name)
@@ -187,34 +189,43 @@ class Engine:
     def _run_settler(self) -> None:
         """Settle at every bell; sweep and look after the house every few seconds."""
         with bells.listen(bells.STATE) as bell:
-            sweep_at = 0.0
             while not self._stopping.is_set():
-                rung, _, _ = select.select(
-                    [bell.fileno(), self._settler_woken], [], [], max(0.0, sweep_at - time.monotonic())
-                )
-                if self._settler_woken in rung:
-                    os.read(self._settler_woken, 4096)
-                    sweep_at = 0.0
-                if bell.fileno() in rung:
-                    # Starts go before book-keeping: rings that come close together are answered together, and a run
-                    # of a few milliseconds is settled once, at its end.
-                    self._stopping.wait(SETTLE_TOGETHER_S)
-                    bells.drain(bell)
-                    now = timezone.now()
-                    recovery.settle_all(now=now)
-                    recovery.follow_up(now=now)
-                if time.monotonic() >= sweep_at:
-                    is_busy = self._sweep(timezone.now())
-                    self._seen["settler"] = time.monotonic()
-                    sweep_at = time.monotonic() + (SWEEP_S if is_busy else IDLE_SWEEP_S)
+                try:
+                    self._settle_step(bell)
+                except Exception as error:  # the bell is kept: on a read-only disk no other could be hung
+                    log_failure("settler", error)
+                    self._facts_at = 0.0
+                    self._stopping.wait(PAUSE_AFTER_ERROR_S)
             recovery.settle_all(now=timezone.now())
+
+    def _settle_step(self, bell: socket.socket) -> None:
+        """Wait for a bell or for the time to sweep, and do what it asks for."""
+        wait_s = max(0.0, self._sweep_at - time.monotonic())
+        rung, _, _ = select.select([bell.fileno(), self._settler_woken], [], [], wait_s)
+        if self._settler_woken in rung:
+            os.read(self._settler_woken, 4096)
+            self._sweep_at = 0.0
+        if bell.fileno() in rung:
+            # Starts go before book-keeping: rings that come close together are answered together, and a run of a few
+            # milliseconds is settled once, at its end.
+            self._stopping.wait(SETTLE_TOGETHER_S)
+            bells.drain(bell)
+            now = timezone.now()
+            recovery.settle_all(now=now)
+            recovery.follow_up(now=now)
+        if time.monotonic() >= self._sweep_at:
+            is_busy = self._sweep(timezone.now())
+            self._seen["settler"] = time.monotonic()
+            self._sweep_at = time.monotonic() + (SWEEP_S if is_busy else IDLE_SWEEP_S)
 
     def _sweep(self, now: datetime) -> bool:
         """Look at what no bell was rung for: a few short queries. Returns whether anything is going on."""
         if time.monotonic() >= self._facts_at:
+            busy = psutil.cpu_percent(interval=None)  # since this thread's last look; the first one says 0
+            self.cpu_percent = busy if self._facts else None
             self._facts = {"database": database_fact(), "disk": disk_fact(), **launcher_facts()}
-            self.cpu_percent = psutil.cpu_percent(interval=None)  # since the last look: the first one says 0
-            self._facts_at = time.monotonic() + FACTS_S
+            is_well = all(self._facts[name] == "ok" for name in ("database", "disk", "launcher"))
+            self._facts_at = time.monotonic() + (FACTS_S if is_well else 0)  # what fails is looked at in every sweep
         is_busy = recovery.sweep(now=now)
         recovery.follow_up(now=now)
         return history.fold_finished(now=now) > 0 or is_busy
@@ -228,6 +239,12 @@ class Engine:
     def _wake(self) -> None:
         with contextlib.suppress(BlockingIOError):
             os.write(self._wake_settler, b"x")
+
+
+def log_failure(name: str, error: Exception) -> None:
+    """Say that a thread failed and is tried again; a disk or a database may be away for days, that takes one line."""
+    is_known = isinstance(error, OperationalError | OSError)
+    logger.error("%s failed, starting it again: %s", name, error, exc_info=None if is_known else error)
 
 
 def take_lock(*, wait_s: float) -> int:
@@ -297,6 +314,5 @@ def launcher_facts() -> dict[str, Any]:
 
 
 def disk_fact() -> str:
-    """Whether the disk of the data folder is above its floor."""
-    space = disk_space.look()
-    return str(space) if space.is_low else "ok"
+    """Whether the disk of the data folder can be written to and is above its floor."""
+    return disk_space.why_nothing_starts() or "ok"

@@ -49,7 +49,7 @@ def claim(*, now: datetime) -> list[Run]:
     kinds = {kind for kind in Kind if queued(kind).exists()}
     if not kinds or (Kind.BUILD not in kinds and _under_way().count() >= settings.MAX_CONCURRENT_RUNS):
         return []  # without the write lock: most rings find nothing to do
-    if disk_space.look().is_low:
+    if disk_space.why_nothing_starts():
         return []
     with transaction.atomic():
         runs = [*(_builds() if Kind.BUILD in kinds else ()), *(look(now=now).begin if Kind.SCRIPT in kinds else ())]

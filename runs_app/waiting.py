@@ -32,7 +32,7 @@ class _Facts:
     """What all sentences of one look are made of."""
 
     outlook: queueing.Outlook
-    disk: disk_space.Space
+    disk: str  # what is wrong with it
     builds: dict[int | None, Run]  # by the environment they make
 
 
@@ -71,7 +71,7 @@ def _told(runs: Sequence[Run], *, position: int, now: datetime) -> list[Waiting]
         return []
     rows = Run.objects.filter(kind=Kind.BUILD).active().order_by("-pk").only("environment_id")
     builds = {build.environment_id: build for build in rows}
-    facts = _Facts(outlook=queueing.look(now=now), disk=disk_space.look(), builds=builds)
+    facts = _Facts(outlook=queueing.look(now=now), disk=disk_space.why_nothing_starts(), builds=builds)
     return [_one(run, number, facts) for number, run in enumerate(runs, position)]
 
 
@@ -94,7 +94,7 @@ def environment_awaited(run: Run) -> Environment | None:
 
 
 def _environment_sentence(build: Run | None, facts: _Facts) -> str:
-    if facts.disk.is_low:
+    if facts.disk:
         return _disk_sentence(facts)
     if build is not None:
         return f"It waits for its environment: run #{build.pk} builds it."
@@ -105,7 +105,7 @@ def _environment_sentence(build: Run | None, facts: _Facts) -> str:
 def _sentence(run: Run, facts: _Facts) -> str:
     outlook = facts.outlook
     most = settings.MAX_CONCURRENT_RUNS
-    if facts.disk.is_low:
+    if facts.disk:
         return _disk_sentence(facts)
     if outlook.taken >= most:
         return f"It waits for a free place: {outlook.taken} of {most} are taken."
@@ -119,7 +119,7 @@ def _sentence(run: Run, facts: _Facts) -> str:
 
 
 def _disk_sentence(facts: _Facts) -> str:
-    return f"It waits for free space: {facts.disk}."
+    return f"It waits for the disk: {facts.disk}."
 
 
 def _about_to_begin() -> str:

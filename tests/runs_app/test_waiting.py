@@ -82,7 +82,7 @@ def test_a_build_waits_for_the_build_before_it() -> None:
 def test_a_run_waits_for_free_space(settings: Settings) -> None:
     run = make_run(make_script())
     settings.MIN_FREE_MB = 10**9
-    assert sentences()[run.pk].startswith("It waits for free space: only ")
+    assert sentences()[run.pk].startswith("It waits for the disk: only ")
 
 
 def test_a_list_costs_the_same_number_of_queries_for_one_and_for_forty() -> None:

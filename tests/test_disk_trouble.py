@@ -1,0 +1,147 @@
+"""What is promised when the disk is full, or cannot be written to: nothing crashes, all is told, and it passes."""
+
+import json
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import mounts, processes
+from tests.service import ROOT, Service, environment, wait_for
+
+pytestmark = pytest.mark.slow
+
+LIMIT_S = 30.0  # /healthz looks at the disk every 10 s
+QUIET = """
+import pathlib, time
+print("begun", flush=True)
+while pathlib.Path("gate").exists():
+    time.sleep(0.02)
+"""
+TALKER = """
+import time
+while True:
+    print("x" * 100_000, flush=True)
+    time.sleep(0.02)
+"""
+
+
+def parts(service: Service) -> dict[str, str]:
+    """What /healthz says of each part."""
+    try:
+        with urllib.request.urlopen(f"{service.url}/healthz", timeout=5) as answer:
+            found: dict[str, Any] = json.load(answer)
+    except urllib.error.HTTPError as error:
+        found = json.load(error)
+    return dict(found["parts"])
+
+
+def start_quiet(service: Service) -> tuple[int, Path]:
+    """A run that is at work until its gate is removed: nothing has to be written for that."""
+    slug = service.make_script("Quiet", QUIET)
+    gate = service.data / "scripts" / slug / "files" / "gate"
+    gate.parent.mkdir(exist_ok=True)
+    gate.touch()
+    run_id = int(service.post(f"/scripts/{slug}/runs")["id"])
+    wait_for(lambda: service.get(f"/runs/{run_id}")["status"] == "running", what="the row of the quiet run")
+    return run_id, gate
+
+
+def wait_for_part(service: Service, name: str, text: str) -> None:
+    """Wait until /healthz says this of a part."""
+    wait_for(lambda: text in parts(service).get(name, ""), what=f"{name}: {text}", limit_s=LIMIT_S)
+
+
+# --- full ----------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def cramped(prepared: Path, tmp_path: Path) -> Iterator[Service]:
+    """A Tempo on a disk of 96 MB, which wants 20 MB to be free."""
+    with (
+        mounts.small_disk(tmp_path / "disk", 96) as disk,
+        Service.copy_of(prepared, disk / "service", PYSCHED_MIN_FREE_MB="20") as service,
+    ):
+        yield service
+
+
+def test_a_disk_that_fills_up_ends_who_writes_on_and_nobody_else(cramped: Service) -> None:
+    quiet, gate = start_quiet(cramped)
+    talker = cramped.make_script("Talker", TALKER)
+    talking = int(cramped.post(f"/scripts/{talker}/runs")["id"])
+    wait_for(lambda: processes.log_of(cramped, talking), what="its output")
+    web = cramped.web_pid()
+    filler = mounts.fill(cramped.data)
+    wait_for(lambda: not processes.of_run(cramped, talking), what="the end of the one that writes on", limit_s=LIMIT_S)
+    wait_for_part(cramped, "disk", "free on the disk")
+    status, answer = cramped.call("POST", f"/scripts/{talker}/runs", {})
+    assert 400 <= status < 600 and status != 500, answer
+    gate.unlink()
+    wait_for(lambda: not processes.of_run(cramped, quiet), what="the end of the quiet one")
+    filler.unlink()
+    assert cramped.finished(quiet)["status"] == "succeeded"
+    run = cramped.finished(talking)
+    assert (run["status"], run["reason"]) == ("failed", "disk")
+    assert cramped.web_pid() == web, "web has not crashed"
+    wait_for_part(cramped, "disk", "ok")
+    assert cramped.run(cramped.make_script("After", "print('after')\n"))["status"] == "succeeded"
+
+
+# --- read-only -----------------------------------------------------------------------------------------------------
+def test_it_does_not_start_on_a_data_folder_that_cannot_be_written_to(prepared: Path, tmp_path: Path) -> None:
+    service = Service.copy_of(prepared, tmp_path / "service")
+    command = [sys.executable, str(ROOT / "manage.py"), "serve", "--port", str(service.port)]
+    with mounts.read_only(service.data):
+        done = subprocess.run(command, env=environment(service.data), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert f"The data folder {service.data} " in done.stderr and "Read-only file system" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_disk_that_is_read_only_for_a_while_is_told_and_holds_the_queue(service: Service) -> None:
+    quiet, gate = start_quiet(service)
+    slug = service.make_script("Later", "print('later')\n")
+    web = service.web_pid()
+    with mounts.read_only(service.data):
+        wait_for_part(service, "disk", "cannot be written to")
+        status, answer = service.call("POST", f"/scripts/{slug}/runs", {})
+        waiting = [int(answer["id"])] if status == 202 else []
+        assert status == 202 or 400 <= status < 500 or status == 503, answer
+        for run_id in waiting:
+            assert "cannot be written to" in service.get("/queue")["items"][0]["waits_for"]
+            assert service.get(f"/runs/{run_id}")["status"] == "queued"
+    gate.unlink()
+    for run_id in (quiet, *waiting):
+        assert service.finished(run_id)["status"] == "succeeded"
+    wait_for_part(service, "disk", "ok")
+    assert service.web_pid() == web, "web has not crashed"
+    assert service.run(slug)["status"] == "succeeded"
+
+
+def test_a_disk_that_fails_under_open_files_is_told_and_all_goes_on_once_it_is_repaired(
+    prepared: Path, tmp_path: Path
+) -> None:
+    disk = mounts.LoopDisk(tmp_path, 96)
+    try:
+        with Service.copy_of(prepared, disk.path / "service") as service:
+            service.log = tmp_path / "service.log"  # of no interest to the disk
+            quiet, _ = start_quiet(service)
+            slug = service.make_script("Later", "print('later')\n")
+            web = service.web_pid()
+            disk.fail()
+            wait_for_part(service, "disk", "cannot be written to")
+            status, answer = service.call("POST", f"/scripts/{slug}/runs", {})
+            assert 400 <= status < 600 and status != 500, answer
+            assert service.call("GET", "/runs")[0] == 200, "what there is can still be read"
+            assert service.web_pid() == web, "web has not crashed"
+            assert service.stop() == 0
+            assert processes.of_service(service) | processes.of_runs(service) == set()
+            disk.repair()
+            service.start()
+            assert service.finished(quiet)["status"] in ("lost", "cancelled")
+            assert service.run(slug)["status"] == "succeeded"
+    finally:
+        disk.close()
