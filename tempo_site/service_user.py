@@ -92,9 +92,19 @@ def _needed() -> list[tuple[str, str]]:
 def _refusal(sentence: str, path: str, hint: str) -> CommandError:
     uid = os.geteuid()
     named, another = (" (PYSCHED_PUID)", ", or choose another user") if uid == settings.PUID else ("", "")
-    obstacle = identity.obstacle(path, User(uid, os.getegid()))
-    because = f": {obstacle}" if obstacle else ""
+    closed = _closed_on_the_way(Path(path))
+    because = f": `{closed}` is closed to it" if closed else ""
     return CommandError(f"User {uid}{named} {sentence}{because}.\nhint: {hint}{another}")
+
+
+def _closed_on_the_way(path: Path, *, links: int = 10) -> Path | None:
+    """The first folder on the way to a file, by its links, that this process may not enter."""
+    for folder in reversed(path.parents):
+        if not os.access(folder, os.X_OK):
+            return folder
+    if path.is_symlink() and links:
+        return _closed_on_the_way(path.parent / path.readlink(), links=links - 1)
+    return None
 
 
 def _asked() -> User | None:

@@ -223,6 +223,33 @@ def test_a_run_holds_none_of_the_launchers_descriptors(tmp_path: Path) -> None:
         assert not {file for file in runner.values() if "socket" in file} & set(web.values())
 
 
+def test_web_is_dropped_to_its_user_for_ever(tmp_path: Path) -> None:
+    with _dropping(tmp_path) as launcher:
+        status = _status(launcher.web.pid)
+
+        assert (status["Uid"].split(), status["Gid"].split()) == (["1234"] * 4, ["2345"] * 4)
+        assert (status["Groups"], status["CapPrm"].strip("0"), status["NoNewPrivs"]) == ("", "", "1")
+
+
+def test_a_dropped_web_ends_with_its_launcher(tmp_path: Path) -> None:
+    with _dropping(tmp_path) as launcher:
+        launcher.process.kill()
+
+        wait_for(lambda: is_gone(launcher.web.pid))
+
+
+def test_a_dropped_web_is_stopped_by_its_launcher(tmp_path: Path) -> None:
+    with _dropping(tmp_path) as launcher:
+        assert launcher.terminate() == 0
+        assert is_gone(launcher.web.pid)
+
+
+@pytest.mark.parametrize(("without", "told"), [("", "1"), ("users", "0")])
+def test_web_is_told_whether_scripts_have_users_of_their_own(tmp_path: Path, without: str, told: str) -> None:
+    with LauncherHarness(tmp_path, env={"TEMPO_WITHOUT": without}) as launcher:
+        assert procs.environment_value(launcher.web.pid, "TEMPO_SCRIPT_USERS") == told
+
+
 def test_ten_clean_ends_in_a_row_under_load(tmp_path: Path) -> None:
     for _ in range(10):
         with LauncherHarness(tmp_path, grace_s=0.2) as launcher:
@@ -238,6 +265,18 @@ def test_ten_clean_ends_in_a_row_under_load(tmp_path: Path) -> None:
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-I", "-S", str(MAIN), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+
+
+def _dropping(data: Path) -> LauncherHarness:
+    """A launcher whose web is another user; not with this Python, which may lie in a closed home."""
+    launcher = LauncherHarness(data, python="/usr/bin/python3")
+    launcher.options = ["--web-user", "1234:2345"]
+    return launcher
+
+
+def _status(pid: int) -> dict[str, str]:
+    lines = (line.partition(":") for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return {name: value.strip() for name, _, value in lines}
 
 
 def _open_files(pid: int) -> dict[str, str]:
