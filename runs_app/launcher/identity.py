@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import stat
+from collections.abc import Container, Iterator
 from typing import NamedTuple
 
 from runs_app.launcher import folders
@@ -71,29 +72,24 @@ def _may_pass(status: os.stat_result, user: User) -> bool:
 
 
 def give_run(folder_fd: int, user: User) -> None:
-    """Let `user` read the code of the run folder `folder_fd`, and have its `tmp/`. Raises OSError."""
-    with contextlib.suppress(FileNotFoundError):
-        fd = os.open("main.py", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder_fd)
-        try:
-            if os.fstat(fd).st_nlink == 1:  # a second name could be a file of somebody else
-                os.fchown(fd, -1, user.gid)
-                os.fchmod(fd, 0o640)
-        finally:
-            os.close(fd)
-    with contextlib.suppress(FileNotFoundError):
-        fd = folders.open_directory("tmp", dir_fd=folder_fd)
-        try:
-            os.fchown(fd, user.uid, user.gid)
-            os.fchmod(fd, 0o700)
-        finally:
-            os.close(fd)
+    """Let `user` read the code of the run folder `folder_fd`, and have its `tmp/`. Raises OSError.
+
+    The folder is web's to arrange: what somebody else owns, or has a second name, stays as it is.
+    """
+    ours = {os.fstat(folder_fd).st_uid, user.uid}
+    with contextlib.suppress(FileNotFoundError), _pinned("main.py", folder_fd) as fd:
+        if _is_file(fd, ours):
+            _give(fd, -1, user.gid, 0o640)
+    with contextlib.suppress(FileNotFoundError), _pinned("tmp", folder_fd) as fd:
+        if _is_directory(fd, ours):
+            _give(fd, user.uid, user.gid, 0o700)
 
 
 def give_files(data: str, cwd: str, user: User, web: User, *, ours: range) -> None:
     """Make the working folder of a script `user`'s, and open to the group of `web`. Raises OSError.
 
     Only `<data>/scripts/<slug>/files` is ever given away, and in it only what is of web's or of a script's user: the
-    order comes from `web`, which must not gain a file by it that it does not have.
+    order comes from `web`, which must not gain a file by it that it does not have. What is mounted there stays.
     """
     found = _FILES.fullmatch(os.path.relpath(cwd, data))
     if found is None:
@@ -105,25 +101,68 @@ def give_files(data: str, cwd: str, user: User, web: User, *, ours: range) -> No
     try:
         status = os.fstat(fd)
         if (status.st_uid, status.st_gid, status.st_mode & 0o7777) != (user.uid, web.gid, 0o2770):
-            _give_tree(fd, user, web, ours)
+            _give_tree(fd, user, web, {web.uid, *ours})
     finally:
         os.close(fd)
 
 
-def _give_tree(fd: int, user: User, web: User, ours: range) -> None:
+def _give_tree(fd: int, user: User, web: User, ours: Container[int]) -> None:
+    mount = _mount(fd)
     for name in os.listdir(fd):
-        status = os.stat(name, dir_fd=fd, follow_symlinks=False)
-        if stat.S_ISDIR(status.st_mode):
-            child = folders.open_directory(name, dir_fd=fd)
-            try:
-                _give_tree(child, user, web, ours)
-            finally:
-                os.close(child)
-        elif (status.st_uid == web.uid or status.st_uid in ours) and status.st_nlink == 1:
-            os.chown(name, user.uid, web.gid, dir_fd=fd, follow_symlinks=False)
+        # Gone meanwhile: another run of the same script may be at work in there.
+        with contextlib.suppress(FileNotFoundError), _pinned(name, fd) as child:
+            if _is_directory(child, ours) and _mount(child) == mount:
+                with _pinned_for_listing(child) as directory:
+                    _give_tree(directory, user, web, ours)
+            elif _is_file(child, ours):
+                _give(child, user.uid, web.gid)
     # The folder last: it says that all that is in it has been given.
     os.fchown(fd, user.uid, web.gid)
     os.fchmod(fd, 0o2770)
+
+
+@contextlib.contextmanager
+def _pinned(name: str, dir_fd: int) -> Iterator[int]:
+    """A descriptor that stands for `name` itself, link or not: what is found out about it cannot change any more."""
+    fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def _pinned_for_listing(path_fd: int) -> Iterator[int]:
+    fd = folders.open_directory(".", dir_fd=path_fd)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _is_file(fd: int, owners: Container[int]) -> bool:
+    """Whether it is a file of one of `owners` with no other name: that could be a file of somebody else."""
+    status = os.fstat(fd)
+    return stat.S_ISREG(status.st_mode) and status.st_uid in owners and status.st_nlink == 1
+
+
+def _is_directory(fd: int, owners: Container[int]) -> bool:
+    status = os.fstat(fd)
+    return stat.S_ISDIR(status.st_mode) and status.st_uid in owners
+
+
+def _give(path_fd: int, uid: int, gid: int, mode: int | None = None) -> None:
+    # A descriptor that only stands for a file is changed by its name in /proc, which leads to no other.
+    path = f"/proc/self/fd/{path_fd}"
+    os.chown(path, uid, gid)
+    if mode is not None:
+        os.chmod(path, mode)
+
+
+def _mount(fd: int) -> bytes:
+    """Which mount it lies on: a share that an admin has mounted into a working folder is not ours to give."""
+    with open(f"/proc/self/fdinfo/{fd}", "rb") as file:
+        return next((line for line in file if line.startswith(b"mnt_id:")), b"")
 
 
 def _effective_capabilities() -> int:

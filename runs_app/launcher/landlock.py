@@ -30,9 +30,9 @@ SYSTEM_READ = (
     *("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/proc", "/sys", "/dev/random", "/dev/urandom"),
     *("/nix/store", "/gnu/store", "/var/lib/ca-certificates"),
 )
-SYSTEM_WRITE = (
-    *("/dev/null", "/dev/zero", "/dev/full", "/dev/tty", "/dev/ptmx", "/dev/pts", "/dev/shm"),
-)  # fmt: skip
+SYSTEM_WRITE = ("/dev/null", "/dev/zero", "/dev/full", "/dev/tty", "/dev/shm")
+# Pseudo-terminals: for who has a user of its own, since among them are all other terminals of the same user.
+TERMINALS = ("/dev/ptmx", "/dev/pts")
 
 
 def abi() -> int:

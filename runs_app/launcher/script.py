@@ -87,7 +87,9 @@ def _shut_in(plan: Plan, run_folder: str, runner_pid: int) -> None:
         prctl.drop_capabilities()
     if paths := plan.shut_in:
         code = os.path.join(run_folder, "main.py")
-        landlock.enter(landlock.make(read=[*paths.read, code], write=paths.write, closed=paths.closed))
+        terminals = landlock.TERMINALS if plan.has_own_user else ()
+        write = [*paths.write, *terminals]
+        landlock.enter(landlock.make(read=[*paths.read, code], write=write, closed=paths.closed))
 
 
 def _execute(spec: Spec, env: dict[bytes, bytes]) -> None:

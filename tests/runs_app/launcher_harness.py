@@ -115,19 +115,34 @@ class LauncherHarness:
     """Use as a context manager; nothing that it started outlives it."""
 
     def __init__(
-        self, data: Path, *, grace_s: float = 1.0, web_argv: list[str] | None = None, ready: bool = True
+        self,
+        data: Path,
+        *,
+        grace_s: float = 1.0,
+        web_argv: list[str] | None = None,
+        ready: bool = True,
+        python: str = sys.executable,
+        main: Path = MAIN,
+        user: int | None = None,
+        env: dict[str, str] | None = None,
     ) -> None:
+        """`python` runs launcher and web, `main` is the launcher's, `user` whom it is, `env` comes on top of ours."""
         self.data = data.resolve()
         self.grace_s = grace_s
         self.options: list[str] = []  # more of them for the next start
         self.pass_fds: tuple[int, ...] = ()
         self._ready = ready
         self._home = tempfile.TemporaryDirectory(prefix="launcher-")  # socket paths have to be short
+        Path(self._home.name).chmod(0o711)  # web may be another user
         self._door = socket.socket(socket.AF_UNIX)
         self._door.bind(f"{self._home.name}/door")
+        Path(self._home.name, "door").chmod(0o666)
         self._door.listen()
         self._door.settimeout(LIMIT_S)
-        self._web_argv = web_argv or [sys.executable, "-I", "-S", "-c", _WEB, f"{self._home.name}/door"]
+        self._become = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"] if user is not None else []
+        self._launcher_argv = [python, "-I", "-S", str(main)]
+        self._env = env or {}
+        self._web_argv = web_argv or [python, "-I", "-S", "-c", _WEB, f"{self._home.name}/door"]
         self._has_own_web = web_argv is None
         self._webs: list[WebSide] = []
         self._log = Path(self._home.name) / "log"
@@ -149,8 +164,9 @@ class LauncherHarness:
         options = ["--data", str(self.data), "--host", "127.0.0.1", "--port", "0", "--grace", str(self.grace_s)]
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(MAIN), *options, *self.options, "--", *self._web_argv],
+                [*self._become, *self._launcher_argv, *options, *self.options, "--", *self._web_argv],
                 stderr=log,
+                env={**os.environ, **self._env},
                 pass_fds=self.pass_fds,
                 start_new_session=True,
             )
