@@ -18,8 +18,7 @@ SILENCE_S = 0.1  # after this long without its newline, what there is of a line 
 _PIPE_BYTES = 256 * 1024
 _CHATTY_S = 0.005  # a script that writes again this soon after the last read is waited for ...
 _BATCH_S = 0.002  # ... this long, so that one read takes many of its writes
-_READ_BYTES = 64 * 1024  # at once: as records nothing but newlines are twenty times as large
-_BULK_BYTES = _READ_BYTES  # a read this large has nothing to gain from waiting
+_BULK_BYTES = 64 * 1024  # a read this large has nothing to gain from waiting
 _SLOW_BYTES_S = 256 * 1024 / 0.02  # of records, once the log has no room for them
 _LAST_BYTES = 4096  # kept of what was written to stderr, to explain a failure
 _DRAIN_READS = 64  # the end of reading when a process outside the tree goes on writing
@@ -37,9 +36,12 @@ class Stream:
         self._read_at = 0.0
 
     def read(self, log: Log) -> int:
-        """Take at most 64 KiB of what the pipe holds; the number of bytes, 0 when there are none now or ever again."""
+        """Take what the pipe holds, up to its size; the number of bytes, 0 when there are none now or ever again.
+
+        All of it at once: what was written to the other stream meanwhile came behind most of it.
+        """
         try:
-            chunk = os.read(self.fd, _READ_BYTES)
+            chunk = os.read(self.fd, _PIPE_BYTES)
         except BlockingIOError:
             return 0
         if not chunk:

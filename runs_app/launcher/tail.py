@@ -98,7 +98,7 @@ class _Part(NamedTuple):
 
 def is_left_in(folder_fd: int) -> bool:
     """Whether a tail waits in this folder."""
-    return any(os.access(name, os.F_OK, dir_fd=folder_fd, follow_symlinks=False) for name in NAMES)
+    return any(_is_file(name, folder_fd) for name in NAMES)
 
 
 def put_back(folder_fd: int, log_fd: int) -> Ending:
@@ -158,6 +158,14 @@ def _read(name: str, folder_fd: int) -> _Part | None:
     if head is None:
         return None
     return _Part(int(head[1]), int(head[2]), head[3], data[head.end() : data.rfind(b"\n") + 1])
+
+
+def _is_file(name: str, folder_fd: int) -> bool:
+    """Whether there is something of that name that can be removed as a file can."""
+    try:
+        return not stat.S_ISDIR(os.stat(name, dir_fd=folder_fd, follow_symlinks=False).st_mode)
+    except OSError:
+        return False
 
 
 def _behind_a_whole_record(log_fd: int, size: int) -> int:
