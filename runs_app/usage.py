@@ -21,6 +21,7 @@ class Curve:
     name: str
     now: str
     most: str
+    is_over: bool
     line: str
     limit: str = ""
     limit_y: float | None = None
@@ -34,7 +35,8 @@ class Curve:
     def label(self) -> str:
         """The whole of it in a sentence, for whoever does not see it."""
         limit = f", the limit is {self.limit}" if self.limit else ""
-        return f"{self.name} over time: {self.now} at the end, {self.most} at most{limit}"
+        now = "" if self.is_over else f"{self.now} now, "
+        return f"{self.name} over time: {now}{self.most} at most{limit}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,11 +65,11 @@ def of(run: Run, samples: Sequence[Sample]) -> Chart | None:
         return None
     began = samples[0].at_ms
     return Chart(
-        cpu=_cpu(samples),
-        memory=_memory(samples, run.memory_mb),
+        cpu=_cpu(run, samples),
+        memory=_memory(run, samples),
         spans=words.span(max(0, samples[-1].at_ms - began) / 1000),
         processes=samples[-1].processes,
-        most_processes=max(sample.processes for sample in samples),
+        most_processes=max(run.processes_max, *(sample.processes for sample in samples)),
         rows=[
             Row(after=words.span(max(0, sample.at_ms - began) / 1000), sample=sample)
             for sample in thinned(samples, TABLE_ROWS)
@@ -75,23 +77,27 @@ def of(run: Run, samples: Sequence[Sample]) -> Chart | None:
     )
 
 
-def _cpu(samples: Sequence[Sample]) -> Curve:
+def _cpu(run: Run, samples: Sequence[Sample]) -> Curve:
     values = [sample.cpu_percent for sample in samples]
     return Curve(
         name="CPU",
         now=f"{values[-1]:.0f} %",
         most=f"{max(values):.0f} %",
+        is_over=run.is_final,
         line=_line(samples, values, top=max(CORE, max(values)) * HEADROOM),
     )
 
 
-def _memory(samples: Sequence[Sample], limit_mb: int) -> Curve:
-    values = [sample.memory_mb for sample in samples]
-    top = max(limit_mb, max(values), 1.0) * HEADROOM
+def _memory(run: Run, samples: Sequence[Sample]) -> Curve:
+    """The peak is measured more often than there are samples, so it may lie above the curve."""
+    values, limit_mb = [sample.memory_mb for sample in samples], run.memory_mb
+    peak = max(run.peak_memory_mb or 0, *values)
+    top = max(limit_mb, *values, 1.0) * HEADROOM
     return Curve(
         name="Memory",
         now=f"{values[-1]:.0f} MB",
-        most=f"{max(values):.0f} MB",
+        most=f"{peak:.0f} MB",
+        is_over=run.is_final,
         line=_line(samples, values, top=top),
         limit=f"{limit_mb} MB" if limit_mb else "",
         limit_y=_y(limit_mb, top) if limit_mb else None,

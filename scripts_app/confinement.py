@@ -44,16 +44,16 @@ def of(script: Script, offered: Mapping[str, Any]) -> Confinement:
 
 def _sentence(script: Script, offered: Mapping[str, Any]) -> str:
     if not offered:
-        return "What this installation can do is not known at the moment. Each run's page says what it had."
+        return "What this installation can do is not known at the moment."
     if script.as_service_user and offered.get("own_users"):
         return "It is set to run as Tempo's own user, so its runs are less isolated than others here."
     why = str(offered.get("why") or "").strip()
-    return why[:1].upper() + why[1:] if why else "Each run's page says what it had."
+    return why[:1].upper() + why[1:]
 
 
 def _beyond(script: Script, offered: Mapping[str, Any]) -> str:
     if offered.get("landlock"):
-        return "Everything else is closed to them by the kernel."
+        return "Every other file is closed to them, by the kernel."
     if offered.get("own_users") and not script.as_service_user:
         return "They run as a user of their own: beyond this they can reach only what is open to every user."
     if not offered:
