@@ -1,10 +1,12 @@
 """What is promised when processes are killed: nothing is lost, nothing happens twice, nothing is left behind."""
 
 import contextlib
+import json
 import os
 import random
 import signal
 import sqlite3
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -23,6 +25,7 @@ pytestmark = pytest.mark.slow
 SEED = 20261123
 CHAOS_S = 30.0
 KILLS = 10
+FROZEN_S = float(os.environ.get("TEMPO_TEST_FROZEN_S", "5"))  # 60 for the whole of what is promised
 CODES = (0, 3, 4, 5, 6)  # what the five scheduled scripts exit with
 SECOND = timedelta(seconds=1)
 ACTIVE = ("queued", "starting", "running")
@@ -121,6 +124,11 @@ def queue_length(service: Service) -> int:
 def moment(text: str) -> datetime:
     """A time of the API."""
     return datetime.fromisoformat(text)
+
+
+def last_due(service: Service, slug: str) -> float:
+    """The latest due moment that has a row, as seconds since the epoch."""
+    return max((moment(run["due_at"]).timestamp() for run in runs_of(service, slug)), default=0.0)
 
 
 class Chaos:
@@ -249,3 +257,52 @@ def test_an_adopted_run_can_be_cancelled(service: Service) -> None:
     service.post(f"/runs/{run_id}/cancel")
     assert service.finished(run_id)["status"] == "cancelled"
     assert not processes.of_run(service, run_id)
+
+
+def test_a_web_that_is_frozen_for_a_while_misses_nothing(service: Service) -> None:
+    ticking = service.make_script("Ticking", EXIT.format(code=0))
+    gated, short = service.make_script("Gated", GATED), service.make_script("Short", EXIT.format(code=3))
+    rhythm = {"kind": "interval", "every_s": 1, "missed": "all", "overlap": "parallel"}
+    schedule = service.post(f"/scripts/{ticking}/schedules", rhythm)
+    waiting = start(service, gated)
+    wait_for_begin(service, waiting)
+    web = service.web_pid()
+    started = [start(service, short) for _ in range(5)]
+    os.kill(web, signal.SIGSTOP)  # wherever each of those five stands
+    try:
+        (files_of(service, gated) / "gate").touch()
+        wait_for(lambda: not processes.of_run(service, waiting), what="an end that nobody sees")
+        time.sleep(FROZEN_S)
+    finally:
+        os.kill(web, signal.SIGCONT)
+    now = time.time()
+    wait_for(lambda: last_due(service, ticking) > now, what="the schedule to catch up")
+    assert service.call("PATCH", f"/schedules/{schedule['id']}", {"enabled": False})[0] == 200
+    assert service.finished(waiting)["status"] == "succeeded"
+    assert {service.finished(run_id)["exit_code"] for run_id in started} == {3}
+    wait_until_quiet(service)
+    runs = runs_of(service, ticking)
+    dues = sorted(moment(run["due_at"]) for run in runs)
+    assert dues == [moment(schedule["next_at"]) + number * SECOND for number in range(len(runs))]
+    assert {run["status"] for run in runs} == {"succeeded"}
+    assert sorted(executed(service, ticking)) == sorted(run["id"] for run in runs)
+    assert sorted(executed(service, short)) == started
+    assert service.web_pid() == web, "nobody took it for dead"
+
+
+def test_a_bystander_with_the_number_of_a_dead_runner_is_left_alone(service: Service) -> None:
+    run_id = start(service, service.make_script("Family", FAMILY))
+    wait_for_begin(service, run_id)
+    state = processes.folder_of(service, run_id) / "state.json"
+    processes.kill_everything(service)
+    with subprocess.Popen(["sleep", "600"], start_new_session=True) as bystander:
+        try:
+            numbers = {"runner_pid": bystander.pid, "script_pid": bystander.pid}
+            state.write_text(json.dumps(json.loads(state.read_bytes()) | numbers))
+            service.start()
+            assert service.finished(run_id)["status"] == "lost"
+            assert service.call("POST", f"/runs/{run_id}/cancel")[0] == 409
+            assert service.stop() == 0
+            assert bystander.poll() is None
+        finally:
+            bystander.kill()

@@ -216,3 +216,12 @@ def test_the_terminal_s_ctrl_c_reaches_the_launcher_alone(service: Service) -> N
     runner = processes.runner_of(service, start(service, service.make_script("Talker", TALKER)))
     groups = {os.getpgid(pid) for pid in (service.web_pid(), runner)}
     assert os.getpgid(service.launcher_pid) not in groups
+
+
+def test_the_ten_seconds_of_a_container_s_stop_are_enough_for_whoever_ignores_term(service: Service) -> None:
+    stubborn, daemon = service.make_script("Stubborn", STUBBORN), service.make_script("Daemon", DAEMON)
+    runs = [start(service, slug) for slug in (stubborn, stubborn, daemon)]
+    assert end(service, signal.SIGTERM) == 0, "with the graces that are the defaults"
+    assert processes.of_service(service) | processes.of_runs(service) == set()
+    service.start()
+    assert [outcome(service, run_id) for run_id in runs] == [("cancelled", "shutdown")] * 3
