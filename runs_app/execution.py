@@ -150,11 +150,11 @@ def _spec(run: Run) -> dict[str, Any]:
 
 
 def script_limits(run: Run) -> dict[str, int]:
-    """What a run of a script may use; time has its own field. The memory limit is the one it was queued with."""
+    """What a run of a script may use; time has its own field. The memory limit is that of when it was queued."""
     assert run.script
     own = limits.of(run.script)
     return {
-        "memory_mb": run.memory_mb,
+        "memory_mb": limits.LIMITS["memory_mb"].within(run.memory_mb),
         "cpu_s": own["cpu_s"],
         "processes": own["processes"],
         "output_bytes": own["output_mb"] * MB,
