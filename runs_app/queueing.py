@@ -18,7 +18,7 @@ from scripts_app.models import Environment, Script
 
 logger = logging.getLogger(__name__)
 
-PROMISED_FOR = timedelta(seconds=5)  # so long a run may take to touch the memory it needs
+PROMISED_FOR = timedelta(seconds=3)  # so long a run may take to touch the memory it needs
 TURN = Coalesce("due_at", "created_at")  # the order of the queue, behind it the id; Run has an index of it
 
 
