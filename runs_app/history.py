@@ -16,6 +16,7 @@ from django_q.models import Failure
 from runs_app import control, samples, states
 from runs_app.models import Run, RunQuerySet
 from runs_app.states import Kind, Status
+from scripts_app.models import Script
 from tempo_site.lib import files, paths
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,13 @@ def page(
     rows = rows.filter(**{name: value for name, value in wanted.items() if value})
     related = rows.select_related("script", "schedule", "version", "environment")
     return list(related.defer(*LONG_TEXTS)[:limit])
+
+
+def lowered_isolation(script: Script) -> tuple[str, str] | None:
+    """The grade of a script's last run and why, if that was less than the installation can give."""
+    began = Run.objects.filter(script=script).exclude(isolation="").order_by("-pk")
+    last = began.values_list("isolation", "isolation_why", "isolation_degraded").first()
+    return (last[0], last[1]) if last and last[2] else None
 
 
 def fold_finished(*, now: datetime, limit: int = 100) -> int:

@@ -28,8 +28,13 @@ class Confinement:
         return LABELS.get(self.grade, "")
 
 
-def of(script: Script, offered: Mapping[str, Any]) -> Confinement:
-    """Describe it from what the launcher says of itself (`grade`, `why`, `own_users`, `landlock`; empty: not known)."""
+def of(script: Script, offered: Mapping[str, Any], *, had: tuple[str, str] | None = None) -> Confinement:
+    """Describe it from what the launcher says of itself (`grade`, `why`, `own_users`, `landlock`; empty: not known).
+
+    `had`: grade and reason of its last run, where that was less than what is offered.
+    """
+    if had and offered and not script.as_service_user:
+        offered = {**offered, "grade": had[0], "why": f"Its last run had this: {had[1]}"}
     grade = str(offered.get("grade", ""))
     return Confinement(
         # What the lowered one would be is the launcher's to say, run by run.

@@ -22,7 +22,7 @@ def explained(facts: Facts, spec: Spec, stderr: bytes) -> Facts:
 
 def _stack(cause: Cause, spec: Spec, stderr: bytes) -> str:
     frame = clues.where_it_hung(stderr, home=spec.cwd) if cause.reason in ("time", "cpu") else None
-    return f"It stood at `{os.path.basename(frame.file)}` line {frame.line}, in `{frame.function}`" if frame else ""
+    return f"it stood at `{os.path.basename(frame.file)}` line {frame.line}, in `{frame.function}`" if frame else ""
 
 
 def _explained_signal(facts: Facts, spec: Spec) -> Facts:

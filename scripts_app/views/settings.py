@@ -6,6 +6,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
+from runs_app import history
 from scripts_app import confinement, finding, forms, limits, scripts
 from scripts_app.forms import NewScriptForm, SettingsForm
 from scripts_app.models import Folder
@@ -55,7 +56,7 @@ def script_settings(request: auth.SignedInRequest, slug: str) -> HttpResponse:
         "folders": Folder.objects.all(),
         "files": f"scripts/{slug}/",
         "lowered": list(limits.lowered(stored)),
-        "isolation": confinement.of(stored, health.isolation()),
+        "isolation": confinement.of(stored, health.isolation(), had=history.lowered_isolation(stored)),
         "start_url": request.build_absolute_uri(f"/api/v1/scripts/{slug}/runs"),
     }
     return render(request, "scripts/settings.html", context)

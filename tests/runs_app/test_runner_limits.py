@@ -169,7 +169,7 @@ def test_the_place_where_it_hung_is_told(launcher: LauncherHarness) -> None:
     told = launcher.exit_of(folder)
 
     assert (told["status"], told["reason"]) == ("timed_out", "time")
-    assert told["message"] == "Stopped after 0.5 s (time limit); It stood at `main.py` line 5, in `wait_for_godot`"
+    assert told["message"] == "Stopped after 0.5 s (time limit); it stood at `main.py` line 5, in `wait_for_godot`"
     assert b"most recent call first" in joined(launcher.records_of(folder), "E")
 
 
@@ -182,7 +182,7 @@ def test_a_script_deaf_to_term_is_made_to_say_where_it_is(launcher: LauncherHarn
     told = launcher.exit_of(folder)
 
     assert (told["status"], told["signal"]) == ("timed_out", "SIGABRT")
-    assert told["message"].endswith("It stood at `main.py` line 3, in `<module>`")
+    assert told["message"].endswith("it stood at `main.py` line 3, in `<module>`")
 
 
 def test_it_is_as_nice_as_it_is_told_to_be(launcher: LauncherHarness) -> None:

@@ -340,7 +340,7 @@ def test_a_run_notes_what_was_left_out_left_behind_and_lowered(browser: Client) 
     text = browser.get(f"/runs/{run.pk}/").content.decode().replace("\xa0", " ")
     assert "2.9 MB of its output were left out of the log" in text and "1 line<" in text
     assert "2 processes left behind, ended by Tempo" in text
-    assert "less isolated than others here" in text
+    assert "Less isolated than it could be here" in text
 
 
 def with_samples(status: Status, count: int) -> Run:

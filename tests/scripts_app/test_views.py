@@ -477,3 +477,16 @@ def test_running_as_tempos_user_is_said_to_isolate_less(browser: Client, monkeyp
     monkeypatch.setattr(health, "isolation", lambda: {"grade": "strong", "own_users": True, "landlock": 5})
     text = html.unescape(text_of(browser, "script-settings", "hello-world"))
     assert "set to run as Tempo's own user" in text and "grade-strong" not in text
+
+
+def test_settings_say_so_when_the_last_run_had_less_isolation(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offered = {"grade": "strong", "why": "All layers.", "own_users": True, "landlock": 7}
+    monkeypatch.setattr(health, "isolation", lambda: offered)
+    script = make_script()
+    make_run(script=script, isolation="good", isolation_why="`/home/me` is closed.", isolation_degraded=True)
+    page = admin_client.get(reverse("script-settings", args=[script.slug])).content.decode()
+
+    assert "Its last run had this: <code>/home/me</code> is closed." in page
+    assert "grade-good" in page and "grade-strong" not in page
