@@ -5,7 +5,8 @@ import errno
 import os
 
 FILE_MODE = 0o600
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+# Without waiting: a FIFO of that name would be waited for without end.
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _RESERVED_BYTES = 4096
 
 

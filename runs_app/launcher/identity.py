@@ -11,6 +11,7 @@ from runs_app.launcher import folders
 
 # CHOWN, DAC_OVERRIDE, FOWNER, KILL, SETGID, SETUID: give files away, enter what is closed, end what is another user's.
 _NEEDED = {0: "CHOWN", 1: "DAC_OVERRIDE", 3: "FOWNER", 5: "KILL", 6: "SETGID", 7: "SETUID"}
+_MOST_LINKS = 40  # as the kernel has it
 _FILES = re.compile(r"scripts/([A-Za-z0-9_-]+)/files")
 
 
@@ -53,7 +54,7 @@ def become(user: User) -> None:
 
 def obstacle(path: str, user: User) -> str | None:
     """The first thing on the way to the program or folder `path` that `user` may not pass; None: the way is free."""
-    for way in (os.path.abspath(path), os.path.realpath(path)):
+    for way in _ways(path):
         steps = way.split("/")
         for end in range(2, len(steps) + 1):
             step = "/".join(steps[:end])
@@ -64,6 +65,17 @@ def obstacle(path: str, user: User) -> str | None:
             if not _may_pass(status, user):
                 return f"{step} is closed to other users (mode {stat.S_IMODE(status.st_mode):04o})"
     return None
+
+
+def _ways(path: str) -> Iterator[str]:
+    """The path itself, and that of each link that it leads over."""
+    yield os.path.abspath(path)
+    for _ in range(_MOST_LINKS):
+        here = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
+        yield here
+        if not os.path.islink(here):
+            return
+        path = os.path.join(os.path.dirname(here), os.readlink(here))
 
 
 def _may_pass(status: os.stat_result, user: User) -> bool:

@@ -43,7 +43,8 @@ def probe(folder: int | str | os.PathLike[str]) -> bool:
 
 
 def _open(folder: int | str | os.PathLike[str]) -> int:
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+    # Web could have put a FIFO there, which must not stop the launcher.
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     if isinstance(folder, int):
         return os.open(NAME, flags, dir_fd=folder)
     return os.open(os.path.join(folder, NAME), flags)

@@ -77,6 +77,8 @@ def _stand_alone(pipes: Pipes) -> None:
 def _change_user(plan: Plan) -> None:
     os.umask(_OWN_UMASK if plan.has_own_user else _UMASK)
     if plan.user:
+        for stream in (1, 2):
+            os.fchown(stream, *plan.user)  # else it could not open its own /dev/stdout
         identity.become(plan.user)
 
 

@@ -63,7 +63,7 @@ def read(folder_fd: int) -> Spec:
 
 
 def _contents(folder_fd: int) -> bytes:
-    fd = os.open(NAME, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=folder_fd)
+    fd = os.open(NAME, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder_fd)
     with open(fd, "rb") as file:
         return file.read(_MAX_BYTES)
 

@@ -98,7 +98,8 @@ def write_state(folder_fd: int, *, script_pid: int, started_at: float, isolation
 def read_state(folder_fd: int) -> dict[str, object]:
     """What `state.json` says, to be checked by whoever uses it; empty when it is missing, torn or no object."""
     try:
-        fd = os.open(STATE, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=folder_fd)
+        # Without waiting: web could have put a FIFO there.
+        fd = os.open(STATE, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder_fd)
         with open(fd, "rb") as file:
             state = json.loads(file.read(_STATE_BYTES))
     except (OSError, ValueError, RecursionError):

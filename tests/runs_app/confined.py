@@ -115,6 +115,7 @@ class Place:
         folder = f"{_MONTH}/{next(_numbers)}-abcdef12"
         path = self.launcher.path(folder)
         python = str(isolation.pop("python", self.environment / "bin/python"))
+        planted = isolation.pop("planted", {})  # links that a hostile web has put into the run folder
         self.launcher.new_folder(
             [python, *flags.split(), str(path / "main.py")],
             name=folder,
@@ -129,6 +130,8 @@ class Place:
         self.own(path / "tmp", 0o700)
         for name in ("main.py", "spec.json"):
             self.own(path / name, 0o600)
+        for name, target in planted.items():
+            (path / name).symlink_to(target)
         reply = self.launcher.web.ask("start", folder=folder)
         assert reply["ok"], reply
         return folder
