@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db.models import Max, Q, Sum
 from django_q.models import Failure
 
-from runs_app import control, samples, states
+from runs_app import control, run_folder, samples, states
 from runs_app.models import Run, RunQuerySet
 from runs_app.states import Kind, Status
 from scripts_app.models import Script
@@ -25,6 +25,7 @@ FOLDED = "run.json"
 KEPT = frozenset({FOLDED, "output.log"})
 BAD = (Status.FAILED, Status.TIMED_OUT, Status.LOST)
 BATCH = 200
+MOST_INDEX_BYTES = 8 * 2**20  # of a log with a thousand million lines
 LONG_TEXTS = ("version__code", "version__requirements", "environment__lock", "environment__requirements")
 
 
@@ -69,7 +70,7 @@ def fold_finished(*, now: datetime, limit: int = 100) -> int:
     for run in runs:
         try:
             fold(run, paths.run_folder(run.folder))
-        except (OSError, RecursionError, control.LauncherError):  # it costs space, nothing else
+        except (OSError, ValueError, RecursionError, control.LauncherError):  # it costs space, nothing else
             logger.warning("the folder of run %s could not be folded", run.pk, exc_info=True)
     Run.objects.filter(pk__in=[run.pk for run in runs]).update(folded_at=now)
     return len(runs)
@@ -77,13 +78,13 @@ def fold_finished(*, now: datetime, limit: int = 100) -> int:
 
 def fold(run: Run, folder: Path) -> None:
     """Leave `run.json` and `output.log` in a run's folder; repeatable, and a crash in between loses nothing."""
-    if not run.folder or not folder.is_dir():
+    if not run.folder or folder.is_symlink() or not folder.is_dir():  # a link may lead to what is not its own
         return
     if not (folder / FOLDED).exists():  # whole when it is there, and written before anything is removed
         files.write_atomic(folder / FOLDED, json.dumps(summary(run, folder)), durable=False)
     _remove_temporary(run, folder)
     for entry in folder.iterdir():
-        if entry.name not in KEPT and not entry.is_dir():
+        if entry.name not in KEPT and (entry.is_symlink() or not entry.is_dir()):
             entry.unlink(missing_ok=True)
 
 
@@ -99,9 +100,7 @@ def summary(run: Run, folder: Path) -> dict[str, Any]:
         "trigger": run.trigger,
         "due_at": run.due_at.isoformat() if run.due_at else None,
         "created_at": run.created_at.isoformat(),
-        "state": _load(folder / "state.json"),
-        "exit": _load(folder / "exit.json"),
-        "index": _index(folder / "output.idx"),
+        **_told(folder),
         "samples": samples.live(folder),
     }
 
@@ -206,17 +205,18 @@ def _parts(items: list[int]) -> Iterable[list[int]]:
     return (items[index : index + BATCH] for index in range(0, len(items), BATCH))
 
 
-def _load(path: Path) -> Any:
-    try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None
+def _told(folder: Path) -> dict[str, Any]:
+    """What the runner left; nothing of what is torn or no file."""
+    with run_folder.opened(folder) as descriptor:
+        if descriptor is None:
+            return {"state": None, "exit": None, "index": []}
+        return {
+            "state": run_folder.read_object(descriptor, "state.json"),
+            "exit": run_folder.read_object(descriptor, "exit.json"),
+            "index": _index(run_folder.read(descriptor, "output.idx", most=MOST_INDEX_BYTES) or b""),
+        }
 
 
-def _index(path: Path) -> list[int]:
+def _index(data: bytes) -> list[int]:
     """The runner's index of every 1,000th record, little-endian 64 bit, as numbers."""
-    try:
-        data = path.read_bytes()
-    except OSError:
-        return []
     return [offset for (offset,) in struct.iter_unpack("<Q", data[: len(data) // 8 * 8])]

@@ -61,8 +61,8 @@ def changed_at(folder: int, name: str) -> float | None:
     return facts.st_mtime if facts else None
 
 
-def read(folder: int, name: str) -> bytes | None:
-    """The content of a small regular file; None when it is none. Raises OSError."""
+def read(folder: int, name: str, *, most: int = MOST_BYTES) -> bytes | None:
+    """The content of a regular file of at most so many bytes; None when it is none. Raises OSError."""
     try:
         descriptor = os.open(name, _FLAGS, dir_fd=folder)
     except OSError as error:
@@ -71,10 +71,10 @@ def read(folder: int, name: str) -> bytes | None:
         return None
     try:
         is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
-        content = os.read(descriptor, MOST_BYTES + 1) if is_file else None
+        content = os.read(descriptor, most + 1) if is_file else None
     finally:
         os.close(descriptor)
-    return content if content is None or len(content) <= MOST_BYTES else None
+    return content if content is None or len(content) <= most else None
 
 
 def read_object(folder: int, name: str) -> dict[str, Any] | None:

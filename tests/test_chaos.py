@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 SEED = 20261123
 CHAOS_S = 30.0
 KILLS = 10
-FROZEN_S = float(os.environ.get("TEMPO_TEST_FROZEN_S", "5"))  # 60 for the whole of what is promised
+FROZEN_S = float(os.environ.get("FROZEN_S", "5"))  # 60 for the whole of what is promised
 CODES = (0, 3, 4, 5, 6)  # what the five scheduled scripts exit with
 SECOND = timedelta(seconds=1)
 ACTIVE = ("queued", "starting", "running")

@@ -14,7 +14,7 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runs_app import api, control, execution, live, recovery, verdicts
+from runs_app import api, control, execution, history, live, recovery, verdicts
 from runs_app.models import Run
 from runs_app.states import FINAL, Isolation, Kind, Reason, Status, Trigger
 from scripts_app.models import Environment, Script
@@ -129,6 +129,10 @@ def test_every_combination_of_claim_lock_and_verdict_ends_the_run(script: Script
             make(folder / name)
         check_settled_for_good(run)
     assert number > 500
+    while history.fold_finished(now=timezone.now()):
+        pass
+    left = {path for folder in (paths.runs() / "2026-11").iterdir() for path in folder.iterdir()}
+    assert {path.name for path in left if path.is_symlink() or not path.is_dir()} <= history.KEPT
 
 
 @pytest.mark.parametrize("make", [nothing, holding("no folder"), a_link, a_link_to_itself, os.mkfifo])
@@ -148,6 +152,7 @@ def test_a_link_to_another_run_s_folder_is_not_followed(script: Script) -> None:
     run, link = a_run(script, 2)
     link.symlink_to(folder)
     assert check_settled_for_good(run).status == Status.LOST
+    history.fold_finished(now=timezone.now())
     assert check_settled_for_good(other).status == Status.FAILED
 
 
