@@ -11,6 +11,12 @@ from runs_app.launcher import folders
 
 # CHOWN, DAC_OVERRIDE, FOWNER, KILL, SETGID, SETUID: give files away, enter what is closed, end what is another user's.
 _NEEDED = {0: "CHOWN", 1: "DAC_OVERRIDE", 3: "FOWNER", 5: "KILL", 6: "SETGID", 7: "SETUID"}
+# systemd and D-Bus obey their user, container engines whoever reaches them.
+_STARTERS = (
+    *("/run/systemd/private", "/run/user/{uid}/systemd/private", "/run/user/{uid}/bus"),
+    *("/run/docker.sock", "/run/podman/podman.sock", "/run/containerd/containerd.sock"),
+    *("/run/user/{uid}/docker.sock", "/run/user/{uid}/podman/podman.sock"),
+)
 _MOST_LINKS = 40  # as the kernel has it
 _FILES = re.compile(r"scripts/([A-Za-z0-9_-]+)/files")
 
@@ -62,7 +68,7 @@ def obstacle(path: str, user: User) -> str | None:
                 status = os.stat(step)
             except OSError as error:
                 return f"{step}: {error.strerror}"
-            if not _may_pass(status, user):
+            if not _may(status, user, stat.S_IXOTH):
                 return f"{step} is closed to other users (mode {stat.S_IMODE(status.st_mode):04o})"
     return None
 
@@ -78,9 +84,25 @@ def _ways(path: str) -> Iterator[str]:
         path = os.path.join(os.path.dirname(here), os.readlink(here))
 
 
-def _may_pass(status: os.stat_result, user: User) -> bool:
-    shift = 6 if status.st_uid == user.uid else 3 if status.st_gid == user.gid else 0
-    return bool(status.st_mode >> shift & stat.S_IXOTH)
+def starter(user: User) -> str | None:
+    """A socket that `user` may speak to and whose owner starts programs on demand; None: none is known here.
+
+    Landlock does not cover sockets with names, so that a program started there would be outside of it.
+    """
+    for template in _STARTERS:
+        path = template.format(uid=user.uid)
+        with contextlib.suppress(OSError):
+            status = os.stat(path)
+            if stat.S_ISSOCK(status.st_mode) and _may(status, user, stat.S_IWOTH):
+                return path
+    return None
+
+
+def _may(status: os.stat_result, user: User, right: int) -> bool:
+    """Whether `user` has a right, given as that of others."""
+    groups = [user.gid, *(os.getgroups() if os.geteuid() == user.uid else ())]
+    shift = 6 if status.st_uid == user.uid else 3 if status.st_gid in groups else 0
+    return bool(status.st_mode >> shift & right)
 
 
 def give_run(folder_fd: int, user: User) -> None:

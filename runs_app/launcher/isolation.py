@@ -100,6 +100,9 @@ def _obtained(powers: Powers, uid: int | None, why_not_own: str) -> Obtained:
     if uid is not None:
         return Obtained(GOOD, f"It has a user of its own; no Landlock: {powers.landlock_why_not}.", False)
     no_user = f"no user of its own: {why_not_own or 'none was asked for'}."
+    if has_signals and (starter := identity.starter(powers.web)):
+        way_out = f"Landlock keeps it to its own files, but {starter} starts programs outside of it"
+        return Obtained(BASIC, f"{way_out}; {no_user}", False)
     if has_signals:
         return Obtained(GOOD, f"Landlock keeps it to its own files; {no_user}", False)
     if powers.landlock_abi:

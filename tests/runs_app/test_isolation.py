@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runs_app.launcher import identity
+from runs_app.launcher import identity, isolation
 from runs_app.launcher.identity import User
 from tests.runs_app.confined import (
     AS_ROOT,
@@ -30,6 +30,7 @@ from tests.runs_app.confined import (
 )
 from tests.runs_app.launcher_harness import wait_for
 
+POOL = range(50_000, 60_000)
 needs_root = pytest.mark.skipif(not IS_ROOT, reason="only root can give files to other users")
 
 INSIDE = """
@@ -65,9 +66,9 @@ def root_place() -> Iterator[Place]:
     yield from opened(STRONG)
 
 
-def isolation_of(place: Place, **isolation: Any) -> dict[str, Any]:
+def isolation_of(place: Place, **asked: Any) -> dict[str, Any]:
     """What a run is told to have, in both files alike."""
-    folder = place.start("import time; time.sleep(0.05)", **isolation)
+    folder = place.start("import time; time.sleep(0.05)", **asked)
     told: dict[str, Any] = place.launcher.state_of(folder)["isolation"]
     assert place.launcher.exit_of(folder)["isolation"] == told
     return told
@@ -204,9 +205,40 @@ def test_a_closed_data_folder_is_named(root_place: Place) -> None:
         root_place.data.chmod(0o711)
 
 
+@pytest.fixture
+def socket_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A socket of ours, in a place where one is known to start programs."""
+    monkeypatch.setattr(identity, "_STARTERS", (f"{tmp_path}/{{uid}}.sock",))
+    path = tmp_path / f"{os.getuid()}.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        yield path
+
+
+def best_of(user: User, *, has_users: bool = False) -> isolation.Obtained:
+    """What a launcher with the newest Landlock gives where web is `user`."""
+    return isolation.Powers(POOL, "" if has_users else "Tempo was not started as root", 7, "", user).best
+
+
+def test_a_socket_that_starts_programs_is_a_way_out_of_landlock(socket_path: Path) -> None:
+    told = best_of(User(os.getuid(), os.getgid()))
+
+    assert told.grade == "basic"
+    assert f"but {socket_path} starts programs outside of it" in told.why
+
+
+def test_a_socket_that_is_closed_or_anothers_is_no_way_out(socket_path: Path) -> None:
+    assert best_of(User(os.getuid() + 1, os.getgid() + 1)).grade == "good"
+    socket_path.chmod(0)
+    assert best_of(User(os.getuid(), os.getgid())).grade == "good"
+
+
+def test_a_user_of_its_own_has_no_way_out_through_sockets_of_tempos_user(socket_path: Path) -> None:
+    assert best_of(User(os.getuid(), os.getgid()), has_users=True).grade == "strong"
+
+
 # --- what is given to a script, and what is not ---------------------------------------------------------------------
 WEB, USER, STRANGER = User(SERVICE_USER, SERVICE_USER), User(SCRIPT_USER, SCRIPT_USER), 1234
-POOL = range(50_000, 60_000)
 
 
 class Folders:
