@@ -22,9 +22,10 @@ from tests.service import ROOT, Service, environment, wait_for
 
 pytestmark = pytest.mark.slow
 
-PYTHON = "/usr/bin/python3"  # the tests' own may lie in somebody's home, closed to other users
 PUID, PGID = 1234, 2345
 ANYBODY = User(PUID, PGID)
+# The tests' own Python may lie in somebody's home, closed to other users; the system's never does.
+PYTHON = "/usr/bin/python3" if identity.obstacle(sys.executable, ANYBODY) else sys.executable
 # What Docker leaves to a container's root unless it is told otherwise.
 DOCKER = (
     "+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap,+net_bind_service,+net_raw,+sys_chroot,+mknod,"

@@ -107,6 +107,17 @@ def make_closed(folder: Path) -> None:
 def _make(folder: Path, mode: int) -> None:
     folder.mkdir(mode=mode, exist_ok=True)
     # One that was there keeps its mode unless scripts have to pass: its owner may have opened it to somebody.
-    if mode == PASSABLE and stat.S_IMODE(folder.stat().st_mode) != mode:
-        with contextlib.suppress(PermissionError):  # somebody else's, or a share without modes: using it will tell
-            folder.chmod(mode)
+    if mode == PASSABLE:
+        with contextlib.suppress(OSError):  # somebody else's, a link, a share without modes: using it will tell
+            _open_up(folder)
+
+
+def _open_up(folder: Path) -> None:
+    """Make it passable; by its descriptor, as root must not be led elsewhere by a link within the data folder."""
+    no_link = 0 if folder == data() else os.O_NOFOLLOW
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | no_link)
+    try:
+        if stat.S_IMODE(os.fstat(descriptor).st_mode) != PASSABLE:
+            os.fchmod(descriptor, PASSABLE)
+    finally:
+        os.close(descriptor)

@@ -54,6 +54,16 @@ def test_a_folder_that_anybody_could_write_to_is_passable_and_no_more(monkeypatc
     assert mode(paths.data()) == 0o711
 
 
+def test_a_link_opens_nothing_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(paths.SCRIPT_USERS, "1")
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    paths.runs().rmdir()
+    paths.runs().symlink_to(closed)
+    paths.make_all()
+    assert mode(closed) == 0o700
+
+
 def test_a_folder_that_its_owner_opened_stays_open() -> None:
     paths.data().chmod(0o750)
     paths.make_all()

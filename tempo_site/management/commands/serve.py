@@ -76,7 +76,7 @@ def _take_data_folder() -> int:
 
 def take_service_lock() -> int:
     """Lock the data folder for this service and return the descriptor, which survives exec. Raises CommandError."""
-    lock = os.open(paths.service_lock(), os.O_RDWR | os.O_CREAT, 0o600)
+    lock = os.open(paths.service_lock(), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
