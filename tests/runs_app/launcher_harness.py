@@ -133,12 +133,7 @@ class LauncherHarness:
         self.pass_fds: tuple[int, ...] = ()
         self._ready = ready
         self._home = tempfile.TemporaryDirectory(prefix="launcher-")  # socket paths have to be short
-        Path(self._home.name).chmod(0o711)  # web may be another user
-        self._door = socket.socket(socket.AF_UNIX)
-        self._door.bind(f"{self._home.name}/door")
-        Path(self._home.name, "door").chmod(0o666)
-        self._door.listen()
-        self._door.settimeout(LIMIT_S)
+        self._door = self._open_door()
         self._become = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"] if user is not None else []
         self._launcher_argv = [python, "-I", "-S", str(main)]
         self._env = env or {}
@@ -146,6 +141,16 @@ class LauncherHarness:
         self._has_own_web = web_argv is None
         self._webs: list[WebSide] = []
         self._log = Path(self._home.name) / "log"
+
+    def _open_door(self) -> socket.socket:
+        """Where web delivers its descriptors; it may be another user."""
+        Path(self._home.name).chmod(0o711)
+        door = socket.socket(socket.AF_UNIX)
+        door.bind(f"{self._home.name}/door")
+        Path(self._home.name, "door").chmod(0o666)
+        door.listen()
+        door.settimeout(LIMIT_S)
+        return door
 
     def __enter__(self) -> Self:
         try:
