@@ -1,6 +1,7 @@
 """Users: which ones a launcher may start programs as, what they may reach, and what is to be theirs."""
 
 import contextlib
+import errno
 import os
 import re
 import stat
@@ -125,7 +126,8 @@ def give_files(data: str, cwd: str, user: User, web: User, *, ours: range) -> No
     Only `<data>/scripts/<slug>/files` is ever given away, and in it only what is of web's or of a script's user: the
     order comes from `web`, which must not gain a file by it that it does not have. What is mounted there stays.
     """
-    found = _FILES.fullmatch(os.path.relpath(cwd, data))
+    # The data folder itself may be named by a link; below it none is followed.
+    found = _FILES.fullmatch(os.path.relpath(os.path.realpath(cwd), data))
     if found is None:
         return
     fd = os.open(data, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -136,6 +138,8 @@ def give_files(data: str, cwd: str, user: User, web: User, *, ours: range) -> No
         status = os.fstat(fd)
         if (status.st_uid, status.st_gid, status.st_mode & 0o7777) != (user.uid, web.gid, 0o2770):
             _give_tree(fd, user, web, {web.uid, *ours})
+    except RecursionError as error:
+        raise OSError(errno.ENAMETOOLONG, "folders in folders too deep to be given to its user") from error
     finally:
         os.close(fd)
 

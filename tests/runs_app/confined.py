@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import runs_app.launcher
-from runs_app.launcher import identity, landlock
+from runs_app.launcher import identity, landlock, removal
 from runs_app.launcher.identity import User
 from tests.runs_app.launcher_harness import LauncherHarness, joined
 
@@ -106,7 +106,9 @@ class Place:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.launcher.__exit__(kind, error, trace)
-        shutil.rmtree(self.base)
+        parent_fd = os.open(self.base.parent, os.O_RDONLY)
+        removal.remove_tree(self.base.name, dir_fd=parent_fd)  # of any depth
+        os.close(parent_fd)
 
     def files(self, slug: str = "mine") -> Path:
         """The working folder of a script."""
