@@ -10,6 +10,7 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,12 @@ def packages_below(code: Path) -> Path:
     return copied if copied.is_dir() else Path(sysconfig.get_path("purelib"))
 
 
+def without_needless(top: Path, folder: str, names: list[str]) -> set[str]:
+    """What of the top folder is not copied: it is large, and the service does without."""
+    needless = {"data", "screenshots", "tests", "playwright", "mypy", "mypyc"}
+    return {name for name in names if name in needless or name.startswith(".")} if Path(folder) == top else set()
+
+
 @pytest.fixture(scope="module")
 def place() -> Iterator[Path]:
     """A folder that every user can reach."""
@@ -106,9 +113,9 @@ def code(place: Path) -> Path:
     packages = Path(sysconfig.get_path("purelib"))
     if not any(identity.obstacle(str(path), ANYBODY) for path in (ROOT, packages)):
         return ROOT
-    ignored = shutil.ignore_patterns(".*", "data", "screenshots", "playwright", "mypy", "mypyc", "staticfiles")
-    shutil.copytree(ROOT, place / "code", ignore=ignored)
-    shutil.copytree(packages, place / "packages" / "lib" / "python3" / "site-packages", ignore=ignored)
+    copies = ((ROOT, place / "code"), (packages, place / "packages" / "lib" / "python3" / "site-packages"))
+    for source, target in copies:
+        shutil.copytree(source, target, ignore=partial(without_needless, source))
     shutil.copytree(Path(sys.prefix) / "bin", place / "packages" / "bin", symlinks=True)
     subprocess.run(["chmod", "-R", "a+rX", str(place)], check=True)
     return place / "code"
