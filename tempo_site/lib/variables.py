@@ -45,7 +45,7 @@ class Variables(environ.Env):
 
     def user(self, var: str, default: str) -> int | None:
         """Return the number of a user or a group; None when it is not given."""
-        value: str = self.str(var, default=default)
+        value: str = self.str(var, default=default).strip()
         if not value or (re.fullmatch("[0-9]{1,10}", value) and int(value) <= LAST_USER):
             return int(value) if value else None
         self.problems.append((var, value, "Use the number of a user or a group like `1000`; 0 is root."))

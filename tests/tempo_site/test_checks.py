@@ -50,6 +50,30 @@ def test_a_pattern_that_can_match_is_fine(settings: LazySettings, pattern: str) 
     assert checks.host_patterns() == []
 
 
+@pytest.mark.parametrize(("variable", "name"), [("PYSCHED_PUID", "PUID"), ("PYSCHED_PGID", "PGID")])
+def test_tempos_own_user_and_group_are_none_of_the_scripts(settings: LazySettings, variable: str, name: str) -> None:
+    setattr(settings, name, settings.SCRIPT_USERS[0])
+    found = checks.users()
+    assert [error.id for error in found] == ["tempo.E008"]
+    assert variable in found[0].msg and "PYSCHED_SCRIPT_USERS" in str(found[0].hint)
+
+
+@pytest.mark.parametrize(("value", "number"), [("0", 0), ("1000", 1000), (" 99 ", 99), ("", None)])
+def test_a_user_is_read_as_a_number(monkeypatch: pytest.MonkeyPatch, value: str, number: int | None) -> None:
+    monkeypatch.setenv("PYSCHED_PUID", value)
+    variables = Variables()
+    assert (variables.user("PYSCHED_PUID", default=""), variables.problems) == (number, [])
+
+
+@pytest.mark.parametrize("value", ["ann", "-1", "1000:1000", "4294967295"])
+def test_a_user_that_is_no_number_is_named(monkeypatch: pytest.MonkeyPatch, settings: LazySettings, value: str) -> None:
+    monkeypatch.setenv("PYSCHED_PUID", value)
+    variables = Variables()
+    assert variables.user("PYSCHED_PUID", default="") is None
+    settings.SETTINGS_PROBLEMS = variables.problems
+    assert [value in error.msg and error.id for error in checks.unreadable()] == ["tempo.E002"]
+
+
 def test_a_replaced_secret_key_is_a_warning_with_a_hint(settings: LazySettings) -> None:
     settings.SECRET_KEY_NOTICE = "It was ignored. hint: unset it"
     found = checks.secret_key()

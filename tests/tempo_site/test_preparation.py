@@ -10,6 +10,7 @@ import pytest
 from django.conf import LazySettings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
+from django.core.management import CommandError
 
 from scripts_app.models import Script
 from tempo_site import first_start, preparation
@@ -100,6 +101,45 @@ def test_a_static_file_of_two_releases_ago_is_removed(static_root: Path, tmp_pat
     assert first < second, "those of the release before stay"
     assert len(first - third) == 2, "one hashed file and its .gz"
     assert len(second & third) == len(second) - 2
+
+
+@pytest.mark.usefixtures("umask")
+def test_everybody_may_read_what_was_collected(static_root: Path, tmp_path: Path, said: list[str]) -> None:
+    (tmp_path / "source" / "js").mkdir()
+    (tmp_path / "source" / "js" / "page.js").write_text("1")
+    os.umask(0o077)
+    preparation.collect_static(said.append)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (static_root, *static_root.rglob("*"))}
+    assert {modes.pop("collected"), modes.pop("js")} == {0o755}
+    assert set(modes.values()) == {0o644}
+
+
+def test_times_within_a_second_do_not_count(static_root: Path, tmp_path: Path, said: list[str]) -> None:
+    page = tmp_path / "source" / "page.css"
+    os.utime(page, ns=(5 * 10**9 + 123, 5 * 10**9 + 123))
+    preparation.collect_static(said.append)
+    os.utime(page, (5, 5))  # as an image keeps it
+    preparation.collect_static(said.append)
+    assert said == ["Static files are collected."]
+
+
+def test_who_may_not_collect_uses_what_is_there_and_says_so(
+    static_root: Path, tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preparation.collect_static(said.append)
+    (tmp_path / "source" / "page.css").write_text("b { color: red }")
+    monkeypatch.setattr(preparation, "_may_collect", lambda: False)
+    preparation.collect_static(said.append)
+    assert (static_root / "page.css").read_text() == "a {}"
+    assert said[1].startswith("Static files are older than their sources: user ")
+
+
+def test_who_may_not_collect_and_has_none_is_told_what_to_do(
+    static_root: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparation, "_may_collect", lambda: False)
+    with pytest.raises(CommandError, match=f"cannot be written to {static_root} by user .*\\nhint: "):
+        preparation.collect_static(said.append)
 
 
 def test_development_needs_no_collected_files(static_root: Path, settings: LazySettings, said: list[str]) -> None:
