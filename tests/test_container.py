@@ -270,6 +270,16 @@ def test_a_command_of_root_acts_as_that_user_too(for_puid: Container) -> None:
     test_nothing_is_left_to_root(for_puid)
 
 
+def test_web_lists_reads_adds_and_deletes_files_of_a_script(for_puid: Container) -> None:
+    as_web = ["setpriv", f"--reuid={PUID}", f"--regid={PGID}", "--clear-groups"]
+    act = "ls; cat kept; touch added; rm kept added; ls"
+    folder = for_puid.data / "scripts/walk/files"
+    # The shell goes there itself: this process could get there by being root.
+    argv = [*as_web, "sh", "-ec", f"cd '{folder}'; {act}"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30)
+    assert (done.stdout, done.stderr) == ("kept\nkept", "")
+
+
 def test_retention_removes_what_a_scripts_user_left(for_puid: Container) -> None:
     (run,) = for_puid.get("/runs?script=walk&kind=script")["items"]
     assert retired(for_puid, run)
