@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from runs_app.launcher import identity, isolation
+from runs_app.launcher import identity, isolation, landlock
 from runs_app.launcher.identity import User
 from tests.runs_app.confined import (
     AS_ROOT,
@@ -31,6 +31,7 @@ from tests.runs_app.confined import (
 )
 from tests.runs_app.launcher_harness import wait_for
 
+WEB, USER, STRANGER = User(SERVICE_USER, SERVICE_USER), User(SCRIPT_USER, SCRIPT_USER), 1234
 POOL = range(50_000, 60_000)
 needs_root = pytest.mark.skipif(not IS_ROOT, reason="only root can give files to other users")
 
@@ -238,8 +239,51 @@ def test_a_user_of_its_own_has_no_way_out_through_sockets_of_tempos_user(socket_
     assert best_of(User(os.getuid(), os.getgid()), has_users=True).grade == "strong"
 
 
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5])
+def test_landlock_without_signals_is_basic_and_says_what_would_do(version: int) -> None:
+    told = isolation.Powers(POOL, "Tempo was not started as root", version, "", WEB).best
+
+    assert told.grade == "basic"
+    assert f"this kernel's (ABI {version}) does not cover signals, Linux 6.12 does" in told.why
+
+
+def test_a_kernel_without_landlock_is_named() -> None:
+    told = isolation.Powers(POOL, "", 0, "kernel 4.4 has none", WEB).best
+
+    assert (told.grade, told.why) == ("good", "It has a user of its own; no Landlock: kernel 4.4 has none.")
+
+
+@pytest.mark.parametrize(
+    ("version", "bits", "size"),
+    [(1, 13, 8), (2, 14, 8), (3, 15, 8), (4, 15, 16), (5, 16, 16), (6, 16, 24), (9, 16, 24)],
+)
+def test_a_kernel_is_asked_for_what_it_knows_and_no_more(version: int, bits: int, size: int) -> None:
+    rights = landlock._rights(version)
+
+    assert rights == (1 << bits) - 1
+    assert landlock._attributes(version, rights)[1] == size
+
+
+def test_a_broad_path_of_an_admin_does_not_open_the_data_folder(place: Place) -> None:
+    (place.base / "notes").mkdir(exist_ok=True)
+    (place.base / "link").unlink(missing_ok=True)
+    (place.base / "link").symlink_to(place.data)
+    place.own(place.base / "notes", 0o777)
+    place.own(place.base, 0o755)  # what is to be left out of a folder has to be listed
+    code = f"""
+import os
+os.listdir({str(place.base / "notes")!r})
+for name in ("data/secret_key", "link/secret_key", "notes/../data/secret_key", "code/runs_app/launcher/server.py"):
+    try:
+        print("read", open({str(place.base)!r} + "/" + name).read())
+    except PermissionError:
+        pass
+"""
+    if place.mode.has_landlock:  # else there is no list of paths
+        assert place.output(code, write=[str(place.files()), str(place.base)]) == ""
+
+
 # --- what is given to a script, and what is not ---------------------------------------------------------------------
-WEB, USER, STRANGER = User(SERVICE_USER, SERVICE_USER), User(SCRIPT_USER, SCRIPT_USER), 1234
 
 
 class Folders:
