@@ -204,7 +204,10 @@ def cancel_run(request: auth.Request, run_id: int) -> RunOut:
 
 @router.get("/runs/{int:run_id}/log", response={200: None}, openapi_extra=content("text/plain"))
 def read_log(request: HttpRequest, run_id: int, download: bool = False) -> StreamingHttpResponse:
-    """Return what the script wrote so far, both streams in order, byte for byte (text/plain)."""
+    """Return what the script wrote so far, both streams in order, byte for byte (text/plain).
+
+    Where output is missing, a line `[Tempo: ... left out here]` says so.
+    """
     run = finding.run(run_id)
     parts = output.script_stream(run) if isinstance(request, ASGIRequest) else output.script_bytes(run)
     response = StreamingHttpResponse(parts, content_type="text/plain; charset=utf-8")

@@ -50,13 +50,14 @@ class Guard:
     def look(self, now: float, output_bytes: int) -> Breach | None:
         """Measure what is due now, cheapest first; the limit that was passed, if any."""
         pids = self.meter.pids()
-        breach = self._too_many(pids) or self._too_much_output(output_bytes) or self._too_much_memory(pids)
+        resident = self.meter.resident(pids)
+        breach = self._too_many(pids) or self._too_much_output(output_bytes) or self._too_much_memory(resident)
         if self._limits.cpu_s and not breach:
             self._cpu_s = self.meter.cpu_s(pids)
             breach = self._too_much_cpu(self._cpu_s)
         if now >= self._sample_at and not breach:
             self._sample_at = now + _SAMPLE_S
-            self._samples.add(self.meter.usage(pids), output_bytes, now)
+            self._samples.add(self.meter.usage(resident), output_bytes, now)
             breach = self._disk_too_full(pids)
         self.look_at = now + self._rest()
         return breach
@@ -81,13 +82,13 @@ class Guard:
             return None
         return _breach("output", f"Wrote {output_bytes // _MIB} MB of output, limit {most // _MIB} MB")
 
-    def _too_much_memory(self, pids: list[int]) -> Breach | None:
+    def _too_much_memory(self, resident: dict[int, int]) -> Breach | None:
         most = self._limits.memory_bytes
         # What is resident is never less than its share: most of the time this cheap look will do.
-        self._resident = self.meter.resident_bytes(pids)
+        self._resident = sum(resident.values())
         if not most or self._resident <= most:
             return None
-        used, is_exact = self.meter.memory(pids)
+        used, is_exact = self.meter.memory(resident)
         if used <= most:
             return None
         how = "" if is_exact else " (shared pages counted for each process)"

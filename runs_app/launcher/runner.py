@@ -40,6 +40,13 @@ class Order(NamedTuple):
     powers: Powers
 
 
+class Moment(NamedTuple):
+    """The begin of a run: as a date (seconds since the epoch), and by the clock that nobody sets."""
+
+    at: float
+    monotonic: float
+
+
 def main(order: Order) -> int:
     """Run it; 0 also when somebody else runs it already. Raises OSError if no verdict can be written.
 
@@ -97,7 +104,7 @@ def _run(order: Order, ringer: bells.Bells) -> verdict.Facts:
     except (*_REFUSALS, OSError) as error:
         return _not_started(Log(order.folder_fd), ringer, error)
     capture = Capture(Log(order.folder_fd, details.limits.output_bytes), ringer, wakeup_fd)
-    started_at = time.time()
+    moment = Moment(time.time(), time.monotonic())
     try:
         pid = script.start(details, capture.open_pipes(), run_folder=order.folder, plan=plan)
     except (*_REFUSALS, OSError) as error:
@@ -112,7 +119,7 @@ def _run(order: Order, ringer: bells.Bells) -> verdict.Facts:
     supervision = Supervision(
         details, pid, capture, guard, wakeup_fd=wakeup_fd, shutdown_grace_s=order.shutdown_grace_s
     )
-    facts = _see_through(order, supervision, ringer, plan, started_at)
+    facts = _see_through(order, supervision, ringer, plan, moment)
     return explaining.explained(facts, details, capture.last_stderr)
 
 
@@ -142,20 +149,19 @@ def _told(error: Exception) -> str:
 
 
 def _see_through(
-    order: Order, supervision: Supervision, ringer: bells.Bells, plan: isolation.Plan, started_at: float
+    order: Order, supervision: Supervision, ringer: bells.Bells, plan: isolation.Plan, began: Moment
 ) -> verdict.Facts:
-    started = time.monotonic()
     oom_kills = procs.oom_kills()
     try:
         verdict.write_state(
-            order.folder_fd, script_pid=supervision.script_pid, started_at=started_at, isolation=plan.obtained
+            order.folder_fd, script_pid=supervision.script_pid, started_at=began.at, isolation=plan.obtained
         )
     except OSError as error:
         # The script runs: better a run that no later launcher finds again than none.
         supervision.capture.say(f"state.json could not be written: {error.strerror}")
     ringer.ring(bells.STATE)
     _watch(supervision)
-    facts = _facts(supervision, started_at, time.monotonic() - started)
+    facts = _facts(supervision, began.at, time.monotonic() - began.monotonic)
     was_killed = facts.cause is None and verdict.killed_by(facts.wait_status) == "SIGKILL"
     return facts._replace(isolation=plan.obtained, was_out_of_memory=was_killed and procs.oom_kills() > oom_kills)
 

@@ -41,19 +41,18 @@ class Meter:
         self.most_processes = max(self.most_processes, len(pids))
         return pids
 
-    def resident_bytes(self, pids: list[int]) -> int:
-        """The upper bound of what `memory_bytes()` finds, for a thirtieth of its price."""
-        return sum(map(procs.resident_bytes, pids))
+    def resident(self, pids: list[int]) -> dict[int, int]:
+        """Bytes of each process that are in RAM: together never less than `memory()`, for a thirtieth of its price."""
+        return {pid: procs.resident_bytes(pid) for pid in pids}
 
     def cpu_s(self, pids: list[int]) -> float:
         """CPU seconds of the tree so far."""
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-        living = sum(process.cpu_ticks for process in map(procs.read, pids) if process)
+        living = sum(map(procs.cpu_ticks, pids))
         return usage.ru_utime + usage.ru_stime + living / _TICKS_A_SECOND
 
-    def memory(self, pids: list[int]) -> tuple[int, bool]:
+    def memory(self, resident: dict[int, int]) -> tuple[int, bool]:
         """Bytes of memory, and whether that is exact: each page once, however many processes share it."""
-        resident = {pid: procs.resident_bytes(pid) for pid in pids}
         self._kept += 1
         if self._kept > _ANEW_AFTER or not self._is_as_before(resident):
             self._resident, self._kept = resident, 0
@@ -61,9 +60,9 @@ class Meter:
             self.peak_bytes = max(self.peak_bytes, self._memory[0])
         return self._memory
 
-    def usage(self, pids: list[int]) -> Usage:
+    def usage(self, resident: dict[int, int]) -> Usage:
         """All of it."""
-        return Usage(len(pids), self.cpu_s(pids), *self.memory(pids))
+        return Usage(len(resident), self.cpu_s(list(resident)), *self.memory(resident))
 
     def _is_as_before(self, resident: dict[int, int]) -> bool:
         before = self._resident
