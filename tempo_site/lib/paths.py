@@ -11,6 +11,7 @@ from django.conf import settings
 # Set by whoever can start scripts as users of their own: those have to pass through the folders above their own.
 SCRIPT_USERS = "TEMPO_SCRIPT_USERS"
 CLOSED = 0o700
+SECRET = ("secret_key", "setup_token", "tempo.sqlite3", "tempo.sqlite3-wal", "tempo.sqlite3-shm")
 PASSABLE = 0o711  # others may enter what they know the name of, and list nothing
 
 
@@ -85,6 +86,9 @@ def make_all() -> None:
         make_passable(folder)
     for folder in (cache(), bells()):
         make_closed(folder)
+    for name in SECRET:
+        with contextlib.suppress(OSError):  # not there yet, a link, or another's: using it will tell
+            _close(data() / name)
 
 
 def make_passable(folder: Path) -> None:
@@ -102,6 +106,15 @@ def make_passable(folder: Path) -> None:
 def make_closed(folder: Path) -> None:
     """Create a folder that is for its owner alone. Raises OSError."""
     _make(folder, CLOSED)
+
+
+def _close(file: Path) -> None:
+    """Take away what others may do: one that was copied back by hand may be open to all."""
+    fd = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        os.fchmod(fd, 0o600)
+    finally:
+        os.close(fd)
 
 
 def _make(folder: Path, mode: int) -> None:

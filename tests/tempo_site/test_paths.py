@@ -74,3 +74,12 @@ def test_a_file_for_others_is_theirs_to_read_whatever_the_umask_is(tmp_path: Pat
     files.write_atomic(tmp_path / "open", "x", mode=0o644)
     files.write_atomic(tmp_path / "closed", "x")
     assert [mode(tmp_path / "open"), mode(tmp_path / "closed")] == [0o644, 0o600]
+
+
+def test_a_database_that_was_copied_back_is_closed_again() -> None:
+    paths.make_all()
+    copied = paths.data() / "secret_key"
+    copied.write_text("x")
+    copied.chmod(0o644)
+    paths.make_all()
+    assert mode(copied) == 0o600
