@@ -312,7 +312,7 @@ def queue_up(script: Script, count: int) -> None:
     Run.objects.bulk_create([Run(script=script, **facts) for _ in range(count)])
 
 
-def rows_visited(act: Callable[[], object]) -> tuple[int, int]:
+def cost_of(act: Callable[[], object]) -> tuple[int, int]:
     """(queries, steps of SQLite's machine in hundreds) of an act: what it costs, whatever else this computer does."""
     steps = 0
 
@@ -339,16 +339,16 @@ def test_admission_costs_the_same_however_long_the_queue_is(
     costs = []
     for length in (10, 2000):
         queue_up(script, length)
-        costs.append(rows_visited(lambda: queueing.look(now=timezone.now())))
+        costs.append(cost_of(lambda: queueing.look(now=timezone.now())))
     (queries, steps), (queries_later, steps_later) = costs
     assert queries_later == queries
-    assert steps_later <= steps + 2
+    assert steps_later <= steps + 20  # each query rounds; a look at every entry would be some hundreds more
 
 
 def test_ending_what_waits_in_vain_reads_the_queue_s_index_alone() -> None:
     script = make_script()
     queue_up(script, 2000)
-    _, steps = rows_visited(lambda: queueing.fail_without_environment(now=timezone.now()))
+    _, steps = cost_of(lambda: queueing.fail_without_environment(now=timezone.now()))
     assert steps < 2000 * 20 / 100  # some steps an entry; a look at each row with its script takes a hundred
 
 
