@@ -1,12 +1,10 @@
 """The processes of a service on its data folder, found by what is in their environment, whoever their parent is."""
 
-import contextlib
 import json
-import os
 import signal
 from pathlib import Path
 
-from runs_app.launcher import procs
+from runs_app.launcher import procs, tree
 from tests.service import Service, wait_for
 
 
@@ -62,9 +60,8 @@ def kill_everything(service: Service) -> None:
 
     def kill() -> bool:
         left = of_service(service) | of_runs(service)
-        for pid in left:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        for signum in (signal.SIGSTOP, signal.SIGKILL):  # a runner that saw its script die would have the last word
+            tree.send(left, signum)
         return not left
 
     wait_for(kill, what="the end of everything")
