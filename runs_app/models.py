@@ -59,6 +59,9 @@ class Run(models.Model):
     missed_count = models.PositiveIntegerField(default=0, help_text="Due moments this row stands for beside its own.")
     missed_since = models.DateTimeField(null=True)
     params = models.JSONField(default=dict)
+    attempt = models.PositiveSmallIntegerField(default=1, help_text="1: the first; a retry's parent is the first.")
+    not_before = models.DateTimeField(null=True, help_text="A retry waits until then.")
+    overran = models.BooleanField(default=False, help_text="It took longer than to its schedule's next moment.")
     parent = models.ForeignKey("self", models.SET_NULL, null=True, related_name="children", db_index=False)
 
     created_at = models.DateTimeField()

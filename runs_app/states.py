@@ -39,6 +39,8 @@ class Reason(models.TextChoices):
     DISABLED = "disabled"
     DISK = "disk"
     SERVICE_DOWN = "service_down"
+    PAUSED = "paused"
+    SUPERSEDED = "superseded"
 
 
 class Kind(models.TextChoices):
@@ -66,6 +68,7 @@ class Trigger(models.TextChoices):
     ADMIN = "admin"
     SCHEDULE = "schedule"
     STARTUP = "startup"
+    RETRY = "retry"
     BUILD = "build"
 
 

@@ -181,7 +181,9 @@ class Schedule(models.Model):
         """What happens at a due moment while the script still runs."""
 
         SKIP = "skip"
+        QUEUE_ONE = "queue_one", "queue one"
         PARALLEL = "parallel"
+        REPLACE = "replace"
 
     class Missed(models.TextChoices):
         """What happens to due moments the service could not serve in time."""
@@ -190,6 +192,12 @@ class Schedule(models.Model):
         SKIP = "skip", "none, only recorded"
         ALL = "all", "a run for each"
 
+    class Backoff(models.TextChoices):
+        """How the wait between two tries grows."""
+
+        FIXED = "fixed"
+        DOUBLING = "doubling"
+
     script = models.ForeignKey(Script, models.CASCADE, related_name="schedules")
     kind = models.CharField(max_length=8, choices=Kind)
     cron = models.CharField(max_length=MAX_LENGTH, blank=True)
@@ -197,11 +205,41 @@ class Schedule(models.Model):
     at = models.DateTimeField(null=True, blank=True)
     timezone = models.CharField(max_length=64, default="UTC")
     enabled = models.BooleanField(default=True)
-    overlap = models.CharField(max_length=8, choices=Overlap, default=Overlap.SKIP)
+    start_at = models.DateTimeField(
+        null=True, blank=True, help_text="No moment before it; an interval's grid begins here."
+    )
+    end_at = models.DateTimeField(null=True, blank=True, help_text="No moment after it.")
+    jitter_s = models.PositiveIntegerField(
+        default=0, validators=[MaxValueValidator(3600)], help_text="Each moment is put off by up to so many seconds."
+    )
+    delay_s = models.PositiveIntegerField(
+        default=0, validators=[MaxValueValidator(86400)], help_text="Kind startup: seconds after the start of Tempo."
+    )
+    paused_at = models.DateTimeField(null=True, editable=False)
+    paused_until = models.DateTimeField(null=True, blank=True)
+    overlap = models.CharField(max_length=9, choices=Overlap, default=Overlap.SKIP)
+    max_parallel = models.PositiveIntegerField(
+        default=3, validators=[MinValueValidator(2), MaxValueValidator(20)], help_text="Overlap parallel: runs at once."
+    )
     missed = models.CharField(max_length=4, choices=Missed, default=Missed.ONCE)
+    missed_cap = models.PositiveIntegerField(
+        default=10, validators=[MinValueValidator(1), MaxValueValidator(100)], help_text="Missed all: runs at most."
+    )
+    retries = models.PositiveIntegerField(
+        default=0, validators=[MaxValueValidator(10)], help_text="Further tries after a failure."
+    )
+    retry_delay_s = models.PositiveIntegerField(
+        default=60, validators=[MinValueValidator(1), MaxValueValidator(86400)], help_text="Seconds to the first retry."
+    )
+    retry_backoff = models.CharField(max_length=8, choices=Backoff, default=Backoff.FIXED)
+    retry_max_delay_s = models.PositiveIntegerField(
+        default=3600, validators=[MinValueValidator(1), MaxValueValidator(86400)], help_text="Doubling ends here."
+    )
     anchor = models.DateTimeField(null=True, editable=False, help_text="Where an interval's grid begins.")
     alarm = models.OneToOneField(Alarm, models.SET_NULL, null=True, editable=False)
     message = models.CharField(max_length=500, blank=True, editable=False, help_text="Why it was put aside.")
+    last_success_at = models.DateTimeField(null=True, editable=False)
+    stale_since = models.DateTimeField(null=True, editable=False, help_text="Three moments without a success by then.")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -236,3 +274,18 @@ class Schedule(models.Model):
             return timing.describe(self.timing)
         except timing.TimingError as error:
             return f"unreadable: {error}"
+
+
+class Pause(models.Model):
+    """The time in which no schedule fires; one row at most, the last pause there was."""
+
+    since = models.DateTimeField()
+    until = models.DateTimeField(null=True, help_text="Empty: until further notice.")
+    by = models.CharField(max_length=150, blank=True)
+
+    def __str__(self) -> str:
+        return f"all schedules, since {self.since:%Y-%m-%d %H:%M}"
+
+    def is_open(self, now: datetime) -> bool:
+        """Whether it still holds."""
+        return self.until is None or self.until > now
