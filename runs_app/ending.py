@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
-from runs_app import live
+from runs_app import live, schedule_facts
 from runs_app.models import Run
 from runs_app.signals import run_finished
 from runs_app.states import Kind, Reason, Status
@@ -31,6 +31,7 @@ def end(run: Run, status: Status, *, now: datetime, only: Status | None = None, 
             setattr(run, name, value)
         if run.is_build and run.environment:
             _finish_build(run, now)
+        schedule_facts.note_end(run, now=now)
     logger.info("run %s ended status=%s reason=%s exit_code=%s", run.pk, run.status, run.reason or "-", run.exit_code)
     live.publish(run)
     run_finished.send_robust(Run, run=run)

@@ -176,7 +176,7 @@ class Engine:
             if time.monotonic() >= housekeeping_at:
                 q2_scheduler(get_broker())
                 housekeeping_at = time.monotonic() + HOUSEKEEPING_S
-            self._tick.wait(seconds_until(scheduler.next_alarm_at(), timezone.now()))
+            self._tick.wait(seconds_until(scheduler.next_alarm_at(now=timezone.now()), timezone.now()))
 
     def _serve_due_alarms(self) -> int:
         """Serve some alarms that are due together; their runs are admitted together behind them."""

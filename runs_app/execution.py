@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 
 from runs_app import control, disk_space, ending
 from runs_app.models import Run
@@ -230,6 +231,15 @@ def cancel(run: Run, *, by: str, now: datetime) -> bool:
     run.refresh_from_db()
     enforce_cancel(run, now=now)
     return True
+
+
+def ask_to_cancel(run: Run, *, by: str, now: datetime) -> None:
+    """Cancel a run as part of the caller's transaction: what is under way is told once that is committed."""
+    if ending.end(run, Status.CANCELLED, only=Status.QUEUED, now=now, reason=Reason.USER, cancelled_by=by):
+        return
+    if Run.objects.filter(pk=run.pk).under_way().update(cancel_requested_at=now, cancelled_by=by):
+        run.refresh_from_db()
+        transaction.on_commit(lambda: enforce_cancel(run, now=now), robust=True)
 
 
 def enforce_cancel(run: Run, *, now: datetime) -> None:

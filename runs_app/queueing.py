@@ -7,18 +7,19 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Coalesce
 
-from runs_app import disk_space, ending, execution, memory
+from runs_app import disk_space, ending, execution, memory, states
 from runs_app.models import Run, RunQuerySet
 from runs_app.states import Kind, Reason, Status
 from scripts_app import environments
-from scripts_app.models import Environment, Script
+from scripts_app.models import Environment, Schedule, Script
 
 logger = logging.getLogger(__name__)
 
 PROMISED_FOR = timedelta(seconds=3)  # so long a run may take to touch the memory it needs
+ONE_BY_ONE = (Schedule.Overlap.SKIP, Schedule.Overlap.QUEUE_ONE, Schedule.Overlap.REPLACE)
 TURN = Coalesce("due_at", "created_at")  # the order of the queue, behind it the id; Run has an index of it
 
 
@@ -68,7 +69,7 @@ def look(*, now: datetime) -> Outlook:
     """
     under_way = list(_under_way().only("script_id", "memory_mb", "handed_over_at"))
     places = settings.MAX_CONCURRENT_RUNS - len(under_way)
-    candidates = _ready()[:places] if places > 0 else ()
+    candidates = _ready(now)[:places] if places > 0 else ()
     if not candidates:
         return Outlook(begin=(), taken=len(under_way))
     recent = [run for run in under_way if run.handed_over_at and abs(now - run.handed_over_at) < PROMISED_FOR]
@@ -95,10 +96,16 @@ def _under_way() -> RunQuerySet:
     return Run.objects.filter(kind=Kind.SCRIPT).under_way().order_by()
 
 
-def _ready() -> RunQuerySet:
-    """Queued runs whose environment is there and not about to be another; those that wait for one block nobody."""
+def _ready(now: datetime) -> RunQuerySet:
+    """Queued runs that wait for nothing but their turn; those that wait for something else block nobody.
+
+    That is: their environment is there and not about to be another, the moment of a retry has come, and a run that is
+    to follow another one of its script does not find one under way.
+    """
     ready = queued(Kind.SCRIPT).filter(script__environment__state=Environment.State.READY)
-    settled = ready.exclude(script__wanted_environment__state__in=environments.UNFINISHED)
+    settled = ready.exclude(script__wanted_environment__state__in=environments.UNFINISHED).exclude(not_before__gt=now)
+    before = Run.objects.filter(script=OuterRef("script"), status__in=states.UNDER_WAY)
+    settled = settled.exclude(Q(schedule__overlap__in=ONE_BY_ONE) & Exists(before))
     related = settled.select_related("script", "script__environment", "version")
     return related.defer("script__environment__lock", "script__environment__requirements")
 

@@ -6,19 +6,23 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import OperationalError, transaction
+from django.db.models import QuerySet
 from django_q.models import Schedule as Alarm
 
-from runs_app import triggers
+from runs_app import execution, retries, triggers
 from runs_app.models import Run
 from runs_app.states import Reason, Status, Trigger
-from scripts_app import schedules, timing
+from scripts_app import pauses, schedules, timing
 from scripts_app.models import Schedule
 from scripts_app.timing import Timing
 
 logger = logging.getLogger(__name__)
 
 LATE_IS_MISSED = timedelta(seconds=60)  # with missed=skip, a moment older than this is not served any more
-MOST_RUNS_FOR_MISSED = 100  # with missed=all; older moments are recorded as missed, in one row
+STALE_PERIODS = 3  # so many moments without a success are a fact worth keeping
+PAUSED = "Skipped: its schedule was paused."
+BY_REPLACING = "schedule"  # whoever is cancelled for a newer run
+_TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,15 +36,19 @@ class Turn:
     following: datetime | None  # the alarm's next moment
 
 
-def next_alarm_at() -> datetime | None:
-    """When the earliest alarm is due."""
-    alarm = Alarm.objects.filter(cluster=schedules.CLUSTER).order_by("next_run").first()
+def next_alarm_at(*, now: datetime) -> datetime | None:
+    """When there is something to do: the earliest alarm that may ring; in a pause of everything, its end."""
+    if pause := pauses.current(now):
+        return pause.until
+    alarm = _may_ring(now).order_by("next_run").first()
     return alarm.next_run if alarm else None
 
 
 def step(*, now: datetime) -> bool:
-    """Serve the earliest due alarm; returns whether there was one."""
-    alarm = Alarm.objects.filter(cluster=schedules.CLUSTER, next_run__lte=now).order_by("next_run", "pk").first()
+    """Serve the earliest due alarm; returns whether there was one. In a pause of everything there is none."""
+    if pauses.current(now):
+        return False
+    alarm = _may_ring(now).filter(next_run__lte=now).order_by("next_run", "pk").first()
     if alarm is None:
         return False
     try:
@@ -59,9 +67,30 @@ def at_start(*, service_started_at: datetime, now: datetime) -> None:
     for schedule in Schedule.objects.armed().filter(kind=Schedule.Kind.STARTUP).select_related("script"):
         try:
             with transaction.atomic():
-                _start(schedule, service_started_at, Trigger.STARTUP, now)
+                _start_up(schedule, service_started_at + timedelta(seconds=schedule.delay_s), now)
         except Exception:  # the others and the service itself must start
             logger.exception("start-up schedule %s could not be served", schedule.pk)
+
+
+def _may_ring(now: datetime) -> QuerySet[Alarm]:
+    """The alarms of schedules that are not paused; those of the others wait for the end of the pause."""
+    paused = Schedule.objects.filter(paused_until__gt=now, alarm__isnull=False).values("alarm")
+    ringing: QuerySet[Alarm] = Alarm.objects.filter(cluster=schedules.CLUSTER).exclude(pk__in=paused)
+    return ringing
+
+
+def _start_up(schedule: Schedule, due: datetime, now: datetime) -> None:
+    """Now, or at an alarm of its own when it is put off; once for a start of the service, as its moment is the same."""
+    if schedule.delay_s and due > now and not Run.objects.filter(schedule=schedule, due_at=due).exists():
+        schedules.arm_at(schedule, due)
+    elif _is_paused(schedule, now):
+        triggers.record(schedule, Status.SKIPPED, reason=Reason.PAUSED, message=PAUSED, created_at=now, due_at=due)
+    else:
+        _start(schedule, due, Trigger.STARTUP, now)
+
+
+def _is_paused(schedule: Schedule, now: datetime) -> bool:
+    return bool(pauses.current(now)) or (schedule.paused_until is not None and schedule.paused_until > now)
 
 
 def _serve(alarm_pk: int, now: datetime) -> None:
@@ -71,23 +100,61 @@ def _serve(alarm_pk: int, now: datetime) -> None:
     if schedule is None or schedule.alarm is None:  # deleted, or disabled a moment ago
         Alarm.objects.filter(pk=alarm_pk).delete()
         return
-    due = schedule.alarm.next_run
+    due = _after_pauses(schedule, schedule.alarm.next_run, now)
     if due is None or due > now:
+        _move_alarm(schedule, due)
         return
-    decided = turn(schedule.timing, schedule.missed, due=due, now=now)
+    decided = turn(schedule.timing, schedule.missed, due=due, now=now, cap=schedule.missed_cap)
     if decided.missed:
         _record_missed(schedule, decided, first=due, now=now)
     if decided.serve:
-        _start(schedule, decided.serve, Trigger.SCHEDULE, now, covers=decided.covers, since=due)
+        trigger = Trigger.STARTUP if schedule.kind == Schedule.Kind.STARTUP else Trigger.SCHEDULE
+        is_owed = schedule.missed == Schedule.Missed.ALL and _is_behind(decided, now)
+        _start(schedule, decided.serve, trigger, now, covers=decided.covers, since=due, is_owed=is_owed)
     _move_alarm(schedule, decided.following)
 
 
-def turn(when: Timing, policy: str, *, due: datetime, now: datetime) -> Turn:
+def _is_behind(decided: Turn, now: datetime) -> bool:
+    """Whether a moment is served long after it was due, or when the next one is due as well."""
+    is_followed = decided.following is not None and decided.following <= now
+    return is_followed or (decided.serve is not None and now - decided.serve > LATE_IS_MISSED)
+
+
+def _after_pauses(schedule: Schedule, due: datetime | None, now: datetime) -> datetime | None:
+    """Record what was due in pauses that are over, one row for each; the first moment behind them."""
+    everything = pauses.last()
+    for since, until in sorted(
+        (since, until)
+        for since, until in (
+            (schedule.paused_at, schedule.paused_until),
+            (everything.since, everything.until) if everything else (None, None),
+        )
+        if since and until
+    ):
+        if due is not None and since <= due < until:
+            due = _record_paused(schedule, due, until, now)
+    return due
+
+
+def _record_paused(schedule: Schedule, due: datetime, until: datetime, now: datetime) -> datetime | None:
+    """One row for the moments from `due` to the end of a pause; the first one behind it."""
+    when = schedule.timing
+    last = max(timing.last_at_or_before(when, until - _TICK) or due, due)
+    count = 1 + timing.count_between(when, due, last)
+    if not Run.objects.filter(schedule=schedule, due_at=last).exists():
+        gap = {"missed_count": count - 1, "missed_since": due if count > 1 else None}
+        triggers.record(
+            schedule, Status.SKIPPED, reason=Reason.PAUSED, message=PAUSED, created_at=now, due_at=last, **gap
+        )
+    return timing.next_after(when, until - _TICK)
+
+
+def turn(when: Timing, policy: str, *, due: datetime, now: datetime, cap: int = 10) -> Turn:
     """Decide what happens at `now` to the moments from `due` on. A gap is counted, never walked."""
     last = max(timing.last_at_or_before(when, now) or due, due)
     count = 1 + timing.count_between(when, due, last)
     if policy == Schedule.Missed.ALL:
-        return _turn_all(when, due, last, count)
+        return _turn_all(when, due, last, count, cap)
     following = timing.next_after(when, last)
     if policy == Schedule.Missed.ONCE:
         return Turn(serve=last, covers=count - 1, following=following)
@@ -98,14 +165,14 @@ def turn(when: Timing, policy: str, *, due: datetime, now: datetime) -> Turn:
     return Turn(serve=last, missed=count - 1, missed_until=_before(when, last), following=following)
 
 
-def _turn_all(when: Timing, due: datetime, last: datetime, count: int) -> Turn:
+def _turn_all(when: Timing, due: datetime, last: datetime, count: int, cap: int) -> Turn:
     """A run for each, one a step, so that each gets a transaction of its own; the oldest of too many are recorded."""
-    if count <= MOST_RUNS_FOR_MISSED:
+    if count <= cap:
         return Turn(serve=due, following=timing.next_after(when, due))
     early, late = due, last
-    while late - early > timedelta(seconds=1):  # find where the last hundred begin
+    while late - early > timedelta(seconds=1):  # find where the last of them begin
         middle = early + (late - early) / 2
-        if timing.count_between(when, middle, last) >= MOST_RUNS_FOR_MISSED:
+        if timing.count_between(when, middle, last) >= cap:
             early = middle
         else:
             late = middle
@@ -128,18 +195,49 @@ def _start(
     *,
     covers: int = 0,
     since: datetime | None = None,
+    is_owed: bool = False,
 ) -> None:
-    """A run for a due moment, or the row that says why there is none."""
+    """A run for a due moment, or the row that says why there is none.
+
+    What is owed (missed=all) is not lost to the overlap with what else is owed: it waits for its turn.
+    """
     if Run.objects.filter(schedule=schedule, due_at=due).exists():
         return  # served before the clock was set back
     facts: dict[str, Any] = {"due_at": due, "missed_count": covers, "missed_since": since if covers else None}
-    if schedule.overlap == Schedule.Overlap.SKIP and Run.objects.filter(script=schedule.script).active().exists():
-        triggers.record(schedule, Status.SKIPPED, reason=Reason.OVERLAP, created_at=now, **facts)
+    _note_staleness(schedule, due)
+    retries.supersede(schedule, now=now)
+    if not is_owed and (why := _why_not(schedule, now)):
+        triggers.record(schedule, Status.SKIPPED, reason=Reason.OVERLAP, message=why, created_at=now, **facts)
         return
     try:
         triggers.start(schedule.script, trigger=trigger, by="", schedule=schedule, now=now, **facts)
     except triggers.Refused as refusal:
         triggers.record(schedule, Status.SKIPPED, reason=refusal.reason, message=str(refusal), created_at=now, **facts)
+
+
+def _why_not(schedule: Schedule, now: datetime) -> str:
+    """What the runs that are there already mean for another one: a sentence when there will be none."""
+    active = list(Run.objects.filter(script=schedule.script).active().only("pk", "status"))
+    if not active or schedule.overlap == Schedule.Overlap.REPLACE:
+        for run in active:
+            execution.ask_to_cancel(run, by=BY_REPLACING, now=now)
+        return ""
+    if schedule.overlap == Schedule.Overlap.QUEUE_ONE:
+        waiting = [run for run in active if run.status == Status.QUEUED]
+        return f"Skipped: run #{waiting[0].pk} waits for its turn already." if waiting else ""
+    if schedule.overlap == Schedule.Overlap.PARALLEL:
+        most = schedule.max_parallel
+        return f"Skipped: {len(active)} runs were still going, the most allowed." if len(active) >= most else ""
+    return f"Skipped: run #{active[0].pk} was still going."
+
+
+def _note_staleness(schedule: Schedule, due: datetime) -> None:
+    """Keep since when a schedule has gone too many moments without a success."""
+    if schedule.stale_since is not None:
+        return
+    since = schedule.last_success_at or schedule.created_at
+    if timing.count_between(schedule.timing, since, due) > STALE_PERIODS:  # the moment at hand has had no chance yet
+        Schedule.objects.filter(pk=schedule.pk).update(stale_since=due)
 
 
 def _record_missed(schedule: Schedule, decided: Turn, *, first: datetime, now: datetime) -> None:

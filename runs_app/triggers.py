@@ -42,6 +42,9 @@ def start(
     due_at: datetime | None = None,
     missed_count: int = 0,
     missed_since: datetime | None = None,
+    parent_id: int | None = None,
+    attempt: int = 1,
+    not_before: datetime | None = None,
 ) -> Run:
     """Queue a run of the script's current version and return its row.
 
@@ -63,6 +66,9 @@ def start(
             due_at=due_at,
             missed_count=missed_count,
             missed_since=missed_since,
+            parent_id=parent_id,
+            attempt=attempt,
+            not_before=not_before,
             params=params or {},
             timeout_s=limits.of(script)["timeout_s"],
             memory_mb=limits.of(script)["memory_mb"],

@@ -261,6 +261,10 @@ class Schedule(models.Model):
             at=self.at,
             anchor=self.anchor,
             timezone=self.timezone,
+            start_at=self.start_at,
+            end_at=self.end_at,
+            jitter_s=self.jitter_s,
+            seed=self.script.slug if self.jitter_s else "",
         )
 
     @property

@@ -4,7 +4,9 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Field
 from django.dispatch import Signal
 from django_q.models import Schedule as Alarm
 
@@ -18,15 +20,32 @@ FUNCTION = "runs_app.scheduler.never_called_by_q2"
 
 rearmed = Signal()  # sent after a commit that moved an alarm, without arguments: look again which one is next
 
-_RHYTHM = ("kind", "cron", "every_s", "at", "timezone")
+_RHYTHM = ("kind", "cron", "every_s", "at", "timezone", "start_at", "end_at", "jitter_s", "delay_s")
+_REPEATED = {"start_at", "end_at", "jitter_s"}
 _FIELDS_OF_KIND = {
-    Schedule.Kind.CRON: {"cron"},
-    Schedule.Kind.INTERVAL: {"every_s", "anchor"},
+    Schedule.Kind.CRON: {"cron", *_REPEATED},
+    Schedule.Kind.INTERVAL: {"every_s", "anchor", *_REPEATED},
     Schedule.Kind.ONCE: {"at"},
-    Schedule.Kind.STARTUP: set(),
+    Schedule.Kind.STARTUP: {"delay_s"},
 }
-_CHOICES = {"kind": Schedule.Kind, "overlap": Schedule.Overlap, "missed": Schedule.Missed}
-_EMPTY = {"cron": "", "every_s": None, "at": None, "anchor": None}
+_STORED = (*_RHYTHM, "anchor", "alarm", "paused_at", "paused_until")
+_NUMBERS = ("jitter_s", "delay_s", "max_parallel", "missed_cap", "retries", "retry_delay_s", "retry_max_delay_s")
+_CHOICES = {
+    "kind": Schedule.Kind,
+    "overlap": Schedule.Overlap,
+    "missed": Schedule.Missed,
+    "retry_backoff": Schedule.Backoff,
+}
+_EMPTY = {
+    "cron": "",
+    "every_s": None,
+    "at": None,
+    "anchor": None,
+    "start_at": None,
+    "end_at": None,
+    "jitter_s": 0,
+    "delay_s": 0,
+}
 
 
 def save(schedule: Schedule, *, now: datetime) -> Schedule:
@@ -34,15 +53,17 @@ def save(schedule: Schedule, *, now: datetime) -> Schedule:
 
     An interval's first moment is one interval after `now`; later saves keep its grid unless kind or length change.
     A due moment that nobody has served yet survives a save which leaves the rhythm alone.
-    Raises TimingError (field kind, cron, every_s, at, timezone, overlap or missed; `schedule` or `script` when that
-    was deleted).
+    Setting `paused_until` pauses it from now on; clearing it, or setting another moment, ends or moves that pause.
+    Raises TimingError (its field is the schedule's; `schedule` or `script` when that was deleted).
     """
     _check_choices(schedule)
+    _check_numbers(schedule)
     _clear_other_kinds(schedule)
     with transaction.atomic():
         stored = _stored(schedule)
         schedule.script = _present_script(schedule)
         is_new_rhythm = _check_rhythm(schedule, stored, now)
+        _set_pause(schedule, stored, now)
         schedule.message = ""
         schedule.alarm_id = stored["alarm"] if stored else None  # the ticker may have changed it meanwhile
         schedule.save()
@@ -56,6 +77,7 @@ def check(schedule: Schedule, *, now: datetime) -> None:
     For previews: they cannot promise what a save then refuses.
     """
     _check_choices(schedule)
+    _check_numbers(schedule)
     _clear_other_kinds(schedule)
     _check_rhythm(schedule, _stored(schedule), now)
 
@@ -72,7 +94,7 @@ def _check_rhythm(schedule: Schedule, stored: dict[str, Any] | None, now: dateti
 
 def _stored(schedule: Schedule) -> dict[str, Any] | None:
     """What is stored of it; None for a new one. Raises TimingError when it was deleted: a save must not revive it."""
-    stored: dict[str, Any] | None = Schedule.objects.filter(pk=schedule.pk).values(*_RHYTHM, "anchor", "alarm").first()
+    stored: dict[str, Any] | None = Schedule.objects.filter(pk=schedule.pk).values(*_STORED).first()
     if schedule.pk is not None and stored is None:
         raise TimingError("schedule", "This schedule was deleted meanwhile\nhint: give the script a new one")
     return stored
@@ -115,7 +137,18 @@ def _arm(schedule: Schedule, *, now: datetime) -> None:
     else:
         schedule.alarm.next_run = due
         Alarm.objects.filter(pk=schedule.alarm.pk).update(next_run=due)
-    _ring_on_commit()
+    ring_on_commit()
+
+
+def arm_at(schedule: Schedule, moment: datetime) -> None:
+    """Set the alarm to a moment of the caller's: a start-up that is put off."""
+    with transaction.atomic():
+        if schedule.alarm is None:
+            schedule.alarm = _new_alarm(schedule, moment)
+            schedule.save(update_fields=["alarm"])
+        else:
+            Alarm.objects.filter(pk=schedule.alarm.pk).update(next_run=moment)
+        ring_on_commit()
 
 
 def disarm(schedule: Schedule) -> None:
@@ -125,7 +158,7 @@ def disarm(schedule: Schedule) -> None:
     with transaction.atomic():
         schedule.alarm.delete()  # sets the stored schedule's reference to NULL
         schedule.alarm = None
-        _ring_on_commit()
+        ring_on_commit()
 
 
 def rearm(script: Script, *, now: datetime) -> None:
@@ -151,7 +184,8 @@ def _new_alarm(schedule: Schedule, due: datetime) -> Alarm:
     )
 
 
-def _ring_on_commit() -> None:
+def ring_on_commit() -> None:
+    """Have the ticker look again which moment is next, once what was changed is committed."""
     transaction.on_commit(lambda: rearmed.send(sender=Schedule), robust=True)
 
 
@@ -167,14 +201,44 @@ def _clear_other_kinds(schedule: Schedule) -> None:
         setattr(schedule, name, _EMPTY[name])
 
 
+def _check_numbers(schedule: Schedule) -> None:
+    """Refuse what the model's own bounds refuse. Raises TimingError."""
+    for name in _NUMBERS:
+        field, value = Schedule._meta.get_field(name), getattr(schedule, name)
+        assert isinstance(field, Field)
+        try:
+            field.run_validators(value)
+        except ValidationError as error:
+            label = name.removesuffix("_s").replace("_", " ")
+            raise TimingError(name, f"{label} {value}: {' '.join(error.messages)}") from error
+
+
+def _set_pause(schedule: Schedule, stored: dict[str, Any] | None, now: datetime) -> None:
+    """Keep when a pause began: what is due in it is recorded at its end, also when that comes early."""
+    until = schedule.paused_until
+    was_until = stored["paused_until"] if stored else None
+    was_open = was_until is not None and was_until > now
+    if until == was_until:
+        schedule.paused_at = stored["paused_at"] if stored else (now if until else None)
+    elif until is None or until <= now:
+        if until is not None:
+            raise TimingError("paused_until", "the pause would be over already: name a moment to come")
+        schedule.paused_at, schedule.paused_until = (stored["paused_at"], now) if stored and was_open else (None, None)
+    else:
+        schedule.paused_at = stored["paused_at"] if stored and was_open else now
+
+
 def _set_anchor(schedule: Schedule, stored: dict[str, Any] | None, now: datetime) -> None:
     if schedule.kind != Schedule.Kind.INTERVAL:
         return
-    is_same_grid = stored and stored["kind"] == schedule.kind and stored["every_s"] == schedule.every_s
-    schedule.anchor = stored["anchor"] if stored and is_same_grid else now
+    names = ("kind", "every_s", "start_at")
+    is_same_grid = stored and all(stored[name] == getattr(schedule, name) for name in names)
+    schedule.anchor = stored["anchor"] if stored and is_same_grid else schedule.start_at or now
 
 
 def _refuse_the_past(schedule: Schedule, now: datetime) -> None:
     """A moment that has passed can be no one's intention; with `enabled` off it may be kept."""
+    if schedule.enabled and schedule.end_at and schedule.end_at <= now:
+        raise TimingError("end_at", f"{schedule.end_at.isoformat(sep=' ', timespec='seconds')} is in the past")
     if schedule.kind == Schedule.Kind.ONCE and schedule.enabled and schedule.at and schedule.at <= now:
         raise TimingError("at", f"{schedule.at.isoformat(sep=' ', timespec='seconds')} is in the past")

@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Protocol
 from zoneinfo import ZoneInfo, available_timezones
 
 from scripts_app import cron
 from scripts_app.cron import TimingError
 from scripts_app.cron_calendar import DAY_S
+from scripts_app.due_times import FIRST, LAST, Bounded, DueTimes, Interval, Jittered, Single
 
 __all__ = [
     "Timing",
@@ -33,6 +33,7 @@ __all__ = [
     "zone_of",
 ]
 
+MOST_JITTER_S = 3600
 LONGEST_INTERVAL_S = 10 * 365 * DAY_S
 LONGEST_GAP_S = 3 * 3600
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -56,14 +57,22 @@ class Timing:
     at: datetime | None = None  # aware
     anchor: datetime | None = None  # where the grid of an interval begins, aware; the Unix epoch if there is none
     timezone: str = "UTC"  # IANA name
+    start_at: datetime | None = None  # aware; no moment before it, none after `end_at`
+    end_at: datetime | None = None
+    jitter_s: int = 0  # each moment is put off by up to so many seconds, the same for the same seed and moment
+    seed: str = ""
 
 
 def check(timing: Timing) -> None:
     """Raise TimingError for everything that must be refused when a schedule is saved."""
     zone_of(timing.timezone)
-    due_times = _due_times(timing)
+    due_times = _nominal(timing)
     if timing.kind == "cron" and due_times.next_after(_STEADY) is None:
         raise TimingError("cron", f"`{timing.cron}` never happens: the clocks of {timing.timezone} skip these times")
+    if not 0 <= timing.jitter_s <= MOST_JITTER_S:
+        raise TimingError("jitter_s", f"a jitter of {timing.jitter_s} s: use 0-{MOST_JITTER_S} seconds")
+    if timing.start_at and timing.end_at and timing.end_at < timing.start_at:
+        raise TimingError("end_at", "the end lies before the start")
 
 
 def next_after(timing: Timing, moment: datetime) -> datetime | None:
@@ -108,7 +117,7 @@ def warnings(timing: Timing, moment: datetime) -> list[str]:
 
     Expressions that follow real time through every hour of the day have none: nothing about them changes.
     """
-    due_times = _due_times(timing)
+    due_times = _nominal(timing)
     if not isinstance(due_times, _Cron) or due_times.is_steady:
         return []
     start = _seconds(_in_utc(moment))
@@ -116,40 +125,28 @@ def warnings(timing: Timing, moment: datetime) -> list[str]:
     return [sentence for stretch in stretches if stretch.jump and (sentence := due_times.warning(stretch))]
 
 
-class _DueTimes(Protocol):
-    """A set of UTC instants."""
+def _due_times(timing: Timing) -> DueTimes:
+    """What is due in fact: within the bounds, and put off by the jitter."""
+    due_times = _nominal(timing)
+    if timing.start_at or timing.end_at:
+        first = _in_utc(timing.start_at) if timing.start_at else FIRST
+        last = _in_utc(timing.end_at) if timing.end_at else LAST
+        due_times = Bounded(due_times=due_times, first=first, last=last)
+    if timing.jitter_s:
+        due_times = Jittered(due_times=due_times, jitter_s=timing.jitter_s, seed=timing.seed)
+    return due_times
 
-    def next_after(self, moment: datetime) -> datetime | None: ...
-    def last_at_or_before(self, moment: datetime) -> datetime | None: ...
-    def count_between(self, after: datetime, until: datetime) -> int: ...
 
-
-def _due_times(timing: Timing) -> _DueTimes:
+def _nominal(timing: Timing) -> DueTimes:
     if timing.kind == "cron":
         return _Cron(expression=cron.parse(timing.cron), zone=zone_of(timing.timezone))
     if timing.kind == "interval":
         return _interval(timing)
     if timing.kind == "once":
-        return _Single(at=_instant(timing))
+        return Single(at=_instant(timing))
     if timing.kind == "startup":
-        return _Single(at=None)
+        return Single(at=None)
     raise TimingError("kind", f"kind `{timing.kind[:20]}`: use cron, interval, once or startup")
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Single:
-    """One instant, or none."""
-
-    at: datetime | None
-
-    def next_after(self, moment: datetime) -> datetime | None:
-        return self.at if self.at is not None and self.at > moment else None
-
-    def last_at_or_before(self, moment: datetime) -> datetime | None:
-        return self.at if self.at is not None and self.at <= moment else None
-
-    def count_between(self, after: datetime, until: datetime) -> int:
-        return int(self.at is not None and after < self.at <= until)
 
 
 def _instant(timing: Timing) -> datetime:
@@ -166,36 +163,12 @@ def _instant(timing: Timing) -> datetime:
     raise TimingError("at", f"{timing.at.isoformat()} lies too far away: use the years {YEARS[0]} to {YEARS[-1]}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Interval:
-    """A grid that begins with its anchor: it does not drift, and counting is a division."""
-
-    anchor: datetime
-    step: timedelta
-
-    def next_after(self, moment: datetime) -> datetime | None:
-        try:
-            return self.anchor + (max(self._index(moment), -1) + 1) * self.step
-        except OverflowError:
-            return None
-
-    def last_at_or_before(self, moment: datetime) -> datetime | None:
-        index = self._index(moment)
-        return self.anchor + index * self.step if index >= 0 else None
-
-    def count_between(self, after: datetime, until: datetime) -> int:
-        return max(self._index(until), -1) - max(self._index(after), -1)
-
-    def _index(self, moment: datetime) -> int:
-        return (moment - self.anchor) // self.step
-
-
-def _interval(timing: Timing) -> _Interval:
+def _interval(timing: Timing) -> Interval:
     every_s = timing.every_s
     if every_s is None or not 1 <= every_s <= LONGEST_INTERVAL_S:
         given = "is missing" if every_s is None else str(every_s) if abs(every_s) < 10**12 else "is far too large"
         raise TimingError("every_s", f"the interval {given}: use 1-{LONGEST_INTERVAL_S} seconds")
-    return _Interval(anchor=_EPOCH if timing.anchor is None else _in_utc(timing.anchor), step=every_s * _SECOND)
+    return Interval(anchor=_EPOCH if timing.anchor is None else _in_utc(timing.anchor), step=every_s * _SECOND)
 
 
 def _describe_interval(every_s: int) -> str:
