@@ -57,7 +57,8 @@ class RunIn(BaseModel):
 
 class RunOut(BaseModel):
     """A run. `reason` says why it stands where it stands, `message` in a sentence. `memory_mb` is its limit; `flags`
-    are notes: `output_truncated`, `leftovers_killed`, `isolation_degraded`.
+    are notes: `output_truncated`, `leftovers_killed`, `isolation_degraded`, `late` (more than 5 s), `overran` (longer
+    than to its schedule's next moment). A further try has the first run as `parent` and waits until `not_before`.
     """
 
     id: int
@@ -88,6 +89,8 @@ class RunOut(BaseModel):
     output_dropped: int
     processes_max: int
     isolation_why: str
+    attempt: int
+    not_before: datetime | None
 
 
 class RunPage(BaseModel):
@@ -258,6 +261,8 @@ def run_out(run: Run) -> RunOut:
         output_dropped=run.output_dropped,
         processes_max=run.processes_max,
         isolation_why=run.isolation_why,
+        attempt=run.attempt,
+        not_before=run.not_before,
     )
 
 

@@ -11,6 +11,8 @@ from runs_app.states import Isolation, Kind, Reason, Status, Trigger
 from scripts_app.models import Environment, Schedule, Script, Version
 from tempo_site.lib import words
 
+LATE_MS = 5000  # a later start is a fact worth telling
+
 
 class RunQuerySet(models.QuerySet["Run"]):
     """Reading runs."""
@@ -146,12 +148,30 @@ class Run(models.Model):
         return now - self.started_at if self.started_at else None
 
     @property
+    def which_try(self) -> str:
+        """The words for a further try: `try 2 of 4`; how many there may be is its schedule's to say."""
+        most = 1 + self.schedule.retries if self.schedule else 0
+        return f"try {self.attempt} of {most}" if most >= self.attempt else f"try {self.attempt}"
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it began so long after its due moment that people want to know."""
+        return self.late_ms is not None and self.late_ms > LATE_MS
+
+    @property
+    def late_words(self) -> str:
+        """How late it began: `3 h 12 min`."""
+        return words.span((self.late_ms or 0) / 1000)
+
+    @property
     def flags(self) -> list[str]:
         """Notes beside the status, by the names that the API gives them."""
         notes = {
             "output_truncated": self.output_dropped,
             "leftovers_killed": self.leftovers_killed,
             "isolation_degraded": self.isolation_degraded,
+            "late": self.is_late,
+            "overran": self.overran,
         }
         return [name for name, is_true in notes.items() if is_true]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
+from django.utils import timezone
 
 from runs_app import disk_space, queueing
 from runs_app.models import Run, RunQuerySet
@@ -34,6 +35,8 @@ class _Facts:
     outlook: queueing.Outlook
     disk: str  # what is wrong with it
     builds: dict[int | None, Run]  # by the environment they make
+    under_way: dict[int | None, int]  # by script, one of its runs
+    now: datetime
 
 
 def page(*, now: datetime, after: int | None = None, limit: int = 50) -> list[Waiting]:
@@ -43,7 +46,7 @@ def page(*, now: datetime, after: int | None = None, limit: int = 50) -> list[Wa
     if last is not None:
         rows = _from(rows, last)
         before = queueing.queued(Kind.SCRIPT).count() - rows.count()
-    related = rows.select_related("script__environment", "script__wanted_environment").defer(*LONG_TEXTS)
+    related = rows.select_related("schedule", "script__environment", "script__wanted_environment").defer(*LONG_TEXTS)
     runs = list(related[:limit])
     return _told(runs, position=before + 1, now=now)
 
@@ -71,13 +74,21 @@ def _told(runs: Sequence[Run], *, position: int, now: datetime) -> list[Waiting]
         return []
     rows = Run.objects.filter(kind=Kind.BUILD).active().order_by("-pk").only("environment_id")
     builds = {build.environment_id: build for build in rows}
-    facts = _Facts(outlook=queueing.look(now=now), disk=disk_space.why_nothing_starts(), builds=builds)
+    facts = _Facts(
+        outlook=queueing.look(now=now),
+        disk=disk_space.why_nothing_starts(),
+        builds=builds,
+        under_way=dict(Run.objects.scripts().under_way().order_by("-pk").values_list("script", "pk")),
+        now=now,
+    )
     return [_one(run, number, facts) for number, run in enumerate(runs, position)]
 
 
 def _one(run: Run, position: int, facts: _Facts) -> Waiting:
     wanted = environment_awaited(run)
     build = facts.builds.get(wanted.pk) if wanted else None
+    if why := _own_sentence(run, facts):
+        return Waiting(run=run, position=position, waits_for=why)
     why = _environment_sentence(build, facts) if wanted else _sentence(run, facts)
     return Waiting(run=run, position=position, waits_for=why, build=build)
 
@@ -91,6 +102,18 @@ def environment_awaited(run: Run) -> Environment | None:
     if wanted is not None and wanted.state in environments.UNFINISHED:
         return wanted
     return None if script.environment is not None and script.environment.is_ready else wanted
+
+
+def _own_sentence(run: Run, facts: _Facts) -> str:
+    """What keeps this run alone from beginning: its moment, or the run of its script which it is to follow."""
+    if run.not_before is not None and run.not_before > facts.now:
+        local, today = timezone.localtime(run.not_before), timezone.localdate(facts.now)
+        moment = f"{local:%H:%M:%S}" if local.date() == today else f"{local:%Y-%m-%d %H:%M:%S}"
+        return f"It waits until {moment}: {run.which_try}."
+    before = facts.under_way.get(run.script_id)
+    if before and run.schedule and run.schedule.overlap in queueing.ONE_BY_ONE:
+        return f"It waits for run #{before} of its script to end."
+    return ""
 
 
 def _environment_sentence(build: Run | None, facts: _Facts) -> str:

@@ -1,16 +1,20 @@
 """What a schedule means, for people: a sentence, the next moments, what to beware of, the coming week by hours."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import accumulate, pairwise
 from zoneinfo import ZoneInfo
 
 from scripts_app import simple_cron, timing
+from scripts_app.models import Schedule
 from scripts_app.timing import Timing
 from tempo_site.lib import words
 
 NEXT_MOMENTS = 5
 WEEK_DAYS = 7
+CROWD = 3  # so many other scripts in the same minute are worth a word
+_MINUTE = timedelta(minutes=1)
 _SECOND = timedelta(seconds=1)
 _LEVELS = (1, 2, 6, 60)  # from how many starts an hour each level of the grid begins
 
@@ -36,7 +40,7 @@ class Moment:
     @property
     def text(self) -> str:
         """Date, time and the zone's short name."""
-        return f"{self.local:%Y-%m-%d %H:%M:%S %Z}" if self.has_seconds else f"{self.local:%Y-%m-%d %H:%M %Z}"
+        return _text(self.local, self.has_seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,24 +74,78 @@ class Day:
 
 @dataclass(frozen=True, kw_only=True)
 class Preview:
-    """What a rhythm means."""
+    """What a rhythm means; `terms` are the sentences that belong to it, `notes` what to beware of."""
 
     sentence: str
     zone: str
     moments: list[Moment]
     notes: list[str]
+    terms: list[str]
 
 
-def of(rhythm: Timing, *, now: datetime) -> Preview:
+def of(rhythm: Timing, *, now: datetime, delay_s: int = 0) -> Preview:
     """Return what a rhythm means that timing.check() accepts. Raises TimingError for others."""
     dues = timing.upcoming(rhythm, now, NEXT_MOMENTS)
-    has_seconds = any(due.second for due in dues)
+    calendar_notes = simple_cron.notes(rhythm.cron) if rhythm.kind == "cron" else []
     return Preview(
         sentence=timing.describe(rhythm),
         zone=rhythm.timezone,
-        moments=[_moment(due, rhythm, now, has_seconds) for due in dues],
-        notes=[*timing.warnings(rhythm, now), *(simple_cron.notes(rhythm.cron) if rhythm.kind == "cron" else [])],
+        moments=moments(rhythm, dues, now=now),
+        notes=[*notes(rhythm, dues, now=now), *calendar_notes],
+        terms=terms(rhythm, delay_s=delay_s),
     )
+
+
+def moments(rhythm: Timing, dues: Sequence[datetime], *, now: datetime) -> list[Moment]:
+    """Return due instants as people read them."""
+    has_seconds = any(due.second for due in dues)
+    return [_moment(due, rhythm, now, has_seconds) for due in dues]
+
+
+def notes(rhythm: Timing, dues: Sequence[datetime], *, now: datetime) -> list[str]:
+    """Return what to beware of: what the clocks' changes do to it, and that nothing is due any more."""
+    found = timing.warnings(rhythm, now)
+    if dues or rhythm.kind == "startup":
+        return found
+    if rhythm.kind == "once":
+        return [*found, "It never happens: its moment has passed"]
+    if rhythm.end_at is None:
+        return [*found, "It never happens"]
+    first = max(rhythm.start_at or now, now)
+    return [
+        *found,
+        f"It never happens: no moment lies between {_clock(first, rhythm)} and {_clock(rhythm.end_at, rhythm)}",
+    ]
+
+
+def crowd(rhythm: Timing, dues: Sequence[datetime], *, script_id: int | None) -> list[str]:
+    """Return a sentence when many other scripts are due in the minute of the first of these moments. One query.
+
+    Whoever says nothing but an interval has chosen no minute, and can choose no other.
+    """
+    if not dues or (rhythm.kind == "interval" and rhythm.start_at is None):
+        return []
+    minute = dues[0].replace(second=0, microsecond=0)
+    rivals = Schedule.objects.armed().filter(alarm__next_run__gte=minute, alarm__next_run__lt=minute + _MINUTE)
+    count = rivals.exclude(script=script_id).values("script").distinct().count()
+    if count < CROWD:
+        return []
+    local = minute.astimezone(timing.zone_of(rhythm.timezone))
+    return [f"It starts with {count} other scripts at this minute, {local:%a %H:%M}: another minute spreads the load"]
+
+
+def terms(rhythm: Timing, *, delay_s: int = 0) -> list[str]:
+    """Return what belongs to a rhythm beside its sentence: its bounds, its jitter, the delay of a start-up."""
+    found = []
+    if rhythm.start_at:
+        found.append(f"From {_clock(rhythm.start_at, rhythm)} on")
+    if rhythm.end_at:
+        found.append(f"Until {_clock(rhythm.end_at, rhythm)}")
+    if rhythm.jitter_s:
+        found.append(f"Each start up to {_span(rhythm.jitter_s)} later, the same each time")
+    if delay_s:
+        found.append(f"{_span(delay_s)} after Tempo has started")
+    return found
 
 
 def week(rhythm: Timing, *, now: datetime) -> list[Day]:
@@ -111,7 +169,18 @@ def _day(rhythm: Timing, day: date, zone: ZoneInfo, now: datetime) -> Day:
 
 
 def _moment(due: datetime, rhythm: Timing, now: datetime, has_seconds: bool) -> Moment:
-    seconds = (due - now).total_seconds()
-    distance = words.span(seconds) if seconds >= 10 else f"{seconds:.0f} s"
     local = due.astimezone(timing.zone_of(rhythm.timezone))
-    return Moment(local=local, relative=f"in {distance}", has_seconds=has_seconds)
+    return Moment(local=local, relative=f"in {_span((due - now).total_seconds())}", has_seconds=has_seconds)
+
+
+def _span(seconds: float) -> str:
+    return words.span(seconds) if seconds >= 10 else f"{seconds:.0f} s"
+
+
+def _clock(moment: datetime, rhythm: Timing) -> str:
+    local = moment.astimezone(timing.zone_of(rhythm.timezone))
+    return _text(local, bool(local.second))
+
+
+def _text(local: datetime, has_seconds: bool) -> str:
+    return f"{local:%Y-%m-%d %H:%M:%S %Z}" if has_seconds else f"{local:%Y-%m-%d %H:%M %Z}"

@@ -31,6 +31,10 @@ OPERATIONS = {
     "PATCH /schedules/{schedule_id}",
     "DELETE /schedules/{schedule_id}",
     "POST /schedules/preview",
+    "GET /schedules/{schedule_id}/ledger",
+    "GET /pause",
+    "POST /pause",
+    "DELETE /pause",
     "GET /runs",
     "GET /queue",
     "GET /runs/{run_id}",
@@ -48,9 +52,13 @@ SCRIPT_FIELDS = (
 RUN_FIELDS = (
     "id kind script version status reason exit_code signal trigger schedule due_at late_ms created_at started_at"
     " finished_at duration_s cpu_s peak_memory_mb output_bytes isolation flags parent message memory_mb output_lines"
-    " output_dropped processes_max isolation_why"
+    " output_dropped processes_max isolation_why attempt not_before"
 )
-SCHEDULE_FIELDS = "id script kind cron every_s at timezone enabled overlap missed jitter_s next_at"
+SCHEDULE_FIELDS = (
+    "id script kind cron every_s at timezone enabled overlap missed jitter_s next_at start_at end_at delay_s paused_at"
+    " paused_until max_parallel missed_cap retries retry_delay_s retry_backoff retry_max_delay_s last_success_at"
+    " stale_since message"
+)
 
 pytestmark = pytest.mark.django_db
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -139,6 +140,7 @@ def facts(run: Run) -> dict[str, Any]:
         "run": run,
         "params_json": json.dumps(run.params, ensure_ascii=False),
         **neighbours(run),
+        "tries": tries(run),
         **what_it_waits_for(run),
     }
 
@@ -154,6 +156,16 @@ def neighbours(run: Run) -> dict[str, Any]:
     before = rows.filter(pk__lt=run.pk).order_by("-pk").values_list("pk", flat=True).first()
     after = rows.filter(pk__gt=run.pk).order_by("pk").values_list("pk", flat=True).first()
     return {"run_before": before, "run_after": after}
+
+
+def tries(run: Run) -> list[Run]:
+    """The tries of the same due moment, the first one first; none when there is but one."""
+    first = run.parent_id if run.attempt > 1 else run.pk
+    if first is None or (run.attempt == 1 and run.schedule_id is None):  # nobody tries again what has no schedule
+        return []
+    rows = Run.objects.filter(Q(pk=first) | Q(parent=first, attempt__gt=1)).order_by("pk")
+    found = list(rows.only("status", "attempt"))
+    return found if len(found) > 1 else []
 
 
 def what_it_waits_for(run: Run) -> dict[str, Any]:

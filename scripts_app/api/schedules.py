@@ -1,25 +1,30 @@
 """REST operations on schedules; each finds its row, calls one verb and answers."""
 
-from datetime import datetime, timedelta
-from typing import Annotated, Literal
-from zoneinfo import ZoneInfo
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
 from ninja.responses import Status
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
-from scripts_app import finding, schedules, timing
-from scripts_app.api.shapes import MAX_NUMBER, Limit, Moment, router, without_defaults
-from scripts_app.models import Schedule
-from tempo_site.lib import words
+from runs_app import ledger
+from runs_app.models import Run
+from scripts_app import finding, preview, schedules, timing
+from scripts_app.api.shapes import MAX_NUMBER, Cursor, Limit, Moment, Number, router, without_defaults
+from scripts_app.models import Schedule, Script
+from scripts_app.timing import TimingError
 
-JITTER_REFUSED = "jitter is not supported yet: leave it out or send 0"
+REPEATED = frozenset({"cron", "interval"})  # the kinds that have bounds and jitter
 
 
 class RhythmIn(BaseModel):
-    """When: `cron` with a five- or six-field expression, `interval` with `every_s`, `once` with `at`, or `startup`."""
+    """When: `cron` with a five- or six-field expression, `interval` with `every_s`, `once` with `at`, or `startup`.
+
+    Of what repeats, `start_at` and `end_at` are the bounds (an interval's grid begins at its start), and each moment is
+    put off by up to `jitter_s` seconds, always by the same.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -30,23 +35,27 @@ class RhythmIn(BaseModel):
     timezone: str = Field(
         default_factory=lambda: settings.TIME_ZONE, description="IANA name; the server's if left out."
     )
+    start_at: Moment | None = None
+    end_at: Moment | None = None
+    jitter_s: Number = Field(default=0, description="0-3600.")
 
 
 class ScheduleIn(RhythmIn):
-    """A new schedule."""
+    """A new schedule. `max_parallel` counts with overlap `parallel`, `missed_cap` with missed `all`,
+    `retry_max_delay_s` with backoff `doubling`, `delay_s` with kind `startup`.
+    """
 
     enabled: StrictBool = True
-    overlap: Literal["skip", "parallel"] = "skip"
+    overlap: Literal["skip", "queue_one", "parallel", "replace"] = "skip"
+    max_parallel: Number = Field(default=3, description="2-20.")
     missed: Literal["once", "skip", "all"] = "once"
-    jitter_s: StrictInt = 0
-
-    @field_validator("jitter_s")
-    @classmethod
-    def refuse_jitter(cls, value: int) -> int:
-        """Better refused than stored and not kept."""
-        if value != 0:
-            raise ValueError(JITTER_REFUSED)
-        return value
+    missed_cap: Number = Field(default=10, description="1-100.")
+    delay_s: Number = Field(default=0, description="Seconds after the start of Tempo, 0-86400.")
+    paused_until: Moment | None = Field(default=None, description="Null ends a pause.")
+    retries: Number = Field(default=0, description="Further tries after a failure, 0-10.")
+    retry_delay_s: Number = Field(default=60, description="Seconds before the first of them, 1-86400.")
+    retry_backoff: Literal["fixed", "doubling"] = "fixed"
+    retry_max_delay_s: Number = Field(default=3600, description="The longest wait, 1-86400.")
 
 
 class SchedulePatch(ScheduleIn):
@@ -58,14 +67,19 @@ class SchedulePatch(ScheduleIn):
 
 
 class PreviewIn(RhythmIn):
-    """A rhythm to try out; `start` is the moment to look from (default: now)."""
+    """A rhythm to try out; `start` is the moment to look from (default: now), `script` the one it would be given to:
+    its slug decides how far jitter puts a moment off.
+    """
 
     start: Moment | None = None
     count: Annotated[int, Field(strict=True, ge=1, le=100)] = 5
+    script: str = Field(default="", max_length=80)
 
 
 class ScheduleOut(BaseModel):
-    """A schedule; `next_at` is null when nothing is to come."""
+    """A schedule; `next_at` is null when nothing is to come. By `stale_since` three moments had passed without a
+    success.
+    """
 
     id: int
     script: str
@@ -79,6 +93,43 @@ class ScheduleOut(BaseModel):
     missed: str
     jitter_s: int
     next_at: datetime | None
+    start_at: datetime | None
+    end_at: datetime | None
+    delay_s: int
+    paused_at: datetime | None
+    paused_until: datetime | None
+    max_parallel: int
+    missed_cap: int
+    retries: int
+    retry_delay_s: int
+    retry_backoff: str
+    retry_max_delay_s: int
+    last_success_at: datetime | None
+    stale_since: datetime | None
+    message: str
+
+
+class LedgerItem(BaseModel):
+    """What became of a due moment: a run, or the row that says why there was none; `missed_count` moments more since
+    `missed_since` are in the same row. A further try (`attempt` from 2 on) has no due moment of its own.
+    """
+
+    due_at: datetime | None
+    status: str
+    reason: str
+    message: str
+    run: int
+    late_ms: int | None
+    missed_count: int
+    missed_since: datetime | None
+    attempt: int
+
+
+class LedgerPage(BaseModel):
+    """Due moments, newest first."""
+
+    items: list[LedgerItem]
+    next_cursor: str | None
 
 
 class SchedulePage(BaseModel):
@@ -118,7 +169,7 @@ def list_schedules(request: HttpRequest, slug: str, limit: Limit, cursor: int = 
 @router.post("/scripts/{slug:slug}/schedules", response={201: ScheduleOut}, tags=["schedules"])
 def create_schedule(request: HttpRequest, slug: str, data: ScheduleIn) -> Status[ScheduleOut]:
     """Give a script a schedule."""
-    schedule = Schedule(script=finding.script(slug), **data.model_dump(exclude={"jitter_s"}))
+    schedule = Schedule(script=finding.script(slug), **data.model_dump())
     return Status(201, schedule_out(schedules.save(schedule, now=timezone.now())))
 
 
@@ -126,13 +177,33 @@ def create_schedule(request: HttpRequest, slug: str, data: ScheduleIn) -> Status
 def preview_schedule(request: HttpRequest, data: PreviewIn) -> PreviewOut:
     """Show the due moments that a schedule would have; nothing is stored."""
     start = data.start or timezone.now()
-    rhythm = timing.Timing(anchor=start, **data.model_dump(exclude={"start", "count"}))
+    script = script_named(data.script) if data.script else None
+    rhythm = rhythm_of(data, start, script)
     timing.check(rhythm)
+    dues = timing.upcoming(rhythm, start, data.count)
     return PreviewOut(
         description=timing.describe(rhythm),
-        next=[moment_out(due, rhythm.timezone, start) for due in timing.upcoming(rhythm, start, data.count)],
-        warnings=timing.warnings(rhythm, start),
+        next=[moment_out(moment) for moment in preview.moments(rhythm, dues, now=start)],
+        warnings=[
+            *preview.notes(rhythm, dues, now=start),
+            *preview.crowd(rhythm, dues, script_id=script.pk if script else None),
+        ],
     )
+
+
+def script_named(slug: str) -> Script:
+    """The script that a body names. Raises TimingError."""
+    script = Script.objects.present().filter(slug=slug).first()
+    if script is None:
+        raise TimingError("script", f"There is no script `{slug}`")
+    return script
+
+
+def rhythm_of(data: PreviewIn, start: datetime, script: Script | None) -> timing.Timing:
+    """The timing that a schedule saved at `start` would have: bounds and jitter are for what repeats."""
+    bounds = {"start_at", "end_at", "jitter_s"} if data.kind not in REPEATED else set()
+    fields = data.model_dump(exclude={"start", "count", "script", *bounds})
+    return timing.Timing(anchor=data.start_at or start, seed=script.slug if script else "", **fields)
 
 
 @router.get("/schedules/{int:schedule_id}", response=ScheduleOut, tags=["schedules"])
@@ -145,7 +216,7 @@ def read_schedule(request: HttpRequest, schedule_id: int) -> ScheduleOut:
 def change_schedule(request: HttpRequest, schedule_id: int, data: SchedulePatch) -> ScheduleOut:
     """Change a schedule."""
     schedule = finding.schedule(schedule_id)
-    for name, value in data.model_dump(exclude_unset=True, exclude={"jitter_s"}).items():
+    for name, value in data.model_dump(exclude_unset=True).items():
         setattr(schedule, name, value)
     return schedule_out(schedules.save(schedule, now=timezone.now()))
 
@@ -157,29 +228,39 @@ def delete_schedule(request: HttpRequest, schedule_id: int) -> Status[None]:
     return Status(204, None)
 
 
-def schedule_out(schedule: Schedule) -> ScheduleOut:
-    """Return a schedule as JSON shows it."""
-    return ScheduleOut.model_construct(
-        id=schedule.pk,
-        script=schedule.script.slug,
-        kind=schedule.kind,
-        cron=schedule.cron,
-        every_s=schedule.every_s,
-        at=schedule.at,
-        timezone=schedule.timezone,
-        enabled=schedule.enabled,
-        overlap=schedule.overlap,
-        missed=schedule.missed,
-        jitter_s=0,
-        next_at=schedule.next_at,
+@router.get("/schedules/{int:schedule_id}/ledger", response=LedgerPage, tags=["schedules"])
+def read_ledger(request: HttpRequest, schedule_id: int, limit: Limit, cursor: Cursor) -> LedgerPage:
+    """List what became of a schedule's due moments, newest first: runs with their further tries, skipped and missed."""
+    schedule = finding.schedule(schedule_id)
+    rows = ledger.page(schedule, before=int(cursor) if cursor else None, limit=limit + 1)
+    return LedgerPage.model_construct(
+        items=[ledger_item(run) for run in rows[:limit]],
+        next_cursor=str(rows[limit - 1].pk) if len(rows) > limit else None,
     )
 
 
-def moment_out(due: datetime, zone: str, start: datetime) -> MomentOut:
+def schedule_out(schedule: Schedule) -> ScheduleOut:
+    """Return a schedule as JSON shows it."""
+    own: dict[str, Any] = {"id": schedule.pk, "script": schedule.script.slug}
+    same = {name: getattr(schedule, name) for name in ScheduleOut.model_fields if name not in own}
+    return ScheduleOut.model_construct(**own, **same)
+
+
+def ledger_item(run: Run) -> LedgerItem:
+    """Return a row of the ledger as JSON shows it."""
+    return LedgerItem.model_construct(
+        due_at=run.due_at,
+        status=run.status,
+        reason=run.reason,
+        message=run.explain(),
+        run=run.pk,
+        late_ms=run.late_ms,
+        missed_count=run.missed_count,
+        missed_since=run.missed_since,
+        attempt=run.attempt,
+    )
+
+
+def moment_out(moment: preview.Moment) -> MomentOut:
     """Return a due moment as a preview shows it."""
-    return MomentOut(utc=due, local=due.astimezone(ZoneInfo(zone)).isoformat(), relative=f"in {_span(due - start)}")
-
-
-def _span(distance: timedelta) -> str:
-    seconds = distance.total_seconds()
-    return words.span(seconds) if seconds >= 10 else f"{seconds:.0f} s"
+    return MomentOut(utc=moment.utc, local=moment.local.isoformat(), relative=moment.relative)

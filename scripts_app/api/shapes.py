@@ -33,6 +33,7 @@ def plausible(moment: datetime) -> datetime:
 Moment = Annotated[AwareDatetime, AfterValidator(plausible)]
 Number = Annotated[int, Field(strict=True, ge=0, le=MAX_NUMBER)]
 Limit = Annotated[int, Query(default=DEFAULT_PAGE, ge=1, le=MAX_PAGE)]
+Cursor = Annotated[str, Query(default="", pattern=r"^\d{0,18}$")]
 
 
 def without_defaults(schema: dict[str, Any]) -> None:

@@ -50,6 +50,8 @@ FAILED_RUN = {
     "output_dropped": 100,
     "processes_max": 3,
     "isolation_why": "kernel 4.4 has no Landlock",
+    "attempt": 1,
+    "not_before": None,
 }
 
 pytestmark = pytest.mark.django_db

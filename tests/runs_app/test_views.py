@@ -13,11 +13,11 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from runs_app.models import Run
-from runs_app.states import Kind, Reason, Status
+from runs_app.states import Kind, Reason, Status, Trigger
 from runs_app.views.detail import TAIL_LETTERS, TAIL_LINES
 from scripts_app import environments
 from tempo_site.lib import paths
-from tests.factories import NOON, make_run, make_script
+from tests.factories import NOON, make_run, make_schedule, make_script
 
 RECORDS = b"1000 O F hello\n1001 E F <b>bad</b>\n1002 O P half\n1003 O F done\n1004 S F cancelled\n"
 
@@ -372,3 +372,20 @@ def test_a_run_under_way_keeps_a_place_for_its_chart_and_asks_again(browser: Cli
     assert f'<run-chart data-address="/runs/{run.pk}/?part=chart" data-live hidden>' in text
     part = browser.get(f"/runs/{run.pk}/?part=chart").content.decode()
     assert part.startswith("<run-chart") and "<html" not in part
+
+
+def test_the_page_of_a_try_leads_to_the_others_and_those_to_it(browser: Client) -> None:
+    schedule = make_schedule(retries=3)
+    first = make_run(schedule.script, schedule=schedule, status=Status.FAILED, due_at=NOON, late_ms=11_520_000)
+    fields = {"trigger": Trigger.RETRY, "parent": first, "attempt": 2, "overran": True}
+    second = make_run(schedule.script, schedule=schedule, status=Status.SUCCEEDED, **fields)
+    texts = {run.pk: browser.get(reverse("run-detail", args=[run.pk])).content.decode() for run in (first, second)}
+    assert f'Try 2 of 4 of <a href="/runs/{first.pk}/">run #{first.pk}</a>' in texts[second.pk]
+    assert f'<a href="/runs/{second.pk}/">#{second.pk}</a> succeeded' in texts[first.pk]
+    assert "Began 3 h 12 min late" in texts[first.pk] and "Took longer than" in texts[second.pk]
+
+
+def test_the_page_of_a_try_stays_when_the_first_one_or_the_schedule_is_gone(browser: Client) -> None:
+    run = make_run(make_script(), status=Status.FAILED, trigger=Trigger.RETRY, attempt=2)
+    text = browser.get(reverse("run-detail", args=[run.pk])).content.decode()
+    assert "Try 2; the first one is not kept any more." in text

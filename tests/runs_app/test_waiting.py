@@ -1,5 +1,6 @@
 """What waits for what: a sentence for each queued run, wherever it is asked for."""
 
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
@@ -15,7 +16,7 @@ from runs_app import engine, memory, waiting
 from runs_app.models import Run
 from runs_app.states import Kind, Status, Trigger
 from scripts_app.models import Environment
-from tests.factories import NOON, make_run, make_script
+from tests.factories import NOON, make_run, make_schedule, make_script
 
 pytestmark = pytest.mark.django_db
 
@@ -54,6 +55,23 @@ def test_a_run_with_a_place_is_about_to_begin(settings: Settings) -> None:
     first, second = make_run(script), make_run(script)
     assert sentence(first) == "It is about to begin."
     assert sentence(second) == "It waits for its turn: those before it are about to begin."
+
+
+def test_a_further_try_waits_for_its_moment_and_says_which_it_is() -> None:
+    schedule = make_schedule(retries=3)
+    first = make_run(schedule.script, schedule=schedule, status=Status.FAILED, due_at=NOON)
+    later = (timezone.now() + timedelta(days=2)).replace(hour=12, minute=5, second=0)
+    fields = {"trigger": Trigger.RETRY, "parent": first, "attempt": 2, "not_before": later}
+    second = make_run(schedule.script, schedule=schedule, **fields)
+    assert sentence(second) == f"It waits until {later:%Y-%m-%d} 12:05:00: try 2 of 4."
+
+
+def test_a_run_that_is_to_follow_another_of_its_script_waits_for_its_end() -> None:
+    schedule = make_schedule(overlap="queue_one")
+    before = make_run(schedule.script, status=Status.RUNNING)
+    assert sentence(make_run(schedule.script, schedule=schedule, due_at=NOON)) == (
+        f"It waits for run #{before.pk} of its script to end."
+    )
 
 
 def test_a_run_waits_for_its_environment_and_says_who_builds_it() -> None:

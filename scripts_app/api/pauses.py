@@ -1,0 +1,59 @@
+"""REST operations on the pause of all schedules."""
+
+from datetime import datetime
+
+from django.http import HttpRequest
+from django.utils import timezone
+from pydantic import BaseModel, ConfigDict, Field
+
+from scripts_app import pauses
+from scripts_app.api.shapes import Moment, router
+from scripts_app.models import Pause
+from tempo_site import auth
+
+
+class PauseIn(BaseModel):
+    """Until when."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    until: Moment | None = Field(default=None, description="Left out or null: until further notice.")
+
+
+class PauseOut(BaseModel):
+    """Whether all schedules are paused; `until` null is until further notice."""
+
+    paused: bool
+    since: datetime | None
+    until: datetime | None
+    by: str
+
+
+@router.get("/pause", response=PauseOut, tags=["schedules"])
+def read_pause(request: HttpRequest) -> PauseOut:
+    """Show whether all schedules are paused."""
+    return pause_out(pauses.current(timezone.now()))
+
+
+@router.post("/pause", response=PauseOut, tags=["schedules"])
+def start_pause(request: auth.Request, data: PauseIn | None = None) -> PauseOut:
+    """Pause all schedules, or give the pause that holds another end. What is under way and runs by hand go on."""
+    until = data.until if data else None
+    return pause_out(pauses.pause_all(until=until, by=request.auth.name, now=timezone.now()))
+
+
+@router.delete("/pause", response=PauseOut, tags=["schedules"])
+def end_pause(request: auth.Request) -> PauseOut:
+    """Let schedules fire again; what was due meanwhile is recorded as skipped."""
+    pauses.resume_all(by=request.auth.name, now=timezone.now())
+    return pause_out(None)
+
+
+def pause_out(pause: Pause | None) -> PauseOut:
+    """Return the pause that holds, or none, as JSON shows it."""
+    return PauseOut(
+        paused=pause is not None,
+        since=pause.since if pause else None,
+        until=pause.until if pause else None,
+        by=pause.by if pause else "",
+    )
