@@ -14,7 +14,7 @@ from runs_app.models import Run
 from runs_app.states import Reason, Status, Trigger
 from scripts_app import pauses, schedules, timing
 from scripts_app.models import Schedule
-from scripts_app.timing import Timing
+from scripts_app.timing import Timing, TimingError
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +63,11 @@ def step(*, now: datetime) -> bool:
 
 
 def at_start(*, service_started_at: datetime, now: datetime) -> None:
-    """Run what is to run at start-up, once for each start of the service (not of `web` alone)."""
+    """Run what is to run at start-up, once for each start of the service (not of `web` alone).
+
+    A schedule whose time zone has gone from the system is put aside now, and not only when it is due.
+    """
+    _put_aside_unknown_zones()
     for schedule in Schedule.objects.armed().filter(kind=Schedule.Kind.STARTUP).select_related("script"):
         try:
             with transaction.atomic():
@@ -260,6 +264,17 @@ def _move_alarm(schedule: Schedule, following: datetime | None) -> None:
         Alarm.objects.filter(pk=schedule.alarm_id).delete()
     else:
         Alarm.objects.filter(pk=schedule.alarm_id).update(next_run=following)
+
+
+def _put_aside_unknown_zones() -> None:
+    armed = Schedule.objects.armed().filter(alarm__isnull=False)
+    for name in armed.order_by().values_list("timezone", flat=True).distinct():
+        try:
+            timing.zone_of(name)
+        except TimingError as error:
+            logger.error("time zone %s is not known any more, its schedules are put aside", name)
+            for alarm_pk in armed.filter(timezone=name).values_list("alarm_id", flat=True):
+                _put_aside(alarm_pk, error)
 
 
 def _put_aside(alarm_pk: int, error: Exception) -> None:

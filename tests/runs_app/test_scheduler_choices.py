@@ -159,6 +159,17 @@ def test_a_delayed_start_up_runs_once_for_a_start_of_the_service() -> None:
     assert (run.trigger, run.due_at) == (Trigger.STARTUP, NOON + MINUTE)
 
 
+def test_a_schedule_whose_zone_has_gone_is_put_aside_at_the_start() -> None:
+    lost, good = make_schedule(every_s=60), make_schedule(make_script("Other"), every_s=60)
+    Schedule.objects.filter(pk=lost.pk).update(timezone="Mars/Olympus")
+    scheduler.at_start(service_started_at=NOON, now=NOON)
+    lost.refresh_from_db()
+    good.refresh_from_db()
+
+    assert lost.alarm is None and "there is no time zone `Mars/Olympus`" in lost.message
+    assert good.alarm is not None and good.message == ""
+
+
 # --- facts ---
 def test_a_schedule_without_success_for_three_periods_is_stale() -> None:
     script = make_script()
