@@ -3,8 +3,9 @@
 from collections import defaultdict
 from collections.abc import Collection
 
-from runs_app.models import Run, RunQuerySet
+from runs_app.models import LATE_MS, Run, RunQuerySet
 from scripts_app.models import Schedule, Script
+from tempo_site.lib import words
 
 
 def page(schedule: Schedule, *, before: int | None = None, limit: int = 50) -> list[Run]:
@@ -27,6 +28,15 @@ def tries_of(runs: Collection[Run]) -> dict[int, list[Run]]:
     for run in Run.objects.filter(parent__in=first, attempt__gt=1).order_by("pk") if first else ():
         found[run.parent_id or 0].append(run)
     return dict(found)
+
+
+def lateness(run: Run) -> str:
+    """Return how late a due moment was served: `late by 3 h 12 min, 11 missed`; "" for what has not begun."""
+    if run.started_at is None or run.due_at is None or run.late_ms is None:
+        return ""
+    missed = f", {run.missed_count} missed" if run.missed_count else ""
+    late_s = (run.started_at - (run.missed_since or run.due_at)).total_seconds()
+    return f"late by {words.span(late_s)}{missed}" if late_s * 1000 > LATE_MS else f"on time{missed}"
 
 
 def _of_script(script_id: int, before: int | None) -> RunQuerySet:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from scripts_app.views import lists, runs, schedules, script, settings, versions
+from scripts_app.views import lists, pauses, runs, schedules, script, settings, versions
 
 urlpatterns = [
     path("scripts/", lists.script_list, name="script-list"),
@@ -17,10 +17,14 @@ urlpatterns = [
     path("scripts/<slug:slug>/schedules/<int:pk>/edit/", schedules.schedule_edit, name="schedule-edit"),
     path("scripts/<slug:slug>/schedules/<int:pk>/switch/", schedules.schedule_switch, name="schedule-switch"),
     path("scripts/<slug:slug>/schedules/<int:pk>/delete/", schedules.schedule_delete, name="schedule-delete"),
+    path("scripts/<slug:slug>/schedules/<int:pk>/pause/", pauses.schedule_pause, name="schedule-pause"),
+    path("scripts/<slug:slug>/schedules/<int:pk>/resume/", pauses.schedule_resume, name="schedule-resume"),
     path("scripts/<slug:slug>/runs/", runs.script_runs, name="script-runs"),
     path("scripts/<slug:slug>/versions/", versions.script_versions, name="script-versions"),
     path("scripts/<slug:slug>/versions/<int:number>/", versions.version_detail, name="version-detail"),
     path("scripts/<slug:slug>/settings/", settings.script_settings, name="script-settings"),
     path("scripts/<slug:slug>/delete/", settings.script_delete, name="script-delete"),
     path("schedule-preview/", schedules.schedule_preview, name="schedule-preview"),
+    path("pause/", pauses.pause_all, name="pause-all"),
+    path("resume/", pauses.resume_all, name="resume-all"),
 ]

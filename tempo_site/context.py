@@ -1,13 +1,17 @@
-"""What the frame around every page shows: places to go, notices, the engine's state, the version."""
+"""What the frame around every page shows: places to go, notices, a pause, the engine's state, the version."""
 
 import tomllib
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 
+from scripts_app import pauses
 from tempo_site import health
 
 MANAGE = "Manage"
@@ -27,7 +31,8 @@ class Place:
 
 
 def chrome(request: HttpRequest) -> dict[str, Any]:
-    """Context processor. Costs no query: the log-in check loaded the user, the engine tells its state from memory.
+    """Context processor. Costs no query: the log-in check loaded the user, the engine tells its state from memory, and
+    `pause` is asked for by the template that shows it, so that the parts of a page which are fetched alone are spared.
 
     A stranger (log-in page, errors before the log-in check) gets an empty frame.
     """
@@ -39,6 +44,7 @@ def chrome(request: HttpRequest) -> dict[str, Any]:
         "chrome": {
             "navigation": navigation(request.path, is_staff=user.is_staff),
             "notices": notices(state, is_staff=user.is_staff),
+            "pause": SimpleLazyObject(partial(pauses.current, timezone.now())),
             "engine_is_well": state["status"] == "ok",
             "version": VERSION,
         }

@@ -132,7 +132,8 @@ class Steps:
 
 def facts(now: datetime) -> dict[str, Any]:
     """All of it, with the same number of queries for one script and for a thousand."""
-    due = Schedule.objects.armed().filter(alarm__isnull=False).select_related("script", "alarm")
+    armed = Schedule.objects.armed().filter(alarm__isnull=False).exclude(paused_until__gt=now)
+    due = armed.select_related("script", "alarm")
     due_schedules = list(due.order_by("alarm__next_run")[:NEXT_DUE])
     active = Run.objects.scripts().active().order_by()
     counts = dict(active.values_list("status").annotate(count=Count("pk")))

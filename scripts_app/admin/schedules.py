@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from scripts_app import schedules
 from scripts_app.admin.acting import ActingAdmin, ActingMixin
-from scripts_app.forms import ScheduleForm, zone_of
+from scripts_app.forms import ScheduleForm, WallClockField, zone_of
 from scripts_app.models import Schedule, Script
 from tempo_site.lib import zone
 
@@ -25,9 +25,10 @@ class ScheduleAdminForm(ActingMixin, ScheduleForm):
     """The form of a schedule, with the script to choose."""
 
     script = forms.ModelChoiceField(Script.objects.present())
+    paused_until = WallClockField(required=False, label="Paused until", help_text="It starts nothing until then.")
 
     class Meta(ScheduleForm.Meta):
-        fields = ("script", *ScheduleForm.Meta.fields)
+        fields = ("script", *ScheduleForm.Meta.fields, "paused_until")
 
     def act(self) -> Schedule:
         """Save and arm."""
@@ -43,7 +44,8 @@ class ScheduleRowForm(ActingMixin, ScheduleForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.label_suffix = ""
-        self.fields["at"].help_text = ""
+        for name in ("at", "start_at", "end_at"):
+            self.fields[name].help_text = ""
 
     def is_meant(self) -> bool:
         """Changed, not to be deleted, and of a script that could be saved."""
@@ -83,7 +85,13 @@ class ScheduleInline(admin.StackedInline):  # type: ignore[type-arg]
     form = ScheduleRowForm
     formset = ScheduleFormSet
     template = "admin/scripts_app/script/schedules.html"
-    fields = (("kind", "cron", "every_s", "at"), ("timezone", "overlap", "missed", "enabled"))
+    fields = (
+        ("kind", "cron", "every_s", "at"),
+        ("timezone", "overlap", "missed", "enabled"),
+        ("start_at", "end_at", "jitter_s", "delay_s"),
+        ("max_parallel", "missed_cap"),
+        ("retries", "retry_delay_s", "retry_backoff", "retry_max_delay_s"),
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Schedule]:
         """With their alarms."""
@@ -102,6 +110,7 @@ class ScheduleAdmin(ActingAdmin):
     stays = STAYS
     change_form_template = "admin/scripts_app/schedule/change_form.html"
     fields = ScheduleAdminForm.Meta.fields
+    facts = ("next_due", "paused_at", "anchor", "last_success_at", "stale_since", "message")
     list_display = ("script", "rhythm", "timezone", "enabled", "overlap", "missed", "next_due")
     list_display_links = ("script", "rhythm")
     list_filter = ("kind", "enabled")
@@ -115,11 +124,11 @@ class ScheduleAdmin(ActingAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Schedule | None = None) -> Any:
         """A schedule stays with its script."""
-        return ("script", "next_due", "anchor", "message") if obj else ()
+        return ("script", *self.facts) if obj else ()
 
     def get_fields(self, request: HttpRequest, obj: Schedule | None = None) -> Any:
         """The form, then the machine's facts."""
-        return (*self.fields, "next_due", "anchor", "message") if obj else self.fields
+        return (*self.fields, *self.facts) if obj else self.fields
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """With the names of all time zones."""

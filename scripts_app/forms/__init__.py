@@ -1,17 +1,20 @@
 """Forms of scripts and schedules, for pages and admin alike; what a verb refuses becomes an error at its field."""
 
 from scripts_app.forms.refusals import attempt
-from scripts_app.forms.schedule import ScheduleForm, zone_of
+from scripts_app.forms.schedule import ScheduleForm, WallClockField, zone_of
 from scripts_app.forms.schedule_builder import ScheduleBuilder
+from scripts_app.forms.schedule_pause import PauseForm
 from scripts_app.forms.script import NewScriptForm, ScriptForm, SettingsForm, TextForm, python_choices
 
 __all__ = [
     "NewScriptForm",
+    "PauseForm",
     "ScheduleBuilder",
     "ScheduleForm",
     "ScriptForm",
     "SettingsForm",
     "TextForm",
+    "WallClockField",
     "attempt",
     "python_choices",
     "zone_of",

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.conf import settings
+from django.db.models import Field
 from django.utils import timezone
 
 from scripts_app.models import Schedule
@@ -24,18 +25,39 @@ class WallClockField(forms.DateTimeField):
         return moment.replace(tzinfo=None) if moment else None
 
 
+RHYTHM = ("kind", "cron", "every_s", "at", "timezone")
+REST = (
+    *("start_at", "end_at", "jitter_s", "delay_s", "overlap", "max_parallel", "missed", "missed_cap"),
+    *("retries", "retry_delay_s", "retry_backoff", "retry_max_delay_s", "enabled"),
+)
+MOMENTS = ("at", "start_at", "end_at", "paused_until")  # local times of the form
+MAY_BE_EMPTY = (  # for the model's default
+    *("jitter_s", "delay_s", "max_parallel", "missed_cap"),
+    *("retries", "retry_delay_s", "retry_backoff", "retry_max_delay_s"),
+)
+
+
 class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at run time
     """When a script runs."""
 
     at = WallClockField(required=False, label="At", help_text="Kind once: local time in the zone below.")
+    start_at = WallClockField(required=False, label="From", help_text="No moment before it.")
+    end_at = WallClockField(required=False, label="Until", help_text="No moment after it.")
 
     class Meta:
         model = Schedule
-        fields: tuple[str, ...] = ("kind", "cron", "every_s", "at", "timezone", "overlap", "missed", "enabled")
+        fields: tuple[str, ...] = (*RHYTHM, *REST)
         labels = {
             "every_s": "Every (seconds)",
             "timezone": "Time zone",
+            "jitter_s": "Jitter (seconds)",
+            "delay_s": "Start-up delay (seconds)",
+            "max_parallel": "Runs at once",
             "missed": "Missed moments",
+            "missed_cap": "Missed runs at most",
+            "retry_delay_s": "Wait before a try (seconds)",
+            "retry_backoff": "Wait grows",
+            "retry_max_delay_s": "Longest wait (seconds)",
         }
         help_texts = {
             "cron": "Kind cron: minute, hour, day of month, month, day of week; six fields begin with seconds. "
@@ -53,22 +75,31 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at 
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        schedule = self.instance
-        if schedule.at and (place := zone_of(schedule.timezone)):
-            self.initial["at"] = f"{schedule.at.astimezone(place):%Y-%m-%dT%H:%M:%S}"
+        schedule, place = self.instance, zone_of(self.instance.timezone)
+        for name in MOMENTS:
+            if (moment := getattr(schedule, name)) and place:
+                self.initial[name] = f"{moment.astimezone(place):%Y-%m-%dT%H:%M:%S}"
+        for name in MAY_BE_EMPTY:
+            self.fields[name].required = False
         if schedule.pk is None:  # the model's own default is not the server's zone
             self.initial["timezone"] = (kwargs.get("initial") or {}).get("timezone", settings.TIME_ZONE)
 
     def clean(self) -> dict[str, Any]:
-        """Give the local time its zone. An unknown zone is refused by the verb, with a suggestion."""
+        """Give local times their zone, and what is empty its default. An unknown zone is refused by the verb, with a
+        suggestion.
+        """
         values = super().clean() or self.cleaned_data
-        if moment := values.get("at"):
-            values["at"] = self._in_zone(moment, zone_of(values.get("timezone", "")) or ZoneInfo("UTC"))
+        place = zone_of(values.get("timezone", "")) or ZoneInfo("UTC")
+        for name in MOMENTS:
+            if moment := values.get(name):
+                values[name] = self._in_zone(moment, place, getattr(self.instance, name))
+        for name in MAY_BE_EMPTY:
+            if values.get(name, 0) in (None, ""):
+                values[name] = default_of(name)
         return values
 
-    def _in_zone(self, local: datetime, place: ZoneInfo) -> datetime:
+    def _in_zone(self, local: datetime, place: ZoneInfo, stored: datetime | None) -> datetime:
         """What stands there already stays what it is: in a repeated hour the wall clock does not tell which pass."""
-        stored: datetime | None = self.instance.at
         if stored and stored.astimezone(place).replace(tzinfo=None, microsecond=0) == local:
             return stored
         return local.replace(tzinfo=place)
@@ -77,3 +108,10 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at 
 def zone_of(name: str) -> ZoneInfo | None:
     """Return the zone of a known name."""
     return ZoneInfo(name) if zone.is_known(name) else None
+
+
+def default_of(name: str) -> Any:
+    """The model's default of a field."""
+    field = Schedule._meta.get_field(name)
+    assert isinstance(field, Field)
+    return field.get_default()

@@ -7,7 +7,7 @@ from django import forms
 
 from scripts_app import simple_cron
 from scripts_app.cron_calendar import DAY_S
-from scripts_app.forms.schedule import ScheduleForm, zone_of
+from scripts_app.forms.schedule import REST, ScheduleForm, default_of, zone_of
 from scripts_app.models import Schedule
 from scripts_app.simple_cron import Simple
 
@@ -23,11 +23,21 @@ EVERY = list(zip(simple_cron.EVERY, ["Minutes", "Hour", "Day", "Week", "Month"],
 WEEKDAYS = [(1, "Mon"), (2, "Tue"), (3, "Wed"), (4, "Thu"), (5, "Fri"), (6, "Sat"), (0, "Sun")]
 DAYS = [*((day, str(day)) for day in range(1, 32)), (simple_cron.LAST_DAY, "last day")]
 UNITS = [(1, "seconds"), (60, "minutes"), (3600, "hours"), (DAY_S, "days")]
-OVERLAP = [(Schedule.Overlap.SKIP.value, "Skip the moment"), (Schedule.Overlap.PARALLEL.value, "Start another run")]
+OVERLAP = [
+    (Schedule.Overlap.SKIP.value, "Skip the moment"),
+    (Schedule.Overlap.QUEUE_ONE.value, "Wait for its end, then run once"),
+    (Schedule.Overlap.PARALLEL.value, "Start another run beside it"),
+    (Schedule.Overlap.REPLACE.value, "Cancel it and start anew"),
+]
 MISSED = [
     (Schedule.Missed.ONCE.value, "One run for all of them"),
     (Schedule.Missed.SKIP.value, "No run, only a line in the history"),
     (Schedule.Missed.ALL.value, "A run for each of them"),
+]
+RETRIES = [(0, "none"), *((number, str(number)) for number in range(1, 11))]
+BACKOFF = [
+    (Schedule.Backoff.FIXED.value, "The same before each try"),
+    (Schedule.Backoff.DOUBLING.value, "Twice as long before each further try"),
 ]
 NEEDS = {  # the fields that a rhythm in plain choices is made of
     "minutes": ("step",),
@@ -36,12 +46,15 @@ NEEDS = {  # the fields that a rhythm in plain choices is made of
     "week": ("weekdays", "time"),
     "month": ("day", "time"),
 }
+REPEATED = {"start_at", "end_at", "jitter_s"}
 MODE_FIELDS = {
-    SIMPLE: {"simple_every", "simple_step", "simple_minute", "simple_time", "simple_weekdays", "simple_day"},
-    Schedule.Kind.CRON: {"cron"},
-    Schedule.Kind.INTERVAL: {"every_s"},
+    SIMPLE: {"simple_every", "simple_step", "simple_minute", "simple_time", "simple_weekdays", "simple_day", *REPEATED},
+    Schedule.Kind.CRON: {"cron", *REPEATED},
+    Schedule.Kind.INTERVAL: {"every_s", *REPEATED},
     Schedule.Kind.ONCE: {"at"},
+    Schedule.Kind.STARTUP: {"delay_s"},
 }
+EMPTY = {"cron": "", "jitter_s": 0, "delay_s": 0}  # of what does not count; all others are None
 MISSING = {
     "step": "Choose a number of minutes.",
     "minute": "Say the minute: 0 to 59.",
@@ -51,19 +64,21 @@ MISSING = {
 }
 DEFAULT = Simple(every="day")
 DEFAULT_EVERY_S = 15 * 60
+BOUNDS = {"max_parallel": (2, 20), "missed_cap": (1, 100)}  # for browsers; the model decides
 
 
 class EveryWidget(forms.MultiWidget):
     """A number and its unit."""
 
-    def __init__(self) -> None:
+    def __init__(self, unit: int = 60) -> None:
+        self.unit = unit  # while there is no number
         number = forms.NumberInput(attrs={"min": 1, "inputmode": "numeric", "aria-label": "Number"})
         super().__init__([number, forms.Select(choices=UNITS, attrs={"aria-label": "Unit"})])
 
     def decompress(self, value: Any) -> list[Any]:
         """Return seconds as a number of the largest unit that holds them whole."""
         if not value:
-            return [None, 60]
+            return [None, self.unit]
         size = max(size for size, _ in UNITS if value % size == 0)
         return [value // size, size]
 
@@ -89,8 +104,16 @@ class ScheduleBuilder(ScheduleForm):
 
     kind = forms.ChoiceField(choices=MODES, widget=forms.RadioSelect, label="When it runs")
     every_s = EveryField(label="Every")
+    jitter_s = EveryField(label="Put each start off by up to", widget=EveryWidget(unit=1))
+    delay_s = EveryField(label="Wait after the start of Tempo", widget=EveryWidget(unit=1))
     overlap = forms.ChoiceField(choices=OVERLAP, label="While a run is still going")
     missed = forms.ChoiceField(choices=MISSED, label="Moments missed while Tempo was down")
+    retries = forms.TypedChoiceField(
+        required=False, choices=RETRIES, coerce=int, empty_value=None, label="Further tries after a failure"
+    )
+    retry_delay_s = EveryField(label="Wait before a try")
+    retry_backoff = forms.ChoiceField(required=False, choices=BACKOFF, label="The wait is")
+    retry_max_delay_s = EveryField(label="But never longer than")
     simple_every = forms.ChoiceField(required=False, choices=EVERY, widget=forms.RadioSelect, label="Every")
     simple_step = forms.TypedChoiceField(
         required=False, choices=[(step, str(step)) for step in simple_cron.STEPS], coerce=int, empty_value=None
@@ -114,12 +137,21 @@ class ScheduleBuilder(ScheduleForm):
         self.initial["at"] = self.initial.get("at") or self._tomorrow(now)
         self.initial.update(_all_values(simple or DEFAULT))
         self.fields["enabled"].label = "Enabled"
+        for name, (least, most) in BOUNDS.items():
+            self.fields[name].widget.attrs |= {"min": least, "max": most, "inputmode": "numeric"}
+
+    @property
+    def is_more_said(self) -> bool:
+        """Whether one of the fields that stand apart has an error, or says something else than its default."""
+        said = (name for name in REST if (self.initial.get(name) or None) != (default_of(name) or None))
+        return any(True for _ in said) or any(name in self.errors for name in REST)
 
     def clean(self) -> dict[str, Any]:
         """Take what the chosen mode says and forget the others, their errors too."""
         values = super().clean()
         mode = values.get("kind", "")
         self._forget(set().union(*MODE_FIELDS.values()) - MODE_FIELDS.get(mode, set()), values)
+        self._keep_stored({name for name, counts in self._side_fields(values).items() if not counts}, values)
         if mode == SIMPLE:
             values["kind"], values["cron"] = Schedule.Kind.CRON.value, self._line(values)
         return values
@@ -144,7 +176,24 @@ class ScheduleBuilder(ScheduleForm):
         """Let what stands in fields that do not count be nothing, and no error."""
         for name in names:
             self.errors.pop(name, None)
-            values[name] = "" if name == "cron" else None
+            values[name] = EMPTY.get(name)
+
+    def _side_fields(self, values: dict[str, Any]) -> dict[str, bool]:
+        """The fields that belong to a choice of another one, and whether that was chosen."""
+        has_retries = bool(values.get("retries")) or "retries" in self.errors
+        return {
+            "max_parallel": values.get("overlap") == Schedule.Overlap.PARALLEL,
+            "missed_cap": values.get("missed") == Schedule.Missed.ALL,
+            "retry_delay_s": has_retries,
+            "retry_backoff": has_retries,
+            "retry_max_delay_s": has_retries and values.get("retry_backoff") == Schedule.Backoff.DOUBLING,
+        }
+
+    def _keep_stored(self, names: set[str], values: dict[str, Any]) -> None:
+        """Let fields that nobody sees be what they were, without an error."""
+        for name in names:
+            self.errors.pop(name, None)
+            values[name] = getattr(self.instance, name)
 
     def _tomorrow(self, now: datetime) -> str:
         """Tomorrow at nine by the schedule's clock."""

@@ -1,7 +1,7 @@
 """Schedules of a script: its tab, the builder, the preview that the builder asks for."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -13,15 +13,15 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from runs_app.models import Run
-from scripts_app import cron, finding, forms, preview, schedules, simple_cron
+from scripts_app import cron, finding, forms, preview, schedules, simple_cron, timing
 from scripts_app.forms import ScheduleBuilder
 from scripts_app.forms.schedule_builder import MISSED, OVERLAP, simple_values
 from scripts_app.models import Schedule, Script
 from scripts_app.preview import Preview
 from scripts_app.timing import TimingError
-from tempo_site.lib import zone
+from scripts_app.views import ledger
+from tempo_site.lib import words, zone
 
-CROWD = 3  # so many other scripts at the same moment are worth a word
 LONGEST_ID = 18  # digits, so that it fits the database's integers
 
 form_page = require_http_methods(["GET", "HEAD", "POST"])
@@ -29,13 +29,20 @@ form_page = require_http_methods(["GET", "HEAD", "POST"])
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One schedule in its script's list; without a preview when it cannot be read."""
+    """One schedule in its script's list; without a preview when it cannot be read.
+
+    `next_at` is the next moment that will start something, `stale_moments` how many passed since its last success.
+    """
 
     schedule: Schedule
     preview: Preview | None
     last_run: Run | None
+    is_paused: bool
+    next_at: datetime | None
+    stale_moments: int
     overlap: str
     missed: str
+    retries: str
 
 
 @require_safe
@@ -44,7 +51,9 @@ def script_schedule(request: HttpRequest, slug: str) -> HttpResponse:
     script, now = finding.script(slug), timezone.now()
     entries = entries_of(script, now=now)
     context: dict[str, Any] = {"script": script, "now": now, "entries": entries}
-    if not entries:
+    if entries:
+        context |= ledger.card(script, [entry.schedule for entry in entries], request.GET)
+    else:
         form = ScheduleBuilder(instance=new_schedule(script), now=now)
         context |= builder(form, shown_first(form, now=now), now=now)
     return render(request, "scripts/schedule.html", context)
@@ -86,7 +95,7 @@ def schedule_page(request: HttpRequest, schedule: Schedule, template: str) -> Ht
 
 def saved(request: HttpRequest, schedule: Schedule, *, now: datetime) -> HttpResponse:
     """Say what was saved and what to beware of."""
-    shown = preview.of(schedule.timing, now=now)
+    shown = preview.of(schedule.timing, now=now, delay_s=schedule.delay_s)
     messages.success(request, f"Saved: {shown.sentence}.")
     for note in shown.notes:
         messages.warning(request, note)
@@ -186,7 +195,7 @@ def checked(form: ScheduleBuilder, *, now: datetime) -> Preview | None:
 
     def act() -> Preview:
         schedules.check(schedule, now=now)
-        return with_crowd(preview.of(schedule.timing, now=now), schedule)
+        return with_crowd(preview.of(schedule.timing, now=now, delay_s=schedule.delay_s), schedule)
 
     return forms.attempt(form, act) if form.is_valid() else None
 
@@ -202,22 +211,15 @@ def shown_first(form: ScheduleBuilder, *, now: datetime) -> Preview | None:
 def readable(schedule: Schedule, *, now: datetime) -> Preview | None:
     """What a stored schedule means; None when it was broken from outside."""
     try:
-        return preview.of(schedule.timing, now=now)
+        return preview.of(schedule.timing, now=now, delay_s=schedule.delay_s)
     except TimingError:
         return None
 
 
 def with_crowd(shown: Preview, schedule: Schedule) -> Preview:
     """Add a word when many other scripts start at the very next moment."""
-    if not shown.moments or schedule.kind != Schedule.Kind.CRON:
-        return shown
-    first = shown.moments[0]
-    rivals = Schedule.objects.armed().filter(alarm__next_run=first.utc).exclude(script=schedule.script_id)
-    count = rivals.values("script").distinct().count()
-    if count < CROWD:
-        return shown
-    note = f"{count} other scripts start at the same moment, {first.local:%a %H:%M}: another minute spreads the load"
-    return replace(shown, notes=[*shown.notes, note])
+    dues = [moment.utc for moment in shown.moments[:1]]
+    return replace(shown, notes=[*shown.notes, *preview.crowd(schedule.timing, dues, script_id=schedule.script_id)])
 
 
 def entries_of(script: Script, *, now: datetime) -> list[Entry]:
@@ -231,10 +233,60 @@ def entries_of(script: Script, *, now: datetime) -> list[Entry]:
 
 def entry(schedule: Schedule, last_run: Run | None, *, now: datetime) -> Entry:
     """One schedule with its words."""
+    shown = readable(schedule, now=now)
+    is_paused = schedule.paused_until is not None and schedule.paused_until > now
     return Entry(
         schedule=schedule,
-        preview=readable(schedule, now=now),
+        preview=shown,
         last_run=last_run,
-        overlap=dict(OVERLAP).get(schedule.overlap, schedule.overlap),
-        missed=dict(MISSED).get(schedule.missed, schedule.missed),
+        is_paused=is_paused,
+        next_at=next_behind_pause(schedule) if is_paused and shown else schedule.next_at,
+        stale_moments=stale_moments(schedule, now=now) if shown else 0,
+        overlap=overlap_words(schedule),
+        missed=missed_words(schedule),
+        retries=retry_words(schedule),
     )
+
+
+def next_behind_pause(schedule: Schedule) -> datetime | None:
+    """The first moment that its pause lets through; None where nothing may fire anyway."""
+    if schedule.next_at is None or schedule.paused_until is None:
+        return None
+    first = max(schedule.next_at, schedule.paused_until)
+    return timing.next_after(schedule.timing, first - timedelta(microseconds=1))
+
+
+def stale_moments(schedule: Schedule, *, now: datetime) -> int:
+    """How many moments passed since its last success, when that are too many; else 0."""
+    if schedule.stale_since is None:
+        return 0
+    return timing.count_between(schedule.timing, schedule.last_success_at or schedule.created_at, now)
+
+
+def overlap_words(schedule: Schedule) -> str:
+    """What happens while a run is still going."""
+    said = dict(OVERLAP).get(schedule.overlap, schedule.overlap)
+    return f"{said}, at most {schedule.max_parallel} at once" if schedule.overlap == Schedule.Overlap.PARALLEL else said
+
+
+def missed_words(schedule: Schedule) -> str:
+    """What happens to moments that the service missed."""
+    said = dict(MISSED).get(schedule.missed, schedule.missed)
+    return f"{said}, at most {schedule.missed_cap}" if schedule.missed == Schedule.Missed.ALL else said
+
+
+def retry_words(schedule: Schedule) -> str:
+    """What happens after a failure."""
+    if not schedule.retries:
+        return "Wait for the next moment"
+    tries = f"Up to {schedule.retries} further tr{'ies' if schedule.retries > 1 else 'y'}"
+    wait = f"{tries}, each {span(schedule.retry_delay_s)} after the end of the one before"
+    if schedule.retry_backoff == Schedule.Backoff.FIXED or schedule.retries == 1:
+        return wait
+    longest = span(schedule.retry_max_delay_s)
+    return f"{tries}, the first after {span(schedule.retry_delay_s)}, then twice as long each time, at most {longest}"
+
+
+def span(seconds: int) -> str:
+    """Whole seconds as people read them."""
+    return words.span(seconds) if seconds >= 10 else f"{seconds} s"

@@ -71,7 +71,7 @@ class ScheduleBuilder extends HTMLElement {
     for (const error of errors) showTicked(list.appendChild(document.createElement("li")), error);
     place.replaceChildren(...(errors.length ? [list] : []));
     const name = place.dataset.errors;
-    for (const field of this.form.querySelectorAll(`[name="${name}"], [name^="${name}_"]:not([name^="simple_"])`)) {
+    for (const field of this.form.querySelectorAll(`[name="${name}"], [name="${name}_0"], [name="${name}_1"]`)) {
       if (errors.length) field.setAttribute("aria-invalid", "true");
       else field.removeAttribute("aria-invalid");
       if (errors.length) field.setAttribute("aria-describedby", place.id);

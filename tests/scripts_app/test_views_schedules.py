@@ -26,6 +26,20 @@ FORM: dict[str, Any] = {
     "overlap": "skip",
     "missed": "once",
     "enabled": "on",
+    "start_at": "",
+    "end_at": "",
+    "jitter_s_0": "",
+    "jitter_s_1": "1",
+    "delay_s_0": "",
+    "delay_s_1": "1",
+    "max_parallel": "3",
+    "missed_cap": "10",
+    "retries": "0",
+    "retry_delay_s_0": "1",
+    "retry_delay_s_1": "60",
+    "retry_backoff": "fixed",
+    "retry_max_delay_s_0": "1",
+    "retry_max_delay_s_1": "3600",
     "simple_every": "day",
     "simple_step": "15",
     "simple_minute": "0",
@@ -52,6 +66,15 @@ REFUSED = [
     ({"kind": "once", "at": "tomorrow"}, "at", "valid date/time"),
     ({"kind": "once", "at": "9999-12-31T23:30:00"}, "at", "use the years 1970 to 2999"),
     ({"kind": "sometimes"}, "kind", "not one of the available choices"),
+    ({"overlap": "parallel", "max_parallel": "1"}, "max_parallel", "greater than or equal to 2"),
+    ({"overlap": "parallel", "max_parallel": "21"}, "max_parallel", "less than or equal to 20"),
+    ({"missed": "all", "missed_cap": "101"}, "missed_cap", "less than or equal to 100"),
+    ({"retries": "11"}, "retries", "not one of the available choices"),
+    ({"retries": "1", "retry_delay_s_1": "86400", "retry_delay_s_0": "2"}, "retry_delay_s", "less than or equal to"),
+    ({"jitter_s_0": "2", "jitter_s_1": "3600"}, "jitter_s", "less than or equal to 3600"),
+    ({"kind": "startup", "delay_s_0": "2", "delay_s_1": "86400"}, "delay_s", "less than or equal to 86400"),
+    ({"start_at": "2999-02-01T00:00", "end_at": "2999-01-01T00:00"}, "end_at", "the end lies before the start"),
+    ({"end_at": "2001-01-01T00:00"}, "end_at", "in the past"),
     ({"overlap": "dance"}, "overlap", "not one of the available choices"),
     ({"kind": "simple", "simple_every": "week", "simple_weekdays": []}, "simple_weekdays", "Choose a day"),
     ({"kind": "simple", "simple_every": "day", "simple_time": ""}, "simple_time", "Say the time"),
@@ -144,6 +167,82 @@ def test_once_means_the_local_time_of_the_chosen_zone(browser: Client, address: 
     schedule = Schedule.objects.get()
     assert schedule.at == datetime.fromisoformat(tomorrow).replace(tzinfo=ZoneInfo("Asia/Tokyo"))
     assert f'value="{tomorrow}"' in browser.get(edit_of(schedule)).content.decode()
+
+
+def test_all_that_stands_apart_is_saved_and_shown_again(browser: Client, address: str) -> None:
+    more = {
+        "start_at": "2998-01-01T08:00",
+        "end_at": "2999-01-01T08:00:30",
+        "jitter_s_0": "2",
+        "jitter_s_1": "60",
+        "overlap": "parallel",
+        "max_parallel": "5",
+        "missed": "all",
+        "missed_cap": "7",
+        "retries": "4",
+        "retry_delay_s_0": "30",
+        "retry_delay_s_1": "1",
+        "retry_backoff": "doubling",
+        "retry_max_delay_s_0": "10",
+    }
+    browser.post(address, FORM | more | {"retry_max_delay_s_1": "60"})
+    schedule = Schedule.objects.get()
+    berlin = ZoneInfo("Europe/Berlin")
+    assert schedule.start_at == datetime(2998, 1, 1, 8, tzinfo=berlin)
+    assert schedule.end_at == datetime(2999, 1, 1, 8, 0, 30, tzinfo=berlin)
+    assert (schedule.jitter_s, schedule.max_parallel, schedule.missed_cap) == (120, 5, 7)
+    assert (schedule.retries, schedule.retry_delay_s, schedule.retry_backoff) == (4, 30, "doubling")
+    assert schedule.retry_max_delay_s == 600
+    form = browser.get(edit_of(schedule)).context["form"]
+    assert form.initial["start_at"] == "2998-01-01T08:00:00" and form.is_more_said
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        {"max_parallel": "99"},
+        {"missed_cap": ""},
+        {"retry_delay_s_0": "0", "retry_max_delay_s_0": "x"},
+        {"retries": "2", "retry_max_delay_s_0": "999", "retry_max_delay_s_1": "86400"},
+        {"kind": "once", "at": "2999-01-01T12:00:00", "start_at": "x", "jitter_s_0": "-1"},
+        {"kind": "startup", "end_at": "2001-01-01T00:00"},
+        {"delay_s_0": "999999999"},
+    ],
+)
+def test_nonsense_in_what_does_not_count_keeps_nobody_from_saving(
+    browser: Client, address: str, hidden: dict[str, Any]
+) -> None:
+    assert browser.post(address, FORM | hidden).status_code == 302
+    schedule = Schedule.objects.get()
+    assert (schedule.max_parallel, schedule.missed_cap, schedule.retry_max_delay_s) == (3, 10, 3600)
+    assert (schedule.start_at, schedule.end_at, schedule.jitter_s, schedule.delay_s) == (None, None, 0, 0)
+
+
+def test_a_form_of_the_former_fields_alone_is_saved_with_the_defaults(browser: Client, address: str) -> None:
+    former = ("kind", "cron", "timezone", "overlap", "missed", "enabled")
+    assert browser.post(address, {name: FORM[name] for name in former}).status_code == 302
+    assert Schedule.objects.get().retry_delay_s == 60
+
+
+def test_what_stands_apart_is_closed_until_something_was_said_there(browser: Client, script: Script) -> None:
+    page = browser.get(reverse("script-schedule", args=[script.slug]))
+    assert not page.context["form"].is_more_said
+    assert '<details class="more">' in page.content.decode()
+
+
+def test_the_preview_says_bounds_jitter_and_delay(browser: Client, script: Script) -> None:
+    answer = preview_of(browser, script.slug, jitter_s_0="30", end_at="2999-01-01T00:00")
+    assert "Each start up to 30 s later, the same each time" in answer["html"]
+    assert "Until 2999-01-01 00:00 CET" in answer["html"]
+    delayed = preview_of(browser, script.slug, kind="startup", delay_s_0="5")
+    assert "5 s after Tempo has started" in delayed["html"]
+
+
+def test_the_preview_shows_the_moments_that_are_then_kept(browser: Client, script: Script, address: str) -> None:
+    jitter = {"jitter_s_0": "1", "jitter_s_1": "3600"}
+    promised = preview_of(browser, script.slug, **jitter)["next"][0]["utc"]
+    browser.post(address, FORM | jitter)
+    assert Schedule.objects.select_related("alarm").get().next_at == datetime.fromisoformat(promised)
 
 
 # --- refusing, and previewing --------------------------------------------------------------------------------------
@@ -286,9 +385,9 @@ def test_the_tab_shows_each_schedule_with_its_next_times_zone_ways_and_last_run(
     for status in (Status.SUCCEEDED, Status.FAILED):
         day += timedelta(days=1)
         run = make_run(schedule.script, schedule=schedule, trigger=Trigger.SCHEDULE, status=status, due_at=day)
-    text = browser.get(tab_of(schedule)).content.decode()
+    text = browser.get(tab_of(schedule)).content.decode().partition('id="ledger"')[0]
     assert text.count("12:00 JST") == 5 and "12:00:00 JST" in text
-    assert "Start another run" in text and "A run for each of them" in text
+    assert "Start another run beside it, at most 3 at once" in text and "A run for each of them, at most 10" in text
     assert f"#{run.pk}</a>" in text and "status-failed" in text and "status-succeeded" not in text
 
 

@@ -1,0 +1,103 @@
+"""Pausing: one schedule from its script's tab, all of them from the dashboard."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_http_methods, require_POST
+
+from scripts_app import finding, forms, pauses, schedules
+from scripts_app.forms import PauseForm
+from scripts_app.models import Pause, Schedule
+from scripts_app.timing import TimingError
+from tempo_site import auth
+
+form_page = require_http_methods(["GET", "HEAD", "POST"])
+
+
+@form_page
+def pause_all(request: auth.SignedInRequest) -> HttpResponse:
+    """Ask until when, then pause every schedule."""
+    now, by = timezone.now(), request.user.get_username()
+    form = PauseForm(request.POST or None, now=now, zone=server_zone(), may_be_open=True)
+
+    def act() -> Pause:
+        return pauses.pause_all(until=form.cleaned_data["until"], by=by, now=now)
+
+    if form.is_bound and form.is_valid() and (pause := forms.attempt(form, act)):
+        messages.success(request, f"All schedules are paused {until_words(pause.until, form.zone)}.")
+        return back(request)
+    return render(request, "schedules/pause_all.html", {"form": form, "now": now, "next": came_from(request)})
+
+
+@require_POST
+def resume_all(request: auth.SignedInRequest) -> HttpResponse:
+    """End the pause of all schedules, and go back to where one was."""
+    if pauses.resume_all(by=request.user.get_username(), now=timezone.now()):
+        messages.success(request, "Schedules fire again. What was due meanwhile is recorded as skipped.")
+    else:
+        messages.info(request, "Schedules were not paused any more.")
+    return back(request)
+
+
+@form_page
+def schedule_pause(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """Ask until when, then pause one schedule."""
+    schedule, now = finding.schedule(pk, slug=slug), timezone.now()
+    zone = forms.zone_of(schedule.timezone) or server_zone()
+    form = PauseForm(request.POST or None, now=now, zone=zone, may_be_open=False)
+
+    def act() -> Schedule:
+        schedule.paused_until = form.cleaned_data["until"]
+        return schedules.save(schedule, now=now)
+
+    if form.is_bound and form.is_valid():
+        try:
+            act()
+        except TimingError as refusal:
+            form.add_error("until" if refusal.field == "paused_until" else None, str(refusal))
+        else:
+            words = until_words(schedule.paused_until, zone)
+            messages.success(request, f"Paused {words}: {schedule.describe()}.")
+            return redirect("script-schedule", slug)
+    context = {"form": form, "schedule": schedule, "script": finding.script(slug), "now": now}
+    return render(request, "schedules/pause.html", context)
+
+
+@require_POST
+def schedule_resume(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """End the pause of one schedule."""
+    schedule = finding.schedule(pk, slug=slug)
+    schedule.paused_until = None
+    try:
+        schedules.save(schedule, now=timezone.now())
+    except TimingError as refusal:  # a row that was broken from outside
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, f"Resumed: {schedule.describe()}.")
+    return redirect("script-schedule", slug)
+
+
+def server_zone() -> ZoneInfo:
+    """The zone of all pages."""
+    return ZoneInfo(timezone.get_current_timezone_name())
+
+
+def until_words(until: datetime | None, zone: ZoneInfo) -> str:
+    """Until when, by a zone's clock."""
+    return f"until {until.astimezone(zone):%Y-%m-%d %H:%M %Z}" if until else "until further notice"
+
+
+def came_from(request: HttpRequest) -> str:
+    """The page to go back to, of this site alone; "" when none is named."""
+    named = request.POST.get("next") or request.GET.get("next") or ""
+    return named if named.startswith("/") and url_has_allowed_host_and_scheme(named, allowed_hosts=None) else ""
+
+
+def back(request: HttpRequest) -> HttpResponse:
+    """To the page one came from, else to the dashboard."""
+    return redirect(came_from(request) or "dashboard")
