@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from scripts_app.views import lists, pauses, runs, schedules, script, settings, versions
+from scripts_app.views import crontab, lists, pauses, runs, schedules, script, settings, versions
 
 urlpatterns = [
     path("scripts/", lists.script_list, name="script-list"),
     path("new-script/", settings.script_new, name="script-new"),  # outside of scripts/: a script may be called "new"
+    path("new-script/import/", crontab.crontab_import, name="crontab-import"),
     path("scripts/<slug:slug>/", script.script_detail, name="script-detail"),
     path("scripts/<slug:slug>/run/", script.script_run, name="script-run"),
     path("scripts/<slug:slug>/switch/", script.script_switch, name="script-switch"),
