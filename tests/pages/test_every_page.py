@@ -20,6 +20,7 @@ PAGES = [
     "/scripts/",
     "/scripts/?q=nothing-is-called-so",
     "/new-script/",
+    "/new-script/import/",
     "/scripts/nightly-backup/",
     "/scripts/nightly-backup/schedule/",
     "/scripts/nightly-backup/schedules/new/",

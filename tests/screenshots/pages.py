@@ -22,6 +22,7 @@ SEEDED = {
     "scripts-failing": "/scripts/?state=failing",
     "scripts-nothing-found": "/scripts/?q=nothing-is-called-so",
     "new-script": "/new-script/",
+    "import-from-cron": "/new-script/import/",
     "script-code": "/scripts/{slug}/",
     "script-code-broken": "/scripts/{broken}/",
     "script-code-long-name": "/scripts/{long}/",

@@ -1,0 +1,46 @@
+"""Moving in from cron in a browser: paste, look, untick, import."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.pages.test_every_page import serious
+from tests.service import Service
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
+
+HOSTILE = '"><img src=x onerror=alert(1)>{{7*7}}'
+OTHERS = [f"@daily {HOSTILE}", f"0 0 30 2 * '/bin/{HOSTILE}'", f"@reboot {'x' * 9000} | y", "nonsense", "0 5 * * *"]
+
+
+def test_a_crontab_is_pasted_looked_at_and_moved_in(service: Service, screen: Page, tmp_path: Path) -> None:
+    (tmp_path / "nightly.py").write_text("import sys\nprint(sys.argv[1:])\n")
+    screen.goto(f"{service.url}/scripts/")
+    screen.get_by_role("link", name="Import from cron").first.click()
+    lines = [f"30 2 * * * python3 {tmp_path}/nightly.py --all", *OTHERS]
+    screen.get_by_label("Crontab").fill("\n".join(lines))
+    screen.get_by_role("button", name="Preview").click()
+    boxes = screen.get_by_role("checkbox")
+    expect(boxes).to_have_count(4)
+    expect(screen.get_by_label("nightly", exact=True)).to_be_checked()
+    screen.get_by_text("Show the code").first.click()
+    assert troubles_of(screen) == []
+    for box in boxes.all()[1:]:
+        box.uncheck()
+    screen.get_by_role("button", name="Import the ticked ones").click()
+    expect(screen.get_by_text("Moved in: 1 script.")).to_be_visible()
+    assert [script["slug"] for script in service.get("/scripts")["items"]] == ["nightly"]
+    assert service.run("nightly")["status"] == "succeeded"
+
+
+def troubles_of(screen: Page) -> list[str]:
+    """What is wrong with the page at hand: what axe finds serious, and sideways scrolling on a desk and a phone."""
+    troubles = list(serious(screen, []))
+    for width in (1280, 390):
+        screen.set_viewport_size({"width": width, "height": 844})
+        over = screen.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        troubles += [f"{over} px wider than {width}"] if over > 0 else []
+        screen.screenshot(path=f"/tmp/import-{width}.png", full_page=True)
+    troubles += ["takes text for more than text"] if screen.locator("img[src=x]").count() else []
+    return troubles
