@@ -35,7 +35,7 @@ from scripts_app.validation import ScriptError
 NAME_LENGTH = 100
 SHELL = "/bin/sh"
 _NOWHERE = ("/dev/null", "/dev/stdout", "/dev/stderr")
-_LOST = frozenset({"MAILTO", "RANDOM_DELAY", "START_HOURS_RANGE"})
+_LOST = frozenset({"RANDOM_DELAY", "START_HOURS_RANGE"})  # they move the times; MAILTO is said once, in the guide
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -45,7 +45,7 @@ class Command(BaseCommand):
         """Print a line for each script that would be made, and what is to be said about it."""
         if table.is_system:
             self.stdout.write("This is a system crontab: its lines name a user before the command.")
-        rows = [("line", "script", "schedule", "what"), *map(cells, proposals)]
+        rows = [("line", "script", "schedule", "zone", "what"), *map(cells, proposals)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows if proposals else ():
             line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -111,8 +111,8 @@ def cells(proposal: Proposal) -> tuple[str, ...]:
     """A proposal as a line of the table; nothing in it can move the cursor."""
     name = proposal.name or printable(proposal.entry.text, MOST)
     rhythm = "no schedule" if proposal.no_schedule else proposal.rhythm
-    zone = f" ({proposal.timing.timezone})" if proposal.timing and proposal.timing.kind == "cron" else ""
-    texts = (str(proposal.entry.number), name, f"{rhythm}{zone}", proposal.what)
+    zone = proposal.timing.timezone if proposal.timing and proposal.timing.kind == "cron" else "-"
+    texts = (str(proposal.entry.number), name, rhythm or "-", zone, proposal.what)
     return tuple(printable(text, MOST) for text in texts)
 
 
