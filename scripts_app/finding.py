@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce, Greatest
 from django.http import Http404
 
 from scripts_app.models import Schedule, Script, ScriptQuerySet
@@ -16,11 +17,15 @@ def scripts() -> ScriptQuerySet:
 
 
 def with_next(rows: QuerySet[Script]) -> QuerySet[Any]:
-    """Add `next_at`, the next due moment or None, and `starts_with_tempo`, whether a start-up schedule is armed."""
+    """Add `next_at`, the next due moment or None, and `starts_with_tempo`, whether a start-up schedule is armed.
+
+    A schedule that is paused starts nothing before the end of its pause, which then counts as its next moment.
+    """
     armed = Schedule.objects.armed().filter(script=OuterRef("pk"))
-    due = armed.filter(alarm__next_run__isnull=False).order_by("alarm__next_run")
+    first = Coalesce(Greatest("alarm__next_run", "paused_until"), "alarm__next_run")  # of NULL nothing is the greatest
+    due = armed.filter(alarm__next_run__isnull=False).annotate(first=first).order_by("first")
     return rows.annotate(
-        next_at=Subquery(due.values("alarm__next_run")[:1]),
+        next_at=Subquery(due.values("first")[:1]),
         starts_with_tempo=Exists(armed.filter(kind=Schedule.Kind.STARTUP)),
     )
 

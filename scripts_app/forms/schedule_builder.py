@@ -37,7 +37,7 @@ MISSED = [
 RETRIES = [(0, "none"), *((number, str(number)) for number in range(1, 11))]
 BACKOFF = [
     (Schedule.Backoff.FIXED.value, "The same before each try"),
-    (Schedule.Backoff.DOUBLING.value, "Twice as long before each further try"),
+    (Schedule.Backoff.DOUBLING.value, "Doubled before each further try"),
 ]
 NEEDS = {  # the fields that a rhythm in plain choices is made of
     "minutes": ("step",),
@@ -160,7 +160,8 @@ class ScheduleBuilder(ScheduleForm):
         """Return the cron line of the plain choices; what is missing becomes an error."""
         every = values.get("simple_every") or DEFAULT.every
         needed = {name: values.get(f"simple_{name}") for name in NEEDS[every]}
-        self._forget(MODE_FIELDS[SIMPLE] - {"simple_every", *(f"simple_{name}" for name in needed)}, values)
+        kept = {"simple_every", *REPEATED, *(f"simple_{name}" for name in needed)}
+        self._forget(MODE_FIELDS[SIMPLE] - kept, values)
         for name, value in needed.items():
             if value in (None, []) and f"simple_{name}" not in self.errors:
                 self.add_error(f"simple_{name}", MISSING[name])

@@ -26,6 +26,8 @@ PAGES = [
     "/scripts/nightly-backup/schedules/new/",
     "/scripts/nightly-backup/schedules/1/edit/",
     "/scripts/nightly-backup/schedules/1/delete/",
+    "/scripts/nightly-backup/schedules/1/pause/",
+    "/pause/",
     "/scripts/nightly-backup/runs/",
     "/scripts/nightly-backup/versions/",
     "/scripts/nightly-backup/versions/1/",

@@ -75,3 +75,47 @@ def test_the_builder_needs_no_mouse_and_fits_a_phone(service: Service, screen: P
     assert screen.evaluate("document.documentElement.scrollWidth") <= 390
     screen.locator("[name=cron]").press("Enter")
     expect(screen.locator(".messages")).to_contain_text("Saved: At 09:15.")
+
+
+def test_what_stands_apart_shows_what_belongs_to_a_choice_and_the_panel_says_it(service: Service, screen: Page) -> None:
+    slug = service.make_script("Clock", "print('tick')\n")
+    screen.goto(f"{service.url}/scripts/{slug}/schedules/new/")
+    said = screen.locator("[data-shown]")
+    expect(screen.locator("[name=overlap]")).to_be_hidden()
+    screen.locator(".more summary").click()
+    for name in ("max_parallel", "missed_cap", "retry_delay_s_0", "retry_max_delay_s_0", "delay_s_0"):
+        expect(screen.locator(f"[name={name}]")).to_be_hidden()
+    screen.select_option("[name=overlap]", "parallel")
+    screen.select_option("[name=missed]", "all")
+    screen.select_option("[name=retries]", "3")
+    screen.select_option("[name=retry_backoff]", "doubling")
+    for name in ("max_parallel", "missed_cap", "retry_delay_s_0", "retry_max_delay_s_0"):
+        expect(screen.locator(f"[name={name}]")).to_be_visible()
+    screen.fill("[name=max_parallel]", "99")
+    expect(screen.locator("#errors-max_parallel")).to_contain_text("less than or equal to 20")
+    screen.fill("[name=max_parallel]", "4")
+    screen.fill("[name=jitter_s_0]", "30")
+    expect(said).to_contain_text("Each start up to 30 s later, the same each time")
+    choose(screen, "kind", "startup")
+    expect(screen.locator("[name=jitter_s_0]")).to_be_hidden()
+    screen.fill("[name=delay_s_0]", "45")
+    expect(said).to_contain_text("45 s after Tempo has started")
+    screen.get_by_role("button", name="Save schedule").click()
+    expect(screen.locator(".entries")).to_contain_text("45 s after Tempo has started")
+
+
+def test_everything_is_paused_and_resumed_from_wherever_one_is(service: Service, screen: Page) -> None:
+    slug = service.make_script("Clock", "print('tick')\n")
+    schedule = service.post(f"/scripts/{slug}/schedules", {"kind": "interval", "every_s": 1})
+    screen.goto(f"{service.url}/scripts/{slug}/schedule/")
+    screen.get_by_role("link", name="Pause everything…").click()
+    screen.get_by_role("button", name="Until further notice").click()
+    banner = screen.locator(".banner.is-paused")
+    expect(banner).to_contain_text("All schedules are paused until further notice, by ann")
+    expect(screen.locator(".entries")).to_contain_text("It starts nothing while all schedules are paused.")
+    due = service.get(f"/schedules/{schedule['id']}")["next_at"]
+    screen.wait_for_function("due => Date.now() > Date.parse(due)", arg=due)  # a moment has come within the pause
+    banner.get_by_role("button", name="Resume").click()
+    expect(banner).to_have_count(0)
+    expect(screen.locator("#ledger .status-skipped").first).to_be_visible(timeout=LIMIT_MS)
+    expect(screen.locator("#ledger")).to_contain_text("Skipped: its schedule was paused.")

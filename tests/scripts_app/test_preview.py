@@ -82,3 +82,26 @@ def test_where_two_hours_are_skipped_no_hour_is_counted_twice() -> None:
     counted = sum(hour.count for day in preview.week(rhythm, now=begin) for hour in day.hours)
     end = datetime(2027, 4, 2, 22, 0, tzinfo=UTC)  # midnight there, two hours ahead by then
     assert counted == timing.count_between(rhythm, begin, end - timedelta(seconds=1))
+
+
+def test_terms_are_bounds_jitter_and_delay_by_the_rhythms_clock() -> None:
+    rhythm = Timing(
+        kind="cron", cron="0 9 * * *", timezone="Asia/Tokyo", start_at=MONDAY_NOON, end_at=AUTUMN.replace(year=2027)
+    )
+    assert preview.terms(rhythm) == ["From 2026-11-23 21:00 JST on", "Until 2027-10-24 09:00 JST"]
+    jittered = Timing(kind="interval", every_s=60, jitter_s=5, seed="x")
+    assert preview.terms(jittered) == ["Each start up to 5 s later, the same each time"]
+    assert preview.terms(Timing(kind="startup"), delay_s=90) == ["1 min 30 s after Tempo has started"]
+
+
+@pytest.mark.parametrize(
+    ("rhythm", "is_told"),
+    [
+        (Timing(kind="once", at=AUTUMN), True),
+        (Timing(kind="cron", cron="0 9 * * *", end_at=AUTUMN), True),
+        (Timing(kind="cron", cron="0 9 * * *"), False),
+        (Timing(kind="startup"), False),
+    ],
+)
+def test_it_says_when_nothing_is_due_any_more(rhythm: Timing, is_told: bool) -> None:
+    assert any("never happens" in note for note in preview.of(rhythm, now=MONDAY_NOON).notes) == is_told

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from scripts_app import pauses
+from scripts_app import finding, pauses
 from scripts_app.models import Schedule
 from tests.factories import make_schedule
 
@@ -78,6 +78,14 @@ def test_a_paused_schedule_is_not_next_on_the_dashboard(browser: Client, schedul
     assert browser.get("/").context["due_schedules"] == [schedule]
     browser.post(address("schedule-pause", schedule), {"length": "hour"})
     assert browser.get("/").context["due_schedules"] == []
+
+
+def test_a_pause_puts_off_what_lists_and_heads_call_next(browser: Client, schedule: Schedule) -> None:
+    browser.post(address("schedule-pause", schedule), {"until": "2998-05-05T08:00"})
+    assert finding.script(schedule.script.slug).next_at == paused_until(schedule)
+    browser.post(address("schedule-resume", schedule))
+    schedule.refresh_from_db()
+    assert finding.script(schedule.script.slug).next_at == schedule.next_at
 
 
 # --- all of them ----------------------------------------------------------------------------------------------------

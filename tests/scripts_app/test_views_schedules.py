@@ -238,11 +238,18 @@ def test_the_preview_says_bounds_jitter_and_delay(browser: Client, script: Scrip
     assert "5 s after Tempo has started" in delayed["html"]
 
 
-def test_the_preview_shows_the_moments_that_are_then_kept(browser: Client, script: Script, address: str) -> None:
-    jitter = {"jitter_s_0": "1", "jitter_s_1": "3600"}
+@pytest.mark.parametrize("kind", ["simple", "cron"])
+def test_the_preview_shows_the_moments_that_are_then_kept(
+    browser: Client, script: Script, address: str, kind: str
+) -> None:
+    jitter = {"kind": kind, "jitter_s_0": "1", "jitter_s_1": "3600", "start_at": "2998-01-01T08:00"}
     promised = preview_of(browser, script.slug, **jitter)["next"][0]["utc"]
     browser.post(address, FORM | jitter)
-    assert Schedule.objects.select_related("alarm").get().next_at == datetime.fromisoformat(promised)
+    schedule = Schedule.objects.select_related("alarm").get()
+    assert schedule.next_at == datetime.fromisoformat(promised) and (schedule.jitter_s, schedule.next_at.year) == (
+        3600,
+        2998,
+    )
 
 
 # --- refusing, and previewing --------------------------------------------------------------------------------------
