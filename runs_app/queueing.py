@@ -12,8 +12,8 @@ from django.db.models.functions import Coalesce
 
 from runs_app import disk_space, ending, execution, memory, states
 from runs_app.models import Run, RunQuerySet
-from runs_app.states import Kind, Reason, Status
-from scripts_app import environments
+from runs_app.states import Kind, Reason, Status, Trigger
+from scripts_app import environments, pauses
 from scripts_app.models import Environment, Schedule, Script
 
 logger = logging.getLogger(__name__)
@@ -99,13 +99,16 @@ def _under_way() -> RunQuerySet:
 def _ready(now: datetime) -> RunQuerySet:
     """Queued runs that wait for nothing but their turn; those that wait for something else block nobody.
 
-    That is: their environment is there and not about to be another, the moment of a retry has come, and a run that is
-    to follow another one of its script does not find one under way.
+    That is: their environment is there and not about to be another, the moment of a retry has come and no pause holds
+    it, and a run that is to follow another one of its script does not find one under way.
     """
     ready = queued(Kind.SCRIPT).filter(script__environment__state=Environment.State.READY)
     settled = ready.exclude(script__wanted_environment__state__in=environments.UNFINISHED).exclude(not_before__gt=now)
     before = Run.objects.filter(script=OuterRef("script"), status__in=states.UNDER_WAY)
     settled = settled.exclude(Q(schedule__overlap__in=ONE_BY_ONE) & Exists(before))
+    settled = settled.exclude(
+        Q(trigger=Trigger.RETRY) & (Q(schedule__paused_until__gt=now) | Exists(pauses.holding(now)))
+    )
     related = settled.select_related("script", "script__environment", "version")
     return related.defer("script__environment__lock", "script__environment__requirements")
 

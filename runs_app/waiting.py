@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from runs_app import disk_space, queueing
 from runs_app.models import Run, RunQuerySet
-from runs_app.states import Kind
-from scripts_app import environments
+from runs_app.states import Kind, Trigger
+from scripts_app import environments, pauses
 from scripts_app.models import Environment
 
 LONG_TEXTS = [
@@ -36,6 +36,7 @@ class _Facts:
     disk: str  # what is wrong with it
     builds: dict[int | None, Run]  # by the environment they make
     under_way: dict[int | None, int]  # by script, one of its runs
+    is_paused: bool  # everything is
     now: datetime
 
 
@@ -79,6 +80,7 @@ def _told(runs: Sequence[Run], *, position: int, now: datetime) -> list[Waiting]
         disk=disk_space.why_nothing_starts(),
         builds=builds,
         under_way=dict(Run.objects.scripts().under_way().order_by("-pk").values_list("script", "pk")),
+        is_paused=any(run.trigger == Trigger.RETRY for run in runs) and pauses.current(now) is not None,
         now=now,
     )
     return [_one(run, number, facts) for number, run in enumerate(runs, position)]
@@ -110,10 +112,17 @@ def _own_sentence(run: Run, facts: _Facts) -> str:
         local, today = timezone.localtime(run.not_before), timezone.localdate(facts.now)
         moment = f"{local:%H:%M:%S}" if local.date() == today else f"{local:%Y-%m-%d %H:%M:%S}"
         return f"It waits until {moment}: {run.which_try}."
+    if run.trigger == Trigger.RETRY and (facts.is_paused or _is_paused(run, facts.now)):
+        return f"It waits for the end of the pause: {run.which_try}."
     before = facts.under_way.get(run.script_id)
     if before and run.schedule and run.schedule.overlap in queueing.ONE_BY_ONE:
         return f"It waits for run #{before} of its script to end."
     return ""
+
+
+def _is_paused(run: Run, now: datetime) -> bool:
+    until = run.schedule.paused_until if run.schedule else None
+    return until is not None and until > now
 
 
 def _environment_sentence(build: Run | None, facts: _Facts) -> str:

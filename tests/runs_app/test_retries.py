@@ -8,6 +8,7 @@ import pytest
 from runs_app import ending, queueing, retries, waiting
 from runs_app.models import Run
 from runs_app.states import Reason, Status, Trigger
+from scripts_app import pauses
 from scripts_app.models import Schedule
 from tests.factories import NOON, make_run, make_schedule, make_script
 
@@ -77,6 +78,19 @@ def test_a_pending_retry_can_be_looked_at_in_the_queue() -> None:
     failed(make_schedule(retries=1, retry_delay_s=60))
 
     assert waiting.of(Run.objects.latest("pk"), now=NOON).waits_for
+
+
+def test_a_pause_holds_retries_too() -> None:
+    schedule = make_schedule(retries=1, retry_delay_s=1)
+    failed(schedule)
+    retry, later = Run.objects.latest("pk"), NOON + 60 * SECOND
+    pauses.pause_all(by="ada", now=NOON)
+    assert queueing.claim(now=later) == []
+    assert waiting.of(retry, now=later).waits_for == "It waits for the end of the pause: try 2 of 2."
+    pauses.resume_all(by="ada", now=later)
+    Schedule.objects.filter(pk=schedule.pk).update(paused_at=NOON, paused_until=NOON + 90 * SECOND)
+    assert queueing.claim(now=later) == []
+    assert queueing.claim(now=NOON + 90 * SECOND) == [retry]
 
 
 def test_a_success_is_kept_with_its_schedule_and_ends_its_staleness() -> None:
