@@ -170,21 +170,16 @@ class Engine:
         housekeeping_at = 0.0
         while not self._stopping.is_set():
             self._tick.clear()
-            if self._serve_due_alarms():
-                continue
+            next_at, now = scheduler.next_alarm_at(now=timezone.now()), timezone.now()
+            if is_due := next_at is not None and next_at <= now:
+                with queue_wake.held():  # the runs of alarms that are due together are admitted together behind them
+                    scheduler.step(now=now, at_most=SERVE_TOGETHER)
             self._seen["ticker"] = time.monotonic()  # behind the work: a pass that fails is not a pass
             if time.monotonic() >= housekeeping_at:
                 q2_scheduler(get_broker())
                 housekeeping_at = time.monotonic() + HOUSEKEEPING_S
-            self._tick.wait(seconds_until(scheduler.next_alarm_at(now=timezone.now()), timezone.now()))
-
-    def _serve_due_alarms(self) -> int:
-        """Serve some alarms that are due together; their runs are admitted together behind them."""
-        served = 0
-        with queue_wake.held():
-            while served < SERVE_TOGETHER and scheduler.step(now=timezone.now()):
-                served += 1
-        return served
+            if not is_due:
+                self._tick.wait(seconds_until(next_at, timezone.now()))
 
     def _run_settler(self) -> None:
         """Settle at every bell; sweep and look after the house every few seconds."""

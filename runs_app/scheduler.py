@@ -1,27 +1,26 @@
-"""The ticker: turns due alarms into runs, each due moment once, each alarm in a transaction of its own."""
+"""The ticker: turns due alarms into runs, each due moment once; alarms that ring together share a transaction."""
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import OperationalError, transaction
 from django.db.models import QuerySet
 from django_q.models import Schedule as Alarm
 
-from runs_app import execution, retries, triggers
+from runs_app import moments
 from runs_app.models import Run
+from runs_app.moments import Moment
 from runs_app.states import Reason, Status, Trigger
 from scripts_app import pauses, schedules, timing
-from scripts_app.models import Schedule
+from scripts_app.models import Pause, Schedule
 from scripts_app.timing import Timing, TimingError
 
 logger = logging.getLogger(__name__)
 
 LATE_IS_MISSED = timedelta(seconds=60)  # with missed=skip, a moment older than this is not served any more
-STALE_PERIODS = 3  # so many moments without a success are a fact worth keeping
-PAUSED = "Skipped: its schedule was paused."
-BY_REPLACING = "schedule"  # whoever is cancelled for a newer run
+PAUSED = (Status.SKIPPED, Reason.PAUSED, "Skipped: its schedule was paused.")
 _TICK = timedelta(microseconds=1)
 
 
@@ -40,26 +39,33 @@ def next_alarm_at(*, now: datetime) -> datetime | None:
     """When there is something to do: the earliest alarm that may ring; in a pause of everything, its end."""
     if pause := pauses.current(now):
         return pause.until
-    alarm = _may_ring(now).order_by("next_run").first()
-    return alarm.next_run if alarm else None
+    earliest: datetime | None = _may_ring(now).order_by("next_run").values_list("next_run", flat=True).first()
+    return earliest
 
 
-def step(*, now: datetime) -> bool:
-    """Serve the earliest due alarm; returns whether there was one. In a pause of everything there is none."""
-    if pauses.current(now):
-        return False
-    alarm = _may_ring(now).filter(next_run__lte=now).order_by("next_run", "pk").first()
-    if alarm is None:
-        return False
+def step(*, now: datetime, at_most: int = 1) -> bool:
+    """Serve the earliest due alarms, at most so many; returns whether there were any. In a pause of everything none.
+
+    They are read within the write lock, in one transaction with what comes of them: nobody edits a schedule between
+    this and its new alarm.
+    """
+    alarms: list[Alarm] = []
     try:
         with transaction.atomic():
-            _serve(alarm.pk, now)
+            pause = pauses.last()
+            if pause is None or not pause.is_open(now):
+                alarms += _due(now)[:at_most]
+                _serve(alarms, pause, now)
     except (OperationalError, OSError, MemoryError):
-        raise  # says nothing about this schedule: the ticker looks again in a second
+        raise  # says nothing about a schedule: the ticker looks again in a second
     except Exception as error:  # one bad schedule must not stop the others
-        logger.exception("alarm %s could not be served, its schedule is put aside", alarm.pk)
-        _put_aside(alarm.pk, error)
-    return True
+        if len(alarms) > 1:
+            return step(now=now)  # alone, so that the others do not share its fate
+        if not alarms:
+            raise
+        logger.exception("alarm %s could not be served, its schedule is put aside", alarms[0].pk)
+        _put_aside(alarms[0].pk, error)
+    return bool(alarms)
 
 
 def at_start(*, service_started_at: datetime, now: datetime) -> None:
@@ -83,39 +89,70 @@ def _may_ring(now: datetime) -> QuerySet[Alarm]:
     return ringing
 
 
+def _due(now: datetime) -> QuerySet[Alarm]:
+    due = _may_ring(now).filter(next_run__lte=now).order_by("next_run", "pk")
+    return due.select_related("schedule__script")
+
+
 def _start_up(schedule: Schedule, due: datetime, now: datetime) -> None:
     """Now, or at an alarm of its own when it is put off; once for a start of the service, as its moment is the same."""
+    moment = Moment(schedule=schedule, due_at=due, trigger=Trigger.STARTUP)
     if schedule.delay_s and due > now and not Run.objects.filter(schedule=schedule, due_at=due).exists():
         schedules.arm_at(schedule, due)
-    elif _is_paused(schedule, now):
-        triggers.record(schedule, Status.SKIPPED, reason=Reason.PAUSED, message=PAUSED, created_at=now, due_at=due)
     else:
-        _start(schedule, due, Trigger.STARTUP, now)
+        moments.record([replace(moment, verdict=PAUSED) if _is_paused(schedule, now) else moment], now=now)
 
 
 def _is_paused(schedule: Schedule, now: datetime) -> bool:
     return bool(pauses.current(now)) or (schedule.paused_until is not None and schedule.paused_until > now)
 
 
-def _serve(alarm_pk: int, now: datetime) -> None:
-    schedule = (
-        Schedule.objects.armed().select_related("alarm", "script").filter(alarm_id=alarm_pk).first()
-    )  # read within the write lock: nobody edits it between this and the new alarm
-    if schedule is None or schedule.alarm is None:  # deleted, or disabled a moment ago
-        Alarm.objects.filter(pk=alarm_pk).delete()
-        return
-    due = _after_pauses(schedule, schedule.alarm.next_run, now)
+def _serve(alarms: Sequence[Alarm], pause: Pause | None, now: datetime) -> None:
+    """Decide what comes of these alarms' moments, record it, and set the alarms to what follows.
+
+    As one after the other: it ends before a second schedule of a script, whose overlap is a matter of what the first
+    one starts, and before an alarm that comes behind the next moment of one of those before it.
+    """
+    due_moments: list[Moment] = []
+    following: dict[int, datetime | None] = {}
+    scripts: set[int] = set()
+    for alarm in alarms:
+        schedule = getattr(alarm, "schedule", None)
+        if schedule is None or not schedules.may_fire(schedule):  # deleted, or disabled a moment ago
+            following[alarm.pk] = None
+            continue
+        comes_first = min(filter(None, following.values()), default=alarm.next_run + _TICK)
+        if schedule.script_id in scripts or comes_first <= alarm.next_run:
+            break
+        scripts.add(schedule.script_id)
+        found, following[alarm.pk] = _moments_of(schedule, alarm.next_run, pause, now)
+        due_moments += found
+    moments.record(due_moments, now=now)
+    _move_alarms(following)
+
+
+def _moments_of(
+    schedule: Schedule, due: datetime | None, pause: Pause | None, now: datetime
+) -> tuple[list[Moment], datetime | None]:
+    """What is to be recorded of the moments from `due` up to now, in their order, and the first one behind them."""
+    found, due = _in_pauses(schedule, due, pause)
     if due is None or due > now:
-        _move_alarm(schedule, due)
-        return
+        return found, due
     decided = turn(schedule.timing, schedule.missed, due=due, now=now, cap=schedule.missed_cap)
     if decided.missed:
-        _record_missed(schedule, decided, first=due, now=now)
+        found.append(_missed(schedule, decided, first=due))
     if decided.serve:
-        trigger = Trigger.STARTUP if schedule.kind == Schedule.Kind.STARTUP else Trigger.SCHEDULE
-        is_owed = schedule.missed == Schedule.Missed.ALL and _is_behind(decided, now)
-        _start(schedule, decided.serve, trigger, now, covers=decided.covers, since=due, is_owed=is_owed)
-    _move_alarm(schedule, decided.following)
+        is_startup = schedule.kind == Schedule.Kind.STARTUP
+        moment = Moment(
+            schedule=schedule,
+            due_at=decided.serve,
+            trigger=Trigger.STARTUP if is_startup else Trigger.SCHEDULE,
+            covers=decided.covers,
+            since=due,
+            is_owed=schedule.missed == Schedule.Missed.ALL and _is_behind(decided, now),
+        )
+        found.append(moment)
+    return found, decided.following
 
 
 def _is_behind(decided: Turn, now: datetime) -> bool:
@@ -124,33 +161,29 @@ def _is_behind(decided: Turn, now: datetime) -> bool:
     return is_followed or (decided.serve is not None and now - decided.serve > LATE_IS_MISSED)
 
 
-def _after_pauses(schedule: Schedule, due: datetime | None, now: datetime) -> datetime | None:
-    """Record what was due in pauses that are over, one row for each; the first moment behind them."""
-    everything = pauses.last()
-    for since, until in sorted(
-        (since, until)
-        for since, until in (
-            (schedule.paused_at, schedule.paused_until),
-            (everything.since, everything.until) if everything else (None, None),
-        )
-        if since and until
-    ):
+def _in_pauses(
+    schedule: Schedule, due: datetime | None, everything: Pause | None
+) -> tuple[list[Moment], datetime | None]:
+    """What was due in pauses that are over, a moment for each of these that stands for all; the first one behind."""
+    found = []
+    both = (
+        (schedule.paused_at, schedule.paused_until),
+        (everything and everything.since, everything and everything.until),
+    )
+    for since, until in sorted((since, until) for since, until in both if since and until):
         if due is not None and since <= due < until:
-            due = _record_paused(schedule, due, until, now)
-    return due
+            moment, due = _paused(schedule, due, until)
+            found.append(moment)
+    return found, due
 
 
-def _record_paused(schedule: Schedule, due: datetime, until: datetime, now: datetime) -> datetime | None:
-    """One row for the moments from `due` to the end of a pause; the first one behind it."""
+def _paused(schedule: Schedule, due: datetime, until: datetime) -> tuple[Moment, datetime | None]:
+    """The last moment of a pause, for all from `due` on; and the first one behind the pause."""
     when = schedule.timing
     last = max(timing.last_at_or_before(when, until - _TICK) or due, due)
-    count = 1 + timing.count_between(when, due, last)
-    if not Run.objects.filter(schedule=schedule, due_at=last).exists():
-        gap = {"missed_count": count - 1, "missed_since": due if count > 1 else None}
-        triggers.record(
-            schedule, Status.SKIPPED, reason=Reason.PAUSED, message=PAUSED, created_at=now, due_at=last, **gap
-        )
-    return timing.next_after(when, until - _TICK)
+    covers = timing.count_between(when, due, last)
+    moment = Moment(schedule=schedule, due_at=last, covers=covers, since=due, verdict=PAUSED)
+    return moment, timing.next_after(when, until - _TICK)
 
 
 def turn(when: Timing, policy: str, *, due: datetime, now: datetime, cap: int = 10) -> Turn:
@@ -191,79 +224,26 @@ def _before(when: Timing, moment: datetime) -> datetime:
     return found
 
 
-def _start(
-    schedule: Schedule,
-    due: datetime,
-    trigger: Trigger,
-    now: datetime,
-    *,
-    covers: int = 0,
-    since: datetime | None = None,
-    is_owed: bool = False,
-) -> None:
-    """A run for a due moment, or the row that says why there is none.
-
-    What is owed (missed=all) is not lost to the overlap with what else is owed: it waits for its turn.
-    """
-    if Run.objects.filter(schedule=schedule, due_at=due).exists():
-        return  # served before the clock was set back
-    facts: dict[str, Any] = {"due_at": due, "missed_count": covers, "missed_since": since if covers else None}
-    _note_staleness(schedule, due)
-    retries.supersede(schedule, now=now)
-    if not is_owed and (why := _why_not(schedule, now)):
-        triggers.record(schedule, Status.SKIPPED, reason=Reason.OVERLAP, message=why, created_at=now, **facts)
-        return
-    try:
-        triggers.start(schedule.script, trigger=trigger, by="", schedule=schedule, now=now, **facts)
-    except triggers.Refused as refusal:
-        triggers.record(schedule, Status.SKIPPED, reason=refusal.reason, message=str(refusal), created_at=now, **facts)
-
-
-def _why_not(schedule: Schedule, now: datetime) -> str:
-    """What the runs that are there already mean for another one: a sentence when there will be none."""
-    active = list(Run.objects.filter(script=schedule.script).active().only("pk", "status"))
-    if not active or schedule.overlap == Schedule.Overlap.REPLACE:
-        for run in active:
-            execution.ask_to_cancel(run, by=BY_REPLACING, now=now)
-        return ""
-    if schedule.overlap == Schedule.Overlap.QUEUE_ONE:
-        waiting = [run for run in active if run.status == Status.QUEUED]
-        return f"Skipped: run #{waiting[0].pk} waits for its turn already." if waiting else ""
-    if schedule.overlap == Schedule.Overlap.PARALLEL:
-        most = schedule.max_parallel
-        return f"Skipped: {len(active)} runs were still going, the most allowed." if len(active) >= most else ""
-    return f"Skipped: run #{active[0].pk} was still going."
-
-
-def _note_staleness(schedule: Schedule, due: datetime) -> None:
-    """Keep since when a schedule has gone too many moments without a success."""
-    if schedule.stale_since is not None:
-        return
-    since = schedule.last_success_at or schedule.created_at
-    if timing.count_between(schedule.timing, since, due) > STALE_PERIODS:  # the moment at hand has had no chance yet
-        Schedule.objects.filter(pk=schedule.pk).update(stale_since=due)
-
-
-def _record_missed(schedule: Schedule, decided: Turn, *, first: datetime, now: datetime) -> None:
-    if Run.objects.filter(schedule=schedule, due_at=decided.missed_until).exists():
-        return
-    triggers.record(
-        schedule,
-        Status.MISSED,
-        reason=Reason.SERVICE_DOWN,
-        message=f"{decided.missed} due moment{'s' if decided.missed > 1 else ''} passed while the service was away.",
+def _missed(schedule: Schedule, decided: Turn, *, first: datetime) -> Moment:
+    assert decided.missed_until
+    passed = f"{decided.missed} due moment{'s' if decided.missed > 1 else ''}"
+    return Moment(
+        schedule=schedule,
         due_at=decided.missed_until,
-        missed_count=decided.missed - 1,
-        missed_since=first,
-        created_at=now,
+        covers=decided.missed - 1,
+        since=first,
+        verdict=(Status.MISSED, Reason.SERVICE_DOWN, f"{passed} passed while the service was away."),
     )
 
 
-def _move_alarm(schedule: Schedule, following: datetime | None) -> None:
-    if following is None:
-        Alarm.objects.filter(pk=schedule.alarm_id).delete()
-    else:
-        Alarm.objects.filter(pk=schedule.alarm_id).update(next_run=following)
+def _move_alarms(following: dict[int, datetime | None]) -> None:
+    """Set alarms to their next moments, those with the same one together; without one they go."""
+    for moment in dict.fromkeys(following.values()):
+        alarms = Alarm.objects.filter(pk__in=[pk for pk, next_run in following.items() if next_run == moment])
+        if moment is None:
+            alarms.delete()
+        else:
+            alarms.update(next_run=moment)
 
 
 def _put_aside_unknown_zones() -> None:

@@ -1,8 +1,9 @@
 """The only place where a run is born: its row and its place in the queue, in one transaction."""
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from django.conf import settings
 from django.db import transaction
@@ -31,53 +32,60 @@ class Refused(ValueError):
         self.reason = reason
 
 
-def start(
-    script: Script,
-    *,
-    trigger: Trigger,
-    by: str,
-    now: datetime,
-    params: dict[str, Any] | None = None,
-    schedule: Schedule | None = None,
-    due_at: datetime | None = None,
-    missed_count: int = 0,
-    missed_since: datetime | None = None,
-    parent_id: int | None = None,
-    attempt: int = 1,
-    not_before: datetime | None = None,
-) -> Run:
+class Facts(TypedDict, total=False):
+    """What else a run may bring from its birth."""
+
+    params: dict[str, Any] | None
+    schedule: Schedule | None
+    due_at: datetime | None
+    missed_count: int
+    missed_since: datetime | None
+    parent_id: int | None
+    attempt: int
+    not_before: datetime | None
+
+
+def start(script: Script, *, trigger: Trigger, by: str, now: datetime, **facts: Unpack[Facts]) -> Run:
     """Queue a run of the script's current version and return its row.
 
     Raises Refused when the script is deleted or the disk is below its floor.
     """
+    run = prepare(script, trigger=trigger, by=by, now=now, **facts)
+    store([run])
+    return run
+
+
+def prepare(script: Script, *, trigger: Trigger, by: str, now: datetime, **facts: Unpack[Facts]) -> Run:
+    """Return a queued run that nobody has stored yet. Raises Refused as `start` does."""
     if script.deleted_at is not None or script.version_id is None:
         raise Refused(f"`{script.slug}` was deleted.", Reason.DISABLED)
     check_free_space()
     # Where both are the same row there is no need to ask for it: admission looks at its state in any case.
     is_waiting = script.environment_id != script.wanted_environment_id and environments.is_awaited(script)
+    bounds = limits.of(script)
+    facts["params"] = facts.get("params") or {}
+    return Run(
+        kind=Kind.SCRIPT,
+        script=script,
+        version_id=script.version_id,
+        trigger=trigger,
+        by=by,
+        timeout_s=bounds["timeout_s"],
+        memory_mb=bounds["memory_mb"],
+        reason=Reason.ENVIRONMENT if is_waiting else "",
+        created_at=now,
+        **facts,
+    )
+
+
+def store(runs: Sequence[Run]) -> None:
+    """Write rows in this order, in one transaction; those that are queued find their way from there."""
     with transaction.atomic():
-        run = Run.objects.create(
-            kind=Kind.SCRIPT,
-            script=script,
-            version_id=script.version_id,
-            trigger=trigger,
-            by=by,
-            schedule=schedule,
-            due_at=due_at,
-            missed_count=missed_count,
-            missed_since=missed_since,
-            parent_id=parent_id,
-            attempt=attempt,
-            not_before=not_before,
-            params=params or {},
-            timeout_s=limits.of(script)["timeout_s"],
-            memory_mb=limits.of(script)["memory_mb"],
-            reason=Reason.ENVIRONMENT if is_waiting else "",
-            created_at=now,
-        )
-        enqueue_admission()
-        live.publish(run)
-    return run
+        Run.objects.bulk_create(runs)
+        if not all(run.is_final for run in runs):
+            enqueue_admission()
+        for run in runs:
+            live.publish(run)
 
 
 def again(run: Run, *, trigger: Trigger, by: str, now: datetime) -> Run:
@@ -104,20 +112,20 @@ def start_build(environment: Environment, *, now: datetime) -> Run:
     return run
 
 
-def record(schedule: Schedule, status: Status, **fields: Any) -> Run:
-    """Write the row of a due moment that got no run: `skipped` or `missed`, final from birth."""
-    run = Run(
-        script_id=schedule.script_id,
+def without_run(schedule: Schedule, status: Status, *, now: datetime, **fields: Any) -> Run:
+    """Return the row of a due moment that gets no run, not stored yet: `skipped` or `missed`, final from birth."""
+    return Run(
+        script=schedule.script,
         version_id=schedule.script.version_id,
         schedule=schedule,
         trigger=Trigger.SCHEDULE,
         status=status,
+        created_at=now,
+        finished_at=now,
+        announced_at=now,
+        folded_at=now,
         **fields,
     )
-    run.finished_at = run.announced_at = run.folded_at = run.created_at
-    run.save(force_insert=True)
-    live.publish(run)
-    return run
 
 
 def enqueue_admission() -> None:

@@ -127,7 +127,7 @@ def arm(schedule: Schedule, *, now: datetime) -> None:
 
 def _arm(schedule: Schedule, *, now: datetime) -> None:
     """Arm what was read or stored in this very transaction."""
-    due = timing.next_after(schedule.timing, now) if _may_fire(schedule) else None
+    due = timing.next_after(schedule.timing, now) if may_fire(schedule) else None
     if due is None:
         disarm(schedule)
         return
@@ -170,11 +170,12 @@ def rearm(script: Script, *, now: datetime) -> None:
 
 def _arm_if_needed(schedule: Schedule, *, now: datetime, again: bool) -> None:
     """Arm unless it is armed already: its moment may be due and not served yet, and must not be jumped over."""
-    if again or schedule.alarm is None or not _may_fire(schedule):
+    if again or schedule.alarm is None or not may_fire(schedule):
         _arm(schedule, now=now)
 
 
-def _may_fire(schedule: Schedule) -> bool:
+def may_fire(schedule: Schedule) -> bool:
+    """Whether it and its script are enabled and present."""
     return schedule.enabled and schedule.script.enabled and schedule.script.deleted_at is None
 
 

@@ -21,6 +21,7 @@ from tests.benchmarks import (
     pages,
     queue,
     restart,
+    schedules,
     supervision,
     throughput,
 )
@@ -40,6 +41,7 @@ BENCHMARKS: dict[str, Callable[[Setting], Iterator[Figure]]] = {
     "many_lines": many_lines.measure,
     "throughput": throughput.measure,
     "queue": queue.measure,
+    "schedules": schedules.measure,
     "pages": pages.measure,
     "first_script": first_script.measure,
     "console": console.measure,

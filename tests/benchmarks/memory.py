@@ -26,11 +26,7 @@ def measure(setting: Setting) -> Iterator[Figure]:
         time.sleep(CALM_S)
         with sleeping(bare) as sleeper:
             pids = procfs.tree(service)
-            before = {pid: procfs.cpu_s(pid) for pid in (*pids, sleeper)}
-            began = time.monotonic()
-            time.sleep(IDLE_S)
-            elapsed_s = time.monotonic() - began
-            percents = {pid: (procfs.cpu_s(pid) - before[pid]) / elapsed_s * 100 for pid in before}
+            percents = procfs.percents((*pids, sleeper), over_s=IDLE_S)
             sizes = {pid: procfs.pss_mb(pid) for pid in (*pids, sleeper)}
             resident_mb = sum(procfs.rss_mb(pid) for pid in pids)
         yield memory(pids, sizes, sleeper, resident_mb)

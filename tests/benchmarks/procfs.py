@@ -1,5 +1,7 @@
 """What the kernel says of the processes of a service: their memory and their time on a core."""
 
+import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from tests.service import Service, is_web
@@ -38,3 +40,12 @@ def cpu_s(pid: int) -> float:
     """Seconds that the threads of a process have been on a core, to the nanosecond: ticks are too coarse for idling."""
     stats = (PROC / str(pid) / "task").glob("*/schedstat")
     return sum(int(stat.read_text().split()[0]) for stat in stats) / 1e9
+
+
+def percents(pids: Iterable[int], *, over_s: float) -> dict[int, float]:
+    """How much of a core each process takes in the seconds to come."""
+    before = {pid: cpu_s(pid) for pid in pids}
+    began = time.monotonic()
+    time.sleep(over_s)
+    elapsed_s = time.monotonic() - began
+    return {pid: (cpu_s(pid) - before[pid]) / elapsed_s * 100 for pid in before}

@@ -195,7 +195,7 @@ def test_a_locked_database_does_not_put_a_schedule_aside(monkeypatch: pytest.Mon
         raise OperationalError("database is locked")
 
     with monkeypatch.context() as context:
-        context.setattr(Run.objects, "create", locked)
+        context.setattr(Run.objects, "bulk_create", locked)
         with pytest.raises(OperationalError):
             scheduler.step(now=NOON + MINUTE)
     schedule.refresh_from_db()
