@@ -189,7 +189,7 @@ class Run(models.Model):
             case Reason.SHUTDOWN:
                 return "Cancelled: Tempo was shut down."
             case Reason.OVERLAP:
-                return "Skipped: the run before it was still going."
+                return "The run before it was still going."
         return self._explain_limit()
 
     def _explain_limit(self) -> str:

@@ -96,11 +96,11 @@ def _why_not(schedule: Schedule, active: Sequence[Run], now: datetime) -> str:
         return ""
     if schedule.overlap == Schedule.Overlap.QUEUE_ONE:
         waiting = [run for run in active if run.status == Status.QUEUED]
-        return f"Skipped: run #{waiting[0].pk} waits for its turn already." if waiting else ""
+        return f"Run #{waiting[0].pk} waits for its turn already." if waiting else ""
     if schedule.overlap == Schedule.Overlap.PARALLEL:
         most = schedule.max_parallel
-        return f"Skipped: {len(active)} runs were still going, the most allowed." if len(active) >= most else ""
-    return f"Skipped: run #{active[0].pk} was still going."
+        return f"{len(active)} runs were still going, the most allowed." if len(active) >= most else ""
+    return f"Run #{active[0].pk} was still going."
 
 
 def _note_staleness(schedule: Schedule, due: datetime) -> None:

@@ -20,7 +20,7 @@ from scripts_app.timing import Timing, TimingError
 logger = logging.getLogger(__name__)
 
 LATE_IS_MISSED = timedelta(seconds=60)  # with missed=skip, a moment older than this is not served any more
-PAUSED = (Status.SKIPPED, Reason.PAUSED, "Skipped: its schedule was paused.")
+PAUSED = (Status.SKIPPED, Reason.PAUSED, "Its schedule was paused.")
 _TICK = timedelta(microseconds=1)
 
 

@@ -118,4 +118,4 @@ def test_everything_is_paused_and_resumed_from_wherever_one_is(service: Service,
     banner.get_by_role("button", name="Resume").click()
     expect(banner).to_have_count(0)
     expect(screen.locator("#ledger .status-skipped").first).to_be_visible(timeout=LIMIT_MS)
-    expect(screen.locator("#ledger")).to_contain_text("Skipped: its schedule was paused.")
+    expect(screen.locator("#ledger")).to_contain_text("Its schedule was paused.")

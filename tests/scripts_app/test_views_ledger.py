@@ -56,7 +56,7 @@ def test_what_was_skipped_or_missed_says_why_and_how_much(browser: Client, sched
     served(schedule, 10, status=Status.SKIPPED, reason=Reason.OVERLAP, **nothing)
     text = tab(browser, schedule)
     assert "Tempo was away." in text and "and 4 before it, from" in text
-    assert "Skipped: the run before it was still going." in text
+    assert "The run before it was still going." in text
 
 
 def test_further_tries_stand_in_the_row_of_their_moment(browser: Client, schedule: Schedule) -> None:
