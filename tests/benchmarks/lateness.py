@@ -24,8 +24,8 @@ CROWD = 20
 CROWD_S = 10.0
 CLIENTS = 5
 PAUSE_S = 0.5  # between two looks of one client
-SPREAD = {"kind": "interval", "every_s": 1, "overlap": "parallel"}
-AT_ONCE = {"kind": "cron", "cron": "* * * * * *", "overlap": "parallel"}
+SPREAD = {"kind": "interval", "every_s": 1, "overlap": "parallel", "max_parallel": 20}
+AT_ONCE = {"kind": "cron", "cron": "* * * * * *", "overlap": "parallel", "max_parallel": 20}
 
 
 def measure(setting: Setting) -> Iterator[Figure]:
