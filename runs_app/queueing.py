@@ -1,16 +1,16 @@
 """Admission: which queued runs may begin: in order, under the cap, and while there is memory for them."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 from django.db.models.functions import Coalesce
 
-from runs_app import disk_space, ending, execution, memory, states
+from runs_app import disk_space, ending, execution, memory
 from runs_app.models import Run, RunQuerySet
 from runs_app.states import Kind, Reason, Status, Trigger
 from scripts_app import environments, pauses
@@ -69,7 +69,7 @@ def look(*, now: datetime) -> Outlook:
     """
     under_way = list(_under_way().only("script_id", "memory_mb", "handed_over_at"))
     places = settings.MAX_CONCURRENT_RUNS - len(under_way)
-    candidates = _ready(now)[:places] if places > 0 else ()
+    candidates = _ready(now, busy={run.script_id for run in under_way})[:places] if places > 0 else ()
     if not candidates:
         return Outlook(begin=(), taken=len(under_way))
     recent = [run for run in under_way if run.handed_over_at and abs(now - run.handed_over_at) < PROMISED_FOR]
@@ -78,11 +78,19 @@ def look(*, now: datetime) -> Outlook:
     free_mb = max(0, free_mb - sum(needs[run.pk] for run in recent))
     begin: list[Run] = []
     for run in candidates:
+        if _follows_one_of(begin, run):
+            continue
         if needs[run.pk] > free_mb and (under_way or begin):
             return Outlook(begin=begin, taken=len(under_way), blocked=run, need_mb=needs[run.pk], free_mb=free_mb)
         begin.append(run)
         free_mb -= needs[run.pk]
     return Outlook(begin=begin, taken=len(under_way))
+
+
+def _follows_one_of(begin: Sequence[Run], run: Run) -> bool:
+    """Whether it is to follow a run that begins now: several of a script may be queued, as after a gap."""
+    is_second = any(other.script_id == run.script_id for other in begin)
+    return is_second and run.schedule is not None and run.schedule.overlap in ONE_BY_ONE
 
 
 def _builds() -> list[Run]:
@@ -96,19 +104,20 @@ def _under_way() -> RunQuerySet:
     return Run.objects.filter(kind=Kind.SCRIPT).under_way().order_by()
 
 
-def _ready(now: datetime) -> RunQuerySet:
+def _ready(now: datetime, *, busy: Collection[int | None]) -> RunQuerySet:
     """Queued runs that wait for nothing but their turn; those that wait for something else block nobody.
 
     That is: their environment is there and not about to be another, the moment of a retry has come and no pause holds
-    it, and a run that is to follow another one of its script does not find one under way.
+    it, and a run that is to follow another one of its script does not find that script among the `busy` ones.
     """
     ready = queued(Kind.SCRIPT).filter(script__environment__state=Environment.State.READY)
     settled = ready.exclude(script__wanted_environment__state__in=environments.UNFINISHED).exclude(not_before__gt=now)
-    before = Run.objects.filter(script=OuterRef("script"), status__in=states.UNDER_WAY)
-    settled = settled.exclude(Q(schedule__overlap__in=ONE_BY_ONE) & Exists(before))
-    settled = settled.exclude(
-        Q(trigger=Trigger.RETRY) & (Q(schedule__paused_until__gt=now) | Exists(pauses.holding(now)))
-    )
+    if busy:  # named one by one: a subquery would look through the whole history of each script that waits
+        settled = settled.exclude(schedule__overlap__in=ONE_BY_ONE, script__in=busy)
+    if pauses.current(now):
+        settled = settled.exclude(trigger=Trigger.RETRY)
+    else:
+        settled = settled.exclude(trigger=Trigger.RETRY, schedule__paused_until__gt=now)
     related = settled.select_related("script", "script__environment", "version")
     return related.defer("script__environment__lock", "script__environment__requirements")
 

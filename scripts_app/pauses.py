@@ -2,8 +2,6 @@
 
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
-
 from scripts_app.models import Pause
 from scripts_app.schedules import ring_on_commit
 from scripts_app.timing import TimingError
@@ -13,11 +11,6 @@ def current(now: datetime) -> Pause | None:
     """The pause that holds now."""
     pause = last()
     return pause if pause is not None and pause.is_open(now) else None
-
-
-def holding(now: datetime) -> QuerySet[Pause]:
-    """The pause that holds now, as a query to ask about in another one."""
-    return Pause.objects.filter(Q(until=None) | Q(until__gt=now))
 
 
 def last() -> Pause | None:

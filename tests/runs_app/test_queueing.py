@@ -13,14 +13,14 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
-from runs_app import control, execution, memory, queueing, triggers
+from runs_app import control, execution, memory, queueing, scheduler, triggers
 from runs_app.memory import MB
 from runs_app.models import Run
 from runs_app.states import Kind, Reason, Status, Trigger
 from scripts_app import scripts
-from scripts_app.models import Environment, Script
+from scripts_app.models import Environment, Schedule, Script
 from tempo_site.lib import paths
-from tests.factories import make_run, make_script
+from tests.factories import NOON, make_run, make_schedule, make_script
 
 pytestmark = pytest.mark.django_db
 
@@ -362,3 +362,23 @@ def test_a_run_in_the_middle_of_a_long_queue_can_be_cancelled(settings: Settings
         (run,) = queueing.claim(now=timezone.now())
         assert run.pk == expected
         Run.objects.filter(pk=run.pk).update(status=Status.SUCCEEDED)
+
+
+@pytest.mark.parametrize(("overlap", "begun"), [("skip", 1), ("queue_one", 1), ("parallel", 3)])
+def test_what_is_owed_after_a_gap_begins_one_after_the_other(overlap: str, begun: int) -> None:
+    make_schedule(every_s=60, overlap=overlap, missed=Schedule.Missed.ALL)
+    while scheduler.step(now=NOON + timedelta(minutes=3)):
+        pass
+    assert Run.objects.count() == 3
+    assert len(queueing.claim(now=NOON + timedelta(minutes=3))) == begun
+
+
+def test_admission_never_looks_through_the_history_of_a_script() -> None:
+    schedule = make_schedule(every_s=60)
+    make_run(schedule.script, status=Status.RUNNING)
+    with CaptureQueriesContext(connection) as queries:
+        queueing.look(now=NOON)
+    with connection.cursor() as cursor:
+        plans = [str(cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}").fetchall()) for query in queries]
+    assert any("run_queue" in plan for plan in plans)
+    assert not [plan for plan in plans if "run_of_script" in plan]
