@@ -44,9 +44,7 @@ def test_only_moments_within_the_bounds_are_due(rhythm: dict[str, Any], first: d
 
 @settings(deadline=None)
 @given(rhythm=st.sampled_from(RHYTHMS), jitter=st.integers(1, 3600), seed=st.text(max_size=5), at=moments)
-def test_jitter_changes_neither_order_nor_number(
-    rhythm: dict[str, Any], jitter: int, seed: str, at: datetime
-) -> None:
+def test_jitter_changes_neither_order_nor_number(rhythm: dict[str, Any], jitter: int, seed: str, at: datetime) -> None:
     plain, jittered = Timing(**rhythm), Timing(**rhythm, jitter_s=jitter, seed=seed)
     dues, later = timing.upcoming(plain, at, 6), timing.upcoming(jittered, at, 6)
 
