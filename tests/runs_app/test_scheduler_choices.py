@@ -197,9 +197,7 @@ rhythms = st.one_of(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rhythm=rhythms, jitter=st.sampled_from([0, 0, 40, 3000]), edit_after=st.integers(0, 4), late=st.integers(0, 900))
-def test_a_preview_promises_what_then_happens(
-    rhythm: dict[str, Any], jitter: int, edit_after: int, late: int
-) -> None:
+def test_a_preview_promises_what_then_happens(rhythm: dict[str, Any], jitter: int, edit_after: int, late: int) -> None:
     """Also when somebody saves the schedule between two moments, or in the very second of one."""
     Schedule.objects.all().delete()  # an example leaves its rows behind
     Alarm.objects.all().delete()
