@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from runs_app import control, engine
+from runs_app import control, engine, scheduler
 from runs_app.engine import DataFolderInUse, Engine
 from tests.service import wait_for
 
@@ -134,6 +134,24 @@ def test_health_names_a_ticker_that_stands_still(idle: Engine) -> None:
     idle._seen["ticker"] -= engine.SEEN_S + 1
     parts = idle.health()
     assert [name for name, state in parts.items() if state != "ok"] == ["ticker"]
+
+
+def test_a_ticker_that_never_rests_is_well_and_keeps_house(idle: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More schedules than it can serve: moments are late, and nobody takes it for dead."""
+    steps: list[int] = []
+    kept_house: list[object] = []
+
+    def step(**_: object) -> bool:
+        steps.append(len(steps))
+        if len(steps) == 3:
+            idle._stopping.set()
+        return True
+
+    monkeypatch.setattr(scheduler, "next_alarm_at", lambda *, now: now)
+    monkeypatch.setattr(scheduler, "step", step)
+    monkeypatch.setattr(engine, "q2_scheduler", kept_house.append)
+    idle._run_ticker()
+    assert (len(steps), "ticker" in idle._seen, len(kept_house)) == (3, True, 1)
 
 
 def test_a_launcher_that_is_not_there_is_told() -> None:
