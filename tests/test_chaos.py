@@ -28,6 +28,7 @@ KILLS = 10
 FROZEN_S = float(os.environ.get("FROZEN_S", "5"))  # 60 for the whole of what is promised
 CODES = (0, 3, 4, 5, 6)  # what the five scheduled scripts exit with
 SECOND = timedelta(seconds=1)
+TOGETHER = {"overlap": "parallel", "max_parallel": 20}
 ACTIVE = ("queued", "starting", "running")
 
 # Each execution leaves one line: appending so little is atomic.
@@ -141,7 +142,7 @@ class Chaos:
         self.counting = start(service, self.counter)
         self.viewer = Viewer(service, self.counting)
         self._watching = threading.Thread(target=self.viewer.watch)
-        rhythm = {"kind": "interval", "every_s": 1, "missed": "all", "overlap": "parallel"}
+        rhythm = {"kind": "interval", "every_s": 1, "missed": "all", **TOGETHER}
         self.schedules = {slug: service.post(f"/scripts/{slug}/schedules", rhythm) for slug in self.slugs}
 
     def __enter__(self) -> "Chaos":
@@ -262,7 +263,7 @@ def test_an_adopted_run_can_be_cancelled(service: Service) -> None:
 def test_a_web_that_is_frozen_for_a_while_misses_nothing(service: Service) -> None:
     ticking = service.make_script("Ticking", EXIT.format(code=0))
     gated, short = service.make_script("Gated", GATED), service.make_script("Short", EXIT.format(code=3))
-    rhythm = {"kind": "interval", "every_s": 1, "missed": "all", "overlap": "parallel"}
+    rhythm = {"kind": "interval", "every_s": 1, "missed": "all", **TOGETHER}
     schedule = service.post(f"/scripts/{ticking}/schedules", rhythm)
     waiting = start(service, gated)
     wait_for_begin(service, waiting)

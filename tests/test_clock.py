@@ -70,7 +70,13 @@ def check_timed_out(service: Service, run_id: int) -> None:
 def test_the_clock_may_be_set_by_an_hour_and_back(timed: Service, clock: Clock) -> None:
     ticking, plain = timed.make_script("Ticking", NOTED), timed.make_script("Plain", "print('plain')\n")
     hanging = timed.make_script("Hanging", HANGING, timeout_s=LIMIT_S)
-    rhythm = {"kind": "interval", "every_s": int(EVERY.total_seconds()), "missed": "all", "overlap": "parallel"}
+    rhythm = {
+        "kind": "interval",
+        "every_s": int(EVERY.total_seconds()),
+        "missed": "all",
+        "overlap": "parallel",
+        "max_parallel": 20,
+    }
     first = datetime.fromisoformat(timed.post(f"/scripts/{ticking}/schedules", rhythm)["next_at"])
     browser, web = Browser(timed), timed.web_pid()
     before = now_of(timed, plain)

@@ -72,8 +72,8 @@ class EveryWidget(forms.MultiWidget):
 
     def __init__(self, unit: int = 60) -> None:
         self.unit = unit  # while there is no number
-        number = forms.NumberInput(attrs={"min": 1, "inputmode": "numeric", "aria-label": "Number"})
-        super().__init__([number, forms.Select(choices=UNITS, attrs={"aria-label": "Unit"})])
+        number = forms.NumberInput(attrs={"min": 1, "inputmode": "numeric"})
+        super().__init__([number, forms.Select(choices=UNITS)])
 
     def decompress(self, value: Any) -> list[Any]:
         """Return seconds as a number of the largest unit that holds them whole."""
@@ -92,6 +92,8 @@ class EveryField(forms.MultiValueField):
         number = forms.IntegerField(required=False, min_value=1)
         unit = forms.TypedChoiceField(required=False, choices=UNITS, coerce=int, empty_value=None)
         super().__init__([number, unit], require_all_fields=False, required=False, **kwargs)
+        for part, name in zip(self.widget.widgets, ("number", "unit"), strict=True):
+            part.attrs["aria-label"] = f"{self.label}: {name}"  # there are several of these on a page
 
     def compress(self, data_list: list[Any]) -> int | None:
         """Return seconds, or None when there is no number."""
