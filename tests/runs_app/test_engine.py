@@ -136,6 +136,7 @@ def test_health_names_a_ticker_that_stands_still(idle: Engine) -> None:
     assert [name for name, state in parts.items() if state != "ok"] == ["ticker"]
 
 
+@pytest.mark.django_db
 def test_a_ticker_that_never_rests_is_well_and_keeps_house(idle: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """More schedules than it can serve: moments are late, and nobody takes it for dead."""
     steps: list[int] = []
