@@ -100,6 +100,8 @@ def _end_if_refused_for_long(run: Run, refusal: str, now: datetime) -> None:
 def prepare_folder(run: Run) -> None:
     """Make `runs/<yyyy-mm>/<id>-<random>/` with code, `tmp/` and, last, the spec. May be repeated."""
     folder = paths.run_folder(run.folder)
+    if (folder / "spec.json").exists():
+        return  # handed over before: a runner may be at work, and what it opened to the script are these very files
     paths.make_passable(folder)
     paths.make_closed(folder / "tmp")
     spec = _build_spec(run, folder) if run.is_build else _script_spec(run, folder)

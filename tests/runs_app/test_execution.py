@@ -141,8 +141,19 @@ def test_a_build_runs_the_driver_and_claims_its_environment(monkeypatch: pytest.
     assert "build_environment.py" in spec["argv"][3] and "leak me" not in json.dumps(spec)
 
 
-def test_preparing_twice_is_harmless() -> None:
+def test_preparing_twice_leaves_what_a_runner_may_have_opened_already() -> None:
+    """A file put in its place would be one that the script was never given: it could not read its own code."""
     run, spec = prepared()
+    folder = paths.run_folder(run.folder)
+    before = {name: (folder / name).stat().st_ino for name in ("main.py", "spec.json")}
+    execution.prepare_folder(run)
+    assert {name: (folder / name).stat().st_ino for name in before} == before
+    assert json.loads((folder / "spec.json").read_text()) == spec
+
+
+def test_a_folder_that_was_left_half_done_is_finished() -> None:
+    run, spec = prepared()
+    (paths.run_folder(run.folder) / "spec.json").unlink()
     execution.prepare_folder(run)
     assert json.loads((paths.run_folder(run.folder) / "spec.json").read_text()) == spec
 
