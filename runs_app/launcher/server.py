@@ -58,6 +58,7 @@ def _serve(asked: options.Options) -> int:
     _occupy_standard_streams()
     if asked.lock_fd is not None:
         os.set_inheritable(asked.lock_fd, False)
+    wakeup_fd = _hear_signals()  # before anybody is told that we are there
     listen_fd = listen(asked.host, asked.port)
     data = os.path.realpath(asked.data)
     for folder in ("run", "runs"):
@@ -65,7 +66,6 @@ def _serve(asked: options.Options) -> int:
     prctl.become_subreaper()
     powers = isolation.probe(pool=asked.script_users, web=User(*asked.web_user) if asked.web_user else None)
     console.say(console.INFO, f"isolation grade={powers.best.grade} why={powers.best.why}")
-    wakeup_fd = _hear_signals()
     launcher = Launcher(asked, data=data, listen_fd=listen_fd, wakeup_fd=wakeup_fd, powers=powers)
     launcher.clear_up_behind_predecessor()
     gc.freeze()  # a collection in a runner would touch, and so copy, every page it shares with us
