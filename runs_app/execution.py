@@ -225,23 +225,30 @@ def cancel(run: Run, *, by: str, now: datetime) -> bool:
     A queued run ends at once. A handed-over one is ended by its runner: TERM, grace, KILL for the whole tree; the row
     follows when that is done.
     """
-    if ending.end(run, Status.CANCELLED, only=Status.QUEUED, now=now, reason=Reason.USER, cancelled_by=by):
+    if _cancel_queued(run, by=by, now=now):
         return True
-    asked = Run.objects.filter(pk=run.pk).under_way().update(cancel_requested_at=now, cancelled_by=by)
-    if not asked:
+    if not _note_cancel(run, by=by, now=now):
         return False
-    run.refresh_from_db()
     enforce_cancel(run, now=now)
     return True
 
 
 def ask_to_cancel(run: Run, *, by: str, now: datetime) -> None:
     """Cancel a run as part of the caller's transaction: what is under way is told once that is committed."""
-    if ending.end(run, Status.CANCELLED, only=Status.QUEUED, now=now, reason=Reason.USER, cancelled_by=by):
-        return
-    if Run.objects.filter(pk=run.pk).under_way().update(cancel_requested_at=now, cancelled_by=by):
-        run.refresh_from_db()
+    if not _cancel_queued(run, by=by, now=now) and _note_cancel(run, by=by, now=now):
         transaction.on_commit(lambda: enforce_cancel(run, now=now), robust=True)
+
+
+def _cancel_queued(run: Run, *, by: str, now: datetime) -> bool:
+    return ending.end(run, Status.CANCELLED, only=Status.QUEUED, now=now, reason=Reason.USER, cancelled_by=by)
+
+
+def _note_cancel(run: Run, *, by: str, now: datetime) -> bool:
+    """Store with a run under way that it is to be cancelled, and by whom; whether it was under way."""
+    if not Run.objects.filter(pk=run.pk).under_way().update(cancel_requested_at=now, cancelled_by=by):
+        return False
+    run.refresh_from_db()
+    return True
 
 
 def enforce_cancel(run: Run, *, now: datetime) -> None:

@@ -1,14 +1,14 @@
 """What a run used while it went: a sample a second, from its folder. Whatever lies there, reading it never fails."""
 
+import contextlib
 import itertools
 import json
-import os
 import re
-import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from runs_app import run_folder
 from runs_app.models import Run
 from tempo_site.lib import paths
 
@@ -45,7 +45,7 @@ def of(run: Run) -> list[Sample]:
 
 def live(folder: Path) -> list[Sample]:
     """Those that the runner wrote, while its file is there. A torn line is left out, as is what is no sample."""
-    rows = (line.groups() for line in map(_LINE.fullmatch, _content(folder / LIVE).splitlines(keepends=True)) if line)
+    rows = (line.groups() for line in map(_LINE.fullmatch, _content(folder, LIVE).splitlines(keepends=True)) if line)
     return thinned([Sample(int(at), float(cpu), int(kb), int(count), int(size)) for at, cpu, kb, count, size in rows])
 
 
@@ -60,7 +60,7 @@ def thinned(samples: Sequence[Sample], most: int = MOST) -> list[Sample]:
 
 def _folded(folder: Path) -> Iterator[object]:
     try:
-        content = json.loads(_content(folder / FOLDED))
+        content = json.loads(_content(folder, FOLDED))
     except (ValueError, RecursionError):
         return
     found = content.get("samples") if isinstance(content, dict) else None
@@ -79,14 +79,8 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _TOO_LARGE
 
 
-def _content(path: Path) -> bytes:
-    """What a file says, as far as it may be long; nothing where there is no file, but a link, a pipe, a folder."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return b""
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        return b""
-    with os.fdopen(descriptor, "rb") as file:
-        return file.read(MOST_BYTES)
+def _content(folder: Path, name: str) -> bytes:
+    """What a file says; nothing where it is none, or longer than it may be."""
+    with contextlib.suppress(OSError), run_folder.opened(folder) as descriptor:
+        return (run_folder.read(descriptor, name, most=MOST_BYTES) if descriptor is not None else None) or b""
+    return b""

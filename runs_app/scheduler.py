@@ -104,7 +104,7 @@ def _start_up(schedule: Schedule, due: datetime, now: datetime) -> None:
 
 
 def _is_paused(schedule: Schedule, now: datetime) -> bool:
-    return bool(pauses.current(now)) or (schedule.paused_until is not None and schedule.paused_until > now)
+    return schedule.is_paused(now) or pauses.current(now) is not None
 
 
 def _serve(alarms: Sequence[Alarm], pause: Pause | None, now: datetime) -> None:
@@ -219,7 +219,7 @@ def _turn_all(when: Timing, due: datetime, last: datetime, count: int, cap: int)
 
 
 def _before(when: Timing, moment: datetime) -> datetime:
-    found = timing.last_at_or_before(when, moment - timedelta(microseconds=1))
+    found = timing.last_at_or_before(when, moment - _TICK)
     assert found is not None  # only asked when there are earlier moments
     return found
 

@@ -112,17 +112,12 @@ def _own_sentence(run: Run, facts: _Facts) -> str:
         local, today = timezone.localtime(run.not_before), timezone.localdate(facts.now)
         moment = f"{local:%H:%M:%S}" if local.date() == today else f"{local:%Y-%m-%d %H:%M:%S}"
         return f"It waits until {moment}: {run.which_try}."
-    if run.trigger == Trigger.RETRY and (facts.is_paused or _is_paused(run, facts.now)):
+    if run.trigger == Trigger.RETRY and (facts.is_paused or (run.schedule and run.schedule.is_paused(facts.now))):
         return f"It waits for the end of the pause: {run.which_try}."
     before = facts.under_way.get(run.script_id)
     if before and run.schedule and run.schedule.overlap in queueing.ONE_BY_ONE:
         return f"It waits for run #{before} of its script to end."
     return ""
-
-
-def _is_paused(run: Run, now: datetime) -> bool:
-    until = run.schedule.paused_until if run.schedule else None
-    return until is not None and until > now
 
 
 def _environment_sentence(build: Run | None, facts: _Facts) -> str:

@@ -272,6 +272,10 @@ class Schedule(models.Model):
         """The next due moment, or None when nothing is to come."""
         return self.alarm.next_run if self.alarm else None
 
+    def is_paused(self, now: datetime) -> bool:
+        """Whether its own pause holds."""
+        return self.paused_until is not None and self.paused_until > now
+
     def describe(self) -> str:
         """Its rhythm as a sentence; also for a row that was broken from outside, so that lists still open."""
         try:

@@ -142,9 +142,9 @@ def terms(rhythm: Timing, *, delay_s: int = 0) -> list[str]:
     if rhythm.end_at:
         found.append(f"Until {_clock(rhythm.end_at, rhythm)}")
     if rhythm.jitter_s:
-        found.append(f"Each start up to {_span(rhythm.jitter_s)} later, the same each time")
+        found.append(f"Each start up to {words.whole_span(rhythm.jitter_s)} later, the same each time")
     if delay_s:
-        found.append(f"{_span(delay_s)} after Tempo has started")
+        found.append(f"{words.whole_span(delay_s)} after Tempo has started")
     return found
 
 
@@ -170,11 +170,7 @@ def _day(rhythm: Timing, day: date, zone: ZoneInfo, now: datetime) -> Day:
 
 def _moment(due: datetime, rhythm: Timing, now: datetime, has_seconds: bool) -> Moment:
     local = due.astimezone(timing.zone_of(rhythm.timezone))
-    return Moment(local=local, relative=f"in {_span((due - now).total_seconds())}", has_seconds=has_seconds)
-
-
-def _span(seconds: float) -> str:
-    return words.span(seconds) if seconds >= 10 else f"{seconds:.0f} s"
+    return Moment(local=local, relative=f"in {words.whole_span((due - now).total_seconds())}", has_seconds=has_seconds)
 
 
 def _clock(moment: datetime, rhythm: Timing) -> str:

@@ -11,8 +11,8 @@ _RESERVED_BYTES = 4096
 
 
 def create(name: str, *, dir_fd: int) -> int:
-    """A descriptor of the new file `name`, to append to. Raises OSError, also when there is one of that name."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+    """A descriptor of the new file `name`. Raises OSError, also when there is a file or a link of that name."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     return os.open(name, flags, FILE_MODE, dir_fd=dir_fd)
 
 

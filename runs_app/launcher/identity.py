@@ -8,7 +8,7 @@ import stat
 from collections.abc import Container, Iterator
 from typing import NamedTuple
 
-from runs_app.launcher import folders
+from runs_app.launcher import folders, procs
 
 # CHOWN, DAC_OVERRIDE, FOWNER, KILL, SETGID, SETUID: give files away, enter what is closed, end what is another user's.
 _NEEDED = {0: "CHOWN", 1: "DAC_OVERRIDE", 3: "FOWNER", 5: "KILL", 6: "SETGID", 7: "SETUID"}
@@ -33,7 +33,7 @@ def why_not_root() -> str:
     """Why this process cannot start programs as other users; "" when it can."""
     if os.geteuid() != 0:
         return "Tempo was not started as root"
-    held = _effective_capabilities()
+    held = procs.effective_capabilities()
     missing = [f"CAP_{name}" for bit, name in _NEEDED.items() if not held >> bit & 1]
     return f"Tempo was started without {', '.join(missing)}" if missing else ""
 
@@ -201,11 +201,3 @@ def _mount(fd: int) -> bytes:
     """Which mount it lies on: a share that an admin has mounted into a working folder is not ours to give."""
     with open(f"/proc/self/fdinfo/{fd}", "rb") as file:
         return next((line for line in file if line.startswith(b"mnt_id:")), b"")
-
-
-def _effective_capabilities() -> int:
-    with open("/proc/self/status", "rb") as file:
-        for line in file:
-            if line.startswith(b"CapEff:"):
-                return int(line.split()[1], 16)
-    return 0

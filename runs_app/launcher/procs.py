@@ -103,34 +103,40 @@ def resident_bytes(pid: int) -> int:
 
 def proportional_bytes(pid: int) -> int | None:
     """Memory of `pid` with shared pages divided among those who share them; None when it is not ours to read."""
-    for line in _contents_as_owner(f"/proc/{pid}/smaps_rollup", pid).splitlines():
-        if line.startswith(b"Pss:"):
-            return int(line.split()[1]) * 1024
-    return None
+    kilobytes = _value(_contents_as_owner(f"/proc/{pid}/smaps_rollup", pid), b"Pss:")
+    return None if kilobytes is None else int(kilobytes) * 1024
 
 
 def written_bytes(pid: int) -> int:
     """What `pid` has written so far, to whatever; 0 when that is not ours to read."""
-    for line in _contents_as_owner(f"/proc/{pid}/io", pid).splitlines():
-        if line.startswith(b"wchar:"):
-            return int(line.split()[1])
-    return 0
+    return int(_value(_contents_as_owner(f"/proc/{pid}/io", pid), b"wchar:") or 0)
 
 
 def handles(pid: int, signum: int) -> bool:
     """Whether `pid` has a handler for a signal, which then does not end it."""
-    for line in _contents(f"/proc/{pid}/status").splitlines():
-        if line.startswith(b"SigCgt:"):
-            return bool(int(line.split()[1], 16) >> (signum - 1) & 1)
-    return False
+    return bool(_bits(f"/proc/{pid}/status", b"SigCgt:") >> (signum - 1) & 1)
+
+
+def effective_capabilities() -> int:
+    """The capabilities that this process may use now, as bits (capabilities(7))."""
+    return _bits("/proc/self/status", b"CapEff:")
 
 
 def oom_kills() -> int:
     """How often the kernel has killed a process for want of memory since boot, in any cgroup."""
-    for line in _contents("/proc/vmstat").splitlines():
-        if line.startswith(b"oom_kill "):
-            return int(line.split()[1])
-    return 0
+    return int(_value(_contents("/proc/vmstat"), b"oom_kill") or 0)
+
+
+def _bits(path: str, name: bytes) -> int:
+    return int(_value(_contents(path), name) or b"0", 16)
+
+
+def _value(content: bytes, name: bytes) -> bytes | None:
+    """What stands behind a name at the begin of a line."""
+    for line in content.splitlines():
+        if line.startswith(name) and (words := line.split(maxsplit=2))[0] == name:
+            return words[1]
+    return None
 
 
 def _contents_as_owner(path: str, pid: int) -> bytes:

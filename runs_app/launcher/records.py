@@ -8,7 +8,7 @@ import os
 import struct
 import time
 
-from runs_app.launcher import tail
+from runs_app.launcher import files, tail
 from runs_app.launcher.tail import Tail
 
 LOG = "output.log"
@@ -28,8 +28,8 @@ class Log:
     def __init__(self, folder_fd: int, keep_bytes: int = 0) -> None:
         self._folder_fd = folder_fd
         self._keep_bytes = keep_bytes
-        self._log_fd = tail.create(LOG, dir_fd=folder_fd)
-        self._index_fd = tail.create(INDEX, dir_fd=folder_fd)
+        self._log_fd = files.create(LOG, dir_fd=folder_fd)
+        self._index_fd = files.create(INDEX, dir_fd=folder_fd)
         self._tail: Tail | None = None  # from the first record that has no room until `finish()`
         self._kinds: dict[bytes, bytes] = {}  # of each stream's last record in the log
         self._batch: list[bytes] = []

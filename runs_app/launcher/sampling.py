@@ -21,7 +21,6 @@ class Usage(NamedTuple):
     processes: int
     cpu_s: float  # of those that live and those that have ended
     memory_bytes: int
-    is_exact: bool  # False: shared pages are counted once for each process
 
 
 class Meter:
@@ -62,7 +61,7 @@ class Meter:
 
     def usage(self, resident: dict[int, int]) -> Usage:
         """All of it."""
-        return Usage(len(resident), self.cpu_s(list(resident)), *self.memory(resident))
+        return Usage(len(resident), self.cpu_s(list(resident)), self.memory(resident)[0])
 
     def _is_as_before(self, resident: dict[int, int]) -> bool:
         before = self._resident

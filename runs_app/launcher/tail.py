@@ -12,7 +12,7 @@ import stat
 import time
 from typing import NamedTuple
 
-from runs_app.launcher.files import FILE_MODE
+from runs_app.launcher import files
 
 NAMES = ("tail", "tail.2")
 PART_BYTES = 256 * 1024
@@ -67,7 +67,7 @@ class Tail:
                 os.unlink(name, dir_fd=self._folder_fd)
             if self._parts > 1:
                 self.dropped = self._part_began  # all before the part that is the older one now
-            fd = create(name, dir_fd=self._folder_fd)
+            fd = files.create(name, dir_fd=self._folder_fd)
         except OSError as error:
             return error.strerror or str(error)
         head = b"%d %d %b\n" % (self._log_size, self._seen, self._open_streams)
@@ -121,12 +121,6 @@ def put_back(folder_fd: int, log_fd: int) -> Ending:
         more, why = write_lines(log_fd, data[written:], at + written)
         written += more
     return Ending(at, data[:written], why)
-
-
-def create(name: str, *, dir_fd: int) -> int:
-    """A descriptor of the new file `name`. Raises OSError, also when there is a file or a link of that name."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-    return os.open(name, flags, FILE_MODE, dir_fd=dir_fd)
 
 
 def write_lines(fd: int, data: bytes, at: int) -> tuple[int, str]:

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from scripts_app import finding, forms, pauses, schedules
 from scripts_app.forms import PauseForm
-from scripts_app.models import Pause, Schedule
+from scripts_app.models import Pause
 from scripts_app.timing import TimingError
 from tempo_site import auth
 
@@ -51,13 +51,10 @@ def schedule_pause(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     zone = forms.zone_of(schedule.timezone) or server_zone()
     form = PauseForm(request.POST or None, now=now, zone=zone, may_be_open=False)
 
-    def act() -> Schedule:
-        schedule.paused_until = form.cleaned_data["until"]
-        return schedules.save(schedule, now=now)
-
     if form.is_bound and form.is_valid():
+        schedule.paused_until = form.cleaned_data["until"]
         try:
-            act()
+            schedules.save(schedule, now=now)
         except TimingError as refusal:
             form.add_error("until" if refusal.field == "paused_until" else None, str(refusal))
         else:

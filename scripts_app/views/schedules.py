@@ -22,8 +22,6 @@ from scripts_app.timing import TimingError
 from scripts_app.views import ledger
 from tempo_site.lib import words, zone
 
-LONGEST_ID = 18  # digits, so that it fits the database's integers
-
 form_page = require_http_methods(["GET", "HEAD", "POST"])
 
 
@@ -170,7 +168,7 @@ def new_schedule(script: Script) -> Schedule:
 def posted_schedule(data: QueryDict) -> Schedule:
     """The schedule that a builder's form is about. Raises Http404."""
     slug, pk = data.get("script", ""), data.get("schedule", "")
-    if pk.isascii() and pk.isdecimal() and len(pk) <= LONGEST_ID:
+    if pk.isascii() and pk.isdecimal() and len(pk) <= ledger.LONGEST_ID:
         return finding.schedule(int(pk), slug=slug)
     return new_schedule(finding.script(slug))
 
@@ -234,7 +232,7 @@ def entries_of(script: Script, *, now: datetime) -> list[Entry]:
 def entry(schedule: Schedule, last_run: Run | None, *, now: datetime) -> Entry:
     """One schedule with its words."""
     shown = readable(schedule, now=now)
-    is_paused = schedule.paused_until is not None and schedule.paused_until > now
+    is_paused = schedule.is_paused(now)
     return Entry(
         schedule=schedule,
         preview=shown,
@@ -280,13 +278,8 @@ def retry_words(schedule: Schedule) -> str:
     if not schedule.retries:
         return "Wait for the next moment"
     tries = f"Up to {schedule.retries} further tr{'ies' if schedule.retries > 1 else 'y'}"
-    wait = f"{tries}, each {span(schedule.retry_delay_s)} after the end of the one before"
+    wait = f"{tries}, each {words.whole_span(schedule.retry_delay_s)} after the end of the one before"
     if schedule.retry_backoff == Schedule.Backoff.FIXED or schedule.retries == 1:
         return wait
-    longest = span(schedule.retry_max_delay_s)
-    return f"{tries}, the first after {span(schedule.retry_delay_s)}, then twice as long each time, at most {longest}"
-
-
-def span(seconds: int) -> str:
-    """Whole seconds as people read them."""
-    return words.span(seconds) if seconds >= 10 else f"{seconds} s"
+    first, longest = map(words.whole_span, (schedule.retry_delay_s, schedule.retry_max_delay_s))
+    return f"{tries}, the first after {first}, then twice as long each time, at most {longest}"

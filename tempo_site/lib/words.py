@@ -28,3 +28,8 @@ def span(seconds: float) -> str:
             rest = whole % size // units[index + 1][1] if size > 1 else 0
             return f"{whole // size} {unit}" + (f" {rest} {units[index + 1][0]}" if rest else "")
     return "0 s"
+
+
+def whole_span(seconds: float) -> str:
+    """Return the same without fractions: `7 s`, `3 min 20 s`."""
+    return span(seconds) if seconds >= 10 else f"{seconds:.0f} s"

@@ -54,7 +54,7 @@ def away(value: datetime | None, now: datetime) -> str:
     if value is None:
         return ""
     seconds = (value - now).total_seconds()
-    distance = words.span(abs(seconds)) if abs(seconds) >= 10 else f"{abs(seconds):.0f} s"
+    distance = words.whole_span(abs(seconds))
     return f"in {distance}" if seconds >= 0 else f"{distance} ago"
 
 

@@ -1,17 +1,17 @@
 """A process number passes on to others: who bears one that `state.json` names is never adopted and never signalled."""
 
 import json
-import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from runs_app.launcher import locks, procs
+from runs_app.launcher import procs
 from tests.runs_app.launcher_harness import LauncherHarness
+from tests.runs_app.test_recovery import held_lock
 
 FOLDER = "2026-11/7-abcdef12"
 NO_NEW_PRIVILEGES = ["setpriv", "--no-new-privs"]  # what a script has: the launcher looks twice at such a one
@@ -32,19 +32,6 @@ def state_naming(pid: int, **fields: Any) -> dict[str, Any]:
     return {"v": 1, **numbers, "boot_id": procs.boot_id(), "started_at": 1.0, **fields}
 
 
-@contextmanager
-def living(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder: the run goes on, as far as anybody can see."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    lock = locks.take(descriptor)
-    assert lock is not None
-    try:
-        yield
-    finally:
-        os.close(lock)
-        os.close(descriptor)
-
-
 @pytest.mark.parametrize("is_locked", [True, False])
 @pytest.mark.parametrize(
     "fields",
@@ -63,7 +50,7 @@ def test_a_number_that_has_passed_on_is_nobody_of_ours(
     folder.mkdir(parents=True)
     (folder / "claim").touch()
     (folder / "state.json").write_text(json.dumps(state_naming(bystander.pid, **fields)))
-    with living(folder) if is_locked else nullcontext(), LauncherHarness(tmp_path) as launcher:
+    with held_lock(folder) if is_locked else nullcontext(), LauncherHarness(tmp_path) as launcher:
         assert launcher.web.ask("adopt", folder=FOLDER)["adopted"] is False
         assert launcher.web.ask("cancel", folder=FOLDER)["signalled"] is False
         assert launcher.terminate() == 0

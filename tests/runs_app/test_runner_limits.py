@@ -208,7 +208,7 @@ def test_samples_are_thinned_out_instead_of_growing_for_ever(tmp_path: Path) -> 
     folder_fd = os.open(tmp_path, os.O_RDONLY)
     samples = sampling.Samples(folder_fd, interval_s=1.0)
     for second in range(5000):
-        samples.add(sampling.Usage(1, second / 2, 1 << 20, True), second, float(second + 1))
+        samples.add(sampling.Usage(1, second / 2, 1 << 20), second, float(second + 1))
     os.close(folder_fd)
     lines = (tmp_path / sampling.NAME).read_text().splitlines()[1:]
 
