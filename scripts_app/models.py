@@ -47,11 +47,22 @@ class Environment(models.Model):
     state = models.CharField(max_length=8, choices=State, default=State.WANTED)
     message = models.TextField(blank=True, editable=False)
     is_renewal = models.BooleanField(default=False, editable=False, help_text="To be built anew, though it is there.")
+    allows_source = models.BooleanField(default=False, help_text="Packages without a wheel may be built from source.")
+    generation = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Counts the times the packages of this wish were upgraded."
+    )
+    size_bytes = models.PositiveBigIntegerField(null=True, editable=False)
+    checked_at = models.DateTimeField(null=True, editable=False, help_text="The last look at its health.")
+    fault = models.TextField(blank=True, editable=False, help_text="What is broken in it; empty: nothing.")
     created_at = models.DateTimeField(auto_now_add=True)
     ready_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["interpreter", "requirements"], name="one_environment_a_wish")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["interpreter", "requirements", "allows_source", "generation"], name="one_environment_a_wish"
+            )
+        ]
         indexes = [models.Index(fields=["state"], name="environment_state")]  # the sweep for wanted ones
 
     def __str__(self) -> str:
@@ -87,6 +98,19 @@ class Script(models.Model):
     environment = models.ForeignKey(Environment, models.PROTECT, null=True, editable=False, related_name="scripts")
     wanted_environment = models.ForeignKey(
         Environment, models.PROTECT, null=True, editable=False, related_name="waiting_scripts"
+    )
+    upgrade = models.ForeignKey(
+        Environment,
+        models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="upgrading_scripts",
+        help_text="Newer packages that are looked at before they are used.",
+    )
+    allow_source = models.BooleanField(default=False, verbose_name="allow building from source")
+    parameters = models.JSONField(default=list, blank=True, help_text="The inputs of a run, as Settings declare them.")
+    copies = models.JSONField(
+        default=dict, editable=False, help_text="SHA-256 of the readable copies as Tempo last wrote them, by file name."
     )
     timeout_s = models.PositiveIntegerField(
         default=300, validators=[MaxValueValidator(30 * 86400)], help_text="Seconds; 0 = no limit."
@@ -134,6 +158,11 @@ class Version(models.Model):
     author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True)
     saved_by = models.CharField(max_length=150, blank=True, help_text="The author's name, kept; empty: an API key.")
     note = models.CharField(max_length=200, blank=True)
+    settings_hash = models.CharField(max_length=64, blank=True, help_text="SHA-256 of the script's settings then.")
+    syntax_error = models.CharField(max_length=500, blank=True, help_text="Why its Python cannot read the code.")
+    environment = models.ForeignKey(
+        Environment, models.PROTECT, null=True, editable=False, related_name="versions", help_text="Holds its lock."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -156,6 +185,31 @@ class Draft(models.Model):
 
     def __str__(self) -> str:
         return f"draft of {self.script}"
+
+
+class Variable(models.Model):
+    """A name and a value for the environment of a script, or of all scripts; a secret is stored encrypted only."""
+
+    script = models.ForeignKey(
+        Script, models.CASCADE, null=True, blank=True, related_name="variables", help_text="Empty: for all scripts."
+    )
+    name = models.CharField(max_length=100)
+    is_secret = models.BooleanField(default=False)
+    value = models.TextField(blank=True, help_text="Of a secret: what Fernet made of it.")
+    updated_at = models.DateTimeField(auto_now=True)
+    updated_by = models.CharField(max_length=150, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["name", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["script", "name"], name="one_variable_a_name"),
+            models.UniqueConstraint(
+                fields=["name"], condition=models.Q(script=None), name="one_global_variable_a_name"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class ScheduleQuerySet(models.QuerySet["Schedule"]):
