@@ -10,7 +10,7 @@ from runs_app import live, schedule_facts
 from runs_app.models import Run
 from runs_app.signals import run_finished
 from runs_app.states import Kind, Reason, Status
-from scripts_app import environments
+from scripts_app import environment_builds
 from tempo_site.lib import paths
 
 logger = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ def end(run: Run, status: Status, *, now: datetime, only: Status | None = None, 
 
 def _finish_build(run: Run, now: datetime) -> None:
     assert run.environment
-    environments.finish(
+    environment_builds.finish(
         run.environment,
         folder=paths.run_folder(run.folder),
         succeeded=run.status == Status.SUCCEEDED,

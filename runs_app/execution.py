@@ -15,7 +15,7 @@ from django.db import transaction
 from runs_app import control, disk_space, ending
 from runs_app.models import Run
 from runs_app.states import Reason, Status
-from scripts_app import environments, limits, script_users
+from scripts_app import environment_builds, environments, limits, script_users
 from scripts_app.models import Environment
 from tempo_site.lib import files, paths
 
@@ -135,9 +135,9 @@ def _build_spec(run: Run, folder: Path) -> dict[str, Any]:
         Environment.objects.filter(pk=run.environment.pk, state=Environment.State.BUILDING).update(
             state=Environment.State.WANTED
         )
-    environments.begin(run.environment, config_path=config)
-    argv = environments.driver_argv(config)
-    env = {**environments.driver_env(), "TMPDIR": str(folder / "tmp"), "TEMPO_RUN_ID": str(run.pk)}
+    environment_builds.begin(run.environment, config_path=config, powers=_powers())
+    argv = environment_builds.driver_argv(config)
+    env = {**environment_builds.driver_env(), "TMPDIR": str(folder / "tmp"), "TEMPO_RUN_ID": str(run.pk)}
     return {
         **_spec(run),
         "limits": build_limits(),
@@ -146,6 +146,15 @@ def _build_spec(run: Run, folder: Path) -> dict[str, Any]:
         "cwd": str(folder / "tmp"),
         "env": env,
     }
+
+
+def _powers() -> dict[str, Any]:
+    """What keeps scripts of this installation from what is not theirs; empty when the launcher does not say."""
+    try:
+        found = control.launcher.ping().get("isolation")
+    except control.LauncherError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _spec(run: Run) -> dict[str, Any]:

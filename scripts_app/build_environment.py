@@ -6,25 +6,30 @@ prints is what people watch, cancelling it is killing it. `scripts_app.environme
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import json
 import os
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypedDict
+from urllib.parse import unquote
 
 TEMPORARY = ".tmp-"  # begins the name of every folder below envs/ that is no environment (yet)
 DIGEST_LENGTH = 32
 MESSAGE_LINES = 20
+LOOK_EVERY_S = 0.3
 EXIT_FAILED = 1
 EXIT_TERMINATED = 128 + signal.SIGTERM
 
@@ -48,9 +53,12 @@ class BuildConfig(TypedDict):
     uv: str
     interpreter: str
     requirements: str
+    lock: str  # the packages to install; "" to find them
     environments: str
     result: str
+    progress: str
     link_mode: str
+    allows_source: bool  # build packages that have no wheel; what is built is shared with nobody
     renew: bool  # build a new folder even where one with the same packages is there
 
 
@@ -66,8 +74,84 @@ class BuildResult(TypedDict, total=False):
     error: str
 
 
+class BuildStep(TypedDict):
+    """How far a build is: the step, and how many packages (while compiling: files) of how many it is done with."""
+
+    step: str  # resolving | downloading | installing | compiling | checking
+    done: int
+    total: int
+
+
 class BuildError(Exception):
     """A step failed; str() is its message, as uv printed it."""
+
+
+class Progress:
+    """Says in a small file, replaced whole, how far a build is; when the disk is full, it does not."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._told: BuildStep | None = None
+        self._telling = threading.Lock()
+
+    def tell(self, step: str, done: int = 0, total: int = 0) -> None:
+        """Write it down, unless it was written already."""
+        told = BuildStep(step=step, done=done, total=total)
+        with self._telling, contextlib.suppress(OSError):
+            if told != self._told:
+                beside = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+                beside.write_text(json.dumps(told))
+                beside.rename(self._path)
+                self._told = told
+
+
+class Installation:
+    """What can be seen of an installation from outside: uv itself only says when a step is over."""
+
+    def __init__(self, progress: Progress, folder: Path, packages: Sequence[str], cache: Path) -> None:
+        self._progress, self._folder, self._cache = progress, folder, cache
+        self._packages, self._missing = packages, set(packages)
+        self._step, self._count, self._total = "downloading", self._downloaded, len(packages)
+
+    def hear(self, line: str) -> None:
+        """Take note of what uv said."""
+        if line.startswith("Prepared "):
+            self._step, self._count = "installing", functools.partial(self._found, "*/*/*/*.dist-info")
+        elif line.startswith("Installed "):
+            self._step, self._count = "compiling", functools.partial(self._found, "**/*.pyc")
+            self._total = self._found("**/*.py")
+        self.look()
+
+    def look(self) -> None:
+        """Tell how far it is."""
+        self._progress.tell(self._step, min(self._count(), self._total), self._total)
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Look again and again while something else goes on."""
+        over = threading.Event()
+        watcher = threading.Thread(target=self._watch, args=(over,), daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watcher.join()
+
+    def _watch(self, over: threading.Event) -> None:
+        while not over.wait(LOOK_EVERY_S):
+            self.look()
+
+    def _downloaded(self) -> int:
+        """The wheels of the lock that are in uv's cache: of an index of one's own a level deeper than PyPI's."""
+        for package in list(self._missing):
+            wheel = "{}/{}-*".format(*package.split("==")) if "==" in package else "?"
+            if any(next(self._cache.glob(f"wheels-*/{index}/{wheel}"), None) for index in ("*", "*/*")):
+                self._missing.discard(package)
+        return len(self._packages) - len(self._missing)
+
+    def _found(self, pattern: str) -> int:
+        return sum(1 for _ in self._folder.glob(pattern))
 
 
 def main(config_path: str) -> int:
@@ -75,37 +159,42 @@ def main(config_path: str) -> int:
     config: BuildConfig = json.loads(Path(config_path).read_text())
     started = time.monotonic()
     signal.signal(signal.SIGTERM, _terminate)
+    progress = Progress(Path(config["progress"]))
     try:
         with work_folder(Path(config["environments"])) as work:
-            result = build(config, work)
+            result = build(config, work, progress)
     except (BuildError, OSError) as error:
         _write(Path(config["result"]), {"error": str(error)})
         _say("Not built")
         return EXIT_FAILED
     _write(Path(config["result"]), result)
-    seconds = time.monotonic() - started
-    _say(f"Ready: {_packages(len(result['packages']))}, {result['size'] / 1e6:.0f} MB, {seconds:.1f} s")
+    count, size_mb, seconds = len(result["packages"]), result["size"] / 1e6, time.monotonic() - started
+    _say(f"Ready: {_packages(count)}, {size_mb:.0f} MB, {seconds:.1f} s")
     return 0
 
 
-def build(config: BuildConfig, work: Path) -> BuildResult:
+def build(config: BuildConfig, work: Path, progress: Progress) -> BuildResult:
     """Go through the steps in a work folder beside the environments. Raises BuildError."""
+    if config["allows_source"]:  # what was built here must not be found by those who want wheels only
+        os.environ["UV_CACHE_DIR"] = str(work / "cache")
     identity = identify(config["interpreter"])
+    progress.tell("resolving")
     lock = resolve(config, work, version=identity[0])
     # A renewal gets a folder of its own: runs that are under way go on with the old one.
-    digest = digest_of([*identity, *([work.name] if config["renew"] else [])], lock)
-    place = Path(config["environments"]) / digest
+    alone = [*(["source"] if config["allows_source"] else []), *([work.name] if config["renew"] else [])]
+    place = Path(config["environments"]) / digest_of([*identity, *alone], lock)
     if is_usable(place):
         _say("These very packages were installed before: shared")
         os.utime(place / "READY")  # the garbage collector spares what was touched within the day
         return _read_ready(place)
     folder = work / "environment"
-    install(config, folder, work / "lock.txt" if lock else None)
+    packages = re.findall(r"^[^\s#;]+(?:==| @ )[^\s;\\]+", lock, re.MULTILINE)
+    install(config, folder, packages, progress)
     result: BuildResult = {
-        "digest": digest,
+        "digest": place.name,
         "lock": lock,
         "python": identity[0],
-        "packages": re.findall(r"^[^\s#;]+==[^\s;\\]+", lock, re.MULTILINE),
+        "packages": packages,
         "size": seal(folder),
         "built_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
@@ -126,15 +215,20 @@ def identify(interpreter: str) -> list[str]:
 
 def resolve(config: BuildConfig, work: Path, *, version: str) -> str:
     """Return the lock, every package with version and hashes, and leave it as `lock.txt`; "" without requirements."""
+    lock = work / "lock.txt"
+    if config["lock"]:
+        _say(f"Taking the packages of the lock for Python {version}")
+        lock.write_text(config["lock"])
+        return config["lock"]
     if not config["requirements"]:
         return ""
     count = len(config["requirements"].splitlines())
     _say(f"Resolving {count} requirement{'' if count == 1 else 's'} for Python {version}")
     (work / "requirements.txt").write_text(config["requirements"] + "\n")
     # Without header and annotations the lock says nothing of who asked, so that equal sets of packages are shared.
-    options = ["--generate-hashes", "--no-header", "--no-annotate", "--only-binary", ":all:", "-o", "lock.txt"]
+    options = ["--generate-hashes", "--no-header", "--no-annotate", *_kinds(config), "-o", lock.name]
     _uv(config, "pip", "compile", "--python", config["interpreter"], *options, "requirements.txt", cwd=work)
-    return (work / "lock.txt").read_text()
+    return lock.read_text()
 
 
 def digest_of(identity: Sequence[str], lock: str) -> str:
@@ -142,27 +236,22 @@ def digest_of(identity: Sequence[str], lock: str) -> str:
     return hashlib.sha256("\n".join([*identity, lock]).encode()).hexdigest()[:DIGEST_LENGTH]
 
 
-def install(config: BuildConfig, folder: Path, lock: Path | None) -> None:
+def install(config: BuildConfig, folder: Path, packages: Sequence[str], progress: Progress) -> None:
     """Create an environment with exactly the locked packages, compiled and checked. Raises BuildError."""
-    work = folder.parent
-    create = ("venv", "--quiet", "--relocatable", "--no-project", "--python", config["interpreter"], str(folder))
-    _uv(config, *create, cwd=work)
+    work, base = folder.parent, config["interpreter"]
+    _uv(config, "venv", "--quiet", "--relocatable", "--no-project", "--python", base, str(folder), cwd=work)
     python = str(folder / "bin" / "python")
-    if lock:
-        _say("Installing and compiling byte code")
-        options = [
-            "--require-hashes",
-            "--only-binary",
-            ":all:",
-            "--compile-bytecode",
-            "--link-mode",
-            config["link_mode"],
-        ]
-        _uv(config, "pip", "sync", "--python", python, *options, str(lock), cwd=work)
+    if packages:
+        _say(f"Installing {_packages(len(packages))} and compiling byte code")
+        options = ["--require-hashes", *_kinds(config), "--compile-bytecode", "--link-mode", config["link_mode"]]
+        seen = Installation(progress, folder, packages, Path(os.environ.get("UV_CACHE_DIR", work)))
+        with seen.watched():
+            _uv(config, "pip", "sync", "--python", python, *options, "lock.txt", cwd=work, hear=seen.hear)
         _say("Checking")
+        progress.tell("checking", len(packages), len(packages))
         _uv(config, "pip", "check", "--python", python, cwd=work)
-    for packages in folder.glob("lib/python*/site-packages"):
-        (packages / STACK_FILE).write_text(STACK_LINE)
+    for site in folder.glob("lib/python*/site-packages"):
+        (site / STACK_FILE).write_text(STACK_LINE)
     _run([python, "-I", "-c", "import sys"], cwd=work)
 
 
@@ -177,8 +266,11 @@ def seal(folder: Path) -> int:
         Path(parent).chmod(0o755)
         for path in (Path(parent, name) for name in names):
             if not path.is_symlink():
-                size += path.stat().st_size
-                path.chmod(0o555 if os.access(path, os.X_OK) else 0o444)
+                status = path.stat()
+                size += status.st_size
+                mode = 0o555 if status.st_mode & 0o111 else 0o444
+                if stat.S_IMODE(status.st_mode) != mode:
+                    path.chmod(mode)
     return size
 
 
@@ -206,7 +298,7 @@ def is_usable(place: Path) -> bool:
 
 @contextlib.contextmanager
 def work_folder(environments: Path) -> Iterator[Path]:
-    """A folder of this build alone, locked as long as it is in use and removed in the end, whatever happens."""
+    """A folder of this build alone, locked while it is in use and removed in the end, whatever happens."""
     folder = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=environments))
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -218,11 +310,15 @@ def work_folder(environments: Path) -> Iterator[Path]:
         os.close(descriptor)
 
 
-def _uv(config: BuildConfig, *arguments: str, cwd: Path) -> None:
-    _run([config["uv"], *arguments], cwd=cwd)
+def _kinds(config: BuildConfig) -> list[str]:
+    return [] if config["allows_source"] else ["--only-binary", ":all:"]
 
 
-def _run(argv: list[str], *, cwd: Path) -> None:
+def _uv(config: BuildConfig, *arguments: str, cwd: Path, hear: Callable[[str], None] | None = None) -> None:
+    _run([config["uv"], *arguments], cwd=cwd, hear=hear)
+
+
+def _run(argv: list[str], *, cwd: Path, hear: Callable[[str], None] | None = None) -> None:
     """Run one step and pass on what it has to say (uv says it on stderr). Raises BuildError with its last lines."""
     said: deque[str] = deque(maxlen=MESSAGE_LINES)
     with subprocess.Popen(
@@ -231,13 +327,33 @@ def _run(argv: list[str], *, cwd: Path) -> None:
         assert process.stderr is not None
         try:
             for line in process.stderr:
-                said.append(line.rstrip())
+                said.append(masked(line.rstrip()))
                 _say(said[-1])
+                if hear:
+                    hear(said[-1])
         except BaseException:
             process.kill()
             raise
     if process.returncode:
         raise BuildError("\n".join(said) or f"`{' '.join(argv[:3])}` ended with status {process.returncode}")
+
+
+def masked(line: str) -> str:
+    """Return a line without what the variables of uv and the proxies hold between `://` and `@`."""
+    for secret in credentials():
+        line = line.replace(secret, "****")
+    return line
+
+
+@functools.lru_cache(maxsize=1)
+def credentials() -> list[str]:
+    """What logs in, in all addresses of the variables, as it is written there and decoded; the longest first."""
+    found = set()
+    for value in os.environ.values():
+        for login in re.findall(r"://([^\s/@]+)@", value):
+            user, _, password = login.partition(":")
+            found |= {login, password or user, unquote(login), unquote(password or user)}
+    return sorted(found - {""}, key=len, reverse=True)
 
 
 def _failed(sentence: str) -> BuildError:

@@ -1,47 +1,32 @@
-"""Environments: asked for as rows, built as runs by a driver, switched over in one row update.
+"""Environments: asked for as rows, shared by who wishes the same, switched over in one row update.
 
-The row is the letter: `want` writes it, `runs_app` sweeps `next_wanted`, runs the driver between `begin` and `finish`.
+The row is the letter: `want` writes it, `runs_app` sweeps `next_wanted` and has `environment_builds` at work.
 """
 
 import contextlib
 import fcntl
-import json
 import logging
 import os
 import re
 import shutil
-import sys
 import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-import uv
-from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Q
 
 from scripts_app import build_environment, interpreters, requirements_text
-from scripts_app.build_environment import BuildConfig, BuildResult
 from scripts_app.interpreters import Interpreter
-from scripts_app.models import Environment, Script
-from tempo_site.lib import files, paths
+from scripts_app.models import Environment, Script, Version
+from tempo_site.lib import paths
 
 logger = logging.getLogger(__name__)
 
-RESULT = "built.json"
 UNFINISHED = (Environment.State.WANTED, Environment.State.BUILDING)
-# Private copies: a script that may write to one hard link would edit every environment and uv's cache. "clone" is no
-# way out, uv makes hard links where the file system has no copy-on-write (seen with 0.13.9 on ext4).
-LINK_MODE = "copy"
 KEEP = timedelta(days=1)
-SYSTEM_CERTIFICATES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
-_PROXY = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
-_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSL_CLIENT_CERT", "UV_SYSTEM_CERTS")
-_INDEX = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL")
-_PASSED_ON = (*_PROXY, *(name.lower() for name in _PROXY), *_CERTIFICATES, "REQUESTS_CA_BUNDLE", "TZ")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +63,7 @@ def want(script: Script) -> Environment:
 def rebuild(script: Script) -> Environment:
     """Have the environment of the script's current version built anew, even where it is ready; runs wait for it.
 
-    When that fails, the one that was there stays in use. Raises what `want` does.
+    It gets the very packages of its lock. When that fails, what was there stays in use. Raises what `want` does.
     """
     environment = want(script)
     ready = Environment.objects.filter(pk=environment.pk, state=Environment.State.READY)
@@ -89,22 +74,49 @@ def rebuild(script: Script) -> Environment:
 
 
 def assign(script: Script, needed: Wish) -> Environment:
-    """Store what a script needs, within the transaction that read or saved its version.
+    """Store what a script needs, within the transaction that read or saved its version, and with that version.
 
     An environment that works stays in use when its Python has become another patch release at the same path: packages
     do not depend on that, and whoever was moved to one that is still to be built could run nothing until then.
     """
-    environment, _ = Environment.objects.get_or_create(
-        interpreter=str(needed.interpreter.path),
-        requirements=needed.requirements,
-        defaults={"python": needed.interpreter.version},
-    )
-    if not is_usable(environment) or _minor(environment.python) != _minor(needed.interpreter.version):
-        _ask_again(environment, python=needed.interpreter.version)
+    stored = Script.objects.get(pk=script.pk)
+    environment = _row_for(stored, needed)
+    if not is_usable(environment) or not _is_same_minor(environment, needed.interpreter):
+        _ask_again(environment, interpreter=needed.interpreter)
     used = {"environment": environment} if environment.is_ready else {}
-    Script.objects.filter(pk=script.pk).update(wanted_environment=environment, **used)
-    script.refresh_from_db(fields=["environment", "wanted_environment"])  # a build may have ended since it was read
+    outdated = {"upgrade": None} if stored.upgrade and not is_for_same_wish(stored.upgrade, environment) else {}
+    Script.objects.filter(pk=script.pk).update(wanted_environment=environment, **used, **outdated)
+    Version.objects.filter(pk=stored.version_id or 0).update(environment=environment)
+    # A build may have ended since the script was read.
+    script.refresh_from_db(fields=["environment", "wanted_environment", "upgrade"])
     return environment
+
+
+def _row_for(script: Script, needed: Wish) -> Environment:
+    """The row of a wish: the script's own, the newest generation that is or was in use, else a new one.
+
+    An upgrade that is still being looked at is nobody's until it is used.
+    """
+    wish: dict[str, object] = {
+        "interpreter": str(needed.interpreter.path),
+        "requirements": needed.requirements,
+        "allows_source": script.allow_source,
+    }
+    rows = Environment.objects.filter(**wish)
+    if own := rows.filter(waiting_scripts=script).first():
+        return own
+    in_use = rows.filter(Q(waiting_scripts__isnull=False) | Q(versions__isnull=False)).order_by("-generation").first()
+    return in_use or rows.get_or_create(**wish, generation=0, defaults={"python": needed.interpreter.version})[0]
+
+
+def is_for_same_wish(one: Environment, other: Environment) -> bool:
+    """Whether two rows are generations of the same wish."""
+    fields = ("interpreter", "requirements", "allows_source")
+    return all(getattr(one, field) == getattr(other, field) for field in fields)
+
+
+def _is_same_minor(environment: Environment, interpreter: Interpreter) -> bool:
+    return _minor(environment.python) == _minor(interpreter.version)
 
 
 def _minor(version: str) -> list[str]:
@@ -138,116 +150,8 @@ def next_wanted() -> Environment | None:
     if Environment.objects.filter(state=Environment.State.BUILDING).exists():
         return None
     wanted = Environment.objects.filter(state=Environment.State.WANTED)
-    return wanted.filter(waiting_scripts__in=Script.objects.present()).order_by("pk").first()
-
-
-def begin(environment: Environment, *, config_path: Path) -> bool:
-    """Claim a wanted environment and write the driver's config; False when someone else was faster.
-
-    The driver leaves its result as `built.json` beside the config, where `finish` looks for it. Raises OSError.
-    """
-    wanted = Environment.objects.filter(pk=environment.pk, state=Environment.State.WANTED)
-    if not wanted.update(state=Environment.State.BUILDING, message=""):
-        return False
-    environment.refresh_from_db()
-    config: BuildConfig = {
-        "uv": uv.find_uv_bin(),
-        "interpreter": environment.interpreter,
-        "requirements": environment.requirements,
-        "environments": str(paths.environments()),
-        "result": str(config_path.with_name(RESULT)),
-        "link_mode": LINK_MODE,
-        "renew": environment.is_renewal,
-    }
-    files.write_atomic(config_path, json.dumps(config))
-    return True
-
-
-def driver_argv(config_path: Path) -> list[str]:
-    """The command line of a build."""
-    return [sys.executable, "-I", "-S", str(Path(build_environment.__file__).absolute()), str(config_path)]
-
-
-def driver_env() -> dict[str, str]:
-    """The variables of a build: of Tempo's own only proxies, certificates and the package index are passed on."""
-    variables = {
-        "PATH": os.defpath,
-        "HOME": str(paths.cache()),  # uv would read the credentials in a ~/.netrc
-        "LANG": "C.UTF-8",
-        "UV_CACHE_DIR": str(paths.cache() / "uv"),
-        "UV_PYTHON_DOWNLOADS": "never",
-        "UV_NO_CONFIG": "1",
-        "UV_NO_PROGRESS": "1",
-        "NO_COLOR": "1",
-    }
-    variables |= {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    return variables | _certificate_variables() | _index_variables()
-
-
-def _certificate_variables() -> dict[str, str]:
-    """Let uv trust what this machine trusts: by itself it knows the public authorities only, no company's proxy."""
-    if any(name in os.environ for name in _CERTIFICATES) or not any(
-        Path(path).exists() for path in SYSTEM_CERTIFICATES
-    ):
-        return {}
-    return {"UV_SYSTEM_CERTS": "true"}
-
-
-def _index_variables() -> dict[str, str]:
-    variables = {"UV_FIND_LINKS": settings.PACKAGE_FIND_LINKS} if settings.PACKAGE_FIND_LINKS else {}
-    if settings.PACKAGE_INDEX:
-        return variables | {"UV_DEFAULT_INDEX": settings.PACKAGE_INDEX}
-    return variables | {name: os.environ[name] for name in _INDEX if name in os.environ}
-
-
-def finish(
-    environment: Environment,
-    *,
-    folder: Path,
-    succeeded: bool,
-    message: str,
-    now: datetime,
-    is_interrupted: bool = False,
-) -> bool:
-    """Record how a build ended, from `built.json` in the run's folder; True when the environment is ready.
-
-    Every script that waits for it uses it from now on. After a failure scripts keep the environment they had; `message`
-    explains it where the driver could not (it was cancelled, it ran out of time). A build that was interrupted, by a
-    shutdown or a power cut, has not failed: it is asked for again.
-    """
-    result = _result_in(folder)
-    digest = result.get("digest", "") if succeeded else ""
-    if digest and (paths.environments() / digest).is_dir():
-        _switch_over(environment, result, now)
-        return True
-    explanation = result.get("error") or message or "The build ended without a result."
-    # A build that was cancelled in the queue leaves it `wanted`: asked for again by a person, not by itself.
-    unbuilt = Environment.objects.filter(pk=environment.pk).exclude(state=Environment.State.READY)
-    unbuilt.update(**_after_failure(environment, explanation, is_interrupted=is_interrupted))
-    return False
-
-
-def _after_failure(environment: Environment, explanation: str, *, is_interrupted: bool) -> dict[str, Any]:
-    if is_interrupted:
-        return {"state": Environment.State.WANTED, "message": explanation}
-    if environment.is_renewal and python_of(environment).exists():
-        kept = f"It could not be built anew, so it stays as it was:\n{explanation}"
-        return {"state": Environment.State.READY, "is_renewal": False, "message": kept}
-    return {"state": Environment.State.FAILED, "message": explanation}
-
-
-def _switch_over(environment: Environment, result: BuildResult, now: datetime) -> None:
-    with transaction.atomic():
-        Environment.objects.filter(pk=environment.pk).update(
-            state=Environment.State.READY,
-            message="",
-            lock=result["lock"],
-            python=result["python"],
-            digest=result["digest"],
-            ready_at=now,
-            is_renewal=False,
-        )
-        Script.objects.filter(wanted_environment=environment).update(environment=F("wanted_environment"))
+    present = Script.objects.present()
+    return wanted.filter(Q(waiting_scripts__in=present) | Q(upgrading_scripts__in=present)).order_by("pk").first()
 
 
 def reset_interrupted(*, building: Collection[int] = ()) -> int:
@@ -260,7 +164,7 @@ def reset_interrupted(*, building: Collection[int] = ()) -> int:
     count = interrupted.update(state=Environment.State.WANTED)
     for environment in Environment.objects.filter(state=Environment.State.READY):
         if not is_usable(environment):
-            _ask_again(environment, python=environment.python)
+            _ask_again(environment)
             count += 1
     return count
 
@@ -272,8 +176,11 @@ def garbage(now: datetime, *, in_use: Collection[int] = ()) -> int:
     its row may have got another folder while the run goes on.
     """
     old = now - KEEP
-    Script.objects.filter(deleted_at__lt=old).update(environment=None, wanted_environment=None)
-    unreferenced = Environment.objects.filter(scripts=None, waiting_scripts=None, created_at__lt=old)
+    Script.objects.filter(deleted_at__lt=old).update(environment=None, wanted_environment=None, upgrade=None)
+    Version.objects.filter(script__deleted_at__lt=old).update(environment=None)
+    unreferenced = Environment.objects.filter(
+        scripts=None, waiting_scripts=None, upgrading_scripts=None, versions=None, created_at__lt=old
+    )
     unreferenced.exclude(pk__in=in_use).exclude(state=Environment.State.BUILDING).delete()
     named = set(Environment.objects.values_list("digest", flat=True)) | _digests_in_processes()
     folders = [folder for folder in paths.environments().glob("[!.]*") if folder.name not in named]
@@ -323,19 +230,15 @@ def _remove_older(folder: Path, old: datetime) -> bool:
     return True
 
 
-def _ask_again(environment: Environment, *, python: str) -> None:
-    """Set a row back to wanted, unless it is wanted or being built already."""
-    environment.python = python
+def _ask_again(environment: Environment, *, interpreter: Interpreter | None = None) -> None:
+    """Set a row back to wanted, unless it is wanted or being built already; for the Python that is there now.
+
+    Its lock holds for what it was made for: another minor release needs packages of its own.
+    """
+    if interpreter is not None:
+        if not _is_same_minor(environment, interpreter):
+            environment.lock = ""
+        environment.python = interpreter.version
     if environment.state != Environment.State.BUILDING:
         environment.state = Environment.State.WANTED
-    environment.save(update_fields=["state", "python"])
-
-
-def _result_in(folder: Path) -> BuildResult:
-    """What the driver left; nothing where it is torn or not what a driver writes."""
-    try:
-        result: BuildResult = json.loads((folder / RESULT).read_text())
-        texts = [result["error"]] if "error" in result else [result["digest"], result["lock"], result["python"]]
-    except (OSError, ValueError, RecursionError, TypeError, LookupError):
-        return {}
-    return result if all(isinstance(text, str) for text in texts) else {}
+    environment.save(update_fields=["state", "python", "lock"])

@@ -365,7 +365,7 @@ def test_a_build_and_its_environment_end_together(monkeypatch: pytest.MonkeyPatc
         raise OperationalError("database is locked")
 
     with monkeypatch.context() as context:
-        context.setattr(environments, "finish", locked)
+        context.setattr(environment_builds, "finish", locked)
         with pytest.raises(OperationalError):
             recovery.settle(run, now=timezone.now())
     run.refresh_from_db()

@@ -9,12 +9,13 @@ import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import uv
 from django.conf import LazySettings
 
-from scripts_app import build_environment, environments, interpreters
+from scripts_app import build_environment, environment_builds, interpreters
 from scripts_app.build_environment import BuildConfig, BuildResult, is_usable
 from tempo_site.lib import paths
 from tests import local_index
@@ -30,30 +31,37 @@ def index(tmp_path: Path, settings: LazySettings, monkeypatch: pytest.MonkeyPatc
         yield tmp_path / "index"
 
 
-def start(requirements: str, *, name: str = "run", renew: bool = False) -> subprocess.Popen[str]:
-    folder = paths.data() / name
-    folder.mkdir(exist_ok=True)
-    config: BuildConfig = {
+def config_of(requirements: str, folder: Path, environments: Path, **other: Any) -> BuildConfig:
+    config: dict[str, Any] = {
         "uv": uv.find_uv_bin(),
         "interpreter": str(interpreters.own().path),
         "requirements": requirements,
-        "environments": str(paths.environments()),
-        "result": str(folder / "built.json"),
-        "link_mode": environments.LINK_MODE,
-        "renew": renew,
+        "lock": "",
+        "environments": str(environments),
+        "result": str(folder / environment_builds.RESULT),
+        "progress": str(folder / environment_builds.PROGRESS),
+        "link_mode": "copy",
+        "allows_source": False,
+        "renew": False,
     }
-    (folder / "config.json").write_text(json.dumps(config))
+    return cast(BuildConfig, config | other)
+
+
+def start(requirements: str, *, name: str = "run", **other: Any) -> subprocess.Popen[str]:
+    folder = paths.data() / name
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(config_of(requirements, folder, paths.environments(), **other)))
     return subprocess.Popen(
-        environments.driver_argv(folder / "config.json"),
-        env=environments.driver_env(),
+        environment_builds.driver_argv(folder / "config.json"),
+        env=environment_builds.driver_env(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
 
 
-def build(requirements: str, *, renew: bool = False) -> tuple[int, str]:
-    process = start(requirements, renew=renew)
+def build(requirements: str, **other: Any) -> tuple[int, str]:
+    process = start(requirements, **other)
     output, _ = process.communicate(timeout=LIMIT_S)
     return process.returncode, output
 
@@ -63,8 +71,8 @@ def result(name: str = "run") -> BuildResult:
     return answer
 
 
-def built(requirements: str, *, renew: bool = False) -> Path:
-    status, output = build(requirements, renew=renew)
+def built(requirements: str, **other: Any) -> Path:
+    status, output = build(requirements, **other)
     assert status == 0, output
     return paths.environments() / result()["digest"]
 
@@ -229,16 +237,9 @@ hang()
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Python of an environment without packages, made by the driver's own step."""
     folder = tmp_path_factory.mktemp("bare") / "environment"
-    config: BuildConfig = {
-        "uv": uv.find_uv_bin(),
-        "interpreter": str(interpreters.own().path),
-        "requirements": "",
-        "environments": str(folder.parent),
-        "result": str(folder.parent / "built.json"),
-        "link_mode": environments.LINK_MODE,
-        "renew": False,
-    }
-    build_environment.install(config, folder, None)
+    config = config_of("", folder.parent, folder.parent)
+    progress = build_environment.Progress(Path(config["progress"]))
+    build_environment.install(config, folder, [], progress)
     return folder / "bin" / "python"
 
 

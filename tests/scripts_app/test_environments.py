@@ -14,8 +14,8 @@ from django.conf import LazySettings
 from django.db import connection
 from django.utils import timezone
 
-from scripts_app import environments, interpreters, requirements_text, scripts
-from scripts_app.models import Environment, Script
+from scripts_app import environment_builds, environments, interpreters, requirements_text, scripts
+from scripts_app.models import Environment, Script, Version
 from tempo_site.lib import paths
 from tests import local_index
 
@@ -41,18 +41,18 @@ def wanted(script: Script) -> Environment:
 
 def pretend_built(environment: Environment, *, digest: str = "d" * 32) -> None:
     """What a successful build leaves behind, without a build."""
-    assert environments.begin(environment, config_path=paths.data() / "config.json")
+    assert environment_builds.begin(environment, config_path=paths.data() / "config.json")
     python = paths.environments() / digest / "bin" / "python"
     python.parent.mkdir(parents=True, exist_ok=True)
     python.touch()
     result = {"digest": digest, "lock": "humanize==4.0\n", "python": "3.11.7", "packages": ["humanize==4.0"], "size": 1}
     (paths.data() / "built.json").write_text(json.dumps(result))
-    environments.finish(environment, folder=paths.data(), succeeded=True, message="", now=NOW)
+    environment_builds.finish(environment, folder=paths.data(), succeeded=True, message="", now=NOW)
 
 
 def pretend_failed(environment: Environment, *, message: str = "It was cancelled.") -> None:
-    assert environments.begin(environment, config_path=paths.data() / "config.json")
-    environments.finish(environment, folder=paths.data(), succeeded=False, message=message, now=NOW)
+    assert environment_builds.begin(environment, config_path=paths.data() / "config.json")
+    environment_builds.finish(environment, folder=paths.data(), succeeded=False, message=message, now=NOW)
 
 
 def minor_of(version: str) -> str:
@@ -188,7 +188,7 @@ def test_the_oldest_wanted_environment_is_next() -> None:
 def test_nothing_is_next_while_one_is_being_built() -> None:
     first = wanted(make_script(requirements="a"))
     make_script(requirements="b")
-    environments.begin(first, config_path=paths.data() / "config.json")
+    environment_builds.begin(first, config_path=paths.data() / "config.json")
     assert environments.next_wanted() is None
 
 
@@ -206,7 +206,7 @@ def test_the_wish_of_a_deleted_script_is_not_built() -> None:
 
 def test_only_one_of_two_can_begin_a_build() -> None:
     environment = wanted(make_script())
-    begun = [environments.begin(environment, config_path=paths.data() / "config.json") for _ in range(2)]
+    begun = [environment_builds.begin(environment, config_path=paths.data() / "config.json") for _ in range(2)]
     assert begun == [True, False]
 
 
@@ -250,9 +250,9 @@ def test_a_failed_build_leaves_the_old_environment_in_use() -> None:
 
 def test_a_failure_is_explained_by_the_driver_first() -> None:
     environment = wanted(make_script())
-    environments.begin(environment, config_path=paths.data() / "config.json")
+    environment_builds.begin(environment, config_path=paths.data() / "config.json")
     (paths.data() / "built.json").write_text('{"error": "no such package"}')
-    environments.finish(environment, folder=paths.data(), succeeded=False, message="Exit code 1.", now=NOW)
+    environment_builds.finish(environment, folder=paths.data(), succeeded=False, message="Exit code 1.", now=NOW)
     environment.refresh_from_db()
     assert environment.message == "no such package"
 
@@ -266,21 +266,23 @@ def test_a_failure_without_a_result_is_explained_by_the_caller() -> None:
 
 def test_a_build_that_was_interrupted_is_asked_for_again() -> None:
     environment = wanted(make_script())
-    environments.begin(environment, config_path=paths.data() / "config.json")
-    environments.finish(environment, folder=paths.data(), succeeded=False, message="", now=NOW, is_interrupted=True)
+    environment_builds.begin(environment, config_path=paths.data() / "config.json")
+    environment_builds.finish(
+        environment, folder=paths.data(), succeeded=False, message="", now=NOW, is_interrupted=True
+    )
     assert environments.next_wanted() == environment
 
 
 def test_a_build_that_was_cancelled_before_it_began_is_not_started_again() -> None:
     environment = wanted(make_script())
-    environments.finish(environment, folder=paths.data(), succeeded=False, message="Cancelled.", now=NOW)
+    environment_builds.finish(environment, folder=paths.data(), succeeded=False, message="Cancelled.", now=NOW)
     assert environments.next_wanted() is None
 
 
 def test_success_without_a_folder_counts_as_a_failure() -> None:
     environment = wanted(make_script())
-    environments.begin(environment, config_path=paths.data() / "config.json")
-    assert not environments.finish(environment, folder=paths.data(), succeeded=True, message="", now=NOW)
+    environment_builds.begin(environment, config_path=paths.data() / "config.json")
+    assert not environment_builds.finish(environment, folder=paths.data(), succeeded=True, message="", now=NOW)
     environment.refresh_from_db()
     assert environment.state == State.FAILED
 
@@ -292,9 +294,11 @@ def test_a_script_runs_with_what_was_really_built(
     script = make_script(requirements="tempo-greeting")
     config = tmp_path / "config.json"
     with local_index.served(tmp_path / "index") as settings.PACKAGE_INDEX:
-        environments.begin(wanted(script), config_path=config)
-        subprocess.run(environments.driver_argv(config), env=environments.driver_env(), check=True, timeout=60)
-    assert environments.finish(wanted(script), folder=tmp_path, succeeded=True, message="", now=NOW)
+        environment_builds.begin(wanted(script), config_path=config)
+        subprocess.run(
+            environment_builds.driver_argv(config), env=environment_builds.driver_env(), check=True, timeout=60
+        )
+    assert environment_builds.finish(wanted(script), folder=tmp_path, succeeded=True, message="", now=NOW)
     script.refresh_from_db()
     assert script.environment
     argv = [
@@ -308,14 +312,14 @@ def test_a_script_runs_with_what_was_really_built(
 # --- starting up ---------------------------------------------------------------------------------------------------
 def test_an_interrupted_build_is_asked_for_again() -> None:
     environment = wanted(make_script())
-    environments.begin(environment, config_path=paths.data() / "config.json")
+    environment_builds.begin(environment, config_path=paths.data() / "config.json")
     environments.reset_interrupted()
     assert environments.next_wanted() == environment
 
 
 def test_a_build_that_outlived_the_restart_is_left_alone() -> None:
     environment = wanted(make_script())
-    environments.begin(environment, config_path=paths.data() / "config.json")
+    environment_builds.begin(environment, config_path=paths.data() / "config.json")
     environments.reset_interrupted(building=[environment.pk])
     environment.refresh_from_db()
     assert environment.state == State.BUILDING
@@ -370,6 +374,7 @@ def make_unused() -> Environment:
     pretend_built(environment)
     change(script, "other")
     pretend_built(wanted(script), digest="e" * 32)
+    Version.objects.filter(environment=environment).update(environment=None)
     forget(environment)
     age(paths.environments() / ("d" * 32))
     return environment
@@ -419,40 +424,3 @@ def test_a_script_deleted_long_ago_keeps_no_environment() -> None:
     scripts.delete(script, now=timezone.now() - timedelta(days=2))
     environments.garbage(now=timezone.now())
     assert not Environment.objects.exists()
-
-
-# --- the driver's variables ----------------------------------------------------------------------------------------
-def test_a_build_sees_none_of_tempos_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYSCHED_SECRET_KEY", "x")
-    monkeypatch.setenv("UV_LINK_MODE", "hardlink")
-    assert {"PYSCHED_SECRET_KEY", "UV_LINK_MODE", "VIRTUAL_ENV"}.isdisjoint(environments.driver_env())
-
-
-def test_a_build_uses_the_operators_proxy_and_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("https_proxy", "http://proxy.lan:3128")
-    monkeypatch.setenv("SSL_CERT_FILE", "/ca.pem")
-    variables = environments.driver_env()
-    assert (variables["https_proxy"], variables["SSL_CERT_FILE"]) == ("http://proxy.lan:3128", "/ca.pem")
-    assert "UV_SYSTEM_CERTS" not in variables
-
-
-def test_a_build_trusts_the_machines_certificates_when_none_are_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSL_CLIENT_CERT", "UV_SYSTEM_CERTS"):
-        monkeypatch.delenv(name, raising=False)
-    (tmp_path / "ca.pem").touch()
-    monkeypatch.setattr(environments, "SYSTEM_CERTIFICATES", [str(tmp_path / "ca.pem")])
-    assert environments.driver_env()["UV_SYSTEM_CERTS"] == "true"
-
-
-def test_the_configured_index_replaces_the_operators(settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("UV_INDEX", "http://other.lan")
-    settings.PACKAGE_INDEX = "http://index.lan/simple"
-    variables = environments.driver_env()
-    assert (variables["UV_DEFAULT_INDEX"], "UV_INDEX" in variables) == ("http://index.lan/simple", False)
-
-
-def test_without_a_configured_index_uvs_own_variables_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://other.lan")
-    assert environments.driver_env()["UV_DEFAULT_INDEX"] == "http://other.lan"
