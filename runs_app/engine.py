@@ -25,7 +25,7 @@ from django_q.pusher import pusher
 from django_q.scheduler import scheduler as q2_scheduler
 from django_q.worker import worker
 
-from runs_app import bells, control, disk_space, history, housekeeping, recovery, scheduler
+from runs_app import bells, control, disk_space, history, housekeeping, queueing, recovery, scheduler
 from scripts_app import schedules, versions
 from scripts_app.models import Environment
 from tempo_site.lib import paths, queue_wake
@@ -170,24 +170,36 @@ class Engine:
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def _run_ticker(self) -> None:
-        """Serve due alarms until none is left, then sleep until the next."""
+        """Serve due alarms until none is left, then sleep until the next moment."""
         housekeeping_at, rounds = 0.0, 0
+        slept_for: datetime | None = None
         while not self._stopping.is_set():
             self._tick.clear()
-            next_at, now = scheduler.next_alarm_at(now=timezone.now()), timezone.now()
-            if is_due := next_at is not None and next_at <= now:
+            # A moment that was slept for has come: it is served before anything else is asked.
+            next_at = slept_for if is_past(slept_for) else scheduler.next_moment_at(now=timezone.now())
+            slept_for = None
+            if is_due := is_past(next_at):
                 rounds += 1
-                if rounds > ROUNDS_WITHOUT_REST and now - next_at < SERVE_TOGETHER_WITHIN:
+                if rounds > ROUNDS_WITHOUT_REST and not is_past(next_at, by=SERVE_TOGETHER_WITHIN):
                     self._stopping.wait(SERVE_TOGETHER_WITHIN.total_seconds())
-                with queue_wake.held():  # the runs of alarms that are due together are admitted together behind them
-                    scheduler.step(now=timezone.now(), at_most=SERVE_TOGETHER)
+                self._serve()
             self._seen["ticker"] = time.monotonic()  # behind the work: a pass that fails is not a pass
             if time.monotonic() >= housekeeping_at:
                 q2_scheduler(get_broker())
                 housekeeping_at = time.monotonic() + HOUSEKEEPING_S
             if not is_due:
                 rounds = 0
-                self._tick.wait(seconds_until(next_at, timezone.now()))
+                if not self._tick.wait(seconds_until(next_at, timezone.now())):
+                    slept_for = next_at
+
+    def _serve(self) -> None:
+        """Turn due alarms into runs and let these begin at once: the task that is queued with them is their net.
+
+        It is heard behind that: a pusher that wakes meanwhile contends for the write lock.
+        """
+        with queue_wake.held():
+            scheduler.step(now=timezone.now(), at_most=SERVE_TOGETHER)
+            queueing.admit(now=timezone.now())
 
     def _run_settler(self) -> None:
         """Settle at every bell; sweep and look after the house every few seconds."""
@@ -288,6 +300,11 @@ def service_started_at() -> datetime:
     Not the launcher's start time from /proc, which moves with the clock on a machine that boots without one.
     """
     return datetime.fromtimestamp(int(os.environ["TEMPO_STARTED_AT"]), tz=UTC)
+
+
+def is_past(moment: datetime | None, *, by: timedelta = timedelta()) -> bool:
+    """Whether it has come, so long ago at least."""
+    return moment is not None and moment + by <= timezone.now()
 
 
 def seconds_until(moment: datetime | None, now: datetime) -> float:

@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.db.models.functions import Coalesce
 
 from runs_app import disk_space, ending, execution, memory
 from runs_app.models import Run, RunQuerySet
-from runs_app.states import Kind, Reason, Status, Trigger
+from runs_app.states import UNDER_WAY, Kind, Reason, Status, Trigger
 from scripts_app import environments, pauses
 from scripts_app.models import Environment, Schedule, Script
 
@@ -47,14 +47,23 @@ def admit(*, now: datetime) -> int:
 
 def claim(*, now: datetime) -> list[Run]:
     """Move as many queued runs as fit, in order, in one transaction; a second caller finds them gone."""
-    kinds = {kind for kind in Kind if queued(kind).exists()}
-    if not kinds or (Kind.BUILD not in kinds and _under_way().count() >= settings.MAX_CONCURRENT_RUNS):
-        return []  # without the write lock: most rings find nothing to do
+    kinds = _kinds_with_a_chance()  # without the write lock: most rings find nothing to do
+    if not kinds:
+        return []
     if disk_space.why_nothing_starts():
         return []
     with transaction.atomic():
         runs = [*(_builds() if Kind.BUILD in kinds else ()), *(look(now=now).begin if Kind.SCRIPT in kinds else ())]
         return [run for run in runs if _begin(run, now)]
+
+
+def _kinds_with_a_chance() -> set[str]:
+    """Of which kinds runs are queued and a place may be free."""
+    rows = Run.objects.active().order_by().values_list("kind", "status").annotate(Count("pk"))
+    counts = {(kind, status): count for kind, status, count in rows}
+    kinds = {kind for kind, status in counts if status == Status.QUEUED}
+    taken = sum(counts.get((Kind.SCRIPT, status), 0) for status in UNDER_WAY)
+    return kinds - {Kind.SCRIPT} if taken >= settings.MAX_CONCURRENT_RUNS else kinds
 
 
 def queued(kind: Kind) -> RunQuerySet:

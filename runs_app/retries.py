@@ -3,9 +3,12 @@
 import logging
 from datetime import datetime, timedelta
 
+from django.db.models import Min
+
 from runs_app import triggers
 from runs_app.models import Run, RunQuerySet
 from runs_app.states import Reason, Status, Trigger
+from scripts_app import schedules
 from scripts_app.models import Schedule
 
 logger = logging.getLogger(__name__)
@@ -24,6 +27,7 @@ def follow(run: Run, *, now: datetime) -> Run | None:
     if schedule is None or run.attempt > schedule.retries:
         return None
     not_before = now + timedelta(seconds=wait_s(schedule, run.attempt))
+    schedules.ring_on_commit()
     try:
         return triggers.start(
             schedule.script,
@@ -46,6 +50,13 @@ def wait_s(schedule: Schedule, attempt: int) -> int:
     is_growing = schedule.retry_backoff == Schedule.Backoff.DOUBLING
     wait: int = schedule.retry_delay_s << (attempt - 1 if is_growing else 0)
     return min(wait, schedule.retry_max_delay_s) if is_growing else wait
+
+
+def next_at(now: datetime) -> datetime | None:
+    """The first moment to come of a try that waits for nothing else, or None."""
+    awaited = pending(now).exclude(schedule__paused_until__gt=now)
+    first: datetime | None = awaited.aggregate(first=Min("not_before"))["first"]
+    return first
 
 
 def pending(now: datetime) -> RunQuerySet:

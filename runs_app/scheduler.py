@@ -9,7 +9,7 @@ from django.db import OperationalError, transaction
 from django.db.models import QuerySet
 from django_q.models import Schedule as Alarm
 
-from runs_app import moments
+from runs_app import moments, retries
 from runs_app.models import Run
 from runs_app.moments import Moment
 from runs_app.states import Reason, Status, Trigger
@@ -35,12 +35,12 @@ class Turn:
     following: datetime | None  # the alarm's next moment
 
 
-def next_alarm_at(*, now: datetime) -> datetime | None:
-    """When there is something to do: the earliest alarm that may ring; in a pause of everything, its end."""
+def next_moment_at(*, now: datetime) -> datetime | None:
+    """When there is something to do: the earliest alarm that may ring, or retry; in a pause of everything, its end."""
     if pause := pauses.current(now):
         return pause.until
-    earliest: datetime | None = _may_ring(now).order_by("next_run").values_list("next_run", flat=True).first()
-    return earliest
+    alarm: datetime | None = _may_ring(now).order_by("next_run").values_list("next_run", flat=True).first()
+    return min(filter(None, (alarm, retries.next_at(now))), default=None)
 
 
 def step(*, now: datetime, at_most: int = 1) -> bool:
@@ -135,10 +135,13 @@ def _moments_of(
     schedule: Schedule, due: datetime | None, pause: Pause | None, now: datetime
 ) -> tuple[list[Moment], datetime | None]:
     """What is to be recorded of the moments from `due` up to now, in their order, and the first one behind them."""
-    found, due = _in_pauses(schedule, due, pause)
+    pauses_begun = [(since, until) for since, until in _pauses(schedule, pause) if since <= now]
+    found, due = _in_pauses(schedule, due, pauses_begun)
     if due is None or due > now:
         return found, due
-    decided = turn(schedule.timing, schedule.missed, due=due, now=now, cap=schedule.missed_cap)
+    # What was due before a pause and could not be served is not part of what was due behind it: that takes a step more.
+    until = min((since - _TICK for since, _ in pauses_begun if since > due), default=now)
+    decided = turn(schedule.timing, schedule.missed, due=due, now=now, until=until, cap=schedule.missed_cap)
     if decided.missed:
         found.append(_missed(schedule, decided, first=due))
     if decided.serve:
@@ -161,16 +164,21 @@ def _is_behind(decided: Turn, now: datetime) -> bool:
     return is_followed or (decided.serve is not None and now - decided.serve > LATE_IS_MISSED)
 
 
-def _in_pauses(
-    schedule: Schedule, due: datetime | None, everything: Pause | None
-) -> tuple[list[Moment], datetime | None]:
-    """What was due in pauses that are over, a moment for each of these that stands for all; the first one behind."""
-    found = []
+def _pauses(schedule: Schedule, everything: Pause | None) -> list[tuple[datetime, datetime]]:
+    """(since, until) of the last pause of a schedule and of the last one of everything, in their order."""
     both = (
         (schedule.paused_at, schedule.paused_until),
         (everything and everything.since, everything and everything.until),
     )
-    for since, until in sorted((since, until) for since, until in both if since and until):
+    return sorted((since, until) for since, until in both if since and until)
+
+
+def _in_pauses(
+    schedule: Schedule, due: datetime | None, pauses_begun: Sequence[tuple[datetime, datetime]]
+) -> tuple[list[Moment], datetime | None]:
+    """What was due in pauses that are over, a moment for each of these that stands for all; the first one behind."""
+    found = []
+    for since, until in pauses_begun:
         if due is not None and since <= due < until:
             moment, due = _paused(schedule, due, until)
             found.append(moment)
@@ -186,9 +194,11 @@ def _paused(schedule: Schedule, due: datetime, until: datetime) -> tuple[Moment,
     return moment, timing.next_after(when, until - _TICK)
 
 
-def turn(when: Timing, policy: str, *, due: datetime, now: datetime, cap: int = 10) -> Turn:
-    """Decide what happens at `now` to the moments from `due` on. A gap is counted, never walked."""
-    last = max(timing.last_at_or_before(when, now) or due, due)
+def turn(
+    when: Timing, policy: str, *, due: datetime, now: datetime, until: datetime | None = None, cap: int = 10
+) -> Turn:
+    """Decide what happens at `now` to the moments from `due` to `until` (now). A gap is counted, never walked."""
+    last = max(timing.last_at_or_before(when, until or now) or due, due)
     count = 1 + timing.count_between(when, due, last)
     if policy == Schedule.Missed.ALL:
         return _turn_all(when, due, last, count, cap)

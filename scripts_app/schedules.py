@@ -18,7 +18,7 @@ from scripts_app.timing import TimingError
 CLUSTER = "alarms"
 FUNCTION = "runs_app.scheduler.never_called_by_q2"
 
-rearmed = Signal()  # sent after a commit that moved an alarm, without arguments: look again which one is next
+rearmed = Signal()  # sent after a commit that brought or moved a moment, without arguments: look again which is next
 
 _RHYTHM = ("kind", "cron", "every_s", "at", "timezone", "start_at", "end_at", "jitter_s", "delay_s")
 _REPEATED = {"start_at", "end_at", "jitter_s"}

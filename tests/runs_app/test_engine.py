@@ -12,8 +12,9 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from runs_app import control, engine, scheduler
+from runs_app import control, engine, queueing, scheduler
 from runs_app.engine import DataFolderInUse, Engine
+from tempo_site.lib import queue_wake
 from tests.service import wait_for
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -148,11 +149,50 @@ def test_a_ticker_that_never_rests_is_well_and_keeps_house(idle: Engine, monkeyp
             idle._stopping.set()
         return True
 
-    monkeypatch.setattr(scheduler, "next_alarm_at", lambda *, now: now)
+    monkeypatch.setattr(scheduler, "next_moment_at", lambda *, now: now)
     monkeypatch.setattr(scheduler, "step", step)
     monkeypatch.setattr(engine, "q2_scheduler", kept_house.append)
     idle._run_ticker()
     assert (len(steps), "ticker" in idle._seen, len(kept_house)) == (3, True, 1)
+
+
+def test_the_runs_of_due_alarms_begin_before_the_queue_s_task_is_heard(
+    idle: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The task that is queued with them is the net, and no part of the way: five milliseconds less a run."""
+    order: list[str] = []
+
+    def step(**_: object) -> bool:
+        order.append("stepped")
+        queue_wake.ring()
+        return True
+
+    queue_wake._bell.clear()
+    monkeypatch.setattr(scheduler, "step", step)
+    monkeypatch.setattr(queueing, "admit", lambda **_: order.append(f"admitted, heard: {queue_wake._bell.is_set()}"))
+    idle._serve()
+    assert (order, queue_wake._bell.is_set()) == (["stepped", "admitted, heard: False"], True)
+
+
+@pytest.mark.django_db
+def test_a_moment_that_was_slept_for_is_served_without_asking_again(
+    idle: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, served = [], []
+
+    def next_moment_at(*, now: datetime) -> datetime:
+        asked.append(now)
+        return now + timedelta(milliseconds=20)
+
+    def serve() -> None:
+        served.append(len(asked))
+        idle._stopping.set()
+
+    monkeypatch.setattr(scheduler, "next_moment_at", next_moment_at)
+    monkeypatch.setattr(idle, "_serve", serve)
+    monkeypatch.setattr(engine, "q2_scheduler", lambda _broker: None)
+    idle._run_ticker()
+    assert (len(asked), served) == (1, [1])
 
 
 def test_a_launcher_that_is_not_there_is_told() -> None:

@@ -1,14 +1,15 @@
 """Retries: a failed run of a schedule is tried again, each time as a run of its own."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from runs_app import ending, queueing, retries, waiting
+from runs_app import ending, queueing, retries, scheduler, waiting
 from runs_app.models import Run
 from runs_app.states import Reason, Status, Trigger
-from scripts_app import pauses
+from scripts_app import pauses, schedules
 from scripts_app.models import Schedule
 from tests.factories import NOON, make_run, make_schedule, make_script
 
@@ -78,6 +79,34 @@ def test_a_pending_retry_can_be_looked_at_in_the_queue() -> None:
     failed(make_schedule(retries=1, retry_delay_s=60))
 
     assert waiting.of(Run.objects.latest("pk"), now=NOON).waits_for
+
+
+def test_the_ticker_is_told_of_a_retry_and_wakes_for_it(
+    django_capture_on_commit_callbacks: Callable[..., Any],
+) -> None:
+    """The sweep comes by every five seconds only: a second's wait would take six."""
+    told: list[object] = []
+    schedule = make_schedule(kind="once", at=NOON + 900 * SECOND, retries=1, retry_delay_s=1)
+
+    def receive(**_: object) -> None:
+        told.append("rung")
+
+    schedules.rearmed.connect(receive)
+    with django_capture_on_commit_callbacks(execute=True):
+        failed(schedule)
+    schedules.rearmed.disconnect(receive)
+
+    assert told == ["rung"]
+    assert scheduler.next_moment_at(now=NOON) == NOON + SECOND
+    assert scheduler.next_moment_at(now=NOON + SECOND) == NOON + 900 * SECOND, "its moment has come: admission's now"
+
+
+def test_a_retry_whose_schedule_is_paused_wakes_nobody() -> None:
+    schedule = make_schedule(kind="once", at=NOON + 900 * SECOND, retries=1, retry_delay_s=1)
+    failed(schedule)
+    Schedule.objects.filter(pk=schedule.pk).update(paused_at=NOON, paused_until=NOON + 600 * SECOND)
+
+    assert scheduler.next_moment_at(now=NOON) is None
 
 
 def test_a_pause_holds_retries_too() -> None:

@@ -114,7 +114,7 @@ def test_a_pause_of_everything_holds_all_and_the_service_may_be_down_at_its_end(
     make_schedule(make_script("Other"), every_s=600)
     pauses.pause_all(by="ada", now=NOON + SECOND, until=NOON + 5 * MINUTE)
     assert not scheduler.step(now=NOON + 2 * MINUTE)
-    assert scheduler.next_alarm_at(now=NOON + 2 * MINUTE) == NOON + 5 * MINUTE
+    assert scheduler.next_moment_at(now=NOON + 2 * MINUTE) == NOON + 5 * MINUTE
 
     tick_until_quiet(NOON + 8 * MINUTE)
     skipped, served = Run.objects.order_by("pk")
@@ -122,10 +122,44 @@ def test_a_pause_of_everything_holds_all_and_the_service_may_be_down_at_its_end(
     assert (served.due_at, served.missed_count) == (NOON + 8 * MINUTE, 3), "those behind the pause were missed"
 
 
+def test_what_was_due_before_a_pause_of_everything_is_not_part_of_what_is_due_behind_it() -> None:
+    """The ticker had not come to it when the pause began: it is late, and the row of the pause says only its own."""
+    make_schedule(every_s=60, overlap=Overlap.PARALLEL)
+    pauses.pause_all(by="ada", now=NOON + 2 * MINUTE + SECOND, until=NOON + 5 * MINUTE)
+    tick_until_quiet(NOON + 6 * MINUTE)
+
+    before, paused, behind = Run.objects.order_by("pk")
+    assert (before.status, before.due_at, before.missed_count) == (Status.QUEUED, NOON + 2 * MINUTE, 1)
+    assert (paused.reason, paused.missed_since, paused.due_at) == (Reason.PAUSED, NOON + 3 * MINUTE, NOON + 4 * MINUTE)
+    assert (behind.status, behind.due_at, behind.missed_count) == (Status.QUEUED, NOON + 6 * MINUTE, 1)
+
+
+@pytest.mark.parametrize(
+    ("missed", "rows_before"),
+    [(Schedule.Missed.SKIP, [Status.MISSED]), (Schedule.Missed.ALL, [Status.QUEUED, Status.QUEUED])],
+)
+def test_what_was_due_before_a_pause_follows_the_schedule_s_policy(
+    missed: Schedule.Missed, rows_before: list[Status]
+) -> None:
+    make_schedule(every_s=60, overlap=Overlap.PARALLEL, missed=missed)
+    pauses.pause_all(by="ada", now=NOON + 2 * MINUTE + SECOND, until=NOON + 5 * MINUTE)
+    tick_until_quiet(NOON + 5 * MINUTE + SECOND)
+
+    assert rows() == [
+        *((status, _reason(status)) for status in rows_before),
+        (Status.SKIPPED, Reason.PAUSED),
+        (Status.QUEUED, ""),
+    ]
+
+
+def _reason(status: Status) -> str:
+    return Reason.SERVICE_DOWN if status == Status.MISSED else ""
+
+
 def test_a_pause_until_further_notice_ends_when_somebody_says_so() -> None:
     make_schedule(every_s=60)
     pauses.pause_all(by="ada", now=NOON + SECOND)
-    assert scheduler.next_alarm_at(now=NOON + 9 * MINUTE) is None
+    assert scheduler.next_moment_at(now=NOON + 9 * MINUTE) is None
     pauses.resume_all(by="bob", now=NOON + 9 * MINUTE + SECOND)
     tick_until_quiet(NOON + 10 * MINUTE)
 
@@ -209,7 +243,7 @@ def test_a_preview_promises_what_then_happens(rhythm: dict[str, Any], jitter: in
         if number == edit_after:
             schedule.refresh_from_db()
             schedules.save(schedule, now=min(promised[number], NOON + timedelta(seconds=late)))
-        assert scheduler.next_alarm_at(now=due) == due
+        assert scheduler.next_moment_at(now=due) == due
         assert scheduler.step(now=due)
         fired.append(Run.objects.latest("pk").due_at or NOON)
         assert not scheduler.step(now=due)
