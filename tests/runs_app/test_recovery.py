@@ -18,7 +18,7 @@ from runs_app.launcher import locks
 from runs_app.models import Run, RunQuerySet
 from runs_app.signals import run_finished
 from runs_app.states import Isolation, Kind, Reason, Status, Trigger
-from scripts_app import environments, scripts
+from scripts_app import environment_builds, scripts
 from scripts_app.models import Environment
 from tempo_site.lib import paths
 from tests.factories import make_run, make_script
