@@ -1,13 +1,16 @@
 """Wanted environments become builds, one at a time; a build is a run like any other."""
 
 import logging
+from collections.abc import Iterable
 from datetime import datetime
 
 from runs_app import triggers
 from runs_app.models import Run
 from runs_app.states import Kind
-from scripts_app import environments
+from scripts_app import environment_builds, environments
+from scripts_app.environment_builds import Progress
 from scripts_app.models import Environment
+from tempo_site.lib import paths
 
 logger = logging.getLogger(__name__)
 
@@ -27,3 +30,21 @@ def sweep(*, now: datetime) -> Run | None:
     except triggers.Refused as refusal:
         logger.warning("environment %s is not built: %s", environment.pk, refusal)
         return None
+
+
+def run_of(environment: Environment | None) -> Run | None:
+    """Return the newest run that built this environment, or tries to."""
+    return Run.objects.filter(kind=Kind.BUILD, environment=environment).newest_first().first() if environment else None
+
+
+def runs_of(built: Iterable[Environment]) -> dict[int, Run]:
+    """The newest build of each of these environments, by environment, in one query."""
+    rows = Run.objects.filter(kind=Kind.BUILD, environment__in=built).order_by("pk")
+    return {run.environment_id: run for run in rows if run.environment_id}
+
+
+def progress_of(run: Run | None) -> Progress | None:
+    """How far a build is, from its folder; None while it has not said, and once it is over."""
+    if run is None or run.is_final or not run.folder:
+        return None
+    return environment_builds.progress(paths.run_folder(run.folder))

@@ -63,11 +63,20 @@ def want(script: Script) -> Environment:
 def rebuild(script: Script) -> Environment:
     """Have the environment of the script's current version built anew, even where it is ready; runs wait for it.
 
-    It gets the very packages of its lock. When that fails, what was there stays in use. Raises what `want` does.
+    Raises what `want` does.
     """
-    environment = want(script)
-    ready = Environment.objects.filter(pk=environment.pk, state=Environment.State.READY)
-    if ready.update(state=Environment.State.WANTED, is_renewal=True, message=""):
+    return renew(want(script))
+
+
+def renew(environment: Environment) -> Environment:
+    """Have an environment built anew with the very packages of its lock; when that fails, what was there stays in use.
+
+    One that failed is tried again; nothing happens to one that is to be built anyway.
+    """
+    rows = Environment.objects.filter(pk=environment.pk)
+    settled = Environment.State.READY, Environment.State.FAILED
+    anew = rows.filter(state=settled[0]).update(state=Environment.State.WANTED, is_renewal=True, message="")
+    if anew or rows.filter(state=settled[1]).update(state=Environment.State.WANTED, message=""):
         environment.refresh_from_db()
         environment.save(update_fields=["state"])  # rings for the sweep, as an UPDATE does not
     return environment

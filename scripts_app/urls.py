@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from scripts_app.views import crontab, lists, pauses, runs, schedules, script, settings, versions
+from scripts_app.views import crontab, environment, lists, pauses, runs, schedules, script, settings, versions
 
 urlpatterns = [
     path("scripts/", lists.script_list, name="script-list"),
@@ -11,7 +11,16 @@ urlpatterns = [
     path("scripts/<slug:slug>/", script.script_detail, name="script-detail"),
     path("scripts/<slug:slug>/run/", script.script_run, name="script-run"),
     path("scripts/<slug:slug>/switch/", script.script_switch, name="script-switch"),
-    path("scripts/<slug:slug>/rebuild/", script.script_rebuild, name="script-rebuild"),
+    path("scripts/<slug:slug>/rebuild/", environment.script_rebuild, name="script-rebuild"),
+    path("scripts/<slug:slug>/environment/", environment.script_environment, name="script-environment"),
+    path("scripts/<slug:slug>/environment/upgrade/", environment.script_upgrade, name="script-upgrade"),
+    path("scripts/<slug:slug>/environment/upgrade/use/", environment.script_upgrade_use, name="script-upgrade-use"),
+    path(
+        "scripts/<slug:slug>/environment/upgrade/discard/",
+        environment.script_upgrade_discard,
+        name="script-upgrade-discard",
+    ),
+    path("environments/<int:pk>/requirements.lock", environment.environment_lock, name="environment-lock"),
     path("scripts/<slug:slug>/draft/discard/", script.script_draft_discard, name="script-draft-discard"),
     path("scripts/<slug:slug>/schedule/", schedules.script_schedule, name="script-schedule"),
     path("scripts/<slug:slug>/schedules/new/", schedules.schedule_new, name="schedule-new"),

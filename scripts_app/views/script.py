@@ -11,13 +11,12 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
-from runs_app import history, triggers
-from runs_app.models import Run
-from runs_app.states import Kind, Trigger
-from scripts_app import drafts, environments, finding, forms, problems, scripts
+from runs_app import builds, history, triggers
+from runs_app.states import Trigger
+from scripts_app import drafts, finding, forms, problems, scripts
 from scripts_app.drafts import Conflict, Text
 from scripts_app.forms import TextForm
-from scripts_app.models import Environment, Script
+from scripts_app.models import Script
 from tempo_site import auth
 
 RECENT_RUNS = 10
@@ -26,6 +25,7 @@ TABS = {
     "schedule": "script-schedule",
     "runs": "script-runs",
     "versions": "script-versions",
+    "environment": "script-environment",
     "settings": "script-settings",
 }
 
@@ -55,11 +55,13 @@ def script_detail(request: auth.SignedInRequest, slug: str) -> HttpResponse:
 def side(script: Script, *, now: datetime) -> dict[str, Any]:
     """What stands beside the text and changes by itself."""
     environment = script.wanted_environment or script.environment
+    build_run = builds.run_of(environment)
     return {
         "now": now,
         "script": script,
         "environment": environment,
-        "build_run": build_run_of(environment),
+        "build_run": build_run,
+        "progress": builds.progress_of(build_run),
         "is_older_in_use": script.environment_id not in (None, script.wanted_environment_id),
         "runs": history.page(script=script.slug, limit=RECENT_RUNS),
     }
@@ -125,19 +127,6 @@ def script_switch(request: auth.SignedInRequest, slug: str) -> HttpResponse:
 
 
 @require_POST
-def script_rebuild(request: auth.SignedInRequest, slug: str) -> HttpResponse:
-    """Have the environment built again: after a failed build, or because something is wrong with it."""
-    script = finding.script(slug)
-    try:
-        environments.rebuild(script)
-    except ValueError as refusal:  # a Python that is gone, a requirement that is refused by now
-        messages.error(request, str(refusal))
-    else:
-        messages.success(request, f"The environment of `{script.name}` is asked for.")
-    return redirect("script-detail", slug)
-
-
-@require_POST
 def script_draft_discard(request: HttpRequest, slug: str) -> HttpResponse:
     """Throw the draft away; the version is the text again."""
     script, seen = finding.script(slug), request.POST.get("based_on", "")
@@ -154,8 +143,3 @@ def script_draft_discard(request: HttpRequest, slug: str) -> HttpResponse:
 def back(request: HttpRequest, slug: str) -> HttpResponse:
     """To the tab that a button of the script's head was pressed on."""
     return redirect(TABS.get(request.POST.get("tab", ""), "script-detail"), slug)
-
-
-def build_run_of(environment: Environment | None) -> Run | None:
-    """Return the newest run that built this environment, or tries to."""
-    return Run.objects.filter(kind=Kind.BUILD, environment=environment).newest_first().first() if environment else None

@@ -1,0 +1,169 @@
+"""REST operations on environments: what one holds and how far it is, building it anew, newer packages."""
+
+from datetime import datetime
+
+from django.http import Http404, HttpRequest
+from ninja.responses import Status
+from pydantic import BaseModel
+
+from runs_app import builds
+from runs_app.models import Run
+from scripts_app import environments, finding, package_locks, upgrades
+from scripts_app.api.shapes import Cursor, Limit, router
+from scripts_app.models import Environment, Script
+from tempo_site import auth
+
+
+class PackageOut(BaseModel):
+    """A package of a lock; `hashes`: how many files of it are allowed."""
+
+    name: str
+    version: str
+    hashes: int
+
+
+class ChangeOut(BaseModel):
+    """What an upgrade does to a package: `added`, `removed` or `changed`."""
+
+    name: str
+    kind: str
+    before: str
+    after: str
+
+
+class EnvironmentFacts(BaseModel):
+    """An environment. While it is built, `step` says where it is: `done` of `total` packages (compiling: files)."""
+
+    id: int
+    state: str
+    step: str
+    done: int
+    total: int
+    python: str
+    requirements: str
+    allows_source: bool
+    generation: int
+    message: str
+    packages: list[PackageOut]
+    lock: str
+    size_bytes: int | None
+    build_run: int | None
+    created_at: datetime
+    ready_at: datetime | None
+
+
+class UpgradeOut(BaseModel):
+    """Newer packages that are not used yet; `changes` is empty until they are built, or when nothing is newer."""
+
+    environment: EnvironmentFacts
+    changes: list[ChangeOut]
+
+
+class EnvironmentPage(BaseModel):
+    """Environments by id."""
+
+    items: list[EnvironmentFacts]
+    next_cursor: str | None
+
+
+@router.get("/environments", response=EnvironmentPage, tags=["environments"])
+def list_environments(request: HttpRequest, limit: Limit, cursor: Cursor) -> EnvironmentPage:
+    """List environments by id."""
+    rows = list(Environment.objects.filter(pk__gt=int(cursor or 0)).order_by("pk")[: limit + 1])
+    found = builds.runs_of(rows[:limit])
+    return EnvironmentPage.model_construct(
+        items=[environment_facts(row, found.get(row.pk)) for row in rows[:limit]],
+        next_cursor=str(rows[limit - 1].pk) if len(rows) > limit else None,
+    )
+
+
+@router.get("/environments/{int:environment_id}", response=EnvironmentFacts, tags=["environments"])
+def read_environment(request: HttpRequest, environment_id: int) -> EnvironmentFacts:
+    """Show one environment: its packages, its lock, how far its build is."""
+    return newest_facts(environment_of(environment_id))
+
+
+@router.post("/environments/{int:environment_id}/rebuild", response={202: EnvironmentFacts}, tags=["environments"])
+def rebuild_environment(request: auth.Request, environment_id: int) -> Status[EnvironmentFacts]:
+    """Have an environment built anew with the packages of its lock; when that fails, what is there stays in use."""
+    return Status(202, newest_facts(environments.renew(environment_of(environment_id))))
+
+
+def environment_of(pk: int) -> Environment:
+    """Return an environment. Raises Http404."""
+    found = Environment.objects.filter(pk=pk).first() if pk < 2**63 else None
+    if found is None:
+        raise Http404(f"There is no environment {str(pk)[:20]}.")
+    return found
+
+
+@router.get("/scripts/{slug:slug}/environment/upgrade", response=UpgradeOut, tags=["environments"])
+def read_upgrade(request: HttpRequest, slug: str) -> UpgradeOut:
+    """Show the newer packages that wait to be used."""
+    return upgrade_out(finding.script(slug))
+
+
+@router.post("/scripts/{slug:slug}/environment/upgrade", response={202: UpgradeOut}, tags=["environments"])
+def ask_for_upgrade(request: auth.Request, slug: str) -> Status[UpgradeOut]:
+    """Have the newest packages that the requirements allow built. Nothing uses them until you say so."""
+    script = finding.script(slug)
+    upgrades.ask(script)
+    return Status(202, upgrade_out(script))
+
+
+@router.post("/scripts/{slug:slug}/environment/upgrade/use", response=EnvironmentFacts, tags=["environments"])
+def use_upgrade(request: auth.Request, slug: str) -> EnvironmentFacts:
+    """Run the script with the newer packages from now on."""
+    return newest_facts(upgrades.use(finding.script(slug)))
+
+
+@router.delete("/scripts/{slug:slug}/environment/upgrade", response={204: None}, tags=["environments"])
+def discard_upgrade(request: auth.Request, slug: str) -> Status[None]:
+    """Forget the newer packages; the script keeps what it uses."""
+    upgrades.discard(finding.script(slug))
+    return Status(204, None)
+
+
+def upgrade_out(script: Script) -> UpgradeOut:
+    """Return a script's upgrade as JSON shows it. Raises Http404."""
+    stored = Script.objects.select_related("upgrade", "environment").get(pk=script.pk)
+    if stored.upgrade is None:
+        raise Http404("There is no upgrade to look at.")
+    before = stored.environment.lock if stored.environment else ""
+    changes = package_locks.difference(before, stored.upgrade.lock) if stored.upgrade.is_ready else []
+    return UpgradeOut.model_construct(
+        environment=newest_facts(stored.upgrade),
+        changes=[
+            ChangeOut.model_construct(name=change.name, kind=change.kind, before=change.before, after=change.after)
+            for change in changes
+        ],
+    )
+
+
+def newest_facts(environment: Environment) -> EnvironmentFacts:
+    """Return one environment as JSON shows it."""
+    return environment_facts(environment, builds.run_of(environment))
+
+
+def environment_facts(environment: Environment, run: Run | None) -> EnvironmentFacts:
+    """Return an environment and its newest build as JSON shows them."""
+    progress = builds.progress_of(run)
+    packages = package_locks.packages(environment.lock)
+    return EnvironmentFacts.model_construct(
+        id=environment.pk,
+        state=environment.state,
+        step=progress.step if progress else "",
+        done=progress.done if progress else 0,
+        total=progress.total if progress else 0,
+        python=environment.python,
+        requirements=environment.requirements,
+        allows_source=environment.allows_source,
+        generation=environment.generation,
+        message=environment.message,
+        packages=[PackageOut.model_construct(name=p.name, version=p.version, hashes=p.hashes) for p in packages],
+        lock=environment.lock,
+        size_bytes=environment.size_bytes,
+        build_run=run.pk if run else None,
+        created_at=environment.created_at,
+        ready_at=environment.ready_at,
+    )

@@ -1,0 +1,96 @@
+"""The environment of one script: how far it is, its packages, newer ones to look at before they are used."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from runs_app import builds
+from scripts_app import environments, finding, package_locks, upgrades
+from scripts_app.models import Environment, Script
+
+
+@require_safe
+def script_environment(request: HttpRequest, slug: str) -> HttpResponse:
+    """The environment that the current version asks for; `?part=environment` is what changes while one looks at it."""
+    script, now = finding.script(slug), timezone.now()
+    is_part = request.GET.get("part") == "environment"
+    template = "scripts/_environment_parts.html" if is_part else "scripts/environment.html"
+    return render(request, template, facts(script, now=now))
+
+
+def facts(script: Script, *, now: datetime) -> dict[str, Any]:
+    """What the page shows."""
+    stored = Script.objects.select_related("wanted_environment", "environment", "upgrade").get(pk=script.pk)
+    environment, upgrade = stored.wanted_environment or stored.environment, stored.upgrade
+    in_use = stored.environment.lock if stored.environment else ""
+    return {
+        "now": now,
+        "script": script,
+        "environment": environment,
+        "packages": package_locks.packages(environment.lock) if environment else [],
+        "is_older_in_use": stored.environment_id not in (None, stored.wanted_environment_id),
+        "upgrade": upgrade,
+        "changes": package_locks.difference(in_use, upgrade.lock) if upgrade and upgrade.is_ready else [],
+        **build_facts(environment),
+        "upgrade_build": build_facts(upgrade),
+    }
+
+
+def build_facts(environment: Environment | None) -> dict[str, Any]:
+    """The newest run that built an environment or tries to, and how far it is."""
+    run = builds.run_of(environment)
+    return {"build_run": run, "progress": builds.progress_of(run)}
+
+
+@require_POST
+def script_rebuild(request: HttpRequest, slug: str) -> HttpResponse:
+    """Have the environment built again: after a failed build, or because something is wrong with it."""
+    return act(request, slug, environments.rebuild, "The environment of `{}` is asked for.")
+
+
+@require_POST
+def script_upgrade(request: HttpRequest, slug: str) -> HttpResponse:
+    """Ask for newer packages."""
+    return act(request, slug, upgrades.ask, "Newer packages for `{}` are looked for. They are used when you say so.")
+
+
+@require_POST
+def script_upgrade_use(request: HttpRequest, slug: str) -> HttpResponse:
+    """Use the newer packages from now on."""
+    return act(request, slug, upgrades.use, "Runs of `{}` use the newer packages from now on.")
+
+
+@require_POST
+def script_upgrade_discard(request: HttpRequest, slug: str) -> HttpResponse:
+    """Forget the newer packages."""
+    return act(request, slug, upgrades.discard, "`{}` keeps the packages it has.")
+
+
+def act(request: HttpRequest, slug: str, verb: Callable[[Script], object], done: str) -> HttpResponse:
+    """Call a verb on a script, say what came of it and go to its environment, or back to its text."""
+    script = finding.script(slug)
+    try:
+        verb(script)
+    except ValueError as refusal:  # a Python that is gone, a requirement that is refused by now, no upgrade
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, done.format(script.name))
+    return redirect("script-detail" if request.POST.get("tab") == "code" else "script-environment", slug)
+
+
+@require_safe
+def environment_lock(request: HttpRequest, pk: int) -> HttpResponse:
+    """The lock of an environment as a file: `pip install --require-hashes -r requirements.lock` installs the same."""
+    found = Environment.objects.filter(pk=pk).first() if pk < 2**63 else None
+    if found is None:
+        raise Http404(f"There is no environment {str(pk)[:20]}.")
+    head = f"# Python {found.python}\n"
+    response = HttpResponse(head + found.lock, content_type="text/plain; charset=utf-8")
+    response.headers["Content-Disposition"] = 'attachment; filename="requirements.lock"'
+    return response
