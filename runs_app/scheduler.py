@@ -91,7 +91,8 @@ def _may_ring(now: datetime) -> QuerySet[Alarm]:
 
 def _due(now: datetime) -> QuerySet[Alarm]:
     due = _may_ring(now).filter(next_run__lte=now).order_by("next_run", "pk")
-    return due.select_related("schedule__script")
+    related = due.select_related("schedule__script__version")
+    return related.defer("schedule__script__version__code", "schedule__script__version__requirements")
 
 
 def _start_up(schedule: Schedule, due: datetime, now: datetime) -> None:

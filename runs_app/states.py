@@ -41,6 +41,7 @@ class Reason(models.TextChoices):
     SERVICE_DOWN = "service_down"
     PAUSED = "paused"
     SUPERSEDED = "superseded"
+    SYNTAX = "syntax", "Syntax error"
 
 
 class Kind(models.TextChoices):

@@ -48,7 +48,7 @@ class Facts(TypedDict, total=False):
 def start(script: Script, *, trigger: Trigger, by: str, now: datetime, **facts: Unpack[Facts]) -> Run:
     """Queue a run of the script's current version and return its row.
 
-    Raises Refused when the script is deleted or the disk is below its floor.
+    Raises Refused when the script is deleted, its Python cannot read its code, or the disk is below its floor.
     """
     run = prepare(script, trigger=trigger, by=by, now=now, **facts)
     store([run])
@@ -59,6 +59,8 @@ def prepare(script: Script, *, trigger: Trigger, by: str, now: datetime, **facts
     """Return a queued run that nobody has stored yet. Raises Refused as `start` does."""
     if script.deleted_at is not None or script.version_id is None:
         raise Refused(f"`{script.slug}` was deleted.", Reason.DISABLED)
+    if script.version and script.version.syntax_error:
+        raise Refused(unreadable(script.slug, script.version.syntax_error), Reason.SYNTAX)
     check_free_space()
     # Where both are the same row there is no need to ask for it: admission looks at its state in any case.
     is_waiting = script.environment_id != script.wanted_environment_id and environments.is_awaited(script)
@@ -76,6 +78,11 @@ def prepare(script: Script, *, trigger: Trigger, by: str, now: datetime, **facts
         created_at=now,
         **facts,
     )
+
+
+def unreadable(slug: str, syntax_error: str) -> str:
+    """Say that a script does not run for the syntax error of its version (`line 3: invalid syntax`)."""
+    return f"`{slug}` was not run, as Python cannot read it: {syntax_error}.\nhint: correct it and save a version"
 
 
 def store(runs: Sequence[Run]) -> None:

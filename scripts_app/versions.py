@@ -9,7 +9,7 @@ from pathlib import Path
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from scripts_app import environments, interpreters, validation
+from scripts_app import environments, interpreters, syntax, validation
 from scripts_app.environments import Wish
 from scripts_app.models import Script, Version
 from scripts_app.validation import ScriptError
@@ -32,6 +32,7 @@ class Content:
     requirements: str
     python_version: str
     wish: Wish
+    syntax_error: str = ""  # why its Python cannot read it: it is saved all the same, but not run
 
     @property
     def fields(self) -> dict[str, str]:
@@ -50,6 +51,9 @@ def save(script: Script, content: Content, *, author: User | None, now: datetime
         if script.version is None or _fields_of(script.version) != content.fields:
             script.version = _add(script, content, author=author, note=note)
             Script.objects.filter(pk=script.pk).update(version=script.version, updated_at=now)
+        elif script.version.syntax_error != content.syntax_error:  # its Python is another by now, or was asked again
+            script.version.syntax_error = content.syntax_error
+            script.version.save(update_fields=["syntax_error"])
         environments.assign(script, content.wish)
         transaction.on_commit(lambda: write_copies(script.pk), robust=True)  # a failure is logged: rows are the truth
     return script.version
@@ -65,7 +69,8 @@ def check(*, code: str, requirements: str, python_version: str) -> Content:
         wish = environments.wish(requirements=fields["requirements"], python_version=fields["python_version"])
     except interpreters.InterpreterMissing as error:
         raise ScriptError(str(error), field="python_version") from error
-    return Content(**fields, wish=wish)
+    syntax_error = syntax.error_of(fields["code"], fields["python_version"])
+    return Content(**fields, wish=wish, syntax_error=syntax_error)
 
 
 def check_text(*, code: str, requirements: str, python_version: str) -> dict[str, str]:
@@ -129,7 +134,8 @@ def _fields_of(version: Version) -> dict[str, str]:
 
 def _add(script: Script, content: Content, *, author: User | None, note: str) -> Version:
     number = script.version.number + 1 if script.version else 1
-    return _create(script, number, content.fields, author=author, note=note)
+    fields = {**content.fields, "syntax_error": content.syntax_error}
+    return _create(script, number, fields, author=author, note=note)
 
 
 def _create(script: Script, number: int, fields: dict[str, str], *, author: User | None, note: str) -> Version:

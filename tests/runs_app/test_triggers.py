@@ -40,7 +40,7 @@ def test_row_and_queue_entry_are_one_transaction() -> None:
 
 def test_it_costs_few_queries(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     script = make_script()
-    with django_assert_num_queries(5):  # savepoint, run, is anything waiting, queue row, release
+    with django_assert_num_queries(6):  # version, savepoint, run, is anything waiting, queue row, release
         triggers.start(script, trigger=Trigger.MANUAL, by="ann", now=timezone.now())
 
 
@@ -49,6 +49,13 @@ def test_a_deleted_script_is_refused() -> None:
     scripts.delete(script, now=timezone.now())
     with pytest.raises(triggers.Refused, match="was deleted"):
         triggers.start(script, trigger=Trigger.MANUAL, by="ann", now=timezone.now())
+
+
+def test_a_version_that_python_cannot_read_is_refused_with_its_line() -> None:
+    script = make_script(code="x = 1\ndef f(:\n")
+    with pytest.raises(triggers.Refused, match="line 2: invalid syntax\\.\nhint: correct it") as refused:
+        triggers.start(script, trigger=Trigger.MANUAL, by="ann", now=timezone.now())
+    assert (refused.value.reason, Run.objects.count()) == (Reason.SYNTAX, 0)
 
 
 def test_below_the_floor_of_free_space_nothing_starts(settings: Settings) -> None:
