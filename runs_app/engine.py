@@ -26,7 +26,7 @@ from django_q.scheduler import scheduler as q2_scheduler
 from django_q.worker import worker
 
 from runs_app import bells, control, disk_space, history, housekeeping, queueing, recovery, scheduler
-from scripts_app import schedules, versions
+from scripts_app import drafts, schedules, versions
 from scripts_app.models import Environment
 from tempo_site.lib import paths, queue_wake
 
@@ -42,6 +42,7 @@ LOOK_S = 5.0  # the longest sleep of the ticker, so that a step of the clock is 
 SWEEP_S = 2.0
 IDLE_SWEEP_S = 5.0
 FACTS_S = 10.0
+IDLE_DRAFTS_S = 30.0
 SETTLE_TOGETHER_S = 0.01
 HOUSEKEEPING_S = 30.0
 SEEN_S = 30.0
@@ -80,6 +81,7 @@ class Engine:
         self._seen: dict[str, float] = {}
         self._facts: dict[str, Any] = {}
         self._facts_at = 0.0
+        self._drafts_at = 0.0
         self._sweep_at = 0.0
         self.cpu_percent: float | None = None  # of the machine, all cores together; None before the second look
 
@@ -243,6 +245,9 @@ class Engine:
             self._facts_at = time.monotonic() + (FACTS_S if is_well else 0)  # what fails is looked at in every sweep
         is_busy = recovery.sweep(now=now)
         recovery.follow_up(now=now)
+        if time.monotonic() >= self._drafts_at:
+            self._drafts_at = time.monotonic() + IDLE_DRAFTS_S
+            drafts.keep_idle(now=now)
         return history.fold_finished(now=now) > 0 or is_busy
 
     def _on_rearmed(self, **_: object) -> None:

@@ -1,7 +1,7 @@
 """Drafts: text of a script that is no version yet. One a script, shared by all who edit it, never lost unawares."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -12,6 +12,8 @@ from scripts_app.models import Draft, Script, Version
 from scripts_app.validation import ScriptError
 
 UNSEEN = "Draft, kept when a version was saved without it"
+IDLE = "Draft, kept when nobody had changed it for 10 minutes"
+IDLE_AFTER = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,15 +36,18 @@ class Text:
 
 
 class Conflict(ValueError):
-    """Someone else changed the text in the meantime; nothing was stored. `current` is what they wrote."""
+    """Someone else changed the text in the meantime; nothing was stored. `current` is what they wrote, `yours` what was
+    to be stored, by the names of versions.FIELDS; empty where that was no text.
+    """
 
-    def __init__(self, current: Text) -> None:
+    def __init__(self, current: Text, *, yours: dict[str, str] | None = None) -> None:
         who = f"by `{current.author}`" if current.author else "elsewhere"
         super().__init__(
             f"The text was changed {who} in the meantime, so yours was not saved.\n"
             "hint: compare both, then save on top of the other text or take it"
         )
         self.current = current
+        self.yours = yours or {}
 
 
 def text(script: Script) -> Text:
@@ -79,7 +84,7 @@ def save(
     wanted = versions.check_text(code=code, requirements=requirements, python_version=python_version)
     with transaction.atomic():
         if text(script).fields != wanted:
-            claim(script, based_on=based_on)
+            claim(script, based_on=based_on, yours=wanted)
             _store(script, wanted, by=by, now=now)
         return text(script)
 
@@ -95,11 +100,35 @@ def discard(script: Script, *, based_on: int) -> None:
             Draft.objects.filter(script=script).delete()
 
 
-def claim(script: Script, *, based_on: int) -> None:
+def claim(script: Script, *, based_on: int, yours: dict[str, str] | None = None) -> None:
     """Take the right to change the text of revision `based_on`. Raises Conflict when someone was faster."""
     rows = Script.objects.filter(pk=script.pk, revision=based_on)
     if not rows.update(revision=F("revision") + 1):
-        raise Conflict(text(script))
+        raise Conflict(text(script), yours=yours)
+
+
+def keep_idle(*, now: datetime) -> int:
+    """Put each draft that nobody changed for 10 minutes among the versions, once per text; returns how many.
+
+    The draft stays, with its revision: whoever has it open in an editor goes on from it. The current version stays
+    too, so that schedules and runs go on with what somebody meant to be run.
+    """
+    idle = Draft.objects.filter(kept=None, saved_at__lte=now - IDLE_AFTER, script__deleted_at=None)
+    return sum(_keep(pk, now=now) for pk in idle.values_list("pk", flat=True))
+
+
+def _keep(draft_id: int, *, now: datetime) -> bool:
+    """Keep one, unless it was changed or ended since it was found. Returns whether that made a version."""
+    with transaction.atomic():
+        rows = Draft.objects.filter(pk=draft_id, kept=None, saved_at__lte=now - IDLE_AFTER)
+        draft = rows.select_related("script", "author").first()
+        if draft is None:
+            return False
+        said = {name: getattr(draft, name) for name in versions.FIELDS}
+        there = versions.same_text(draft.script, said)
+        draft.kept = there or versions.keep(draft.script, said, author=draft.author, note=IDLE)
+        draft.save(update_fields=["kept"])
+        return there is None
 
 
 def settle(script: Script, content: dict[str, str], *, based_on: int | None) -> None:
@@ -111,14 +140,16 @@ def settle(script: Script, content: dict[str, str], *, based_on: int | None) -> 
     if based_on is None:
         _count_up(script)
     else:
-        claim(script, based_on=based_on)
-    draft = Draft.objects.filter(script=script).select_related("author").first()
+        claim(script, based_on=based_on, yours=content)
+    draft = Draft.objects.filter(script=script).select_related("author", "kept").first()
     if draft is None:
         return
     said = {name: getattr(draft, name) for name in versions.FIELDS}
-    if based_on is None and said != content:
+    if based_on is None and said != content and not draft.kept:
         versions.keep(script, said, author=draft.author, note=UNSEEN)
     draft.delete()
+    if draft.kept and draft.kept.is_draft and said == content:
+        draft.kept.delete()  # the version that is about to be saved says the same, and gets its number
 
 
 def _store(script: Script, wanted: dict[str, str], *, by: User | None, now: datetime) -> None:
@@ -126,7 +157,7 @@ def _store(script: Script, wanted: dict[str, str], *, by: User | None, now: date
     if version is not None and wanted == {name: getattr(version, name) for name in versions.FIELDS}:
         Draft.objects.filter(script=script).delete()
     else:
-        Draft.objects.update_or_create(script=script, defaults={**wanted, "author": by, "saved_at": now})
+        Draft.objects.update_or_create(script=script, defaults={**wanted, "author": by, "saved_at": now, "kept": None})
 
 
 def _count_up(script: Script) -> None:

@@ -158,7 +158,9 @@ class Version(models.Model):
     author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True)
     saved_by = models.CharField(max_length=150, blank=True, help_text="The author's name, kept; empty: an API key.")
     note = models.CharField(max_length=200, blank=True)
-    settings_hash = models.CharField(max_length=64, blank=True, help_text="SHA-256 of the script's settings then.")
+    is_draft = models.BooleanField(default=False, help_text="Kept from a draft: it was never the current version.")
+    settings = models.JSONField(default=dict, editable=False, help_text="The script's limits and switches then.")
+    settings_hash = models.CharField(max_length=64, blank=True, help_text="SHA-256 of those.")
     syntax_error = models.CharField(max_length=500, blank=True, help_text="Why its Python cannot read the code.")
     environment = models.ForeignKey(
         Environment, models.PROTECT, null=True, editable=False, related_name="versions", help_text="Holds its lock."
@@ -182,6 +184,9 @@ class Draft(models.Model):
     python_version = models.CharField(max_length=10, blank=True, default=DEFAULT_PYTHON)
     author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True)
     saved_at = models.DateTimeField()
+    kept = models.ForeignKey(
+        Version, models.SET_NULL, null=True, editable=False, related_name="+", help_text="Says the same; idle drafts."
+    )
 
     def __str__(self) -> str:
         return f"draft of {self.script}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from scripts_app import environments, interpreters, syntax, validation
+from scripts_app import environments, interpreters, script_settings, syntax, validation
 from scripts_app.environments import Wish
 from scripts_app.models import Script, Version
 from scripts_app.validation import ScriptError
@@ -45,11 +45,12 @@ def save(script: Script, content: Content, *, author: User | None, now: datetime
 
     The files of the script are rewritten after the commit. Raises ScriptError for a note that cannot be saved.
     """
-    note = validation.line(note, field="note", most=MAX_NOTE)
+    note = check_note(note)
     with transaction.atomic():
-        script.version = Version.objects.filter(script=script).first()  # the newest: another save may have come between
-        if script.version is None or _fields_of(script.version) != content.fields:
-            script.version = _add(script, content, author=author, note=note)
+        script.version = current(script)  # another save may have come between
+        if script.version is None or fields_of(script.version) != content.fields:
+            fields = {**content.fields, "syntax_error": content.syntax_error}
+            script.version = _create(script, fields, author=author, note=note)
             Script.objects.filter(pk=script.pk).update(version=script.version, updated_at=now)
         elif script.version.syntax_error != content.syntax_error:  # its Python is another by now, or was asked again
             script.version.syntax_error = content.syntax_error
@@ -82,11 +83,32 @@ def check_text(*, code: str, requirements: str, python_version: str) -> dict[str
     }
 
 
-def keep(script: Script, fields: dict[str, str], *, author: User | None, note: str) -> None:
-    """Put a text among the versions without making it the current one; the next version gets the number after it."""
-    newest = Version.objects.filter(script=script).first()
-    number = newest.number + 1 if newest else 1
-    _create(script, number, fields, author=author, note=note)
+def check_note(note: str) -> str:
+    """Return a note, trimmed. Raises ScriptError: more than a line, over 200 characters."""
+    return validation.line(note, field="note", most=MAX_NOTE)
+
+
+def keep(script: Script, fields: dict[str, str], *, author: User | None, note: str) -> Version:
+    """Put a draft's text among the versions without making it the current one: schedules must not run what is half
+    typed. The next version gets the number after it.
+    """
+    return _create(script, fields, author=author, note=note, is_draft=True)
+
+
+def same_text(script: Script, fields: dict[str, str]) -> Version | None:
+    """The newest version that says this, or None."""
+    return Version.objects.filter(script=script, **fields).defer("code", "requirements").first()
+
+
+def current(script: Script) -> Version | None:
+    """The version that runs, as the database has it now; not the newest row where a draft was kept."""
+    return Version.objects.filter(pk=Script.objects.filter(pk=script.pk).values("version")[:1]).first()
+
+
+def annotate(version: Version, note: str) -> None:
+    """Give a version another note. Raises ScriptError for one that cannot be saved."""
+    version.note = check_note(note)
+    version.save(update_fields=["note"])
 
 
 def write_copies(script_id: int) -> None:
@@ -128,16 +150,24 @@ def _write_or_warn(script_id: int) -> bool:
     return True
 
 
-def _fields_of(version: Version) -> dict[str, str]:
+def fields_of(version: Version) -> dict[str, str]:
+    """What a version says: code, requirements and Python."""
     return {name: getattr(version, name) for name in FIELDS}
 
 
-def _add(script: Script, content: Content, *, author: User | None, note: str) -> Version:
-    number = script.version.number + 1 if script.version else 1
-    fields = {**content.fields, "syntax_error": content.syntax_error}
-    return _create(script, number, fields, author=author, note=note)
-
-
-def _create(script: Script, number: int, fields: dict[str, str], *, author: User | None, note: str) -> Version:
-    saved_by = author.get_username() if author else ""
-    return Version.objects.create(script=script, number=number, author=author, saved_by=saved_by, note=note, **fields)
+def _create(
+    script: Script, fields: dict[str, str], *, author: User | None, note: str, is_draft: bool = False
+) -> Version:
+    newest = Version.objects.filter(script=script).values_list("number", flat=True).first()
+    settings = script_settings.of(script)
+    return Version.objects.create(
+        script=script,
+        number=(newest or 0) + 1,
+        author=author,
+        saved_by=author.get_username() if author else "",
+        note=note,
+        is_draft=is_draft,
+        settings=settings,
+        settings_hash=script_settings.digest(settings),
+        **fields,
+    )

@@ -251,8 +251,8 @@ def on_refused_start(request: HttpRequest, problem: Refused) -> HttpResponse:
 
 @api.exception_handler(Conflict)
 def on_conflict(request: HttpRequest, problem: Conflict) -> HttpResponse:
-    """A text was changed by someone else; theirs comes along, so that the two can be compared."""
-    return error(409, str(problem), draft=dataclasses.asdict(problem.current))
+    """A text was changed by someone else: both come along, `draft` theirs and `yours` what was not stored."""
+    return error(409, str(problem), draft=dataclasses.asdict(problem.current), yours=problem.yours or None)
 
 
 @api.exception_handler(Http404)

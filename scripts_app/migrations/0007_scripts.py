@@ -81,8 +81,23 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='version',
+            name='is_draft',
+            field=models.BooleanField(default=False, help_text='Kept from a draft: it was never the current version.'),
+        ),
+        migrations.AddField(
+            model_name='version',
+            name='settings',
+            field=models.JSONField(default=dict, editable=False, help_text="The script's limits and switches then."),
+        ),
+        migrations.AddField(
+            model_name='version',
             name='settings_hash',
-            field=models.CharField(blank=True, help_text="SHA-256 of the script's settings then.", max_length=64),
+            field=models.CharField(blank=True, help_text='SHA-256 of those.', max_length=64),
+        ),
+        migrations.AddField(
+            model_name='draft',
+            name='kept',
+            field=models.ForeignKey(editable=False, help_text='Says the same; idle drafts.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='scripts_app.version'),
         ),
         migrations.AddField(
             model_name='version',

@@ -83,6 +83,7 @@ def test_a_conflict_brings_the_other_text(script: Script, program: Client, brows
     put(browser, code="theirs")
     answer = put(program, code="mine")
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "conflict")
+    assert answer.json()["yours"] == TEXT | {"code": "mine"}
     other = answer.json()["draft"]
     assert (other["code"], other["author"], other["revision"]) == ("theirs", "ann", 1)
     assert {"requirements", "python_version", "saved_at"} <= other.keys()
