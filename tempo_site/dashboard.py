@@ -13,6 +13,7 @@ from runs_app import history, states, strips
 from runs_app.models import Run
 from runs_app.states import Status, Trigger
 from runs_app.strips import Strip
+from scripts_app import catalogue
 from scripts_app.models import Environment, Schedule, Script
 from tempo_site import health, system
 from tempo_site.lib import paths
@@ -157,6 +158,7 @@ def facts(now: datetime) -> dict[str, Any]:
         "aside": _put_aside(),
         "strips": [(script, strip_of.get(script.pk, Strip())) for script in lately],
         "steps": first_steps(),
+        "featured": catalogue.featured(),
     }
 
 

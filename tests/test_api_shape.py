@@ -42,6 +42,9 @@ OPERATIONS = {
     "GET /pause",
     "POST /pause",
     "DELETE /pause",
+    "GET /templates",
+    "GET /templates/{name}",
+    "POST /templates/{name}",
     "GET /runs",
     "GET /queue",
     "GET /runs/{run_id}",
@@ -86,7 +89,7 @@ def documented() -> Iterator[str]:
 def call(operation: str, **headers: str) -> Any:
     """Call an operation on rows that do not exist; CSRF is enforced."""
     method, path = operation.split()
-    address = "/api/v1" + re.sub(r"\{slug\}", "nothing", re.sub(r"\{\w+_id\}", "1", path))
+    address = "/api/v1" + re.sub(r"\{slug\}|\{name\}", "nothing", re.sub(r"\{\w+_id\}", "1", path))
     client = Client(enforce_csrf_checks=True, headers={"host": "localhost", **headers})
     return client.generic(method, address, "", "application/json")
 

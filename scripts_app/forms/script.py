@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 
-from scripts_app import interpreters, limits
+from scripts_app import catalogue, interpreters, limits
 from scripts_app.models import Script
 
 UNITS = ("seconds", "MB")
@@ -97,15 +97,27 @@ def python_help() -> str:
     return f"Like `3.12`. Empty: the one Tempo runs on, {interpreters.own().version}. Here: {', '.join(versions)}."
 
 
-class NewScriptForm(forms.Form):
-    """What a new script needs: a name, and a place if wanted."""
+def starter_choices() -> list[tuple[str, str]]:
+    """What a new script can begin as."""
+    return [("", "Empty"), *((starter.name, starter.title) for starter in catalogue.starters().values())]
 
-    name = forms.CharField(widget=forms.TextInput(attrs={"autofocus": True, "autocomplete": "off"}))
+
+class NewScriptForm(forms.Form):
+    """What a new script needs: a name, unless it begins as a starter, which has one; and a place if wanted."""
+
+    name = forms.CharField(required=False, widget=forms.TextInput(attrs={"autofocus": True, "autocomplete": "off"}))
     folder = forms.CharField(
         required=False,
         label="Folder (optional)",
         widget=forms.TextInput(attrs={"list": "folders", "autocomplete": "off", "placeholder": "Ops/Nightly"}),
     )
+    start = forms.ChoiceField(required=False, choices=starter_choices, widget=forms.RadioSelect, label="Start from")
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for a name where there is no starter to lend its own."""
+        if not self.cleaned_data.get("name") and not self.cleaned_data.get("start") and "name" not in self.errors:
+            self.add_error("name", self.fields["name"].error_messages["required"])
+        return self.cleaned_data
 
 
 class SettingsForm(forms.Form):

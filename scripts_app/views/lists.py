@@ -18,7 +18,7 @@ from runs_app import strips, triggers
 from runs_app.models import Run
 from runs_app.states import Trigger
 from runs_app.strips import Strip
-from scripts_app import finding, scripts
+from scripts_app import catalogue, finding, scripts
 from scripts_app.models import Environment, Script
 from tempo_site import auth
 
@@ -53,6 +53,7 @@ def script_list(request: auth.SignedInRequest) -> HttpResponse:
         "rows": [(script, last_runs.get(script.last_run_id), strip_of.get(script.pk, Strip())) for script in rows],
         "folders": list(folders()),
         "states": STATES,
+        "featured": catalogue.featured(),
         "is_narrowed": any(chosen.values()),
         "unheard_state": request.GET.get("state", "") if not chosen["state"] else "",
         **chosen,

@@ -7,12 +7,12 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from runs_app import history
-from scripts_app import confinement, finding, forms, limits, scripts
+from scripts_app import catalogue, confinement, finding, forms, limits, scripts
 from scripts_app.forms import NewScriptForm, SettingsForm
-from scripts_app.models import Folder
+from scripts_app.models import Folder, Script
 from tempo_site import auth, health
 
-STARTER = """\
+FIRST_LINES = """\
 import platform
 
 print(f"Hello from Python {platform.python_version()}!")
@@ -25,17 +25,28 @@ form_page = require_http_methods(["GET", "HEAD", "POST"])
 
 @form_page
 def script_new(request: auth.SignedInRequest) -> HttpResponse:
-    """Create a script from a name and open its editor; `?part=form` is the form alone, for a dialog."""
-    form = NewScriptForm(request.POST or None, initial={"folder": request.GET.get("folder", "")})
-    if form.is_valid():
-        now = timezone.now()
-        script = forms.attempt(
-            form, lambda: scripts.create(by=request.user, now=now, code=STARTER, **form.cleaned_data)
-        )
-        if script:
-            return redirect("script-detail", script.slug)
+    """Create a script from a name or a starter and open its editor; `?part=form` is the form alone, for a dialog."""
+    form = NewScriptForm(
+        request.POST or None, initial={name: request.GET.get(name, "") for name in ("folder", "start")}
+    )
+    if form.is_valid() and (script := forms.attempt(form, lambda: created(request, **form.cleaned_data))):
+        return redirect("script-detail", script.slug)
     template = "scripts/_new_form.html" if request.GET.get("part") == "form" else "scripts/new.html"
-    return render(request, template, {"form": form, "folders": Folder.objects.all()})
+    context = {"form": form, "folders": Folder.objects.all(), "starters": catalogue.starters().values()}
+    return render(request, template, context)
+
+
+def created(request: auth.SignedInRequest, *, start: str, name: str, folder: str) -> Script:
+    """The new script; of one from a starter it is said that its schedule waits to be switched on."""
+    now = timezone.now()
+    if not start:
+        return scripts.create(name=name, folder=folder, code=FIRST_LINES, by=request.user, now=now)
+    starter = catalogue.starter(start)
+    script = catalogue.create(starter, name=name, folder=folder, by=request.user, now=now)
+    messages.info(
+        request, f"Its suggested schedule, {starter.rhythm[:1].lower()}{starter.rhythm[1:]}, is there but switched off."
+    )
+    return script
 
 
 @form_page

@@ -1,0 +1,95 @@
+"""REST operations on templates: starters, to make scripts from."""
+
+from typing import Any
+
+from django.http import Http404, HttpRequest
+from django.utils import timezone
+from ninja.responses import Status
+from pydantic import BaseModel, ConfigDict
+
+from scripts_app import catalogue, finding
+from scripts_app.api.scripts import ScriptOut, script_out
+from scripts_app.api.shapes import router
+from scripts_app.catalogue import Starter
+from scripts_app.validation import ScriptError
+from tempo_site import auth
+
+
+class TemplateIn(BaseModel):
+    """What the new script is called and where it lies; left out: by the template's title, in no folder."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = ""
+    folder: str = ""
+
+
+class SuggestionOut(BaseModel):
+    """The schedule that a script from this template gets, switched off."""
+
+    kind: str
+    cron: str
+    every_s: int | None
+    description: str
+
+
+class TemplateItem(BaseModel):
+    """A template. `parameters` are the inputs of its runs by name, as the block in its code declares them."""
+
+    name: str
+    title: str
+    description: str
+    requirements: str
+    schedule: SuggestionOut
+    parameters: dict[str, dict[str, Any]]
+
+
+class TemplateOut(TemplateItem):
+    """A template with its code."""
+
+    code: str
+
+
+class TemplatePage(BaseModel):
+    """All templates; there is never a next page."""
+
+    items: list[TemplateItem]
+    next_cursor: str | None
+
+
+@router.get("/templates", response=TemplatePage, tags=["templates"])
+def list_templates(request: HttpRequest) -> TemplatePage:
+    """List the templates that scripts can be made from."""
+    items = [TemplateItem.model_construct(**facts(starter)) for starter in catalogue.starters().values()]
+    return TemplatePage.model_construct(items=items, next_cursor=None)
+
+
+@router.get("/templates/{slug:name}", response=TemplateOut, tags=["templates"])
+def read_template(request: HttpRequest, name: str) -> TemplateOut:
+    """Show one template with its code."""
+    starter = named(name)
+    return TemplateOut.model_construct(**facts(starter), code=starter.code)
+
+
+@router.post("/templates/{slug:name}", response={201: ScriptOut}, tags=["templates"])
+def create_from_template(request: auth.Request, name: str, data: TemplateIn) -> Status[ScriptOut]:
+    """Create a script from a template. Its suggested schedule comes with it, switched off: nothing runs by itself."""
+    script = catalogue.create(named(name), by=request.auth.user, now=timezone.now(), **data.model_dump())
+    return Status(201, script_out(finding.script(script.slug)))
+
+
+def named(name: str) -> Starter:
+    """The starter that an address names. Raises Http404."""
+    try:
+        return catalogue.starter(name)
+    except ScriptError as error:
+        raise Http404(str(error)) from error
+
+
+def facts(starter: Starter) -> dict[str, Any]:
+    """Everything about it but its code."""
+    schedule = SuggestionOut.model_construct(
+        kind=starter.kind, cron=starter.cron, every_s=starter.every_s, description=starter.rhythm
+    )
+    names = ("name", "title", "description", "requirements", "parameters")
+    return {"schedule": schedule, **{name: getattr(starter, name) for name in names}}

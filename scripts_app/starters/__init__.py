@@ -1,0 +1,1 @@
+"""Starters: scripts that work as they stand, offered when a new one is made. Their text is read, never imported."""
