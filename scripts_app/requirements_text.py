@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
+from django.conf import settings
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
@@ -15,6 +16,9 @@ MAX_BYTES = 100_000
 _COMMENT = re.compile(r"(^|\s)#.*$")  # pip's rule: `#` begins a comment at the line's start or after white space
 _PATH = re.compile(r"^(\.{0,2}/|~|[A-Za-z]:\\)|\.(whl|zip|tar\.gz|tar\.bz2|tgz)$")
 _PATH_OR_URL = "is a path or URL: only packages of the package index can be locked and shared"
+_NO_FILE = "is no file of the web with a name: write it as `name @ https://host/name-1.0-py3-none-any.whl`"
+# Of a file the hash is locked; of a repository (`git+https:`) uv knows none. `$`: uv would put its variables in there.
+_WEB_FILE = re.compile(r"https?://[^\s/@$]+/[^\s@$]+\.(whl|zip|tar\.gz|tar\.bz2|tgz)(#sha256=[0-9a-f]{64})?")
 _INCLUDES = ("-r", "-c", "--requirement", "--constraint")
 
 
@@ -22,7 +26,7 @@ def normalise(text: str) -> str:
     """Return the requirements sorted, one a line, with canonical names, without comments; "" when there are none.
 
     Raises ScriptError (field `requirements`): over 100 kB, over 500 lines that are no comment, or, with its number,
-    a line with an option, a direct URL, a local path or a syntax error.
+    a line with an option, a local path, a syntax error, or a direct URL unless PYSCHED_ALLOW_DIRECT_URLS is set.
     """
     size = len(text.encode(errors="surrogatepass"))
     if size > MAX_BYTES:
@@ -56,8 +60,8 @@ def _normal_form(number: int, line: str) -> str:
         requirement = Requirement(line)
     except InvalidRequirement as error:
         raise _error(number, line, f"is no requirement: {str(error).splitlines()[0]}") from None
-    if requirement.url:
-        raise _error(number, line, _PATH_OR_URL)
+    if requirement.url and not (settings.ALLOW_DIRECT_URLS and _WEB_FILE.fullmatch(requirement.url)):
+        raise _error(number, line, _NO_FILE if settings.ALLOW_DIRECT_URLS else _PATH_OR_URL)
     requirement.name = canonicalize_name(requirement.name)
     return str(requirement)
 
@@ -74,6 +78,8 @@ def _refusal(line: str) -> str:
         return "is not allowed here: options such as the package index are the administrator's settings"
     if line.endswith("\\") or " --" in line:
         return "is not allowed here: write one plain requirement a line; Tempo locks versions and hashes itself"
+    if settings.ALLOW_DIRECT_URLS and "://" in line:
+        return "" if re.match(r"[\w.\[\], -]+@", line) else _NO_FILE
     if _PATH.search(line) or "://" in line:
         return _PATH_OR_URL
     return ""

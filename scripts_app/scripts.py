@@ -15,7 +15,7 @@ from scripts_app.validation import ScriptError as ScriptError  # doors catch `sc
 from tempo_site.lib import words
 
 CHANGEABLE = frozenset(
-    {"name", "folder", "description", "tags", "enabled", "as_service_user", *versions.FIELDS, *LIMITS}
+    {"name", "folder", "description", "tags", "enabled", "as_service_user", "allow_source", *versions.FIELDS, *LIMITS}
 )
 
 
@@ -31,6 +31,7 @@ def create(
     description: str = "",
     tags: Sequence[str] = (),
     as_service_user: bool = False,
+    allow_source: bool = False,
     **chosen: int,
 ) -> Script:
     """Create a script with its first version and ask for its environment.
@@ -41,7 +42,7 @@ def create(
     _refuse_unknown(chosen.keys() - LIMITS.keys())
     content = versions.check(code=code, requirements=requirements, python_version=python_version)
     about = {"name": name, "folder": folder, "description": description, "tags": tags}
-    values = {**about, "as_service_user": as_service_user, **limits.defaults(), **chosen}
+    values = {**about, "as_service_user": as_service_user, "allow_source": allow_source, **limits.defaults(), **chosen}
     with transaction.atomic():
         script = Script()
         _assign(script, values)
@@ -59,8 +60,9 @@ def update(script: Script, *, by: User | None, now: datetime, based_on: int | No
     """
     _refuse_unknown(changes.keys() - CHANGEABLE)
     new: dict[str, Any] = {name: changes.pop(name) for name in versions.FIELDS if name in changes}
-    before = _fields(script) if new else {}
-    content = versions.check(**before | new) if new else None
+    is_new_wish = bool(new) or "allow_source" in changes
+    before = _fields(script) if is_new_wish else {}
+    content = versions.check(**before | new) if is_new_wish else None
     with transaction.atomic():
         script.refresh_from_db()
         if script.deleted_at is not None:

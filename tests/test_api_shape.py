@@ -57,7 +57,7 @@ OPERATIONS = {
 FOR_SCOPE_RUN = {"POST /scripts/{slug}/runs", "POST /runs/{run_id}/cancel"}
 SCRIPT_FIELDS = (
     "slug name folder description tags enabled code requirements python_version version revision environment timeout_s"
-    " memory_mb cpu_s processes output_mb file_mb nice as_service_user created_at updated_at"
+    " memory_mb cpu_s processes output_mb file_mb nice as_service_user allow_source created_at updated_at"
 )
 RUN_FIELDS = (
     "id kind script version status reason exit_code signal trigger schedule due_at late_ms created_at started_at"

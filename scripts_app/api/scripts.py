@@ -33,6 +33,7 @@ class ScriptIn(BaseModel):
     file_mb: Number = 0
     nice: Number = 0
     as_service_user: StrictBool = False
+    allow_source: StrictBool = False
 
 
 class ScriptPatch(ScriptIn):
@@ -47,6 +48,7 @@ class ScriptPatch(ScriptIn):
 class EnvironmentOut(BaseModel):
     """The environment a script has, or is waiting for: `wanted`, `building`, `ready` or `failed` with a message."""
 
+    id: int
     state: str
     python: str
     message: str
@@ -75,6 +77,7 @@ class ScriptOut(BaseModel):
     file_mb: int
     nice: int
     as_service_user: bool
+    allow_source: bool
     created_at: datetime
     updated_at: datetime
 
@@ -156,6 +159,7 @@ def script_out(script: Script) -> ScriptOut:
         file_mb=script.file_mb,
         nice=script.nice,
         as_service_user=script.as_service_user,
+        allow_source=script.allow_source,
         created_at=script.created_at,
         updated_at=script.updated_at,
     )
@@ -167,5 +171,5 @@ def environment_out(script: Script) -> EnvironmentOut | None:
     if environment is None:
         return None
     return EnvironmentOut.model_construct(
-        state=environment.state, python=environment.python, message=environment.message
+        id=environment.pk, state=environment.state, python=environment.python, message=environment.message
     )

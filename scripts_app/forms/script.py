@@ -12,6 +12,10 @@ AS_SERVICE_USER = (
     "For shares and folders that only Tempo's user may open. The script then has no user of its own: less keeps it "
     "from other scripts, and the isolation of its runs is lowered."
 )
+ALLOW_SOURCE = (
+    "Packages without a wheel may be built for it. What their authors wrote then runs as Tempo's own user while its "
+    "environment is built."
+)
 CODE = {"class": "code", "spellcheck": "false", "autocapitalize": "off", "autocomplete": "off"}
 
 
@@ -83,12 +87,18 @@ def limit_fields() -> dict[str, forms.Field]:
         help_text=AS_SERVICE_USER,
         show_hidden_initial=True,
     )
+    fields["allow_source"] = forms.BooleanField(
+        required=False,
+        label="Allow building from source",
+        help_text=ALLOW_SOURCE,
+        show_hidden_initial=True,
+    )
     return fields
 
 
 def limits_of(script: Script) -> dict[str, Any]:
     """The initial values of those fields."""
-    return {field: getattr(script, field) for field in (*limits.LIMITS, "as_service_user")}
+    return {field: getattr(script, field) for field in (*limits.LIMITS, "as_service_user", "allow_source")}
 
 
 def python_help() -> str:

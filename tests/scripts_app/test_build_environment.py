@@ -15,7 +15,7 @@ import pytest
 import uv
 from django.conf import LazySettings
 
-from scripts_app import build_environment, environment_builds, interpreters
+from scripts_app import build_environment, environment_builds, interpreters, package_index
 from scripts_app.build_environment import BuildConfig, BuildResult, is_usable
 from tempo_site.lib import paths
 from tests import local_index
@@ -105,6 +105,47 @@ def test_its_lock_pins_every_package_with_hashes() -> None:
     built("tempo-greeting")
     assert result()["lock"].startswith("tempo-greeting==1.1 \\\n    --hash=sha256:")
     assert result()["packages"] == ["tempo-greeting==1.1"]
+
+
+@pytest.mark.usefixtures("index")
+def test_it_says_how_far_it_is() -> None:
+    told: set[str] = set()
+    process = start("tempo-greeting")
+    while process.poll() is None:
+        if progress := environment_builds.progress(paths.data() / "run"):
+            told.add(progress.step)
+    process.communicate()
+    last = environment_builds.progress(paths.data() / "run")
+    assert last == environment_builds.Progress(step="checking", done=1, total=1)
+    assert "resolving" in told
+
+
+@pytest.mark.usefixtures("index")
+def test_a_lock_is_installed_as_it_is() -> None:
+    built("tempo-greeting<1.1")
+    lock = result()["lock"]
+    status, output = build("tempo-greeting", lock=lock)
+    assert (status, result()["packages"]) == (0, ["tempo-greeting==1.0"]), output
+
+
+@pytest.mark.usefixtures("index")
+def test_hard_links_share_the_files_of_the_cache() -> None:
+    module = "lib/python*/site-packages/tempo_greeting.py"
+    counts = [
+        next(built("tempo-greeting", link_mode=mode, renew=True).glob(module)).stat().st_nlink
+        for mode in ("copy", "hardlink", "hardlink")
+    ]
+    assert counts == [1, 2, 3]
+
+
+def test_what_logs_in_at_the_index_is_never_printed(settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(package_index, "RETRIES", 0)
+    for login in ("ann:s3cr%20et@", "t0ken@"):
+        settings.PACKAGE_INDEX = f"http://{login}127.0.0.1:9/simple/"
+        status, output = build("tempo-greeting")
+        told = output + json.dumps(result())
+        assert status == 1 and "127.0.0.1:9" in told
+        assert not any(secret in told for secret in ("s3cr", "ann:", "t0ken"))
 
 
 def test_it_follows_what_packages_require(index: Path) -> None:

@@ -178,6 +178,58 @@ def test_a_never_built_environment_has_no_python() -> None:
         environments.python_of(wanted(make_script()))
 
 
+def test_the_lock_is_kept_with_each_version_that_asked_for_it() -> None:
+    script = make_script(requirements="humanize")
+    pretend_built(wanted(script))
+    change(script, "attrs")
+    locks = [version.environment and version.environment.lock for version in script.versions.order_by("number")]
+    assert locks == ["humanize==4.0\n", ""]
+
+
+def test_another_build_takes_the_packages_of_the_lock() -> None:
+    script = make_script(requirements="humanize")
+    pretend_built(wanted(script))
+    environments.rebuild(script)
+    environment_builds.begin(wanted(script), config_path=paths.data() / "config.json")
+    assert json.loads((paths.data() / "config.json").read_text())["lock"] == "humanize==4.0\n"
+
+
+def test_another_minor_python_at_the_same_path_gets_packages_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = make_script(requirements="humanize")
+    pretend_built(wanted(script))
+    newer = interpreters.Interpreter(version="3.99.1", path=interpreters.own().path)
+    monkeypatch.setattr(interpreters, "own", lambda: newer)
+    change(script, "humanize")
+    assert (wanted(script).state, wanted(script).lock) == (State.WANTED, "")
+
+
+def test_what_may_be_built_from_source_is_an_environment_of_its_own() -> None:
+    script, other = make_script(requirements="humanize"), make_script(requirements="humanize")
+    scripts.update(script, by=None, now=NOW, allow_source=True)
+    assert (wanted(script).allows_source, wanted(other).allows_source) == (True, False)
+    assert wanted(script) != wanted(other)
+    environment_builds.begin(wanted(script), config_path=paths.data() / "config.json", powers={"landlock": 6})
+    config = json.loads((paths.data() / "config.json").read_text())
+    assert (config["allows_source"], config["link_mode"]) == (True, "copy")
+
+
+@pytest.mark.parametrize(
+    ("powers", "user", "mode"),
+    [
+        ({"landlock": 6}, 0, "hardlink"),
+        ({"landlock": 0, "own_users": True}, 1000, "hardlink"),
+        ({"landlock": 0, "own_users": True}, 0, "copy"),
+        ({"landlock": 0, "own_users": False}, 1000, "copy"),
+        ({}, 1000, "copy"),
+    ],
+)
+def test_files_are_shared_with_the_cache_only_where_scripts_cannot_write_to_them(
+    powers: dict[str, Any], user: int, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    assert environment_builds.link_mode(powers, allows_source=False) == mode
+
+
 # --- building ------------------------------------------------------------------------------------------------------
 def test_the_oldest_wanted_environment_is_next() -> None:
     first = wanted(make_script(requirements="a"))

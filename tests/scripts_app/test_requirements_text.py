@@ -1,6 +1,7 @@
 """Requirement lines and their normal form."""
 
 import pytest
+from django.conf import LazySettings
 
 from scripts_app import requirements_text
 from scripts_app.validation import ScriptError
@@ -23,6 +24,34 @@ from scripts_app.validation import ScriptError
 )
 def test_equal_wishes_have_one_normal_form(text: str, normal: str) -> None:
     assert requirements_text.normalise(text) == normal
+
+
+NAMED = "tempo-greeting @ https://index.lan/files/tempo_greeting-1.1-py3-none-any.whl"
+
+
+def test_files_of_the_web_may_be_named_where_the_administrator_allows_it(settings: LazySettings) -> None:
+    settings.ALLOW_DIRECT_URLS = True
+    assert requirements_text.normalise(f"Tempo_{NAMED[6:]}#sha256={'0' * 64}\nb").startswith(f"b\n{NAMED}#sha256=0")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "https://index.lan/a-1.0-py3-none-any.whl",
+        "a @ file:///srv/a-1.0-py3-none-any.whl",
+        "a @ git+https://git.lan/a",
+        "a @ https://user:password@index.lan/a-1.0-py3-none-any.whl",
+        "a @ https://index.lan/${UV_DEFAULT_INDEX}/a.whl",
+        "a @ https://index.lan/simple/",
+        "-e https://index.lan/a.whl",
+        "--find-links https://index.lan/",
+        "./a.whl",
+    ],
+)
+def test_whatever_else_is_no_plain_requirement_stays_refused(line: str, settings: LazySettings) -> None:
+    settings.ALLOW_DIRECT_URLS = True
+    with pytest.raises(ScriptError, match=r"^line 2: "):
+        requirements_text.normalise(f"b\n{line}")
 
 
 def test_five_hundred_requirements_are_accepted_among_comments() -> None:
