@@ -6,12 +6,14 @@ from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Greatest
 from django.http import Http404
 
-from scripts_app.models import Schedule, Script, ScriptQuerySet
+from scripts_app.models import Folder, Schedule, Script, ScriptQuerySet
 
 
-def scripts() -> ScriptQuerySet:
-    """Scripts that were not deleted, with all that a page or their JSON shows, in one query."""
-    rows = Script.objects.present().select_related("folder", "version", "environment", "wanted_environment")
+def scripts(among: ScriptQuerySet | None = None) -> ScriptQuerySet:
+    """Scripts, by default those that were not deleted, with all that a page or their JSON shows, in one query."""
+    rows = (Script.objects.present() if among is None else among).select_related(
+        "folder", "version", "environment", "wanted_environment"
+    )
     heavy = ("lock", "requirements")  # a lock with its hashes is longer than most scripts
     return rows.defer(*(f"{name}__{field}" for name in ("environment", "wanted_environment") for field in heavy))
 
@@ -35,6 +37,22 @@ def script(slug: str) -> Any:
     found = with_next(scripts()).filter(slug=slug).first()
     if found is None:
         raise Http404(f"There is no script `{slug[:80]}`.")
+    return found
+
+
+def deleted(slug: str) -> Script:
+    """Return a script that was deleted and can be restored. Raises Http404."""
+    found = Script.objects.restorable().filter(slug=slug).first()
+    if found is None:
+        raise Http404(f"There is no deleted script `{slug[:80]}`.")
+    return found
+
+
+def folder(pk: int) -> Folder:
+    """Return a folder. Raises Http404."""
+    found = Folder.objects.filter(pk=pk).first() if pk < 2**63 else None
+    if found is None:
+        raise Http404(f"There is no folder {str(pk)[:20]}.")
     return found
 
 

@@ -82,6 +82,10 @@ class ScriptQuerySet(models.QuerySet["Script"]):
         """Those that were not deleted."""
         return self.filter(deleted_at=None)
 
+    def restorable(self) -> "ScriptQuerySet":
+        """Those that were deleted and are still whole."""
+        return self.filter(deleted_at__isnull=False, purged_at=None)
+
 
 class Script(models.Model):
     """A Python script: its name, its limits, its current version and its environment in use."""
@@ -110,7 +114,7 @@ class Script(models.Model):
     allow_source = models.BooleanField(default=False, verbose_name="allow building from source")
     parameters = models.JSONField(default=list, blank=True, help_text="The inputs of a run, as Settings declare them.")
     copies = models.JSONField(
-        default=dict, editable=False, help_text="SHA-256 of the readable copies as Tempo last wrote them, by file name."
+        default=dict, editable=False, help_text="SHA-256 of the readable copies as Tempo last knew them, by file name."
     )
     timeout_s = models.PositiveIntegerField(
         default=300, validators=[MaxValueValidator(30 * 86400)], help_text="Seconds; 0 = no limit."
@@ -137,6 +141,14 @@ class Script(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     deleted_at = models.DateTimeField(null=True, editable=False)
+    deleted_from = models.CharField(
+        max_length=300, blank=True, editable=False, help_text="The folder it lay in when it was deleted."
+    )
+    purged_at = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="Its files and texts are gone; the row keeps its name, slug and user taken.",
+    )
 
     objects = ScriptQuerySet.as_manager()
 

@@ -1,4 +1,4 @@
-"""Scripts: created, changed and deleted here, for every door alike."""
+"""Scripts: created, changed, duplicated and deleted here, for every door alike."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -8,9 +8,9 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from scripts_app import drafts, limits, schedules, validation, versions
+from scripts_app import drafts, folders, interpreters, limits, schedules, validation, versions
 from scripts_app.limits import LIMITS
-from scripts_app.models import Draft, Folder, Script
+from scripts_app.models import Draft, Schedule, Script, Variable
 from scripts_app.validation import ScriptError as ScriptError  # doors catch `scripts.ScriptError`
 from tempo_site.lib import words
 
@@ -92,22 +92,34 @@ def _save_text(
 def delete(script: Script, *, now: datetime) -> None:
     """Delete a script for people: its schedules fire no more; its rows, files, runs and its slug stay."""
     with transaction.atomic():
-        if Script.objects.present().filter(pk=script.pk).update(deleted_at=now):
-            script.deleted_at = now
-            schedules.rearm(script, now=now)
+        found = Script.objects.present().select_related("folder").filter(pk=script.pk).first()
+        if found is None:
+            return
+        place = found.folder.path if found.folder else ""
+        Script.objects.filter(pk=script.pk).update(deleted_at=now, deleted_from=place, folder=None)
+        script.deleted_at, script.deleted_from, script.folder = now, place, None
+        schedules.rearm(script, now=now)
 
 
-def delete_folder(folder: Folder) -> None:
-    """Delete a folder without scripts; deleted ones lie in none then. Raises ScriptError."""
+def duplicate(script: Script, *, by: User | None, now: datetime, name: str = "", folder: str | None = None) -> Script:
+    """Create a script that says what another's current version says, with its settings, variables and schedules.
+
+    It is disabled, so that nothing runs twice before somebody has looked; files and runs are not copied. Without a name
+    it is the other's with `(copy)` behind it, without a folder it lies beside it. Raises ScriptError.
+    """
+    interpreters.discover()  # asks what it has not asked yet by starting it: not within the transaction
+    text = _fields(script)
+    content = versions.check(**text)
+    beside = script.folder.path if script.folder else ""
     with transaction.atomic():
-        count = folder.scripts.filter(deleted_at=None).count()
-        if count:
-            raise ScriptError(
-                f"`{folder.path}` holds {count} script{'' if count == 1 else 's'}.\nhint: move them first",
-                field="folder",
-            )
-        folder.scripts.update(folder=None)
-        folder.delete()
+        copy = Script()
+        about = {"name": name or _name_of_copy(script.name), "folder": beside if folder is None else folder}
+        own = {field: getattr(script, field) for field in CHANGEABLE - {*about, *versions.FIELDS, "enabled"}}
+        _assign(copy, {**own, **about, **limits.of(script), "enabled": False})
+        _insert(copy)
+        versions.save(copy, content, author=by, now=now, note=f"Copied from `{script.slug}`"[: versions.MAX_NOTE])
+        _copy_rows(script, copy, now=now)
+    return copy
 
 
 def slugs(name: str) -> Iterator[str]:
@@ -139,7 +151,7 @@ def _insert(script: Script) -> None:
 
 def _assign(script: Script, values: dict[str, Any]) -> None:
     """Set validated values on a script. Raises ScriptError."""
-    checks = {"name": validation.name, "folder": _folder, "tags": validation.tags, "description": _description}
+    checks = {"name": validation.name, "folder": folders.ensure, "tags": validation.tags, "description": _description}
     for field, value in values.items():
         setattr(script, field, checks[field](value) if field in checks else value)
     try:
@@ -151,9 +163,25 @@ def _assign(script: Script, values: dict[str, Any]) -> None:
         LIMITS[field].check(getattr(script, field))
 
 
-def _folder(value: object) -> Folder | None:
-    path = validation.folder_path(value)
-    return Folder.objects.get_or_create(path=path)[0] if path else None
+def _name_of_copy(name: str) -> str:
+    suffix = " (copy)"
+    return name[: validation.MAX_NAME - len(suffix)] + suffix
+
+
+def _copy_rows(script: Script, copy: Script, *, now: datetime) -> None:
+    """Give a copy the variables of its original, secrets as they are stored, and its schedules."""
+    variables = Variable.objects.filter(script=script)
+    Variable.objects.bulk_create(_like(variable, script=copy) for variable in variables)
+    machine = {"alarm": None, "paused_at": None, "paused_until": None, "message": "", "last_success_at": None}
+    for schedule in script.schedules.all():
+        Schedule.objects.bulk_create([_like(schedule, script=copy, stale_since=None, **machine)])
+    schedules.rearm(copy, now=now)
+
+
+def _like(row: Any, **changes: object) -> Any:
+    """A row that is not stored yet, with the values of another but for `changes`."""
+    values = {field.name: getattr(row, field.name) for field in row._meta.concrete_fields if not field.primary_key}
+    return type(row)(**values | changes)
 
 
 def _description(value: object) -> str:

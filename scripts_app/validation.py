@@ -52,13 +52,13 @@ def name(value: object) -> str:
     return plain
 
 
-def folder_path(value: object) -> str:
+def folder_path(value: object, *, field: str = "folder") -> str:
     """Return a folder path with trimmed parts, or "" for the top. Raises ScriptError for empty parts, `.` and `..`."""
-    plain = line(value, field="folder", most=MAX_FOLDER)
+    plain = line(value, field=field, most=MAX_FOLDER)
     parts = [part.strip() for part in plain.split("/")] if plain else []
     if any(part in ("", ".", "..") for part in parts):
         raise ScriptError(
-            f"`{plain}` has an empty part, `.` or `..`\nhint: write folders like `Ops/Nightly`", field="folder"
+            f"`{plain}` has an empty part, `.` or `..`\nhint: write folders like `Ops/Nightly`", field=field
         )
     return "/".join(parts)
 

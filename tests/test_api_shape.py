@@ -21,6 +21,12 @@ OPERATIONS = {
     "GET /scripts/{slug}",
     "PATCH /scripts/{slug}",
     "DELETE /scripts/{slug}",
+    "POST /scripts/{slug}/restore",
+    "POST /scripts/{slug}/duplicate",
+    "GET /folders",
+    "POST /folders",
+    "PATCH /folders/{folder_id}",
+    "DELETE /folders/{folder_id}",
     "GET /scripts/{slug}/draft",
     "PUT /scripts/{slug}/draft",
     "DELETE /scripts/{slug}/draft",
@@ -57,7 +63,7 @@ OPERATIONS = {
 FOR_SCOPE_RUN = {"POST /scripts/{slug}/runs", "POST /runs/{run_id}/cancel"}
 SCRIPT_FIELDS = (
     "slug name folder description tags enabled code requirements python_version version revision environment timeout_s"
-    " memory_mb cpu_s processes output_mb file_mb nice as_service_user allow_source created_at updated_at"
+    " memory_mb cpu_s processes output_mb file_mb nice as_service_user allow_source created_at updated_at deleted_at"
 )
 RUN_FIELDS = (
     "id kind script version status reason exit_code signal trigger schedule due_at late_ms created_at started_at"

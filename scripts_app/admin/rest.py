@@ -4,40 +4,46 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from scripts_app import scripts, validation
+from scripts_app import deletion, folders
+from scripts_app.admin.acting import ActingAdmin, ActingMixin
 from scripts_app.models import Environment, Folder, Version
 from scripts_app.validation import ScriptError
-from tempo_site.adminrows import ReadOnlyAdmin, RowAdmin, chip
+from tempo_site.adminrows import ReadOnlyAdmin, chip
 
 
-class FolderForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A folder's path, by the rules of the verbs."""
+class FolderForm(ActingMixin, forms.ModelForm):  # type: ignore[type-arg]
+    """A folder's path; another one moves it with all below."""
 
     class Meta:
         model = Folder
         fields = ("path",)
 
-    def clean_path(self) -> str:
-        """Normalise, or say what is wrong."""
-        try:
-            return validation.folder_path(self.cleaned_data["path"])
-        except ScriptError as refusal:
-            raise ValidationError(str(refusal)) from refusal
+    def _post_clean(self) -> None:
+        """Leave the row alone: the verb assigns and checks."""
+
+    def act(self) -> Folder:
+        """Make or move."""
+        path = self.cleaned_data["path"]
+        if self.instance.pk:
+            return folders.move(self.instance, path=path)
+        self.instance.pk = folders.create(path).pk
+        self.instance.refresh_from_db()
+        return self.instance
 
 
 @admin.register(Folder)
-class FolderAdmin(RowAdmin):
-    """Folders; one with scripts in it cannot be deleted."""
+class FolderAdmin(ActingAdmin):
+    """Folders; here only an empty one can be deleted."""
 
     form = FolderForm
-    stays = "Only an empty folder can be deleted: move its scripts first."
+    stays = "Only an empty folder can be deleted here: move what is in it first."
     list_display = ("path", "script_count")
     search_fields = ("path",)
 
@@ -49,20 +55,21 @@ class FolderAdmin(RowAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Folder) -> None:
         """Delete by the verb."""
-        scripts.delete_folder(obj)
+        deletion.delete_folder(obj, now=timezone.now())
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Folder]) -> None:
         """Delete each by the verb; one that has got a script meanwhile stays, with the reason as a message."""
         for folder in queryset:
             try:
-                scripts.delete_folder(folder)
+                deletion.delete_folder(folder, now=timezone.now())
             except ScriptError as refusal:
                 self.message_user(request, str(refusal), messages.ERROR)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Name the folders, and those that have to stay."""
         names = [str(folder) for folder in objs]
-        full = [f"`{folder}` holds {folder.count} of them" for folder in objs if folder.count]
+        empty = {branch.pk for branch in folders.tree() if branch.is_empty}
+        full = [f"`{folder}` is not empty" for folder in objs if folder.pk not in empty]
         return names, {str(self.opts.verbose_name_plural): len(names)}, set(), full
 
     @admin.display(description="scripts", ordering="count")

@@ -7,7 +7,7 @@ from django.utils import timezone
 from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
-from scripts_app import finding, scripts
+from scripts_app import deletion, finding, scripts
 from scripts_app.api.shapes import IF_MATCH, Limit, Number, based_on, router, without_defaults
 from scripts_app.models import Script
 from tempo_site import auth
@@ -80,6 +80,16 @@ class ScriptOut(BaseModel):
     allow_source: bool
     created_at: datetime
     updated_at: datetime
+    deleted_at: datetime | None
+
+
+class DuplicateIn(BaseModel):
+    """A copy of a script; left out, the name gets `(copy)` behind it and the folder is the same."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = ""
+    folder: str | None = None
 
 
 class ScriptPage(BaseModel):
@@ -97,9 +107,10 @@ def create_script(request: auth.Request, data: ScriptIn) -> Status[ScriptOut]:
 
 
 @router.get("/scripts", response=ScriptPage, tags=["scripts"])
-def list_scripts(request: HttpRequest, limit: Limit, cursor: str = "") -> ScriptPage:
-    """List scripts by slug."""
-    rows = list(finding.scripts().filter(slug__gt=cursor).order_by("slug")[: limit + 1])
+def list_scripts(request: HttpRequest, limit: Limit, cursor: str = "", deleted: bool = False) -> ScriptPage:
+    """List scripts by slug; with `deleted` those that were deleted and can be restored, for 30 days."""
+    found = finding.scripts(Script.objects.restorable() if deleted else None)
+    rows = list(found.filter(slug__gt=cursor).order_by("slug")[: limit + 1])
     return ScriptPage.model_construct(
         items=[script_out(script) for script in rows[:limit]],
         next_cursor=rows[limit - 1].slug if len(rows) > limit else None,
@@ -130,9 +141,24 @@ def change_script(request: auth.Request, slug: str, data: ScriptPatch) -> Script
 
 @router.delete("/scripts/{slug:slug}", response={204: None}, tags=["scripts"])
 def delete_script(request: HttpRequest, slug: str) -> Status[None]:
-    """Delete a script; its history stays."""
+    """Delete a script; its history stays, and for 30 days it can be restored."""
     scripts.delete(finding.script(slug), now=timezone.now())
     return Status(204, None)
+
+
+@router.post("/scripts/{slug:slug}/restore", response=ScriptOut, tags=["scripts"])
+def restore_script(request: HttpRequest, slug: str) -> ScriptOut:
+    """Bring a deleted script back, into the folder it lay in."""
+    deletion.restore(finding.deleted(slug), now=timezone.now())
+    return script_out(finding.script(slug))
+
+
+@router.post("/scripts/{slug:slug}/duplicate", response={201: ScriptOut}, tags=["scripts"])
+def duplicate_script(request: auth.Request, slug: str, data: DuplicateIn | None = None) -> Status[ScriptOut]:
+    """Copy a script with its settings, variables and schedules, but without files; the copy is disabled."""
+    given = data.model_dump(exclude_unset=True) if data else {}
+    copy = scripts.duplicate(finding.script(slug), by=request.auth.user, now=timezone.now(), **given)
+    return Status(201, script_out(finding.script(copy.slug)))
 
 
 def script_out(script: Script) -> ScriptOut:
@@ -162,6 +188,7 @@ def script_out(script: Script) -> ScriptOut:
         allow_source=script.allow_source,
         created_at=script.created_at,
         updated_at=script.updated_at,
+        deleted_at=script.deleted_at,
     )
 
 

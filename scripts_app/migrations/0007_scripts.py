@@ -4,6 +4,15 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 
+def name_every_folder(apps, schema_editor):
+    """Give each folder above another a row of its own: it can then be renamed and deleted like any other."""
+    Folder = apps.get_model("scripts_app", "Folder")
+    for path in Folder.objects.values_list("path", flat=True):
+        parts = path.split("/")
+        for end in range(1, len(parts)):
+            Folder.objects.get_or_create(path="/".join(parts[:end]))
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -62,7 +71,17 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='script',
             name='copies',
-            field=models.JSONField(default=dict, editable=False, help_text='SHA-256 of the readable copies as Tempo last wrote them, by file name.'),
+            field=models.JSONField(default=dict, editable=False, help_text='SHA-256 of the readable copies as Tempo last knew them, by file name.'),
+        ),
+        migrations.AddField(
+            model_name='script',
+            name='deleted_from',
+            field=models.CharField(blank=True, editable=False, help_text='The folder it lay in when it was deleted.', max_length=300),
+        ),
+        migrations.AddField(
+            model_name='script',
+            name='purged_at',
+            field=models.DateTimeField(editable=False, help_text='Its files and texts are gone; the row keeps its name, slug and user taken.', null=True),
         ),
         migrations.AddField(
             model_name='script',
@@ -121,4 +140,5 @@ class Migration(migrations.Migration):
             model_name='variable',
             constraint=models.UniqueConstraint(condition=models.Q(('script', None)), fields=('name',), name='one_global_variable_a_name'),
         ),
+        migrations.RunPython(name_every_folder, migrations.RunPython.noop, elidable=True),
     ]

@@ -1,0 +1,77 @@
+"""REST operations on folders of scripts."""
+
+from django.http import HttpRequest
+from django.utils import timezone
+from ninja.responses import Status
+from pydantic import BaseModel, ConfigDict, Field
+
+from scripts_app import deletion, finding, folders
+from scripts_app.api.shapes import Cursor, Limit, router
+from scripts_app.models import Folder
+
+
+class FolderIn(BaseModel):
+    """A folder's whole path: `Ops/Nightly`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: str
+
+
+class FolderDelete(BaseModel):
+    """What is asked of someone who deletes a folder that holds anything."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    confirm: str = Field(default="", description="The folder's path: all that is in it is to be deleted, too.")
+
+
+class FolderOut(BaseModel):
+    """A folder; `scripts` counts those below it as well."""
+
+    id: int
+    path: str
+    scripts: int
+
+
+class FolderPage(BaseModel):
+    """Folders, oldest first."""
+
+    items: list[FolderOut]
+    next_cursor: str | None
+
+
+@router.get("/folders", response=FolderPage, tags=["folders"])
+def list_folders(request: HttpRequest, limit: Limit, cursor: Cursor) -> FolderPage:
+    """List folders; one above another is listed as well."""
+    after = int(cursor) if cursor else 0
+    found = sorted((branch for branch in folders.tree() if branch.pk > after), key=lambda branch: branch.pk)
+    return FolderPage.model_construct(
+        items=[FolderOut(id=branch.pk, path=branch.path, scripts=branch.count) for branch in found[:limit]],
+        next_cursor=str(found[limit - 1].pk) if len(found) > limit else None,
+    )
+
+
+@router.post("/folders", response={201: FolderOut}, tags=["folders"])
+def create_folder(request: HttpRequest, data: FolderIn) -> Status[FolderOut]:
+    """Make a folder, and those above it that are missing."""
+    return Status(201, folder_out(folders.create(data.path)))
+
+
+@router.patch("/folders/{int:folder_id}", response=FolderOut, tags=["folders"])
+def move_folder(request: HttpRequest, folder_id: int, data: FolderIn) -> FolderOut:
+    """Rename or move a folder with everything below it."""
+    return folder_out(folders.move(finding.folder(folder_id), path=data.path))
+
+
+@router.delete("/folders/{int:folder_id}", response={204: None}, tags=["folders"])
+def delete_folder(request: HttpRequest, folder_id: int, data: FolderDelete | None = None) -> Status[None]:
+    """Delete a folder. One that holds anything goes with all of it, when the body confirms it with its path."""
+    confirm = data.confirm if data else ""
+    deletion.delete_folder(finding.folder(folder_id), confirm=confirm, now=timezone.now())
+    return Status(204, None)
+
+
+def folder_out(folder: Folder) -> FolderOut:
+    """Return a folder as JSON shows it."""
+    return FolderOut(id=folder.pk, path=folder.path, scripts=folders.scripts_in(folder).count())
