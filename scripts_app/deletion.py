@@ -1,8 +1,8 @@
 """Deleted scripts: brought back for 30 days, emptied after that; and deleting a folder with all that is in it."""
 
 import logging
-from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -74,11 +74,11 @@ def claimed() -> QuerySet[Script]:
     return Script.objects.filter(purged_at__isnull=False)
 
 
-def empty(*, ran: Collection[int] | QuerySet[Version, int | None]) -> int:
+def empty(*, ran: QuerySet[Any, Any]) -> int:
     """Delete what scripts that were taken leave: texts, variables, schedules. Returns how many versions went.
 
-    `ran` are the versions that a run in the history belongs to: they go with those. The rows of the scripts stay: runs
-    bear their names, and neither their slugs nor their users are ever given to another.
+    `ran` gives the versions that a run in the history belongs to, and no NULL: they go with those. The rows of the
+    scripts stay: runs bear their names, and neither their slugs nor their users are ever given to another.
     """
     with transaction.atomic():
         gone = claimed()

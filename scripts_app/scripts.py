@@ -1,6 +1,6 @@
 """Scripts: created, changed, duplicated and deleted here, for every door alike."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -151,7 +151,12 @@ def _insert(script: Script) -> None:
 
 def _assign(script: Script, values: dict[str, Any]) -> None:
     """Set validated values on a script. Raises ScriptError."""
-    checks = {"name": validation.name, "folder": folders.ensure, "tags": validation.tags, "description": _description}
+    checks: dict[str, Callable[[object], Any]] = {
+        "name": validation.name,
+        "folder": folders.ensure,
+        "tags": validation.tags,
+        "description": _description,
+    }
     for field, value in values.items():
         setattr(script, field, checks[field](value) if field in checks else value)
     try:

@@ -30,12 +30,12 @@ class FolderForm(ActingMixin, forms.ModelForm):  # type: ignore[type-arg]
 
     def act(self) -> Folder:
         """Make or move."""
-        path = self.cleaned_data["path"]
-        if self.instance.pk:
-            return folders.move(self.instance, path=path)
-        self.instance.pk = folders.create(path).pk
-        self.instance.refresh_from_db()
-        return self.instance
+        folder: Folder = self.instance
+        if folder.pk:
+            return folders.move(folder, path=self.cleaned_data["path"])
+        folder.pk = folders.create(self.cleaned_data["path"]).pk
+        folder.refresh_from_db()
+        return folder
 
 
 @admin.register(Folder)
@@ -68,14 +68,18 @@ class FolderAdmin(ActingAdmin):
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Name the folders, and those that have to stay."""
         names = [str(folder) for folder in objs]
-        empty = {branch.pk for branch in folders.tree() if branch.is_empty}
-        full = [f"`{folder}` is not empty" for folder in objs if folder.pk not in empty]
-        return names, {str(self.opts.verbose_name_plural): len(names)}, set(), full
+        full = {branch.pk: branch.count for branch in folders.tree() if not branch.is_empty}
+        told = [f"`{each}` holds {_held(full[each.pk])}" for each in objs if each.pk in full]
+        return names, {str(self.opts.verbose_name_plural): len(names)}, set(), told
 
     @admin.display(description="scripts", ordering="count")
     def script_count(self, folder: Folder) -> int:
         """How many are in it."""
         return folder.count  # type: ignore[attr-defined,no-any-return]  # annotated above
+
+
+def _held(scripts: int) -> str:
+    return f"{scripts} of them" if scripts else "folders"
 
 
 @admin.register(Version)

@@ -344,7 +344,7 @@ def test_a_folders_path_follows_the_rules(desk: Client) -> None:
     desk.post("/admin/scripts_app/folder/add/", {"path": " Ops / Nightly "})
     answer = desk.post("/admin/scripts_app/folder/add/", {"path": "a/../b"})
     assert answer.context["adminform"].form.errors["path"]
-    assert [folder.path for folder in Folder.objects.all()] == ["Ops/Nightly"]
+    assert [folder.path for folder in Folder.objects.all()] == ["Ops", "Ops/Nightly"]
 
 
 def test_a_folder_with_scripts_in_it_stays(desk: Client) -> None:

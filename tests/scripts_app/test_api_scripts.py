@@ -223,3 +223,24 @@ def test_a_limit_beyond_its_bound_is_refused_with_a_hint(program: Client, settin
     assert (
         answer["error"]["hint"].startswith("use 60 or less") and "PYSCHED_MAX_SCRIPT_TIMEOUT" in answer["error"]["hint"]
     )
+
+
+def test_a_deleted_script_is_listed_apart_and_restored(program: Client) -> None:
+    before = create(program, name="Hello", folder="Ops")
+    send(program, "DELETE", "/scripts/hello")
+    assert send(program, "GET", "/scripts")[1]["items"] == []
+    deleted = send(program, "GET", "/scripts?deleted=true")[1]["items"]
+    assert [(item["slug"], item["deleted_at"] is None) for item in deleted] == [("hello", False)]
+    status, after = send(program, "POST", "/scripts/hello/restore")
+    assert (status, after) == (200, before | {"updated_at": after["updated_at"]})
+    assert send(program, "POST", "/scripts/hello/restore")[0] == 404
+
+
+def test_a_script_is_duplicated(program: Client) -> None:
+    before = create(program, name="Hello", folder="Ops", code="print(1)\n")
+    status, copy = send(program, "POST", "/scripts/hello/duplicate")
+    assert (status, copy["name"], copy["folder"], copy["enabled"]) == (201, "Hello (copy)", "Ops", False)
+    assert copy["code"] == before["code"]
+    assert send(program, "POST", "/scripts/hello/duplicate", {"name": "Else", "folder": ""})[1]["slug"] == "else"
+    status, refusal = send(program, "POST", "/scripts/hello/duplicate", {"name": "..."})
+    assert (status, list(refusal["error"]["fields"])) == (422, ["name"])

@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from scripts_app import schedules, scripts
-from scripts_app.models import Folder, Schedule, Script
+from scripts_app.models import Folder, Schedule, Script, Variable
 from scripts_app.scripts import ScriptError
 from tempo_site.lib import paths
 
@@ -273,3 +273,45 @@ def test_deleting_twice_keeps_the_first_moment() -> None:
     scripts.delete(script, now=NOW)
     scripts.delete(script, now=datetime(2027, 1, 1, tzinfo=UTC))
     assert Script.objects.get().deleted_at == NOW
+
+
+# --- duplicating ---------------------------------------------------------------------------------------------------
+def test_a_copy_says_and_is_set_like_its_original() -> None:
+    original = create(folder="Ops", code="1", requirements="a", description="Why", tags=["a"], timeout_s=7, nice=3)
+    copy = scripts.duplicate(original, by=None, now=NOW)
+    assert copy.version and original.version
+    assert (copy.name, copy.slug, copy.folder) == ("Hello World (copy)", "hello-world-copy", original.folder)
+    assert (copy.version.code, copy.version.requirements, copy.version.number) == ("1", "a", 1)
+    assert (copy.description, copy.tags, copy.timeout_s, copy.nice) == ("Why", ["a"], 7, 3)
+
+
+def test_a_copy_may_have_a_name_and_a_place_of_its_own() -> None:
+    copy = scripts.duplicate(create(folder="Ops"), by=None, now=NOW, name="Other", folder="")
+    assert (copy.name, copy.folder) == ("Other", None)
+
+
+def test_a_copy_starts_nothing_and_can() -> None:
+    copy = scripts.duplicate(make_schedule(create()).script, by=None, now=NOW)
+    schedule = copy.schedules.get()
+    assert (copy.enabled, schedule.every_s, schedule.next_at) == (False, 60, None)
+    update(copy, enabled=True)
+    schedule.refresh_from_db()
+    assert schedule.next_at == datetime(2026, 11, 23, 12, 1, tzinfo=UTC)
+
+
+def test_a_copy_has_the_variables_of_its_original() -> None:
+    original = create()
+    Variable.objects.create(script=original, name="TOKEN", is_secret=True, value="sealed")
+    copy = scripts.duplicate(original, by=None, now=NOW)
+    assert list(copy.variables.values_list("name", "is_secret", "value")) == [("TOKEN", True, "sealed")]
+
+
+def test_the_copy_of_a_long_name_has_one_that_fits() -> None:
+    assert scripts.duplicate(create("a" * 200), by=None, now=NOW).name == "a" * 193 + " (copy)"
+
+
+def test_a_refused_copy_leaves_nothing() -> None:
+    original = create()
+    with pytest.raises(ScriptError):
+        scripts.duplicate(original, by=None, now=NOW, folder="..")
+    assert Script.objects.count() == 1
