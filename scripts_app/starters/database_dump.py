@@ -108,13 +108,15 @@ def command_of(kind: str, database: str) -> "list[str]":
 
 def copy_output(command: "list[str]", packed: "gzip.GzipFile | BinaryIO") -> None:
     """Compress what a dump program writes. Its complaints go to this script's own output."""
-    password = os.environ.get("DB_PASSWORD", "")
-    secrets = {"PGPASSWORD": password, "MYSQL_PWD": password} if password else {}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, **secrets}) as program:
+    name = Path(command[0]).name
+    environment = dict(os.environ)
+    if "DB_PASSWORD" in environment:
+        environment[{"pg_dump": "PGPASSWORD", "mysqldump": "MYSQL_PWD"}[name]] = environment.pop("DB_PASSWORD")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as program:
         if program.stdout:
             shutil.copyfileobj(program.stdout, packed)
     if program.returncode:
-        raise NoDump(f"{Path(command[0]).name} ended with exit code {program.returncode}")
+        raise NoDump(f"{name} ended with exit code {program.returncode}")
 
 
 def rotate(folder: Path, pattern: str, keep: int) -> None:

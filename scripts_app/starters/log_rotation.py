@@ -55,7 +55,7 @@ def rotate(log: Path) -> None:
     is_rename = os.environ.get("TEMPO_PARAM_METHOD", "copy") == "rename"
     compressed = log.with_name(f"{log.name}.new.gz")
     taken = log.with_name(f"{log.name}.taken") if is_rename else log
-    if is_rename:
+    if is_rename and not taken.exists():  # it exists when a run ended half way: that one first
         log.rename(taken)
     compress(taken, compressed)
     for number in range(keep - 1, 0, -1):  # from the oldest on: each takes the place of the one before
