@@ -5,16 +5,51 @@ import contextlib
 import functools
 import hashlib
 import http.server
+import io
+import tarfile
 import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 GREETING = "tempo-greeting"
+SILENT, SLOW = "tempo-silent", "tempo-slow"  # their pages never come, or a byte at a time without an end
+BYTE_EVERY_S = 0.2
+FOREVER_S = 60.0
+_BACKEND = """
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    {act}
+    import zipfile
+    name = "{module}-{version}-py3-none-any.whl"
+    info = "{module}-{version}.dist-info"
+    with zipfile.ZipFile(wheel_directory + "/" + name, "w") as archive:
+        archive.writestr("{module}.py", "def hello():\\n    return 'built from source'\\n")
+        archive.writestr(info + "/METADATA", "Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\n")
+        archive.writestr(info + "/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        archive.writestr(info + "/RECORD", "")
+    return name
+"""
 
 
 class _QuietHandler(http.server.SimpleHTTPRequestHandler):
-    """Serves files without a log."""
+    """Serves files without a log, and two packages as bad indexes do."""
+
+    protocol_version = "HTTP/1.0"
+
+    def do_GET(self) -> None:
+        """Answer, or not."""
+        if f"/{SILENT}/" in self.path:
+            threading.Event().wait(FOREVER_S)
+        elif f"/{SLOW}/" in self.path:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                for _ in range(round(FOREVER_S / BYTE_EVERY_S)):
+                    self.wfile.write(b" ")
+                    threading.Event().wait(BYTE_EVERY_S)
+        else:
+            super().do_GET()
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
@@ -36,15 +71,37 @@ def served(folder: Path) -> Iterator[str]:
             thread.join()
 
 
-def add_wheel(folder: Path, name: str, version: str, *, requires: str = "", advertised_sha256: str = "") -> Path:
+def add_wheel(
+    folder: Path, name: str, version: str, *, requires: str = "", advertised_sha256: str = "", ballast_mb: int = 0
+) -> Path:
     """Add a pure wheel whose module has a `hello()`; with `advertised_sha256` the index lies about it."""
     module = name.replace("-", "_")
     wheel = folder / "files" / f"{module}-{version}-py3-none-any.whl"
     wheel.parent.mkdir(parents=True, exist_ok=True)
-    _write_wheel(wheel, name, version, requires)
+    _write_wheel(wheel, name, version, requires, ballast_mb)
     digest = advertised_sha256 or hashlib.sha256(wheel.read_bytes()).hexdigest()
     add_link(folder, name, f"/files/{wheel.name}#sha256={digest}")
     return wheel
+
+
+def add_source(folder: Path, name: str, version: str, *, act: str = "pass") -> Path:
+    """Add a package without a wheel; building one does `act`, a line of Python, first. It needs no other package."""
+    module = name.replace("-", "_")
+    members = {
+        "pyproject.toml": f'[project]\nname = "{name}"\nversion = "{version}"\n'
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n',
+        "backend.py": _BACKEND.format(act=act, module=module, name=name, version=version),
+        "PKG-INFO": f"Metadata-Version: 2.2\nName: {name}\nVersion: {version}\n",
+    }
+    archive = folder / "files" / f"{module}-{version}.tar.gz"
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(archive, "w:gz") as sdist:
+        for path, text in members.items():
+            about = tarfile.TarInfo(f"{module}-{version}/{path}")
+            about.size = len(text.encode())
+            sdist.addfile(about, io.BytesIO(text.encode()))
+    add_link(folder, name, f"/files/{archive.name}#sha256={hashlib.sha256(archive.read_bytes()).hexdigest()}")
+    return archive
 
 
 def add_link(folder: Path, name: str, target: str) -> None:
@@ -56,7 +113,7 @@ def add_link(folder: Path, name: str, target: str) -> None:
         file.write(f'<a href="{target}">{shown}</a>\n')
 
 
-def _write_wheel(wheel: Path, name: str, version: str, requires: str) -> None:
+def _write_wheel(wheel: Path, name: str, version: str, requires: str, ballast_mb: int) -> None:
     module = name.replace("-", "_")
     info = f"{module}-{version}.dist-info"
     needs = f"Requires-Dist: {requires}\n" if requires else ""
@@ -70,6 +127,8 @@ def _write_wheel(wheel: Path, name: str, version: str, requires: str) -> None:
     with zipfile.ZipFile(wheel, "w") as archive:
         for path, text in members.items():
             archive.writestr(zipfile.ZipInfo(path), text)  # a fixed date: equal wheels have equal hashes
+        if ballast_mb:
+            archive.writestr(zipfile.ZipInfo(f"{module}_data.bin"), b"\0" * (ballast_mb * 2**20), zipfile.ZIP_DEFLATED)
 
 
 def _hash(text: str) -> str:

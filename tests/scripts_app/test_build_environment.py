@@ -168,6 +168,17 @@ def test_it_refuses_a_package_that_would_have_to_be_built_from_source(index: Pat
     assert "no usable wheels" in output
 
 
+def test_it_builds_from_source_for_who_may_and_shares_that_with_nobody(index: Path) -> None:
+    local_index.add_source(index, "tempo-source", "1.0")
+    place = built("tempo-source", allows_source=True)
+    program = "import tempo_source; print(tempo_source.hello())"
+    done = subprocess.run([place / "bin" / "python", "-c", program], capture_output=True, text=True)
+    assert done.stdout == "built from source\n"
+    assert not any((paths.cache() / "uv").glob("sdists-*/*/*/tempo-source"))
+    status, _ = build("tempo-source")
+    assert status == 1
+
+
 @pytest.mark.usefixtures("index")
 def test_byte_code_is_there_from_the_beginning() -> None:
     assert list(built("tempo-greeting").glob("lib/*/site-packages/__pycache__/tempo_greeting.*.pyc"))
@@ -219,6 +230,15 @@ def test_two_builds_of_one_lock_at_once_both_succeed() -> None:
     outputs = [process.communicate(timeout=LIMIT_S)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs
     assert names_in_environments() == [result("one")["digest"]] == [result("two")["digest"]]
+
+
+@pytest.mark.usefixtures("index")
+def test_an_index_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(package_index, "READ_TIMEOUT_S", 1)
+    monkeypatch.setattr(package_index, "RETRIES", 0)
+    status, _ = build(local_index.SILENT)
+    assert (status, names_in_environments()) == (1, [])
+    assert "timed out" in result()["error"]
 
 
 def test_no_requirements_need_no_index() -> None:
