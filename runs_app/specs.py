@@ -1,0 +1,148 @@
+"""What the launcher is told of a run: program, environment, limits and isolation, as `spec.json` holds them."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from runs_app import control, disk_space
+from runs_app.models import Run
+from scripts_app import environment_builds, environments, limits, script_users
+from scripts_app.models import Environment
+from tempo_site.lib import files, paths
+
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+PASSED_ON = ("TZ", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR", *PROXIES, *(name.lower() for name in PROXIES))
+BUILD_MEMORY_MB, BUILD_PROCESSES = 4096, 256
+MB = 2**20
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class EnvironmentGone(Exception):
+    """The environment was removed between admission and hand-over."""
+
+
+def of(run: Run, folder: Path) -> dict[str, Any]:
+    """Return the spec of a run, and write beside it what it names: the code, or the orders of a build."""
+    return _build_spec(run, folder) if run.is_build else _script_spec(run, folder)
+
+
+def _script_spec(run: Run, folder: Path) -> dict[str, Any]:
+    assert run.script and run.version  # admission saw to it
+    if run.environment is None or not run.environment.digest:
+        raise EnvironmentGone("Its environment is not there any more.\nhint: save the script to have it built again")
+    files.write_atomic(folder / "main.py", run.version.code, mode=0o600, durable=False)
+    working = paths.script_files(run.script.slug)
+    paths.make_passable(working.parent)
+    paths.make_closed(working)
+    python = environments.python_of(run.environment)
+    return {
+        **_spec(run),
+        "limits": script_limits(run),
+        "isolation": isolation(run, python=python, working=working, temporary=folder / "tmp"),
+        "argv": [str(python), str(folder / "main.py")],
+        "cwd": str(working),
+        "env": script_environment(run, python=python, working=working, temporary=folder / "tmp"),
+    }
+
+
+def _build_spec(run: Run, folder: Path) -> dict[str, Any]:
+    if run.environment is None:
+        raise EnvironmentGone("The environment it was to build is not wanted any more.")
+    config = folder / "build.json"
+    if not config.exists():  # begun by a process that died before it wrote this
+        Environment.objects.filter(pk=run.environment.pk, state=Environment.State.BUILDING).update(
+            state=Environment.State.WANTED
+        )
+    environment_builds.begin(run.environment, config_path=config, powers=_powers())
+    argv = environment_builds.driver_argv(config)
+    env = {**environment_builds.driver_env(), "TMPDIR": str(folder / "tmp"), "TEMPO_RUN_ID": str(run.pk)}
+    return {
+        **_spec(run),
+        "limits": build_limits(),
+        "isolation": None,
+        "argv": argv,
+        "cwd": str(folder / "tmp"),
+        "env": env,
+    }
+
+
+def _powers() -> dict[str, Any]:
+    """What keeps scripts of this installation from what is not theirs; empty when the launcher does not say."""
+    try:
+        found = control.launcher.ping().get("isolation")
+    except control.LauncherError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _spec(run: Run) -> dict[str, Any]:
+    return {"v": 1, "run_id": run.pk, "kind": run.kind, "timeout_s": run.timeout_s, "grace_s": settings.GRACE_S}
+
+
+def script_limits(run: Run) -> dict[str, int]:
+    """What a run of a script may use; time has its own field. The memory limit is that of when it was queued."""
+    assert run.script
+    own = limits.of(run.script)
+    return {
+        "memory_mb": limits.LIMITS["memory_mb"].within(run.memory_mb),
+        "cpu_s": own["cpu_s"],
+        "processes": own["processes"],
+        "output_bytes": own["output_mb"] * MB,
+        "output_kill_bytes": max(settings.OUTPUT_KILL_MB, own["output_mb"]) * MB if settings.OUTPUT_KILL_MB else 0,
+        "file_mb": own["file_mb"],
+        "open_files": settings.OPEN_FILES,
+        "nice": own["nice"],
+        "min_free_mb": disk_space.hard_floor_mb(),
+    }
+
+
+def build_limits() -> dict[str, int]:
+    """What a build may use: room for large wheels and for uv's threads, and an end for one that runs wild."""
+    return {
+        "memory_mb": BUILD_MEMORY_MB,
+        "cpu_s": 0,
+        "processes": BUILD_PROCESSES,
+        "output_bytes": settings.DEFAULT_OUTPUT_MB * MB,
+        "output_kill_bytes": settings.OUTPUT_KILL_MB * MB,
+        "file_mb": 0,
+        "open_files": 0,
+        "nice": settings.DEFAULT_NICE,
+        "min_free_mb": disk_space.hard_floor_mb(),
+    }
+
+
+def isolation(run: Run, *, python: Path, working: Path, temporary: Path) -> dict[str, Any]:
+    """Who a run is, and what it may read and write beside the system's folders and its own code."""
+    assert run.script
+    uid, why = script_users.assign(run.script)
+    prefix = python.resolve().parent.parent
+    return {
+        "uid": uid,
+        "uid_why": why,
+        "read": [str(prefix), str(python.parent.parent), *settings.EXTRA_READ_PATHS],
+        "write": [str(working), str(temporary), *settings.EXTRA_WRITE_PATHS],
+        "closed": [str(paths.data()), str(settings.BASE_DIR)],
+        "require": settings.REQUIRE_ISOLATION,
+    }
+
+
+def script_environment(run: Run, *, python: Path, working: Path, temporary: Path) -> dict[str, str]:
+    """Return the complete environment of a script: an allow-list, nothing of Tempo's own leaks in."""
+    assert run.script
+    home = python.parent.parent
+    return {
+        **{name: os.environ[name] for name in PASSED_ON if name in os.environ},
+        "PATH": f"{python.parent}:{SYSTEM_PATH}",
+        "VIRTUAL_ENV": str(home),
+        "HOME": str(working),
+        "PYTHONPATH": str(working),  # helpers beside the script's data are importable
+        "TMPDIR": str(temporary),
+        "LANG": os.environ.get("LANG", "C.UTF-8"),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONFAULTHANDLER": "1",
+        "PYTHONIOENCODING": "utf-8:backslashreplace",
+        "TEMPO_RUN_ID": str(run.pk),
+        "TEMPO_SCRIPT": run.script.slug,
+    }
