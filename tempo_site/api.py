@@ -26,6 +26,7 @@ from runs_app.api import router as runs_router
 from runs_app.triggers import Refused
 from scripts_app.api import router as scripts_router
 from scripts_app.drafts import Conflict
+from scripts_app.script_files import NoSuchFile
 from scripts_app.scripts import ScriptError
 from scripts_app.timing import TimingError
 from tempo_site import auth, system
@@ -232,6 +233,12 @@ def on_refused_field(request: HttpRequest, problem: ScriptError | TimingError) -
     """A rule of scripts or of timing said no to one field."""
     text = str(problem)
     return error(422, text, fields={problem.field: text.partition("\nhint: ")[0]} if problem.field else None)
+
+
+@api.exception_handler(NoSuchFile)
+def on_missing_file(request: HttpRequest, problem: NoSuchFile) -> HttpResponse:
+    """No such file of a script."""
+    return error(404, str(problem))
 
 
 @api.exception_handler(FieldError)

@@ -5,6 +5,7 @@ Both stand here, before ASGI: Twisted stores a whole body in a file before an ap
 
 import asyncio
 import json
+import re
 from typing import Any
 
 from daphne.http_protocol import HTTPFactory, WebRequest
@@ -13,6 +14,8 @@ from twisted.internet import reactor
 
 LINGER_S = 5.0  # a client that is still sending when it is refused gets this long to read why
 TOO_LARGE = "The request is too large."
+MB = 2**20
+_UPLOAD = re.compile(rb"/(?:api/v1/)?scripts/[^/?]+/files/?(?:\?.*)?")  # where files of a script are received
 
 
 class Request(WebRequest):
@@ -28,7 +31,7 @@ class Request(WebRequest):
     # --- the body: Twisted calls these as it arrives -----------------------------------------------------------------
     def gotLength(self, length: int | None) -> None:
         """Refuse a body that says it is too large before any of it is read; None: it comes in chunks."""
-        is_too_large = (length or 0) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        is_too_large = (length or 0) > ceiling(self.channel._path)
         super().gotLength(0 if is_too_large else length)
         if is_too_large:
             self._refuse()
@@ -38,7 +41,7 @@ class Request(WebRequest):
         self._received += len(data)
         if self._is_refused:
             return
-        if self._received > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+        if self._received > ceiling(self.channel._path):
             self._refuse()
         else:
             super().handleContentChunk(data)
@@ -103,9 +106,16 @@ class Factory(HTTPFactory):
         return protocol
 
 
+def ceiling(path: bytes) -> int:
+    """The most bytes of a body that is sent to this address; an upload has a little around its files."""
+    most = int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+    upload = (int(settings.MAX_UPLOAD_MB) + 1) * MB
+    return max(most, upload) if _UPLOAD.fullmatch(path) else most
+
+
 def refusal(path: bytes) -> bytes:
     """The whole answer to a body that is too large: JSON in the API's error shape below /api/, else a sentence."""
-    hint = f"at most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20} MB"
+    hint = f"at most {ceiling(path) // MB} MB"
     if path.startswith(b"/api/"):
         kind = "application/json"
         body = json.dumps({"error": {"code": "too_large", "message": TOO_LARGE, "hint": hint}}).encode()

@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings
 from twisted.internet.testing import StringTransport
 
-from tempo_site.web_request import Factory, Request, refusal
+from tempo_site.web_request import MB, Factory, Request, ceiling, refusal
 from tests.service import TOKEN, Service, wait_for
 
 CEILING = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
@@ -219,3 +219,19 @@ def test_a_log_that_nobody_takes_does_not_fill_the_memory(running: Service) -> N
     with connect(running, "GET", path), connect(running, "GET", path, "Connection: close") as reader:
         assert len(all_of(reader)) > LOG_MB * 2**20 * 0.95  # the other one had as much time
         assert memory_mb(running.web_pid()) - before < LOG_MB / 2
+
+
+@pytest.mark.parametrize(
+    "path",
+    [b"/scripts/a/files/", b"/scripts/a/files/?folder=x", b"/api/v1/scripts/a/files", b"/api/v1/scripts/a/files?x=1"],
+)
+def test_an_upload_may_be_larger_than_other_bodies(path: bytes) -> None:
+    assert ceiling(path) == (settings.MAX_UPLOAD_MB + 1) * MB > CEILING
+
+
+@pytest.mark.parametrize(
+    "path",
+    [b"/", b"/scripts/a/", b"/scripts/a/files/x", b"/api/v1/scripts/a?/files", b"/x/scripts/a/files/", b"/login/"],
+)
+def test_no_other_address_takes_more(path: bytes) -> None:
+    assert ceiling(path) == CEILING

@@ -1,0 +1,98 @@
+"""REST operations on the files of a script: what lies in its `files/`, where its runs begin."""
+
+from datetime import datetime
+from typing import Annotated
+
+from django.http import HttpRequest, StreamingHttpResponse
+from ninja import File, Form, UploadedFile
+from ninja.responses import Status
+from pydantic import BaseModel
+
+from scripts_app import downloads, finding, script_files
+from scripts_app.api.shapes import Limit, router
+from scripts_app.script_files import Entry
+from scripts_app.validation import ScriptError
+
+MOST_FILES = 100
+BINARY = {"responses": {200: {"content": {"application/octet-stream": {"schema": {"type": "string"}}}}}}
+
+
+class FileOut(BaseModel):
+    """What lies in a folder. `kind` is file, folder, link or other; a link is never followed."""
+
+    name: str
+    path: str
+    kind: str
+    size_bytes: int
+    changed_at: datetime
+
+
+class FilePage(BaseModel):
+    """A folder, by name."""
+
+    items: list[FileOut]
+    next_cursor: str | None
+
+
+class Stored(BaseModel):
+    """The paths that were stored."""
+
+    paths: list[str]
+
+
+@router.get("/scripts/{slug:slug}/files", response=FilePage, tags=["files"])
+def list_files(request: HttpRequest, slug: str, limit: Limit, folder: str = "", cursor: str = "") -> FilePage:
+    """List what lies in `files/`, or in a folder below it."""
+    found = script_files.listing(finding.script(slug), folder, after=cursor, limit=limit)
+    return FilePage.model_construct(
+        items=[file_out(entry) for entry in found.entries], next_cursor=found.following or None
+    )
+
+
+@router.post("/scripts/{slug:slug}/files", response={201: Stored}, tags=["files"])
+def upload_files(
+    request: HttpRequest,
+    slug: str,
+    file: Annotated[list[UploadedFile], File(default=[])],
+    folder: Annotated[str, Form(default="")],
+    replace: Annotated[bool, Form(default=False)],
+) -> Status[Stored]:
+    """Store one or more files (`multipart/form-data`) in `files/` or the folder below it that is named.
+
+    The folder is made, too; without a file it is all that is made. A name that is taken is refused unless `replace`.
+    """
+    script = finding.script(slug)
+    if not file and not folder:
+        raise ScriptError("There is no file in the request\nhint: send it as `multipart/form-data`", field="file")
+    if len(file) > MOST_FILES:
+        raise ScriptError(f"{len(file)} files at once; {MOST_FILES} is the most", field="file")
+    if not file:
+        script_files.make_folder(script, folder)
+    stored = [script_files.joined(folder, each.name or "") for each in file]
+    for path, each in zip(stored, file, strict=True):
+        script_files.save(script, path, each.chunks(), replace=replace)
+    return Status(201, Stored(paths=stored or [folder]))
+
+
+@router.get("/scripts/{slug:slug}/files/{path:path}", response={200: None}, tags=["files"], openapi_extra=BINARY)
+def download_file(request: HttpRequest, slug: str, path: str) -> StreamingHttpResponse:
+    """Download a file."""
+    return downloads.attachment(script_files.opened(finding.script(slug), path), name=path)
+
+
+@router.delete("/scripts/{slug:slug}/files/{path:path}", response={204: None}, tags=["files"])
+def delete_file(request: HttpRequest, slug: str, path: str, recursive: bool = False) -> Status[None]:
+    """Delete a file or a folder; one that is not empty only with `recursive`."""
+    script_files.delete(finding.script(slug), path, recursive=recursive)
+    return Status(204, None)
+
+
+def file_out(entry: Entry) -> FileOut:
+    """Return an entry as JSON shows it."""
+    return FileOut.model_construct(
+        name=entry.name,
+        path=entry.path,
+        kind=entry.kind,
+        size_bytes=entry.size_bytes,
+        changed_at=entry.changed_at,
+    )
