@@ -4,6 +4,7 @@ import itertools
 import logging
 import socket
 import threading
+from collections.abc import Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any
@@ -34,9 +35,10 @@ class Launcher:
         self._waiting: dict[object, Future[dict[str, Any]]] = {}
         threading.Thread(target=self._receive, name="launcher-channel", daemon=True).start()
 
-    def start(self, folder: str) -> int:
-        """Fork a runner for a prepared run folder; returns the runner's pid."""
-        return int(self._ask("start", folder=folder)["pid"])
+    def start(self, folder: str, *, secrets: Mapping[str, str] | None = None) -> int:
+        """Fork a runner for a prepared run folder, with secrets for the script's environment; the runner's pid."""
+        fields = {"secrets": dict(secrets)} if secrets else {}
+        return int(self._ask("start", folder=folder, **fields)["pid"])
 
     def cancel(self, folder: str) -> bool:
         """Signal the runner of a folder; False when the launcher knows none."""

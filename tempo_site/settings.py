@@ -28,6 +28,7 @@ except OSError as problem:  # nothing can work on such a folder; the system chec
     SECRET_KEY, SECRET_KEY_NOTICE = secret_key.for_this_process(), ""
     hint = f"{problem.strerror}. Tempo runs as user {os.geteuid()}: give it that folder, or choose another."
     env.problems.append(("PYSCHED_DATA_PATH", str(DATA_PATH), hint))
+OLD_SECRET_KEY = env.str("PYSCHED_OLD_SECRET_KEY", default="")
 HOST_PATTERNS = env.list("PYSCHED_ALLOWED_HOSTS", default=[])
 CONFIGURED_TIME_ZONE = env.zone("PYSCHED_TIME_ZONE", default="")
 TIME_ZONE, TIME_ZONE_NOTICE = zone.choose(CONFIGURED_TIME_ZONE, DATA_PATH)

@@ -10,6 +10,7 @@ import select
 import time
 
 from runs_app.launcher import bells
+from runs_app.launcher.masking import NO_MASK, Mask, Masker
 from runs_app.launcher.records import FULL, PIECE, STDERR, STDOUT, Log
 from runs_app.launcher.script import Pipes
 
@@ -48,10 +49,13 @@ class Stream:
             self.close(log)
             return 0
         self.byte_count += len(chunk)
+        self._take(chunk, log)
+        return len(chunk)
+
+    def _take(self, chunk: bytes, log: Log) -> None:
         self.last = (self.last + chunk if len(chunk) < _LAST_BYTES else chunk)[-_LAST_BYTES:]
         self._read_at = time.monotonic()
         self._cut(self._pending + chunk, log)
-        return len(chunk)
 
     def close(self, log: Log) -> None:
         """Stop reading; what has no newline becomes a piece."""
@@ -92,11 +96,32 @@ class Stream:
         return rest
 
 
+class MaskedStream(Stream):
+    """A stream of a script that has secrets: what could be the beginning of one waits for what follows."""
+
+    def __init__(self, fd: int, letter: bytes, masker: Masker) -> None:
+        super().__init__(fd, letter)
+        self._masker = masker
+
+    def silent_in(self, now: float) -> float | None:
+        """Seconds until an unfinished line, or what is held back of one, counts as standing still."""
+        is_waiting = self._pending or self._masker.is_holding
+        return max(0.0, self._read_at + SILENCE_S - now) if is_waiting else None
+
+    def _take(self, chunk: bytes, log: Log) -> None:
+        super()._take(self._masker.feed(chunk), log)
+
+    def _flush(self, log: Log) -> None:
+        super()._take(self._masker.let_go(), log)
+        super()._flush(log)
+
+
 class Capture:
     """Both streams, the log, and the descriptor on which signals announce themselves."""
 
-    def __init__(self, log: Log, ringer: bells.Bells, wakeup_fd: int) -> None:
+    def __init__(self, log: Log, ringer: bells.Bells, wakeup_fd: int, mask: Mask = NO_MASK) -> None:
         self.log = log
+        self.mask = mask
         self._ringer = ringer
         self._wakeup_fd = wakeup_fd
         self._streams: list[Stream] = []
@@ -153,7 +178,8 @@ class Capture:
         # An ordinary user has a budget for large pipes; beyond it the usual 64 KiB do.
         with contextlib.suppress(OSError):
             fcntl.fcntl(read_fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-        self._streams.append(Stream(read_fd, letter))
+        masker = Masker(self.mask) if self.mask else None
+        self._streams.append(MaskedStream(read_fd, letter, masker) if masker else Stream(read_fd, letter))
         return write_fd
 
     def _open_streams(self) -> list[Stream]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from runs_app.launcher import console, folders, wire
+from runs_app.launcher.masking import Secrets
 from runs_app.launcher.removal import Removals
 from runs_app.launcher.runners import Runners
 from runs_app.launcher.supervision import CANCEL
@@ -67,7 +68,20 @@ def _start(desk: Desk, request: wire.Message, _answer: _Answer) -> wire.Reply:
         raise Refusal("Tempo is shutting down")
     if desk.removals.is_under_way(request.get("folder")):
         raise Refusal("the run folder is being removed")
-    return {"pid": desk.runners.start(request.get("folder"))}
+    return {"pid": desk.runners.start(request.get("folder"), _secrets(request.get("secrets") or {}))}
+
+
+def _secrets(told: object) -> Secrets:
+    """What is to be in the script's environment beside its spec's; a refusal never tells a value."""
+    if not isinstance(told, dict):
+        raise Refusal("secrets have to be an object of names and texts")
+    try:
+        pairs = {name.encode(): value.encode() for name, value in told.items()}
+    except (AttributeError, UnicodeEncodeError):
+        raise Refusal("secrets have to be an object of names and texts") from None
+    if any(not name or b"=" in name or b"\0" in name + value for name, value in pairs.items()):
+        raise Refusal("secrets have to have names, and no NUL")
+    return pairs
 
 
 def _cancel(desk: Desk, request: wire.Message, _answer: _Answer) -> wire.Reply:

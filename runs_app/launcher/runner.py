@@ -22,6 +22,7 @@ from runs_app.launcher import (
 from runs_app.launcher.capture import Capture
 from runs_app.launcher.guard import Guard
 from runs_app.launcher.isolation import Powers
+from runs_app.launcher.masking import Mask, Secrets
 from runs_app.launcher.records import Log
 from runs_app.launcher.supervision import CANCEL, SHUTDOWN, Supervision
 
@@ -38,6 +39,7 @@ class Order(NamedTuple):
     tower_fd: int  # `<data>/run`, see bells
     shutdown_grace_s: float
     powers: Powers
+    secrets: Secrets  # for the script's environment; here and there only in memory
 
 
 class Moment(NamedTuple):
@@ -103,10 +105,12 @@ def _run(order: Order, ringer: bells.Bells) -> verdict.Facts:
         plan = _prepared(order, details)
     except (*_REFUSALS, OSError) as error:
         return _not_started(Log(order.folder_fd), ringer, error)
-    capture = Capture(Log(order.folder_fd, details.limits.output_bytes), ringer, wakeup_fd)
+    mask = Mask(order.secrets.values())
+    capture = Capture(Log(order.folder_fd, details.limits.output_bytes), ringer, wakeup_fd, mask)
     moment = Moment(time.time(), time.monotonic())
     try:
-        pid = script.start(details, capture.open_pipes(), run_folder=order.folder, plan=plan)
+        complete = details._replace(env=details.env | order.secrets)
+        pid = script.start(complete, capture.open_pipes(), run_folder=order.folder, plan=plan)
     except (*_REFUSALS, OSError) as error:
         return _not_started(capture.log, ringer, error)._replace(isolation=plan.obtained)
     guard = Guard(
@@ -171,7 +175,7 @@ def _watch(supervision: Supervision) -> None:
         supervision.watch()
     except Exception as error:
         # The boundary: whatever is wrong in here, the tree ends and the run gets its verdict.
-        supervision.abort(f"Tempo's runner failed: {error!r}")
+        supervision.abort(supervision.capture.mask.text(f"Tempo's runner failed: {error!r}"))
         supervision.capture.log.finish()
 
 

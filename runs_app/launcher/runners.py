@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from runs_app.launcher import bells, folders, forking, procs, runner, tree, verdict
 from runs_app.launcher.isolation import Powers
+from runs_app.launcher.masking import Secrets
 from runs_app.launcher.supervision import SHUTDOWN
 
 
@@ -32,11 +33,11 @@ class Runners:
     def __len__(self) -> int:
         return len(self._own) + len(self._adopted)
 
-    def start(self, folder: object) -> int:
-        """Fork a runner for `folder`; its pid. Raises FolderError, OSError."""
+    def start(self, folder: object, secrets: Secrets) -> int:
+        """Fork a runner for `folder`; its pid. Only that process keeps the secrets. Raises FolderError, OSError."""
         folder_fd = folders.open_run(self._runs_fd, folder)
         path = os.path.join(self._runs_path, str(folder))
-        order = runner.Order(folder_fd, path, self._tower_fd, self._shutdown_grace_s, self.powers)
+        order = runner.Order(folder_fd, path, self._tower_fd, self._shutdown_grace_s, self.powers, secrets)
         try:
             pid = forking.fork(lambda: runner.main(order))
         finally:

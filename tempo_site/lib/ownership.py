@@ -11,7 +11,8 @@ from typing import NamedTuple
 from tempo_site.lib import paths
 
 FOLDERS = ("scripts", "runs", "envs", "cache", "backups", "run")
-FILES = ("secret_key", "setup_token", "time_zone", "tempo.sqlite3", "tempo.sqlite3-wal", "tempo.sqlite3-shm")
+DATABASE = ("tempo.sqlite3", "tempo.sqlite3-wal", "tempo.sqlite3-shm")
+FILES = ("secret_key", "secret_key.old", "setup_token", "time_zone", *DATABASE)
 MAX_DEPTH = 200  # scripts make folders as deep as they like; each level costs an open file here
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 

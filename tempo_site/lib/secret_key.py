@@ -9,6 +9,7 @@ from pathlib import Path
 # What people paste from examples, Tempo's own documentation included.
 SAMPLES = frozenset({"your-secret-key", "change-me", "changeme", "secret", "your-api-key", "your-default-api-key"})
 MINIMUM_LENGTH = 32
+NAME, OLD_NAME = "secret_key", "secret_key.old"  # in the data folder; the old one only while keys are being changed
 
 
 def is_weak(value: str) -> bool:
@@ -26,7 +27,7 @@ def choose(configured: str, data_path: Path) -> tuple[str, str]:
     """Return the key to use and, when the configured one was refused, a sentence for the operator (else "")."""
     if configured and not is_weak(configured):
         return configured, ""
-    key = read_or_generate(data_path / "secret_key")
+    key = read_or_generate(data_path / NAME)
     if not configured:
         return key, ""
     return key, (
@@ -54,3 +55,11 @@ def read_or_generate(path: Path, *, random_bytes: int = 48) -> str:
             os.link(beside, path)
         Path(beside).unlink()
     return path.read_text().strip()
+
+
+def stored(path: Path) -> str:
+    """Return the key that lies at `path`, or "" when there is none to read."""
+    try:
+        return path.read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return ""

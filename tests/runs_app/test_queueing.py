@@ -1,7 +1,7 @@
 """Admission: in order, under the cap, each run once."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ class Recorder(control.Launcher):
     def __init__(self) -> None:
         self.started: list[str] = []
 
-    def start(self, folder: str) -> int:
+    def start(self, folder: str, *, secrets: Mapping[str, str] | None = None) -> int:
         """Remember a folder."""
         self.started.append(folder)
         return 1

@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -342,7 +342,7 @@ def test_a_refusal_that_lasts_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         def __init__(self) -> None:
             pass
 
-        def start(self, folder: str) -> int:
+        def start(self, folder: str, *, secrets: Mapping[str, str] | None = None) -> int:
             raise control.LauncherRefused("is not a real folder below runs/")
 
     monkeypatch.setattr(control, "launcher", Refusing())

@@ -156,7 +156,7 @@ def test_a_runner_that_fails_inside_ends_the_tree_and_tells(
     monkeypatch.setattr(supervision.Supervision, "_step", fail_after_output)
     folder = launcher.new_folder([sys.executable, "-I", "-S", "-c", DAEMON])
     folder_fd = os.open(launcher.path(folder), os.O_RDONLY)
-    order = runner.Order(folder_fd, str(launcher.path(folder)), bells.open_tower(str(launcher.data)), 1.0, POWERS)
+    order = runner.Order(folder_fd, str(launcher.path(folder)), bells.open_tower(str(launcher.data)), 1.0, POWERS, {})
     os.waitpid(forking.fork(lambda: runner.main(order)), 0)
     told = launcher.exit_of(folder)
 
