@@ -37,7 +37,7 @@ class Launcher:
 
     def start(self, folder: str, *, secrets: Mapping[str, str] | None = None) -> int:
         """Fork a runner for a prepared run folder, with secrets for the script's environment; the runner's pid."""
-        fields = {"secrets": dict(secrets)} if secrets else {}
+        fields: dict[str, Any] = {"secrets": dict(secrets)} if secrets else {}
         return int(self._ask("start", folder=folder, **fields)["pid"])
 
     def cancel(self, folder: str) -> bool:

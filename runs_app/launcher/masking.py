@@ -106,9 +106,8 @@ NO_MASK = Mask(())
 
 def _forms(secret: bytes) -> Iterator[bytes]:
     """A secret as it may be written, and its lines."""
-    text = secret.decode(errors="replace")
-    lines = [line.strip() for line in text.splitlines()] if len(text.splitlines()) > 1 else []
-    for part in (text, text.strip(), *lines):
+    text = secret.decode(errors="replace").strip()  # the line end of a pasted one is no secret, but ends a line
+    for part in {text, *(line.strip() for line in text.splitlines())}:
         if len(part) >= SHORTEST:
             yield from _written(part)
     if len(text) >= SHORTEST:
