@@ -5,6 +5,7 @@ import logging
 import os
 import secrets
 import time
+from collections.abc import Mapping
 from datetime import datetime
 
 from django.db import transaction
@@ -12,6 +13,7 @@ from django.db import transaction
 from runs_app import control, ending, specs
 from runs_app.models import Run
 from runs_app.states import Reason, Status
+from scripts_app import variables
 from tempo_site.lib import files, paths
 
 logger = logging.getLogger(__name__)
@@ -39,8 +41,11 @@ def hand_over(run: Run, *, now: datetime) -> bool:
     if not Run.objects.filter(pk=run.pk, status=Status.STARTING).exists():
         return False  # cancelled since it was admitted
     try:
-        prepare_folder(run)
-        control.launcher.start(run.folder)
+        given = variables.for_run(run.script) if run.script else variables.NOTHING
+        prepare_folder(run, given.plain)
+        control.launcher.start(run.folder, secrets=given.secrets)
+    except variables.SecretUnreadable as error:
+        ending.end(run, Status.FAILED, now=now, reason=Reason.COULD_NOT_START, message=str(error))
     except specs.EnvironmentGone as error:
         ending.end(run, Status.FAILED, now=now, reason=Reason.ENVIRONMENT, message=str(error))
     except (OSError, ValueError) as error:
@@ -83,14 +88,17 @@ def _end_if_refused_for_long(run: Run, refusal: str, now: datetime) -> None:
         )
 
 
-def prepare_folder(run: Run) -> None:
-    """Make `runs/<yyyy-mm>/<id>-<random>/` with code, `tmp/` and, last, the spec. May be repeated."""
+def prepare_folder(run: Run, plain: Mapping[str, str] = variables.NOTHING.plain) -> None:
+    """Make `runs/<yyyy-mm>/<id>-<random>/` with code, `tmp/` and, last, the spec. May be repeated.
+
+    `plain`: the script's variables that are no secrets.
+    """
     folder = paths.run_folder(run.folder)
     if (folder / "spec.json").exists():
         return  # handed over before: a runner may be at work, and what it opened to the script are these very files
     paths.make_passable(folder)
     paths.make_closed(folder / "tmp")
-    spec = specs.of(run, folder)
+    spec = specs.of(run, folder, plain)
     files.write_atomic(folder / "spec.json", json.dumps(spec), mode=0o600, durable=False)
 
 

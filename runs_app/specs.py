@@ -1,6 +1,7 @@
 """What the launcher is told of a run: program, environment, limits and isolation, as `spec.json` holds them."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,15 @@ class EnvironmentGone(Exception):
     """The environment was removed between admission and hand-over."""
 
 
-def of(run: Run, folder: Path) -> dict[str, Any]:
-    """Return the spec of a run, and write beside it what it names: the code, or the orders of a build."""
-    return _build_spec(run, folder) if run.is_build else _script_spec(run, folder)
+def of(run: Run, folder: Path, plain: Mapping[str, str]) -> dict[str, Any]:
+    """Return the spec of a run, and write beside it what it names: the code, or the orders of a build.
+
+    `plain`: the script's variables that are no secrets.
+    """
+    return _build_spec(run, folder) if run.is_build else _script_spec(run, folder, plain)
 
 
-def _script_spec(run: Run, folder: Path) -> dict[str, Any]:
+def _script_spec(run: Run, folder: Path, plain: Mapping[str, str]) -> dict[str, Any]:
     assert run.script and run.version  # admission saw to it
     if run.environment is None or not run.environment.digest:
         raise EnvironmentGone("Its environment is not there any more.\nhint: save the script to have it built again")
@@ -43,7 +47,7 @@ def _script_spec(run: Run, folder: Path) -> dict[str, Any]:
         "isolation": isolation(run, python=python, working=working, temporary=folder / "tmp"),
         "argv": [str(python), str(folder / "main.py")],
         "cwd": str(working),
-        "env": script_environment(run, python=python, working=working, temporary=folder / "tmp"),
+        "env": script_environment(run, plain, python=python, working=working, temporary=folder / "tmp"),
     }
 
 
@@ -128,18 +132,25 @@ def isolation(run: Run, *, python: Path, working: Path, temporary: Path) -> dict
     }
 
 
-def script_environment(run: Run, *, python: Path, working: Path, temporary: Path) -> dict[str, str]:
-    """Return the complete environment of a script: an allow-list, nothing of Tempo's own leaks in."""
+def script_environment(
+    run: Run, plain: Mapping[str, str], *, python: Path, working: Path, temporary: Path
+) -> dict[str, str]:
+    """Return the complete environment of a script: an allow-list, nothing of Tempo's own leaks in.
+
+    `plain`, its variables, replace what the server has; nothing replaces what Tempo sets.
+    """
     assert run.script
     home = python.parent.parent
+    passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return {
-        **{name: os.environ[name] for name in PASSED_ON if name in os.environ},
+        "LANG": os.environ.get("LANG", "C.UTF-8"),
+        **passed,
+        **plain,
         "PATH": f"{python.parent}:{SYSTEM_PATH}",
         "VIRTUAL_ENV": str(home),
         "HOME": str(working),
         "PYTHONPATH": str(working),  # helpers beside the script's data are importable
         "TMPDIR": str(temporary),
-        "LANG": os.environ.get("LANG", "C.UTF-8"),
         "PYTHONUNBUFFERED": "1",
         "PYTHONFAULTHANDLER": "1",
         "PYTHONIOENCODING": "utf-8:backslashreplace",
