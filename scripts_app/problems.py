@@ -1,53 +1,46 @@
-"""Problems of a script's text, found without running it: syntax, names, requirement lines that are refused."""
+"""Problems of a script's text, found without running it: syntax, names, doors left open, secrets, requirements."""
 
 import functools
-import json
 import logging
 import re
 import subprocess
-import sysconfig
-import tempfile
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from itertools import chain, islice
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
+from itertools import chain
 
-from scripts_app import interpreters, requirements_text
+from scripts_app import code_rules, interpreters, pasted_secrets, requirements_text, syntax
+from scripts_app.findings import Edit, Fix, Severity
+from scripts_app.findings import Problem as Problem  # doors say `problems.Problem`
+from scripts_app.interpreters import Interpreter
 from scripts_app.validation import ScriptError
 
 logger = logging.getLogger(__name__)
 
-RUFF = Path(sysconfig.get_path("scripts")) / "ruff"
-RULES = "E9,F"  # syntax errors, then what pyflakes knows: undefined and unused names
-PATIENCE_S = 5
 MOST = 200
-LONGEST_TEXT = 200_000  # characters: ruff takes a thousand times as many bytes for some texts
-LONGEST = 500  # characters of a message: a name in it may be as long as the code
-BREAKING = re.compile(r"invalid-syntax|E9|F7|F82")  # what ends a run when it is reached; the rest is advice
+LONGEST_TEXT = syntax.LONGEST_TEXT
+LONGEST = code_rules.LONGEST
 OLDEST, NEWEST = 8, 14  # the Pythons 3 that scripts may have
-_one_at_a_time = threading.Lock()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Problem:
-    """Where a text is wrong (`field`; lines and columns count from 1, the end is exclusive), how badly, and why."""
-
-    field: str
-    line: int
-    column: int
-    end_line: int
-    end_column: int
-    code: str
-    message: str
-    severity: str
+UNREADABLE = "The text is saved all the same, but it is not run until Python can read it."
+_RANKS = {Severity.ERROR: 0, Severity.SECURITY: 1, Severity.WARNING: 2}
+_COOKIE = re.compile(r"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", re.ASCII)
+_NO_CODE = re.compile(r"[ \t\f]*(#.*)?")
+_UTF_8 = re.compile(r"utf[-_]?8([-_](sig|unix|dos|mac))?", re.IGNORECASE)
+_ASCII_AND_MORE = re.compile(r"(us[-_]?)?ascii|latin[-_]?\d+|iso[-_]8859[-_]\d+|(windows|cp)[-_]?\d+", re.IGNORECASE)
 
 
 def find(*, code: str, requirements: str, python_version: str) -> list[Problem]:
-    """Return what is wrong with a text, at most 200 problems. It may start a process; it never fails."""
-    found = chain(_of_python(python_version), _of_requirements(requirements), _of_code(code, _minor(python_version)))
-    return list(islice(found, MOST))
+    """Return what is wrong with a text, at most 200 problems. It may start processes; it never fails.
+
+    Those of the code come in the order of its lines; where there are too many, mere warnings are left out first.
+    """
+    fields = chain(_of_python(python_version), _of_requirements(requirements), _of_code(code, python_version))
+    found = sorted(fields, key=lambda problem: _RANKS[problem.severity])[:MOST]
+    return sorted(found, key=lambda problem: (problem.field == "code", problem.line, problem.column))
+
+
+def doubtful(found: list[Problem]) -> list[Problem]:
+    """Those of the code that whoever presses Run is asked about: they may end the run, or harm."""
+    return [one for one in found if one.field == "code" and one.severity != Severity.WARNING]
 
 
 def _of_python(python_version: str) -> Iterator[Problem]:
@@ -66,73 +59,96 @@ def _of_requirements(text: str) -> Iterator[Problem]:
         yield from (_whole_line("requirements", at, lines[at - 1], "requirement", why) for at, why in refused)
 
 
-def _of_code(code: str, minor: int) -> tuple[Problem, ...]:
-    """What ruff says. When it cannot be asked, that is said: a text that nobody looked at is not free of problems."""
+def _of_code(code: str, python_version: str) -> Iterator[Problem]:
+    """What Python, ruff and the search for secrets say.
+
+    When one of them cannot be asked, that is said: a text that nobody looked at is not free of problems.
+    """
     if not code.strip():
-        return ()
+        return
     if len(code) > LONGEST_TEXT:
-        return (_unchecked(f"This text is not checked: it has more than {LONGEST_TEXT:,} characters."),)
+        yield _unchecked(f"This text is not checked: it has more than {LONGEST_TEXT:,} characters.")
+        return
+    secrets = tuple(pasted_secrets.find(code))
+    yield from secrets
+    yield from _of_encoding(code)
+    interpreter = _interpreter(python_version)
+    faults = list(_of_syntax(code, interpreter)) if interpreter else []
+    yield from faults
+    for one in _of_rules(code, _minor(python_version), with_syntax=interpreter is None):
+        is_said = one.code in code_rules.PASSWORDS and any(secret.line == one.line for secret in secrets)
+        if not is_said and (one.code or not faults):  # that ruff fails on what is no Python is no news
+            yield one
+
+
+def _interpreter(python_version: str) -> Interpreter | None:
     try:
-        return _ask_ruff(code, minor)
+        return interpreters.choose(python_version)
+    except interpreters.InterpreterMissing:
+        return None
+
+
+def _of_syntax(code: str, interpreter: Interpreter) -> Iterator[Problem]:
+    try:
+        fault = syntax.fault(code, interpreter)
+    except syntax.Unknown as why:
+        yield _unchecked(f"The syntax of this text is not checked: {why}.")
+        return
+    if fault:
+        yield Problem(
+            line=fault.line,
+            column=fault.column,
+            end_line=fault.end_line,
+            end_column=fault.end_column,
+            code="syntax",
+            message=f"Python {interpreter.version}: {fault.message}",
+            why=UNREADABLE,
+            severity=Severity.ERROR,
+        )
+
+
+def _of_rules(code: str, minor: int, *, with_syntax: bool) -> tuple[Problem, ...]:
+    try:
+        return _ask_ruff(code, minor, with_syntax)
     except (OSError, subprocess.SubprocessError, ValueError, LookupError, TypeError) as error:
         logger.warning("problems not found: ruff: %s", error)
         return (_unchecked("This text could not be checked: the checker failed on it."),)
 
 
 @functools.lru_cache(maxsize=16)
-def _ask_ruff(code: str, minor: int) -> tuple[Problem, ...]:
-    command = [str(RUFF), "check", "--isolated", "--no-cache", "--exit-zero", "--output-format", "json-lines"]
-    command += ["--select", RULES, "--target-version", f"py3{minor}", "--stdin-filename", "main.py", "-"]
-    if not _one_at_a_time.acquire(timeout=PATIENCE_S):
-        raise TimeoutError("another text is being checked")
-    try:
-        return tuple(_problem(json.loads(line)) for line in _first_lines(command, code.encode(errors="replace")))
-    finally:
-        _one_at_a_time.release()
+def _ask_ruff(code: str, minor: int, with_syntax: bool) -> tuple[Problem, ...]:
+    return code_rules.find(code, minor, with_syntax=with_syntax)
 
 
-def _first_lines(command: list[str], text: bytes) -> list[bytes]:
-    """The first 200 lines that a program writes about a text; it is ended then, or when it takes too long."""
-    with tempfile.TemporaryFile() as given:
-        given.write(text)
-        given.seek(0)
-        with subprocess.Popen(
-            command,
-            stdin=given,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-            env={"RAYON_NUM_THREADS": "1"},
-        ) as program:
-            assert program.stdout
-            patience = threading.Timer(PATIENCE_S, program.kill)
-            patience.start()
-            lines = list(islice(program.stdout, MOST))
-            if len(lines) == MOST:
-                program.kill()
-            status = program.wait()
-            patience.cancel()
-    if status and len(lines) < MOST:
-        raise subprocess.CalledProcessError(status, command[0])
-    return lines
+def _of_encoding(code: str) -> Iterator[Problem]:
+    """A line that makes Python read another text than the one that is shown here, which is stored as UTF-8."""
+    for number, line in enumerate(code.split("\n", 2)[:2], 1):
+        if named := _COOKIE.match(line):
+            if not _UTF_8.fullmatch(named[1]) and not (_ASCII_AND_MORE.fullmatch(named[1]) and code.isascii()):
+                yield _of_cookie(number, named)
+            return
+        if not _NO_CODE.fullmatch(line):
+            return
 
 
-def _problem(found: dict[str, Any]) -> Problem:
-    code = found["code"] or ""
+def _of_cookie(number: int, named: re.Match[str]) -> Problem:
+    edit = Edit(line=number, column=named.start(1) + 1, end_line=number, end_column=named.end(1) + 1, content="utf-8")
+    is_charset = _ASCII_AND_MORE.fullmatch(named[1]) is not None
     return Problem(
-        field="code",
-        line=found["location"]["row"],
-        column=found["location"]["column"],
-        end_line=found["end_location"]["row"],
-        end_column=found["end_location"]["column"],
-        code=code,
-        message=found["message"][:LONGEST],
-        severity="error" if BREAKING.match(code) else "warning",
+        line=edit.line,
+        column=edit.column,
+        end_line=edit.end_line,
+        end_column=edit.end_column,
+        code="coding",
+        message=f"`{named[1][:40]}` is not how this text is stored: that is UTF-8",
+        why="Python reads other characters than the ones shown here.",
+        severity=Severity.WARNING if is_charset else Severity.SECURITY,
+        fix=Fix(message="Say `utf-8`", edits=(edit,)),
     )
 
 
 def _unchecked(message: str) -> Problem:
-    return replace(_whole_line("code", 1, "", "", message), severity="warning")
+    return replace(_whole_line("code", 1, "", "", message), severity=Severity.WARNING)
 
 
 def _whole_line(field: str, number: int, line: str, code: str, message: str) -> Problem:
@@ -145,7 +161,7 @@ def _whole_line(field: str, number: int, line: str, code: str, message: str) -> 
         end_column=end,
         code=code,
         message=message[:LONGEST],
-        severity="error",
+        severity=Severity.ERROR,
     )
 
 
