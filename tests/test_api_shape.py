@@ -34,6 +34,7 @@ OPERATIONS = {
     "GET /scripts/{slug}/draft",
     "PUT /scripts/{slug}/draft",
     "DELETE /scripts/{slug}/draft",
+    "POST /check",
     "GET /environments",
     "GET /environments/{environment_id}",
     "POST /environments/{environment_id}/rebuild",

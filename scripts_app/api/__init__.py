@@ -1,8 +1,19 @@
 """REST operations on scripts, their folders, drafts and schedules, and on the pause of those."""
 
-from scripts_app.api import drafts, environments, files, folders, pauses, templates
+from scripts_app.api import checks, drafts, environments, files, folders, pauses, templates
 from scripts_app.api.schedules import ScheduleOut
 from scripts_app.api.scripts import ScriptOut
 from scripts_app.api.shapes import router
 
-__all__ = ["ScheduleOut", "ScriptOut", "drafts", "environments", "files", "folders", "pauses", "router", "templates"]
+__all__ = [
+    "ScheduleOut",
+    "ScriptOut",
+    "checks",
+    "drafts",
+    "environments",
+    "files",
+    "folders",
+    "pauses",
+    "router",
+    "templates",
+]

@@ -27,6 +27,14 @@ def rows() -> list[tuple[str, str]]:
     return [(run.status, run.reason) for run in Run.objects.order_by("pk")]
 
 
+def test_a_due_moment_of_a_version_that_python_cannot_read_is_skipped_and_says_where() -> None:
+    make_schedule(make_script(code="x = (\n"), every_s=60)
+    tick_until_quiet(NOON + MINUTE)
+
+    assert rows() == [(Status.SKIPPED, Reason.SYNTAX)]
+    assert "line 1: '(' was never closed" in Run.objects.get().explain()
+
+
 # --- overlap ---
 def test_queue_one_lets_one_wait_and_no_more() -> None:
     script = make_script()
