@@ -6,7 +6,7 @@ from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Greatest
 from django.http import Http404
 
-from scripts_app.models import Folder, Schedule, Script, ScriptQuerySet
+from scripts_app.models import Folder, Schedule, Script, ScriptQuerySet, Version
 
 
 def scripts(among: ScriptQuerySet | None = None) -> ScriptQuerySet:
@@ -53,6 +53,15 @@ def folder(pk: int) -> Folder:
     found = Folder.objects.filter(pk=pk).first() if pk < 2**63 else None
     if found is None:
         raise Http404(f"There is no folder {str(pk)[:20]}.")
+    return found
+
+
+def version(script: Script, number: int) -> Version:
+    """Return a version of a script, with its environment. Raises Http404."""
+    rows = Version.objects.filter(script=script).select_related("environment")
+    found = rows.filter(number=number).first() if 0 < number < 2**31 else None
+    if found is None:
+        raise Http404(f"There is no version {str(number)[:20]} of this script.")
     return found
 
 

@@ -12,7 +12,7 @@ from scripts_app.models import Script
 SWITCHES = {
     "as_service_user": "Run as Tempo's own user",
     "allow_source": "Allow building from source",
-    "parameters": "Inputs",
+    "parameters": "Declared inputs",
 }
 
 

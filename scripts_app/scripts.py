@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 
 from scripts_app import drafts, folders, interpreters, limits, schedules, validation, versions
 from scripts_app.limits import LIMITS
-from scripts_app.models import Draft, Schedule, Script, Variable
+from scripts_app.models import Draft, Schedule, Script, Variable, Version
 from scripts_app.validation import ScriptError as ScriptError  # doors catch `scripts.ScriptError`
 from tempo_site.lib import words
 
@@ -51,12 +51,14 @@ def create(
     return script
 
 
-def update(script: Script, *, by: User | None, now: datetime, based_on: int | None = None, **changes: object) -> Script:
+def update(
+    script: Script, *, by: User | None, now: datetime, based_on: int | None = None, note: str = "", **changes: object
+) -> Script:
     """Change a script; other code, requirements or Python version make a new Version. Unnamed fields stay as stored.
 
-    Names: those of CHANGEABLE. `based_on` is the revision a text was made from: with it the draft has been seen and
-    ends, or drafts.Conflict is raised. Raises ScriptError for other names and for what cannot be saved. Nothing is
-    stored after a refusal.
+    Names: those of CHANGEABLE; `note` is the new version's. `based_on` is the revision a text was made from: with it
+    the draft has been seen and ends, or drafts.Conflict is raised. Raises ScriptError for other names and for what
+    cannot be saved. Nothing is stored after a refusal.
     """
     _refuse_unknown(changes.keys() - CHANGEABLE)
     new: dict[str, Any] = {name: changes.pop(name) for name in versions.FIELDS if name in changes}
@@ -72,21 +74,33 @@ def update(script: Script, *, by: User | None, now: datetime, based_on: int | No
         if content:
             if _fields(script) != before:  # another save came between; it has asked the Pythons, so no process starts
                 content = versions.check(**_fields(script) | new)
-            _save_text(script, content, by=by, now=now, based_on=based_on)
+            _save_text(script, content, by=by, now=now, based_on=based_on, note=note)
         if "enabled" in changes:
             schedules.rearm(script, now=now)
     return script
 
 
 def _save_text(
-    script: Script, content: versions.Content, *, by: User | None, now: datetime, based_on: int | None
+    script: Script, content: versions.Content, *, by: User | None, now: datetime, based_on: int | None, note: str
 ) -> None:
     """Make a version and end the draft. Text that a version says already is no conflict and leaves an unseen draft."""
     is_new = content.fields != _fields(script)
     if is_new or (based_on is not None and Draft.objects.filter(script=script).exists()):
         drafts.settle(script, content.fields, based_on=based_on)
-    versions.save(script, content, author=by, now=now)
+    versions.save(script, content, author=by, now=now, note=note)
     script.refresh_from_db(fields=["revision"])
+
+
+def restore_version(script: Script, version: Version, *, by: User | None, now: datetime) -> Version:
+    """Make a new version that says what an older one said; the current one where it says that already.
+
+    Settings stay as they are, and a draft is kept among the versions. Raises ScriptError for a text that could not be
+    saved today: a Python that is gone, a requirement that is refused.
+    """
+    fields: dict[str, Any] = versions.fields_of(version)
+    restored = update(script, by=by, now=now, note=f"Restored from {version}", **fields).version
+    assert restored is not None, "a version was just saved"
+    return restored
 
 
 def delete(script: Script, *, now: datetime) -> None:

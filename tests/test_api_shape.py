@@ -35,6 +35,12 @@ OPERATIONS = {
     "PUT /scripts/{slug}/draft",
     "DELETE /scripts/{slug}/draft",
     "POST /check",
+    "GET /scripts/{slug}/versions",
+    "GET /scripts/{slug}/versions/diff",
+    "GET /scripts/{slug}/versions/last-good-to-first-bad",
+    "GET /scripts/{slug}/versions/{number}",
+    "PATCH /scripts/{slug}/versions/{number}",
+    "POST /scripts/{slug}/versions/{number}/restore",
     "GET /environments",
     "GET /environments/{environment_id}",
     "POST /environments/{environment_id}/rebuild",
@@ -100,7 +106,7 @@ def documented() -> Iterator[str]:
 def call(operation: str, **headers: str) -> Any:
     """Call an operation on rows that do not exist; CSRF is enforced."""
     method, path = operation.split()
-    address = "/api/v1" + re.sub(r"\{slug\}|\{name\}", "nothing", re.sub(r"\{\w+_id\}", "1", path))
+    address = "/api/v1" + re.sub(r"\{slug\}|\{name\}", "nothing", re.sub(r"\{\w+_id\}|\{number\}", "1", path))
     client = Client(enforce_csrf_checks=True, headers={"host": "localhost", **headers})
     return client.generic(method, address, "", "application/json")
 

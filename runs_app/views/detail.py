@@ -14,7 +14,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from runs_app import execution, finding, output, output_lines, samples, triggers, usage, waiting
+from runs_app import execution, finding, output, output_lines, samples, triggers, turning_point, usage, waiting
 from runs_app.models import Run
 from runs_app.states import Kind, Status, Trigger
 from tempo_site import auth
@@ -141,6 +141,7 @@ def facts(run: Run) -> dict[str, Any]:
         "params_json": json.dumps(run.params, ensure_ascii=False),
         **neighbours(run),
         "tries": tries(run),
+        "has_turning_point": turning_point.has_one(run),
         **what_it_waits_for(run),
     }
 

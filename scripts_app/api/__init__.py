@@ -1,6 +1,15 @@
-"""REST operations on scripts, their folders, drafts and schedules, and on the pause of those."""
+"""REST operations on scripts, their folders, drafts, versions and schedules, and on the pause of those."""
 
-from scripts_app.api import checks, drafts, environments, files, folders, pauses, templates
+from scripts_app.api import (
+    checks,
+    drafts,
+    environments,
+    files,
+    folders,
+    pauses,
+    templates,
+    versions,
+)
 from scripts_app.api.schedules import ScheduleOut
 from scripts_app.api.scripts import ScriptOut
 from scripts_app.api.shapes import router
@@ -16,4 +25,5 @@ __all__ = [
     "pauses",
     "router",
     "templates",
+    "versions",
 ]

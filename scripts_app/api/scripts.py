@@ -43,6 +43,7 @@ class ScriptPatch(ScriptIn):
 
     name: str = ""
     enabled: StrictBool = True
+    note: str = Field(default="", description="What changed, and why: kept with the version that this makes.")
 
 
 class EnvironmentOut(BaseModel):

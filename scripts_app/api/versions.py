@@ -1,0 +1,170 @@
+"""REST operations on the versions of a script: list, show, annotate, restore, compare."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import timezone
+from ninja import Query
+from pydantic import BaseModel, ConfigDict
+
+from runs_app import turning_point
+from scripts_app import comparing, finding, scripts, versions
+from scripts_app.api.shapes import MAX_NUMBER, Cursor, Limit, router
+from scripts_app.models import Script, Version
+from tempo_site import auth
+
+TEXT = "text/plain; charset=utf-8"
+AS_TEXT = {"responses": {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}}
+
+From = Annotated[int, Query(alias="from", ge=1, le=MAX_NUMBER)]
+To = Annotated[int, Query(alias="to", ge=1, le=MAX_NUMBER)]
+
+
+class VersionOut(BaseModel):
+    """A version. `is_draft`: kept from a draft, it never was what runs. `settings_hash` is the SHA-256 of the script's
+    limits and switches when it was saved; `environment` the one that was locked for it.
+    """
+
+    number: int
+    is_current: bool
+    is_draft: bool
+    author: str
+    note: str
+    created_at: datetime
+    python_version: str
+    settings_hash: str
+    syntax_error: str
+    environment: int | None
+
+
+class VersionDetail(VersionOut):
+    """A version with what it says and the settings it was saved with."""
+
+    code: str
+    requirements: str
+    settings: dict[str, Any]
+
+
+class VersionPage(BaseModel):
+    """Versions, newest first."""
+
+    items: list[VersionOut]
+    next_cursor: str | None
+
+
+class VersionPatch(BaseModel):
+    """What may change of a version: its note, a line of at most 200 characters."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    note: str
+
+
+class DifferenceOut(BaseModel):
+    """A setting or a package that is different; an empty side is not there."""
+
+    name: str
+    before: str
+    after: str
+
+
+class TurningPointOut(BaseModel):
+    """The last good run and the first bad one behind it; `diff` is what `diff -u` writes of their versions."""
+
+    good_run: int
+    bad_run: int
+    good_version: int
+    bad_version: int
+    diff: str
+    settings: list[DifferenceOut]
+    packages: list[DifferenceOut]
+
+
+@router.get("/scripts/{slug:slug}/versions", response=VersionPage, tags=["versions"])
+def list_versions(request: HttpRequest, slug: str, limit: Limit, cursor: Cursor) -> VersionPage:
+    """List the versions of a script, newest first, without their texts."""
+    script = finding.script(slug)
+    rows = script.versions.defer("code", "requirements", "settings")
+    if cursor:
+        rows = rows.filter(number__lt=int(cursor))
+    found = list(rows[: limit + 1])
+    return VersionPage.model_construct(
+        items=[VersionOut.model_construct(**facts(script, version)) for version in found[:limit]],
+        next_cursor=str(found[limit - 1].number) if len(found) > limit else None,
+    )
+
+
+@router.get("/scripts/{slug:slug}/versions/diff", response={200: None}, openapi_extra=AS_TEXT, tags=["versions"])
+def compare_versions(request: HttpRequest, slug: str, before: From, after: To) -> HttpResponse:
+    """Return how two versions differ, as `diff -u` writes it (text/plain); empty when they say the same."""
+    script = finding.script(slug)
+    text = comparing.unified(finding.version(script, before), finding.version(script, after))
+    return HttpResponse(text, content_type=TEXT)
+
+
+@router.get("/scripts/{slug:slug}/versions/last-good-to-first-bad", response=TurningPointOut, tags=["versions"])
+def read_turning_point(request: HttpRequest, slug: str) -> TurningPointOut:
+    """Show what changed between the last good run and the first bad one behind it; 404 when there are no such two."""
+    point = turning_point.of(finding.script(slug))
+    if point is None:
+        raise Http404("There are no two such runs: it never failed, or no good run from before is kept.")
+    before, after = turning_point.versions(point)
+    found = turning_point.differences(point)
+    return TurningPointOut.model_construct(
+        good_run=point.good.pk,
+        bad_run=point.bad.pk,
+        good_version=before.number,
+        bad_version=after.number,
+        diff=comparing.unified(before, after),
+        settings=[DifferenceOut.model_construct(**asdict(difference)) for difference in found.settings],
+        packages=[DifferenceOut.model_construct(**asdict(change)) for change in found.packages],
+    )
+
+
+@router.get("/scripts/{slug:slug}/versions/{int:number}", response=VersionDetail, tags=["versions"])
+def read_version(request: HttpRequest, slug: str, number: int) -> VersionDetail:
+    """Show one version with its texts."""
+    script = finding.script(slug)
+    return version_out(script, finding.version(script, number))
+
+
+@router.patch("/scripts/{slug:slug}/versions/{int:number}", response=VersionDetail, tags=["versions"])
+def annotate_version(request: HttpRequest, slug: str, number: int, data: VersionPatch) -> VersionDetail:
+    """Change the note of a version; nothing else of it can be changed."""
+    script = finding.script(slug)
+    version = finding.version(script, number)
+    versions.annotate(version, data.note)
+    return version_out(script, version)
+
+
+@router.post("/scripts/{slug:slug}/versions/{int:number}/restore", response=VersionDetail, tags=["versions"])
+def restore_version(request: auth.Request, slug: str, number: int) -> VersionDetail:
+    """Make a new version that says what this one said, and show it; the current one where that says it already."""
+    script = finding.script(slug)
+    version = finding.version(script, number)
+    return version_out(script, scripts.restore_version(script, version, by=request.auth.user, now=timezone.now()))
+
+
+def version_out(script: Script, version: Version) -> VersionDetail:
+    """Return a version with its texts as JSON shows it."""
+    return VersionDetail.model_construct(
+        **facts(script, version), code=version.code, requirements=version.requirements, settings=version.settings
+    )
+
+
+def facts(script: Script, version: Version) -> dict[str, Any]:
+    """What lists show of a version."""
+    return {
+        "number": version.number,
+        "is_current": version.pk == script.version_id,
+        "is_draft": version.is_draft,
+        "author": version.saved_by,
+        "note": version.note,
+        "created_at": version.created_at,
+        "python_version": version.python_version,
+        "settings_hash": version.settings_hash,
+        "syntax_error": version.syntax_error,
+        "environment": version.environment_id,
+    }
