@@ -33,7 +33,11 @@ def main() -> None:
     limit = float(os.environ.get("TEMPO_PARAM_MEGABYTES", "10")) * 1e6
     if not folder.is_absolute() or not folder.is_dir():
         sys.exit(f"`{folder}` is no folder that can be read: give the parameter `folder` a full path like /srv/logs.")
-    logs = sorted(path for path in folder.glob(pattern) if path.is_file() and path.suffix != ".gz")
+    try:
+        logs = sorted(path for path in folder.iterdir() if path.match(pattern) and path.is_file())
+    except OSError as error:
+        sys.exit(f"{folder} cannot be read: {error}")
+    logs = [log for log in logs if log.suffix not in (".gz", ".taken")]  # those are made below
     if not logs:
         sys.exit(f"No file in {folder} is like `{pattern}`.")
     problems = []

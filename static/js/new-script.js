@@ -26,6 +26,7 @@ function show(form, link) {
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
   dialog.showModal();
+  form.querySelector("[name=start]:checked")?.scrollIntoView({ block: "nearest" });
   form.querySelector("input:not([type=hidden])")?.focus();
 }
 

@@ -218,3 +218,8 @@ def test_the_api_refuses(asked: Client, name: str, body: dict[str, str], status:
     answer = asked.post(f"/api/v1/templates/{name}", body, content_type="application/json")
     assert (answer.status_code, sentence in answer.json()["error"]["message"]) == (status, True), answer.json()
     assert not Script.objects.exists()
+
+
+def test_the_guide_names_each_of_them() -> None:
+    guide = (ROOT / "docs" / "user-guide.md").read_text()
+    assert [starter.name for starter in STARTERS if f"| `{starter.name}` |" not in guide] == []

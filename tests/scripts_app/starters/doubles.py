@@ -38,38 +38,47 @@ class Web:
         return [body for method, _, _, body in self.asked if method == "POST"]
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """A web server on 127.0.0.1 that answers as `web` says."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.web = Web(port=self.server_port)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Notes what it is asked, and answers; 304 to whom already has that ETag."""
+
+    server: Server
+
+    def do_GET(self) -> None:
+        """Note and answer."""
+        web = self.server.web
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode()
+        names = {name.lower(): value for name, value in self.headers.items()}
+        web.asked.append((self.command, self.path, names, body))
+        is_known = "ETag" in web.headers and names.get("if-none-match") == web.headers["ETag"]
+        content = b"" if is_known else web.page.encode()
+        self.send_response(304 if is_known else web.status)
+        for name, value in {**web.headers, "Content-Length": str(len(content))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_POST = do_GET
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
 @contextlib.contextmanager
 def web_server() -> Iterator[Web]:
-    """A web server on 127.0.0.1."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        """Answers as `web` says; 304 to whom already has that ETag."""
-
-        def do_GET(self) -> None:
-            """Note and answer."""
-            body = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode()
-            names = {name.lower(): value for name, value in self.headers.items()}
-            web.asked.append((self.command, self.path, names, body))
-            is_known = "ETag" in web.headers and names.get("if-none-match") == web.headers["ETag"]
-            content = b"" if is_known else web.page.encode()
-            self.send_response(304 if is_known else web.status)
-            for name, value in web.headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        do_POST = do_GET
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        web = Web(port=server.server_port)
+    """A web server while the block lasts."""
+    with Server() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
-            yield web
+            yield server.web
         finally:
             server.shutdown()
             thread.join()
