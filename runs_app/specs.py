@@ -1,6 +1,7 @@
 """What the launcher is told of a run: program, environment, limits and isolation, as `spec.json` holds them."""
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ def _build_spec(run: Run, folder: Path) -> dict[str, Any]:
     return {
         **_spec(run),
         "limits": build_limits(),
-        "isolation": None,
+        "isolation": build_isolation(run.environment, folder) if run.environment.allows_source else None,
         "argv": argv,
         "cwd": str(folder / "tmp"),
         "env": env,
@@ -129,6 +130,24 @@ def isolation(run: Run, *, python: Path, working: Path, temporary: Path) -> dict
         "write": [str(working), str(temporary), *settings.EXTRA_WRITE_PATHS],
         "closed": [str(paths.data()), str(settings.BASE_DIR)],
         "require": settings.REQUIRE_ISOLATION,
+    }
+
+
+def build_isolation(environment: Environment, folder: Path) -> dict[str, Any]:
+    """What the building of packages from source may read and write, as it runs whatever their authors wrote.
+
+    It stays Tempo's own user, who has to own what comes of it; so only Landlock keeps it from the rest of the data.
+    """
+    own = [sys.prefix, sys.base_prefix, str(settings.BASE_DIR / "scripts_app")]
+    prefix = Path(environment.interpreter).resolve().parent.parent
+    local = [place for place in (settings.PACKAGE_FIND_LINKS, os.environ.get("SSL_CERT_FILE", "")) if place[:1] == "/"]
+    return {
+        "uid": None,
+        "uid_why": "environments are built by Tempo's own user",
+        "read": [*own, str(prefix), *local],
+        "write": [str(paths.environments()), str(folder)],
+        "closed": [str(paths.data()), str(settings.BASE_DIR)],
+        "require": "",
     }
 
 

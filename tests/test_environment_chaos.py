@@ -129,6 +129,17 @@ def test_a_package_whose_build_hangs_ends_with_the_time_of_the_build(
     wait_for(lambda: not leftovers(impatient), what="the work folder to go")
 
 
+def test_building_from_source_reaches_neither_the_secret_key_nor_other_scripts(
+    tempo: Service, index: tuple[Path, str]
+) -> None:
+    act = f"open({str(tempo.data / 'secret_key')!r}).read()"
+    local_index.add_source(index[0], "tempo-spy", "1.0", act=act)
+    local_index.add_source(index[0], "tempo-source", "1.0")
+    slug = tempo.make_script("Spy", "", requirements="tempo-source", allow_source=True)
+    ask_for(tempo, slug, "tempo-spy")
+    assert "Permission denied" in failure(tempo, slug)
+
+
 def test_an_index_that_is_away_is_named(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     away = "http://ann:s3cret@127.0.0.1:9/simple"
