@@ -1,9 +1,7 @@
 """The starters that a new script can begin from: read from their files, once, when they are first asked for."""
 
 import functools
-import re
 import tomllib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,13 +10,12 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import User
 
-from scripts_app import schedules, scripts, timing
+from scripts_app import inline_metadata, schedules, scripts, timing
 from scripts_app.models import Schedule, Script
 from scripts_app.validation import ScriptError
 
 FOLDER = Path(__file__).parent / "starters"
 FEATURED = ("hello", "http_check", "folder_backup")  # offered where there is no script yet
-BLOCK = re.compile(r"^# /// script\n(?P<lines>(?:#(?: .*)?\n)+?)# ///$", re.MULTILINE)  # PEP 723
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,30 +87,20 @@ def create(starter: Starter, *, by: User | None, now: datetime, name: str = "", 
 
 
 def _read(path: Path) -> Starter:
+    """Read a starter. The files are Tempo's own: tests see to it that each has a block that says all of this."""
     code = path.read_text(encoding="utf-8")
-    block = _block(code)
-    about = block["tool"]["tempo"]
+    block = inline_metadata.read(code)
+    about = tomllib.loads("\n".join(block.lines))["tool"]["tempo"]
     return Starter(
         name=path.stem,
         title=about["title"],
         description=about["description"],
         code=code,
-        requirements=_lines(block["dependencies"]),
-        parameters=about.get("parameters", {}),
+        requirements="".join(f"{requirement}\n" for requirement in block.requirements or ()),
+        parameters=dict(block.parameters or {}),
         cron=about.get("cron", ""),
         every_s=about.get("every_s"),
     )
-
-
-def _block(code: str) -> dict[str, Any]:
-    """What the PEP 723 block of a starter says. The files are Tempo's own: tests see to it that each has one."""
-    found = BLOCK.search(code)
-    assert found
-    return tomllib.loads("".join(line[2:] or "\n" for line in found["lines"].splitlines(keepends=True)))
-
-
-def _lines(requirements: Iterable[str]) -> str:
-    return "".join(f"{requirement}\n" for requirement in requirements)
 
 
 def _place(starter: Starter) -> tuple[int, str]:

@@ -10,7 +10,7 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from runs_app.models import Run
-from scripts_app import catalogue, problems, requirements_text, timing
+from scripts_app import catalogue, inline_metadata, problems, requirements_text, timing
 from scripts_app.catalogue import Starter
 from scripts_app.models import Script
 from scripts_app.validation import ScriptError
@@ -62,6 +62,12 @@ def test_its_suggested_schedule_can_be_saved(starter: Starter) -> None:
 @each
 def test_its_requirements_are_such_as_tempo_takes(starter: Starter) -> None:
     assert requirements_text.normalise(starter.requirements).split() == starter.packages
+
+
+@each
+def test_its_block_is_read_without_a_complaint(starter: Starter) -> None:
+    block = inline_metadata.read(starter.code)
+    assert (block.problems, block.requires_python) == ((), ">=3.8")
 
 
 @each
