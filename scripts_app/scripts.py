@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from scripts_app import drafts, folders, interpreters, limits, schedules, validation, versions
+from scripts_app import drafts, folders, interpreters, limits, schedules, script_copies, validation, versions
 from scripts_app.limits import LIMITS
 from scripts_app.models import Draft, Schedule, Script, Variable, Version
 from scripts_app.validation import ScriptError as ScriptError  # doors catch `scripts.ScriptError`
@@ -17,6 +17,7 @@ from tempo_site.lib import words
 CHANGEABLE = frozenset(
     {"name", "folder", "description", "tags", "enabled", "as_service_user", "allow_source", *versions.FIELDS, *LIMITS}
 )
+EDITED = "Edited on the disk, kept when another version was saved"
 
 
 def create(
@@ -65,6 +66,7 @@ def update(
     is_new_wish = bool(new) or "allow_source" in changes
     before = _fields(script) if is_new_wish else {}
     content = versions.check(**before | new) if is_new_wish else None
+    edit = script_copies.find(script) if content else None
     with transaction.atomic():
         script.refresh_from_db()
         if script.deleted_at is not None:
@@ -74,6 +76,8 @@ def update(
         if content:
             if _fields(script) != before:  # another save came between; it has asked the Pythons, so no process starts
                 content = versions.check(**_fields(script) | new)
+            if edit and content.fields != _fields(script):
+                keep_edit(script, edit, note=EDITED, unless=content.fields)
             _save_text(script, content, by=by, now=now, based_on=based_on, note=note)
         if "enabled" in changes:
             schedules.rearm(script, now=now)
@@ -101,6 +105,16 @@ def restore_version(script: Script, version: Version, *, by: User | None, now: d
     restored = update(script, by=by, now=now, note=f"Restored from {version}", **fields).version
     assert restored is not None, "a version was just saved"
     return restored
+
+
+def keep_edit(script: Script, edit: script_copies.Edit, *, note: str, unless: dict[str, str] | None = None) -> None:
+    """Put what was edited from outside among the versions, as it is about to be overwritten.
+
+    Not where a version says it already, or is about to, by the name of `unless`.
+    """
+    if edit.fields != unless and versions.same_text(script, edit.fields) is None:
+        versions.keep(script, edit.fields, author=None, note=note)
+    script_copies.know(script, edit)
 
 
 def delete(script: Script, *, now: datetime) -> None:

@@ -1,7 +1,6 @@
 """Versions: what a script said at each moment. Rows are the truth; the files beside them are readable copies."""
 
 import logging
-import threading
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -9,19 +8,16 @@ from pathlib import Path
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from scripts_app import environments, interpreters, script_settings, syntax, validation
+from scripts_app import environments, interpreters, script_copies, script_settings, syntax, validation
 from scripts_app.environments import Wish
 from scripts_app.models import Script, Version
 from scripts_app.validation import ScriptError
-from tempo_site.lib import files, paths
+from tempo_site.lib import paths
 
 logger = logging.getLogger(__name__)
 
 FIELDS = ("code", "requirements", "python_version")
-COPIES = ("main.py", "requirements.txt")
 MAX_NOTE = 200
-
-_copying = threading.Lock()  # two saves at once: whoever copies last copies what is current then
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +52,8 @@ def save(script: Script, content: Content, *, author: User | None, now: datetime
             script.version.syntax_error = content.syntax_error
             script.version.save(update_fields=["syntax_error"])
         environments.assign(script, content.wish)
-        transaction.on_commit(lambda: write_copies(script.pk), robust=True)  # a failure is logged: rows are the truth
+        # A failure is logged and no more: rows are the truth.
+        transaction.on_commit(lambda: script_copies.write(script.pk), robust=True)
     return script.version
 
 
@@ -111,19 +108,6 @@ def annotate(version: Version, note: str) -> None:
     version.save(update_fields=["note"])
 
 
-def write_copies(script_id: int) -> None:
-    """Write `main.py` and `requirements.txt` of the current version and make `files/`. Raises OSError."""
-    with _copying:
-        script = Script.objects.select_related("version").get(pk=script_id)
-        if script.version is None:
-            return
-        folder = paths.script(script.slug)
-        paths.make_passable(folder)
-        paths.make_closed(paths.script_files(script.slug))
-        for name, text in zip(COPIES, (script.version.code, script.version.requirements), strict=True):
-            files.write_atomic(folder / name, text, durable=False)
-
-
 def write_missing_copies() -> int:
     """At start-up: write the copies that are missing or older than their version; returns of how many scripts.
 
@@ -136,14 +120,14 @@ def write_missing_copies() -> int:
 
 def _has_copies(folder: Path, saved_at: datetime) -> bool:
     try:
-        return all((folder / name).stat().st_mtime >= saved_at.timestamp() for name in COPIES)
+        return all((folder / name).stat().st_mtime >= saved_at.timestamp() for name in script_copies.FIELDS)
     except OSError:
         return False
 
 
 def _write_or_warn(script_id: int) -> bool:
     try:
-        write_copies(script_id)
+        script_copies.write(script_id)
     except OSError as error:
         logger.warning("copies of script %s not written: %s", script_id, error)
         return False

@@ -27,6 +27,8 @@ OPERATIONS = {
     "POST /scripts/{slug}/files",
     "GET /scripts/{slug}/files/{path}",
     "DELETE /scripts/{slug}/files/{path}",
+    "GET /scripts/{slug}/outside-edit",
+    "POST /scripts/{slug}/outside-edit",
     "GET /folders",
     "POST /folders",
     "PATCH /folders/{folder_id}",

@@ -1,15 +1,6 @@
-"""REST operations on scripts, their folders, drafts, versions and schedules, and on the pause of those."""
+"""REST operations on scripts, their folders, drafts and schedules, and on the pause of those."""
 
-from scripts_app.api import (
-    checks,
-    drafts,
-    environments,
-    files,
-    folders,
-    pauses,
-    templates,
-    versions,
-)
+from scripts_app.api import checks, drafts, environments, files, folders, outside_edits, pauses, templates, versions
 from scripts_app.api.schedules import ScheduleOut
 from scripts_app.api.scripts import ScriptOut
 from scripts_app.api.shapes import router
@@ -22,6 +13,7 @@ __all__ = [
     "environments",
     "files",
     "folders",
+    "outside_edits",
     "pauses",
     "router",
     "templates",

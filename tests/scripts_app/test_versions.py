@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from scripts_app import scripts, versions
+from scripts_app import script_copies, scripts, versions
 from scripts_app.models import Environment, Script, Version
 from scripts_app.validation import ScriptError
 from tempo_site.lib import paths
@@ -96,7 +96,7 @@ def test_the_files_folder_is_made_and_closed_to_others(
 
 def test_copies_hold_what_is_current_when_they_are_written(script: Script) -> None:
     save(script, code="new")
-    versions.write_copies(script.pk)
+    script_copies.write(script.pk)
     assert (paths.script("hello") / "main.py").read_text() == "new"
 
 
@@ -112,8 +112,8 @@ def test_copies_that_cannot_be_written_do_not_undo_the_version(
 
 @pytest.mark.parametrize("lacking", ["main.py", "requirements.txt", "both"])
 def test_copies_that_are_missing_are_written_at_start_up(script: Script, lacking: str) -> None:
-    versions.write_copies(script.pk)
-    for name in versions.COPIES if lacking == "both" else [lacking]:
+    script_copies.write(script.pk)
+    for name in script_copies.FIELDS if lacking == "both" else [lacking]:
         (paths.script("hello") / name).unlink()
     assert versions.write_missing_copies() == 1
     assert (paths.script("hello") / "main.py").read_text() == "print(1)\n"
@@ -121,8 +121,8 @@ def test_copies_that_are_missing_are_written_at_start_up(script: Script, lacking
 
 
 def test_copies_of_an_older_version_are_written_at_start_up(script: Script) -> None:
-    versions.write_copies(script.pk)
-    for name in versions.COPIES:
+    script_copies.write(script.pk)
+    for name in script_copies.FIELDS:
         os.utime(paths.script("hello") / name, (1, 1))
     save(script, code="new")
     assert versions.write_missing_copies() == 1
@@ -130,7 +130,7 @@ def test_copies_of_an_older_version_are_written_at_start_up(script: Script) -> N
 
 
 def test_copies_in_order_are_left_alone(script: Script) -> None:
-    versions.write_copies(script.pk)
+    script_copies.write(script.pk)
     Version.objects.update(created_at=NOW - timedelta(days=365 * 10))
     assert versions.write_missing_copies() == 0
 

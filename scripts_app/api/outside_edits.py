@@ -1,0 +1,67 @@
+"""REST operations on what somebody edited in a script's readable copies from outside."""
+
+from datetime import datetime
+
+from django.http import HttpRequest
+from django.utils import timezone
+from ninja.responses import Status
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
+
+from scripts_app import finding, outside_edits, script_copies
+from scripts_app.api.scripts import ScriptOut, script_out
+from scripts_app.api.shapes import router
+from scripts_app.script_copies import Edit
+from tempo_site import auth
+
+
+class OutsideEditOut(BaseModel):
+    """What lies in `main.py` and `requirements.txt` and is no version yet. `problem` says why it cannot become one."""
+
+    exists: bool
+    seen: str
+    changed_at: datetime | None
+    files: list[str]
+    code: str
+    requirements: str
+    problem: str
+
+
+class OutsideEditIn(BaseModel):
+    """Whether it becomes the current version, or is put back to that; either way its text is among the versions."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    take: StrictBool
+    seen: str | None = Field(default=None, max_length=64, description="As it was read: refused when it is another now.")
+
+
+@router.get("/scripts/{slug:slug}/outside-edit", response=OutsideEditOut, tags=["versions"])
+def read_outside_edit(request: HttpRequest, slug: str) -> OutsideEditOut:
+    """Show whether the files of a script were edited on the disk, and what they say."""
+    return edit_out(script_copies.find(finding.script(slug)))
+
+
+@router.post("/scripts/{slug:slug}/outside-edit", response=ScriptOut, tags=["versions"])
+def settle_outside_edit(request: auth.Request, slug: str, data: OutsideEditIn) -> Status[ScriptOut]:
+    """Take what was edited on the disk as the new version, or write the current version over it."""
+    script = finding.script(slug)
+    edit = script_copies.find(script)
+    seen = data.seen if data.seen is not None or edit is None else edit.seen
+    if data.take:
+        outside_edits.take(script, seen=seen or "", by=request.auth.user, now=timezone.now())
+    else:
+        outside_edits.put_back(script, seen=seen or "")
+    return Status(200, script_out(finding.script(slug)))
+
+
+def edit_out(edit: Edit | None) -> OutsideEditOut:
+    """Return an edit as JSON shows it."""
+    return OutsideEditOut.model_construct(
+        exists=edit is not None,
+        seen=edit.seen if edit else "",
+        changed_at=edit.changed_at if edit else None,
+        files=sorted(edit.digests) if edit else [],
+        code=edit.code if edit else "",
+        requirements=edit.requirements if edit else "",
+        problem=edit.problem if edit else "",
+    )
