@@ -6,6 +6,7 @@ from django import forms
 
 from scripts_app import catalogue, interpreters, limits
 from scripts_app.models import Script
+from scripts_app.versions import MAX_NOTE
 
 UNITS = ("seconds", "MB")
 AS_SERVICE_USER = (
@@ -183,6 +184,7 @@ class TextForm(forms.Form):
     requirements = forms.CharField(required=False, strip=False, widget=forms.Textarea(attrs={**CODE, "rows": 6}))
     python_version = forms.CharField(required=False, label="Python", widget=forms.Select)
     based_on = forms.IntegerField(min_value=0, max_value=2**31 - 1, widget=forms.HiddenInput)
+    note = forms.CharField(required=False, max_length=MAX_NOTE)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -88,12 +88,13 @@ def editor(form: TextForm, text: Text, conflict: Text | None) -> dict[str, Any]:
 
 def store(request: auth.SignedInRequest, script: Script, values: dict[str, Any], *, now: datetime) -> HttpResponse:
     """Store the text and go on. Raises ScriptError and Conflict."""
+    note = values.pop("note")
     if request.POST.get("act") == "draft":
         drafts.save(script, by=request.user, now=now, **values)
         messages.success(request, "Saved as a draft: it is run when you save a version.")
         return redirect("script-detail", script.slug)
     before = script.version_id
-    scripts.update(script, by=request.user, now=now, **values)
+    scripts.update(script, by=request.user, now=now, note=note, **values)
     if request.POST.get("act") == "run":
         return start(request, script)
     is_new = script.version_id != before

@@ -11,9 +11,9 @@ const LOGGED_OUT = new Set([401, 403]);
 
 export class DraftSaver {
   /**
-   * @param {{url: string, scriptUrl: string, slug: string, revision: number, read: () => object, csrf: () => string,
+   * @param {{url: string, scriptUrl: string, slug: string, revision: number, read: () => object, note: () => string, csrf: () => string,
    *          on: {saving: Function, saved: Function, same: Function, waiting: Function, conflict: Function, refused: Function}}} setting
-   *   `read` returns {code, requirements, python_version}; `same()` is told that the text is again what the server has;
+   *   `read` returns {code, requirements, python_version}, `note` what goes with a version; `same()` is told that the text is again what the server has;
    *   `waiting(why)` is told "offline" or "signed-out" and the saver goes on trying; `refused(error)` is told what the
    *   server will not take.
    */
@@ -120,7 +120,7 @@ export class DraftSaver {
 
   async send(method, url, { isVersion = false }) {
     const text = this.read();
-    const body = JSON.stringify(text);
+    const body = JSON.stringify(isVersion ? { ...text, note: this.note() } : text);
     this.unsavedSince = 0;
     this.isVersionWanted = isVersion;
     this.on.saving();

@@ -42,6 +42,7 @@ class ScriptEditor extends HTMLElement {
       slug,
       revision: Number(revision),
       read: () => this.text,
+      note: () => this.form.elements.note.value,
       csrf: () => this.csrf,
       on: {
         saving: () => this.say("Saving…"),
@@ -201,6 +202,7 @@ class ScriptEditor extends HTMLElement {
     if (answer.isVersion) {
       this.version = answer.version;
       this.isDraft = false;
+      this.form.elements.note.value = "";
       this.say(`Saved as v${answer.version}`);
       this.askForProblems();
     } else {
