@@ -26,6 +26,7 @@ from django_q.scheduler import scheduler as q2_scheduler
 from django_q.worker import worker
 
 from runs_app import bells, control, disk_space, history, housekeeping, queueing, recovery, scheduler
+from runs_app.inspector import Inspector
 from scripts_app import drafts, schedules, versions
 from scripts_app.models import Environment
 from tempo_site.lib import paths, queue_wake
@@ -104,6 +105,8 @@ class Engine:
         self._spawn("monitor", lambda: monitor(self._results, get_broker()))
         self._spawn("ticker", self._run_ticker)
         self._spawn("settler", self._run_settler)
+        inspector = Inspector(started_at=service_started_at())
+        self._spawn("inspector", lambda: inspector.run(self._stopping))
         close_old_connections()
         logger.info("engine started")
 

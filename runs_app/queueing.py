@@ -146,7 +146,8 @@ def _begin(run: Run, now: datetime) -> bool:
 def fail_without_environment(*, now: datetime) -> None:
     """End the runs that wait for an environment nobody will build: it failed, or the script was deleted."""
     not_ready = Q(environment=None) | ~Q(environment__state=Environment.State.READY)
-    hopeless = Q(wanted_environment__state=Environment.State.FAILED) | Q(deleted_at__isnull=False)
+    is_built_anew = Q(environment__state__in=environments.UNFINISHED)
+    hopeless = Q(~is_built_anew, wanted_environment__state=Environment.State.FAILED) | Q(deleted_at__isnull=False)
     waiting = queued(Kind.SCRIPT).order_by().values("script")  # answered by the queue's index alone
     for script in Script.objects.filter(not_ready, hopeless, pk__in=waiting).select_related("wanted_environment"):
         wanted = script.wanted_environment

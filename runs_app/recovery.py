@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from runs_app import builds, control, ending, execution, live, output, queueing, run_folder, verdicts
+from runs_app import builds, control, ending, environment_trouble, execution, live, output, queueing, run_folder, verdicts
 from runs_app.models import Run
 from runs_app.states import Reason, Status
-from scripts_app import environments
+from scripts_app import environment_garbage, environments
 from tempo_site.lib import paths
 
 logger = logging.getLogger(__name__)
@@ -110,6 +110,7 @@ def at_start(*, now: datetime) -> None:
     for run in Run.objects.under_way().order_by("pk"):
         with _set_aside(run):
             _take_over(run, now)
+    environment_garbage.remove_temporary()
     environments.reset_interrupted(building=_environments_being_built())
 
 
@@ -181,6 +182,8 @@ def _conclude(run: Run, folder: int, verdict: dict[str, Any], now: datetime) -> 
     facts = verdicts.facts(verdict)
     if reason == Reason.USER:
         facts["message"] = ""  # the runner knows that it was cancelled, the row knows by whom
+    if fault := environment_trouble.found(run, reason, facts["exit_code"], now=now):
+        reason, facts["message"] = Reason.ENVIRONMENT, environment_trouble.sentence(fault)
     return ending.end(
         run,
         status,

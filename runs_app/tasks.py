@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from runs_app import history, queueing
 from runs_app.models import Run
-from scripts_app import environments
+from scripts_app import environment_garbage
 
 
 def admit() -> None:
@@ -25,4 +25,4 @@ def collect_environments() -> None:
     """Remove environments that nothing names any more."""
     admit()
     in_use = Run.objects.active().exclude(environment=None).values_list("environment_id", flat=True)
-    environments.garbage(timezone.now(), in_use={pk for pk in in_use if pk})
+    environment_garbage.collect(timezone.now(), in_use={pk for pk in in_use if pk})

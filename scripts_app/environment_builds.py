@@ -162,6 +162,7 @@ def _switch_over(environment: Environment, result: BuildResult, now: datetime) -
             digest=result["digest"],
             size_bytes=result["size"],
             ready_at=now,
+            checked_at=now,
             fault="",
             is_renewal=False,
         )

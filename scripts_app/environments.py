@@ -3,30 +3,19 @@
 The row is the letter: `want` writes it, `runs_app` sweeps `next_wanted` and has `environment_builds` at work.
 """
 
-import contextlib
-import fcntl
-import logging
-import os
-import re
-import shutil
-import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.db import transaction
 from django.db.models import Q
 
-from scripts_app import build_environment, interpreters, requirements_text
+from scripts_app import interpreters, requirements_text
 from scripts_app.interpreters import Interpreter
 from scripts_app.models import Environment, Script, Version
 from tempo_site.lib import paths
 
-logger = logging.getLogger(__name__)
-
 UNFINISHED = (Environment.State.WANTED, Environment.State.BUILDING)
-KEEP = timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,8 +122,8 @@ def _minor(version: str) -> list[str]:
 
 
 def is_usable(environment: Environment) -> bool:
-    """Whether scripts can run with it now: it is ready and its folder and its Python are still there."""
-    return environment.is_ready and python_of(environment).exists()
+    """Whether scripts can run with it now: it is ready, not known to be broken, its folder and Python are still there."""
+    return environment.is_ready and not environment.fault and python_of(environment).exists()
 
 
 def is_awaited(script: Script) -> bool:
@@ -155,88 +144,28 @@ def python_of(environment: Environment) -> Path:
 
 
 def next_wanted() -> Environment | None:
-    """The environment to build next: the oldest that a script waits for; None while another one is being built."""
+    """The environment to build next: the oldest that a script waits for or uses; None while one is being built."""
     if Environment.objects.filter(state=Environment.State.BUILDING).exists():
         return None
     wanted = Environment.objects.filter(state=Environment.State.WANTED)
     present = Script.objects.present()
-    return wanted.filter(Q(waiting_scripts__in=present) | Q(upgrading_scripts__in=present)).order_by("pk").first()
+    needed = Q(waiting_scripts__in=present) | Q(upgrading_scripts__in=present) | Q(scripts__in=present)
+    return wanted.filter(needed).order_by("pk").first()
 
 
 def reset_interrupted(*, building: Collection[int] = ()) -> int:
     """At start-up: ask again for what was being built, and for what is ready without a folder. Returns how many.
 
-    `building` names the environments whose build outlived the restart. Their folders are locked and stay, too.
+    `building` names the environments whose build outlived the restart. One whose Python is gone cannot be built: it is
+    left to the look at its health.
     """
-    remove_temporary()
     interrupted = Environment.objects.filter(state=Environment.State.BUILDING).exclude(pk__in=building)
     count = interrupted.update(state=Environment.State.WANTED)
-    for environment in Environment.objects.filter(state=Environment.State.READY):
-        if not is_usable(environment):
+    for environment in Environment.objects.filter(state=Environment.State.READY).defer("lock", "requirements"):
+        if not is_usable(environment) and not interpreters.is_gone(Path(environment.interpreter)):
             _ask_again(environment)
             count += 1
     return count
-
-
-def garbage(now: datetime, *, in_use: Collection[int] = ()) -> int:
-    """Delete rows that no script refers to and folders that no row names, older than a day. Returns how many folders.
-
-    `in_use` names the environments of runs that are under way. A folder that a living process names is kept as well:
-    its row may have got another folder while the run goes on.
-    """
-    old = now - KEEP
-    Script.objects.filter(deleted_at__lt=old).update(environment=None, wanted_environment=None, upgrade=None)
-    Version.objects.filter(script__deleted_at__lt=old).update(environment=None)
-    unreferenced = Environment.objects.filter(
-        scripts=None, waiting_scripts=None, upgrading_scripts=None, versions=None, created_at__lt=old
-    )
-    unreferenced.exclude(pk__in=in_use).exclude(state=Environment.State.BUILDING).delete()
-    named = set(Environment.objects.values_list("digest", flat=True)) | _digests_in_processes()
-    folders = [folder for folder in paths.environments().glob("[!.]*") if folder.name not in named]
-    return sum(_remove_older(folder, old) for folder in folders)
-
-
-def remove_temporary() -> None:
-    """Remove the work folders of builds that were killed; a living build holds a lock on its own."""
-    for folder in paths.environments().glob(f"{build_environment.TEMPORARY}*"):
-        try:
-            _remove_unlocked(folder)
-        except OSError as error:  # a file, a link, gone by now: it costs space, the start must not fail for it
-            logger.warning("work folder not removed path=%s reason=%s", folder, error)
-
-
-def _remove_unlocked(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder)
-    except BlockingIOError:
-        logger.info("work folder in use path=%s", folder)
-    finally:
-        os.close(descriptor)
-
-
-def _digests_in_processes() -> set[str]:
-    """The environments that stand on a command line or in the variables of a process, as far as they can be read."""
-    pattern = re.compile(re.escape(os.fsencode(paths.environments())) + rb"/([0-9a-f]+)")
-    found: set[bytes] = set()
-    for process in Path("/proc").glob("[0-9]*"):
-        for name in ("cmdline", "environ"):
-            with contextlib.suppress(OSError):  # ended meanwhile, or another user's
-                found.update(pattern.findall((process / name).read_bytes()))
-    return {digest.decode() for digest in found}
-
-
-def _remove_older(folder: Path, old: datetime) -> bool:
-    """Remove a folder that was neither built nor asked for since; renamed first, so that nobody meets half of it."""
-    ready = folder / "READY"
-    touched = (ready if ready.exists() else folder).lstat().st_mtime
-    if touched >= old.timestamp():
-        return False
-    aside = Path(tempfile.mkdtemp(prefix=build_environment.TEMPORARY, dir=folder.parent))
-    folder.rename(aside / folder.name)
-    shutil.rmtree(aside)
-    return True
 
 
 def _ask_again(environment: Environment, *, interpreter: Interpreter | None = None) -> None:
@@ -248,6 +177,8 @@ def _ask_again(environment: Environment, *, interpreter: Interpreter | None = No
         if not _is_same_minor(environment, interpreter):
             environment.lock = ""
         environment.python = interpreter.version
+    if environment.is_broken:  # else the build would find its folder there and be content with it
+        environment.is_renewal = True
     if environment.state != Environment.State.BUILDING:
         environment.state = Environment.State.WANTED
-    environment.save(update_fields=["state", "python", "lock"])
+    environment.save(update_fields=["state", "python", "lock", "is_renewal"])

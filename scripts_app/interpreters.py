@@ -1,5 +1,6 @@
 """The Pythons of this machine: found by looking into known places, each asked once for its version."""
 
+import errno
 import functools
 import logging
 import os
@@ -15,14 +16,22 @@ from pathlib import Path
 from django.conf import settings
 from packaging.version import InvalidVersion, Version
 
+from tempo_site.lib import paths
+
 logger = logging.getLogger(__name__)
 
 OLDEST = (3, 8)
 NEWEST = (3, 14)
 PROBE_TIMEOUT_S = 10.0
+# A program that does not start for one of these is not to blame for it.
+SHORTAGES = frozenset({errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EIO})
 _PROBE = "import platform; print(platform.python_version())"
 _WANTED = re.compile(r"3\.\d{1,2}(\.\d{1,2})?", re.ASCII)
 _HOME_PATTERNS = (".pyenv/versions/*/bin/python", ".local/share/uv/python/*/bin/python")
+
+
+class _NoAnswerYet(Exception):
+    """A Python was not heard in time, or could not be started for want of something."""
 
 
 class InterpreterMissing(ValueError):
@@ -52,10 +61,28 @@ def own() -> Interpreter:
 def discover() -> list[Interpreter]:
     """Return all usable Pythons from 3.8 to 3.14, newest first; broken ones are left out.
 
-    Equal versions come in the order of the places: Tempo's own, `PYSCHED_PYTHON_PATHS`, PATH, pyenv, uv, /opt/pythons.
+    Equal versions come in the order of the places: Tempo's own, `PYSCHED_PYTHON_PATHS`, PATH, those Tempo installed,
+    pyenv, uv, /opt/pythons.
     """
-    found = {own().path: own()} | {path: Interpreter(version=version, path=path) for path, version in _asked()}
+    answered = {path: Interpreter(version=version, path=path) for path, version in _asked() if _is_of_use(version)}
+    found = {own().path: own()} | answered
     return sorted(found.values(), key=lambda interpreter: interpreter.release, reverse=True)
+
+
+def silent() -> list[Path]:
+    """Return the programs in the known places that should be Pythons and do not answer as one: broken ones."""
+    return [path for path, version in _asked() if not version]
+
+
+def is_gone(path: Path) -> bool:
+    """Whether there is certainly nothing at a path: one that cannot be looked at just now is not gone."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def choose(python_version: str) -> Interpreter:
@@ -82,34 +109,63 @@ def _is_release_of(interpreter: Interpreter, minor: str) -> bool:
 
 def _asked() -> Iterator[tuple[Path, str]]:
     for path in dict.fromkeys(_real_paths()):
-        status = path.stat()
-        version = _version_of(path, status.st_mtime_ns, status.st_size)
-        if version and OLDEST <= Version(version).release[:2] <= NEWEST:
-            yield path, version
+        try:
+            status = path.stat()
+            yield path, _version_of(path, status.st_mtime_ns, status.st_size)
+        except _NoAnswerYet as problem:
+            logger.warning("interpreter left out for now path=%s reason=%s", path, problem)
+        except OSError:
+            continue  # gone since it was found
+
+
+def _is_of_use(version: str) -> bool:
+    return bool(version) and OLDEST <= Version(version).release[:2] <= NEWEST
 
 
 def _real_paths() -> Iterator[Path]:
     for candidate in _candidates():
-        path = candidate.resolve()
-        # Shims are shell scripts that choose by the current folder; a virtual environment is no base for another one.
-        is_shim = path.parent.name == "shims"
-        if (
-            not is_shim
-            and os.access(path, os.X_OK)
-            and path.is_file()
-            and not (path.parent.parent / "pyvenv.cfg").exists()
-        ):
+        try:
+            path = candidate.resolve()
+            is_base = _is_base(path)
+        except (OSError, RuntimeError) as problem:  # a closed folder, a link to itself: as if it were not there
+            logger.info("interpreter left out path=%s reason=%s", candidate, problem)
+            continue
+        if is_base:
             yield path
+
+
+def _is_base(path: Path) -> bool:
+    """Whether environments can be made of it: shims choose by the current folder, a virtual environment is no base."""
+    is_program = path.parent.name != "shims" and os.access(path, os.X_OK) and path.is_file()
+    return is_program and not (path.parent.parent / "pyvenv.cfg").exists()
 
 
 def _candidates() -> Iterator[Path]:
     for place in map(Path, settings.PYTHON_PATHS):
-        yield from _inside(place.expanduser()) if place.expanduser().is_dir() else (place.expanduser(),)
+        yield from _at(place.expanduser())
     names = ["python3", *(f"python3.{minor}" for minor in range(OLDEST[1], NEWEST[1] + 1))]
     yield from (Path(found) for name in names if (found := shutil.which(name)))
+    yield from _listed(paths.pythons(), "*/bin/python")
     for pattern in _HOME_PATTERNS:
-        yield from sorted(_home().glob(pattern))
-    yield from sorted(Path("/opt/pythons").glob("*/bin/python"))
+        yield from _listed(_home(), pattern)
+    yield from _listed(Path("/opt/pythons"), "*/bin/python")
+
+
+def _at(place: Path) -> Iterator[Path]:
+    """The Pythons of a configured place: the program itself, or those of a folder; nothing where it is closed to us."""
+    try:
+        is_folder = place.is_dir()
+    except OSError as problem:
+        logger.warning("PYSCHED_PYTHON_PATHS: place left out path=%s reason=%s", place, problem)
+        return
+    yield from _inside(place) if is_folder else (place,)
+
+
+def _listed(folder: Path, pattern: str) -> list[Path]:
+    try:
+        return sorted(folder.glob(pattern))
+    except OSError:  # closed to us
+        return []
 
 
 def _home() -> Path:
@@ -122,12 +178,15 @@ def _home() -> Path:
 def _inside(folder: Path) -> Iterator[Path]:
     """The Pythons of a folder: its own, an installation's `bin/`, or those of several installations side by side."""
     for pattern in ("python3*", "bin/python3*", "*/bin/python3*"):
-        yield from sorted(path for path in folder.glob(pattern) if re.fullmatch(r"python3(\.\d+)?", path.name))
+        yield from (path for path in _listed(folder, pattern) if re.fullmatch(r"python3(\.\d+)?", path.name))
 
 
 @functools.lru_cache(maxsize=256)
 def _version_of(path: Path, _mtime_ns: int, _size: int) -> str:
-    """Ask a Python for its full version, once for each state of its file; "" when it does not answer properly."""
+    """Ask a Python for its full version, once for each state of its file; "" when it does not answer properly.
+
+    Raises _NoAnswerYet, which is not remembered, where that may be the machine's fault.
+    """
     try:
         answer = subprocess.run(
             [path, "-I", "-S", "-c", _PROBE],
@@ -138,7 +197,11 @@ def _version_of(path: Path, _mtime_ns: int, _size: int) -> str:
             stdin=subprocess.DEVNULL,
         ).stdout.strip()
         Version(answer)
+    except subprocess.TimeoutExpired as problem:
+        raise _NoAnswerYet(str(problem)) from problem
     except (OSError, subprocess.SubprocessError, InvalidVersion, UnicodeDecodeError) as error:
+        if isinstance(error, OSError) and error.errno in SHORTAGES:
+            raise _NoAnswerYet(str(error)) from error
         logger.info("interpreter left out path=%s reason=%s", path, error)
         return ""
     return answer

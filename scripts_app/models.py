@@ -38,6 +38,7 @@ class Environment(models.Model):
         BUILDING = "building"
         READY = "ready"
         FAILED = "failed"
+        STORED = "stored"  # its lock is kept, its folder is not: it is built again when somebody needs it
 
     python = models.CharField(max_length=40, help_text="Full version of the interpreter: 3.11.7.")
     interpreter = models.CharField(max_length=500, help_text="Absolute path of the interpreter it was asked for with.")
@@ -71,8 +72,13 @@ class Environment(models.Model):
 
     @property
     def is_ready(self) -> bool:
-        """Whether scripts can use it."""
+        """Whether it is built, and not to be built anew."""
         return self.state == self.State.READY
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether it was built and something of it is gone or spoilt since; `fault` says what."""
+        return self.is_ready and bool(self.fault)
 
 
 class ScriptQuerySet(models.QuerySet["Script"]):

@@ -63,6 +63,11 @@ class Migration(migrations.Migration):
             name='size_bytes',
             field=models.PositiveBigIntegerField(editable=False, null=True),
         ),
+        migrations.AlterField(
+            model_name='environment',
+            name='state',
+            field=models.CharField(choices=[('wanted', 'Wanted'), ('building', 'Building'), ('ready', 'Ready'), ('failed', 'Failed'), ('stored', 'Stored')], default='wanted', max_length=8),
+        ),
         migrations.AddField(
             model_name='script',
             name='allow_source',

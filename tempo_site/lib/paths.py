@@ -55,6 +55,16 @@ def cache() -> Path:
     return data() / "cache"
 
 
+def pythons() -> Path:
+    """The Pythons that Tempo installed, one folder each; scripts run with them, so they pass through."""
+    return data() / "pythons"
+
+
+def disk_use() -> Path:
+    """What environments and cache take on the disk, as it was last measured."""
+    return bells() / "disk-use.json"
+
+
 def bells() -> Path:
     """Sockets and locks of the running service."""
     return data() / "run"
@@ -82,7 +92,7 @@ def has_script_users() -> bool:
 
 def make_all() -> None:
     """Create the data folder and its parts: what scripts have to pass through, and what is closed to everybody else."""
-    for folder in (runs(), environments(), data() / "scripts"):
+    for folder in (runs(), environments(), pythons(), data() / "scripts"):
         make_passable(folder)
     for folder in (cache(), bells()):
         make_closed(folder)

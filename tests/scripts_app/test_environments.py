@@ -14,7 +14,7 @@ from django.conf import LazySettings
 from django.db import connection
 from django.utils import timezone
 
-from scripts_app import environment_builds, environments, interpreters, requirements_text, scripts
+from scripts_app import environment_builds, environment_garbage, environments, interpreters, requirements_text, scripts
 from scripts_app.models import Environment, Script, Version
 from tempo_site.lib import paths
 from tests import local_index
@@ -389,7 +389,7 @@ def test_a_ready_environment_without_a_folder_is_asked_for_at_start_up() -> None
 def test_the_work_folder_of_a_killed_build_is_removed() -> None:
     folder = paths.environments() / ".tmp-killed"
     (folder / "environment").mkdir(parents=True)
-    environments.remove_temporary()
+    environment_garbage.remove_temporary()
     assert not folder.exists()
 
 
@@ -398,7 +398,7 @@ def test_the_work_folder_of_a_living_build_is_kept() -> None:
     folder.mkdir()
     descriptor = os.open(folder, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
-    environments.remove_temporary()
+    environment_garbage.remove_temporary()
     os.close(descriptor)
     assert folder.exists()
 
@@ -414,7 +414,7 @@ def test_what_is_no_work_folder_does_not_end_the_start(kind: str, monkeypatch: p
         monkeypatch.setattr(Path, "glob", lambda *_: iter([odd, killed]))
     else:
         odd.symlink_to(elsewhere if kind == "link" else "nowhere")
-    environments.remove_temporary()
+    environment_garbage.remove_temporary()
     assert (killed.exists(), elsewhere.exists()) == (False, True)
 
 
@@ -434,14 +434,14 @@ def make_unused() -> Environment:
 
 def test_an_environment_that_nobody_uses_is_deleted() -> None:
     environment = make_unused()
-    assert environments.garbage(now=timezone.now()) == 1
+    assert environment_garbage.collect(timezone.now()) == 1
     assert not Environment.objects.filter(pk=environment.pk).exists()
     assert [folder.name for folder in paths.environments().iterdir()] == ["e" * 32]
 
 
 def test_an_environment_of_a_run_under_way_is_kept() -> None:
     environment = make_unused()
-    assert environments.garbage(now=timezone.now(), in_use=[environment.pk]) == 0
+    assert environment_garbage.collect(timezone.now(), in_use=[environment.pk]) == 0
     assert environments.is_usable(Environment.objects.get(pk=environment.pk))
 
 
@@ -452,27 +452,79 @@ def test_a_folder_that_a_process_still_uses_is_kept(place: str) -> None:
     argv = ["/bin/sh", "-c", "read x", home] if place == "command line" else ["/bin/cat"]
     variables = {"VIRTUAL_ENV": home} if place == "variables" else {}
     with subprocess.Popen(argv, stdin=subprocess.PIPE, env=variables):
-        assert environments.garbage(now=timezone.now()) == 0
-    assert environments.garbage(now=timezone.now()) == 1
+        assert environment_garbage.collect(timezone.now()) == 0
+    assert environment_garbage.collect(timezone.now()) == 1
 
 
 def test_a_link_to_nowhere_does_not_keep_the_rest_from_being_removed() -> None:
     make_unused()
     (paths.environments() / "a-link").symlink_to("nowhere")
-    assert environments.garbage(now=timezone.now()) == 1
+    assert environment_garbage.collect(timezone.now()) == 1
 
 
 def test_a_folder_that_was_asked_for_within_the_day_is_kept() -> None:
     make_unused()
     (paths.environments() / ("d" * 32) / "READY").touch()
-    assert environments.garbage(now=timezone.now()) == 0
+    assert environment_garbage.collect(timezone.now()) == 0
 
 
-def test_a_script_deleted_long_ago_keeps_no_environment() -> None:
+def test_a_script_deleted_long_ago_keeps_its_lock_and_no_folder() -> None:
     script = make_script()
     environment = wanted(script)
     pretend_built(environment)
-    forget(environment)
+    age(paths.environments() / ("d" * 32))
     scripts.delete(script, now=timezone.now() - timedelta(days=2))
-    environments.garbage(now=timezone.now())
-    assert not Environment.objects.exists()
+    assert environment_garbage.collect(timezone.now()) == 1
+    environment.refresh_from_db()
+    assert (environment.state, environment.lock, environment.digest) == (State.STORED, "humanize==4.0\n", "")
+
+
+def make_outdated(*, saved: timedelta) -> tuple[Script, Environment]:
+    """A script with new requirements, and the environment of its version before, which was saved so long ago."""
+    script = make_script()
+    environment = wanted(script)
+    pretend_built(environment)
+    change(script, "other")
+    pretend_built(wanted(script), digest="e" * 32)
+    Version.objects.filter(environment=environment).update(created_at=timezone.now() - saved)
+    age(paths.environments() / ("d" * 32))
+    return script, environment
+
+
+def test_the_folder_of_an_old_version_goes_and_its_lock_stays() -> None:
+    _, environment = make_outdated(saved=timedelta(days=31))
+    assert environment_garbage.collect(timezone.now()) == 1
+    environment.refresh_from_db()
+    assert (environment.state, environment.lock) == (State.STORED, "humanize==4.0\n")
+
+
+def test_the_folder_of_a_recent_version_stays() -> None:
+    _, environment = make_outdated(saved=timedelta(days=29))
+    assert environment_garbage.collect(timezone.now()) == 0
+    environment.refresh_from_db()
+    assert environments.is_usable(environment)
+
+
+def test_how_long_is_the_operators_choice(settings: LazySettings) -> None:
+    settings.KEEP_ENVIRONMENT_DAYS = 2
+    make_outdated(saved=timedelta(days=3))
+    assert environment_garbage.collect(timezone.now()) == 1
+
+
+def test_a_restored_version_has_its_environment_built_from_its_lock(tmp_path: Path) -> None:
+    script, environment = make_outdated(saved=timedelta(days=31))
+    environment_garbage.collect(timezone.now())
+    change(script, "")
+    assert wanted(script) == environment
+    assert environments.next_wanted() == environment
+    environment_builds.begin(environment, config_path=tmp_path / "config.json")
+    assert json.loads((tmp_path / "config.json").read_text())["lock"] == "humanize==4.0\n"
+
+
+def test_a_stored_lock_goes_with_the_last_version_that_names_it() -> None:
+    script, environment = make_outdated(saved=timedelta(days=31))
+    environment_garbage.collect(timezone.now())
+    Version.objects.filter(script=script, environment=environment).delete()
+    forget(environment)
+    environment_garbage.collect(timezone.now())
+    assert not Environment.objects.filter(pk=environment.pk).exists()
