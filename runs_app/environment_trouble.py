@@ -1,4 +1,4 @@
-"""What the end of a run says of its environment: broken, so that it could not start; or perhaps, so that it is looked at."""
+"""What the end of a run says of its environment: that it is broken, or that it should be looked at."""
 
 from datetime import datetime, timedelta
 

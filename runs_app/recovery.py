@@ -11,7 +11,18 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from runs_app import builds, control, ending, environment_trouble, execution, live, output, queueing, run_folder, verdicts
+from runs_app import (
+    builds,
+    control,
+    ending,
+    environment_trouble,
+    execution,
+    live,
+    output,
+    queueing,
+    run_folder,
+    verdicts,
+)
 from runs_app.models import Run
 from runs_app.states import Reason, Status
 from scripts_app import environment_garbage, environments

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
-from runs_app import control, disk_space
+from runs_app import control, disk_space, environment_trouble
 from runs_app.models import Run
 from scripts_app import environment_builds, environments, limits, script_users
 from scripts_app.models import Environment
@@ -37,6 +37,8 @@ def _script_spec(run: Run, folder: Path, plain: Mapping[str, str]) -> dict[str, 
     assert run.script and run.version  # admission saw to it
     if run.environment is None or not run.environment.digest:
         raise EnvironmentGone("Its environment is not there any more.\nhint: save the script to have it built again")
+    if run.environment.fault:
+        raise EnvironmentGone(environment_trouble.sentence(run.environment.fault))
     files.write_atomic(folder / "main.py", run.version.code, mode=0o600, durable=False)
     working = paths.script_files(run.script.slug)
     paths.make_passable(working.parent)

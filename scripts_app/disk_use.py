@@ -45,7 +45,12 @@ def measure(*, now: datetime) -> bool:
     argv = ["nice", "-n", "10", sys.executable, "-I", "-S", str(program), *places]
     try:
         done = subprocess.run(
-            argv, capture_output=True, check=True, timeout=PATIENCE_S, stdin=subprocess.DEVNULL, env={"PATH": "/bin:/usr/bin"}
+            argv,
+            capture_output=True,
+            check=True,
+            timeout=PATIENCE_S,
+            stdin=subprocess.DEVNULL,
+            env={"PATH": "/bin:/usr/bin"},
         )
         measured: Measured = json.loads(done.stdout)
         files.write_atomic(paths.disk_use(), json.dumps({"measured_at": now.isoformat(), **measured}), durable=False)
@@ -69,7 +74,7 @@ def read() -> DiskUse | None:
 
 
 def is_due(*, now: datetime) -> bool:
-    """Whether it is time to measure: never measured, a day ago, or environments came or went ten minutes ago or more."""
+    """Whether it is time to measure: for the first time, daily, and when environments came or went since."""
     last = read()
     if last is None or not timedelta() <= now - last.measured_at < EVERY:
         return True

@@ -113,7 +113,7 @@ def follow(script: Script, before: Environment) -> Environment:
 
 
 def glance(environment: Environment) -> str:
-    """Say what a run that could not start must know of its environment: its known fault, or what a stat tells; or ""."""
+    """Say what a run that could not start must know of its environment: its known fault, or what stats tell."""
     try:
         return environment.fault or _interpreter_fault(environment) or _folder_fault(_home(environment))
     except (OSError, ValueError):
@@ -162,13 +162,13 @@ def gone(version: str, path: str) -> str:
 
 def _folder_fault(home: Path) -> str:
     """What a few stats tell. Raises OSError where they cannot: a volume that is away says nothing of a folder on it."""
-    os.listdir(home.parent)
+    home.parent.stat()
     if interpreters.is_gone(home):
         return "its folder is gone"
     for name in ("READY", "bin/python", "pyvenv.cfg"):
         path = home / name
         if interpreters.is_gone(path):
-            return f"its Python {os.readlink(path)} is gone" if path.is_symlink() else f"its file {name} is gone"
+            return f"its Python {path.readlink()} is gone" if path.is_symlink() else f"its file {name} is gone"
     return ""
 
 
@@ -200,15 +200,19 @@ def _files_fault(home: Path, environment: Environment) -> str:
 
 
 def _name_of(record: Path) -> str:
-    return canonicalize_name(record.parent.name.rpartition("-")[0])
+    return canonicalize_name(record.parent.name.removesuffix(".dist-info").rpartition("-")[0])
 
 
 def _spoilt(record: Path) -> list[str]:
     """The files of a package, as its RECORD names them, that are not there in the size they had."""
     site = record.parent.parent
-    with record.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        rows = [row for row in csv.reader(file) if len(row) == 3]
-    return [name for name, _, size in rows if not name.endswith(".pyc") and not _is_whole(site / name, size)]
+    try:
+        with record.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+            rows = [row for row in csv.reader(file) if len(row) == 3]
+    except csv.Error:
+        return [f"{record.parent.name}/RECORD"]
+    spoilt = [name for name, _, size in rows if not name.endswith(".pyc") and not _is_whole(site / name, size)]
+    return [name.encode("utf-8", "replace").decode() for name in spoilt]
 
 
 def _is_whole(path: Path, size: str) -> bool:

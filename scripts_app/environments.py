@@ -122,7 +122,7 @@ def _minor(version: str) -> list[str]:
 
 
 def is_usable(environment: Environment) -> bool:
-    """Whether scripts can run with it now: it is ready, not known to be broken, its folder and Python are still there."""
+    """Whether scripts can run with it now: it is ready and not known to be broken, and its Python is still there."""
     return environment.is_ready and not environment.fault and python_of(environment).exists()
 
 

@@ -17,14 +17,14 @@ BLOCK = 512  # bytes; what st_blocks counts, whatever the file system's own bloc
 
 
 class Size(TypedDict):
-    """Bytes on the disk: `all` files of an environment, and its `own`, which nobody else has: what removing it frees."""
+    """Bytes on the disk: `all` files of an environment, and its `own`: what removing it frees."""
 
     all: int
     own: int
 
 
 class Measured(TypedDict):
-    """Sizes in bytes on the disk; a file with several names counts once, and the `cache` only beyond what others have."""
+    """Bytes on the disk; a file with several names counts once, and the `cache` only beyond what others have."""
 
     environments: dict[str, Size]  # by digest
     shared: int  # of the total: what several of them, or one and the cache, have in common
@@ -82,10 +82,10 @@ def new_bytes(place: Path, seen: set[tuple[int, int]]) -> int:
 def statuses(place: Path) -> Iterator[os.stat_result]:
     """The status of everything in a folder, the folder too; what goes away meanwhile is left out."""
     for parent, folders, names in os.walk(place):
-        for path in (parent, *(os.path.join(parent, name) for name in (*names, *folders))):
-            if path != parent or parent == str(place):
-                with contextlib.suppress(OSError):
-                    yield os.lstat(path)
+        inside = (Path(parent, name) for name in (*names, *folders))
+        for path in (place, *inside) if Path(parent) == place else inside:
+            with contextlib.suppress(OSError):
+                yield path.lstat()
 
 
 def key_of(status: os.stat_result) -> tuple[int, int]:
