@@ -13,6 +13,7 @@ from scripts_app.findings import Edit, Fix, Problem, Severity
 RUFF = Path(sysconfig.get_path("scripts")) / "ruff"
 PATIENCE_S = 5.0
 MOST_BYTES = 2 * 1024 * 1024  # of its answer: that of a hostile text has thirty times as many as the text
+SYNTAX = "syntax"
 LONGEST = 500  # characters of a message: a name in it may be as long as the code
 LONGEST_FIX = 2000  # characters: whoever presses a button wants to see what it did
 _one_at_a_time = threading.Lock()
@@ -84,9 +85,9 @@ SECURITY = {
 }
 PASSWORDS = frozenset({"S105", "S106", "S107"})
 RULES = ",".join(["E9", "F", "W605", *SECURITY])
-SYNTAX = re.compile(r"invalid-syntax|E9|F40[467]|F62|F70")  # that Python itself refuses to read the code
-ENDING = re.compile(r"F82[123]|F50[235679]|F52[14]|F901")  # what ends a run when it is reached
-HARMLESS = ("S113", "seems safe")  # a rule, and what ruff says of a command without anything from outside in it
+_REFUSED = re.compile(r"invalid-syntax|E9|F40[467]|F62|F70")  # that Python itself refuses to read the code
+_ENDING = re.compile(r"F82[123]|F50[235679]|F52[14]|F901")  # what ends a run when it is reached
+_HARMLESS = ("S113", "seems safe")  # a rule, and what ruff says of a command without anything from outside in it
 # What is no password though it stands where one does: empty, a place to look, the name of a field, a sample.
 _NO_PASSWORD = re.compile(
     r"|[^\s:]+://\S*|[./~].*|[<%$].*|.*[\s{}].*|(.)\1*|_*([a-z]+[_-])*(pass(word|wd|phrase)?|pwd|token|secret|key|name|id|url)s?"
@@ -107,7 +108,7 @@ def find(code: str, minor: int, *, with_syntax: bool) -> tuple[Problem, ...]:
 
 def _counts(found: dict[str, Any], lines: list[str], with_syntax: bool) -> bool:
     code = found["code"] or ""
-    if SYNTAX.match(code):
+    if _REFUSED.match(code):
         return with_syntax
     return code not in PASSWORDS or not _NO_PASSWORD.fullmatch(_literal(lines, found))
 
@@ -138,18 +139,19 @@ def _problem(found: dict[str, Any]) -> Problem:
         column=found["location"]["column"],
         end_line=found["end_location"]["row"],
         end_column=found["end_location"]["column"],
-        code="syntax" if code == "invalid-syntax" else code,
+        code=SYNTAX if code == "invalid-syntax" else code,
         message=found["message"][:LONGEST],
         why=SECURITY.get(code) or ADVICE.get(code, ""),
         severity=_severity(code, found["message"]),
+        is_secret=code in PASSWORDS,
         fix=_fix(found["fix"]),
     )
 
 
 def _severity(code: str, message: str) -> Severity:
-    if SYNTAX.match(code) or ENDING.match(code):
+    if _REFUSED.match(code) or _ENDING.match(code):
         return Severity.ERROR
-    is_harmless = code in HARMLESS or any(words in message for words in HARMLESS)
+    is_harmless = code in _HARMLESS or any(words in message for words in _HARMLESS)
     return Severity.SECURITY if code in SECURITY and not is_harmless else Severity.WARNING
 
 

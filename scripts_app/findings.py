@@ -1,6 +1,7 @@
 """What a look at a script finds: where it is, how bad, why it matters, and how it can be put right."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 
@@ -47,4 +48,10 @@ class Problem:
     message: str
     why: str = ""
     severity: Severity
+    is_secret: bool = False  # it belongs among the script's variables
     fix: Fix | None = None
+
+    @property
+    def json(self) -> str:
+        """What the list beside the editor is told of it."""
+        return json.dumps(asdict(self))

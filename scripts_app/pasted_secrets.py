@@ -153,4 +153,5 @@ def _problem(line: int, column: int, end_column: int, what: str, variable: str) 
         message=f"This looks like {what}",
         why=WHY.format(read=f'os.environ["{variable}"]'),
         severity=Severity.SECURITY,
+        is_secret=True,
     )

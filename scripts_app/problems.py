@@ -20,6 +20,7 @@ MOST = 200
 LONGEST_TEXT = syntax.LONGEST_TEXT
 LONGEST = code_rules.LONGEST
 OLDEST, NEWEST = 8, 14  # the Pythons 3 that scripts may have
+SYNTAX = code_rules.SYNTAX
 UNREADABLE = "The text is saved all the same, but it is not run until Python can read it."
 _RANKS = {Severity.ERROR: 0, Severity.SECURITY: 1, Severity.WARNING: 2}
 _COOKIE = re.compile(r"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", re.ASCII)
@@ -39,7 +40,12 @@ def find(*, code: str, requirements: str, python_version: str) -> list[Problem]:
 
 
 def doubtful(found: list[Problem]) -> list[Problem]:
-    """Those of the code that whoever presses Run is asked about: they may end the run, or harm."""
+    """Those of the code that whoever presses Run is asked about, as they may end the run or harm.
+
+    None where Python cannot even read it: that is refused, not asked.
+    """
+    if any(one.code == SYNTAX for one in found):
+        return []
     return [one for one in found if one.field == "code" and one.severity != Severity.WARNING]
 
 
@@ -100,7 +106,7 @@ def _of_syntax(code: str, interpreter: Interpreter) -> Iterator[Problem]:
             column=fault.column,
             end_line=fault.end_line,
             end_column=fault.end_column,
-            code="syntax",
+            code=SYNTAX,
             message=f"Python {interpreter.version}: {fault.message}",
             why=UNREADABLE,
             severity=Severity.ERROR,

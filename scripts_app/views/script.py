@@ -8,15 +8,18 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
 from runs_app import builds, history, triggers
+from runs_app.models import Run
 from runs_app.states import Trigger
-from scripts_app import drafts, finding, forms, problems, scripts
+from scripts_app import drafts, finding, forms, problems, scripts, versions
 from scripts_app.drafts import Conflict, Text
 from scripts_app.forms import TextForm
 from scripts_app.models import Script
+from scripts_app.problems import Problem
 from tempo_site import auth
 
 RECENT_RUNS = 10
@@ -34,7 +37,8 @@ TABS = {
 def script_detail(request: auth.SignedInRequest, slug: str) -> HttpResponse:
     """The text, its problems, environment and last runs; `?part=side` is what changes while one looks at it.
 
-    A POST stores the text: `act` is `save` (a version), `run` (a version and a run of it) or `draft`.
+    A POST stores the text: `act` is `save` (a version), `run` (a version and a run of it) or `draft`. With `?ask=run`
+    it asks whether to run a version that problems were found in.
     """
     script, now = finding.script(slug), timezone.now()
     if request.GET.get("part") == "side":
@@ -49,6 +53,7 @@ def script_detail(request: auth.SignedInRequest, slug: str) -> HttpResponse:
         except Conflict as refusal:
             conflict = refusal.current
     context = side(script, now=now) | editor(form, text, conflict)
+    context |= question(script, context["problems"], is_asked=request.GET.get("ask") == "run" and not text.is_draft)
     return render(request, "scripts/detail.html", context, status=409 if conflict else 200)
 
 
@@ -86,6 +91,23 @@ def editor(form: TextForm, text: Text, conflict: Text | None) -> dict[str, Any]:
     }
 
 
+def question(script: Script, found: list[Problem], *, is_asked: bool) -> dict[str, Any]:
+    """Which problems stand against running the text; nobody is asked again about a version that has run."""
+    is_known = script.version is not None and has_run(script)
+    return {"doubts": problems.doubtful(found) if is_asked and not is_known else [], "is_known": is_known}
+
+
+def asks(script: Script) -> bool:
+    """Whether to ask before the current version is run for the first time."""
+    assert script.version
+    return not has_run(script) and bool(problems.doubtful(problems.find(**versions.fields_of(script.version))))
+
+
+def has_run(script: Script) -> bool:
+    """Whether the current version has run before, or is about to."""
+    return Run.objects.filter(script=script, version=script.version_id).exists()
+
+
 def store(request: auth.SignedInRequest, script: Script, values: dict[str, Any], *, now: datetime) -> HttpResponse:
     """Store the text and go on. Raises ScriptError and Conflict."""
     note = values.pop("note")
@@ -96,7 +118,8 @@ def store(request: auth.SignedInRequest, script: Script, values: dict[str, Any],
     before = script.version_id
     scripts.update(script, by=request.user, now=now, note=note, **values)
     if request.POST.get("act") == "run":
-        return start(request, script)
+        question = f"{reverse('script-detail', args=[script.slug])}?ask=run"
+        return redirect(question) if asks(script) else start(request, script)
     is_new = script.version_id != before
     messages.success(request, f"Saved as {script.version}." if is_new else f"No changes since {script.version}.")
     return redirect("script-detail", script.slug)

@@ -66,6 +66,20 @@ class CodeEditor extends HTMLElement {
     return { line: before.split("\n").length, column: before.length - before.lastIndexOf("\n") };
   }
 
+  /** Puts texts in the place of others: [{line, column, end_line, end_column, content}], apart from each other. */
+  edit(edits) {
+    const lines = this.value.split("\n");
+    const from = (line, column) => ({ row: line - 1, column: [...(lines[line - 1] ?? "")].slice(0, column - 1).join("").length }); // not a pair's half
+    const ordered = [...edits].sort((one, other) => other.line - one.line || other.column - one.column);
+    for (const { line, column, end_line: lastLine, end_column: end, content } of ordered) {
+      const [start, stop] = [from(line, column), from(lastLine, end)];
+      if (this.ace) this.ace.session.replace(window.ace.Range.fromPoints(start, stop), content);
+      else this.area.setRangeText(content, offset(lines, start), offset(lines, stop));
+    }
+    if (this.ace) this.keepStep();
+    else this.area.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
   /** [{line, column, end_line, end_column, message, severity}], lines and columns from 1. */
   set problems(problems) {
     this.shown = problems;
@@ -192,9 +206,13 @@ class CodeEditor extends HTMLElement {
       return session.addMarker(range, `problem-mark is-${severity}`, "text");
     });
     session.setAnnotations(
-      this.shown.map(({ line, column, message, severity }) => ({ row: line - 1, column: column - 1, text: message, type: severity })),
+      this.shown.map(({ line, column, message, severity }) => ({ row: line - 1, column: column - 1, text: message, type: severity === "error" ? severity : "warning" })),
     );
   }
+}
+
+function offset(lines, { row, column }) {
+  return lines.slice(0, row).reduce((sum, line) => sum + line.length + 1, 0) + column;
 }
 
 function labelOf(area) {

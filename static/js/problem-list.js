@@ -3,30 +3,29 @@
 import { showTicked } from "./ticked.js";
 
 const PLACES = { code: "", requirements: "requirements ", python_version: "Python " };
-const SEVERITIES = { error: ["✗", "error"], warning: ["▲", "warning"] };
+const SIGNS = { error: "✗", security: "!", warning: "▲" };
+
+/** Those that whoever presses Run is asked about; none where Python cannot read the code, as that is refused anyway. */
+export function doubtful(problems) {
+  if (problems.some(({ code }) => code === "syntax")) return [];
+  return problems.filter(({ field, severity }) => field === "code" && severity !== "warning");
+}
 
 export class ProblemList {
-  /** @param {HTMLElement} element holds [data-list], [data-count] and [data-none]; `choose` is told which one was chosen */
-  constructor(element, choose) {
+  /**
+   * @param {HTMLElement} element holds [data-list], [data-count] and [data-none]
+   * @param {{choose: (problem: object) => void, fix: (fix: object) => void}} on what was pressed
+   */
+  constructor(element, on) {
     this.list = element.querySelector("[data-list]");
     this.count = element.querySelector("[data-count]");
     this.none = element.querySelector("[data-none]");
-    this.choose = choose;
-    this.problems = [...this.list.children].map(({ dataset }) => ({
-      field: dataset.field,
-      line: Number(dataset.line),
-      column: Number(dataset.column),
-      end_line: Number(dataset.endLine),
-      end_column: Number(dataset.endColumn),
-      code: dataset.code,
-      message: dataset.message,
-      severity: dataset.severity,
-    }));
-    this.show(this.problems);
+    this.on = on;
+    this.show([...this.list.children].map(({ dataset }) => JSON.parse(dataset.problem)));
   }
 
   of(field) {
-    return this.problems.filter((problem) => (problem.field ?? "code") === field);
+    return this.problems.filter((problem) => problem.field === field);
   }
 
   show(problems) {
@@ -39,25 +38,38 @@ export class ProblemList {
   }
 
   row(problem) {
-    const [sign, severity] = SEVERITIES[problem.severity] ?? SEVERITIES.warning;
     const button = part("button", "problem");
     button.type = "button";
-    const mark = part("span", `problem-sign is-${severity}`, sign);
+    const mark = part("span", `problem-sign is-${problem.severity}`, SIGNS[problem.severity]);
     mark.setAttribute("aria-hidden", "true");
-    const place = `${PLACES[problem.field ?? "code"] ?? ""}${problem.line}:${problem.column}`;
+    const place = `${PLACES[problem.field]}${problem.line}:${problem.column}`;
     const message = part("span", "problem-message");
-    message.append(part("span", "visually-hidden", `${severity}, `), said(problem.message), " ");
+    message.append(part("span", "visually-hidden", `${problem.severity}, `), said("bdi", problem.message), " ");
     message.append(part("span", "problem-place", [place, problem.code].filter(Boolean).join(" ")));
+    if (problem.why) message.append(said("span", problem.why, "problem-why"));
     button.append(mark, message);
-    button.addEventListener("click", () => this.choose({ ...problem, field: problem.field ?? "code" }));
+    button.addEventListener("click", () => this.on.choose(problem));
     const row = document.createElement("li");
-    row.append(button);
+    row.append(button, ...this.acts(problem));
     return row;
+  }
+
+  acts({ is_secret: isSecret, fix }) {
+    const acts = part("span", "problem-acts");
+    if (isSecret) acts.append(Object.assign(part("a", "", "Make it a secret"), { href: this.list.dataset.variables }));
+    if (fix) {
+      const button = part("button", "button is-small", "Fix");
+      button.type = "button";
+      button.title = fix.message.replaceAll("`", "");
+      button.addEventListener("click", () => this.on.fix(fix));
+      acts.append(button);
+    }
+    return acts.childElementCount ? [acts] : [];
   }
 }
 
-function said(sentence) {
-  const element = document.createElement("bdi");
+function said(tag, sentence, className = "") {
+  const element = part(tag, className);
   showTicked(element, sentence);
   return element;
 }

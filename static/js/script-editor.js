@@ -3,11 +3,12 @@
 import "./code-editor.js";
 import { consoleOf } from "./console-drawer.js";
 import "./draft-conflict.js";
+import { fingerprint } from "./draft-copies.js";
 import { DraftSaver } from "./draft-saver.js";
-import { settledEnvironment } from "./environment-wait.js";
 import { offer } from "./lost-text.js";
 import "./package-table.js";
 import { ProblemList } from "./problem-list.js";
+import { ScriptRunner } from "./script-runner.js";
 import { showTicked } from "./ticked.js";
 
 const WAITING = {
@@ -22,11 +23,14 @@ class ScriptEditor extends HTMLElement {
     this.form = this.querySelector("#script-text");
     this.python = this.form.elements.python_version;
     this.conflict = this.querySelector("draft-conflict");
-    this.drawer = this.querySelector("console-drawer");
     this.saved = this.querySelector("[data-saved]");
-    this.problems = new ProblemList(this.querySelector("[data-problems]"), (problem) => this.goTo(problem));
-    this.code.problems = this.problems.of("code");
+    this.problems = new ProblemList(this.querySelector("[data-problems]"), {
+      choose: (problem) => this.goTo(problem),
+      fix: (fix) => this.putRight(fix),
+    });
     this.setUpSaver();
+    this.showProblems(this.problems.problems);
+    this.runner = new ScriptRunner(this);
     this.listen();
     this.offerLostText();
     this.showBuild();
@@ -103,13 +107,13 @@ class ScriptEditor extends HTMLElement {
 
   submitted(event) {
     event.preventDefault();
-    if (event.submitter?.value === "run") this.run();
+    if (event.submitter?.value === "run") this.runner.run();
     else this.saveVersion();
   }
 
   keyPressed(event) {
     if (!(event.ctrlKey || event.metaKey) || event.altKey || this.querySelector("dialog[open]")) return;
-    const act = { s: () => this.saveVersion(), Enter: () => this.run() }[isKeyS(event) ? "s" : event.key];
+    const act = { s: () => this.saveVersion(), Enter: () => this.runner.run() }[isKeyS(event) ? "s" : event.key];
     if (!act || event.shiftKey) return;
     event.preventDefault();
     event.stopPropagation();
@@ -128,62 +132,18 @@ class ScriptEditor extends HTMLElement {
     return true;
   }
 
-  async run() {
-    if (this.isStarting) return; // a second press must not make a second run
-    if (this.drawer.isBusy) return this.drawer.remind();
-    this.isStarting = true;
-    try {
-      this.clearErrors();
-      if (this.hasChanged && !(await this.saver.saveVersion())) return;
-      if (await this.isEnvironmentSettled()) await this.start();
-    } finally {
-      this.isStarting = false;
-    }
-  }
-
-  // A run waits for its environment by itself; but when that is not built, it takes the one before it, which nobody asked for here.
-  async isEnvironmentSettled() {
-    const patience = new AbortController();
-    const waiting = () => this.drawer.wait(() => patience.abort());
-    try {
-      const environment = await settledEnvironment(this.dataset.api, { waiting, signal: patience.signal });
-      if (environment?.state !== "failed" || this.toldOf === this.version) return true;
-    } catch (error) {
-      if (patience.signal.aborted) return false;
-      console.warn("could not look at the environment:", error); // the server decides then
-      return true;
-    }
-    this.toldOf = this.version;
-    if (this.drawer.isWaiting) this.drawer.close();
-    this.alert(`Not run: the environment of v${this.version} was not built.\nPress Run again to run it all the same, with the environment before it.`);
-    return false;
-  }
-
-  async start() {
-    let answer;
-    try {
-      const headers = { "Content-Type": "application/json", "X-CSRFToken": this.csrf };
-      answer = await fetch(`${this.dataset.api}/runs`, { method: "POST", body: "{}", headers });
-    } catch (error) {
-      console.warn("could not start:", error);
-      return this.alert("The run was not started: the server does not answer. Try again.");
-    }
-    const body = await answer.json().catch(() => ({}));
-    if (answer.ok) return this.show(body.id);
-    return this.alert([body.error?.message ?? "The run was not started.", body.error?.hint].filter(Boolean).join("\n"));
-  }
-
-  async show(run) {
-    await this.drawer.open(run, () => this.csrf);
-    const isWide = matchMedia("(min-width: 62.01rem)").matches; // then text and output are both in view
-    if (isWide) this.form.parentElement.scrollIntoView();
-    else this.drawer.scrollIntoView({ block: "end" });
-  }
-
   goTo({ field, line, column }) {
     if (field === "code") return this.code.goTo(line, column);
     if (field === "python_version") return this.python.focus();
     return this.packages.goTo(line);
+  }
+
+  // Where the text has moved on since it was looked at, the places of the edits are not what they were.
+  putRight({ message, edits }) {
+    if (fingerprint(this.text) !== this.checkedText) return this.say("Not changed: the text is being looked at again");
+    this.code.edit(edits);
+    this.say(message.replaceAll("`", ""));
+    return this.saver.leave();
   }
 
   // --- what is said ---------------------------------------------------------------------------------------------------
@@ -204,7 +164,7 @@ class ScriptEditor extends HTMLElement {
       this.isDraft = false;
       this.form.elements.note.value = "";
       this.say(`Saved as v${answer.version}`);
-      this.askForProblems();
+      this.checked = this.askForProblems();
     } else {
       this.isDraft = answer.is_draft;
       this.say(answer.is_draft ? `Saved ${clock(answer.saved_at, this.dataset.zone)}` : `Same as v${this.version}`);
@@ -224,6 +184,7 @@ class ScriptEditor extends HTMLElement {
   }
 
   showProblems(problems) {
+    this.checkedText = this.saver.sent;
     this.problems.show(problems);
     this.code.problems = this.problems.of("code");
   }
@@ -287,7 +248,7 @@ class ScriptEditor extends HTMLElement {
 
   clearErrors() {
     for (const place of this.querySelectorAll("[data-error]")) place.textContent = "";
-    this.querySelector("[data-alert]").hidden = true;
+    for (const place of this.querySelectorAll("[data-alert], [data-doubts]")) place.hidden = true;
   }
 
   // --- text that an earlier visit could not save ------------------------------------------------------------------------

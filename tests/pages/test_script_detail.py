@@ -82,6 +82,42 @@ def test_what_is_typed_is_saved_made_a_version_and_run_without_leaving_the_page(
     expect(screen.locator("[data-cursor]")).to_have_text("Ln 1 Col 8")
 
 
+def test_a_problem_is_put_right_by_its_button_and_can_be_undone(service: Service, screen: Page) -> None:
+    slug = service.make_script("Fixing", "x = '𝒳'; print(f'one')\nimport os\n")
+    open_script(screen, service, slug)
+    problems = screen.locator("[data-problems] .problem")
+    expect(problems).to_have_count(2)
+    screen.get_by_role("button", name="Fix", exact=True).first.click()
+    expect(problems).to_have_count(1)
+    assert code(screen) == "x = '𝒳'; print('one')\nimport os\n"
+    screen.get_by_role("button", name="Plain text").click()
+    screen.get_by_role("button", name="Fix", exact=True).click()
+    expect(screen.locator("[data-problems] [data-none]")).to_be_visible()
+    assert code(screen) == "x = '𝒳'; print('one')\n"
+
+
+def test_run_asks_once_about_what_may_harm(service: Service, screen: Page) -> None:
+    slug = service.make_script("Doubtful", START)
+    open_script(screen, service, slug)
+    write(screen, "print(eval('1 + 1'))\n")
+    screen.keyboard.press("Control+Enter")
+    question = screen.locator("[data-doubts]")
+    expect(question).to_contain_text("Line 1: Use of possibly insecure function")
+    assert service.get(f"/runs?script={slug}")["items"] == []
+    screen.keyboard.press("Enter")  # the button has the focus
+    drawer = screen.locator("console-drawer")
+    expect(drawer.locator(".row")).to_contain_text("2")
+    expect(drawer.locator("[data-status]")).to_have_text("succeeded")
+    expect(question).to_be_hidden()
+
+    write(screen, "print(eval('2 + 2'))\n")
+    screen.keyboard.press("Control+Enter")
+    expect(drawer.locator(".row")).to_contain_text("4")
+    write(screen, "print(\n")
+    screen.keyboard.press("Control+Enter")
+    expect(screen.locator("[data-alert]")).to_contain_text("line 1: '(' was never closed")
+
+
 def test_ctrl_s_makes_a_version_and_ctrl_enter_shows_its_output(service: Service, screen: Page) -> None:
     slug = service.make_script("Versions", START)
     saved = open_script(screen, service, slug)

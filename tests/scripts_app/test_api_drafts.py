@@ -53,7 +53,8 @@ def test_it_saves_and_answers_with_revision_and_problems(script: Script, program
         ("code", 1, "warning"),
     ]
     assert set(saved["problems"][0]) == {
-        *("field", "line", "column", "end_line", "end_column", "code", "message", "why", "severity", "fix")
+        *("field", "line", "column", "end_line", "end_column", "code", "message", "why", "severity"),
+        *("is_secret", "fix"),
     }
 
 

@@ -112,6 +112,36 @@ def test_saving_and_running_goes_to_the_run_of_the_new_version(browser: Client) 
     assert run.version and run.version.number == 2
 
 
+def test_what_may_harm_is_asked_about_before_the_first_run_of_a_version(browser: Client) -> None:
+    make_script()
+    text = {**TEXT, "code": "eval(input())\nnothing_there\n"}
+    answer = browser.post("/scripts/hello-world/", text | {"act": "run"})
+    assert (answer.url, Run.objects.count()) == ("/scripts/hello-world/?ask=run", 0)  # type: ignore[attr-defined]
+    page = browser.get("/scripts/hello-world/?ask=run").content.decode()
+    assert "Line 2: <bdi>Undefined name <code>nothing_there</code></bdi>" in page
+    assert 'role="alert" data-doubts>' in page
+
+    browser.post("/scripts/hello-world/run/")  # its button, "Run anyway"
+    browser.post("/scripts/hello-world/", text | {"act": "run", "based_on": "1"})
+    assert Run.objects.count() == 2, "nobody is asked again"
+    assert 'role="alert" data-doubts hidden>' in browser.get("/scripts/hello-world/?ask=run").content.decode()
+
+
+def test_what_python_cannot_read_is_saved_but_not_run_and_says_where(browser: Client) -> None:
+    make_script()
+    answer = browser.post("/scripts/hello-world/", {**TEXT, "code": "x = (\n", "act": "run"}, follow=True)
+    assert "line 1: &#x27;(&#x27; was never closed" in answer.content.decode()
+    assert (Version.objects.count(), Run.objects.count()) == (2, 0)
+
+
+def test_a_secret_in_the_code_leads_to_the_variables_and_is_repeated_nowhere_else(browser: Client) -> None:
+    secret = "ghp_" + "a1B2c3D4e5F6" * 3
+    make_script(code=f"token = '{secret}'\n")
+    page = text_of(browser, "script-detail", "hello-world")
+    assert '<a href="/scripts/hello-world/variables/">Make it a secret</a>' in page
+    assert page.count(secret) == 1, "in the text itself"
+
+
 def test_a_draft_is_kept_without_a_version_and_can_be_discarded(browser: Client) -> None:
     script = make_script("Hello World", code="print(1)")
     wrong = TEXT | {"code": "def f(:", "requirements": "-r x", "act": "draft"}
