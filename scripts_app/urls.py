@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from scripts_app.views import crontab, environment, lists, pauses, runs, schedules, script, settings, versions
+from scripts_app.views import (
+    crontab,
+    environment,
+    lists,
+    pauses,
+    runs,
+    schedules,
+    script,
+    settings,
+    variables,
+    versions,
+)
 
 urlpatterns = [
     path("scripts/", lists.script_list, name="script-list"),
@@ -36,9 +47,11 @@ urlpatterns = [
     path("scripts/<slug:slug>/versions/<int:number>/restore/", versions.version_restore, name="version-restore"),
     path("scripts/<slug:slug>/versions/<int:number>/note/", versions.version_note, name="version-note"),
     path("scripts/<slug:slug>/versions/<int:number>/", versions.version_detail, name="version-detail"),
+    path("scripts/<slug:slug>/variables/", variables.script_variables, name="script-variables"),
     path("scripts/<slug:slug>/settings/", settings.script_settings, name="script-settings"),
     path("scripts/<slug:slug>/delete/", settings.script_delete, name="script-delete"),
     path("schedule-preview/", schedules.schedule_preview, name="schedule-preview"),
+    path("variables/", variables.variables_for_all, name="variables"),
     path("pause/", pauses.pause_all, name="pause-all"),
     path("resume/", pauses.resume_all, name="resume-all"),
 ]

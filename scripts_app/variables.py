@@ -3,7 +3,6 @@
 import re
 from dataclasses import dataclass
 
-from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import QuerySet
 from django.views.decorators.debug import sensitive_variables
@@ -63,21 +62,33 @@ def of(script: Script | None) -> QuerySet[Variable]:
 
 
 @sensitive_variables()
-def save(script: Script | None, *, name: str, value: str, is_secret: bool, by: User | None, caller: str) -> Variable:
-    """Set a variable, new or not; a secret is encrypted and never told again. Raises ScriptError."""
+def save(script: Script | None, *, name: str, value: str, is_secret: bool | None = None, by: str) -> Variable:
+    """Set a variable, new or not; a secret is encrypted and never told again. Raises ScriptError.
+
+    `is_secret` left out: what there is stays what it was, and a new one is none. `by`: who, as pages show it.
+    """
     name, value = checked_name(name), checked_value(value)
-    who = by.get_username() if by else caller
     with transaction.atomic():
-        others = list(of(script).exclude(name=name).values_list("value", flat=True))
+        rows = {row.name: row for row in of(script)}
+        before = rows.pop(name, None)
+        if is_secret is None:
+            is_secret = before is not None and before.is_secret
+        if is_secret and not value:
+            raise ScriptError("A secret needs a value", field="value")
         stored = secret_box.seal(value) if is_secret else value
-        _refuse_too_much(others, stored)
-        fields = {"value": stored, "is_secret": is_secret, "updated_by": who[:150]}
+        _refuse_too_much([row.value for row in rows.values()], stored)
+        fields = {"value": stored, "is_secret": is_secret, "updated_by": by[:150]}
         return Variable.objects.update_or_create(script=script, name=name, defaults=fields)[0]
 
 
 def remove(script: Script | None, name: str) -> bool:
     """Delete a variable; whether there was one."""
     return of(script).filter(name=name).delete()[0] > 0
+
+
+def inherited(script: Script) -> list[Variable]:
+    """Those for all scripts that this one gets, by name: it has none of its own in their place."""
+    return list(of(None).exclude(name__in=of(script).values("name")))
 
 
 @sensitive_variables()

@@ -16,6 +16,12 @@ from tempo_site.api import api
 from tempo_site.models import ApiKey
 
 OPERATIONS = {
+    "GET /variables",
+    "PUT /variables/{name}",
+    "DELETE /variables/{name}",
+    "GET /scripts/{slug}/variables",
+    "PUT /scripts/{slug}/variables/{name}",
+    "DELETE /scripts/{slug}/variables/{name}",
     "POST /scripts",
     "GET /scripts",
     "GET /scripts/{slug}",

@@ -1,6 +1,17 @@
-"""REST operations on scripts, their folders, drafts and schedules, and on the pause of those."""
+"""REST operations on scripts, their folders, versions, drafts, variables and schedules, and on the pause of those."""
 
-from scripts_app.api import checks, drafts, environments, files, folders, outside_edits, pauses, templates, versions
+from scripts_app.api import (
+    checks,
+    drafts,
+    environments,
+    files,
+    folders,
+    outside_edits,
+    pauses,
+    templates,
+    variables,
+    versions,
+)
 from scripts_app.api.schedules import ScheduleOut
 from scripts_app.api.scripts import ScriptOut
 from scripts_app.api.shapes import router
@@ -17,5 +28,6 @@ __all__ = [
     "pauses",
     "router",
     "templates",
+    "variables",
     "versions",
 ]

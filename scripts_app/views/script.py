@@ -29,6 +29,7 @@ TABS = {
     "runs": "script-runs",
     "versions": "script-versions",
     "environment": "script-environment",
+    "variables": "script-variables",
     "settings": "script-settings",
 }
 

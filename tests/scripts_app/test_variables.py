@@ -4,7 +4,6 @@ import traceback
 
 import pytest
 from django.conf import LazySettings as Settings
-from django.contrib.auth.models import User
 
 from scripts_app import secret_box, variables
 from scripts_app.models import Script, Variable
@@ -18,7 +17,7 @@ VALUE = "s3cr3t value"
 
 def save(script: Script | None = None, name: str = "TOKEN", value: str = VALUE, *, is_secret: bool = False) -> Variable:
     """Save by an API key."""
-    return variables.save(script, name=name, value=value, is_secret=is_secret, by=None, caller="key `ci`")
+    return variables.save(script, name=name, value=value, is_secret=is_secret, by="ci")
 
 
 def test_a_run_gets_its_own_and_those_for_all() -> None:
@@ -43,11 +42,31 @@ def test_its_own_wins_whichever_of_them_is_secret(is_secret: bool) -> None:
 
 
 def test_saving_again_replaces_it_and_says_who_did() -> None:
-    user = User(username="ada")
     save(None, "A", "1")
-    variables.save(None, name="A", value="2", is_secret=True, by=user, caller="ada")
+    variables.save(None, name="A", value="2", is_secret=True, by="ada")
     row = Variable.objects.get()
     assert (row.is_secret, row.updated_by, secret_box.unseal(row.value)) == (True, "ada", "2")
+
+
+def test_a_secret_stays_one_unless_it_is_said_otherwise() -> None:
+    save(is_secret=True)
+    variables.save(None, name="TOKEN", value="new", by="ada")
+    assert variables.for_run(make_script()).secrets == {"TOKEN": "new"}
+    save(value="plain", is_secret=False)
+    assert variables.for_run(make_script()).plain == {"TOKEN": "plain"}
+
+
+def test_a_secret_without_a_value_is_refused() -> None:
+    with pytest.raises(ScriptError, match="needs a value"):
+        save(value="", is_secret=True)
+
+
+def test_those_for_all_that_a_script_gets_are_named() -> None:
+    script = make_script()
+    save(None, "A")
+    save(None, "B")
+    save(script, "B")
+    assert [row.name for row in variables.inherited(script)] == ["A"]
 
 
 def test_removing_tells_whether_there_was_one() -> None:
@@ -83,7 +102,7 @@ def test_names_that_would_change_the_program_itself_are_refused_with_the_reason(
 
 @pytest.mark.parametrize("value", ["", " ", "two\nlines\r\n", "\ttab", "ä" * 16384, "x" * 32768, "🔑"])
 def test_values_that_are_kept_as_they_are(value: str) -> None:
-    for is_secret in (True, False):
+    for is_secret in (True, False) if value else (False,):
         save(value=value, is_secret=is_secret)
         given = variables.for_run(make_script())
         assert (given.secrets if is_secret else given.plain) == {"TOKEN": value}

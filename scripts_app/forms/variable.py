@@ -1,0 +1,38 @@
+"""The form of a variable, for pages and admin alike; the value of a secret is not given back."""
+
+from typing import Any
+
+from django import forms
+
+from scripts_app.models import Variable
+
+
+class VariableForm(forms.Form):
+    """A name, a value, and whether that is a secret."""
+
+    name = forms.CharField(
+        widget=forms.TextInput(attrs={"class": "code", "autocomplete": "off", "spellcheck": "false"}),
+        help_text="Like `API_TOKEN`: letters, digits and `_`.",
+    )
+    value = forms.CharField(
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={"class": "code", "rows": 3, "autocomplete": "off", "spellcheck": "false"}),
+    )
+    is_secret = forms.BooleanField(
+        required=False, label="Secret", help_text="Encrypted, never shown again, and masked in what the script writes."
+    )
+
+    @staticmethod
+    def values_of(row: Variable) -> dict[str, Any]:
+        """The initial values for a variable."""
+        return {"name": row.name, "is_secret": row.is_secret, "value": "" if row.is_secret else row.value}
+
+    def clean_value(self) -> str:
+        """Browsers end lines as Windows does; a line end behind a single line came with the pasting of it."""
+        value: str = self.cleaned_data["value"].replace("\r\n", "\n")
+        return value.rstrip("\n") if "\n" not in value.rstrip("\n") else value
+
+    def forget_value(self) -> None:
+        """After a refusal: a page that is shown again does not hold what was to be a secret."""
+        self.data = {**dict(self.data.items()), "value": ""}
