@@ -13,7 +13,7 @@ from django.db import transaction
 from runs_app import control, ending, specs
 from runs_app.models import Run
 from runs_app.states import Reason, Status
-from scripts_app import variables
+from scripts_app import environment_builds, variables
 from tempo_site.lib import files, paths
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ def hand_over(run: Run, *, now: datetime) -> bool:
     if not Run.objects.filter(pk=run.pk, status=Status.STARTING).exists():
         return False  # cancelled since it was admitted
     try:
-        given = variables.for_run(run.script) if run.script else variables.NOTHING
+        given = _given(run)
         prepare_folder(run, given.plain)
         control.launcher.start(run.folder, secrets=given.secrets)
     except variables.SecretUnreadable as error:
@@ -60,6 +60,13 @@ def hand_over(run: Run, *, now: datetime) -> bool:
         _refused_since.pop(run.pk, None)
         return True
     return False
+
+
+def _given(run: Run) -> variables.RunVariables:
+    """The variables of a run beside those that Tempo sets. Raises SecretUnreadable."""
+    if run.script:
+        return variables.for_run(run.script)
+    return variables.RunVariables(plain={}, secrets=environment_builds.driver_secrets())
 
 
 def was_accepted(run: Run) -> bool:

@@ -101,8 +101,13 @@ def driver_argv(config_path: Path) -> list[str]:
 
 
 def driver_env() -> dict[str, str]:
-    """The variables of a build."""
+    """The variables of a build, but for `driver_secrets`."""
     return package_index.variables()
+
+
+def driver_secrets() -> dict[str, str]:
+    """Those of its variables that must not be written to a disk."""
+    return package_index.secrets()
 
 
 def progress(folder: Path) -> Progress | None:

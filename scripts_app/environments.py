@@ -10,7 +10,7 @@ from pathlib import Path
 from django.db import transaction
 from django.db.models import Q
 
-from scripts_app import interpreters, requirements_text
+from scripts_app import needs
 from scripts_app.interpreters import Interpreter
 from scripts_app.models import Environment, Script, Version
 from tempo_site.lib import paths
@@ -26,13 +26,13 @@ class Wish:
     requirements: str
 
 
-def wish(*, requirements: str, python_version: str) -> Wish:
+def wish(*, code: str, requirements: str, python_version: str) -> Wish:
     """Work out which environment is needed. It may start processes: never call it inside a transaction.
 
     Raises InterpreterMissing and ScriptError.
     """
-    normal = requirements_text.normalise(requirements)
-    return Wish(interpreter=interpreters.choose(python_version), requirements=normal)
+    found = needs.of(code=code, requirements=requirements, python_version=python_version)
+    return Wish(interpreter=found.interpreter, requirements=found.requirements)
 
 
 def want(script: Script) -> Environment:
@@ -42,7 +42,8 @@ def want(script: Script) -> Environment:
     """
     version = Script.objects.select_related("version").get(pk=script.pk).version
     assert version is not None, "a script always has a version"
-    needed = wish(requirements=version.requirements, python_version=version.python_version)
+    texts = {name: getattr(version, name) for name in ("code", "requirements", "python_version")}
+    needed = wish(**texts)
     with transaction.atomic():
         if Script.objects.filter(pk=script.pk, version=version).exists():
             return assign(script, needed)

@@ -1,6 +1,7 @@
 """Where packages come from, as the administrator set it, and what a build is told of it."""
 
 import os
+import re
 from pathlib import Path
 
 from django.conf import settings
@@ -16,8 +17,20 @@ _INDEX = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL")
 _PASSED_ON = (*_PROXY, *(name.lower() for name in _PROXY), *_CERTIFICATES, "REQUESTS_CA_BUNDLE", "TZ")
 
 
+_LOGIN = re.compile(r"://[^\s/@]+@")
+
+
+def secrets() -> dict[str, str]:
+    """Those of a build's variables with an address that logs in; they are handed over as a script's secrets are."""
+    return {name: value for name, value in _variables().items() if _LOGIN.search(value)}
+
+
 def variables() -> dict[str, str]:
-    """The variables of a build: of Tempo's own only proxies, certificates and the package index are passed on."""
+    """The other ones: of Tempo's own only proxies, certificates and the package index are passed on."""
+    return {name: value for name, value in _variables().items() if not _LOGIN.search(value)}
+
+
+def _variables() -> dict[str, str]:
     fixed = {
         "PATH": os.defpath,
         "HOME": str(paths.cache()),  # uv would read the credentials in a ~/.netrc

@@ -38,6 +38,11 @@ def normalise(text: str) -> str:
     return "\n".join(sorted({_normal_form(number, line) for number, line in lines}))
 
 
+def has_any(text: str) -> bool:
+    """Whether a text names anything at all, be it right or wrong."""
+    return next(_lines(text), None) is not None
+
+
 def refused_lines(text: str) -> Iterator[tuple[int, str]]:
     """Yield number and reason of every line that `normalise` would refuse, of the first 500."""
     for number, line in islice(_lines(text), MAX_LINES):

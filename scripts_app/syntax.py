@@ -9,7 +9,7 @@ import subprocess
 import threading
 from dataclasses import dataclass
 
-from scripts_app import bounded_program, interpreters
+from scripts_app import bounded_program
 from scripts_app.interpreters import Interpreter
 
 logger = logging.getLogger(__name__)
@@ -79,11 +79,11 @@ def fault(code: str, interpreter: Interpreter) -> Fault | None:
         raise Unknown(f"Python {interpreter.version} failed on it") from error
 
 
-def error_of(code: str, python_version: str) -> str:
+def error_of(code: str, interpreter: Interpreter) -> str:
     """Return what a version keeps of its fault, `line 3: invalid syntax`; "" when there is none or nobody knows."""
     try:
-        found = fault(code, interpreters.choose(python_version))
-    except (Unknown, interpreters.InterpreterMissing):
+        found = fault(code, interpreter)
+    except Unknown:
         return ""
     return str(found) if found else ""
 

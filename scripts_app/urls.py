@@ -24,6 +24,7 @@ urlpatterns = [
     path("scripts/<slug:slug>/switch/", script.script_switch, name="script-switch"),
     path("scripts/<slug:slug>/rebuild/", environment.script_rebuild, name="script-rebuild"),
     path("scripts/<slug:slug>/environment/", environment.script_environment, name="script-environment"),
+    path("scripts/<slug:slug>/environment/take-over/", environment.script_take_over, name="script-take-over"),
     path("scripts/<slug:slug>/environment/upgrade/", environment.script_upgrade, name="script-upgrade"),
     path("scripts/<slug:slug>/environment/upgrade/use/", environment.script_upgrade_use, name="script-upgrade-use"),
     path(

@@ -64,10 +64,10 @@ def check(*, code: str, requirements: str, python_version: str) -> Content:
     """
     fields = check_text(code=code, requirements=requirements, python_version=python_version)
     try:
-        wish = environments.wish(requirements=fields["requirements"], python_version=fields["python_version"])
+        wish = environments.wish(**fields)
     except interpreters.InterpreterMissing as error:
         raise ScriptError(str(error), field="python_version") from error
-    syntax_error = syntax.error_of(fields["code"], fields["python_version"])
+    syntax_error = syntax.error_of(fields["code"], wish.interpreter)
     return Content(**fields, wish=wish, syntax_error=syntax_error)
 
 

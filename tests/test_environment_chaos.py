@@ -146,11 +146,12 @@ def test_an_index_that_is_away_is_named(prepared: Path, tmp_path: Path, monkeypa
     with Service.copy_of(prepared, tmp_path / "service", PYSCHED_PACKAGE_INDEX=away) as tempo:
         slug = tempo.make_script("Plain", "print('hello from nobody')")
         ask_for(tempo, slug, "tempo-greeting")
+        build = wait_for(lambda: tempo.get("/runs?kind=build&status=running")["items"], what="the build")[0]
+        assert "s3cret" not in processes.folder_of(tempo, build["id"]).joinpath("spec.json").read_text()
         message = failure(tempo, slug)
         assert "127.0.0.1:9/simple" in message and "s3cret" not in message
         assert still_runs(tempo, slug)
-        run = tempo.get("/runs?kind=build&limit=1")["items"][0]
-        assert "s3cret" not in tempo.get(f"/runs/{run['id']}/log")
+        assert "s3cret" not in tempo.get(f"/runs/{build['id']}/log")
         assert "s3cret" not in tempo.log.read_text()
         assert leftovers(tempo) == []
 

@@ -11,8 +11,10 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from runs_app import builds
-from scripts_app import environments, finding, package_locks, upgrades
+from scripts_app import drafts, environments, finding, needs, package_locks, upgrades
+from scripts_app.drafts import Conflict
 from scripts_app.models import Environment, Script
+from tempo_site import auth
 
 
 @require_safe
@@ -82,6 +84,30 @@ def act(request: HttpRequest, slug: str, verb: Callable[[Script], object], done:
     else:
         messages.success(request, done.format(script.name))
     return redirect("script-detail" if request.POST.get("tab") == "code" else "script-environment", slug)
+
+
+@require_POST
+def script_take_over(request: auth.SignedInRequest, slug: str) -> HttpResponse:
+    """Empty the fields that stand before the code's PEP 723 block, in the draft."""
+    script = finding.script(slug)
+    text = drafts.text(script)
+    offer = needs.offer(**text.fields)
+    emptied = {
+        **text.fields,
+        **({"requirements": ""} if offer.requirements else {}),
+        **({"python_version": ""} if offer.requires_python else {}),
+    }
+    seen = request.POST.get("based_on", "")
+    try:
+        based_on = int(seen) if seen.isascii() and seen.isdecimal() and len(seen) < 10 else -1
+        drafts.save(script, by=request.user, now=timezone.now(), based_on=based_on, **emptied)
+    except Conflict:
+        messages.error(
+            request, "Nothing was taken over: somebody has changed the text meanwhile. Look at it and try again."
+        )
+    else:
+        messages.success(request, "Taken over: the code's block says what is needed. Save a version to use it.")
+    return redirect("script-detail", slug)
 
 
 @require_safe

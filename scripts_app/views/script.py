@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from runs_app import builds, history, triggers
 from runs_app.models import Run
 from runs_app.states import Trigger
-from scripts_app import drafts, finding, forms, problems, scripts, versions
+from scripts_app import drafts, finding, forms, needs, problems, scripts, versions
 from scripts_app.drafts import Conflict, Text
 from scripts_app.forms import TextForm
 from scripts_app.models import Script
@@ -88,6 +88,7 @@ def editor(form: TextForm, text: Text, conflict: Text | None) -> dict[str, Any]:
         "is_draft": text.is_draft,
         "zone": settings.TIME_ZONE,
         "problems": problems.find(**text.fields),
+        "offer": needs.offer(**text.fields),
         "pythons": forms.python_choices(text.python_version),
     }
 

@@ -47,3 +47,13 @@ def test_without_a_configured_index_uvs_own_variables_count(monkeypatch: pytest.
 def test_trusted_hosts_are_told_to_uv(settings: LazySettings) -> None:
     settings.PACKAGE_TRUSTED_HOSTS = ["pypi.lan", "10.0.0.5:8443"]
     assert package_index.variables()["UV_INSECURE_HOST"] == "pypi.lan 10.0.0.5:8443"
+
+
+def test_addresses_that_log_in_are_kept_apart(settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.PACKAGE_INDEX = "https://ann:s3cret@pypi.lan/simple"
+    monkeypatch.setenv("https_proxy", "http://t0ken@proxy.lan:3128")
+    assert package_index.secrets() == {
+        "UV_DEFAULT_INDEX": settings.PACKAGE_INDEX,
+        "https_proxy": "http://t0ken@proxy.lan:3128",
+    }
+    assert not {"UV_DEFAULT_INDEX", "https_proxy"} & package_index.variables().keys()
