@@ -10,7 +10,7 @@ from pathlib import Path
 from django.db import transaction
 from django.db.models import Q
 
-from scripts_app import needs
+from scripts_app import interpreters, needs
 from scripts_app.interpreters import Interpreter
 from scripts_app.models import Environment, Script, Version
 from tempo_site.lib import paths
