@@ -9,6 +9,7 @@ from pathlib import Path
 # What people paste from examples, Tempo's own documentation included.
 SAMPLES = frozenset({"your-secret-key", "change-me", "changeme", "secret", "your-api-key", "your-default-api-key"})
 MINIMUM_LENGTH = 32
+RANDOM_BYTES = 48
 NAME, OLD_NAME = "secret_key", "secret_key.old"  # in the data folder; the old one only while keys are being changed
 
 
@@ -38,10 +39,10 @@ def choose(configured: str, data_path: Path) -> tuple[str, str]:
 
 def for_this_process() -> str:
     """Return a key that nobody keeps, for where none can be read: enough to say so."""
-    return secrets.token_urlsafe(48)
+    return secrets.token_urlsafe(RANDOM_BYTES)
 
 
-def read_or_generate(path: Path, *, random_bytes: int = 48) -> str:
+def read_or_generate(path: Path, *, random_bytes: int = RANDOM_BYTES) -> str:
     """Return the key stored at `path` (mode 0600), made at the first call; two starters at once agree on one."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
