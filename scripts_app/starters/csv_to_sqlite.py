@@ -43,6 +43,8 @@ def main() -> None:
     skip_bad_lines = os.environ.get("TEMPO_PARAM_SKIP_BAD_LINES", "false") == "true"
     try:
         rows, problems = extract(source)
+    except FileNotFoundError:
+        sys.exit(f"There is no file `{source}`: put it among the files of this script, or name another one.")
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         sys.exit(f"`{source}` cannot be read: {error}")
     for problem in problems:

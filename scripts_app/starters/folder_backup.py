@@ -29,7 +29,7 @@ def main() -> None:
     target = Path(os.environ.get("TEMPO_PARAM_TARGET", "backups")).expanduser().resolve()
     keep = int(os.environ.get("TEMPO_PARAM_KEEP", "7"))
     if not source.is_absolute() or not source.is_dir():
-        sys.exit(f"`{source}` is no folder that can be read: give the parameter `source` a full path like /srv/photos.")
+        sys.exit(f"`source` has to be the full path of a folder, like /srv/photos, not `{source}`.")
     source = source.resolve()
     if source == target or source in target.parents:
         sys.exit(f"The archives would lie in the folder that is backed up: choose a `target` outside of {source}.")

@@ -32,7 +32,7 @@ def main() -> None:
     pattern = os.environ.get("TEMPO_PARAM_PATTERN", "*.log")
     limit = float(os.environ.get("TEMPO_PARAM_MEGABYTES", "10")) * 1e6
     if not folder.is_absolute() or not folder.is_dir():
-        sys.exit(f"`{folder}` is no folder that can be read: give the parameter `folder` a full path like /srv/logs.")
+        sys.exit(f"`folder` has to be the full path of a folder, like /srv/logs, not `{folder}`.")
     try:
         logs = sorted(path for path in folder.iterdir() if path.match(pattern) and path.is_file())
     except OSError as error:

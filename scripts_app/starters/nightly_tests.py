@@ -34,7 +34,7 @@ NO_TESTS = 5  # pytest's exit code when it found none
 def main() -> None:
     folder = Path(os.environ.get("TEMPO_PARAM_FOLDER", "")).expanduser()
     if not folder.is_absolute() or not folder.is_dir():
-        give_up(f"`{folder}` is no folder that can be read: give the parameter `folder` a full path like /srv/project.")
+        give_up(f"`folder` has to be the full path of a folder, like /srv/project, not `{folder}`.")
     if os.environ.get("TEMPO_PARAM_PULL", "false") == "true":
         run(["git", "pull", "--ff-only"], folder, must=True)
     started = time.monotonic()

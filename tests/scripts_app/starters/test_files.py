@@ -44,7 +44,7 @@ def test_a_folder_is_packed_whole_and_the_newest_archives_stay(run: Running, pho
 def test_no_backup_is_made_without_a_folder_or_into_itself(run: Running, photos: Path, files: Path) -> None:
     for source in ("", "photos", photos / "gone", photos / "2026" / "a.jpg"):
         done = run("folder_backup", source=source)
-        assert done.code == 1 and "is no folder that can be read" in done.said
+        assert done.code == 1 and "has to be the full path of a folder" in done.said
     done = run("folder_backup", source=photos, target=photos / "backups")
     assert done.code == 1 and "would lie in the folder that is backed up" in done.said
     (files / "backups").write_text("in the way")
@@ -118,7 +118,7 @@ def test_bad_lines_may_be_left_out_but_are_told(run: Running, files: Path) -> No
 
 def test_a_file_that_is_of_no_use_is_explained(run: Running, files: Path) -> None:
     done = run("csv_to_sqlite")
-    assert done.code == 1 and "`sales.csv` cannot be read: " in done.said and "No such file" in done.said
+    assert done.code == 1 and "There is no file `sales.csv`: put it among the files of this script" in done.said
     (files / "sales.csv").write_text("a,b\n1,2\n")
     assert "there is no column 'price'" in run("csv_to_sqlite").said
     (files / "sales.csv").write_bytes(b"\xff\xfe\xff")
@@ -172,7 +172,7 @@ def test_what_a_run_left_half_way_is_not_lost(run: Running, tmp_path: Path) -> N
 def test_logs_that_are_not_there_or_cannot_be_rotated_are_named(run: Running, tmp_path: Path) -> None:
     logs = tmp_path / "logs"
     logs.mkdir()
-    assert "is no folder that can be read" in run("log_rotation", folder=logs / "gone").said
+    assert "has to be the full path of a folder" in run("log_rotation", folder=logs / "gone").said
     done = run("log_rotation", folder=logs)
     assert done.code == 1 and "is like `*.log`" in done.said
     (logs / "a.log").write_text("a")

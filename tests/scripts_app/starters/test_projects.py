@@ -134,7 +134,7 @@ def test_pytest_runs_them_unless_another_command_is_named(run: Running, python: 
 
 def test_tests_that_cannot_be_run_are_no_result(run: Running, project: Path, files: Path) -> None:
     wrong: dict[str, dict[str, object]] = {
-        "is no folder that can be read": {"folder": project / "gone"},
+        "has to be the full path of a folder": {"folder": project / "gone"},
         "There is no command": {"folder": project, "command": " "},
         "`nothing-there` cannot be run: No such file": {"folder": project, "command": "nothing-there -x"},
         "was ended after 0.01 minutes": {"folder": project, "command": "sleep 30", "minutes": 0.01},
