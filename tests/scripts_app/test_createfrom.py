@@ -31,6 +31,6 @@ def test_it_makes_a_script_that_waits_to_be_switched_on() -> None:
 
 @pytest.mark.parametrize("arguments", [["nothing"], ["hello", "--name", "..."]])
 def test_it_says_what_it_cannot_make(arguments: list[str]) -> None:
-    with pytest.raises(CommandError, match="There is no template|contains no letter"):
+    with pytest.raises(CommandError, match=r"There is no template|contains no letter"):
         said(*arguments)
     assert not Script.objects.exists()
