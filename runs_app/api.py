@@ -38,7 +38,7 @@ def content(kind: str) -> dict[str, Any]:
 
 
 class RunIn(BaseModel):
-    """What a run is started with. `params` is kept with the run: a JSON object of at most 16 KB."""
+    """What a run is started with. `params`: values of the script's `parameters` by name, at most 16 KB."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -91,6 +91,7 @@ class RunOut(BaseModel):
     isolation_why: str
     attempt: int
     not_before: datetime | None
+    params: dict[str, Any]
 
 
 class RunPage(BaseModel):
@@ -263,6 +264,7 @@ def run_out(run: Run) -> RunOut:
         isolation_why=run.isolation_why,
         attempt=run.attempt,
         not_before=run.not_before,
+        params=run.params,
     )
 
 

@@ -82,7 +82,13 @@ def _row(moment: Moment, active: list[Run], now: datetime) -> Run:
         return moment.without_run(Status.SKIPPED, Reason.OVERLAP, why, now=now)
     try:
         return triggers.prepare(
-            schedule.script, trigger=moment.trigger, by="", schedule=schedule, now=now, **moment.facts
+            schedule.script,
+            trigger=moment.trigger,
+            by="",
+            schedule=schedule,
+            params=schedule.params,
+            now=now,
+            **moment.facts,
         )
     except triggers.Refused as refusal:
         return moment.without_run(Status.SKIPPED, refusal.reason, str(refusal), now=now)

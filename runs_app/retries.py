@@ -8,7 +8,7 @@ from django.db.models import Min
 from runs_app import triggers
 from runs_app.models import Run, RunQuerySet
 from runs_app.states import Reason, Status, Trigger
-from scripts_app import schedules
+from scripts_app import parameters, schedules
 from scripts_app.models import Schedule
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ def follow(run: Run, *, now: datetime) -> Run | None:
             trigger=Trigger.RETRY,
             by="",
             now=now,
-            params=run.params,
+            params=parameters.split(schedule.script, run.params)[0],
             schedule=schedule,
             parent_id=run.parent_id or run.pk,
             attempt=run.attempt + 1,

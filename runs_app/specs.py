@@ -1,5 +1,6 @@
 """What the launcher is told of a run: program, environment, limits and isolation, as `spec.json` holds them."""
 
+import json
 import os
 import sys
 from collections.abc import Mapping
@@ -10,12 +11,13 @@ from django.conf import settings
 
 from runs_app import control, disk_space, environment_trouble
 from runs_app.models import Run
-from scripts_app import environment_builds, environments, limits, script_users
+from scripts_app import environment_builds, environments, limits, parameters, script_users
 from scripts_app.models import Environment
 from tempo_site.lib import files, paths
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 PASSED_ON = ("TZ", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR", *PROXIES, *(name.lower() for name in PROXIES))
+PARAMS = "params.json"
 BUILD_MEMORY_MB, BUILD_PROCESSES = 4096, 256
 MB = 2**20
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -40,6 +42,7 @@ def _script_spec(run: Run, folder: Path, plain: Mapping[str, str]) -> dict[str, 
     if run.environment.fault:
         raise EnvironmentGone(environment_trouble.sentence(run.environment.fault))
     files.write_atomic(folder / "main.py", run.version.code, mode=0o600, durable=False)
+    _write_params(run, folder)
     working = paths.script_files(run.script.slug)
     paths.make_passable(working.parent)
     paths.make_closed(working)
@@ -52,6 +55,11 @@ def _script_spec(run: Run, folder: Path, plain: Mapping[str, str]) -> dict[str, 
         "cwd": str(working),
         "env": script_environment(run, plain, python=python, working=working, temporary=folder / "tmp"),
     }
+
+
+def _write_params(run: Run, folder: Path) -> None:
+    """Write the run's inputs beside its code, where its script can read them."""
+    files.write_atomic(folder / PARAMS, json.dumps(run.params, ensure_ascii=False), mode=0o600, durable=False)
 
 
 def _build_spec(run: Run, folder: Path) -> dict[str, Any]:
@@ -128,7 +136,7 @@ def isolation(run: Run, *, python: Path, working: Path, temporary: Path) -> dict
     return {
         "uid": uid,
         "uid_why": why,
-        "read": [str(prefix), str(python.parent.parent), *settings.EXTRA_READ_PATHS],
+        "read": [str(prefix), str(python.parent.parent), str(temporary.parent / PARAMS), *settings.EXTRA_READ_PATHS],
         "write": [str(working), str(temporary), *settings.EXTRA_WRITE_PATHS],
         "closed": [str(paths.data()), str(settings.BASE_DIR)],
         "require": settings.REQUIRE_ISOLATION,
@@ -177,4 +185,6 @@ def script_environment(
         "PYTHONIOENCODING": "utf-8:backslashreplace",
         "TEMPO_RUN_ID": str(run.pk),
         "TEMPO_SCRIPT": run.script.slug,
+        "TEMPO_PARAMS_FILE": str(temporary.parent / PARAMS),
+        **parameters.environment(run.params),
     }

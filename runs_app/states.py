@@ -42,6 +42,7 @@ class Reason(models.TextChoices):
     PAUSED = "paused"
     SUPERSEDED = "superseded"
     SYNTAX = "syntax", "Syntax error"
+    INPUTS = "inputs"
 
 
 class Kind(models.TextChoices):

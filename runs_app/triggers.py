@@ -15,7 +15,7 @@ from django_q.tasks import async_task
 from runs_app import disk_space, live
 from runs_app.models import Run
 from runs_app.states import Kind, Reason, Status, Trigger
-from scripts_app import environments, limits
+from scripts_app import environments, limits, parameters
 from scripts_app.models import Environment, Schedule, Script
 from tempo_site.lib import queue_wake
 
@@ -30,6 +30,14 @@ class Refused(ValueError):
     def __init__(self, sentence: str, reason: Reason) -> None:
         super().__init__(sentence)
         self.reason = reason
+
+
+class WrongInputs(Refused):
+    """The run cannot be given these inputs; `fields` has a sentence by the name of the parameter."""
+
+    def __init__(self, slug: str, error: parameters.InputError) -> None:
+        super().__init__(f"`{slug}` was not run: {error}\nhint: run it with inputs", Reason.INPUTS)
+        self.fields = error.fields
 
 
 class Facts(TypedDict, total=False):
@@ -65,7 +73,7 @@ def prepare(script: Script, *, trigger: Trigger, by: str, now: datetime, **facts
     # Where both are the same row there is no need to ask for it: admission looks at its state in any case.
     is_waiting = script.environment_id != script.wanted_environment_id and environments.is_awaited(script)
     bounds = limits.of(script)
-    facts["params"] = facts.get("params") or {}
+    facts["params"] = _inputs(script, facts.get("params") or {})
     return Run(
         kind=Kind.SCRIPT,
         script=script,
@@ -78,6 +86,14 @@ def prepare(script: Script, *, trigger: Trigger, by: str, now: datetime, **facts
         created_at=now,
         **facts,
     )
+
+
+def _inputs(script: Script, given: dict[str, Any]) -> dict[str, Any]:
+    """What is given, checked, with the defaults of the rest. Raises WrongInputs."""
+    try:
+        return dict(parameters.check(script, given))
+    except parameters.InputError as error:
+        raise WrongInputs(script.slug, error) from error
 
 
 def unreadable(slug: str, syntax_error: str) -> str:
@@ -96,13 +112,21 @@ def store(runs: Sequence[Run]) -> None:
 
 
 def again(run: Run, *, trigger: Trigger, by: str, now: datetime) -> Run:
-    """Queue a run of the same script with the same parameters: its current version, not the one of then.
+    """Queue a run of the same script with the same inputs: its current version, not the one of then.
 
-    Raises Refused as `start` does, and for the building of an environment.
+    Inputs that it does not declare any more are dropped: `dropped` says which. Raises Refused as `start` does, and for
+    the building of an environment.
     """
     if run.script is None:
         raise Refused(f"{run} built an environment: ask for it again on a script's page.", Reason.DISABLED)
-    return start(run.script, trigger=trigger, by=by, now=now, params=run.params)
+    return start(run.script, trigger=trigger, by=by, now=now, params=parameters.split(run.script, run.params)[0])
+
+
+def dropped(run: Run) -> str:
+    """Say which inputs of a run its script does not declare any more; "" when all are there."""
+    names = parameters.split(run.script, run.params)[1] if run.script else []
+    shown = ", ".join(f"`{name}`" for name in names)
+    return f"Without {shown}: its script has no such input any more." if names else ""
 
 
 def start_build(environment: Environment, *, now: datetime) -> Run:

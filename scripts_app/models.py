@@ -1,6 +1,7 @@
 """What runs, with what and when: folders, scripts, versions, environments, schedules."""
 
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -164,6 +165,13 @@ class Script(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def declared(self) -> list[dict[str, Any]]:
+        """The parameters of its runs: those of its code where it declares them, else those of its settings."""
+        own = self.version.parameters if self.version else None
+        found: list[dict[str, Any]] = self.parameters if own is None else own
+        return found
+
 
 class Version(models.Model):
     """What a script said at one moment; a run executes exactly one of these."""
@@ -183,6 +191,7 @@ class Version(models.Model):
     environment = models.ForeignKey(
         Environment, models.PROTECT, null=True, editable=False, related_name="versions", help_text="Holds its lock."
     )
+    parameters = models.JSONField(null=True, editable=False, help_text="As its code declares them; null: it does not.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -312,6 +321,7 @@ class Schedule(models.Model):
     retry_max_delay_s = models.PositiveIntegerField(
         default=3600, validators=[MinValueValidator(1), MaxValueValidator(86400)], help_text="Doubling ends here."
     )
+    params = models.JSONField(default=dict, blank=True, help_text="What it gives its runs as inputs, by name.")
     anchor = models.DateTimeField(null=True, editable=False, help_text="Where an interval's grid begins.")
     alarm = models.OneToOneField(Alarm, models.SET_NULL, null=True, editable=False)
     message = models.CharField(max_length=500, blank=True, editable=False, help_text="Why it was put aside.")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain
 
-from scripts_app import code_rules, interpreters, pasted_secrets, requirements_text, syntax
+from scripts_app import code_rules, declared_parameters, interpreters, pasted_secrets, requirements_text, syntax
 from scripts_app.findings import Edit, Fix, Severity
 from scripts_app.findings import Problem as Problem  # doors say `problems.Problem`
 from scripts_app.interpreters import Interpreter
@@ -34,8 +34,9 @@ def find(*, code: str, requirements: str, python_version: str) -> list[Problem]:
 
     Those of the code come in the order of its lines; where there are too many, mere warnings are left out first.
     """
-    fields = chain(_of_python(python_version), _of_requirements(requirements), _of_code(code, python_version))
-    found = sorted(fields, key=lambda problem: _RANKS[problem.severity])[:MOST]
+    fields = chain(_of_python(python_version), _of_requirements(requirements))
+    texts = chain(_of_code(code, python_version), _of_block(code))
+    found = sorted(chain(fields, texts), key=lambda problem: _RANKS[problem.severity])[:MOST]
     return sorted(found, key=lambda problem: (problem.field == "code", problem.line, problem.column))
 
 
@@ -63,6 +64,14 @@ def _of_requirements(text: str) -> Iterator[Problem]:
         lines = text.split("\n")
         refused = list(requirements_text.refused_lines(text)) or [(1, str(refusal))]
         yield from (_whole_line("requirements", at, lines[at - 1], "requirement", why) for at, why in refused)
+
+
+def _of_block(code: str) -> Iterator[Problem]:
+    """What is wrong in the PEP 723 block, and in the parameters that it declares."""
+    lines = code.split("\n")
+    for number, why in declared_parameters.problems(code):
+        at = min(number, len(lines))
+        yield _whole_line("code", at, lines[at - 1], "block", why)
 
 
 def _of_code(code: str, python_version: str) -> Iterator[Problem]:

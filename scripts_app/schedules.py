@@ -10,7 +10,7 @@ from django.db.models import Field
 from django.dispatch import Signal
 from django_q.models import Schedule as Alarm
 
-from scripts_app import timing
+from scripts_app import parameters, timing
 from scripts_app.models import Schedule, Script
 from scripts_app.timing import TimingError
 
@@ -28,7 +28,7 @@ _FIELDS_OF_KIND = {
     Schedule.Kind.ONCE: {"at"},
     Schedule.Kind.STARTUP: {"delay_s"},
 }
-_STORED = (*_RHYTHM, "anchor", "alarm", "paused_at", "paused_until")
+_STORED = (*_RHYTHM, "params", "enabled", "anchor", "alarm", "paused_at", "paused_until")
 _NUMBERS = ("jitter_s", "delay_s", "max_parallel", "missed_cap", "retries", "retry_delay_s", "retry_max_delay_s")
 _CHOICES = {
     "kind": Schedule.Kind,
@@ -62,6 +62,7 @@ def save(schedule: Schedule, *, now: datetime) -> Schedule:
     with transaction.atomic():
         stored = _stored(schedule)
         schedule.script = _present_script(schedule)
+        _check_params(schedule, stored)
         is_new_rhythm = _check_rhythm(schedule, stored, now)
         _set_pause(schedule, stored, now)
         schedule.message = ""
@@ -102,7 +103,8 @@ def _stored(schedule: Schedule) -> dict[str, Any] | None:
 
 def _present_script(schedule: Schedule) -> Script:
     """Its script as it is stored: the one at hand may be from before it was disabled. Raises TimingError."""
-    script = Script.objects.present().filter(pk=schedule.script_id).first()
+    rows = Script.objects.present().select_related("version").defer("version__code", "version__requirements")
+    script = rows.filter(pk=schedule.script_id).first()
     if script is None:
         raise TimingError("script", "The script of this schedule was deleted")
     return script
@@ -212,6 +214,24 @@ def _check_numbers(schedule: Schedule) -> None:
         except ValidationError as error:
             label = name.removesuffix("_s").replace("_", " ")
             raise TimingError(name, f"{label} {value}: {' '.join(error.messages)}") from error
+
+
+def _check_params(schedule: Schedule, stored: dict[str, Any] | None) -> None:
+    """Refuse inputs that are not right, and to switch on what would start nothing. Raises TimingError.
+
+    What the script's code asks for since it was switched on is no reason to refuse a pause or another rhythm.
+    """
+    is_new = stored is None or stored["params"] != schedule.params
+    try:
+        if is_new:
+            schedule.params = dict(parameters.check_given(schedule.script, schedule.params))
+        if schedule.enabled and (is_new or (stored and not stored["enabled"])):
+            parameters.check(schedule.script, schedule.params)
+    except parameters.InputError as error:
+        name = next(iter(error.fields))
+        hint = "give the schedule these inputs, or save it switched off"
+        field = name if name == "params" else f"params.{name}"
+        raise TimingError(field, f"Its runs could not start: {error}\nhint: {hint}") from error
 
 
 def _set_pause(schedule: Schedule, stored: dict[str, Any] | None, now: datetime) -> None:

@@ -8,14 +8,25 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from scripts_app import drafts, folders, interpreters, limits, schedules, script_copies, validation, versions
+from scripts_app import (
+    declared_parameters,
+    drafts,
+    folders,
+    interpreters,
+    limits,
+    schedules,
+    script_copies,
+    validation,
+    versions,
+)
 from scripts_app.limits import LIMITS
 from scripts_app.models import Draft, Schedule, Script, Variable, Version
 from scripts_app.validation import ScriptError as ScriptError  # doors catch `scripts.ScriptError`
 from tempo_site.lib import words
 
 CHANGEABLE = frozenset(
-    {"name", "folder", "description", "tags", "enabled", "as_service_user", "allow_source", *versions.FIELDS, *LIMITS}
+    {"name", "folder", "description", "tags", "enabled", "as_service_user", "allow_source", "parameters"}
+    | {*versions.FIELDS, *LIMITS}
 )
 EDITED = "Edited on the disk, kept when another version was saved"
 
@@ -33,16 +44,16 @@ def create(
     tags: Sequence[str] = (),
     as_service_user: bool = False,
     allow_source: bool = False,
+    parameters: Sequence[dict[str, Any]] = (),
     **chosen: int,
 ) -> Script:
     """Create a script with its first version and ask for its environment.
 
-    `chosen`: those of limits.LIMITS that are not to be the server's defaults. The slug is the safe form of the name
-    and never changes. Raises ScriptError for what cannot be saved.
+    `chosen`: limits other than the server's. The slug, the name's safe form, never changes. Raises ScriptError.
     """
     _refuse_unknown(chosen.keys() - LIMITS.keys())
     content = versions.check(code=code, requirements=requirements, python_version=python_version)
-    about = {"name": name, "folder": folder, "description": description, "tags": tags}
+    about = {"name": name, "folder": folder, "description": description, "tags": tags, "parameters": parameters}
     values = {**about, "as_service_user": as_service_user, "allow_source": allow_source, **limits.defaults(), **chosen}
     with transaction.atomic():
         script = Script()
@@ -183,6 +194,7 @@ def _assign(script: Script, values: dict[str, Any]) -> None:
         "name": validation.name,
         "folder": folders.ensure,
         "tags": validation.tags,
+        "parameters": declared_parameters.of_settings,
         "description": _description,
     }
     for field, value in values.items():

@@ -8,7 +8,15 @@ from pathlib import Path
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from scripts_app import environments, interpreters, script_copies, script_settings, syntax, validation
+from scripts_app import (
+    declared_parameters,
+    environments,
+    interpreters,
+    script_copies,
+    script_settings,
+    syntax,
+    validation,
+)
 from scripts_app.environments import Wish
 from scripts_app.models import Script, Version
 from scripts_app.validation import ScriptError
@@ -153,5 +161,6 @@ def _create(
         is_draft=is_draft,
         settings=settings,
         settings_hash=script_settings.digest(settings),
+        parameters=declared_parameters.in_code(fields["code"]),
         **fields,
     )

@@ -23,7 +23,7 @@ from ninja.responses import Response
 from pydantic import BaseModel
 
 from runs_app.api import router as runs_router
-from runs_app.triggers import Refused
+from runs_app.triggers import Refused, WrongInputs
 from scripts_app.api import router as scripts_router
 from scripts_app.drafts import Conflict
 from scripts_app.script_files import NoSuchFile
@@ -254,6 +254,13 @@ def on_refused_row(request: HttpRequest, problem: FieldError) -> HttpResponse:
 def on_refused_start(request: HttpRequest, problem: Refused) -> HttpResponse:
     """Nothing was started."""
     return error(409, str(problem))
+
+
+@api.exception_handler(WrongInputs)
+def on_wrong_inputs(request: HttpRequest, problem: WrongInputs) -> HttpResponse:
+    """Nothing was started, as its inputs are not right; each is named as in the body: `params.days`."""
+    fields = {name if name == "params" else f"params.{name}": why for name, why in problem.fields.items()}
+    return error(422, str(problem), fields=fields)
 
 
 @api.exception_handler(Conflict)

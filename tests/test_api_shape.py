@@ -82,17 +82,18 @@ OPERATIONS = {
 FOR_SCOPE_RUN = {"POST /scripts/{slug}/runs", "POST /runs/{run_id}/cancel"}
 SCRIPT_FIELDS = (
     "slug name folder description tags enabled code requirements python_version version revision environment timeout_s"
-    " memory_mb cpu_s processes output_mb file_mb nice as_service_user allow_source created_at updated_at deleted_at"
+    " memory_mb cpu_s processes output_mb file_mb nice as_service_user allow_source parameters created_at"
+    " updated_at deleted_at"
 )
 RUN_FIELDS = (
     "id kind script version status reason exit_code signal trigger schedule due_at late_ms created_at started_at"
     " finished_at duration_s cpu_s peak_memory_mb output_bytes isolation flags parent message memory_mb output_lines"
-    " output_dropped processes_max isolation_why attempt not_before"
+    " output_dropped processes_max isolation_why attempt not_before params"
 )
 SCHEDULE_FIELDS = (
     "id script kind cron every_s at timezone enabled overlap missed jitter_s next_at start_at end_at delay_s paused_at"
     " paused_until max_parallel missed_cap retries retry_delay_s retry_backoff retry_max_delay_s last_success_at"
-    " stale_since message"
+    " stale_since message params"
 )
 
 pytestmark = pytest.mark.django_db

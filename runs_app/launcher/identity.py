@@ -107,14 +107,15 @@ def _may(status: os.stat_result, user: User, right: int) -> bool:
 
 
 def give_run(folder_fd: int, user: User) -> None:
-    """Let `user` read the code of the run folder `folder_fd`, and have its `tmp/`. Raises OSError.
+    """Let `user` read the code and the inputs in the run folder `folder_fd`, and have its `tmp/`. Raises OSError.
 
     The folder is web's to arrange: what somebody else owns, or has a second name, stays as it is.
     """
     ours = {os.fstat(folder_fd).st_uid, user.uid}
-    with contextlib.suppress(FileNotFoundError), _pinned("main.py", folder_fd) as fd:
-        if _is_file(fd, ours):
-            _give(fd, -1, user.gid, 0o640)
+    for name in ("main.py", "params.json"):
+        with contextlib.suppress(FileNotFoundError), _pinned(name, folder_fd) as fd:
+            if _is_file(fd, ours):
+                _give(fd, -1, user.gid, 0o640)
     with contextlib.suppress(FileNotFoundError), _pinned("tmp", folder_fd) as fd:
         if _is_directory(fd, ours):
             _give(fd, user.uid, user.gid, 0o700)

@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='run',
             name='reason',
-            field=models.CharField(blank=True, choices=[('', '-'), ('exit_code', 'Exit Code'), ('signal', 'Signal'), ('time', 'Time'), ('memory', 'Memory'), ('memory_system', "The machine's memory"), ('cpu', 'CPU'), ('output', 'Output'), ('processes', 'Processes'), ('could_not_start', 'Could Not Start'), ('environment', 'Environment'), ('user', 'User'), ('shutdown', 'Shutdown'), ('restart', 'Restart'), ('overlap', 'Overlap'), ('disabled', 'Disabled'), ('disk', 'Disk'), ('service_down', 'Service Down'), ('paused', 'Paused'), ('superseded', 'Superseded'), ('syntax', 'Syntax error')], max_length=20),
+            field=models.CharField(blank=True, choices=[('', '-'), ('exit_code', 'Exit Code'), ('signal', 'Signal'), ('time', 'Time'), ('memory', 'Memory'), ('memory_system', "The machine's memory"), ('cpu', 'CPU'), ('output', 'Output'), ('processes', 'Processes'), ('could_not_start', 'Could Not Start'), ('environment', 'Environment'), ('user', 'User'), ('shutdown', 'Shutdown'), ('restart', 'Restart'), ('overlap', 'Overlap'), ('disabled', 'Disabled'), ('disk', 'Disk'), ('service_down', 'Service Down'), ('paused', 'Paused'), ('superseded', 'Superseded'), ('syntax', 'Syntax error'), ('inputs', 'Inputs')], max_length=20),
         ),
     ]

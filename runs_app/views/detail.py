@@ -84,6 +84,8 @@ def run_again(request: auth.SignedInRequest, pk: int) -> HttpResponse:
     except triggers.Refused as refusal:
         messages.error(request, str(refusal))
         return redirect("run-detail", pk)
+    if lost := triggers.dropped(run):
+        messages.warning(request, lost)
     return redirect("run-detail", other.pk)
 
 

@@ -56,6 +56,7 @@ class ScheduleIn(RhythmIn):
     retry_delay_s: Number = Field(default=60, description="Seconds before the first of them, 1-86400.")
     retry_backoff: Literal["fixed", "doubling"] = "fixed"
     retry_max_delay_s: Number = Field(default=3600, description="The longest wait, 1-86400.")
+    params: dict[str, Any] = Field(default={}, description="Inputs of its runs; what is left out is as declared.")
 
 
 class SchedulePatch(ScheduleIn):
@@ -107,6 +108,7 @@ class ScheduleOut(BaseModel):
     last_success_at: datetime | None
     stale_since: datetime | None
     message: str
+    params: dict[str, Any]
 
 
 class LedgerItem(BaseModel):

@@ -1,6 +1,7 @@
 """REST operations on scripts; each finds its row, calls one verb and answers."""
 
 from datetime import datetime
+from typing import Any
 
 from django.http import HttpRequest
 from django.utils import timezone
@@ -34,6 +35,9 @@ class ScriptIn(BaseModel):
     nice: Number = 0
     as_service_user: StrictBool = False
     allow_source: StrictBool = False
+    parameters: list[dict[str, Any]] = Field(
+        default=[], max_length=50, description="The inputs of its runs, unless its code declares them."
+    )
 
 
 class ScriptPatch(ScriptIn):
@@ -56,7 +60,10 @@ class EnvironmentOut(BaseModel):
 
 
 class ScriptOut(BaseModel):
-    """A script. `version` is the number of its current version; `revision` counts every change of its text."""
+    """A script. `version` is the number of its current version; `revision` counts every change of its text.
+
+    `parameters` are those in force: its code's where it declares them, else those of its settings.
+    """
 
     slug: str
     name: str
@@ -79,6 +86,7 @@ class ScriptOut(BaseModel):
     nice: int
     as_service_user: bool
     allow_source: bool
+    parameters: list[dict[str, Any]]
     created_at: datetime
     updated_at: datetime
     deleted_at: datetime | None
@@ -187,6 +195,7 @@ def script_out(script: Script) -> ScriptOut:
         nice=script.nice,
         as_service_user=script.as_service_user,
         allow_source=script.allow_source,
+        parameters=script.declared,
         created_at=script.created_at,
         updated_at=script.updated_at,
         deleted_at=script.deleted_at,

@@ -124,6 +124,16 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(editable=False, help_text='Says the same; idle drafts.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='scripts_app.version'),
         ),
         migrations.AddField(
+            model_name='schedule',
+            name='params',
+            field=models.JSONField(blank=True, default=dict, help_text='What it gives its runs as inputs, by name.'),
+        ),
+        migrations.AddField(
+            model_name='version',
+            name='parameters',
+            field=models.JSONField(editable=False, help_text='As its code declares them; null: it does not.', null=True),
+        ),
+        migrations.AddField(
             model_name='version',
             name='syntax_error',
             field=models.CharField(blank=True, help_text='Why its Python cannot read the code.', max_length=500),

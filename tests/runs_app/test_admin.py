@@ -51,7 +51,8 @@ def test_a_button_leads_to_no_other_host_and_does_nothing_by_get(desk: Client) -
 
 
 def test_a_script_is_run_again_from_a_run_with_the_same_parameters(desk: Client) -> None:
-    ended = make_run(make_script(), status=Status.FAILED, finished_at=timezone.now(), params={"day": 1})
+    script = make_script(parameters=[{"name": "day", "type": "int"}])
+    ended = make_run(script, status=Status.FAILED, finished_at=timezone.now(), params={"day": 1})
     answer = desk.post(f"{RUNS}{ended.pk}/act/again/")
     again = Run.objects.latest("pk")
     assert (again.trigger, again.by, again.params) == (Trigger.ADMIN, "root", {"day": 1})

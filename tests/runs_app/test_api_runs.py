@@ -14,6 +14,7 @@ from django_q.models import OrmQ
 from runs_app.models import Run
 from runs_app.output import LOG
 from runs_app.states import Reason, Status, Trigger
+from scripts_app import scripts
 from scripts_app.models import Script
 from tempo_site.lib import paths
 from tempo_site.models import ApiKey
@@ -52,6 +53,7 @@ FAILED_RUN = {
     "isolation_why": "kernel 4.4 has no Landlock",
     "attempt": 1,
     "not_before": None,
+    "params": {},
 }
 
 pytestmark = pytest.mark.django_db
@@ -112,11 +114,24 @@ def test_a_key_of_scope_run_may_start_and_cancel(client: Client) -> None:
     assert client.post(f"/api/v1/runs/{run['id']}/cancel", headers=headers).json()["status"] == "cancelled"
 
 
-@pytest.mark.usefixtures("script")
-@pytest.mark.parametrize("params", [{}, {"a": [1, {"b": None}], "ü": "\U0001f980"}, {"x": "y" * 16_000}])
-def test_it_keeps_the_params_with_the_run(program: Client, params: dict[str, Any]) -> None:
-    assert send(program, "POST", "/scripts/hello/runs", {"params": params})[0] == 202
-    assert Run.objects.get().params == params
+def test_it_keeps_the_inputs_with_the_run_and_adds_the_defaults(program: Client, script: Script) -> None:
+    declared = [{"name": "text"}, {"name": "days", "type": "int", "default": 7}, {"name": "deep", "type": "bool"}]
+    scripts.update(script, by=None, now=NOON, parameters=declared)
+    status, answer = send(program, "POST", "/scripts/hello/runs", {"params": {"text": "\U0001f980", "deep": "yes"}})
+    assert (status, answer["params"]) == (202, {"text": "\U0001f980", "days": 7, "deep": True})
+    assert Run.objects.get().params == answer["params"]
+
+
+def test_it_refuses_inputs_by_their_names(program: Client, script: Script) -> None:
+    declared = [{"name": "days", "type": "int", "min": 1}, {"name": "who", "required": True}]
+    scripts.update(script, by=None, now=NOON, parameters=declared)
+    status, answer = send(program, "POST", "/scripts/hello/runs", {"params": {"days": 0, "\u202ex": 1}})
+    assert status == 422 and not Run.objects.exists()
+    assert answer["error"]["fields"] == {
+        "params.days": "is less than 1",
+        "params.\u202ex": "is no parameter of this script: there are `days`, `who`",
+        "params.who": "is required",
+    }
 
 
 @pytest.mark.usefixtures("script")

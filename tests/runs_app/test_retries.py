@@ -26,7 +26,8 @@ def failed(schedule: Schedule, status: Status = Status.FAILED, **fields: Any) ->
 
 
 def test_a_failed_run_is_tried_again_after_its_wait() -> None:
-    first = failed(make_schedule(retries=2, retry_delay_s=30), params={"a": 1})
+    script = make_script(parameters=[{"name": "a", "type": "int"}])
+    first = failed(make_schedule(script, retries=2, retry_delay_s=30), params={"a": 1})
     retry = Run.objects.latest("pk")
 
     assert (retry.status, retry.trigger, retry.attempt, retry.parent) == (Status.QUEUED, Trigger.RETRY, 2, first)

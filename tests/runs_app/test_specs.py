@@ -46,6 +46,7 @@ def test_the_environment_is_an_allow_list(monkeypatch: pytest.MonkeyPatch) -> No
         "PYTHONIOENCODING",
         "PYTHONPATH",
         "PYTHONUNBUFFERED",
+        "TEMPO_PARAMS_FILE",
         "TEMPO_RUN_ID",
         "TEMPO_SCRIPT",
         "TMPDIR",
@@ -111,8 +112,8 @@ def test_a_run_may_read_its_python_and_write_where_it_works(settings: Settings, 
     (environment / "bin" / "python").symlink_to(real)
     settings.EXTRA_READ_PATHS, settings.EXTRA_WRITE_PATHS = ["/mnt/media"], ["/srv/exports"]
     run, spec = prepared()
-    temporary = paths.run_folder(run.folder) / "tmp"
-    assert spec["isolation"]["read"] == [str(tmp_path / "python3.12"), str(environment), "/mnt/media"]
+    temporary, inputs = (paths.run_folder(run.folder) / name for name in ("tmp", "params.json"))
+    assert spec["isolation"]["read"] == [str(tmp_path / "python3.12"), str(environment), str(inputs), "/mnt/media"]
     assert spec["isolation"]["write"] == [str(paths.script_files("hello-world")), str(temporary), "/srv/exports"]
     assert spec["isolation"]["closed"] == [str(paths.data()), str(settings.BASE_DIR)]
 

@@ -286,7 +286,8 @@ def test_a_question_that_cannot_be_answered_is_refused_with_a_sentence(browser: 
 
 
 def test_run_again_takes_the_parameters_along(browser: Client) -> None:
-    run = make_run(make_script(), status=Status.FAILED, finished_at=timezone.now(), params={"day": "monday"})
+    script = make_script(parameters=[{"name": "day"}])
+    run = make_run(script, status=Status.FAILED, finished_at=timezone.now(), params={"day": "monday"})
     assert reverse("run-again", args=[run.pk]) in page(browser, run)
     browser.post(reverse("run-again", args=[run.pk]))
     other = Run.objects.exclude(pk=run.pk).get()

@@ -53,7 +53,7 @@ def test_half_a_character_is_refused_at_its_field(program: Client, field: str) -
     assert fields_refused(program, "POST", "/scripts/hello/schedules", {**NIGHTLY, field: "\ud800"}) == [field]
 
 
-DEFAULTS = {
+DEFAULTS: dict[str, Any] = {
     "every_s": None,
     "at": None,
     "enabled": True,
@@ -74,6 +74,7 @@ DEFAULTS = {
     "last_success_at": None,
     "stale_since": None,
     "message": "",
+    "params": {},
 }
 SAID = {
     "overlap": "parallel",

@@ -73,6 +73,7 @@ def test_it_answers_with_the_whole_script(program: Client, settings: Any) -> Non
         "nice": 5,
         "as_service_user": False,
         "allow_source": False,
+        "parameters": [],
         "deleted_at": None,
     }
     assert environment["state"] == "wanted" and environment["python"]

@@ -1,10 +1,11 @@
-"""`manage.py runscript SLUG [--wait]`: start a run from the command line."""
+"""`manage.py runscript SLUG [--param NAME=VALUE] [--wait]`: start a run from the command line."""
 
 import os
 import re
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -29,13 +30,16 @@ class Command(BaseCommand):
     help = "Start a run of a script; with --wait show its output and end with its exit code."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """The script, and whether to stay."""
+        """The script, its inputs, and whether to stay."""
         parser.add_argument("slug", help="The script's safe name: hello-world.")
+        parser.add_argument(
+            "--param", action="append", default=[], metavar="NAME=VALUE", help="An input of the run; may be repeated."
+        )
         parser.add_argument("--wait", action="store_true", help="Follow its output and exit with its exit code.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Start, and follow if asked to."""
-        run = self.start(options["slug"])
+        run = self.start(options["slug"], params_of(options["param"]))
         if not options["wait"]:
             self.stdout.write(f"Run {run.pk} of {options['slug']} is queued.")
             return
@@ -48,7 +52,7 @@ class Command(BaseCommand):
             self.stderr.write(f"Run {run.pk}: {run.get_status_display()}. {run.explain()}".strip())
         sys.exit(exit_code(run))
 
-    def start(self, slug: str) -> Run:
+    def start(self, slug: str, params: dict[str, str]) -> Run:
         """Queue the run and ring the engine. Raises CommandError."""
         script = Script.objects.present().filter(slug=slug).first()
         if script is None:
@@ -59,11 +63,26 @@ class Command(BaseCommand):
                 returncode=NOT_RUN,
             )
         try:
-            run = triggers.start(script, trigger=Trigger.COMMAND, by=user_name(), now=timezone.now())
+            run = triggers.start(script, trigger=Trigger.COMMAND, by=user_name(), now=timezone.now(), params=params)
+        except triggers.WrongInputs as refusal:
+            sentence = str(refusal).partition("\nhint: ")[0]
+            raise CommandError(f"{sentence}\nhint: --param NAME=VALUE", returncode=NOT_RUN) from refusal
         except triggers.Refused as refusal:
             raise CommandError(str(refusal), returncode=REFUSED) from refusal
         ring()
         return run
+
+
+def params_of(given: Sequence[str]) -> dict[str, str]:
+    """Read `NAME=VALUE`s; a value may be empty and may hold further `=`. Raises CommandError."""
+    found: dict[str, str] = {}
+    for each in given:
+        name, sign, value = each.partition("=")
+        if not sign or not name or name in found:
+            why = "is given twice" if name in found else "is no NAME=VALUE"
+            raise CommandError(f"`--param {each}` {why}.", returncode=NOT_RUN)
+        found[name] = value
+    return found
 
 
 def user_name() -> str:
