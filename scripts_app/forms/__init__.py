@@ -1,5 +1,6 @@
 """Forms of scripts and schedules, for pages and admin alike; what a verb refuses becomes an error at its field."""
 
+from scripts_app.forms.folder import FolderForm
 from scripts_app.forms.refusals import attempt
 from scripts_app.forms.schedule import ScheduleForm, WallClockField, zone_of
 from scripts_app.forms.schedule_builder import ScheduleBuilder
@@ -8,6 +9,7 @@ from scripts_app.forms.script import NewScriptForm, ScriptForm, SettingsForm, Te
 from scripts_app.forms.variable import VariableForm
 
 __all__ = [
+    "FolderForm",
     "NewScriptForm",
     "PauseForm",
     "ScheduleBuilder",
