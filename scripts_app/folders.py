@@ -28,8 +28,8 @@ class Branch:
 
     @property
     def depth(self) -> int:
-        """How many folders are above it."""
-        return self.path.count("/")
+        """How many folders are above it; what lies deeper than the fifth level is drawn at it."""
+        return min(self.path.count("/"), 4)
 
 
 def ensure(path: object, *, field: str = "folder") -> Folder | None:

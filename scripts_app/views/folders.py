@@ -23,9 +23,10 @@ def folder_new(request: auth.SignedInRequest) -> HttpResponse:
     """Make a folder; `?folder=` is the one it is proposed in."""
     above = request.GET.get("folder", "")
     form = FolderForm(request.POST or None, initial={"path": f"{above}/" if above else ""})
-    if form.is_valid() and (folder := forms.attempt(form, lambda: folders.create(form.cleaned_data["path"]))):
-        messages.success(request, f"Made the folder `{folder.path}`.")
-        return redirect(address(folder))
+    made = forms.attempt(form, lambda: folders.create(form.cleaned_data["path"])) if form.is_valid() else None
+    if made is not None:
+        messages.success(request, f"Made the folder `{made.path}`.")
+        return redirect(address(made))
     return render(request, "scripts/folder_new.html", {"form": form})
 
 
@@ -34,9 +35,12 @@ def folder_edit(request: auth.SignedInRequest, pk: int) -> HttpResponse:
     """Rename or move a folder with everything below it; from here it can be deleted as well."""
     folder = finding.folder(pk)
     form = FolderForm(request.POST or None, initial={"path": folder.path})
-    if form.is_valid() and forms.attempt(form, lambda: folders.move(folder, path=form.cleaned_data["path"])):
-        messages.success(request, f"The folder is `{folder.path}` now.")
-        return redirect(address(folder))
+    moved = (
+        forms.attempt(form, lambda: folders.move(folder, path=form.cleaned_data["path"])) if form.is_valid() else None
+    )
+    if moved is not None:
+        messages.success(request, f"The folder is `{moved.path}` now.")
+        return redirect(address(moved))
     return show(request, finding.folder(pk), form)
 
 

@@ -1,8 +1,6 @@
 """All scripts: folders, search and filters in the address, and what is done to several at once."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +16,7 @@ from runs_app import strips, triggers
 from runs_app.models import Run
 from runs_app.states import Trigger
 from runs_app.strips import Strip
-from scripts_app import catalogue, finding, scripts
+from scripts_app import catalogue, finding, folders, scripts
 from scripts_app.models import Environment, Script
 from tempo_site import auth
 
@@ -27,23 +25,13 @@ ACTS = {"enable": "Enabled", "disable": "Disabled", "run": "Started", "move": "M
 NAMED = 3  # refusals told one by one; the rest is a number
 
 
-@dataclass(frozen=True, kw_only=True)
-class FolderRow:
-    """A folder as the list offers it; `count` includes what lies in folders below."""
-
-    path: str
-    name: str
-    depth: int
-    count: int
-
-
 @require_http_methods(["GET", "HEAD", "POST"])
 def script_list(request: auth.SignedInRequest) -> HttpResponse:
     """All scripts by folder; `?folder=`, `?state=` and `?q=` narrow it. A POST does `act` to each `slug` of it."""
     if request.method == "POST":
         act_on_several(request)
         return redirect(request.get_full_path())
-    chosen = chosen_of(request.GET)
+    chosen, tree = chosen_of(request.GET), folders.tree()
     rows = list(with_next_and_last(narrowed(chosen)))
     strip_of = strips.of(script.pk for script in rows)
     told = Run.objects.only("status", "started_at", "created_at")
@@ -51,7 +39,9 @@ def script_list(request: auth.SignedInRequest) -> HttpResponse:
     context = {
         "now": timezone.now(),
         "rows": [(script, last_runs.get(script.last_run_id), strip_of.get(script.pk, Strip())) for script in rows],
-        "folders": list(folders()),
+        "folders": tree,
+        "chosen_folder": next((branch for branch in tree if branch.path == chosen["folder"]), None),
+        "has_deleted": Script.objects.restorable().exists(),
         "states": STATES,
         "featured": catalogue.featured(),
         "is_narrowed": any(chosen.values()),
@@ -72,9 +62,7 @@ def narrowed(chosen: dict[str, str]) -> QuerySet[Script]:
     """The present scripts that are asked for."""
     rows: QuerySet[Script] = Script.objects.present()
     if folder := chosen["folder"]:
-        rows = rows.filter(
-            Q(folder__path=folder) | Q(folder__path__gt=f"{folder}/", folder__path__lt=f"{folder}0")
-        )  # 0 follows /
+        rows = rows.filter(folders.within(folder, field="folder__path"))
     if words := chosen["words"]:
         rows = rows.filter(Q(name__icontains=words) | Q(slug__icontains=words))
     if chosen["state"] == "failing":
@@ -90,17 +78,6 @@ def with_next_and_last(rows: QuerySet[Script]) -> Any:
     heavy = [f"{name}__{field}" for name in ("environment", "wanted_environment") for field in ("lock", "requirements")]
     related = rows.select_related("folder", "environment", "wanted_environment").defer(*heavy)
     return finding.with_next(related).annotate(last_run_id=Subquery(newest)).order_by("folder__path", "name", "pk")
-
-
-def folders() -> Iterator[FolderRow]:
-    """Every folder that holds scripts, and those above it."""
-    counts = Counter[str]()
-    for path in Script.objects.present().exclude(folder=None).values_list("folder__path", flat=True):
-        parts = str(path).split("/")
-        counts.update("/".join(parts[: end + 1]) for end in range(len(parts)))
-    for path in sorted(counts, key=str.casefold):
-        above, _, name = path.rpartition("/")
-        yield FolderRow(path=path, name=name, depth=min(above.count("/") + bool(above), 3), count=counts[path])
 
 
 def act_on_several(request: auth.SignedInRequest) -> None:

@@ -20,6 +20,7 @@ from scripts_app.drafts import Conflict, Text
 from scripts_app.forms import TextForm
 from scripts_app.models import Script
 from scripts_app.problems import Problem
+from scripts_app.views import outside_edits
 from tempo_site import auth
 
 RECENT_RUNS = 10
@@ -28,6 +29,7 @@ TABS = {
     "schedule": "script-schedule",
     "runs": "script-runs",
     "versions": "script-versions",
+    "files": "script-file-list",
     "environment": "script-environment",
     "variables": "script-variables",
     "settings": "script-settings",
@@ -53,7 +55,7 @@ def script_detail(request: auth.SignedInRequest, slug: str) -> HttpResponse:
                 return answer
         except Conflict as refusal:
             conflict = refusal.current
-    context = side(script, now=now) | editor(form, text, conflict)
+    context = side(script, now=now) | editor(form, text, conflict) | outside_edits.facts(script)
     context |= question(script, context["problems"], is_asked=request.GET.get("ask") == "run" and not text.is_draft)
     return render(request, "scripts/detail.html", context, status=409 if conflict else 200)
 

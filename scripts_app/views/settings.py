@@ -4,7 +4,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
 from runs_app import history
 from scripts_app import catalogue, confinement, finding, forms, limits, scripts
@@ -75,10 +75,23 @@ def script_settings(request: auth.SignedInRequest, slug: str) -> HttpResponse:
 
 @form_page
 def script_delete(request: auth.SignedInRequest, slug: str) -> HttpResponse:
-    """Ask, then delete; history and files stay."""
+    """Ask, then delete; for 30 days it can be restored."""
     script = finding.script(slug)
     if request.method == "POST":
         scripts.delete(script, now=timezone.now())
         messages.success(request, f"Deleted `{script.name}`.")
         return redirect("script-list")
     return render(request, "scripts/delete.html", {"script": script})
+
+
+@require_POST
+def script_duplicate(request: auth.SignedInRequest, slug: str) -> HttpResponse:
+    """Copy a script and go to the copy."""
+    script, name = finding.script(slug), request.POST.get("name", "").strip()
+    try:
+        copy = scripts.duplicate(script, by=request.user, now=timezone.now(), name=name)
+    except scripts.ScriptError as refusal:
+        messages.error(request, str(refusal))
+        return redirect("script-settings", slug)
+    messages.success(request, f"This is the copy of `{script.name}`. It is disabled.")
+    return redirect("script-detail", copy.slug)

@@ -85,6 +85,7 @@ def test_folders_count_what_lies_below_them(browser: Client) -> None:
     scripts.delete(make_script("Gone", folder="Old"), now=timezone.now())
     found = browser.get(reverse("script-list")).context["folders"]
     assert [(row.path, row.name, row.depth, row.count) for row in found] == [
+        ("Old", "Old", 0, 0),
         ("Ops", "Ops", 0, 2),
         ("Ops/Nightly", "Nightly", 1, 1),
     ]
