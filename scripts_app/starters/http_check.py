@@ -29,6 +29,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import NoReturn
 
 STATE = Path("http_check.json")  # the working folder is the script's own and lasts from run to run
 MOST_BYTES = 5_000_000
@@ -111,7 +112,7 @@ def alert(text: str) -> None:
         give_up(f"{text} But the alert could not be sent: {error}")
 
 
-def give_up(sentence: str) -> None:
+def give_up(sentence: str) -> NoReturn:
     """End with exit code 2: the check itself did not work."""
     print(sentence, file=sys.stderr)
     sys.exit(2)

@@ -26,6 +26,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NoReturn
 
 STATE = Path("nightly_tests.json").resolve()  # the working folder is the script's own and lasts from run to run
 NO_TESTS = 5  # pytest's exit code when it found none
@@ -57,17 +58,15 @@ def run(words: "list[str]", folder: Path, *, must: bool = False) -> int:
     """Run a program in a folder and return its exit code; its output is shown with this script's own."""
     print("$", *map(shlex.quote, words))
     minutes = float(os.environ.get("TEMPO_PARAM_MINUTES", "30"))
-    code = 0
     try:
         done = subprocess.run(words, cwd=folder, stdin=subprocess.DEVNULL, timeout=minutes * 60, check=False)
-        code = done.returncode
     except subprocess.TimeoutExpired:
         give_up(f"`{words[0]}` was ended after {minutes:g} minutes.")
     except OSError as error:
         give_up(f"`{words[0]}` cannot be run: {error.strerror}")
-    if must and code:
-        give_up(f"`{words[0]}` ended with exit code {code}.")
-    return code
+    if must and done.returncode:
+        give_up(f"`{words[0]}` ended with exit code {done.returncode}.")
+    return done.returncode
 
 
 def report(*, passed: bool) -> None:
@@ -82,7 +81,7 @@ def report(*, passed: bool) -> None:
         sys.exit("The tests fail, as they did last time." if before is False else "BROKEN: the tests fail.")
 
 
-def give_up(sentence: str) -> None:
+def give_up(sentence: str) -> NoReturn:
     """End with exit code 2: there is no result."""
     print(sentence, file=sys.stderr)
     sys.exit(2)

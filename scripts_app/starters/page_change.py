@@ -26,6 +26,7 @@ import sys
 import urllib.request
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import NoReturn
 
 KNOWN = Path("page.txt")  # the working folder is the script's own and lasts from run to run
 CHANGE = Path("change.diff")
@@ -110,7 +111,7 @@ def save(path: Path, text: str) -> None:
     fresh.replace(path)
 
 
-def give_up(sentence: str) -> None:
+def give_up(sentence: str) -> NoReturn:
     """End with exit code 2: the page could not be read."""
     print(sentence, file=sys.stderr)
     sys.exit(2)
