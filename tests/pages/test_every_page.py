@@ -37,7 +37,11 @@ PAGES = [
     "/deleted-scripts/",
     "/scripts/nightly-backup/versions/",
     "/scripts/nightly-backup/versions/1/",
+    "/scripts/nightly-backup/variables/",
+    "/scripts/nightly-backup/variables/?edit=API_TOKEN",
+    "/scripts/nightly-backup/variables/?delete=API_TOKEN",
     "/scripts/nightly-backup/settings/",
+    "/variables/",
     "/scripts/nightly-backup/delete/",
     "/runs/",
     "/runs/?status=failed",
@@ -58,6 +62,9 @@ PAGES = [
     "/admin/scripts_app/folder/1/delete/",
     "/admin/scripts_app/version/",
     "/admin/scripts_app/version/1/change/",
+    "/admin/scripts_app/variable/",
+    "/admin/scripts_app/variable/add/",
+    "/admin/scripts_app/variable/1/change/",
     "/admin/scripts_app/environment/",
     "/admin/scripts_app/environment/1/change/",
     "/admin/runs_app/run/",
@@ -105,6 +112,9 @@ def furnished(prepared: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         service.make_script("Long" * 50, "print(1)", folder="Long" * 25)
         for rhythm in ({"kind": "cron", "cron": "30 2 * * *"}, {"kind": "interval", "every_s": 86400}):
             service.post(f"/scripts/{slug}/schedules", {**rhythm, "timezone": "Europe/Berlin"})
+        for scope, name in ((f"/scripts/{slug}", "API_TOKEN"), (f"/scripts/{slug}", "TITLE"), ("", "SHARED")):
+            variable = {"value": HOSTILE, "secret": name == "API_TOKEN"}
+            assert service.call("PUT", f"{scope}/variables/{name}", variable)[0] == 200
         assert service.run(slug)["id"] == 2
         assert service.run(failing)["status"] == "failed"
         yield service

@@ -110,7 +110,7 @@ def test_cut_off_anywhere_nothing_is_lost_and_repeating_finishes(
 
 
 def cut_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Be interrupted at this step of all that change anything: two keys, each with its folder, two rows, the old key."""
+    """Be interrupted at this step: two keys, each with its folder, two rows, the old key, the folder."""
     left = [step]
 
     def or_end(act: Any) -> Any:
