@@ -54,6 +54,7 @@ class BuildConfig(TypedDict):
     interpreter: str
     requirements: str
     lock: str  # the packages to install; "" to find them
+    refresh: bool  # ask the index anew, whatever uv still remembers of it
     environments: str
     result: str
     progress: str
@@ -165,7 +166,7 @@ def main(config_path: str) -> int:
             result = build(config, work, progress)
     except (BuildError, OSError) as error:
         _write(Path(config["result"]), {"error": str(error)})
-        _say("Not built")
+        _say("Not built: " + str(error).partition("\n")[0])
         return EXIT_FAILED
     _write(Path(config["result"]), result)
     count, size_mb, seconds = len(result["packages"]), result["size"] / 1e6, time.monotonic() - started
@@ -208,7 +209,7 @@ def identify(interpreter: str) -> list[str]:
     try:
         answer = subprocess.run(argv, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL).stdout
     except (OSError, subprocess.CalledProcessError) as error:
-        raise _failed(f"Python `{interpreter}` does not start: {error}") from error
+        raise BuildError(f"Python `{interpreter}` does not start: {error}") from error
     identity: list[str] = json.loads(answer)
     return identity
 
@@ -227,6 +228,7 @@ def resolve(config: BuildConfig, work: Path, *, version: str) -> str:
     (work / "requirements.txt").write_text(config["requirements"] + "\n")
     # Without header and annotations the lock says nothing of who asked, so that equal sets of packages are shared.
     options = ["--generate-hashes", "--no-header", "--no-annotate", *_kinds(config), "-o", lock.name]
+    options += ["--refresh"] if config["refresh"] else []
     _uv(config, "pip", "compile", "--python", config["interpreter"], *options, "requirements.txt", cwd=work)
     return lock.read_text()
 
@@ -354,11 +356,6 @@ def credentials() -> list[str]:
             user, _, password = login.partition(":")
             found |= {login, password or user, unquote(login), unquote(password or user)}
     return sorted(found - {""}, key=len, reverse=True)
-
-
-def _failed(sentence: str) -> BuildError:
-    _say(sentence)
-    return BuildError(sentence)
 
 
 def _terminate(*_: object) -> None:

@@ -71,6 +71,7 @@ def begin(environment: Environment, *, config_path: Path, powers: Mapping[str, A
         "interpreter": environment.interpreter,
         "requirements": environment.requirements,
         "lock": environment.lock,
+        "refresh": environment.generation > 0,  # an upgrade asks for what is newest now
         "environments": str(paths.environments()),
         "result": str(config_path.with_name(RESULT)),
         "progress": str(config_path.with_name(PROGRESS)),

@@ -37,6 +37,7 @@ def config_of(requirements: str, folder: Path, environments: Path, **other: Any)
         "interpreter": str(interpreters.own().path),
         "requirements": requirements,
         "lock": "",
+        "refresh": False,
         "environments": str(environments),
         "result": str(folder / environment_builds.RESULT),
         "progress": str(folder / environment_builds.PROGRESS),
