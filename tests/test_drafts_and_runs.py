@@ -1,0 +1,99 @@
+"""On a real Tempo: parallel saves of a draft lose nothing, and a run executes one exact version."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import pytest
+
+from tests.service import Service, wait_for
+
+PEOPLE = 50
+TELLS_ITSELF = """
+import pathlib, time
+print("began", flush=True)
+give_up = time.monotonic() + 60
+while not pathlib.Path("go").exists() and time.monotonic() < give_up:
+    time.sleep(0.01)
+print(pathlib.Path(__file__).read_text().splitlines()[-1])
+# version {}
+"""
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def service(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One Tempo for all tests here: each makes a script of its own."""
+    with Service.copy_of(prepared, tmp_path_factory.mktemp("drafts") / "data") as running:
+        yield running
+
+
+def put(service: Service, slug: str, code: str, revision: int) -> tuple[int, Any]:
+    """Save a draft made from a revision; returns (status, answer)."""
+    text = {"code": code, "requirements": "", "python_version": ""}
+    return service.call("PUT", f"/scripts/{slug}/draft", text, If_Match=f'"{revision}"')
+
+
+def test_of_fifty_saves_at_once_one_is_stored_and_each_other_gets_both_texts(service: Service) -> None:
+    slug = str(service.post("/scripts", {"name": "Shared", "code": "# v1\n"})["slug"])
+    together = Barrier(PEOPLE)
+
+    def save(number: int) -> tuple[int, Any]:
+        together.wait()
+        return put(service, slug, f"# {number}\n", 0)
+
+    with ThreadPoolExecutor(PEOPLE) as people:
+        answers = list(people.map(save, range(PEOPLE)))
+    (winner,) = (number for number, (status, _) in enumerate(answers) if status == 200)
+    assert service.get(f"/scripts/{slug}/draft")["code"] == f"# {winner}\n"
+    for number, (status, answer) in enumerate(answers):
+        if number != winner:
+            assert (status, answer["draft"]["code"], answer["yours"]["code"]) == (409, f"# {winner}\n", f"# {number}\n")
+
+
+def test_fifty_people_who_put_theirs_on_top_of_the_others_lose_no_line(service: Service) -> None:
+    slug = str(service.post("/scripts", {"name": "Growing", "code": "# v1\n"})["slug"])
+    together = Barrier(PEOPLE)
+
+    def save(number: int) -> int:
+        """Add a line until it is stored; returns how often somebody else was faster."""
+        together.wait()
+        text, conflicts = service.get(f"/scripts/{slug}/draft"), 0
+        while True:
+            status, answer = put(service, slug, f"{text['code']}# {number}.\n", text["revision"])
+            if status == 200:
+                return conflicts
+            assert status == 409, answer
+            text, conflicts = answer["draft"], conflicts + 1
+
+    with ThreadPoolExecutor(PEOPLE) as people:
+        conflicts = list(people.map(save, range(PEOPLE)))
+    stored = service.get(f"/scripts/{slug}/draft")
+    assert sorted(stored["code"].splitlines()[1:]) == sorted(f"# {number}." for number in range(PEOPLE))
+    assert (stored["revision"], sum(conflicts) > 0) == (PEOPLE, True)
+
+
+def test_editing_during_a_run_changes_nothing_for_it(service: Service) -> None:
+    slug = service.make_script("Told", TELLS_ITSELF.format(1))
+    run = service.post(f"/scripts/{slug}/runs")["id"]
+    wait_for(lambda: "began" in service.get(f"/runs/{run}/log"), what="the run to begin")
+    assert service.call("PATCH", f"/scripts/{slug}", {"code": TELLS_ITSELF.format(2)})[0] == 200
+    assert put(service, slug, "half typed", 1)[0] == 200
+    assert (service.data / "scripts" / slug / "main.py").read_text().endswith("# version 2\n")
+    (service.data / "scripts" / slug / "files" / "go").touch()
+    ended = service.finished(run)
+    assert (ended["status"], ended["version"]) == ("succeeded", 1)
+    assert service.get(f"/runs/{run}/log").endswith("# version 1\n")
+    assert service.get(f"/scripts/{slug}/versions/{ended['version']}")["code"] == TELLS_ITSELF.format(1)
+
+
+def test_a_run_that_waits_executes_the_version_it_was_asked_for(service: Service) -> None:
+    slug = str(service.post("/scripts", {"name": "Waiting", "code": "print('version 1')\n", "requirements": "# a new one"})["slug"])
+    run = service.post(f"/scripts/{slug}/runs")["id"]  # its environment is still to be built
+    assert service.call("PATCH", f"/scripts/{slug}", {"code": "print('version 2')\n"})[0] == 200
+    assert service.finished(run)["version"] == 1
+    assert service.get(f"/runs/{run}/log") == "version 1\n"
+    assert service.run(slug)["version"] == 2
