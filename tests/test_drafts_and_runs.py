@@ -88,12 +88,3 @@ def test_editing_during_a_run_changes_nothing_for_it(service: Service) -> None:
     assert (ended["status"], ended["version"]) == ("succeeded", 1)
     assert service.get(f"/runs/{run}/log").endswith("# version 1\n")
     assert service.get(f"/scripts/{slug}/versions/{ended['version']}")["code"] == TELLS_ITSELF.format(1)
-
-
-def test_a_run_that_waits_executes_the_version_it_was_asked_for(service: Service) -> None:
-    slug = str(service.post("/scripts", {"name": "Waiting", "code": "print('version 1')\n", "requirements": "# a new one"})["slug"])
-    run = service.post(f"/scripts/{slug}/runs")["id"]  # its environment is still to be built
-    assert service.call("PATCH", f"/scripts/{slug}", {"code": "print('version 2')\n"})[0] == 200
-    assert service.finished(run)["version"] == 1
-    assert service.get(f"/runs/{run}/log") == "version 1\n"
-    assert service.run(slug)["version"] == 2

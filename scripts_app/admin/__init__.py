@@ -4,3 +4,4 @@ from scripts_app.admin import rest as rest
 from scripts_app.admin import schedules as schedules
 from scripts_app.admin import scripts as scripts
 from scripts_app.admin import variables as variables
+from scripts_app.admin import versions as versions

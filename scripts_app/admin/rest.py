@@ -1,4 +1,4 @@
-"""Admin of folders, versions and environments."""
+"""Admin of folders and environments."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 
 from scripts_app import deletion, folders
 from scripts_app.admin.acting import ActingAdmin, ActingMixin
-from scripts_app.models import Environment, Folder, Version
+from scripts_app.models import Environment, Folder
 from scripts_app.validation import ScriptError
 from tempo_site.adminrows import ReadOnlyAdmin, chip
 
@@ -80,22 +80,6 @@ class FolderAdmin(ActingAdmin):
 
 def _held(scripts: int) -> str:
     return f"{scripts} of them" if scripts else "folders"
-
-
-@admin.register(Version)
-class VersionAdmin(ReadOnlyAdmin):
-    """Versions: what was run must not change."""
-
-    list_display = ("script", "number", "saved_by", "note", "created_at")
-    list_display_links = ("script", "number")
-    list_select_related = ("script",)
-    search_fields = ("script__name",)
-    fields = ("script", "number", "saved_by", "note", "created_at", "python_version", "code", "requirements")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Version]:
-        """Without the long texts, which the page of one of them asks for."""
-        rows: QuerySet[Version] = super().get_queryset(request)
-        return rows.defer("code", "requirements")
 
 
 @admin.register(Environment)

@@ -40,6 +40,7 @@ PAGES = [
     "/scripts/nightly-backup/variables/",
     "/scripts/nightly-backup/variables/?edit=API_TOKEN",
     "/scripts/nightly-backup/variables/?delete=API_TOKEN",
+    "/scripts/nightly-backup/versions/compare/?from=1&to=1",
     "/scripts/nightly-backup/settings/",
     "/variables/",
     "/scripts/nightly-backup/delete/",
@@ -83,7 +84,11 @@ PAGES = [
     "/password/",
     f"/scripts/{HOSTILE_SLUG}/",
     f"/scripts/{HOSTILE_SLUG}/settings/",
+    f"/scripts/{HOSTILE_SLUG}/versions/",
     f"/scripts/{HOSTILE_SLUG}/versions/1/",
+    f"/scripts/{HOSTILE_SLUG}/versions/compare/?from=1&to=2",
+    f"/scripts/{HOSTILE_SLUG}/versions/compare/?from=1&to=2&look=beside",
+    f"/scripts/{HOSTILE_SLUG}/versions/turning-point/",
     f"/scripts/{HOSTILE_SLUG}/delete/",
     f"/scripts/?folder={quote(HOSTILE)}&q={quote(HOSTILE)}",
 ]
@@ -129,9 +134,11 @@ def make_hostile_script(service: Service) -> str:
     }
     slug = service.make_script(HOSTILE, FAILING, **about)
     assert slug == HOSTILE_SLUG
+    hostile = {"code": f"{FAILING}\n#{HOSTILE}\n{'z' * 10_000}\n", "memory_mb": 100, "note": HOSTILE}
+    assert service.call("PATCH", f"/scripts/{slug}", hostile)[0] == 200
     code, requirements = f"#{HOSTILE}\n{'y' * 10_000}\n", f"{HOSTILE}\n-r {'x' * 10_000}\n"
     draft = {"code": code, "requirements": requirements, "python_version": HOSTILE[:10]}
-    status, answer = service.call("PUT", f"/scripts/{slug}/draft", draft, If_Match='"0"')
+    status, answer = service.call("PUT", f"/scripts/{slug}/draft", draft, If_Match='"1"')
     assert status == 200, answer
     return slug
 

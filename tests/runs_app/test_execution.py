@@ -5,8 +5,9 @@ import json
 import pytest
 from django.utils import timezone
 
-from runs_app import control, execution
-from runs_app.states import Status
+from runs_app import control, execution, triggers
+from runs_app.states import Status, Trigger
+from scripts_app import scripts
 from tempo_site.lib import paths
 from tests.factories import make_run, make_script
 from tests.runs_app.test_specs import prepared
@@ -47,3 +48,14 @@ def test_names_of_folders_cannot_be_guessed() -> None:
 def test_without_a_launcher_it_says_how_to_get_one() -> None:
     with pytest.raises(control.LauncherError, match="serve"):
         control.launcher.ping()
+
+
+def test_a_run_that_waits_executes_the_version_it_was_asked_for() -> None:
+    script = make_script(code="print('version 1')\n")
+    run = triggers.start(script, trigger=Trigger.MANUAL, by="ann", now=timezone.now())
+    scripts.update(script, by=None, now=timezone.now(), code="print('version 2')\n")
+    run.refresh_from_db()
+    run.folder, run.environment = execution.new_folder_name(run, run.created_at), script.environment
+    execution.prepare_folder(run)
+    assert run.version and run.version.number == 1
+    assert (paths.run_folder(run.folder) / "main.py").read_text() == "print('version 1')\n"

@@ -387,3 +387,25 @@ def test_a_limit_beyond_its_bound_is_an_error_at_its_field(desk: Client, setting
     answer = desk.post(f"{SCRIPTS}add/", {**SCRIPT, "processes": "9"})
     assert "PYSCHED_MAX_PROCESSES" in str(answer.context["adminform"].form.errors["processes"])
     assert not Script.objects.exists()
+
+
+def test_a_version_is_restored(desk: Client) -> None:
+    script = make_script(code="print(1)\n")
+    scripts.update(script, by=None, now=timezone.now(), code="print(2)\n")
+    first = script.versions.get(number=1)
+    assert "restore-version" in desk.get(f"/admin/scripts_app/version/{first.pk}/change/").content.decode()
+    answer = desk.post(f"/admin/scripts_app/version/{first.pk}/act/restore/", follow=True)
+    assert "is back, as v3" in answer.content.decode()
+    script.refresh_from_db()
+    assert script.version and (script.version.number, script.version.code) == (3, "print(1)\n")
+    assert "restore-version" not in answer.content.decode()
+
+
+def test_a_version_that_could_not_be_saved_today_is_not_restored(desk: Client) -> None:
+    script = make_script()
+    scripts.update(script, by=None, now=timezone.now(), code="print(2)\n")
+    first = script.versions.get(number=1)
+    script.versions.filter(number=1).update(python_version="3.99")
+    answer = desk.post(f"/admin/scripts_app/version/{first.pk}/act/restore/", follow=True)
+    assert "v1 was not restored" in answer.content.decode()
+    assert script.versions.count() == 2
