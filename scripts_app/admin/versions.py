@@ -1,6 +1,5 @@
 """Admin of versions: to be looked at, and to be restored by the same verb as everywhere."""
 
-
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse

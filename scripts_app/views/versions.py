@@ -68,7 +68,13 @@ def versions_compare(request: HttpRequest, slug: str) -> HttpResponse:
     before, after = (finding.version(script, number_of(request.GET.get(name, ""))) for name in ("from", "to"))
     if request.GET.get("as") == "text":
         return HttpResponse(comparing.unified(before, after), content_type=TEXT)
-    context = {"script": script, "before": before, "after": after, "comparison": comparing.of(before, after)}
+    context = {
+        "now": timezone.now(),
+        "script": script,
+        "before": before,
+        "after": after,
+        "comparison": comparing.of(before, after),
+    }
     return render(request, "scripts/versions_compare.html", context | looks(request))
 
 

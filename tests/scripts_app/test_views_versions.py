@@ -8,11 +8,12 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from runs_app.states import Status
 from scripts_app import drafts, scripts
 from scripts_app.models import Script
-from tests.factories import make_run, make_script
+from tests.factories import make_run, make_schedule, make_script
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 PATH = "/scripts/hello/versions/"
@@ -69,6 +70,12 @@ def test_two_are_compared(script: Script, browser: Client, look: str) -> None:
     assert "removed: </span><bdi>print(1)</bdi>" in text and "added: </span><bdi>print(2)</bdi>" in text
     assert "512 MB" in text and "64 MB" in text
     assert ("diff-pair" in text) == (look == "beside")
+
+
+def test_each_page_says_when_the_script_is_due_next(script: Script, browser: Client) -> None:
+    make_schedule(script, now=timezone.now())
+    for path in (PATH, f"{PATH}1/", f"{PATH}compare/?from=1&to=2", f"{PATH}turning-point/"):
+        assert ">next <time" in page(browser, path)
 
 
 def test_they_are_compared_as_text_too(script: Script, browser: Client) -> None:
