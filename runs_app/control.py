@@ -52,6 +52,10 @@ class Launcher:
         """Delete a run's folder (`all`) or its temporary files (`tmp`)."""
         self._ask("remove", folder=folder, what=what, timeout_s=REMOVE_S)
 
+    def remove_script(self, slug: str) -> None:
+        """Delete the folder of a script with all that its user has made in it."""
+        self._ask("remove", folder=slug, what="script", timeout_s=REMOVE_S)
+
     def ping(self) -> dict[str, Any]:
         """Return what the launcher says of itself."""
         return self._ask("ping")

@@ -5,7 +5,7 @@ Each admits first: a run that is queued while any task waits adds none of its ow
 
 from django.utils import timezone
 
-from runs_app import history, queueing
+from runs_app import history, purging, queueing
 from runs_app.models import Run
 from scripts_app import environment_garbage
 
@@ -26,3 +26,9 @@ def collect_environments() -> None:
     admit()
     in_use = Run.objects.active().exclude(environment=None).values_list("environment_id", flat=True)
     environment_garbage.collect(timezone.now(), in_use={pk for pk in in_use if pk})
+
+
+def purge_scripts() -> None:
+    """Empty what was deleted 30 days ago."""
+    admit()
+    purging.purge(now=timezone.now())

@@ -1,15 +1,20 @@
-"""Deleting what a run has left, by directory descriptors and in a child of its own: follows no link, blocks nobody."""
+"""Deleting what a run has left, or all of a script: by directory descriptors, in a child of its own.
+
+It follows no link, enters nothing that is mounted, and blocks nobody.
+"""
 
 import contextlib
 import errno
 import itertools
 import os
+import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from runs_app.launcher import folders, forking, locks
 
-WHAT = ("all", "tmp")
+WHAT = ("all", "tmp", "script")
+_SLUG = re.compile(r"[a-z0-9_-]{1,80}")
 
 
 class Removal(NamedTuple):
@@ -22,22 +27,39 @@ class Removal(NamedTuple):
 class Removals:
     """Those under way, by the pid of the child that does it."""
 
-    def __init__(self, runs_fd: int) -> None:
+    def __init__(self, runs_fd: int, *, data: str) -> None:
         self._runs_fd = runs_fd
+        self._data = data
         self._under_way: dict[int, Removal] = {}
 
     def start(self, folder: object, what: object, answer: Callable[[str | None], None]) -> None:
-        """Fork a child that removes the whole `folder` ("all") or its `tmp/`. Raises FolderError, OSError."""
+        """Fork a child that removes the whole `folder` ("all"), its `tmp/`, or all of the script of that slug.
+
+        Raises FolderError, OSError.
+        """
         if what not in WHAT:
-            raise folders.FolderError('what has to be "all" or "tmp"')
-        month_fd, name = folders.open_month(self._runs_fd, folders.checked(folder))
+            raise folders.FolderError(f"what has to be one of {', '.join(WHAT)}")
+        parent_fd, name = self._place_of(folder, what)
         try:
-            _refuse_if_held(month_fd, name, what)
-            act = _remove_all if what == "all" else _remove_tmp
-            pid = forking.fork(lambda: _reported(act, month_fd, name))
+            if what == "all":
+                _refuse_if_held(parent_fd, name)
+            act = _remove_tmp if what == "tmp" else _remove_all
+            pid = forking.fork(lambda: _reported(act, parent_fd, name))
         finally:
-            os.close(month_fd)
+            os.close(parent_fd)
         self._under_way[pid] = Removal(str(folder), answer)
+
+    def _place_of(self, folder: object, what: object) -> tuple[int, str]:
+        """A descriptor of the directory that holds what is to go, and its name in there."""
+        if what != "script":
+            return folders.open_month(self._runs_fd, folders.checked(folder))
+        if not isinstance(folder, str) or not _SLUG.fullmatch(folder):
+            raise folders.FolderError(f"not the name of a script: {str(folder)[:100]!a}")
+        data_fd = os.open(self._data, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            return folders.open_directory("scripts", dir_fd=data_fd), folder
+        finally:
+            os.close(data_fd)
 
     def is_under_way(self, folder: object) -> bool:
         """Whether `folder` is being removed now."""
@@ -67,11 +89,11 @@ def remove_tree(name: str, *, dir_fd: int) -> None:
         os.rmdir(name, dir_fd=dir_fd)
 
 
-def _refuse_if_held(month_fd: int, name: str, what: object) -> None:
+def _refuse_if_held(month_fd: int, name: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         fd = folders.open_directory(name, dir_fd=month_fd)
         try:
-            if what == "all" and locks.probe(fd):
+            if locks.probe(fd):
                 raise folders.FolderError(f"{name} is still running")
         finally:
             os.close(fd)
@@ -142,11 +164,21 @@ def _entries(fd: int) -> list[tuple[str, bool]]:
 
 
 def _open_writable(name: str, dir_fd: int) -> int:
-    """Open a directory for reading and emptying, also one whose owner has taken those rights from himself."""
+    """Open a directory for reading and emptying, also one whose owner has taken those rights from himself.
+
+    What is mounted there is somebody else's: a share of the admin's, whose files are not ours to delete.
+    """
     path_fd = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
     try:
+        if _mount(path_fd) != _mount(dir_fd):
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
         with contextlib.suppress(PermissionError):
             os.chmod(f"/proc/self/fd/{path_fd}", 0o700)
         return folders.open_directory(".", dir_fd=path_fd)
     finally:
         os.close(path_fd)
+
+
+def _mount(fd: int) -> bytes:
+    with open(f"/proc/self/fdinfo/{fd}", "rb") as file:
+        return next((line for line in file if line.startswith(b"mnt_id:")), b"")

@@ -123,7 +123,7 @@ class Launcher:
         runs_fd = os.open(self._runs_path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         grace_s = stopping.grace_s(asked.grace_s)
         self._runners = Runners(data=data, runs_fd=runs_fd, shutdown_grace_s=grace_s, powers=powers)
-        self._removals = Removals(runs_fd)
+        self._removals = Removals(runs_fd, data=data)
         user = User(*asked.web_user) if asked.web_user else None
         self._web = Web(asked.web_argv, listen_fd, user=user, has_script_users=not powers.users_why_not)
         self._stopping: stopping.Stopping | None = None

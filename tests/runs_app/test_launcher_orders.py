@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from runs_app.launcher import locks, procs, removal, wire
+from tests.mounts import small_disk
 from tests.runs_app.launcher_harness import LauncherHarness, wait_for
 
 SLEEPER = "import time; print('on', flush=True); time.sleep(60)"
@@ -180,6 +181,52 @@ def test_remove_all_refuses_a_folder_whose_lock_another_holds(launcher: Launcher
 
 def test_remove_refuses_an_unknown_part(launcher: LauncherHarness) -> None:
     assert "all" in launcher.web.ask("remove", folder=launcher.new_folder(["/bin/true"]), what="half")["error"]
+
+
+def make_script_folder(launcher: LauncherHarness, slug: str) -> Path:
+    """The folder of a script, with a file in a folder in its `files/`."""
+    folder = launcher.data / "scripts" / slug
+    (folder / "files" / "deep").mkdir(parents=True)
+    (folder / "files" / "deep" / "file").touch()
+    return folder
+
+
+def test_remove_script_deletes_its_folder_and_no_other(launcher: LauncherHarness, tmp_path: Path) -> None:
+    folder, beside = make_script_folder(launcher, "old"), make_script_folder(launcher, "old-2")
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "file").touch()
+    (folder / "files" / "link").symlink_to(tmp_path / "precious")
+
+    assert launcher.web.ask("remove", folder="old", what="script")["ok"]
+    assert launcher.web.ask("remove", folder="old", what="script")["ok"]
+    assert not folder.exists()
+    assert (beside / "files" / "deep" / "file").exists() and (tmp_path / "precious" / "file").exists()
+
+
+def test_remove_script_follows_no_link_to_a_script(launcher: LauncherHarness, tmp_path: Path) -> None:
+    make_script_folder(launcher, "old")
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "file").touch()
+    (launcher.data / "scripts" / "way").symlink_to(tmp_path / "precious")
+
+    assert not launcher.web.ask("remove", folder="way", what="script")["ok"]
+    assert (tmp_path / "precious" / "file").exists()
+
+
+def test_remove_script_leaves_what_an_admin_has_mounted_into_it(launcher: LauncherHarness) -> None:
+    folder = make_script_folder(launcher, "old")
+    with small_disk(folder / "files" / "share", 1) as share:
+        (share / "file").touch()
+        answer = launcher.web.ask("remove", folder="old", what="script")
+
+        assert "busy" in answer["error"]
+        assert (share / "file").exists()
+    assert launcher.web.ask("remove", folder="old", what="script")["ok"]
+
+
+@pytest.mark.parametrize("slug", ["", ".", "..", "../runs", "a/b", "/etc", "A", "a.b", "a\n", "x" * 81, None, 7])
+def test_remove_script_refuses_what_is_no_scripts_name(launcher: LauncherHarness, slug: object) -> None:
+    assert launcher.web.ask("remove", folder=slug, what="script")["error"].startswith("not the name of a script")
 
 
 def test_a_tree_of_any_depth_and_mode_is_removed() -> None:
