@@ -7,7 +7,7 @@ from datetime import datetime
 from runs_app import triggers
 from runs_app.models import Run
 from runs_app.states import Kind
-from scripts_app import environment_builds, environments
+from scripts_app import environment_builds, environments, python_installation
 from scripts_app.environment_builds import Progress
 from scripts_app.models import Environment
 from tempo_site.lib import paths
@@ -30,6 +30,22 @@ def sweep(*, now: datetime) -> Run | None:
     except triggers.Refused as refusal:
         logger.warning("environment %s is not built: %s", environment.pk, refusal)
         return None
+
+
+def install_python(version: str, *, by: str, now: datetime) -> Run:
+    """Queue the installation of a Python, unless one of the same version is under way; returns its run.
+
+    Raises ScriptError for what is no such version.
+    """
+    wanted = python_installation.check(version)
+    under_way = Run.objects.filter(kind=Kind.BUILD, environment=None, params={"python": wanted}).active().first()
+    return under_way or triggers.start_installation(wanted, by=by, now=now)
+
+
+def installations(*, at_most: int) -> list[Run]:
+    """The newest runs that installed a Python, or try to."""
+    rows = Run.objects.filter(kind=Kind.BUILD, environment=None).exclude(params={})
+    return list(rows.newest_first()[:at_most])
 
 
 def run_of(environment: Environment | None) -> Run | None:

@@ -10,7 +10,7 @@ from runs_app import live, schedule_facts
 from runs_app.models import Run
 from runs_app.signals import run_finished
 from runs_app.states import Kind, Reason, Status
-from scripts_app import environment_builds
+from scripts_app import environment_builds, python_installation
 from tempo_site.lib import paths
 
 logger = logging.getLogger(__name__)
@@ -24,6 +24,8 @@ def end(run: Run, status: Status, *, now: datetime, only: Status | None = None, 
     """
     row = Run.objects.filter(pk=run.pk, **({"status": only} if only else {}))
     facts.setdefault("finished_at", now)
+    if run.installs:
+        facts |= _installation(run, status)
     with transaction.atomic():  # a build's end and its environment's: never one without the other
         if not row.move(status, announced_at=now, **facts):
             return False
@@ -36,6 +38,14 @@ def end(run: Run, status: Status, *, now: datetime, only: Status | None = None, 
     live.publish(run)
     run_finished.send_robust(Run, run=run)
     return True
+
+
+def _installation(run: Run, status: Status) -> dict[str, str]:
+    """What becomes of the row of a run that installs a Python: uv's words when it failed."""
+    if status == Status.SUCCEEDED:
+        python_installation.note_success()
+    said = python_installation.message(paths.run_folder(run.folder)) if run.folder else ""
+    return {"message": said} if said and status == Status.FAILED else {}
 
 
 def _finish_build(run: Run, now: datetime) -> None:

@@ -141,6 +141,11 @@ class Run(models.Model):
         """Whether it builds an environment."""
         return self.kind == Kind.BUILD
 
+    @property
+    def installs(self) -> str:
+        """The version of the Python that it installs; "" for every other run."""
+        return str(self.params.get("python", "")) if self.is_build else ""
+
     def elapsed(self, now: datetime) -> timedelta | None:
         """How long it ran, or has been running."""
         if self.duration_s is not None:

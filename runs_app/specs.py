@@ -11,7 +11,7 @@ from django.conf import settings
 
 from runs_app import control, disk_space, environment_trouble
 from runs_app.models import Run
-from scripts_app import environment_builds, environments, limits, parameters, script_users
+from scripts_app import environment_builds, environments, limits, parameters, python_installation, script_users
 from scripts_app.models import Environment
 from tempo_site.lib import files, paths
 
@@ -63,6 +63,8 @@ def _write_params(run: Run, folder: Path) -> None:
 
 
 def _build_spec(run: Run, folder: Path) -> dict[str, Any]:
+    if run.installs:
+        return _installation_spec(run, folder)
     if run.environment is None:
         raise EnvironmentGone("The environment it was to build is not wanted any more.")
     config = folder / "build.json"
@@ -80,6 +82,19 @@ def _build_spec(run: Run, folder: Path) -> dict[str, Any]:
         "argv": argv,
         "cwd": str(folder / "tmp"),
         "env": env,
+    }
+
+
+def _installation_spec(run: Run, folder: Path) -> dict[str, Any]:
+    paths.make_passable(paths.pythons())
+    variables = {**python_installation.variables(), "TMPDIR": str(folder / "tmp"), "TEMPO_RUN_ID": str(run.pk)}
+    return {
+        **_spec(run),
+        "limits": build_limits(),
+        "isolation": None,
+        "argv": python_installation.argv(run.installs, folder),
+        "cwd": str(folder / "tmp"),
+        "env": variables,
     }
 
 

@@ -143,6 +143,21 @@ def start_build(environment: Environment, *, now: datetime) -> Run:
     return run
 
 
+def start_installation(version: str, *, by: str, now: datetime) -> Run:
+    """Queue the installation of a Python."""
+    with transaction.atomic():
+        run = Run.objects.create(
+            kind=Kind.BUILD,
+            params={"python": version},
+            trigger=Trigger.BUILD,
+            by=by,
+            timeout_s=settings.BUILD_TIMEOUT_S,
+            created_at=now,
+        )
+        enqueue_admission()
+    return run
+
+
 def without_run(schedule: Schedule, status: Status, *, now: datetime, **fields: Any) -> Run:
     """Return the row of a due moment that gets no run, not stored yet: `skipped` or `missed`, final from birth."""
     return Run(

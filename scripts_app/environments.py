@@ -127,6 +127,12 @@ def is_usable(environment: Environment) -> bool:
     return environment.is_ready and not environment.fault and python_of(environment).exists()
 
 
+def trouble() -> Q:
+    """Scripts that need a person for their environment: it could not be built, or is broken and nobody builds it."""
+    is_broken = Q(wanted_environment__state=Environment.State.READY) & ~Q(wanted_environment__fault="")
+    return Q(wanted_environment__state=Environment.State.FAILED) | is_broken
+
+
 def is_awaited(script: Script) -> bool:
     """Whether a run of the script has to wait: what its current version asks for is still to be built.
 

@@ -1,6 +1,7 @@
 """What runs, with what and when: folders, scripts, versions, environments, schedules."""
 
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -8,7 +9,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django_q.models import Schedule as Alarm
 
-from scripts_app import timing
+from scripts_app import interpreters, timing
 from scripts_app.cron import MAX_LENGTH
 
 DEFAULT_PYTHON = ""  # the interpreter Tempo itself runs on
@@ -75,6 +76,11 @@ class Environment(models.Model):
     def is_ready(self) -> bool:
         """Whether it is built, and not to be built anew."""
         return self.state == self.State.READY
+
+    @property
+    def is_python_gone(self) -> bool:
+        """Whether the Python it was asked for with is not on this machine any more."""
+        return interpreters.is_gone(Path(self.interpreter))
 
     @property
     def is_broken(self) -> bool:

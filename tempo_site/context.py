@@ -59,8 +59,15 @@ def navigation(path: str, *, is_staff: bool) -> list[Place]:
         Place(label="Dashboard", url=home, symbol="dashboard", key="g d", is_here=path == home),
         Place(label="Scripts", url=scripts, symbol="scripts", key="g s", is_here=is_at_scripts),
         Place(label="Runs", url=runs, symbol="runs", key="g r", is_here=path.startswith(runs)),
+        _environments(path),
     ]
     return [*places, *_places_of_staff(path)] if is_staff else places
+
+
+def _environments(path: str) -> Place:
+    url = reverse("environment-list")
+    is_here = path.startswith(url)
+    return Place(label="Environments", url=url, symbol="environments", key="g n", is_here=is_here, section=MANAGE)
 
 
 def _places_of_staff(path: str) -> list[Place]:

@@ -13,8 +13,8 @@ from runs_app import history, states, strips
 from runs_app.models import Run
 from runs_app.states import Status, Trigger
 from runs_app.strips import Strip
-from scripts_app import catalogue
-from scripts_app.models import Environment, Schedule, Script
+from scripts_app import catalogue, environments
+from scripts_app.models import Schedule, Script
 from tempo_site import health, system
 from tempo_site.lib import paths
 
@@ -237,9 +237,9 @@ def _troubles(failing: list[Script], strip_of: dict[int, Strip]) -> Iterator[Tro
 
 
 def _broken_environments() -> Some[Script]:
-    rows = Script.objects.present().filter(wanted_environment__state=Environment.State.FAILED)
+    rows = Script.objects.present().filter(environments.trouble())
     related = rows.select_related("wanted_environment").order_by("name", "pk")
-    return Some.of(list(related.only("name", "slug", "wanted_environment__message")))
+    return Some.of(list(related.only("name", "slug", "wanted_environment__message", "wanted_environment__fault")))
 
 
 def _put_aside() -> Some[Schedule]:

@@ -24,7 +24,10 @@ WIRING = frozenset({"tempo_site.urls", "tempo_site.api", "tempo_site.asgi", "tem
 # Doors of one app that belong together: an address names its view, a page and the admin show a form.
 OWN_DOORS = {"urls": {"views"}, "views": {"forms"}, "admin": {"views", "forms"}}
 LAUNCHER = "runs_app.launcher"
-STDLIB_ONLY = (LAUNCHER, *(f"scripts_app.{name}" for name in ("build_environment", "measure_environments")))
+STDLIB_ONLY = (
+    LAUNCHER,
+    *(f"scripts_app.{name}" for name in ("build_environment", "install_python", "measure_environments")),
+)
 VAGUE = frozenset({"utils", "helpers", "services", "managers"})
 
 FUNCTION_LINES, MODULE_LINES, TEST_MODULE_LINES, TEMPLATE_LINES = 30, 400, 600, 200

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from runs_app import builds
 from runs_app.models import Run
-from scripts_app import environments, finding, package_locks, upgrades
+from scripts_app import disk_use, environments, finding, package_locks, upgrades
 from scripts_app.api.shapes import Cursor, Limit, router
 from scripts_app.models import Environment, Script
 from tempo_site import auth
@@ -47,9 +47,24 @@ class EnvironmentFacts(BaseModel):
     packages: list[PackageOut]
     lock: str
     size_bytes: int | None
+    fault: str
+    checked_at: datetime | None
     build_run: int | None
     created_at: datetime
     ready_at: datetime | None
+
+
+class DiskUseOut(BaseModel):
+    """Bytes on the disk, hard links counted once; null before the first measure. `shared` is a part of `environments`:
+    what several of them, or one and the cache, have in common. `cache` is what no environment has in common with it.
+    """
+
+    measured_at: datetime | None
+    total: int | None
+    environments: int | None
+    shared: int | None
+    cache: int | None
+    pythons: int | None
 
 
 class UpgradeOut(BaseModel):
@@ -74,6 +89,20 @@ def list_environments(request: HttpRequest, limit: Limit, cursor: Cursor) -> Env
     return EnvironmentPage.model_construct(
         items=[environment_facts(row, found.get(row.pk)) for row in rows[:limit]],
         next_cursor=str(rows[limit - 1].pk) if len(rows) > limit else None,
+    )
+
+
+@router.get("/environments/disk-use", response=DiskUseOut, tags=["environments"])
+def read_disk_use(request: HttpRequest) -> DiskUseOut:
+    """Show what all environments, uv's cache and the Pythons that Tempo installed take on the disk."""
+    measured = disk_use.read()
+    return DiskUseOut.model_construct(
+        measured_at=measured.measured_at if measured else None,
+        total=measured.total if measured else None,
+        environments=measured.of_environments if measured else None,
+        shared=measured.shared if measured else None,
+        cache=measured.cache if measured else None,
+        pythons=measured.pythons if measured else None,
     )
 
 
@@ -163,6 +192,8 @@ def environment_facts(environment: Environment, run: Run | None) -> EnvironmentF
         packages=[PackageOut.model_construct(name=p.name, version=p.version, hashes=p.hashes) for p in packages],
         lock=environment.lock,
         size_bytes=environment.size_bytes,
+        fault=environment.fault,
+        checked_at=environment.checked_at,
         build_run=run.pk if run else None,
         created_at=environment.created_at,
         ready_at=environment.ready_at,

@@ -16,11 +16,11 @@ from runs_app import strips, triggers
 from runs_app.models import Run
 from runs_app.states import Trigger
 from runs_app.strips import Strip
-from scripts_app import catalogue, finding, folders, scripts
-from scripts_app.models import Environment, Script
+from scripts_app import catalogue, environments, finding, folders, scripts
+from scripts_app.models import Script
 from tempo_site import auth
 
-STATES = {"enabled": "Enabled", "disabled": "Disabled", "failing": "Failing", "broken": "Environment failed"}
+STATES = {"enabled": "Enabled", "disabled": "Disabled", "failing": "Failing", "broken": "Environment broken"}
 ACTS = {"enable": "Enabled", "disable": "Disabled", "run": "Started", "move": "Moved"}
 NAMED = 3  # refusals told one by one; the rest is a number
 
@@ -68,7 +68,7 @@ def narrowed(chosen: dict[str, str]) -> QuerySet[Script]:
     if chosen["state"] == "failing":
         return strips.failing(rows)
     if chosen["state"] == "broken":
-        return rows.filter(wanted_environment__state=Environment.State.FAILED)
+        return rows.filter(environments.trouble())
     return rows.filter(enabled=chosen["state"] == "enabled") if chosen["state"] else rows
 
 

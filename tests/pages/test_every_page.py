@@ -44,6 +44,7 @@ PAGES = [
     "/scripts/nightly-backup/settings/",
     "/variables/",
     "/scripts/nightly-backup/delete/",
+    "/environments/",
     "/runs/",
     "/runs/?status=failed",
     "/runs/2/",

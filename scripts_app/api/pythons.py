@@ -1,0 +1,97 @@
+"""REST operations on the Pythons of this machine: which there are, installing one, moving scripts to another one."""
+
+from django.utils import timezone
+from ninja.errors import AuthorizationError
+from ninja.responses import Status
+from pydantic import BaseModel, ConfigDict, Field
+
+from runs_app import builds
+from scripts_app import pythons
+from scripts_app.api.shapes import router
+from tempo_site import auth
+
+
+class PythonOut(BaseModel):
+    """A Python; `state`: `ok`, `broken` (no answer) or `gone` (scripts miss it). `scripts`: how many use it."""
+
+    version: str
+    path: str
+    state: str
+    origin: str
+    scripts: int
+
+
+class PythonPage(BaseModel):
+    """All Pythons, newest first."""
+
+    items: list[PythonOut]
+    next_cursor: str | None
+
+
+class PythonIn(BaseModel):
+    """The Python to install: `3.12` (its newest release) or `3.12.1`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: str = Field(max_length=20)
+
+
+class InstallationOut(BaseModel):
+    """The run that installs it."""
+
+    run: int
+    version: str
+
+
+class MoveIn(BaseModel):
+    """From which Python (its path, or its full version) to which (as a script may ask for it; "" = Tempo's own)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    source: str = Field(alias="from", min_length=1, max_length=500)
+    target: str = Field(alias="to", max_length=20)
+
+
+class RefusedOut(BaseModel):
+    """A script that stays where it is, and why."""
+
+    slug: str
+    message: str
+
+
+class MovedOut(BaseModel):
+    """The slugs of the scripts that have the other Python now."""
+
+    moved: list[str]
+    refused: list[RefusedOut]
+
+
+def check_staff(request: auth.Request) -> None:
+    """Keys of full scope and users of the staff may change what all scripts share. Raises AuthorizationError."""
+    user = request.auth.user
+    if user is not None and not user.is_staff:
+        raise AuthorizationError(message="Only staff may do that.\nhint: ask a user of the staff")
+
+
+@router.get("/pythons", response=PythonPage, tags=["environments"])
+def list_pythons(request: auth.Request) -> PythonPage:
+    """List the Pythons of this machine from 3.8 to 3.14, and those that scripts miss."""
+    items = [PythonOut.model_construct(**vars(python)) for python in pythons.listing()]
+    return PythonPage.model_construct(items=items, next_cursor=None)
+
+
+@router.post("/pythons", response={202: InstallationOut}, tags=["environments"])
+def install_python(request: auth.Request, asked: PythonIn) -> Status[InstallationOut]:
+    """Install another Python from the internet, for all scripts; a run does it, whose output tells how far it is."""
+    check_staff(request)
+    run = builds.install_python(asked.version, by=request.auth.name, now=timezone.now())
+    return Status(202, InstallationOut.model_construct(run=run.pk, version=run.params["python"]))
+
+
+@router.post("/pythons/move", response=MovedOut, tags=["environments"])
+def move_scripts(request: auth.Request, asked: MoveIn) -> MovedOut:
+    """Have all scripts of one Python use another one; each gets a new version that says so."""
+    check_staff(request)
+    moved = pythons.move(source=asked.source, target=asked.target, by=request.auth.user, now=timezone.now())
+    refused = [RefusedOut.model_construct(slug=script.slug, message=why) for script, why in moved.refused]
+    return MovedOut.model_construct(moved=[script.slug for script in moved.scripts], refused=refused)
