@@ -9,6 +9,7 @@ from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
+from uv import find_uv_bin
 
 from runs_app import builds, ending, specs
 from runs_app.models import Run
@@ -206,7 +207,7 @@ def test_what_was_installed_can_be_started_by_the_users_of_scripts(tmp_path: Pat
     )
     uv.chmod(0o755)
     argv = python_installation.argv("3.12", tmp_path)
-    argv[argv.index(python_installation.uv.find_uv_bin())] = str(uv)
+    argv[argv.index(find_uv_bin())] = str(uv)
     subprocess.run(argv, check=True, timeout=60)
     home = paths.pythons() / "cpython-3.12.1-linux"
     modes = {path.name: path.stat().st_mode & 0o777 for path in [home, *home.rglob("*")]}
