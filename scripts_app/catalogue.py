@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import User
 
-from scripts_app import inline_metadata, schedules, scripts, timing
+from scripts_app import declared_parameters, inline_metadata, schedules, scripts, timing
 from scripts_app.models import Schedule, Script
 from scripts_app.validation import ScriptError
 
@@ -27,7 +27,7 @@ class Starter:
     description: str
     code: str
     requirements: str
-    parameters: dict[str, dict[str, Any]]
+    parameters: list[dict[str, Any]]
     cron: str
     every_s: int | None
 
@@ -97,7 +97,7 @@ def _read(path: Path) -> Starter:
         description=about["description"],
         code=code,
         requirements="".join(f"{requirement}\n" for requirement in block.requirements or ()),
-        parameters=dict(block.parameters or {}),
+        parameters=declared_parameters.in_code(code) or [],
         cron=about.get("cron", ""),
         every_s=about.get("every_s"),
     )

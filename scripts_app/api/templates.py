@@ -34,14 +34,14 @@ class SuggestionOut(BaseModel):
 
 
 class TemplateItem(BaseModel):
-    """A template. `parameters` are the inputs of its runs by name, as the block in its code declares them."""
+    """A template. `parameters` are the inputs of its runs, as its code declares them."""
 
     name: str
     title: str
     description: str
     requirements: str
     schedule: SuggestionOut
-    parameters: dict[str, dict[str, Any]]
+    parameters: list[dict[str, Any]]
 
 
 class TemplateOut(TemplateItem):

@@ -13,10 +13,11 @@ def test_hello_runs_as_it_is_and_nothing_starts_it_but_a_person(service: Service
     assert (schedule["enabled"], schedule["next_at"]) == (False, None)
 
     wait_for(lambda: service.get(f"/scripts/{slug}")["environment"]["state"] == "ready", what="its environment")
-    run = service.run(slug)
-    assert (run["status"], run["trigger"]) == ("succeeded", "api"), run
-    _, said = service.call("GET", f"/runs/{run['id']}/log")
-    assert said.startswith("Hello world, from Python 3.") and said.endswith("step 3 of 3\n")
+    for params, name, last in (({}, "world", "step 3 of 3"), ({"name": "Ann", "steps": 1}, "Ann", "step 1 of 1")):
+        run = service.finished(service.post(f"/scripts/{slug}/runs", {"params": params})["id"])
+        assert (run["status"], run["trigger"]) == ("succeeded", "api"), run
+        _, said = service.call("GET", f"/runs/{run['id']}/log")
+        assert said.startswith(f"Hello {name}, from Python 3.") and said.endswith(f"{last}\n")
 
     armed = service.call("PATCH", f"/schedules/{schedule['id']}", {"enabled": True})[1]
     assert armed["next_at"] is not None
