@@ -36,7 +36,8 @@ class Fix:
 class Problem:
     """Where a text is wrong (`field`; lines and columns count from 1, the end is exclusive), how badly, and why.
 
-    `code` is ruff's name of the rule, or `syntax`, `coding`, `block`, `SECRET`, `python`, `requirement`; empty: not checked.
+    `code` is ruff's name of a rule, or `syntax`, `coding`, `block`, `SECRET`, `python`, `requirement`; empty:
+    it was not checked.
     """
 
     field: str = "code"

@@ -195,10 +195,18 @@ class ScriptEditor extends HTMLElement {
       const answer = await fetch(`${this.dataset.api}/draft`);
       if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
       const { problems, revision } = await answer.json();
-      if (revision === this.saver.revision) this.showProblems(problems);
+      if (revision !== this.saver.revision) return;
+      this.showProblems(problems);
+      this.showUnreadable(problems.find(({ code }) => code === "syntax"));
     } catch (error) {
       console.warn("could not ask for the problems:", error); // the next saving brings them
     }
+  }
+
+  showUnreadable(fault) {
+    const banner = document.querySelector("[data-unreadable]");
+    banner.hidden = !fault;
+    banner.querySelector("bdi").textContent = fault ? `line ${fault.line}: ${fault.message}` : "";
   }
 
   showWaiting(why) {

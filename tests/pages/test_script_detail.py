@@ -116,6 +116,10 @@ def test_run_asks_once_about_what_may_harm(service: Service, screen: Page) -> No
     write(screen, "print(\n")
     screen.keyboard.press("Control+Enter")
     expect(screen.locator("[data-alert]")).to_contain_text("line 1: '(' was never closed")
+    expect(screen.locator("[data-unreadable]")).to_contain_text("'(' was never closed")
+    write(screen, START)
+    screen.keyboard.press("Control+s")
+    expect(screen.locator("[data-unreadable]")).to_be_hidden()
 
 
 def test_ctrl_s_makes_a_version_and_ctrl_enter_shows_its_output(service: Service, screen: Page) -> None:

@@ -132,6 +132,7 @@ def test_what_python_cannot_read_is_saved_but_not_run_and_says_where(browser: Cl
     answer = browser.post("/scripts/hello-world/", {**TEXT, "code": "x = (\n", "act": "run"}, follow=True)
     assert "line 1: &#x27;(&#x27; was never closed" in answer.content.decode()
     assert (Version.objects.count(), Run.objects.count()) == (2, 0)
+    assert "data-unreadable>Nothing runs it" in text_of(browser, "script-schedule", "hello-world")
 
 
 def test_a_secret_in_the_code_leads_to_the_variables_and_is_repeated_nowhere_else(browser: Client) -> None:
