@@ -66,7 +66,7 @@ class ScriptAdminForm(ActingMixin, forms.ModelForm, ScriptForm):  # type: ignore
         if self.instance.pk:
             if "enabled" in self.changed_data:
                 values["enabled"] = enabled
-            untouched = {*LIMITS, "as_service_user"}.difference(self.changed_data)
+            untouched = {*LIMITS, "as_service_user", "allow_source"}.difference(self.changed_data)
             kept = {name: value for name, value in values.items() if name not in untouched}
             return self._update({**kept, "based_on": based_on})
         self.instance.pk = scripts.create(by=self.user, now=now, **values).pk
@@ -138,7 +138,7 @@ class ScriptAdmin(ActingAdmin):
         """The text first; what the machine wrote last."""
         about = ("name", ("folder", "tags"), "description", "enabled")
         text = ("code", "requirements", "python_version", "based_on")
-        own = {"fields": (*LIMITS, "as_service_user"), "classes": ("collapse",)}
+        own = {"fields": (*LIMITS, "as_service_user", "allow_source"), "classes": ("collapse",)}
         sets = [(None, {"fields": about}), (None, {"fields": text}), ("Limits", own)]
         facts = {"fields": self.get_readonly_fields(request, obj), "classes": ("collapse",)}
         return [*sets, ("What Tempo knows", facts)] if obj else sets

@@ -37,11 +37,21 @@ def facts(script: Script, *, now: datetime) -> dict[str, Any]:
         "environment": environment,
         "packages": package_locks.packages(environment.lock) if environment else [],
         "is_older_in_use": stored.environment_id not in (None, stored.wanted_environment_id),
+        "follows_code": follows_code(script),
         "upgrade": upgrade,
         "changes": package_locks.difference(in_use, upgrade.lock) if upgrade and upgrade.is_ready else [],
         **build_facts(environment),
         "upgrade_build": build_facts(upgrade),
     }
+
+
+def follows_code(script: Script) -> bool:
+    """Whether it was the code's PEP 723 block that named packages or Python of the current version."""
+    version = script.version
+    if version is None:
+        return False
+    offer = needs.offer(code=version.code, requirements=version.requirements, python_version=version.python_version)
+    return bool(offer) and not offer.is_overruled
 
 
 def build_facts(environment: Environment | None) -> dict[str, Any]:

@@ -83,6 +83,17 @@ def test_a_script_gets_the_packages_of_its_block_and_follows_it() -> None:
 
 
 @pytest.mark.django_db
+def test_the_environment_page_says_who_named_the_packages(browser: Client) -> None:
+    pages = [
+        browser.get(
+            reverse("script-environment", args=[make_script(code=CODE, requirements=field).slug])
+        ).content.decode()
+        for field in ("", "toml")
+    ]
+    assert ["is named by the code" in page for page in pages] == [True, False]
+
+
+@pytest.mark.django_db
 def test_taking_over_empties_the_fields_in_the_draft(browser: Client) -> None:
     script = make_script(code=CODE, requirements="toml")
     page = browser.get(reverse("script-detail", args=[script.slug])).content.decode()
