@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.benchmarks import (
     console,
+    drafts,
     environments,
     first_line,
     first_script,
@@ -48,6 +49,7 @@ BENCHMARKS: dict[str, Callable[[Setting], Iterator[Figure]]] = {
     "many_scripts": many_scripts.measure,
     "first_script": first_script.measure,
     "console": console.measure,
+    "drafts": drafts.measure,
     "supervision": supervision.measure,
     "environments": environments.measure,
 }
