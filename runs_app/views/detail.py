@@ -1,6 +1,5 @@
 """One run: its page with the console, its raw log, and what the page asks for while it is open."""
 
-import json
 import re
 from dataclasses import dataclass
 from itertools import accumulate
@@ -17,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from runs_app import execution, finding, output, output_lines, samples, triggers, turning_point, usage, waiting
 from runs_app.models import Run
 from runs_app.states import Kind, Status, Trigger
+from scripts_app import parameters
 from tempo_site import auth
 
 TAIL_LINES, TAIL_LETTERS = 200, 32 * 1024  # what a page carries of the output from the start
@@ -140,7 +140,7 @@ def facts(run: Run) -> dict[str, Any]:
     return {
         "now": timezone.now(),
         "run": run,
-        "params_json": json.dumps(run.params, ensure_ascii=False),
+        "inputs": {name: parameters.as_text(value) for name, value in run.params.items()},
         **neighbours(run),
         "tries": tries(run),
         "has_turning_point": turning_point.has_one(run),

@@ -1,6 +1,7 @@
 """Forms of scripts and schedules, for pages and admin alike; what a verb refuses becomes an error at its field."""
 
 from scripts_app.forms.folder import FolderForm
+from scripts_app.forms.inputs import InputsForm
 from scripts_app.forms.refusals import attempt
 from scripts_app.forms.schedule import ScheduleForm, WallClockField, zone_of
 from scripts_app.forms.schedule_builder import ScheduleBuilder
@@ -10,6 +11,7 @@ from scripts_app.forms.variable import VariableForm
 
 __all__ = [
     "FolderForm",
+    "InputsForm",
     "NewScriptForm",
     "PauseForm",
     "ScheduleBuilder",

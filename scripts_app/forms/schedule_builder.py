@@ -5,8 +5,9 @@ from typing import Any
 
 from django import forms
 
-from scripts_app import simple_cron
+from scripts_app import parameters, simple_cron
 from scripts_app.cron_calendar import DAY_S
+from scripts_app.forms import inputs
 from scripts_app.forms.schedule import REST, ScheduleForm, default_of, zone_of
 from scripts_app.models import Schedule
 from scripts_app.simple_cron import Simple
@@ -141,6 +142,19 @@ class ScheduleBuilder(ScheduleForm):
         self.fields["enabled"].label = "Enabled"
         for name, (least, most) in BOUNDS.items():
             self.fields[name].widget.attrs |= {"min": least, "max": most, "inputmode": "numeric"}
+        self._add_inputs()
+
+    def _add_inputs(self) -> None:
+        """A field for each parameter of the script, with what the schedule gives its runs."""
+        for each in parameters.of(self.instance.script):
+            name = f"{inputs.PREFIX}{each.name}"
+            self.fields[name] = inputs.schedule_field(each)
+            if each.name in self.instance.params:
+                self.initial[name] = parameters.as_text(self.instance.params[each.name])
+
+    def input_fields(self) -> list[forms.BoundField]:
+        """Those of the inputs, as the page shows them."""
+        return [self[name] for name in self.fields if name.startswith(inputs.PREFIX)]
 
     @property
     def is_more_said(self) -> bool:
@@ -154,6 +168,7 @@ class ScheduleBuilder(ScheduleForm):
         mode = values.get("kind", "")
         self._forget(set().union(*MODE_FIELDS.values()) - MODE_FIELDS.get(mode, set()), values)
         self._keep_stored({name for name, counts in self._side_fields(values).items() if not counts}, values)
+        self.instance.params = {name: value for name, value in inputs.given(values).items() if value}
         if mode == SIMPLE:
             values["kind"], values["cron"] = Schedule.Kind.CRON.value, self._line(values)
         return values

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 
 from scripts_app import catalogue, interpreters, limits
+from scripts_app.forms.inputs import ParametersField
 from scripts_app.models import Script
 from scripts_app.versions import MAX_NOTE
 
@@ -16,6 +17,10 @@ AS_SERVICE_USER = (
 ALLOW_SOURCE = (
     "Packages without a wheel may be built for it. What their authors wrote then runs as Tempo's own user while its "
     "environment is built."
+)
+PARAMETERS = (
+    'One a line, like `days = {type = "int", default = 7, min = 1, help = "How far back."}`. Types: text, int, float, '
+    "bool, choice (with choices), date."
 )
 CODE = {"class": "code", "spellcheck": "false", "autocapitalize": "off", "autocomplete": "off"}
 
@@ -149,6 +154,8 @@ class SettingsForm(forms.Form):
         required=False, label="Enabled", help_text="Disabled: its schedules start nothing; it can still be run by hand."
     )
 
+    parameters = ParametersField(required=False, strip=False, label="Inputs of its runs", help_text=PARAMETERS)
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields |= limit_fields()
@@ -173,6 +180,7 @@ class SettingsForm(forms.Form):
             "description": script.description,
             "tags": script.tags,
             "enabled": script.enabled,
+            "parameters": script.parameters,
             **limits_of(script),
         }
 

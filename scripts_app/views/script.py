@@ -139,6 +139,9 @@ def start(request: auth.SignedInRequest, script: Script) -> HttpResponse:
     """Start a run of the current version and go to it, or back with the reason why it was refused."""
     try:
         run = triggers.start(script, trigger=Trigger.MANUAL, by=request.user.get_username(), now=timezone.now())
+    except triggers.WrongInputs:
+        messages.info(request, "It was not run yet: it needs an input.")
+        return redirect("script-run-with", script.slug)
     except triggers.Refused as refusal:
         messages.error(request, str(refusal))
         return back(request, script.slug)

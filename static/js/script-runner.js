@@ -88,6 +88,7 @@ export class ScriptRunner {
     }
     const body = await answer.json().catch(() => ({}));
     if (answer.ok) return this.show(body.id);
+    if (answer.status === 422) return location.assign(`/scripts/${this.editor.dataset.slug}/run-with/`); // it needs inputs
     return this.editor.alert([body.error?.message ?? "The run was not started.", body.error?.hint].filter(Boolean).join("\n"));
   }
 

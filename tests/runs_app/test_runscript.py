@@ -55,6 +55,32 @@ def test_it_queues_a_run_and_says_so() -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("running")
+def test_it_gives_the_run_its_inputs() -> None:
+    make_script("Hello", parameters=[{"name": "days", "type": "int"}, {"name": "who"}])
+    call_command("runscript", "hello", "--param", "days=3", "--param", "who=a=b", stdout=io.StringIO())
+    assert Run.objects.get().params == {"days": 3, "who": "a=b"}
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("running")
+@pytest.mark.parametrize(
+    ("argv", "why"),
+    [
+        (["--param", "days=x"], "`days`: has to be a whole number"),
+        (["--param", "other=1"], "`other`: is no parameter"),
+        (["--param", "days"], "no NAME=VALUE"),
+        (["--param", "days=1", "--param", "days=2"], "twice"),
+    ],
+)
+def test_inputs_that_are_not_right_are_refused(argv: list[str], why: str) -> None:
+    make_script("Hello", parameters=[{"name": "days", "type": "int"}])
+    code, sentence = refusal("hello", *argv)
+    assert code == 1 and why in sentence
+    assert not Run.objects.exists()
+
+
+@pytest.mark.django_db
 def test_without_a_running_service_it_starts_nothing() -> None:
     make_script("Hello")
     code, sentence = refusal("hello", "--wait")
