@@ -131,10 +131,11 @@ class Place:
             isolation={**self._isolation(path, slug), **isolation} if is_confined else None,
         )
         (path / "main.py").write_text(code)
+        (path / "params.json").write_text('{"days": 7}')
         (path / "tmp").mkdir()
         self.own(path, 0o711)
         self.own(path / "tmp", 0o700)
-        for name in ("main.py", "spec.json"):
+        for name in ("main.py", "params.json", "spec.json"):
             self.own(path / name, 0o600)
         for name, target in planted.items():
             (path / name).symlink_to(target)
@@ -207,7 +208,7 @@ class Place:
         return {
             "uid": None if not has_own else SCRIPT_USER if slug == "mine" else OTHER_USER,
             "uid_why": "" if has_own else "it is set to run as Tempo's own user",
-            "read": [str(PREFIX), str(self.environment)],
+            "read": [str(PREFIX), str(self.environment), str(path / "params.json")],
             "write": [str(self.files(slug)), str(path / "tmp")],
             "closed": [str(self.data), str(self.code)],
             "require": "",

@@ -118,6 +118,21 @@ def test_it_has_no_power_and_cannot_get_any(place: Place) -> None:
     assert inside["no_new_privs"] == "1"
 
 
+def test_it_reads_its_inputs_and_cannot_change_them(place: Place) -> None:
+    code = """
+import json, os
+path = os.environ["TEMPO_RUN_FOLDER"] + "/params.json"
+print(open(path).read())
+try:
+    open(path, "a").write("x")
+except PermissionError:
+    print("not to be changed")
+"""
+    may_change = not place.mode.has_landlock and place.mode.uid is None  # it is Tempo's own user then
+    said = place.output(code).splitlines()
+    assert said[0] == '{"days": 7}' and (may_change or said[1:] == ["not to be changed"])
+
+
 def test_it_inherits_nothing_but_its_three_streams(place: Place) -> None:
     inside = found_out(place.output(INSIDE))
 
@@ -297,6 +312,7 @@ class Folders:
             folder.mkdir(parents=True)
         self.make(self.precious, STRANGER)
         self.make(self.run / "main.py", SERVICE_USER)
+        self.make(self.run / "params.json", SERVICE_USER)
         for folder in (self.files, self.run, self.run / "tmp"):
             os.chown(folder, *WEB)
 
@@ -445,10 +461,13 @@ def test_a_run_gets_its_tmp_and_may_read_its_code(folders: Folders) -> None:
 
 
 @needs_root
-@pytest.mark.parametrize("name", ["main.py", "tmp"])
+@pytest.mark.parametrize("name", ["main.py", "params.json", "tmp"])
 @pytest.mark.parametrize("planted", ["link", "hard link", "file of another", "folder of another", "fifo", "socket"])
-def test_what_web_plants_in_a_run_folder_gives_nothing_away(folders: Folders, name: str, planted: str) -> None:
+def test_what_web_plants_in_a_run_folder_gives_nothing_away(
+    folders: Folders, name: str, planted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     place = folders.run / name
+    monkeypatch.chdir(folders.run)  # a socket's path has to be short
     place.rename(folders.data / f"old-{name}")
     strange = folders.data / "strange"
     strange.mkdir(mode=0o700)
@@ -459,7 +478,7 @@ def test_what_web_plants_in_a_run_folder_gives_nothing_away(folders: Folders, na
         "file of another": lambda: folders.precious.rename(place),
         "folder of another": lambda: strange.rename(place),
         "fifo": lambda: os.mkfifo(place, 0o600),
-        "socket": lambda: socket.socket(socket.AF_UNIX).bind(str(place)),
+        "socket": lambda: socket.socket(socket.AF_UNIX).bind(name),
     }
     plant[planted]()
     before = place.lstat(), folders.data.stat()

@@ -96,7 +96,8 @@ def test_running_again_drops_what_is_not_declared_any_more_and_says_so(browser: 
 
 def test_the_settings_declare_inputs_and_keep_what_was_refused(browser: Client, script: Script) -> None:
     form = browser.get("/scripts/hello/settings/").context["form"]
-    values = {name: form[name].value() for name in form.fields if form[name].value() not in (None, False)}
+    values = {name: form[name].value() for name in form.fields if form[name].value() not in (None, "")}
+    values = {name: value for name, value in values.items() if value is not False}
     values |= {f"initial-{name}": value for name, value in values.items()}
     refused = browser.post("/scripts/hello/settings/", values | {"parameters": "days = 5"}).content.decode()
     assert "is no table" in refused and "days = 5" in refused
