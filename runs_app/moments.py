@@ -78,10 +78,8 @@ def _row(moment: Moment, active: list[Run], now: datetime) -> Run:
     if pending:
         retries.supersede(schedule, now=now)
     others = [run for run in active if run not in pending]
-    if not moment.is_owed and (why := _why_not(schedule, others, now)):
-        return moment.without_run(Status.SKIPPED, Reason.OVERLAP, why, now=now)
-    try:
-        return triggers.prepare(
+    try:  # before the others are looked at: none is cancelled for a run that is refused
+        run = triggers.prepare(
             schedule.script,
             trigger=moment.trigger,
             by="",
@@ -92,6 +90,9 @@ def _row(moment: Moment, active: list[Run], now: datetime) -> Run:
         )
     except triggers.Refused as refusal:
         return moment.without_run(Status.SKIPPED, refusal.reason, str(refusal), now=now)
+    if not moment.is_owed and (why := _why_not(schedule, others, now)):
+        return moment.without_run(Status.SKIPPED, Reason.OVERLAP, why, now=now)
+    return run
 
 
 def _why_not(schedule: Schedule, active: Sequence[Run], now: datetime) -> str:

@@ -68,6 +68,15 @@ def test_replace_cancels_what_is_queued_and_starts_anew() -> None:
     assert Run.objects.earliest("pk").cancelled_by == "schedule"
 
 
+def test_replace_leaves_the_old_one_alone_when_the_new_one_cannot_be_read() -> None:
+    script = make_script(code="x = (\n")
+    make_run(script, status=Status.RUNNING)
+    make_schedule(script, every_s=60, overlap=Overlap.REPLACE)
+    tick_until_quiet(NOON + MINUTE)
+    assert rows() == [(Status.RUNNING, ""), (Status.SKIPPED, Reason.SYNTAX)]
+    assert Run.objects.earliest("pk").cancel_requested_at is None
+
+
 def test_replace_waits_until_the_old_one_is_gone() -> None:
     script = make_script()
     old = make_run(script, status=Status.RUNNING, folder="2026-11/1-abcdef12")
