@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.utils.safestring import SafeString
-from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
 from scripts_app import variables
 from scripts_app.admin.acting import ActingAdmin, ActingMixin
@@ -42,6 +42,7 @@ class VariableAdminForm(ActingMixin, forms.ModelForm, VariableForm):  # type: ig
         if self._errors and self.is_bound and self.data.get("is_secret"):
             self.forget_value()
 
+    @method_decorator(sensitive_variables())
     def act(self) -> Variable:
         """Save it. A new one does not take the place of another."""
         row: Variable = self.instance

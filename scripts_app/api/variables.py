@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.http import Http404, HttpRequest
+from django.views.decorators.debug import sensitive_variables
 from ninja.errors import HttpError
 from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, SecretStr, StrictBool
@@ -93,6 +94,7 @@ def page(script: Script | None, limit: int, cursor: str) -> VariablePage:
     )
 
 
+@sensitive_variables()
 def put(request: auth.Request, script: Script | None, name: str, data: VariableIn) -> VariableOut:
     """Set one."""
     value = data.value.get_secret_value()

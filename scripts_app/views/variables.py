@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
 from scripts_app import finding, forms, variables
@@ -40,6 +40,7 @@ def variables_for_all(request: auth.SignedInRequest) -> HttpResponse:
     return page(request, None, "scripts/variables_for_all.html", {})
 
 
+@sensitive_variables()
 def page(request: auth.SignedInRequest, script: Script | None, template: str, beside: dict[str, Any]) -> HttpResponse:
     """List and form; `?edit=NAME` fills the form, `?delete=NAME` asks. A POST saves, or with `act=delete` deletes."""
     if request.method == "POST" and request.POST.get("act") == "delete":

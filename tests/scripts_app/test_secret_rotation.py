@@ -21,6 +21,10 @@ VALUES = {"A": "first secret", "B": "second secret"}
 OTHER = "another key, as long as keys have to be"
 
 
+class CutOff(BaseException):
+    """The end of the process, here and now."""
+
+
 @pytest.fixture
 def script(data_folder: Path, settings: Settings) -> Script:
     """A script with two secrets, under the key of the data folder."""
@@ -97,7 +101,7 @@ def test_cut_off_anywhere_nothing_is_lost_and_repeating_finishes(
 ) -> None:
     before = settings.SECRET_KEY
     cut_at(step, monkeypatch)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(CutOff):
         secret_rotation.rotate()
     monkeypatch.undo()
     start_anew(settings)
@@ -116,7 +120,7 @@ def cut_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def or_end(act: Any) -> Any:
         def cut(*args: Any, **kwargs: Any) -> Any:
             if not left[0]:
-                raise KeyboardInterrupt
+                raise CutOff
             left[0] -= 1
             return act(*args, **kwargs)
 
