@@ -149,3 +149,20 @@ def test_a_user_without_a_home_still_has_pythons(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(Path, "home", no_home)
     assert interpreters.own() in interpreters.discover()
+
+
+def test_a_configured_place_that_cannot_be_looked_at_hides_no_other(machine: Path, settings: LazySettings) -> None:
+    python = add(machine / "a" / "bin" / "python3", "3.12.9")
+    settings.PYTHON_PATHS = [str(machine / ("x" * 300)), str(machine)]  # as a closed folder, it ends in an OSError
+    assert found() == [python]
+
+
+def test_a_python_that_was_not_heard_in_time_is_asked_again(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interpreters, "PROBE_TIMEOUT_S", 0.3)
+    python = add(
+        machine / "a" / "bin" / "python3", "", says=f"[ -e {machine}/calm ] || exec /bin/sleep 30\necho 3.12.9"
+    )
+    assert found() == []
+    (machine / "calm").touch()
+    monkeypatch.setattr(interpreters, "PROBE_TIMEOUT_S", 30)
+    assert found() == [python]
