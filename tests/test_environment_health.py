@@ -1,4 +1,4 @@
-"""What is promised when an environment breaks under a running Tempo: named, built anew, and nothing waits for the look."""
+"""What is promised when an environment breaks under a running Tempo: it is named and built anew, and nothing waits."""
 
 import shutil
 import sqlite3
