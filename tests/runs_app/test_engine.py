@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 from pytest_django import Settings
 
 from runs_app import control, engine, queueing, scheduler
 from runs_app.engine import DataFolderInUse, Engine
+from scripts_app import drafts
 from tempo_site.lib import queue_wake
+from tests.factories import make_script
 from tests.service import wait_for
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -229,3 +232,15 @@ def test_a_database_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(connection, "cursor", fail)
     assert "disk gone" in engine.database_fact()
+
+
+@pytest.mark.django_db
+def test_the_sweep_keeps_idle_drafts_among_the_versions(idle: Engine) -> None:
+    script, now = make_script(), timezone.now()
+    text = {"code": "half typed", "requirements": "", "python_version": ""}
+    drafts.save(script, **text, based_on=0, by=None, now=now)
+    idle._sweep(now + timedelta(minutes=9))
+    assert script.versions.count() == 1
+    idle._drafts_at = 0.0
+    idle._sweep(now + timedelta(minutes=10))
+    assert script.versions.values_list("code", "is_draft").first() == ("half typed", True)
