@@ -47,7 +47,7 @@ def test_without_words_it_offers_the_pages_then_the_newest_scripts(browser: Clie
     make_script("Old")
     make_script("New")
     labels = [label for label, _, _ in found(browser)]
-    assert labels == ["Dashboard", "Scripts", "Runs", "New script", "Change password", "New", "Old"]
+    assert labels == ["Dashboard", "Scripts", "Runs", "Environments", "New script", "Change password", "New", "Old"]
 
 
 def test_the_admins_places_are_for_staff(client: Client, browser: Client, staff: User) -> None:
