@@ -20,6 +20,7 @@ from runs_app.launcher import identity
 from runs_app.launcher.identity import User
 from tests import local_index
 from tests.service import ROOT, Service, environment, wait_for
+from tests.test_script_files import upload
 
 pytestmark = pytest.mark.slow
 
@@ -213,6 +214,17 @@ def status_of(pid: int) -> dict[str, str]:
 
 
 # --- as root, for PUID:PGID ----------------------------------------------------------------------------------------
+def test_for_puid_a_script_changes_what_was_uploaded_and_people_delete_what_it_made(for_puid: Container) -> None:
+    made = "import pathlib; pathlib.Path('data/in').write_text('changed'); pathlib.Path('data/deep').mkdir()"
+    slug = for_puid.make_script("Files", f"{made}; pathlib.Path('data/deep/out').touch()")
+    assert upload(for_puid, slug, "in", b"as it was", folder="data") == 201
+    for _ in range(2):  # before the folder is the script's own, and after
+        assert for_puid.run(slug)["status"] == "succeeded"
+        assert for_puid.call("GET", f"/scripts/{slug}/files/data/in") == (200, "changed")
+        assert for_puid.call("DELETE", f"/scripts/{slug}/files/data?recursive=true")[0] == 204
+        assert upload(for_puid, slug, "in", b"again", folder="data") == 201
+
+
 def test_the_launcher_alone_stays_root(for_puid: Container) -> None:
     launcher, web = status_of(for_puid.launcher_pid), status_of(for_puid.web_pid())
     assert launcher["Uid"].split() == ["0"] * 4

@@ -113,8 +113,8 @@ class ScriptAdmin(ActingAdmin):
     form = ScriptAdminForm
     acts = ("run", "enable", "disable", "rebuild")
     stays = (
-        "It leaves the lists, its schedules fire no more. Its runs and their output stay, its versions and the "
-        "files it wrote too; its address is not given to another script."
+        "It leaves the lists, its schedules fire no more. For 30 days it can be restored under Scripts, Deleted. Its runs "
+        "and their output stay; its address is not given to another script."
     )
     change_form_template = "admin/scripts_app/script/change_form.html"
     list_display = ("name", "folder", "enabled", "version", "environment_state", "updated_at")
@@ -122,7 +122,7 @@ class ScriptAdmin(ActingAdmin):
     list_select_related = ("folder", "version", "wanted_environment")
     search_fields = ("name", "slug", "description")
     inlines = (ScheduleInline, VersionInline)
-    actions = ("run_selected", "enable_selected", "disable_selected", "rebuild_selected")
+    actions = ("run_selected", "enable_selected", "disable_selected", "rebuild_selected", "duplicate_selected")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Script]:
         """Deleted ones are kept for their history only."""
@@ -222,6 +222,11 @@ class ScriptAdmin(ActingAdmin):
     def rebuild_selected(self, request: HttpRequest, rows: QuerySet[Script]) -> None:
         """Ask for each environment again."""
         self._each(request, rows, "asked for its environment again", _rebuild)
+
+    @admin.action(description="Duplicate selected scripts")
+    def duplicate_selected(self, request: auth.SignedInRequest, rows: QuerySet[Script]) -> None:
+        """Copy each; the copies are disabled."""
+        self._each(request, rows, "copied", partial(scripts.duplicate, by=request.user, now=timezone.now()))
 
     def _each(self, request: HttpRequest, rows: QuerySet[Script], done: str, verb: Callable[[Script], Any]) -> None:
         """Do it to each, refusals aside, and say so once."""

@@ -409,3 +409,12 @@ def test_a_version_that_could_not_be_saved_today_is_not_restored(desk: Client) -
     answer = desk.post(f"/admin/scripts_app/version/{first.pk}/act/restore/", follow=True)
     assert "v1 was not restored" in answer.content.decode()
     assert script.versions.count() == 2
+
+
+def test_selected_scripts_are_duplicated(desk: Client) -> None:
+    script = make_script(folder="Ops")
+    desk.post("/admin/scripts_app/script/", {"action": "duplicate_selected", "_selected_action": [script.pk]})
+    assert list(Script.objects.values_list("slug", "enabled", "folder__path").order_by("pk")) == [
+        ("hello-world", True, "Ops"),
+        ("hello-world-copy", False, "Ops"),
+    ]
