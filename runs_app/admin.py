@@ -87,6 +87,8 @@ class RunAdmin(ReadOnlyAdmin):
         except triggers.Refused as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
             return None
+        if lost := triggers.dropped(run):
+            self.message_user(request, lost, messages.WARNING)
         return redirect("admin:runs_app_run_change", other.pk)
 
     @admin.action(description="Cancel selected runs")
