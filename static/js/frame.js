@@ -143,7 +143,7 @@ function isChanged(field) {
 }
 
 function leaving(event) {
-  const isAtRisk = [...document.querySelectorAll(GUARDED)].some((form) => !form.dataset.sent && [...form.elements].some(isChanged));
+  const isAtRisk = [...document.querySelectorAll(GUARDED)].some((form) => !("sent" in form.dataset) && [...form.elements].some(isChanged));
   if (isAtRisk) event.preventDefault();
 }
 
