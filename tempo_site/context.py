@@ -72,9 +72,12 @@ def _environments(path: str) -> Place:
 
 def _places_of_staff(path: str) -> list[Place]:
     keys, engine = reverse("admin:tempo_site_apikey_changelist"), reverse("admin:index")
+    variables = reverse("variables")
+    at_variables = path.startswith(variables)
     at_keys = path.startswith(keys)
     at_engine = path.startswith(engine) and not at_keys
     return [
+        Place(label="Variables", url=variables, symbol="variables", key="g v", is_here=at_variables, section=MANAGE),
         Place(label="API keys", url=keys, symbol="keys", key="g k", is_here=at_keys, section=MANAGE),
         Place(label="Engine", url=engine, symbol="engine", key="g e", is_here=at_engine, section=MANAGE),
     ]

@@ -214,17 +214,6 @@ def status_of(pid: int) -> dict[str, str]:
 
 
 # --- as root, for PUID:PGID ----------------------------------------------------------------------------------------
-def test_for_puid_a_script_changes_what_was_uploaded_and_people_delete_what_it_made(for_puid: Container) -> None:
-    made = "import pathlib; pathlib.Path('data/in').write_text('changed'); pathlib.Path('data/deep').mkdir()"
-    slug = for_puid.make_script("Files", f"{made}; pathlib.Path('data/deep/out').touch()")
-    assert upload(for_puid, slug, "in", b"as it was", folder="data") == 201
-    for _ in range(2):  # before the folder is the script's own, and after
-        assert for_puid.run(slug)["status"] == "succeeded"
-        assert for_puid.call("GET", f"/scripts/{slug}/files/data/in") == (200, "changed")
-        assert for_puid.call("DELETE", f"/scripts/{slug}/files/data?recursive=true")[0] == 204
-        assert upload(for_puid, slug, "in", b"again", folder="data") == 201
-
-
 def test_the_launcher_alone_stays_root(for_puid: Container) -> None:
     launcher, web = status_of(for_puid.launcher_pid), status_of(for_puid.web_pid())
     assert launcher["Uid"].split() == ["0"] * 4
@@ -295,6 +284,17 @@ def test_web_lists_reads_adds_and_deletes_files_of_a_script(for_puid: Container)
 def test_retention_removes_what_a_scripts_user_left(for_puid: Container) -> None:
     (run,) = for_puid.get("/runs?script=walk&kind=script")["items"]
     assert retired(for_puid, run)
+
+
+def test_for_puid_a_script_changes_what_was_uploaded_and_people_delete_what_it_made(for_puid: Container) -> None:
+    made = "import pathlib; pathlib.Path('data/in').write_text('changed'); pathlib.Path('data/deep').mkdir()"
+    slug = for_puid.make_script("Files", f"{made}; pathlib.Path('data/deep/out').touch()")
+    assert upload(for_puid, slug, "in", b"as it was", folder="data") == 201
+    for _ in range(2):  # before the folder is the script's own, and after
+        assert for_puid.run(slug)["status"] == "succeeded"
+        assert for_puid.call("GET", f"/scripts/{slug}/files/data/in") == (200, "changed")
+        assert for_puid.call("DELETE", f"/scripts/{slug}/files/data?recursive=true")[0] == 204
+        assert upload(for_puid, slug, "in", b"again", folder="data") == 201
 
 
 # --- as an ordinary user, and without capabilities -----------------------------------------------------------------

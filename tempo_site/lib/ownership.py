@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from tempo_site.lib import paths
 
-FOLDERS = ("scripts", "runs", "envs", "cache", "backups", "run")
+FOLDERS = ("scripts", "runs", "envs", "pythons", "cache", "backups", "run")
 DATABASE = ("tempo.sqlite3", "tempo.sqlite3-wal", "tempo.sqlite3-shm")
 FILES = ("secret_key", "secret_key.old", "setup_token", "time_zone", *DATABASE)
 MAX_DEPTH = 200  # scripts make folders as deep as they like; each level costs an open file here
