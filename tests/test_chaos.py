@@ -142,7 +142,7 @@ class Chaos:
         self.counting = start(service, self.counter)
         self.viewer = Viewer(service, self.counting)
         self._watching = threading.Thread(target=self.viewer.watch)
-        rhythm = {"kind": "interval", "every_s": 1, "missed": "all", **TOGETHER}
+        rhythm = {"kind": "interval", "every_s": 1, "missed": "all", "missed_cap": 100, **TOGETHER}
         self.schedules = {slug: service.post(f"/scripts/{slug}/schedules", rhythm) for slug in self.slugs}
 
     def __enter__(self) -> "Chaos":

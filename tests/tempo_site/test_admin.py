@@ -15,7 +15,7 @@ from django_q.models import Schedule as Alarm
 from runs_app.models import Run
 from runs_app.states import Status
 from scripts_app import scripts
-from scripts_app.models import Environment, Folder, Schedule, Script, Version
+from scripts_app.models import Environment, Folder, Schedule, Script, Variable, Version
 from tempo_site import users
 from tempo_site.models import ApiKey
 from tests.factories import make_run, make_schedule, make_script
@@ -34,7 +34,7 @@ def desk(client: Client, staff: User) -> Client:
 
 
 def test_every_model_of_ours_is_registered() -> None:
-    assert {Folder, Script, Version, Environment, Schedule, Run, ApiKey, User, *ENGINE_ROWS} == set(
+    assert {Folder, Script, Version, Environment, Schedule, Variable, Run, ApiKey, User, *ENGINE_ROWS} == set(
         admin.site._registry
     )
 
