@@ -135,8 +135,12 @@ def _real_paths() -> Iterator[Path]:
 
 
 def _is_base(path: Path) -> bool:
-    """Whether environments can be made of it: shims choose by the current folder, a virtual environment is no base."""
-    is_program = path.parent.name != "shims" and os.access(path, os.X_OK) and path.is_file()
+    """Whether environments can be made of it: shims choose by the current folder, a virtual environment is no base.
+
+    A Python 2, as pyenv may have one, is not asked at all: it would not understand, and not be broken for that.
+    """
+    is_candidate = path.parent.name != "shims" and not path.name.startswith("python2")
+    is_program = is_candidate and os.access(path, os.X_OK) and path.is_file()
     return is_program and not (path.parent.parent / "pyvenv.cfg").exists()
 
 

@@ -108,6 +108,13 @@ def test_a_shim_is_left_out(tmp_path: Path) -> None:
     assert found() == []
 
 
+def test_a_python_2_of_pyenv_is_not_asked(tmp_path: Path) -> None:
+    old = add(tmp_path / "home" / ".pyenv" / "versions" / "2.7.18" / "bin" / "python2.7", "", says="touch $0.asked")
+    (old.parent / "python").symlink_to(old)
+
+    assert (found(), old.with_name("python2.7.asked").exists()) == ([], False)
+
+
 def test_a_virtual_environment_is_left_out(machine: Path) -> None:
     add(machine / "venv" / "bin" / "python3", "3.12.1")
     (machine / "venv" / "pyvenv.cfg").touch()
