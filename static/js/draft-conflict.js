@@ -1,5 +1,6 @@
 // <draft-conflict>: somebody else saved first. A banner with three ways out; nothing is decided without the reader.
 
+import { clockTime } from "./clock-time.js";
 import { diffElement, lineDiff } from "./line-diff.js";
 
 const PARTS = [["code", "Code"], ["requirements", "Requirements"], ["python_version", "Python"]];
@@ -21,7 +22,7 @@ class DraftConflict extends HTMLElement {
   show(theirs, { read, zone }) {
     this.theirs = theirs;
     this.read = read;
-    const when = new Date(theirs.saved_at).toLocaleTimeString("en-GB", { timeZone: zone, timeZoneName: "short" });
+    const when = clockTime(theirs.saved_at, zone);
     const who = theirs.author || "Somebody else";
     this.querySelector("[data-who]").textContent = `${who} saved this script at ${when}, while you were editing. Your text is still here, and not on the server.`;
     this.hidden = false;

@@ -1,5 +1,6 @@
 // <script-editor>: the Code tab. Saves drafts by itself, makes versions, runs them, and shows what is wrong where.
 
+import { clockTime } from "./clock-time.js";
 import "./code-editor.js";
 import { consoleOf } from "./console-drawer.js";
 import "./draft-conflict.js";
@@ -167,7 +168,7 @@ class ScriptEditor extends HTMLElement {
       this.checked = this.askForProblems();
     } else {
       this.isDraft = answer.is_draft;
-      this.say(answer.is_draft ? `Saved ${clock(answer.saved_at, this.dataset.zone)}` : `Same as v${this.version}`);
+      this.say(answer.is_draft ? `Saved ${clockTime(answer.saved_at, this.dataset.zone)}` : `Same as v${this.version}`);
     }
     this.showVersion();
     if (answer.problems) this.showProblems(answer.problems);
@@ -284,11 +285,6 @@ class ScriptEditor extends HTMLElement {
 
 function isKeyS({ key, code }) {
   return key.toLowerCase() === "s" || (code === "KeyS" && !/^[a-z]$/i.test(key)); // Caps Lock; a keyboard without Latin letters
-}
-
-/** The time of a moment, now by default, by the server's clock and with its zone, as the rest of the page writes it. */
-function clock(moment, timeZone) {
-  return new Date(moment ?? Date.now()).toLocaleTimeString("en-GB", { timeZone, timeZoneName: "short" });
 }
 
 customElements.define("script-editor", ScriptEditor);
