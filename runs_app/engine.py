@@ -187,7 +187,7 @@ class Engine:
                 rounds += 1
                 if rounds > ROUNDS_WITHOUT_REST and not is_past(next_at, by=SERVE_TOGETHER_WITHIN):
                     self._stopping.wait(SERVE_TOGETHER_WITHIN.total_seconds())
-                self._serve()
+                self._serve(is_first=rounds == 1)
             self._seen["ticker"] = time.monotonic()  # behind the work: a pass that fails is not a pass
             if time.monotonic() >= housekeeping_at:
                 q2_scheduler(get_broker())
@@ -197,14 +197,16 @@ class Engine:
                 if not self._tick.wait(seconds_until(next_at, timezone.now())):
                     slept_for = next_at
 
-    def _serve(self) -> None:
+    def _serve(self, *, is_first: bool) -> None:
         """Turn due alarms into runs and let these begin at once: the task that is queued with them is their net.
 
-        It is heard behind that: a pusher that wakes meanwhile contends for the write lock.
+        It is heard behind that: a pusher that wakes meanwhile contends for the write lock. Where more alarms are due
+        than fit into one transaction the others get their rows first, and admission is left to the task.
         """
         with queue_wake.held():
             scheduler.step(now=timezone.now(), at_most=SERVE_TOGETHER)
-            queueing.admit(now=timezone.now())
+            if is_first:
+                queueing.admit(now=timezone.now())
 
     def _run_settler(self) -> None:
         """Settle at every bell; sweep and look after the house every few seconds."""

@@ -173,8 +173,17 @@ def test_the_runs_of_due_alarms_begin_before_the_queue_s_task_is_heard(
     queue_wake._bell.clear()
     monkeypatch.setattr(scheduler, "step", step)
     monkeypatch.setattr(queueing, "admit", lambda **_: order.append(f"admitted, heard: {queue_wake._bell.is_set()}"))
-    idle._serve()
+    idle._serve(is_first=True)
     assert (order, queue_wake._bell.is_set()) == (["stepped", "admitted, heard: False"], True)
+
+
+def test_rows_of_a_crowd_come_before_its_runs_begin(idle: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an admission behind every twenty, a thousand due at once had their last row after five seconds."""
+    monkeypatch.setattr(scheduler, "step", lambda **_: True)
+    admitted: list[object] = []
+    monkeypatch.setattr(queueing, "admit", lambda **_: admitted.append(1))
+    idle._serve(is_first=False)
+    assert not admitted
 
 
 @pytest.mark.django_db
@@ -187,7 +196,8 @@ def test_a_moment_that_was_slept_for_is_served_without_asking_again(
         asked.append(now)
         return now + timedelta(milliseconds=20)
 
-    def serve() -> None:
+    def serve(*, is_first: bool) -> None:
+        assert is_first
         served.append(len(asked))
         idle._stopping.set()
 
