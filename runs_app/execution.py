@@ -13,7 +13,7 @@ from django.db import transaction
 from runs_app import control, ending, specs
 from runs_app.models import Run
 from runs_app.states import Reason, Status
-from scripts_app import environment_builds, variables
+from scripts_app import package_index, variables
 from tempo_site.lib import files, paths
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ def _given(run: Run) -> variables.RunVariables:
     """The variables of a run beside those that Tempo sets. Raises SecretUnreadable."""
     if run.script:
         return variables.for_run(run.script)
-    return variables.RunVariables(plain={}, secrets=environment_builds.driver_secrets())
+    return variables.RunVariables(plain={}, secrets=package_index.secrets())
 
 
 def was_accepted(run: Run) -> bool:

@@ -11,7 +11,15 @@ from django.conf import settings
 
 from runs_app import control, disk_space, environment_trouble
 from runs_app.models import Run
-from scripts_app import environment_builds, environments, limits, parameters, python_installation, script_users
+from scripts_app import (
+    environment_builds,
+    environments,
+    limits,
+    package_index,
+    parameters,
+    python_installation,
+    script_users,
+)
 from scripts_app.models import Environment
 from tempo_site.lib import files, paths
 
@@ -73,28 +81,26 @@ def _build_spec(run: Run, folder: Path) -> dict[str, Any]:
             state=Environment.State.WANTED
         )
     environment_builds.begin(run.environment, config_path=config, powers=_powers())
+    isolation = build_isolation(run.environment, folder) if run.environment.allows_source else None
     argv = environment_builds.driver_argv(config)
-    env = {**environment_builds.driver_env(), "TMPDIR": str(folder / "tmp"), "TEMPO_RUN_ID": str(run.pk)}
-    return {
-        **_spec(run),
-        "limits": build_limits(),
-        "isolation": build_isolation(run.environment, folder) if run.environment.allows_source else None,
-        "argv": argv,
-        "cwd": str(folder / "tmp"),
-        "env": env,
-    }
+    return _driver_spec(run, folder, argv, package_index.variables()) | {"isolation": isolation}
 
 
 def _installation_spec(run: Run, folder: Path) -> dict[str, Any]:
     paths.make_passable(paths.pythons())
-    variables = {**python_installation.variables(), "TMPDIR": str(folder / "tmp"), "TEMPO_RUN_ID": str(run.pk)}
+    return _driver_spec(run, folder, python_installation.argv(run.installs, folder), python_installation.variables())
+
+
+def _driver_spec(run: Run, folder: Path, argv: list[str], variables: Mapping[str, str]) -> dict[str, Any]:
+    """What the programs of Tempo's own have in common: they work in their run's `tmp/`."""
+    temporary = str(folder / "tmp")
     return {
         **_spec(run),
         "limits": build_limits(),
         "isolation": None,
-        "argv": python_installation.argv(run.installs, folder),
-        "cwd": str(folder / "tmp"),
-        "env": variables,
+        "argv": argv,
+        "cwd": temporary,
+        "env": {**variables, "TMPDIR": temporary, "TEMPO_RUN_ID": str(run.pk)},
     }
 
 

@@ -131,28 +131,19 @@ def dropped(run: Run) -> str:
 
 def start_build(environment: Environment, *, now: datetime) -> Run:
     """Queue the building of an environment."""
-    with transaction.atomic():
-        run = Run.objects.create(
-            kind=Kind.BUILD,
-            environment=environment,
-            trigger=Trigger.BUILD,
-            timeout_s=settings.BUILD_TIMEOUT_S,
-            created_at=now,
-        )
-        enqueue_admission()
-    return run
+    return _start_program(now=now, environment=environment)
 
 
 def start_installation(version: str, *, by: str, now: datetime) -> Run:
     """Queue the installation of a Python."""
+    return _start_program(now=now, by=by, params={"python": version})
+
+
+def _start_program(*, now: datetime, **facts: Any) -> Run:
+    """Queue a program of Tempo's own."""
     with transaction.atomic():
         run = Run.objects.create(
-            kind=Kind.BUILD,
-            params={"python": version},
-            trigger=Trigger.BUILD,
-            by=by,
-            timeout_s=settings.BUILD_TIMEOUT_S,
-            created_at=now,
+            kind=Kind.BUILD, trigger=Trigger.BUILD, timeout_s=settings.BUILD_TIMEOUT_S, created_at=now, **facts
         )
         enqueue_admission()
     return run

@@ -1,12 +1,24 @@
 """Asks a program about a text: with an end to its time, its memory and the length of its answer."""
 
+import contextlib
 import resource
 import subprocess
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 MEMORY_BYTES = 1024**3  # of address space, of which a program uses a part
+
+
+@contextlib.contextmanager
+def one_at_a_time(lock: threading.Lock, *, patience_s: float) -> Iterator[None]:
+    """Hold a lock meanwhile. Raises TimeoutError when another one holds it for longer."""
+    if not lock.acquire(timeout=patience_s):
+        raise TimeoutError("another text is being looked at")
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def answer(

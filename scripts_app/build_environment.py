@@ -1,7 +1,7 @@
 """Builds one environment: resolves, installs, compiles, checks, puts it into place. A program of its own.
 
 `python -I -S build_environment.py CONFIG` - standard library only, since it runs like any other run does: what it
-prints is what people watch, cancelling it is killing it. `scripts_app.environments` writes CONFIG and reads the result.
+prints is what people watch, cancelling it is killing it. `environment_builds` writes CONFIG and reads the result.
 """
 
 import contextlib

@@ -116,9 +116,7 @@ def _counts(found: dict[str, Any], lines: list[str], with_syntax: bool) -> bool:
 def _ask(code: str, minor: int) -> list[bytes]:
     command = [str(RUFF), "check", "--isolated", "--no-cache", "--exit-zero", "--output-format", "json-lines"]
     command += ["--select", RULES, "--target-version", f"py3{minor}", "--stdin-filename", "main.py", "-"]
-    if not _one_at_a_time.acquire(timeout=PATIENCE_S):
-        raise TimeoutError("another text is being looked at")
-    try:
+    with bounded_program.one_at_a_time(_one_at_a_time, patience_s=PATIENCE_S):
         answer = bounded_program.answer(
             command,
             code.encode(errors="replace"),
@@ -126,8 +124,6 @@ def _ask(code: str, minor: int) -> list[bytes]:
             most_bytes=MOST_BYTES,
             env={"RAYON_NUM_THREADS": "1"},
         )
-    finally:
-        _one_at_a_time.release()
     lines = answer.split(b"\n")
     return [line for line in lines[: -1 if len(answer) == MOST_BYTES else None] if line]  # the last one is cut off
 

@@ -89,6 +89,11 @@ def save(
         return text(script)
 
 
+def revision_named(text: str) -> int:
+    """The revision that a field of a page names; -1, which no text has, where it names none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else -1
+
+
 def discard(script: Script, *, based_on: int) -> None:
     """Throw away the draft of revision `based_on`, so that the version is the text again; without a draft do nothing.
 
@@ -124,7 +129,7 @@ def _keep(draft_id: int, *, now: datetime) -> bool:
         draft = rows.select_related("script", "author").first()
         if draft is None:
             return False
-        said = {name: getattr(draft, name) for name in versions.FIELDS}
+        said = versions.fields_of(draft)
         there = versions.same_text(draft.script, said)
         draft.kept = there or versions.keep(draft.script, said, author=draft.author, note=IDLE)
         draft.save(update_fields=["kept"])
@@ -144,7 +149,7 @@ def settle(script: Script, content: dict[str, str], *, based_on: int | None) -> 
     draft = Draft.objects.filter(script=script).select_related("author", "kept").first()
     if draft is None:
         return
-    said = {name: getattr(draft, name) for name in versions.FIELDS}
+    said = versions.fields_of(draft)
     if based_on is None and said != content and not draft.kept:
         versions.keep(script, said, author=draft.author, note=UNSEEN)
     draft.delete()
@@ -154,7 +159,7 @@ def settle(script: Script, content: dict[str, str], *, based_on: int | None) -> 
 
 def _store(script: Script, wanted: dict[str, str], *, by: User | None, now: datetime) -> None:
     version = Version.objects.filter(script=script, pk=F("script__version")).first()
-    if version is not None and wanted == {name: getattr(version, name) for name in versions.FIELDS}:
+    if version is not None and wanted == versions.fields_of(version):
         Draft.objects.filter(script=script).delete()
     else:
         Draft.objects.update_or_create(script=script, defaults={**wanted, "author": by, "saved_at": now, "kept": None})

@@ -16,7 +16,7 @@ import uv
 from django.db import transaction
 from django.db.models import F
 
-from scripts_app import build_environment, environments, package_index, package_names
+from scripts_app import build_environment, environments, package_names
 from scripts_app.build_environment import BuildConfig, BuildResult, BuildStep
 from scripts_app.models import Environment, Script
 from tempo_site.lib import files, paths
@@ -99,16 +99,6 @@ def link_mode(powers: Mapping[str, Any], *, allows_source: bool) -> str:
 def driver_argv(config_path: Path) -> list[str]:
     """The command line of a build."""
     return [sys.executable, "-I", "-S", str(Path(build_environment.__file__).absolute()), str(config_path)]
-
-
-def driver_env() -> dict[str, str]:
-    """The variables of a build, but for `driver_secrets`."""
-    return package_index.variables()
-
-
-def driver_secrets() -> dict[str, str]:
-    """Those of its variables that must not be written to a disk."""
-    return package_index.secrets()
 
 
 def progress(folder: Path) -> Progress | None:

@@ -106,7 +106,7 @@ def follow(script: Script, before: Environment) -> Environment:
     Raises InterpreterMissing and ScriptError.
     """
     wanted = environments.want(script)
-    if wanted.pk != before.pk and wanted.python.split(".")[:2] == before.python.split(".")[:2]:
+    if wanted.pk != before.pk and interpreters.minor_of(wanted.python) == interpreters.minor_of(before.python):
         unbuilt = Environment.objects.filter(pk=wanted.pk, state=Environment.State.WANTED, lock="", generation=0)
         unbuilt.update(lock=before.lock)
     return wanted
@@ -179,7 +179,7 @@ def _start_fault(python: Path, environment: Environment) -> str:
         if problem.errno in interpreters.SHORTAGES:
             raise
         return f"its Python does not start: {problem.strerror}"
-    made_for = ".".join(environment.python.split(".")[:2])
+    made_for = interpreters.minor_of(environment.python)
     if answer.returncode == 0:
         is_same = answer.stdout.strip() == made_for
         return "" if is_same else f"it was made for Python {made_for}, and its Python is {answer.stdout.strip()} now"

@@ -42,8 +42,7 @@ def want(script: Script) -> Environment:
     """
     version = Script.objects.select_related("version").get(pk=script.pk).version
     assert version is not None, "a script always has a version"
-    texts = {name: getattr(version, name) for name in ("code", "requirements", "python_version")}
-    needed = wish(**texts)
+    needed = wish(code=version.code, requirements=version.requirements, python_version=version.python_version)
     with transaction.atomic():
         if Script.objects.filter(pk=script.pk, version=version).exists():
             return assign(script, needed)
@@ -83,7 +82,8 @@ def assign(script: Script, needed: Wish) -> Environment:
     if not is_usable(environment) or not _is_same_minor(environment, needed.interpreter):
         _ask_again(environment, interpreter=needed.interpreter)
     used = {"environment": environment} if environment.is_ready else {}
-    outdated = {"upgrade": None} if stored.upgrade and not is_for_same_wish(stored.upgrade, environment) else {}
+    is_outdated = stored.upgrade is not None and wish_of(stored.upgrade) != wish_of(environment)
+    outdated = {"upgrade": None} if is_outdated else {}
     Script.objects.filter(pk=script.pk).update(wanted_environment=environment, **used, **outdated)
     Version.objects.filter(pk=stored.version_id or 0).update(environment=environment)
     # A build may have ended since the script was read.
@@ -108,18 +108,13 @@ def _row_for(script: Script, needed: Wish) -> Environment:
     return in_use or rows.get_or_create(**wish, generation=0, defaults={"python": needed.interpreter.version})[0]
 
 
-def is_for_same_wish(one: Environment, other: Environment) -> bool:
-    """Whether two rows are generations of the same wish."""
-    fields = ("interpreter", "requirements", "allows_source")
-    return all(getattr(one, field) == getattr(other, field) for field in fields)
+def wish_of(environment: Environment) -> dict[str, object]:
+    """What all generations of an environment have in common, by the names of its fields."""
+    return {field: getattr(environment, field) for field in ("interpreter", "requirements", "allows_source")}
 
 
 def _is_same_minor(environment: Environment, interpreter: Interpreter) -> bool:
-    return _minor(environment.python) == _minor(interpreter.version)
-
-
-def _minor(version: str) -> list[str]:
-    return version.split(".")[:2]
+    return interpreters.minor_of(environment.python) == interpreters.minor_of(interpreter.version)
 
 
 def is_usable(environment: Environment) -> bool:

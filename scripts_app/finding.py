@@ -6,7 +6,7 @@ from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Greatest
 from django.http import Http404
 
-from scripts_app.models import Folder, Schedule, Script, ScriptQuerySet, Version
+from scripts_app.models import Environment, Folder, Schedule, Script, ScriptQuerySet, Version
 
 
 def scripts(among: ScriptQuerySet | None = None) -> ScriptQuerySet:
@@ -53,6 +53,14 @@ def folder(pk: int) -> Folder:
     found = Folder.objects.filter(pk=pk).first() if pk < 2**63 else None
     if found is None:
         raise Http404(f"There is no folder {str(pk)[:20]}.")
+    return found
+
+
+def environment(pk: int) -> Environment:
+    """Return an environment. Raises Http404."""
+    found = Environment.objects.filter(pk=pk).first() if pk < 2**63 else None
+    if found is None:
+        raise Http404(f"There is no environment {str(pk)[:20]}.")
     return found
 
 

@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,6 +85,16 @@ def is_gone(path: Path) -> bool:
     return False
 
 
+def minor_of(version: str) -> str:
+    """The `3.12` of `3.12.1`."""
+    return ".".join(version.split(".")[:2])
+
+
+def versions_of(found: Iterable[Interpreter]) -> str:
+    """Their versions as people read them, each once: `3.12.1, 3.11.7`."""
+    return ", ".join(dict.fromkeys(interpreter.version for interpreter in found))
+
+
 def choose(python_version: str) -> Interpreter:
     """Return the Python for a script: "" = Tempo's own, `3.12` = the newest 3.12, `3.12.1` = exactly that.
 
@@ -98,7 +108,7 @@ def choose(python_version: str) -> Interpreter:
     for interpreter in available:
         if interpreter.version == python_version or _is_release_of(interpreter, python_version):
             return interpreter
-    there = ", ".join(dict.fromkeys(interpreter.version for interpreter in available))
+    there = versions_of(available)
     raise InterpreterMissing(f"Python {python_version} is not on this machine\nhint: there is {there}")
 
 

@@ -80,5 +80,5 @@ def _satisfying(requires_python: str) -> Interpreter:
     for interpreter in (interpreters.own(), *available):
         if wanted.contains(interpreter.release, prereleases=interpreter == interpreters.own()):
             return interpreter
-    there = ", ".join(dict.fromkeys(interpreter.version for interpreter in available))
+    there = interpreters.versions_of(available)
     raise InterpreterMissing(f"{_BLOCK} asks for Python {requires_python}\nhint: there is {there}")

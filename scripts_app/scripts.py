@@ -218,8 +218,9 @@ def _copy_rows(script: Script, copy: Script, *, now: datetime) -> None:
     variables = Variable.objects.filter(script=script)
     Variable.objects.bulk_create(_like(variable, script=copy) for variable in variables)
     machine = {"alarm": None, "paused_at": None, "paused_until": None, "message": "", "last_success_at": None}
-    for schedule in script.schedules.all():
-        Schedule.objects.bulk_create([_like(schedule, script=copy, stale_since=None, **machine)])
+    Schedule.objects.bulk_create(
+        _like(schedule, script=copy, stale_since=None, **machine) for schedule in script.schedules.all()
+    )
     schedules.rearm(copy, now=now)
 
 
@@ -234,7 +235,7 @@ def _description(value: object) -> str:
 
 
 def _fields(script: Script) -> dict[str, str]:
-    return {name: getattr(script.version, name) if script.version else "" for name in versions.FIELDS}
+    return versions.fields_of(script.version) if script.version else dict.fromkeys(versions.FIELDS, "")
 
 
 def _refuse_unknown(names: set[str]) -> None:

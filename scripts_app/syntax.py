@@ -91,16 +91,13 @@ def error_of(code: str, interpreter: Interpreter) -> str:
 @functools.lru_cache(maxsize=32)
 def _ask(code: str, interpreter: Interpreter) -> Fault | None:
     command = [str(interpreter.path), "-I", "-S", "-W", "ignore", "-c", _ASK]
-    if not _one_at_a_time.acquire(timeout=PATIENCE_S):
-        raise TimeoutError("another text is being looked at")
     try:
-        answer = bounded_program.answer(command, code.encode(), patience_s=PATIENCE_S, most_bytes=MOST_BYTES)
+        with bounded_program.one_at_a_time(_one_at_a_time, patience_s=PATIENCE_S):
+            answer = bounded_program.answer(command, code.encode(), patience_s=PATIENCE_S, most_bytes=MOST_BYTES)
     except subprocess.CalledProcessError as error:
         if error.returncode in _CRASHES:  # as it would at a run
             return _at(code, 0, "Python itself crashes on it: it is nested too deeply")
         raise
-    finally:
-        _one_at_a_time.release()
     found = ast.literal_eval(answer.decode())
     return _placed(code, *found) if found else None
 

@@ -61,16 +61,8 @@ def _unfinished(current: Environment) -> Environment | None:
 
 def _next(current: Environment) -> Environment:
     newest = _same_wish(current).order_by("-generation").values_list("generation", flat=True).first() or 0
-    return Environment.objects.create(
-        interpreter=current.interpreter,
-        requirements=current.requirements,
-        allows_source=current.allows_source,
-        python=current.python,
-        generation=newest + 1,
-    )
+    return Environment.objects.create(**environments.wish_of(current), python=current.python, generation=newest + 1)
 
 
 def _same_wish(current: Environment) -> QuerySet[Environment]:
-    return Environment.objects.filter(
-        interpreter=current.interpreter, requirements=current.requirements, allows_source=current.allows_source
-    )
+    return Environment.objects.filter(**environments.wish_of(current))

@@ -18,7 +18,7 @@ from scripts_app import (
     validation,
 )
 from scripts_app.environments import Wish
-from scripts_app.models import Script, Version
+from scripts_app.models import Draft, Script, Version
 from scripts_app.validation import ScriptError
 from tempo_site.lib import paths
 
@@ -142,9 +142,9 @@ def _write_or_warn(script_id: int) -> bool:
     return True
 
 
-def fields_of(version: Version) -> dict[str, str]:
-    """What a version says: code, requirements and Python."""
-    return {name: getattr(version, name) for name in FIELDS}
+def fields_of(said: Version | Draft) -> dict[str, str]:
+    """What a version or a draft says: code, requirements and Python."""
+    return {name: getattr(said, name) for name in FIELDS}
 
 
 def _create(

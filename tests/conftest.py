@@ -57,6 +57,12 @@ def key(db: None) -> str:
     return ApiKey.issue(name="tests")[1]
 
 
+@pytest.fixture
+def program(key: str) -> Client:
+    """A client with a key of full scope."""
+    return Client(headers={"host": "localhost", "authorization": f"Bearer {key}"})
+
+
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with a migrated database, a user `ann` and an API key, to be copied for each service."""

@@ -29,6 +29,12 @@ def open_directory(name: str, *, dir_fd: int) -> int:
     return os.open(name, _DIRECTORY, dir_fd=dir_fd)
 
 
+def mount_of(fd: int) -> bytes:
+    """Which mount it lies on: a share that an admin has mounted below is neither ours to give nor to delete."""
+    with open(f"/proc/self/fdinfo/{fd}", "rb") as file:
+        return next((line for line in file if line.startswith(b"mnt_id:")), b"")
+
+
 def open_month(runs_fd: int, folder: str) -> tuple[int, str]:
     """Descriptor of the month's directory, and the folder's name inside it. Raises FolderError, FileNotFoundError."""
     month, name = checked(folder).split("/")

@@ -146,11 +146,11 @@ def give_files(data: str, cwd: str, user: User, web: User, *, ours: range) -> No
 
 
 def _give_tree(fd: int, user: User, web: User, ours: Container[int]) -> None:
-    mount = _mount(fd)
+    mount = folders.mount_of(fd)
     for name in os.listdir(fd):
         # Gone meanwhile: another run of the same script may be at work in there.
         with contextlib.suppress(FileNotFoundError), _pinned(name, fd) as child:
-            if _is_directory(child, ours) and _mount(child) == mount:
+            if _is_directory(child, ours) and folders.mount_of(child) == mount:
                 with _pinned_for_listing(child) as directory:
                     _give_tree(directory, user, web, ours)
             elif _is_file(child, ours):
@@ -196,9 +196,3 @@ def _give(path_fd: int, uid: int, gid: int, mode: int | None = None) -> None:
     os.chown(path, uid, gid)
     if mode is not None:
         os.chmod(path, mode)
-
-
-def _mount(fd: int) -> bytes:
-    """Which mount it lies on: a share that an admin has mounted into a working folder is not ours to give."""
-    with open(f"/proc/self/fdinfo/{fd}", "rb") as file:
-        return next((line for line in file if line.startswith(b"mnt_id:")), b"")

@@ -170,15 +170,10 @@ def _open_writable(name: str, dir_fd: int) -> int:
     """
     path_fd = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
     try:
-        if _mount(path_fd) != _mount(dir_fd):
+        if folders.mount_of(path_fd) != folders.mount_of(dir_fd):
             raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
         with contextlib.suppress(PermissionError):
             os.chmod(f"/proc/self/fd/{path_fd}", 0o700)
         return folders.open_directory(".", dir_fd=path_fd)
     finally:
         os.close(path_fd)
-
-
-def _mount(fd: int) -> bytes:
-    with open(f"/proc/self/fdinfo/{fd}", "rb") as file:
-        return next((line for line in file if line.startswith(b"mnt_id:")), b"")

@@ -109,21 +109,13 @@ def read_disk_use(request: HttpRequest) -> DiskUseOut:
 @router.get("/environments/{int:environment_id}", response=EnvironmentFacts, tags=["environments"])
 def read_environment(request: HttpRequest, environment_id: int) -> EnvironmentFacts:
     """Show one environment: its packages, its lock, how far its build is."""
-    return newest_facts(environment_of(environment_id))
+    return newest_facts(finding.environment(environment_id))
 
 
 @router.post("/environments/{int:environment_id}/rebuild", response={202: EnvironmentFacts}, tags=["environments"])
 def rebuild_environment(request: auth.Request, environment_id: int) -> Status[EnvironmentFacts]:
     """Have an environment built anew with the packages of its lock; when that fails, what is there stays in use."""
-    return Status(202, newest_facts(environments.renew(environment_of(environment_id))))
-
-
-def environment_of(pk: int) -> Environment:
-    """Return an environment. Raises Http404."""
-    found = Environment.objects.filter(pk=pk).first() if pk < 2**63 else None
-    if found is None:
-        raise Http404(f"There is no environment {str(pk)[:20]}.")
-    return found
+    return Status(202, newest_facts(environments.renew(finding.environment(environment_id))))
 
 
 @router.get("/scripts/{slug:slug}/environment/upgrade", response=UpgradeOut, tags=["environments"])

@@ -1,14 +1,15 @@
 """REST operations on the Pythons of this machine: which there are, installing one, moving scripts to another one."""
 
 from django.utils import timezone
-from ninja.errors import AuthorizationError
 from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, Field
 
 from runs_app import builds
 from scripts_app import pythons
-from scripts_app.api.shapes import router
+from scripts_app.api.shapes import check_staff, router
 from tempo_site import auth
+
+BY_STAFF = "Only staff may do that.\nhint: ask a user of the staff"
 
 
 class PythonOut(BaseModel):
@@ -66,13 +67,6 @@ class MovedOut(BaseModel):
     refused: list[RefusedOut]
 
 
-def check_staff(request: auth.Request) -> None:
-    """Keys of full scope and users of the staff may change what all scripts share. Raises AuthorizationError."""
-    user = request.auth.user
-    if user is not None and not user.is_staff:
-        raise AuthorizationError(message="Only staff may do that.\nhint: ask a user of the staff")
-
-
 @router.get("/pythons", response=PythonPage, tags=["environments"])
 def list_pythons(request: auth.Request) -> PythonPage:
     """List the Pythons of this machine from 3.8 to 3.14, and those that scripts miss."""
@@ -83,7 +77,7 @@ def list_pythons(request: auth.Request) -> PythonPage:
 @router.post("/pythons", response={202: InstallationOut}, tags=["environments"])
 def install_python(request: auth.Request, asked: PythonIn) -> Status[InstallationOut]:
     """Install another Python from the internet, for all scripts; a run does it, whose output tells how far it is."""
-    check_staff(request)
+    check_staff(request, BY_STAFF)
     run = builds.install_python(asked.version, by=request.auth.name, now=timezone.now())
     return Status(202, InstallationOut.model_construct(run=run.pk, version=run.params["python"]))
 
@@ -91,7 +85,7 @@ def install_python(request: auth.Request, asked: PythonIn) -> Status[Installatio
 @router.post("/pythons/move", response=MovedOut, tags=["environments"])
 def move_scripts(request: auth.Request, asked: MoveIn) -> MovedOut:
     """Have all scripts of one Python use another one; each gets a new version that says so."""
-    check_staff(request)
+    check_staff(request, BY_STAFF)
     moved = pythons.move(source=asked.source, target=asked.target, by=request.auth.user, now=timezone.now())
     refused = [RefusedOut.model_construct(slug=script.slug, message=why) for script, why in moved.refused]
     return MovedOut.model_construct(moved=[script.slug for script in moved.scripts], refused=refused)

@@ -10,6 +10,7 @@ from ninja.errors import HttpError
 from pydantic import AfterValidator, AwareDatetime, Field
 
 from scripts_app import timing
+from tempo_site import auth
 
 router = Router()
 
@@ -40,6 +41,12 @@ def without_defaults(schema: dict[str, Any]) -> None:
     """In a PATCH what is left out stays as it is, so the documentation must not promise a default."""
     for field in schema["properties"].values():
         field.pop("default", None)
+
+
+def check_staff(request: auth.Request, sentence: str) -> None:
+    """What all scripts share is for users of the staff to change, or for keys of full scope. Raises HttpError."""
+    if request.auth.user and not request.auth.user.is_staff:
+        raise HttpError(403, sentence)
 
 
 def based_on(request: HttpRequest) -> int | None:

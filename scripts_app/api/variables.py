@@ -4,14 +4,15 @@ from datetime import datetime
 
 from django.http import Http404, HttpRequest
 from django.views.decorators.debug import sensitive_variables
-from ninja.errors import HttpError
 from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, SecretStr, StrictBool
 
 from scripts_app import finding, variables
-from scripts_app.api.shapes import Limit, router
+from scripts_app.api.shapes import Limit, check_staff, router
 from scripts_app.models import Script, Variable
 from tempo_site import auth
+
+BY_STAFF = "Variables for all scripts are set by staff.\nhint: set one of the script"
 
 
 class VariableIn(BaseModel):
@@ -50,14 +51,14 @@ def list_variables(request: auth.Request, limit: Limit, cursor: str = "") -> Var
 @router.put("/variables/{name}", response=VariableOut, tags=["variables"])
 def set_variable(request: auth.Request, name: str, data: VariableIn) -> VariableOut:
     """Set a variable for all scripts."""
-    refuse_others_than_staff(request)
+    check_staff(request, BY_STAFF)
     return put(request, None, name, data)
 
 
 @router.delete("/variables/{name}", response={204: None}, tags=["variables"])
 def delete_variable(request: auth.Request, name: str) -> Status[None]:
     """Delete a variable for all scripts."""
-    refuse_others_than_staff(request)
+    check_staff(request, BY_STAFF)
     return remove(None, name)
 
 
@@ -77,12 +78,6 @@ def set_script_variable(request: auth.Request, slug: str, name: str, data: Varia
 def delete_script_variable(request: HttpRequest, slug: str, name: str) -> Status[None]:
     """Delete a variable of a script."""
     return remove(finding.script(slug), name)
-
-
-def refuse_others_than_staff(request: auth.Request) -> None:
-    """What every script gets is for staff to say, or for a key of full scope. Raises HttpError."""
-    if request.auth.user and not request.auth.user.is_staff:
-        raise HttpError(403, "Variables for all scripts are set by staff.\nhint: set one of the script")
 
 
 def page(script: Script | None, limit: int, cursor: str) -> VariablePage:

@@ -109,8 +109,8 @@ def limits_of(script: Script) -> dict[str, Any]:
 
 def python_help() -> str:
     """Say which Pythons there are."""
-    versions = dict.fromkeys(interpreter.version for interpreter in interpreters.discover())
-    return f"Like `3.12`. Empty: the one Tempo runs on, {interpreters.own().version}. Here: {', '.join(versions)}."
+    there = interpreters.versions_of(interpreters.discover())
+    return f"Like `3.12`. Empty: the one Tempo runs on, {interpreters.own().version}. Here: {there}."
 
 
 def starter_choices() -> list[tuple[str, str]]:
@@ -213,7 +213,7 @@ class TextForm(forms.Form):
 def python_choices(chosen: str) -> list[tuple[str, str]]:
     """The Pythons a script may have, newest first; one that is chosen but gone stays among them and says so."""
     there = [interpreter.version for interpreter in interpreters.discover()]
-    minors = [".".join(version.split(".")[:2]) for version in there]
+    minors = [interpreters.minor_of(version) for version in there]
     choices = [("", f"Tempo's own ({interpreters.own().version})")]
     choices += [(version, version) for version in dict.fromkeys([*minors, *there])]
     if chosen and chosen not in dict(choices):

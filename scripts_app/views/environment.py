@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from runs_app import builds
-from scripts_app import drafts, environments, finding, needs, package_locks, upgrades
+from scripts_app import drafts, environments, finding, needs, package_locks, upgrades, versions
 from scripts_app.drafts import Conflict
 from scripts_app.models import Environment, Script
 from tempo_site import auth
@@ -50,7 +50,7 @@ def follows_code(script: Script) -> bool:
     version = script.version
     if version is None:
         return False
-    offer = needs.offer(code=version.code, requirements=version.requirements, python_version=version.python_version)
+    offer = needs.offer(**versions.fields_of(version))
     return bool(offer) and not offer.is_overruled
 
 
@@ -107,9 +107,8 @@ def script_take_over(request: auth.SignedInRequest, slug: str) -> HttpResponse:
         **({"requirements": ""} if offer.requirements else {}),
         **({"python_version": ""} if offer.requires_python else {}),
     }
-    seen = request.POST.get("based_on", "")
+    based_on = drafts.revision_named(request.POST.get("based_on", ""))
     try:
-        based_on = int(seen) if seen.isascii() and seen.isdecimal() and len(seen) < 10 else -1
         drafts.save(script, by=request.user, now=timezone.now(), based_on=based_on, **emptied)
     except Conflict:
         messages.error(
@@ -123,9 +122,7 @@ def script_take_over(request: auth.SignedInRequest, slug: str) -> HttpResponse:
 @require_safe
 def environment_lock(request: HttpRequest, pk: int) -> HttpResponse:
     """The lock of an environment as a file: `pip install --require-hashes -r requirements.lock` installs the same."""
-    found = Environment.objects.filter(pk=pk).first() if pk < 2**63 else None
-    if found is None:
-        raise Http404(f"There is no environment {str(pk)[:20]}.")
+    found = finding.environment(pk)
     head = f"# Python {found.python}\n"
     response = HttpResponse(head + found.lock, content_type="text/plain; charset=utf-8")
     response.headers["Content-Disposition"] = 'attachment; filename="requirements.lock"'

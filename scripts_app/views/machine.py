@@ -7,13 +7,13 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Page, Paginator
 from django.db.models import Case, IntegerField, Q, Value, When
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from runs_app import builds
-from scripts_app import disk_use, environments, forms, interpreters, pythons
+from scripts_app import disk_use, environments, finding, forms, interpreters, pythons
 from scripts_app.models import Environment, Script
 from scripts_app.pythons import Moved
 from scripts_app.validation import ScriptError
@@ -76,10 +76,7 @@ def rows_of(page: "Page[Any]", measured: disk_use.DiskUse | None) -> list[dict[s
 def environment_rebuild(request: auth.SignedInRequest, pk: int) -> HttpResponse:
     """Have an environment built anew with the packages of its lock."""
     check_staff(request)
-    environment = Environment.objects.filter(pk=pk).first() if pk < 2**63 else None
-    if environment is None:
-        raise Http404(f"There is no environment {str(pk)[:20]}.")
-    environments.renew(environment)
+    environments.renew(finding.environment(pk))
     messages.success(request, "It is built again from its lock.")
     return redirect("environment-list")
 

@@ -160,9 +160,9 @@ def script_switch(request: auth.SignedInRequest, slug: str) -> HttpResponse:
 @require_POST
 def script_draft_discard(request: HttpRequest, slug: str) -> HttpResponse:
     """Throw the draft away; the version is the text again."""
-    script, seen = finding.script(slug), request.POST.get("based_on", "")
+    script = finding.script(slug)
     try:
-        drafts.discard(script, based_on=int(seen) if seen.isascii() and seen.isdecimal() and len(seen) < 10 else -1)
+        drafts.discard(script, based_on=drafts.revision_named(request.POST.get("based_on", "")))
     except Conflict as refusal:
         who = f"`{refusal.current.author}`" if refusal.current.author else "somebody"
         messages.error(request, f"The draft was not discarded: {who} has changed it meanwhile. This is their text.")

@@ -66,12 +66,6 @@ def client() -> Client:
 
 
 @pytest.fixture
-def program(key: str) -> Client:
-    """A client with a key of full scope."""
-    return Client(headers={"host": "localhost", "authorization": f"Bearer {key}"})
-
-
-@pytest.fixture
 def script(db: None) -> Script:
     """A script that may run."""
     return make_script("Hello")

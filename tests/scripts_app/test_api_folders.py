@@ -1,27 +1,13 @@
 """Folders through the API."""
 
-import json
-from typing import Any
-
 import pytest
 from django.test import Client
 
 from scripts_app.models import Script
+from tests.calling import send
 from tests.factories import make_script
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def program(key: str) -> Client:
-    """A client with a key of full scope."""
-    return Client(headers={"host": "localhost", "authorization": f"Bearer {key}"})
-
-
-def send(client: Client, method: str, path: str, body: object = None) -> tuple[int, Any]:
-    """Call the API; returns status and decoded answer."""
-    response = client.generic(method, f"/api/v1{path}", json.dumps(body), "application/json")
-    return response.status_code, response.json() if response.content else None
 
 
 def make(client: Client, path: str) -> int:

@@ -12,12 +12,6 @@ pytestmark = pytest.mark.django_db
 VECTORS = json.loads((Path(__file__).parents[1] / "data" / "cron_vectors.json").read_text(encoding="utf-8"))
 
 
-@pytest.fixture
-def program(key: str) -> Client:
-    """A client with a key of full scope."""
-    return Client(headers={"host": "localhost", "authorization": f"Bearer {key}"})
-
-
 def preview(client: Client, **fields: object) -> tuple[int, Any]:
     """Status and answer of a preview of a cron schedule."""
     body = {"kind": "cron", **fields}

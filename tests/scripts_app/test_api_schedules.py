@@ -1,6 +1,5 @@
 """Schedules through the API."""
 
-import json
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +13,7 @@ from runs_app.states import Reason
 from runs_app.states import Status as RunStatus
 from scripts_app import timing
 from scripts_app.models import Schedule
+from tests.calling import send
 from tests.factories import NOON, make_run, make_schedule, make_script
 
 pytestmark = pytest.mark.django_db
@@ -21,17 +21,9 @@ pytestmark = pytest.mark.django_db
 NIGHTLY = {"kind": "cron", "cron": "30 2 * * *", "timezone": "Europe/Berlin"}
 
 
-@pytest.fixture
-def program(key: str) -> Client:
-    """A client with a key of full scope, and a script to give schedules to."""
+@pytest.fixture(autouse=True)
+def _a_script_to_give_schedules_to() -> None:
     make_script("Hello")
-    return Client(headers={"host": "localhost", "authorization": f"Bearer {key}"})
-
-
-def send(client: Client, method: str, path: str, body: object = None) -> tuple[int, Any]:
-    """Call the API; returns status and decoded answer."""
-    response = client.generic(method, f"/api/v1{path}", json.dumps(body), "application/json")
-    return response.status_code, response.json() if response.content else None
 
 
 def create(client: Client, **fields: object) -> Any:

@@ -1,6 +1,5 @@
 """Scripts through the API."""
 
-import json
 from typing import Any
 
 import pytest
@@ -9,23 +8,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from scripts_app.models import Environment, Script
+from tests.calling import send
 from tests.factories import make_script
 
 pytestmark = pytest.mark.django_db
 
 HOSTILE = ("<script>alert(1)</script>", "{{7*7}}", '"><img src=x onerror=alert(1)>', "a\u202eb", "x" * 200, "日本語 ok")
-
-
-@pytest.fixture
-def program(key: str) -> Client:
-    """A client with a key of full scope."""
-    return Client(headers={"host": "localhost", "authorization": f"Bearer {key}"})
-
-
-def send(client: Client, method: str, path: str, body: object = None) -> tuple[int, Any]:
-    """Call the API; returns status and decoded answer."""
-    response = client.generic(method, f"/api/v1{path}", json.dumps(body), "application/json")
-    return response.status_code, response.json() if response.content else None
 
 
 def create(client: Client, **fields: object) -> Any:

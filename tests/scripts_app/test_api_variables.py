@@ -15,12 +15,6 @@ pytestmark = pytest.mark.django_db
 VALUE = "s3cr3t value"
 
 
-@pytest.fixture
-def program(key: str) -> Client:
-    """A client with a key of full scope."""
-    return Client(headers={"host": "localhost", "authorization": f"Bearer {key}"})
-
-
 def send(client: Client, method: str, path: str, body: object = None) -> tuple[int, Any]:
     """Call the API; returns status and decoded answer."""
     response = client.generic(method, f"/api/v1{path}", json.dumps(body), "application/json")

@@ -54,7 +54,7 @@ def start(requirements: str, *, name: str = "run", **other: Any) -> subprocess.P
     (folder / "config.json").write_text(json.dumps(config_of(requirements, folder, paths.environments(), **other)))
     return subprocess.Popen(
         environment_builds.driver_argv(folder / "config.json"),
-        env=environment_builds.driver_env() | environment_builds.driver_secrets(),
+        env=package_index.variables() | package_index.secrets(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -11,7 +11,15 @@ import pytest
 from django.conf import LazySettings
 from django.utils import timezone
 
-from scripts_app import disk_use, environment_builds, environment_health, environments, interpreters, scripts
+from scripts_app import (
+    disk_use,
+    environment_builds,
+    environment_health,
+    environments,
+    interpreters,
+    package_index,
+    scripts,
+)
 from scripts_app.environment_health import Unclear
 from scripts_app.models import Environment, Script
 from tempo_site.lib import paths
@@ -30,7 +38,7 @@ def build(environment: Environment) -> Environment:
     config = folder / "config.json"
     assert environment_builds.begin(environment, config_path=config)
     argv = environment_builds.driver_argv(config)
-    subprocess.run(argv, env=environment_builds.driver_env(), check=True, timeout=60, stdout=subprocess.DEVNULL)
+    subprocess.run(argv, env=package_index.variables(), check=True, timeout=60, stdout=subprocess.DEVNULL)
     assert environment_builds.finish(environment, folder=folder, succeeded=True, message="", now=NOW)
     environment.refresh_from_db()
     return environment

@@ -14,7 +14,15 @@ from django.conf import LazySettings
 from django.db import connection
 from django.utils import timezone
 
-from scripts_app import environment_builds, environment_garbage, environments, interpreters, requirements_text, scripts
+from scripts_app import (
+    environment_builds,
+    environment_garbage,
+    environments,
+    interpreters,
+    package_index,
+    requirements_text,
+    scripts,
+)
 from scripts_app.models import Environment, Script, Version
 from tempo_site.lib import paths
 from tests import local_index
@@ -347,9 +355,7 @@ def test_a_script_runs_with_what_was_really_built(
     config = tmp_path / "config.json"
     with local_index.served(tmp_path / "index") as settings.PACKAGE_INDEX:
         environment_builds.begin(wanted(script), config_path=config)
-        subprocess.run(
-            environment_builds.driver_argv(config), env=environment_builds.driver_env(), check=True, timeout=60
-        )
+        subprocess.run(environment_builds.driver_argv(config), env=package_index.variables(), check=True, timeout=60)
     assert environment_builds.finish(wanted(script), folder=tmp_path, succeeded=True, message="", now=NOW)
     script.refresh_from_db()
     assert script.environment
