@@ -34,8 +34,9 @@ def find(*, code: str, requirements: str, python_version: str) -> list[Problem]:
 
     Those of the code come in the order of its lines; where there are too many, mere warnings are left out first.
     """
-    fields = chain(_of_python(python_version), _of_requirements(requirements))
-    texts = chain(_of_code(code, python_version), _of_block(code))
+    interpreter, refusal = _interpreter(python_version)
+    fields = chain(_of_python(refusal), _of_requirements(requirements))
+    texts = chain(_of_code(code, interpreter, _minor(python_version)), _of_block(code))
     found = sorted(chain(fields, texts), key=lambda problem: _RANKS[problem.severity])[:MOST]
     return sorted(found, key=lambda problem: (problem.field == "code", problem.line, problem.column))
 
@@ -50,11 +51,17 @@ def doubtful(found: list[Problem]) -> list[Problem]:
     return [one for one in found if one.field == "code" and one.severity != Severity.WARNING]
 
 
-def _of_python(python_version: str) -> Iterator[Problem]:
+def _interpreter(python_version: str) -> tuple[Interpreter | None, str]:
+    """The Python of the text; without one, why there is none. Asked once: it looks through folders."""
     try:
-        interpreters.choose(python_version)
+        return interpreters.choose(python_version), ""
     except interpreters.InterpreterMissing as refusal:
-        yield _whole_line("python_version", 1, "", "python", str(refusal))
+        return None, str(refusal)
+
+
+def _of_python(refusal: str) -> Iterator[Problem]:
+    if refusal:
+        yield _whole_line("python_version", 1, "", "python", refusal)
 
 
 def _of_requirements(text: str) -> Iterator[Problem]:
@@ -74,7 +81,7 @@ def _of_block(code: str) -> Iterator[Problem]:
         yield _whole_line("code", at, lines[at - 1], "block", why)
 
 
-def _of_code(code: str, python_version: str) -> Iterator[Problem]:
+def _of_code(code: str, interpreter: Interpreter | None, minor: int) -> Iterator[Problem]:
     """What Python, ruff and the search for secrets say.
 
     When one of them cannot be asked, that is said: a text that nobody looked at is not free of problems.
@@ -87,20 +94,12 @@ def _of_code(code: str, python_version: str) -> Iterator[Problem]:
     secrets = tuple(pasted_secrets.find(code))
     yield from secrets
     yield from _of_encoding(code)
-    interpreter = _interpreter(python_version)
     faults = list(_of_syntax(code, interpreter)) if interpreter else []
     yield from faults
-    for one in _of_rules(code, _minor(python_version), with_syntax=interpreter is None):
+    for one in _of_rules(code, minor, with_syntax=interpreter is None):
         is_said = one.code in code_rules.PASSWORDS and any(secret.line == one.line for secret in secrets)
         if not is_said and (one.code or not faults):  # that ruff fails on what is no Python is no news
             yield one
-
-
-def _interpreter(python_version: str) -> Interpreter | None:
-    try:
-        return interpreters.choose(python_version)
-    except interpreters.InterpreterMissing:
-        return None
 
 
 def _of_syntax(code: str, interpreter: Interpreter) -> Iterator[Problem]:
