@@ -6,6 +6,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
+from django.utils.html import escape
 
 from scripts_app import script_copies, script_files
 from scripts_app.models import Script
@@ -75,7 +76,7 @@ def test_a_hostile_name_is_text_and_its_links_lead_to_it(
 ) -> None:
     script_files.save(script, name, [b"content"])
     text = browser.get(address).content.decode()
-    assert "<img" not in text and "49" not in text
+    assert "<img" not in text and "<bdi>49</bdi>" not in text and f"<bdi>{escape(name)}</bdi>" in text
     assert f"?path={quote(name, safe='')}" in text
     response = browser.get(f"{address}download/", {"path": name})
     assert b"".join(response) == b"content"
