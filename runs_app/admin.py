@@ -10,13 +10,14 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from runs_app import execution, triggers
-from runs_app.history import LONG_TEXTS
+from runs_app.execution import execution
+from runs_app.history.history import LONG_TEXTS
 from runs_app.models import Run
 from runs_app.states import Trigger
+from runs_app.triggers import triggers
 from runs_app.views import detail
 from tempo_site import auth
-from tempo_site.adminrows import ReadOnlyAdmin, chip
+from tempo_site.admin_base import ReadOnlyAdmin, chip
 
 
 @admin.register(Run)

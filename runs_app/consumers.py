@@ -10,8 +10,8 @@ from urllib.parse import parse_qs
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 
-from runs_app import live
 from runs_app.models import Run
+from runs_app.output import live
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from django.db.models.functions import Coalesce
 from runs_app import states
 from runs_app.states import Isolation, Kind, Reason, Status, Trigger
 from scripts_app.models import Environment, Schedule, Script, Version
-from tempo_site.lib import words
+from tempo_site.lib import humanize
 
 LATE_MS = 5000  # a later start is a fact worth telling
 
@@ -166,7 +166,7 @@ class Run(models.Model):
     @property
     def late_words(self) -> str:
         """How late it began: `3 h 12 min`."""
-        return words.span((self.late_ms or 0) / 1000)
+        return humanize.span((self.late_ms or 0) / 1000)
 
     @property
     def flags(self) -> list[str]:
@@ -201,7 +201,7 @@ class Run(models.Model):
         """Which limit ended it; the runner's own message says more, where there is one."""
         match self.reason:
             case Reason.TIME:
-                return f"Stopped after {words.span(self.timeout_s)}: its time limit."
+                return f"Stopped after {humanize.span(self.timeout_s)}: its time limit."
             case Reason.MEMORY:
                 return f"Stopped: it used more memory than its limit, {self.memory_mb} MB."
             case Reason.MEMORY_SYSTEM:

@@ -7,8 +7,10 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 
-from scripts_app import environments, folders, schedules, scripts
+from scripts_app import folders, scripts
+from scripts_app.environments import environments
 from scripts_app.models import Draft, Folder, Schedule, Script, Variable, Version
+from scripts_app.schedules import schedules
 from scripts_app.validation import ScriptError
 
 logger = logging.getLogger(__name__)

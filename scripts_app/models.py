@@ -9,8 +9,9 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django_q.models import Schedule as Alarm
 
-from scripts_app import interpreters, timing
-from scripts_app.cron import MAX_LENGTH
+from scripts_app.packages import interpreters
+from scripts_app.timing import rule
+from scripts_app.timing.cron import MAX_LENGTH
 
 DEFAULT_PYTHON = ""  # the interpreter Tempo itself runs on
 
@@ -30,7 +31,7 @@ class Folder(models.Model):
 class Environment(models.Model):
     """A locked set of packages for one Python: asked for as `wanted`, usable as `ready`.
 
-    The row is the letter: whoever needs an environment writes it, `runs_app.builds` sweeps it.
+    The row is the letter: whoever needs an environment writes it, `runs_app.triggers.builds` sweeps it.
     """
 
     class State(models.TextChoices):
@@ -345,9 +346,9 @@ class Schedule(models.Model):
         return f"{self.script}: {self.describe()}"
 
     @property
-    def timing(self) -> timing.Timing:
-        """Its due moments as a value, for `scripts_app.timing`."""
-        return timing.Timing(
+    def timing(self) -> rule.Timing:
+        """Its due moments as a value, for `scripts_app.timing.rule`."""
+        return rule.Timing(
             kind=self.kind,
             cron=self.cron,
             every_s=self.every_s,
@@ -372,8 +373,8 @@ class Schedule(models.Model):
     def describe(self) -> str:
         """Its rhythm as a sentence; also for a row that was broken from outside, so that lists still open."""
         try:
-            return timing.describe(self.timing)
-        except timing.TimingError as error:
+            return rule.describe(self.timing)
+        except rule.TimingError as error:
             return f"unreadable: {error}"
 
 

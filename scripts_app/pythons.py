@@ -7,8 +7,10 @@ from pathlib import Path
 from django.contrib.auth.models import User
 from django.db.models import Count
 
-from scripts_app import environment_health, interpreters, scripts
+from scripts_app import scripts
+from scripts_app.environments import health
 from scripts_app.models import Script
+from scripts_app.packages import interpreters
 from scripts_app.validation import ScriptError
 from tempo_site.lib import paths
 
@@ -96,6 +98,6 @@ def move(*, source: str, target: str, by: User | None, now: datetime) -> Moved:
 def _move(script: Script, target: str, *, by: User | None, now: datetime) -> None:
     assert script.version and script.wanted_environment
     if not script.version.python_version:
-        environment_health.follow(script, script.wanted_environment)
+        health.follow(script, script.wanted_environment)
     else:
         scripts.update(script, by=by, now=now, python_version=target)

@@ -8,21 +8,15 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from scripts_app import (
-    declared_parameters,
-    drafts,
-    folders,
-    interpreters,
-    limits,
-    schedules,
-    script_copies,
-    validation,
-    versions,
-)
+from scripts_app import folders, limits, validation
+from scripts_app.inputs import declarations
 from scripts_app.limits import LIMITS
 from scripts_app.models import Draft, Schedule, Script, Variable, Version
+from scripts_app.packages import interpreters
+from scripts_app.schedules import schedules
 from scripts_app.validation import ScriptError as ScriptError  # doors catch `scripts.ScriptError`
-from tempo_site.lib import words
+from scripts_app.versions import drafts, versions, working_copy
+from tempo_site.lib import humanize
 
 CHANGEABLE = frozenset(
     {"name", "folder", "description", "tags", "enabled", "as_service_user", "allow_source", "parameters"}
@@ -77,7 +71,7 @@ def update(
     is_new_wish = bool(new) or "allow_source" in changes
     before = _fields(script) if is_new_wish else {}
     content = versions.check(**before | new) if is_new_wish else None
-    edit = script_copies.find(script) if content else None
+    edit = working_copy.find(script) if content else None
     with transaction.atomic():
         script.refresh_from_db()
         if script.deleted_at is not None:
@@ -118,14 +112,14 @@ def restore_version(script: Script, version: Version, *, by: User | None, now: d
     return restored
 
 
-def keep_edit(script: Script, edit: script_copies.Edit, *, note: str, unless: dict[str, str] | None = None) -> None:
+def keep_edit(script: Script, edit: working_copy.Edit, *, note: str, unless: dict[str, str] | None = None) -> None:
     """Put what was edited from outside among the versions, as it is about to be overwritten.
 
     Not where a version says it already, or is about to, by the name of `unless`.
     """
     if edit.fields != unless and versions.same_text(script, edit.fields) is None:
         versions.keep(script, edit.fields, author=None, note=note)
-    script_copies.know(script, edit)
+    working_copy.know(script, edit)
 
 
 def delete(script: Script, *, now: datetime) -> None:
@@ -166,7 +160,7 @@ def slugs(name: str) -> Iterator[str]:
 
     Names without any Latin letter or digit become `script`; digits among other letters are kept: `script-2024`.
     """
-    base = words.safe_name(name)
+    base = humanize.safe_name(name)
     if any(character.isalpha() for character in name) and not any(character.isalpha() for character in base):
         base = f"script-{base}".rstrip("-")
     taken = set(Script.objects.filter(slug__startswith=base).values_list("slug", flat=True))
@@ -194,7 +188,7 @@ def _assign(script: Script, values: dict[str, Any]) -> None:
         "name": validation.name,
         "folder": folders.ensure,
         "tags": validation.tags,
-        "parameters": declared_parameters.of_settings,
+        "parameters": declarations.of_settings,
         "description": _description,
     }
     for field, value in values.items():

@@ -17,8 +17,9 @@ from django.utils.cache import add_never_cache_headers
 from django_q.models import Failure, OrmQ, Success
 from django_q.models import Schedule as Alarm
 
-from tempo_site import auth, users
-from tempo_site.adminrows import ReadOnlyAdmin, RowAdmin
+from tempo_site import auth
+from tempo_site.accounts import users
+from tempo_site.admin_base import ReadOnlyAdmin, RowAdmin
 from tempo_site.models import ApiKey
 
 

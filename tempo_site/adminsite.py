@@ -13,7 +13,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, resolve_url
 from django.utils import timezone
 
-from runs_app import history
+from runs_app.history import history
 from runs_app.models import Run, RunQuerySet
 from tempo_site import auth, health
 

@@ -23,12 +23,12 @@ from ninja.responses import Response
 from pydantic import BaseModel
 
 from runs_app.api import router as runs_router
-from runs_app.triggers import Refused, WrongInputs
+from runs_app.triggers.triggers import Refused, WrongInputs
 from scripts_app.api import router as scripts_router
-from scripts_app.drafts import Conflict
-from scripts_app.script_files import NoSuchFile
+from scripts_app.files.store import NoSuchFile
 from scripts_app.scripts import ScriptError
-from scripts_app.timing import TimingError
+from scripts_app.timing.rule import TimingError
+from scripts_app.versions.drafts import Conflict
 from tempo_site import auth, system
 
 logger = logging.getLogger(__name__)

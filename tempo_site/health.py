@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from runs_app.engine import Engine
+from runs_app.engine.engine import Engine
 
 _engine: Engine | None = None
 

@@ -17,8 +17,9 @@ from django.db import connections
 from django.utils.autoreload import iter_all_python_module_files
 from twisted.internet import reactor
 
-from runs_app import bells, control, live
-from runs_app.engine import DataFolderInUse, Engine
+from runs_app import launcher_client, wakeup
+from runs_app.engine.engine import DataFolderInUse, Engine
+from runs_app.output import live
 from tempo_site import health
 from tempo_site.asgi import application
 from tempo_site.web_request import Factory, Request
@@ -82,13 +83,13 @@ class WebServer(Server):
 
     def _open(self) -> None:
         try:
-            live.attach(twisted_loop, bells.listen(bells.OUTPUT))
+            live.attach(twisted_loop, wakeup.listen(wakeup.OUTPUT))
             listener = socket.socket(fileno=os.dup(LISTEN_FD))
             listener.setblocking(False)
             self.ports.append(reactor.adoptStreamPort(listener.fileno(), listener.family, Factory(self)))
             listener.close()
             health.watch(self.engine)
-            control.launcher.ready()
+            launcher_client.launcher.ready()
             logger.info("ready")
         except BaseException:
             logger.critical("the server could not be started", exc_info=True)
@@ -148,7 +149,7 @@ def inherit() -> None:
     channel = socket.socket(fileno=CONTROL_FD)
     if channel.family != socket.AF_UNIX:
         raise OSError("descriptor 4 is not the launcher's channel")
-    control.connect(channel)
+    launcher_client.connect(channel)
 
 
 def end_on_change() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import environ
 
 from tempo_site.lib import secret_key, zone
-from tempo_site.lib.variables import Variables
+from tempo_site.lib.env import Variables
 
 # Twisted loads TLS when it finds pyOpenSSL, which daphne requires; Tempo speaks plain HTTP and saves 6 MB without.
 sys.modules.setdefault("OpenSSL", None)  # type: ignore[arg-type]  # None: Python's own word for "must not be imported"
@@ -120,7 +120,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "tempo_site.context.chrome",
+                "tempo_site.pages.context.chrome",
             ],
         },
     },
@@ -154,7 +154,7 @@ CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer",
 Q_CLUSTER: dict[str, Any] = {
     "name": "tempo",
     "orm": "default",
-    "broker_class": "tempo_site.lib.queue_wake.WakingBroker",
+    "broker_class": "tempo_site.lib.waking_broker.WakingBroker",
     "cache": "default",
     "workers": 2,
     "queue_limit": 50,
@@ -213,7 +213,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = None  # over plain HTTP browsers ignore it, and say so on every page
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024
-AUTHENTICATION_BACKENDS = ["tempo_site.backends.StaffBackend"]
+AUTHENTICATION_BACKENDS = ["tempo_site.accounts.backends.StaffBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},

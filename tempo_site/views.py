@@ -16,12 +16,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 from django_ratelimit.decorators import ratelimit
 
-from tempo_site import first_start
 from tempo_site.auth import SignedInRequest
-from tempo_site.dashboard import facts
+from tempo_site.bootstrap import first_start
 from tempo_site.forms import SetupForm
-from tempo_site.jump import targets
 from tempo_site.lib import zone
+from tempo_site.pages.dashboard import facts
+from tempo_site.pages.quick_search import targets
 
 LOGIN_RATE = "10/m"
 SETUP_OVER = (

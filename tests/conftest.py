@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import Settings
 
-from runs_app import execution
+from runs_app.execution import execution
 from tempo_site.lib import paths
 from tempo_site.models import ApiKey
 from tests.service import Service, prepared_data

@@ -7,8 +7,9 @@ from django.utils import timezone
 
 from runs_app.models import Run
 from runs_app.states import Status, Trigger
-from scripts_app import schedules, scripts
+from scripts_app import scripts
 from scripts_app.models import Environment, Schedule, Script
+from scripts_app.schedules import schedules
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 

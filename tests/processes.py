@@ -4,7 +4,7 @@ import json
 import signal
 from pathlib import Path
 
-from runs_app.launcher import procs, tree
+from runs_app.launcher.watch import procfs, tree
 from tests.service import Service, wait_for
 
 
@@ -69,8 +69,8 @@ def kill_everything(service: Service) -> None:
 
 def is_running(pid: int) -> bool:
     """Whether a process is there, and no zombie."""
-    process = procs.read(pid)
-    return process is not None and process.state not in procs.ENDED
+    process = procfs.read(pid)
+    return process is not None and process.state not in procfs.ENDED
 
 
 def _with_variable(name: str, value: str) -> set[int]:
@@ -78,5 +78,5 @@ def _with_variable(name: str, value: str) -> set[int]:
 
 
 def _variables(name: str) -> dict[int, str]:
-    found = {pid: procs.environment_value(pid, name) for pid in procs.table()}
+    found = {pid: procfs.environment_value(pid, name) for pid in procfs.table()}
     return {pid: value for pid, value in found.items() if value is not None}

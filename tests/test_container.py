@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from runs_app.launcher import identity
-from runs_app.launcher.identity import User
+from runs_app.launcher.identity import users
+from runs_app.launcher.identity.users import User
 from tests import local_index
 from tests.service import ROOT, Service, environment, wait_for
 from tests.test_script_files import upload
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 PUID, PGID = 1234, 2345
 ANYBODY = User(PUID, PGID)
 # The tests' own Python may lie in somebody's home, closed to other users; the system's never does.
-PYTHON = "/usr/bin/python3" if identity.obstacle(sys.executable, ANYBODY) else sys.executable
+PYTHON = "/usr/bin/python3" if users.obstacle(sys.executable, ANYBODY) else sys.executable
 # What Docker leaves to a container's root unless it is told otherwise.
 DOCKER = (
     "+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap,+net_bind_service,+net_raw,+sys_chroot,+mknod,"
@@ -112,7 +112,7 @@ def place() -> Iterator[Path]:
 def code(place: Path) -> Path:
     """Tempo's code and its packages where every user can read them: in place, or copied out of a closed folder."""
     packages = Path(sysconfig.get_path("purelib"))
-    if not any(identity.obstacle(str(path), ANYBODY) for path in (ROOT, packages)):
+    if not any(users.obstacle(str(path), ANYBODY) for path in (ROOT, packages)):
         return ROOT
     copies = ((ROOT, place / "code"), (packages, place / "packages" / "lib" / "python3" / "site-packages"))
     for source, target in copies:

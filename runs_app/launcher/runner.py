@@ -6,28 +6,18 @@ import signal
 import time
 from typing import NamedTuple
 
-from runs_app.launcher import (
-    bells,
-    explaining,
-    forking,
-    identity,
-    isolation,
-    locks,
-    prctl,
-    procs,
-    script,
-    spec,
-    verdict,
-)
-from runs_app.launcher.capture import Capture
-from runs_app.launcher.guard import Guard
-from runs_app.launcher.isolation import Powers
-from runs_app.launcher.masking import Mask, Secrets
-from runs_app.launcher.records import Log
-from runs_app.launcher.supervision import CANCEL, SHUTDOWN, Supervision
+from runs_app.launcher import bells, forking, locks, script_process, spec
+from runs_app.launcher.identity import isolation, prctl, users
+from runs_app.launcher.identity.isolation import Powers
+from runs_app.launcher.output.capture import Capture
+from runs_app.launcher.output.log_file import Log
+from runs_app.launcher.output.masking import Mask, Secrets
+from runs_app.launcher.watch import explanation, procfs, verdict
+from runs_app.launcher.watch.limit_monitor import Guard
+from runs_app.launcher.watch.supervision import CANCEL, SHUTDOWN, Supervision
 
 CLAIM = "claim"
-_REFUSALS = (spec.SpecError, script.StartError, isolation.IsolationError)
+_REFUSALS = (spec.SpecError, script_process.StartError, isolation.IsolationError)
 FOLDED = "run.json"  # the folder of a settled run holds it before its claim goes
 
 
@@ -110,7 +100,7 @@ def _run(order: Order, ringer: bells.Bells) -> verdict.Facts:
     moment = Moment(time.time(), time.monotonic())
     try:
         complete = details._replace(env=details.env | order.secrets)
-        pid = script.start(complete, capture.open_pipes(), run_folder=order.folder, plan=plan)
+        pid = script_process.start(complete, capture.open_pipes(), run_folder=order.folder, plan=plan)
     except (*_REFUSALS, OSError) as error:
         return _not_started(capture.log, ringer, error)._replace(isolation=plan.obtained)
     guard = Guard(
@@ -124,7 +114,7 @@ def _run(order: Order, ringer: bells.Bells) -> verdict.Facts:
         details, pid, capture, guard, wakeup_fd=wakeup_fd, shutdown_grace_s=order.shutdown_grace_s
     )
     facts = _see_through(order, supervision, ringer, plan, moment)
-    return explaining.explained(facts, details, capture.last_stderr)
+    return explanation.explained(facts, details, capture.last_stderr)
 
 
 def _prepared(order: Order, details: spec.Spec) -> isolation.Plan:
@@ -132,9 +122,9 @@ def _prepared(order: Order, details: spec.Spec) -> isolation.Plan:
     plan = isolation.plan(details, order.powers)
     if os.geteuid() == 0 and plan.user and plan.is_script:
         prctl.use_files_as(0, 0)
-        identity.give_run(order.folder_fd, plan.user)
+        users.give_run(order.folder_fd, plan.user)
         data = os.path.normpath(os.path.join(order.folder, "../../.."))
-        identity.give_files(data, os.fsdecode(details.cwd), plan.user, order.powers.web, ours=order.powers.pool)
+        users.give_files(data, os.fsdecode(details.cwd), plan.user, order.powers.web, ours=order.powers.pool)
         prctl.use_files_as(*order.powers.web)
     return plan
 
@@ -155,7 +145,7 @@ def _told(error: Exception) -> str:
 def _see_through(
     order: Order, supervision: Supervision, ringer: bells.Bells, plan: isolation.Plan, began: Moment
 ) -> verdict.Facts:
-    oom_kills = procs.oom_kills()
+    oom_kills = procfs.oom_kills()
     try:
         verdict.write_state(
             order.folder_fd, script_pid=supervision.script_pid, started_at=began.at, isolation=plan.obtained
@@ -167,7 +157,7 @@ def _see_through(
     _watch(supervision)
     facts = _facts(supervision, began.at, time.monotonic() - began.monotonic)
     was_killed = facts.cause is None and verdict.killed_by(facts.wait_status) == "SIGKILL"
-    return facts._replace(isolation=plan.obtained, was_out_of_memory=was_killed and procs.oom_kills() > oom_kills)
+    return facts._replace(isolation=plan.obtained, was_out_of_memory=was_killed and procfs.oom_kills() > oom_kills)
 
 
 def _watch(supervision: Supervision) -> None:

@@ -5,8 +5,10 @@ import os
 import signal
 import socket
 
-from runs_app.launcher import console, forking, identity, prctl, verdict
+from runs_app.launcher import console, forking
 from runs_app.launcher.channel import Channel
+from runs_app.launcher.identity import prctl, users
+from runs_app.launcher.watch import verdict
 
 LISTEN_FD = 3
 CONTROL_FD = 4
@@ -19,7 +21,7 @@ class Web:
     """One web at a time: `channel` is open exactly while `pid` is set, unless web has spoilt it."""
 
     def __init__(
-        self, argv: list[str], listen_fd: int, *, user: identity.User | None = None, has_script_users: bool = False
+        self, argv: list[str], listen_fd: int, *, user: users.User | None = None, has_script_users: bool = False
     ) -> None:
         self._argv = argv
         self._listen_fd = listen_fd
@@ -108,7 +110,7 @@ class Web:
         forking.let_signals_in()
         try:
             if self._user:
-                identity.become(self._user)
+                users.become(self._user)
                 prctl.forbid_new_privileges()  # what it starts needs none; a script's user is the launcher's business
             prctl.die_with_parent(signal.SIGTERM, launcher_pid)  # behind the change of user, which would undo it
             os.execvpe(self._argv[0], self._argv, self._environment())

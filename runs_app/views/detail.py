@@ -13,10 +13,16 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from runs_app import execution, finding, output, output_lines, samples, triggers, turning_point, usage, waiting
+from runs_app import lookup
+from runs_app.admission import explain
+from runs_app.execution import execution
+from runs_app.history import regression
 from runs_app.models import Run
+from runs_app.output import lines as output_lines
+from runs_app.output import log, samples, usage_chart
 from runs_app.states import Kind, Status, Trigger
-from scripts_app import parameters
+from runs_app.triggers import triggers
+from scripts_app.inputs import parameters
 from tempo_site import auth
 
 TAIL_LINES, TAIL_LETTERS = 200, 32 * 1024  # what a page carries of the output from the start
@@ -52,22 +58,22 @@ def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """One run: facts, console and chart. `?part=facts` and `?part=chart` are what changes while it goes,
     `?part=console` is the console alone.
     """
-    run = finding.run(pk)
+    run = lookup.run(pk)
     match request.GET.get("part"):
         case "facts":
             return render(request, "runs/_facts.html", facts(run))
         case "console":
             return render(request, "runs/_console.html", {"run": run, "console": console(run), "is_part": True})
         case "chart":
-            return render(request, "runs/_chart.html", {"run": run, "chart": usage.of(run, samples.of(run))})
-    chart = usage.of(run, samples.of(run))
+            return render(request, "runs/_chart.html", {"run": run, "chart": usage_chart.of(run, samples.of(run))})
+    chart = usage_chart.of(run, samples.of(run))
     return render(request, "runs/detail.html", {**facts(run), "console": console(run), "chart": chart})
 
 
 @require_POST
 def run_cancel(request: auth.SignedInRequest, pk: int) -> HttpResponse:
     """Cancel a run, wherever it stands."""
-    run = finding.run(pk)
+    run = lookup.run(pk)
     if execution.cancel(run, by=request.user.get_username(), now=timezone.now()):
         messages.success(request, f"Cancelling {run}.")
     else:
@@ -78,7 +84,7 @@ def run_cancel(request: auth.SignedInRequest, pk: int) -> HttpResponse:
 @require_POST
 def run_again(request: auth.SignedInRequest, pk: int) -> HttpResponse:
     """Run its script once more, with the same parameters, and go to that run."""
-    run = finding.run(pk)
+    run = lookup.run(pk)
     try:
         other = triggers.again(run, trigger=Trigger.MANUAL, by=request.user.get_username(), now=timezone.now())
     except triggers.Refused as refusal:
@@ -92,7 +98,7 @@ def run_again(request: auth.SignedInRequest, pk: int) -> HttpResponse:
 @require_safe
 def run_log(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     """What the script wrote, byte for byte; `?download=1` saves it as a file."""
-    response = StreamingHttpResponse(output.script_stream(finding.run(pk)), content_type=TEXT)
+    response = StreamingHttpResponse(log.script_stream(lookup.run(pk)), content_type=TEXT)
     if request.GET.get("download"):
         response.headers["Content-Disposition"] = f'attachment; filename="run-{pk}.log"'
     return response
@@ -104,13 +110,13 @@ def run_output(request: HttpRequest, pk: int) -> HttpResponse:
     offset = _whole_number(request.GET.get("offset", "0"))
     if offset is None:
         return HttpResponse("`offset` has to be a number of bytes, 0 or more\n", status=400, content_type=TEXT)
-    return HttpResponse(output.frame(finding.run(pk), offset), content_type=TEXT)
+    return HttpResponse(log.frame(lookup.run(pk), offset), content_type=TEXT)
 
 
 @require_safe
 def run_lines(request: HttpRequest, pk: int) -> HttpResponse:
     """Lines by number: `?from=N&count=M`, `?last=M`; or numbers of those with `?q=` in them, `from` or `before` one."""
-    run = finding.run(pk)
+    run = lookup.run(pk)
     asked = {name: _whole_number(request.GET.get(name, "")) for name in ("from", "count", "last", "before")}
     if (text := request.GET.get("q")) is not None:
         return _search(run, text, first=asked["from"] or 1, before=asked["before"])
@@ -143,7 +149,7 @@ def facts(run: Run) -> dict[str, Any]:
         "inputs": {name: parameters.as_text(value) for name, value in run.params.items()},
         **neighbours(run),
         "tries": tries(run),
-        "has_turning_point": turning_point.has_one(run),
+        "has_turning_point": regression.has_one(run),
         **what_it_waits_for(run),
     }
 
@@ -175,7 +181,7 @@ def what_it_waits_for(run: Run) -> dict[str, Any]:
     """What a queued run waits for, in a sentence, its place in the queue, and the build if it is one."""
     if run.status != Status.QUEUED:
         return {}
-    found = waiting.of(run, now=timezone.now())
+    found = explain.of(run, now=timezone.now())
     place = f" It is number {found.position} in the queue." if found.position > 1 else ""
     return {"waits_for": f"{found.waits_for}{place}", "build_run": found.build}
 
@@ -205,7 +211,7 @@ def window_of(run: Run, window: output_lines.Window, *, letters: int | None = No
         kept = max(1, sum(size <= letters for size in sizes))
         content["first"] += max(0, len(content["lines"]) - kept)
         content["lines"] = content["lines"][-kept:]
-    return {**content, "status": run.status, "final": run.is_final and window.end >= output.size(run)}
+    return {**content, "status": run.status, "final": run.is_final and window.end >= log.size(run)}
 
 
 def row(number: int, line: dict[str, Any]) -> Row:

@@ -10,7 +10,8 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from runs_app import history, states
+from runs_app import states
+from runs_app.history import history
 from runs_app.states import Kind, Status, Trigger
 from scripts_app.models import Script
 

@@ -12,10 +12,10 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from scripts_app import schedules
-from scripts_app.admin.acting import ActingAdmin, ActingMixin
+from scripts_app.admin.base import ActingAdmin, ActingMixin
 from scripts_app.forms import ScheduleForm, WallClockField, zone_of
 from scripts_app.models import Schedule, Script
+from scripts_app.schedules import schedules
 from tempo_site.lib import zone
 
 STAYS = "The runs it started stay."

@@ -12,17 +12,19 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 
-from runs_app import triggers
 from runs_app.models import Run
 from runs_app.states import Kind, Trigger
-from scripts_app import drafts, environments, scripts
-from scripts_app.admin.acting import ActingAdmin, ActingMixin
+from runs_app.triggers import triggers
+from scripts_app import scripts
+from scripts_app.admin.base import ActingAdmin, ActingMixin
 from scripts_app.admin.schedules import ScheduleInline, next_due
+from scripts_app.environments import environments
 from scripts_app.forms import ScriptForm, python_choices
 from scripts_app.limits import LIMITS
 from scripts_app.models import Environment, Folder, Script, Version
+from scripts_app.versions import drafts
 from tempo_site import auth
-from tempo_site.adminrows import LookOnly, chip
+from tempo_site.admin_base import LookOnly, chip
 from tempo_site.lib import zone
 from tempo_site.lib.code_editor import CodeEditor
 

@@ -10,12 +10,12 @@ from django.utils.decorators import method_decorator
 from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
-from scripts_app import variables
-from scripts_app.admin.acting import ActingAdmin, ActingMixin
+from scripts_app.admin.base import ActingAdmin, ActingMixin
 from scripts_app.forms import VariableForm
 from scripts_app.models import Script, Variable
 from scripts_app.validation import ScriptError
-from tempo_site.adminrows import chip
+from scripts_app.variables import variables
+from tempo_site.admin_base import chip
 
 
 class VariableAdminForm(ActingMixin, forms.ModelForm, VariableForm):  # type: ignore[type-arg]

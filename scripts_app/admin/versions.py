@@ -10,7 +10,7 @@ from django.utils import timezone
 from scripts_app import scripts
 from scripts_app.models import Version
 from tempo_site import auth
-from tempo_site.adminrows import ReadOnlyAdmin
+from tempo_site.admin_base import ReadOnlyAdmin
 
 LONG_TEXTS = ("code", "requirements", "environment__lock", "environment__requirements")
 

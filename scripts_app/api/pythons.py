@@ -4,9 +4,9 @@ from django.utils import timezone
 from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, Field
 
-from runs_app import builds
+from runs_app.triggers import builds
 from scripts_app import pythons
-from scripts_app.api.shapes import check_staff, router
+from scripts_app.api.common import check_staff, router
 from tempo_site import auth
 
 BY_STAFF = "Only staff may do that.\nhint: ask a user of the staff"

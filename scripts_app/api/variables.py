@@ -7,9 +7,10 @@ from django.views.decorators.debug import sensitive_variables
 from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, SecretStr, StrictBool
 
-from scripts_app import finding, variables
-from scripts_app.api.shapes import Limit, check_staff, router
+from scripts_app import lookup
+from scripts_app.api.common import Limit, check_staff, router
 from scripts_app.models import Script, Variable
+from scripts_app.variables import variables
 from tempo_site import auth
 
 BY_STAFF = "Variables for all scripts are set by staff.\nhint: set one of the script"
@@ -65,19 +66,19 @@ def delete_variable(request: auth.Request, name: str) -> Status[None]:
 @router.get("/scripts/{slug:slug}/variables", response=VariablePage, tags=["variables"])
 def list_script_variables(request: HttpRequest, slug: str, limit: Limit, cursor: str = "") -> VariablePage:
     """List a script's own variables."""
-    return page(finding.script(slug), limit, cursor)
+    return page(lookup.script(slug), limit, cursor)
 
 
 @router.put("/scripts/{slug:slug}/variables/{name}", response=VariableOut, tags=["variables"])
 def set_script_variable(request: auth.Request, slug: str, name: str, data: VariableIn) -> VariableOut:
     """Set a variable of a script; it wins over the one for all scripts."""
-    return put(request, finding.script(slug), name, data)
+    return put(request, lookup.script(slug), name, data)
 
 
 @router.delete("/scripts/{slug:slug}/variables/{name}", response={204: None}, tags=["variables"])
 def delete_script_variable(request: HttpRequest, slug: str, name: str) -> Status[None]:
     """Delete a variable of a script."""
-    return remove(finding.script(slug), name)
+    return remove(lookup.script(slug), name)
 
 
 def page(script: Script | None, limit: int, cursor: str) -> VariablePage:

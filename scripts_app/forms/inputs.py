@@ -5,8 +5,8 @@ from typing import Any
 
 from django import forms
 
-from scripts_app import declared_parameters, parameters
-from scripts_app.parameters import Parameter
+from scripts_app.inputs import declarations, parameters
+from scripts_app.inputs.parameters import Parameter
 from scripts_app.validation import ScriptError
 
 PREFIX = "params."  # as the API names them, and no field of another kind is called so
@@ -41,13 +41,13 @@ class ParametersField(forms.CharField):
     def clean(self, value: Any) -> list[dict[str, Any]]:
         """Return what is stored."""
         try:
-            return declared_parameters.of_toml(super().clean(value))
+            return declarations.of_toml(super().clean(value))
         except ScriptError as refusal:
             raise forms.ValidationError(str(refusal)) from refusal
 
     def prepare_value(self, value: Any) -> Any:
         """Show what is stored as text."""
-        return declared_parameters.as_toml(value) if isinstance(value, list) else value
+        return declarations.as_toml(value) if isinstance(value, list) else value
 
 
 def given(values: Mapping[str, Any]) -> dict[str, Any]:

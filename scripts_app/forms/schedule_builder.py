@@ -5,12 +5,13 @@ from typing import Any
 
 from django import forms
 
-from scripts_app import parameters, simple_cron
-from scripts_app.cron_calendar import DAY_S
 from scripts_app.forms import inputs
 from scripts_app.forms.schedule import REST, ScheduleForm, default_of, zone_of
+from scripts_app.inputs import parameters
 from scripts_app.models import Schedule
-from scripts_app.simple_cron import Simple
+from scripts_app.timing import simple as timing_simple
+from scripts_app.timing.simple import Simple
+from scripts_app.timing.wall_clock import DAY_S
 
 SIMPLE = "simple"  # a mode of the form; stored, it is a cron line
 MODES = [
@@ -20,9 +21,9 @@ MODES = [
     (Schedule.Kind.ONCE.value, "Once"),
     (Schedule.Kind.STARTUP.value, "Start-up"),
 ]
-EVERY = list(zip(simple_cron.EVERY, ["Minutes", "Hour", "Day", "Week", "Month"], strict=True))
+EVERY = list(zip(timing_simple.EVERY, ["Minutes", "Hour", "Day", "Week", "Month"], strict=True))
 WEEKDAYS = [(1, "Mon"), (2, "Tue"), (3, "Wed"), (4, "Thu"), (5, "Fri"), (6, "Sat"), (0, "Sun")]
-DAYS = [*((day, str(day)) for day in range(1, 32)), (simple_cron.LAST_DAY, "last day")]
+DAYS = [*((day, str(day)) for day in range(1, 32)), (timing_simple.LAST_DAY, "last day")]
 UNITS = [(1, "seconds"), (60, "minutes"), (3600, "hours"), (DAY_S, "days")]
 OVERLAP = [
     (Schedule.Overlap.SKIP.value, "Skip the moment"),
@@ -119,7 +120,7 @@ class ScheduleBuilder(ScheduleForm):
     retry_max_delay_s = EveryField(label="But never longer than")
     simple_every = forms.ChoiceField(required=False, choices=EVERY, widget=forms.RadioSelect, label="Every")
     simple_step = forms.TypedChoiceField(
-        required=False, choices=[(step, str(step)) for step in simple_cron.STEPS], coerce=int, empty_value=None
+        required=False, choices=[(step, str(step)) for step in timing_simple.STEPS], coerce=int, empty_value=None
     )
     simple_minute = forms.IntegerField(required=False, min_value=0, max_value=59)
     simple_time = forms.TimeField(required=False, widget=forms.TimeInput(format="%H:%M", attrs={"type": "time"}))
@@ -132,10 +133,10 @@ class ScheduleBuilder(ScheduleForm):
         super().__init__(*args, **kwargs)
         schedule = self.instance
         self.stored_cron = schedule.cron
-        simple = simple_cron.parse(schedule.cron) if schedule.kind == Schedule.Kind.CRON else None
+        simple = timing_simple.parse(schedule.cron) if schedule.kind == Schedule.Kind.CRON else None
         is_simple = simple is not None or schedule.pk is None
         self.initial["kind"] = SIMPLE if is_simple else schedule.kind
-        self.initial["cron"] = schedule.cron or simple_cron.line(DEFAULT)
+        self.initial["cron"] = schedule.cron or timing_simple.line(DEFAULT)
         self.initial["every_s"] = schedule.every_s or DEFAULT_EVERY_S
         self.initial["at"] = self.initial.get("at") or self._tomorrow(now)
         self.initial.update(_all_values(simple or DEFAULT))
@@ -187,8 +188,8 @@ class ScheduleBuilder(ScheduleForm):
         if moment := needed.pop("time", None):
             needed |= {"hour": moment.hour, "minute": moment.minute}
         simple = Simple(every=every, **{**needed, **_as_tuple(needed)})
-        is_unchanged = simple_cron.parse(self.stored_cron) == simple  # then its own words stay, `@daily` for one
-        return self.stored_cron if is_unchanged else simple_cron.line(simple)
+        is_unchanged = timing_simple.parse(self.stored_cron) == simple  # then its own words stay, `@daily` for one
+        return self.stored_cron if is_unchanged else timing_simple.line(simple)
 
     def _forget(self, names: set[str], values: dict[str, Any]) -> None:
         """Let what stands in fields that do not count be nothing, and no error."""

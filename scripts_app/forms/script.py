@@ -4,10 +4,11 @@ from typing import Any
 
 from django import forms
 
-from scripts_app import catalogue, interpreters, limits
+from scripts_app import limits, script_templates
 from scripts_app.forms.inputs import ParametersField
 from scripts_app.models import Script
-from scripts_app.versions import MAX_NOTE
+from scripts_app.packages import interpreters
+from scripts_app.versions.versions import MAX_NOTE
 
 UNITS = ("seconds", "MB")
 AS_SERVICE_USER = (
@@ -115,7 +116,7 @@ def python_help() -> str:
 
 def starter_choices() -> list[tuple[str, str]]:
     """What a new script can begin as."""
-    return [("", "Empty"), *((starter.name, starter.title) for starter in catalogue.starters().values())]
+    return [("", "Empty"), *((starter.name, starter.title) for starter in script_templates.starters().values())]
 
 
 class NewScriptForm(forms.Form):

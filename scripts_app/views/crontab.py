@@ -11,11 +11,11 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from scripts_app import crontab, moving_in, python_files
-from scripts_app.crontab import CrontabError
-from scripts_app.moving_in import Proposal
+from scripts_app.crontab import importer, parser, source_files
+from scripts_app.crontab.importer import Proposal
+from scripts_app.crontab.parser import CrontabError
 from scripts_app.scripts import ScriptError
-from scripts_app.timing import TimingError
+from scripts_app.timing.rule import TimingError
 from tempo_site import auth
 
 SHOWN_CODE = 4000  # characters; the rest is there when it is made
@@ -45,9 +45,9 @@ def crontab_import(request: auth.SignedInRequest) -> HttpResponse:
 def proposals_of(request: auth.SignedInRequest, text: str, *, now: datetime) -> tuple[list[Proposal], bool]:
     """What a paste would become, and whether it is a system crontab. Only for staff is any file read."""
     is_staff = request.user.is_staff
-    table = crontab.read(text, users=moving_in.users() if is_staff else ("root",))
-    read = python_files.reader() if is_staff else moving_in.unread
-    return moving_in.propose(table, now=now, read=read), table.is_system
+    table = parser.read(text, users=importer.users() if is_staff else ("root",))
+    read = source_files.reader() if is_staff else importer.unread
+    return importer.propose(table, now=now, read=read), table.is_system
 
 
 def make_ticked(
@@ -59,7 +59,7 @@ def make_ticked(
         if proposal.key not in ticked:
             continue
         try:
-            moving_in.make(proposal, by=request.user, now=now)
+            importer.make(proposal, by=request.user, now=now)
         except (ScriptError, TimingError) as refusal:
             refusals.append(f"`{proposal.name}`: {refusal}")
         except OperationalError:  # the database was locked for too long: the others may have more luck

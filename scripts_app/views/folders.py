@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from scripts_app import deletion, finding, folders, forms, scripts
+from scripts_app import deletion, folders, forms, lookup, scripts
 from scripts_app.forms import FolderForm
 from scripts_app.models import Folder, Script
 from tempo_site import auth
@@ -33,7 +33,7 @@ def folder_new(request: auth.SignedInRequest) -> HttpResponse:
 @form_page
 def folder_edit(request: auth.SignedInRequest, pk: int) -> HttpResponse:
     """Rename or move a folder with everything below it; from here it can be deleted as well."""
-    folder = finding.folder(pk)
+    folder = lookup.folder(pk)
     form = FolderForm(request.POST or None, initial={"path": folder.path})
     moved = (
         forms.attempt(form, lambda: folders.move(folder, path=form.cleaned_data["path"])) if form.is_valid() else None
@@ -41,13 +41,13 @@ def folder_edit(request: auth.SignedInRequest, pk: int) -> HttpResponse:
     if moved is not None:
         messages.success(request, f"The folder is `{moved.path}` now.")
         return redirect(address(moved))
-    return show(request, finding.folder(pk), form)
+    return show(request, lookup.folder(pk), form)
 
 
 @require_POST
 def folder_delete(request: auth.SignedInRequest, pk: int) -> HttpResponse:
     """Delete a folder; one that holds anything only when `confirm` names it."""
-    folder = finding.folder(pk)
+    folder = lookup.folder(pk)
     try:
         count = deletion.delete_folder(folder, confirm=request.POST.get("confirm", "").strip(), now=timezone.now())
     except scripts.ScriptError as refusal:
@@ -69,7 +69,7 @@ def deleted_scripts(request: auth.SignedInRequest) -> HttpResponse:
 @require_POST
 def script_restore(request: auth.SignedInRequest, slug: str) -> HttpResponse:
     """Bring a deleted script back and go to it."""
-    script = finding.deleted(slug)
+    script = lookup.deleted(slug)
     try:
         deletion.restore(script, now=timezone.now())
     except scripts.ScriptError as refusal:

@@ -7,12 +7,13 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from runs_app import triggers
 from runs_app.models import Run
 from runs_app.states import Trigger
-from scripts_app import finding, parameters
+from runs_app.triggers import triggers
+from scripts_app import lookup
 from scripts_app.forms import InputsForm
 from scripts_app.forms.inputs import PREFIX
+from scripts_app.inputs import parameters
 from scripts_app.models import Script
 from tempo_site import auth
 
@@ -22,7 +23,7 @@ LONGEST_ID = 18
 @require_http_methods(["GET", "HEAD", "POST"])
 def script_run_with(request: auth.SignedInRequest, slug: str) -> HttpResponse:
     """Ask for the inputs of a run and start it; `?like=<id>` fills in those of an earlier run of the script."""
-    script, now = finding.script(slug), timezone.now()
+    script, now = lookup.script(slug), timezone.now()
     declared = parameters.of(script)
     form = InputsForm(request.POST or None, declared=declared, initial=inputs_like(request, script))
     if form.is_valid():

@@ -12,11 +12,13 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from runs_app import strips, triggers
+from runs_app.history import recent_runs
+from runs_app.history.recent_runs import Strip
 from runs_app.models import Run
 from runs_app.states import Trigger
-from runs_app.strips import Strip
-from scripts_app import catalogue, environments, finding, folders, scripts
+from runs_app.triggers import triggers
+from scripts_app import folders, lookup, script_templates, scripts
+from scripts_app.environments import environments
 from scripts_app.models import Script
 from tempo_site import auth
 
@@ -33,7 +35,7 @@ def script_list(request: auth.SignedInRequest) -> HttpResponse:
         return redirect(request.get_full_path())
     chosen, tree = chosen_of(request.GET), folders.tree()
     rows = list(with_next_and_last(narrowed(chosen)))
-    strip_of = strips.of(script.pk for script in rows)
+    strip_of = recent_runs.of(script.pk for script in rows)
     told = Run.objects.only("status", "started_at", "created_at")
     last_runs = told.in_bulk([script.last_run_id for script in rows if script.last_run_id])
     context = {
@@ -43,7 +45,7 @@ def script_list(request: auth.SignedInRequest) -> HttpResponse:
         "chosen_folder": next((branch for branch in tree if branch.path == chosen["folder"]), None),
         "has_deleted": Script.objects.restorable().exists(),
         "states": STATES,
-        "featured": catalogue.featured(),
+        "featured": script_templates.featured(),
         "is_narrowed": any(chosen.values()),
         "unheard_state": request.GET.get("state", "") if not chosen["state"] else "",
         **chosen,
@@ -66,7 +68,7 @@ def narrowed(chosen: dict[str, str]) -> QuerySet[Script]:
     if words := chosen["words"]:
         rows = rows.filter(Q(name__icontains=words) | Q(slug__icontains=words))
     if chosen["state"] == "failing":
-        return strips.failing(rows)
+        return recent_runs.failing(rows)
     if chosen["state"] == "broken":
         return rows.filter(environments.trouble())
     return rows.filter(enabled=chosen["state"] == "enabled") if chosen["state"] else rows
@@ -77,7 +79,7 @@ def with_next_and_last(rows: QuerySet[Script]) -> Any:
     newest = Run.objects.scripts().filter(script=OuterRef("pk")).newest_first().values("pk")[:1]
     heavy = [f"{name}__{field}" for name in ("environment", "wanted_environment") for field in ("lock", "requirements")]
     related = rows.select_related("folder", "environment", "wanted_environment").defer(*heavy)
-    return finding.with_next(related).annotate(last_run_id=Subquery(newest)).order_by("folder__path", "name", "pk")
+    return lookup.with_next(related).annotate(last_run_id=Subquery(newest)).order_by("folder__path", "name", "pk")
 
 
 def act_on_several(request: auth.SignedInRequest) -> None:

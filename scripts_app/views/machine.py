@@ -12,9 +12,11 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from runs_app import builds
-from scripts_app import disk_use, environments, finding, forms, interpreters, pythons
+from runs_app.triggers import builds
+from scripts_app import forms, lookup, pythons
+from scripts_app.environments import disk_usage, environments
 from scripts_app.models import Environment, Script
+from scripts_app.packages import interpreters
 from scripts_app.pythons import Moved
 from scripts_app.validation import ScriptError
 from tempo_site import auth
@@ -36,7 +38,7 @@ def facts(number: str, *, now: datetime) -> dict[str, Any]:
     quiet = When(state=Environment.State.READY, fault="", then=1), When(state=Environment.State.STORED, then=2)
     rows = Environment.objects.annotate(rank=Case(*quiet, default=Value(0), output_field=IntegerField()))
     page = Paginator(rows.defer("lock").order_by("rank", "-pk"), PAGE).get_page(number)
-    measured = disk_use.read()
+    measured = disk_usage.read()
     found = pythons.listing()
     return {
         "now": now,
@@ -50,7 +52,7 @@ def facts(number: str, *, now: datetime) -> dict[str, Any]:
     }
 
 
-def rows_of(page: "Page[Any]", measured: disk_use.DiskUse | None) -> list[dict[str, Any]]:
+def rows_of(page: "Page[Any]", measured: disk_usage.DiskUse | None) -> list[dict[str, Any]]:
     """Each environment of a page with its scripts and what removing it would free, with one query for all."""
     scripts_of: dict[int, list[Script]] = {}
     shown = [row.pk for row in page]
@@ -76,7 +78,7 @@ def rows_of(page: "Page[Any]", measured: disk_use.DiskUse | None) -> list[dict[s
 def environment_rebuild(request: auth.SignedInRequest, pk: int) -> HttpResponse:
     """Have an environment built anew with the packages of its lock."""
     check_staff(request)
-    environments.renew(finding.environment(pk))
+    environments.renew(lookup.environment(pk))
     messages.success(request, "It is built again from its lock.")
     return redirect("environment-list")
 

@@ -6,9 +6,9 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from runs_app import history
+from runs_app.history import history
 from runs_app.states import Status
-from scripts_app import finding
+from scripts_app import lookup
 
 PAGE = 50
 
@@ -25,7 +25,7 @@ class StatusForm(forms.Form):
 @require_safe
 def script_runs(request: HttpRequest, slug: str) -> HttpResponse:
     """Newest first; `?status=` and `?before=<id>` in the address."""
-    script, form = finding.script(slug), StatusForm(request.GET)
+    script, form = lookup.script(slug), StatusForm(request.GET)
     form.is_valid()  # what cannot be read filters nothing, and says so at its field
     status, before = form.cleaned_data.get("status", ""), form.cleaned_data.get("before")
     runs = history.page(script=script.slug, status=status, before=before, limit=PAGE + 1)

@@ -13,14 +13,17 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from runs_app.models import Run
-from scripts_app import cron, finding, forms, preview, schedules, simple_cron, timing
+from scripts_app import forms, lookup
 from scripts_app.forms import ScheduleBuilder
 from scripts_app.forms.schedule_builder import MISSED, OVERLAP, simple_values
 from scripts_app.models import Schedule, Script
-from scripts_app.preview import Preview
-from scripts_app.timing import TimingError
+from scripts_app.schedules import preview, schedules
+from scripts_app.schedules.preview import Preview
+from scripts_app.timing import cron, rule
+from scripts_app.timing import simple as timing_simple
+from scripts_app.timing.rule import TimingError
 from scripts_app.views import ledger
-from tempo_site.lib import words, zone
+from tempo_site.lib import humanize, zone
 
 form_page = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -46,7 +49,7 @@ class Entry:
 @require_safe
 def script_schedule(request: HttpRequest, slug: str) -> HttpResponse:
     """Show when a script runs; one that has no schedule is offered the builder at once."""
-    script, now = finding.script(slug), timezone.now()
+    script, now = lookup.script(slug), timezone.now()
     entries = entries_of(script, now=now)
     context: dict[str, Any] = {"script": script, "now": now, "entries": entries}
     if entries:
@@ -60,14 +63,14 @@ def script_schedule(request: HttpRequest, slug: str) -> HttpResponse:
 @form_page
 def schedule_new(request: HttpRequest, slug: str) -> HttpResponse:
     """Give a script a schedule."""
-    return schedule_page(request, new_schedule(finding.script(slug)), "schedules/new.html")
+    return schedule_page(request, new_schedule(lookup.script(slug)), "schedules/new.html")
 
 
 @form_page
 def schedule_edit(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """Change a schedule."""
-    schedule = finding.schedule(pk, slug=slug)
-    schedule.script = finding.script(slug)  # with all that its page's head shows
+    schedule = lookup.schedule(pk, slug=slug)
+    schedule.script = lookup.script(slug)  # with all that its page's head shows
     return schedule_page(request, schedule, "schedules/edit.html")
 
 
@@ -103,7 +106,7 @@ def saved(request: HttpRequest, schedule: Schedule, *, now: datetime) -> HttpRes
 @require_POST
 def schedule_switch(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """Enable or disable one schedule (`enabled=1` or `0`)."""
-    schedule = finding.schedule(pk, slug=slug)
+    schedule = lookup.schedule(pk, slug=slug)
     schedule.enabled = request.POST.get("enabled") == "1"
     try:
         schedules.save(schedule, now=timezone.now())
@@ -117,7 +120,7 @@ def schedule_switch(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 @form_page
 def schedule_delete(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """Ask, then delete; the runs it started stay."""
-    schedule = finding.schedule(pk, slug=slug)
+    schedule = lookup.schedule(pk, slug=slug)
     if request.method == "POST":
         schedules.delete(schedule)
         messages.success(request, f"Deleted a schedule of `{schedule.script.name}`.")
@@ -132,7 +135,7 @@ def schedule_preview(request: HttpRequest) -> HttpResponse:
     form = ScheduleBuilder(request.POST, instance=posted_schedule(request.POST), now=now)
     shown = checked(form, now=now)
     line = form.instance.cron if shown else ""
-    simple = simple_cron.parse(line)
+    simple = timing_simple.parse(line)
     answer = {
         "sentence": shown.sentence if shown else "",
         "zone": shown.zone if shown else "",
@@ -169,8 +172,8 @@ def posted_schedule(data: QueryDict) -> Schedule:
     """The schedule that a builder's form is about. Raises Http404."""
     slug, pk = data.get("script", ""), data.get("schedule", "")
     if pk.isascii() and pk.isdecimal() and len(pk) <= ledger.LONGEST_ID:
-        return finding.schedule(int(pk), slug=slug)
-    return new_schedule(finding.script(slug))
+        return lookup.schedule(int(pk), slug=slug)
+    return new_schedule(lookup.script(slug))
 
 
 def builder(form: ScheduleBuilder, shown: Preview | None, *, now: datetime) -> dict[str, Any]:
@@ -251,14 +254,14 @@ def next_behind_pause(schedule: Schedule) -> datetime | None:
     if schedule.next_at is None or schedule.paused_until is None:
         return None
     first = max(schedule.next_at, schedule.paused_until)
-    return timing.next_after(schedule.timing, first - timedelta(microseconds=1))
+    return rule.next_after(schedule.timing, first - timedelta(microseconds=1))
 
 
 def stale_moments(schedule: Schedule, *, now: datetime) -> int:
     """How many moments passed since its last success, when that are too many; else 0."""
     if schedule.stale_since is None:
         return 0
-    return timing.count_between(schedule.timing, schedule.last_success_at or schedule.created_at, now)
+    return rule.count_between(schedule.timing, schedule.last_success_at or schedule.created_at, now)
 
 
 def overlap_words(schedule: Schedule) -> str:
@@ -278,8 +281,8 @@ def retry_words(schedule: Schedule) -> str:
     if not schedule.retries:
         return "Wait for the next moment"
     tries = f"Up to {schedule.retries} further tr{'ies' if schedule.retries > 1 else 'y'}"
-    wait = f"{tries}, each {words.whole_span(schedule.retry_delay_s)} after the end of the one before"
+    wait = f"{tries}, each {humanize.whole_span(schedule.retry_delay_s)} after the end of the one before"
     if schedule.retry_backoff == Schedule.Backoff.FIXED or schedule.retries == 1:
         return wait
-    first, longest = map(words.whole_span, (schedule.retry_delay_s, schedule.retry_max_delay_s))
+    first, longest = map(humanize.whole_span, (schedule.retry_delay_s, schedule.retry_max_delay_s))
     return f"{tries}, the first after {first}, then twice as long each time, at most {longest}"

@@ -11,9 +11,10 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from scripts_app import finding, forms, variables
+from scripts_app import forms, lookup
 from scripts_app.forms import VariableForm
 from scripts_app.models import Script, Variable
+from scripts_app.variables import variables
 from tempo_site import auth
 
 View = Callable[..., HttpResponse]
@@ -27,7 +28,7 @@ def form_page(view: View) -> View:
 @form_page
 def script_variables(request: auth.SignedInRequest, slug: str) -> HttpResponse:
     """The variables of a script."""
-    script = finding.script(slug)
+    script = lookup.script(slug)
     beside = {"script": script, "inherited": variables.inherited(script)}
     return page(request, script, "scripts/variables.html", beside)
 

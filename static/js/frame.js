@@ -15,7 +15,7 @@ let first = ""; // the first of two keys
 let forget = 0;
 
 // --- times --------------------------------------------------------------------------------------------------------------
-/** A duration in at most two units, as tempo_site/lib/words.py writes it. */
+/** A duration in at most two units, as tempo_site/lib/humanize.py writes it. */
 function span(seconds) {
   const whole = Math.floor(seconds);
   if (whole < 60) return `${whole} s`;

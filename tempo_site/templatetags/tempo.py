@@ -11,7 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from runs_app.models import Run
-from tempo_site.lib import words
+from tempo_site.lib import humanize
 
 register = template.Library()
 
@@ -54,7 +54,7 @@ def away(value: datetime | None, now: datetime) -> str:
     if value is None:
         return ""
     seconds = (value - now).total_seconds()
-    distance = words.whole_span(abs(seconds))
+    distance = humanize.whole_span(abs(seconds))
     return f"in {distance}" if seconds >= 0 else f"{distance} ago"
 
 
@@ -79,7 +79,7 @@ def ticked(value: object) -> SafeString:
 @register.filter
 def span(value: timedelta | float) -> str:
     """A duration in at most two units."""
-    return words.span(seconds(value))
+    return humanize.span(seconds(value))
 
 
 @register.filter

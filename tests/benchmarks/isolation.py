@@ -9,8 +9,8 @@ from statistics import median
 
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.setting import Setting
-from tests.runs_app.confined import IS_ROOT, ORDINARY, PYTHON, STRONG, Mode, Place, opened
-from tests.runs_app.launcher_harness import wait_for
+from tests.runs_app.launcher.confined import IS_ROOT, ORDINARY, PYTHON, STRONG, Mode, Place, opened
+from tests.runs_app.launcher.harness import wait_for
 
 SAMPLES = 150
 WARM_UP = 5

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from statistics import median
 from zoneinfo import ZoneInfo
 
-from scripts_app import cron, cron_calendar, timing
-from scripts_app.timing import Timing, TimingError
+from scripts_app.timing import cron, rule, wall_clock
+from scripts_app.timing.rule import Timing, TimingError
 from tests.benchmarks.figures import Figure
 
 ROUNDS = 21
@@ -51,8 +51,8 @@ def cold_ms(act: Callable[..., None], *arguments: object) -> float:
     samples = []
     for _ in range(ROUNDS):
         cron.parse.cache_clear()
-        cron_calendar._day_mask.cache_clear()
-        timing.zone_of.cache_clear()
+        wall_clock._day_mask.cache_clear()
+        rule.zone_of.cache_clear()
         ZoneInfo.clear_cache()
         began = time.perf_counter()
         act(*arguments)
@@ -62,14 +62,14 @@ def cold_ms(act: Callable[..., None], *arguments: object) -> float:
 
 def find(text: str, zone: str, moment: datetime) -> None:
     """The next moment of an expression, jitter included: that asks more than once."""
-    due = timing.next_after(Timing(kind="cron", cron=text, timezone=zone, jitter_s=3600, seed="script"), moment)
+    due = rule.next_after(Timing(kind="cron", cron=text, timezone=zone, jitter_s=3600, seed="script"), moment)
     assert due is not None, f"{text} is no valid expression"
 
 
 def refuse(text: str) -> None:
     """What a save does with an expression that it cannot accept."""
     try:
-        timing.check(Timing(kind="cron", cron=text, timezone="Europe/Berlin"))
+        rule.check(Timing(kind="cron", cron=text, timezone="Europe/Berlin"))
     except TimingError:
         return
     raise AssertionError(f"{text[:40]} was not refused")

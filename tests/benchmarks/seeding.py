@@ -12,12 +12,14 @@ from pathlib import Path
 
 from django.utils import timezone
 
-from runs_app import history, output
+from runs_app.history import history
 from runs_app.models import Run
+from runs_app.output import log as output_log
 from runs_app.states import Reason, Status, Trigger
-from scripts_app import schedules, scripts
+from scripts_app import scripts
 from scripts_app.models import Environment, Schedule, Script
-from tempo_site.lib import paths, words
+from scripts_app.schedules import schedules
+from tempo_site.lib import humanize, paths
 from tests.benchmarks.samples import SAMPLES, Sample
 
 DAYS = 29
@@ -161,7 +163,7 @@ def write_logs(runs: list[Run]) -> None:
         folder = paths.run_folder(run.folder)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         log = log_of(run)
-        (folder / output.LOG).write_bytes(log)
+        (folder / output_log.LOG).write_bytes(log)
         (folder / history.FOLDED).write_text(json.dumps(history.summary(run, folder)))
         run.log_bytes = run.output_bytes = len(log)
     Run.objects.bulk_update(runs, ["folder", "log_bytes", "output_bytes"], batch_size=BATCH)
@@ -170,7 +172,7 @@ def write_logs(runs: list[Run]) -> None:
 def log_of(run: Run) -> bytes:
     """A log of a few dozen records; one that failed ends with a traceback."""
     assert run.started_at and run.duration_s is not None
-    texts = [("O", f"{run} of {run.script}, {words.span(run.duration_s)}")]
+    texts = [("O", f"{run} of {run.script}, {humanize.span(run.duration_s)}")]
     texts += [("E" if "warn" in line else "O", line) for line in islice(cycle(LINES), 30)]
     if run.reason == Reason.EXIT_CODE:
         texts += [("E", line) for line in TRACEBACK.splitlines()]

@@ -12,7 +12,7 @@ from typing import Any
 from tests.benchmarks import procfs
 from tests.benchmarks.figures import Figure, percentile
 from tests.benchmarks.setting import Setting
-from tests.runs_app.launcher_harness import LauncherHarness, is_gone, joined, wait_for
+from tests.runs_app.launcher.harness import LauncherHarness, is_gone, joined, wait_for
 
 PYTHON = "/usr/bin/python3"  # one that a user of a script's own may start
 ENV = {"PATH": "/usr/bin:/bin", "PYTHONUNBUFFERED": "1", "LANG": "C.UTF-8"}

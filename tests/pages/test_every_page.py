@@ -8,13 +8,13 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tempo_site.lib import words
+from tempo_site.lib import humanize
 from tests.pages.browser import Look, browser_of, log_in
 from tests.pages.listening import Ears
 from tests.service import Service
 
 HOSTILE = '"><img src=x onerror=alert(1)><script>alert(2)</script>{{7*7}}\u202egnp.exe\u202c'
-HOSTILE_SLUG = words.safe_name(HOSTILE)
+HOSTILE_SLUG = humanize.safe_name(HOSTILE)
 PAGES = [
     "/",
     "/scripts/",

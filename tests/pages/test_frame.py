@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from tempo_site import context
+from tempo_site.pages import context
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"{% block ([\w-]+) %}")

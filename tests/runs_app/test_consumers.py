@@ -9,8 +9,9 @@ from asgiref.sync import async_to_sync
 from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
 
-from runs_app import consumers, live
+from runs_app import consumers
 from runs_app.models import Run
+from runs_app.output import live
 from runs_app.routing import websocket_urlpatterns
 from runs_app.states import Reason, Status
 from tempo_site.lib import paths

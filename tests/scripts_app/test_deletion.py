@@ -6,9 +6,10 @@ import pytest
 from django.contrib.auth.models import User
 
 from runs_app.models import Run
-from scripts_app import deletion, drafts, scripts
+from scripts_app import deletion, scripts
 from scripts_app.models import Draft, Environment, Script, Variable, Version
 from scripts_app.scripts import ScriptError
+from scripts_app.versions import drafts
 from tests.factories import NOON, make_run, make_schedule, make_script
 
 LATER = NOON + timedelta(days=31)

@@ -11,11 +11,15 @@ from django.test import Client
 from django.utils import timezone
 from uv import find_uv_bin
 
-from runs_app import builds, ending, specs
+from runs_app.execution import finish
+from runs_app.execution import spec as execution_spec
 from runs_app.models import Run
 from runs_app.states import Kind, Status
-from scripts_app import interpreters, python_installation, pythons
+from runs_app.triggers import builds
+from scripts_app import pythons
+from scripts_app.environments import python_installation
 from scripts_app.models import Environment, Script
+from scripts_app.packages import interpreters
 from scripts_app.scripts import ScriptError
 from tempo_site.lib import paths
 from tests.factories import make_run, make_script
@@ -157,7 +161,7 @@ def test_installing_is_a_build_run_of_one_command(machine: Path) -> None:
     assert (run.kind, run.environment, run.status, run.installs) == (Kind.BUILD, None, Status.QUEUED, "3.12")
     folder = paths.runs() / "2026-11" / "1-a"
     (folder / "tmp").mkdir(parents=True)
-    spec = specs.of(run, folder, {})
+    spec = execution_spec.of(run, folder, {})
     assert spec["argv"][-3:] == ["3.12", str(paths.pythons()), str(folder / "installed.txt")]
     assert spec["env"]["UV_PYTHON_DOWNLOADS"] == "manual"
 
@@ -191,7 +195,7 @@ def test_without_a_source_it_fails_with_the_words_of_uv(monkeypatch: pytest.Monk
         timeout=60,
     )
     assert done.returncode == 1
-    ending.end(run, Status.FAILED, now=timezone.now())
+    finish.end(run, Status.FAILED, now=timezone.now())
     run.refresh_from_db()
     assert run.message
     assert run.message in done.stdout
@@ -219,7 +223,7 @@ def test_a_success_has_the_environments_without_a_python_looked_at_soon(machine:
     Environment.objects.update(fault="Python 3.9.2 at /x is gone", checked_at=timezone.now())
     run = install()
     Run.objects.filter(pk=run.pk).update(status=Status.RUNNING)
-    ending.end(run, Status.SUCCEEDED, now=timezone.now())
+    finish.end(run, Status.SUCCEEDED, now=timezone.now())
     assert Environment.objects.get().checked_at is None
 
 
@@ -295,5 +299,5 @@ def test_a_run_of_a_broken_environment_is_told_why() -> None:
     Environment.objects.update(fault="its folder is gone")
     script.refresh_from_db()
     run = make_run(script, environment=Environment.objects.get(), status=Status.STARTING, folder="2026-11/1-a")
-    with pytest.raises(specs.EnvironmentGone, match="Its environment is broken: its folder is gone"):
-        specs.of(run, paths.run_folder(run.folder), {})
+    with pytest.raises(execution_spec.EnvironmentGone, match="Its environment is broken: its folder is gone"):
+        execution_spec.of(run, paths.run_folder(run.folder), {})

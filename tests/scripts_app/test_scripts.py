@@ -11,8 +11,9 @@ from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.db import connection
 
-from scripts_app import schedules, scripts
+from scripts_app import scripts
 from scripts_app.models import Folder, Schedule, Script, Variable
+from scripts_app.schedules import schedules
 from scripts_app.scripts import ScriptError
 from tempo_site.lib import paths
 

@@ -16,7 +16,7 @@ from runs_app.models import Run
 from runs_app.states import Status
 from scripts_app import scripts
 from scripts_app.models import Environment, Folder, Schedule, Script, Variable, Version
-from tempo_site import users
+from tempo_site.accounts import users
 from tempo_site.models import ApiKey
 from tests.factories import make_run, make_schedule, make_script
 

@@ -11,8 +11,8 @@ from django.http import HttpRequest
 from django.test import Client
 from ninja.errors import Throttled
 
-from runs_app import triggers
-from scripts_app.timing import TimingError
+from runs_app.triggers import triggers
+from scripts_app.timing.rule import TimingError
 from tempo_site.api import api, error
 from tests.factories import make_script
 

@@ -6,7 +6,7 @@ from django.core.checks import Error, run_checks
 
 from scripts_app.limits import LIMITS, Limit
 from tempo_site import checks
-from tempo_site.lib.variables import Variables
+from tempo_site.lib.env import Variables
 
 
 @pytest.mark.parametrize(("name", "variable", "least"), [(name, *rule) for name, rule in checks.AT_LEAST.items()])

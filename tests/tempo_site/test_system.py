@@ -10,7 +10,8 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from runs_app.states import Status
-from tempo_site import context, health
+from tempo_site import health
+from tempo_site.pages import context
 from tests.factories import make_run, make_script
 
 pytestmark = pytest.mark.django_db

@@ -5,7 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
-from runs_app import engine, waiting
+from runs_app.admission import explain
+from runs_app.engine import engine
 
 MOST = 1000
 
@@ -21,7 +22,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print the table."""
-        items = waiting.page(now=timezone.now(), limit=max(1, options["limit"]))
+        items = explain.page(now=timezone.now(), limit=max(1, options["limit"]))
         if not items:
             self.stdout.write("Nothing waits.")
             return
@@ -31,7 +32,7 @@ class Command(BaseCommand):
             self.stdout.write(line)
 
 
-def cells(item: waiting.Waiting) -> tuple[str, ...]:
+def cells(item: explain.Waiting) -> tuple[str, ...]:
     """A queued run as a line of the table."""
     due = f"{timezone.localtime(item.run.due_at):%Y-%m-%d %H:%M:%S %Z}" if item.run.due_at else "-"
     slug = item.run.script.slug if item.run.script else "-"

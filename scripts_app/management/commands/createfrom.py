@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from scripts_app import catalogue
+from scripts_app import script_templates
 from scripts_app.scripts import ScriptError
 
 
@@ -23,13 +23,15 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Show or make."""
         if not options["starter"]:
-            width = max(map(len, catalogue.starters()))
-            for each in catalogue.starters().values():
+            width = max(map(len, script_templates.starters()))
+            for each in script_templates.starters().values():
                 self.stdout.write(f"{each.name:<{width}}  {each.description}")
             return
         about = {"name": options["name"], "folder": options["folder"]}
         try:
-            script = catalogue.create(catalogue.starter(options["starter"]), by=None, now=timezone.now(), **about)
+            script = script_templates.create(
+                script_templates.starter(options["starter"]), by=None, now=timezone.now(), **about
+            )
         except ScriptError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"Created {script.slug}, its schedule switched off.")

@@ -7,11 +7,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from scripts_app import crontab, moving_in, python_files
-from scripts_app.crontab import Crontab, CrontabError, printable
-from scripts_app.moving_in import Proposal
+from scripts_app.crontab import importer, source_files
+from scripts_app.crontab import parser as crontab_parser
+from scripts_app.crontab.importer import Proposal
+from scripts_app.crontab.parser import Crontab, CrontabError, printable
 from scripts_app.scripts import ScriptError
-from scripts_app.timing import TimingError
+from scripts_app.timing.rule import TimingError
 
 STDIN = "-"
 SYSTEM = Path("/etc/crontab")
@@ -33,7 +34,7 @@ class Command(BaseCommand):
         """Show, ask, make."""
         table = read(options["file"])
         home = "" if table.is_system else home_folder()
-        proposals = moving_in.propose(table, now=timezone.now(), read=python_files.reader(), home=home)
+        proposals = importer.propose(table, now=timezone.now(), read=source_files.reader(), home=home)
         self.show(table, proposals)
         wanted = [proposal for proposal in proposals if not proposal.problem]
         if not wanted:
@@ -73,7 +74,7 @@ class Command(BaseCommand):
         made = 0
         for proposal in wanted:
             try:
-                script = moving_in.make(proposal, by=None, now=timezone.now())
+                script = importer.make(proposal, by=None, now=timezone.now())
             except (ScriptError, TimingError) as refusal:
                 self.stderr.write(f"line {proposal.entry.number}: {printable(str(refusal), 400)}")
             else:
@@ -89,11 +90,11 @@ def read(name: str) -> Crontab:
     is_system = name != STDIN and (Path(name).resolve() == SYSTEM or Path(name).resolve().parent == SYSTEM_FOLDER)
     try:
         if name == STDIN:
-            data = sys.stdin.buffer.read(crontab.MAX_BYTES + 1)
+            data = sys.stdin.buffer.read(crontab_parser.MAX_BYTES + 1)
         else:
             with Path(name).open("rb") as file:
-                data = file.read(crontab.MAX_BYTES + 1)
-        return crontab.read(data.decode(errors="replace"), users=moving_in.users(), is_system=is_system)
+                data = file.read(crontab_parser.MAX_BYTES + 1)
+        return crontab_parser.read(data.decode(errors="replace"), users=importer.users(), is_system=is_system)
     except (OSError, ValueError) as error:
         said = error if isinstance(error, CrontabError) else f"`{printable(name)}` cannot be read: {error}"
         raise CommandError(printable(str(said), 400)) from error

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from runs_app import engine
-from scripts_app import secret_rotation
+from runs_app.engine import engine
+from scripts_app.variables import rotation
 
 AFTERWARDS = "Everybody signs in again. Backups made before need the key of before."
 
@@ -23,7 +23,7 @@ class Command(BaseCommand):
         """Rotate and say what was done."""
         try:
             lock = engine.take_lock(wait_s=0)
-            done = secret_rotation.rotate()
+            done = rotation.rotate()
         except engine.DataFolderInUse:
             raise CommandError("Tempo is running, and knows the old key only: stop it, then do this.") from None
         except OSError as error:

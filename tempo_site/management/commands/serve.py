@@ -11,9 +11,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
-from runs_app.launcher import identity
-from runs_app.launcher.identity import User
-from tempo_site import first_start, preparation, service_user
+from runs_app.launcher.identity import users
+from runs_app.launcher.identity.users import User
+from tempo_site.bootstrap import bootstrap, first_start, service_user
 from tempo_site.lib import hosts, paths
 
 LAUNCHER = settings.BASE_DIR / "runs_app" / "launcher" / "__main__.py"
@@ -34,14 +34,14 @@ class Command(BaseCommand):
         """Take the data folder, prepare it, and exec the launcher, which keeps the lock."""
         os.umask(0o077)
         say = self.stdout.write
-        if not identity.why_not_root():
+        if not users.why_not_root():
             os.environ[paths.SCRIPT_USERS] = "1"  # the launcher tries it and has the last word
         lock = _take_data_folder()
         user = service_user.choose(say)
         if user:
             service_user.take_over(user)
-            if preparation.is_collected_by_root():
-                preparation.collect_static(say)
+            if bootstrap.is_collected_by_root():
+                bootstrap.collect_static(say)
         service_user.act_as(user, lambda: self._prepare(options))
         self.stdout.flush()
         os.environ.setdefault("TEMPO_DATABASE_TIMEOUT_S", "5")  # a locked database becomes a 503, not a queue
@@ -54,7 +54,7 @@ class Command(BaseCommand):
     def _prepare(self, options: dict[str, Any]) -> None:
         """As the user of web, so that everything is its own; nothing but the console is left behind."""
         service_user.refuse_unreachable()
-        preparation.prepare(self.stdout.write)
+        bootstrap.prepare(self.stdout.write)
         token = first_start.token()
         connections.close_all()
         address = hosts.address_of(options["host"], options["port"])

@@ -10,7 +10,8 @@ from typing import Protocol
 
 import pytest
 
-from scripts_app import catalogue, interpreters
+from scripts_app import script_templates
+from scripts_app.packages import interpreters
 from tests.scripts_app.starters.doubles import Web, web_server
 
 LIMIT_S = 60
@@ -56,7 +57,7 @@ def run(python: str, files: Path, tmp_path: Path) -> Running:
         parameters = {f"TEMPO_PARAM_{key.upper()}": written(value) for key, value in given.items() if key.islower()}
         variables = {key: str(value) for key, value in given.items() if key.isupper()}
         env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **parameters, **variables}
-        command = [python, "-X", "dev", str(catalogue.FOLDER / f"{name}.py")]
+        command = [python, "-X", "dev", str(script_templates.FOLDER / f"{name}.py")]
         done = subprocess.run(
             command, cwd=files, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=LIMIT_S
         )
