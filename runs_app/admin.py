@@ -70,7 +70,7 @@ class RunAdmin(ReadOnlyAdmin):
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """With the facts and the output of the run's own page."""
         run: Run = context["original"]
-        beside = {"run": run, **detail.facts(run), "console": detail.console(run)}
+        beside = {"run": run, **detail.run_page_context(run), "console": detail.console(run)}
         return super().render_change_form(request, {**context, **beside}, *args, **kwargs)
 
     def do_cancel(self, request: auth.SignedInRequest, run: Run) -> None:
@@ -84,11 +84,11 @@ class RunAdmin(ReadOnlyAdmin):
         """Start another run of its script and go to it."""
         by, now = request.user.get_username(), timezone.now()
         try:
-            other = triggers.again(run, trigger=Trigger.ADMIN, by=by, now=now)
+            other = triggers.start_again(run, trigger=Trigger.ADMIN, by=by, now=now)
         except triggers.Refused as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
             return None
-        if lost := triggers.dropped(run):
+        if lost := triggers.dropped_inputs(run):
             self.message_user(request, lost, messages.WARNING)
         return redirect("admin:runs_app_run_change", other.pk)
 

@@ -143,7 +143,7 @@ class SamplePage(BaseModel):
 
 
 @router.post("/scripts/{slug:slug}/runs", auth=auth.RUN, response={202: RunOut})
-def start_run(request: auth.Request, slug: str, data: RunIn | None = None) -> Status[RunOut]:
+def start_run(request: auth.AuthenticatedRequest, slug: str, data: RunIn | None = None) -> Status[RunOut]:
     """Start a run of a script's current version; it waits its turn as `queued`."""
     script = scripts_finding.script(slug)
     params = data.params if data else {}
@@ -178,7 +178,7 @@ def list_runs(
 @router.get("/queue", response=QueuePage)
 def read_queue(request: HttpRequest, limit: Limit, cursor: Cursor) -> QueuePage:
     """List what waits for its turn, the next first, each with what it waits for. A run may begin between two pages."""
-    items = explain.page(now=timezone.now(), after=int(cursor) if cursor else None, limit=limit + 1)
+    items = explain.queue_page(now=timezone.now(), after=int(cursor) if cursor else None, limit=limit + 1)
     return QueuePage.model_construct(
         items=[queue_item(item) for item in items[:limit]],
         next_cursor=str(items[limit - 1].run.pk) if len(items) > limit else None,
@@ -196,7 +196,7 @@ def read_samples(request: HttpRequest, run_id: int) -> SamplePage:
     """List what a run used while it went, a sample a second, thinned out where they are many."""
     run = lookup.run(run_id)
     return SamplePage.model_construct(
-        items=[sample_out(sample) for sample in samples.of(run)],
+        items=[sample_out(sample) for sample in samples.samples_of_run(run)],
         next_cursor=None,
         memory_limit_mb=run.memory_mb,
         status=run.status,
@@ -204,7 +204,7 @@ def read_samples(request: HttpRequest, run_id: int) -> SamplePage:
 
 
 @router.post("/runs/{int:run_id}/cancel", auth=auth.RUN, response=RunOut)
-def cancel_run(request: auth.Request, run_id: int) -> RunOut:
+def cancel_run(request: auth.AuthenticatedRequest, run_id: int) -> RunOut:
     """Cancel a run. One under way ends within its grace time, with every process it started."""
     if not execution.cancel(lookup.run(run_id), by=request.auth.name, now=timezone.now()):
         raise HttpError(409, f"Run {run_id} has ended already.")

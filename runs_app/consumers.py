@@ -80,7 +80,7 @@ class RunOutputConsumer(AsyncWebsocketConsumer):
         """Send until the end. The row is read after joining the viewers, so that no change falls between."""
         run = await find(self.run_id)
         if run is not None and self.tail.facts is None:
-            self.tail.facts, self.tail.final = live.facts(run), run.is_final
+            self.tail.facts, self.tail.final = live.status_event(run), run.is_final
             self.tail.follow(run.folder)  # it may have got one since `connect` read the row
         shown: dict[str, Any] | None = None
         while True:

@@ -25,7 +25,7 @@ class LauncherRefused(LauncherError):
     """The launcher is there and will not do it; the text is its reason."""
 
 
-class Launcher:
+class LauncherClient:
     """A client of the launcher; safe to use from any thread."""
 
     def __init__(self, channel: socket.socket) -> None:
@@ -95,7 +95,7 @@ class Launcher:
             future.set_exception(ConnectionError("closed"))
 
 
-class _Absent(Launcher):
+class _Absent(LauncherClient):
     """Stands where no launcher is: under `runserver`, in commands and in most tests."""
 
     def __init__(self) -> None:  # no channel, no thread
@@ -105,10 +105,10 @@ class _Absent(Launcher):
         raise LauncherError("no launcher here: Tempo was not started by `manage.py serve`")
 
 
-launcher: Launcher = _Absent()
+launcher: LauncherClient = _Absent()
 
 
 def connect(channel: socket.socket) -> None:
     """Use this inherited socket from now on."""
     global launcher
-    launcher = Launcher(channel)
+    launcher = LauncherClient(channel)

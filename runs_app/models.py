@@ -78,7 +78,7 @@ class Run(models.Model):
     timeout_s = models.PositiveIntegerField(default=0)
     memory_mb = models.PositiveIntegerField(default=0, help_text="The limit it had; 0 = none.")
     folder = models.CharField(max_length=80, blank=True, help_text="Below runs/: <yyyy-mm>/<id>-<random>.")
-    folded_at = models.DateTimeField(null=True)
+    archived_at = models.DateTimeField(null=True)
     cpu_s = models.FloatField(null=True)
     peak_memory_mb = models.FloatField(null=True)
     processes_max = models.PositiveIntegerField(default=0, help_text="The most it had at once.")
@@ -121,10 +121,10 @@ class Run(models.Model):
                 condition=models.Q(announced_at__isnull=True, finished_at__isnull=False),
                 name="run_unannounced",
             ),
-            models.Index(  # what the fold still has to do
+            models.Index(  # not yet archived
                 fields=["id"],
-                condition=models.Q(folded_at__isnull=True, finished_at__isnull=False),
-                name="run_unfolded",
+                condition=models.Q(archived_at__isnull=True, finished_at__isnull=False),
+                name="run_unarchived",
             ),
         ]
 

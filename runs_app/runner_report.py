@@ -16,9 +16,9 @@ REASONS = frozenset(
     | {Reason.OUTPUT, Reason.DISK, Reason.PROCESSES, Reason.COULD_NOT_START, Reason.USER, Reason.SHUTDOWN}
 )
 MESSAGE_LENGTH, WHY_LENGTH = 2000, 300
-MOST_BYTES = 2**50  # so that thousands of them still have a sum
-MOST_COUNT = 2**31 - 1
-MOST_AMOUNT = 1e9
+MAX_BYTES = 2**50  # so that thousands of them still have a sum
+MAX_COUNT = 2**31 - 1
+MAX_AMOUNT = 1e9
 LAST_MOMENT = datetime(2200, 1, 1, tzinfo=UTC).timestamp()
 _SIGNAL = re.compile(r"SIG[A-Z0-9+-]{1,13}")
 
@@ -28,12 +28,12 @@ def is_ours(verdict: dict[str, Any]) -> bool:
     return _word(verdict.get("status")) in ENDS and _word(verdict.get("reason")) in REASONS
 
 
-def ending(verdict: dict[str, Any]) -> tuple[Status, Reason]:
+def verdict_of(verdict: dict[str, Any]) -> tuple[Status, Reason]:
     """Status and reason of a verdict that is ours."""
     return Status(verdict["status"]), Reason(verdict["reason"])
 
 
-def facts(verdict: dict[str, Any]) -> dict[str, Any]:
+def run_fields(verdict: dict[str, Any]) -> dict[str, Any]:
     """The fields of Run that a verdict fills beside status, reason and times; what is impossible is left empty."""
     return {
         "message": _text(verdict.get("message"), MESSAGE_LENGTH),
@@ -42,11 +42,11 @@ def facts(verdict: dict[str, Any]) -> dict[str, Any]:
         "duration_s": _amount(verdict.get("duration_s")),
         "cpu_s": _amount(verdict.get("cpu_s")),
         "peak_memory_mb": _amount(verdict.get("peak_memory_mb")),
-        "processes_max": _count(verdict.get("processes"), MOST_COUNT),
-        "output_bytes": _count(verdict.get("output_bytes"), MOST_BYTES),
-        "output_lines": _count(verdict.get("output_lines"), MOST_BYTES),
-        "output_dropped": _count(verdict.get("output_dropped"), MOST_BYTES),
-        "leftovers_killed": _count(verdict.get("leftovers_killed"), MOST_COUNT),
+        "processes_max": _count(verdict.get("processes"), MAX_COUNT),
+        "output_bytes": _count(verdict.get("output_bytes"), MAX_BYTES),
+        "output_lines": _count(verdict.get("output_lines"), MAX_BYTES),
+        "output_dropped": _count(verdict.get("output_dropped"), MAX_BYTES),
+        "leftovers_killed": _count(verdict.get("leftovers_killed"), MAX_COUNT),
         **isolation(verdict),
     }
 
@@ -72,7 +72,7 @@ def moment(value: object) -> datetime | None:
 
 def log_size(size: int) -> int:
     """Bytes of a log, as the sum over all runs can bear them."""
-    return min(size, MOST_BYTES)
+    return min(size, MAX_BYTES)
 
 
 def _number(value: object) -> float | None:
@@ -87,7 +87,7 @@ def _number(value: object) -> float | None:
 
 def _amount(value: object) -> float | None:
     number = _number(value)
-    return number if number is not None and 0 <= number <= MOST_AMOUNT else None
+    return number if number is not None and 0 <= number <= MAX_AMOUNT else None
 
 
 def _count(value: object, most: int) -> int:
@@ -97,7 +97,7 @@ def _count(value: object, most: int) -> int:
 
 def _exit_code(value: object) -> int | None:
     number = _number(value)
-    return int(number) if number is not None and abs(number) <= MOST_COUNT else None
+    return int(number) if number is not None and abs(number) <= MAX_COUNT else None
 
 
 def _signal(value: object) -> str:

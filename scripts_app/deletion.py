@@ -94,7 +94,7 @@ def empty(*, ran: QuerySet[Any, Any]) -> int:
 def _ask_for_environment(script: Script) -> None:
     """The row of its environment may be gone since; what cannot be asked for is said where it is missing."""
     try:
-        environments.want(script)
+        environments.request(script)
     except ValueError as error:  # a Python that is gone, a requirement that is refused by now
         logger.warning("restored script %s has no environment: %s", script.slug, error)
     script.refresh_from_db()

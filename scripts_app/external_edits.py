@@ -9,13 +9,13 @@ from scripts_app import scripts
 from scripts_app.models import Script, Version
 from scripts_app.validation import ScriptError
 from scripts_app.versions import working_copy
-from scripts_app.versions.working_copy import Edit
+from scripts_app.versions.working_copy import ExternalEdit
 
-TAKEN = "Edited on the disk"
+ACCEPTED = "Edited on the disk"
 LEFT = "Edited on the disk, and put back"
 
 
-def take(script: Script, *, seen: str, by: User | None, now: datetime) -> Version:
+def accept(script: Script, *, seen: str, by: User | None, now: datetime) -> Version:
     """Make the edit that somebody has `seen` the current version; a draft is kept among the versions.
 
     Raises ScriptError: it is another by now or gone, is no text, or says what cannot be saved.
@@ -23,12 +23,14 @@ def take(script: Script, *, seen: str, by: User | None, now: datetime) -> Versio
     edit = _seen(script, seen)
     if edit.problem:
         raise ScriptError(f"{edit.problem} It cannot become a version", field="take")
-    taken = scripts.update(script, by=by, now=now, note=TAKEN, code=edit.code, requirements=edit.requirements).version
+    taken = scripts.update(
+        script, by=by, now=now, note=ACCEPTED, code=edit.code, requirements=edit.requirements
+    ).version
     assert taken is not None
     return taken
 
 
-def put_back(script: Script, *, seen: str) -> None:
+def revert(script: Script, *, seen: str) -> None:
     """Write the current version over the edit that somebody has `seen`; its text is kept among the versions.
 
     Raises ScriptError: it is another by now or gone, or what lies there is no text that could be kept.
@@ -41,8 +43,8 @@ def put_back(script: Script, *, seen: str) -> None:
         transaction.on_commit(lambda: working_copy.write(script.pk), robust=True)
 
 
-def _seen(script: Script, seen: str) -> Edit:
-    edit = working_copy.find(script)
+def _seen(script: Script, seen: str) -> ExternalEdit:
+    edit = working_copy.find_edit(script)
     if edit is None:
         raise ScriptError("Nothing was edited from outside, or it was dealt with already", field="seen")
     if edit.seen != seen:

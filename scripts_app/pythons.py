@@ -98,6 +98,6 @@ def move(*, source: str, target: str, by: User | None, now: datetime) -> Moved:
 def _move(script: Script, target: str, *, by: User | None, now: datetime) -> None:
     assert script.version and script.wanted_environment
     if not script.version.python_version:
-        health.follow(script, script.wanted_environment)
+        health.request_like(script, script.wanted_environment)
     else:
         scripts.update(script, by=by, now=now, python_version=target)

@@ -23,7 +23,7 @@ FEATURED = ("hello", "http_check", "folder_backup")  # offered where there is no
 
 
 @dataclass(frozen=True, kw_only=True)
-class Starter:
+class ScriptTemplate:
     """A script as it is offered; `name` is that of its file. Nothing of it runs before somebody switches it on."""
 
     name: str
@@ -52,28 +52,30 @@ class Starter:
 
 
 @functools.cache
-def starters() -> dict[str, Starter]:
+def all_templates() -> dict[str, ScriptTemplate]:
     """All starters by name: the featured ones first, the others by title."""
     found = [_read(path) for path in FOLDER.glob("*.py") if path.name != "__init__.py"]
     return {starter.name: starter for starter in sorted(found, key=_place)}
 
 
-def featured() -> list[Starter]:
+def featured_templates() -> list[ScriptTemplate]:
     """Those to begin with."""
-    return [starters()[name] for name in FEATURED]
+    return [all_templates()[name] for name in FEATURED]
 
 
-def starter(name: str) -> Starter:
+def find_template(name: str) -> ScriptTemplate:
     """The starter of that name. Raises ScriptError."""
-    found = starters().get(name)
+    found = all_templates().get(name)
     if found is None:
         raise ScriptError(
-            f"There is no template `{name[:80]}`\nhint: there are {', '.join(starters())}", field="template"
+            f"There is no template `{name[:80]}`\nhint: there are {', '.join(all_templates())}", field="template"
         )
     return found
 
 
-def create(starter: Starter, *, by: User | None, now: datetime, name: str = "", folder: str = "") -> Script:
+def create_from_template(
+    starter: ScriptTemplate, *, by: User | None, now: datetime, name: str = "", folder: str = ""
+) -> Script:
     """Create a script from a starter, with its suggested schedule switched off. Raises ScriptError."""
     script = scripts.create(
         name=name or starter.title,
@@ -90,23 +92,23 @@ def create(starter: Starter, *, by: User | None, now: datetime, name: str = "", 
     return script
 
 
-def _read(path: Path) -> Starter:
+def _read(path: Path) -> ScriptTemplate:
     """Read a starter. The files are Tempo's own: tests see to it that each has a block that says all of this."""
     code = path.read_text(encoding="utf-8")
     block = inline_metadata.read(code)
     about = tomllib.loads("\n".join(block.lines))["tool"]["tempo"]
-    return Starter(
+    return ScriptTemplate(
         name=path.stem,
         title=about["title"],
         description=about["description"],
         code=code,
         requirements="".join(f"{requirement}\n" for requirement in block.requirements or ()),
-        parameters=declarations.in_code(code) or [],
+        parameters=declarations.declared_in_code(code) or [],
         cron=about.get("cron", ""),
         every_s=about.get("every_s"),
     )
 
 
-def _place(starter: Starter) -> tuple[int, str]:
+def _place(starter: ScriptTemplate) -> tuple[int, str]:
     first = FEATURED.index(starter.name) if starter.name in FEATURED else len(FEATURED)
     return first, starter.title.casefold()

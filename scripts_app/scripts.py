@@ -48,7 +48,13 @@ def create(
     _refuse_unknown(chosen.keys() - LIMITS.keys())
     content = versions.check(code=code, requirements=requirements, python_version=python_version)
     about = {"name": name, "folder": folder, "description": description, "tags": tags, "parameters": parameters}
-    values = {**about, "as_service_user": as_service_user, "allow_source": allow_source, **limits.defaults(), **chosen}
+    values = {
+        **about,
+        "as_service_user": as_service_user,
+        "allow_source": allow_source,
+        **limits.default_limits(),
+        **chosen,
+    }
     with transaction.atomic():
         script = Script()
         _assign(script, values)
@@ -71,7 +77,7 @@ def update(
     is_new_wish = bool(new) or "allow_source" in changes
     before = _fields(script) if is_new_wish else {}
     content = versions.check(**before | new) if is_new_wish else None
-    edit = working_copy.find(script) if content else None
+    edit = working_copy.find_edit(script) if content else None
     with transaction.atomic():
         script.refresh_from_db()
         if script.deleted_at is not None:
@@ -95,7 +101,7 @@ def _save_text(
     """Make a version and end the draft. Text that a version says already is no conflict and leaves an unseen draft."""
     is_new = content.fields != _fields(script)
     if is_new or (based_on is not None and Draft.objects.filter(script=script).exists()):
-        drafts.settle(script, content.fields, based_on=based_on)
+        drafts.supersede(script, content.fields, based_on=based_on)
     versions.save(script, content, author=by, now=now, note=note)
     script.refresh_from_db(fields=["revision"])
 
@@ -112,13 +118,15 @@ def restore_version(script: Script, version: Version, *, by: User | None, now: d
     return restored
 
 
-def keep_edit(script: Script, edit: working_copy.Edit, *, note: str, unless: dict[str, str] | None = None) -> None:
+def keep_edit(
+    script: Script, edit: working_copy.ExternalEdit, *, note: str, unless: dict[str, str] | None = None
+) -> None:
     """Put what was edited from outside among the versions, as it is about to be overwritten.
 
     Not where a version says it already, or is about to, by the name of `unless`.
     """
     if edit.fields != unless and versions.same_text(script, edit.fields) is None:
-        versions.keep(script, edit.fields, author=None, note=note)
+        versions.keep_aside(script, edit.fields, author=None, note=note)
     working_copy.know(script, edit)
 
 
@@ -148,7 +156,7 @@ def duplicate(script: Script, *, by: User | None, now: datetime, name: str = "",
         copy = Script()
         about = {"name": name or _name_of_copy(script.name), "folder": beside if folder is None else folder}
         own = {field: getattr(script, field) for field in CHANGEABLE - {*about, *versions.FIELDS, "enabled"}}
-        _assign(copy, {**own, **about, **limits.of(script), "enabled": False})
+        _assign(copy, {**own, **about, **limits.limits_of_script(script), "enabled": False})
         _insert(copy)
         versions.save(copy, content, author=by, now=now, note=f"Copied from `{script.slug}`"[: versions.MAX_NOTE])
         _copy_rows(script, copy, now=now)
@@ -188,7 +196,7 @@ def _assign(script: Script, values: dict[str, Any]) -> None:
         "name": validation.name,
         "folder": folders.ensure,
         "tags": validation.tags,
-        "parameters": declarations.of_settings,
+        "parameters": declarations.declared_in_settings,
         "description": _description,
     }
     for field, value in values.items():

@@ -14,7 +14,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
-MOST_WORDS = 20
+MAX_WORDS = 20
 
 
 class LookOnly:
@@ -44,7 +44,7 @@ class RowAdmin(ModelAdmin):  # type: ignore[type-arg]  # no generic at run time
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
         """Search by the first twenty words: each becomes conditions, of which the database takes so many."""
-        return super().get_search_results(request, queryset, " ".join(search_term.split()[:MOST_WORDS]))
+        return super().get_search_results(request, queryset, " ".join(search_term.split()[:MAX_WORDS]))
 
     @property
     def media(self) -> forms.Media:

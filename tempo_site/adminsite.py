@@ -19,7 +19,7 @@ from tempo_site import auth, health
 
 LAST_FAILURES = 8
 LAST_CHANGES = 8
-MOST_SHOWN = 50
+MAX_SHOWN = 50
 APPS = ("scripts_app", "runs_app", "tempo_site", "auth", "django_q")
 
 
@@ -61,12 +61,12 @@ class TempoAdminSite(AdminSite):
 
 def overview(request: auth.SignedInRequest) -> dict[str, Any]:
     """How the engine's parts are, what runs now, what failed lately, what this user changed: four queries at most."""
-    state = health.facts()
+    state = health.health_report()
     changes = LogEntry.objects.filter(user_id=request.user.pk).select_related("content_type")
     return {
         "now": timezone.now(),
         "health": state,
-        "active_runs": _with_subjects(Run.objects.active())[:MOST_SHOWN],
+        "active_runs": _with_subjects(Run.objects.active())[:MAX_SHOWN],
         "failed_runs": _with_subjects(Run.objects.filter(status__in=history.BAD))[:LAST_FAILURES],
         "changes": changes[:LAST_CHANGES],
     }

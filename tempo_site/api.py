@@ -182,7 +182,7 @@ class SystemOut(BaseModel):
 @api.get("/system", response=SystemOut, tags=["system"])
 def read_system(request: HttpRequest) -> dict[str, Any]:
     """Show the machine: CPU, memory, disk, runs and isolation."""
-    return system.facts()
+    return system.system_figures()
 
 
 @api.exception_handler(HttpError)

@@ -78,7 +78,7 @@ async def _page(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def _healthz(send: Send) -> None:
     """Answer from memory: a locked database or a busy pool must not make the service look dead, or alive."""
-    facts = health.facts()
+    facts = health.health_report()
     status = 200 if facts["status"] == "ok" else 503
     headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -38,7 +38,7 @@ class Caller:
     user: User | None = None
 
 
-class Request(HttpRequest):
+class AuthenticatedRequest(HttpRequest):
     """A request whose caller is known."""
 
     auth: Caller

@@ -13,7 +13,7 @@ def watch(engine: Engine | None) -> None:
     _engine = engine
 
 
-def facts() -> dict[str, Any]:
+def health_report() -> dict[str, Any]:
     """`{"status": "ok"|"failing", "failing": [names], "parts": {name: "ok"|sentence}}`."""
     parts = _engine.health() if _engine else {"engine": "not running in this process"}
     failing = [name for name, state in parts.items() if state != "ok"]

@@ -22,7 +22,7 @@ from runs_app.engine.engine import DataFolderInUse, Engine
 from runs_app.output import live
 from tempo_site import health
 from tempo_site.asgi import application
-from tempo_site.web_request import Factory, Request
+from tempo_site.web_request import BoundedRequest, Factory
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class WebServer(Server):
     # --- answers ---------------------------------------------------------------------------------------------------
     async def handle_reply(self, protocol: Any, message: Any) -> None:
         """Pass on a message of the application; a part of a long answer waits until its client took the last."""
-        if isinstance(protocol, Request) and message.get("more_body"):
+        if isinstance(protocol, BoundedRequest) and message.get("more_body"):
             await protocol.until_taken()
         await super().handle_reply(protocol, message)
 

@@ -8,14 +8,14 @@ from typing import Any
 import environ
 
 from tempo_site.lib import secret_key, zone
-from tempo_site.lib.env import Variables
+from tempo_site.lib.env import Env
 
 # Twisted loads TLS when it finds pyOpenSSL, which daphne requires; Tempo speaks plain HTTP and saves 6 MB without.
 sys.modules.setdefault("OpenSSL", None)  # type: ignore[arg-type]  # None: Python's own word for "must not be imported"
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = Variables()
+env = Env()
 if (BASE_DIR / ".env").is_file():
     environ.Env.read_env(BASE_DIR / ".env")
 
@@ -58,7 +58,7 @@ EXTRA_READ_PATHS = env.list("PYSCHED_EXTRA_READ_PATHS", default=[])
 EXTRA_WRITE_PATHS = env.list("PYSCHED_EXTRA_WRITE_PATHS", default=[])
 REQUIRE_ISOLATION = env.str("PYSCHED_REQUIRE_ISOLATION", default="")
 MAX_CONCURRENT_RUNS = env.int("PYSCHED_MAX_CONCURRENT_RUNS", default=20)
-GRACE_S = env.int("PYSCHED_GRACE", default=10)
+STOP_GRACE_S = env.int("PYSCHED_GRACE", default=10)
 SHUTDOWN_GRACE_S = env.int("PYSCHED_SHUTDOWN_GRACE", default=5)
 BUILD_TIMEOUT_S = env.int("PYSCHED_BUILD_TIMEOUT", default=900)
 KEEP_DAYS = env.int("PYSCHED_KEEP_DAYS", default=30)

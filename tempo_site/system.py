@@ -14,7 +14,7 @@ from tempo_site import health
 MB = 2**20
 
 
-def facts() -> dict[str, Any]:
+def system_figures() -> dict[str, Any]:
     """All of it, in one query. CPU is measured by the engine; null where none runs in this process."""
     memory, disk, isolation = psutil.virtual_memory(), disk_space.look(), health.isolation()
     counts = dict(Run.objects.scripts().active().order_by().values_list("status").annotate(count=Count("pk")))

@@ -20,7 +20,7 @@ from tempo_site.auth import SignedInRequest
 from tempo_site.bootstrap import first_start
 from tempo_site.forms import SetupForm
 from tempo_site.lib import zone
-from tempo_site.pages.dashboard import facts
+from tempo_site.pages.dashboard import dashboard_context
 from tempo_site.pages.quick_search import targets
 
 LOGIN_RATE = "10/m"
@@ -122,4 +122,4 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     """How the service does, live; `?part=live` is the part that changes."""
     now = timezone.now()
     template = "dashboard/_live.html" if request.GET.get("part") == "live" else "dashboard.html"
-    return render(request, template, {"now": now, **facts(now)})
+    return render(request, template, {"now": now, **dashboard_context(now)})

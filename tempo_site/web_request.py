@@ -18,7 +18,7 @@ MB = 2**20
 _UPLOAD = re.compile(rb"/(?:api/v1/)?scripts/[^/?]+/files/?(?:\?.*)?")  # where files of a script are received
 
 
-class Request(WebRequest):
+class BoundedRequest(WebRequest):
     """daphne's request, which by itself takes a body of any size and keeps all of an unread answer in memory."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -102,7 +102,7 @@ class Factory(HTTPFactory):
     def buildProtocol(self, addr: Any) -> Any:
         """As daphne does, with our class of requests."""
         protocol = super().buildProtocol(addr)
-        protocol.requestFactory = Request
+        protocol.requestFactory = BoundedRequest
         return protocol
 
 

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 PROMISED_FOR = timedelta(seconds=3)  # so long a run may take to touch the memory it needs
 ONE_BY_ONE = (Schedule.Overlap.SKIP, Schedule.Overlap.QUEUE_ONE, Schedule.Overlap.REPLACE)
-TURN = Coalesce("due_at", "created_at")  # the order of the queue, behind it the id; Run has an index of it
+QUEUE_ORDER = Coalesce("due_at", "created_at")  # the order of the queue, behind it the id; Run has an index of it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,10 @@ def claim(*, now: datetime) -> list[Run]:
     if disk_space.why_nothing_starts():
         return []
     with transaction.atomic():
-        runs = [*(_builds() if Kind.BUILD in kinds else ()), *(look(now=now).begin if Kind.SCRIPT in kinds else ())]
+        runs = [
+            *(_builds() if Kind.BUILD in kinds else ()),
+            *(look_for_next(now=now).begin if Kind.SCRIPT in kinds else ()),
+        ]
         return [run for run in runs if _begin(run, now)]
 
 
@@ -71,10 +74,10 @@ def _kinds_with_a_chance() -> set[str]:
 
 def queued(kind: Kind) -> RunQuerySet:
     """The queue in its order: by due moment, or by birth where there is none."""
-    return Run.objects.filter(kind=kind, status=Status.QUEUED).order_by(TURN, "pk")
+    return Run.objects.filter(kind=kind, status=Status.QUEUED).order_by(QUEUE_ORDER, "pk")
 
 
-def look(*, now: datetime) -> Outlook:
+def look_for_next(*, now: datetime) -> Outlook:
     """See who may begin: as many as there are places, up to the first for which there is not enough memory.
 
     Nobody overtakes that one, or a large run would wait for ever. Where nothing is under way, the first always begins.
@@ -126,7 +129,7 @@ def _ready(now: datetime, *, busy: Collection[int | None]) -> RunQuerySet:
     settled = ready.exclude(script__wanted_environment__state__in=environments.UNFINISHED).exclude(not_before__gt=now)
     if busy:  # named one by one: a subquery would look through the whole history of each script that waits
         settled = settled.exclude(schedule__overlap__in=ONE_BY_ONE, script__in=busy)
-    if global_pause.current(now):
+    if global_pause.current_pause(now):
         settled = settled.exclude(trigger=Trigger.RETRY)
     else:
         settled = settled.exclude(trigger=Trigger.RETRY, schedule__paused_until__gt=now)

@@ -42,7 +42,7 @@ class _Facts:
     now: datetime
 
 
-def page(*, now: datetime, after: int | None = None, limit: int = 50) -> list[Waiting]:
+def queue_page(*, now: datetime, after: int | None = None, limit: int = 50) -> list[Waiting]:
     """Return the queue from its head, or behind the run `after`, which may have left it meanwhile."""
     rows, before = admission.queued(Kind.SCRIPT), 0
     last = Run.objects.filter(pk=after).first() if after else None
@@ -51,10 +51,10 @@ def page(*, now: datetime, after: int | None = None, limit: int = 50) -> list[Wa
         before = admission.queued(Kind.SCRIPT).count() - rows.count()
     related = rows.select_related("schedule", "script__environment", "script__wanted_environment").defer(*LONG_TEXTS)
     runs = list(related[:limit])
-    return _told(runs, position=before + 1, now=now)
+    return _describe(runs, position=before + 1, now=now)
 
 
-def of(run: Run, *, now: datetime) -> Waiting:
+def explain_waiting(run: Run, *, now: datetime) -> Waiting:
     """Say what one queued run waits for."""
     if run.is_build:
         others = Run.objects.filter(kind=Kind.BUILD).active().exclude(pk=run.pk).order_by("pk")
@@ -62,33 +62,33 @@ def of(run: Run, *, now: datetime) -> Waiting:
         why = f"It waits for run #{before}: environments are built one at a time." if before else _about_to_begin()
         return Waiting(run=run, position=0, waits_for=why)
     queue = admission.queued(Kind.SCRIPT)
-    return _told([run], position=queue.count() - _from(queue, run).count(), now=now)[0]
+    return _describe([run], position=queue.count() - _from(queue, run).count(), now=now)[0]
 
 
 def _from(rows: RunQuerySet, run: Run) -> RunQuerySet:
     """Those behind a run, in the order of the queue."""
     moment = run.due_at or run.created_at
-    behind = rows.alias(turn=admission.TURN).filter(turn__gte=moment)
+    behind = rows.alias(turn=admission.QUEUE_ORDER).filter(turn__gte=moment)
     return behind.exclude(turn=moment, pk__lte=run.pk)
 
 
-def _told(runs: Sequence[Run], *, position: int, now: datetime) -> list[Waiting]:
+def _describe(runs: Sequence[Run], *, position: int, now: datetime) -> list[Waiting]:
     if not runs:
         return []
     rows = Run.objects.filter(kind=Kind.BUILD).active().order_by("-pk").only("environment_id")
     builds = {build.environment_id: build for build in rows}
     facts = _Facts(
-        outlook=admission.look(now=now),
+        outlook=admission.look_for_next(now=now),
         disk=disk_space.why_nothing_starts(),
         builds=builds,
         under_way=dict(Run.objects.scripts().under_way().order_by("-pk").values_list("script", "pk")),
-        is_paused=any(run.trigger == Trigger.RETRY for run in runs) and global_pause.current(now) is not None,
+        is_paused=any(run.trigger == Trigger.RETRY for run in runs) and global_pause.current_pause(now) is not None,
         now=now,
     )
-    return [_one(run, number, facts) for number, run in enumerate(runs, position)]
+    return [_describe_one(run, number, facts) for number, run in enumerate(runs, position)]
 
 
-def _one(run: Run, position: int, facts: _Facts) -> Waiting:
+def _describe_one(run: Run, position: int, facts: _Facts) -> Waiting:
     wanted = environment_awaited(run)
     build = facts.builds.get(wanted.pk) if wanted else None
     if why := _own_sentence(run, facts):

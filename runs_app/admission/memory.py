@@ -12,7 +12,7 @@ from runs_app.models import Run
 MB = 2**20
 LAST_RUNS = 30  # of a script, whose peaks say what its next run may need
 HEADROOM = 1.5
-LEAST_MB = 32  # an interpreter and a bit: a run that failed at once says nothing about the next
+MIN_MB = 32  # an interpreter and a bit: a run that failed at once says nothing about the next
 CGROUPS = Path("/sys/fs/cgroup")
 OWN_CGROUP = Path("/proc/self/cgroup")
 
@@ -57,8 +57,8 @@ def needs_mb(runs: Sequence[Run], *, enough_mb: int | None = None) -> dict[int, 
 def _need_mb(limit_mb: int, peak_mb: float | None) -> int:
     """0 is no limit; without a limit and without history nobody can say, and the least must do."""
     if not peak_mb:
-        return limit_mb or LEAST_MB
-    likely_mb = max(LEAST_MB, round(peak_mb * HEADROOM))
+        return limit_mb or MIN_MB
+    likely_mb = max(MIN_MB, round(peak_mb * HEADROOM))
     return min(limit_mb, likely_mb) if limit_mb else likely_mb
 
 

@@ -258,7 +258,7 @@ class Engine:
         if time.monotonic() >= self._drafts_at:
             self._drafts_at = time.monotonic() + IDLE_DRAFTS_S
             drafts.keep_idle(now=now)
-        return history.fold_finished(now=now) > 0 or is_busy
+        return history.archive_finished(now=now) > 0 or is_busy
 
     def _on_rearmed(self, **_: object) -> None:
         self._tick.set()

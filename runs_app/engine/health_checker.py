@@ -45,7 +45,7 @@ class Inspector:
         if due is None:
             return disk_usage.is_due(now=now) and disk_usage.measure(now=now)
         try:
-            health.check(due, now=now)
+            health.check_environment(due, now=now)
         except health.Unclear as problem:
             self._put_off[due.pk] = time.monotonic() + AGAIN_S
             logger.warning("environment %s could not be looked at: %s", due.pk, problem)

@@ -28,7 +28,7 @@ SPEC, CLAIM, STATE, EXIT, LOG = "spec.json", "claim", "state.json", "exit.json",
 HAND_OVER_AGAIN = timedelta(seconds=2)  # a burst is still forking before that
 
 
-def settle(run: Run, *, now: datetime) -> bool:
+def reconcile(run: Run, *, now: datetime) -> bool:
     """Bring the row in line with the folder; returns whether it changed."""
     path = paths.run_folder(run.folder)
     with run_folder.opened(path) as folder:
@@ -77,7 +77,7 @@ def sweep(*, now: datetime) -> bool:
 
 
 def _look_at(run: Run, now: datetime) -> None:
-    if settle(run, now=now):
+    if reconcile(run, now=now):
         return
     if run.cancel_requested_at:
         execution.enforce_cancel(run, now=now)
@@ -89,7 +89,7 @@ def settle_all(*, now: datetime) -> None:
     """Settle every run under way: the answer to a bell."""
     for run in Run.objects.under_way().select_related("script"):
         with _set_aside(run):
-            settle(run, now=now)
+            reconcile(run, now=now)
 
 
 @contextmanager
@@ -119,7 +119,7 @@ def at_start(*, now: datetime) -> None:
 
 
 def _take_over(run: Run, now: datetime) -> None:
-    if settle(run, now=now) and run.is_final:
+    if reconcile(run, now=now) and run.is_final:
         return
     if _is_claimed(run):
         _adopt(run)
@@ -181,9 +181,9 @@ def _mark_running(run: Run, folder: int, now: datetime) -> bool:
 
 
 def _conclude(run: Run, folder: int, verdict: dict[str, Any], now: datetime) -> bool:
-    status, reason = runner_report.ending(verdict)
+    status, reason = runner_report.verdict_of(verdict)
     started_at = runner_report.moment(verdict.get("started_at")) or run.started_at
-    facts = runner_report.facts(verdict)
+    facts = runner_report.run_fields(verdict)
     if reason == Reason.USER:
         facts["message"] = ""  # the runner knows that it was cancelled, the row knows by whom
     if fault := environment_check.found(run, reason, facts["exit_code"], now=now):

@@ -26,7 +26,7 @@ def found(run: Run, reason: Reason, exit_code: object, *, now: datetime) -> str:
     if run.is_build or run.environment_id is None:
         return ""
     if reason == Reason.COULD_NOT_START:
-        return _mend(Environment.objects.defer("lock", "requirements").get(pk=run.environment_id), now)
+        return _rebuild(Environment.objects.defer("lock", "requirements").get(pk=run.environment_id), now)
     if reason == Reason.EXIT_CODE and exit_code == UNCAUGHT:
         due = Q(pk=run.environment_id, state=Environment.State.READY, checked_at__lt=now - LOOK_AGAIN)
         if Environment.objects.filter(due).exists():
@@ -34,8 +34,8 @@ def found(run: Run, reason: Reason, exit_code: object, *, now: datetime) -> str:
     return ""
 
 
-def _mend(environment: Environment, now: datetime) -> str:
-    fault = health.glance(environment)
-    if fault and health.record(environment, fault, now=now):
-        health.heal(environment)
+def _rebuild(environment: Environment, now: datetime) -> str:
+    fault = health.quick_check(environment)
+    if fault and health.record_check(environment, fault, now=now):
+        health.rebuild(environment)
     return fault

@@ -108,7 +108,7 @@ def prepare_folder(run: Run, plain: Mapping[str, str] = variables.NOTHING.plain)
         return  # handed over before: a runner may be at work, and what it opened to the script are these very files
     paths.make_passable(folder)
     paths.make_closed(folder / "tmp")
-    spec = execution_spec.of(run, folder, plain)
+    spec = execution_spec.write_spec(run, folder, plain)
     files.write_atomic(folder / "spec.json", json.dumps(spec), mode=0o600, durable=False)
 
 

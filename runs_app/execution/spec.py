@@ -32,7 +32,7 @@ class EnvironmentGone(Exception):
     """The environment was removed between admission and hand-over."""
 
 
-def of(run: Run, folder: Path, plain: Mapping[str, str]) -> dict[str, Any]:
+def write_spec(run: Run, folder: Path, plain: Mapping[str, str]) -> dict[str, Any]:
     """Return the spec of a run, and write beside it what it names: the code, or the orders of a build.
 
     `plain`: the script's variables that are no secrets.
@@ -111,13 +111,13 @@ def _powers() -> dict[str, Any]:
 
 
 def _spec(run: Run) -> dict[str, Any]:
-    return {"v": 1, "run_id": run.pk, "kind": run.kind, "timeout_s": run.timeout_s, "grace_s": settings.GRACE_S}
+    return {"v": 1, "run_id": run.pk, "kind": run.kind, "timeout_s": run.timeout_s, "grace_s": settings.STOP_GRACE_S}
 
 
 def script_limits(run: Run) -> dict[str, int]:
     """What a run of a script may use; time has its own field. The memory limit is that of when it was queued."""
     assert run.script
-    own = limits.of(run.script)
+    own = limits.limits_of_script(run.script)
     return {
         "memory_mb": limits.LIMITS["memory_mb"].within(run.memory_mb),
         "cpu_s": own["cpu_s"],

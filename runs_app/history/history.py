@@ -22,11 +22,11 @@ from tempo_site.lib import files, paths
 
 logger = logging.getLogger(__name__)
 
-FOLDED = "run.json"
-KEPT = frozenset({FOLDED, "output.log"})
+ARCHIVE = "run.json"
+KEPT = frozenset({ARCHIVE, "output.log"})
 BAD = (Status.FAILED, Status.TIMED_OUT, Status.LOST)
 BATCH = 200
-MOST_INDEX_BYTES = 8 * 2**20  # of a log with a thousand million lines
+MAX_INDEX_BYTES = 8 * 2**20  # of a log with a thousand million lines
 LONG_TEXTS = ("version__code", "version__requirements", "environment__lock", "environment__requirements")
 
 
@@ -62,27 +62,27 @@ def lowered_isolation(script: Script) -> tuple[str, str] | None:
     return (last[0], last[1]) if last and last[2] else None
 
 
-def fold_finished(*, now: datetime, limit: int = 100) -> int:
+def archive_finished(*, now: datetime, limit: int = 100) -> int:
     """Fold the folders of the finished runs that wait longest into two files each; returns how many were done."""
-    waiting = Run.objects.filter(folded_at=None, finished_at__isnull=False).order_by("pk")
+    waiting = Run.objects.filter(archived_at=None, finished_at__isnull=False).order_by("pk")
     runs = list(waiting.select_related("script")[:limit])
     if not runs:
         return 0
     for run in runs:
         try:
-            fold(run, paths.run_folder(run.folder))
+            archive(run, paths.run_folder(run.folder))
         except (OSError, ValueError, RecursionError, launcher_client.LauncherError):  # it costs space, nothing else
             logger.warning("the folder of run %s could not be folded", run.pk, exc_info=True)
-    Run.objects.filter(pk__in=[run.pk for run in runs]).update(folded_at=now)
+    Run.objects.filter(pk__in=[run.pk for run in runs]).update(archived_at=now)
     return len(runs)
 
 
-def fold(run: Run, folder: Path) -> None:
+def archive(run: Run, folder: Path) -> None:
     """Leave `run.json` and `output.log` in a run's folder; repeatable, and a crash in between loses nothing."""
     if not run.folder or folder.is_symlink() or not folder.is_dir():  # a link may lead to what is not its own
         return
-    if not (folder / FOLDED).exists():  # whole when it is there, and written before anything is removed
-        files.write_atomic(folder / FOLDED, json.dumps(summary(run, folder)), durable=False)
+    if not (folder / ARCHIVE).exists():  # whole when it is there, and written before anything is removed
+        files.write_atomic(folder / ARCHIVE, json.dumps(summary(run, folder)), durable=False)
     _remove_temporary(run, folder)
     for entry in folder.iterdir():
         if entry.name not in KEPT and (entry.is_symlink() or not entry.is_dir()):
@@ -101,7 +101,7 @@ def summary(run: Run, folder: Path) -> dict[str, Any]:
         "trigger": run.trigger,
         "due_at": run.due_at.isoformat() if run.due_at else None,
         "created_at": run.created_at.isoformat(),
-        **_told(folder),
+        **_runner_files(folder),
         "samples": samples.live(folder),
     }
 
@@ -140,14 +140,14 @@ def _delete_beyond_count(keep: list[int]) -> int:
 def _delete_beyond_size(keep: list[int]) -> int:
     """The oldest logs go until all of them together are below the limit."""
     excess = (Run.objects.aggregate(total=Sum("log_bytes"))["total"] or 0) - settings.KEEP_MB * 2**20
-    doomed: list[int] = []
+    to_delete: list[int] = []
     rows = Run.objects.filter(status__in=states.FINAL, log_bytes__gt=0).exclude(pk__in=keep).order_by("pk")
     for pk, log_bytes in rows.values_list("pk", "log_bytes").iterator(chunk_size=BATCH):
         if excess <= 0:
             break
-        doomed.append(pk)
+        to_delete.append(pk)
         excess -= log_bytes
-    return sum(_delete(Run.objects.filter(pk__in=part)) for part in _parts(doomed))
+    return sum(_delete(Run.objects.filter(pk__in=part)) for part in _parts(to_delete))
 
 
 def _delete(rows: RunQuerySet) -> int:
@@ -206,7 +206,7 @@ def _parts(items: list[int]) -> Iterable[list[int]]:
     return (items[index : index + BATCH] for index in range(0, len(items), BATCH))
 
 
-def _told(folder: Path) -> dict[str, Any]:
+def _runner_files(folder: Path) -> dict[str, Any]:
     """What the runner left; nothing of what is torn or no file."""
     with run_folder.opened(folder) as descriptor:
         if descriptor is None:
@@ -214,7 +214,7 @@ def _told(folder: Path) -> dict[str, Any]:
         return {
             "state": run_folder.read_object(descriptor, "state.json"),
             "exit": run_folder.read_object(descriptor, "exit.json"),
-            "index": _index(run_folder.read(descriptor, "output.idx", most=MOST_INDEX_BYTES) or b""),
+            "index": _index(run_folder.read(descriptor, "output.idx", most=MAX_INDEX_BYTES) or b""),
         }
 
 

@@ -66,7 +66,7 @@ class Strip:
         return f"Last {len(self.bars)} runs: {parts}; the newest {newest}" if len(self.bars) > 1 else f"1 run: {newest}"
 
 
-def of(script_ids: Iterable[int]) -> dict[int, Strip]:
+def recent_runs_of(script_ids: Iterable[int]) -> dict[int, Strip]:
     """The strip of each of these scripts that ever ran. One query.
 
     A subquery per script walks the index `run_of_script` from its newest end, so the cost is that of the rows returned;

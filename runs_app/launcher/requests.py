@@ -59,7 +59,9 @@ def _ready(desk: Desk, _request: wire.Message, _answer: _Answer) -> wire.Reply:
 def _ping(desk: Desk, _request: wire.Message, _answer: _Answer) -> wire.Reply:
     powers = desk.runners.powers
     best = powers.best
-    told = wire.Powers(grade=best.grade, why=best.why, own_users=not powers.users_why_not, landlock=powers.landlock_abi)
+    told = wire.SupportMessage(
+        grade=best.grade, why=best.why, own_users=not powers.users_why_not, landlock=powers.landlock_abi
+    )
     return {"runs": len(desk.runners), "pid": os.getpid(), "isolation": told}
 
 

@@ -6,7 +6,7 @@ import signal
 from typing import NamedTuple
 
 from runs_app.launcher import bells, folders, forking, runner
-from runs_app.launcher.identity.isolation import Powers
+from runs_app.launcher.identity.isolation import IsolationSupport
 from runs_app.launcher.output.masking import Secrets
 from runs_app.launcher.watch import procfs, tree, verdict
 from runs_app.launcher.watch.supervision import SHUTDOWN
@@ -22,7 +22,7 @@ class Adopted(NamedTuple):
 class Runners:
     """Who runs which folder."""
 
-    def __init__(self, *, data: str, runs_fd: int, shutdown_grace_s: float, powers: Powers) -> None:
+    def __init__(self, *, data: str, runs_fd: int, shutdown_grace_s: float, powers: IsolationSupport) -> None:
         self.powers = powers
         self._runs_path = os.path.join(data, "runs")
         self._runs_fd = runs_fd

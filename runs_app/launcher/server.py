@@ -105,7 +105,7 @@ class Launcher:
     """The loop: wait for a signal, a request or a deadline, act, repeat. Nothing in it blocks."""
 
     def __init__(
-        self, asked: options.Options, *, data: str, listen_fd: int, wakeup_fd: int, powers: isolation.Powers
+        self, asked: options.Options, *, data: str, listen_fd: int, wakeup_fd: int, powers: isolation.IsolationSupport
     ) -> None:
         self._grace_s = asked.grace_s
         self._runs_path = os.path.join(data, "runs")
@@ -116,7 +116,7 @@ class Launcher:
         self._removals = Removals(runs_fd, data=data)
         user = User(*asked.web_user) if asked.web_user else None
         self._web = Web(asked.web_argv, listen_fd, user=user, has_script_users=not powers.users_why_not)
-        self._stopping: shutdown.Stopping | None = None
+        self._stopping: shutdown.Shutdown | None = None
         self._strays_at: float | None = None
         self._desk = launcher_requests.Desk(
             self._runners, self._removals, self._web.is_ready, lambda: bool(self._stopping)
@@ -194,7 +194,7 @@ class Launcher:
             return
         console.say(console.INFO, f"stopping runs={len(self._runners)}")
         self._web.start_at = None
-        self._stopping = shutdown.Stopping(self._runners, self._web, now=now, asked_grace_s=self._grace_s)
+        self._stopping = shutdown.Shutdown(self._runners, self._web, now=now, asked_grace_s=self._grace_s)
 
     def _talk(self, channel: Channel, now: float) -> None:
         try:

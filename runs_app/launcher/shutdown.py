@@ -15,7 +15,7 @@ def grace_s(asked_s: float) -> float:
     return min(asked_s, _RUNNERS_S - _SETTLE_S)
 
 
-class Stopping:
+class Shutdown:
     """From the first TERM or INT on; `advance()` does what is due."""
 
     def __init__(self, runners: Runners, web: Web, *, now: float, asked_grace_s: float) -> None:

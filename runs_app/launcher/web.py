@@ -95,13 +95,13 @@ class Web:
             self.channel.close()
             self.channel = None
         if not may_restart:
-            console.say(console.INFO, f"web exited {_told(wait_status)}")
+            console.say(console.INFO, f"web exited {_describe(wait_status)}")
             return
         wait_s = 0.0 if self._is_ready else min(_BACKOFF_S * 2**self._failures, _MAX_BACKOFF_S)
         self._failures += not self._is_ready
         self.start_at = now + wait_s
         after = f" in {wait_s:g} s" if wait_s else ""
-        console.say(console.WARNING, f"web exited {_told(wait_status)}, restarting{after}")
+        console.say(console.WARNING, f"web exited {_describe(wait_status)}, restarting{after}")
 
     def _become(self, control_fd: int, launcher_pid: int) -> int:
         forking.forget_handlers()
@@ -134,6 +134,6 @@ class Web:
         forking.keep_only({0, 1, 2, LISTEN_FD, CONTROL_FD})
 
 
-def _told(wait_status: int) -> str:
+def _describe(wait_status: int) -> str:
     code = os.waitstatus_to_exitcode(wait_status)
     return f"code={code}" if code >= 0 else f"signal={verdict.signal_name(-code)}"

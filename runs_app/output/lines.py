@@ -21,9 +21,9 @@ from runs_app.models import Run
 from runs_app.output import log as output_log
 
 LINE_BYTES = 64 * 1024  # what is given of one line
-MOST_LINES = 1000  # of one window
-MOST_BYTES = 4 * 1024 * 1024  # of one window, and room for 50 of the longest lines: the page asks for so many at once
-MOST_MATCHES = 10_000
+MAX_LINES = 1000  # of one window
+MAX_BYTES = 4 * 1024 * 1024  # of one window, and room for 50 of the longest lines: the page asks for so many at once
+MAX_MATCHES = 10_000
 PATIENCE_S = 3.0  # for one search
 KEPT = 16  # logs whose index stays in memory
 _BLOCK = output_log.SLICE
@@ -171,7 +171,7 @@ class Index:
         numbers: list[int] = []
         wanted = text.lower()
         index, is_done, searched = -1, False, first - 1
-        while not is_done and len(numbers) <= MOST_MATCHES and time.monotonic() < give_up:
+        while not is_done and len(numbers) <= MAX_MATCHES and time.monotonic() < give_up:
             with self._reading():  # for each block anew: whoever wants lines meanwhile does not wait for the whole
                 self._scan()
                 index = self._block_of(first) if index < 0 else index + 1
@@ -179,8 +179,8 @@ class Index:
                     numbers.extend(number for number in self._found_in(index, wanted) if number >= first)
                 is_done = index + 1 >= len(self._blocks)
                 searched = self.total if is_done else self._blocks[index + 1].lines
-        is_cut = not is_done or len(numbers) > MOST_MATCHES
-        return Matches(numbers=numbers[:MOST_MATCHES], searched=searched, is_cut=is_cut)
+        is_cut = not is_done or len(numbers) > MAX_MATCHES
+        return Matches(numbers=numbers[:MAX_MATCHES], searched=searched, is_cut=is_cut)
 
     def search_back(self, text: str, *, before: int, patience_s: float = PATIENCE_S) -> Matches:
         """Find the last lines before number `before` that hold `text`; `is_cut` says that there may be earlier ones."""
@@ -188,14 +188,14 @@ class Index:
         numbers: list[int] = []
         wanted = text.lower()
         index = None
-        while index != 0 and len(numbers) <= MOST_MATCHES and time.monotonic() < give_up:
+        while index != 0 and len(numbers) <= MAX_MATCHES and time.monotonic() < give_up:
             with self._reading():
                 self._scan()
                 index = self._block_of(before - 1) if index is None else index - 1
                 found = self._found_in(index, wanted) if self._blocks else ()
                 numbers = [*(number for number in found if number < before), *numbers]
         return Matches(
-            numbers=numbers[-MOST_MATCHES:], searched=self.total, is_cut=index != 0 or len(numbers) > MOST_MATCHES
+            numbers=numbers[-MAX_MATCHES:], searched=self.total, is_cut=index != 0 or len(numbers) > MAX_MATCHES
         )
 
     def _block_of(self, number: int) -> int:
@@ -240,7 +240,7 @@ class Index:
                 del blocks[_SPREAD]
 
     # --- reading -----------------------------------------------------------------------------------------------------
-    def _window(self, first: int, count: int, *, most_bytes: int | None = MOST_BYTES) -> Window:
+    def _window(self, first: int, count: int, *, most_bytes: int | None = MAX_BYTES) -> Window:
         lines = self._lines(first, min(first + count, self.total + 1), most_bytes=most_bytes)
         return Window(first=first, total=self.total, end=self.end, open=dict(self._open), lines=lines)
 
@@ -344,14 +344,14 @@ def search_back(run: Run, text: str, *, before: int) -> Matches:
 
 
 def _asked(run: Run, question: Callable[[Index], T], otherwise: T) -> T:
-    log = of(run)
+    log = index_of_log(run)
     try:
         return question(log) if log else otherwise
     except FileNotFoundError:  # retention was faster
         return otherwise
 
 
-def of(run: Run) -> Index | None:
+def index_of_log(run: Run) -> Index | None:
     """The index of a run's log, made or taken from memory; None without a log."""
     path = output_log.log_path(run)
     if path is None:

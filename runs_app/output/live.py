@@ -25,11 +25,11 @@ SHARED_FRAMES = 8
 LOOK_S = 1.0  # datagrams may be dropped: while anyone watches, the files are looked at once a second
 
 _loop: asyncio.AbstractEventLoop | None = None
-_tails: dict[int, "Tail"] = {}
+_tails: dict[int, "LiveTail"] = {}
 _pending: set[asyncio.Task[None]] = set()
 
 
-class Tail:
+class LiveTail:
     """The open log of one run, shared by its viewers; lives in the event loop only."""
 
     def __init__(self, folder: str) -> None:
@@ -90,11 +90,11 @@ class Tail:
         return self._descriptor
 
 
-def watch(run: Run, event: asyncio.Event) -> Tail:
+def watch(run: Run, event: asyncio.Event) -> LiveTail:
     """Join the viewers of a run (event loop only); the event is set whenever there may be more."""
     tail = _tails.get(run.pk)
     if tail is None:
-        tail = _tails[run.pk] = Tail(run.folder)
+        tail = _tails[run.pk] = LiveTail(run.folder)
     tail.wakes.add(event)
     return tail
 
@@ -128,11 +128,11 @@ def publish(run: Run) -> None:
     """Push a run's facts to open pages once the surrounding transaction is committed; from any thread."""
     if _loop is None:
         return
-    message = facts(run)
+    message = status_event(run)
     transaction.on_commit(lambda: _hand_to_loop(message))
 
 
-def facts(run: Run) -> dict[str, Any]:
+def status_event(run: Run) -> dict[str, Any]:
     """What an open page shows of a run that changes while it is open."""
     return {
         "id": run.pk,

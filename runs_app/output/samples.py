@@ -12,9 +12,9 @@ from runs_app import run_folder
 from runs_app.models import Run
 from tempo_site.lib import paths
 
-LIVE, FOLDED = "samples.csv", "run.json"
-MOST = 600
-MOST_BYTES = 4 * 2**20
+LIVE, ARCHIVE = "samples.csv", "run.json"
+MAX_SAMPLES = 600
+MAX_BYTES = 4 * 2**20
 _LINE = re.compile(rb"(\d{1,13}),(\d{1,9}(?:\.\d{1,6})?),(\d{1,15}),(\d{1,9}),(\d{1,18})\n")
 _TOO_LARGE = 1e18
 _TOO_LATE_MS = 1e13  # the year 2286: beyond lies nonsense that a calendar may refuse
@@ -35,7 +35,7 @@ class Sample(NamedTuple):
         return round(self.memory_kb / 1024, 1)
 
 
-def of(run: Run) -> list[Sample]:
+def samples_of_run(run: Run) -> list[Sample]:
     """The samples of a run, oldest first, at most 600; none of what never began."""
     if not run.folder:
         return []
@@ -49,7 +49,7 @@ def live(folder: Path) -> list[Sample]:
     return thinned([Sample(int(at), float(cpu), int(kb), int(count), int(size)) for at, cpu, kb, count, size in rows])
 
 
-def thinned(samples: Sequence[Sample], most: int = MOST) -> list[Sample]:
+def thinned(samples: Sequence[Sample], most: int = MAX_SAMPLES) -> list[Sample]:
     """At most so many: of neighbours the one with the most memory, so that a peak stays."""
     if len(samples) <= most:
         return list(samples)
@@ -60,7 +60,7 @@ def thinned(samples: Sequence[Sample], most: int = MOST) -> list[Sample]:
 
 def _folded(folder: Path) -> Iterator[object]:
     try:
-        content = json.loads(_content(folder, FOLDED))
+        content = json.loads(_content(folder, ARCHIVE))
     except (ValueError, RecursionError):
         return
     found = content.get("samples") if isinstance(content, dict) else None
@@ -82,5 +82,5 @@ def _is_number(value: object) -> bool:
 def _content(folder: Path, name: str) -> bytes:
     """What a file says; nothing where it is none, or longer than it may be."""
     with contextlib.suppress(OSError), run_folder.opened(folder) as descriptor:
-        return (run_folder.read(descriptor, name, most=MOST_BYTES) if descriptor is not None else None) or b""
+        return (run_folder.read(descriptor, name, most=MAX_BYTES) if descriptor is not None else None) or b""
     return b""

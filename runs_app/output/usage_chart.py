@@ -11,7 +11,7 @@ WIDTH, HEIGHT = 600, 100  # of the drawing, in units that the page stretches
 HEADROOM = 1.05
 CORE = 100.0  # per cent of CPU: the least that a chart spans
 TABLE_ROWS = 60
-FEWEST = 2  # one sample is no curve
+MIN_SAMPLES = 2  # one sample is no curve
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class Curve:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class ChartRow:
     """A row of the table that says the same in numbers."""
 
     after: str
@@ -56,12 +56,12 @@ class Chart:
     spans: str
     processes: int
     most_processes: int
-    rows: list[Row]
+    rows: list[ChartRow]
 
 
-def of(run: Run, samples: Sequence[Sample]) -> Chart | None:
+def chart_of_run(run: Run, samples: Sequence[Sample]) -> Chart | None:
     """Draw a run's samples; None where there are not enough of them."""
-    if len(samples) < FEWEST:
+    if len(samples) < MIN_SAMPLES:
         return None
     began = samples[0].at_ms
     return Chart(
@@ -71,7 +71,7 @@ def of(run: Run, samples: Sequence[Sample]) -> Chart | None:
         processes=samples[-1].processes,
         most_processes=max(run.processes_max, *(sample.processes for sample in samples)),
         rows=[
-            Row(after=humanize.span(max(0, sample.at_ms - began) / 1000), sample=sample)
+            ChartRow(after=humanize.span(max(0, sample.at_ms - began) / 1000), sample=sample)
             for sample in thinned(samples, TABLE_ROWS)
         ],
     )

@@ -18,29 +18,29 @@ BY_REPLACING = "schedule"  # whoever is cancelled for a newer run
 
 
 @dataclass(frozen=True, kw_only=True)
-class Moment:
+class DueMoment:
     """A due moment, with those before it for which its row stands as well."""
 
     schedule: Schedule  # with its script
     due_at: datetime
     trigger: Trigger = Trigger.SCHEDULE
-    covers: int = 0  # moments before it
+    coalesced: int = 0  # moments before it
     since: datetime | None = None  # the first of them
-    is_owed: bool = False  # missed=all: not lost to the overlap with what else is owed, it waits for its turn
+    is_backlog: bool = False  # missed=all: not lost to the overlap with what else is owed, it waits for its turn
     verdict: tuple[Status, Reason, str] | None = None  # why it gets no run, where that is clear already
 
     @property
     def facts(self) -> dict[str, Any]:
         """What its row says of it, whatever it comes to."""
-        since = self.since if self.covers else None
-        return {"due_at": self.due_at, "missed_count": self.covers, "missed_since": since}
+        since = self.since if self.coalesced else None
+        return {"due_at": self.due_at, "missed_count": self.coalesced, "missed_since": since}
 
     def without_run(self, status: Status, reason: Reason, message: str, *, now: datetime) -> Run:
         """The row that says why there is none."""
-        return triggers.without_run(self.schedule, status, reason=reason, message=message, now=now, **self.facts)
+        return triggers.row_without_run(self.schedule, status, reason=reason, message=message, now=now, **self.facts)
 
 
-def record(moments: Sequence[Moment], *, now: datetime) -> None:
+def record(moments: Sequence[DueMoment], *, now: datetime) -> None:
     """Store what comes of moments, in their order, as part of the caller's transaction.
 
     Some queries for all of them. Only one schedule of each script may be among them.
@@ -52,14 +52,14 @@ def record(moments: Sequence[Moment], *, now: datetime) -> None:
     triggers.store([_row(moment, active[moment.schedule.script_id], now) for moment in unserved])
 
 
-def _served(moments: Sequence[Moment]) -> set[tuple[int | None, datetime | None]]:
+def _served(moments: Sequence[DueMoment]) -> set[tuple[int | None, datetime | None]]:
     """(schedule, due moment) of those that have their row: the clock was set back since, or the service restarted."""
     due = {moment.due_at for moment in moments}
     rows = Run.objects.filter(schedule__in=[moment.schedule.pk for moment in moments], due_at__in=due)
     return set(rows.order_by().values_list("schedule_id", "due_at"))
 
 
-def _active(moments: Sequence[Moment]) -> dict[int, list[Run]]:
+def _active(moments: Sequence[DueMoment]) -> dict[int, list[Run]]:
     """The active runs of their scripts, newest first, by script."""
     found: dict[int, list[Run]] = defaultdict(list)
     scripts = [moment.schedule.script_id for moment in moments if moment.verdict is None]
@@ -69,7 +69,7 @@ def _active(moments: Sequence[Moment]) -> dict[int, list[Run]]:
     return found
 
 
-def _row(moment: Moment, active: list[Run], now: datetime) -> Run:
+def _row(moment: DueMoment, active: list[Run], now: datetime) -> Run:
     """A run, or the row that says why there is none."""
     if moment.verdict:
         return moment.without_run(*moment.verdict, now=now)
@@ -91,7 +91,7 @@ def _row(moment: Moment, active: list[Run], now: datetime) -> Run:
         )
     except triggers.Refused as refusal:
         return moment.without_run(Status.SKIPPED, refusal.reason, str(refusal), now=now)
-    if not moment.is_owed and (why := _why_not(schedule, others, now)):
+    if not moment.is_backlog and (why := _why_not(schedule, others, now)):
         return moment.without_run(Status.SKIPPED, Reason.OVERLAP, why, now=now)
     return run
 

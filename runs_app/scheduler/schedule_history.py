@@ -8,12 +8,12 @@ from scripts_app.models import Schedule, Script
 from tempo_site.lib import humanize
 
 
-def page(schedule: Schedule, *, before: int | None = None, limit: int = 50) -> list[Run]:
+def history_page(schedule: Schedule, *, before: int | None = None, limit: int = 50) -> list[Run]:
     """Return the rows of a schedule below id `before`, newest first, tries included. One query, whatever the size."""
     return list(_of_script(schedule.script_id, before).filter(schedule=schedule)[:limit])
 
 
-def moments(
+def moments_page(
     script: Script, *, schedule: Schedule | None = None, before: int | None = None, limit: int = 20
 ) -> list[Run]:
     """Return the due moments of a script's schedules, or of one of them, newest first. One query."""

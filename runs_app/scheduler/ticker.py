@@ -11,7 +11,7 @@ from django_q.models import Schedule as Alarm
 
 from runs_app.models import Run
 from runs_app.scheduler import due_moments as scheduler_due_moments
-from runs_app.scheduler.due_moments import Moment
+from runs_app.scheduler.due_moments import DueMoment
 from runs_app.states import Reason, Status, Trigger
 from runs_app.triggers import retries
 from scripts_app.models import Pause, Schedule
@@ -27,11 +27,11 @@ _TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Turn:
+class TickDecision:
     """What one look at a due alarm decides."""
 
     serve: datetime | None  # the moment that gets a run
-    covers: int = 0  # moments before it that the same run stands for
+    coalesced: int = 0  # moments before it that the same run stands for
     missed: int = 0  # moments recorded as missed, in one row ending at `missed_until`
     missed_until: datetime | None = None
     following: datetime | None  # the alarm's next moment
@@ -39,7 +39,7 @@ class Turn:
 
 def next_moment_at(*, now: datetime) -> datetime | None:
     """When there is something to do: the earliest alarm that may ring, or retry; in a pause of everything, its end."""
-    if pause := global_pause.current(now):
+    if pause := global_pause.current_pause(now):
         return pause.until
     alarm: datetime | None = _may_ring(now).order_by("next_run").values_list("next_run", flat=True).first()
     return min(filter(None, (alarm, retries.next_at(now))), default=None)
@@ -54,7 +54,7 @@ def step(*, now: datetime, at_most: int = 1) -> bool:
     alarms: list[Alarm] = []
     try:
         with transaction.atomic():
-            pause = global_pause.last()
+            pause = global_pause.last_pause()
             if pause is None or not pause.is_open(now):
                 alarms += _due(now)[:at_most]
                 _serve(alarms, pause, now)
@@ -66,7 +66,7 @@ def step(*, now: datetime, at_most: int = 1) -> bool:
         if not alarms:
             raise
         logger.exception("alarm %s could not be served, its schedule is put aside", alarms[0].pk)
-        _put_aside(alarms[0].pk, error)
+        _suspend(alarms[0].pk, error)
     return bool(alarms)
 
 
@@ -99,7 +99,7 @@ def _due(now: datetime) -> QuerySet[Alarm]:
 
 def _start_up(schedule: Schedule, due: datetime, now: datetime) -> None:
     """Now, or at an alarm of its own when it is put off; once for a start of the service, as its moment is the same."""
-    moment = Moment(schedule=schedule, due_at=due, trigger=Trigger.STARTUP)
+    moment = DueMoment(schedule=schedule, due_at=due, trigger=Trigger.STARTUP)
     if schedule.delay_s and due > now and not Run.objects.filter(schedule=schedule, due_at=due).exists():
         schedules.arm_at(schedule, due)
     else:
@@ -109,7 +109,7 @@ def _start_up(schedule: Schedule, due: datetime, now: datetime) -> None:
 
 
 def _is_paused(schedule: Schedule, now: datetime) -> bool:
-    return schedule.is_paused(now) or global_pause.current(now) is not None
+    return schedule.is_paused(now) or global_pause.current_pause(now) is not None
 
 
 def _serve(alarms: Sequence[Alarm], pause: Pause | None, now: datetime) -> None:
@@ -118,7 +118,7 @@ def _serve(alarms: Sequence[Alarm], pause: Pause | None, now: datetime) -> None:
     As one after the other: it ends before a second schedule of a script, whose overlap is a matter of what the first
     one starts, and before an alarm that comes behind the next moment of one of those before it.
     """
-    due_moments: list[Moment] = []
+    due_moments: list[DueMoment] = []
     following: dict[int, datetime | None] = {}
     scripts: set[int] = set()
     for alarm in alarms:
@@ -138,7 +138,7 @@ def _serve(alarms: Sequence[Alarm], pause: Pause | None, now: datetime) -> None:
 
 def _moments_of(
     schedule: Schedule, due: datetime | None, pause: Pause | None, now: datetime
-) -> tuple[list[Moment], datetime | None]:
+) -> tuple[list[DueMoment], datetime | None]:
     """What is to be recorded of the moments from `due` up to now, in their order, and the first one behind them."""
     pauses_begun = [(since, until) for since, until in _pauses(schedule, pause) if since <= now]
     found, due = _in_pauses(schedule, due, pauses_begun)
@@ -151,19 +151,19 @@ def _moments_of(
         found.append(_missed(schedule, decided, first=due))
     if decided.serve:
         is_startup = schedule.kind == Schedule.Kind.STARTUP
-        moment = Moment(
+        moment = DueMoment(
             schedule=schedule,
             due_at=decided.serve,
             trigger=Trigger.STARTUP if is_startup else Trigger.SCHEDULE,
-            covers=decided.covers,
+            coalesced=decided.coalesced,
             since=due,
-            is_owed=schedule.missed == Schedule.Missed.ALL and _is_behind(decided, now),
+            is_backlog=schedule.missed == Schedule.Missed.ALL and _is_behind(decided, now),
         )
         found.append(moment)
     return found, decided.following
 
 
-def _is_behind(decided: Turn, now: datetime) -> bool:
+def _is_behind(decided: TickDecision, now: datetime) -> bool:
     """Whether a moment is served long after it was due, or when the next one is due as well."""
     is_followed = decided.following is not None and decided.following <= now
     return is_followed or (decided.serve is not None and now - decided.serve > LATE_IS_MISSED)
@@ -180,7 +180,7 @@ def _pauses(schedule: Schedule, everything: Pause | None) -> list[tuple[datetime
 
 def _in_pauses(
     schedule: Schedule, due: datetime | None, pauses_begun: Sequence[tuple[datetime, datetime]]
-) -> tuple[list[Moment], datetime | None]:
+) -> tuple[list[DueMoment], datetime | None]:
     """What was due in pauses that are over, a moment for each of these that stands for all; the first one behind."""
     found = []
     for since, until in pauses_begun:
@@ -190,18 +190,18 @@ def _in_pauses(
     return found, due
 
 
-def _paused(schedule: Schedule, due: datetime, until: datetime) -> tuple[Moment, datetime | None]:
+def _paused(schedule: Schedule, due: datetime, until: datetime) -> tuple[DueMoment, datetime | None]:
     """The last moment of a pause, for all from `due` on; and the first one behind the pause."""
     when = schedule.timing
     last = max(rule.last_at_or_before(when, until - _TICK) or due, due)
-    covers = rule.count_between(when, due, last)
-    moment = Moment(schedule=schedule, due_at=last, covers=covers, since=due, verdict=PAUSED)
+    coalesced = rule.count_between(when, due, last)
+    moment = DueMoment(schedule=schedule, due_at=last, coalesced=coalesced, since=due, verdict=PAUSED)
     return moment, rule.next_after(when, until - _TICK)
 
 
 def turn(
     when: Timing, policy: str, *, due: datetime, now: datetime, until: datetime | None = None, cap: int = 10
-) -> Turn:
+) -> TickDecision:
     """Decide what happens at `now` to the moments from `due` to `until` (now). A gap is counted, never walked."""
     last = max(rule.last_at_or_before(when, until or now) or due, due)
     count = 1 + rule.count_between(when, due, last)
@@ -209,18 +209,18 @@ def turn(
         return _turn_all(when, due, last, count, cap)
     following = rule.next_after(when, last)
     if policy == Schedule.Missed.ONCE:
-        return Turn(serve=last, covers=count - 1, following=following)
+        return TickDecision(serve=last, coalesced=count - 1, following=following)
     if now - last > LATE_IS_MISSED:
-        return Turn(serve=None, missed=count, missed_until=last, following=following)
+        return TickDecision(serve=None, missed=count, missed_until=last, following=following)
     if count == 1:
-        return Turn(serve=last, following=following)
-    return Turn(serve=last, missed=count - 1, missed_until=_before(when, last), following=following)
+        return TickDecision(serve=last, following=following)
+    return TickDecision(serve=last, missed=count - 1, missed_until=_before(when, last), following=following)
 
 
-def _turn_all(when: Timing, due: datetime, last: datetime, count: int, cap: int) -> Turn:
+def _turn_all(when: Timing, due: datetime, last: datetime, count: int, cap: int) -> TickDecision:
     """A run for each, one a step, so that each gets a transaction of its own; the oldest of too many are recorded."""
     if count <= cap:
-        return Turn(serve=due, following=rule.next_after(when, due))
+        return TickDecision(serve=due, following=rule.next_after(when, due))
     early, late = due, last
     while late - early > timedelta(seconds=1):  # find where the last of them begin
         middle = early + (late - early) / 2
@@ -230,7 +230,7 @@ def _turn_all(when: Timing, due: datetime, last: datetime, count: int, cap: int)
             late = middle
     until = rule.last_at_or_before(when, early) or due
     missed = 1 + rule.count_between(when, due, until)
-    return Turn(serve=None, missed=missed, missed_until=until, following=rule.next_after(when, until))
+    return TickDecision(serve=None, missed=missed, missed_until=until, following=rule.next_after(when, until))
 
 
 def _before(when: Timing, moment: datetime) -> datetime:
@@ -239,13 +239,13 @@ def _before(when: Timing, moment: datetime) -> datetime:
     return found
 
 
-def _missed(schedule: Schedule, decided: Turn, *, first: datetime) -> Moment:
+def _missed(schedule: Schedule, decided: TickDecision, *, first: datetime) -> DueMoment:
     assert decided.missed_until
     passed = f"{decided.missed} due moment{'s' if decided.missed > 1 else ''}"
-    return Moment(
+    return DueMoment(
         schedule=schedule,
         due_at=decided.missed_until,
-        covers=decided.missed - 1,
+        coalesced=decided.missed - 1,
         since=first,
         verdict=(Status.MISSED, Reason.SERVICE_DOWN, f"{passed} passed while the service was away."),
     )
@@ -269,10 +269,10 @@ def _put_aside_unknown_zones() -> None:
         except TimingError as error:
             logger.error("time zone %s is not known any more, its schedules are put aside", name)
             for alarm_pk in armed.filter(timezone=name).values_list("alarm_id", flat=True):
-                _put_aside(alarm_pk, error)
+                _suspend(alarm_pk, error)
 
 
-def _put_aside(alarm_pk: int, error: Exception) -> None:
+def _suspend(alarm_pk: int, error: Exception) -> None:
     message = f"Put aside: {error}"[:500]
     with transaction.atomic():
         Schedule.objects.filter(alarm_id=alarm_pk).update(message=message)

@@ -8,7 +8,7 @@ from runs_app.models import Run
 from runs_app.states import Kind
 from runs_app.triggers import triggers
 from scripts_app.environments import builds, environments, python_installation
-from scripts_app.environments.builds import Progress
+from scripts_app.environments.builds import BuildProgress
 from scripts_app.models import Environment
 from tempo_site.lib import paths
 
@@ -59,7 +59,7 @@ def runs_of(built: Iterable[Environment]) -> dict[int, Run]:
     return {run.environment_id: run for run in rows if run.environment_id}
 
 
-def progress_of(run: Run | None) -> Progress | None:
+def progress_of(run: Run | None) -> BuildProgress | None:
     """How far a build is, from its folder; None while it has not said, and once it is over."""
     if run is None or run.is_final or not run.folder:
         return None

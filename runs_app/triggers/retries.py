@@ -14,15 +14,15 @@ from scripts_app.schedules import schedules
 
 logger = logging.getLogger(__name__)
 
-DESERVING = frozenset({Status.FAILED, Status.TIMED_OUT, Status.LOST})
+RETRYABLE = frozenset({Status.FAILED, Status.TIMED_OUT, Status.LOST})
 
 
-def follow(run: Run, *, now: datetime) -> Run | None:
+def queue_next_try(run: Run, *, now: datetime) -> Run | None:
     """Queue the next try of a run that has just ended, as part of the caller's transaction; None without one.
 
     What was cancelled is not tried again, and nothing is for a schedule that may not fire any more.
     """
-    if run.status not in DESERVING or run.schedule_id is None:
+    if run.status not in RETRYABLE or run.schedule_id is None:
         return None
     schedule = Schedule.objects.armed().filter(pk=run.schedule_id).select_related("script").first()
     if schedule is None or run.attempt > schedule.retries:
@@ -74,5 +74,5 @@ def supersede(schedule: Schedule, *, now: datetime) -> None:
         message="Not tried again: the schedule's next moment had come.",
         finished_at=now,
         announced_at=now,
-        folded_at=now,
+        archived_at=now,
     )

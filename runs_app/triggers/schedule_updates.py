@@ -9,7 +9,7 @@ from scripts_app.models import Schedule
 from scripts_app.timing import rule
 from scripts_app.timing.rule import TimingError
 
-LEAST_INTERVAL = timedelta(seconds=1)
+MIN_INTERVAL = timedelta(seconds=1)
 
 
 def note_end(run: Run, *, now: datetime) -> None:
@@ -21,7 +21,7 @@ def note_end(run: Run, *, now: datetime) -> None:
     if _has_overrun(run):
         Run.objects.filter(pk=run.pk).update(overran=True)
         run.overran = True
-    retries.follow(run, now=now)
+    retries.queue_next_try(run, now=now)
 
 
 def _has_overrun(run: Run) -> bool:
@@ -31,7 +31,7 @@ def _has_overrun(run: Run) -> bool:
     """
     if run.due_at is None or run.started_at is None or run.finished_at is None:
         return False
-    if run.finished_at - run.due_at < LEAST_INTERVAL or run.schedule is None:
+    if run.finished_at - run.due_at < MIN_INTERVAL or run.schedule is None:
         return False
     try:
         following = rule.next_after(run.schedule.timing, run.due_at)

@@ -43,7 +43,7 @@ class WrongInputs(Refused):
         self.fields = error.fields
 
 
-class Facts(TypedDict, total=False):
+class RunFields(TypedDict, total=False):
     """What else a run may bring from its birth."""
 
     params: dict[str, Any] | None
@@ -56,7 +56,7 @@ class Facts(TypedDict, total=False):
     not_before: datetime | None
 
 
-def start(script: Script, *, trigger: Trigger, by: str, now: datetime, **facts: Unpack[Facts]) -> Run:
+def start(script: Script, *, trigger: Trigger, by: str, now: datetime, **facts: Unpack[RunFields]) -> Run:
     """Queue a run of the script's current version and return its row.
 
     Raises Refused when the script is deleted, its Python cannot read its code, or the disk is below its floor.
@@ -66,16 +66,16 @@ def start(script: Script, *, trigger: Trigger, by: str, now: datetime, **facts: 
     return run
 
 
-def prepare(script: Script, *, trigger: Trigger, by: str, now: datetime, **facts: Unpack[Facts]) -> Run:
+def prepare(script: Script, *, trigger: Trigger, by: str, now: datetime, **facts: Unpack[RunFields]) -> Run:
     """Return a queued run that nobody has stored yet. Raises Refused as `start` does."""
     if script.deleted_at is not None or script.version_id is None:
         raise Refused(f"`{script.slug}` was deleted.", Reason.DISABLED)
     if script.version and script.version.syntax_error:
-        raise Refused(unreadable(script.slug, script.version.syntax_error), Reason.SYNTAX)
+        raise Refused(unreadable_code(script.slug, script.version.syntax_error), Reason.SYNTAX)
     check_free_space()
     # Where both are the same row there is no need to ask for it: admission looks at its state in any case.
     is_waiting = script.environment_id != script.wanted_environment_id and environments.is_awaited(script)
-    bounds = limits.of(script)
+    bounds = limits.limits_of_script(script)
     facts["params"] = _inputs(script, facts.get("params") or {})
     return Run(
         kind=Kind.SCRIPT,
@@ -94,12 +94,12 @@ def prepare(script: Script, *, trigger: Trigger, by: str, now: datetime, **facts
 def _inputs(script: Script, given: dict[str, Any]) -> dict[str, Any]:
     """What is given, checked, with the defaults of the rest. Raises WrongInputs."""
     try:
-        return dict(parameters.check(script, given))
+        return dict(parameters.check_inputs(script, given))
     except parameters.InputError as error:
         raise WrongInputs(script.slug, error) from error
 
 
-def unreadable(slug: str, syntax_error: str) -> str:
+def unreadable_code(slug: str, syntax_error: str) -> str:
     """Say that a script does not run for the syntax error of its version (`line 3: invalid syntax`)."""
     return f"`{slug}` was not run, as Python cannot read it: {syntax_error}.\nhint: correct it and save a version"
 
@@ -114,7 +114,7 @@ def store(runs: Sequence[Run]) -> None:
             live.publish(run)
 
 
-def again(run: Run, *, trigger: Trigger, by: str, now: datetime) -> Run:
+def start_again(run: Run, *, trigger: Trigger, by: str, now: datetime) -> Run:
     """Queue a run of the same script with the same inputs: its current version, not the one of then.
 
     Inputs that it does not declare any more are dropped: `dropped` says which. Raises Refused as `start` does, and for
@@ -125,7 +125,7 @@ def again(run: Run, *, trigger: Trigger, by: str, now: datetime) -> Run:
     return start(run.script, trigger=trigger, by=by, now=now, params=parameters.split(run.script, run.params)[0])
 
 
-def dropped(run: Run) -> str:
+def dropped_inputs(run: Run) -> str:
     """Say which inputs of a run its script does not declare any more; "" when all are there."""
     names = parameters.split(run.script, run.params)[1] if run.script else []
     shown = ", ".join(f"`{name}`" for name in names)
@@ -152,7 +152,7 @@ def _start_program(*, now: datetime, **facts: Any) -> Run:
     return run
 
 
-def without_run(schedule: Schedule, status: Status, *, now: datetime, **fields: Any) -> Run:
+def row_without_run(schedule: Schedule, status: Status, *, now: datetime, **fields: Any) -> Run:
     """Return the row of a due moment that gets no run, not stored yet: `skipped` or `missed`, final from birth."""
     return Run(
         script=schedule.script,
@@ -163,7 +163,7 @@ def without_run(schedule: Schedule, status: Status, *, now: datetime, **fields: 
         created_at=now,
         finished_at=now,
         announced_at=now,
-        folded_at=now,
+        archived_at=now,
         **fields,
     )
 

@@ -28,11 +28,11 @@ from tempo_site import auth
 TAIL_LINES, TAIL_LETTERS = 200, 32 * 1024  # what a page carries of the output from the start
 TEXT = "text/plain; charset=utf-8"
 STREAMS = {"E": "stderr", "S": "system"}  # stdout is the rule and bears no mark
-LONGEST_SEARCH = 200
+MAX_SEARCH = 200
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class LineRow:
     """A line as the page shows it before its scripts take over; `kind` is its mark: `stderr`, `system`, or none."""
 
     number: int
@@ -44,7 +44,7 @@ class Row:
 class Console:
     """The end of a run's output, as rows to read and as the window that `<log-view>` goes on from."""
 
-    lines: list[Row]
+    lines: list[LineRow]
     window: dict[str, Any]
     total: int
     is_complete: bool
@@ -61,13 +61,17 @@ def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
     run = lookup.run(pk)
     match request.GET.get("part"):
         case "facts":
-            return render(request, "runs/_facts.html", facts(run))
+            return render(request, "runs/_facts.html", run_page_context(run))
         case "console":
             return render(request, "runs/_console.html", {"run": run, "console": console(run), "is_part": True})
         case "chart":
-            return render(request, "runs/_chart.html", {"run": run, "chart": usage_chart.of(run, samples.of(run))})
-    chart = usage_chart.of(run, samples.of(run))
-    return render(request, "runs/detail.html", {**facts(run), "console": console(run), "chart": chart})
+            return render(
+                request,
+                "runs/_chart.html",
+                {"run": run, "chart": usage_chart.chart_of_run(run, samples.samples_of_run(run))},
+            )
+    chart = usage_chart.chart_of_run(run, samples.samples_of_run(run))
+    return render(request, "runs/detail.html", {**run_page_context(run), "console": console(run), "chart": chart})
 
 
 @require_POST
@@ -86,11 +90,11 @@ def run_again(request: auth.SignedInRequest, pk: int) -> HttpResponse:
     """Run its script once more, with the same parameters, and go to that run."""
     run = lookup.run(pk)
     try:
-        other = triggers.again(run, trigger=Trigger.MANUAL, by=request.user.get_username(), now=timezone.now())
+        other = triggers.start_again(run, trigger=Trigger.MANUAL, by=request.user.get_username(), now=timezone.now())
     except triggers.Refused as refusal:
         messages.error(request, str(refusal))
         return redirect("run-detail", pk)
-    if lost := triggers.dropped(run):
+    if lost := triggers.dropped_inputs(run):
         messages.warning(request, lost)
     return redirect("run-detail", other.pk)
 
@@ -121,7 +125,7 @@ def run_lines(request: HttpRequest, pk: int) -> HttpResponse:
     if (text := request.GET.get("q")) is not None:
         return _search(run, text, first=asked["from"] or 1, before=asked["before"])
     count = asked["last"] or asked["count"]
-    if not count or count > output_lines.MOST_LINES or not (asked["last"] or asked["from"]):
+    if not count or count > output_lines.MAX_LINES or not (asked["last"] or asked["from"]):
         sentence = (
             "Ask for `from` and `count`, or for `last`: whole numbers from 1 on, at most 1000 lines; or for `q`.\n"
         )
@@ -131,8 +135,8 @@ def run_lines(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _search(run: Run, text: str, *, first: int, before: int | None) -> HttpResponse:
-    if not text.strip() or len(text) > LONGEST_SEARCH or "\n" in text:
-        sentence = f"`q` has to be a text of one line and at most {LONGEST_SEARCH} letters\n"
+    if not text.strip() or len(text) > MAX_SEARCH or "\n" in text:
+        sentence = f"`q` has to be a text of one line and at most {MAX_SEARCH} letters\n"
         return HttpResponse(sentence, status=400, content_type=TEXT)
     if before:
         found = output_lines.search_back(run, text, before=before)
@@ -141,7 +145,7 @@ def _search(run: Run, text: str, *, first: int, before: int | None) -> HttpRespo
     return JsonResponse({"matches": found.numbers, "searched": found.searched, "cut": found.is_cut})
 
 
-def facts(run: Run) -> dict[str, Any]:
+def run_page_context(run: Run) -> dict[str, Any]:
     """What the head of a run's page shows, with the runs before and after it."""
     return {
         "now": timezone.now(),
@@ -149,7 +153,7 @@ def facts(run: Run) -> dict[str, Any]:
         "inputs": {name: parameters.as_text(value) for name, value in run.params.items()},
         **neighbours(run),
         "tries": tries(run),
-        "has_turning_point": regression.has_one(run),
+        "has_turning_point": regression.has_regression(run),
         **what_it_waits_for(run),
     }
 
@@ -181,7 +185,7 @@ def what_it_waits_for(run: Run) -> dict[str, Any]:
     """What a queued run waits for, in a sentence, its place in the queue, and the build if it is one."""
     if run.status != Status.QUEUED:
         return {}
-    found = explain.of(run, now=timezone.now())
+    found = explain.explain_waiting(run, now=timezone.now())
     place = f" It is number {found.position} in the queue." if found.position > 1 else ""
     return {"waits_for": f"{found.waits_for}{place}", "build_run": found.build}
 
@@ -190,7 +194,7 @@ def console(run: Run) -> Console:
     """Read the last lines of a run's output, fewer when they are long."""
     window = window_of(run, output_lines.last(run, TAIL_LINES), letters=TAIL_LETTERS)
     return Console(
-        lines=[row(number, line) for number, line in enumerate(window["lines"], window["first"])],
+        lines=[line_row(number, line) for number, line in enumerate(window["lines"], window["first"])],
         window=window,
         total=window["total"],
         is_complete=window["final"],
@@ -214,9 +218,9 @@ def window_of(run: Run, window: output_lines.Window, *, letters: int | None = No
     return {**content, "status": run.status, "final": run.is_final and window.end >= log.size(run)}
 
 
-def row(number: int, line: dict[str, Any]) -> Row:
+def line_row(number: int, line: dict[str, Any]) -> LineRow:
     """A line of a window as a row."""
-    return Row(number=number, kind=STREAMS.get(line["s"], ""), text=output_lines.plain(line["x"]).rstrip("\r"))
+    return LineRow(number=number, kind=STREAMS.get(line["s"], ""), text=output_lines.plain(line["x"]).rstrip("\r"))
 
 
 def state_of(run: Run, is_complete: bool, size: int) -> str:

@@ -49,7 +49,7 @@ class VariableAdminForm(ActingMixin, forms.ModelForm, VariableForm):  # type: ig
         values = self.cleaned_data
         script = row.script if row.pk else values["script"]
         name = row.name if row.pk else values["name"]
-        if not row.pk and variables.of(script).filter(name=name).exists():
+        if not row.pk and variables.variables_of(script).filter(name=name).exists():
             raise ScriptError(f"There is a variable `{name}` already", field="name")
         by = self.user.get_username()
         secret, value = values["is_secret"], values["value"]

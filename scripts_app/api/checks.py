@@ -28,5 +28,5 @@ class CheckOut(BaseModel):
 def check_text(request: HttpRequest, data: CheckIn) -> CheckOut:
     """Look for problems in a code without running it: syntax, names, doors left open, secrets, requirements."""
     code, requirements = (text.replace("\r\n", "\n").replace("\r", "\n") for text in (data.code, data.requirements))
-    found = check.find(code=code, requirements=requirements, python_version=data.python_version)
+    found = check.find_problems(code=code, requirements=requirements, python_version=data.python_version)
     return CheckOut.model_construct(problems=found)

@@ -43,7 +43,7 @@ def without_defaults(schema: dict[str, Any]) -> None:
         field.pop("default", None)
 
 
-def check_staff(request: auth.Request, sentence: str) -> None:
+def check_staff(request: auth.AuthenticatedRequest, sentence: str) -> None:
     """What all scripts share is for users of the staff to change, or for keys of full scope. Raises HttpError."""
     if request.auth.user and not request.auth.user.is_staff:
         raise HttpError(403, sentence)

@@ -52,13 +52,16 @@ def read_draft(request: HttpRequest, response: HttpResponse, slug: str) -> Draft
 
 
 @router.put("/scripts/{slug:slug}/draft", response=DraftSaved, tags=["drafts"], openapi_extra=IF_MATCH)
-def save_draft(request: auth.Request, response: HttpResponse, slug: str, data: DraftIn) -> DraftSaved:
+def save_draft(request: auth.AuthenticatedRequest, response: HttpResponse, slug: str, data: DraftIn) -> DraftSaved:
     """Save a draft. `If-Match: "<revision>"` says which text it was made from; 409 when that is not the newest."""
     script, now = lookup.script(slug), timezone.now()
     text = drafts.save(script, based_on=seen(request), by=request.auth.user, now=now, **data.model_dump())
     response.headers["ETag"] = etag(text)
     return DraftSaved.model_construct(
-        revision=text.revision, saved_at=text.saved_at, is_draft=text.is_draft, problems=check.find(**text.fields)
+        revision=text.revision,
+        saved_at=text.saved_at,
+        is_draft=text.is_draft,
+        problems=check.find_problems(**text.fields),
     )
 
 
@@ -85,7 +88,7 @@ def draft_out(response: HttpResponse, text: Text) -> DraftOut:
         revision=text.revision,
         saved_at=text.saved_at,
         is_draft=text.is_draft,
-        problems=check.find(**text.fields),
+        problems=check.find_problems(**text.fields),
         author=text.author,
         version=text.version,
         code=text.code,

@@ -115,7 +115,7 @@ def read_environment(request: HttpRequest, environment_id: int) -> EnvironmentFa
 
 
 @router.post("/environments/{int:environment_id}/rebuild", response={202: EnvironmentFacts}, tags=["environments"])
-def rebuild_environment(request: auth.Request, environment_id: int) -> Status[EnvironmentFacts]:
+def rebuild_environment(request: auth.AuthenticatedRequest, environment_id: int) -> Status[EnvironmentFacts]:
     """Have an environment built anew with the packages of its lock; when that fails, what is there stays in use."""
     return Status(202, newest_facts(environments.renew(lookup.environment(environment_id))))
 
@@ -127,21 +127,21 @@ def read_upgrade(request: HttpRequest, slug: str) -> UpgradeOut:
 
 
 @router.post("/scripts/{slug:slug}/environment/upgrade", response={202: UpgradeOut}, tags=["environments"])
-def ask_for_upgrade(request: auth.Request, slug: str) -> Status[UpgradeOut]:
+def ask_for_upgrade(request: auth.AuthenticatedRequest, slug: str) -> Status[UpgradeOut]:
     """Have the newest packages that the requirements allow built. Nothing uses them until you say so."""
     script = lookup.script(slug)
-    upgrades.ask(script)
+    upgrades.request(script)
     return Status(202, upgrade_out(script))
 
 
 @router.post("/scripts/{slug:slug}/environment/upgrade/use", response=EnvironmentFacts, tags=["environments"])
-def use_upgrade(request: auth.Request, slug: str) -> EnvironmentFacts:
+def use_upgrade(request: auth.AuthenticatedRequest, slug: str) -> EnvironmentFacts:
     """Run the script with the newer packages from now on."""
     return newest_facts(upgrades.use(lookup.script(slug)))
 
 
 @router.delete("/scripts/{slug:slug}/environment/upgrade", response={204: None}, tags=["environments"])
-def discard_upgrade(request: auth.Request, slug: str) -> Status[None]:
+def discard_upgrade(request: auth.AuthenticatedRequest, slug: str) -> Status[None]:
     """Forget the newer packages; the script keeps what it uses."""
     upgrades.discard(lookup.script(slug))
     return Status(204, None)

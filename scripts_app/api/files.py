@@ -11,10 +11,10 @@ from pydantic import BaseModel
 from scripts_app import lookup
 from scripts_app.api.common import Limit, router
 from scripts_app.files import downloads, store
-from scripts_app.files.store import Entry
+from scripts_app.files.store import FileEntry
 from scripts_app.validation import ScriptError
 
-MOST_FILES = 100
+MAX_FILES = 100
 BINARY = {"responses": {200: {"content": {"application/octet-stream": {"schema": {"type": "string"}}}}}}
 
 
@@ -65,8 +65,8 @@ def upload_files(
     script = lookup.script(slug)
     if not file and not folder:
         raise ScriptError("There is no file in the request\nhint: send it as `multipart/form-data`", field="file")
-    if len(file) > MOST_FILES:
-        raise ScriptError(f"{len(file)} files at once; {MOST_FILES} is the most", field="file")
+    if len(file) > MAX_FILES:
+        raise ScriptError(f"{len(file)} files at once; {MAX_FILES} is the most", field="file")
     if not file:
         store.make_folder(script, folder)
     stored = [store.joined(folder, each.name or "") for each in file]
@@ -88,7 +88,7 @@ def delete_file(request: HttpRequest, slug: str, path: str, recursive: bool = Fa
     return Status(204, None)
 
 
-def file_out(entry: Entry) -> FileOut:
+def file_out(entry: FileEntry) -> FileOut:
     """Return an entry as JSON shows it."""
     return FileOut.model_construct(
         name=entry.name,

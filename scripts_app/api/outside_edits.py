@@ -11,7 +11,7 @@ from scripts_app import external_edits, lookup
 from scripts_app.api.common import router
 from scripts_app.api.scripts import ScriptOut, script_out
 from scripts_app.versions import working_copy
-from scripts_app.versions.working_copy import Edit
+from scripts_app.versions.working_copy import ExternalEdit
 from tempo_site import auth
 
 
@@ -39,23 +39,23 @@ class OutsideEditIn(BaseModel):
 @router.get("/scripts/{slug:slug}/outside-edit", response=OutsideEditOut, tags=["versions"])
 def read_outside_edit(request: HttpRequest, slug: str) -> OutsideEditOut:
     """Show whether the files of a script were edited on the disk, and what they say."""
-    return edit_out(working_copy.find(lookup.script(slug)))
+    return edit_out(working_copy.find_edit(lookup.script(slug)))
 
 
 @router.post("/scripts/{slug:slug}/outside-edit", response=ScriptOut, tags=["versions"])
-def settle_outside_edit(request: auth.Request, slug: str, data: OutsideEditIn) -> Status[ScriptOut]:
+def settle_outside_edit(request: auth.AuthenticatedRequest, slug: str, data: OutsideEditIn) -> Status[ScriptOut]:
     """Take what was edited on the disk as the new version, or write the current version over it."""
     script = lookup.script(slug)
-    edit = working_copy.find(script)
+    edit = working_copy.find_edit(script)
     seen = data.seen if data.seen is not None or edit is None else edit.seen
     if data.take:
-        external_edits.take(script, seen=seen or "", by=request.auth.user, now=timezone.now())
+        external_edits.accept(script, seen=seen or "", by=request.auth.user, now=timezone.now())
     else:
-        external_edits.put_back(script, seen=seen or "")
+        external_edits.revert(script, seen=seen or "")
     return Status(200, script_out(lookup.script(slug)))
 
 
-def edit_out(edit: Edit | None) -> OutsideEditOut:
+def edit_out(edit: ExternalEdit | None) -> OutsideEditOut:
     """Return an edit as JSON shows it."""
     return OutsideEditOut.model_construct(
         exists=edit is not None,

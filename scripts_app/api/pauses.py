@@ -32,18 +32,18 @@ class PauseOut(BaseModel):
 @router.get("/pause", response=PauseOut, tags=["schedules"])
 def read_pause(request: HttpRequest) -> PauseOut:
     """Show whether all schedules are paused."""
-    return pause_out(global_pause.current(timezone.now()))
+    return pause_out(global_pause.current_pause(timezone.now()))
 
 
 @router.post("/pause", response=PauseOut, tags=["schedules"])
-def start_pause(request: auth.Request, data: PauseIn | None = None) -> PauseOut:
+def start_pause(request: auth.AuthenticatedRequest, data: PauseIn | None = None) -> PauseOut:
     """Pause all schedules, or give the pause that holds another end. What is under way and runs by hand go on."""
     until = data.until if data else None
     return pause_out(global_pause.pause_all(until=until, by=request.auth.name, now=timezone.now()))
 
 
 @router.delete("/pause", response=PauseOut, tags=["schedules"])
-def end_pause(request: auth.Request) -> PauseOut:
+def end_pause(request: auth.AuthenticatedRequest) -> PauseOut:
     """Let schedules fire again; what was due meanwhile is recorded as skipped."""
     global_pause.resume_all(by=request.auth.name, now=timezone.now())
     return pause_out(None)

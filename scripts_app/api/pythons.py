@@ -68,14 +68,14 @@ class MovedOut(BaseModel):
 
 
 @router.get("/pythons", response=PythonPage, tags=["environments"])
-def list_pythons(request: auth.Request) -> PythonPage:
+def list_pythons(request: auth.AuthenticatedRequest) -> PythonPage:
     """List the Pythons of this machine from 3.8 to 3.14, and those that scripts miss."""
     items = [PythonOut.model_construct(**vars(python)) for python in pythons.listing()]
     return PythonPage.model_construct(items=items, next_cursor=None)
 
 
 @router.post("/pythons", response={202: InstallationOut}, tags=["environments"])
-def install_python(request: auth.Request, asked: PythonIn) -> Status[InstallationOut]:
+def install_python(request: auth.AuthenticatedRequest, asked: PythonIn) -> Status[InstallationOut]:
     """Install another Python from the internet, for all scripts; a run does it, whose output tells how far it is."""
     check_staff(request, BY_STAFF)
     run = builds.install_python(asked.version, by=request.auth.name, now=timezone.now())
@@ -83,7 +83,7 @@ def install_python(request: auth.Request, asked: PythonIn) -> Status[Installatio
 
 
 @router.post("/pythons/move", response=MovedOut, tags=["environments"])
-def move_scripts(request: auth.Request, asked: MoveIn) -> MovedOut:
+def move_scripts(request: auth.AuthenticatedRequest, asked: MoveIn) -> MovedOut:
     """Have all scripts of one Python use another one; each gets a new version that says so."""
     check_staff(request, BY_STAFF)
     moved = pythons.move(source=asked.source, target=asked.target, by=request.auth.user, now=timezone.now())

@@ -236,7 +236,7 @@ def delete_schedule(request: HttpRequest, schedule_id: int) -> Status[None]:
 def read_ledger(request: HttpRequest, schedule_id: int, limit: Limit, cursor: Cursor) -> LedgerPage:
     """List what became of a schedule's due moments, newest first: runs with their further tries, skipped and missed."""
     schedule = lookup.schedule(schedule_id)
-    rows = schedule_history.page(schedule, before=int(cursor) if cursor else None, limit=limit + 1)
+    rows = schedule_history.history_page(schedule, before=int(cursor) if cursor else None, limit=limit + 1)
     return LedgerPage.model_construct(
         items=[ledger_item(run) for run in rows[:limit]],
         next_cursor=str(rows[limit - 1].pk) if len(rows) > limit else None,
@@ -265,6 +265,6 @@ def ledger_item(run: Run) -> LedgerItem:
     )
 
 
-def moment_out(moment: preview.Moment) -> MomentOut:
+def moment_out(moment: preview.PreviewMoment) -> MomentOut:
     """Return a due moment as a preview shows it."""
     return MomentOut(utc=moment.utc, local=moment.local.isoformat(), relative=moment.relative)

@@ -109,7 +109,7 @@ class ScriptPage(BaseModel):
 
 
 @router.post("/scripts", response={201: ScriptOut}, tags=["scripts"])
-def create_script(request: auth.Request, data: ScriptIn) -> Status[ScriptOut]:
+def create_script(request: auth.AuthenticatedRequest, data: ScriptIn) -> Status[ScriptOut]:
     """Create a script; its environment is built in the background."""
     script = scripts.create(by=request.auth.user, now=timezone.now(), **data.model_dump(exclude_unset=True))
     return Status(201, script_out(lookup.script(script.slug)))
@@ -133,7 +133,7 @@ def read_script(request: HttpRequest, slug: str) -> ScriptOut:
 
 
 @router.patch("/scripts/{slug:slug}", response=ScriptOut, tags=["scripts"], openapi_extra=IF_MATCH)
-def change_script(request: auth.Request, slug: str, data: ScriptPatch) -> ScriptOut:
+def change_script(request: auth.AuthenticatedRequest, slug: str, data: ScriptPatch) -> ScriptOut:
     """Change a script. New code, requirements or Python make a new version and end the draft.
 
     With `If-Match: "<revision>"` a text that someone changed in the meantime is not replaced: 409.
@@ -163,7 +163,9 @@ def restore_script(request: HttpRequest, slug: str) -> ScriptOut:
 
 
 @router.post("/scripts/{slug:slug}/duplicate", response={201: ScriptOut}, tags=["scripts"])
-def duplicate_script(request: auth.Request, slug: str, data: DuplicateIn | None = None) -> Status[ScriptOut]:
+def duplicate_script(
+    request: auth.AuthenticatedRequest, slug: str, data: DuplicateIn | None = None
+) -> Status[ScriptOut]:
     """Copy a script with its settings, variables and schedules, but without files; the copy is disabled."""
     given = data.model_dump(exclude_unset=True) if data else {}
     copy = scripts.duplicate(lookup.script(slug), by=request.auth.user, now=timezone.now(), **given)

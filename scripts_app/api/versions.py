@@ -92,7 +92,7 @@ def list_versions(request: HttpRequest, slug: str, limit: Limit, cursor: Cursor)
         rows = rows.filter(number__lt=int(cursor))
     found = list(rows[: limit + 1])
     return VersionPage.model_construct(
-        items=[VersionOut.model_construct(**facts(script, version)) for version in found[:limit]],
+        items=[VersionOut.model_construct(**version_fields(script, version)) for version in found[:limit]],
         next_cursor=str(found[limit - 1].number) if len(found) > limit else None,
     )
 
@@ -108,7 +108,7 @@ def compare_versions(request: HttpRequest, slug: str, before: From, after: To) -
 @router.get("/scripts/{slug:slug}/versions/last-good-to-first-bad", response=TurningPointOut, tags=["versions"])
 def read_turning_point(request: HttpRequest, slug: str) -> TurningPointOut:
     """Show what changed between the last good run and the first bad one behind it; 404 when there are no such two."""
-    point = regression.of(lookup.script(slug))
+    point = regression.find_regression(lookup.script(slug))
     if point is None:
         raise Http404("There are no two such runs: it never failed, or no good run from before is kept.")
     before, after = regression.versions(point)
@@ -141,7 +141,7 @@ def annotate_version(request: HttpRequest, slug: str, number: int, data: Version
 
 
 @router.post("/scripts/{slug:slug}/versions/{int:number}/restore", response=VersionDetail, tags=["versions"])
-def restore_version(request: auth.Request, slug: str, number: int) -> VersionDetail:
+def restore_version(request: auth.AuthenticatedRequest, slug: str, number: int) -> VersionDetail:
     """Make a new version that says what this one said, and show it; the current one where that says it already."""
     script = lookup.script(slug)
     version = lookup.version(script, number)
@@ -151,11 +151,14 @@ def restore_version(request: auth.Request, slug: str, number: int) -> VersionDet
 def version_out(script: Script, version: Version) -> VersionDetail:
     """Return a version with its texts as JSON shows it."""
     return VersionDetail.model_construct(
-        **facts(script, version), code=version.code, requirements=version.requirements, settings=version.settings
+        **version_fields(script, version),
+        code=version.code,
+        requirements=version.requirements,
+        settings=version.settings,
     )
 
 
-def facts(script: Script, version: Version) -> dict[str, Any]:
+def version_fields(script: Script, version: Version) -> dict[str, Any]:
     """What lists show of a version."""
     return {
         "number": version.number,

@@ -17,9 +17,9 @@ from scripts_app import scripts, validation
 from scripts_app.crontab import codegen, source_files
 from scripts_app.crontab import shell as crontab_shell
 from scripts_app.crontab.codegen import Given
-from scripts_app.crontab.parser import Crontab, Entry, printable
-from scripts_app.crontab.shell import Call, PythonFile, TooClever
-from scripts_app.crontab.source_files import Read, Unreadable
+from scripts_app.crontab.parser import Crontab, CrontabEntry, printable
+from scripts_app.crontab.shell import Call, PythonFile, UnsupportedShellSyntax
+from scripts_app.crontab.source_files import Read, UnreadableFile
 from scripts_app.models import Schedule, Script
 from scripts_app.packages import interpreters
 from scripts_app.schedules import schedules
@@ -38,7 +38,7 @@ _LOST = frozenset({"RANDOM_DELAY", "START_HOURS_RANGE"})  # they move the times;
 class Proposal:
     """The script that one line would become, and its schedule; with a `problem` nothing can be made of it."""
 
-    entry: Entry
+    entry: CrontabEntry
     name: str = ""
     code: str = ""
     is_python: bool = False
@@ -116,10 +116,10 @@ def users() -> frozenset[str]:
 
 def unread(_: str) -> str:
     """Reads nothing: for people who may not have the server's files read."""
-    raise Unreadable("was not read: only staff may have Tempo read the server's files")
+    raise UnreadableFile("was not read: only staff may have Tempo read the server's files")
 
 
-def _proposal(entry: Entry, taken: set[str], *, now: datetime, read: Read, home: str) -> Proposal:
+def _proposal(entry: CrontabEntry, taken: set[str], *, now: datetime, read: Read, home: str) -> Proposal:
     if entry.problem:
         return Proposal(entry=entry, problem=entry.problem)
     made = _code(entry, read=read, home=entry.home or home)
@@ -143,7 +143,7 @@ def _proposal(entry: Entry, taken: set[str], *, now: datetime, read: Read, home:
     )
 
 
-def _timing(entry: Entry) -> tuple[Timing | None, str]:
+def _timing(entry: CrontabEntry) -> tuple[Timing | None, str]:
     """When it is due, or why that cannot be said."""
     zone = entry.zone or settings.TIME_ZONE
     when = (
@@ -158,11 +158,11 @@ def _timing(entry: Entry) -> tuple[Timing | None, str]:
     return when, ""
 
 
-def _code(entry: Entry, *, read: Read, home: str) -> _Made:
+def _code(entry: CrontabEntry, *, read: Read, home: str) -> _Made:
     known = {"HOME": home} if home else {}
     try:
         call = crontab_shell.call(entry.command, {**known, **entry.variables})
-    except TooClever as reason:
+    except UnsupportedShellSyntax as reason:
         return _in_shell(entry, home, f"a shell runs it, because {reason}")
     if file := crontab_shell.python_file(call.words):
         return _python(entry, call, file, read=read, home=home)
@@ -178,7 +178,7 @@ def _code(entry: Entry, *, read: Read, home: str) -> _Made:
     )
 
 
-def _python(entry: Entry, call: Call, file: PythonFile, *, read: Read, home: str) -> _Made:
+def _python(entry: CrontabEntry, call: Call, file: PythonFile, *, read: Read, home: str) -> _Made:
     folder = posixpath.join(home, call.folder)
     path = posixpath.join(folder, file.path)
     given = _given(entry, call, folder if call.folder else "")
@@ -187,13 +187,13 @@ def _python(entry: Entry, call: Call, file: PythonFile, *, read: Read, home: str
     name = posixpath.basename(file.path).removesuffix(source_files.SUFFIX)
     try:
         code, source = codegen.with_head(read(path), given, arguments=file.arguments), path
-    except Unreadable as reason:
+    except UnreadableFile as reason:
         code, source = codegen.missing_file(path, given, reason=str(reason), arguments=file.arguments), ""
         notes.insert(0, f"`{path}` {reason}")
     return _Made(name=name, code=code, is_python=True, source=source, python_version=version, notes=notes)
 
 
-def _in_shell(entry: Entry, home: str, note: str) -> _Made:
+def _in_shell(entry: CrontabEntry, home: str, note: str) -> _Made:
     shell = entry.variables.get("SHELL", SHELL)
     found = re.search(r"[^\s;&|(){}<>=\"'$`!]+", re.sub(r"^(\s*cd\s[^;&|]*[;&]+)", "", entry.command))
     given = Given(line=entry.text, variables=entry.given, stdin=entry.stdin)
@@ -202,7 +202,7 @@ def _in_shell(entry: Entry, home: str, note: str) -> _Made:
     return _Made(name=posixpath.basename(found[0].rstrip("/")) if found else "", code=code, notes=[note, *said])
 
 
-def _given(entry: Entry, call: Call, folder: str) -> Given:
+def _given(entry: CrontabEntry, call: Call, folder: str) -> Given:
     return Given(line=entry.text, variables={**entry.given, **call.variables}, stdin=entry.stdin, folder=folder)
 
 
@@ -234,7 +234,7 @@ def _dropped(redirections: Sequence[str]) -> Iterator[str]:
             yield f"`{each}` is left out: what it prints is kept with the run"
 
 
-def _notes_of(entry: Entry) -> Iterator[str]:
+def _notes_of(entry: CrontabEntry) -> Iterator[str]:
     if entry.user:
         yield f"`{entry.user}` ran it; in Tempo each script has a user of its own, or Tempo's"
     for name in sorted(_LOST & entry.variables.keys()):

@@ -25,7 +25,7 @@ class CrontabError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class CrontabEntry:
     """One line that starts something, as cron reads it; with a `problem`, one that cron would not take either."""
 
     number: int  # of the line, from 1
@@ -62,11 +62,11 @@ class Entry:
 class Crontab:
     """What a text says; `is_system`: its lines name a user before the command, as /etc/crontab does."""
 
-    entries: list[Entry]
+    entries: list[CrontabEntry]
     is_system: bool = False
 
 
-def read(text: str, *, users: Collection[str] = ("root",), is_system: bool = False) -> Crontab:
+def parse_crontab(text: str, *, users: Collection[str] = ("root",), is_system: bool = False) -> Crontab:
     """Return what the text says; comments and blank lines are nothing.
 
     `users`: names by which the form with a user is known when every line bears one. Raises CrontabError: over 1 MB,
@@ -88,7 +88,7 @@ def printable(text: str, most: int = 200) -> str:
     return "".join(character if character.isprintable() else "\ufffd" for character in cut.replace("\t", " "))
 
 
-def _entries(text: str) -> Iterator[Entry]:
+def _entries(text: str) -> Iterator[CrontabEntry]:
     variables: Mapping[str, str] = {}
     count = 0
     for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
@@ -119,11 +119,11 @@ def _unquoted(value: str) -> str:
     return value[1:-1] if is_quoted else value
 
 
-def _entry(number: int, plain: str, variables: Mapping[str, str]) -> Entry:
+def _entry(number: int, plain: str, variables: Mapping[str, str]) -> CrontabEntry:
     """A line with its time apart from the rest; whether that begins with a user is seen when all are there."""
     count = 1 if plain.startswith("@") else _FIELDS
     parts = re.split("[ \t]+", plain, maxsplit=count)
-    entry = Entry(number=number, text=plain, variables=variables)
+    entry = CrontabEntry(number=number, text=plain, variables=variables)
     if not _BEGINNING.match(plain):
         return replace(entry, problem="no line of a crontab: it begins with no time")
     if len(parts) <= count:
@@ -131,12 +131,12 @@ def _entry(number: int, plain: str, variables: Mapping[str, str]) -> Entry:
     return replace(entry, when=" ".join(parts[:count]), command=parts[count])
 
 
-def _has_user(entry: Entry, users: Collection[str]) -> bool:
+def _has_user(entry: CrontabEntry, users: Collection[str]) -> bool:
     user, *command = re.split("[ \t]+", entry.command, maxsplit=1)
     return user in users and bool(command)
 
 
-def _finished(entry: Entry, is_system: bool) -> Entry:
+def _finished(entry: CrontabEntry, is_system: bool) -> CrontabEntry:
     if entry.problem:
         return entry
     user, command = "", entry.command

@@ -43,7 +43,7 @@ _SHELL_WORDS = frozenset(
 )
 
 
-class TooClever(ValueError):
+class UnsupportedShellSyntax(ValueError):
     """A command that only a shell can run as it is meant; str() says what is too clever."""
 
 
@@ -82,16 +82,16 @@ def call(command: str, variables: Mapping[str, str]) -> Call:
     Before it may come: `cd DIR &&`, `. venv/bin/activate &&`, variables, `exec`, `nohup`, `env`.
     """
     if len(command) > MAX_LENGTH:
-        raise TooClever(f"it has more than {MAX_LENGTH:,} characters")
+        raise UnsupportedShellSyntax(f"it has more than {MAX_LENGTH:,} characters")
     *before, last = steps(command, variables)
     folder = ""
     for step in before:
         folder = _folder_after(step, folder)
     own, words = _without_prefixes(last.words)
     if not words:
-        raise TooClever("it calls no program")
+        raise UnsupportedShellSyntax("it calls no program")
     if words[0] in _SHELL_WORDS:
-        raise TooClever(f"`{words[0]}` is the shell's own")
+        raise UnsupportedShellSyntax(f"`{words[0]}` is the shell's own")
     return Call(words=words, folder=folder, variables=own, redirections=last.redirections)
 
 
@@ -141,7 +141,7 @@ def _words(command: str, variables: Mapping[str, str]) -> Iterator[tuple[str, st
             pieces.append(_meaning(kind, text, variables, is_first=not pieces, follows=follows))
         else:
             if pieces and kind == "redirection" and text[0].isdigit():
-                raise TooClever("of a redirection that is hard to read")
+                raise UnsupportedShellSyntax("of a redirection that is hard to read")
             if pieces:
                 yield ("redirection", f"{sign} {''.join(pieces)}") if sign else ("word", "".join(pieces))
                 pieces, sign = [], ""
@@ -167,7 +167,7 @@ def _matches(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
     while position < len(text):
         match = pattern.match(text, position)
         if match is None:
-            raise TooClever(_refusal(text[position]))
+            raise UnsupportedShellSyntax(_refusal(text[position]))
         yield match
         position = match.end()
 
@@ -182,13 +182,13 @@ def _meaning(kind: str, text: str, variables: Mapping[str, str], *, is_first: bo
     if kind in ("name", "braced"):
         value = _value(text, variables)
         if re.search(r"[\s*?\[]", value):
-            raise TooClever(f"of `${text}`, whose value the shell takes apart")
+            raise UnsupportedShellSyntax(f"of `${text}`, whose value the shell takes apart")
         return value
     if kind == "double":
         return _double_quoted(text, variables)
     if kind == "tilde" and is_first:
         if follows not in ("", "/", " ", "\t"):
-            raise TooClever("of `~` before a user's name")
+            raise UnsupportedShellSyntax("of `~` before a user's name")
         return _value("HOME", variables)
     return text
 
@@ -200,7 +200,7 @@ def _double_quoted(text: str, variables: Mapping[str, str]) -> str:
 
 def _value(name: str, variables: Mapping[str, str]) -> str:
     if name not in variables:
-        raise TooClever(f"of `${name}`, which the crontab does not set")
+        raise UnsupportedShellSyntax(f"of `${name}`, which the crontab does not set")
     return variables[name]
 
 
@@ -210,7 +210,7 @@ def _folder_after(step: Step, folder: str) -> str:
         return posixpath.join(folder, step.words[1])
     is_activation = step.words[:1] in (["."], ["source"]) and step.words[-1].endswith("bin/activate")
     if not is_activation or len(step.words) != 2:
-        raise TooClever("it calls several programs")
+        raise UnsupportedShellSyntax("it calls several programs")
     return folder
 
 

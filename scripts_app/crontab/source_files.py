@@ -21,7 +21,7 @@ _COOKIE = re.compile(r"^([ \t\f]*#.*?coding[:=][ \t]*)([-\w.]+)", re.ASCII)
 Read = Callable[[str], str]
 
 
-class Unreadable(ValueError):
+class UnreadableFile(ValueError):
     """Why the code of a file is not taken; str() is a sentence's end: `/x.py` *is a folder*."""
 
 
@@ -35,23 +35,23 @@ def reader() -> Read:
     def read_within_limit(path: str) -> str:
         nonlocal left
         if left <= 0:
-            raise Unreadable("was left out: the files have more than 20 MB. Bring the lines in parts")
-        code = read(path)
+            raise UnreadableFile("was left out: the files have more than 20 MB. Bring the lines in parts")
+        code = read_code(path)
         left -= len(code)
         return code
 
     return read_within_limit
 
 
-def read(path: str) -> str:
+def read_code(path: str) -> str:
     """Return the code in a file, as UTF-8 would hold it. Raises Unreadable."""
     if not path.startswith("/"):
-        raise Unreadable("is a relative path, and the crontab does not say from where (`HOME=` does)")
+        raise UnreadableFile("is a relative path, and the crontab does not say from where (`HOME=` does)")
     try:
         data = _bytes_of(path)
     except (OSError, ValueError) as error:
         reason = (error.strerror or "").lower() if isinstance(error, OSError) else str(error)
-        raise Unreadable(f"cannot be read: {reason or type(error).__name__}") from error
+        raise UnreadableFile(f"cannot be read: {reason or type(error).__name__}") from error
     return _text_of(data)
 
 
@@ -66,31 +66,31 @@ def _bytes_of(path: str) -> bytes:
     with os.fdopen(descriptor, "rb") as file:
         data = file.read(MAX_TEXT_BYTES + 1)
     if len(data) > MAX_TEXT_BYTES:
-        raise Unreadable("is larger than 1 MB, which is the most a script may have")
+        raise UnreadableFile("is larger than 1 MB, which is the most a script may have")
     return data
 
 
 def _refuse_others(real: Path, status: os.stat_result) -> None:
     """Refuse what is no ordinary Python file: a link counts as what it leads to."""
     if not stat.S_ISREG(status.st_mode):
-        raise Unreadable("is no regular file")
+        raise UnreadableFile("is no regular file")
     if real.suffix != SUFFIX:
-        raise Unreadable(f"is no `{SUFFIX}` file; others are not read")
+        raise UnreadableFile(f"is no `{SUFFIX}` file; others are not read")
     if real.is_relative_to(paths.data().resolve()):
-        raise Unreadable("lies in Tempo's own data folder, which is not read")
+        raise UnreadableFile("lies in Tempo's own data folder, which is not read")
 
 
 def _text_of(data: bytes) -> str:
     try:
         encoding, _ = tokenize.detect_encoding(BytesIO(data).readline)
     except SyntaxError as error:
-        raise Unreadable("names an encoding that is unknown, or has none; save it as UTF-8") from error
+        raise UnreadableFile("names an encoding that is unknown, or has none; save it as UTF-8") from error
     if encoding not in ENCODINGS:
-        raise Unreadable(f"is written in {encoding[:20]}; save it as UTF-8")
+        raise UnreadableFile(f"is written in {encoding[:20]}; save it as UTF-8")
     try:
         code = validation.text(data.decode(encoding), field="code")
     except (UnicodeDecodeError, ScriptError) as error:
-        raise Unreadable(f"is no text in {encoding}; save it as UTF-8") from error
+        raise UnreadableFile(f"is no text in {encoding}; save it as UTF-8") from error
     return code if encoding.startswith("utf-8") else _as_utf8(code)
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import chain
 
 from scripts_app.diagnostics import leaked_secrets, ruff, syntax
-from scripts_app.diagnostics.models import Edit, Fix, Severity
+from scripts_app.diagnostics.models import Fix, Severity, TextEdit
 from scripts_app.diagnostics.models import Problem as Problem  # doors say `problems.Problem`
 from scripts_app.inputs import declarations
 from scripts_app.packages import interpreters
@@ -19,9 +19,9 @@ from scripts_app.validation import ScriptError
 
 logger = logging.getLogger(__name__)
 
-MOST = 200
-LONGEST_TEXT = syntax.LONGEST_TEXT
-LONGEST = ruff.LONGEST
+MAX_PROBLEMS = 200
+MAX_LINE = syntax.MAX_LINE
+MAX_MESSAGE = ruff.MAX_MESSAGE
 OLDEST, NEWEST = 8, 14  # the Pythons 3 that scripts may have
 SYNTAX = ruff.SYNTAX
 UNREADABLE = "The text is saved all the same, but it is not run until Python can read it."
@@ -32,7 +32,7 @@ _UTF_8 = re.compile(r"utf[-_]?8([-_](sig|unix|dos|mac))?", re.IGNORECASE)
 _ASCII_AND_MORE = re.compile(r"(us[-_]?)?ascii|latin[-_]?\d+|iso[-_]8859[-_]\d+|(windows|cp)[-_]?\d+", re.IGNORECASE)
 
 
-def find(*, code: str, requirements: str, python_version: str) -> list[Problem]:
+def find_problems(*, code: str, requirements: str, python_version: str) -> list[Problem]:
     """Return what is wrong with a text, at most 200 problems. It may start processes; it never fails.
 
     Those of the code come in the order of its lines; where there are too many, mere warnings are left out first.
@@ -40,7 +40,7 @@ def find(*, code: str, requirements: str, python_version: str) -> list[Problem]:
     interpreter, refusal = _interpreter(python_version)
     fields = chain(_of_python(refusal), _of_requirements(requirements))
     texts = chain(_of_code(code, interpreter, _minor(python_version)), _of_block(code))
-    found = sorted(chain(fields, texts), key=lambda problem: _RANKS[problem.severity])[:MOST]
+    found = sorted(chain(fields, texts), key=lambda problem: _RANKS[problem.severity])[:MAX_PROBLEMS]
     return sorted(found, key=lambda problem: (problem.field == "code", problem.line, problem.column))
 
 
@@ -91,10 +91,10 @@ def _of_code(code: str, interpreter: Interpreter | None, minor: int) -> Iterator
     """
     if not code.strip():
         return
-    if len(code) > LONGEST_TEXT:
-        yield _unchecked(f"This text is not checked: it has more than {LONGEST_TEXT:,} characters.")
+    if len(code) > MAX_LINE:
+        yield _unchecked(f"This text is not checked: it has more than {MAX_LINE:,} characters.")
         return
-    secrets = tuple(leaked_secrets.find(code))
+    secrets = tuple(leaked_secrets.find_secrets(code))
     yield from secrets
     yield from _of_encoding(code)
     faults = list(_of_syntax(code, interpreter)) if interpreter else []
@@ -134,7 +134,7 @@ def _of_rules(code: str, minor: int, *, with_syntax: bool) -> tuple[Problem, ...
 
 @functools.lru_cache(maxsize=16)
 def _ask_ruff(code: str, minor: int, with_syntax: bool) -> tuple[Problem, ...]:
-    return ruff.find(code, minor, with_syntax=with_syntax)
+    return ruff.find_problems(code, minor, with_syntax=with_syntax)
 
 
 def _of_encoding(code: str) -> Iterator[Problem]:
@@ -149,7 +149,9 @@ def _of_encoding(code: str) -> Iterator[Problem]:
 
 
 def _of_cookie(number: int, named: re.Match[str]) -> Problem:
-    edit = Edit(line=number, column=named.start(1) + 1, end_line=number, end_column=named.end(1) + 1, content="utf-8")
+    edit = TextEdit(
+        line=number, column=named.start(1) + 1, end_line=number, end_column=named.end(1) + 1, content="utf-8"
+    )
     is_charset = _ASCII_AND_MORE.fullmatch(named[1]) is not None
     return Problem(
         line=edit.line,
@@ -177,7 +179,7 @@ def _whole_line(field: str, number: int, line: str, code: str, message: str) -> 
         end_line=number,
         end_column=end,
         code=code,
-        message=message[:LONGEST],
+        message=message[:MAX_MESSAGE],
         severity=Severity.ERROR,
     )
 

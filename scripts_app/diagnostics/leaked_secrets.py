@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from scripts_app.diagnostics.models import Problem, Severity
 
 CODE = "SECRET"
-MOST = 50
+MAX_SECRETS = 50
 WHY = "Whoever may read the script, or one of its versions, can use it. Make it a secret: `{read}` reads it then."
 
 
@@ -77,7 +77,7 @@ _TELLING = re.compile(
     re.IGNORECASE,
 )
 _LETTERS = string.ascii_letters + string.digits + "_-"
-LONGEST_NAME = 80
+MAX_NAME = 80
 _SAMPLE = re.compile(
     r"example|sample|dummy|placeholder|change.?me|replace|your[_-]?|insert|redacted|x{4}|0{6}|\*{3}|\.{3}|12345|abcde",
     re.IGNORECASE,
@@ -86,7 +86,7 @@ _NAME_OF_ANOTHER = re.compile(r"[A-Za-z]+(?:[_.-][A-Za-z]+)*|[A-Z][A-Z0-9]*(?:_[
 _HUSH = re.compile(r"#\s*noqa:[\w, ]{0,200}\bSECRET\b", re.IGNORECASE)
 
 
-def find(code: str) -> Iterator[Problem]:
+def find_secrets(code: str) -> Iterator[Problem]:
     """Point at what looks like a secret, once a line and without repeating it; `# noqa: SECRET` in the line hushes."""
     starts = [0, *(match.end() for match in re.finditer("\n", code)), len(code) + 1]
     seen: set[int] = set()
@@ -100,7 +100,7 @@ def find(code: str) -> Iterator[Problem]:
         if not _HUSH.search(code, first, following):
             yield _problem(line, start - first + 1, min(end, following - 1) - first + 1, what, variable)
             count += 1
-        if count == MOST:
+        if count == MAX_SECRETS:
             return
 
 
@@ -124,7 +124,7 @@ def _name_before(code: str, end: int) -> str:
     """The `password` of `password`, `settings["password"]`, `password: str`; "" where there is none. No pattern, as
     those that are bound to the end are tried at every letter.
     """
-    before = code[max(0, end - LONGEST_NAME) : end].rstrip().removesuffix("str").rstrip(" :'\"]")
+    before = code[max(0, end - MAX_NAME) : end].rstrip().removesuffix("str").rstrip(" :'\"]")
     return before[len(before.rstrip(_LETTERS)) :]
 
 

@@ -14,7 +14,7 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Edit:
+class TextEdit:
     """The text that takes the place of another one; lines and columns count from 1, the end is exclusive."""
 
     line: int
@@ -29,7 +29,7 @@ class Fix:
     """How a problem can be put right: what that does, and the edits, which do not overlap."""
 
     message: str
-    edits: tuple[Edit, ...]
+    edits: tuple[TextEdit, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from scripts_app.diagnostics import limited_subprocess
-from scripts_app.diagnostics.models import Edit, Fix, Problem, Severity
+from scripts_app.diagnostics.models import Fix, Problem, Severity, TextEdit
 
 RUFF = Path(sysconfig.get_path("scripts")) / "ruff"
-PATIENCE_S = 5.0
-MOST_BYTES = 2 * 1024 * 1024  # of its answer: that of a hostile text has thirty times as many as the text
+TIMEOUT_S = 5.0
+MAX_BYTES = 2 * 1024 * 1024  # of its answer: that of a hostile text has thirty times as many as the text
 SYNTAX = "syntax"
-LONGEST = 500  # characters of a message: a name in it may be as long as the code
-LONGEST_FIX = 2000  # characters: whoever presses a button wants to see what it did
+MAX_MESSAGE = 500  # characters of a message: a name in it may be as long as the code
+MAX_FIX = 2000  # characters: whoever presses a button wants to see what it did
 _one_at_a_time = threading.Lock()
 
 
@@ -96,7 +96,7 @@ _NO_PASSWORD = re.compile(
 )
 
 
-def find(code: str, minor: int, *, with_syntax: bool) -> tuple[Problem, ...]:
+def find_problems(code: str, minor: int, *, with_syntax: bool) -> tuple[Problem, ...]:
     """Ask ruff about a code for Python 3.`minor`; what Python itself would refuse to read only `with_syntax`.
 
     Raises OSError, SubprocessError, ValueError, LookupError, TypeError: it is not there, or answers nonsense.
@@ -116,16 +116,16 @@ def _counts(found: dict[str, Any], lines: list[str], with_syntax: bool) -> bool:
 def _ask(code: str, minor: int) -> list[bytes]:
     command = [str(RUFF), "check", "--isolated", "--no-cache", "--exit-zero", "--output-format", "json-lines"]
     command += ["--select", RULES, "--target-version", f"py3{minor}", "--stdin-filename", "main.py", "-"]
-    with limited_subprocess.one_at_a_time(_one_at_a_time, patience_s=PATIENCE_S):
+    with limited_subprocess.one_at_a_time(_one_at_a_time, patience_s=TIMEOUT_S):
         answer = limited_subprocess.answer(
             command,
             code.encode(errors="replace"),
-            patience_s=PATIENCE_S,
-            most_bytes=MOST_BYTES,
+            patience_s=TIMEOUT_S,
+            most_bytes=MAX_BYTES,
             env={"RAYON_NUM_THREADS": "1"},
         )
     lines = answer.split(b"\n")
-    return [line for line in lines[: -1 if len(answer) == MOST_BYTES else None] if line]  # the last one is cut off
+    return [line for line in lines[: -1 if len(answer) == MAX_BYTES else None] if line]  # the last one is cut off
 
 
 def _problem(found: dict[str, Any]) -> Problem:
@@ -136,7 +136,7 @@ def _problem(found: dict[str, Any]) -> Problem:
         end_line=found["end_location"]["row"],
         end_column=found["end_location"]["column"],
         code=SYNTAX if code == "invalid-syntax" else code,
-        message=found["message"][:LONGEST],
+        message=found["message"][:MAX_MESSAGE],
         why=SECURITY.get(code) or ADVICE.get(code, ""),
         severity=_severity(code, found["message"]),
         is_secret=code in PASSWORDS,
@@ -156,7 +156,7 @@ def _fix(found: dict[str, Any] | None) -> Fix | None:
     if not found or found["applicability"] == "display":
         return None
     edits = tuple(
-        Edit(
+        TextEdit(
             line=edit["location"]["row"],
             column=edit["location"]["column"],
             end_line=edit["end_location"]["row"],
@@ -166,7 +166,7 @@ def _fix(found: dict[str, Any] | None) -> Fix | None:
         for edit in found["edits"]
     )
     message = found["message"] or "Put it right"
-    is_short = len(message) + sum(len(edit.content) for edit in edits) < LONGEST_FIX
+    is_short = len(message) + sum(len(edit.content) for edit in edits) < MAX_FIX
     return Fix(message=message, edits=edits) if is_short else None
 
 
@@ -176,4 +176,4 @@ def _literal(lines: list[str], found: dict[str, Any]) -> str:
     if start["row"] != end["row"]:
         return ""
     quoted = lines[start["row"] - 1][start["column"] - 1 : end["column"] - 1]
-    return re.sub(r"^[^'\"]*['\"]+|['\"]+$", "", quoted[:LONGEST])
+    return re.sub(r"^[^'\"]*['\"]+|['\"]+$", "", quoted[:MAX_MESSAGE])

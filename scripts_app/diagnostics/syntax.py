@@ -14,10 +14,10 @@ from scripts_app.packages.interpreters import Interpreter
 
 logger = logging.getLogger(__name__)
 
-PATIENCE_S = 5.0
-MOST_BYTES = 64 * 1024  # of the answer
-LONGEST_TEXT = 1024 * 1024  # characters: no version holds more
-LONGEST = 300  # characters of a message
+TIMEOUT_S = 5.0
+MAX_BYTES = 64 * 1024  # of the answer
+MAX_LINE = 1024 * 1024  # characters: no version holds more
+MAX_MESSAGE = 300  # characters of a message
 # It runs under every Python from 3.8 on. Where a line may say `coding`, Python gets the bytes of the file, to decode
 # them as at a run; else the text, as Pythons before 3.13 count the columns of bytes in bytes. ascii() instead of JSON:
 # to import that takes as long as all the rest.
@@ -67,8 +67,8 @@ def fault(code: str, interpreter: Interpreter) -> Fault | None:
     """Return why this Python cannot read a code, or None when it can. It starts a process. Raises Unknown."""
     if not code.strip("\n\t "):
         return None
-    if len(code) > LONGEST_TEXT:
-        raise Unknown(f"it has more than {LONGEST_TEXT:,} characters")
+    if len(code) > MAX_LINE:
+        raise Unknown(f"it has more than {MAX_LINE:,} characters")
     if found := _UNREADABLE.search(code):
         what = "a NUL character" if found[0] == "\0" else "half a surrogate pair, which is no character"
         return _at(code, found.start(), f"source code contains {what}")
@@ -92,8 +92,8 @@ def error_of(code: str, interpreter: Interpreter) -> str:
 def _ask(code: str, interpreter: Interpreter) -> Fault | None:
     command = [str(interpreter.path), "-I", "-S", "-W", "ignore", "-c", _ASK]
     try:
-        with limited_subprocess.one_at_a_time(_one_at_a_time, patience_s=PATIENCE_S):
-            answer = limited_subprocess.answer(command, code.encode(), patience_s=PATIENCE_S, most_bytes=MOST_BYTES)
+        with limited_subprocess.one_at_a_time(_one_at_a_time, patience_s=TIMEOUT_S):
+            answer = limited_subprocess.answer(command, code.encode(), patience_s=TIMEOUT_S, most_bytes=MAX_BYTES)
     except subprocess.CalledProcessError as error:
         if error.returncode in _CRASHES:  # as it would at a run
             return _at(code, 0, "Python itself crashes on it: it is nested too deeply")
@@ -106,7 +106,7 @@ def _placed(
     code: str, line: int | None, column: int | None, end_line: int | None, end_column: int | None, message: str
 ) -> Fault:
     """A fault where Python says it is, within the text: it names line 0, lines behind the end, or none at all."""
-    message = message[:LONGEST]
+    message = message[:MAX_MESSAGE]
     if not line:
         return _at(code, 0, message)
     lines = code.split("\n")

@@ -31,11 +31,11 @@ STEPS: dict[str, str] = {
     "compiling": "Compiling byte code",
     "checking": "Checking",
 }
-MOST_PROGRESS_BYTES = 4096
+MAX_PROGRESS_BYTES = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
-class Progress:
+class BuildProgress:
     """How far a build is: its step, and of how many packages (of byte code: files) the step is done with how many."""
 
     step: str
@@ -103,15 +103,15 @@ def driver_argv(config_path: Path) -> list[str]:
     return [sys.executable, "-I", "-S", str(Path(build.__file__).absolute()), str(config_path)]
 
 
-def progress(folder: Path) -> Progress | None:
+def progress(folder: Path) -> BuildProgress | None:
     """How far the build in a run's folder is; None when it has not said, or is over."""
     try:
         with (folder / PROGRESS).open("rb") as file:
-            told: BuildStep = json.loads(file.read(MOST_PROGRESS_BYTES))
+            told: BuildStep = json.loads(file.read(MAX_PROGRESS_BYTES))
         step, done, total = str(told["step"]), int(told["done"]), int(told["total"])
     except (OSError, ValueError, RecursionError, TypeError, LookupError):
         return None
-    return Progress(step=step, done=min(done, total), total=total) if step in STEPS else None
+    return BuildProgress(step=step, done=min(done, total), total=total) if step in STEPS else None
 
 
 def finish(

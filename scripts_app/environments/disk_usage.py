@@ -17,12 +17,12 @@ from tempo_site.lib import files, paths
 logger = logging.getLogger(__name__)
 
 EVERY = timedelta(days=1)
-SOONEST = timedelta(minutes=10)  # when an environment has been built or removed since
-PATIENCE_S = 600.0
+MIN_EVERY = timedelta(minutes=10)  # when an environment has been built or removed since
+TIMEOUT_S = 600.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiskUse:
+class DiskUsage:
     """Sizes in bytes on the disk; hard links count once. `cache` is what no environment has in common with it."""
 
     measured_at: datetime
@@ -48,7 +48,7 @@ def measure(*, now: datetime) -> bool:
             argv,
             capture_output=True,
             check=True,
-            timeout=PATIENCE_S,
+            timeout=TIMEOUT_S,
             stdin=subprocess.DEVNULL,
             env={"PATH": "/bin:/usr/bin"},
         )
@@ -64,11 +64,11 @@ def measure(*, now: datetime) -> bool:
     return True
 
 
-def read() -> DiskUse | None:
+def read() -> DiskUsage | None:
     """What was measured last; None before the first time."""
     try:
         kept = json.loads(paths.disk_use().read_text())
-        return DiskUse(**{**kept, "measured_at": datetime.fromisoformat(kept["measured_at"])})
+        return DiskUsage(**{**kept, "measured_at": datetime.fromisoformat(kept["measured_at"])})
     except (OSError, ValueError, TypeError, LookupError):
         return None
 
@@ -79,4 +79,4 @@ def is_due(*, now: datetime) -> bool:
     if last is None or not timedelta() <= now - last.measured_at < EVERY:
         return True
     digests = set(Environment.objects.exclude(digest="").values_list("digest", flat=True))
-    return now - last.measured_at >= SOONEST and digests != set(last.environments)
+    return now - last.measured_at >= MIN_EVERY and digests != set(last.environments)

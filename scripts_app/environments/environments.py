@@ -19,34 +19,34 @@ UNFINISHED = (Environment.State.WANTED, Environment.State.BUILDING)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class EnvironmentSpec:
     """What a version needs: a Python of this machine, and requirements in their normal form."""
 
     interpreter: Interpreter
     requirements: str
 
 
-def wish(*, code: str, requirements: str, python_version: str) -> Wish:
+def spec_of_text(*, code: str, requirements: str, python_version: str) -> EnvironmentSpec:
     """Work out which environment is needed. It may start processes: never call it inside a transaction.
 
     Raises InterpreterMissing and ScriptError.
     """
-    found = resolution.of(code=code, requirements=requirements, python_version=python_version)
-    return Wish(interpreter=found.interpreter, requirements=found.requirements)
+    found = resolution.resolve(code=code, requirements=requirements, python_version=python_version)
+    return EnvironmentSpec(interpreter=found.interpreter, requirements=found.requirements)
 
 
-def want(script: Script) -> Environment:
+def request(script: Script) -> Environment:
     """Ask for the environment of the script's current version: a ready one is used at once, a failed one tried again.
 
     Raises InterpreterMissing and ScriptError (both were ruled out when the version was saved).
     """
     version = Script.objects.select_related("version").get(pk=script.pk).version
     assert version is not None, "a script always has a version"
-    needed = wish(code=version.code, requirements=version.requirements, python_version=version.python_version)
+    needed = spec_of_text(code=version.code, requirements=version.requirements, python_version=version.python_version)
     with transaction.atomic():
         if Script.objects.filter(pk=script.pk, version=version).exists():
             return assign(script, needed)
-    return want(script)  # another version was saved meanwhile: the wish has to be that one's
+    return request(script)  # another version was saved meanwhile: the wish has to be that one's
 
 
 def rebuild(script: Script) -> Environment:
@@ -54,7 +54,7 @@ def rebuild(script: Script) -> Environment:
 
     Raises what `want` does.
     """
-    return renew(want(script))
+    return renew(request(script))
 
 
 def renew(environment: Environment) -> Environment:
@@ -71,7 +71,7 @@ def renew(environment: Environment) -> Environment:
     return environment
 
 
-def assign(script: Script, needed: Wish) -> Environment:
+def assign(script: Script, needed: EnvironmentSpec) -> Environment:
     """Store what a script needs, within the transaction that read or saved its version, and with that version.
 
     An environment that works stays in use when its Python has become another patch release at the same path: packages
@@ -82,7 +82,7 @@ def assign(script: Script, needed: Wish) -> Environment:
     if not is_usable(environment) or not _is_same_minor(environment, needed.interpreter):
         _ask_again(environment, interpreter=needed.interpreter)
     used = {"environment": environment} if environment.is_ready else {}
-    is_outdated = stored.upgrade is not None and wish_of(stored.upgrade) != wish_of(environment)
+    is_outdated = stored.upgrade is not None and shared_fields(stored.upgrade) != shared_fields(environment)
     outdated = {"upgrade": None} if is_outdated else {}
     Script.objects.filter(pk=script.pk).update(wanted_environment=environment, **used, **outdated)
     Version.objects.filter(pk=stored.version_id or 0).update(environment=environment)
@@ -91,7 +91,7 @@ def assign(script: Script, needed: Wish) -> Environment:
     return environment
 
 
-def _row_for(script: Script, needed: Wish) -> Environment:
+def _row_for(script: Script, needed: EnvironmentSpec) -> Environment:
     """The row of a wish: the script's own, the newest generation that is or was in use, else a new one.
 
     An upgrade that is still being looked at is nobody's until it is used.
@@ -108,7 +108,7 @@ def _row_for(script: Script, needed: Wish) -> Environment:
     return in_use or rows.get_or_create(**wish, generation=0, defaults={"python": needed.interpreter.version})[0]
 
 
-def wish_of(environment: Environment) -> dict[str, object]:
+def shared_fields(environment: Environment) -> dict[str, object]:
     """What all generations of an environment have in common, by the names of its fields."""
     return {field: getattr(environment, field) for field in ("interpreter", "requirements", "allows_source")}
 
@@ -122,7 +122,7 @@ def is_usable(environment: Environment) -> bool:
     return environment.is_ready and not environment.fault and python_of(environment).exists()
 
 
-def trouble() -> Q:
+def in_trouble() -> Q:
     """Scripts that need a person for their environment: it could not be built, or is broken and nobody builds it."""
     is_broken = Q(wanted_environment__state=Environment.State.READY) & ~Q(wanted_environment__fault="")
     return Q(wanted_environment__state=Environment.State.FAILED) | is_broken

@@ -27,9 +27,9 @@ from tempo_site.lib import paths
 logger = logging.getLogger(__name__)
 
 EVERY = timedelta(days=1)
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 NICENESS = 10
-MOST_TEXT = 500  # characters of a program's complaint
+MAX_TEXT = 500  # characters of a program's complaint
 _START = "import sys; print('%d.%d' % sys.version_info[:2])"
 _ENDED_FROM_OUTSIDE = frozenset({-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP})
 _SHORTAGE_WORDS = (
@@ -56,18 +56,18 @@ def next_due(*, now: datetime, started_at: datetime, leave_out: frozenset[int] =
     return due.order_by(F("checked_at").asc(nulls_first=True), "pk").first()
 
 
-def check(environment: Environment, *, now: datetime) -> str:
+def check_environment(environment: Environment, *, now: datetime) -> str:
     """Look at an environment, record what is wrong with it, have it built anew; returns its fault, "" when healthy.
 
     It starts processes and may take a minute: not for a request, nor for a task of the queue. Raises Unclear.
     """
     fault = examine(environment) and examine(environment)  # twice: what is seen once may be a replaced folder
-    if record(environment, fault, now=now) and fault:
-        heal(environment)
+    if record_check(environment, fault, now=now) and fault:
+        rebuild(environment)
     return fault
 
 
-def record(environment: Environment, fault: str, *, now: datetime) -> bool:
+def record_check(environment: Environment, fault: str, *, now: datetime) -> bool:
     """Store the outcome of a look, unless the environment has got another folder meanwhile; returns whether."""
     same = Environment.objects.filter(pk=environment.pk, state=Environment.State.READY, digest=environment.digest)
     if fault and fault != environment.fault:
@@ -75,7 +75,7 @@ def record(environment: Environment, fault: str, *, now: datetime) -> bool:
     return bool(same.update(fault=fault, checked_at=now))
 
 
-def heal(environment: Environment) -> None:
+def rebuild(environment: Environment) -> None:
     """Have a broken environment built anew from its lock, where the operator wants that (PYSCHED_REBUILD_BROKEN).
 
     One whose Python is gone cannot be: scripts that are content with another one of the same release get that. One
@@ -98,22 +98,22 @@ def _change_interpreter(environment: Environment) -> None:
     """Let the scripts of an environment have the same packages with another Python of the release they ask for."""
     for script in Script.objects.present().filter(wanted_environment=environment).select_related("version"):
         with contextlib.suppress(ValueError):  # there is none, or a requirement is refused by now: it stays marked
-            follow(script, environment)
+            request_like(script, environment)
 
 
-def follow(script: Script, before: Environment) -> Environment:
+def request_like(script: Script, before: Environment) -> Environment:
     """Ask for a script's environment with the Python there is now, and with the lock it had where that holds for it.
 
     Raises InterpreterMissing and ScriptError.
     """
-    wanted = environments.want(script)
+    wanted = environments.request(script)
     if wanted.pk != before.pk and interpreters.minor_of(wanted.python) == interpreters.minor_of(before.python):
         unbuilt = Environment.objects.filter(pk=wanted.pk, state=Environment.State.WANTED, lock="", generation=0)
         unbuilt.update(lock=before.lock)
     return wanted
 
 
-def glance(environment: Environment) -> str:
+def quick_check(environment: Environment) -> str:
     """Say what a run that could not start must know of its environment: its known fault, or what stats tell."""
     try:
         return environment.fault or _interpreter_fault(environment) or _folder_fault(_home(environment))
@@ -152,11 +152,11 @@ def _as_unclear() -> Iterator[None]:
 
 def _interpreter_fault(environment: Environment) -> str:
     if interpreters.is_gone(Path(environment.interpreter)):
-        return gone(environment.python, environment.interpreter)
+        return python_is_gone(environment.python, environment.interpreter)
     return ""
 
 
-def gone(version: str, path: str) -> str:
+def python_is_gone(version: str, path: str) -> str:
     """Say that a Python is not there any more."""
     return f"Python {version} at {path} is gone"
 
@@ -196,7 +196,7 @@ def _files_fault(home: Path, environment: Environment) -> str:
             return f"the package {package.name} is gone"
         if spoilt := _spoilt(record):
             count = f"{len(spoilt)} file{'' if len(spoilt) == 1 else 's'}"
-            return f"{count} of the package {package.name} gone or changed, first of all {spoilt[0]}"[:MOST_TEXT]
+            return f"{count} of the package {package.name} gone or changed, first of all {spoilt[0]}"[:MAX_TEXT]
     return ""
 
 
@@ -247,10 +247,10 @@ def _ask(argv: list[str], env: Mapping[str, str]) -> "subprocess.CompletedProces
         with contextlib.suppress(OSError):  # ended already, or not ours to slow down
             os.setpriority(os.PRIO_PROCESS, program.pid, NICENESS)
         try:
-            output, errors = program.communicate(timeout=PATIENCE_S)
+            output, errors = program.communicate(timeout=TIMEOUT_S)
         except subprocess.TimeoutExpired as problem:
             program.kill()
-            raise Unclear(f"{Path(argv[0]).name} took longer than {PATIENCE_S:.0f} s") from problem
+            raise Unclear(f"{Path(argv[0]).name} took longer than {TIMEOUT_S:.0f} s") from problem
     answer = subprocess.CompletedProcess(argv, program.returncode, output, errors)
     if program.returncode in _ENDED_FROM_OUTSIDE or any(word in errors for word in _SHORTAGE_WORDS):
         raise Unclear(_complaint(answer))
@@ -260,4 +260,4 @@ def _ask(argv: list[str], env: Mapping[str, str]) -> "subprocess.CompletedProces
 def _complaint(answer: "subprocess.CompletedProcess[str]") -> str:
     """The last lines of what a program said."""
     said = [line.strip() for line in (answer.stderr or answer.stdout).splitlines() if line.strip()]
-    return "; ".join(said[-3:])[:MOST_TEXT] or f"it ended with status {answer.returncode}"
+    return "; ".join(said[-3:])[:MAX_TEXT] or f"it ended with status {answer.returncode}"

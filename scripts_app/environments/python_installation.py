@@ -14,7 +14,7 @@ from scripts_app.validation import ScriptError
 from tempo_site.lib import paths
 
 RESULT = "installed.txt"
-MOST_MESSAGE = 2000
+MAX_MESSAGE = 2000
 _VERSION = re.compile(r"3\.(\d{1,2})(\.\d{1,2})?", re.ASCII)
 # Where a Python is downloaded from, as the operator of a machine without internet sets it.
 _MIRRORS = ("UV_PYTHON_INSTALL_MIRROR", "UV_PYTHON_DOWNLOADS_JSON_URL")
@@ -55,7 +55,7 @@ def variables() -> dict[str, str]:
 def message(folder: Path) -> str:
     """What uv said when it failed, as the run's folder has it; "" without that."""
     try:
-        return (folder / RESULT).read_text(errors="replace")[-MOST_MESSAGE:]
+        return (folder / RESULT).read_text(errors="replace")[-MAX_MESSAGE:]
     except OSError:
         return ""
 

@@ -14,7 +14,7 @@ from scripts_app.validation import ScriptError
 _NONE = "There is no upgrade to look at.\nhint: ask for one first"
 
 
-def ask(script: Script) -> Environment:
+def request(script: Script) -> Environment:
     """Have the newest packages that the requirements allow built, to be looked at.
 
     One that others with the same wish are waiting for is shared. Raises ScriptError where there is nothing to upgrade.
@@ -55,14 +55,16 @@ def discard(script: Script) -> None:
 
 def _unfinished(current: Environment) -> Environment | None:
     """An upgrade of the same wish that is to be built anyway."""
-    newer = _same_wish(current).filter(generation__gt=current.generation, state__in=environments.UNFINISHED)
+    newer = _same_spec(current).filter(generation__gt=current.generation, state__in=environments.UNFINISHED)
     return newer.exclude(upgrading_scripts=None).order_by("-generation").first()
 
 
 def _next(current: Environment) -> Environment:
-    newest = _same_wish(current).order_by("-generation").values_list("generation", flat=True).first() or 0
-    return Environment.objects.create(**environments.wish_of(current), python=current.python, generation=newest + 1)
+    newest = _same_spec(current).order_by("-generation").values_list("generation", flat=True).first() or 0
+    return Environment.objects.create(
+        **environments.shared_fields(current), python=current.python, generation=newest + 1
+    )
 
 
-def _same_wish(current: Environment) -> QuerySet[Environment]:
-    return Environment.objects.filter(**environments.wish_of(current))
+def _same_spec(current: Environment) -> QuerySet[Environment]:
+    return Environment.objects.filter(**environments.shared_fields(current))

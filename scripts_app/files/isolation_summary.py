@@ -12,7 +12,7 @@ LABELS = {"strong": "Strong", "good": "Good", "basic": "Basic"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Confinement:
+class IsolationSummary:
     """The grade that runs can have here with its reason, the folders opened by the admin, and what holds for others."""
 
     grade: str
@@ -28,7 +28,7 @@ class Confinement:
         return LABELS.get(self.grade, "")
 
 
-def of(script: Script, offered: Mapping[str, Any], *, had: tuple[str, str] | None = None) -> Confinement:
+def summary_of(script: Script, offered: Mapping[str, Any], *, had: tuple[str, str] | None = None) -> IsolationSummary:
     """Describe it from what the launcher says of itself (`grade`, `why`, `own_users`, `landlock`; empty: not known).
 
     `had`: grade and reason of its last run, where that was less than what is offered.
@@ -36,7 +36,7 @@ def of(script: Script, offered: Mapping[str, Any], *, had: tuple[str, str] | Non
     if had and offered and not script.as_service_user:
         offered = {**offered, "grade": had[0], "why": f"Its last run had this: {had[1]}"}
     grade = str(offered.get("grade", ""))
-    return Confinement(
+    return IsolationSummary(
         # What the lowered one would be is the launcher's to say, run by run.
         grade="" if script.as_service_user and offered.get("own_users") else grade if grade in LABELS else "",
         sentence=_sentence(script, offered),

@@ -37,7 +37,7 @@ class NoSuchFile(ScriptError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class FileEntry:
     """What lies in a folder. `kind`: file, folder, link or other; only the first two can be opened."""
 
     name: str
@@ -52,7 +52,7 @@ class Entry:
 class Listing:
     """A part of a folder, by name; `following` is what the next part comes after, "" when this is the last."""
 
-    entries: list[Entry]
+    entries: list[FileEntry]
     following: str
 
 
@@ -68,7 +68,7 @@ def listing(script: Script, folder: str = "", *, after: str = "", limit: int = 2
 def opened(script: Script, path: str) -> BinaryIO:
     """Open a regular file for reading; the caller closes it. Raises NoSuchFile, and ScriptError when it is closed."""
     *above, name = split(path)
-    with _opened(script, above) as folder, _told(path):
+    with _opened(script, above) as folder, _as_refusal(path):
         fd = os.open(name, os.O_RDONLY | _OPEN, dir_fd=folder)
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode) or _is_borrowed(status):
@@ -93,7 +93,7 @@ def save(script: Script, path: str, chunks: Iterable[bytes], *, replace: bool = 
     """
     *above, name = _new(path)
     _make_folders(script, above)
-    with _opened(script, above) as folder, _told(path):
+    with _opened(script, above) as folder, _as_refusal(path):
         _refuse_taken(folder, name, path, replace=replace)
         beside = f".upload-{secrets.token_hex(8)}"
         fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OPEN, 0o600, dir_fd=folder)
@@ -116,7 +116,7 @@ def make_folder(script: Script, path: str) -> None:
 def delete(script: Script, path: str, *, recursive: bool = False) -> None:
     """Delete a file, a link itself, or a folder; one that is not empty only when `recursive`. Raises ScriptError."""
     *above, name = split(path)
-    with _opened(script, above) as folder, _told(path):
+    with _opened(script, above) as folder, _as_refusal(path):
         if not stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
             os.unlink(name, dir_fd=folder)
         elif recursive:
@@ -159,7 +159,7 @@ def _opened(script: Script, parts: list[str]) -> Iterator[int]:
     fd = os.open(paths.data(), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for part in ("scripts", script.slug, "files", *parts):
-            with _told("/".join(parts) or "files"):
+            with _as_refusal("/".join(parts) or "files"):
                 inner = os.open(part, _FOLDER, dir_fd=fd)
             os.close(fd)
             fd = inner
@@ -172,7 +172,7 @@ def _make_folders(script: Script, parts: list[str]) -> None:
     mode = 0o2777 if paths.has_script_users() else 0o700  # others come only as far as `files/`
     for count in range(1, len(parts) + 1):
         *above, name = parts[:count]
-        with _opened(script, above) as folder, _told("/".join(parts[:count])), suppress(FileExistsError):
+        with _opened(script, above) as folder, _as_refusal("/".join(parts[:count])), suppress(FileExistsError):
             os.mkdir(name, 0o700, dir_fd=folder)
             made = os.open(name, _FOLDER, dir_fd=folder)
             try:
@@ -182,7 +182,7 @@ def _make_folders(script: Script, parts: list[str]) -> None:
 
 
 @contextmanager
-def _told(path: str) -> Iterator[None]:
+def _as_refusal(path: str) -> Iterator[None]:
     """Say in words what the system refuses about a path."""
     try:
         yield
@@ -209,14 +209,14 @@ def _sentence(path: str, error: OSError) -> str:
     return f"`{path}`: {error.strerror}"
 
 
-def _entry(folder: int, name: str, above: list[str]) -> Entry | None:
+def _entry(folder: int, name: str, above: list[str]) -> FileEntry | None:
     """What is told of a name; None when it has gone meanwhile."""
     try:
         status = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except OSError:
         return None
     readable = os.fsencode(name).decode(errors="replace")
-    return Entry(
+    return FileEntry(
         name=readable,
         path="/".join([*above, readable]),
         kind=_KINDS.get(stat.S_IFMT(status.st_mode), "other"),

@@ -41,7 +41,7 @@ class ParametersField(forms.CharField):
     def clean(self, value: Any) -> list[dict[str, Any]]:
         """Return what is stored."""
         try:
-            return declarations.of_toml(super().clean(value))
+            return declarations.declared_in_toml(super().clean(value))
         except ScriptError as refusal:
             raise forms.ValidationError(str(refusal)) from refusal
 

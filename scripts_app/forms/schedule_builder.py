@@ -147,7 +147,7 @@ class ScheduleBuilder(ScheduleForm):
 
     def _add_inputs(self) -> None:
         """A field for each parameter of the script, with what the schedule gives its runs."""
-        for each in parameters.of(self.instance.script):
+        for each in parameters.parameters_of(self.instance.script):
             name = f"{inputs.PREFIX}{each.name}"
             self.fields[name] = inputs.schedule_field(each)
             if each.name in self.instance.params:

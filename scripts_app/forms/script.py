@@ -77,7 +77,7 @@ class ScriptForm(forms.Form):
 
 def limit_fields() -> dict[str, forms.Field]:
     """A field for each limit and the switch that belongs to them; what was not touched is not saved."""
-    starting = limits.defaults()
+    starting = limits.default_limits()
     fields: dict[str, forms.Field] = {
         limit.field: forms.IntegerField(
             label=f"{limit.label} ({limit.unit})" if limit.unit in UNITS else limit.label,
@@ -116,7 +116,7 @@ def python_help() -> str:
 
 def starter_choices() -> list[tuple[str, str]]:
     """What a new script can begin as."""
-    return [("", "Empty"), *((starter.name, starter.title) for starter in script_templates.starters().values())]
+    return [("", "Empty"), *((starter.name, starter.title) for starter in script_templates.all_templates().values())]
 
 
 class NewScriptForm(forms.Form):

@@ -16,7 +16,7 @@ from scripts_app.packages.inline_metadata import MAX_BLOCK, MAX_LINE
 from scripts_app.validation import ScriptError
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-MOST = 50
+MAX_PARAMETERS = 50
 MAX_HELP = 300
 MAX_CHOICES, MAX_CHOICE = 100, 200
 FIELDS = ("type", "default", "choices", "required", "help", "min", "max")
@@ -27,7 +27,7 @@ class DeclarationError(ValueError):
     """A parameter is not declared as it has to be; the sentence has no subject."""
 
 
-def in_code(code: str) -> list[dict[str, Any]] | None:
+def declared_in_code(code: str) -> list[dict[str, Any]] | None:
     """Return the parameters that a text declares, as they are stored; None without such a table.
 
     What is declared wrongly is left out: problems() says what it is.
@@ -48,7 +48,7 @@ def problems(code: str) -> list[tuple[int, str]]:
     return found
 
 
-def of_settings(given: object) -> list[dict[str, Any]]:
+def declared_in_settings(given: object) -> list[dict[str, Any]]:
     """Return parameters as settings declare them: a list of objects. Raises ScriptError (field `parameters`)."""
     if not isinstance(given, Sequence) or isinstance(given, str) or not all(isinstance(each, dict) for each in given):
         raise ScriptError("`parameters` has to be a list of objects", field="parameters")
@@ -58,7 +58,7 @@ def of_settings(given: object) -> list[dict[str, Any]]:
     return _stored({each["name"]: {key: value for key, value in each.items() if key != "name"} for each in given})
 
 
-def of_toml(text: str) -> list[dict[str, Any]]:
+def declared_in_toml(text: str) -> list[dict[str, Any]]:
     """Return parameters from the lines of a form, written as in the code. Raises ScriptError (field `parameters`)."""
     lines = text.replace("\r\n", "\n").split("\n")
     if len(text) > MAX_BLOCK or any(len(line) > MAX_LINE or line.count(".") > MAX_LINE // 20 for line in lines):
@@ -93,12 +93,12 @@ def _each(table: Mapping[str, Any]) -> Iterator[tuple[str, Parameter | Declarati
     """Each name with its parameter, or with what is wrong about it."""
     for number, (name, said) in enumerate(table.items(), start=1):
         try:
-            if number > MOST:
-                raise DeclarationError(f"is one too many: {MOST} is the most")
+            if number > MAX_PARAMETERS:
+                raise DeclarationError(f"is one too many: {MAX_PARAMETERS} is the most")
             yield name, _parameter(name, said)
         except DeclarationError as refusal:
             yield name, refusal
-        if number > MOST:
+        if number > MAX_PARAMETERS:
             return
 
 

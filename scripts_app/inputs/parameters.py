@@ -70,17 +70,19 @@ def from_json(stored: Mapping[str, Any]) -> Parameter:
     return Parameter(**{**said, "choices": tuple(said.get("choices", ()))})
 
 
-def of(script: Script) -> list[Parameter]:
+def parameters_of(script: Script) -> list[Parameter]:
     """The parameters of a script as its current version has them: those of its code, else those of its settings."""
     return [from_json(stored) for stored in script.declared]
 
 
 def are_missing(script: Script, given: Mapping[str, Any]) -> list[str]:
     """The names of those that must be given and are not."""
-    return [each.name for each in of(script) if each.must_be_given and _is_nothing(each, given.get(each.name))]
+    return [
+        each.name for each in parameters_of(script) if each.must_be_given and _is_nothing(each, given.get(each.name))
+    ]
 
 
-def check(script: Script, given: Mapping[str, Any]) -> dict[str, Value]:
+def check_inputs(script: Script, given: Mapping[str, Any]) -> dict[str, Value]:
     """Return the values of a run: what is given, checked, and the defaults; what has neither is left out.
 
     Texts are read as their type wants them. Raises InputError: names that are not declared, values that are not right,
@@ -90,7 +92,7 @@ def check(script: Script, given: Mapping[str, Any]) -> dict[str, Value]:
     wrong |= {name: "is required" for name in are_missing(script, given) if name not in wrong}
     if wrong:
         raise InputError(wrong)
-    defaults = {each.name: each.default for each in of(script) if each.default is not None}
+    defaults = {each.name: each.default for each in parameters_of(script) if each.default is not None}
     found = {**defaults, **values}
     if _size(found) > MAX_BYTES:
         raise InputError({"params": f"all values together have more than {MAX_BYTES:,} bytes"})
@@ -114,7 +116,7 @@ def check_given(script: Script, given: object) -> dict[str, Value]:
 
 def split(script: Script, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Return what of an older run's values the script still declares, and the names that are dropped."""
-    names = {each.name for each in of(script)}
+    names = {each.name for each in parameters_of(script)}
     return {name: value for name, value in given.items() if name in names}, sorted(given.keys() - names)
 
 
@@ -141,7 +143,7 @@ def value_of(parameter: Parameter, given: object) -> Value:
 
 
 def _checked(script: Script, given: Mapping[str, Any]) -> tuple[dict[str, Value], dict[str, str]]:
-    declared = {each.name: each for each in of(script)}
+    declared = {each.name: each for each in parameters_of(script)}
     values: dict[str, Value] = {}
     wrong: dict[str, str] = {}
     for name, raw in given.items():

@@ -12,7 +12,7 @@ MAX_TEXT = 1024 * 1024  # characters
 MAX_BLOCK = 32 * 1024  # characters
 MAX_LINE = 4000  # characters
 MAX_DOTS = 200  # in a line: for each part of a dotted key tomllib looks at all parts before it
-LONGEST = 300  # characters of a message
+MAX_MESSAGE = 300  # characters of a message
 _BEGIN = re.compile(r"^# /// script$", re.MULTILINE)
 _END = "# ///"
 _PLACE = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$")
@@ -69,7 +69,7 @@ def read(code: str) -> Metadata:
         lines = _lines(text[begins[0] :], first)
         return _metadata(first, lines, _table(first, lines))
     except _Broken as error:
-        return Metadata(line=first, problems=((error.line, str(error)[:LONGEST]),))
+        return Metadata(line=first, problems=((error.line, str(error)[:MAX_MESSAGE]),))
 
 
 def _lines(text: str, first: int) -> list[str]:
@@ -136,6 +136,6 @@ def _metadata(first: int, lines: list[str], table: dict[str, Any]) -> Metadata:
 
 def _is_specifier(value: object) -> bool:
     try:
-        return isinstance(value, str) and len(value) <= LONGEST and bool(SpecifierSet(value) is not None)
+        return isinstance(value, str) and len(value) <= MAX_MESSAGE and bool(SpecifierSet(value) is not None)
     except InvalidSpecifier:
         return False

@@ -17,7 +17,7 @@ _BLOCK = "the code's `# /// script` block"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Needs:
+class Resolution:
     """Requirements in their normal form and a Python of this machine, and whether the code's block named them."""
 
     requirements: str
@@ -39,13 +39,13 @@ class Offer:
         return bool(self.requirements or self.requires_python)
 
 
-def of(*, code: str, requirements: str, python_version: str) -> Needs:
+def resolve(*, code: str, requirements: str, python_version: str) -> Resolution:
     """Return what a text needs. It may start processes. Raises InterpreterMissing, ScriptError for a refused line."""
     block = inline_metadata.read(code)
     field = packages_requirements.normalise(requirements)
     follows_packages = not field and bool(block.requirements)
     follows_python = not python_version and bool(block.requires_python)
-    return Needs(
+    return Resolution(
         requirements=_normal(block.requirements or ()) if follows_packages else field,
         interpreter=_satisfying(block.requires_python) if follows_python else interpreters.choose(python_version),
         are_requirements_of_code=follows_packages,

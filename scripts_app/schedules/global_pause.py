@@ -7,13 +7,13 @@ from scripts_app.schedules.schedules import ring_on_commit
 from scripts_app.timing.rule import TimingError
 
 
-def current(now: datetime) -> Pause | None:
+def current_pause(now: datetime) -> Pause | None:
     """The pause that holds now."""
-    pause = last()
+    pause = last_pause()
     return pause if pause is not None and pause.is_open(now) else None
 
 
-def last() -> Pause | None:
+def last_pause() -> Pause | None:
     """The last pause there was, over or not: what it kept from firing may still have to be recorded."""
     return Pause.objects.first()
 
@@ -25,7 +25,7 @@ def pause_all(*, by: str, now: datetime, until: datetime | None = None) -> Pause
     """
     if until is not None and until <= now:
         raise TimingError("until", "the pause would be over already: name a moment to come")
-    open_one = current(now)
+    open_one = current_pause(now)
     since = open_one.since if open_one else now
     pause, _ = Pause.objects.update_or_create(pk=1, defaults={"since": since, "until": until, "by": by})
     ring_on_commit()
@@ -34,7 +34,7 @@ def pause_all(*, by: str, now: datetime, until: datetime | None = None) -> Pause
 
 def resume_all(*, by: str, now: datetime) -> Pause | None:
     """End the pause that holds; what was due meanwhile is recorded as skipped. None when there was none."""
-    pause = current(now)
+    pause = current_pause(now)
     if pause is not None:
         pause.until, pause.by = now, by
         pause.save()

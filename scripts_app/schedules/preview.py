@@ -20,7 +20,7 @@ _LEVELS = (1, 2, 6, 60)  # from how many starts an hour each level of the grid b
 
 
 @dataclass(frozen=True, kw_only=True)
-class Moment:
+class PreviewMoment:
     """A due moment: `local` by the clock of its schedule's zone, `relative` from the preview's now."""
 
     local: datetime
@@ -44,7 +44,7 @@ class Moment:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hour:
+class PreviewHour:
     """One hour of the grid: how often the script starts in it, and 0 to 4 for how much that is."""
 
     hour: int
@@ -57,11 +57,11 @@ class Hour:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Day:
+class PreviewDay:
     """One row of the grid."""
 
     date: date
-    hours: list[Hour]
+    hours: list[PreviewHour]
 
     @property
     def name(self) -> str:
@@ -78,12 +78,12 @@ class Preview:
 
     sentence: str
     zone: str
-    moments: list[Moment]
+    moments: list[PreviewMoment]
     notes: list[str]
     terms: list[str]
 
 
-def of(rhythm: Timing, *, now: datetime, delay_s: int = 0) -> Preview:
+def preview_of(rhythm: Timing, *, now: datetime, delay_s: int = 0) -> Preview:
     """Return what a rhythm means that timing.check() accepts. Raises TimingError for others."""
     dues = rule.upcoming(rhythm, now, NEXT_MOMENTS)
     calendar_notes = simple.notes(rhythm.cron) if rhythm.kind == "cron" else []
@@ -96,7 +96,7 @@ def of(rhythm: Timing, *, now: datetime, delay_s: int = 0) -> Preview:
     )
 
 
-def moments(rhythm: Timing, dues: Sequence[datetime], *, now: datetime) -> list[Moment]:
+def moments(rhythm: Timing, dues: Sequence[datetime], *, now: datetime) -> list[PreviewMoment]:
     """Return due instants as people read them."""
     has_seconds = any(due.second for due in dues)
     return [_moment(due, rhythm, now, has_seconds) for due in dues]
@@ -148,7 +148,7 @@ def terms(rhythm: Timing, *, delay_s: int = 0) -> list[str]:
     return found
 
 
-def week(rhythm: Timing, *, now: datetime) -> list[Day]:
+def week(rhythm: Timing, *, now: datetime) -> list[PreviewDay]:
     """Return how often a rhythm is due after `now` in each hour of seven days by its own clock; today is the first.
 
     Counted, not walked: a schedule of every second costs no more than a daily one. An hour that the clocks skip has
@@ -159,18 +159,18 @@ def week(rhythm: Timing, *, now: datetime) -> list[Day]:
     return [_day(rhythm, today + timedelta(days=number), zone, now) for number in range(WEEK_DAYS)]
 
 
-def _day(rhythm: Timing, day: date, zone: ZoneInfo, now: datetime) -> Day:
+def _day(rhythm: Timing, day: date, zone: ZoneInfo, now: datetime) -> PreviewDay:
     edges = [datetime.combine(day, time(hour), zone).astimezone(UTC) for hour in range(24)]
     edges.append(datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC))
     # count_between leaves its first moment out; where two hours are skipped, the edge between them lies behind the next
     starts = list(accumulate((max(edge - _SECOND, now) for edge in edges), max))
     hours = [rule.count_between(rhythm, start, end) for start, end in pairwise(starts)]
-    return Day(date=day, hours=[Hour(hour=hour, count=count) for hour, count in enumerate(hours)])
+    return PreviewDay(date=day, hours=[PreviewHour(hour=hour, count=count) for hour, count in enumerate(hours)])
 
 
-def _moment(due: datetime, rhythm: Timing, now: datetime, has_seconds: bool) -> Moment:
+def _moment(due: datetime, rhythm: Timing, now: datetime, has_seconds: bool) -> PreviewMoment:
     local = due.astimezone(rule.zone_of(rhythm.timezone))
-    return Moment(
+    return PreviewMoment(
         local=local, relative=f"in {humanize.whole_span((due - now).total_seconds())}", has_seconds=has_seconds
     )
 

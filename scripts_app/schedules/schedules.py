@@ -227,7 +227,7 @@ def _check_params(schedule: Schedule, stored: dict[str, Any] | None) -> None:
         if is_new:
             schedule.params = dict(parameters.check_given(schedule.script, schedule.params))
         if schedule.enabled and (is_new or (stored and not stored["enabled"])):
-            parameters.check(schedule.script, schedule.params)
+            parameters.check_inputs(schedule.script, schedule.params)
     except parameters.InputError as error:
         name = next(iter(error.fields))
         hint = "give the schedule these inputs, or save it switched off"

@@ -11,7 +11,7 @@ from croniter import croniter
 from scripts_app.timing.wall_clock import LAST, Calendar
 
 MAX_LENGTH = 400
-_LONGEST_NUMBER = 4  # digits, leading zeros apart
+_MAX_DIGITS = 4  # digits, leading zeros apart
 
 _ALIASES = {
     "@hourly": "0 * * * *",
@@ -229,14 +229,14 @@ def _value(field: _Field, term: str, text: str) -> int:
 def _step(field: _Field, term: str, text: str | None) -> int:
     step = 1 if text is None else _number(text)
     if step < 1:
-        raise _refusal(field, term, f"use a step of 1-{10**_LONGEST_NUMBER - 1} after `/`")
+        raise _refusal(field, term, f"use a step of 1-{10**_MAX_DIGITS - 1} after `/`")
     return step
 
 
 def _number(text: str) -> int:
     """Return the number, or -1 (allowed nowhere) for a name or more digits than anything needs."""
     digits = text.lstrip("0") or "0"
-    return int(digits) if text.isdecimal() and len(digits) <= _LONGEST_NUMBER else -1
+    return int(digits) if text.isdecimal() and len(digits) <= _MAX_DIGITS else -1
 
 
 def _refusal(field: _Field, term: str, hint: str) -> TimingError:

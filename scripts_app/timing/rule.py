@@ -33,9 +33,9 @@ __all__ = [
     "zone_of",
 ]
 
-MOST_JITTER_S = 3600
-LONGEST_INTERVAL_S = 10 * 365 * DAY_S
-LONGEST_GAP_S = 3 * 3600
+MAX_JITTER_S = 3600
+MAX_INTERVAL_S = 10 * 365 * DAY_S
+MAX_GAP_S = 3 * 3600
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 YEARS = range(1970, 3000)  # of single moments: every zone can write them
 _SECOND = timedelta(seconds=1)
@@ -69,8 +69,8 @@ def check(timing: Timing) -> None:
     due_times = _nominal(timing)
     if timing.kind == "cron" and due_times.next_after(_STEADY) is None:
         raise TimingError("cron", f"`{timing.cron}` never happens: the clocks of {timing.timezone} skip these times")
-    if not 0 <= timing.jitter_s <= MOST_JITTER_S:
-        raise TimingError("jitter_s", f"a jitter of {timing.jitter_s} s: use 0-{MOST_JITTER_S} seconds")
+    if not 0 <= timing.jitter_s <= MAX_JITTER_S:
+        raise TimingError("jitter_s", f"a jitter of {timing.jitter_s} s: use 0-{MAX_JITTER_S} seconds")
     if timing.start_at and timing.end_at and timing.end_at < timing.start_at:
         raise TimingError("end_at", "the end lies before the start")
 
@@ -165,9 +165,9 @@ def _instant(timing: Timing) -> datetime:
 
 def _interval(timing: Timing) -> Interval:
     every_s = timing.every_s
-    if every_s is None or not 1 <= every_s <= LONGEST_INTERVAL_S:
+    if every_s is None or not 1 <= every_s <= MAX_INTERVAL_S:
         given = "is missing" if every_s is None else str(every_s) if abs(every_s) < 10**12 else "is far too large"
-        raise TimingError("every_s", f"the interval {given}: use 1-{LONGEST_INTERVAL_S} seconds")
+        raise TimingError("every_s", f"the interval {given}: use 1-{MAX_INTERVAL_S} seconds")
     return Interval(anchor=_EPOCH if timing.anchor is None else _in_utc(timing.anchor), step=every_s * _SECOND)
 
 
@@ -256,7 +256,7 @@ class _Cron:
         if stretch.jump < 0:
             passes = "it runs both times" if self.expression.is_wildcard else "it runs once, the first time"
             return f"happens twice in {self.zone.key}: {passes}"
-        if self.expression.is_wildcard or stretch.jump > LONGEST_GAP_S:
+        if self.expression.is_wildcard or stretch.jump > MAX_GAP_S:
             return f"is skipped in {self.zone.key}: it does not run then"
         return f"is skipped in {self.zone.key}: it runs once, at {_clock(_moment(stretch.began + stretch.offset))}"
 
@@ -286,7 +286,7 @@ class _Cron:
 
     def _is_due_after_gap(self, stretch: _Stretch) -> bool:
         """Whether a fixed expression makes up at the start of the stretch for what its gap skipped."""
-        if self.expression.is_wildcard or stretch.start != stretch.began or not 0 < stretch.jump <= LONGEST_GAP_S:
+        if self.expression.is_wildcard or stretch.start != stretch.began or not 0 < stretch.jump <= MAX_GAP_S:
             return False
         return self.expression.walls.first(*stretch.changed_walls) is not None
 

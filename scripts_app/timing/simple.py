@@ -9,8 +9,8 @@ from scripts_app.timing.cron import TimingError
 EVERY = ("minutes", "hour", "day", "week", "month")
 STEPS = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30)  # what divides an hour: any other step jumps at its end
 LAST_DAY = 0  # in place of a day of the month
-_SHORTEST_MONTH_DAYS = 28
-_SHORTEST_RANGE = 3  # `1-3` for three days in a row, `1,2` for two
+_MIN_MONTH_DAYS = 28
+_MIN_RANGE = 3  # `1-3` for three days in a row, `1,2` for two
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ def parse(text: str) -> Simple | None:
 def notes(text: str) -> list[str]:
     """Return what a reader of a cron line's sentence might overlook."""
     simple = parse(text)
-    if simple is None or simple.every != "month" or simple.day <= _SHORTEST_MONTH_DAYS:
+    if simple is None or simple.every != "month" or simple.day <= _MIN_MONTH_DAYS:
         return []
     return [f"Months without a day {simple.day} are left out: choose the last day of the month if that is not meant"]
 
@@ -92,4 +92,4 @@ def _weekdays(days: tuple[int, ...]) -> str:
 
 
 def _run(days: list[int]) -> str:
-    return f"{days[0]}-{days[-1]}" if len(days) >= _SHORTEST_RANGE else ",".join(map(str, days))
+    return f"{days[0]}-{days[-1]}" if len(days) >= _MIN_RANGE else ",".join(map(str, days))

@@ -17,32 +17,32 @@ if TYPE_CHECKING:
 PURPOSE = b"tempo: values of secret variables, v1"  # another use of the secret key gets another key
 
 
-class Unreadable(Exception):
+class DecryptionError(Exception):
     """What was sealed cannot be opened with any key that is known: it was sealed with another one, or it is damaged."""
 
 
 @sensitive_variables()
-def seal(text: str) -> str:
+def encrypt(text: str) -> str:
     """Encrypt a text with the secret key."""
     return _box(tuple(known_keys())).encrypt(text.encode()).decode("ascii")
 
 
 @sensitive_variables()
-def unseal(sealed: str) -> str:
+def decrypt(sealed: str) -> str:
     """Return the text. Raises Unreadable."""
     try:
         return _box(tuple(known_keys())).decrypt(sealed.encode()).decode()
     except (_fernet().InvalidToken, UnicodeDecodeError) as error:
-        raise Unreadable("it was encrypted with another secret key") from error
+        raise DecryptionError("it was encrypted with another secret key") from error
 
 
 @sensitive_variables()
-def reseal(sealed: str, keys: list[str]) -> str:
+def reencrypt(sealed: str, keys: list[str]) -> str:
     """Encrypt with the first key what any of them opens; when it was sealed stays what it was. Raises Unreadable."""
     try:
         return _box(tuple(keys)).rotate(sealed.encode()).decode("ascii")
     except _fernet().InvalidToken as error:
-        raise Unreadable("it was encrypted with another secret key") from error
+        raise DecryptionError("it was encrypted with another secret key") from error
 
 
 def known_keys() -> list[str]:

@@ -40,7 +40,7 @@ def rotate() -> Rotation:
         _put(old, own, like=current)
         _put(current, new, like=current)
         keys = [new, *keys]
-    count, unreadable = _reseal_all(keys)
+    count, unreadable = _reencrypt_all(keys)
     old.unlink(missing_ok=True)
     files.sync_folder(folder)
     return Rotation(count=count, unreadable=unreadable, has_new_key=has_new_key)
@@ -54,14 +54,14 @@ def _put(path: Path, key: str, *, like: Path) -> None:
         os.chown(path, status.st_uid, status.st_gid, follow_symlinks=False)
 
 
-def _reseal_all(keys: list[str]) -> tuple[int, list[str]]:
+def _reencrypt_all(keys: list[str]) -> tuple[int, list[str]]:
     """All of them or none; when and by whom each was set stays as it was."""
     count, unreadable = 0, []
     with transaction.atomic():
         for row in Variable.objects.filter(is_secret=True).select_related("script"):
             try:
-                resealed = encryption.reseal(row.value, keys)
-            except encryption.Unreadable:
+                resealed = encryption.reencrypt(row.value, keys)
+            except encryption.DecryptionError:
                 unreadable.append(f"{row.name} ({row.script.slug if row.script else 'for all scripts'})")
             else:
                 count += Variable.objects.filter(pk=row.pk, value=row.value).update(value=resealed)

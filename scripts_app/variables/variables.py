@@ -15,7 +15,7 @@ MAX_NAME = 100
 MAX_VALUE_BYTES = 32 * 1024
 MAX_SCOPE_BYTES = 128 * 1024  # a run gets two scopes: spec.json and the order to start have room for that
 MAX_VARIABLES = 200
-SHORTEST_MASKED = 4  # characters; a shorter value would be found everywhere
+MIN_MASKED = 4  # characters; a shorter value would be found everywhere
 LINE_CHARACTERS = "\t\n\r"
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -56,7 +56,7 @@ class RunVariables:
 NOTHING = RunVariables(plain={}, secrets={})
 
 
-def of(script: Script | None) -> QuerySet[Variable]:
+def variables_of(script: Script | None) -> QuerySet[Variable]:
     """Those of a script, or with None those of all scripts, by name."""
     return Variable.objects.filter(script=script).order_by("name")
 
@@ -69,13 +69,13 @@ def save(script: Script | None, *, name: str, value: str, is_secret: bool | None
     """
     name, value = checked_name(name), checked_value(value)
     with transaction.atomic():
-        rows = {row.name: row for row in of(script)}
+        rows = {row.name: row for row in variables_of(script)}
         before = rows.pop(name, None)
         if is_secret is None:
             is_secret = before is not None and before.is_secret
         if is_secret and not value:
             raise ScriptError("A secret needs a value", field="value")
-        stored = encryption.seal(value) if is_secret else value
+        stored = encryption.encrypt(value) if is_secret else value
         _refuse_too_much([row.value for row in rows.values()], stored)
         fields = {"value": stored, "is_secret": is_secret, "updated_by": by[:150]}
         return Variable.objects.update_or_create(script=script, name=name, defaults=fields)[0]
@@ -83,12 +83,12 @@ def save(script: Script | None, *, name: str, value: str, is_secret: bool | None
 
 def remove(script: Script | None, name: str) -> bool:
     """Delete a variable; whether there was one."""
-    return of(script).filter(name=name).delete()[0] > 0
+    return variables_of(script).filter(name=name).delete()[0] > 0
 
 
 def inherited(script: Script) -> list[Variable]:
     """Those for all scripts that this one gets, by name: it has none of its own in their place."""
-    return list(of(None).exclude(name__in=of(script).values("name")))
+    return list(variables_of(None).exclude(name__in=variables_of(script).values("name")))
 
 
 @sensitive_variables()
@@ -110,8 +110,8 @@ def is_readable(row: Variable) -> bool:
     """Whether a run would get its value."""
     try:
         if row.is_secret:
-            encryption.unseal(row.value)
-    except encryption.Unreadable:
+            encryption.decrypt(row.value)
+    except encryption.DecryptionError:
         return False
     return True
 
@@ -119,8 +119,8 @@ def is_readable(row: Variable) -> bool:
 @sensitive_variables()
 def _opened(row: Variable) -> str:
     try:
-        return encryption.unseal(row.value)
-    except encryption.Unreadable as problem:
+        return encryption.decrypt(row.value)
+    except encryption.DecryptionError as problem:
         where = "of this script" if row.script_id else "for all scripts"
         raise SecretUnreadable(
             f"The secret `{row.name}` {where} could not be decrypted: {problem}.\n"

@@ -6,7 +6,7 @@ from scripts_app.models import Environment, Version
 from scripts_app.packages import locks
 from scripts_app.packages.locks import Change
 from scripts_app.versions import diffs, settings_snapshot
-from scripts_app.versions.settings_snapshot import Difference
+from scripts_app.versions.settings_snapshot import SettingDifference
 
 FILES = {"code": "main.py", "requirements": "requirements.txt"}
 
@@ -16,7 +16,7 @@ class File:
     """How one of a version's files differs."""
 
     name: str
-    difference: diffs.Difference
+    difference: diffs.TextDifference
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class Comparison:
     """What is different; empty parts are alike."""
 
     files: list[File]
-    settings: list[Difference]  # Python's version among them
+    settings: list[SettingDifference]  # Python's version among them
     packages: list[Change]
 
     @property
@@ -33,7 +33,7 @@ class Comparison:
         return not (self.files or self.settings or self.packages)
 
 
-def of(before: Version, after: Version) -> Comparison:
+def compare(before: Version, after: Version) -> Comparison:
     """Compare two versions, each with the packages that were locked for it."""
     return Comparison(
         files=_files(before, after),
@@ -42,10 +42,10 @@ def of(before: Version, after: Version) -> Comparison:
     )
 
 
-def settings(before: Version, after: Version) -> list[Difference]:
+def settings(before: Version, after: Version) -> list[SettingDifference]:
     """What differs of Python's version and the settings that each was saved with."""
     pythons = (before.python_version or "Tempo's own", after.python_version or "Tempo's own")
-    wanted = [Difference(name="Python", before=pythons[0], after=pythons[1])] if pythons[0] != pythons[1] else []
+    wanted = [SettingDifference(name="Python", before=pythons[0], after=pythons[1])] if pythons[0] != pythons[1] else []
     return [*wanted, *settings_snapshot.differences(before.settings, after.settings)]
 
 

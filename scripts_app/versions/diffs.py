@@ -10,10 +10,10 @@ Sign = Literal[" ", "-", "+"]
 Opcode = tuple[str, int, int, int, int]  # difflib's: what happened, a from and to, b from and to
 
 CONTEXT = 3  # lines alike around each change
-MOST_STEPS = 2_000_000  # of difflib's inner loop: half a second, a whole one at the worst
+MAX_STEPS = 2_000_000  # of difflib's inner loop: half a second, a whole one at the worst
 STEPS_A_LINE = 2  # what a line costs that is nowhere in the other text
-MOST_ROWS = 2_000  # of a page
-LONGEST_LINE = 1_000  # characters of a page's line
+MAX_ROWS = 2_000  # of a page
+MAX_LINE = 1_000  # characters of a page's line
 NO_NEWLINE = "\\ No newline at end of file\n"
 
 
@@ -50,7 +50,7 @@ class Hunk:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Difference:
+class TextDifference:
     """What a page shows of a difference. `is_coarse`: comparing was cut short, so more is marked than changed."""
 
     hunks: list[Hunk]
@@ -61,12 +61,12 @@ class Difference:
     alike_after: int  # lines behind the last hunk
 
 
-def compare(before: str, after: str) -> Difference:
+def compare(before: str, after: str) -> TextDifference:
     """Compare two texts for a page; at most 2,000 rows, of which none is longer than 1,000 characters."""
     a, b = lines_of(before), lines_of(after)
     matcher = _Matcher(a, b)
     opcodes = matcher.get_opcodes()
-    hunks, room, is_cut, seen = [], MOST_ROWS, False, 0
+    hunks, room, is_cut, seen = [], MAX_ROWS, False, 0
     for group in matcher.get_grouped_opcodes(CONTEXT) if a != b else ():
         if is_cut := room == 0:
             break
@@ -77,7 +77,7 @@ def compare(before: str, after: str) -> Difference:
         if is_cut := len(pairs) < _rows_of(group):
             break
     changed = [opcode for opcode in opcodes if opcode[0] != "equal"]
-    return Difference(
+    return TextDifference(
         hunks=hunks,
         added=sum(b_to - b_from for _, _, _, b_from, b_to in changed),
         removed=sum(a_to - a_from for _, a_from, a_to, _, _ in changed),
@@ -123,7 +123,7 @@ class _Matcher(SequenceMatcher[str]):
     def __init__(self, a: Sequence[str], b: Sequence[str]) -> None:
         super().__init__(None, a, b, autojunk=False)
         self._steps_to = [0, *accumulate(STEPS_A_LINE + len(self.b2j.get(line, ())) for line in a)]
-        self._steps_left = MOST_STEPS
+        self._steps_left = MAX_STEPS
         self.is_coarse = False
 
     def find_longest_match(self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None) -> Match:
@@ -160,7 +160,7 @@ def _pairs(group: list[Opcode], a: list[str], b: list[str]) -> Iterator[tuple[Ce
 
 def _cell(index: int, sign: Sign, line: str) -> Cell:
     text = line.removesuffix("\n")
-    return Cell(number=index + 1, sign=sign, text=text[:LONGEST_LINE], left_out=max(0, len(text) - LONGEST_LINE))
+    return Cell(number=index + 1, sign=sign, text=text[:MAX_LINE], left_out=max(0, len(text) - MAX_LINE))
 
 
 def _rows_of(group: list[Opcode]) -> int:

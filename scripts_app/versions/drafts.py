@@ -131,12 +131,12 @@ def _keep(draft_id: int, *, now: datetime) -> bool:
             return False
         said = versions.fields_of(draft)
         there = versions.same_text(draft.script, said)
-        draft.kept = there or versions.keep(draft.script, said, author=draft.author, note=IDLE)
+        draft.kept = there or versions.keep_aside(draft.script, said, author=draft.author, note=IDLE)
         draft.save(update_fields=["kept"])
         return there is None
 
 
-def settle(script: Script, content: dict[str, str], *, based_on: int | None) -> None:
+def supersede(script: Script, content: dict[str, str], *, based_on: int | None) -> None:
     """Make way for a new version that says `content`: the draft ends, the revision counts up.
 
     A draft that the author of the version had not seen (`based_on` is None) is kept as a version of its own before.
@@ -151,7 +151,7 @@ def settle(script: Script, content: dict[str, str], *, based_on: int | None) -> 
         return
     said = versions.fields_of(draft)
     if based_on is None and said != content and not draft.kept:
-        versions.keep(script, said, author=draft.author, note=UNSEEN)
+        versions.keep_aside(script, said, author=draft.author, note=UNSEEN)
     draft.delete()
     if draft.kept and draft.kept.is_draft and said == content:
         draft.kept.delete()  # the version that is about to be saved says the same, and gets its number

@@ -17,7 +17,7 @@ SWITCHES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Difference:
+class SettingDifference:
     """A thing that was one way before and is another way after, in words for people."""
 
     name: str
@@ -25,7 +25,7 @@ class Difference:
     after: str
 
 
-def of(script: Script) -> dict[str, Any]:
+def snapshot_of(script: Script) -> dict[str, Any]:
     """Return the limits and the switches that decide how a script's text is run, as they are stored."""
     return {field: getattr(script, field) for field in (*LIMITS, *SWITCHES)}
 
@@ -35,11 +35,11 @@ def digest(settings: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
-def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Difference]:
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[SettingDifference]:
     """Return what differs, limits first; a setting that one of them does not know is left out."""
     known = [field for field in (*LIMITS, *SWITCHES) if field in before and field in after]
     return [
-        Difference(name=_label(field), before=_words(field, before[field]), after=_words(field, after[field]))
+        SettingDifference(name=_label(field), before=_words(field, before[field]), after=_words(field, after[field]))
         for field in known
         if before[field] != after[field]
     ]

@@ -11,7 +11,7 @@ from django.db import transaction
 from scripts_app import validation
 from scripts_app.diagnostics import syntax
 from scripts_app.environments import environments
-from scripts_app.environments.environments import Wish
+from scripts_app.environments.environments import EnvironmentSpec
 from scripts_app.inputs import declarations
 from scripts_app.models import Draft, Script, Version
 from scripts_app.packages import interpreters
@@ -32,7 +32,7 @@ class Content:
     code: str
     requirements: str
     python_version: str
-    wish: Wish
+    wish: EnvironmentSpec
     syntax_error: str = ""  # why its Python cannot read it: it is saved all the same, but not run
 
     @property
@@ -48,7 +48,7 @@ def save(script: Script, content: Content, *, author: User | None, now: datetime
     """
     note = check_note(note)
     with transaction.atomic():
-        script.version = current(script)  # another save may have come between
+        script.version = current_version(script)  # another save may have come between
         if script.version is None or fields_of(script.version) != content.fields:
             fields = {**content.fields, "syntax_error": content.syntax_error}
             script.version = _create(script, fields, author=author, note=note)
@@ -69,7 +69,7 @@ def check(*, code: str, requirements: str, python_version: str) -> Content:
     """
     fields = check_text(code=code, requirements=requirements, python_version=python_version)
     try:
-        wish = environments.wish(**fields)
+        wish = environments.spec_of_text(**fields)
     except interpreters.InterpreterMissing as error:
         raise ScriptError(str(error), field="python_version") from error
     syntax_error = syntax.error_of(fields["code"], wish.interpreter)
@@ -90,7 +90,7 @@ def check_note(note: str) -> str:
     return validation.line(note, field="note", most=MAX_NOTE)
 
 
-def keep(script: Script, fields: dict[str, str], *, author: User | None, note: str) -> Version:
+def keep_aside(script: Script, fields: dict[str, str], *, author: User | None, note: str) -> Version:
     """Put a draft's text among the versions without making it the current one: schedules must not run what is half
     typed. The next version gets the number after it.
     """
@@ -102,7 +102,7 @@ def same_text(script: Script, fields: dict[str, str]) -> Version | None:
     return Version.objects.filter(script=script, **fields).defer("code", "requirements").first()
 
 
-def current(script: Script) -> Version | None:
+def current_version(script: Script) -> Version | None:
     """The version that runs, as the database has it now; not the newest row where a draft was kept."""
     return Version.objects.filter(pk=Script.objects.filter(pk=script.pk).values("version")[:1]).first()
 
@@ -148,7 +148,7 @@ def _create(
     script: Script, fields: dict[str, str], *, author: User | None, note: str, is_draft: bool = False
 ) -> Version:
     newest = Version.objects.filter(script=script).values_list("number", flat=True).first()
-    settings = settings_snapshot.of(script)
+    settings = settings_snapshot.snapshot_of(script)
     return Version.objects.create(
         script=script,
         number=(newest or 0) + 1,
@@ -158,6 +158,6 @@ def _create(
         is_draft=is_draft,
         settings=settings,
         settings_hash=settings_snapshot.digest(settings),
-        parameters=declarations.in_code(fields["code"]),
+        parameters=declarations.declared_in_code(fields["code"]),
         **fields,
     )

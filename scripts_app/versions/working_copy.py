@@ -22,7 +22,7 @@ _copying = threading.Lock()  # two saves at once: whoever copies last copies wha
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class CopyOnDisk:
     """What lies in a copy's place: its text with `\\n` line ends, or the problem that keeps it from being one."""
 
     text: str = ""
@@ -36,7 +36,7 @@ class Found:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Edit:
+class ExternalEdit:
     """What somebody made of a script's copies from outside: the whole text then, and what is wrong with the files.
 
     `seen` names this very state; `digests` are those of the files that were edited, by their names.
@@ -65,7 +65,7 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def find(script: Script) -> Edit | None:
+def find_edit(script: Script) -> ExternalEdit | None:
     """Look whether the copies were edited from outside; None when they are what Tempo wrote, or not there."""
     stored = Script.objects.select_related("version").filter(pk=script.pk).first()
     if stored is None or stored.version is None:
@@ -76,7 +76,7 @@ def find(script: Script) -> Edit | None:
     if not edited:
         return None
     texts = said | {name: copy.text for name, copy in edited.items() if not copy.problem}
-    return Edit(
+    return ExternalEdit(
         code=texts["main.py"],
         requirements=texts["requirements.txt"],
         python_version=stored.version.python_version,
@@ -86,7 +86,7 @@ def find(script: Script) -> Edit | None:
     )
 
 
-def know(script: Script, edit: Edit) -> None:
+def know(script: Script, edit: ExternalEdit) -> None:
     """Remember that the text of an edit is kept elsewhere by now: it may be overwritten."""
     stored = Script.objects.only("copies").get(pk=script.pk)
     Script.objects.filter(pk=script.pk).update(copies=stored.copies | edit.digests)
@@ -112,7 +112,7 @@ def write(script_id: int) -> None:
             Script.objects.filter(pk=script.pk).update(copies=known)
 
 
-def read(slug: str, name: str) -> Found | None:
+def read(slug: str, name: str) -> CopyOnDisk | None:
     """Read a copy; None when there is none. A link is not followed, nothing is waited for."""
     path = paths.script(slug) / name
     try:
@@ -120,23 +120,23 @@ def read(slug: str, name: str) -> Found | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        return Found(problem=f"`{name}` cannot be read: {error.strerror}.", changed_at=datetime.now(UTC))
+        return CopyOnDisk(problem=f"`{name}` cannot be read: {error.strerror}.", changed_at=datetime.now(UTC))
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         changed_at = datetime.fromtimestamp(min(max(int(status.st_mtime), 0), 2**33), UTC)
         if not stat.S_ISREG(status.st_mode):
-            return Found(problem=f"`{name}` is no file.", changed_at=changed_at)
+            return CopyOnDisk(problem=f"`{name}` is no file.", changed_at=changed_at)
         raw = file.read(validation.MAX_TEXT_BYTES + 4)
     try:
         text = validation.text(raw.decode("utf-8-sig"), field=name)  # Windows editors mark their files
     except UnicodeDecodeError:
-        return Found(problem=f"`{name}` is no UTF-8 text.", changed_at=changed_at)
+        return CopyOnDisk(problem=f"`{name}` is no UTF-8 text.", changed_at=changed_at)
     except ScriptError as refusal:
-        return Found(problem=f"{refusal}.", changed_at=changed_at)
-    return Found(text=text, changed_at=changed_at)
+        return CopyOnDisk(problem=f"{refusal}.", changed_at=changed_at)
+    return CopyOnDisk(text=text, changed_at=changed_at)
 
 
-def _is_known(script: Script, name: str, found: Found, text: str) -> bool:
+def _is_known(script: Script, name: str, found: CopyOnDisk, text: str) -> bool:
     """Whether Tempo wrote what lies there, or has seen it; `text` is what its version says."""
     if found.problem:
         return False

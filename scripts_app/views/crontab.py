@@ -45,7 +45,7 @@ def crontab_import(request: auth.SignedInRequest) -> HttpResponse:
 def proposals_of(request: auth.SignedInRequest, text: str, *, now: datetime) -> tuple[list[Proposal], bool]:
     """What a paste would become, and whether it is a system crontab. Only for staff is any file read."""
     is_staff = request.user.is_staff
-    table = parser.read(text, users=importer.users() if is_staff else ("root",))
+    table = parser.parse_crontab(text, users=importer.users() if is_staff else ("root",))
     read = source_files.reader() if is_staff else importer.unread
     return importer.propose(table, now=now, read=read), table.is_system
 
@@ -69,11 +69,11 @@ def make_ticked(
     stale = len(set(request.POST.getlist("line"))) - len(ticked)
     if stale > 0:
         refusals.append(f"{stale} of them changed since you saw them and were not made. Look again.")
-    tell(request, made, refusals)
+    report_import(request, made, refusals)
     return made
 
 
-def tell(request: auth.SignedInRequest, made: int, refusals: list[str]) -> None:
+def report_import(request: auth.SignedInRequest, made: int, refusals: list[str]) -> None:
     """Say what was made and what was not."""
     if made:
         scripts = "1 script" if made == 1 else f"{made} scripts"

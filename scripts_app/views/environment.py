@@ -26,10 +26,10 @@ def script_environment(request: HttpRequest, slug: str) -> HttpResponse:
     script, now = lookup.script(slug), timezone.now()
     is_part = request.GET.get("part") == "environment"
     template = "scripts/_environment_parts.html" if is_part else "scripts/environment.html"
-    return render(request, template, facts(script, now=now))
+    return render(request, template, environment_page_context(script, now=now))
 
 
-def facts(script: Script, *, now: datetime) -> dict[str, Any]:
+def environment_page_context(script: Script, *, now: datetime) -> dict[str, Any]:
     """What the page shows."""
     stored = Script.objects.select_related("wanted_environment", "environment", "upgrade").get(pk=script.pk)
     environment, upgrade = stored.wanted_environment or stored.environment, stored.upgrade
@@ -72,7 +72,9 @@ def script_rebuild(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def script_upgrade(request: HttpRequest, slug: str) -> HttpResponse:
     """Ask for newer packages."""
-    return act(request, slug, upgrades.ask, "Newer packages for `{}` are looked for. They are used when you say so.")
+    return act(
+        request, slug, upgrades.request, "Newer packages for `{}` are looked for. They are used when you say so."
+    )
 
 
 @require_POST

@@ -13,7 +13,7 @@ from scripts_app.forms import FolderForm
 from scripts_app.models import Folder, Script
 from tempo_site import auth
 
-MOST_SHOWN = 500
+MAX_SHOWN = 500
 
 form_page = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -61,7 +61,7 @@ def folder_delete(request: auth.SignedInRequest, pk: int) -> HttpResponse:
 @require_safe
 def deleted_scripts(request: auth.SignedInRequest) -> HttpResponse:
     """The scripts that can be restored, the newest deletion first."""
-    rows = Script.objects.restorable().order_by("-deleted_at", "pk")[:MOST_SHOWN]
+    rows = Script.objects.restorable().order_by("-deleted_at", "pk")[:MAX_SHOWN]
     context = {"now": timezone.now(), "rows": [(script, deletion.ends_at(script)) for script in rows]}
     return render(request, "scripts/deleted.html", context)
 

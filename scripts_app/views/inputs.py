@@ -17,14 +17,14 @@ from scripts_app.inputs import parameters
 from scripts_app.models import Script
 from tempo_site import auth
 
-LONGEST_ID = 18
+MAX_ID_DIGITS = 18
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def script_run_with(request: auth.SignedInRequest, slug: str) -> HttpResponse:
     """Ask for the inputs of a run and start it; `?like=<id>` fills in those of an earlier run of the script."""
     script, now = lookup.script(slug), timezone.now()
-    declared = parameters.of(script)
+    declared = parameters.parameters_of(script)
     form = InputsForm(request.POST or None, declared=declared, initial=inputs_like(request, script))
     if form.is_valid():
         by = request.user.get_username()
@@ -42,7 +42,7 @@ def script_run_with(request: auth.SignedInRequest, slug: str) -> HttpResponse:
 def inputs_like(request: HttpRequest, script: Script) -> dict[str, Any]:
     """The inputs of the run that the address names, as far as they are still declared."""
     named = request.GET.get("like", "")
-    if not (named.isascii() and named.isdecimal() and len(named) <= LONGEST_ID):
+    if not (named.isascii() and named.isdecimal() and len(named) <= MAX_ID_DIGITS):
         return {}
     run = Run.objects.filter(pk=int(named), script=script).only("params").first()
     known = parameters.split(script, run.params)[0] if run else {}

@@ -34,8 +34,8 @@ def script_list(request: auth.SignedInRequest) -> HttpResponse:
         act_on_several(request)
         return redirect(request.get_full_path())
     chosen, tree = chosen_of(request.GET), folders.tree()
-    rows = list(with_next_and_last(narrowed(chosen)))
-    strip_of = recent_runs.of(script.pk for script in rows)
+    rows = list(with_next_and_last(filter_scripts(chosen)))
+    strip_of = recent_runs.recent_runs_of(script.pk for script in rows)
     told = Run.objects.only("status", "started_at", "created_at")
     last_runs = told.in_bulk([script.last_run_id for script in rows if script.last_run_id])
     context = {
@@ -45,7 +45,7 @@ def script_list(request: auth.SignedInRequest) -> HttpResponse:
         "chosen_folder": next((branch for branch in tree if branch.path == chosen["folder"]), None),
         "has_deleted": Script.objects.restorable().exists(),
         "states": STATES,
-        "featured": script_templates.featured(),
+        "featured": script_templates.featured_templates(),
         "is_narrowed": any(chosen.values()),
         "unheard_state": request.GET.get("state", "") if not chosen["state"] else "",
         **chosen,
@@ -60,7 +60,7 @@ def chosen_of(query: QueryDict) -> dict[str, str]:
     return {"folder": query.get("folder", ""), "words": words, "state": state if state in STATES else ""}
 
 
-def narrowed(chosen: dict[str, str]) -> QuerySet[Script]:
+def filter_scripts(chosen: dict[str, str]) -> QuerySet[Script]:
     """The present scripts that are asked for."""
     rows: QuerySet[Script] = Script.objects.present()
     if folder := chosen["folder"]:
@@ -70,7 +70,7 @@ def narrowed(chosen: dict[str, str]) -> QuerySet[Script]:
     if chosen["state"] == "failing":
         return recent_runs.failing(rows)
     if chosen["state"] == "broken":
-        return rows.filter(environments.trouble())
+        return rows.filter(environments.in_trouble())
     return rows.filter(enabled=chosen["state"] == "enabled") if chosen["state"] else rows
 
 
@@ -102,7 +102,7 @@ def act_on_several(request: auth.SignedInRequest) -> None:
             refusals.append(f"`{script.name}`: the database was busy. Try again.")
         else:
             done += 1
-    tell(request, ACTS[act], done, [*refusals, *gone(len(slugs) - done - len(refusals))])
+    report(request, ACTS[act], done, [*refusals, *gone(len(slugs) - done - len(refusals))])
 
 
 def verbs(request: auth.SignedInRequest, *, now: datetime) -> dict[str, Callable[[Script], object]]:
@@ -121,7 +121,7 @@ def gone(count: int) -> list[str]:
     return [f"{count} of them {'was' if count == 1 else 'were'} deleted meanwhile."] if count > 0 else []
 
 
-def tell(request: HttpRequest, did: str, done: int, refusals: list[str]) -> None:
+def report(request: HttpRequest, did: str, done: int, refusals: list[str]) -> None:
     """Say what was done and what was not."""
     if done:
         messages.success(request, f"{did} {done} script{'' if done == 1 else 's'}.")

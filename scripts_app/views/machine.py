@@ -30,10 +30,12 @@ MINORS = [f"3.{minor}" for minor in range(interpreters.NEWEST[1], interpreters.O
 @require_safe
 def environment_list(request: HttpRequest) -> HttpResponse:
     """Environments with their sizes and health, broken ones first; the Pythons; both with what may be done."""
-    return render(request, "environments/list.html", facts(request.GET.get("page", ""), now=timezone.now()))
+    return render(
+        request, "environments/list.html", environment_list_context(request.GET.get("page", ""), now=timezone.now())
+    )
 
 
-def facts(number: str, *, now: datetime) -> dict[str, Any]:
+def environment_list_context(number: str, *, now: datetime) -> dict[str, Any]:
     """What the page shows."""
     quiet = When(state=Environment.State.READY, fault="", then=1), When(state=Environment.State.STORED, then=2)
     rows = Environment.objects.annotate(rank=Case(*quiet, default=Value(0), output_field=IntegerField()))
@@ -52,7 +54,7 @@ def facts(number: str, *, now: datetime) -> dict[str, Any]:
     }
 
 
-def rows_of(page: "Page[Any]", measured: disk_usage.DiskUse | None) -> list[dict[str, Any]]:
+def rows_of(page: "Page[Any]", measured: disk_usage.DiskUsage | None) -> list[dict[str, Any]]:
     """Each environment of a page with its scripts and what removing it would free, with one query for all."""
     scripts_of: dict[int, list[Script]] = {}
     shown = [row.pk for row in page]
@@ -101,13 +103,13 @@ def python_move(request: auth.SignedInRequest) -> HttpResponse:
     check_staff(request)
     source, target = request.POST.get("from", ""), request.POST.get("to", "")
     try:
-        tell(request, pythons.move(source=source, target=target, by=request.user, now=timezone.now()))
+        report_moved(request, pythons.move(source=source, target=target, by=request.user, now=timezone.now()))
     except ScriptError as refusal:
         messages.error(request, str(refusal))
     return redirect("environment-list")
 
 
-def tell(request: HttpRequest, moved: Moved) -> None:
+def report_moved(request: HttpRequest, moved: Moved) -> None:
     """Say how many were moved, and which were not."""
     if count := len(moved.scripts):
         messages.success(request, f"{count} script{'' if count == 1 else 's'} moved. Their environments are built now.")

@@ -14,9 +14,9 @@ from scripts_app.versions import diffs, working_copy
 from tempo_site import auth
 
 
-def facts(script: Script) -> dict[str, Any]:
+def external_edit_context(script: Script) -> dict[str, Any]:
     """The edit of a script's copies, or None, and how each file differs from the current version."""
-    edit = working_copy.find(script)
+    edit = working_copy.find_edit(script)
     if edit is None or script.version is None:
         return {"edit": None}
     said = {name: getattr(script.version, field) for name, field in working_copy.FIELDS.items()}
@@ -31,10 +31,10 @@ def script_outside_edit(request: auth.SignedInRequest, slug: str) -> HttpRespons
     script, seen = lookup.script(slug), request.POST.get("seen", "")
     try:
         if request.POST.get("take") == "1":
-            version = external_edits.take(script, seen=seen, by=request.user, now=timezone.now())
+            version = external_edits.accept(script, seen=seen, by=request.user, now=timezone.now())
             messages.success(request, f"What was edited on the disk is {version} now.")
         else:
-            external_edits.put_back(script, seen=seen)
+            external_edits.revert(script, seen=seen)
             messages.success(request, f"{script.version} is written again; what was there is among the versions.")
     except scripts.ScriptError as refusal:
         messages.error(request, str(refusal))

@@ -29,7 +29,7 @@ form_page = require_http_methods(["GET", "HEAD", "POST"])
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class ScheduleEntry:
     """One schedule in its script's list; without a preview when it cannot be read.
 
     `next_at` is the next moment that will start something, `stale_moments` how many passed since its last success.
@@ -96,7 +96,7 @@ def schedule_page(request: HttpRequest, schedule: Schedule, template: str) -> Ht
 
 def saved(request: HttpRequest, schedule: Schedule, *, now: datetime) -> HttpResponse:
     """Say what was saved and what to beware of."""
-    shown = preview.of(schedule.timing, now=now, delay_s=schedule.delay_s)
+    shown = preview.preview_of(schedule.timing, now=now, delay_s=schedule.delay_s)
     messages.success(request, f"Saved: {shown.sentence}.")
     for note in shown.notes:
         messages.warning(request, note)
@@ -158,7 +158,7 @@ def fields_of(line: str) -> str:
         return ""
 
 
-def moment_json(moment: preview.Moment) -> dict[str, str]:
+def moment_json(moment: preview.PreviewMoment) -> dict[str, str]:
     """A due moment on the wire."""
     return {"local": moment.local.isoformat(), "relative": moment.relative, "utc": moment.utc.isoformat()}
 
@@ -171,7 +171,7 @@ def new_schedule(script: Script) -> Schedule:
 def posted_schedule(data: QueryDict) -> Schedule:
     """The schedule that a builder's form is about. Raises Http404."""
     slug, pk = data.get("script", ""), data.get("schedule", "")
-    if pk.isascii() and pk.isdecimal() and len(pk) <= ledger.LONGEST_ID:
+    if pk.isascii() and pk.isdecimal() and len(pk) <= ledger.MAX_ID_DIGITS:
         return lookup.schedule(int(pk), slug=slug)
     return new_schedule(lookup.script(slug))
 
@@ -196,7 +196,7 @@ def checked(form: ScheduleBuilder, *, now: datetime) -> Preview | None:
 
     def act() -> Preview:
         schedules.check(schedule, now=now)
-        return with_crowd(preview.of(schedule.timing, now=now, delay_s=schedule.delay_s), schedule)
+        return with_crowd(preview.preview_of(schedule.timing, now=now, delay_s=schedule.delay_s), schedule)
 
     return forms.attempt(form, act) if form.is_valid() else None
 
@@ -212,7 +212,7 @@ def shown_first(form: ScheduleBuilder, *, now: datetime) -> Preview | None:
 def readable(schedule: Schedule, *, now: datetime) -> Preview | None:
     """What a stored schedule means; None when it was broken from outside."""
     try:
-        return preview.of(schedule.timing, now=now, delay_s=schedule.delay_s)
+        return preview.preview_of(schedule.timing, now=now, delay_s=schedule.delay_s)
     except TimingError:
         return None
 
@@ -223,7 +223,7 @@ def with_crowd(shown: Preview, schedule: Schedule) -> Preview:
     return replace(shown, notes=[*shown.notes, *preview.crowd(schedule.timing, dues, script_id=schedule.script_id)])
 
 
-def entries_of(script: Script, *, now: datetime) -> list[Entry]:
+def entries_of(script: Script, *, now: datetime) -> list[ScheduleEntry]:
     """A script's schedules as its tab lists them, each with its newest run: as many queries for one as for many."""
     newest = Run.objects.filter(schedule=OuterRef("pk"), due_at__isnull=False).order_by("-due_at").values("pk")[:1]
     rows = list(script.schedules.select_related("alarm", "script"))
@@ -232,11 +232,11 @@ def entries_of(script: Script, *, now: datetime) -> list[Entry]:
     return [entry(row, runs.get(ids.get(row.pk)), now=now) for row in rows]
 
 
-def entry(schedule: Schedule, last_run: Run | None, *, now: datetime) -> Entry:
+def entry(schedule: Schedule, last_run: Run | None, *, now: datetime) -> ScheduleEntry:
     """One schedule with its words."""
     shown = readable(schedule, now=now)
     is_paused = schedule.is_paused(now)
-    return Entry(
+    return ScheduleEntry(
         schedule=schedule,
         preview=shown,
         last_run=last_run,

@@ -59,8 +59,8 @@ def script_detail(request: auth.SignedInRequest, slug: str) -> HttpResponse:
                 return answer
         except Conflict as refusal:
             conflict = refusal.current
-    context = side(script, now=now) | editor(form, text, conflict) | outside_edits.facts(script)
-    context |= question(script, context["problems"], is_asked=request.GET.get("ask") == "run" and not text.is_draft)
+    context = side(script, now=now) | editor(form, text, conflict) | outside_edits.external_edit_context(script)
+    context |= confirmation(script, context["problems"], is_asked=request.GET.get("ask") == "run" and not text.is_draft)
     return render(request, "scripts/detail.html", context, status=409 if conflict else 200)
 
 
@@ -93,22 +93,22 @@ def editor(form: TextForm, text: Text, conflict: Text | None) -> dict[str, Any]:
         "revision": text.revision if "based_on" in form.errors else form["based_on"].value(),
         "is_draft": text.is_draft,
         "zone": settings.TIME_ZONE,
-        "problems": check.find(**text.fields),
+        "problems": check.find_problems(**text.fields),
         "offer": resolution.offer(**text.fields),
         "pythons": forms.python_choices(text.python_version),
     }
 
 
-def question(script: Script, found: list[Problem], *, is_asked: bool) -> dict[str, Any]:
+def confirmation(script: Script, found: list[Problem], *, is_asked: bool) -> dict[str, Any]:
     """Which problems stand against running the text; nobody is asked again about a version that has run."""
     is_known = script.version is not None and has_run(script)
     return {"doubts": check.doubtful(found) if is_asked and not is_known else [], "is_known": is_known}
 
 
-def asks(script: Script) -> bool:
+def needs_confirmation(script: Script) -> bool:
     """Whether to ask before the current version is run for the first time."""
     assert script.version
-    return not has_run(script) and bool(check.doubtful(check.find(**versions.fields_of(script.version))))
+    return not has_run(script) and bool(check.doubtful(check.find_problems(**versions.fields_of(script.version))))
 
 
 def has_run(script: Script) -> bool:
@@ -127,7 +127,7 @@ def store(request: auth.SignedInRequest, script: Script, values: dict[str, Any],
     scripts.update(script, by=request.user, now=now, note=note, **values)
     if request.POST.get("act") == "run":
         question = f"{reverse('script-detail', args=[script.slug])}?ask=run"
-        return redirect(question) if asks(script) else start(request, script)
+        return redirect(question) if needs_confirmation(script) else start(request, script)
     is_new = script.version_id != before
     messages.success(request, f"Saved as {script.version}." if is_new else f"No changes since {script.version}.")
     return redirect("script-detail", script.slug)

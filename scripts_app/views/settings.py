@@ -33,7 +33,7 @@ def script_new(request: auth.SignedInRequest) -> HttpResponse:
     if form.is_valid() and (script := forms.attempt(form, lambda: created(request, **form.cleaned_data))):
         return redirect("script-detail", script.slug)
     template = "scripts/_new_form.html" if request.GET.get("part") == "form" else "scripts/new.html"
-    context = {"form": form, "folders": Folder.objects.all(), "starters": script_templates.starters().values()}
+    context = {"form": form, "folders": Folder.objects.all(), "starters": script_templates.all_templates().values()}
     return render(request, template, context)
 
 
@@ -42,8 +42,8 @@ def created(request: auth.SignedInRequest, *, start: str, name: str, folder: str
     now = timezone.now()
     if not start:
         return scripts.create(name=name, folder=folder, code=FIRST_LINES, by=request.user, now=now)
-    starter = script_templates.starter(start)
-    script = script_templates.create(starter, name=name, folder=folder, by=request.user, now=now)
+    starter = script_templates.find_template(start)
+    script = script_templates.create_from_template(starter, name=name, folder=folder, by=request.user, now=now)
     messages.info(
         request, f"Its suggested schedule, {starter.rhythm[:1].lower()}{starter.rhythm[1:]}, is there but switched off."
     )
@@ -67,8 +67,8 @@ def script_settings(request: auth.SignedInRequest, slug: str) -> HttpResponse:
         "form": form,
         "folders": Folder.objects.all(),
         "files": f"scripts/{slug}/",
-        "lowered": list(limits.lowered(stored)),
-        "isolation": isolation_summary.of(stored, health.isolation(), had=history.lowered_isolation(stored)),
+        "lowered": list(limits.lowered_limits(stored)),
+        "isolation": isolation_summary.summary_of(stored, health.isolation(), had=history.lowered_isolation(stored)),
         "start_url": request.build_absolute_uri(f"/api/v1/scripts/{slug}/runs"),
     }
     return render(request, "scripts/settings.html", context)

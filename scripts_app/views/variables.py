@@ -46,7 +46,7 @@ def page(request: auth.SignedInRequest, script: Script | None, template: str, be
     """List and form; `?edit=NAME` fills the form, `?delete=NAME` asks. A POST saves, or with `act=delete` deletes."""
     if request.method == "POST" and request.POST.get("act") == "delete":
         return delete(request, script)
-    edited, doomed = (named(script, request.GET.get(act, "")) for act in ("edit", "delete"))
+    edited, to_delete = (named(script, request.GET.get(act, "")) for act in ("edit", "delete"))
     form = VariableForm(request.POST or None, initial=VariableForm.values_of(edited) if edited else None)
     if form.is_valid():
         by, values = request.user.get_username(), form.cleaned_data
@@ -54,12 +54,12 @@ def page(request: auth.SignedInRequest, script: Script | None, template: str, be
             return done(request, script, f"`{values['name']}` is saved: runs that start from now on have it.")
     if form.is_bound and form.data.get("is_secret"):
         form.forget_value()
-    rows = [(row, variables.is_readable(row)) for row in variables.of(script)]
+    rows = [(row, variables.is_readable(row)) for row in variables.variables_of(script)]
     context = {
         "now": timezone.now(),
         "form": form,
         "edited": edited,
-        "doomed": doomed,
+        "to_delete": to_delete,
         "rows": rows,
         **limits(),
         **beside,
@@ -69,12 +69,12 @@ def page(request: auth.SignedInRequest, script: Script | None, template: str, be
 
 def named(script: Script | None, name: str) -> Variable | None:
     """The variable of this name, if there is one."""
-    return variables.of(script).filter(name=name).first() if name else None
+    return variables.variables_of(script).filter(name=name).first() if name else None
 
 
 def limits() -> dict[str, int]:
     """What the page tells of the rules."""
-    return {"most": variables.MAX_VARIABLES, "shortest_masked": variables.SHORTEST_MASKED}
+    return {"most": variables.MAX_VARIABLES, "shortest_masked": variables.MIN_MASKED}
 
 
 def delete(request: HttpRequest, script: Script | None) -> HttpResponse:

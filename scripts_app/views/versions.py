@@ -37,7 +37,7 @@ def script_versions(request: HttpRequest, slug: str) -> HttpResponse:
         "settings": changed_since(script),
         "older": found[PAGE - 1].number if len(found) > PAGE else None,
         "before": before,
-        "point": regression.of(script),
+        "point": regression.find_regression(script),
     }
     return render(request, "scripts/versions.html", context)
 
@@ -47,10 +47,12 @@ def has_other_settings(before: Version, after: Version) -> bool:
     return bool(before.settings_hash and after.settings_hash) and before.settings_hash != after.settings_hash
 
 
-def changed_since(script: Script) -> list[settings_snapshot.Difference]:
+def changed_since(script: Script) -> list[settings_snapshot.SettingDifference]:
     """What was changed in the settings since the current version was saved."""
     return (
-        settings_snapshot.differences(script.version.settings, settings_snapshot.of(script)) if script.version else []
+        settings_snapshot.differences(script.version.settings, settings_snapshot.snapshot_of(script))
+        if script.version
+        else []
     )
 
 
@@ -76,7 +78,7 @@ def versions_compare(request: HttpRequest, slug: str) -> HttpResponse:
         "script": script,
         "before": before,
         "after": after,
-        "comparison": comparison.of(before, after),
+        "comparison": comparison.compare(before, after),
     }
     return render(request, "scripts/versions_compare.html", context | looks(request))
 
@@ -88,7 +90,7 @@ def last_good_to_first_bad(request: HttpRequest, slug: str) -> HttpResponse:
     run = runs_finding.run(number_of(request.GET["run"])) if "run" in request.GET else None
     if run is not None and run.script_id != script.pk:
         raise Http404("This run is not one of this script.")
-    point = regression.of(script, bad=run)
+    point = regression.find_regression(script, bad=run)
     context: dict[str, Any] = {"now": timezone.now(), "script": script, "point": point, "run": run}
     if point:
         before, after = regression.versions(point)

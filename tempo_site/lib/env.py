@@ -10,10 +10,10 @@ from django.core.exceptions import ImproperlyConfigured
 from tempo_site.lib import zone
 
 # What the launcher takes as users of scripts: nobody that a person or a service could be.
-LEAST_USER, LAST_USER, MOST_USERS = 1000, 2**31 - 1, 100_000
+MIN_USER, LAST_USER, MAX_USERS = 1000, 2**31 - 1, 100_000
 
 
-class Variables(environ.Env):
+class Env(environ.Env):
     """django-environ's reader that never ends the start with a traceback.
 
     What cannot be read gets its default and is noted in `problems` as (variable, value, what to use instead);
@@ -56,7 +56,7 @@ class Variables(environ.Env):
         value: str = self.str(var, default=default)
         pool = _pool(value)
         if pool is None:
-            hint = f"Use a range like `{default}`, from {LEAST_USER} on and at most {MOST_USERS} of them."
+            hint = f"Use a range like `{default}`, from {MIN_USER} on and at most {MAX_USERS} of them."
             self.problems.append((var, value, hint))
         return pool or _pool(default) or range(0)
 
@@ -67,4 +67,4 @@ def _pool(text: str) -> range | None:
     if not written:
         return None
     pool = range(int(written[1]), int(written[2]) + 1)
-    return pool if pool and pool[0] >= LEAST_USER and pool[-1] <= LAST_USER and len(pool) <= MOST_USERS else None
+    return pool if pool and pool[0] >= MIN_USER and pool[-1] <= LAST_USER and len(pool) <= MAX_USERS else None

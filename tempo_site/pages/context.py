@@ -39,12 +39,12 @@ def chrome(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return {"chrome": {"navigation": [], "notices": []}}
-    state = health.facts()
+    state = health.health_report()
     return {
         "chrome": {
             "navigation": navigation(request.path, is_staff=user.is_staff),
             "notices": notices(state, is_staff=user.is_staff),
-            "pause": SimpleLazyObject(partial(global_pause.current, timezone.now())),
+            "pause": SimpleLazyObject(partial(global_pause.current_pause, timezone.now())),
             "engine_is_well": state["status"] == "ok",
             "version": VERSION,
         }

@@ -24,7 +24,7 @@ ACTIVE_RUNS = 20
 LAST_RUNS = 8
 NEXT_DUE = 10
 STRIPS = 8
-MOST_TROUBLES = 6  # of each sort; more are a number and a link
+MAX_TROUBLES = 6  # of each sort; more are a number and a link
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 SLOT_S = 900  # zones differ from UTC by multiples of a quarter of an hour
 
@@ -114,7 +114,7 @@ class Some(Generic[T]):
     @classmethod
     def of(cls, rows: list[T]) -> "Some[T]":
         """The first six."""
-        return cls(first=rows[:MOST_TROUBLES], more=len(rows[MOST_TROUBLES:]))
+        return cls(first=rows[:MAX_TROUBLES], more=len(rows[MAX_TROUBLES:]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +133,7 @@ class Steps:
         return self.has_run and self.has_written and self.has_schedule
 
 
-def facts(now: datetime) -> dict[str, Any]:
+def dashboard_context(now: datetime) -> dict[str, Any]:
     """All of it, with the same number of queries for one script and for a thousand."""
     armed = Schedule.objects.armed().filter(alarm__isnull=False).exclude(paused_until__gt=now)
     due = armed.select_related("script", "alarm")
@@ -143,7 +143,7 @@ def facts(now: datetime) -> dict[str, Any]:
     longest_first = active.order_by(F("started_at").asc(nulls_last=True), "pk").select_related("script")
     failing = list(recent_runs.failing(Script.objects.present()).only("name", "slug"))
     lately = _ran_lately()
-    strip_of = recent_runs.of({script.pk for script in [*failing[:MOST_TROUBLES], *lately]})
+    strip_of = recent_runs.recent_runs_of({script.pk for script in [*failing[:MAX_TROUBLES], *lately]})
     return {
         "active_runs": list(longest_first[:ACTIVE_RUNS]),
         "active_count": sum(counts.values()),
@@ -154,13 +154,13 @@ def facts(now: datetime) -> dict[str, Any]:
         **machine(),
         "due_schedules": due_schedules,
         "last_runs": history.page(limit=LAST_RUNS),
-        "troubles": list(_troubles(failing[:MOST_TROUBLES], strip_of)),
-        "more_troubles": len(failing[MOST_TROUBLES:]),
+        "troubles": list(_troubles(failing[:MAX_TROUBLES], strip_of)),
+        "more_troubles": len(failing[MAX_TROUBLES:]),
         "broken_environments": _broken_environments(),
-        "aside": _put_aside(),
+        "aside": _suspended(),
         "strips": [(script, strip_of.get(script.pk, Strip())) for script in lately],
         "steps": first_steps(),
-        "featured": script_templates.featured(),
+        "featured": script_templates.featured_templates(),
     }
 
 
@@ -239,11 +239,11 @@ def _troubles(failing: list[Script], strip_of: dict[int, Strip]) -> Iterator[Tro
 
 
 def _broken_environments() -> Some[Script]:
-    rows = Script.objects.present().filter(environments.trouble())
+    rows = Script.objects.present().filter(environments.in_trouble())
     related = rows.select_related("wanted_environment").order_by("name", "pk")
     return Some.of(list(related.only("name", "slug", "wanted_environment__message", "wanted_environment__fault")))
 
 
-def _put_aside() -> Some[Schedule]:
+def _suspended() -> Some[Schedule]:
     rows = Schedule.objects.filter(script__deleted_at=None).exclude(message="")
     return Some.of(list(rows.select_related("script").order_by("pk")))

@@ -12,10 +12,10 @@ from runs_app.models import Run
 from scripts_app.models import Script
 from tempo_site.pages import context
 
-MOST = 12
-MOST_SCRIPTS = 8
+MAX_TARGETS = 12
+MAX_SCRIPTS = 8
 PAGE = "page"
-LONGEST_NUMBER = 18  # digits: what fits into the database
+MAX_DIGITS = 18  # digits: what fits into the database
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +32,12 @@ def targets(words: str, *, is_staff: bool) -> list[dict[str, str]]:
     words = words.strip()
     found = (*_run(words), *_scripts(words), *_pages(words, is_staff=is_staff))
     ordered = found if words else sorted(found, key=lambda target: target.place != PAGE)
-    return [asdict(target) for target in islice(ordered, MOST)]
+    return [asdict(target) for target in islice(ordered, MAX_TARGETS)]
 
 
 def _run(words: str) -> Iterator[Target]:
     digits = words.removeprefix("#")
-    if not (digits.isascii() and digits.isdecimal() and len(digits) <= LONGEST_NUMBER):
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= MAX_DIGITS):
         return
     run = Run.objects.select_related("script").only("pk", "status", "script__name").filter(pk=int(digits)).first()
     if run:
@@ -54,7 +54,7 @@ def _scripts(words: str) -> Iterator[Target]:
         rows = rows.filter(named).order_by(begins, "name", "pk")
     else:
         rows = rows.order_by("-updated_at", "-pk")
-    for script in rows[:MOST_SCRIPTS]:
+    for script in rows[:MAX_SCRIPTS]:
         place = f"script in {script.folder.path}" if script.folder else "script"
         yield Target(label=script.name, place=place, url=reverse("script-detail", args=[script.slug]))
 

@@ -118,7 +118,7 @@ def plan(made: list[tuple[Sample, Script]], *, now: datetime, chance: random.Ran
         reason=reason,
         created_at=began,
         announced_at=now,
-        folded_at=now,
+        archived_at=now,
         timeout_s=script.timeout_s,
         **trigger_of(sample, script, began, chance),
     )
@@ -164,7 +164,7 @@ def write_logs(runs: list[Run]) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         log = log_of(run)
         (folder / output_log.LOG).write_bytes(log)
-        (folder / history.FOLDED).write_text(json.dumps(history.summary(run, folder)))
+        (folder / history.ARCHIVE).write_text(json.dumps(history.summary(run, folder)))
         run.log_bytes = run.output_bytes = len(log)
     Run.objects.bulk_update(runs, ["folder", "log_bytes", "output_bytes"], batch_size=BATCH)
 

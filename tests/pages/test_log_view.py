@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.pages.browser import Look, browser_of, log_in
-from tests.pages.test_run_page import MOST_ROWS
+from tests.pages.test_run_page import MAX_ROWS
 from tests.service import Service
 
 EPOCH_MS = 1_790_000_000_000
@@ -65,7 +65,7 @@ def test_a_long_log_in_colours_is_light_to_walk_through(service: Service, screen
         before = int(shown.get_attribute("data-n") or 0)
         assert abs(before / count - part) < 0.02
         assert row(screen, before) == f"INFO line {before:07d}"
-    assert screen.locator("[data-console] .row").count() < MOST_ROWS
+    assert screen.locator("[data-console] .row").count() < MAX_ROWS
     expect(screen.locator("[data-console] .fg-2").first).to_have_text("INFO")
 
 

@@ -23,7 +23,7 @@ print("done")
 raise SystemExit(3)
 """
 
-MOST_ROWS = 400  # in the page at any time, however long the log
+MAX_ROWS = 400  # in the page at any time, however long the log
 # Looks at the whole log from its top, a page at a time, and returns the text of every row by its number.
 READ_ALL = """async (view) => {
   const found = {}, painted = () => new Promise(requestAnimationFrame);
@@ -115,7 +115,7 @@ def test_a_flood_is_followed_to_its_end_and_every_line_of_it_can_be_reached(serv
     expect(screen.locator('.row[data-n="30000"]')).to_contain_text("line 29999 ")
     screen.goto(f"{service.url}/runs/{run}/#L15000")
     expect(screen.locator('.row[data-n="15000"]')).to_contain_text("line 14999 ")
-    assert screen.locator("[data-console] .row").count() < MOST_ROWS
+    assert screen.locator("[data-console] .row").count() < MAX_ROWS
 
 
 def test_the_list_of_runs_shows_a_new_run_and_its_end_without_a_reload(service: Service, screen: Page) -> None:

@@ -13,7 +13,7 @@ from tests.service import Service
 
 SAVED = re.compile(r"^Saved \d\d:\d\d:\d\d UTC$")
 START = "print('one')\n"
-MOST_BYTES = 250 * 1024
+MAX_BYTES = 250 * 1024
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
 
@@ -412,4 +412,4 @@ def test_the_page_with_its_editor_stays_light(service: Service) -> None:
         page.wait_for_load_state("networkidle")
         weights = {each.url: each.request.sizes()["responseBodySize"] for each in answers}
     assert any("ace" in url for url in weights)
-    assert sum(weights.values()) <= MOST_BYTES, weights
+    assert sum(weights.values()) <= MAX_BYTES, weights

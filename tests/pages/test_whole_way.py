@@ -19,7 +19,7 @@ from tests.service import PASSWORD, Service, wait_for
 CODE = "import tempo_greeting\nprint(tempo_greeting.hello())\n"
 FIRST_LINE = "hello from tempo-greeting"
 RUN_PAGE = re.compile(r"/runs/\d+/$")
-MOST_TABS = 80
+MAX_TABS = 80
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
 
@@ -207,8 +207,8 @@ FOCUSED_NAME = """() => {
 
 def tab_to(page: Page, name: str, *, key: str = "Tab") -> None:
     """Press Tab until what has the focus is called so."""
-    for _ in range(MOST_TABS):
+    for _ in range(MAX_TABS):
         page.keyboard.press(key)
         if str(page.evaluate(FOCUSED_NAME)).strip().startswith(name):
             return
-    raise AssertionError(f"{name!r} was not reached in {MOST_TABS} steps")
+    raise AssertionError(f"{name!r} was not reached in {MAX_TABS} steps")

@@ -191,7 +191,7 @@ def test_facts_of_runs_reach_the_pages_that_show_lists() -> None:
     run = written()
 
     async def body(socket: WebsocketCommunicator) -> dict[str, Any]:
-        live._deliver(live.facts(run))
+        live._deliver(live.status_event(run))
         return (await frame(socket))[0]
 
     head = talk("/ws/events/", body)

@@ -36,8 +36,8 @@ def main(script: Script) -> Path:
     return paths.script(script.slug) / "main.py"
 
 
-def found(script: Script) -> working_copy.Edit:
-    edit = working_copy.find(script)
+def found(script: Script) -> working_copy.ExternalEdit:
+    edit = working_copy.find_edit(script)
     assert edit is not None
     return edit
 
@@ -55,12 +55,12 @@ def current(script: Script) -> str:
 # --- noticing ------------------------------------------------------------------------------------------------------
 def test_copies_that_tempo_wrote_are_no_edit(script: Script, main: Path) -> None:
     main.touch()
-    assert working_copy.find(script) is None
+    assert working_copy.find_edit(script) is None
 
 
 def test_a_copy_that_is_gone_is_no_edit(script: Script, main: Path) -> None:
     main.unlink()
-    assert working_copy.find(script) is None
+    assert working_copy.find_edit(script) is None
 
 
 def test_an_edit_is_noticed(script: Script, main: Path) -> None:
@@ -77,18 +77,18 @@ def test_an_edit_of_the_requirements_keeps_the_code(script: Script, main: Path) 
 @pytest.mark.parametrize("content", [b"print(1)\r\n", b"\xef\xbb\xbfprint(1)\n"])
 def test_line_ends_and_marks_of_another_system_are_no_edit(script: Script, main: Path, content: bytes) -> None:
     main.write_bytes(content)
-    assert working_copy.find(script) is None
+    assert working_copy.find_edit(script) is None
 
 
 def test_a_copy_that_is_older_than_its_version_is_no_edit(script: Script) -> None:
     scripts.update(script, by=None, now=NOON, code="print(2)\n")  # not committed: nothing is written
-    assert working_copy.find(script) is None
+    assert working_copy.find_edit(script) is None
 
 
 def test_without_a_record_a_copy_of_an_older_version_is_no_edit(script: Script, main: Path) -> None:
     scripts.update(script, by=None, now=NOON, code="print(2)\n")
     Script.objects.update(copies={})
-    assert working_copy.find(script) is None
+    assert working_copy.find_edit(script) is None
     main.write_text("print(3)\n")
     assert found(script).code == "print(3)\n"
 
@@ -98,7 +98,7 @@ def test_what_is_no_text_is_told_and_left(script: Script, main: Path, content: b
     main.write_bytes(content)
     assert "main.py" in found(script).problem
     with pytest.raises(ScriptError):
-        external_edits.take(script, seen=found(script).seen, by=None, now=NOON)
+        external_edits.accept(script, seen=found(script).seen, by=None, now=NOON)
     working_copy.write(script.pk)
     assert main.read_bytes() == content
 
@@ -117,15 +117,15 @@ def test_a_link_is_not_followed_and_a_pipe_not_waited_for(script: Script, main: 
 def test_taking_it_makes_a_version(script: Script, main: Path, django_capture_on_commit_callbacks: OnCommit) -> None:
     main.write_text("print(2)\n")
     with django_capture_on_commit_callbacks(execute=True):
-        version = external_edits.take(script, seen=found(script).seen, by=None, now=NOON)
-    assert (current(script), version.number, version.note) == ("print(2)\n", 2, external_edits.TAKEN)
-    assert (working_copy.find(script), len(said(script))) == (None, 2)
+        version = external_edits.accept(script, seen=found(script).seen, by=None, now=NOON)
+    assert (current(script), version.number, version.note) == ("print(2)\n", 2, external_edits.ACCEPTED)
+    assert (working_copy.find_edit(script), len(said(script))) == (None, 2)
 
 
 def test_taking_it_keeps_a_draft(script: Script, main: Path) -> None:
     drafts.save(script, code="draft", requirements="", python_version="", based_on=0, by=None, now=NOON)
     main.write_text("print(2)\n")
-    external_edits.take(script, seen=found(script).seen, by=None, now=NOON)
+    external_edits.accept(script, seen=found(script).seen, by=None, now=NOON)
     assert (current(script), "draft" in dict(said(script)).values()) == ("print(2)\n", True)
 
 
@@ -134,9 +134,9 @@ def test_putting_it_back_keeps_its_text(
 ) -> None:
     main.write_text("print(2)\n")
     with django_capture_on_commit_callbacks(execute=True):
-        external_edits.put_back(script, seen=found(script).seen)
+        external_edits.revert(script, seen=found(script).seen)
     assert (main.read_text(), current(script), said(script)[0]) == ("print(1)\n", "print(1)\n", (2, "print(2)\n"))
-    assert working_copy.find(script) is None
+    assert working_copy.find_edit(script) is None
 
 
 def test_what_was_edited_again_since_it_was_seen_is_not_decided_about(script: Script, main: Path) -> None:
@@ -144,8 +144,8 @@ def test_what_was_edited_again_since_it_was_seen_is_not_decided_about(script: Sc
     seen = found(script).seen
     main.write_text("print(3)\n")
     for act in (
-        lambda: external_edits.take(script, seen=seen, by=None, now=NOON),
-        lambda: external_edits.put_back(script, seen=seen),
+        lambda: external_edits.accept(script, seen=seen, by=None, now=NOON),
+        lambda: external_edits.revert(script, seen=seen),
     ):
         with pytest.raises(ScriptError, match="edited again"):
             act()
@@ -155,7 +155,7 @@ def test_what_was_edited_again_since_it_was_seen_is_not_decided_about(script: Sc
 def test_requirements_that_cannot_be_saved_change_nothing(script: Script, main: Path) -> None:
     main.with_name("requirements.txt").write_text("-r other.txt\n")
     with pytest.raises(ScriptError) as refusal:
-        external_edits.take(script, seen=found(script).seen, by=None, now=NOON)
+        external_edits.accept(script, seen=found(script).seen, by=None, now=NOON)
     assert (refusal.value.field, len(said(script))) == ("requirements", 1)
     assert found(script).requirements == "-r other.txt\n"
 
@@ -168,7 +168,7 @@ def test_a_save_keeps_what_was_edited_on_the_disk_as_a_version_before_its_own(
     with django_capture_on_commit_callbacks(execute=True):
         scripts.update(script, by=None, now=NOON, code="print(3)\n")
     assert said(script) == [(3, "print(3)\n"), (2, "print(2)\n"), (1, "print(1)\n")]
-    assert (current(script), main.read_text(), working_copy.find(script)) == ("print(3)\n", "print(3)\n", None)
+    assert (current(script), main.read_text(), working_copy.find_edit(script)) == ("print(3)\n", "print(3)\n", None)
 
 
 def test_a_save_that_changes_nothing_leaves_it(
@@ -195,7 +195,7 @@ def test_saving_what_was_edited_is_one_version(
     main.write_text("print(2)\n")
     with django_capture_on_commit_callbacks(execute=True):
         scripts.update(script, by=None, now=NOON, code="print(2)\n")
-    assert (len(said(script)), working_copy.find(script)) == (2, None)
+    assert (len(said(script)), working_copy.find_edit(script)) == (2, None)
 
 
 # --- through the API -----------------------------------------------------------------------------------------------

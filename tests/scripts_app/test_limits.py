@@ -50,8 +50,8 @@ def test_no_limit_is_refused_only_where_there_is_a_bound(settings: Settings, fie
 def test_what_was_stored_before_a_bound_runs_with_the_bound(settings: Settings) -> None:
     script = make_script(timeout_s=0, memory_mb=2000)
     settings.MAX_TIMEOUT_S, settings.MAX_MEMORY_MB = 60, 1000
-    assert (limits.of(script)["timeout_s"], limits.of(script)["memory_mb"]) == (60, 1000)
-    assert list(limits.lowered(script)) == [
+    assert (limits.limits_of_script(script)["timeout_s"], limits.limits_of_script(script)["memory_mb"]) == (60, 1000)
+    assert list(limits.lowered_limits(script)) == [
         "Time: no limit is stored, its runs get 60 seconds.",
         "Memory: 2,000 MB is stored, its runs get 1,000 MB.",
     ]

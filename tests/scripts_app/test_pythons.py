@@ -161,7 +161,7 @@ def test_installing_is_a_build_run_of_one_command(machine: Path) -> None:
     assert (run.kind, run.environment, run.status, run.installs) == (Kind.BUILD, None, Status.QUEUED, "3.12")
     folder = paths.runs() / "2026-11" / "1-a"
     (folder / "tmp").mkdir(parents=True)
-    spec = execution_spec.of(run, folder, {})
+    spec = execution_spec.write_spec(run, folder, {})
     assert spec["argv"][-3:] == ["3.12", str(paths.pythons()), str(folder / "installed.txt")]
     assert spec["env"]["UV_PYTHON_DOWNLOADS"] == "manual"
 
@@ -300,4 +300,4 @@ def test_a_run_of_a_broken_environment_is_told_why() -> None:
     script.refresh_from_db()
     run = make_run(script, environment=Environment.objects.get(), status=Status.STARTING, folder="2026-11/1-a")
     with pytest.raises(execution_spec.EnvironmentGone, match="Its environment is broken: its folder is gone"):
-        execution_spec.of(run, paths.run_folder(run.folder), {})
+        execution_spec.write_spec(run, paths.run_folder(run.folder), {})

@@ -15,13 +15,13 @@ from scripts_app.diagnostics import check
 from scripts_app.inputs import declarations, parameters
 from scripts_app.models import Script
 from scripts_app.packages import inline_metadata, requirements
-from scripts_app.script_templates import Starter
+from scripts_app.script_templates import ScriptTemplate
 from scripts_app.timing import rule
 from scripts_app.validation import ScriptError
 from tests.factories import NOON
 from tests.service import ROOT
 
-STARTERS = list(script_templates.starters().values())
+STARTERS = list(script_templates.all_templates().values())
 OLDEST = (3, 8)  # the Pythons that scripts may have begin there
 PROMISED = (
     "hello http_check folder_backup disk_space csv_to_sqlite api_poll page_change log_rotation database_dump"
@@ -45,41 +45,41 @@ def test_there_are_those_that_were_promised_the_easiest_first() -> None:
 
 
 @each
-def test_a_starter_says_what_it_does_in_one_sentence(starter: Starter) -> None:
+def test_a_starter_says_what_it_does_in_one_sentence(starter: ScriptTemplate) -> None:
     assert 40 < len(starter.description) <= 110 and starter.description.count(". ") == 0
     assert starter.description.endswith(".") and starter.title
 
 
 @each
-def test_its_suggested_schedule_can_be_saved(starter: Starter) -> None:
+def test_its_suggested_schedule_can_be_saved(starter: ScriptTemplate) -> None:
     rule.check(rule.Timing(kind=starter.kind, cron=starter.cron, every_s=starter.every_s))
 
 
 @each
-def test_its_requirements_are_such_as_tempo_takes(starter: Starter) -> None:
+def test_its_requirements_are_such_as_tempo_takes(starter: ScriptTemplate) -> None:
     assert requirements.normalise(starter.requirements).split() == starter.packages
 
 
 @each
-def test_its_block_is_read_without_a_complaint(starter: Starter) -> None:
+def test_its_block_is_read_without_a_complaint(starter: ScriptTemplate) -> None:
     block = inline_metadata.read(starter.code)
     assert (declarations.problems(starter.code), block.requires_python) == ([], ">=3.8")
 
 
 @each
-def test_its_parameters_are_complete(starter: Starter) -> None:
+def test_its_parameters_are_complete(starter: ScriptTemplate) -> None:
     assert starter.parameters
     for parameter in starter.parameters:
         assert parameter["help"] and ("default" in parameter or parameter["required"]), parameter["name"]
 
 
 @each
-def test_it_reads_the_parameters_that_it_declares(starter: Starter) -> None:
+def test_it_reads_the_parameters_that_it_declares(starter: ScriptTemplate) -> None:
     assert set(reads(starter)) == {f"TEMPO_PARAM_{parameter['name'].upper()}" for parameter in starter.parameters}
 
 
 @each
-def test_what_it_does_without_tempo_is_what_the_form_offers(starter: Starter) -> None:
+def test_what_it_does_without_tempo_is_what_the_form_offers(starter: ScriptTemplate) -> None:
     """The same script runs in a terminal, where nothing is set."""
     offered = {parameter["name"]: parameter.get("default", "") for parameter in starter.parameters}
     for name, default in reads(starter).items():
@@ -88,14 +88,14 @@ def test_what_it_does_without_tempo_is_what_the_form_offers(starter: Starter) ->
 
 
 @each
-def test_every_python_that_scripts_may_have_can_read_it(starter: Starter) -> None:
+def test_every_python_that_scripts_may_have_can_read_it(starter: ScriptTemplate) -> None:
     ast.parse(starter.code, feature_version=OLDEST)
 
 
 @each
 @pytest.mark.parametrize("version", ["", "3.8"])
-def test_it_is_free_of_problems(starter: Starter, version: str) -> None:
-    found = check.find(code=starter.code, requirements=starter.requirements, python_version=version)
+def test_it_is_free_of_problems(starter: ScriptTemplate, version: str) -> None:
+    found = check.find_problems(code=starter.code, requirements=starter.requirements, python_version=version)
     assert [problem for problem in found if problem.field == "code"] == []
 
 
@@ -106,7 +106,7 @@ def test_the_image_holds_them() -> None:
     assert "!scripts_app" in ignored and not [line for line in ignored if "starters" in line]
 
 
-def reads(starter: Starter) -> dict[str, str | None]:
+def reads(starter: ScriptTemplate) -> dict[str, str | None]:
     """The parameters that its code reads, each with the default it takes when nothing is given."""
     return {name: default for node in ast.walk(ast.parse(starter.code)) for name, default in read_in(node)}
 
@@ -122,8 +122,8 @@ def read_in(node: ast.AST) -> Iterator[tuple[str, str | None]]:
 # --- a script made from one -----------------------------------------------------------------------------------------
 def test_a_script_from_a_starter_waits_to_be_switched_on(user: User, settings: Settings) -> None:
     settings.TIME_ZONE = "Europe/Berlin"
-    starter = script_templates.starter("folder_backup")
-    script = script_templates.create(starter, by=user, now=NOON)
+    starter = script_templates.find_template("folder_backup")
+    script = script_templates.create_from_template(starter, by=user, now=NOON)
     schedule = script.schedules.get()
     assert (script.name, script.slug, script.enabled) == (starter.title, "folder-backup-with-rotation", True)
     assert (schedule.cron, schedule.timezone, schedule.enabled, schedule.alarm) == (
@@ -135,14 +135,17 @@ def test_a_script_from_a_starter_waits_to_be_switched_on(user: User, settings: S
 
 
 def test_two_from_one_starter_are_two_scripts(user: User) -> None:
-    made = [script_templates.create(script_templates.starter("hello"), by=user, now=NOON) for _ in range(2)]
+    made = [
+        script_templates.create_from_template(script_templates.find_template("hello"), by=user, now=NOON)
+        for _ in range(2)
+    ]
     assert [script.slug for script in made] == ["hello", "hello-2"]
 
 
 @pytest.mark.django_db
 def test_a_starter_that_is_none_is_refused_with_those_that_are() -> None:
     with pytest.raises(ScriptError, match=r"no template `..\/hello`\nhint: there are hello, http_check"):
-        script_templates.starter("../hello")
+        script_templates.find_template("../hello")
 
 
 # --- the page -------------------------------------------------------------------------------------------------------
@@ -184,7 +187,7 @@ def test_the_api_lists_them_and_shows_the_code_of_one(asked: Client) -> None:
     assert [item["name"] for item in page["items"]] == [starter.name for starter in STARTERS]
     assert page["next_cursor"] is None and "code" not in page["items"][0]
     one = asked.get("/api/v1/templates/http_check").json()
-    assert one["code"] == script_templates.starter("http_check").code
+    assert one["code"] == script_templates.find_template("http_check").code
     assert one["schedule"] == {"kind": "cron", "cron": "*/5 * * * *", "every_s": None, "description": "Every 5 minutes"}
     assert [parameter["name"] for parameter in one["parameters"]][:4] == ["url", "status", "contains", "tries"]
 

@@ -6,10 +6,10 @@ from django.core.checks import Error, run_checks
 
 from scripts_app.limits import LIMITS, Limit
 from tempo_site import checks
-from tempo_site.lib.env import Variables
+from tempo_site.lib.env import Env
 
 
-@pytest.mark.parametrize(("name", "variable", "least"), [(name, *rule) for name, rule in checks.AT_LEAST.items()])
+@pytest.mark.parametrize(("name", "variable", "least"), [(name, *rule) for name, rule in checks.MINIMA.items()])
 def test_a_number_below_its_least_is_named_with_its_variable(
     settings: LazySettings, name: str, variable: str, least: int
 ) -> None:
@@ -20,7 +20,7 @@ def test_a_number_below_its_least_is_named_with_its_variable(
 
 
 def test_a_number_at_its_least_is_fine(settings: LazySettings) -> None:
-    for name, (_, least) in checks.AT_LEAST.items():
+    for name, (_, least) in checks.MINIMA.items():
         setattr(settings, name, least)
     assert checks.numbers() == []
 
@@ -28,7 +28,7 @@ def test_a_number_at_its_least_is_fine(settings: LazySettings) -> None:
 @pytest.mark.parametrize("zone", ["Mars/Base", "../etc/passwd", "/etc/localtime", "Europe"])
 def test_an_unknown_time_zone_is_named(monkeypatch: pytest.MonkeyPatch, settings: LazySettings, zone: str) -> None:
     monkeypatch.setenv("PYSCHED_TIME_ZONE", zone)
-    variables = Variables()
+    variables = Env()
     assert variables.zone("PYSCHED_TIME_ZONE", default="UTC") == "UTC"
     settings.SETTINGS_PROBLEMS = variables.problems
     found = checks.unreadable()
@@ -61,14 +61,14 @@ def test_tempos_own_user_and_group_are_none_of_the_scripts(settings: LazySetting
 @pytest.mark.parametrize(("value", "number"), [("0", 0), ("1000", 1000), (" 99 ", 99), ("", None)])
 def test_a_user_is_read_as_a_number(monkeypatch: pytest.MonkeyPatch, value: str, number: int | None) -> None:
     monkeypatch.setenv("PYSCHED_PUID", value)
-    variables = Variables()
+    variables = Env()
     assert (variables.user("PYSCHED_PUID", default=""), variables.problems) == (number, [])
 
 
 @pytest.mark.parametrize("value", ["ann", "-1", "1000:1000", "4294967295"])
 def test_a_user_that_is_no_number_is_named(monkeypatch: pytest.MonkeyPatch, settings: LazySettings, value: str) -> None:
     monkeypatch.setenv("PYSCHED_PUID", value)
-    variables = Variables()
+    variables = Env()
     assert variables.user("PYSCHED_PUID", default="") is None
     settings.SETTINGS_PROBLEMS = variables.problems
     assert [value in error.msg and error.id for error in checks.unreadable()] == ["tempo.E002"]
@@ -83,7 +83,7 @@ def test_a_replaced_secret_key_is_a_warning_with_a_hint(settings: LazySettings) 
 
 
 def test_every_check_is_registered(settings: LazySettings) -> None:
-    settings.GRACE_S = -1
+    settings.STOP_GRACE_S = -1
     settings.MAX_TIMEOUT_S = 1
     settings.EXTRA_READ_PATHS = ["media"]
     settings.REQUIRE_ISOLATION = "perfect"
@@ -97,7 +97,7 @@ def test_the_defaults_are_free_of_errors() -> None:
     assert [message for message in run_checks() if isinstance(message, Error)] == []
 
 
-@pytest.mark.parametrize(("name", "variable", "most"), [(name, *rule) for name, rule in checks.AT_MOST.items()])
+@pytest.mark.parametrize(("name", "variable", "most"), [(name, *rule) for name, rule in checks.MAXIMA.items()])
 def test_a_number_nobody_can_calculate_with_is_named(
     settings: LazySettings, name: str, variable: str, most: int
 ) -> None:
@@ -145,7 +145,7 @@ def test_a_pool_of_users_that_cannot_be_is_named(
     monkeypatch: pytest.MonkeyPatch, settings: LazySettings, pool: str
 ) -> None:
     monkeypatch.setenv("PYSCHED_SCRIPT_USERS", pool)
-    variables = Variables()
+    variables = Env()
     assert variables.users("PYSCHED_SCRIPT_USERS", default="50000-59999") == range(50000, 60000)
     settings.SETTINGS_PROBLEMS = variables.problems
     found = checks.unreadable()

@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings
 from twisted.internet.testing import StringTransport
 
-from tempo_site.web_request import MB, Factory, Request, ceiling, refusal
+from tempo_site.web_request import MB, BoundedRequest, Factory, ceiling, refusal
 from tests.service import TOKEN, Service, wait_for
 
 CEILING = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
@@ -32,24 +32,24 @@ class Server:
     request_buffer_size = 8192
 
     def __init__(self) -> None:
-        self.requests: list[Request] = []
+        self.requests: list[BoundedRequest] = []
 
-    def create_application(self, request: Request, scope: dict[str, Any]) -> asyncio.Queue[Any]:
+    def create_application(self, request: BoundedRequest, scope: dict[str, Any]) -> asyncio.Queue[Any]:
         """Keep the request; the test is its application."""
         self.requests.append(request)
         return asyncio.Queue()
 
-    def protocol_connected(self, request: Request) -> None:
+    def protocol_connected(self, request: BoundedRequest) -> None:
         """Nothing to note."""
 
-    def protocol_disconnected(self, request: Request) -> None:
+    def protocol_disconnected(self, request: BoundedRequest) -> None:
         """Nothing to note."""
 
     def log_action(self, *_: object) -> None:
         """Nothing to log."""
 
 
-def opened() -> tuple[Request, Any, StringTransport]:
+def opened() -> tuple[BoundedRequest, Any, StringTransport]:
     """A request for a page, its connection, and what the connection writes to."""
     server, transport = Server(), StringTransport()
     connection = Factory(server).buildProtocol(None)
@@ -58,7 +58,7 @@ def opened() -> tuple[Request, Any, StringTransport]:
     return server.requests[0], connection, transport
 
 
-async def is_waiting(request: Request) -> bool:
+async def is_waiting(request: BoundedRequest) -> bool:
     """Whether a next part would have to wait."""
     waiting = asyncio.ensure_future(request.until_taken())
     await asyncio.sleep(0)
@@ -67,12 +67,12 @@ async def is_waiting(request: Request) -> bool:
     return not is_over
 
 
-def part(request: Request, *, more: bool) -> None:
+def part(request: BoundedRequest, *, more: bool) -> None:
     """Send a part of an answer."""
     request.handle_reply({"type": "http.response.body", "body": b"part", "more_body": more})
 
 
-def begun() -> tuple[Request, Any, StringTransport]:
+def begun() -> tuple[BoundedRequest, Any, StringTransport]:
     """A request whose long answer has begun."""
     request, connection, transport = opened()
     request.handle_reply({"type": "http.response.start", "status": 200, "headers": []})

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from runs_app.launcher.identity import landlock, users
 from runs_app.launcher.identity.users import User
-from runs_app.launcher.spec import Isolation, Spec
+from runs_app.launcher.spec import IsolationSpec, Spec
 
 STRONG, GOOD, BASIC, NONE = "strong", "good", "basic", ""
 _RANK = {NONE: 0, BASIC: 1, GOOD: 2, STRONG: 3}
@@ -15,7 +15,7 @@ class IsolationError(Exception):
     """A run that must not be started: the sentence says why."""
 
 
-class Powers(NamedTuple):
+class IsolationSupport(NamedTuple):
     """What was found at the start of the launcher. A reason is "" where the layer can be had."""
 
     pool: range  # of users for scripts
@@ -25,13 +25,13 @@ class Powers(NamedTuple):
     web: User
 
     @property
-    def best(self) -> "Obtained":
+    def best(self) -> "IsolationResult":
         """What a script gets that nothing is in the way of."""
         uid = None if self.users_why_not else self.pool.start
         return _obtained(self, uid, self.users_why_not)
 
 
-class Obtained(NamedTuple):
+class IsolationResult(NamedTuple):
     """What a run is told to have, in `state.json` and `exit.json`."""
 
     grade: str  # strong | good | basic | "" for a program of Tempo's own
@@ -39,7 +39,7 @@ class Obtained(NamedTuple):
     degraded: bool  # less than this installation can give
 
 
-NOTHING = Obtained(NONE, "", False)
+NOTHING = IsolationResult(NONE, "", False)
 
 
 class Plan(NamedTuple):
@@ -48,20 +48,20 @@ class Plan(NamedTuple):
     user: User | None  # to become; None: stay
     has_own_user: bool
     is_script: bool  # and so without any capability
-    shut_in: Isolation | None  # by Landlock
-    obtained: Obtained
+    shut_in: IsolationSpec | None  # by Landlock
+    obtained: IsolationResult
 
 
-def probe(*, pool: tuple[int, int], web: User | None) -> Powers:
+def probe(*, pool: tuple[int, int], web: User | None) -> IsolationSupport:
     """Try each layer once. `TEMPO_WITHOUT` names layers to do without: `landlock`, `users`."""
     without = os.environ.get("TEMPO_WITHOUT", "").split()
     users_why_not = "own users are switched off (TEMPO_WITHOUT)" if "users" in without else _why_no_users(pool[0])
     landlock_abi, landlock_why_not = _landlock("landlock" in without)
     here = User(os.geteuid(), os.getegid())
-    return Powers(range(pool[0], pool[1] + 1), users_why_not, landlock_abi, landlock_why_not, web or here)
+    return IsolationSupport(range(pool[0], pool[1] + 1), users_why_not, landlock_abi, landlock_why_not, web or here)
 
 
-def plan(spec: Spec, powers: Powers) -> Plan:
+def plan(spec: Spec, powers: IsolationSupport) -> Plan:
     """What this run gets. Raises IsolationError."""
     wanted = spec.isolation
     # Not by looking at capabilities: whoever makes files as web's user has given some up for that time.
@@ -80,7 +80,7 @@ def plan(spec: Spec, powers: Powers) -> Plan:
     return Plan(own or serving, own is not None, True, shut_in, obtained._replace(degraded=degraded))
 
 
-def _own_user(wanted: Isolation, spec: Spec, powers: Powers) -> tuple[User | None, str]:
+def _own_user(wanted: IsolationSpec, spec: Spec, powers: IsolationSupport) -> tuple[User | None, str]:
     if wanted.uid is not None and wanted.uid not in powers.pool:
         raise IsolationError(f"isolation: {wanted.uid} is not among the users for scripts")
     if wanted.uid is None or powers.users_why_not:
@@ -93,22 +93,22 @@ def _own_user(wanted: Isolation, spec: Spec, powers: Powers) -> tuple[User | Non
     return user, ""
 
 
-def _obtained(powers: Powers, uid: int | None, why_not_own: str) -> Obtained:
+def _obtained(powers: IsolationSupport, uid: int | None, why_not_own: str) -> IsolationResult:
     has_signals = powers.landlock_abi >= landlock.SIGNALS_ABI
     if uid is not None and powers.landlock_abi:
-        return Obtained(STRONG, "It has a user of its own, and Landlock keeps it to its own files.", False)
+        return IsolationResult(STRONG, "It has a user of its own, and Landlock keeps it to its own files.", False)
     if uid is not None:
-        return Obtained(GOOD, f"It has a user of its own; no Landlock: {powers.landlock_why_not}.", False)
+        return IsolationResult(GOOD, f"It has a user of its own; no Landlock: {powers.landlock_why_not}.", False)
     no_user = f"no user of its own: {why_not_own or 'none was asked for'}."
-    if has_signals and (starter := users.starter(powers.web)):
+    if has_signals and (starter := users.socket_that_starts_programs(powers.web)):
         way_out = f"Landlock keeps it to its own files, but {starter} starts programs outside of it"
-        return Obtained(BASIC, f"{way_out}; {no_user}", False)
+        return IsolationResult(BASIC, f"{way_out}; {no_user}", False)
     if has_signals:
-        return Obtained(GOOD, f"Landlock keeps it to its own files; {no_user}", False)
+        return IsolationResult(GOOD, f"Landlock keeps it to its own files; {no_user}", False)
     if powers.landlock_abi:
         limited = f"this kernel's (ABI {powers.landlock_abi}) does not cover signals, Linux 6.12 does"
-        return Obtained(BASIC, f"Landlock keeps it to its own files, but {limited}; {no_user}", False)
-    return Obtained(BASIC, f"No Landlock: {powers.landlock_why_not}; {no_user}", False)
+        return IsolationResult(BASIC, f"Landlock keeps it to its own files, but {limited}; {no_user}", False)
+    return IsolationResult(BASIC, f"No Landlock: {powers.landlock_why_not}; {no_user}", False)
 
 
 def _why_no_users(first: int) -> str:

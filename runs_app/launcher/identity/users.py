@@ -19,7 +19,7 @@ _STARTERS = (
     *("/run/docker.sock", "/run/podman/podman.sock", "/run/containerd/containerd.sock"),
     *("/run/user/{uid}/docker.sock", "/run/user/{uid}/podman/podman.sock"),
 )
-_MOST_LINKS = 40  # as the kernel has it
+_MAX_LINKS = 40  # as the kernel has it
 _FILES = re.compile(r"scripts/([A-Za-z0-9_-]+)/files")
 
 
@@ -78,7 +78,7 @@ def obstacle(path: str, user: User) -> str | None:
 def _ways(path: str) -> Iterator[str]:
     """The path itself, and that of each link that it leads over."""
     yield os.path.abspath(path)
-    for _ in range(_MOST_LINKS):
+    for _ in range(_MAX_LINKS):
         here = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
         yield here
         if not os.path.islink(here):
@@ -86,7 +86,7 @@ def _ways(path: str) -> Iterator[str]:
         path = os.path.join(os.path.dirname(here), os.readlink(here))
 
 
-def starter(user: User) -> str | None:
+def socket_that_starts_programs(user: User) -> str | None:
     """A socket that `user` may speak to and whose owner starts programs on demand; None: none is known here.
 
     Landlock does not cover sockets with names, so that a program started there would be outside of it.

@@ -9,8 +9,8 @@ import json
 from collections.abc import Iterable, Iterator
 
 MASK = "••••".encode()
-SHORTEST = 4  # characters
-_SHORTEST_BASE64 = 8
+MIN_LENGTH = 4  # characters
+_MIN_BASE64 = 8
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~")
 
 Secrets = dict[bytes, bytes]  # value by name
@@ -23,7 +23,7 @@ class Mask:
     def __init__(self, secrets: Iterable[bytes]) -> None:
         forms = {form for secret in secrets for form in _forms(secret)}
         self.forms = sorted(forms, key=len, reverse=True)
-        self._heads = sorted({form[:SHORTEST] for form in self.forms})
+        self._heads = sorted({form[:MIN_LENGTH] for form in self.forms})
         self._longest = max(map(len, self.forms), default=0)
 
     def __bool__(self) -> bool:
@@ -49,7 +49,7 @@ class Mask:
             end = rest[at:]
             if any(len(end) < len(form) and memoryview(form)[: len(end)] == end for form in self.forms):
                 return at
-        for at in range(max(first, len(data) - SHORTEST + 1), len(data)):
+        for at in range(max(first, len(data) - MIN_LENGTH + 1), len(data)):
             if any(head.startswith(data[at:]) for head in self._heads):
                 return at
         return len(data)
@@ -95,7 +95,7 @@ class Masker:
         rest = self._held[self._shown :]
         if not rest:
             return b""
-        is_telling = len(self._held) >= SHORTEST
+        is_telling = len(self._held) >= MIN_LENGTH
         shown = (b"" if self._is_masked and self._shown else MASK) if is_telling else rest
         self._shown, self._is_masked = len(self._held), is_telling
         return shown
@@ -108,9 +108,9 @@ def _forms(secret: bytes) -> Iterator[bytes]:
     """A secret as it may be written, and its lines."""
     text = secret.decode(errors="replace").strip()  # the line end of a pasted one is no secret, but ends a line
     for part in {text, *(line.strip() for line in text.splitlines())}:
-        if len(part) >= SHORTEST:
+        if len(part) >= MIN_LENGTH:
             yield from _written(part)
-    if len(text) >= SHORTEST:
+    if len(text) >= MIN_LENGTH:
         yield from _base64(secret)
 
 
@@ -134,7 +134,7 @@ def _base64(secret: bytes) -> Iterator[bytes]:
     for shift in range(3):
         coded = binascii.b2a_base64(bytes(shift) + secret, newline=False)
         core = coded[-(-8 * shift // 6) : 8 * (shift + len(secret)) // 6]
-        if len(core) >= _SHORTEST_BASE64:
+        if len(core) >= _MIN_BASE64:
             yield core
             yield core.replace(b"+", b"-").replace(b"/", b"_")
 

@@ -16,7 +16,7 @@ from runs_app.launcher import files
 
 NAMES = ("tail", "tail.2")
 PART_BYTES = 256 * 1024
-_MOST_BYTES = 2 * PART_BYTES  # read of one part: its last record may reach beyond its size
+_MAX_BYTES = 2 * PART_BYTES  # read of one part: its last record may reach beyond its size
 _HEAD = re.compile(rb"(\d{1,15}) (\d{1,15}) ([OE]{0,2})\n")
 _TIME = re.compile(rb"\d{1,15}(?= )")
 
@@ -110,7 +110,7 @@ def put_back(folder_fd: int, log_fd: int) -> Ending:
     size = os.fstat(log_fd).st_size
     parts = sorted(filter(None, (_read(name, folder_fd) for name in NAMES)), key=lambda part: part.began)
     # A log that is shorter lost its end in a power cut; one that is much longer was not written by us alone.
-    is_known = bool(parts) and 0 <= size - parts[0].log_size <= 2 * _MOST_BYTES
+    is_known = bool(parts) and 0 <= size - parts[0].log_size <= 2 * _MAX_BYTES
     at = parts[0].log_size if is_known else _behind_a_whole_record(log_fd, size)
     data = _gap(parts, is_known) + b"".join(part.records for part in parts)
     written, why = len(data), ""
@@ -145,7 +145,7 @@ def _read(name: str, folder_fd: int) -> _Part | None:
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
         with open(os.open(name, flags, dir_fd=folder_fd), "rb") as file:
-            data = file.read(_MOST_BYTES) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
+            data = file.read(_MAX_BYTES) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
     except OSError:
         return None
     head = _HEAD.match(data)

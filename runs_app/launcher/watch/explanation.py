@@ -4,12 +4,12 @@ import os
 
 from runs_app.launcher.spec import Spec
 from runs_app.launcher.watch import failure_hints
-from runs_app.launcher.watch.verdict import Cause, Facts, killed_by
+from runs_app.launcher.watch.verdict import Cause, ExitFacts, killed_by
 
 _MIB = 1 << 20
 
 
-def explained(facts: Facts, spec: Spec, stderr: bytes) -> Facts:
+def explained(facts: ExitFacts, spec: Spec, stderr: bytes) -> ExitFacts:
     """`facts` with a cause or a message where there is one to tell; what was known before stays."""
     if facts.cause:
         return facts._replace(message=_joined(facts.message, _stack(facts.cause, spec, stderr)))
@@ -25,7 +25,7 @@ def _stack(cause: Cause, spec: Spec, stderr: bytes) -> str:
     return f"it stood at `{os.path.basename(frame.file)}` line {frame.line}, in `{frame.function}`" if frame else ""
 
 
-def _explained_signal(facts: Facts, spec: Spec) -> Facts:
+def _explained_signal(facts: ExitFacts, spec: Spec) -> ExitFacts:
     name = killed_by(facts.wait_status)
     if name == "SIGKILL" and facts.was_out_of_memory:
         sentence = "The kernel ended it because memory had run out, for the system or for the container"
@@ -35,7 +35,7 @@ def _explained_signal(facts: Facts, spec: Spec) -> Facts:
     return facts
 
 
-def _explained_exit(facts: Facts, spec: Spec, stderr: bytes) -> Facts:
+def _explained_exit(facts: ExitFacts, spec: Spec, stderr: bytes) -> ExitFacts:
     limits = spec.limits
     if limits.memory_bytes and failure_hints.ran_out_of_memory(stderr):
         peak = f"used {facts.peak_bytes / _MIB:.0f} MB" if facts.peak_bytes else "started small"

@@ -29,7 +29,7 @@ class Breach(NamedTuple):
     grace_s: float
 
 
-class Guard:
+class LimitMonitor:
     """`look()` when it is time (`look_at`, monotonic); None until a limit is passed."""
 
     def __init__(

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from runs_app.launcher.identity import prctl
 
 _READ_BYTES = 4096
-_MOST_WATCHED = 200
+_MAX_WATCHED = 200
 _watched: dict[str, int] = {}  # descriptors by path
 _LINKS_OF_ONE_THREAD = 3
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -162,7 +162,7 @@ def _watched_contents(path: str) -> bytes:
     """
     try:
         if (fd := _watched.get(path)) is None:
-            if len(_watched) >= _MOST_WATCHED:
+            if len(_watched) >= _MAX_WATCHED:
                 _forget(*_watched)
             fd = _watched[path] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         content = os.pread(fd, _READ_BYTES, 0)

@@ -10,7 +10,7 @@ from runs_app.launcher.watch import procfs, tree
 
 NAME = "samples.csv"
 _HEAD = b"at_ms,cpu_percent,memory_kb,processes,output_bytes\n"
-_MOST_LINES = 1200  # then every second one goes, and samples come half as often
+_MAX_LINES = 1200  # then every second one goes, and samples come half as often
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 _SAME_MEMORY = 64 * 1024  # resident memory that moved less than this is not added up anew ...
 _ANEW_AFTER = 10  # ... for as many times: pages may have become private meanwhile
@@ -102,7 +102,7 @@ class Samples:
             os.write(self._fd, _HEAD)
         os.write(self._fd, line)
         self._lines += 1
-        if self._lines >= _MOST_LINES:
+        if self._lines >= _MAX_LINES:
             self._thin_out()
 
     def _thin_out(self) -> None:

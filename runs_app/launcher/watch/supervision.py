@@ -9,7 +9,7 @@ from runs_app.launcher import forking
 from runs_app.launcher.output.capture import Capture
 from runs_app.launcher.spec import Spec
 from runs_app.launcher.watch import procfs, tree
-from runs_app.launcher.watch.limit_monitor import Guard
+from runs_app.launcher.watch.limit_monitor import LimitMonitor
 from runs_app.launcher.watch.verdict import Cause
 
 CANCEL = signal.SIGTERM
@@ -29,7 +29,14 @@ class Supervision:
     """From the start of the script's program to the end of its tree. One deadline at a time, and what to do at it."""
 
     def __init__(
-        self, spec: Spec, script_pid: int, capture: Capture, guard: Guard, *, wakeup_fd: int, shutdown_grace_s: float
+        self,
+        spec: Spec,
+        script_pid: int,
+        capture: Capture,
+        guard: LimitMonitor,
+        *,
+        wakeup_fd: int,
+        shutdown_grace_s: float,
     ) -> None:
         self._spec = spec
         self.script_pid = script_pid

@@ -8,7 +8,7 @@ import time
 from typing import NamedTuple, TypedDict
 
 from runs_app.launcher import files
-from runs_app.launcher.identity.isolation import NOTHING, Obtained
+from runs_app.launcher.identity.isolation import NOTHING, IsolationResult
 from runs_app.launcher.watch import procfs
 
 EXIT = "exit.json"
@@ -17,7 +17,7 @@ _STATE_BYTES = 64 * 1024
 _MESSAGE_LENGTH = 500  # exit.json has to fit into the room reserved for it
 
 
-class State(TypedDict):
+class RunnerState(TypedDict):
     """`state.json`: who runs, so that another launcher can find them again. Start times in clock ticks since boot."""
 
     v: int
@@ -61,7 +61,7 @@ class Cause(NamedTuple):
     sentence: str
 
 
-class Facts(NamedTuple):
+class ExitFacts(NamedTuple):
     """What the runner knows at the end. `wait_status` is None when no program ran, or when it could not be killed."""
 
     cause: Cause | None
@@ -76,14 +76,14 @@ class Facts(NamedTuple):
     output_dropped: int = 0
     log_bytes: int = 0
     leftovers_killed: int = 0
-    isolation: Obtained = NOTHING
+    isolation: IsolationResult = NOTHING
     was_out_of_memory: bool = False  # the kernel had killed somebody for want of memory meanwhile
 
 
-def write_state(folder_fd: int, *, script_pid: int, started_at: float, isolation: Obtained) -> None:
+def write_state(folder_fd: int, *, script_pid: int, started_at: float, isolation: IsolationResult) -> None:
     """Say who runs. Raises OSError."""
     runner_pid = os.getpid()
-    state = State(
+    state = RunnerState(
         v=1,
         runner_pid=runner_pid,
         runner_start=procfs.start_time(runner_pid),
@@ -113,7 +113,7 @@ def reserve(folder_fd: int) -> None:
     files.reserve(EXIT, dir_fd=folder_fd)
 
 
-def write_exit(folder_fd: int, facts: Facts) -> None:
+def write_exit(folder_fd: int, facts: ExitFacts) -> None:
     """Write the verdict. Raises OSError."""
     files.write(EXIT, json.dumps(_exit(facts)).encode(), dir_fd=folder_fd)
 
@@ -126,12 +126,12 @@ def secure_exit(folder_fd: int) -> None:
     files.secure(EXIT, dir_fd=folder_fd)
 
 
-def could_not_start(sentence: str, *, output_lines: int = 0, log_bytes: int = 0) -> Facts:
+def could_not_start(sentence: str, *, output_lines: int = 0, log_bytes: int = 0) -> ExitFacts:
     """The facts of a run whose program never began."""
-    return Facts(Cause("failed", "could_not_start", sentence), output_lines=output_lines, log_bytes=log_bytes)
+    return ExitFacts(Cause("failed", "could_not_start", sentence), output_lines=output_lines, log_bytes=log_bytes)
 
 
-def _exit(facts: Facts) -> Exit:
+def _exit(facts: ExitFacts) -> Exit:
     exit_code, ended_by = _ending(facts.wait_status)
     status, reason, sentence = facts.cause or _own_end(exit_code, ended_by)
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)

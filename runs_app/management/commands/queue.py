@@ -8,7 +8,7 @@ from django.utils import timezone
 from runs_app.admission import explain
 from runs_app.engine import engine
 
-MOST = 1000
+MAX_ROWS = 1000
 
 
 class Command(BaseCommand):
@@ -18,11 +18,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """How many."""
-        parser.add_argument("--limit", type=int, default=MOST, help=f"Show at most so many (default: {MOST}).")
+        parser.add_argument("--limit", type=int, default=MAX_ROWS, help=f"Show at most so many (default: {MAX_ROWS}).")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print the table."""
-        items = explain.page(now=timezone.now(), limit=max(1, options["limit"]))
+        items = explain.queue_page(now=timezone.now(), limit=max(1, options["limit"]))
         if not items:
             self.stdout.write("Nothing waits.")
             return

@@ -196,7 +196,7 @@ def build(config: BuildConfig, work: Path, progress: Progress) -> BuildResult:
         "lock": lock,
         "python": identity[0],
         "packages": packages,
-        "size": seal(folder),
+        "size": make_read_only(folder),
         "built_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     finish(folder, place, result, aside=work / "broken")
@@ -257,7 +257,7 @@ def install(config: BuildConfig, folder: Path, packages: Sequence[str], progress
     _run([python, "-I", "-c", "import sys"], cwd=work)
 
 
-def seal(folder: Path) -> int:
+def make_read_only(folder: Path) -> int:
     """Take the right to write from every file and return their size in bytes.
 
     Folders keep it (0755): whoever owns them could give it back to himself anyway, and a data folder which its owner

@@ -23,14 +23,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Show or make."""
         if not options["starter"]:
-            width = max(map(len, script_templates.starters()))
-            for each in script_templates.starters().values():
+            width = max(map(len, script_templates.all_templates()))
+            for each in script_templates.all_templates().values():
                 self.stdout.write(f"{each.name:<{width}}  {each.description}")
             return
         about = {"name": options["name"], "folder": options["folder"]}
         try:
-            script = script_templates.create(
-                script_templates.starter(options["starter"]), by=None, now=timezone.now(), **about
+            script = script_templates.create_from_template(
+                script_templates.find_template(options["starter"]), by=None, now=timezone.now(), **about
             )
         except ScriptError as error:
             raise CommandError(str(error)) from error

@@ -17,7 +17,7 @@ from scripts_app.timing.rule import TimingError
 STDIN = "-"
 SYSTEM = Path("/etc/crontab")
 SYSTEM_FOLDER = Path("/etc/cron.d")
-MOST = 60  # characters of a cell
+MAX_CELL = 60  # characters of a cell
 
 
 class Command(BaseCommand):
@@ -94,7 +94,7 @@ def read(name: str) -> Crontab:
         else:
             with Path(name).open("rb") as file:
                 data = file.read(crontab_parser.MAX_BYTES + 1)
-        return crontab_parser.read(data.decode(errors="replace"), users=importer.users(), is_system=is_system)
+        return crontab_parser.parse_crontab(data.decode(errors="replace"), users=importer.users(), is_system=is_system)
     except (OSError, ValueError) as error:
         said = error if isinstance(error, CrontabError) else f"`{printable(name)}` cannot be read: {error}"
         raise CommandError(printable(str(said), 400)) from error
@@ -110,11 +110,11 @@ def home_folder() -> str:
 
 def cells(proposal: Proposal) -> tuple[str, ...]:
     """A proposal as a line of the table; nothing in it can move the cursor."""
-    name = proposal.name or printable(proposal.entry.text, MOST)
+    name = proposal.name or printable(proposal.entry.text, MAX_CELL)
     rhythm = "no schedule" if proposal.no_schedule else proposal.rhythm
     zone = proposal.timing.timezone if proposal.timing and proposal.timing.kind == "cron" else "-"
     texts = (str(proposal.entry.number), name, rhythm or "-", zone, proposal.what)
-    return tuple(printable(text, MOST) for text in texts)
+    return tuple(printable(text, MAX_CELL) for text in texts)
 
 
 def said_of(proposal: Proposal) -> list[str]:

@@ -29,7 +29,7 @@ from tests.factories import NOON, make_run, make_schedule, make_script
 pytestmark = pytest.mark.django_db
 
 
-class Recorder(launcher_client.Launcher):
+class Recorder(launcher_client.LauncherClient):
     """Stands for the launcher and remembers what it was asked to start."""
 
     def __init__(self) -> None:
@@ -245,9 +245,9 @@ def test_what_was_promised_to_a_run_of_a_moment_ago_is_not_available(
         (512, [100.0, 60.0], 150),  # half as much again as the largest
         (512, [500.0], 512),  # never more than the limit
         (512, [0.0], 512),  # could not be started: says nothing
-        (512, [3.0], memory.LEAST_MB),
+        (512, [3.0], memory.MIN_MB),
         (0, [1000.0], 1500),  # without a limit
-        (0, [], memory.LEAST_MB),
+        (0, [], memory.MIN_MB),
     ],
 )
 def test_what_a_run_may_need(limit_mb: int, peaks_mb: list[float], need_mb: int) -> None:
@@ -343,7 +343,7 @@ def test_admission_costs_the_same_however_long_the_queue_is(
     costs = []
     for length in (10, 2000):
         queue_up(script, length)
-        costs.append(cost_of(lambda: admission.look(now=timezone.now())))
+        costs.append(cost_of(lambda: admission.look_for_next(now=timezone.now())))
     (queries, steps), (queries_later, steps_later) = costs
     assert queries_later == queries
     assert steps_later <= steps + 20  # each query rounds; a look at every entry would be some hundreds more
@@ -381,7 +381,7 @@ def test_admission_never_looks_through_the_history_of_a_script() -> None:
     schedule = make_schedule(every_s=60)
     make_run(schedule.script, status=Status.RUNNING)
     with CaptureQueriesContext(connection) as queries:
-        admission.look(now=NOON)
+        admission.look_for_next(now=NOON)
     with connection.cursor() as cursor:
         plans = [str(cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}").fetchall()) for query in queries]
     assert any("run_queue" in plan for plan in plans)

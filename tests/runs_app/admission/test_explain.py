@@ -24,12 +24,12 @@ pytestmark = pytest.mark.django_db
 
 def sentences() -> dict[int, str]:
     """What each queued run waits for."""
-    return {item.run.pk: item.waits_for for item in explain.page(now=timezone.now())}
+    return {item.run.pk: item.waits_for for item in explain.queue_page(now=timezone.now())}
 
 
 def sentence(run: Run) -> str:
     """What the page of one run says; the list says the same."""
-    told = explain.of(Run.objects.get(pk=run.pk), now=timezone.now()).waits_for
+    told = explain.explain_waiting(Run.objects.get(pk=run.pk), now=timezone.now()).waits_for
     assert told == sentences().get(run.pk, told)
     return told
 
@@ -81,7 +81,7 @@ def test_a_run_waits_for_its_environment_and_says_who_builds_it() -> None:
     assert sentence(run) == "It waits for its environment."
     build = make_run(kind=Kind.BUILD, environment=script.wanted_environment, trigger=Trigger.BUILD)
     assert sentence(run) == f"It waits for its environment: run #{build.pk} builds it."
-    assert explain.of(run, now=timezone.now()).build == build
+    assert explain.explain_waiting(run, now=timezone.now()).build == build
 
 
 def test_a_run_waits_for_its_environment_behind_another_one() -> None:
@@ -111,7 +111,7 @@ def test_a_list_costs_the_same_number_of_queries_for_one_and_for_forty() -> None
         for number in range(more):
             make_run(scripts[number % 2])
         with CaptureQueriesContext(connection) as asked:
-            explain.page(now=timezone.now())
+            explain.queue_page(now=timezone.now())
         counts.append(len(asked))
     assert counts[0] == counts[1]
 

@@ -218,7 +218,7 @@ def test_a_launcher_that_is_not_there_is_told() -> None:
 
 
 def test_a_launcher_that_answers_is_ok(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Answering(launcher_client.Launcher):
+    class Answering(launcher_client.LauncherClient):
         def __init__(self) -> None:
             pass
 

@@ -78,7 +78,7 @@ def held_lock(folder: Path) -> Iterator[None]:
 
 def settled(run: Run) -> Run:
     """The row after settling."""
-    reconcile.settle(run, now=timezone.now())
+    reconcile.reconcile(run, now=timezone.now())
     run.refresh_from_db()
     return run
 
@@ -193,7 +193,7 @@ def test_settling_twice_changes_nothing() -> None:
     (folder / "claim").touch()
     (folder / "exit.json").write_text(json.dumps(EXIT))
     before = Run.objects.filter(pk=settled(run).pk).values().get()
-    reconcile.settle(run, now=timezone.now() + timedelta(days=1))
+    reconcile.reconcile(run, now=timezone.now() + timedelta(days=1))
     assert Run.objects.filter(pk=run.pk).values().get() == before
 
 
@@ -240,7 +240,7 @@ def test_a_final_run_cannot_be_cancelled() -> None:
     assert not execution.cancel(run, by="ann", now=timezone.now())
 
 
-class Recorder(launcher_client.Launcher):
+class Recorder(launcher_client.LauncherClient):
     """Stands for the launcher and remembers what it was asked."""
 
     def __init__(self) -> None:
@@ -344,7 +344,7 @@ def test_a_run_that_was_cancelled_since_its_admission_is_not_handed_over(launche
 
 
 def test_a_refusal_that_lasts_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Refusing(launcher_client.Launcher):
+    class Refusing(launcher_client.LauncherClient):
         def __init__(self) -> None:
             pass
 
@@ -373,7 +373,7 @@ def test_a_build_and_its_environment_end_together(monkeypatch: pytest.MonkeyPatc
     with monkeypatch.context() as context:
         context.setattr(environments_builds, "finish", locked)
         with pytest.raises(OperationalError):
-            reconcile.settle(run, now=timezone.now())
+            reconcile.reconcile(run, now=timezone.now())
     run.refresh_from_db()
     assert run.status == Status.STARTING  # settled at the next look
     assert settled(run).status == Status.LOST

@@ -107,14 +107,14 @@ def a_run(script: Script, number: int, **fields: Any) -> tuple[Run, Path]:
 
 def check_settled_for_good(run: Run) -> Run:
     """Settle twice: final at once, the same ever after, and fit for every page and for JSON."""
-    assert reconcile.settle(run, now=timezone.now())
+    assert reconcile.reconcile(run, now=timezone.now())
     row = Run.objects.filter(pk=run.pk).values()
     before = row.get()
     assert before["status"] in FINAL
-    reconcile.settle(Run.objects.get(pk=run.pk), now=timezone.now() + timedelta(hours=1))
+    reconcile.reconcile(Run.objects.get(pk=run.pk), now=timezone.now() + timedelta(hours=1))
     assert row.get() == before
     settled = Run.objects.select_related("script", "version").get(pk=run.pk)
-    json.dumps([api.run_out(settled).model_dump(mode="json"), live.facts(settled)], allow_nan=False)
+    json.dumps([api.run_out(settled).model_dump(mode="json"), live.status_event(settled)], allow_nan=False)
     return settled
 
 
@@ -134,7 +134,7 @@ def test_every_combination_of_claim_lock_and_verdict_ends_the_run(script: Script
             make(folder / name)
         check_settled_for_good(run)
     assert number > 500
-    while history.fold_finished(now=timezone.now()):
+    while history.archive_finished(now=timezone.now()):
         pass
     left = {path for folder in (paths.runs() / "2026-11").iterdir() for path in folder.iterdir()}
     assert {path.name for path in left if path.is_symlink() or not path.is_dir()} <= history.KEPT
@@ -157,7 +157,7 @@ def test_a_link_to_another_run_s_folder_is_not_followed(script: Script) -> None:
     run, link = a_run(script, 2)
     link.symlink_to(folder)
     assert check_settled_for_good(run).status == Status.LOST
-    history.fold_finished(now=timezone.now())
+    history.archive_finished(now=timezone.now())
     assert check_settled_for_good(other).status == Status.FAILED
 
 
@@ -231,7 +231,7 @@ def test_a_failing_disk_says_nothing_about_a_run(script: Script, monkeypatch: py
 
     with monkeypatch.context() as context, pytest.raises(OSError, match="Input/output"):
         context.setattr(os, "open", failing)
-        reconcile.settle(run, now=timezone.now())
+        reconcile.reconcile(run, now=timezone.now())
     run.refresh_from_db()
     assert run.status == Status.STARTING
 
@@ -246,7 +246,7 @@ JSON = st.recursive(
 @given(st.fixed_dictionaries(dict.fromkeys(VERDICT, JSON)))
 def test_what_a_verdict_fills_is_always_in_range(verdict: dict[str, Any]) -> None:
     runner_report.is_ours(verdict)
-    facts = runner_report.facts(verdict)
+    facts = runner_report.run_fields(verdict)
     for name, value in facts.items():
         field = Run._meta.get_field(name)
         limit = getattr(field, "max_length", None)

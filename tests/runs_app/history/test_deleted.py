@@ -18,7 +18,7 @@ LATER = NOON + timedelta(days=31)
 pytestmark = pytest.mark.django_db
 
 
-class Launcher(launcher_client.Launcher):
+class Launcher(launcher_client.LauncherClient):
     """Notes what it is asked to remove; one that resists says so."""
 
     def __init__(self, *, resists: bool = False) -> None:

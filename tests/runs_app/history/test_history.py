@@ -97,23 +97,23 @@ def test_a_page_is_one_query_with_all_it_shows(django_assert_num_queries: Django
 # --- folding ---------------------------------------------------------------------------------------------------------
 def test_folding_leaves_two_files() -> None:
     run, folder = ended()
-    history.fold(run, folder)
+    history.archive(run, folder)
     assert names(folder) == {"run.json", "output.log"}
     assert (folder / "output.log").read_bytes() == b"1000 O F first\n"
 
 
 def test_a_folded_run_still_has_its_verdict_and_its_index() -> None:
     run, folder = ended()
-    history.fold(run, folder)
+    history.archive(run, folder)
     content = folded(folder)
     assert (content["id"], content["exit"], content["index"]) == (run.pk, EXIT, [0, 4711])
 
 
 def test_folding_twice_changes_nothing() -> None:
     run, folder = ended()
-    history.fold(run, folder)
+    history.archive(run, folder)
     before = folded(folder)
-    history.fold(run, folder)
+    history.archive(run, folder)
     assert (folded(folder), names(folder)) == (before, {"run.json", "output.log"})
 
 
@@ -121,10 +121,10 @@ def test_folding_twice_changes_nothing() -> None:
 def test_a_crash_in_the_middle_of_folding_loses_nothing(survivors: set[str]) -> None:
     run, folder = ended()
     kept = {name: (folder / name).read_bytes() for name in survivors}
-    history.fold(run, folder)
+    history.archive(run, folder)
     for name, data in kept.items():  # what had not been removed yet
         (folder / name).write_bytes(data)
-    history.fold(run, folder)
+    history.archive(run, folder)
     content = folded(folder)
     assert (content["exit"], content["index"], names(folder)) == (EXIT, [0, 4711], {"run.json", "output.log"})
 
@@ -138,42 +138,42 @@ def test_a_crash_before_anything_was_folded_loses_nothing(monkeypatch: pytest.Mo
     with monkeypatch.context() as context:
         context.setattr(files, "write_atomic", fail)
         with pytest.raises(OSError, match="No space"):
-            history.fold(run, folder)
+            history.archive(run, folder)
     assert "exit.json" in names(folder)
-    history.fold(run, folder)
+    history.archive(run, folder)
     assert folded(folder)["exit"] == EXIT
 
 
 def test_a_folder_that_is_gone_is_no_error() -> None:
     run, folder = ended()
     shutil.rmtree(folder)
-    history.fold(run, folder)
+    history.archive(run, folder)
     assert not folder.exists()
 
 
 def test_finished_runs_are_folded_once() -> None:
     _, folder = ended()
-    assert history.fold_finished(now=timezone.now()) == 1
+    assert history.archive_finished(now=timezone.now()) == 1
     assert names(folder) == {"run.json", "output.log"}
-    assert history.fold_finished(now=timezone.now()) == 0
+    assert history.archive_finished(now=timezone.now()) == 0
 
 
 def test_the_oldest_is_folded_first() -> None:
     (_, older), (_, younger) = ended(1), ended(2)
-    history.fold_finished(now=timezone.now(), limit=1)
+    history.archive_finished(now=timezone.now(), limit=1)
     assert (names(older), len(names(younger)) > 2) == ({"run.json", "output.log"}, True)
 
 
 def test_a_run_under_way_is_not_folded() -> None:
     _, folder = ended(status=Status.RUNNING, finished_at=None)
-    assert history.fold_finished(now=timezone.now()) == 0
+    assert history.archive_finished(now=timezone.now()) == 0
     assert "exit.json" in names(folder)
 
 
 def test_a_run_that_cannot_be_folded_keeps_no_other_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
     bad, _ = ended(1)
     _, folder = ended(2)
-    honest = history.fold
+    honest = history.archive
 
     def fold(run: Run, place: Path) -> None:
         if run == bad:
@@ -181,7 +181,7 @@ def test_a_run_that_cannot_be_folded_keeps_no_other_from_it(monkeypatch: pytest.
         honest(run, place)
 
     monkeypatch.setattr(history, "fold", fold)
-    history.fold_finished(now=timezone.now())
+    history.archive_finished(now=timezone.now())
     assert names(folder) == {"run.json", "output.log"}
 
 

@@ -7,7 +7,7 @@ from runs_app.history import regression
 from runs_app.models import Run
 from runs_app.states import Status
 from scripts_app.models import Script
-from scripts_app.versions.settings_snapshot import Difference
+from scripts_app.versions.settings_snapshot import SettingDifference
 from tests.factories import make_run, make_script
 
 pytestmark = pytest.mark.django_db
@@ -36,41 +36,41 @@ def history(script: Script, *statuses: Status) -> list[Run]:
 )
 def test_the_newest_failures_began_there(script: Script, statuses: list[Status], good: int, bad: int) -> None:
     runs = history(script, *statuses)
-    point = regression.of(script)
+    point = regression.find_regression(script)
     assert point and (point.good, point.bad) == (runs[good], runs[bad])
 
 
 @pytest.mark.parametrize("statuses", [[], [S, S], [F, F], [F, S], [C]])
 def test_without_a_good_and_a_bad_run_behind_it_there_is_none(script: Script, statuses: list[Status]) -> None:
     history(script, *statuses)
-    assert regression.of(script) is None
+    assert regression.find_regression(script) is None
 
 
 def test_a_bad_run_of_before_can_be_named(script: Script) -> None:
     runs = history(script, S, F, F, S, F)
-    point = regression.of(script, bad=runs[2])
+    point = regression.find_regression(script, bad=runs[2])
     assert point and (point.good, point.bad) == (runs[0], runs[1])
 
 
 def test_runs_of_other_scripts_do_not_count(script: Script) -> None:
     history(make_script("Other"), S)
     history(script, F)
-    assert regression.of(script) is None
+    assert regression.find_regression(script) is None
 
 
 def test_the_same_text_with_other_inputs(script: Script) -> None:
     make_run(script, status=S, params={"day": 1}, isolation="good")
     make_run(script, status=F, params={"day": 2}, isolation="good")
-    point = regression.of(script)
+    point = regression.find_regression(script)
     assert point and point.is_same_version
     found = regression.differences(point)
     assert (found.files, found.packages) == ([], [])
-    assert found.settings == [Difference(name="Inputs", before='{"day": 1}', after='{"day": 2}')]
+    assert found.settings == [SettingDifference(name="Inputs", before='{"day": 1}', after='{"day": 2}')]
 
 
 def test_nothing_that_is_known_of(script: Script) -> None:
     history(script, S, F)
-    point = regression.of(script)
+    point = regression.find_regression(script)
     assert point and regression.differences(point).is_same
 
 

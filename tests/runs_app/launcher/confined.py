@@ -54,7 +54,7 @@ class Mode:
         """What the launcher has to say about it."""
         if self.uid is not None:
             return "strong" if self.has_landlock else "good"
-        has_way_out = users.starter(User(self.script, self.script))
+        has_way_out = users.socket_that_starts_programs(User(self.script, self.script))
         return "good" if self.has_landlock and SIGNALS_ARE_COVERED and not has_way_out else "basic"
 
 

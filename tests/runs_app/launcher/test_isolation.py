@@ -232,9 +232,9 @@ def socket_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
         yield path
 
 
-def best_of(user: User, *, has_users: bool = False) -> isolation.Obtained:
+def best_of(user: User, *, has_users: bool = False) -> isolation.IsolationResult:
     """What a launcher with the newest Landlock gives where web is `user`."""
-    return isolation.Powers(POOL, "" if has_users else "Tempo was not started as root", 7, "", user).best
+    return isolation.IsolationSupport(POOL, "" if has_users else "Tempo was not started as root", 7, "", user).best
 
 
 def test_a_socket_that_starts_programs_is_a_way_out_of_landlock(socket_path: Path) -> None:
@@ -256,14 +256,14 @@ def test_a_user_of_its_own_has_no_way_out_through_sockets_of_tempos_user(socket_
 
 @pytest.mark.parametrize("version", [1, 2, 3, 4, 5])
 def test_landlock_without_signals_is_basic_and_says_what_would_do(version: int) -> None:
-    told = isolation.Powers(POOL, "Tempo was not started as root", version, "", WEB).best
+    told = isolation.IsolationSupport(POOL, "Tempo was not started as root", version, "", WEB).best
 
     assert told.grade == "basic"
     assert f"this kernel's (ABI {version}) does not cover signals, Linux 6.12 does" in told.why
 
 
 def test_a_kernel_without_landlock_is_named() -> None:
-    told = isolation.Powers(POOL, "", 0, "kernel 4.4 has none", WEB).best
+    told = isolation.IsolationSupport(POOL, "", 0, "kernel 4.4 has none", WEB).best
 
     assert (told.grade, told.why) == ("good", "It has a user of its own; no Landlock: kernel 4.4 has none.")
 

@@ -35,7 +35,7 @@ def test_ping_tells_its_pid_and_how_many_run(launcher: LauncherHarness) -> None:
 def test_ping_tells_what_scripts_are_kept_from(launcher: LauncherHarness) -> None:
     told = launcher.web.ask("ping")["isolation"]
 
-    assert set(told) == set(wire.Powers.__annotations__)
+    assert set(told) == set(wire.SupportMessage.__annotations__)
     assert told["grade"] in ("strong", "good", "basic") and told["why"].endswith(".")
 
 

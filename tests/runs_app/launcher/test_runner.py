@@ -53,7 +53,7 @@ def test_it_says_who_runs_while_it_runs(launcher: LauncherHarness) -> None:
     folder = launcher.run(ON)
     state = launcher.state_of(folder)
 
-    assert set(state) == set(verdict.State.__annotations__)
+    assert set(state) == set(verdict.RunnerState.__annotations__)
     assert state["runner_start"] == procfs.start_time(state["runner_pid"])
     assert state["script_start"] == procfs.start_time(state["script_pid"])
     assert state["boot_id"] == procfs.boot_id()

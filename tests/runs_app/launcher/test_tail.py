@@ -28,7 +28,7 @@ def write_log() -> None:
 
 def test_a_queued_run_has_nothing_to_read_until_it_has_a_folder() -> None:
     write_log()
-    tail = live.Tail("")
+    tail = live.LiveTail("")
     assert (tail.size(), tail.read(0)) == (0, b"")
     tail.follow(FOLDER)
     assert (tail.size(), tail.read(0)) == (len(STORED), STORED)
@@ -36,7 +36,7 @@ def test_a_queued_run_has_nothing_to_read_until_it_has_a_folder() -> None:
 
 
 def test_a_folder_that_is_known_stays() -> None:
-    tail = live.Tail(FOLDER)
+    tail = live.LiveTail(FOLDER)
     tail.follow("")
     assert tail.path == paths.run_folder(FOLDER) / "output.log"
 

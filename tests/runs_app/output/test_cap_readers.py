@@ -118,7 +118,7 @@ def test_a_page_hears_nothing_past_the_cap_and_then_the_gap_and_the_end(run: Run
         live._tails[run.pk].wake()
         assert await socket.receive_nothing()
         await asyncio.to_thread(log.finish)
-        live._tails[run.pk].facts = {**live.facts(run), "final": True}
+        live._tails[run.pk].facts = {**live.status_event(run), "final": True}
         live._tails[run.pk].final = True
         live._tails[run.pk].wake()
         return await asyncio.wait_for(all_frames(socket), LIMIT_S)

@@ -173,7 +173,7 @@ def test_search_gives_the_numbers_of_lines_far_in_a_long_log(tmp_path: Path) -> 
 
 def test_search_stops_at_ten_thousand_and_says_so(tmp_path: Path) -> None:
     found = Index(log(tmp_path, record("O", "same") * 10_500)).search("same")
-    assert len(found.numbers) == output_lines.MOST_MATCHES and found.is_cut
+    assert len(found.numbers) == output_lines.MAX_MATCHES and found.is_cut
 
 
 def test_a_search_begins_at_a_line_and_goes_either_way(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_a_window_of_long_lines_ends_early_but_gives_fifty(tmp_path: Path) -> No
     long = b"".join([record("O", "x" * 16_384, kind="P")] * 5) + record("O", "")
     window = Index(log(tmp_path, long * 300)).window(1, 1000)
     assert 50 <= len(window.lines) <= 70
-    assert sum(len(line.kept) for line in window.lines) <= output_lines.MOST_BYTES + 2 * output_lines.LINE_BYTES
+    assert sum(len(line.kept) for line in window.lines) <= output_lines.MAX_BYTES + 2 * output_lines.LINE_BYTES
 
 
 def test_much_of_a_line_takes_no_more_than_what_is_kept(tmp_path: Path) -> None:
@@ -228,19 +228,19 @@ def test_much_of_a_line_takes_no_more_than_what_is_kept(tmp_path: Path) -> None:
 @pytest.mark.django_db
 def test_the_index_of_a_run_is_kept_until_its_file_is_another_one() -> None:
     run = make_run(status=Status.RUNNING, folder="2026-11/1-abcdef12")
-    assert output_lines.of(run) is None
+    assert output_lines.index_of_log(run) is None
     folder = paths.run_folder(run.folder)
     folder.mkdir(parents=True)
     log(folder, record("O", "one"))
-    first = output_lines.of(run)
+    first = output_lines.index_of_log(run)
     assert first is not None and first.last(1).total == 1
-    assert output_lines.of(run) is first
+    assert output_lines.index_of_log(run) is first
     (folder / "output.log").rename(folder / "old.log")
     log(folder, record("O", "two"))
-    again = output_lines.of(run)
+    again = output_lines.index_of_log(run)
     assert again is not None and texts(again.last(1).lines) == ["two"]
     (folder / "output.log").unlink()
-    assert output_lines.of(run) is None
+    assert output_lines.index_of_log(run) is None
     assert output_lines.last(run, 1) == output_lines.NOTHING
     with pytest.raises(FileNotFoundError):
         again.last(1)

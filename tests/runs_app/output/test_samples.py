@@ -12,7 +12,7 @@ from django.utils import timezone
 from runs_app.history import history
 from runs_app.models import Run
 from runs_app.output import samples, usage_chart
-from runs_app.output.samples import MOST, Sample
+from runs_app.output.samples import MAX_SAMPLES, Sample
 from runs_app.states import Status
 from tempo_site.lib import paths
 from tests.factories import make_run, make_script
@@ -47,30 +47,30 @@ def write(folder: Path, *lines: str) -> None:
 
 def test_a_run_under_way_is_read_from_what_its_runner_writes(run: Run, folder: Path) -> None:
     write(folder, line(0, cpu=12.5), line(1, kb=4096, processes=3))
-    assert samples.of(run) == [Sample(BEGAN, 12.5, 2048, 1, 0), Sample(BEGAN + 1000, 50.0, 4096, 3, 10)]
+    assert samples.samples_of_run(run) == [Sample(BEGAN, 12.5, 2048, 1, 0), Sample(BEGAN + 1000, 50.0, 4096, 3, 10)]
 
 
 def test_a_torn_last_line_is_left_out(run: Run, folder: Path) -> None:
     write(folder, line(0), line(1)[:-4])
-    assert [sample.at_ms for sample in samples.of(run)] == [BEGAN]
+    assert [sample.at_ms for sample in samples.samples_of_run(run)] == [BEGAN]
 
 
 def test_after_the_fold_they_are_the_same(run: Run, folder: Path) -> None:
     write(folder, line(0), line(1), line(2))
-    before = samples.of(run)
+    before = samples.samples_of_run(run)
     Run.objects.filter(pk=run.pk).update(status=Status.SUCCEEDED, finished_at=timezone.now())
-    assert history.fold_finished(now=timezone.now()) == 1
+    assert history.archive_finished(now=timezone.now()) == 1
     assert not (folder / "samples.csv").exists()
-    assert samples.of(run) == before
+    assert samples.samples_of_run(run) == before
 
 
 def test_at_most_600_are_kept_and_the_peak_is_among_them(run: Run, folder: Path) -> None:
     write(folder, *(line(second, kb=9999 if second == 777 else 100) for second in range(1199)))
-    found = samples.of(run)
-    assert len(found) == MOST and max(sample.memory_kb for sample in found) == 9999
+    found = samples.samples_of_run(run)
+    assert len(found) == MAX_SAMPLES and max(sample.memory_kb for sample in found) == 9999
     assert [sample.at_ms for sample in found] == sorted(sample.at_ms for sample in found)
-    history.fold(run, folder)
-    assert len(json.loads((folder / "run.json").read_text())["samples"]) == MOST
+    history.archive(run, folder)
+    assert len(json.loads((folder / "run.json").read_text())["samples"]) == MAX_SAMPLES
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_at_most_600_are_kept_and_the_peak_is_among_them(run: Run, folder: Path)
 )
 def test_a_file_of_nonsense_holds_no_samples(run: Run, folder: Path, content: bytes) -> None:
     (folder / "samples.csv").write_bytes(content)
-    assert samples.of(run) == []
+    assert samples.samples_of_run(run) == []
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_a_file_of_nonsense_holds_no_samples(run: Run, folder: Path, content: by
 )
 def test_a_folded_file_of_nonsense_holds_no_samples(run: Run, folder: Path, content: str) -> None:
     (folder / "run.json").write_text(content)
-    assert samples.of(run) == []
+    assert samples.samples_of_run(run) == []
 
 
 def test_what_a_script_may_put_in_its_place_is_not_opened(run: Run, folder: Path, tmp_path: Path) -> None:
@@ -113,17 +113,17 @@ def test_what_a_script_may_put_in_its_place_is_not_opened(run: Run, folder: Path
     secret.write_text(HEAD + line(0))
     place = folder / "samples.csv"
     place.symlink_to(secret)
-    assert samples.of(run) == []
+    assert samples.samples_of_run(run) == []
     place.unlink()
     os.mkfifo(place)
-    assert samples.of(run) == []  # and does not wait for a writer
+    assert samples.samples_of_run(run) == []  # and does not wait for a writer
     place.unlink()
     place.mkdir()
-    assert samples.of(run) == []
+    assert samples.samples_of_run(run) == []
 
 
 def test_a_run_without_a_folder_has_none() -> None:
-    assert samples.of(make_run(make_script())) == []
+    assert samples.samples_of_run(make_run(make_script())) == []
 
 
 # --- API --------------------------------------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ def test_the_api_answers_when_there_is_nothing(key: str) -> None:
 
 # --- chart ------------------------------------------------------------------------------------------------------------
 def drawn(*found: Sample, limit_mb: int = 100) -> usage_chart.Chart:
-    chart = usage_chart.of(Run(memory_mb=limit_mb), found)
+    chart = usage_chart.chart_of_run(Run(memory_mb=limit_mb), found)
     assert chart
     return chart
 
@@ -157,7 +157,7 @@ def sample(second: float, cpu: float = 0.0, mb: int = 0, processes: int = 1) -> 
 
 
 def test_one_sample_is_no_chart() -> None:
-    assert usage_chart.of(Run(), []) is usage_chart.of(Run(), [sample(0)]) is None
+    assert usage_chart.chart_of_run(Run(), []) is usage_chart.chart_of_run(Run(), [sample(0)]) is None
 
 
 def test_a_curve_goes_from_edge_to_edge_and_its_limit_is_a_line() -> None:

@@ -82,7 +82,7 @@ def test_the_wait_doubles_up_to_its_cap() -> None:
 def test_a_pending_retry_can_be_looked_at_in_the_queue() -> None:
     failed(make_schedule(retries=1, retry_delay_s=60))
 
-    assert explain.of(Run.objects.latest("pk"), now=NOON).waits_for
+    assert explain.explain_waiting(Run.objects.latest("pk"), now=NOON).waits_for
 
 
 def test_the_ticker_is_told_of_a_retry_and_wakes_for_it(
@@ -119,7 +119,7 @@ def test_a_pause_holds_retries_too() -> None:
     retry, later = Run.objects.latest("pk"), NOON + 60 * SECOND
     global_pause.pause_all(by="ada", now=NOON)
     assert admission.claim(now=later) == []
-    assert explain.of(retry, now=later).waits_for == "It waits for the end of the pause: try 2 of 2."
+    assert explain.explain_waiting(retry, now=later).waits_for == "It waits for the end of the pause: try 2 of 2."
     global_pause.resume_all(by="ada", now=later)
     Schedule.objects.filter(pk=schedule.pk).update(paused_at=NOON, paused_until=NOON + 90 * SECOND)
     assert admission.claim(now=later) == []

@@ -272,7 +272,7 @@ def test_a_preview_refuses_impossible_values(program: Client, field: str, value:
 
 
 def test_a_preview_of_the_longest_interval_stays_within_the_calendar(program: Client) -> None:
-    body = {"kind": "interval", "every_s": rule.LONGEST_INTERVAL_S, "start": "2999-12-31T23:59:59Z", "count": 100}
+    body = {"kind": "interval", "every_s": rule.MAX_INTERVAL_S, "start": "2999-12-31T23:59:59Z", "count": 100}
     assert len(send(program, "POST", "/schedules/preview", body)[1]["next"]) == 100
 
 

@@ -27,7 +27,7 @@ SAYS = "import os, sys\nprint(sys.argv[1:], os.environ.get('KEY'), sys.stdin.rea
 
 def proposed(text: str, *, home: str = "", **options: Any) -> list[Proposal]:
     """What a crontab becomes for somebody who may have files read."""
-    table = parser.read(text, **options)
+    table = parser.parse_crontab(text, **options)
     return importer.propose(table, now=NOON, read=source_files.reader(), home=home)
 
 

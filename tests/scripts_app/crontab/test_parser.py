@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 
 from scripts_app.crontab import parser
-from scripts_app.crontab.parser import CrontabError, Entry, printable
+from scripts_app.crontab.parser import CrontabEntry, CrontabError, printable
 
 TYPICAL = """\
 # m h dom mon dow command
@@ -21,9 +21,9 @@ CRON_TZ=Europe/Berlin
 """
 
 
-def entries(text: str) -> list[Entry]:
+def entries(text: str) -> list[CrontabEntry]:
     """What a user's crontab says."""
-    return parser.read(text).entries
+    return parser.parse_crontab(text).entries
 
 
 def test_comments_blank_lines_and_variables_start_nothing() -> None:
@@ -69,7 +69,7 @@ SYSTEM = "17 * * * *\troot\tcd / && run-parts /etc/cron.hourly\n@reboot www-data
 
 
 def test_the_form_with_a_user_is_known_when_every_line_bears_one() -> None:
-    table = parser.read(SYSTEM, users={"root", "www-data"})
+    table = parser.parse_crontab(SYSTEM, users={"root", "www-data"})
     assert table.is_system
     assert [(entry.user, entry.command) for entry in table.entries] == [
         ("root", "cd / && run-parts /etc/cron.hourly"),
@@ -78,12 +78,12 @@ def test_the_form_with_a_user_is_known_when_every_line_bears_one() -> None:
 
 
 def test_one_line_without_a_user_makes_it_a_users_crontab() -> None:
-    table = parser.read(f"{SYSTEM}@daily /bin/x\n", users={"root", "www-data"})
+    table = parser.parse_crontab(f"{SYSTEM}@daily /bin/x\n", users={"root", "www-data"})
     assert not table.is_system and table.entries[1].command == "www-data /usr/bin/python3 /srv/x.py"
 
 
 def test_a_system_file_is_one_whoever_its_users_are() -> None:
-    assert parser.read("@daily deploy /bin/x\n@daily deploy", is_system=True).entries[0].user == "deploy"
+    assert parser.parse_crontab("@daily deploy /bin/x\n@daily deploy", is_system=True).entries[0].user == "deploy"
 
 
 # --- what nobody would write -----------------------------------------------------------------------------------------
@@ -99,14 +99,14 @@ def test_a_system_file_is_one_whoever_its_users_are() -> None:
 )
 def test_a_text_that_is_too_much_is_refused(text: str, word: str) -> None:
     with pytest.raises(CrontabError, match=word):
-        parser.read(text)
+        parser.parse_crontab(text)
 
 
 @pytest.mark.parametrize("piece", ["%", r"\%", "@", "A=", "'", " ", "\\", "* ", "=", "\n\r", "\u2028"])
 def test_a_megabyte_of_anything_is_read_or_refused_in_no_time(piece: str) -> None:
     began = time.process_time()
     with suppress(CrontabError):
-        parser.read(f"0 5 * * * {piece * ((parser.MAX_BYTES - 20) // len(piece.encode()))}")
+        parser.parse_crontab(f"0 5 * * * {piece * ((parser.MAX_BYTES - 20) // len(piece.encode()))}")
     assert time.process_time() - began < 1
 
 

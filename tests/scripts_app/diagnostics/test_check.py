@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from scripts_app.diagnostics import check, ruff, syntax
 from scripts_app.diagnostics.check import Problem
-from scripts_app.diagnostics.models import Edit, Fix, Severity
+from scripts_app.diagnostics.models import Fix, Severity, TextEdit
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def fresh() -> None:
 
 
 def find(code: str = "", requirements: str = "", python_version: str = "") -> list[Problem]:
-    return check.find(code=code, requirements=requirements, python_version=python_version)
+    return check.find_problems(code=code, requirements=requirements, python_version=python_version)
 
 
 def stand_in(folder: Path, text: str) -> Path:
@@ -44,7 +44,7 @@ def test_an_unused_import_is_advice_with_its_place() -> None:
             severity=Severity.WARNING,
             fix=Fix(
                 message="Remove unused import: `os`",
-                edits=(Edit(line=1, column=1, end_line=2, end_column=1, content=""),),
+                edits=(TextEdit(line=1, column=1, end_line=2, end_column=1, content=""),),
             ),
         )
     ]
@@ -235,8 +235,8 @@ HOSTILE = [
 @pytest.mark.parametrize("code", HOSTILE, ids=range(len(HOSTILE)))
 def test_it_survives_whatever_it_is_given(code: str) -> None:
     found = find(code)
-    assert 1 <= len(found) <= check.MOST
-    assert all(len(problem.message) <= check.LONGEST for problem in found)
+    assert 1 <= len(found) <= check.MAX_PROBLEMS
+    assert all(len(problem.message) <= check.MAX_MESSAGE for problem in found)
 
 
 @settings(max_examples=40, deadline=None)
@@ -253,9 +253,9 @@ def test_the_same_text_is_looked_at_once() -> None:
 
 
 def test_where_there_are_too_many_the_worst_are_told() -> None:
-    code = "\n".join(f"import a{n}" for n in range(check.MOST)) + "\neval(input())\nb\n"
+    code = "\n".join(f"import a{n}" for n in range(check.MAX_PROBLEMS)) + "\neval(input())\nb\n"
     found = find(code)
-    assert (len(found), [one.code for one in found[-2:]]) == (check.MOST, ["S307", "F821"])
+    assert (len(found), [one.code for one in found[-2:]]) == (check.MAX_PROBLEMS, ["S307", "F821"])
 
 
 def test_the_doubtful_ones_are_those_that_may_end_a_run_or_harm() -> None:

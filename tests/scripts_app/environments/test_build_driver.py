@@ -120,7 +120,7 @@ def test_it_says_how_far_it_is() -> None:
             told.add(progress.step)
     process.communicate()
     last = builds.progress(paths.data() / "run")
-    assert last == builds.Progress(step="checking", done=1, total=1)
+    assert last == builds.BuildProgress(step="checking", done=1, total=1)
     assert "resolving" in told
 
 

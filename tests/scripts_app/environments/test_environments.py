@@ -128,7 +128,7 @@ def test_asking_again_asks_for_what_the_newest_version_needs() -> None:
     script = make_script()
     stale = Script.objects.select_related("version").get(pk=script.pk)
     change(script, "humanize")
-    environments.want(stale)
+    environments.request(stale)
     assert wanted(script).requirements == "humanize"
 
 
@@ -142,7 +142,7 @@ def test_a_version_saved_while_a_python_is_looked_for_has_the_last_word(monkeypa
         return choose(python_version)
 
     monkeypatch.setattr(interpreters, "choose", choose_slowly)
-    environments.want(script)
+    environments.request(script)
     assert wanted(script).requirements == "humanize"
 
 
@@ -152,7 +152,7 @@ def test_asking_again_keeps_what_a_build_has_switched_over_meanwhile() -> None:
     environment = wanted(script)
     pretend_built(environment)
     Environment.objects.update(state=State.FAILED)
-    environments.want(stale)
+    environments.request(stale)
     assert Script.objects.get(pk=script.pk).environment == environment
 
 
@@ -172,7 +172,7 @@ def test_pythons_are_looked_for_and_requirements_read_outside_transactions(monke
     monkeypatch.setattr(interpreters, "choose", note(choose))
     script = make_script()
     change(script, "humanize")
-    environments.want(script)
+    environments.request(script)
     assert within == [False] * 6
 
 

@@ -78,7 +78,7 @@ def loosen(environment: Environment, path: Path) -> None:
 
 # --- what is wrong -------------------------------------------------------------------------------------------------
 def test_an_environment_that_was_just_built_is_healthy(environment: Environment) -> None:
-    assert health.check(environment, now=NOW) == ""
+    assert health.check_environment(environment, now=NOW) == ""
     environment.refresh_from_db()
     assert (environment.checked_at, environment.fault, environment.state) == (NOW, "", State.READY)
 
@@ -156,7 +156,7 @@ def test_trouble_of_the_machine_is_no_fault(
     python.write_text(f"#!/bin/sh\n{trouble}\n")
     python.chmod(0o755)
     with pytest.raises(Unclear):
-        health.check(environment, now=NOW + timedelta(days=1))
+        health.check_environment(environment, now=NOW + timedelta(days=1))
     environment.refresh_from_db()
     assert (environment.fault, environment.state, environment.checked_at) == ("", State.READY, NOW)
 
@@ -171,7 +171,7 @@ def test_a_volume_that_is_away_says_nothing_of_the_environments_on_it(environmen
 def test_a_broken_one_is_built_anew_from_its_lock(script: Script, environment: Environment) -> None:
     before, old_folder = environment.lock, environment.digest
     module(environment).unlink()
-    assert health.check(environment, now=NOW)
+    assert health.check_environment(environment, now=NOW)
     environment.refresh_from_db()
     assert environments.next_wanted() == environment
     build(environment)
@@ -183,7 +183,7 @@ def test_a_broken_one_is_built_anew_from_its_lock(script: Script, environment: E
 def test_the_lock_is_kept_even_where_the_index_has_something_newer(script: Script, environment: Environment) -> None:
     Environment.objects.filter(pk=environment.pk).update(requirements="tempo-greeting")
     module(environment).unlink()
-    health.check(environment, now=NOW)
+    health.check_environment(environment, now=NOW)
     environment.refresh_from_db()
     assert "tempo-greeting==1.0" in build(environment).lock
 
@@ -191,7 +191,7 @@ def test_the_lock_is_kept_even_where_the_index_has_something_newer(script: Scrip
 def test_rebuilding_by_itself_can_be_switched_off(environment: Environment, settings: LazySettings) -> None:
     settings.REBUILD_BROKEN = False
     module(environment).unlink()
-    assert health.check(environment, now=NOW)
+    assert health.check_environment(environment, now=NOW)
     environment.refresh_from_db()
     assert environment.is_broken
     assert environments.next_wanted() is None
@@ -200,7 +200,7 @@ def test_rebuilding_by_itself_can_be_switched_off(environment: Environment, sett
 def test_on_demand_it_is_rebuilt_then(script: Script, environment: Environment, settings: LazySettings) -> None:
     settings.REBUILD_BROKEN = False
     module(environment).unlink()
-    health.check(environment, now=NOW)
+    health.check_environment(environment, now=NOW)
     assert environments.rebuild(script).is_renewal
     assert health.examine(build(Environment.objects.get(pk=environment.pk))) == ""
 
@@ -210,7 +210,7 @@ def test_a_broken_one_that_no_script_uses_waits_as_a_lock(script: Script, enviro
     assert script.wanted_environment
     build(script.wanted_environment)
     module(environment).unlink()
-    health.check(environment, now=NOW)
+    health.check_environment(environment, now=NOW)
     environment.refresh_from_db()
     assert (environment.state, bool(environment.lock)) == (State.STORED, True)
 
@@ -219,10 +219,10 @@ def test_what_was_mended_by_hand_is_healthy_again(environment: Environment, sett
     settings.REBUILD_BROKEN = False
     lost = module(environment)
     lost.rename(paths.data() / "lost")
-    health.check(environment, now=NOW)
+    health.check_environment(environment, now=NOW)
     (paths.data() / "lost").rename(lost)
     environment.refresh_from_db()
-    assert health.check(environment, now=NOW) == ""
+    assert health.check_environment(environment, now=NOW) == ""
     environment.refresh_from_db()
     assert not environment.is_broken
 
@@ -230,7 +230,7 @@ def test_what_was_mended_by_hand_is_healthy_again(environment: Environment, sett
 def test_a_folder_that_was_replaced_during_the_look_is_not_blamed(environment: Environment) -> None:
     seen = Environment.objects.get(pk=environment.pk)
     Environment.objects.filter(pk=environment.pk).update(digest="f" * 32)
-    assert not health.record(seen, "its folder is gone", now=NOW)
+    assert not health.record_check(seen, "its folder is gone", now=NOW)
     environment.refresh_from_db()
     assert environment.fault == ""
 
@@ -240,7 +240,7 @@ def test_scripts_of_a_python_that_is_gone_get_another_of_the_same_release_and_th
 ) -> None:
     loosen(environment, tmp_path / "old" / "python3")
     (tmp_path / "old" / "python3").unlink()
-    assert health.check(environment, now=NOW)
+    assert health.check_environment(environment, now=NOW)
     script.refresh_from_db()
     wanted = script.wanted_environment
     assert wanted and wanted != environment

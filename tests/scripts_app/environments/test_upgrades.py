@@ -30,7 +30,7 @@ def make_built(name: str = "Hello", requirements: str = "humanize") -> Script:
 
 def test_an_upgrade_is_built_beside_what_is_in_use() -> None:
     script = make_built()
-    upgrade = upgrades.ask(script)
+    upgrade = upgrades.request(script)
     assert (upgrade.generation, upgrade.lock, environments.next_wanted()) == (1, "", upgrade)
     pretend_built(upgrade, digest="e" * 32)
     script.refresh_from_db()
@@ -40,7 +40,7 @@ def test_an_upgrade_is_built_beside_what_is_in_use() -> None:
 
 def test_it_is_used_when_a_person_says_so() -> None:
     script = make_built()
-    upgrade = upgrades.ask(script)
+    upgrade = upgrades.request(script)
     pretend_built(upgrade, digest="e" * 32)
     upgrades.use(script)
     script.refresh_from_db()
@@ -50,14 +50,14 @@ def test_it_is_used_when_a_person_says_so() -> None:
 
 def test_it_cannot_be_used_before_it_is_built() -> None:
     script = make_built()
-    upgrades.ask(script)
+    upgrades.request(script)
     with pytest.raises(ScriptError, match="not built"):
         upgrades.use(script)
 
 
 def test_another_script_with_the_same_requirements_keeps_what_it_has() -> None:
     script, other = make_built("One"), make_built("Other")
-    pretend_built(upgrades.ask(script), digest="e" * 32)
+    pretend_built(upgrades.request(script), digest="e" * 32)
     upgrades.use(script)
     change(other, "humanize # saved again")
     other.refresh_from_db()
@@ -66,7 +66,7 @@ def test_another_script_with_the_same_requirements_keeps_what_it_has() -> None:
 
 def test_saving_again_keeps_the_upgrade_in_use() -> None:
     script = make_built()
-    pretend_built(upgrades.ask(script), digest="e" * 32)
+    pretend_built(upgrades.request(script), digest="e" * 32)
     upgrades.use(script)
     scripts.update(script, by=None, now=NOW, code="print(2)\n")
     script.refresh_from_db()
@@ -75,28 +75,28 @@ def test_saving_again_keeps_the_upgrade_in_use() -> None:
 
 def test_a_new_script_gets_the_newest_packages_that_are_in_use_and_none_that_are_still_looked_at() -> None:
     script = make_built()
-    pretend_built(upgrades.ask(script), digest="e" * 32)
+    pretend_built(upgrades.request(script), digest="e" * 32)
     assert wanted(make_script("Second", requirements="humanize")).generation == 0
     upgrades.use(script)
     assert wanted(make_script("Third", requirements="humanize")).generation == 1
 
 
 def test_two_who_ask_share_what_is_still_to_be_built() -> None:
-    assert upgrades.ask(make_built("One")) == upgrades.ask(make_built("Other"))
+    assert upgrades.request(make_built("One")) == upgrades.request(make_built("Other"))
 
 
 def test_a_failed_upgrade_changes_nothing_and_can_be_asked_for_again() -> None:
     script = make_built()
-    first = upgrades.ask(script)
+    first = upgrades.request(script)
     pretend_failed(first)
     script.refresh_from_db()
     assert script.environment and script.environment.generation == 0
-    assert upgrades.ask(script).state == State.WANTED
+    assert upgrades.request(script).state == State.WANTED
 
 
 def test_discarding_it_keeps_what_is_in_use() -> None:
     script = make_built()
-    upgrades.ask(script)
+    upgrades.request(script)
     upgrades.discard(script)
     assert (script.upgrade, environments.next_wanted()) == (None, None)
     with pytest.raises(ScriptError, match="no upgrade"):
@@ -105,7 +105,7 @@ def test_discarding_it_keeps_what_is_in_use() -> None:
 
 def test_other_requirements_make_it_pointless() -> None:
     script = make_built()
-    upgrades.ask(script)
+    upgrades.request(script)
     change(script, "attrs")
     script.refresh_from_db()
     assert script.upgrade is None
@@ -114,4 +114,4 @@ def test_other_requirements_make_it_pointless() -> None:
 @pytest.mark.parametrize("requirements", ["", "humanize"])
 def test_without_packages_there_is_nothing_to_upgrade(requirements: str) -> None:
     with pytest.raises(ScriptError, match="nothing to upgrade"):
-        upgrades.ask(make_script(requirements=requirements))
+        upgrades.request(make_script(requirements=requirements))

@@ -40,13 +40,13 @@ def script() -> Script:
 def wrong(script: Script, **given: Any) -> dict[str, str]:
     """What is refused of these values, by name."""
     with pytest.raises(InputError) as caught:
-        parameters.check(script, {"who": "me", **given})
+        parameters.check_inputs(script, {"who": "me", **given})
     return caught.value.fields
 
 
 def test_what_is_given_is_read_and_the_rest_has_its_default(script: Script) -> None:
     given = {"who": "", "ratio": "1.5", "dry": "yes", "since": " 2026-01-31 ", "days": ""}
-    assert parameters.check(script, {**given, "who": "me"}) == {
+    assert parameters.check_inputs(script, {**given, "who": "me"}) == {
         "who": "me",
         "ratio": 1.5,
         "dry": True,
@@ -91,7 +91,7 @@ def test_a_name_that_is_not_declared_is_refused(script: Script) -> None:
 def test_all_values_together_are_bounded() -> None:
     script = make_script("Wide", parameters=[{"name": name} for name in "abc"])
     with pytest.raises(InputError, match="16,384"):
-        parameters.check(script, dict.fromkeys("abc", "x" * 9000))
+        parameters.check_inputs(script, dict.fromkeys("abc", "x" * 9000))
 
 
 def test_an_environment_carries_text() -> None:
@@ -111,15 +111,15 @@ def test_what_is_not_declared_any_more_is_dropped(script: Script) -> None:
 
 def test_the_codes_table_wins_over_the_settings(script: Script) -> None:
     scripts.update(script, by=None, now=NOW, parameters=[{"name": "other"}])
-    assert [each.name for each in parameters.of(script)] == ["days", "mode", "ratio", "dry", "since", "who"]
+    assert [each.name for each in parameters.parameters_of(script)] == ["days", "mode", "ratio", "dry", "since", "who"]
     scripts.update(script, by=None, now=NOW, code="print()\n")
-    assert [each.name for each in parameters.of(script)] == ["other"]
+    assert [each.name for each in parameters.parameters_of(script)] == ["other"]
 
 
 def test_settings_are_written_like_the_code(script: Script) -> None:
-    stored = declarations.of_toml(DECLARED)
+    stored = declarations.declared_in_toml(DECLARED)
     assert stored == script.declared
-    assert declarations.of_toml(declarations.as_toml(stored)) == stored
+    assert declarations.declared_in_toml(declarations.as_toml(stored)) == stored
 
 
 @pytest.mark.parametrize(
@@ -150,10 +150,10 @@ def test_a_declaration_that_is_not_right_has_its_line(line: str, why: str) -> No
     code = with_block(f'fine = {{type = "int"}}\n{line}')
     [(number, sentence)] = declarations.problems(code)
     assert number == 4 and why in sentence
-    declared = declarations.in_code(code)
+    declared = declarations.declared_in_code(code)
     assert declared is not None and [each["name"] for each in declared] == ["fine"]
     with pytest.raises(ScriptError) as caught:
-        declarations.of_toml(line)
+        declarations.declared_in_toml(line)
     assert why in str(caught.value) and caught.value.field == "parameters"
 
 
@@ -167,17 +167,19 @@ def test_there_are_fifty_at_most() -> None:
 @pytest.mark.parametrize("given", [5, "x", [5], [{}], [{"name": 5}], [{"name": "a"}, {"name": "a"}], {"name": "a"}])
 def test_settings_that_are_no_list_are_refused(given: Any) -> None:
     with pytest.raises(ScriptError):
-        declarations.of_settings(given)
+        declarations.declared_in_settings(given)
 
 
 @pytest.mark.parametrize("text", ["days", "a = " + "[" * 3000, "a" + ".a" * 3000 + " = 1", "x" * 40_000])
 def test_lines_that_are_no_toml_are_refused(text: str) -> None:
     with pytest.raises(ScriptError) as caught:
-        declarations.of_toml(text)
+        declarations.declared_in_toml(text)
     assert caught.value.field == "parameters"
 
 
 def test_the_editor_shows_what_is_wrong_in_the_block() -> None:
     code = with_block('days = {type = "int", default = 1.5}')
-    found = [each for each in check.find(code=code, requirements="", python_version="") if each.code == "block"]
+    found = [
+        each for each in check.find_problems(code=code, requirements="", python_version="") if each.code == "block"
+    ]
     assert [(each.field, each.line) for each in found] == [("code", 3)]

@@ -19,7 +19,7 @@ def said(*arguments: str) -> str:
 
 
 def test_it_lists_what_there_is() -> None:
-    assert [line.split()[0] for line in said().splitlines()] == list(script_templates.starters())
+    assert [line.split()[0] for line in said().splitlines()] == list(script_templates.all_templates())
     assert not Script.objects.exists()
 
 

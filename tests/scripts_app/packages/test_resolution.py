@@ -26,8 +26,8 @@ print("hello")
 CODE = BLOCK.format(minor=f"3.{sys.version_info.minor}")
 
 
-def needed(code: str = CODE, requirements: str = "", python_version: str = "") -> resolution.Needs:
-    return resolution.of(code=code, requirements=requirements, python_version=python_version)
+def needed(code: str = CODE, requirements: str = "", python_version: str = "") -> resolution.Resolution:
+    return resolution.resolve(code=code, requirements=requirements, python_version=python_version)
 
 
 def offered(code: str = CODE, requirements: str = "", python_version: str = "") -> resolution.Offer:
@@ -82,7 +82,7 @@ def test_a_script_gets_the_packages_of_its_block_and_follows_it() -> None:
     assert wanted(script).requirements == "attrs\nhumanize>=4"
     scripts.update(script, by=None, now=NOW, code=CODE.replace("Attrs", "toml"))
     assert wanted(script).requirements == "humanize>=4\ntoml"
-    assert environments.want(Script.objects.get(pk=script.pk)).requirements == "humanize>=4\ntoml"
+    assert environments.request(Script.objects.get(pk=script.pk)).requirements == "humanize>=4\ntoml"
 
 
 @pytest.mark.django_db

@@ -24,15 +24,17 @@ def counts(rhythm: Timing, now: datetime) -> list[list[int]]:
 
 
 def test_moments_are_local_relative_and_utc() -> None:
-    first = preview.of(cron("0 21 * * *", "Asia/Tokyo"), now=MONDAY_NOON).moments[0]
+    first = preview.preview_of(cron("0 21 * * *", "Asia/Tokyo"), now=MONDAY_NOON).moments[0]
     assert (first.local.isoformat(), first.relative, first.weekday) == ("2026-11-24T21:00:00+09:00", "in 1 d", "Tue")
     assert first.utc.isoformat() == "2026-11-24T12:00:00+00:00"
 
 
 def test_notes_hold_the_clocks_changes_and_the_calendars_gaps() -> None:
-    notes = preview.of(cron("30 2 31 * *", "Europe/Berlin"), now=MONDAY_NOON).notes
+    notes = preview.preview_of(cron("30 2 31 * *", "Europe/Berlin"), now=MONDAY_NOON).notes
     assert any("Months without a day 31" in note for note in notes)
-    assert any("2027-03-28" in note for note in preview.of(cron("30 2 * * *", "Europe/Berlin"), now=MONDAY_NOON).notes)
+    assert any(
+        "2027-03-28" in note for note in preview.preview_of(cron("30 2 * * *", "Europe/Berlin"), now=MONDAY_NOON).notes
+    )
 
 
 def test_the_week_begins_with_what_is_left_of_today() -> None:
@@ -72,7 +74,7 @@ def test_what_a_gap_skips_is_shown_where_it_is_made_up_for() -> None:
 
 
 def test_a_level_grows_with_the_count() -> None:
-    assert [preview.Hour(hour=0, count=count).level for count in (0, 1, 2, 5, 6, 59, 60, 3600)] == [
+    assert [preview.PreviewHour(hour=0, count=count).level for count in (0, 1, 2, 5, 6, 59, 60, 3600)] == [
         *(0, 1, 2, 2, 3, 3, 4, 4)
     ]
 
@@ -105,4 +107,4 @@ def test_terms_are_bounds_jitter_and_delay_by_the_rhythms_clock() -> None:
     ],
 )
 def test_it_says_when_nothing_is_due_any_more(rhythm: Timing, is_told: bool) -> None:
-    assert any("never happens" in note for note in preview.of(rhythm, now=MONDAY_NOON).notes) == is_told
+    assert any("never happens" in note for note in preview.preview_of(rhythm, now=MONDAY_NOON).notes) == is_told

@@ -127,7 +127,7 @@ def cut_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
         return cut
 
     monkeypatch.setattr(rotation, "_put", or_end(rotation._put))
-    monkeypatch.setattr(encryption, "reseal", or_end(encryption.reseal))
+    monkeypatch.setattr(encryption, "reseal", or_end(encryption.reencrypt))
     monkeypatch.setattr(Path, "unlink", or_end(Path.unlink))
     monkeypatch.setattr(files, "sync_folder", or_end(files.sync_folder))
 

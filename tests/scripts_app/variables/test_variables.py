@@ -45,7 +45,7 @@ def test_saving_again_replaces_it_and_says_who_did() -> None:
     save(None, "A", "1")
     variables.save(None, name="A", value="2", is_secret=True, by="ada")
     row = Variable.objects.get()
-    assert (row.is_secret, row.updated_by, encryption.unseal(row.value)) == (True, "ada", "2")
+    assert (row.is_secret, row.updated_by, encryption.decrypt(row.value)) == (True, "ada", "2")
 
 
 def test_a_secret_stays_one_unless_it_is_said_otherwise() -> None:
@@ -134,7 +134,7 @@ def test_their_values_together_are_bounded_for_each_script() -> None:
 def test_a_secret_is_stored_encrypted_and_each_time_anew() -> None:
     first, second = save(name="A", is_secret=True).value, save(name="B", is_secret=True).value
     assert VALUE not in first and first != second
-    assert encryption.unseal(first) == VALUE == encryption.unseal(second)
+    assert encryption.decrypt(first) == VALUE == encryption.decrypt(second)
 
 
 def test_with_another_key_a_run_is_told_which_variable_and_what_to_do(settings: Settings) -> None:

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from scripts_app.versions import diffs
-from scripts_app.versions.diffs import Cell, Difference
+from scripts_app.versions.diffs import Cell, TextDifference
 
 MB = 1024 * 1024
 BEFORE = "import os\n\n\ndef main():\n    print(os.name)\n\n\nmain()\n"
 AFTER = "import sys\n\n\ndef main():\n    print(sys.platform)\n    print('more')\n\n\nmain()\n"
 
 
-def said(difference: Difference) -> list[str]:
+def said(difference: TextDifference) -> list[str]:
     """The rows of a difference, before beside after."""
     return [f"{_written(before)} | {_written(after)}" for hunk in difference.hunks for before, after in hunk.rows]
 
@@ -119,9 +119,9 @@ def test_a_hostile_pair_is_compared_within_its_steps_and_fits_a_page(
     before, after = list(hostile())[number]
     difference = diffs.compare(before, after)
     rows = [cell for hunk in difference.hunks for pair in hunk.rows for cell in pair if cell]
-    assert sum(taken) <= diffs.MOST_STEPS
-    assert len(rows) <= 2 * diffs.MOST_ROWS
-    assert max(len(cell.text) for cell in rows) <= diffs.LONGEST_LINE
+    assert sum(taken) <= diffs.MAX_STEPS
+    assert len(rows) <= 2 * diffs.MAX_ROWS
+    assert max(len(cell.text) for cell in rows) <= diffs.MAX_LINE
 
 
 def test_a_change_in_the_middle_of_a_monotonous_megabyte_is_found_exactly() -> None:

@@ -97,7 +97,7 @@ def test_an_upgrade_is_compared_and_then_used(browser: Client, built: Script) ->
 
 
 def test_an_upgrade_without_anything_newer_says_so(browser: Client, built: Script) -> None:
-    pretend_built(upgrades.ask(built), digest="e" * 32)
+    pretend_built(upgrades.request(built), digest="e" * 32)
     assert "There is nothing newer" in text_of(browser, built)
     press(browser, built, "script-upgrade-discard")
     assert "Newer packages" not in text_of(browser, built)

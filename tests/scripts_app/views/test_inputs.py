@@ -7,7 +7,7 @@ from django.test import Client
 
 from runs_app.models import Run
 from runs_app.scheduler import due_moments
-from runs_app.scheduler.due_moments import Moment
+from runs_app.scheduler.due_moments import DueMoment
 from runs_app.states import Reason, Status, Trigger
 from scripts_app import scripts
 from scripts_app.models import Schedule, Script
@@ -110,7 +110,7 @@ def test_the_settings_declare_inputs_and_keep_what_was_refused(browser: Client, 
 
 def test_a_schedule_gives_its_runs_inputs(script: Script) -> None:
     schedule = make_schedule(script, params={"who": "the night", "days": "2"})
-    due_moments.record([Moment(schedule=schedule, due_at=NOON)], now=NOON)
+    due_moments.record([DueMoment(schedule=schedule, due_at=NOON)], now=NOON)
     assert Run.objects.get().params == {"who": "the night", "days": 2, "dry": True}
 
 
@@ -136,7 +136,7 @@ def test_a_due_moment_without_a_required_input_is_skipped_with_the_reason(script
     schedule = make_schedule(script)
     scripts.update(script, by=None, now=NOON, parameters=DECLARED)
     schedule = Schedule.objects.get(pk=schedule.pk)
-    due_moments.record([Moment(schedule=schedule, due_at=NOON)], now=NOON)
+    due_moments.record([DueMoment(schedule=schedule, due_at=NOON)], now=NOON)
     run = Run.objects.get()
     assert (run.status, run.reason) == (Status.SKIPPED, Reason.INPUTS) and "`who`: is required" in run.message
 

@@ -106,7 +106,7 @@ def test_it_costs_the_same_for_1_and_for_100_schedules_with_their_tries(browser:
 def test_a_page_of_the_ledger_is_one_query_in_the_order_of_an_index(schedule: Schedule) -> None:
     runs = [served(schedule, minute) for minute in range(3)]
     with CaptureQueriesContext(connection) as asked:
-        assert schedule_history.page(schedule, limit=2) == runs[:0:-1]
+        assert schedule_history.history_page(schedule, limit=2) == runs[:0:-1]
     assert len(asked) == 1
     plan = Run.objects.filter(script=schedule.script).newest_first().filter(schedule=schedule).explain()
     assert "run_of_script" in plan and "TEMP B-TREE" not in plan

@@ -102,7 +102,7 @@ def test_everything_is_paused_and_every_page_says_so_until_it_is_resumed(
     answer = browser.post(reverse("resume-all"), {"next": pages[2]}, follow=True)
     assert answer.redirect_chain[-1][0] == pages[2]
     assert "All schedules are paused" not in answer.content.decode()
-    assert global_pause.current(timezone.now()) is None
+    assert global_pause.current_pause(timezone.now()) is None
 
 
 def test_the_banner_is_part_of_the_admin_too(client: Client, staff: User) -> None:
@@ -121,7 +121,7 @@ def test_a_pause_that_is_over_is_not_told(browser: Client) -> None:
 @pytest.mark.parametrize("data", [{"length": "moment", "until": "2001-01-01T00:00"}, {"length": "x"}, {"until": ""}])
 def test_a_pause_of_everything_needs_to_know_how_long(browser: Client, data: dict[str, str]) -> None:
     assert browser.post(reverse("pause-all"), data).status_code == 200
-    assert global_pause.current(timezone.now()) is None
+    assert global_pause.current_pause(timezone.now()) is None
 
 
 @pytest.mark.parametrize("place", ["https://elsewhere.example/", "//elsewhere.example/", "javascript:alert(1)", "x"])
@@ -139,4 +139,4 @@ def test_pausing_wants_a_login_a_token_and_post(user: User, schedule: Schedule, 
     assert strict.post(page, {"length": "hour"}).status_code == 403
     assert strict.get(page).status_code == (200 if "pause" in name else 405)
     schedule.refresh_from_db()
-    assert schedule.paused_until is None and global_pause.current(timezone.now()) is None
+    assert schedule.paused_until is None and global_pause.current_pause(timezone.now()) is None

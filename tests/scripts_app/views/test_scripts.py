@@ -65,7 +65,7 @@ def test_a_name_is_enough_for_a_script_that_runs(browser: Client) -> None:
     script = Script.objects.select_related("version__author", "folder").get()
     assert script.version and (str(script.version.author), str(script.folder)) == ("ann", "Ops/Nightly")
     assert subprocess.check_output([sys.executable, "-c", script.version.code]).startswith(b"Hello from Python")
-    assert check.find(code=script.version.code, requirements="", python_version="") == []
+    assert check.find_problems(code=script.version.code, requirements="", python_version="") == []
 
 
 def test_the_form_stands_alone_for_a_dialog_and_knows_the_folders(browser: Client) -> None:

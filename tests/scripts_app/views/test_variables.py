@@ -143,7 +143,7 @@ def test_the_admin_refuses_as_everywhere_and_replaces_nothing_unasked(client: Cl
     assert "cannot be set" in admin_save(client, "add", script="", name="PATH", value="1")
     admin_save(client, "add", script="", name="A", value="1")
     assert "already" in admin_save(client, "add", script="", name="A", value="2")
-    assert variables.of(None).get().value == "1"
+    assert variables.variables_of(None).get().value == "1"
 
 
 def test_the_admin_forgets_a_refused_secret(client: Client, staff: User) -> None:

@@ -44,7 +44,7 @@ def test_it_counts_what_runs_what_waits_and_what_failed_lately() -> None:
     ended(script, Status.LOST, NOW - timedelta(hours=1))
     ended(script, Status.FAILED, NOW - timedelta(hours=25))
     make_run(kind=Kind.BUILD, trigger=Trigger.BUILD, status=Status.FAILED, finished_at=NOW)
-    facts = dashboard.facts(NOW)
+    facts = dashboard.dashboard_context(NOW)
     assert (facts["running_count"], facts["waiting_count"], facts["failed_today"]) == (2, 1, 2)
 
 
@@ -102,7 +102,7 @@ def test_broken_environments_and_schedules_put_aside_need_attention(browser: Cli
 
 
 def test_many_failing_scripts_are_a_few_rows_and_a_link(browser: Client) -> None:
-    for number in range(dashboard.MOST_TROUBLES + 2):
+    for number in range(dashboard.MAX_TROUBLES + 2):
         ended(make_script(f"Script {number}"), Status.FAILED, timezone.now())
     text = text_of(browser)
     assert "2 more</a>" in text and "/scripts/?state=failing" in text
