@@ -35,7 +35,11 @@ class RunAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
         """Without the long texts of what they ran."""
-        rows = super().get_queryset(request).select_related("script", "schedule", "version", "environment")
+        rows = (
+            super()
+            .get_queryset(request)
+            .select_related("script", "schedule", "version", "environment")
+        )
         return rows.defer(*LONG_TEXTS)
 
     @admin.display(description="run", ordering="id")
@@ -46,7 +50,13 @@ class RunAdmin(ReadOnlyAdmin):
     @admin.display(description="of")
     def subject(self, run: Run) -> str:
         """The script, or the environment it built."""
-        return run.script.name if run.script else f"Python {run.environment.python}" if run.environment else "-"
+        return (
+            run.script.name
+            if run.script
+            else f"Python {run.environment.python}"
+            if run.environment
+            else "-"
+        )
 
     @admin.display(description="status", ordering="status")
     def state(self, run: Run) -> SafeString:
@@ -56,7 +66,11 @@ class RunAdmin(ReadOnlyAdmin):
     @admin.display(description="trigger", ordering="trigger")
     def asked_by(self, run: Run) -> str:
         """What started it, and who."""
-        return f"{run.get_trigger_display().lower()} by {run.by}" if run.by else run.get_trigger_display().lower()
+        return (
+            f"{run.get_trigger_display().lower()} by {run.by}"
+            if run.by
+            else run.get_trigger_display().lower()
+        )
 
     @admin.display(description="seconds", ordering="duration_s")
     def duration(self, run: Run) -> str:
@@ -67,7 +81,9 @@ class RunAdmin(ReadOnlyAdmin):
         """Its page outside of the admin."""
         return reverse("run-detail", args=[obj.pk])
 
-    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
         """With the facts and the output of the run's own page."""
         run: Run = context["original"]
         beside = {"run": run, **detail.run_page_context(run), "console": detail.console(run)}
@@ -99,4 +115,6 @@ class RunAdmin(ReadOnlyAdmin):
         cancelled = sum(execution.cancel(run, by=by, now=now) for run in rows)
         ended = len(rows) - cancelled
         rest = f": {ended} had ended" if ended else ""
-        self.message_user(request, f"Cancelling {cancelled} of {len(rows)}{rest}.", messages.SUCCESS)
+        self.message_user(
+            request, f"Cancelling {cancelled} of {len(rows)}{rest}.", messages.SUCCESS
+        )

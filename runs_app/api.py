@@ -143,11 +143,15 @@ class SamplePage(BaseModel):
 
 
 @router.post("/scripts/{slug:slug}/runs", auth=auth.RUN, response={202: RunOut})
-def start_run(request: auth.AuthenticatedRequest, slug: str, data: RunIn | None = None) -> Status[RunOut]:
+def start_run(
+    request: auth.AuthenticatedRequest, slug: str, data: RunIn | None = None
+) -> Status[RunOut]:
     """Start a run of a script's current version; it waits its turn as `queued`."""
     script = scripts_finding.script(slug)
     params = data.params if data else {}
-    run = triggers.start(script, trigger=Trigger.API, by=request.auth.name, now=timezone.now(), params=params)
+    run = triggers.start(
+        script, trigger=Trigger.API, by=request.auth.name, now=timezone.now(), params=params
+    )
     run.version = script.version  # the very one it was started with: saves a query
     return Status(202, run_out(run))
 
@@ -178,7 +182,9 @@ def list_runs(
 @router.get("/queue", response=QueuePage)
 def read_queue(request: HttpRequest, limit: Limit, cursor: Cursor) -> QueuePage:
     """List what waits for its turn, the next first, each with what it waits for. A run may begin between two pages."""
-    items = explain.queue_page(now=timezone.now(), after=int(cursor) if cursor else None, limit=limit + 1)
+    items = explain.queue_page(
+        now=timezone.now(), after=int(cursor) if cursor else None, limit=limit + 1
+    )
     return QueuePage.model_construct(
         items=[queue_item(item) for item in items[:limit]],
         next_cursor=str(items[limit - 1].run.pk) if len(items) > limit else None,
@@ -226,12 +232,18 @@ def read_log(request: HttpRequest, run_id: int, download: bool = False) -> Strea
     return response
 
 
-@router.get("/runs/{int:run_id}/output", response={200: None}, openapi_extra=content("application/octet-stream"))
+@router.get(
+    "/runs/{int:run_id}/output",
+    response={200: None},
+    openapi_extra=content("application/octet-stream"),
+)
 def read_output(request: HttpRequest, run_id: int, offset: Offset) -> HttpResponse:
     """Return stored output from a byte offset: a JSON line `{"t": "o", "o": start, "n": end, "status", "final"}`, then
     the records, `<epoch_ms> O|E|S F|P <text>`. Ask again with `offset=n`; `final` means that nothing more will come.
     """
-    response = HttpResponse(log.frame(lookup.run(run_id), offset), content_type="application/octet-stream")
+    response = HttpResponse(
+        log.frame(lookup.run(run_id), offset), content_type="application/octet-stream"
+    )
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
@@ -307,5 +319,7 @@ def is_deeper(value: object, levels: int) -> bool:
     """Whether JSON is nested deeper than so many levels."""
     if levels < 0:
         return True
-    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    children = (
+        value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    )
     return any(is_deeper(child, levels - 1) for child in children)

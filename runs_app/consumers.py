@@ -65,7 +65,9 @@ class RunOutputConsumer(AsyncWebsocketConsumer):
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Take an acknowledgement; anything else is ignored."""
         with contextlib.suppress(ValueError, TypeError, KeyError, OverflowError, RecursionError):
-            self.acknowledged = max(self.acknowledged, min(int(json.loads(text_data or "")["a"]), self.offset))
+            self.acknowledged = max(
+                self.acknowledged, min(int(json.loads(text_data or "")["a"]), self.offset)
+            )
             self.wake.set()
 
     async def send_or_close(self) -> None:
@@ -85,7 +87,9 @@ class RunOutputConsumer(AsyncWebsocketConsumer):
         shown: dict[str, Any] | None = None
         while True:
             self.wake.clear()
-            final = self.tail.final  # before the size: after it, the last bytes could come in between
+            final = (
+                self.tail.final
+            )  # before the size: after it, the last bytes could come in between
             if self.tail.facts is not shown:
                 shown = self.tail.facts
                 await self.frame({"t": "status", "run": shown})

@@ -12,8 +12,23 @@ from runs_app.states import Isolation, Reason, Status
 
 ENDS = frozenset({Status.SUCCEEDED, Status.FAILED, Status.TIMED_OUT, Status.CANCELLED})
 REASONS = frozenset(
-    {Reason.NONE, Reason.EXIT_CODE, Reason.SIGNAL, Reason.TIME, Reason.MEMORY, Reason.MEMORY_SYSTEM, Reason.CPU}
-    | {Reason.OUTPUT, Reason.DISK, Reason.PROCESSES, Reason.COULD_NOT_START, Reason.USER, Reason.SHUTDOWN}
+    {
+        Reason.NONE,
+        Reason.EXIT_CODE,
+        Reason.SIGNAL,
+        Reason.TIME,
+        Reason.MEMORY,
+        Reason.MEMORY_SYSTEM,
+        Reason.CPU,
+    }
+    | {
+        Reason.OUTPUT,
+        Reason.DISK,
+        Reason.PROCESSES,
+        Reason.COULD_NOT_START,
+        Reason.USER,
+        Reason.SHUTDOWN,
+    }
 )
 MESSAGE_LENGTH, WHY_LENGTH = 2000, 300
 MAX_BYTES = 2**50  # so that thousands of them still have a sum
@@ -67,7 +82,11 @@ def isolation(record: dict[str, Any]) -> dict[str, Any]:
 def moment(value: object) -> datetime | None:
     """A time in seconds since the epoch; None for what no run can have had."""
     seconds = _number(value)
-    return datetime.fromtimestamp(seconds, tz=UTC) if seconds is not None and 0 < seconds < LAST_MOMENT else None
+    return (
+        datetime.fromtimestamp(seconds, tz=UTC)
+        if seconds is not None and 0 < seconds < LAST_MOMENT
+        else None
+    )
 
 
 def log_size(size: int) -> int:

@@ -13,11 +13,15 @@ _DRAINED_AT_ONCE = 100
 
 def listen(name: str) -> socket.socket:
     """Bind one bell, non-blocking. A socket left by a predecessor is replaced."""
-    bell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    bell = socket.socket(
+        socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+    )
     folder = os.open(paths.bells(), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         (paths.bells() / name).unlink(missing_ok=True)
-        bell.bind(f"/proc/self/fd/{folder}/{name}")  # a socket's path holds 108 bytes, a data folder may be deeper
+        bell.bind(
+            f"/proc/self/fd/{folder}/{name}"
+        )  # a socket's path holds 108 bytes, a data folder may be deeper
     finally:
         os.close(folder)
     return bell

@@ -37,7 +37,9 @@ def revert(script: Script, *, seen: str) -> None:
     """
     edit = _seen(script, seen)
     if edit.problem:
-        raise ScriptError(f"{edit.problem} Move it away yourself: Tempo could not keep what it says", field="take")
+        raise ScriptError(
+            f"{edit.problem} Move it away yourself: Tempo could not keep what it says", field="take"
+        )
     with transaction.atomic():
         scripts.keep_edit(script, edit, note=LEFT)
         transaction.on_commit(lambda: working_copy.write(script.pk), robust=True)
@@ -46,7 +48,11 @@ def revert(script: Script, *, seen: str) -> None:
 def _seen(script: Script, seen: str) -> ExternalEdit:
     edit = working_copy.find_edit(script)
     if edit is None:
-        raise ScriptError("Nothing was edited from outside, or it was dealt with already", field="seen")
+        raise ScriptError(
+            "Nothing was edited from outside, or it was dealt with already", field="seen"
+        )
     if edit.seen != seen:
-        raise ScriptError("It was edited again in the meantime\nhint: look at it once more", field="seen")
+        raise ScriptError(
+            "It was edited again in the meantime\nhint: look at it once more", field="seen"
+        )
     return edit

@@ -133,9 +133,11 @@ LIMITS = {
 
 def default_limits() -> dict[str, int]:
     """The limits of a new script."""
-    return {field: int(getattr(settings, limit.default)) for field, limit in LIMITS.items() if limit.default} | {
-        field: limit.within(0) for field, limit in LIMITS.items() if not limit.default
-    }
+    return {
+        field: int(getattr(settings, limit.default))
+        for field, limit in LIMITS.items()
+        if limit.default
+    } | {field: limit.within(0) for field, limit in LIMITS.items() if not limit.default}
 
 
 def limits_of_script(script: Script) -> dict[str, int]:

@@ -15,7 +15,9 @@ def scripts(among: ScriptQuerySet | None = None) -> ScriptQuerySet:
         "folder", "version", "environment", "wanted_environment"
     )
     heavy = ("lock", "requirements")  # a lock with its hashes is longer than most scripts
-    return rows.defer(*(f"{name}__{field}" for name in ("environment", "wanted_environment") for field in heavy))
+    return rows.defer(
+        *(f"{name}__{field}" for name in ("environment", "wanted_environment") for field in heavy)
+    )
 
 
 def with_next(rows: QuerySet[Script]) -> QuerySet[Any]:
@@ -24,7 +26,9 @@ def with_next(rows: QuerySet[Script]) -> QuerySet[Any]:
     A schedule that is paused starts nothing before the end of its pause, which then counts as its next moment.
     """
     armed = Schedule.objects.armed().filter(script=OuterRef("pk"))
-    first = Coalesce(Greatest("alarm__next_run", "paused_until"), "alarm__next_run")  # of NULL nothing is the greatest
+    first = Coalesce(
+        Greatest("alarm__next_run", "paused_until"), "alarm__next_run"
+    )  # of NULL nothing is the greatest
     due = armed.filter(alarm__next_run__isnull=False).annotate(first=first).order_by("first")
     return rows.annotate(
         next_at=Subquery(due.values("first")[:1]),

@@ -44,13 +44,23 @@ def listing() -> list[Python]:
     for path, version, count in _in_use():
         counts[path] = counts.get(path, 0) + count
         versions[path] = version
-    found = [(interpreter.version, str(interpreter.path), OK) for interpreter in interpreters.discover()]
+    found = [
+        (interpreter.version, str(interpreter.path), OK) for interpreter in interpreters.discover()
+    ]
     found += [(versions.get(str(path), ""), str(path), SILENT) for path in interpreters.silent()]
     known = {path for _, path, _ in found}
     missed = [path for path in sorted(counts) if path not in known]
-    found += [(versions[path], path, GONE if interpreters.is_gone(Path(path)) else OK) for path in missed]
+    found += [
+        (versions[path], path, GONE if interpreters.is_gone(Path(path)) else OK) for path in missed
+    ]
     return [
-        Python(version=version, path=path, state=state, origin=origin_of(path), scripts=counts.get(path, 0))
+        Python(
+            version=version,
+            path=path,
+            state=state,
+            origin=origin_of(path),
+            scripts=counts.get(path, 0),
+        )
         for version, path, state in found
     ]
 
@@ -81,7 +91,9 @@ def move(*, source: str, target: str, by: User | None, now: datetime) -> Moved:
     except interpreters.InterpreterMissing as problem:
         raise ScriptError(str(problem), field="to") from problem
     rows = Script.objects.present().select_related("version", "wanted_environment")
-    chosen = rows.filter(wanted_environment__interpreter=source) or rows.filter(wanted_environment__python=source)
+    chosen = rows.filter(wanted_environment__interpreter=source) or rows.filter(
+        wanted_environment__python=source
+    )
     if not chosen:
         raise ScriptError(f"No script uses the Python `{source[:200]}`.", field="from")
     moved = Moved()

@@ -68,7 +68,8 @@ def find_template(name: str) -> ScriptTemplate:
     found = all_templates().get(name)
     if found is None:
         raise ScriptError(
-            f"There is no template `{name[:80]}`\nhint: there are {', '.join(all_templates())}", field="template"
+            f"There is no template `{name[:80]}`\nhint: there are {', '.join(all_templates())}",
+            field="template",
         )
     return found
 
@@ -86,7 +87,9 @@ def create_from_template(
         by=by,
         now=now,
     )
-    suggestion = Schedule(script=script, kind=starter.kind, cron=starter.cron, every_s=starter.every_s, enabled=False)
+    suggestion = Schedule(
+        script=script, kind=starter.kind, cron=starter.cron, every_s=starter.every_s, enabled=False
+    )
     suggestion.timezone = settings.TIME_ZONE
     schedules.save(suggestion, now=now)
     return script

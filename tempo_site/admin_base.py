@@ -44,7 +44,9 @@ class RowAdmin(ModelAdmin):  # type: ignore[type-arg]  # no generic at run time
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
         """Search by the first twenty words: each becomes conditions, of which the database takes so many."""
-        return super().get_search_results(request, queryset, " ".join(search_term.split()[:MAX_WORDS]))
+        return super().get_search_results(
+            request, queryset, " ".join(search_term.split()[:MAX_WORDS])
+        )
 
     @property
     def media(self) -> forms.Media:
@@ -71,14 +73,24 @@ class RowAdmin(ModelAdmin):  # type: ignore[type-arg]  # no generic at run time
         target = request.POST.get("next", "")
         if url_has_allowed_host_and_scheme(target, allowed_hosts=None):
             return redirect(target)
-        return redirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[row.pk]))
+        return redirect(
+            reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[row.pk])
+        )
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
         """The list, headed by what it lists."""
-        extra = {"title": capfirst(str(self.opts.verbose_name_plural)), "stays": self.stays, **(extra_context or {})}
+        extra = {
+            "title": capfirst(str(self.opts.verbose_name_plural)),
+            "stays": self.stays,
+            **(extra_context or {}),
+        }
         response = super().changelist_view(request, extra)
         shown = getattr(response, "context_data", None) or {}
-        if "deletable_objects" in shown:  # the question of the action that deletes, which takes no extra context
+        if (
+            "deletable_objects" in shown
+        ):  # the question of the action that deletes, which takes no extra context
             shown["stays"] = self.stays
         return response
 
@@ -86,7 +98,9 @@ class RowAdmin(ModelAdmin):  # type: ignore[type-arg]  # no generic at run time
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Ask, naming what stays."""
-        return super().delete_view(request, object_id, {"stays": self.stays, **(extra_context or {})})
+        return super().delete_view(
+            request, object_id, {"stays": self.stays, **(extra_context or {})}
+        )
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

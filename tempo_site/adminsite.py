@@ -33,20 +33,28 @@ class TempoAdminSite(AdminSite):
     enable_nav_sidebar = False  # our own navigation stands there
 
     @login_not_required
-    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:  # type: ignore[override]
+    def login(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponseBase:  # type: ignore[override]
         """Send strangers to the one log-in page (it counts attempts), and refuse those who may not enter."""
         if self.has_permission(request):
             return redirect("admin:index")
         if request.user.is_authenticated:
-            raise PermissionDenied("The admin is for staff.\nhint: ask an administrator for staff status")
+            raise PermissionDenied(
+                "The admin is for staff.\nhint: ask an administrator for staff status"
+            )
         target = request.GET.get("next", resolve_url("admin:index"))
         return redirect_to_login(target, resolve_url(settings.LOGIN_URL))
 
-    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # type: ignore[override]
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:  # type: ignore[override]
         """The same page for everybody's own password."""
         return redirect("password")
 
-    def index(self, request: auth.SignedInRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # type: ignore[override]
+    def index(
+        self, request: auth.SignedInRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:  # type: ignore[override]
         """The engine at a glance, above the list of all rows."""
         return super().index(request, {**overview(request), **(extra_context or {})})
 
@@ -56,7 +64,10 @@ class TempoAdminSite(AdminSite):
         users = apps.pop("auth", None) if "tempo_site" in apps else None
         if users:
             apps["tempo_site"]["models"] = [*users["models"], *apps["tempo_site"]["models"]]
-        return sorted(apps.values(), key=lambda app: APPS.index(app["app_label"]) if app["app_label"] in APPS else 99)
+        return sorted(
+            apps.values(),
+            key=lambda app: APPS.index(app["app_label"]) if app["app_label"] in APPS else 99,
+        )
 
 
 def overview(request: auth.SignedInRequest) -> dict[str, Any]:

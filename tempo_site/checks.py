@@ -51,7 +51,11 @@ MINIMA = {
 def numbers(**_: Any) -> list[CheckMessage]:
     """Numbers below what makes sense."""
     return [
-        Error(f"{variable} is {getattr(settings, name)}.", hint=f"Use {least} or more.", id="tempo.E001")
+        Error(
+            f"{variable} is {getattr(settings, name)}.",
+            hint=f"Use {least} or more.",
+            id="tempo.E001",
+        )
         for name, (variable, least) in MINIMA.items()
         if getattr(settings, name) < least
     ]
@@ -61,7 +65,11 @@ def numbers(**_: Any) -> list[CheckMessage]:
 def large_numbers(**_: Any) -> list[CheckMessage]:
     """Numbers beyond what can be calculated with."""
     return [
-        Error(f"{variable} is {getattr(settings, name)}.", hint=f"Use {most} or less.", id="tempo.E004")
+        Error(
+            f"{variable} is {getattr(settings, name)}.",
+            hint=f"Use {most} or less.",
+            id="tempo.E004",
+        )
         for name, (variable, most) in MAXIMA.items()
         if getattr(settings, name) > most
     ]
@@ -100,7 +108,11 @@ def small_bounds(**_: Any) -> list[CheckMessage]:
     """A bound on memory in which no Python starts."""
     if 0 < settings.MAX_MEMORY_MB < MIN_MEMORY_MB:
         hint = f"Use {MIN_MEMORY_MB} or more, or 0 for no bound."
-        return [Error(f"PYSCHED_MAX_MEMORY_LIMIT is {settings.MAX_MEMORY_MB}.", hint=hint, id="tempo.E001")]
+        return [
+            Error(
+                f"PYSCHED_MAX_MEMORY_LIMIT is {settings.MAX_MEMORY_MB}.", hint=hint, id="tempo.E001"
+            )
+        ]
     return []
 
 
@@ -127,7 +139,13 @@ def isolation(**_: Any) -> list[CheckMessage]:
     if settings.REQUIRE_ISOLATION in grades:
         return []
     hint = "Use `good` or `strong`, or leave it empty."
-    return [Error(f"PYSCHED_REQUIRE_ISOLATION is `{settings.REQUIRE_ISOLATION}`.", hint=hint, id="tempo.E007")]
+    return [
+        Error(
+            f"PYSCHED_REQUIRE_ISOLATION is `{settings.REQUIRE_ISOLATION}`.",
+            hint=hint,
+            id="tempo.E007",
+        )
+    ]
 
 
 @register
@@ -144,9 +162,18 @@ def users(**_: Any) -> list[CheckMessage]:
 @register
 def host_patterns(**_: Any) -> list[CheckMessage]:
     """Patterns that can match nothing."""
-    wrong = [item for item in settings.HOST_PATTERNS if "/" in item or hosts.name_of(item) != item.lower().strip("[]")]
-    hint = "Give host names without scheme, port or path: `tempo.example.org`, `.example.org` or `*`."
-    return [Error(f"PYSCHED_ALLOWED_HOSTS: `{item}` is no host name.", hint=hint, id="tempo.E003") for item in wrong]
+    wrong = [
+        item
+        for item in settings.HOST_PATTERNS
+        if "/" in item or hosts.name_of(item) != item.lower().strip("[]")
+    ]
+    hint = (
+        "Give host names without scheme, port or path: `tempo.example.org`, `.example.org` or `*`."
+    )
+    return [
+        Error(f"PYSCHED_ALLOWED_HOSTS: `{item}` is no host name.", hint=hint, id="tempo.E003")
+        for item in wrong
+    ]
 
 
 @register
@@ -158,7 +185,9 @@ def time_zone(**_: Any) -> list[CheckMessage]:
 @register
 def secret_key(**_: Any) -> list[CheckMessage]:
     """A sample or short key, which was replaced by a generated one."""
-    return [_warning(settings.SECRET_KEY_NOTICE, "tempo.W001")] if settings.SECRET_KEY_NOTICE else []
+    return (
+        [_warning(settings.SECRET_KEY_NOTICE, "tempo.W001")] if settings.SECRET_KEY_NOTICE else []
+    )
 
 
 def _warning(notice: str, code: str) -> CheckMessage:

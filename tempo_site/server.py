@@ -60,7 +60,9 @@ class WebServer(Server):
         self.ready_callable = self._start
         self.run()
         sys.stdout.flush()
-        os._exit(0)  # no interpreter tear-down: a stuck thread must not keep a stopped service alive
+        os._exit(
+            0
+        )  # no interpreter tear-down: a stuck thread must not keep a stopped service alive
 
     # --- up --------------------------------------------------------------------------------------------------------
     def _start(self) -> None:
@@ -86,7 +88,9 @@ class WebServer(Server):
             live.attach(twisted_loop, wakeup.listen(wakeup.OUTPUT))
             listener = socket.socket(fileno=os.dup(LISTEN_FD))
             listener.setblocking(False)
-            self.ports.append(reactor.adoptStreamPort(listener.fileno(), listener.family, Factory(self)))
+            self.ports.append(
+                reactor.adoptStreamPort(listener.fileno(), listener.family, Factory(self))
+            )
             listener.close()
             health.watch(self.engine)
             launcher_client.launcher.ready()

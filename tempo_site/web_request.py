@@ -15,7 +15,9 @@ from twisted.internet import reactor
 LINGER_S = 5.0  # a client that is still sending when it is refused gets this long to read why
 TOO_LARGE = "The request is too large."
 MB = 2**20
-_UPLOAD = re.compile(rb"/(?:api/v1/)?scripts/[^/?]+/files/?(?:\?.*)?")  # where files of a script are received
+_UPLOAD = re.compile(
+    rb"/(?:api/v1/)?scripts/[^/?]+/files/?(?:\?.*)?"
+)  # where files of a script are received
 
 
 class BoundedRequest(WebRequest):
@@ -118,9 +120,13 @@ def refusal(path: bytes) -> bytes:
     hint = f"at most {ceiling(path) // MB} MB"
     if path.startswith(b"/api/"):
         kind = "application/json"
-        body = json.dumps({"error": {"code": "too_large", "message": TOO_LARGE, "hint": hint}}).encode()
+        body = json.dumps(
+            {"error": {"code": "too_large", "message": TOO_LARGE, "hint": hint}}
+        ).encode()
     else:
         kind = "text/plain; charset=utf-8"
         body = f"{TOO_LARGE}\nhint: {hint}\n".encode()
-    head = f"HTTP/1.1 413 Content Too Large\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
+    head = (
+        f"HTTP/1.1 413 Content Too Large\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
+    )
     return f"{head}X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n".encode() + body

@@ -20,7 +20,11 @@ def of_run(service: Service, run_id: int) -> set[int]:
 
 def of_runs(service: Service) -> set[int]:
     """The scripts of all runs."""
-    return {pid for pid, value in _variables("TEMPO_RUN_FOLDER").items() if value.startswith(f"{service.data}/")}
+    return {
+        pid
+        for pid, value in _variables("TEMPO_RUN_FOLDER").items()
+        if value.startswith(f"{service.data}/")
+    }
 
 
 def folder_of(service: Service, run_id: int) -> Path:
@@ -60,7 +64,10 @@ def kill_everything(service: Service) -> None:
 
     def kill() -> bool:
         left = of_service(service) | of_runs(service)
-        for signum in (signal.SIGSTOP, signal.SIGKILL):  # a runner that saw its script die would have the last word
+        for signum in (
+            signal.SIGSTOP,
+            signal.SIGKILL,
+        ):  # a runner that saw its script die would have the last word
             tree.send(left, signum)
         return not left
 

@@ -23,7 +23,9 @@ logger = logging.getLogger(__name__)
 
 PROMISED_FOR = timedelta(seconds=3)  # so long a run may take to touch the memory it needs
 ONE_BY_ONE = (Schedule.Overlap.SKIP, Schedule.Overlap.QUEUE_ONE, Schedule.Overlap.REPLACE)
-QUEUE_ORDER = Coalesce("due_at", "created_at")  # the order of the queue, behind it the id; Run has an index of it
+QUEUE_ORDER = Coalesce(
+    "due_at", "created_at"
+)  # the order of the queue, behind it the id; Run has an index of it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,10 +86,16 @@ def look_for_next(*, now: datetime) -> Outlook:
     """
     under_way = list(_under_way().only("script_id", "memory_mb", "handed_over_at"))
     places = settings.MAX_CONCURRENT_RUNS - len(under_way)
-    candidates = _ready(now, busy={run.script_id for run in under_way})[:places] if places > 0 else ()
+    candidates = (
+        _ready(now, busy={run.script_id for run in under_way})[:places] if places > 0 else ()
+    )
     if not candidates:
         return Outlook(begin=(), taken=len(under_way))
-    recent = [run for run in under_way if run.handed_over_at and abs(now - run.handed_over_at) < PROMISED_FOR]
+    recent = [
+        run
+        for run in under_way
+        if run.handed_over_at and abs(now - run.handed_over_at) < PROMISED_FOR
+    ]
     free_mb = memory.available_mb()
     needs = memory.needs_mb([*recent, *candidates], enough_mb=free_mb)
     free_mb = max(0, free_mb - sum(needs[run.pk] for run in recent))
@@ -96,7 +104,13 @@ def look_for_next(*, now: datetime) -> Outlook:
         if _follows_one_of(begin, run):
             continue
         if needs[run.pk] > free_mb and (under_way or begin):
-            return Outlook(begin=begin, taken=len(under_way), blocked=run, need_mb=needs[run.pk], free_mb=free_mb)
+            return Outlook(
+                begin=begin,
+                taken=len(under_way),
+                blocked=run,
+                need_mb=needs[run.pk],
+                free_mb=free_mb,
+            )
         begin.append(run)
         free_mb -= needs[run.pk]
     return Outlook(begin=begin, taken=len(under_way))
@@ -126,7 +140,9 @@ def _ready(now: datetime, *, busy: Collection[int | None]) -> RunQuerySet:
     it, and a run that is to follow another one of its script does not find that script among the `busy` ones.
     """
     ready = queued(Kind.SCRIPT).filter(script__environment__state=Environment.State.READY)
-    settled = ready.exclude(script__wanted_environment__state__in=environments.UNFINISHED).exclude(not_before__gt=now)
+    settled = ready.exclude(script__wanted_environment__state__in=environments.UNFINISHED).exclude(
+        not_before__gt=now
+    )
     if busy:  # named one by one: a subquery would look through the whole history of each script that waits
         settled = settled.exclude(schedule__overlap__in=ONE_BY_ONE, script__in=busy)
     if global_pause.current_pause(now):
@@ -145,7 +161,11 @@ def _begin(run: Run, now: datetime) -> bool:
     run.folder = execution.new_folder_name(run, now)
     run.handed_over_at = now
     return Run.objects.filter(pk=run.pk).move(
-        Status.STARTING, reason="", folder=run.folder, handed_over_at=now, environment=run.environment
+        Status.STARTING,
+        reason="",
+        folder=run.folder,
+        handed_over_at=now,
+        environment=run.environment,
     )
 
 
@@ -153,11 +173,22 @@ def fail_without_environment(*, now: datetime) -> None:
     """End the runs that wait for an environment nobody will build: it failed, or the script was deleted."""
     not_ready = Q(environment=None) | ~Q(environment__state=Environment.State.READY)
     is_built_anew = Q(environment__state__in=environments.UNFINISHED)
-    hopeless = Q(~is_built_anew, wanted_environment__state=Environment.State.FAILED) | Q(deleted_at__isnull=False)
+    hopeless = Q(~is_built_anew, wanted_environment__state=Environment.State.FAILED) | Q(
+        deleted_at__isnull=False
+    )
     waiting = queued(Kind.SCRIPT).order_by().values("script")  # answered by the queue's index alone
-    for script in Script.objects.filter(not_ready, hopeless, pk__in=waiting).select_related("wanted_environment"):
+    for script in Script.objects.filter(not_ready, hopeless, pk__in=waiting).select_related(
+        "wanted_environment"
+    ):
         wanted = script.wanted_environment
         why = wanted.message if wanted and wanted.message else "its script was deleted."
         message = f"Its environment was not built: {why}"[:2000]
         for run in queued(Kind.SCRIPT).filter(script=script):
-            finish.end(run, Status.FAILED, only=Status.QUEUED, now=now, reason=Reason.ENVIRONMENT, message=message)
+            finish.end(
+                run,
+                Status.FAILED,
+                only=Status.QUEUED,
+                now=now,
+                reason=Reason.ENVIRONMENT,
+                message=message,
+            )

@@ -16,7 +16,9 @@ from scripts_app.models import Environment
 from scripts_app.schedules import global_pause
 
 LONG_TEXTS = [
-    f"script__{name}__{text}" for name in ("environment", "wanted_environment") for text in ("lock", "requirements")
+    f"script__{name}__{text}"
+    for name in ("environment", "wanted_environment")
+    for text in ("lock", "requirements")
 ]
 
 
@@ -49,7 +51,9 @@ def queue_page(*, now: datetime, after: int | None = None, limit: int = 50) -> l
     if last is not None:
         rows = _from(rows, last)
         before = admission.queued(Kind.SCRIPT).count() - rows.count()
-    related = rows.select_related("schedule", "script__environment", "script__wanted_environment").defer(*LONG_TEXTS)
+    related = rows.select_related(
+        "schedule", "script__environment", "script__wanted_environment"
+    ).defer(*LONG_TEXTS)
     runs = list(related[:limit])
     return _describe(runs, position=before + 1, now=now)
 
@@ -59,7 +63,11 @@ def explain_waiting(run: Run, *, now: datetime) -> Waiting:
     if run.is_build:
         others = Run.objects.filter(kind=Kind.BUILD).active().exclude(pk=run.pk).order_by("pk")
         before = others.values_list("pk", flat=True).first()
-        why = f"It waits for run #{before}: environments are built one at a time." if before else _about_to_begin()
+        why = (
+            f"It waits for run #{before}: environments are built one at a time."
+            if before
+            else _about_to_begin()
+        )
         return Waiting(run=run, position=0, waits_for=why)
     queue = admission.queued(Kind.SCRIPT)
     return _describe([run], position=queue.count() - _from(queue, run).count(), now=now)[0]
@@ -81,8 +89,11 @@ def _describe(runs: Sequence[Run], *, position: int, now: datetime) -> list[Wait
         outlook=admission.look_for_next(now=now),
         disk=disk_space.why_nothing_starts(),
         builds=builds,
-        under_way=dict(Run.objects.scripts().under_way().order_by("-pk").values_list("script", "pk")),
-        is_paused=any(run.trigger == Trigger.RETRY for run in runs) and global_pause.current_pause(now) is not None,
+        under_way=dict(
+            Run.objects.scripts().under_way().order_by("-pk").values_list("script", "pk")
+        ),
+        is_paused=any(run.trigger == Trigger.RETRY for run in runs)
+        and global_pause.current_pause(now) is not None,
         now=now,
     )
     return [_describe_one(run, number, facts) for number, run in enumerate(runs, position)]
@@ -114,7 +125,9 @@ def _own_sentence(run: Run, facts: _Facts) -> str:
         local, today = timezone.localtime(run.not_before), timezone.localdate(facts.now)
         moment = f"{local:%H:%M:%S}" if local.date() == today else f"{local:%Y-%m-%d %H:%M:%S}"
         return f"It waits until {moment}: {run.which_try}."
-    if run.trigger == Trigger.RETRY and (facts.is_paused or (run.schedule and run.schedule.is_paused(facts.now))):
+    if run.trigger == Trigger.RETRY and (
+        facts.is_paused or (run.schedule and run.schedule.is_paused(facts.now))
+    ):
         return f"It waits for the end of the pause: {run.which_try}."
     before = facts.under_way.get(run.script_id)
     if before and run.schedule and run.schedule.overlap in admission.ONE_BY_ONE:

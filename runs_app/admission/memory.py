@@ -32,11 +32,17 @@ def available_mb() -> int:
 def _left_in_cgroup() -> list[int]:
     """Bytes up to the memory limit of a container or a systemd unit; none where there is no limit to be seen."""
     try:
-        name = next(line[3:] for line in OWN_CGROUP.read_text().splitlines() if line.startswith("0::"))
+        name = next(
+            line[3:] for line in OWN_CGROUP.read_text().splitlines() if line.startswith("0::")
+        )
         folder = CGROUPS / name.lstrip("/")
-        limit, used = ((folder / file).read_text().strip() for file in ("memory.max", "memory.current"))
+        limit, used = (
+            (folder / file).read_text().strip() for file in ("memory.max", "memory.current")
+        )
         facts = (line.split() for line in (folder / "memory.stat").read_text().splitlines())
-        cached = next(int(value) for key, value in facts if key == "inactive_file")  # given back when asked for
+        cached = next(
+            int(value) for key, value in facts if key == "inactive_file"
+        )  # given back when asked for
         return [] if limit == "max" else [max(0, int(limit) - int(used) + cached)]
     except (OSError, ValueError, StopIteration):
         return []
@@ -69,6 +75,10 @@ def _peaks_mb(runs: Sequence[Run]) -> dict[int | None, float]:
     """
     first = {run.script_id: run.pk for run in sorted(runs, key=lambda run: run.pk, reverse=True)}
     before = Run.objects.filter(script=OuterRef("script"), pk__lt=OuterRef("pk")).order_by("-pk")
-    largest = _Largest(before.values(peak=F("peak_memory_mb"))[:LAST_RUNS], output_field=FloatField())
+    largest = _Largest(
+        before.values(peak=F("peak_memory_mb"))[:LAST_RUNS], output_field=FloatField()
+    )
     rows = Run.objects.filter(pk__in=first.values()).order_by().annotate(largest=largest)
-    return {script: cast(float, peak) for script, peak in rows.values_list("script", "largest") if peak}
+    return {
+        script: cast(float, peak) for script, peak in rows.values_list("script", "largest") if peak
+    }

@@ -89,7 +89,9 @@ class Engine:
         self._facts_at = 0.0
         self._drafts_at = 0.0
         self._sweep_at = 0.0
-        self.cpu_percent: float | None = None  # of the machine, all cores together; None before the second look
+        self.cpu_percent: float | None = (
+            None  # of the machine, all cores together; None before the second look
+        )
 
     # --- life ------------------------------------------------------------------------------------------------------
     def start(self) -> None:
@@ -106,7 +108,9 @@ class Engine:
         post_save.connect(self._on_environment, sender=Environment)
         self._spawn("pusher", lambda: pusher(self._queue, self._stopping, get_broker()))
         for number in range(settings.Q_CLUSTER["workers"]):
-            self._spawn(f"worker-{number}", lambda: worker(self._queue, self._results, _Timer(), -1))
+            self._spawn(
+                f"worker-{number}", lambda: worker(self._queue, self._results, _Timer(), -1)
+            )
         self._spawn("monitor", lambda: monitor(self._results, get_broker()))
         self._spawn("ticker", self._run_ticker)
         self._spawn("settler", self._run_settler)
@@ -158,7 +162,9 @@ class Engine:
 
     # --- threads ---------------------------------------------------------------------------------------------------
     def _spawn(self, name: str, body: Callable[[], object]) -> None:
-        thread = threading.Thread(target=self._keep_going, args=(name, body), name=name, daemon=True)
+        thread = threading.Thread(
+            target=self._keep_going, args=(name, body), name=name, daemon=True
+        )
         self._threads[name] = thread
         thread.start()
 
@@ -176,7 +182,9 @@ class Engine:
         connections.close_all()
 
     def _join(self, name: str, deadline: float) -> None:
-        if thread := self._threads.get(name):  # a stop in the middle of the start finds some of them
+        if thread := self._threads.get(
+            name
+        ):  # a stop in the middle of the start finds some of them
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def _run_ticker(self) -> None:
@@ -193,7 +201,9 @@ class Engine:
                 if rounds > ROUNDS_WITHOUT_REST and not is_past(next_at, by=SERVE_TOGETHER_WITHIN):
                     self._stopping.wait(SERVE_TOGETHER_WITHIN.total_seconds())
                 self._serve(is_first=rounds == 1)
-            self._seen["ticker"] = time.monotonic()  # behind the work: a pass that fails is not a pass
+            self._seen["ticker"] = (
+                time.monotonic()
+            )  # behind the work: a pass that fails is not a pass
             if time.monotonic() >= housekeeping_at:
                 q2_scheduler(get_broker())
                 housekeeping_at = time.monotonic() + HOUSEKEEPING_S
@@ -219,7 +229,9 @@ class Engine:
             while not self._stopping.is_set():
                 try:
                     self._settle_step(bell)
-                except Exception as error:  # the bell is kept: on a read-only disk no other could be hung
+                except (
+                    Exception
+                ) as error:  # the bell is kept: on a read-only disk no other could be hung
                     log_failure("settler", error)
                     self._facts_at = 0.0
                     self._stopping.wait(PAUSE_AFTER_ERROR_S)
@@ -248,11 +260,15 @@ class Engine:
     def _sweep(self, now: datetime) -> bool:
         """Look at what no bell was rung for: a few short queries. Returns whether anything is going on."""
         if time.monotonic() >= self._facts_at:
-            busy = psutil.cpu_percent(interval=None)  # since this thread's last look; the first one says 0
+            busy = psutil.cpu_percent(
+                interval=None
+            )  # since this thread's last look; the first one says 0
             self.cpu_percent = busy if self._facts else None
             self._facts = {"database": database_fact(), "disk": disk_fact(), **launcher_facts()}
             is_well = all(self._facts[name] == "ok" for name in ("database", "disk", "launcher"))
-            self._facts_at = time.monotonic() + (FACTS_S if is_well else 0)  # what fails is looked at in every sweep
+            self._facts_at = time.monotonic() + (
+                FACTS_S if is_well else 0
+            )  # what fails is looked at in every sweep
         is_busy = reconcile.sweep(now=now)
         reconcile.follow_up(now=now)
         if time.monotonic() >= self._drafts_at:
@@ -274,7 +290,9 @@ class Engine:
 def log_failure(name: str, error: Exception) -> None:
     """Say that a thread failed and is tried again; a disk or a database may be away for days, that takes one line."""
     is_known = isinstance(error, OperationalError | OSError)
-    logger.error("%s failed, starting it again: %s", name, error, exc_info=None if is_known else error)
+    logger.error(
+        "%s failed, starting it again: %s", name, error, exc_info=None if is_known else error
+    )
 
 
 def take_lock(*, wait_s: float) -> int:

@@ -27,7 +27,9 @@ class Inspector:
 
     def __init__(self, *, started_at: datetime) -> None:
         self._started_at = started_at
-        self._put_off: dict[int, float] = {}  # environment -> when to try again, of time.monotonic()
+        self._put_off: dict[
+            int, float
+        ] = {}  # environment -> when to try again, of time.monotonic()
 
     def run(self, stopping: threading.Event) -> None:
         """Look until the engine stops."""
@@ -40,8 +42,12 @@ class Inspector:
 
     def step(self, *, now: datetime) -> bool:
         """Look at one environment, or measure; returns whether there was anything to do."""
-        self._put_off = {pk: until for pk, until in self._put_off.items() if until > time.monotonic()}
-        due = health.next_due(now=now, started_at=self._started_at, leave_out=frozenset(self._put_off))
+        self._put_off = {
+            pk: until for pk, until in self._put_off.items() if until > time.monotonic()
+        }
+        due = health.next_due(
+            now=now, started_at=self._started_at, leave_out=frozenset(self._put_off)
+        )
         if due is None:
             return disk_usage.is_due(now=now) and disk_usage.measure(now=now)
         try:

@@ -16,7 +16,12 @@ def ensure_schedules(*, now: datetime) -> None:
     for name, (function, minutes) in TASKS.items():
         Housekeeping.objects.update_or_create(
             name=name,
-            defaults={"func": function, "schedule_type": Housekeeping.MINUTES, "minutes": minutes, "repeats": -1},
+            defaults={
+                "func": function,
+                "schedule_type": Housekeeping.MINUTES,
+                "minutes": minutes,
+                "repeats": -1,
+            },
             create_defaults={
                 "func": function,
                 "schedule_type": Housekeeping.MINUTES,

@@ -41,7 +41,9 @@ def reconcile(run: Run, *, now: datetime) -> bool:
         if is_alive:
             return run.status == Status.STARTING and _mark_running(run, folder, now)
         if run_folder.has(folder, EXIT):
-            return _lose(run, folder, path, "Its `exit.json` is damaged, so how it ended is not known.", now)
+            return _lose(
+                run, folder, path, "Its `exit.json` is damaged, so how it ended is not known.", now
+            )
         if run_folder.read(folder, CLAIM) == execution.CLAIMED_BY_CANCEL:
             return finish.end(run, Status.CANCELLED, now=now, reason=Reason.USER)
         why = "Its supervisor was killed or the machine went down, so how it would have ended is not known."

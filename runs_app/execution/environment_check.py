@@ -9,7 +9,9 @@ from runs_app.states import Reason
 from scripts_app.environments import health
 from scripts_app.models import Environment
 
-LOOK_AGAIN = timedelta(minutes=10)  # a script that fails every second is no reason to look every second
+LOOK_AGAIN = timedelta(
+    minutes=10
+)  # a script that fails every second is no reason to look every second
 UNCAUGHT = 1  # the exit code of a script that an exception ended, be it that a module is missing
 
 
@@ -26,9 +28,13 @@ def found(run: Run, reason: Reason, exit_code: object, *, now: datetime) -> str:
     if run.is_build or run.environment_id is None:
         return ""
     if reason == Reason.COULD_NOT_START:
-        return _rebuild(Environment.objects.defer("lock", "requirements").get(pk=run.environment_id), now)
+        return _rebuild(
+            Environment.objects.defer("lock", "requirements").get(pk=run.environment_id), now
+        )
     if reason == Reason.EXIT_CODE and exit_code == UNCAUGHT:
-        due = Q(pk=run.environment_id, state=Environment.State.READY, checked_at__lt=now - LOOK_AGAIN)
+        due = Q(
+            pk=run.environment_id, state=Environment.State.READY, checked_at__lt=now - LOOK_AGAIN
+        )
         if Environment.objects.filter(due).exists():
             Environment.objects.filter(due).update(checked_at=None)
     return ""

@@ -94,7 +94,11 @@ def _end_if_refused_for_long(run: Run, refusal: str, now: datetime) -> None:
     logger.warning("run %s was refused by the launcher: %s", run.pk, refusal)
     if time.monotonic() - since > REFUSED_FOR_LONG_S and not was_accepted(run):
         finish.end(
-            run, Status.FAILED, now=now, reason=Reason.COULD_NOT_START, message=f"The launcher refused: {refusal}"
+            run,
+            Status.FAILED,
+            now=now,
+            reason=Reason.COULD_NOT_START,
+            message=f"The launcher refused: {refusal}",
         )
 
 
@@ -133,12 +137,18 @@ def ask_to_cancel(run: Run, *, by: str, now: datetime) -> None:
 
 
 def _cancel_queued(run: Run, *, by: str, now: datetime) -> bool:
-    return finish.end(run, Status.CANCELLED, only=Status.QUEUED, now=now, reason=Reason.USER, cancelled_by=by)
+    return finish.end(
+        run, Status.CANCELLED, only=Status.QUEUED, now=now, reason=Reason.USER, cancelled_by=by
+    )
 
 
 def _note_cancel(run: Run, *, by: str, now: datetime) -> bool:
     """Store with a run under way that it is to be cancelled, and by whom; whether it was under way."""
-    if not Run.objects.filter(pk=run.pk).under_way().update(cancel_requested_at=now, cancelled_by=by):
+    if (
+        not Run.objects.filter(pk=run.pk)
+        .under_way()
+        .update(cancel_requested_at=now, cancelled_by=by)
+    ):
         return False
     run.refresh_from_db()
     return True
@@ -151,7 +161,9 @@ def enforce_cancel(run: Run, *, now: datetime) -> None:
         return
     try:
         if not launcher_client.launcher.cancel(run.folder):
-            launcher_client.launcher.adopt(run.folder)  # a new launcher may not know it yet; the sweep asks again
+            launcher_client.launcher.adopt(
+                run.folder
+            )  # a new launcher may not know it yet; the sweep asks again
     except launcher_client.LauncherError as error:
         logger.warning("run %s could not be cancelled yet: %s", run.pk, error)
 

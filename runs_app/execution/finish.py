@@ -17,7 +17,9 @@ from tempo_site.lib import paths
 logger = logging.getLogger(__name__)
 
 
-def end(run: Run, status: Status, *, now: datetime, only: Status | None = None, **facts: Any) -> bool:
+def end(
+    run: Run, status: Status, *, now: datetime, only: Status | None = None, **facts: Any
+) -> bool:
     """Move a run into a final status and store `facts` (fields of Run) in the same UPDATE.
 
     Returns False when it was final already, or, with `only`, in another status than that. Nobody has to be told of a
@@ -35,7 +37,13 @@ def end(run: Run, status: Status, *, now: datetime, only: Status | None = None, 
         if run.is_build and run.environment:
             _finish_build(run, now)
         schedule_updates.note_end(run, now=now)
-    logger.info("run %s ended status=%s reason=%s exit_code=%s", run.pk, run.status, run.reason or "-", run.exit_code)
+    logger.info(
+        "run %s ended status=%s reason=%s exit_code=%s",
+        run.pk,
+        run.status,
+        run.reason or "-",
+        run.exit_code,
+    )
     live.publish(run)
     run_finished.send_robust(Run, run=run)
     return True
@@ -65,5 +73,7 @@ def _was_interrupted(run: Run) -> bool:
     """Whether a build deserves another try by itself: after a shutdown, or lost for the first time in a row."""
     if run.status != Status.LOST:
         return run.reason == Reason.SHUTDOWN
-    before = Run.objects.filter(environment=run.environment, pk__lt=run.pk, kind=Kind.BUILD).order_by("-pk")
+    before = Run.objects.filter(
+        environment=run.environment, pk__lt=run.pk, kind=Kind.BUILD
+    ).order_by("-pk")
     return before.values_list("status", flat=True).first() != Status.LOST

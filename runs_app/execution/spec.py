@@ -21,7 +21,14 @@ from scripts_app.packages import index
 from tempo_site.lib import files, paths
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
-PASSED_ON = ("TZ", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR", *PROXIES, *(name.lower() for name in PROXIES))
+PASSED_ON = (
+    "TZ",
+    "LC_ALL",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    *PROXIES,
+    *(name.lower() for name in PROXIES),
+)
 PARAMS = "params.json"
 BUILD_MEMORY_MB, BUILD_PROCESSES = 4096, 256
 MB = 2**20
@@ -43,7 +50,9 @@ def write_spec(run: Run, folder: Path, plain: Mapping[str, str]) -> dict[str, An
 def _script_spec(run: Run, folder: Path, plain: Mapping[str, str]) -> dict[str, Any]:
     assert run.script and run.version  # admission saw to it
     if run.environment is None or not run.environment.digest:
-        raise EnvironmentGone("Its environment is not there any more.\nhint: save the script to have it built again")
+        raise EnvironmentGone(
+            "Its environment is not there any more.\nhint: save the script to have it built again"
+        )
     if run.environment.fault:
         raise EnvironmentGone(environment_check.sentence(run.environment.fault))
     files.write_atomic(folder / "main.py", run.version.code, mode=0o600, durable=False)
@@ -58,13 +67,17 @@ def _script_spec(run: Run, folder: Path, plain: Mapping[str, str]) -> dict[str, 
         "isolation": isolation(run, python=python, working=working, temporary=folder / "tmp"),
         "argv": [str(python), str(folder / "main.py")],
         "cwd": str(working),
-        "env": script_environment(run, plain, python=python, working=working, temporary=folder / "tmp"),
+        "env": script_environment(
+            run, plain, python=python, working=working, temporary=folder / "tmp"
+        ),
     }
 
 
 def _write_params(run: Run, folder: Path) -> None:
     """Write the run's inputs beside its code, where its script can read them."""
-    files.write_atomic(folder / PARAMS, json.dumps(run.params, ensure_ascii=False), mode=0o600, durable=False)
+    files.write_atomic(
+        folder / PARAMS, json.dumps(run.params, ensure_ascii=False), mode=0o600, durable=False
+    )
 
 
 def _build_spec(run: Run, folder: Path) -> dict[str, Any]:
@@ -85,10 +98,14 @@ def _build_spec(run: Run, folder: Path) -> dict[str, Any]:
 
 def _installation_spec(run: Run, folder: Path) -> dict[str, Any]:
     paths.make_passable(paths.pythons())
-    return _driver_spec(run, folder, python_installation.argv(run.installs, folder), python_installation.variables())
+    return _driver_spec(
+        run, folder, python_installation.argv(run.installs, folder), python_installation.variables()
+    )
 
 
-def _driver_spec(run: Run, folder: Path, argv: list[str], variables: Mapping[str, str]) -> dict[str, Any]:
+def _driver_spec(
+    run: Run, folder: Path, argv: list[str], variables: Mapping[str, str]
+) -> dict[str, Any]:
     """What the programs of Tempo's own have in common: they work in their run's `tmp/`."""
     temporary = str(folder / "tmp")
     return {
@@ -111,7 +128,13 @@ def _powers() -> dict[str, Any]:
 
 
 def _spec(run: Run) -> dict[str, Any]:
-    return {"v": 1, "run_id": run.pk, "kind": run.kind, "timeout_s": run.timeout_s, "grace_s": settings.STOP_GRACE_S}
+    return {
+        "v": 1,
+        "run_id": run.pk,
+        "kind": run.kind,
+        "timeout_s": run.timeout_s,
+        "grace_s": settings.STOP_GRACE_S,
+    }
 
 
 def script_limits(run: Run) -> dict[str, int]:
@@ -123,7 +146,9 @@ def script_limits(run: Run) -> dict[str, int]:
         "cpu_s": own["cpu_s"],
         "processes": own["processes"],
         "output_bytes": own["output_mb"] * MB,
-        "output_kill_bytes": max(settings.OUTPUT_KILL_MB, own["output_mb"]) * MB if settings.OUTPUT_KILL_MB else 0,
+        "output_kill_bytes": max(settings.OUTPUT_KILL_MB, own["output_mb"]) * MB
+        if settings.OUTPUT_KILL_MB
+        else 0,
         "file_mb": own["file_mb"],
         "open_files": settings.OPEN_FILES,
         "nice": own["nice"],
@@ -154,7 +179,12 @@ def isolation(run: Run, *, python: Path, working: Path, temporary: Path) -> dict
     return {
         "uid": uid,
         "uid_why": why,
-        "read": [str(prefix), str(python.parent.parent), str(temporary.parent / PARAMS), *settings.EXTRA_READ_PATHS],
+        "read": [
+            str(prefix),
+            str(python.parent.parent),
+            str(temporary.parent / PARAMS),
+            *settings.EXTRA_READ_PATHS,
+        ],
         "write": [str(working), str(temporary), *settings.EXTRA_WRITE_PATHS],
         "closed": [str(paths.data()), str(settings.BASE_DIR)],
         "require": settings.REQUIRE_ISOLATION,
@@ -168,7 +198,11 @@ def build_isolation(environment: Environment, folder: Path) -> dict[str, Any]:
     """
     own = [sys.prefix, sys.base_prefix, str(settings.BASE_DIR / "scripts_app")]
     prefix = Path(environment.interpreter).resolve().parent.parent
-    local = [place for place in (settings.PACKAGE_FIND_LINKS, os.environ.get("SSL_CERT_FILE", "")) if place[:1] == "/"]
+    local = [
+        place
+        for place in (settings.PACKAGE_FIND_LINKS, os.environ.get("SSL_CERT_FILE", ""))
+        if place[:1] == "/"
+    ]
     return {
         "uid": None,
         "uid_why": "environments are built by Tempo's own user",

@@ -19,7 +19,11 @@ def purge(*, now: datetime) -> int:
     """Empty every script whose time has come; returns of how many the folder went. What resists is tried again."""
     for script in deletion.claim_expired(now):
         logger.info("script %s is deleted for good deleted_at=%s", script.slug, script.deleted_at)
-    left = [script for script in deletion.claimed().only("pk", "slug") if paths.script(script.slug).exists()]
+    left = [
+        script
+        for script in deletion.claimed().only("pk", "slug")
+        if paths.script(script.slug).exists()
+    ]
     count = sum(_remove(script) for script in left)
     deletion.empty(ran=Run.objects.exclude(version=None).values("version"))
     return count

@@ -27,7 +27,12 @@ KEPT = frozenset({ARCHIVE, "output.log"})
 BAD = (Status.FAILED, Status.TIMED_OUT, Status.LOST)
 BATCH = 200
 MAX_INDEX_BYTES = 8 * 2**20  # of a log with a thousand million lines
-LONG_TEXTS = ("version__code", "version__requirements", "environment__lock", "environment__requirements")
+LONG_TEXTS = (
+    "version__code",
+    "version__requirements",
+    "environment__lock",
+    "environment__requirements",
+)
 
 
 def page(
@@ -71,7 +76,12 @@ def archive_finished(*, now: datetime, limit: int = 100) -> int:
     for run in runs:
         try:
             archive(run, paths.run_folder(run.folder))
-        except (OSError, ValueError, RecursionError, launcher_client.LauncherError):  # it costs space, nothing else
+        except (
+            OSError,
+            ValueError,
+            RecursionError,
+            launcher_client.LauncherError,
+        ):  # it costs space, nothing else
             logger.warning("the folder of run %s could not be folded", run.pk, exc_info=True)
     Run.objects.filter(pk__in=[run.pk for run in runs]).update(archived_at=now)
     return len(runs)
@@ -79,9 +89,13 @@ def archive_finished(*, now: datetime, limit: int = 100) -> int:
 
 def archive(run: Run, folder: Path) -> None:
     """Leave `run.json` and `output.log` in a run's folder; repeatable, and a crash in between loses nothing."""
-    if not run.folder or folder.is_symlink() or not folder.is_dir():  # a link may lead to what is not its own
+    if (
+        not run.folder or folder.is_symlink() or not folder.is_dir()
+    ):  # a link may lead to what is not its own
         return
-    if not (folder / ARCHIVE).exists():  # whole when it is there, and written before anything is removed
+    if not (
+        folder / ARCHIVE
+    ).exists():  # whole when it is there, and written before anything is removed
         files.write_atomic(folder / ARCHIVE, json.dumps(summary(run, folder)), durable=False)
     _remove_temporary(run, folder)
     for entry in folder.iterdir():
@@ -109,16 +123,24 @@ def summary(run: Run, folder: Path) -> dict[str, Any]:
 def prune(*, now: datetime) -> int:
     """Apply retention: age, runs a script, megabytes in all; the last failure of each script stays."""
     keep = _last_failures()
-    count = _delete(_too_old(now).exclude(pk__in=keep)) + _delete_beyond_count(keep) + _delete_beyond_size(keep)
+    count = (
+        _delete(_too_old(now).exclude(pk__in=keep))
+        + _delete_beyond_count(keep)
+        + _delete_beyond_size(keep)
+    )
     _remove_empty_months(paths.month(now))
-    Failure.objects.filter(stopped__lt=now - timedelta(days=settings.KEEP_DAYS)).delete()  # q2 never prunes these
+    Failure.objects.filter(
+        stopped__lt=now - timedelta(days=settings.KEEP_DAYS)
+    ).delete()  # q2 never prunes these
     if count:
         logger.info("retention removed runs=%s", count)
     return count
 
 
 def _too_old(now: datetime) -> RunQuerySet:
-    return Run.objects.filter(status__in=states.FINAL, created_at__lt=now - timedelta(days=settings.KEEP_DAYS))
+    return Run.objects.filter(
+        status__in=states.FINAL, created_at__lt=now - timedelta(days=settings.KEEP_DAYS)
+    )
 
 
 def _last_failures() -> list[int]:
@@ -139,9 +161,15 @@ def _delete_beyond_count(keep: list[int]) -> int:
 
 def _delete_beyond_size(keep: list[int]) -> int:
     """The oldest logs go until all of them together are below the limit."""
-    excess = (Run.objects.aggregate(total=Sum("log_bytes"))["total"] or 0) - settings.KEEP_MB * 2**20
+    excess = (
+        Run.objects.aggregate(total=Sum("log_bytes"))["total"] or 0
+    ) - settings.KEEP_MB * 2**20
     to_delete: list[int] = []
-    rows = Run.objects.filter(status__in=states.FINAL, log_bytes__gt=0).exclude(pk__in=keep).order_by("pk")
+    rows = (
+        Run.objects.filter(status__in=states.FINAL, log_bytes__gt=0)
+        .exclude(pk__in=keep)
+        .order_by("pk")
+    )
     for pk, log_bytes in rows.values_list("pk", "log_bytes").iterator(chunk_size=BATCH):
         if excess <= 0:
             break
@@ -153,7 +181,9 @@ def _delete_beyond_size(keep: list[int]) -> int:
 def _delete(rows: RunQuerySet) -> int:
     """Delete runs, folder first: a row without a folder is harmless, a folder without a row would stay for ever."""
     count, resisting = 0, set[int]()
-    while batch := list(rows.exclude(pk__in=resisting).order_by("pk").values_list("pk", "folder")[:BATCH]):
+    while batch := list(
+        rows.exclude(pk__in=resisting).order_by("pk").values_list("pk", "folder")[:BATCH]
+    ):
         gone = [pk for pk, folder in batch if _is_removed(pk, folder)]
         resisting |= {pk for pk, _ in batch} - set(gone)
         Run.objects.filter(pk__in=gone).delete()

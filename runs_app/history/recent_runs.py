@@ -42,7 +42,11 @@ class Strip:
     @property
     def median_s(self) -> float | None:
         """The middle duration of those that succeeded, in seconds."""
-        spans = [bar.duration_s for bar in self.bars if bar.status == Status.SUCCEEDED and bar.duration_s is not None]
+        spans = [
+            bar.duration_s
+            for bar in self.bars
+            if bar.status == Status.SUCCEEDED and bar.duration_s is not None
+        ]
         return median(spans) if spans else None
 
     @property
@@ -63,7 +67,11 @@ class Strip:
         counts = Counter([bar.status for bar in self.bars])
         parts = ", ".join(f"{count} {WORDS[status]}" for status, count in counts.most_common())
         newest = WORDS[self.bars[-1].status]
-        return f"Last {len(self.bars)} runs: {parts}; the newest {newest}" if len(self.bars) > 1 else f"1 run: {newest}"
+        return (
+            f"Last {len(self.bars)} runs: {parts}; the newest {newest}"
+            if len(self.bars) > 1
+            else f"1 run: {newest}"
+        )
 
 
 def recent_runs_of(script_ids: Iterable[int]) -> dict[int, Strip]:
@@ -73,9 +81,13 @@ def recent_runs_of(script_ids: Iterable[int]) -> dict[int, Strip]:
     numbering all runs by a window function would read the whole history.
     """
     newest = Run.objects.filter(script=OuterRef("pk")).newest_first().values("pk")[:LENGTH]
-    rows = Script.objects.filter(pk__in=list(script_ids), runs__pk__in=Subquery(newest)).order_by("pk", "runs__pk")
+    rows = Script.objects.filter(pk__in=list(script_ids), runs__pk__in=Subquery(newest)).order_by(
+        "pk", "runs__pk"
+    )
     found: dict[int, list[Bar]] = {}
-    for script_id, pk, status, duration_s in rows.values_list("pk", "runs__pk", "runs__status", "runs__duration_s"):
+    for script_id, pk, status, duration_s in rows.values_list(
+        "pk", "runs__pk", "runs__status", "runs__duration_s"
+    ):
         found.setdefault(script_id, []).append(Bar(pk, status, duration_s))
     return {script_id: Strip(tuple(bars)) for script_id, bars in found.items()}
 
@@ -83,7 +95,9 @@ def recent_runs_of(script_ids: Iterable[int]) -> dict[int, Strip]:
 def with_verdict(rows: QuerySet[Script]) -> QuerySet[Any]:
     """Add `verdict` and `verdict_id`: how the last run ended that came to an end at all."""
     last = Run.objects.filter(script=OuterRef("pk"), status__in=VERDICTS).newest_first()
-    return rows.annotate(verdict=Subquery(last.values("status")[:1]), verdict_id=Subquery(last.values("pk")[:1]))
+    return rows.annotate(
+        verdict=Subquery(last.values("status")[:1]), verdict_id=Subquery(last.values("pk")[:1])
+    )
 
 
 def failing(rows: QuerySet[Script]) -> QuerySet[Any]:

@@ -42,7 +42,12 @@ def find_regression(script: Script, *, bad: Run | None = None) -> Regression | N
     good = _whole(runs).filter(status=Status.SUCCEEDED, pk__lt=last.pk).order_by("-pk").first()
     if good is None:
         return None
-    first = _whole(runs).filter(status__in=history.BAD, pk__gt=good.pk, pk__lte=last.pk).order_by("pk").first()
+    first = (
+        _whole(runs)
+        .filter(status__in=history.BAD, pk__gt=good.pk, pk__lte=last.pk)
+        .order_by("pk")
+        .first()
+    )
     return Regression(good=good, bad=first) if first else None
 
 
@@ -50,7 +55,11 @@ def has_regression(run: Run) -> bool:
     """Whether a run failed and its script had gone well before: then there is something to compare."""
     if run.status not in history.BAD or run.is_build or run.script_id is None:
         return False
-    return Run.objects.filter(script=run.script_id, status=Status.SUCCEEDED, pk__lt=run.pk).scripts().exists()
+    return (
+        Run.objects.filter(script=run.script_id, status=Status.SUCCEEDED, pk__lt=run.pk)
+        .scripts()
+        .exists()
+    )
 
 
 def differences(point: Regression) -> Comparison:
@@ -69,7 +78,9 @@ def differences(point: Regression) -> Comparison:
 
 def versions(point: Regression) -> tuple[Version, Version]:
     """The versions that the two runs executed, whole."""
-    found = Version.objects.select_related("environment").in_bulk([point.good.version_id, point.bad.version_id])
+    found = Version.objects.select_related("environment").in_bulk(
+        [point.good.version_id, point.bad.version_id]
+    )
     return found[point.good.version_id or 0], found[point.bad.version_id or 0]
 
 

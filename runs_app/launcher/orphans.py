@@ -71,7 +71,8 @@ def _by_session(process: procfs.Process, sessions: Sessions) -> str | None:
 def _is_any_in_doubt() -> bool:
     """Whether there may be a script that cleared its environment: only then is it worth opening every run folder."""
     return any(
-        procfs.has_no_new_privileges(pid) and procfs.environment_value(pid, _VARIABLE) is None for pid in procfs.table()
+        procfs.has_no_new_privileges(pid) and procfs.environment_value(pid, _VARIABLE) is None
+        for pid in procfs.table()
     )
 
 
@@ -83,7 +84,12 @@ def _recorded_sessions(runs_path: str) -> Sessions:
         for folder in _unfinished(runs_path):
             state = _state(runs_fd, folder)
             pid, start = state.get("script_pid"), state.get("script_start")
-            if isinstance(pid, int) and pid > 1 and isinstance(start, int) and state.get("boot_id") == boot_id:
+            if (
+                isinstance(pid, int)
+                and pid > 1
+                and isinstance(start, int)
+                and state.get("boot_id") == boot_id
+            ):
                 sessions[pid] = Session(folder, start)
     finally:
         os.close(runs_fd)

@@ -48,7 +48,9 @@ _Answer = Callable[[str | None], None]
 
 
 def _outcome(number: object, error: str | None) -> wire.Reply:
-    return {"id": number, "ok": True} if error is None else {"id": number, "ok": False, "error": error}
+    return (
+        {"id": number, "ok": True} if error is None else {"id": number, "ok": False, "error": error}
+    )
 
 
 def _ready(desk: Desk, _request: wire.Message, _answer: _Answer) -> wire.Reply:
@@ -60,7 +62,10 @@ def _ping(desk: Desk, _request: wire.Message, _answer: _Answer) -> wire.Reply:
     powers = desk.runners.powers
     best = powers.best
     told = wire.SupportMessage(
-        grade=best.grade, why=best.why, own_users=not powers.users_why_not, landlock=powers.landlock_abi
+        grade=best.grade,
+        why=best.why,
+        own_users=not powers.users_why_not,
+        landlock=powers.landlock_abi,
     )
     return {"runs": len(desk.runners), "pid": os.getpid(), "isolation": told}
 
@@ -70,7 +75,9 @@ def _start(desk: Desk, request: wire.Message, _answer: _Answer) -> wire.Reply:
         raise Refusal("Tempo is shutting down")
     if desk.removals.is_under_way(request.get("folder")):
         raise Refusal("the run folder is being removed")
-    return {"pid": desk.runners.start(request.get("folder"), _secrets(request.get("secrets") or {}))}
+    return {
+        "pid": desk.runners.start(request.get("folder"), _secrets(request.get("secrets") or {}))
+    }
 
 
 def _secrets(told: object) -> Secrets:

@@ -83,7 +83,9 @@ def _take(folder_fd: int) -> bool:
         os.close(os.open(CLAIM, flags, 0o600, dir_fd=folder_fd))
     except FileExistsError:
         return False
-    return not os.access(ARCHIVE, os.F_OK, dir_fd=folder_fd)  # behind the claim: looked at before, a fold could slip in
+    return not os.access(
+        ARCHIVE, os.F_OK, dir_fd=folder_fd
+    )  # behind the claim: looked at before, a fold could slip in
 
 
 def _run(order: Order, ringer: bells.Bells) -> verdict.ExitFacts:
@@ -100,7 +102,9 @@ def _run(order: Order, ringer: bells.Bells) -> verdict.ExitFacts:
     moment = StartTime(time.time(), time.monotonic())
     try:
         complete = details._replace(env=details.env | order.secrets)
-        pid = script_process.start(complete, capture.open_pipes(), run_folder=order.folder, plan=plan)
+        pid = script_process.start(
+            complete, capture.open_pipes(), run_folder=order.folder, plan=plan
+        )
     except (*_REFUSALS, OSError) as error:
         return _not_started(capture.log, ringer, error)._replace(isolation=plan.obtained)
     guard = LimitMonitor(
@@ -124,7 +128,9 @@ def _prepared(order: Order, details: spec.Spec) -> isolation.Plan:
         prctl.use_files_as(0, 0)
         users.give_run(order.folder_fd, plan.user)
         data = os.path.normpath(os.path.join(order.folder, "../../.."))
-        users.give_files(data, os.fsdecode(details.cwd), plan.user, order.powers.web, ours=order.powers.pool)
+        users.give_files(
+            data, os.fsdecode(details.cwd), plan.user, order.powers.web, ours=order.powers.pool
+        )
         prctl.use_files_as(*order.powers.web)
     return plan
 
@@ -143,12 +149,19 @@ def _describe(error: Exception) -> str:
 
 
 def _see_through(
-    order: Order, supervision: Supervision, ringer: bells.Bells, plan: isolation.Plan, began: StartTime
+    order: Order,
+    supervision: Supervision,
+    ringer: bells.Bells,
+    plan: isolation.Plan,
+    began: StartTime,
 ) -> verdict.ExitFacts:
     oom_kills = procfs.oom_kills()
     try:
         verdict.write_state(
-            order.folder_fd, script_pid=supervision.script_pid, started_at=began.at, isolation=plan.obtained
+            order.folder_fd,
+            script_pid=supervision.script_pid,
+            started_at=began.at,
+            isolation=plan.obtained,
         )
     except OSError as error:
         # The script runs: better a run that no later launcher finds again than none.
@@ -157,7 +170,9 @@ def _see_through(
     _watch(supervision)
     facts = _facts(supervision, began.at, time.monotonic() - began.monotonic)
     was_killed = facts.cause is None and verdict.killed_by(facts.wait_status) == "SIGKILL"
-    return facts._replace(isolation=plan.obtained, was_out_of_memory=was_killed and procfs.oom_kills() > oom_kills)
+    return facts._replace(
+        isolation=plan.obtained, was_out_of_memory=was_killed and procfs.oom_kills() > oom_kills
+    )
 
 
 def _watch(supervision: Supervision) -> None:

@@ -22,7 +22,9 @@ class Adopted(NamedTuple):
 class Runners:
     """Who runs which folder."""
 
-    def __init__(self, *, data: str, runs_fd: int, shutdown_grace_s: float, powers: IsolationSupport) -> None:
+    def __init__(
+        self, *, data: str, runs_fd: int, shutdown_grace_s: float, powers: IsolationSupport
+    ) -> None:
         self.powers = powers
         self._runs_path = os.path.join(data, "runs")
         self._runs_fd = runs_fd
@@ -38,7 +40,9 @@ class Runners:
         """Fork a runner for `folder`; its pid. Only that process keeps the secrets. Raises FolderError, OSError."""
         folder_fd = folders.open_run(self._runs_fd, folder)
         path = os.path.join(self._runs_path, str(folder))
-        order = runner.Order(folder_fd, path, self._tower_fd, self._shutdown_grace_s, self.powers, secrets)
+        order = runner.Order(
+            folder_fd, path, self._tower_fd, self._shutdown_grace_s, self.powers, secrets
+        )
         try:
             pid = forking.fork(lambda: runner.main(order))
         finally:

@@ -31,7 +31,9 @@ def start(spec: Spec, pipes: Pipes, *, run_folder: str, plan: Plan) -> int:
     Raises StartError, OSError when no process can be made.
     """
     runner_pid = os.getpid()
-    report_read, report_write = os.pipe()  # close-on-exec: its end without a word is the word that exec worked
+    report_read, report_write = (
+        os.pipe()
+    )  # close-on-exec: its end without a word is the word that exec worked
     try:
         pid = forking.fork(lambda: _become(spec, pipes, run_folder, plan, runner_pid, report_write))
     finally:
@@ -45,12 +47,17 @@ def start(spec: Spec, pipes: Pipes, *, run_folder: str, plan: Plan) -> int:
     return pid
 
 
-def _become(spec: Spec, pipes: Pipes, run_folder: str, plan: Plan, runner_pid: int, report_fd: int) -> int:
+def _become(
+    spec: Spec, pipes: Pipes, run_folder: str, plan: Plan, runner_pid: int, report_fd: int
+) -> int:
     env = spec.env | {b"TEMPO_RUN_FOLDER": os.fsencode(run_folder)}
     failure = (
         _try("session", lambda: _stand_alone(pipes))
         or _try("limits", lambda: limits.apply(spec.limits, has_own_user=plan.has_own_user))
-        or _try(f"user {plan.user.uid if plan.user else ''} could not be set", lambda: _change_user(plan))
+        or _try(
+            f"user {plan.user.uid if plan.user else ''} could not be set",
+            lambda: _change_user(plan),
+        )
         or _try("isolation", lambda: _shut_in(plan, run_folder, runner_pid))
         or _try(f"working folder {os.fsdecode(spec.cwd)}", lambda: os.chdir(spec.cwd))
         or _try(f"interpreter {os.fsdecode(spec.argv[0])}", lambda: _execute(spec, env))

@@ -54,7 +54,9 @@ def _serve(asked: options.Options) -> int:
     for folder in ("run", "runs"):
         os.makedirs(os.path.join(data, folder), mode=0o700, exist_ok=True)
     prctl.become_subreaper()
-    powers = isolation.probe(pool=asked.script_users, web=User(*asked.web_user) if asked.web_user else None)
+    powers = isolation.probe(
+        pool=asked.script_users, web=User(*asked.web_user) if asked.web_user else None
+    )
     console.say(console.INFO, f"isolation grade={powers.best.grade} why={powers.best.why}")
     launcher = Launcher(asked, data=data, listen_fd=listen_fd, wakeup_fd=wakeup_fd, powers=powers)
     launcher.clear_up_behind_predecessor()
@@ -73,7 +75,9 @@ def listen(host: str, port: int) -> int:
         listener.listen(_BACKLOG)
     except OSError as error:
         sentence = f"cannot listen on {host} port {port}: {error.strerror}"
-        raise ListenError(f"{sentence} (hint: choose another address or port, or stop who uses it)") from error
+        raise ListenError(
+            f"{sentence} (hint: choose another address or port, or stop who uses it)"
+        ) from error
     console.say(console.INFO, f"listening host={host} port={listener.getsockname()[1]}")
     return listener.detach()
 
@@ -105,7 +109,13 @@ class Launcher:
     """The loop: wait for a signal, a request or a deadline, act, repeat. Nothing in it blocks."""
 
     def __init__(
-        self, asked: options.Options, *, data: str, listen_fd: int, wakeup_fd: int, powers: isolation.IsolationSupport
+        self,
+        asked: options.Options,
+        *,
+        data: str,
+        listen_fd: int,
+        wakeup_fd: int,
+        powers: isolation.IsolationSupport,
     ) -> None:
         self._grace_s = asked.grace_s
         self._runs_path = os.path.join(data, "runs")
@@ -115,7 +125,9 @@ class Launcher:
         self._runners = Runners(data=data, runs_fd=runs_fd, shutdown_grace_s=grace_s, powers=powers)
         self._removals = Removals(runs_fd, data=data)
         user = User(*asked.web_user) if asked.web_user else None
-        self._web = Web(asked.web_argv, listen_fd, user=user, has_script_users=not powers.users_why_not)
+        self._web = Web(
+            asked.web_argv, listen_fd, user=user, has_script_users=not powers.users_why_not
+        )
         self._stopping: shutdown.Shutdown | None = None
         self._strays_at: float | None = None
         self._desk = launcher_requests.Desk(
@@ -169,7 +181,10 @@ class Launcher:
         if self._strays_at is not None and now >= self._strays_at:
             self._strays_at = now + _STRAYS_AGAIN_S if self._kill_strays() else None
         stop_at = self._stopping.advance(now) if self._stopping else None
-        return min((at for at in (web.start_at, web.kill_at, self._strays_at, stop_at) if at is not None), default=None)
+        return min(
+            (at for at in (web.start_at, web.kill_at, self._strays_at, stop_at) if at is not None),
+            default=None,
+        )
 
     def _start_web(self, now: float) -> None:
         try:
@@ -194,7 +209,9 @@ class Launcher:
             return
         console.say(console.INFO, f"stopping runs={len(self._runners)}")
         self._web.start_at = None
-        self._stopping = shutdown.Shutdown(self._runners, self._web, now=now, asked_grace_s=self._grace_s)
+        self._stopping = shutdown.Shutdown(
+            self._runners, self._web, now=now, asked_grace_s=self._grace_s
+        )
 
     def _talk(self, channel: Channel, now: float) -> None:
         try:

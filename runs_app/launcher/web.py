@@ -21,7 +21,12 @@ class Web:
     """One web at a time: `channel` is open exactly while `pid` is set, unless web has spoilt it."""
 
     def __init__(
-        self, argv: list[str], listen_fd: int, *, user: users.User | None = None, has_script_users: bool = False
+        self,
+        argv: list[str],
+        listen_fd: int,
+        *,
+        user: users.User | None = None,
+        has_script_users: bool = False,
     ) -> None:
         self._argv = argv
         self._listen_fd = listen_fd
@@ -112,7 +117,9 @@ class Web:
             if self._user:
                 users.become(self._user)
                 prctl.forbid_new_privileges()  # what it starts needs none; a script's user is the launcher's business
-            prctl.die_with_parent(signal.SIGTERM, launcher_pid)  # behind the change of user, which would undo it
+            prctl.die_with_parent(
+                signal.SIGTERM, launcher_pid
+            )  # behind the change of user, which would undo it
             os.execvpe(self._argv[0], self._argv, self._environment())
         except OSError as error:
             console.say(console.ERROR, f"web cannot be started: {self._argv[0]}: {error.strerror}")

@@ -22,7 +22,9 @@ from runs_app.output import log as output_log
 
 LINE_BYTES = 64 * 1024  # what is given of one line
 MAX_LINES = 1000  # of one window
-MAX_BYTES = 4 * 1024 * 1024  # of one window, and room for 50 of the longest lines: the page asks for so many at once
+MAX_BYTES = (
+    4 * 1024 * 1024
+)  # of one window, and room for 50 of the longest lines: the page asks for so many at once
 MAX_MATCHES = 10_000
 PATIENCE_S = 3.0  # for one search
 KEPT = 16  # logs whose index stays in memory
@@ -147,7 +149,9 @@ class Index:
         self.end = self.total = 0
         self._open: dict[str, int] = {}
         self._blocks: list[Block] = []
-        self._spread: dict[int, list[int]] = {}  # line -> blocks behind its first one that hold more of it
+        self._spread: dict[
+            int, list[int]
+        ] = {}  # line -> blocks behind its first one that hold more of it
         self._lock = threading.Lock()
 
     def window(self, first: int, count: int) -> Window:
@@ -172,11 +176,15 @@ class Index:
         wanted = text.lower()
         index, is_done, searched = -1, False, first - 1
         while not is_done and len(numbers) <= MAX_MATCHES and time.monotonic() < give_up:
-            with self._reading():  # for each block anew: whoever wants lines meanwhile does not wait for the whole
+            with (
+                self._reading()
+            ):  # for each block anew: whoever wants lines meanwhile does not wait for the whole
                 self._scan()
                 index = self._block_of(first) if index < 0 else index + 1
                 if index < len(self._blocks):
-                    numbers.extend(number for number in self._found_in(index, wanted) if number >= first)
+                    numbers.extend(
+                        number for number in self._found_in(index, wanted) if number >= first
+                    )
                 is_done = index + 1 >= len(self._blocks)
                 searched = self.total if is_done else self._blocks[index + 1].lines
         is_cut = not is_done or len(numbers) > MAX_MATCHES
@@ -195,7 +203,9 @@ class Index:
                 found = self._found_in(index, wanted) if self._blocks else ()
                 numbers = [*(number for number in found if number < before), *numbers]
         return Matches(
-            numbers=numbers[-MAX_MATCHES:], searched=self.total, is_cut=index != 0 or len(numbers) > MAX_MATCHES
+            numbers=numbers[-MAX_MATCHES:],
+            searched=self.total,
+            is_cut=index != 0 or len(numbers) > MAX_MATCHES,
         )
 
     def _block_of(self, number: int) -> int:
@@ -221,7 +231,9 @@ class Index:
         """Count a slice. Slices of a log that grows slowly are gathered to a block."""
         if not self._blocks or self.end - self._blocks[-1].offset >= _BLOCK:
             is_plain = not self._open
-            self._blocks.append(Block(offset=self.end, lines=self.total, open=dict(self._open), is_plain=is_plain))
+            self._blocks.append(
+                Block(offset=self.end, lines=self.total, open=dict(self._open), is_plain=is_plain)
+            )
         block = self._blocks[-1]
         if not self._open and data.endswith(b"\n") and not _IRREGULAR.search(b"\n" + data[:-1]):
             self.total += data.count(b"\n")
@@ -242,7 +254,9 @@ class Index:
     # --- reading -----------------------------------------------------------------------------------------------------
     def _window(self, first: int, count: int, *, most_bytes: int | None = MAX_BYTES) -> Window:
         lines = self._lines(first, min(first + count, self.total + 1), most_bytes=most_bytes)
-        return Window(first=first, total=self.total, end=self.end, open=dict(self._open), lines=lines)
+        return Window(
+            first=first, total=self.total, end=self.end, open=dict(self._open), lines=lines
+        )
 
     def _lines(self, first: int, beyond: int, *, most_bytes: int | None = None) -> list[Line]:
         """Lines of these numbers, each with all of its pieces; no further block once they are `most_bytes` long."""
@@ -253,7 +267,10 @@ class Index:
         while index < len(self._blocks) and self._blocks[index].lines < beyond - 1:
             self._take(index, range(first, beyond), found)
             index += 1
-            if most_bytes is not None and sum(len(line.kept) for line in found.values()) > most_bytes:
+            if (
+                most_bytes is not None
+                and sum(len(line.kept) for line in found.values()) > most_bytes
+            ):
                 break
         for number in [number for number in found if number in self._spread]:
             for later in self._spread[number]:
@@ -267,7 +284,9 @@ class Index:
             if record.number in wanted:
                 line = found.get(record.number)
                 if line is None:
-                    line = Line(number=record.number, epoch_ms=record.epoch_ms, stream=record.stream)
+                    line = Line(
+                        number=record.number, epoch_ms=record.epoch_ms, stream=record.stream
+                    )
                     found[record.number] = line
                 line.add(record)
 

@@ -22,7 +22,9 @@ logger = logging.getLogger(__name__)
 
 EVENTS = "events"  # the group of all pages that show lists
 SHARED_FRAMES = 8
-LOOK_S = 1.0  # datagrams may be dropped: while anyone watches, the files are looked at once a second
+LOOK_S = (
+    1.0  # datagrams may be dropped: while anyone watches, the files are looked at once a second
+)
 
 _loop: asyncio.AbstractEventLoop | None = None
 _tails: dict[int, "LiveTail"] = {}

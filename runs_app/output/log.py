@@ -125,12 +125,16 @@ def append_tail(folder: Path) -> None:
     try:
         with _opened(folder, os.O_RDONLY | os.O_DIRECTORY) as folder_fd:
             if tail.is_left_in(folder_fd):
-                with _opened(LOG, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, dir_fd=folder_fd) as log_fd:
+                with _opened(
+                    LOG, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, dir_fd=folder_fd
+                ) as log_fd:
                     tail.put_back(folder_fd, log_fd)
     except FileNotFoundError:
         return
     except OSError:
-        logger.warning("the end of the output in %s could not be put into its log", folder, exc_info=True)
+        logger.warning(
+            "the end of the output in %s could not be put into its log", folder, exc_info=True
+        )
 
 
 @contextmanager

@@ -45,8 +45,17 @@ def samples_of_run(run: Run) -> list[Sample]:
 
 def live(folder: Path) -> list[Sample]:
     """Those that the runner wrote, while its file is there. A torn line is left out, as is what is no sample."""
-    rows = (line.groups() for line in map(_LINE.fullmatch, _content(folder, LIVE).splitlines(keepends=True)) if line)
-    return thinned([Sample(int(at), float(cpu), int(kb), int(count), int(size)) for at, cpu, kb, count, size in rows])
+    rows = (
+        line.groups()
+        for line in map(_LINE.fullmatch, _content(folder, LIVE).splitlines(keepends=True))
+        if line
+    )
+    return thinned(
+        [
+            Sample(int(at), float(cpu), int(kb), int(count), int(size))
+            for at, cpu, kb, count, size in rows
+        ]
+    )
 
 
 def thinned(samples: Sequence[Sample], most: int = MAX_SAMPLES) -> list[Sample]:
@@ -76,11 +85,15 @@ def _valid(rows: Iterator[object]) -> Iterator[Sample]:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _TOO_LARGE
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _TOO_LARGE
+    )
 
 
 def _content(folder: Path, name: str) -> bytes:
     """What a file says; nothing where it is none, or longer than it may be."""
     with contextlib.suppress(OSError), run_folder.opened(folder) as descriptor:
-        return (run_folder.read(descriptor, name, most=MAX_BYTES) if descriptor is not None else None) or b""
+        return (
+            run_folder.read(descriptor, name, most=MAX_BYTES) if descriptor is not None else None
+        ) or b""
     return b""

@@ -26,8 +26,12 @@ class DueMoment:
     trigger: Trigger = Trigger.SCHEDULE
     coalesced: int = 0  # moments before it
     since: datetime | None = None  # the first of them
-    is_backlog: bool = False  # missed=all: not lost to the overlap with what else is owed, it waits for its turn
-    verdict: tuple[Status, Reason, str] | None = None  # why it gets no run, where that is clear already
+    is_backlog: bool = (
+        False  # missed=all: not lost to the overlap with what else is owed, it waits for its turn
+    )
+    verdict: tuple[Status, Reason, str] | None = (
+        None  # why it gets no run, where that is clear already
+    )
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -37,7 +41,9 @@ class DueMoment:
 
     def without_run(self, status: Status, reason: Reason, message: str, *, now: datetime) -> Run:
         """The row that says why there is none."""
-        return triggers.row_without_run(self.schedule, status, reason=reason, message=message, now=now, **self.facts)
+        return triggers.row_without_run(
+            self.schedule, status, reason=reason, message=message, now=now, **self.facts
+        )
 
 
 def record(moments: Sequence[DueMoment], *, now: datetime) -> None:
@@ -55,7 +61,9 @@ def record(moments: Sequence[DueMoment], *, now: datetime) -> None:
 def _served(moments: Sequence[DueMoment]) -> set[tuple[int | None, datetime | None]]:
     """(schedule, due moment) of those that have their row: the clock was set back since, or the service restarted."""
     due = {moment.due_at for moment in moments}
-    rows = Run.objects.filter(schedule__in=[moment.schedule.pk for moment in moments], due_at__in=due)
+    rows = Run.objects.filter(
+        schedule__in=[moment.schedule.pk for moment in moments], due_at__in=due
+    )
     return set(rows.order_by().values_list("schedule_id", "due_at"))
 
 
@@ -75,7 +83,11 @@ def _row(moment: DueMoment, active: list[Run], now: datetime) -> Run:
         return moment.without_run(*moment.verdict, now=now)
     schedule = moment.schedule
     _note_staleness(schedule, moment.due_at)
-    pending = [run for run in active if run.schedule_id == schedule.pk and run.not_before and run.not_before > now]
+    pending = [
+        run
+        for run in active
+        if run.schedule_id == schedule.pk and run.not_before and run.not_before > now
+    ]
     if pending:
         retries.supersede(schedule, now=now)
     others = [run for run in active if run not in pending]
@@ -107,7 +119,9 @@ def _why_not(schedule: Schedule, active: Sequence[Run], now: datetime) -> str:
         return f"Run #{waiting[0].pk} waits for its turn already." if waiting else ""
     if schedule.overlap == Schedule.Overlap.PARALLEL:
         most = schedule.max_parallel
-        return f"{len(active)} runs were still going, the most allowed." if len(active) >= most else ""
+        return (
+            f"{len(active)} runs were still going, the most allowed." if len(active) >= most else ""
+        )
     return f"Run #{active[0].pk} was still going."
 
 
@@ -116,5 +130,7 @@ def _note_staleness(schedule: Schedule, due: datetime) -> None:
     if schedule.stale_since is not None:
         return
     since = schedule.last_success_at or schedule.created_at
-    if rule.count_between(schedule.timing, since, due) > STALE_PERIODS:  # the moment at hand has had no chance yet
+    if (
+        rule.count_between(schedule.timing, since, due) > STALE_PERIODS
+    ):  # the moment at hand has had no chance yet
         Schedule.objects.filter(pk=schedule.pk).update(stale_since=due)

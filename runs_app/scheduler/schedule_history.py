@@ -36,7 +36,11 @@ def lateness(run: Run) -> str:
         return ""
     missed = f", {run.missed_count} missed" if run.missed_count else ""
     late_s = (run.started_at - (run.missed_since or run.due_at)).total_seconds()
-    return f"late by {humanize.span(late_s)}{missed}" if late_s * 1000 > LATE_MS else f"on time{missed}"
+    return (
+        f"late by {humanize.span(late_s)}{missed}"
+        if late_s * 1000 > LATE_MS
+        else f"on time{missed}"
+    )
 
 
 def _of_script(script_id: int, before: int | None) -> RunQuerySet:

@@ -21,7 +21,9 @@ from scripts_app.timing.rule import Timing, TimingError
 
 logger = logging.getLogger(__name__)
 
-LATE_IS_MISSED = timedelta(seconds=60)  # with missed=skip, a moment older than this is not served any more
+LATE_IS_MISSED = timedelta(
+    seconds=60
+)  # with missed=skip, a moment older than this is not served any more
 PAUSED = (Status.SKIPPED, Reason.PAUSED, "Its schedule was paused.")
 _TICK = timedelta(microseconds=1)
 
@@ -41,7 +43,9 @@ def next_moment_at(*, now: datetime) -> datetime | None:
     """When there is something to do: the earliest alarm that may ring, or retry; in a pause of everything, its end."""
     if pause := global_pause.current_pause(now):
         return pause.until
-    alarm: datetime | None = _may_ring(now).order_by("next_run").values_list("next_run", flat=True).first()
+    alarm: datetime | None = (
+        _may_ring(now).order_by("next_run").values_list("next_run", flat=True).first()
+    )
     return min(filter(None, (alarm, retries.next_at(now))), default=None)
 
 
@@ -76,7 +80,9 @@ def at_start(*, service_started_at: datetime, now: datetime) -> None:
     A schedule whose time zone has gone from the system is put aside now, and not only when it is due.
     """
     _put_aside_unknown_zones()
-    for schedule in Schedule.objects.armed().filter(kind=Schedule.Kind.STARTUP).select_related("script"):
+    for schedule in (
+        Schedule.objects.armed().filter(kind=Schedule.Kind.STARTUP).select_related("script")
+    ):
         try:
             with transaction.atomic():
                 _start_up(schedule, service_started_at + timedelta(seconds=schedule.delay_s), now)
@@ -87,20 +93,28 @@ def at_start(*, service_started_at: datetime, now: datetime) -> None:
 def _may_ring(now: datetime) -> QuerySet[Alarm]:
     """The alarms of schedules that are not paused; those of the others wait for the end of the pause."""
     paused = Schedule.objects.filter(paused_until__gt=now, alarm__isnull=False).values("alarm")
-    ringing: QuerySet[Alarm] = Alarm.objects.filter(cluster=schedules.CLUSTER).exclude(pk__in=paused)
+    ringing: QuerySet[Alarm] = Alarm.objects.filter(cluster=schedules.CLUSTER).exclude(
+        pk__in=paused
+    )
     return ringing
 
 
 def _due(now: datetime) -> QuerySet[Alarm]:
     due = _may_ring(now).filter(next_run__lte=now).order_by("next_run", "pk")
     related = due.select_related("schedule__script__version")
-    return related.defer("schedule__script__version__code", "schedule__script__version__requirements")
+    return related.defer(
+        "schedule__script__version__code", "schedule__script__version__requirements"
+    )
 
 
 def _start_up(schedule: Schedule, due: datetime, now: datetime) -> None:
     """Now, or at an alarm of its own when it is put off; once for a start of the service, as its moment is the same."""
     moment = DueMoment(schedule=schedule, due_at=due, trigger=Trigger.STARTUP)
-    if schedule.delay_s and due > now and not Run.objects.filter(schedule=schedule, due_at=due).exists():
+    if (
+        schedule.delay_s
+        and due > now
+        and not Run.objects.filter(schedule=schedule, due_at=due).exists()
+    ):
         schedules.arm_at(schedule, due)
     else:
         scheduler_due_moments.record(
@@ -123,7 +137,9 @@ def _serve(alarms: Sequence[Alarm], pause: Pause | None, now: datetime) -> None:
     scripts: set[int] = set()
     for alarm in alarms:
         schedule = getattr(alarm, "schedule", None)
-        if schedule is None or not schedules.may_fire(schedule):  # deleted, or disabled a moment ago
+        if schedule is None or not schedules.may_fire(
+            schedule
+        ):  # deleted, or disabled a moment ago
             following[alarm.pk] = None
             continue
         comes_first = min(filter(None, following.values()), default=alarm.next_run + _TICK)
@@ -146,7 +162,9 @@ def _moments_of(
         return found, due
     # What was due before a pause and could not be served is not part of what was due behind it: that takes a step more.
     until = min((since - _TICK for since, _ in pauses_begun if since > due), default=now)
-    decided = turn(schedule.timing, schedule.missed, due=due, now=now, until=until, cap=schedule.missed_cap)
+    decided = turn(
+        schedule.timing, schedule.missed, due=due, now=now, until=until, cap=schedule.missed_cap
+    )
     if decided.missed:
         found.append(_missed(schedule, decided, first=due))
     if decided.serve:
@@ -190,17 +208,27 @@ def _in_pauses(
     return found, due
 
 
-def _paused(schedule: Schedule, due: datetime, until: datetime) -> tuple[DueMoment, datetime | None]:
+def _paused(
+    schedule: Schedule, due: datetime, until: datetime
+) -> tuple[DueMoment, datetime | None]:
     """The last moment of a pause, for all from `due` on; and the first one behind the pause."""
     when = schedule.timing
     last = max(rule.last_at_or_before(when, until - _TICK) or due, due)
     coalesced = rule.count_between(when, due, last)
-    moment = DueMoment(schedule=schedule, due_at=last, coalesced=coalesced, since=due, verdict=PAUSED)
+    moment = DueMoment(
+        schedule=schedule, due_at=last, coalesced=coalesced, since=due, verdict=PAUSED
+    )
     return moment, rule.next_after(when, until - _TICK)
 
 
 def turn(
-    when: Timing, policy: str, *, due: datetime, now: datetime, until: datetime | None = None, cap: int = 10
+    when: Timing,
+    policy: str,
+    *,
+    due: datetime,
+    now: datetime,
+    until: datetime | None = None,
+    cap: int = 10,
 ) -> TickDecision:
     """Decide what happens at `now` to the moments from `due` to `until` (now). A gap is counted, never walked."""
     last = max(rule.last_at_or_before(when, until or now) or due, due)
@@ -214,7 +242,9 @@ def turn(
         return TickDecision(serve=None, missed=count, missed_until=last, following=following)
     if count == 1:
         return TickDecision(serve=last, following=following)
-    return TickDecision(serve=last, missed=count - 1, missed_until=_before(when, last), following=following)
+    return TickDecision(
+        serve=last, missed=count - 1, missed_until=_before(when, last), following=following
+    )
 
 
 def _turn_all(when: Timing, due: datetime, last: datetime, count: int, cap: int) -> TickDecision:
@@ -230,7 +260,9 @@ def _turn_all(when: Timing, due: datetime, last: datetime, count: int, cap: int)
             late = middle
     until = rule.last_at_or_before(when, early) or due
     missed = 1 + rule.count_between(when, due, until)
-    return TickDecision(serve=None, missed=missed, missed_until=until, following=rule.next_after(when, until))
+    return TickDecision(
+        serve=None, missed=missed, missed_until=until, following=rule.next_after(when, until)
+    )
 
 
 def _before(when: Timing, moment: datetime) -> datetime:
@@ -247,14 +279,20 @@ def _missed(schedule: Schedule, decided: TickDecision, *, first: datetime) -> Du
         due_at=decided.missed_until,
         coalesced=decided.missed - 1,
         since=first,
-        verdict=(Status.MISSED, Reason.SERVICE_DOWN, f"{passed} passed while the service was away."),
+        verdict=(
+            Status.MISSED,
+            Reason.SERVICE_DOWN,
+            f"{passed} passed while the service was away.",
+        ),
     )
 
 
 def _move_alarms(following: dict[int, datetime | None]) -> None:
     """Set alarms to their next moments, those with the same one together; without one they go."""
     for moment in dict.fromkeys(following.values()):
-        alarms = Alarm.objects.filter(pk__in=[pk for pk, next_run in following.items() if next_run == moment])
+        alarms = Alarm.objects.filter(
+            pk__in=[pk for pk, next_run in following.items() if next_run == moment]
+        )
         if moment is None:
             alarms.delete()
         else:

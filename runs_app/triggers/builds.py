@@ -17,7 +17,9 @@ logger = logging.getLogger(__name__)
 
 def sweep(*, now: datetime) -> Run | None:
     """Start the build of the oldest wanted environment unless one is under way; returns its run, if any."""
-    unbuilt = Environment.objects.filter(state__in=(Environment.State.WANTED, Environment.State.BUILDING))
+    unbuilt = Environment.objects.filter(
+        state__in=(Environment.State.WANTED, Environment.State.BUILDING)
+    )
     if not unbuilt.exists() or Run.objects.filter(kind=Kind.BUILD).active().exists():
         return None
     # Nobody builds: what says it is being built was left behind by a crash.
@@ -38,7 +40,11 @@ def install_python(version: str, *, by: str, now: datetime) -> Run:
     Raises ScriptError for what is no such version.
     """
     wanted = python_installation.check(version)
-    under_way = Run.objects.filter(kind=Kind.BUILD, environment=None, params={"python": wanted}).active().first()
+    under_way = (
+        Run.objects.filter(kind=Kind.BUILD, environment=None, params={"python": wanted})
+        .active()
+        .first()
+    )
     return under_way or triggers.start_installation(wanted, by=by, now=now)
 
 
@@ -50,7 +56,11 @@ def installations(*, at_most: int) -> list[Run]:
 
 def run_of(environment: Environment | None) -> Run | None:
     """Return the newest run that built this environment, or tries to."""
-    return Run.objects.filter(kind=Kind.BUILD, environment=environment).newest_first().first() if environment else None
+    return (
+        Run.objects.filter(kind=Kind.BUILD, environment=environment).newest_first().first()
+        if environment
+        else None
+    )
 
 
 def runs_of(built: Iterable[Environment]) -> dict[int, Run]:

@@ -17,7 +17,9 @@ def note_end(run: Run, *, now: datetime) -> None:
     if run.schedule_id is None or run.status in (Status.SKIPPED, Status.MISSED):
         return
     if run.status == Status.SUCCEEDED:
-        Schedule.objects.filter(pk=run.schedule_id).update(last_success_at=run.finished_at, stale_since=None)
+        Schedule.objects.filter(pk=run.schedule_id).update(
+            last_success_at=run.finished_at, stale_since=None
+        )
     if _has_overrun(run):
         Run.objects.filter(pk=run.pk).update(overran=True)
         run.overran = True

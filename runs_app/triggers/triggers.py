@@ -56,7 +56,9 @@ class RunFields(TypedDict, total=False):
     not_before: datetime | None
 
 
-def start(script: Script, *, trigger: Trigger, by: str, now: datetime, **facts: Unpack[RunFields]) -> Run:
+def start(
+    script: Script, *, trigger: Trigger, by: str, now: datetime, **facts: Unpack[RunFields]
+) -> Run:
     """Queue a run of the script's current version and return its row.
 
     Raises Refused when the script is deleted, its Python cannot read its code, or the disk is below its floor.
@@ -66,7 +68,9 @@ def start(script: Script, *, trigger: Trigger, by: str, now: datetime, **facts: 
     return run
 
 
-def prepare(script: Script, *, trigger: Trigger, by: str, now: datetime, **facts: Unpack[RunFields]) -> Run:
+def prepare(
+    script: Script, *, trigger: Trigger, by: str, now: datetime, **facts: Unpack[RunFields]
+) -> Run:
     """Return a queued run that nobody has stored yet. Raises Refused as `start` does."""
     if script.deleted_at is not None or script.version_id is None:
         raise Refused(f"`{script.slug}` was deleted.", Reason.DISABLED)
@@ -74,7 +78,9 @@ def prepare(script: Script, *, trigger: Trigger, by: str, now: datetime, **facts
         raise Refused(unreadable_code(script.slug, script.version.syntax_error), Reason.SYNTAX)
     check_free_space()
     # Where both are the same row there is no need to ask for it: admission looks at its state in any case.
-    is_waiting = script.environment_id != script.wanted_environment_id and environments.is_awaited(script)
+    is_waiting = script.environment_id != script.wanted_environment_id and environments.is_awaited(
+        script
+    )
     bounds = limits.limits_of_script(script)
     facts["params"] = _inputs(script, facts.get("params") or {})
     return Run(
@@ -121,8 +127,16 @@ def start_again(run: Run, *, trigger: Trigger, by: str, now: datetime) -> Run:
     the building of an environment.
     """
     if run.script is None:
-        raise Refused(f"{run} built an environment: ask for it again on a script's page.", Reason.DISABLED)
-    return start(run.script, trigger=trigger, by=by, now=now, params=parameters.split(run.script, run.params)[0])
+        raise Refused(
+            f"{run} built an environment: ask for it again on a script's page.", Reason.DISABLED
+        )
+    return start(
+        run.script,
+        trigger=trigger,
+        by=by,
+        now=now,
+        params=parameters.split(run.script, run.params)[0],
+    )
 
 
 def dropped_inputs(run: Run) -> str:
@@ -146,7 +160,11 @@ def _start_program(*, now: datetime, **facts: Any) -> Run:
     """Queue a program of Tempo's own."""
     with transaction.atomic():
         run = Run.objects.create(
-            kind=Kind.BUILD, trigger=Trigger.BUILD, timeout_s=settings.BUILD_TIMEOUT_S, created_at=now, **facts
+            kind=Kind.BUILD,
+            trigger=Trigger.BUILD,
+            timeout_s=settings.BUILD_TIMEOUT_S,
+            created_at=now,
+            **facts,
         )
         enqueue_admission()
     return run
@@ -186,5 +204,7 @@ def check_free_space() -> None:
     """Raise Refused when the data folder's disk is nearly full: new runs stop first, running ones last."""
     space = disk_space.look()
     if space.is_low:
-        sentence = f"No new run starts: {space}.\nhint: free some space, or lower PYSCHED_MIN_FREE_MB"
+        sentence = (
+            f"No new run starts: {space}.\nhint: free some space, or lower PYSCHED_MIN_FREE_MB"
+        )
         raise Refused(f"{sentence} and PYSCHED_MIN_FREE_PERCENT", Reason.DISK)

@@ -63,7 +63,11 @@ def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
         case "facts":
             return render(request, "runs/_facts.html", run_page_context(run))
         case "console":
-            return render(request, "runs/_console.html", {"run": run, "console": console(run), "is_part": True})
+            return render(
+                request,
+                "runs/_console.html",
+                {"run": run, "console": console(run), "is_part": True},
+            )
         case "chart":
             return render(
                 request,
@@ -71,7 +75,11 @@ def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
                 {"run": run, "chart": usage_chart.chart_of_run(run, samples.samples_of_run(run))},
             )
     chart = usage_chart.chart_of_run(run, samples.samples_of_run(run))
-    return render(request, "runs/detail.html", {**run_page_context(run), "console": console(run), "chart": chart})
+    return render(
+        request,
+        "runs/detail.html",
+        {**run_page_context(run), "console": console(run), "chart": chart},
+    )
 
 
 @require_POST
@@ -90,7 +98,9 @@ def run_again(request: auth.SignedInRequest, pk: int) -> HttpResponse:
     """Run its script once more, with the same parameters, and go to that run."""
     run = lookup.run(pk)
     try:
-        other = triggers.start_again(run, trigger=Trigger.MANUAL, by=request.user.get_username(), now=timezone.now())
+        other = triggers.start_again(
+            run, trigger=Trigger.MANUAL, by=request.user.get_username(), now=timezone.now()
+        )
     except triggers.Refused as refusal:
         messages.error(request, str(refusal))
         return redirect("run-detail", pk)
@@ -113,7 +123,9 @@ def run_output(request: HttpRequest, pk: int) -> HttpResponse:
     """Stored records from `?offset=`: a JSON header line, then the slice, as over the WebSocket."""
     offset = _whole_number(request.GET.get("offset", "0"))
     if offset is None:
-        return HttpResponse("`offset` has to be a number of bytes, 0 or more\n", status=400, content_type=TEXT)
+        return HttpResponse(
+            "`offset` has to be a number of bytes, 0 or more\n", status=400, content_type=TEXT
+        )
     return HttpResponse(log.frame(lookup.run(pk), offset), content_type=TEXT)
 
 
@@ -121,13 +133,17 @@ def run_output(request: HttpRequest, pk: int) -> HttpResponse:
 def run_lines(request: HttpRequest, pk: int) -> HttpResponse:
     """Lines by number: `?from=N&count=M`, `?last=M`; or numbers of those with `?q=` in them, `from` or `before` one."""
     run = lookup.run(pk)
-    asked = {name: _whole_number(request.GET.get(name, "")) for name in ("from", "count", "last", "before")}
+    asked = {
+        name: _whole_number(request.GET.get(name, ""))
+        for name in ("from", "count", "last", "before")
+    }
     if (text := request.GET.get("q")) is not None:
         return _search(run, text, first=asked["from"] or 1, before=asked["before"])
     count = asked["last"] or asked["count"]
     if not count or count > output_lines.MAX_LINES or not (asked["last"] or asked["from"]):
         sentence = (
-            "Ask for `from` and `count`, or for `last`: whole numbers from 1 on, at most 1000 lines; or for `q`.\n"
+            "Ask for `from` and `count`, or for `last`: "
+            "whole numbers from 1 on, at most 1000 lines; or for `q`.\n"
         )
         return HttpResponse(sentence, status=400, content_type=TEXT)
     last = output_lines.last(run, count) if asked["last"] else None
@@ -161,7 +177,11 @@ def run_page_context(run: Run) -> dict[str, Any]:
 def neighbours(run: Run) -> dict[str, Any]:
     """The run before and the run after this one, of the same script or environment."""
     if run.is_build:
-        rows = Run.objects.filter(kind=Kind.BUILD, environment=run.environment_id) if run.environment_id else None
+        rows = (
+            Run.objects.filter(kind=Kind.BUILD, environment=run.environment_id)
+            if run.environment_id
+            else None
+        )
     else:
         rows = Run.objects.filter(script=run.script_id) if run.script_id else None
     if rows is None:
@@ -174,7 +194,9 @@ def neighbours(run: Run) -> dict[str, Any]:
 def tries(run: Run) -> list[Run]:
     """The tries of the same due moment, the first one first; none when there is but one."""
     first = run.parent_id if run.attempt > 1 else run.pk
-    if first is None or (run.attempt == 1 and run.schedule_id is None):  # nobody tries again what has no schedule
+    if first is None or (
+        run.attempt == 1 and run.schedule_id is None
+    ):  # nobody tries again what has no schedule
         return []
     rows = Run.objects.filter(Q(pk=first) | Q(parent=first, attempt__gt=1)).order_by("pk")
     found = list(rows.only("status", "attempt"))
@@ -194,7 +216,9 @@ def console(run: Run) -> Console:
     """Read the last lines of a run's output, fewer when they are long."""
     window = window_of(run, output_lines.last(run, TAIL_LINES), letters=TAIL_LETTERS)
     return Console(
-        lines=[line_row(number, line) for number, line in enumerate(window["lines"], window["first"])],
+        lines=[
+            line_row(number, line) for number, line in enumerate(window["lines"], window["first"])
+        ],
         window=window,
         total=window["total"],
         is_complete=window["final"],
@@ -204,7 +228,9 @@ def console(run: Run) -> Console:
     )
 
 
-def window_of(run: Run, window: output_lines.Window, *, letters: int | None = None) -> dict[str, Any]:
+def window_of(
+    run: Run, window: output_lines.Window, *, letters: int | None = None
+) -> dict[str, Any]:
     """A window with the run's state, as it goes over the wire; with `letters`, without its first lines beyond so many.
 
     `final` means that nothing more will come: the row was read before the log, and a final row's log is whole.
@@ -220,7 +246,11 @@ def window_of(run: Run, window: output_lines.Window, *, letters: int | None = No
 
 def line_row(number: int, line: dict[str, Any]) -> LineRow:
     """A line of a window as a row."""
-    return LineRow(number=number, kind=STREAMS.get(line["s"], ""), text=output_lines.plain(line["x"]).rstrip("\r"))
+    return LineRow(
+        number=number,
+        kind=STREAMS.get(line["s"], ""),
+        text=output_lines.plain(line["x"]).rstrip("\r"),
+    )
 
 
 def state_of(run: Run, is_complete: bool, size: int) -> str:

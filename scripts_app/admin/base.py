@@ -40,7 +40,9 @@ class ActingMixin:
 class ActingAdmin(RowAdmin):
     """Saves by its form's verb. What is shown again with an error has not been saved at all."""
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
         """Tell the form who acts."""
         form = super().get_form(request, obj, change=change, **kwargs)
         return type(form.__name__, (form,), {"user": request.user})
@@ -58,7 +60,9 @@ class ActingAdmin(RowAdmin):
         interpreters.discover()  # asks what it has not asked yet by starting it: not within the transaction
         with transaction.atomic():
             response = super().changeform_view(request, object_id, form_url, extra_context)
-            if (getattr(response, "context_data", None) or {}).get("errors"):  # a part of it may have acted before
+            if (getattr(response, "context_data", None) or {}).get(
+                "errors"
+            ):  # a part of it may have acted before
                 transaction.set_rollback(True)
         return response
 

@@ -80,7 +80,13 @@ class VariableAdmin(ActingAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Variable | None = None) -> Any:
         """What it is, then who changed it when."""
-        return ("script", "name", "value", "is_secret", *(("updated_at", "updated_by") if obj else ()))
+        return (
+            "script",
+            "name",
+            "value",
+            "is_secret",
+            *(("updated_at", "updated_by") if obj else ()),
+        )
 
     @method_decorator(sensitive_post_parameters("value"))
     def changeform_view(self, *args: Any, **kwargs: Any) -> HttpResponse:

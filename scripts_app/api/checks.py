@@ -24,9 +24,15 @@ class CheckOut(BaseModel):
     problems: list[Problem]
 
 
-@router.post("/check", response=CheckOut, tags=["drafts"])  # not below /scripts/: a script may be called "check"
+@router.post(
+    "/check", response=CheckOut, tags=["drafts"]
+)  # not below /scripts/: a script may be called "check"
 def check_text(request: HttpRequest, data: CheckIn) -> CheckOut:
     """Look for problems in a code without running it: syntax, names, doors left open, secrets, requirements."""
-    code, requirements = (text.replace("\r\n", "\n").replace("\r", "\n") for text in (data.code, data.requirements))
-    found = check.find_problems(code=code, requirements=requirements, python_version=data.python_version)
+    code, requirements = (
+        text.replace("\r\n", "\n").replace("\r", "\n") for text in (data.code, data.requirements)
+    )
+    found = check.find_problems(
+        code=code, requirements=requirements, python_version=data.python_version
+    )
     return CheckOut.model_construct(problems=found)

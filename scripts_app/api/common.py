@@ -19,7 +19,12 @@ DEFAULT_PAGE = 50
 MAX_NUMBER = 2**31 - 1
 IF_MATCH = {
     "parameters": [
-        {"in": "header", "name": "If-Match", "schema": {"type": "string"}, "description": "The revision in quotes."}
+        {
+            "in": "header",
+            "name": "If-Match",
+            "schema": {"type": "string"},
+            "description": "The revision in quotes.",
+        }
     ]
 }
 
@@ -27,7 +32,9 @@ IF_MATCH = {
 def plausible(moment: datetime) -> datetime:
     """Refuse years in which arithmetic with time zones and hundred intervals would leave the calendar."""
     if moment.year not in rule.YEARS:
-        raise ValueError(f"the year {moment.year} is not between {rule.YEARS[0]} and {rule.YEARS[-1]}")
+        raise ValueError(
+            f"the year {moment.year} is not between {rule.YEARS[0]} and {rule.YEARS[-1]}"
+        )
     return moment
 
 
@@ -56,5 +63,8 @@ def based_on(request: HttpRequest) -> int | None:
         return None
     revision = re.fullmatch(r'(?:W/)?"([0-9]{1,9})"', header.strip())
     if revision is None:
-        raise HttpError(400, 'The header `If-Match` could not be read.\nhint: send the revision in quotes, `"12"`')
+        raise HttpError(
+            400,
+            'The header `If-Match` could not be read.\nhint: send the revision in quotes, `"12"`',
+        )
     return int(revision[1])

@@ -51,11 +51,17 @@ def read_draft(request: HttpRequest, response: HttpResponse, slug: str) -> Draft
     return draft_out(response, drafts.text(lookup.script(slug)))
 
 
-@router.put("/scripts/{slug:slug}/draft", response=DraftSaved, tags=["drafts"], openapi_extra=IF_MATCH)
-def save_draft(request: auth.AuthenticatedRequest, response: HttpResponse, slug: str, data: DraftIn) -> DraftSaved:
+@router.put(
+    "/scripts/{slug:slug}/draft", response=DraftSaved, tags=["drafts"], openapi_extra=IF_MATCH
+)
+def save_draft(
+    request: auth.AuthenticatedRequest, response: HttpResponse, slug: str, data: DraftIn
+) -> DraftSaved:
     """Save a draft. `If-Match: "<revision>"` says which text it was made from; 409 when that is not the newest."""
     script, now = lookup.script(slug), timezone.now()
-    text = drafts.save(script, based_on=seen(request), by=request.auth.user, now=now, **data.model_dump())
+    text = drafts.save(
+        script, based_on=seen(request), by=request.auth.user, now=now, **data.model_dump()
+    )
     response.headers["ETag"] = etag(text)
     return DraftSaved.model_construct(
         revision=text.revision,
@@ -65,7 +71,9 @@ def save_draft(request: auth.AuthenticatedRequest, response: HttpResponse, slug:
     )
 
 
-@router.delete("/scripts/{slug:slug}/draft", response=DraftOut, tags=["drafts"], openapi_extra=IF_MATCH)
+@router.delete(
+    "/scripts/{slug:slug}/draft", response=DraftOut, tags=["drafts"], openapi_extra=IF_MATCH
+)
 def discard_draft(request: HttpRequest, response: HttpResponse, slug: str) -> DraftOut:
     """Throw away the draft that `If-Match` names and show the text that is left: the current version's."""
     script = lookup.script(slug)
@@ -77,7 +85,10 @@ def seen(request: HttpRequest) -> int:
     """The revision in `If-Match`. Raises HttpError 428 without it."""
     revision = based_on(request)
     if revision is None:
-        raise HttpError(428, "It has to be said which text you have seen.\nhint: send `If-Match` with its revision")
+        raise HttpError(
+            428,
+            "It has to be said which text you have seen.\nhint: send `If-Match` with its revision",
+        )
     return revision
 
 

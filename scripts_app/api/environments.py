@@ -114,8 +114,14 @@ def read_environment(request: HttpRequest, environment_id: int) -> EnvironmentFa
     return newest_facts(lookup.environment(environment_id))
 
 
-@router.post("/environments/{int:environment_id}/rebuild", response={202: EnvironmentFacts}, tags=["environments"])
-def rebuild_environment(request: auth.AuthenticatedRequest, environment_id: int) -> Status[EnvironmentFacts]:
+@router.post(
+    "/environments/{int:environment_id}/rebuild",
+    response={202: EnvironmentFacts},
+    tags=["environments"],
+)
+def rebuild_environment(
+    request: auth.AuthenticatedRequest, environment_id: int
+) -> Status[EnvironmentFacts]:
     """Have an environment built anew with the packages of its lock; when that fails, what is there stays in use."""
     return Status(202, newest_facts(environments.renew(lookup.environment(environment_id))))
 
@@ -126,7 +132,9 @@ def read_upgrade(request: HttpRequest, slug: str) -> UpgradeOut:
     return upgrade_out(lookup.script(slug))
 
 
-@router.post("/scripts/{slug:slug}/environment/upgrade", response={202: UpgradeOut}, tags=["environments"])
+@router.post(
+    "/scripts/{slug:slug}/environment/upgrade", response={202: UpgradeOut}, tags=["environments"]
+)
 def ask_for_upgrade(request: auth.AuthenticatedRequest, slug: str) -> Status[UpgradeOut]:
     """Have the newest packages that the requirements allow built. Nothing uses them until you say so."""
     script = lookup.script(slug)
@@ -134,13 +142,17 @@ def ask_for_upgrade(request: auth.AuthenticatedRequest, slug: str) -> Status[Upg
     return Status(202, upgrade_out(script))
 
 
-@router.post("/scripts/{slug:slug}/environment/upgrade/use", response=EnvironmentFacts, tags=["environments"])
+@router.post(
+    "/scripts/{slug:slug}/environment/upgrade/use", response=EnvironmentFacts, tags=["environments"]
+)
 def use_upgrade(request: auth.AuthenticatedRequest, slug: str) -> EnvironmentFacts:
     """Run the script with the newer packages from now on."""
     return newest_facts(upgrades.use(lookup.script(slug)))
 
 
-@router.delete("/scripts/{slug:slug}/environment/upgrade", response={204: None}, tags=["environments"])
+@router.delete(
+    "/scripts/{slug:slug}/environment/upgrade", response={204: None}, tags=["environments"]
+)
 def discard_upgrade(request: auth.AuthenticatedRequest, slug: str) -> Status[None]:
     """Forget the newer packages; the script keeps what it uses."""
     upgrades.discard(lookup.script(slug))
@@ -157,7 +169,9 @@ def upgrade_out(script: Script) -> UpgradeOut:
     return UpgradeOut.model_construct(
         environment=newest_facts(stored.upgrade),
         changes=[
-            ChangeOut.model_construct(name=change.name, kind=change.kind, before=change.before, after=change.after)
+            ChangeOut.model_construct(
+                name=change.name, kind=change.kind, before=change.before, after=change.after
+            )
             for change in changes
         ],
     )
@@ -183,7 +197,10 @@ def environment_facts(environment: Environment, run: Run | None) -> EnvironmentF
         allows_source=environment.allows_source,
         generation=environment.generation,
         message=environment.message,
-        packages=[PackageOut.model_construct(name=p.name, version=p.version, hashes=p.hashes) for p in packages],
+        packages=[
+            PackageOut.model_construct(name=p.name, version=p.version, hashes=p.hashes)
+            for p in packages
+        ],
         lock=environment.lock,
         size_bytes=environment.size_bytes,
         fault=environment.fault,

@@ -15,7 +15,9 @@ from scripts_app.files.store import FileEntry
 from scripts_app.validation import ScriptError
 
 MAX_FILES = 100
-BINARY = {"responses": {200: {"content": {"application/octet-stream": {"schema": {"type": "string"}}}}}}
+BINARY = {
+    "responses": {200: {"content": {"application/octet-stream": {"schema": {"type": "string"}}}}}
+}
 
 
 class FileOut(BaseModel):
@@ -42,7 +44,9 @@ class Stored(BaseModel):
 
 
 @router.get("/scripts/{slug:slug}/files", response=FilePage, tags=["files"])
-def list_files(request: HttpRequest, slug: str, limit: Limit, folder: str = "", cursor: str = "") -> FilePage:
+def list_files(
+    request: HttpRequest, slug: str, limit: Limit, folder: str = "", cursor: str = ""
+) -> FilePage:
     """List what lies in `files/`, or in a folder below it."""
     found = store.listing(lookup.script(slug), folder, after=cursor, limit=limit)
     return FilePage.model_construct(
@@ -64,7 +68,9 @@ def upload_files(
     """
     script = lookup.script(slug)
     if not file and not folder:
-        raise ScriptError("There is no file in the request\nhint: send it as `multipart/form-data`", field="file")
+        raise ScriptError(
+            "There is no file in the request\nhint: send it as `multipart/form-data`", field="file"
+        )
     if len(file) > MAX_FILES:
         raise ScriptError(f"{len(file)} files at once; {MAX_FILES} is the most", field="file")
     if not file:
@@ -75,14 +81,21 @@ def upload_files(
     return Status(201, Stored(paths=stored or [folder]))
 
 
-@router.get("/scripts/{slug:slug}/files/{path:path}", response={200: None}, tags=["files"], openapi_extra=BINARY)
+@router.get(
+    "/scripts/{slug:slug}/files/{path:path}",
+    response={200: None},
+    tags=["files"],
+    openapi_extra=BINARY,
+)
 def download_file(request: HttpRequest, slug: str, path: str) -> StreamingHttpResponse:
     """Download a file."""
     return downloads.attachment(store.opened(lookup.script(slug), path), name=path)
 
 
 @router.delete("/scripts/{slug:slug}/files/{path:path}", response={204: None}, tags=["files"])
-def delete_file(request: HttpRequest, slug: str, path: str, recursive: bool = False) -> Status[None]:
+def delete_file(
+    request: HttpRequest, slug: str, path: str, recursive: bool = False
+) -> Status[None]:
     """Delete a file or a folder; one that is not empty only with `recursive`."""
     store.delete(lookup.script(slug), path, recursive=recursive)
     return Status(204, None)

@@ -23,7 +23,9 @@ class FolderDelete(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    confirm: str = Field(default="", description="The folder's path: all that is in it is to be deleted, too.")
+    confirm: str = Field(
+        default="", description="The folder's path: all that is in it is to be deleted, too."
+    )
 
 
 class FolderOut(BaseModel):
@@ -45,9 +47,14 @@ class FolderPage(BaseModel):
 def list_folders(request: HttpRequest, limit: Limit, cursor: Cursor) -> FolderPage:
     """List folders; one above another is listed as well."""
     after = int(cursor) if cursor else 0
-    found = sorted((branch for branch in folders.tree() if branch.pk > after), key=lambda branch: branch.pk)
+    found = sorted(
+        (branch for branch in folders.tree() if branch.pk > after), key=lambda branch: branch.pk
+    )
     return FolderPage.model_construct(
-        items=[FolderOut(id=branch.pk, path=branch.path, scripts=branch.count) for branch in found[:limit]],
+        items=[
+            FolderOut(id=branch.pk, path=branch.path, scripts=branch.count)
+            for branch in found[:limit]
+        ],
         next_cursor=str(found[limit - 1].pk) if len(found) > limit else None,
     )
 
@@ -65,7 +72,9 @@ def move_folder(request: HttpRequest, folder_id: int, data: FolderIn) -> FolderO
 
 
 @router.delete("/folders/{int:folder_id}", response={204: None}, tags=["folders"])
-def delete_folder(request: HttpRequest, folder_id: int, data: FolderDelete | None = None) -> Status[None]:
+def delete_folder(
+    request: HttpRequest, folder_id: int, data: FolderDelete | None = None
+) -> Status[None]:
     """Delete a folder. One that holds anything goes with all of it, when the body confirms it with its path."""
     confirm = data.confirm if data else ""
     deletion.delete_folder(lookup.folder(folder_id), confirm=confirm, now=timezone.now())

@@ -33,7 +33,9 @@ class OutsideEditIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     take: StrictBool
-    seen: str | None = Field(default=None, max_length=64, description="As it was read: refused when it is another now.")
+    seen: str | None = Field(
+        default=None, max_length=64, description="As it was read: refused when it is another now."
+    )
 
 
 @router.get("/scripts/{slug:slug}/outside-edit", response=OutsideEditOut, tags=["versions"])
@@ -43,7 +45,9 @@ def read_outside_edit(request: HttpRequest, slug: str) -> OutsideEditOut:
 
 
 @router.post("/scripts/{slug:slug}/outside-edit", response=ScriptOut, tags=["versions"])
-def settle_outside_edit(request: auth.AuthenticatedRequest, slug: str, data: OutsideEditIn) -> Status[ScriptOut]:
+def settle_outside_edit(
+    request: auth.AuthenticatedRequest, slug: str, data: OutsideEditIn
+) -> Status[ScriptOut]:
     """Take what was edited on the disk as the new version, or write the current version over it."""
     script = lookup.script(slug)
     edit = working_copy.find_edit(script)

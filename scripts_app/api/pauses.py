@@ -17,7 +17,9 @@ class PauseIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    until: Moment | None = Field(default=None, description="Left out or null: until further notice.")
+    until: Moment | None = Field(
+        default=None, description="Left out or null: until further notice."
+    )
 
 
 class PauseOut(BaseModel):

@@ -86,6 +86,12 @@ def install_python(request: auth.AuthenticatedRequest, asked: PythonIn) -> Statu
 def move_scripts(request: auth.AuthenticatedRequest, asked: MoveIn) -> MovedOut:
     """Have all scripts of one Python use another one; each gets a new version that says so."""
     check_staff(request, BY_STAFF)
-    moved = pythons.move(source=asked.source, target=asked.target, by=request.auth.user, now=timezone.now())
-    refused = [RefusedOut.model_construct(slug=script.slug, message=why) for script, why in moved.refused]
-    return MovedOut.model_construct(moved=[script.slug for script in moved.scripts], refused=refused)
+    moved = pythons.move(
+        source=asked.source, target=asked.target, by=request.auth.user, now=timezone.now()
+    )
+    refused = [
+        RefusedOut.model_construct(slug=script.slug, message=why) for script, why in moved.refused
+    ]
+    return MovedOut.model_construct(
+        moved=[script.slug for script in moved.scripts], refused=refused
+    )

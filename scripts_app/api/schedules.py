@@ -12,7 +12,15 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from runs_app.models import Run
 from runs_app.scheduler import schedule_history
 from scripts_app import lookup
-from scripts_app.api.common import MAX_NUMBER, Cursor, Limit, Moment, Number, router, without_defaults
+from scripts_app.api.common import (
+    MAX_NUMBER,
+    Cursor,
+    Limit,
+    Moment,
+    Number,
+    router,
+    without_defaults,
+)
 from scripts_app.models import Schedule, Script
 from scripts_app.schedules import preview, schedules
 from scripts_app.timing import rule
@@ -35,7 +43,8 @@ class RhythmIn(BaseModel):
     every_s: Annotated[int, Field(strict=True, ge=1, le=MAX_NUMBER)] | None = None
     at: Moment | None = None
     timezone: str = Field(
-        default_factory=lambda: settings.TIME_ZONE, description="IANA name; the server's if left out."
+        default_factory=lambda: settings.TIME_ZONE,
+        description="IANA name; the server's if left out.",
     )
     start_at: Moment | None = None
     end_at: Moment | None = None
@@ -55,10 +64,14 @@ class ScheduleIn(RhythmIn):
     delay_s: Number = Field(default=0, description="Seconds after the start of Tempo, 0-86400.")
     paused_until: Moment | None = Field(default=None, description="Null ends a pause.")
     retries: Number = Field(default=0, description="Further tries after a failure, 0-10.")
-    retry_delay_s: Number = Field(default=60, description="Seconds before the first of them, 1-86400.")
+    retry_delay_s: Number = Field(
+        default=60, description="Seconds before the first of them, 1-86400."
+    )
     retry_backoff: Literal["fixed", "doubling"] = "fixed"
     retry_max_delay_s: Number = Field(default=3600, description="The longest wait, 1-86400.")
-    params: dict[str, Any] = Field(default={}, description="Inputs of its runs; what is left out is as declared.")
+    params: dict[str, Any] = Field(
+        default={}, description="Inputs of its runs; what is left out is as declared."
+    )
 
 
 class SchedulePatch(ScheduleIn):
@@ -163,7 +176,11 @@ class PreviewOut(BaseModel):
 def list_schedules(request: HttpRequest, slug: str, limit: Limit, cursor: int = 0) -> SchedulePage:
     """List a script's schedules."""
     script = lookup.script(slug)
-    rows = list(script.schedules.filter(pk__gt=cursor).select_related("alarm", "script").order_by("pk")[: limit + 1])
+    rows = list(
+        script.schedules.filter(pk__gt=cursor)
+        .select_related("alarm", "script")
+        .order_by("pk")[: limit + 1]
+    )
     return SchedulePage.model_construct(
         items=[schedule_out(schedule) for schedule in rows[:limit]],
         next_cursor=str(rows[limit - 1].pk) if len(rows) > limit else None,
@@ -236,7 +253,9 @@ def delete_schedule(request: HttpRequest, schedule_id: int) -> Status[None]:
 def read_ledger(request: HttpRequest, schedule_id: int, limit: Limit, cursor: Cursor) -> LedgerPage:
     """List what became of a schedule's due moments, newest first: runs with their further tries, skipped and missed."""
     schedule = lookup.schedule(schedule_id)
-    rows = schedule_history.history_page(schedule, before=int(cursor) if cursor else None, limit=limit + 1)
+    rows = schedule_history.history_page(
+        schedule, before=int(cursor) if cursor else None, limit=limit + 1
+    )
     return LedgerPage.model_construct(
         items=[ledger_item(run) for run in rows[:limit]],
         next_cursor=str(rows[limit - 1].pk) if len(rows) > limit else None,

@@ -36,7 +36,9 @@ class ScriptIn(BaseModel):
     as_service_user: StrictBool = False
     allow_source: StrictBool = False
     parameters: list[dict[str, Any]] = Field(
-        default=[], max_length=50, description="The inputs of its runs, unless its code declares them."
+        default=[],
+        max_length=50,
+        description="The inputs of its runs, unless its code declares them.",
     )
 
 
@@ -47,7 +49,9 @@ class ScriptPatch(ScriptIn):
 
     name: str = ""
     enabled: StrictBool = True
-    note: str = Field(default="", description="What changed, and why: kept with the version that this makes.")
+    note: str = Field(
+        default="", description="What changed, and why: kept with the version that this makes."
+    )
 
 
 class EnvironmentOut(BaseModel):
@@ -111,12 +115,16 @@ class ScriptPage(BaseModel):
 @router.post("/scripts", response={201: ScriptOut}, tags=["scripts"])
 def create_script(request: auth.AuthenticatedRequest, data: ScriptIn) -> Status[ScriptOut]:
     """Create a script; its environment is built in the background."""
-    script = scripts.create(by=request.auth.user, now=timezone.now(), **data.model_dump(exclude_unset=True))
+    script = scripts.create(
+        by=request.auth.user, now=timezone.now(), **data.model_dump(exclude_unset=True)
+    )
     return Status(201, script_out(lookup.script(script.slug)))
 
 
 @router.get("/scripts", response=ScriptPage, tags=["scripts"])
-def list_scripts(request: HttpRequest, limit: Limit, cursor: str = "", deleted: bool = False) -> ScriptPage:
+def list_scripts(
+    request: HttpRequest, limit: Limit, cursor: str = "", deleted: bool = False
+) -> ScriptPage:
     """List scripts by slug; with `deleted` those that were deleted and can be restored, for 30 days."""
     found = lookup.scripts(Script.objects.restorable() if deleted else None)
     rows = list(found.filter(slug__gt=cursor).order_by("slug")[: limit + 1])
@@ -210,5 +218,8 @@ def environment_out(script: Script) -> EnvironmentOut | None:
     if environment is None:
         return None
     return EnvironmentOut.model_construct(
-        id=environment.pk, state=environment.state, python=environment.python, message=environment.message
+        id=environment.pk,
+        state=environment.state,
+        python=environment.python,
+        message=environment.message,
     )

@@ -75,7 +75,9 @@ def read_template(request: HttpRequest, name: str) -> TemplateOut:
 
 
 @router.post("/templates/{slug:name}", response={201: ScriptOut}, tags=["templates"])
-def create_from_template(request: auth.AuthenticatedRequest, name: str, data: TemplateIn) -> Status[ScriptOut]:
+def create_from_template(
+    request: auth.AuthenticatedRequest, name: str, data: TemplateIn
+) -> Status[ScriptOut]:
     """Create a script from a template. Its suggested schedule comes with it, switched off: nothing runs by itself."""
     script = script_templates.create_from_template(
         find_template(name), by=request.auth.user, now=timezone.now(), **data.model_dump()

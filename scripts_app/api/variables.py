@@ -44,7 +44,9 @@ class VariablePage(BaseModel):
 
 
 @router.get("/variables", response=VariablePage, tags=["variables"])
-def list_variables(request: auth.AuthenticatedRequest, limit: Limit, cursor: str = "") -> VariablePage:
+def list_variables(
+    request: auth.AuthenticatedRequest, limit: Limit, cursor: str = ""
+) -> VariablePage:
     """List the variables for all scripts."""
     return page(None, limit, cursor)
 
@@ -64,13 +66,17 @@ def delete_variable(request: auth.AuthenticatedRequest, name: str) -> Status[Non
 
 
 @router.get("/scripts/{slug:slug}/variables", response=VariablePage, tags=["variables"])
-def list_script_variables(request: HttpRequest, slug: str, limit: Limit, cursor: str = "") -> VariablePage:
+def list_script_variables(
+    request: HttpRequest, slug: str, limit: Limit, cursor: str = ""
+) -> VariablePage:
     """List a script's own variables."""
     return page(lookup.script(slug), limit, cursor)
 
 
 @router.put("/scripts/{slug:slug}/variables/{name}", response=VariableOut, tags=["variables"])
-def set_script_variable(request: auth.AuthenticatedRequest, slug: str, name: str, data: VariableIn) -> VariableOut:
+def set_script_variable(
+    request: auth.AuthenticatedRequest, slug: str, name: str, data: VariableIn
+) -> VariableOut:
     """Set a variable of a script; it wins over the one for all scripts."""
     return put(request, lookup.script(slug), name, data)
 
@@ -91,10 +97,14 @@ def page(script: Script | None, limit: int, cursor: str) -> VariablePage:
 
 
 @sensitive_variables()
-def put(request: auth.AuthenticatedRequest, script: Script | None, name: str, data: VariableIn) -> VariableOut:
+def put(
+    request: auth.AuthenticatedRequest, script: Script | None, name: str, data: VariableIn
+) -> VariableOut:
     """Set one."""
     value = data.value.get_secret_value()
-    return variable_out(variables.save(script, name=name, value=value, is_secret=data.secret, by=request.auth.name))
+    return variable_out(
+        variables.save(script, name=name, value=value, is_secret=data.secret, by=request.auth.name)
+    )
 
 
 def remove(script: Script | None, name: str) -> Status[None]:

@@ -92,12 +92,20 @@ def list_versions(request: HttpRequest, slug: str, limit: Limit, cursor: Cursor)
         rows = rows.filter(number__lt=int(cursor))
     found = list(rows[: limit + 1])
     return VersionPage.model_construct(
-        items=[VersionOut.model_construct(**version_fields(script, version)) for version in found[:limit]],
+        items=[
+            VersionOut.model_construct(**version_fields(script, version))
+            for version in found[:limit]
+        ],
         next_cursor=str(found[limit - 1].number) if len(found) > limit else None,
     )
 
 
-@router.get("/scripts/{slug:slug}/versions/diff", response={200: None}, openapi_extra=AS_TEXT, tags=["versions"])
+@router.get(
+    "/scripts/{slug:slug}/versions/diff",
+    response={200: None},
+    openapi_extra=AS_TEXT,
+    tags=["versions"],
+)
 def compare_versions(request: HttpRequest, slug: str, before: From, after: To) -> HttpResponse:
     """Return how two versions differ, as `diff -u` writes it (text/plain); empty when they say the same."""
     script = lookup.script(slug)
@@ -105,12 +113,18 @@ def compare_versions(request: HttpRequest, slug: str, before: From, after: To) -
     return HttpResponse(text, content_type=TEXT)
 
 
-@router.get("/scripts/{slug:slug}/versions/last-good-to-first-bad", response=TurningPointOut, tags=["versions"])
+@router.get(
+    "/scripts/{slug:slug}/versions/last-good-to-first-bad",
+    response=TurningPointOut,
+    tags=["versions"],
+)
 def read_turning_point(request: HttpRequest, slug: str) -> TurningPointOut:
     """Show what changed between the last good run and the first bad one behind it; 404 when there are no such two."""
     point = regression.find_regression(lookup.script(slug))
     if point is None:
-        raise Http404("There are no two such runs: it never failed, or no good run from before is kept.")
+        raise Http404(
+            "There are no two such runs: it never failed, or no good run from before is kept."
+        )
     before, after = regression.versions(point)
     found = regression.differences(point)
     return TurningPointOut.model_construct(
@@ -119,7 +133,9 @@ def read_turning_point(request: HttpRequest, slug: str) -> TurningPointOut:
         good_version=before.number,
         bad_version=after.number,
         diff=comparison.unified(before, after),
-        settings=[DifferenceOut.model_construct(**asdict(difference)) for difference in found.settings],
+        settings=[
+            DifferenceOut.model_construct(**asdict(difference)) for difference in found.settings
+        ],
         packages=[DifferenceOut.model_construct(**asdict(change)) for change in found.packages],
     )
 
@@ -131,8 +147,12 @@ def read_version(request: HttpRequest, slug: str, number: int) -> VersionDetail:
     return version_out(script, lookup.version(script, number))
 
 
-@router.patch("/scripts/{slug:slug}/versions/{int:number}", response=VersionDetail, tags=["versions"])
-def annotate_version(request: HttpRequest, slug: str, number: int, data: VersionPatch) -> VersionDetail:
+@router.patch(
+    "/scripts/{slug:slug}/versions/{int:number}", response=VersionDetail, tags=["versions"]
+)
+def annotate_version(
+    request: HttpRequest, slug: str, number: int, data: VersionPatch
+) -> VersionDetail:
     """Change the note of a version; nothing else of it can be changed."""
     script = lookup.script(slug)
     version = lookup.version(script, number)
@@ -140,12 +160,16 @@ def annotate_version(request: HttpRequest, slug: str, number: int, data: Version
     return version_out(script, version)
 
 
-@router.post("/scripts/{slug:slug}/versions/{int:number}/restore", response=VersionDetail, tags=["versions"])
+@router.post(
+    "/scripts/{slug:slug}/versions/{int:number}/restore", response=VersionDetail, tags=["versions"]
+)
 def restore_version(request: auth.AuthenticatedRequest, slug: str, number: int) -> VersionDetail:
     """Make a new version that says what this one said, and show it; the current one where that says it already."""
     script = lookup.script(slug)
     version = lookup.version(script, number)
-    return version_out(script, scripts.restore_version(script, version, by=request.auth.user, now=timezone.now()))
+    return version_out(
+        script, scripts.restore_version(script, version, by=request.auth.user, now=timezone.now())
+    )
 
 
 def version_out(script: Script, version: Version) -> VersionDetail:

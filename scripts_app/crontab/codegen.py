@@ -39,7 +39,11 @@ def with_head(code: str, given: Given, *, arguments: Sequence[str] = ()) -> str:
     acts += [f"sys.path[1:1] = {given.python_path!r}"] if given.python_path else []
     acts += [f"sys.argv[1:] = {list(arguments)!r}"] if arguments else []
     acts += [f"sys.stdin = io.StringIO({given.stdin!r})"] if given.stdin is not None else []
-    imports = [f"import {name}" for name in ("os", "sys", "time") if any(act.startswith(f"{name}.") for act in acts)]
+    imports = [
+        f"import {name}"
+        for name in ("os", "sys", "time")
+        if any(act.startswith(f"{name}.") for act in acts)
+    ]
     imports = ["import io", *imports] if given.stdin is not None else imports
     if given.folder:
         acts += [
@@ -63,7 +67,12 @@ def missing_file(path: str, given: Given, *, reason: str, arguments: Sequence[st
 
 def program(words: Sequence[str], given: Given) -> str:
     """Return a starter that calls a program with these words, without a shell."""
-    return _starter(f"COMMAND = {list(words)!r}", "COMMAND", given, "It runs no Python file, so this script calls it.")
+    return _starter(
+        f"COMMAND = {list(words)!r}",
+        "COMMAND",
+        given,
+        "It runs no Python file, so this script calls it.",
+    )
 
 
 def in_shell(command: str, given: Given, *, shell: str) -> str:
@@ -125,4 +134,6 @@ def _statements(code: str) -> Iterator[tuple[list[str], int]]:
 
 def _opening_comments(code: str) -> int:
     lines = code.split("\n", 2)[:2]
-    return next((number for number, line in enumerate(lines) if not line.startswith("#")), len(lines))
+    return next(
+        (number for number, line in enumerate(lines) if not line.startswith("#")), len(lines)
+    )

@@ -31,7 +31,9 @@ from scripts_app.versions import versions
 NAME_LENGTH = 100
 SHELL = "/bin/sh"
 _NOWHERE = ("/dev/null", "/dev/stdout", "/dev/stderr")
-_LOST = frozenset({"RANDOM_DELAY", "START_HOURS_RANGE"})  # they move the times; MAILTO is said once, in the guide
+_LOST = frozenset(
+    {"RANDOM_DELAY", "START_HOURS_RANGE"}
+)  # they move the times; MAILTO is said once, in the guide
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +67,11 @@ class Proposal:
             return "nothing"
         if self.source:
             return "its code, copied"
-        return "a starter: the code is missing" if self.is_python else "not Python: a starter that calls it"
+        return (
+            "a starter: the code is missing"
+            if self.is_python
+            else "not Python: a starter that calls it"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +99,9 @@ def make(proposal: Proposal, *, by: User | None, now: datetime) -> Script:
     """Create the script and its schedule, which is switched off: both or neither. Raises ScriptError, TimingError."""
     if proposal.problem:
         raise ScriptError(proposal.problem, field="code")
-    versions.check(code=proposal.code, requirements="", python_version=proposal.python_version)  # asks the Pythons here
+    versions.check(
+        code=proposal.code, requirements="", python_version=proposal.python_version
+    )  # asks the Pythons here
     with transaction.atomic():
         script = scripts.create(
             name=proposal.name,
@@ -111,7 +119,9 @@ def make(proposal: Proposal, *, by: User | None, now: datetime) -> Script:
 
 def users() -> frozenset[str]:
     """Names that tell a user before a command: those of this machine that are no programs as well (`git pull`)."""
-    return frozenset({"root", *(row.pw_name for row in pwd.getpwall() if shutil.which(row.pw_name) is None)})
+    return frozenset(
+        {"root", *(row.pw_name for row in pwd.getpwall() if shutil.which(row.pw_name) is None)}
+    )
 
 
 def unread(_: str) -> str:
@@ -119,7 +129,9 @@ def unread(_: str) -> str:
     raise UnreadableFile("was not read: only staff may have Tempo read the server's files")
 
 
-def _proposal(entry: CrontabEntry, taken: set[str], *, now: datetime, read: Read, home: str) -> Proposal:
+def _proposal(
+    entry: CrontabEntry, taken: set[str], *, now: datetime, read: Read, home: str
+) -> Proposal:
     if entry.problem:
         return Proposal(entry=entry, problem=entry.problem)
     made = _code(entry, read=read, home=entry.home or home)
@@ -170,7 +182,9 @@ def _code(entry: CrontabEntry, *, read: Read, home: str) -> _Made:
     if kept:
         return _in_shell(entry, home, f"a shell runs it, because of `{kept[0]}`")
     is_relative = "/" in call.words[0] and not call.words[0].startswith("/")
-    given = _given(entry, call, posixpath.join(home, call.folder) if call.folder or is_relative else "")
+    given = _given(
+        entry, call, posixpath.join(home, call.folder) if call.folder or is_relative else ""
+    )
     return _Made(
         name=posixpath.basename(call.words[0].rstrip("/")),
         code=codegen.program(call.words, given),
@@ -183,27 +197,47 @@ def _python(entry: CrontabEntry, call: Call, file: PythonFile, *, read: Read, ho
     path = posixpath.join(folder, file.path)
     given = _given(entry, call, folder if call.folder else "")
     version, said = _version(file.version)
-    notes = [*said, *(f"`{flag}` is left out" for flag in file.flags if flag != "-u"), *_dropped(call.redirections)]
+    notes = [
+        *said,
+        *(f"`{flag}` is left out" for flag in file.flags if flag != "-u"),
+        *_dropped(call.redirections),
+    ]
     name = posixpath.basename(file.path).removesuffix(source_files.SUFFIX)
     try:
         code, source = codegen.with_head(read(path), given, arguments=file.arguments), path
     except UnreadableFile as reason:
-        code, source = codegen.missing_file(path, given, reason=str(reason), arguments=file.arguments), ""
+        code, source = (
+            codegen.missing_file(path, given, reason=str(reason), arguments=file.arguments),
+            "",
+        )
         notes.insert(0, f"`{path}` {reason}")
-    return _Made(name=name, code=code, is_python=True, source=source, python_version=version, notes=notes)
+    return _Made(
+        name=name, code=code, is_python=True, source=source, python_version=version, notes=notes
+    )
 
 
 def _in_shell(entry: CrontabEntry, home: str, note: str) -> _Made:
     shell = entry.variables.get("SHELL", SHELL)
-    found = re.search(r"[^\s;&|(){}<>=\"'$`!]+", re.sub(r"^(\s*cd\s[^;&|]*[;&]+)", "", entry.command))
+    found = re.search(
+        r"[^\s;&|(){}<>=\"'$`!]+", re.sub(r"^(\s*cd\s[^;&|]*[;&]+)", "", entry.command)
+    )
     given = Given(line=entry.text, variables=entry.given, stdin=entry.stdin)
     said = [f"cron ran it in `{home}`; here it begins in a folder of its own"] if home else []
     code = codegen.in_shell(entry.command, given, shell=shell if shell.startswith("/") else SHELL)
-    return _Made(name=posixpath.basename(found[0].rstrip("/")) if found else "", code=code, notes=[note, *said])
+    return _Made(
+        name=posixpath.basename(found[0].rstrip("/")) if found else "",
+        code=code,
+        notes=[note, *said],
+    )
 
 
 def _given(entry: CrontabEntry, call: Call, folder: str) -> Given:
-    return Given(line=entry.text, variables={**entry.given, **call.variables}, stdin=entry.stdin, folder=folder)
+    return Given(
+        line=entry.text,
+        variables={**entry.given, **call.variables},
+        stdin=entry.stdin,
+        folder=folder,
+    )
 
 
 def _version(wanted: str) -> tuple[str, list[str]]:

@@ -10,10 +10,21 @@ MAX_VARIABLES_BYTES = 10_000  # every script that comes of it gets a copy of the
 
 # What cron means for itself, and what a run has its own of: the scripts get none of these.
 NOT_FOR_SCRIPTS = frozenset(
-    {"SHELL", "HOME", "LOGNAME", "USER", "MAILTO", "MAILFROM", "CONTENT_TYPE", "CONTENT_TRANSFER_ENCODING"}
+    {
+        "SHELL",
+        "HOME",
+        "LOGNAME",
+        "USER",
+        "MAILTO",
+        "MAILFROM",
+        "CONTENT_TYPE",
+        "CONTENT_TRANSFER_ENCODING",
+    }
     | {"CRON_TZ", "RANDOM_DELAY", "START_HOURS_RANGE", "BASH_ENV", "CRON_WITHIN"}
 )
-_VARIABLE = re.compile(r"""\s*(["']?)(?P<name>[A-Za-z_][A-Za-z0-9_]*)\1\s*=\s*(?P<value>.*)""", re.DOTALL)
+_VARIABLE = re.compile(
+    r"""\s*(["']?)(?P<name>[A-Za-z_][A-Za-z0-9_]*)\1\s*=\s*(?P<value>.*)""", re.DOTALL
+)
 _BEGINNING = re.compile(r"[0-9*@~-]")
 _FIELDS = 5
 _REBOOT = "@reboot"
@@ -55,7 +66,9 @@ class CrontabEntry:
     @property
     def given(self) -> dict[str, str]:
         """The variables that are meant for the script."""
-        return {name: value for name, value in self.variables.items() if name not in NOT_FOR_SCRIPTS}
+        return {
+            name: value for name, value in self.variables.items() if name not in NOT_FOR_SCRIPTS
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +79,9 @@ class Crontab:
     is_system: bool = False
 
 
-def parse_crontab(text: str, *, users: Collection[str] = ("root",), is_system: bool = False) -> Crontab:
+def parse_crontab(
+    text: str, *, users: Collection[str] = ("root",), is_system: bool = False
+) -> Crontab:
     """Return what the text says; comments and blank lines are nothing.
 
     `users`: names by which the form with a user is known when every line bears one. Raises CrontabError: over 1 MB,
@@ -75,8 +90,12 @@ def parse_crontab(text: str, *, users: Collection[str] = ("root",), is_system: b
     if len(text) > MAX_BYTES or len(text.encode(errors="replace")) > MAX_BYTES:
         raise CrontabError("The crontab is larger than 1 MB.\nhint: is this the right file?")
     if "\0" in text:
-        raise CrontabError("The text contains a NUL character: it is no crontab.\nhint: is this the right file?")
-    entries = list(_entries(text.encode(errors="replace").decode()))  # half a surrogate pair is no character
+        raise CrontabError(
+            "The text contains a NUL character: it is no crontab.\nhint: is this the right file?"
+        )
+    entries = list(
+        _entries(text.encode(errors="replace").decode())
+    )  # half a surrogate pair is no character
     whole = [entry for entry in entries if not entry.problem]
     is_system = is_system or (bool(whole) and all(_has_user(entry, users) for entry in whole))
     return Crontab(entries=[_finished(entry, is_system) for entry in entries], is_system=is_system)
@@ -85,7 +104,9 @@ def parse_crontab(text: str, *, users: Collection[str] = ("root",), is_system: b
 def printable(text: str, most: int = 200) -> str:
     """Return a text as one harmless line of at most `most` characters, for terminals, comments and names."""
     cut = text if len(text) <= most else f"{text[: most - 1]}…"
-    return "".join(character if character.isprintable() else "\ufffd" for character in cut.replace("\t", " "))
+    return "".join(
+        character if character.isprintable() else "\ufffd" for character in cut.replace("\t", " ")
+    )
 
 
 def _entries(text: str) -> Iterator[CrontabEntry]:
@@ -100,7 +121,9 @@ def _entries(text: str) -> Iterator[CrontabEntry]:
             continue
         count += 1
         if count > MAX_ENTRIES:
-            raise CrontabError(f"More than {MAX_ENTRIES} lines start something.\nhint: bring them in parts")
+            raise CrontabError(
+                f"More than {MAX_ENTRIES} lines start something.\nhint: bring them in parts"
+            )
         yield _entry(number, plain, variables)
 
 
@@ -144,7 +167,9 @@ def _finished(entry: CrontabEntry, is_system: bool) -> CrontabEntry:
         user, *rest = re.split("[ \t]+", command, maxsplit=1)
         command = rest[0] if rest else ""
         if not command:
-            return replace(entry, problem="no line of a system crontab: it has no command behind its user")
+            return replace(
+                entry, problem="no line of a system crontab: it has no command behind its user"
+            )
     command, stdin = _split_percent(command)
     return replace(entry, user=user, command=command, stdin=stdin)
 

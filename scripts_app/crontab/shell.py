@@ -36,9 +36,53 @@ _VALUE_FLAGS = re.compile(r"-[WX](?P<value>.*)", re.DOTALL)
 _PREFIXES = ("exec", "nohup")
 # Words that mean something to the shell itself: no program bears them, or it does something else.
 _SHELL_WORDS = frozenset(
-    {"{", "}", "!", "[[", "if", "then", "else", "elif", "fi", "for", "while", "until", "do", "done", "case", "esac"}
-    | {"function", "time", "select", ".", ":", "alias", "bg", "break", "cd", "command", "continue", "eval", "exit"}
-    | {"export", "fg", "getopts", "hash", "jobs", "local", "read", "readonly", "return", "set", "shift", "source"}
+    {
+        "{",
+        "}",
+        "!",
+        "[[",
+        "if",
+        "then",
+        "else",
+        "elif",
+        "fi",
+        "for",
+        "while",
+        "until",
+        "do",
+        "done",
+        "case",
+        "esac",
+    }
+    | {
+        "function",
+        "time",
+        "select",
+        ".",
+        ":",
+        "alias",
+        "bg",
+        "break",
+        "cd",
+        "command",
+        "continue",
+        "eval",
+        "exit",
+    }
+    | {
+        "export",
+        "fg",
+        "getopts",
+        "hash",
+        "jobs",
+        "local",
+        "read",
+        "readonly",
+        "return",
+        "set",
+        "shift",
+        "source",
+    }
     | {"times", "trap", "type", "ulimit", "umask", "unalias", "unset", "wait"}
 )
 
@@ -112,7 +156,9 @@ def python_file(words: list[str]) -> PythonFile | None:
         elif word.startswith("-"):
             return None
         else:
-            return PythonFile(path=word, arguments=list(rest), version=match["version"] or "", flags=flags)
+            return PythonFile(
+                path=word, arguments=list(rest), version=match["version"] or "", flags=flags
+            )
     return None
 
 
@@ -125,7 +171,12 @@ def steps(command: str, variables: Mapping[str, str]) -> list[Step]:
             found.append(Step())
         else:
             (found[-1].words if kind == "word" else found[-1].redirections).append(text)
-    if not found[-1].words and not found[-1].redirections and len(found) > 1 and found[-2].joint == ";":
+    if (
+        not found[-1].words
+        and not found[-1].redirections
+        and len(found) > 1
+        and found[-2].joint == ";"
+    ):
         found.pop()  # a line may end with `;`
     return found
 
@@ -143,7 +194,11 @@ def _words(command: str, variables: Mapping[str, str]) -> Iterator[tuple[str, st
             if pieces and kind == "redirection" and text[0].isdigit():
                 raise UnsupportedShellSyntax("of a redirection that is hard to read")
             if pieces:
-                yield ("redirection", f"{sign} {''.join(pieces)}") if sign else ("word", "".join(pieces))
+                yield (
+                    ("redirection", f"{sign} {''.join(pieces)}")
+                    if sign
+                    else ("word", "".join(pieces))
+                )
                 pieces, sign = [], ""
             if kind == "hash":
                 return
@@ -177,7 +232,9 @@ def _refusal(character: str) -> str:
     return f"of `{shown}`" if shown == character else f"of {shown}"
 
 
-def _meaning(kind: str, text: str, variables: Mapping[str, str], *, is_first: bool, follows: str) -> str:
+def _meaning(
+    kind: str, text: str, variables: Mapping[str, str], *, is_first: bool, follows: str
+) -> str:
     """What a part of a word stands for."""
     if kind in ("name", "braced"):
         value = _value(text, variables)
@@ -195,7 +252,10 @@ def _meaning(kind: str, text: str, variables: Mapping[str, str], *, is_first: bo
 
 def _double_quoted(text: str, variables: Mapping[str, str]) -> str:
     names = ((match, match["name"] or match["braced"]) for match in _matches(_QUOTED, text))
-    return "".join(_value(name, variables) if name else match["escaped"] or match["plain"] for match, name in names)
+    return "".join(
+        _value(name, variables) if name else match["escaped"] or match["plain"]
+        for match, name in names
+    )
 
 
 def _value(name: str, variables: Mapping[str, str]) -> str:
@@ -208,7 +268,9 @@ def _folder_after(step: Step, folder: str) -> str:
     """The folder after a step before the program. Raises TooClever for steps that do more than go somewhere."""
     if step.words[:1] == ["cd"] and len(step.words) == 2 and step.words[1] != "-":
         return posixpath.join(folder, step.words[1])
-    is_activation = step.words[:1] in (["."], ["source"]) and step.words[-1].endswith("bin/activate")
+    is_activation = step.words[:1] in (["."], ["source"]) and step.words[-1].endswith(
+        "bin/activate"
+    )
     if not is_activation or len(step.words) != 2:
         raise UnsupportedShellSyntax("it calls several programs")
     return folder
@@ -219,7 +281,9 @@ def _without_prefixes(words: list[str]) -> tuple[dict[str, str], list[str]]:
     own: dict[str, str] = {}
     rest = list(words)
     while rest:
-        is_env = posixpath.basename(rest[0]) == "env" and len(rest) > 1 and not rest[1].startswith("-")
+        is_env = (
+            posixpath.basename(rest[0]) == "env" and len(rest) > 1 and not rest[1].startswith("-")
+        )
         if match := _ASSIGNMENT.fullmatch(rest[0]):
             own[match["name"]] = match["value"]
         elif not is_env and rest[0] not in _PREFIXES:

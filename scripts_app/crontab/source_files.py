@@ -35,7 +35,9 @@ def reader() -> Read:
     def read_within_limit(path: str) -> str:
         nonlocal left
         if left <= 0:
-            raise UnreadableFile("was left out: the files have more than 20 MB. Bring the lines in parts")
+            raise UnreadableFile(
+                "was left out: the files have more than 20 MB. Bring the lines in parts"
+            )
         code = read_code(path)
         left -= len(code)
         return code
@@ -46,7 +48,9 @@ def reader() -> Read:
 def read_code(path: str) -> str:
     """Return the code in a file, as UTF-8 would hold it. Raises Unreadable."""
     if not path.startswith("/"):
-        raise UnreadableFile("is a relative path, and the crontab does not say from where (`HOME=` does)")
+        raise UnreadableFile(
+            "is a relative path, and the crontab does not say from where (`HOME=` does)"
+        )
     try:
         data = _bytes_of(path)
     except (OSError, ValueError) as error:
@@ -84,7 +88,9 @@ def _text_of(data: bytes) -> str:
     try:
         encoding, _ = tokenize.detect_encoding(BytesIO(data).readline)
     except SyntaxError as error:
-        raise UnreadableFile("names an encoding that is unknown, or has none; save it as UTF-8") from error
+        raise UnreadableFile(
+            "names an encoding that is unknown, or has none; save it as UTF-8"
+        ) from error
     if encoding not in ENCODINGS:
         raise UnreadableFile(f"is written in {encoding[:20]}; save it as UTF-8")
     try:

@@ -29,7 +29,9 @@ _RANKS = {Severity.ERROR: 0, Severity.SECURITY: 1, Severity.WARNING: 2}
 _COOKIE = re.compile(r"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", re.ASCII)
 _NO_CODE = re.compile(r"[ \t\f]*(#.*)?")
 _UTF_8 = re.compile(r"utf[-_]?8([-_](sig|unix|dos|mac))?", re.IGNORECASE)
-_ASCII_AND_MORE = re.compile(r"(us[-_]?)?ascii|latin[-_]?\d+|iso[-_]8859[-_]\d+|(windows|cp)[-_]?\d+", re.IGNORECASE)
+_ASCII_AND_MORE = re.compile(
+    r"(us[-_]?)?ascii|latin[-_]?\d+|iso[-_]8859[-_]\d+|(windows|cp)[-_]?\d+", re.IGNORECASE
+)
 
 
 def find_problems(*, code: str, requirements: str, python_version: str) -> list[Problem]:
@@ -40,8 +42,12 @@ def find_problems(*, code: str, requirements: str, python_version: str) -> list[
     interpreter, refusal = _interpreter(python_version)
     fields = chain(_of_python(refusal), _of_requirements(requirements))
     texts = chain(_of_code(code, interpreter, _minor(python_version)), _of_block(code))
-    found = sorted(chain(fields, texts), key=lambda problem: _RANKS[problem.severity])[:MAX_PROBLEMS]
-    return sorted(found, key=lambda problem: (problem.field == "code", problem.line, problem.column))
+    found = sorted(chain(fields, texts), key=lambda problem: _RANKS[problem.severity])[
+        :MAX_PROBLEMS
+    ]
+    return sorted(
+        found, key=lambda problem: (problem.field == "code", problem.line, problem.column)
+    )
 
 
 def doubtful(found: list[Problem]) -> list[Problem]:
@@ -73,7 +79,10 @@ def _of_requirements(text: str) -> Iterator[Problem]:
     except ScriptError as refusal:
         lines = text.split("\n")
         refused = list(packages_requirements.refused_lines(text)) or [(1, str(refusal))]
-        yield from (_whole_line("requirements", at, lines[at - 1], "requirement", why) for at, why in refused)
+        yield from (
+            _whole_line("requirements", at, lines[at - 1], "requirement", why)
+            for at, why in refused
+        )
 
 
 def _of_block(code: str) -> Iterator[Problem]:
@@ -101,7 +110,9 @@ def _of_code(code: str, interpreter: Interpreter | None, minor: int) -> Iterator
     yield from faults
     for one in _of_rules(code, minor, with_syntax=interpreter is None):
         is_said = one.code in ruff.PASSWORDS and any(secret.line == one.line for secret in secrets)
-        if not is_said and (one.code or not faults):  # that ruff fails on what is no Python is no news
+        if not is_said and (
+            one.code or not faults
+        ):  # that ruff fails on what is no Python is no news
             yield one
 
 
@@ -141,7 +152,9 @@ def _of_encoding(code: str) -> Iterator[Problem]:
     """A line that makes Python read another text than the one that is shown here, which is stored as UTF-8."""
     for number, line in enumerate(code.split("\n", 2)[:2], 1):
         if named := _COOKIE.match(line):
-            if not _UTF_8.fullmatch(named[1]) and not (_ASCII_AND_MORE.fullmatch(named[1]) and code.isascii()):
+            if not _UTF_8.fullmatch(named[1]) and not (
+                _ASCII_AND_MORE.fullmatch(named[1]) and code.isascii()
+            ):
                 yield _of_cookie(number, named)
             return
         if not _NO_CODE.fullmatch(line):
@@ -150,7 +163,11 @@ def _of_encoding(code: str) -> Iterator[Problem]:
 
 def _of_cookie(number: int, named: re.Match[str]) -> Problem:
     edit = TextEdit(
-        line=number, column=named.start(1) + 1, end_line=number, end_column=named.end(1) + 1, content="utf-8"
+        line=number,
+        column=named.start(1) + 1,
+        end_line=number,
+        end_column=named.end(1) + 1,
+        content="utf-8",
     )
     is_charset = _ASCII_AND_MORE.fullmatch(named[1]) is not None
     return Problem(

@@ -29,7 +29,12 @@ class Shape:
 
 
 def _shape(what: str, variable: str, mark: str, pattern: str) -> Shape:
-    return Shape(what=what, variable=variable, mark=mark, pattern=re.compile(rf"(?<![\w-])(?:{pattern})(?![\w-])"))
+    return Shape(
+        what=what,
+        variable=variable,
+        mark=mark,
+        pattern=re.compile(rf"(?<![\w-])(?:{pattern})(?![\w-])"),
+    )
 
 
 SHAPES = (
@@ -60,17 +65,28 @@ SHAPES = (
     _shape("a live key of Stripe", "STRIPE_KEY", "k_live_", r"[sr]k_live_[A-Za-z0-9]{20,255}"),
     _shape("an API key of Google", "GOOGLE_API_KEY", "AIza", r"AIza[\w-]{35}"),
     _shape("a client secret of Google", "GOOGLE_CLIENT_SECRET", "GOCSPX-", r"GOCSPX-[\w-]{28}"),
-    _shape("an API key", "API_KEY", "sk-", r"sk-(?=[\w-]{0,300}\d)(?=[\w-]{0,300}[A-Z])[\w-]{32,300}"),
+    _shape(
+        "an API key", "API_KEY", "sk-", r"sk-(?=[\w-]{0,300}\d)(?=[\w-]{0,300}[A-Z])[\w-]{32,300}"
+    ),
     _shape("an API key of SendGrid", "SENDGRID_API_KEY", "SG.", r"SG\.[\w-]{16,32}\.[\w-]{32,64}"),
     _shape("a token of npm", "NPM_TOKEN", "npm_", r"npm_[A-Za-z0-9]{36}"),
     _shape("a token of PyPI", "PYPI_TOKEN", "pypi-", r"pypi-AgE[\w-]{50,500}"),
     _shape("a token of a Telegram bot", "TELEGRAM_TOKEN", ":AA", r"\d{8,10}:AA[\w-]{33}"),
-    _shape("a signed token (JWT)", "TOKEN", "eyJ", r"eyJ[\w-]{10,4000}\.eyJ[\w-]{10,4000}\.[\w-]{16,4000}"),
+    _shape(
+        "a signed token (JWT)",
+        "TOKEN",
+        "eyJ",
+        r"eyJ[\w-]{10,4000}\.eyJ[\w-]{10,4000}\.[\w-]{16,4000}",
+    ),
 )
-_IN_ADDRESS = re.compile(r"(?<![\w+.-])[a-z][a-z0-9+.-]{1,20}://[^\s:/@'\"{}<>]{0,100}:([^\s:/@'\"{}<>]{3,200})@")
+_IN_ADDRESS = re.compile(
+    r"(?<![\w+.-])[a-z][a-z0-9+.-]{1,20}://[^\s:/@'\"{}<>]{0,100}:([^\s:/@'\"{}<>]{3,200})@"
+)
 # A text of 16 characters or more that something is set to, and before that a telling name: of a variable, a keyword, a
 # dictionary's key.
-_VALUE = re.compile(r"(?:={1,2}|:)\s{0,5}[bru]?(?P<quote>['\"])(?P<value>[\w+/=.~!@#%^&*?-]{16,500})(?P=quote)")
+_VALUE = re.compile(
+    r"(?:={1,2}|:)\s{0,5}[bru]?(?P<quote>['\"])(?P<value>[\w+/=.~!@#%^&*?-]{16,500})(?P=quote)"
+)
 _TELLING = re.compile(
     r"(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|auth[_-]?key|private[_-]?key|credential)s?"
     r"(?:[_-]?(?:id|key|value|\d+))?\Z",
@@ -82,7 +98,9 @@ _SAMPLE = re.compile(
     r"example|sample|dummy|placeholder|change.?me|replace|your[_-]?|insert|redacted|x{4}|0{6}|\*{3}|\.{3}|12345|abcde",
     re.IGNORECASE,
 )
-_NAME_OF_ANOTHER = re.compile(r"[A-Za-z]+(?:[_.-][A-Za-z]+)*|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[./~].*|\w+://.*")
+_NAME_OF_ANOTHER = re.compile(
+    r"[A-Za-z]+(?:[_.-][A-Za-z]+)*|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[./~].*|\w+://.*"
+)
 _HUSH = re.compile(r"#\s*noqa:[\w, ]{0,200}\bSECRET\b", re.IGNORECASE)
 
 
@@ -98,7 +116,9 @@ def find_secrets(code: str) -> Iterator[Problem]:
         seen.add(line)
         first, following = starts[line - 1], starts[line]
         if not _HUSH.search(code, first, following):
-            yield _problem(line, start - first + 1, min(end, following - 1) - first + 1, what, variable)
+            yield _problem(
+                line, start - first + 1, min(end, following - 1) - first + 1, what, variable
+            )
             count += 1
         if count == MAX_SECRETS:
             return
@@ -112,7 +132,12 @@ def _places(code: str) -> Iterator[tuple[int, int, str, str]]:
                 if not _SAMPLE.search(match[0]):
                     yield match.start(), match.end(), shape.what, shape.variable
     for match in _IN_ADDRESS.finditer(code):
-        if not _SAMPLE.search(match[1]) and match[1].lower() not in ("password", "pass", "passwd", "secret"):
+        if not _SAMPLE.search(match[1]) and match[1].lower() not in (
+            "password",
+            "pass",
+            "passwd",
+            "secret",
+        ):
             yield match.start(1), match.end(1), "a password in an address", "PASSWORD"
     for match in _VALUE.finditer(code):
         name = _name_before(code, match.start())
@@ -132,7 +157,9 @@ def _is_random(value: str) -> bool:
     """Whether nobody would have written a text by hand: digits among letters, and few characters twice."""
     if _SAMPLE.search(value) or _NAME_OF_ANOTHER.fullmatch(value):
         return False
-    if not (any(letter.isdigit() for letter in value) and any(letter.isalpha() for letter in value)):
+    if not (
+        any(letter.isdigit() for letter in value) and any(letter.isalpha() for letter in value)
+    ):
         return False
     counts = Counter(value)
     bits = -sum(count / len(value) * math.log2(count / len(value)) for count in counts.values())

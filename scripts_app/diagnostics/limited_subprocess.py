@@ -22,7 +22,12 @@ def one_at_a_time(lock: threading.Lock, *, patience_s: float) -> Iterator[None]:
 
 
 def answer(
-    command: Sequence[str], text: bytes, *, patience_s: float, most_bytes: int, env: Mapping[str, str] | None = None
+    command: Sequence[str],
+    text: bytes,
+    *,
+    patience_s: float,
+    most_bytes: int,
+    env: Mapping[str, str] | None = None,
 ) -> bytes:
     """Give a text to a program and return the first `most_bytes` that it writes; it is ended when there are more.
 
@@ -32,7 +37,12 @@ def answer(
         given.write(text)
         given.seek(0)
         with subprocess.Popen(
-            command, stdin=given, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd="/", env=env
+            command,
+            stdin=given,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env=env,
         ) as program:
             assert program.stdout
             _limit(program.pid)

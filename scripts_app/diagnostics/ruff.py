@@ -12,7 +12,9 @@ from scripts_app.diagnostics.models import Fix, Problem, Severity, TextEdit
 
 RUFF = Path(sysconfig.get_path("scripts")) / "ruff"
 TIMEOUT_S = 5.0
-MAX_BYTES = 2 * 1024 * 1024  # of its answer: that of a hostile text has thirty times as many as the text
+MAX_BYTES = (
+    2 * 1024 * 1024
+)  # of its answer: that of a hostile text has thirty times as many as the text
 SYNTAX = "syntax"
 MAX_MESSAGE = 500  # characters of a message: a name in it may be as long as the code
 MAX_FIX = 2000  # characters: whoever presses a button wants to see what it did
@@ -85,9 +87,14 @@ SECURITY = {
 }
 PASSWORDS = frozenset({"S105", "S106", "S107"})
 RULES = ",".join(["E9", "F", "W605", *SECURITY])
-_REFUSED = re.compile(r"invalid-syntax|E9|F40[467]|F62|F70")  # that Python itself refuses to read the code
+_REFUSED = re.compile(
+    r"invalid-syntax|E9|F40[467]|F62|F70"
+)  # that Python itself refuses to read the code
 _ENDING = re.compile(r"F82[123]|F50[235679]|F52[14]|F901")  # what ends a run when it is reached
-_HARMLESS = ("S113", "seems safe")  # a rule, and what ruff says of a command without anything from outside in it
+_HARMLESS = (
+    "S113",
+    "seems safe",
+)  # a rule, and what ruff says of a command without anything from outside in it
 # What is no password though it stands where one does: empty, a place to look, the name of a field, a sample.
 _NO_PASSWORD = re.compile(
     r"|[^\s:]+://\S*|[./~].*|[<%$].*|.*[\s{}].*|(.)\1*|_*([a-z]+[_-])*(pass(word|wd|phrase)?|pwd|token|secret|key|name|id|url)s?"
@@ -114,8 +121,24 @@ def _counts(found: dict[str, Any], lines: list[str], with_syntax: bool) -> bool:
 
 
 def _ask(code: str, minor: int) -> list[bytes]:
-    command = [str(RUFF), "check", "--isolated", "--no-cache", "--exit-zero", "--output-format", "json-lines"]
-    command += ["--select", RULES, "--target-version", f"py3{minor}", "--stdin-filename", "main.py", "-"]
+    command = [
+        str(RUFF),
+        "check",
+        "--isolated",
+        "--no-cache",
+        "--exit-zero",
+        "--output-format",
+        "json-lines",
+    ]
+    command += [
+        "--select",
+        RULES,
+        "--target-version",
+        f"py3{minor}",
+        "--stdin-filename",
+        "main.py",
+        "-",
+    ]
     with limited_subprocess.one_at_a_time(_one_at_a_time, patience_s=TIMEOUT_S):
         answer = limited_subprocess.answer(
             command,
@@ -125,7 +148,9 @@ def _ask(code: str, minor: int) -> list[bytes]:
             env={"RAYON_NUM_THREADS": "1"},
         )
     lines = answer.split(b"\n")
-    return [line for line in lines[: -1 if len(answer) == MAX_BYTES else None] if line]  # the last one is cut off
+    return [
+        line for line in lines[: -1 if len(answer) == MAX_BYTES else None] if line
+    ]  # the last one is cut off
 
 
 def _problem(found: dict[str, Any]) -> Problem:

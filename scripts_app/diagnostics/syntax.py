@@ -70,11 +70,22 @@ def fault(code: str, interpreter: Interpreter) -> Fault | None:
     if len(code) > MAX_LINE:
         raise Unknown(f"it has more than {MAX_LINE:,} characters")
     if found := _UNREADABLE.search(code):
-        what = "a NUL character" if found[0] == "\0" else "half a surrogate pair, which is no character"
+        what = (
+            "a NUL character"
+            if found[0] == "\0"
+            else "half a surrogate pair, which is no character"
+        )
         return _at(code, found.start(), f"source code contains {what}")
     try:
         return _ask(code, interpreter)
-    except (OSError, subprocess.SubprocessError, ValueError, TypeError, SyntaxError, RecursionError) as error:
+    except (
+        OSError,
+        subprocess.SubprocessError,
+        ValueError,
+        TypeError,
+        SyntaxError,
+        RecursionError,
+    ) as error:
         logger.warning("syntax not looked at: python=%s: %s", interpreter.path, error)
         raise Unknown(f"Python {interpreter.version} failed on it") from error
 
@@ -93,7 +104,9 @@ def _ask(code: str, interpreter: Interpreter) -> Fault | None:
     command = [str(interpreter.path), "-I", "-S", "-W", "ignore", "-c", _ASK]
     try:
         with limited_subprocess.one_at_a_time(_one_at_a_time, patience_s=TIMEOUT_S):
-            answer = limited_subprocess.answer(command, code.encode(), patience_s=TIMEOUT_S, most_bytes=MAX_BYTES)
+            answer = limited_subprocess.answer(
+                command, code.encode(), patience_s=TIMEOUT_S, most_bytes=MAX_BYTES
+            )
     except subprocess.CalledProcessError as error:
         if error.returncode in _CRASHES:  # as it would at a run
             return _at(code, 0, "Python itself crashes on it: it is nested too deeply")
@@ -103,7 +116,12 @@ def _ask(code: str, interpreter: Interpreter) -> Fault | None:
 
 
 def _placed(
-    code: str, line: int | None, column: int | None, end_line: int | None, end_column: int | None, message: str
+    code: str,
+    line: int | None,
+    column: int | None,
+    end_line: int | None,
+    end_column: int | None,
+    message: str,
 ) -> Fault:
     """A fault where Python says it is, within the text: it names line 0, lines behind the end, or none at all."""
     message = message[:MAX_MESSAGE]

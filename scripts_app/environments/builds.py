@@ -58,7 +58,9 @@ class BuildProgress:
         return list(STEPS).index(self.step) + 1
 
 
-def begin(environment: Environment, *, config_path: Path, powers: Mapping[str, Any] | None = None) -> bool:
+def begin(
+    environment: Environment, *, config_path: Path, powers: Mapping[str, Any] | None = None
+) -> bool:
     """Claim a wanted environment and write the driver's config; False when someone else was faster.
 
     `powers` is what the launcher says of its isolation. The driver leaves its result as `built.json` beside the config,
@@ -134,14 +136,18 @@ def finish(
     if digest and (paths.environments() / digest).is_dir():
         _switch_over(environment, result, now)
         return True
-    explanation = suggestions.with_suggestion(result.get("error") or message or "The build ended without a result.")
+    explanation = suggestions.with_suggestion(
+        result.get("error") or message or "The build ended without a result."
+    )
     # A build that was cancelled in the queue leaves it `wanted`: asked for again by a person, not by itself.
     unbuilt = Environment.objects.filter(pk=environment.pk).exclude(state=Environment.State.READY)
     unbuilt.update(**_after_failure(environment, explanation, is_interrupted=is_interrupted))
     return False
 
 
-def _after_failure(environment: Environment, explanation: str, *, is_interrupted: bool) -> dict[str, Any]:
+def _after_failure(
+    environment: Environment, explanation: str, *, is_interrupted: bool
+) -> dict[str, Any]:
     if is_interrupted:
         return {"state": Environment.State.WANTED, "message": explanation}
     if environment.is_renewal and environments.python_of(environment).exists():
@@ -164,14 +170,20 @@ def _switch_over(environment: Environment, result: BuildResult, now: datetime) -
             fault="",
             is_renewal=False,
         )
-        Script.objects.filter(wanted_environment=environment).update(environment=F("wanted_environment"))
+        Script.objects.filter(wanted_environment=environment).update(
+            environment=F("wanted_environment")
+        )
 
 
 def _result_in(folder: Path) -> BuildResult:
     """What the driver left; nothing where it is torn or not what a driver writes."""
     try:
         result: BuildResult = json.loads((folder / RESULT).read_text())
-        texts = [result["error"]] if "error" in result else [result["digest"], result["lock"], result["python"]]
+        texts = (
+            [result["error"]]
+            if "error" in result
+            else [result["digest"], result["lock"], result["python"]]
+        )
         size = 0 if "error" in result else result["size"]
     except (OSError, ValueError, RecursionError, TypeError, LookupError):
         return {}

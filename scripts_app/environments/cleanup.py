@@ -34,11 +34,15 @@ def collect(now: datetime, *, in_use: Collection[int] = ()) -> int:
     """
     old = now - KEEP
     with transaction.atomic():
-        Script.objects.filter(deleted_at__lt=old).update(environment=None, wanted_environment=None, upgrade=None)
+        Script.objects.filter(deleted_at__lt=old).update(
+            environment=None, wanted_environment=None, upgrade=None
+        )
         unused = _unused(now).exclude(pk__in=in_use)
         unused.filter(versions=None, created_at__lt=old).delete()
         forgotten = {"digest": "", "size_bytes": None, "fault": "", "message": ""}
-        unused.filter(state=Environment.State.READY).update(state=Environment.State.STORED, **forgotten)
+        unused.filter(state=Environment.State.READY).update(
+            state=Environment.State.STORED, **forgotten
+        )
     named = set(Environment.objects.values_list("digest", flat=True)) | _digests_in_processes()
     folders = [folder for folder in paths.environments().glob("[!.]*") if folder.name not in named]
     return sum(_remove_older(folder, old) for folder in folders)
@@ -52,7 +56,9 @@ def _unused(now: datetime) -> QuerySet[Environment]:
         created_at__gte=now - timedelta(days=settings.KEEP_ENVIRONMENT_DAYS),
     )
     rows = Environment.objects.filter(scripts=None, waiting_scripts=None, upgrading_scripts=None)
-    return rows.exclude(state=Environment.State.BUILDING).exclude(pk__in=recent.values("environment"))
+    return rows.exclude(state=Environment.State.BUILDING).exclude(
+        pk__in=recent.values("environment")
+    )
 
 
 def remove_temporary() -> None:
@@ -60,7 +66,9 @@ def remove_temporary() -> None:
     for folder in paths.environments().glob(f"{build.TEMPORARY}*"):
         try:
             _remove_unlocked(folder)
-        except OSError as error:  # a file, a link, gone by now: it costs space, the start must not fail for it
+        except (
+            OSError
+        ) as error:  # a file, a link, gone by now: it costs space, the start must not fail for it
             logger.warning("work folder not removed path=%s reason=%s", folder, error)
 
 

@@ -53,14 +53,20 @@ def measure(*, now: datetime) -> bool:
             env={"PATH": "/bin:/usr/bin"},
         )
         measured: Measured = json.loads(done.stdout)
-        files.write_atomic(paths.disk_use(), json.dumps({"measured_at": now.isoformat(), **measured}), durable=False)
+        files.write_atomic(
+            paths.disk_use(),
+            json.dumps({"measured_at": now.isoformat(), **measured}),
+            durable=False,
+        )
     except (OSError, subprocess.SubprocessError, ValueError) as problem:
         logger.warning("environments not measured: %s", problem)
         return False
     for environment in Environment.objects.exclude(digest="").only("digest", "size_bytes"):
         size = measured["environments"].get(environment.digest)
         if size and size["all"] != environment.size_bytes:
-            Environment.objects.filter(pk=environment.pk, digest=environment.digest).update(size_bytes=size["all"])
+            Environment.objects.filter(pk=environment.pk, digest=environment.digest).update(
+                size_bytes=size["all"]
+            )
     return True
 
 

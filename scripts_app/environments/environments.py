@@ -42,7 +42,9 @@ def request(script: Script) -> Environment:
     """
     version = Script.objects.select_related("version").get(pk=script.pk).version
     assert version is not None, "a script always has a version"
-    needed = spec_of_text(code=version.code, requirements=version.requirements, python_version=version.python_version)
+    needed = spec_of_text(
+        code=version.code, requirements=version.requirements, python_version=version.python_version
+    )
     with transaction.atomic():
         if Script.objects.filter(pk=script.pk, version=version).exists():
             return assign(script, needed)
@@ -64,7 +66,9 @@ def renew(environment: Environment) -> Environment:
     """
     rows = Environment.objects.filter(pk=environment.pk)
     settled = Environment.State.READY, Environment.State.FAILED
-    anew = rows.filter(state=settled[0]).update(state=Environment.State.WANTED, is_renewal=True, message="")
+    anew = rows.filter(state=settled[0]).update(
+        state=Environment.State.WANTED, is_renewal=True, message=""
+    )
     if anew or rows.filter(state=settled[1]).update(state=Environment.State.WANTED, message=""):
         environment.refresh_from_db()
         environment.save(update_fields=["state"])  # rings for the sweep, as an UPDATE does not
@@ -82,7 +86,9 @@ def assign(script: Script, needed: EnvironmentSpec) -> Environment:
     if not is_usable(environment) or not _is_same_minor(environment, needed.interpreter):
         _ask_again(environment, interpreter=needed.interpreter)
     used = {"environment": environment} if environment.is_ready else {}
-    is_outdated = stored.upgrade is not None and shared_fields(stored.upgrade) != shared_fields(environment)
+    is_outdated = stored.upgrade is not None and shared_fields(stored.upgrade) != shared_fields(
+        environment
+    )
     outdated = {"upgrade": None} if is_outdated else {}
     Script.objects.filter(pk=script.pk).update(wanted_environment=environment, **used, **outdated)
     Version.objects.filter(pk=stored.version_id or 0).update(environment=environment)
@@ -104,13 +110,25 @@ def _row_for(script: Script, needed: EnvironmentSpec) -> Environment:
     rows = Environment.objects.filter(**wish)
     if own := rows.filter(waiting_scripts=script).first():
         return own
-    in_use = rows.filter(Q(waiting_scripts__isnull=False) | Q(versions__isnull=False)).order_by("-generation").first()
-    return in_use or rows.get_or_create(**wish, generation=0, defaults={"python": needed.interpreter.version})[0]
+    in_use = (
+        rows.filter(Q(waiting_scripts__isnull=False) | Q(versions__isnull=False))
+        .order_by("-generation")
+        .first()
+    )
+    return (
+        in_use
+        or rows.get_or_create(
+            **wish, generation=0, defaults={"python": needed.interpreter.version}
+        )[0]
+    )
 
 
 def shared_fields(environment: Environment) -> dict[str, object]:
     """What all generations of an environment have in common, by the names of its fields."""
-    return {field: getattr(environment, field) for field in ("interpreter", "requirements", "allows_source")}
+    return {
+        field: getattr(environment, field)
+        for field in ("interpreter", "requirements", "allows_source")
+    }
 
 
 def _is_same_minor(environment: Environment, interpreter: Interpreter) -> bool:
@@ -124,7 +142,9 @@ def is_usable(environment: Environment) -> bool:
 
 def in_trouble() -> Q:
     """Scripts that need a person for their environment: it could not be built, or is broken and nobody builds it."""
-    is_broken = Q(wanted_environment__state=Environment.State.READY) & ~Q(wanted_environment__fault="")
+    is_broken = Q(wanted_environment__state=Environment.State.READY) & ~Q(
+        wanted_environment__fault=""
+    )
     return Q(wanted_environment__state=Environment.State.FAILED) | is_broken
 
 
@@ -151,7 +171,9 @@ def next_wanted() -> Environment | None:
         return None
     wanted = Environment.objects.filter(state=Environment.State.WANTED)
     present = Script.objects.present()
-    needed = Q(waiting_scripts__in=present) | Q(upgrading_scripts__in=present) | Q(scripts__in=present)
+    needed = (
+        Q(waiting_scripts__in=present) | Q(upgrading_scripts__in=present) | Q(scripts__in=present)
+    )
     return wanted.filter(needed).order_by("pk").first()
 
 
@@ -161,9 +183,13 @@ def reset_interrupted(*, building: Collection[int] = ()) -> int:
     `building` names the environments whose build outlived the restart. One whose Python is gone cannot be built: it is
     left to the look at its health.
     """
-    interrupted = Environment.objects.filter(state=Environment.State.BUILDING).exclude(pk__in=building)
+    interrupted = Environment.objects.filter(state=Environment.State.BUILDING).exclude(
+        pk__in=building
+    )
     count = interrupted.update(state=Environment.State.WANTED)
-    for environment in Environment.objects.filter(state=Environment.State.READY).defer("lock", "requirements"):
+    for environment in Environment.objects.filter(state=Environment.State.READY).defer(
+        "lock", "requirements"
+    ):
         if not is_usable(environment) and not interpreters.is_gone(Path(environment.interpreter)):
             _ask_again(environment)
             count += 1

@@ -48,7 +48,9 @@ class Unclear(Exception):
     """Whether an environment is healthy could not be found out now; str() says why."""
 
 
-def next_due(*, now: datetime, started_at: datetime, leave_out: frozenset[int] = frozenset()) -> Environment | None:
+def next_due(
+    *, now: datetime, started_at: datetime, leave_out: frozenset[int] = frozenset()
+) -> Environment | None:
     """The built environment that was not looked at for longest: not since the start, or not for a day."""
     long_ago = max(started_at, now - EVERY)
     rows = Environment.objects.filter(state=Environment.State.READY).exclude(pk__in=leave_out)
@@ -61,7 +63,9 @@ def check_environment(environment: Environment, *, now: datetime) -> str:
 
     It starts processes and may take a minute: not for a request, nor for a task of the queue. Raises Unclear.
     """
-    fault = examine(environment) and examine(environment)  # twice: what is seen once may be a replaced folder
+    fault = examine(environment) and examine(
+        environment
+    )  # twice: what is seen once may be a replaced folder
     if record_check(environment, fault, now=now) and fault:
         rebuild(environment)
     return fault
@@ -69,7 +73,9 @@ def check_environment(environment: Environment, *, now: datetime) -> str:
 
 def record_check(environment: Environment, fault: str, *, now: datetime) -> bool:
     """Store the outcome of a look, unless the environment has got another folder meanwhile; returns whether."""
-    same = Environment.objects.filter(pk=environment.pk, state=Environment.State.READY, digest=environment.digest)
+    same = Environment.objects.filter(
+        pk=environment.pk, state=Environment.State.READY, digest=environment.digest
+    )
     if fault and fault != environment.fault:
         logger.warning("environment %s is broken: %s", environment.pk, fault)
     return bool(same.update(fault=fault, checked_at=now))
@@ -90,14 +96,20 @@ def rebuild(environment: Environment) -> None:
     if present.filter(Q(environment=environment) | Q(wanted_environment=environment)).exists():
         environments.renew(environment)
     else:
-        broken = Environment.objects.filter(pk=environment.pk, state=Environment.State.READY, upgrading_scripts=None)
+        broken = Environment.objects.filter(
+            pk=environment.pk, state=Environment.State.READY, upgrading_scripts=None
+        )
         broken.update(state=Environment.State.STORED, digest="", size_bytes=None, fault="")
 
 
 def _change_interpreter(environment: Environment) -> None:
     """Let the scripts of an environment have the same packages with another Python of the release they ask for."""
-    for script in Script.objects.present().filter(wanted_environment=environment).select_related("version"):
-        with contextlib.suppress(ValueError):  # there is none, or a requirement is refused by now: it stays marked
+    for script in (
+        Script.objects.present().filter(wanted_environment=environment).select_related("version")
+    ):
+        with contextlib.suppress(
+            ValueError
+        ):  # there is none, or a requirement is refused by now: it stays marked
             request_like(script, environment)
 
 
@@ -107,8 +119,12 @@ def request_like(script: Script, before: Environment) -> Environment:
     Raises InterpreterMissing and ScriptError.
     """
     wanted = environments.request(script)
-    if wanted.pk != before.pk and interpreters.minor_of(wanted.python) == interpreters.minor_of(before.python):
-        unbuilt = Environment.objects.filter(pk=wanted.pk, state=Environment.State.WANTED, lock="", generation=0)
+    if wanted.pk != before.pk and interpreters.minor_of(wanted.python) == interpreters.minor_of(
+        before.python
+    ):
+        unbuilt = Environment.objects.filter(
+            pk=wanted.pk, state=Environment.State.WANTED, lock="", generation=0
+        )
         unbuilt.update(lock=before.lock)
     return wanted
 
@@ -116,7 +132,11 @@ def request_like(script: Script, before: Environment) -> Environment:
 def quick_check(environment: Environment) -> str:
     """Say what a run that could not start must know of its environment: its known fault, or what stats tell."""
     try:
-        return environment.fault or _interpreter_fault(environment) or _folder_fault(_home(environment))
+        return (
+            environment.fault
+            or _interpreter_fault(environment)
+            or _folder_fault(_home(environment))
+        )
     except (OSError, ValueError):
         return ""
 
@@ -169,7 +189,11 @@ def _folder_fault(home: Path) -> str:
     for name in ("READY", "bin/python", "pyvenv.cfg"):
         path = home / name
         if interpreters.is_gone(path):
-            return f"its Python {path.readlink()} is gone" if path.is_symlink() else f"its file {name} is gone"
+            return (
+                f"its Python {path.readlink()} is gone"
+                if path.is_symlink()
+                else f"its file {name} is gone"
+            )
     return ""
 
 
@@ -183,20 +207,31 @@ def _start_fault(python: Path, environment: Environment) -> str:
     made_for = interpreters.minor_of(environment.python)
     if answer.returncode == 0:
         is_same = answer.stdout.strip() == made_for
-        return "" if is_same else f"it was made for Python {made_for}, and its Python is {answer.stdout.strip()} now"
+        return (
+            ""
+            if is_same
+            else f"it was made for Python {made_for}, and its Python is {answer.stdout.strip()} now"
+        )
     return f"its Python does not start: {_complaint(answer)}"
 
 
 def _files_fault(home: Path, environment: Environment) -> str:
     """Whether all packages of the lock are there, each with all of its files in the sizes it came with."""
-    records = {_name_of(record): record for record in home.glob("lib/python*/site-packages/*.dist-info/RECORD")}
+    records = {
+        _name_of(record): record
+        for record in home.glob("lib/python*/site-packages/*.dist-info/RECORD")
+    }
     for package in locks.packages(environment.lock):
         record = records.get(canonicalize_name(package.name))
         if record is None:
             return f"the package {package.name} is gone"
         if spoilt := _spoilt(record):
             count = f"{len(spoilt)} file{'' if len(spoilt) == 1 else 's'}"
-            return f"{count} of the package {package.name} gone or changed, first of all {spoilt[0]}"[:MAX_TEXT]
+            return (
+                f"{count} of the package {package.name} gone or changed, first of all {spoilt[0]}"[
+                    :MAX_TEXT
+                ]
+            )
     return ""
 
 
@@ -212,7 +247,11 @@ def _spoilt(record: Path) -> list[str]:
             rows = [row for row in csv.reader(file) if len(row) == 3]
     except csv.Error:
         return [f"{record.parent.name}/RECORD"]
-    spoilt = [name for name, _, size in rows if not name.endswith(".pyc") and not _is_whole(site / name, size)]
+    spoilt = [
+        name
+        for name, _, size in rows
+        if not name.endswith(".pyc") and not _is_whole(site / name, size)
+    ]
     return [name.encode("utf-8", "replace").decode() for name in spoilt]
 
 

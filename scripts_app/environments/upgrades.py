@@ -23,7 +23,11 @@ def request(script: Script) -> Environment:
         stored = Script.objects.select_related("wanted_environment").get(pk=script.pk)
         current = stored.wanted_environment
         if current is None or not current.lock:
-            why = "It has no packages." if current and current.is_ready else "Its packages are not installed yet."
+            why = (
+                "It has no packages."
+                if current and current.is_ready
+                else "Its packages are not installed yet."
+            )
             raise ScriptError(f"{why}\nhint: there is nothing to upgrade", field="environment")
         upgrade = _unfinished(current) or _next(current)
         Script.objects.filter(pk=script.pk).update(upgrade=upgrade)
@@ -40,7 +44,9 @@ def use(script: Script) -> Environment:
             raise ScriptError(_NONE, field="upgrade")
         if not environments.is_usable(upgrade):
             raise ScriptError("The upgrade is not built, so it cannot be used.", field="upgrade")
-        Script.objects.filter(pk=script.pk).update(environment=upgrade, wanted_environment=upgrade, upgrade=None)
+        Script.objects.filter(pk=script.pk).update(
+            environment=upgrade, wanted_environment=upgrade, upgrade=None
+        )
         Version.objects.filter(pk=stored.version_id or 0).update(environment=upgrade)
     script.refresh_from_db(fields=["environment", "wanted_environment", "upgrade"])
     return upgrade
@@ -55,12 +61,17 @@ def discard(script: Script) -> None:
 
 def _unfinished(current: Environment) -> Environment | None:
     """An upgrade of the same wish that is to be built anyway."""
-    newer = _same_spec(current).filter(generation__gt=current.generation, state__in=environments.UNFINISHED)
+    newer = _same_spec(current).filter(
+        generation__gt=current.generation, state__in=environments.UNFINISHED
+    )
     return newer.exclude(upgrading_scripts=None).order_by("-generation").first()
 
 
 def _next(current: Environment) -> Environment:
-    newest = _same_spec(current).order_by("-generation").values_list("generation", flat=True).first() or 0
+    newest = (
+        _same_spec(current).order_by("-generation").values_list("generation", flat=True).first()
+        or 0
+    )
     return Environment.objects.create(
         **environments.shared_fields(current), python=current.python, generation=newest + 1
     )

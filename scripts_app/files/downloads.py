@@ -14,7 +14,9 @@ def attachment(file: BinaryIO, *, name: str) -> StreamingHttpResponse:
     """Send an open file, whatever it is; `name` is its path, of which the last part is proposed."""
     response = StreamingHttpResponse(store.stream(file), content_type="application/octet-stream")
     response.headers["Content-Length"] = str(os.fstat(file.fileno()).st_size)
-    response.headers["Content-Disposition"] = content_disposition_header(True, _harmless(name)) or "attachment"
+    response.headers["Content-Disposition"] = (
+        content_disposition_header(True, _harmless(name)) or "attachment"
+    )
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response
@@ -23,4 +25,7 @@ def attachment(file: BinaryIO, *, name: str) -> StreamingHttpResponse:
 def _harmless(path: str) -> str:
     """A name without what would break a header or turn its letters around."""
     name = path.rpartition("/")[2]
-    return "".join("_" if unicodedata.category(letter) in ("Cc", "Cf", "Zl", "Zp") else letter for letter in name)
+    return "".join(
+        "_" if unicodedata.category(letter) in ("Cc", "Cf", "Zl", "Zp") else letter
+        for letter in name
+    )

@@ -28,7 +28,9 @@ class IsolationSummary:
         return LABELS.get(self.grade, "")
 
 
-def summary_of(script: Script, offered: Mapping[str, Any], *, had: tuple[str, str] | None = None) -> IsolationSummary:
+def summary_of(
+    script: Script, offered: Mapping[str, Any], *, had: tuple[str, str] | None = None
+) -> IsolationSummary:
     """Describe it from what the launcher says of itself (`grade`, `why`, `own_users`, `landlock`; empty: not known).
 
     `had`: grade and reason of its last run, where that was less than what is offered.
@@ -38,7 +40,11 @@ def summary_of(script: Script, offered: Mapping[str, Any], *, had: tuple[str, st
     grade = str(offered.get("grade", ""))
     return IsolationSummary(
         # What the lowered one would be is the launcher's to say, run by run.
-        grade="" if script.as_service_user and offered.get("own_users") else grade if grade in LABELS else "",
+        grade=""
+        if script.as_service_user and offered.get("own_users")
+        else grade
+        if grade in LABELS
+        else "",
         sentence=_sentence(script, offered),
         read=settings.EXTRA_READ_PATHS,
         write=settings.EXTRA_WRITE_PATHS,
@@ -51,7 +57,9 @@ def _sentence(script: Script, offered: Mapping[str, Any]) -> str:
     if not offered:
         return "What this installation can do is not known at the moment."
     if script.as_service_user and offered.get("own_users"):
-        return "It is set to run as Tempo's own user, so its runs are less isolated than others here."
+        return (
+            "It is set to run as Tempo's own user, so its runs are less isolated than others here."
+        )
     why = str(offered.get("why") or "").strip()
     return why[:1].upper() + why[1:]
 

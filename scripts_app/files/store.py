@@ -100,7 +100,9 @@ def save(script: Script, path: str, chunks: Iterable[bytes], *, replace: bool = 
         try:
             with os.fdopen(fd, "wb") as file:
                 _write(file, chunks, path)
-                os.fchmod(fd, 0o666 if paths.has_script_users() else 0o600)  # the folder's owner is to change it
+                os.fchmod(
+                    fd, 0o666 if paths.has_script_users() else 0o600
+                )  # the folder's owner is to change it
             os.rename(beside, name, src_dir_fd=folder, dst_dir_fd=folder)
         except BaseException:
             with suppress(OSError):
@@ -130,7 +132,9 @@ def split(path: object) -> list[str]:
     plain = validation.text(path, field="path")
     parts = plain.split("/")
     if len(plain) > MAX_PATH or any(len(part.encode()) > MAX_NAME_BYTES for part in parts):
-        raise ScriptError(f"A path has at most {MAX_PATH} characters, a name {MAX_NAME_BYTES} bytes", field="path")
+        raise ScriptError(
+            f"A path has at most {MAX_PATH} characters, a name {MAX_NAME_BYTES} bytes", field="path"
+        )
     if any(part in ("", ".", "..") for part in parts):
         raise ScriptError(
             f"`{plain[:100]}` begins or ends with `/`, or has an empty part, `.` or `..`\n"
@@ -172,7 +176,11 @@ def _make_folders(script: Script, parts: list[str]) -> None:
     mode = 0o2777 if paths.has_script_users() else 0o700  # others come only as far as `files/`
     for count in range(1, len(parts) + 1):
         *above, name = parts[:count]
-        with _opened(script, above) as folder, _as_refusal("/".join(parts[:count])), suppress(FileExistsError):
+        with (
+            _opened(script, above) as folder,
+            _as_refusal("/".join(parts[:count])),
+            suppress(FileExistsError),
+        ):
             os.mkdir(name, 0o700, dir_fd=folder)
             made = os.open(name, _FOLDER, dir_fd=folder)
             try:
@@ -187,10 +195,14 @@ def _as_refusal(path: str) -> Iterator[None]:
     try:
         yield
     except RecursionError as error:
-        raise ScriptError(f"`{path}` has folders in folders too deep to be deleted at once", field="path") from error
+        raise ScriptError(
+            f"`{path}` has folders in folders too deep to be deleted at once", field="path"
+        ) from error
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.ENXIO):
-            raise NoSuchFile(f"There is no `{path}`, or it is a link, which is not followed", field="path") from error
+            raise NoSuchFile(
+                f"There is no `{path}`, or it is a link, which is not followed", field="path"
+            ) from error
         raise ScriptError(_sentence(path, error), field="path") from error
 
 
@@ -199,7 +211,9 @@ def _sentence(path: str, error: OSError) -> str:
         case errno.EACCES | errno.EPERM:
             return f"`{path}` is closed to Tempo: the script has made it, and may open or delete it in a run"
         case errno.ENOTEMPTY | errno.EEXIST:
-            return f"The folder `{path}` is not empty\nhint: say that all in it is to be deleted, too"
+            return (
+                f"The folder `{path}` is not empty\nhint: say that all in it is to be deleted, too"
+            )
         case errno.ENOSPC | errno.EDQUOT:
             return f"`{path}` was not stored: the disk is full"
         case errno.EISDIR:
@@ -247,7 +261,9 @@ def _refuse_taken(folder: int, name: str, path: str, *, replace: bool) -> None:
     if stat.S_ISDIR(mode):
         raise ScriptError(f"`{path}` is a folder", field="path")
     if not replace:
-        raise ScriptError(f"There is a file `{path}` already\nhint: say that it is to be replaced", field="path")
+        raise ScriptError(
+            f"There is a file `{path}` already\nhint: say that it is to be replaced", field="path"
+        )
 
 
 def _write(file: BinaryIO, chunks: Iterable[bytes], path: str) -> None:

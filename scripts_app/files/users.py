@@ -17,7 +17,9 @@ def assign(script: Script) -> tuple[int | None, str]:
     """Return the user a script runs as, storing it at the first time; or None and the reason why it has none."""
     if script.as_service_user:
         return None, BY_CHOICE
-    if script.uid not in settings.SCRIPT_USERS:  # the first time, or the pool was changed: no other is accepted
+    if (
+        script.uid not in settings.SCRIPT_USERS
+    ):  # the first time, or the pool was changed: no other is accepted
         script.refresh_from_db(fields=["uid"])  # another run of it may have been the first
     if script.uid in settings.SCRIPT_USERS or _give(script):
         return script.uid, ""
@@ -29,7 +31,10 @@ def _give(script: Script) -> bool:
     candidate = settings.SCRIPT_USERS[0] + script.pk - 1
     others = Script.objects.filter(uid__gte=candidate).exclude(pk=script.pk)
     taken = set(others.values_list("uid", flat=True))
-    return any(uid not in taken and _take(script, uid) for uid in range(candidate, settings.SCRIPT_USERS[-1] + 1))
+    return any(
+        uid not in taken and _take(script, uid)
+        for uid in range(candidate, settings.SCRIPT_USERS[-1] + 1)
+    )
 
 
 def _take(script: Script, uid: int) -> bool:

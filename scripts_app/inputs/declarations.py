@@ -50,24 +50,39 @@ def problems(code: str) -> list[tuple[int, str]]:
 
 def declared_in_settings(given: object) -> list[dict[str, Any]]:
     """Return parameters as settings declare them: a list of objects. Raises ScriptError (field `parameters`)."""
-    if not isinstance(given, Sequence) or isinstance(given, str) or not all(isinstance(each, dict) for each in given):
+    if (
+        not isinstance(given, Sequence)
+        or isinstance(given, str)
+        or not all(isinstance(each, dict) for each in given)
+    ):
         raise ScriptError("`parameters` has to be a list of objects", field="parameters")
     names = [each.get("name") for each in given]
     if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
         raise ScriptError("Each of `parameters` needs a `name` of its own", field="parameters")
-    return _stored({each["name"]: {key: value for key, value in each.items() if key != "name"} for each in given})
+    return _stored(
+        {
+            each["name"]: {key: value for key, value in each.items() if key != "name"}
+            for each in given
+        }
+    )
 
 
 def declared_in_toml(text: str) -> list[dict[str, Any]]:
     """Return parameters from the lines of a form, written as in the code. Raises ScriptError (field `parameters`)."""
     lines = text.replace("\r\n", "\n").split("\n")
-    if len(text) > MAX_BLOCK or any(len(line) > MAX_LINE or line.count(".") > MAX_LINE // 20 for line in lines):
-        raise ScriptError(f"The parameters have more than {MAX_BLOCK:,} characters", field="parameters")
+    if len(text) > MAX_BLOCK or any(
+        len(line) > MAX_LINE or line.count(".") > MAX_LINE // 20 for line in lines
+    ):
+        raise ScriptError(
+            f"The parameters have more than {MAX_BLOCK:,} characters", field="parameters"
+        )
     try:
         table = tomllib.loads("\n".join(lines))
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         hint = 'write lines like `days = {type = "int", default = 7}`'
-        raise ScriptError(f"The parameters are no TOML: {str(error)[:200]}\nhint: {hint}", field="parameters") from None
+        raise ScriptError(
+            f"The parameters are no TOML: {str(error)[:200]}\nhint: {hint}", field="parameters"
+        ) from None
     return _stored(table)
 
 
@@ -104,7 +119,9 @@ def _each(table: Mapping[str, Any]) -> Iterator[tuple[str, Parameter | Declarati
 
 def _parameter(name: str, said: object) -> Parameter:
     if not NAME.fullmatch(name):
-        raise DeclarationError("needs another name: a letter from a to z first, then a-z, 0-9 and `_`, 40 at most")
+        raise DeclarationError(
+            "needs another name: a letter from a to z first, then a-z, 0-9 and `_`, 40 at most"
+        )
     if not isinstance(said, dict):
         raise DeclarationError('is no table: write `{type = "text"}`')
     if unknown := sorted(said.keys() - set(FIELDS)):
@@ -125,7 +142,11 @@ def _parameter(name: str, said: object) -> Parameter:
     bounded = replace(plain, **bounds)
     if len(bounds) == 2 and bounds["min"] > bounds["max"]:
         raise DeclarationError("has a `min` above its `max`")
-    return replace(bounded, default=_value(bounded, "default", said["default"])) if "default" in said else bounded
+    return (
+        replace(bounded, default=_value(bounded, "default", said["default"]))
+        if "default" in said
+        else bounded
+    )
 
 
 def _value(parameter: Parameter, key: str, said: object) -> Any:
@@ -146,7 +167,9 @@ def _choices(type_: str, said: object) -> tuple[str, ...]:
             raise DeclarationError("has `choices`, which are for the type `choice`")
         return ()
     found = tuple(said) if isinstance(said, list | tuple) else ()
-    if not 1 <= len(found) <= MAX_CHOICES or not all(isinstance(each, str) and each for each in found):
+    if not 1 <= len(found) <= MAX_CHOICES or not all(
+        isinstance(each, str) and each for each in found
+    ):
         raise DeclarationError(f"needs `choices`: a list of 1 to {MAX_CHOICES} texts")
     if any(len(each) > MAX_CHOICE for each in found):
         raise DeclarationError(f"has a choice of more than {MAX_CHOICE} characters")
@@ -168,7 +191,9 @@ def _help(said: object) -> str:
 
 
 def _is_line(text: str) -> bool:
-    return not any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text)
+    return not any(
+        unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text
+    )
 
 
 def _shown(text: str) -> str:

@@ -20,7 +20,16 @@ _SHOWN = 60
 _INT = re.compile(r"[+-]?[0-9]{1,19}")
 _FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_BOOLS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+_BOOLS = {
+    "true": True,
+    "yes": True,
+    "on": True,
+    "1": True,
+    "false": False,
+    "no": False,
+    "off": False,
+    "0": False,
+}
 
 
 class InputError(ValueError):
@@ -52,7 +61,11 @@ class Parameter:
     def as_json(self) -> dict[str, Any]:
         """Return what is stored of it: name, type and what differs from a plain one."""
         said = {**asdict(self), "choices": list(self.choices)}
-        return {key: value for key, value in said.items() if key in ("name", "type") or value not in _PLAIN[key]}
+        return {
+            key: value
+            for key, value in said.items()
+            if key in ("name", "type") or value not in _PLAIN[key]
+        }
 
 
 # What a field need not say; False and 0 are values of a default.
@@ -78,7 +91,9 @@ def parameters_of(script: Script) -> list[Parameter]:
 def are_missing(script: Script, given: Mapping[str, Any]) -> list[str]:
     """The names of those that must be given and are not."""
     return [
-        each.name for each in parameters_of(script) if each.must_be_given and _is_nothing(each, given.get(each.name))
+        each.name
+        for each in parameters_of(script)
+        if each.must_be_given and _is_nothing(each, given.get(each.name))
     ]
 
 
@@ -92,7 +107,9 @@ def check_inputs(script: Script, given: Mapping[str, Any]) -> dict[str, Value]:
     wrong |= {name: "is required" for name in are_missing(script, given) if name not in wrong}
     if wrong:
         raise InputError(wrong)
-    defaults = {each.name: each.default for each in parameters_of(script) if each.default is not None}
+    defaults = {
+        each.name: each.default for each in parameters_of(script) if each.default is not None
+    }
     found = {**defaults, **values}
     if _size(found) > MAX_BYTES:
         raise InputError({"params": f"all values together have more than {MAX_BYTES:,} bytes"})
@@ -117,7 +134,9 @@ def check_given(script: Script, given: object) -> dict[str, Value]:
 def split(script: Script, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Return what of an older run's values the script still declares, and the names that are dropped."""
     names = {each.name for each in parameters_of(script)}
-    return {name: value for name, value in given.items() if name in names}, sorted(given.keys() - names)
+    return {name: value for name, value in given.items() if name in names}, sorted(
+        given.keys() - names
+    )
 
 
 def as_text(value: object) -> str:
@@ -210,7 +229,13 @@ def _float(_: Parameter, given: object) -> float:
 
 
 def _bool(_: Parameter, given: object) -> bool:
-    found = given if isinstance(given, bool) else _BOOLS.get(given.strip().lower()) if isinstance(given, str) else None
+    found = (
+        given
+        if isinstance(given, bool)
+        else _BOOLS.get(given.strip().lower())
+        if isinstance(given, str)
+        else None
+    )
     if found is None:
         raise ValueError("has to be `true` or `false`")
     return found
@@ -218,7 +243,9 @@ def _bool(_: Parameter, given: object) -> bool:
 
 def _choice(parameter: Parameter, given: object) -> str:
     if not isinstance(given, str) or given not in parameter.choices:
-        raise ValueError(f"has to be one of {', '.join(f'`{choice}`' for choice in parameter.choices)}")
+        raise ValueError(
+            f"has to be one of {', '.join(f'`{choice}`' for choice in parameter.choices)}"
+        )
     return given
 
 

@@ -8,13 +8,23 @@ from django.conf import settings
 
 from tempo_site.lib import paths
 
-SYSTEM_CERTIFICATES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
+SYSTEM_CERTIFICATES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+)
 # uv's own 30 s and three retries let an index that says nothing hold a build for over two minutes.
 READ_TIMEOUT_S, RETRIES = 15, 2
 _PROXY = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSL_CLIENT_CERT", "UV_SYSTEM_CERTS")
 _INDEX = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL")
-_PASSED_ON = (*_PROXY, *(name.lower() for name in _PROXY), *_CERTIFICATES, "REQUESTS_CA_BUNDLE", "TZ")
+_PASSED_ON = (
+    *_PROXY,
+    *(name.lower() for name in _PROXY),
+    *_CERTIFICATES,
+    "REQUESTS_CA_BUNDLE",
+    "TZ",
+)
 
 
 _LOGIN = re.compile(r"://[^\s/@]+@")

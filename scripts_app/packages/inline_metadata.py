@@ -35,7 +35,9 @@ class Metadata:
     def line_of(self, *names: str) -> int:
         """The line on which the last of these keys seems to be given a value; that of the block's beginning if none."""
         key = re.escape(names[-1])
-        given = re.compile(rf"\s*(?:\[[^\]]*\b{key}[\"']?\s*\]|(?:[\w.\"' -]*\.)?[\"']?{key}[\"']?\s*=)")
+        given = re.compile(
+            rf"\s*(?:\[[^\]]*\b{key}[\"']?\s*\]|(?:[\w.\"' -]*\.)?[\"']?{key}[\"']?\s*=)"
+        )
         found = (at for at, line in enumerate(self.lines, start=self.line + 1) if given.match(line))
         return next(found, self.line)
 
@@ -56,7 +58,11 @@ def read(code: str) -> Metadata:
     if "# /// script" not in code:
         return Metadata()
     if len(code) > MAX_TEXT:
-        return Metadata(problems=((1, f"its `# /// script` block is not read: {len(code):,} characters are too many"),))
+        return Metadata(
+            problems=(
+                (1, f"its `# /// script` block is not read: {len(code):,} characters are too many"),
+            )
+        )
     text = code.replace("\r\n", "\n").replace("\r", "\n")
     begins = [found.start() for found in _BEGIN.finditer(text)]
     if not begins:
@@ -65,7 +71,9 @@ def read(code: str) -> Metadata:
     try:
         if len(begins) > 1:
             second = first + text.count("\n", begins[0], begins[1])
-            raise _Broken(second, f"there is a second `# /// script` block; the first is on line {first}")
+            raise _Broken(
+                second, f"there is a second `# /// script` block; the first is on line {first}"
+            )
         lines = _lines(text[begins[0] :], first)
         return _metadata(first, lines, _table(first, lines))
     except _Broken as error:
@@ -76,7 +84,9 @@ def _lines(text: str, first: int) -> list[str]:
     """The TOML between the block's beginning and the last end that its comments reach. Raises _Broken."""
     found: list[str] = []
     end, size = None, 0
-    for line in text.split("\n")[1:] if len(text) <= MAX_BLOCK else text[: MAX_BLOCK + 1].split("\n")[1:]:
+    for line in (
+        text.split("\n")[1:] if len(text) <= MAX_BLOCK else text[: MAX_BLOCK + 1].split("\n")[1:]
+    ):
         if not (line == "#" or line.startswith("# ")):
             break
         if line == _END:
@@ -85,7 +95,9 @@ def _lines(text: str, first: int) -> list[str]:
         size += len(line) + 1
     if end is None:
         too_long = size > MAX_BLOCK - MAX_LINE
-        why = f"is longer than {MAX_BLOCK:,} characters" if too_long else "has no end: a line `# ///`"
+        why = (
+            f"is longer than {MAX_BLOCK:,} characters" if too_long else "has no end: a line `# ///`"
+        )
         raise _Broken(first, f"the `# /// script` block {why}")
     return found[:end]
 
@@ -93,15 +105,24 @@ def _lines(text: str, first: int) -> list[str]:
 def _table(first: int, lines: list[str]) -> dict[str, Any]:
     for at, line in enumerate(lines, start=first + 1):
         if len(line) > MAX_LINE or line.count(".") > MAX_DOTS:
-            raise _Broken(at, f"this line of the `# /// script` block has more than {MAX_LINE} characters or 200 dots")
+            raise _Broken(
+                at,
+                f"this line of the `# /// script` block has more than {MAX_LINE} characters or 200 dots",
+            )
     try:
         return tomllib.loads("\n".join(lines))
     except tomllib.TOMLDecodeError as error:
         place = _PLACE.search(str(error))
         at = int(place[1]) if place and place[1] else len(lines)
         reason = _PLACE.sub("", str(error))
-        raise _Broken(first + max(at, 1), f"the `# /// script` block is no TOML: {reason}") from None
-    except (RecursionError, ValueError, OverflowError):  # brackets by the thousand, a number of a thousand digits
+        raise _Broken(
+            first + max(at, 1), f"the `# /// script` block is no TOML: {reason}"
+        ) from None
+    except (
+        RecursionError,
+        ValueError,
+        OverflowError,
+    ):  # brackets by the thousand, a number of a thousand digits
         raise _Broken(first, "the `# /// script` block is no TOML that can be read") from None
 
 
@@ -123,7 +144,9 @@ def _metadata(first: int, lines: list[str], table: dict[str, Any]) -> Metadata:
     tool = table.get("tool")
     tempo = tool.get("tempo") if isinstance(tool, dict) else None
     declared = tempo.get("parameters") if isinstance(tempo, dict) else None
-    declared = said("parameters", declared, isinstance(declared, dict), "a table: `[tool.tempo.parameters]`")
+    declared = said(
+        "parameters", declared, isinstance(declared, dict), "a table: `[tool.tempo.parameters]`"
+    )
     return Metadata(
         requirements=None if requirements is None else tuple(requirements),
         requires_python=python or "",
@@ -136,6 +159,10 @@ def _metadata(first: int, lines: list[str], table: dict[str, Any]) -> Metadata:
 
 def _is_specifier(value: object) -> bool:
     try:
-        return isinstance(value, str) and len(value) <= MAX_MESSAGE and bool(SpecifierSet(value) is not None)
+        return (
+            isinstance(value, str)
+            and len(value) <= MAX_MESSAGE
+            and bool(SpecifierSet(value) is not None)
+        )
     except InvalidSpecifier:
         return False

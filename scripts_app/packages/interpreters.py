@@ -24,7 +24,9 @@ OLDEST = (3, 8)
 NEWEST = (3, 14)
 PROBE_TIMEOUT_S = 10.0
 # A program that does not start for one of these is not to blame for it.
-SHORTAGES = frozenset({errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EIO})
+SHORTAGES = frozenset(
+    {errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EIO}
+)
 _PROBE = "import platform; print(platform.python_version())"
 _WANTED = re.compile(r"3\.\d{1,2}(\.\d{1,2})?", re.ASCII)
 _HOME_PATTERNS = (".pyenv/versions/*/bin/python", ".local/share/uv/python/*/bin/python")
@@ -53,7 +55,9 @@ class Interpreter:
 
 def own() -> Interpreter:
     """Return the Python that Tempo itself runs on, outside its virtual environment."""
-    named = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
+    named = (
+        Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
+    )
     path = named if named.exists() else Path(sys.executable)
     return Interpreter(version=platform.python_version(), path=path.resolve())
 
@@ -64,7 +68,11 @@ def discover() -> list[Interpreter]:
     Equal versions come in the order of the places: Tempo's own, `PYSCHED_PYTHON_PATHS`, PATH, those Tempo installed,
     pyenv, uv, /opt/pythons.
     """
-    answered = {path: Interpreter(version=version, path=path) for path, version in _asked() if _is_of_use(version)}
+    answered = {
+        path: Interpreter(version=version, path=path)
+        for path, version in _asked()
+        if _is_of_use(version)
+    }
     found = {own().path: own()} | answered
     return sorted(found.values(), key=lambda interpreter: interpreter.release, reverse=True)
 
@@ -103,13 +111,17 @@ def choose(python_version: str) -> Interpreter:
     if not python_version:
         return own()
     if not _WANTED.fullmatch(python_version):
-        raise InterpreterMissing(f"`{python_version}` is no Python version\nhint: write it as `3.12` or `3.12.1`")
+        raise InterpreterMissing(
+            f"`{python_version}` is no Python version\nhint: write it as `3.12` or `3.12.1`"
+        )
     available = discover()
     for interpreter in available:
         if interpreter.version == python_version or _is_release_of(interpreter, python_version):
             return interpreter
     there = versions_of(available)
-    raise InterpreterMissing(f"Python {python_version} is not on this machine\nhint: there is {there}")
+    raise InterpreterMissing(
+        f"Python {python_version} is not on this machine\nhint: there is {there}"
+    )
 
 
 def _is_release_of(interpreter: Interpreter, minor: str) -> bool:
@@ -137,7 +149,10 @@ def _real_paths() -> Iterator[Path]:
         try:
             path = candidate.resolve()
             is_base = _is_base(path)
-        except (OSError, RuntimeError) as problem:  # a closed folder, a link to itself: as if it were not there
+        except (
+            OSError,
+            RuntimeError,
+        ) as problem:  # a closed folder, a link to itself: as if it were not there
             logger.info("interpreter left out path=%s reason=%s", candidate, problem)
             continue
         if is_base:
@@ -192,7 +207,9 @@ def _home() -> Path:
 def _inside(folder: Path) -> Iterator[Path]:
     """The Pythons of a folder: its own, an installation's `bin/`, or those of several installations side by side."""
     for pattern in ("python3*", "bin/python3*", "*/bin/python3*"):
-        yield from (path for path in _listed(folder, pattern) if re.fullmatch(r"python3(\.\d+)?", path.name))
+        yield from (
+            path for path in _listed(folder, pattern) if re.fullmatch(r"python3(\.\d+)?", path.name)
+        )
 
 
 @functools.lru_cache(maxsize=256)

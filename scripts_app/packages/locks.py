@@ -32,14 +32,18 @@ class Change:
 
 def packages(lock: str) -> list[Package]:
     """The packages of a lock, in its order, which is that of their names."""
-    return [Package(name=name, version=version, hashes=hashes) for name, version, hashes in _read(lock)]
+    return [
+        Package(name=name, version=version, hashes=hashes) for name, version, hashes in _read(lock)
+    ]
 
 
 def difference(before: str, after: str) -> list[Change]:
     """How the packages of a lock differ from those of another one, by name; empty where they are the same."""
     old, new = ({name: version for name, version, _ in _read(lock)} for lock in (before, after))
     changed = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
-    return [Change(name=name, before=old.get(name, ""), after=new.get(name, "")) for name in changed]
+    return [
+        Change(name=name, before=old.get(name, ""), after=new.get(name, "")) for name in changed
+    ]
 
 
 def _read(lock: str) -> Iterator[tuple[str, str, int]]:
@@ -52,4 +56,6 @@ def _read(lock: str) -> Iterator[tuple[str, str, int]]:
             hashes.append(0)
         if hashes:
             hashes[-1] += line.count("--hash=")
-    yield from ((name, version, count) for (name, version), count in zip(found, hashes, strict=True))
+    yield from (
+        (name, version, count) for (name, version), count in zip(found, hashes, strict=True)
+    )

@@ -13,12 +13,18 @@ from scripts_app.validation import ScriptError
 MAX_LINE = 500
 MAX_LINES = 500  # beyond that parsing is felt: 0.05 ms a line, up to 0.4 ms a long one
 MAX_BYTES = 100_000
-_COMMENT = re.compile(r"(^|\s)#.*$")  # pip's rule: `#` begins a comment at the line's start or after white space
+_COMMENT = re.compile(
+    r"(^|\s)#.*$"
+)  # pip's rule: `#` begins a comment at the line's start or after white space
 _PATH = re.compile(r"^(\.{0,2}/|~|[A-Za-z]:\\)|\.(whl|zip|tar\.gz|tar\.bz2|tgz)$")
 _PATH_OR_URL = "is a path or URL: only packages of the package index can be locked and shared"
-_NO_FILE = "is no file of the web with a name: write it as `name @ https://host/name-1.0-py3-none-any.whl`"
+_NO_FILE = (
+    "is no file of the web with a name: write it as `name @ https://host/name-1.0-py3-none-any.whl`"
+)
 # Of a file the hash is locked; of a repository (`git+https:`) uv knows none. `$`: uv would put its variables in there.
-_WEB_FILE = re.compile(r"https?://[^\s/@$]+/[^\s@$]+\.(whl|zip|tar\.gz|tar\.bz2|tgz)(#sha256=[0-9a-f]{64})?")
+_WEB_FILE = re.compile(
+    r"https?://[^\s/@$]+/[^\s@$]+\.(whl|zip|tar\.gz|tar\.bz2|tgz)(#sha256=[0-9a-f]{64})?"
+)
 _INCLUDES = ("-r", "-c", "--requirement", "--constraint")
 
 
@@ -30,11 +36,15 @@ def normalise(text: str) -> str:
     """
     size = len(text.encode(errors="surrogatepass"))
     if size > MAX_BYTES:
-        raise ScriptError(f"`requirements` has {size:,} bytes; {MAX_BYTES:,} is the most", field="requirements")
+        raise ScriptError(
+            f"`requirements` has {size:,} bytes; {MAX_BYTES:,} is the most", field="requirements"
+        )
     lines = list(_lines(text))
     if len(lines) > MAX_LINES:
         sentence = f"`requirements` has {len(lines):,} lines; {MAX_LINES} is the most"
-        raise ScriptError(f"{sentence}\nhint: list what the code imports, the rest is found", field="requirements")
+        raise ScriptError(
+            f"{sentence}\nhint: list what the code imports, the rest is found", field="requirements"
+        )
     return "\n".join(sorted({_normal_form(number, line) for number, line in lines}))
 
 
@@ -65,7 +75,9 @@ def _normal_form(number: int, line: str) -> str:
         requirement = Requirement(line)
     except InvalidRequirement as error:
         raise _error(number, line, f"is no requirement: {str(error).splitlines()[0]}") from None
-    if requirement.url and not (settings.ALLOW_DIRECT_URLS and _WEB_FILE.fullmatch(requirement.url)):
+    if requirement.url and not (
+        settings.ALLOW_DIRECT_URLS and _WEB_FILE.fullmatch(requirement.url)
+    ):
         raise _error(number, line, _NO_FILE if settings.ALLOW_DIRECT_URLS else _PATH_OR_URL)
     requirement.name = canonicalize_name(requirement.name)
     return str(requirement)

@@ -47,7 +47,9 @@ def resolve(*, code: str, requirements: str, python_version: str) -> Resolution:
     follows_python = not python_version and bool(block.requires_python)
     return Resolution(
         requirements=_normal(block.requirements or ()) if follows_packages else field,
-        interpreter=_satisfying(block.requires_python) if follows_python else interpreters.choose(python_version),
+        interpreter=_satisfying(block.requires_python)
+        if follows_python
+        else interpreters.choose(python_version),
         are_requirements_of_code=follows_packages,
         is_python_of_code=follows_python,
     )
@@ -57,7 +59,10 @@ def offer(*, code: str, requirements: str, python_version: str) -> Offer:
     """Return what the block of a text offers beside its fields; nothing is refused."""
     block = inline_metadata.read(code)
     named = block.requirements or ()
-    overruled = [named and packages_requirements.has_any(requirements), block.requires_python and python_version]
+    overruled = [
+        named and packages_requirements.has_any(requirements),
+        block.requires_python and python_version,
+    ]
     return Offer(
         requirements=named,
         requires_python=block.requires_python,
@@ -71,7 +76,9 @@ def _normal(lines: tuple[str, ...]) -> str:
         return packages_requirements.normalise("\n".join(lines))
     except ScriptError as refusal:
         number, _, why = str(refusal).partition(": ")
-        raise ScriptError(f"{_BLOCK}, {number.replace('line', 'dependency')}: {why}", field="code") from None
+        raise ScriptError(
+            f"{_BLOCK}, {number.replace('line', 'dependency')}: {why}", field="code"
+        ) from None
 
 
 def _satisfying(requires_python: str) -> Interpreter:

@@ -27,7 +27,9 @@ def pause_all(*, by: str, now: datetime, until: datetime | None = None) -> Pause
         raise TimingError("until", "the pause would be over already: name a moment to come")
     open_one = current_pause(now)
     since = open_one.since if open_one else now
-    pause, _ = Pause.objects.update_or_create(pk=1, defaults={"since": since, "until": until, "by": by})
+    pause, _ = Pause.objects.update_or_create(
+        pk=1, defaults={"since": since, "until": until, "by": by}
+    )
     ring_on_commit()
     return pause
 

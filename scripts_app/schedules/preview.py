@@ -126,12 +126,16 @@ def crowd(rhythm: Timing, dues: Sequence[datetime], *, script_id: int | None) ->
     if not dues or (rhythm.kind == "interval" and rhythm.start_at is None):
         return []
     minute = dues[0].replace(second=0, microsecond=0)
-    rivals = Schedule.objects.armed().filter(alarm__next_run__gte=minute, alarm__next_run__lt=minute + _MINUTE)
+    rivals = Schedule.objects.armed().filter(
+        alarm__next_run__gte=minute, alarm__next_run__lt=minute + _MINUTE
+    )
     count = rivals.exclude(script=script_id).values("script").distinct().count()
     if count < CROWD:
         return []
     local = minute.astimezone(rule.zone_of(rhythm.timezone))
-    return [f"It starts with {count} other scripts at this minute, {local:%a %H:%M}: another minute spreads the load"]
+    return [
+        f"It starts with {count} other scripts at this minute, {local:%a %H:%M}: another minute spreads the load"
+    ]
 
 
 def terms(rhythm: Timing, *, delay_s: int = 0) -> list[str]:
@@ -142,7 +146,9 @@ def terms(rhythm: Timing, *, delay_s: int = 0) -> list[str]:
     if rhythm.end_at:
         found.append(f"Until {_clock(rhythm.end_at, rhythm)}")
     if rhythm.jitter_s:
-        found.append(f"Each start up to {humanize.whole_span(rhythm.jitter_s)} later, the same each time")
+        found.append(
+            f"Each start up to {humanize.whole_span(rhythm.jitter_s)} later, the same each time"
+        )
     if delay_s:
         found.append(f"{humanize.whole_span(delay_s)} after Tempo has started")
     return found
@@ -165,13 +171,17 @@ def _day(rhythm: Timing, day: date, zone: ZoneInfo, now: datetime) -> PreviewDay
     # count_between leaves its first moment out; where two hours are skipped, the edge between them lies behind the next
     starts = list(accumulate((max(edge - _SECOND, now) for edge in edges), max))
     hours = [rule.count_between(rhythm, start, end) for start, end in pairwise(starts)]
-    return PreviewDay(date=day, hours=[PreviewHour(hour=hour, count=count) for hour, count in enumerate(hours)])
+    return PreviewDay(
+        date=day, hours=[PreviewHour(hour=hour, count=count) for hour, count in enumerate(hours)]
+    )
 
 
 def _moment(due: datetime, rhythm: Timing, now: datetime, has_seconds: bool) -> PreviewMoment:
     local = due.astimezone(rule.zone_of(rhythm.timezone))
     return PreviewMoment(
-        local=local, relative=f"in {humanize.whole_span((due - now).total_seconds())}", has_seconds=has_seconds
+        local=local,
+        relative=f"in {humanize.whole_span((due - now).total_seconds())}",
+        has_seconds=has_seconds,
     )
 
 

@@ -19,7 +19,9 @@ from scripts_app.timing.rule import TimingError
 CLUSTER = "alarms"
 FUNCTION = "runs_app.scheduler.ticker.never_called_by_q2"
 
-rearmed = Signal()  # sent after a commit that brought or moved a moment, without arguments: look again which is next
+rearmed = (
+    Signal()
+)  # sent after a commit that brought or moved a moment, without arguments: look again which is next
 
 _RHYTHM = ("kind", "cron", "every_s", "at", "timezone", "start_at", "end_at", "jitter_s", "delay_s")
 _REPEATED = {"start_at", "end_at", "jitter_s"}
@@ -30,7 +32,15 @@ _FIELDS_OF_KIND = {
     Schedule.Kind.STARTUP: {"delay_s"},
 }
 _STORED = (*_RHYTHM, "params", "enabled", "anchor", "alarm", "paused_at", "paused_until")
-_NUMBERS = ("jitter_s", "delay_s", "max_parallel", "missed_cap", "retries", "retry_delay_s", "retry_max_delay_s")
+_NUMBERS = (
+    "jitter_s",
+    "delay_s",
+    "max_parallel",
+    "missed_cap",
+    "retries",
+    "retry_delay_s",
+    "retry_max_delay_s",
+)
 _CHOICES = {
     "kind": Schedule.Kind,
     "overlap": Schedule.Overlap,
@@ -67,7 +77,9 @@ def save(schedule: Schedule, *, now: datetime) -> Schedule:
         is_new_rhythm = _check_rhythm(schedule, stored, now)
         _set_pause(schedule, stored, now)
         schedule.message = ""
-        schedule.alarm_id = stored["alarm"] if stored else None  # the ticker may have changed it meanwhile
+        schedule.alarm_id = (
+            stored["alarm"] if stored else None
+        )  # the ticker may have changed it meanwhile
         schedule.save()
         _arm_if_needed(schedule, now=now, again=is_new_rhythm)
     return schedule
@@ -98,13 +110,19 @@ def _stored(schedule: Schedule) -> dict[str, Any] | None:
     """What is stored of it; None for a new one. Raises TimingError when it was deleted: a save must not revive it."""
     stored: dict[str, Any] | None = Schedule.objects.filter(pk=schedule.pk).values(*_STORED).first()
     if schedule.pk is not None and stored is None:
-        raise TimingError("schedule", "This schedule was deleted meanwhile\nhint: give the script a new one")
+        raise TimingError(
+            "schedule", "This schedule was deleted meanwhile\nhint: give the script a new one"
+        )
     return stored
 
 
 def _present_script(schedule: Schedule) -> Script:
     """Its script as it is stored: the one at hand may be from before it was disabled. Raises TimingError."""
-    rows = Script.objects.present().select_related("version").defer("version__code", "version__requirements")
+    rows = (
+        Script.objects.present()
+        .select_related("version")
+        .defer("version__code", "version__requirements")
+    )
     script = rows.filter(pk=schedule.script_id).first()
     if script is None:
         raise TimingError("script", "The script of this schedule was deleted")
@@ -184,7 +202,11 @@ def may_fire(schedule: Schedule) -> bool:
 
 def _new_alarm(schedule: Schedule, due: datetime) -> Alarm:
     return Alarm.objects.create(
-        name=f"schedule {schedule.pk}", func=FUNCTION, schedule_type=Alarm.ONCE, cluster=CLUSTER, next_run=due
+        name=f"schedule {schedule.pk}",
+        func=FUNCTION,
+        schedule_type=Alarm.ONCE,
+        cluster=CLUSTER,
+        next_run=due,
     )
 
 
@@ -197,7 +219,9 @@ def _check_choices(schedule: Schedule) -> None:
     for name, choices in _CHOICES.items():
         value = getattr(schedule, name)
         if value not in choices.values:
-            raise TimingError(name, f"`{value}` is no value of `{name}`: use {', '.join(choices.values)}")
+            raise TimingError(
+                name, f"`{value}` is no value of `{name}`: use {', '.join(choices.values)}"
+            )
 
 
 def _clear_other_kinds(schedule: Schedule) -> None:
@@ -244,8 +268,12 @@ def _set_pause(schedule: Schedule, stored: dict[str, Any] | None, now: datetime)
         schedule.paused_at = stored["paused_at"] if stored else (now if until else None)
     elif until is None or until <= now:
         if until is not None:
-            raise TimingError("paused_until", "the pause would be over already: name a moment to come")
-        schedule.paused_at, schedule.paused_until = (stored["paused_at"], now) if stored and was_open else (None, None)
+            raise TimingError(
+                "paused_until", "the pause would be over already: name a moment to come"
+            )
+        schedule.paused_at, schedule.paused_until = (
+            (stored["paused_at"], now) if stored and was_open else (None, None)
+        )
     else:
         schedule.paused_at = stored["paused_at"] if stored and was_open else now
 
@@ -261,6 +289,15 @@ def _set_anchor(schedule: Schedule, stored: dict[str, Any] | None, now: datetime
 def _refuse_the_past(schedule: Schedule, now: datetime) -> None:
     """A moment that has passed can be no one's intention; with `enabled` off it may be kept."""
     if schedule.enabled and schedule.end_at and schedule.end_at <= now:
-        raise TimingError("end_at", f"{schedule.end_at.isoformat(sep=' ', timespec='seconds')} is in the past")
-    if schedule.kind == Schedule.Kind.ONCE and schedule.enabled and schedule.at and schedule.at <= now:
-        raise TimingError("at", f"{schedule.at.isoformat(sep=' ', timespec='seconds')} is in the past")
+        raise TimingError(
+            "end_at", f"{schedule.end_at.isoformat(sep=' ', timespec='seconds')} is in the past"
+        )
+    if (
+        schedule.kind == Schedule.Kind.ONCE
+        and schedule.enabled
+        and schedule.at
+        and schedule.at <= now
+    ):
+        raise TimingError(
+            "at", f"{schedule.at.isoformat(sep=' ', timespec='seconds')} is in the past"
+        )

@@ -22,7 +22,9 @@ _ALIASES = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
 }
-_TERM = re.compile(r"(?:(?P<star>\*)|(?P<low>[0-9]+|[a-z]{3})(?:-(?P<high>[0-9]+|[a-z]{3}))?)(?:/(?P<step>[0-9]+))?")
+_TERM = re.compile(
+    r"(?:(?P<star>\*)|(?P<low>[0-9]+|[a-z]{3})(?:-(?P<high>[0-9]+|[a-z]{3}))?)(?:/(?P<step>[0-9]+))?"
+)
 _NTH = re.compile(r"(?P<weekday>[0-9]+|[a-z]{3})(?:#(?P<nth>[0-9]+)|l)")
 _NTH_WORDS = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth", LAST: "last"}
 _WEEKDAY_WORDS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
@@ -108,7 +110,9 @@ def parse(text: str) -> Expression:
     terms = _read(text)
     walls = _calendar(terms)
     if not walls.is_ever_a_day():
-        raise TimingError("cron", f"`{_shown(text)}` never happens: no month it names has such a day")
+        raise TimingError(
+            "cron", f"`{_shown(text)}` never happens: no month it names has such a day"
+        )
     return Expression(walls=walls, is_wildcard=terms[1].has_star or terms[2].has_star)
 
 
@@ -120,10 +124,16 @@ def describe(text: str) -> str:
     walls = parse(text).walls
     second, minute, hour, day, month, weekday = _descriptor_fields(_read(text), walls)
     days = _days_in_words(walls)
-    fields = [minute, hour, *(("*", month, "*") if days or not _limits(walls) else (day, month, weekday))]
+    fields = [
+        minute,
+        hour,
+        *(("*", month, "*") if days or not _limits(walls) else (day, month, weekday)),
+    ]
     options = Options()
     options.use_24hour_time_format = True
-    sentence: str = get_description(" ".join(fields if second == "0" else [second, *fields]), options)
+    sentence: str = get_description(
+        " ".join(fields if second == "0" else [second, *fields]), options
+    )
     return f"{sentence}, {days}" if days else sentence
 
 
@@ -137,7 +147,9 @@ def _split(text: str) -> list[str]:
         raise TimingError("cron", f"{len(text)} characters: an expression has at most {MAX_LENGTH}")
     fields = re.split("[ \t]+", _without_alias(text.strip(" \t")))
     if fields == [""]:
-        raise TimingError("cron", "the expression is empty: use five fields such as `30 4 * * *`, or `@daily`")
+        raise TimingError(
+            "cron", "the expression is empty: use five fields such as `30 4 * * *`, or `@daily`"
+        )
     if len(fields) not in (5, 6):
         expected = "minute, hour, day of month, month, day of week"
         raise TimingError(
@@ -181,7 +193,9 @@ def _match(pattern: re.Pattern[str], term: str) -> re.Match[str] | None:
 def _read_term(field: _Field, term: str) -> str:
     match = _match(_TERM, term)
     if match is None:
-        raise _refusal(field, term, f"use {field.allowed}, `*`, lists (1,2), ranges (1-5), steps (*/5)")
+        raise _refusal(
+            field, term, f"use {field.allowed}, `*`, lists (1,2), ranges (1-5), steps (*/5)"
+        )
     step = _step(field, term, match["step"])
     if match["star"]:
         return _canonical(field.low, field.high, step, span="*")
@@ -190,7 +204,9 @@ def _read_term(field: _Field, term: str) -> str:
     if match["step"] and not match["high"]:
         return _canonical(low, max(low, field.high), step, span=str(low))
     if high < low:
-        raise _refusal(field, term, f"a range runs upwards, so write {_two_ranges(field, low, high)}")
+        raise _refusal(
+            field, term, f"a range runs upwards, so write {_two_ranges(field, low, high)}"
+        )
     return _canonical(low, high, step, span=f"{low}-{high}")
 
 
@@ -298,7 +314,9 @@ def _limits(walls: Calendar) -> set[str]:
 def _days_in_words(walls: Calendar) -> str:
     """Return the days in words of our own, or nothing where cron-descriptor's are right."""
     limits = _limits(walls)
-    is_special = ("date" in limits and walls.has_last_day) or ("weekday" in limits and walls.nth_weekdays)
+    is_special = ("date" in limits and walls.has_last_day) or (
+        "weekday" in limits and walls.nth_weekdays
+    )
     if len(limits) == 2 and (is_special or walls.needs_both_days):
         link = ", if it is" if walls.needs_both_days else ", or on"
         return f"on {_dates_in_words(walls)}{link} {_weekdays_in_words(walls)}"
@@ -315,7 +333,10 @@ def _dates_in_words(walls: Calendar) -> str:
 
 def _weekdays_in_words(walls: Calendar) -> str:
     plain = [_WEEKDAY_WORDS[weekday] for weekday in sorted(walls.weekdays)]
-    nths = [f"the {_NTH_WORDS[nth]} {_WEEKDAY_WORDS[weekday]}" for weekday, nth in sorted(walls.nth_weekdays)]
+    nths = [
+        f"the {_NTH_WORDS[nth]} {_WEEKDAY_WORDS[weekday]}"
+        for weekday, nth in sorted(walls.nth_weekdays)
+    ]
     return f"{_joined([*plain, *nths])}{' of the month' if nths else ''}"
 
 

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-FIRST, LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)  # bounds that bound nothing
+FIRST, LAST = (
+    datetime(1, 1, 2, tzinfo=UTC),
+    datetime(9999, 12, 30, tzinfo=UTC),
+)  # bounds that bound nothing
 _SECOND = timedelta(seconds=1)
 _TICK = timedelta(microseconds=1)
 
@@ -113,7 +116,11 @@ class Jittered:
 
     def _put_off(self, due: datetime) -> datetime:
         following = self.due_times.next_after(due)
-        room = self.jitter_s if following is None else min(self.jitter_s, (following - due) // _SECOND - 1)
+        room = (
+            self.jitter_s
+            if following is None
+            else min(self.jitter_s, (following - due) // _SECOND - 1)
+        )
         name = f"{self.seed} {due.isoformat()}".encode()
         number = int.from_bytes(hashlib.blake2b(name, digest_size=8).digest())
         return due + number % (room + 1) * _SECOND if room > 0 else due

@@ -39,12 +39,20 @@ MAX_GAP_S = 3 * 3600
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 YEARS = range(1970, 3000)  # of single moments: every zone can write them
 _SECOND = timedelta(seconds=1)
-_EARLIEST = (datetime(1, 1, 10, tzinfo=UTC) - _EPOCH) // _SECOND  # far enough from the calendar's ends for any offset
+_EARLIEST = (
+    datetime(1, 1, 10, tzinfo=UTC) - _EPOCH
+) // _SECOND  # far enough from the calendar's ends for any offset
 _LATEST = (datetime(9999, 12, 20, tzinfo=UTC) - _EPOCH) // _SECOND
 _STEADY = datetime(2040, 1, 1, tzinfo=UTC)  # from here on the zones' standing rules apply
-_HORIZON_S = 100 * 366 * DAY_S  # no possible date is rarer: 29 February on a given weekday, at most 40 years
-_PROBE_S = 3 * DAY_S  # no zone has ever changed its offset twice in so short a time (tzdata 2026: four days at least)
-_ZONE_NAME = re.compile(r"(?!posix|right/|localtime)[A-Za-z0-9_+-]{1,32}(/[A-Za-z0-9_+-]{1,32}){0,2}")
+_HORIZON_S = (
+    100 * 366 * DAY_S
+)  # no possible date is rarer: 29 February on a given weekday, at most 40 years
+_PROBE_S = (
+    3 * DAY_S
+)  # no zone has ever changed its offset twice in so short a time (tzdata 2026: four days at least)
+_ZONE_NAME = re.compile(
+    r"(?!posix|right/|localtime)[A-Za-z0-9_+-]{1,32}(/[A-Za-z0-9_+-]{1,32}){0,2}"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,11 +63,15 @@ class Timing:
     cron: str = ""
     every_s: int | None = None
     at: datetime | None = None  # aware
-    anchor: datetime | None = None  # where the grid of an interval begins, aware; the Unix epoch if there is none
+    anchor: datetime | None = (
+        None  # where the grid of an interval begins, aware; the Unix epoch if there is none
+    )
     timezone: str = "UTC"  # IANA name
     start_at: datetime | None = None  # aware; no moment before it, none after `end_at`
     end_at: datetime | None = None
-    jitter_s: int = 0  # each moment is put off by up to so many seconds, the same for the same seed and moment
+    jitter_s: int = (
+        0  # each moment is put off by up to so many seconds, the same for the same seed and moment
+    )
     seed: str = ""
 
 
@@ -68,9 +80,14 @@ def check(timing: Timing) -> None:
     zone_of(timing.timezone)
     due_times = _nominal(timing)
     if timing.kind == "cron" and due_times.next_after(_STEADY) is None:
-        raise TimingError("cron", f"`{timing.cron}` never happens: the clocks of {timing.timezone} skip these times")
+        raise TimingError(
+            "cron",
+            f"`{timing.cron}` never happens: the clocks of {timing.timezone} skip these times",
+        )
     if not 0 <= timing.jitter_s <= MAX_JITTER_S:
-        raise TimingError("jitter_s", f"a jitter of {timing.jitter_s} s: use 0-{MAX_JITTER_S} seconds")
+        raise TimingError(
+            "jitter_s", f"a jitter of {timing.jitter_s} s: use 0-{MAX_JITTER_S} seconds"
+        )
     if timing.start_at and timing.end_at and timing.end_at < timing.start_at:
         raise TimingError("end_at", "the end lies before the start")
 
@@ -122,7 +139,11 @@ def warnings(timing: Timing, moment: datetime) -> list[str]:
         return []
     start = _seconds(_in_utc(moment))
     stretches = _stretches(due_times.zone, start, min(start + 365 * DAY_S, _LATEST))
-    return [sentence for stretch in stretches if stretch.jump and (sentence := due_times.warning(stretch))]
+    return [
+        sentence
+        for stretch in stretches
+        if stretch.jump and (sentence := due_times.warning(stretch))
+    ]
 
 
 def _due_times(timing: Timing) -> DueTimes:
@@ -151,24 +172,37 @@ def _nominal(timing: Timing) -> DueTimes:
 
 def _instant(timing: Timing) -> datetime:
     if timing.at is None:
-        raise TimingError("at", "the date and time is missing: use for example 2026-05-01T14:30:00+02:00")
+        raise TimingError(
+            "at", "the date and time is missing: use for example 2026-05-01T14:30:00+02:00"
+        )
     if timing.at.utcoffset() is None:
         raise TimingError(
-            "at", f"{timing.at.isoformat()} has no offset from UTC: use for example 2026-05-01T14:30:00+02:00"
+            "at",
+            f"{timing.at.isoformat()} has no offset from UTC: use for example 2026-05-01T14:30:00+02:00",
         )
     with contextlib.suppress(OverflowError):
         instant = timing.at.astimezone(UTC)
         if instant.year in YEARS:
             return instant
-    raise TimingError("at", f"{timing.at.isoformat()} lies too far away: use the years {YEARS[0]} to {YEARS[-1]}")
+    raise TimingError(
+        "at", f"{timing.at.isoformat()} lies too far away: use the years {YEARS[0]} to {YEARS[-1]}"
+    )
 
 
 def _interval(timing: Timing) -> Interval:
     every_s = timing.every_s
     if every_s is None or not 1 <= every_s <= MAX_INTERVAL_S:
-        given = "is missing" if every_s is None else str(every_s) if abs(every_s) < 10**12 else "is far too large"
+        given = (
+            "is missing"
+            if every_s is None
+            else str(every_s)
+            if abs(every_s) < 10**12
+            else "is far too large"
+        )
         raise TimingError("every_s", f"the interval {given}: use 1-{MAX_INTERVAL_S} seconds")
-    return Interval(anchor=_EPOCH if timing.anchor is None else _in_utc(timing.anchor), step=every_s * _SECOND)
+    return Interval(
+        anchor=_EPOCH if timing.anchor is None else _in_utc(timing.anchor), step=every_s * _SECOND
+    )
 
 
 def _describe_interval(every_s: int) -> str:
@@ -254,7 +288,11 @@ class _Cron:
 
     def _outcome(self, stretch: _Stretch) -> str:
         if stretch.jump < 0:
-            passes = "it runs both times" if self.expression.is_wildcard else "it runs once, the first time"
+            passes = (
+                "it runs both times"
+                if self.expression.is_wildcard
+                else "it runs once, the first time"
+            )
             return f"happens twice in {self.zone.key}: {passes}"
         if self.expression.is_wildcard or stretch.jump > MAX_GAP_S:
             return f"is skipped in {self.zone.key}: it does not run then"
@@ -286,7 +324,11 @@ class _Cron:
 
     def _is_due_after_gap(self, stretch: _Stretch) -> bool:
         """Whether a fixed expression makes up at the start of the stretch for what its gap skipped."""
-        if self.expression.is_wildcard or stretch.start != stretch.began or not 0 < stretch.jump <= MAX_GAP_S:
+        if (
+            self.expression.is_wildcard
+            or stretch.start != stretch.began
+            or not 0 < stretch.jump <= MAX_GAP_S
+        ):
             return False
         return self.expression.walls.first(*stretch.changed_walls) is not None
 
@@ -297,7 +339,9 @@ def _stretches(zone: ZoneInfo, start: int, end: int) -> Iterator[_Stretch]:
     for change in (*_changes(zone, began, end), end):
         offset = _offset(zone, began)
         if change > start:
-            yield _Stretch(start=max(start, began), end=change, offset=offset, began=began, jump=jump)
+            yield _Stretch(
+                start=max(start, began), end=change, offset=offset, began=began, jump=jump
+            )
         began, jump = change, _offset(zone, change) - offset
 
 
@@ -333,7 +377,11 @@ def zone_of(name: str) -> ZoneInfo:
             return ZoneInfo(name)
     names = {known.lower(): known for known in available_timezones() if _ZONE_NAME.fullmatch(known)}
     close = difflib.get_close_matches(name[:64].lower(), names, n=1)
-    hint = f"did you mean `{names[close[0]]}`?" if close else "use an IANA name such as `Europe/Berlin` or `UTC`"
+    hint = (
+        f"did you mean `{names[close[0]]}`?"
+        if close
+        else "use an IANA name such as `Europe/Berlin` or `UTC`"
+    )
     raise TimingError("timezone", f"there is no time zone `{name[:64]}`: {hint}")
 
 

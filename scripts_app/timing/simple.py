@@ -7,7 +7,19 @@ from scripts_app.timing import cron
 from scripts_app.timing.cron import TimingError
 
 EVERY = ("minutes", "hour", "day", "week", "month")
-STEPS = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30)  # what divides an hour: any other step jumps at its end
+STEPS = (
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    10,
+    12,
+    15,
+    20,
+    30,
+)  # what divides an hour: any other step jumps at its end
 LAST_DAY = 0  # in place of a day of the month
 _MIN_MONTH_DAYS = 28
 _MIN_RANGE = 3  # `1-3` for three days in a row, `1,2` for two
@@ -51,7 +63,9 @@ def parse(text: str) -> Simple | None:
         return None
     guess = _guess(expression)
     own = cron.parse(line(guess))
-    is_same = own.is_wildcard == expression.is_wildcard and vars(own.walls) == vars(expression.walls)
+    is_same = own.is_wildcard == expression.is_wildcard and vars(own.walls) == vars(
+        expression.walls
+    )
     return guess if is_same else None
 
 
@@ -60,7 +74,9 @@ def notes(text: str) -> list[str]:
     simple = parse(text)
     if simple is None or simple.every != "month" or simple.day <= _MIN_MONTH_DAYS:
         return []
-    return [f"Months without a day {simple.day} are left out: choose the last day of the month if that is not meant"]
+    return [
+        f"Months without a day {simple.day} are left out: choose the last day of the month if that is not meant"
+    ]
 
 
 def _guess(expression: cron.Expression) -> Simple:
@@ -70,11 +86,17 @@ def _guess(expression: cron.Expression) -> Simple:
     time: dict[str, Any] = {"hour": hour, "minute": minute}
     if len(walls.hours) == 24:
         step = 60 // len(walls.minutes)
-        return Simple(every="hour", minute=minute) if step == 60 else Simple(every="minutes", step=step)
+        return (
+            Simple(every="hour", minute=minute)
+            if step == 60
+            else Simple(every="minutes", step=step)
+        )
     if 0 < len(walls.weekdays) < 7:
         return Simple(every="week", weekdays=tuple(sorted(walls.weekdays)), **time)
     if walls.has_last_day or len(walls.days) == 1:
-        return Simple(every="month", day=LAST_DAY if walls.has_last_day else min(walls.days), **time)
+        return Simple(
+            every="month", day=LAST_DAY if walls.has_last_day else min(walls.days), **time
+        )
     return Simple(every="day", **time)
 
 

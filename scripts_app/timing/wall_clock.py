@@ -132,7 +132,9 @@ class Calendar:
             start = date.fromordinal(first_day + _EPOCH_DAY)
             monday_first, length = calendar.monthrange(start.year, start.month)
             base = first_day - start.day
-            mask = _day_mask(self, length, (monday_first + 1) % 7) if start.month in self.months else 0
+            mask = (
+                _day_mask(self, length, (monday_first + 1) % 7) if start.month in self.months else 0
+            )
             yield base, mask & ((2 << min(length, last_day - base)) - (1 << start.day))
             first_day = base + length + 1
 
@@ -141,4 +143,6 @@ class Calendar:
 def _day_mask(walls: Calendar, length: int, first_weekday: int) -> int:
     """Return a bit for every matching day of a month of this length which begins on this weekday."""
     days = ((day, (first_weekday + day - 1) % 7) for day in range(1, length + 1))
-    return sum(1 << day for day, weekday in days if walls.is_day(day, length=length, weekday=weekday))
+    return sum(
+        1 << day for day, weekday in days if walls.is_day(day, length=length, weekday=weekday)
+    )

@@ -49,7 +49,9 @@ def known_keys() -> list[str]:
     """The secret key, then those that came before it, as far as they are still told or lie in the data folder."""
     folder: Path = settings.DATA_PATH
     stored = [secret_key.stored(folder / name) for name in (secret_key.NAME, secret_key.OLD_NAME)]
-    return list(dict.fromkeys(filter(None, [settings.SECRET_KEY, settings.OLD_SECRET_KEY, *stored])))
+    return list(
+        dict.fromkeys(filter(None, [settings.SECRET_KEY, settings.OLD_SECRET_KEY, *stored]))
+    )
 
 
 @functools.lru_cache(maxsize=4)
@@ -64,7 +66,9 @@ def _box(keys: tuple[str, ...]) -> "MultiFernet":
 def _derived(key: str) -> bytes:
     hashes = importlib.import_module("cryptography.hazmat.primitives.hashes")
     hkdf = importlib.import_module("cryptography.hazmat.primitives.kdf.hkdf")
-    derived: bytes = hkdf.HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=PURPOSE).derive(key.encode())
+    derived: bytes = hkdf.HKDF(
+        algorithm=hashes.SHA256(), length=32, salt=None, info=PURPOSE
+    ).derive(key.encode())
     return base64.urlsafe_b64encode(derived)
 
 

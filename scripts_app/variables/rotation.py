@@ -62,7 +62,9 @@ def _reencrypt_all(keys: list[str]) -> tuple[int, list[str]]:
             try:
                 resealed = encryption.reencrypt(row.value, keys)
             except encryption.DecryptionError:
-                unreadable.append(f"{row.name} ({row.script.slug if row.script else 'for all scripts'})")
+                unreadable.append(
+                    f"{row.name} ({row.script.slug if row.script else 'for all scripts'})"
+                )
             else:
                 count += Variable.objects.filter(pk=row.pk, value=row.value).update(value=resealed)
     return count, unreadable

@@ -13,13 +13,17 @@ from scripts_app.variables import encryption
 
 MAX_NAME = 100
 MAX_VALUE_BYTES = 32 * 1024
-MAX_SCOPE_BYTES = 128 * 1024  # a run gets two scopes: spec.json and the order to start have room for that
+MAX_SCOPE_BYTES = (
+    128 * 1024
+)  # a run gets two scopes: spec.json and the order to start have room for that
 MAX_VARIABLES = 200
 MIN_MASKED = 4  # characters; a shorter value would be found everywhere
 LINE_CHARACTERS = "\t\n\r"
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_LOADER = "it decides which foreign code is loaded into every program, or which of its checks are off"
+_LOADER = (
+    "it decides which foreign code is loaded into every program, or which of its checks are off"
+)
 _SHELL = "it changes what every shell does that a script starts"
 _OWN = "Tempo sets it"
 REFUSED_BEGINNINGS = {
@@ -62,7 +66,9 @@ def variables_of(script: Script | None) -> QuerySet[Variable]:
 
 
 @sensitive_variables()
-def save(script: Script | None, *, name: str, value: str, is_secret: bool | None = None, by: str) -> Variable:
+def save(
+    script: Script | None, *, name: str, value: str, is_secret: bool | None = None, by: str
+) -> Variable:
     """Set a variable, new or not; a secret is encrypted and never told again. Raises ScriptError.
 
     `is_secret` left out: what there is stays what it was, and a new one is none. `by`: who, as pages show it.
@@ -136,7 +142,9 @@ def checked_name(name: object) -> str:
             f"hint: letters A-Z and a-z, digits and `_`, no digit first, at most {MAX_NAME} characters",
             field="name",
         )
-    why = REFUSED.get(name) or next((why for start, why in REFUSED_BEGINNINGS.items() if name.startswith(start)), "")
+    why = REFUSED.get(name) or next(
+        (why for start, why in REFUSED_BEGINNINGS.items() if name.startswith(start)), ""
+    )
     if why:
         raise ScriptError(f"`{name}` cannot be set: {why}", field="name")
     return name
@@ -147,21 +155,31 @@ def checked_value(value: object) -> str:
     """Return a value that an environment can hold. Raises ScriptError, which never tells the value."""
     if not isinstance(value, str):
         raise ScriptError("`value` has to be text", field="value")
-    if any((code < 32 or code == 127) and chr(code) not in LINE_CHARACTERS for code in map(ord, value)):
-        raise ScriptError("`value` contains a control character such as NUL\nhint: use base64", field="value")
+    if any(
+        (code < 32 or code == 127) and chr(code) not in LINE_CHARACTERS for code in map(ord, value)
+    ):
+        raise ScriptError(
+            "`value` contains a control character such as NUL\nhint: use base64", field="value"
+        )
     try:
         size = len(value.encode())
     except UnicodeEncodeError:
-        raise ScriptError("`value` contains half a surrogate pair, which is no character", field="value") from None
+        raise ScriptError(
+            "`value` contains half a surrogate pair, which is no character", field="value"
+        ) from None
     if size > MAX_VALUE_BYTES:
-        raise ScriptError(f"`value` has {size:,} bytes; 32 kB is the most\nhint: keep it in a file", field="value")
+        raise ScriptError(
+            f"`value` has {size:,} bytes; 32 kB is the most\nhint: keep it in a file", field="value"
+        )
     return value
 
 
 def _refuse_too_much(others: list[str], stored: str) -> None:
     """The row of a secret counts as it is stored, a third longer than its value."""
     if len(others) >= MAX_VARIABLES:
-        raise ScriptError(f"There are {len(others)} variables already; {MAX_VARIABLES} is the most", field="name")
+        raise ScriptError(
+            f"There are {len(others)} variables already; {MAX_VARIABLES} is the most", field="name"
+        )
     size = sum(len(value.encode()) for value in [*others, stored])
     if size > MAX_SCOPE_BYTES:
         raise ScriptError(

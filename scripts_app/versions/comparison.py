@@ -45,7 +45,11 @@ def compare(before: Version, after: Version) -> Comparison:
 def settings(before: Version, after: Version) -> list[SettingDifference]:
     """What differs of Python's version and the settings that each was saved with."""
     pythons = (before.python_version or "Tempo's own", after.python_version or "Tempo's own")
-    wanted = [SettingDifference(name="Python", before=pythons[0], after=pythons[1])] if pythons[0] != pythons[1] else []
+    wanted = (
+        [SettingDifference(name="Python", before=pythons[0], after=pythons[1])]
+        if pythons[0] != pythons[1]
+        else []
+    )
     return [*wanted, *settings_snapshot.differences(before.settings, after.settings)]
 
 

@@ -126,7 +126,9 @@ class _Matcher(SequenceMatcher[str]):
         self._steps_left = MAX_STEPS
         self.is_coarse = False
 
-    def find_longest_match(self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None) -> Match:
+    def find_longest_match(
+        self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None
+    ) -> Match:
         """A match within these ranges; an empty one where there is none or it would take too long to know."""
         ahi, bhi = len(self.a) if ahi is None else ahi, len(self.b) if bhi is None else bhi
         if begins := _alike(self.a, self.b, alo, blo, min(ahi - alo, bhi - blo), step=1):
@@ -141,7 +143,9 @@ class _Matcher(SequenceMatcher[str]):
         return super().find_longest_match(alo, ahi, blo, bhi)
 
 
-def _alike(a: Sequence[str], b: Sequence[str], at_a: int, at_b: int, most: int, *, step: int) -> int:
+def _alike(
+    a: Sequence[str], b: Sequence[str], at_a: int, at_b: int, most: int, *, step: int
+) -> int:
     """How many lines are alike from two places on, forwards or backwards."""
     count = 0
     while count < most and a[at_a + step * count] == b[at_b + step * count]:
@@ -149,25 +153,35 @@ def _alike(a: Sequence[str], b: Sequence[str], at_a: int, at_b: int, most: int, 
     return count
 
 
-def _pairs(group: list[Opcode], a: list[str], b: list[str]) -> Iterator[tuple[Cell | None, Cell | None]]:
+def _pairs(
+    group: list[Opcode], a: list[str], b: list[str]
+) -> Iterator[tuple[Cell | None, Cell | None]]:
     """The rows of a group, before and after beside each other."""
     for kind, a_from, a_to, b_from, b_to in group:
         is_alike = kind == "equal"
-        left = (_cell(number, " " if is_alike else "-", a[number]) for number in range(a_from, a_to))
-        right = (_cell(number, " " if is_alike else "+", b[number]) for number in range(b_from, b_to))
+        left = (
+            _cell(number, " " if is_alike else "-", a[number]) for number in range(a_from, a_to)
+        )
+        right = (
+            _cell(number, " " if is_alike else "+", b[number]) for number in range(b_from, b_to)
+        )
         yield from zip_longest(left, right)
 
 
 def _cell(index: int, sign: Sign, line: str) -> Cell:
     text = line.removesuffix("\n")
-    return Cell(number=index + 1, sign=sign, text=text[:MAX_LINE], left_out=max(0, len(text) - MAX_LINE))
+    return Cell(
+        number=index + 1, sign=sign, text=text[:MAX_LINE], left_out=max(0, len(text) - MAX_LINE)
+    )
 
 
 def _rows_of(group: list[Opcode]) -> int:
     return sum(max(a_to - a_from, b_to - b_from) for _, a_from, a_to, b_from, b_to in group)
 
 
-def _first(pairs: Iterator[tuple[Cell | None, Cell | None]], count: int) -> Iterator[tuple[Cell | None, Cell | None]]:
+def _first(
+    pairs: Iterator[tuple[Cell | None, Cell | None]], count: int
+) -> Iterator[tuple[Cell | None, Cell | None]]:
     return (pair for pair, _ in zip(pairs, range(count), strict=False))
 
 

@@ -73,7 +73,14 @@ def text(script: Script) -> Text:
 
 
 def save(
-    script: Script, *, code: str, requirements: str, python_version: str, based_on: int, by: User | None, now: datetime
+    script: Script,
+    *,
+    code: str,
+    requirements: str,
+    python_version: str,
+    based_on: int,
+    by: User | None,
+    now: datetime,
 ) -> Text:
     """Store a draft that was made from revision `based_on`; return what is stored then, with its new revision.
 
@@ -81,7 +88,9 @@ def save(
     conflict: an answer may get lost and its request come twice. Nothing is asked of the text but that a version could
     hold it; what is wrong with it is `problems`' business. Raises Conflict, and ScriptError.
     """
-    wanted = versions.check_text(code=code, requirements=requirements, python_version=python_version)
+    wanted = versions.check_text(
+        code=code, requirements=requirements, python_version=python_version
+    )
     with transaction.atomic():
         if text(script).fields != wanted:
             claim(script, based_on=based_on, yours=wanted)
@@ -131,7 +140,9 @@ def _keep(draft_id: int, *, now: datetime) -> bool:
             return False
         said = versions.fields_of(draft)
         there = versions.same_text(draft.script, said)
-        draft.kept = there or versions.keep_aside(draft.script, said, author=draft.author, note=IDLE)
+        draft.kept = there or versions.keep_aside(
+            draft.script, said, author=draft.author, note=IDLE
+        )
         draft.save(update_fields=["kept"])
         return there is None
 
@@ -162,7 +173,9 @@ def _store(script: Script, wanted: dict[str, str], *, by: User | None, now: date
     if version is not None and wanted == versions.fields_of(version):
         Draft.objects.filter(script=script).delete()
     else:
-        Draft.objects.update_or_create(script=script, defaults={**wanted, "author": by, "saved_at": now, "kept": None})
+        Draft.objects.update_or_create(
+            script=script, defaults={**wanted, "author": by, "saved_at": now, "kept": None}
+        )
 
 
 def _count_up(script: Script) -> None:

@@ -39,7 +39,11 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Set
     """Return what differs, limits first; a setting that one of them does not know is left out."""
     known = [field for field in (*LIMITS, *SWITCHES) if field in before and field in after]
     return [
-        SettingDifference(name=_label(field), before=_words(field, before[field]), after=_words(field, after[field]))
+        SettingDifference(
+            name=_label(field),
+            before=_words(field, before[field]),
+            after=_words(field, after[field]),
+        )
         for field in known
         if before[field] != after[field]
     ]

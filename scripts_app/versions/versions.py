@@ -41,7 +41,9 @@ class Content:
         return {name: getattr(self, name) for name in FIELDS}
 
 
-def save(script: Script, content: Content, *, author: User | None, now: datetime, note: str = "") -> Version:
+def save(
+    script: Script, content: Content, *, author: User | None, now: datetime, note: str = ""
+) -> Version:
     """Make this the current version and ask for its environment; identical content returns the current one.
 
     The files of the script are rewritten after the commit. Raises ScriptError for a note that cannot be saved.
@@ -53,7 +55,9 @@ def save(script: Script, content: Content, *, author: User | None, now: datetime
             fields = {**content.fields, "syntax_error": content.syntax_error}
             script.version = _create(script, fields, author=author, note=note)
             Script.objects.filter(pk=script.pk).update(version=script.version, updated_at=now)
-        elif script.version.syntax_error != content.syntax_error:  # its Python is another by now, or was asked again
+        elif (
+            script.version.syntax_error != content.syntax_error
+        ):  # its Python is another by now, or was asked again
             script.version.syntax_error = content.syntax_error
             script.version.save(update_fields=["syntax_error"])
         environments.assign(script, content.wish)
@@ -90,7 +94,9 @@ def check_note(note: str) -> str:
     return validation.line(note, field="note", most=MAX_NOTE)
 
 
-def keep_aside(script: Script, fields: dict[str, str], *, author: User | None, note: str) -> Version:
+def keep_aside(
+    script: Script, fields: dict[str, str], *, author: User | None, note: str
+) -> Version:
     """Put a draft's text among the versions without making it the current one: schedules must not run what is half
     typed. The next version gets the number after it.
     """
@@ -104,7 +110,9 @@ def same_text(script: Script, fields: dict[str, str]) -> Version | None:
 
 def current_version(script: Script) -> Version | None:
     """The version that runs, as the database has it now; not the newest row where a draft was kept."""
-    return Version.objects.filter(pk=Script.objects.filter(pk=script.pk).values("version")[:1]).first()
+    return Version.objects.filter(
+        pk=Script.objects.filter(pk=script.pk).values("version")[:1]
+    ).first()
 
 
 def annotate(version: Version, note: str) -> None:
@@ -118,14 +126,20 @@ def write_missing_copies() -> int:
 
     They are when the disk was full after a save. Nothing but the files' times is read of those that are in order.
     """
-    rows = Script.objects.present().exclude(version=None).values_list("pk", "slug", "version__created_at")
+    rows = (
+        Script.objects.present()
+        .exclude(version=None)
+        .values_list("pk", "slug", "version__created_at")
+    )
     missing = [pk for pk, slug, saved_at in rows if not _has_copies(paths.script(slug), saved_at)]
     return sum(_write_or_warn(pk) for pk in missing)
 
 
 def _has_copies(folder: Path, saved_at: datetime) -> bool:
     try:
-        return all((folder / name).stat().st_mtime >= saved_at.timestamp() for name in working_copy.FIELDS)
+        return all(
+            (folder / name).stat().st_mtime >= saved_at.timestamp() for name in working_copy.FIELDS
+        )
     except OSError:
         return False
 
@@ -145,7 +159,12 @@ def fields_of(said: Version | Draft) -> dict[str, str]:
 
 
 def _create(
-    script: Script, fields: dict[str, str], *, author: User | None, note: str, is_draft: bool = False
+    script: Script,
+    fields: dict[str, str],
+    *,
+    author: User | None,
+    note: str,
+    is_draft: bool = False,
 ) -> Version:
     newest = Version.objects.filter(script=script).values_list("number", flat=True).first()
     settings = settings_snapshot.snapshot_of(script)

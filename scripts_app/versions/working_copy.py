@@ -52,7 +52,11 @@ class ExternalEdit:
     @property
     def fields(self) -> dict[str, str]:
         """What a version would say."""
-        return {"code": self.code, "requirements": self.requirements, "python_version": self.python_version}
+        return {
+            "code": self.code,
+            "requirements": self.requirements,
+            "python_version": self.python_version,
+        }
 
     @property
     def seen(self) -> str:
@@ -72,7 +76,9 @@ def find_edit(script: Script) -> ExternalEdit | None:
         return None
     said = {name: getattr(stored.version, field) for name, field in FIELDS.items()}
     found = {name: copy for name in FIELDS if (copy := read(script.slug, name))}
-    edited = {name: copy for name, copy in found.items() if not _is_known(stored, name, copy, said[name])}
+    edited = {
+        name: copy for name, copy in found.items() if not _is_known(stored, name, copy, said[name])
+    }
     if not edited:
         return None
     texts = said | {name: copy.text for name, copy in edited.items() if not copy.problem}
@@ -120,7 +126,9 @@ def read(slug: str, name: str) -> CopyOnDisk | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        return CopyOnDisk(problem=f"`{name}` cannot be read: {error.strerror}.", changed_at=datetime.now(UTC))
+        return CopyOnDisk(
+            problem=f"`{name}` cannot be read: {error.strerror}.", changed_at=datetime.now(UTC)
+        )
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         changed_at = datetime.fromtimestamp(min(max(int(status.st_mtime), 0), 2**33), UTC)
@@ -128,7 +136,9 @@ def read(slug: str, name: str) -> CopyOnDisk | None:
             return CopyOnDisk(problem=f"`{name}` is no file.", changed_at=changed_at)
         raw = file.read(validation.MAX_TEXT_BYTES + 4)
     try:
-        text = validation.text(raw.decode("utf-8-sig"), field=name)  # Windows editors mark their files
+        text = validation.text(
+            raw.decode("utf-8-sig"), field=name
+        )  # Windows editors mark their files
     except UnicodeDecodeError:
         return CopyOnDisk(problem=f"`{name}` is no UTF-8 text.", changed_at=changed_at)
     except ScriptError as refusal:
@@ -144,4 +154,7 @@ def _is_known(script: Script, name: str, found: CopyOnDisk, text: str) -> bool:
         return True
     # Of an older Tempo, which kept no record: a copy that could not be rewritten is an older version's.
     has_record = name in script.copies
-    return not has_record and Version.objects.filter(script=script, **{FIELDS[name]: found.text}).exists()
+    return (
+        not has_record
+        and Version.objects.filter(script=script, **{FIELDS[name]: found.text}).exists()
+    )

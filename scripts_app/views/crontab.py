@@ -26,23 +26,35 @@ NAMED = 3  # refusals told one by one; the rest is a number
 def crontab_import(request: auth.SignedInRequest) -> HttpResponse:
     """A box for a crontab. A POST shows what its lines would become; with `act=import` the ticked ones are made."""
     now, text = timezone.now(), request.POST.get("crontab", "")
-    context: dict[str, Any] = {"now": now, "shown_code": SHOWN_CODE, "may_read": request.user.is_staff}
+    context: dict[str, Any] = {
+        "now": now,
+        "shown_code": SHOWN_CODE,
+        "may_read": request.user.is_staff,
+    }
     if request.method != "POST":
         return render(request, "scripts/import.html", context)
     try:
         proposals, context["is_system"] = proposals_of(request, text, now=now)
     except CrontabError as refusal:
-        return render(request, "scripts/import.html", {**context, "text": text[:SHOWN_CODE], "error": str(refusal)})
+        return render(
+            request,
+            "scripts/import.html",
+            {**context, "text": text[:SHOWN_CODE], "error": str(refusal)},
+        )
     ticked = {proposal.key for proposal in proposals if not proposal.problem}
     if request.POST.get("act") == "import":
         ticked &= set(request.POST.getlist("line"))
         if make_ticked(request, proposals, ticked, now=now):
             return redirect("script-list")
     rows = [(proposal, proposal.key) for proposal in proposals]
-    return render(request, "scripts/import.html", {**context, "text": text, "rows": rows, "ticked": ticked})
+    return render(
+        request, "scripts/import.html", {**context, "text": text, "rows": rows, "ticked": ticked}
+    )
 
 
-def proposals_of(request: auth.SignedInRequest, text: str, *, now: datetime) -> tuple[list[Proposal], bool]:
+def proposals_of(
+    request: auth.SignedInRequest, text: str, *, now: datetime
+) -> tuple[list[Proposal], bool]:
     """What a paste would become, and whether it is a system crontab. Only for staff is any file read."""
     is_staff = request.user.is_staff
     table = parser.parse_crontab(text, users=importer.users() if is_staff else ("root",))
@@ -51,7 +63,11 @@ def proposals_of(request: auth.SignedInRequest, text: str, *, now: datetime) -> 
 
 
 def make_ticked(
-    request: auth.SignedInRequest, proposals: list[Proposal], ticked: Collection[str], *, now: datetime
+    request: auth.SignedInRequest,
+    proposals: list[Proposal],
+    ticked: Collection[str],
+    *,
+    now: datetime,
 ) -> int:
     """Make each that was ticked as it is still proposed; one that is refused does not stop the others."""
     made, refusals = 0, []
@@ -62,13 +78,17 @@ def make_ticked(
             importer.make(proposal, by=request.user, now=now)
         except (ScriptError, TimingError) as refusal:
             refusals.append(f"`{proposal.name}`: {refusal}")
-        except OperationalError:  # the database was locked for too long: the others may have more luck
+        except (
+            OperationalError
+        ):  # the database was locked for too long: the others may have more luck
             refusals.append(f"`{proposal.name}`: the database was busy. Try again.")
         else:
             made += 1
     stale = len(set(request.POST.getlist("line"))) - len(ticked)
     if stale > 0:
-        refusals.append(f"{stale} of them changed since you saw them and were not made. Look again.")
+        refusals.append(
+            f"{stale} of them changed since you saw them and were not made. Look again."
+        )
     report_import(request, made, refusals)
     return made
 
@@ -78,7 +98,8 @@ def report_import(request: auth.SignedInRequest, made: int, refusals: list[str])
     if made:
         scripts = "1 script" if made == 1 else f"{made} scripts"
         messages.success(
-            request, f"Moved in: {scripts}. Look through the code, then enable the schedule on its Schedule tab."
+            request,
+            f"Moved in: {scripts}. Look through the code, then enable the schedule on its Schedule tab.",
         )
     elif not refusals:
         messages.warning(request, "No line was ticked: tick some, then press the button again.")

@@ -31,7 +31,9 @@ def script_environment(request: HttpRequest, slug: str) -> HttpResponse:
 
 def environment_page_context(script: Script, *, now: datetime) -> dict[str, Any]:
     """What the page shows."""
-    stored = Script.objects.select_related("wanted_environment", "environment", "upgrade").get(pk=script.pk)
+    stored = Script.objects.select_related("wanted_environment", "environment", "upgrade").get(
+        pk=script.pk
+    )
     environment, upgrade = stored.wanted_environment or stored.environment, stored.upgrade
     in_use = stored.environment.lock if stored.environment else ""
     return {
@@ -73,7 +75,10 @@ def script_rebuild(request: HttpRequest, slug: str) -> HttpResponse:
 def script_upgrade(request: HttpRequest, slug: str) -> HttpResponse:
     """Ask for newer packages."""
     return act(
-        request, slug, upgrades.request, "Newer packages for `{}` are looked for. They are used when you say so."
+        request,
+        slug,
+        upgrades.request,
+        "Newer packages for `{}` are looked for. They are used when you say so.",
     )
 
 
@@ -89,16 +94,22 @@ def script_upgrade_discard(request: HttpRequest, slug: str) -> HttpResponse:
     return act(request, slug, upgrades.discard, "`{}` keeps the packages it has.")
 
 
-def act(request: HttpRequest, slug: str, verb: Callable[[Script], object], done: str) -> HttpResponse:
+def act(
+    request: HttpRequest, slug: str, verb: Callable[[Script], object], done: str
+) -> HttpResponse:
     """Call a verb on a script, say what came of it and go to its environment, or back to its text."""
     script = lookup.script(slug)
     try:
         verb(script)
-    except ValueError as refusal:  # a Python that is gone, a requirement that is refused by now, no upgrade
+    except (
+        ValueError
+    ) as refusal:  # a Python that is gone, a requirement that is refused by now, no upgrade
         messages.error(request, str(refusal))
     else:
         messages.success(request, done.format(script.name))
-    return redirect("script-detail" if request.POST.get("tab") == "code" else "script-environment", slug)
+    return redirect(
+        "script-detail" if request.POST.get("tab") == "code" else "script-environment", slug
+    )
 
 
 @require_POST
@@ -117,10 +128,13 @@ def script_take_over(request: auth.SignedInRequest, slug: str) -> HttpResponse:
         drafts.save(script, by=request.user, now=timezone.now(), based_on=based_on, **emptied)
     except Conflict:
         messages.error(
-            request, "Nothing was taken over: somebody has changed the text meanwhile. Look at it and try again."
+            request,
+            "Nothing was taken over: somebody has changed the text meanwhile. Look at it and try again.",
         )
     else:
-        messages.success(request, "Taken over: the code's block says what is needed. Save a version to use it.")
+        messages.success(
+            request, "Taken over: the code's block says what is needed. Save a version to use it."
+        )
     return redirect("script-detail", slug)
 
 

@@ -59,7 +59,9 @@ def store(request: HttpRequest, script: Script, folder: str) -> None:
     for file in request.FILES.getlist("file"):
         path = files_store.joined(folder, file.name or "")
         try:
-            files_store.save(script, path, file.chunks(), replace=request.POST.get("replace") == "1")
+            files_store.save(
+                script, path, file.chunks(), replace=request.POST.get("replace") == "1"
+            )
         except scripts.ScriptError as refusal:
             messages.error(request, str(refusal))
         else:
@@ -93,7 +95,12 @@ def script_file_delete(request: auth.SignedInRequest, slug: str) -> HttpResponse
         else:
             messages.success(request, f"Deleted `{path}`.")
         return redirect(address(script, folder))
-    context = {"now": timezone.now(), "script": script, "path": path, "back": address(script, folder)}
+    context = {
+        "now": timezone.now(),
+        "script": script,
+        "path": path,
+        "back": address(script, folder),
+    }
     return render(request, "scripts/file_delete.html", context)
 
 

@@ -23,7 +23,11 @@ def folder_new(request: auth.SignedInRequest) -> HttpResponse:
     """Make a folder; `?folder=` is the one it is proposed in."""
     above = request.GET.get("folder", "")
     form = FolderForm(request.POST or None, initial={"path": f"{above}/" if above else ""})
-    made = forms.attempt(form, lambda: folders.create(form.cleaned_data["path"])) if form.is_valid() else None
+    made = (
+        forms.attempt(form, lambda: folders.create(form.cleaned_data["path"]))
+        if form.is_valid()
+        else None
+    )
     if made is not None:
         messages.success(request, f"Made the folder `{made.path}`.")
         return redirect(address(made))
@@ -36,7 +40,9 @@ def folder_edit(request: auth.SignedInRequest, pk: int) -> HttpResponse:
     folder = lookup.folder(pk)
     form = FolderForm(request.POST or None, initial={"path": folder.path})
     moved = (
-        forms.attempt(form, lambda: folders.move(folder, path=form.cleaned_data["path"])) if form.is_valid() else None
+        forms.attempt(form, lambda: folders.move(folder, path=form.cleaned_data["path"]))
+        if form.is_valid()
+        else None
     )
     if moved is not None:
         messages.success(request, f"The folder is `{moved.path}` now.")
@@ -49,7 +55,9 @@ def folder_delete(request: auth.SignedInRequest, pk: int) -> HttpResponse:
     """Delete a folder; one that holds anything only when `confirm` names it."""
     folder = lookup.folder(pk)
     try:
-        count = deletion.delete_folder(folder, confirm=request.POST.get("confirm", "").strip(), now=timezone.now())
+        count = deletion.delete_folder(
+            folder, confirm=request.POST.get("confirm", "").strip(), now=timezone.now()
+        )
     except scripts.ScriptError as refusal:
         messages.error(request, str(refusal))
         return redirect("folder-edit", pk)
@@ -62,7 +70,10 @@ def folder_delete(request: auth.SignedInRequest, pk: int) -> HttpResponse:
 def deleted_scripts(request: auth.SignedInRequest) -> HttpResponse:
     """The scripts that can be restored, the newest deletion first."""
     rows = Script.objects.restorable().order_by("-deleted_at", "pk")[:MAX_SHOWN]
-    context = {"now": timezone.now(), "rows": [(script, deletion.ends_at(script)) for script in rows]}
+    context = {
+        "now": timezone.now(),
+        "rows": [(script, deletion.ends_at(script)) for script in rows],
+    }
     return render(request, "scripts/deleted.html", context)
 
 

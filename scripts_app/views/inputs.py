@@ -46,5 +46,8 @@ def inputs_like(request: HttpRequest, script: Script) -> dict[str, Any]:
         return {}
     run = Run.objects.filter(pk=int(named), script=script).only("params").first()
     known = parameters.split(script, run.params)[0] if run else {}
-    texts = {name: value if isinstance(value, bool) else parameters.as_text(value) for name, value in known.items()}
+    texts = {
+        name: value if isinstance(value, bool) else parameters.as_text(value)
+        for name, value in known.items()
+    }
     return {f"{PREFIX}{name}": value for name, value in texts.items()}

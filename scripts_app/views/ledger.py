@@ -28,8 +28,12 @@ def card(script: Script, schedules: Sequence[Schedule], query: QueryDict) -> dic
     """What the template needs: a page of all these schedules, or of the one that `?schedule=` names."""
     by_id = {schedule.pk: schedule for schedule in schedules}
     chosen, before = by_id.get(number(query, "schedule")), number(query, "before")
-    found = schedule_history.moments_page(script, schedule=chosen, before=before or None, limit=ROWS + 1)
-    runs = [run for run in found[:ROWS] if run.schedule_id in by_id]  # one may have been added since
+    found = schedule_history.moments_page(
+        script, schedule=chosen, before=before or None, limit=ROWS + 1
+    )
+    runs = [
+        run for run in found[:ROWS] if run.schedule_id in by_id
+    ]  # one may have been added since
     tries = schedule_history.tries_of(runs)
     return {
         "ledger": [row(run, by_id[run.schedule_id or 0], tries.get(run.pk, [])) for run in runs],
@@ -42,7 +46,9 @@ def card(script: Script, schedules: Sequence[Schedule], query: QueryDict) -> dic
 
 def row(run: Run, schedule: Schedule, tries: list[Run]) -> HistoryRow:
     """A due moment with its words."""
-    return HistoryRow(run=run, schedule=schedule, lateness=schedule_history.lateness(run), tries=tries)
+    return HistoryRow(
+        run=run, schedule=schedule, lateness=schedule_history.lateness(run), tries=tries
+    )
 
 
 def number(query: QueryDict, name: str) -> int:

@@ -22,7 +22,12 @@ from scripts_app.environments import environments
 from scripts_app.models import Script
 from tempo_site import auth
 
-STATES = {"enabled": "Enabled", "disabled": "Disabled", "failing": "Failing", "broken": "Environment broken"}
+STATES = {
+    "enabled": "Enabled",
+    "disabled": "Disabled",
+    "failing": "Failing",
+    "broken": "Environment broken",
+}
 ACTS = {"enable": "Enabled", "disable": "Disabled", "run": "Started", "move": "Moved"}
 NAMED = 3  # refusals told one by one; the rest is a number
 
@@ -40,7 +45,10 @@ def script_list(request: auth.SignedInRequest) -> HttpResponse:
     last_runs = told.in_bulk([script.last_run_id for script in rows if script.last_run_id])
     context = {
         "now": timezone.now(),
-        "rows": [(script, last_runs.get(script.last_run_id), strip_of.get(script.pk, Strip())) for script in rows],
+        "rows": [
+            (script, last_runs.get(script.last_run_id), strip_of.get(script.pk, Strip()))
+            for script in rows
+        ],
         "folders": tree,
         "chosen_folder": next((branch for branch in tree if branch.path == chosen["folder"]), None),
         "has_deleted": Script.objects.restorable().exists(),
@@ -57,7 +65,11 @@ def chosen_of(query: QueryDict) -> dict[str, str]:
     """What the address asks for; a state nobody has heard of narrows nothing."""
     state = query.get("state", "")
     words = query.get("q", "").strip()
-    return {"folder": query.get("folder", ""), "words": words, "state": state if state in STATES else ""}
+    return {
+        "folder": query.get("folder", ""),
+        "words": words,
+        "state": state if state in STATES else "",
+    }
 
 
 def filter_scripts(chosen: dict[str, str]) -> QuerySet[Script]:
@@ -77,9 +89,17 @@ def filter_scripts(chosen: dict[str, str]) -> QuerySet[Script]:
 def with_next_and_last(rows: QuerySet[Script]) -> Any:
     """Add what `finding.with_next` does and `last_run_id`, folder and environment, without a query a row."""
     newest = Run.objects.scripts().filter(script=OuterRef("pk")).newest_first().values("pk")[:1]
-    heavy = [f"{name}__{field}" for name in ("environment", "wanted_environment") for field in ("lock", "requirements")]
+    heavy = [
+        f"{name}__{field}"
+        for name in ("environment", "wanted_environment")
+        for field in ("lock", "requirements")
+    ]
     related = rows.select_related("folder", "environment", "wanted_environment").defer(*heavy)
-    return lookup.with_next(related).annotate(last_run_id=Subquery(newest)).order_by("folder__path", "name", "pk")
+    return (
+        lookup.with_next(related)
+        .annotate(last_run_id=Subquery(newest))
+        .order_by("folder__path", "name", "pk")
+    )
 
 
 def act_on_several(request: auth.SignedInRequest) -> None:
@@ -98,7 +118,9 @@ def act_on_several(request: auth.SignedInRequest) -> None:
             verb(script)
         except (triggers.Refused, scripts.ScriptError) as refusal:
             refusals.append(f"`{script.name}`: {refusal}")
-        except OperationalError:  # the database was locked for too long: the others may have more luck
+        except (
+            OperationalError
+        ):  # the database was locked for too long: the others may have more luck
             refusals.append(f"`{script.name}`: the database was busy. Try again.")
         else:
             done += 1
@@ -111,14 +133,20 @@ def verbs(request: auth.SignedInRequest, *, now: datetime) -> dict[str, Callable
     return {
         "enable": lambda script: scripts.update(script, by=by, now=now, enabled=True),
         "disable": lambda script: scripts.update(script, by=by, now=now, enabled=False),
-        "run": lambda script: triggers.start(script, trigger=Trigger.MANUAL, by=by.get_username(), now=now),
+        "run": lambda script: triggers.start(
+            script, trigger=Trigger.MANUAL, by=by.get_username(), now=now
+        ),
         "move": lambda script: scripts.update(script, by=by, now=now, folder=folder),
     }
 
 
 def gone(count: int) -> list[str]:
     """A sentence for chosen scripts that are not there any more."""
-    return [f"{count} of them {'was' if count == 1 else 'were'} deleted meanwhile."] if count > 0 else []
+    return (
+        [f"{count} of them {'was' if count == 1 else 'were'} deleted meanwhile."]
+        if count > 0
+        else []
+    )
 
 
 def report(request: HttpRequest, did: str, done: int, refusals: list[str]) -> None:

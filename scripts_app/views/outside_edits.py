@@ -35,7 +35,9 @@ def script_outside_edit(request: auth.SignedInRequest, slug: str) -> HttpRespons
             messages.success(request, f"What was edited on the disk is {version} now.")
         else:
             external_edits.revert(script, seen=seen)
-            messages.success(request, f"{script.version} is written again; what was there is among the versions.")
+            messages.success(
+                request, f"{script.version} is written again; what was there is among the versions."
+            )
     except scripts.ScriptError as refusal:
         messages.error(request, str(refusal))
     return redirect("script-detail", slug)

@@ -30,16 +30,22 @@ def pause_all(request: auth.SignedInRequest) -> HttpResponse:
         return global_pause.pause_all(until=form.cleaned_data["until"], by=by, now=now)
 
     if form.is_bound and form.is_valid() and (pause := forms.attempt(form, act)):
-        messages.success(request, f"All schedules are paused {until_words(pause.until, form.zone)}.")
+        messages.success(
+            request, f"All schedules are paused {until_words(pause.until, form.zone)}."
+        )
         return back(request)
-    return render(request, "schedules/pause_all.html", {"form": form, "now": now, "next": came_from(request)})
+    return render(
+        request, "schedules/pause_all.html", {"form": form, "now": now, "next": came_from(request)}
+    )
 
 
 @require_POST
 def resume_all(request: auth.SignedInRequest) -> HttpResponse:
     """End the pause of all schedules, and go back to where one was."""
     if global_pause.resume_all(by=request.user.get_username(), now=timezone.now()):
-        messages.success(request, "Schedules fire again. What was due meanwhile is recorded as skipped.")
+        messages.success(
+            request, "Schedules fire again. What was due meanwhile is recorded as skipped."
+        )
     else:
         messages.info(request, "Schedules were not paused any more.")
     return back(request)
@@ -93,7 +99,11 @@ def until_words(until: datetime | None, zone: ZoneInfo) -> str:
 def came_from(request: HttpRequest) -> str:
     """The page to go back to, of this site alone; "" when none is named."""
     named = request.POST.get("next") or request.GET.get("next") or ""
-    return named if named.startswith("/") and url_has_allowed_host_and_scheme(named, allowed_hosts=None) else ""
+    return (
+        named
+        if named.startswith("/") and url_has_allowed_host_and_scheme(named, allowed_hosts=None)
+        else ""
+    )
 
 
 def back(request: HttpRequest) -> HttpResponse:

@@ -17,9 +17,12 @@ class StatusForm(forms.Form):
     """Which of its runs the list shows."""
 
     status = forms.ChoiceField(
-        required=False, choices=[("", "Any"), *((each.value, each.label.lower()) for each in Status)]
+        required=False,
+        choices=[("", "Any"), *((each.value, each.label.lower()) for each in Status)],
     )
-    before = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput)
+    before = forms.IntegerField(
+        required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput
+    )
 
 
 @require_safe

@@ -113,7 +113,9 @@ def schedule_switch(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     except TimingError as refusal:  # a row that was broken from outside
         messages.error(request, str(refusal))
     else:
-        messages.success(request, f"{'Enabled' if schedule.enabled else 'Disabled'}: {schedule.describe()}.")
+        messages.success(
+            request, f"{'Enabled' if schedule.enabled else 'Disabled'}: {schedule.describe()}."
+        )
     return redirect("script-schedule", slug)
 
 
@@ -125,7 +127,9 @@ def schedule_delete(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         schedules.delete(schedule)
         messages.success(request, f"Deleted a schedule of `{schedule.script.name}`.")
         return redirect("script-schedule", slug)
-    return render(request, "schedules/delete.html", {"schedule": schedule, "script": schedule.script})
+    return render(
+        request, "schedules/delete.html", {"schedule": schedule, "script": schedule.script}
+    )
 
 
 @require_POST
@@ -160,7 +164,11 @@ def fields_of(line: str) -> str:
 
 def moment_json(moment: preview.PreviewMoment) -> dict[str, str]:
     """A due moment on the wire."""
-    return {"local": moment.local.isoformat(), "relative": moment.relative, "utc": moment.utc.isoformat()}
+    return {
+        "local": moment.local.isoformat(),
+        "relative": moment.relative,
+        "utc": moment.utc.isoformat(),
+    }
 
 
 def new_schedule(script: Script) -> Schedule:
@@ -196,7 +204,9 @@ def checked(form: ScheduleBuilder, *, now: datetime) -> Preview | None:
 
     def act() -> Preview:
         schedules.check(schedule, now=now)
-        return with_crowd(preview.preview_of(schedule.timing, now=now, delay_s=schedule.delay_s), schedule)
+        return with_crowd(
+            preview.preview_of(schedule.timing, now=now, delay_s=schedule.delay_s), schedule
+        )
 
     return forms.attempt(form, act) if form.is_valid() else None
 
@@ -220,14 +230,23 @@ def readable(schedule: Schedule, *, now: datetime) -> Preview | None:
 def with_crowd(shown: Preview, schedule: Schedule) -> Preview:
     """Add a word when many other scripts start at the very next moment."""
     dues = [moment.utc for moment in shown.moments[:1]]
-    return replace(shown, notes=[*shown.notes, *preview.crowd(schedule.timing, dues, script_id=schedule.script_id)])
+    return replace(
+        shown,
+        notes=[*shown.notes, *preview.crowd(schedule.timing, dues, script_id=schedule.script_id)],
+    )
 
 
 def entries_of(script: Script, *, now: datetime) -> list[ScheduleEntry]:
     """A script's schedules as its tab lists them, each with its newest run: as many queries for one as for many."""
-    newest = Run.objects.filter(schedule=OuterRef("pk"), due_at__isnull=False).order_by("-due_at").values("pk")[:1]
+    newest = (
+        Run.objects.filter(schedule=OuterRef("pk"), due_at__isnull=False)
+        .order_by("-due_at")
+        .values("pk")[:1]
+    )
     rows = list(script.schedules.select_related("alarm", "script"))
-    ids = dict(script.schedules.annotate(newest_run=Subquery(newest)).values_list("pk", "newest_run"))
+    ids = dict(
+        script.schedules.annotate(newest_run=Subquery(newest)).values_list("pk", "newest_run")
+    )
     runs = Run.objects.in_bulk([pk for pk in ids.values() if pk])
     return [entry(row, runs.get(ids.get(row.pk)), now=now) for row in rows]
 
@@ -267,13 +286,19 @@ def stale_moments(schedule: Schedule, *, now: datetime) -> int:
 def overlap_words(schedule: Schedule) -> str:
     """What happens while a run is still going."""
     said = dict(OVERLAP).get(schedule.overlap, schedule.overlap)
-    return f"{said}, at most {schedule.max_parallel} at once" if schedule.overlap == Schedule.Overlap.PARALLEL else said
+    return (
+        f"{said}, at most {schedule.max_parallel} at once"
+        if schedule.overlap == Schedule.Overlap.PARALLEL
+        else said
+    )
 
 
 def missed_words(schedule: Schedule) -> str:
     """What happens to moments that the service missed."""
     said = dict(MISSED).get(schedule.missed, schedule.missed)
-    return f"{said}, at most {schedule.missed_cap}" if schedule.missed == Schedule.Missed.ALL else said
+    return (
+        f"{said}, at most {schedule.missed_cap}" if schedule.missed == Schedule.Missed.ALL else said
+    )
 
 
 def retry_words(schedule: Schedule) -> str:

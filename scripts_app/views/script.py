@@ -55,12 +55,20 @@ def script_detail(request: auth.SignedInRequest, slug: str) -> HttpResponse:
     conflict = None
     if form.is_valid():
         try:
-            if answer := forms.attempt(form, lambda: store(request, script, form.cleaned_data, now=now)):
+            if answer := forms.attempt(
+                form, lambda: store(request, script, form.cleaned_data, now=now)
+            ):
                 return answer
         except Conflict as refusal:
             conflict = refusal.current
-    context = side(script, now=now) | editor(form, text, conflict) | outside_edits.external_edit_context(script)
-    context |= confirmation(script, context["problems"], is_asked=request.GET.get("ask") == "run" and not text.is_draft)
+    context = (
+        side(script, now=now)
+        | editor(form, text, conflict)
+        | outside_edits.external_edit_context(script)
+    )
+    context |= confirmation(
+        script, context["problems"], is_asked=request.GET.get("ask") == "run" and not text.is_draft
+    )
     return render(request, "scripts/detail.html", context, status=409 if conflict else 200)
 
 
@@ -84,7 +92,9 @@ def editor(form: TextForm, text: Text, conflict: Text | None) -> dict[str, Any]:
     if conflict:
         form.put_on_top_of(conflict.revision)
     if form.is_bound:
-        code, requirements, python = (form[name].value() or "" for name in ("code", "requirements", "python_version"))
+        code, requirements, python = (
+            form[name].value() or "" for name in ("code", "requirements", "python_version")
+        )
         text = replace(text, code=code, requirements=requirements, python_version=python)
     return {
         "form": form,
@@ -102,13 +112,18 @@ def editor(form: TextForm, text: Text, conflict: Text | None) -> dict[str, Any]:
 def confirmation(script: Script, found: list[Problem], *, is_asked: bool) -> dict[str, Any]:
     """Which problems stand against running the text; nobody is asked again about a version that has run."""
     is_known = script.version is not None and has_run(script)
-    return {"doubts": check.doubtful(found) if is_asked and not is_known else [], "is_known": is_known}
+    return {
+        "doubts": check.doubtful(found) if is_asked and not is_known else [],
+        "is_known": is_known,
+    }
 
 
 def needs_confirmation(script: Script) -> bool:
     """Whether to ask before the current version is run for the first time."""
     assert script.version
-    return not has_run(script) and bool(check.doubtful(check.find_problems(**versions.fields_of(script.version))))
+    return not has_run(script) and bool(
+        check.doubtful(check.find_problems(**versions.fields_of(script.version)))
+    )
 
 
 def has_run(script: Script) -> bool:
@@ -116,7 +131,9 @@ def has_run(script: Script) -> bool:
     return Run.objects.filter(script=script, version=script.version_id).exists()
 
 
-def store(request: auth.SignedInRequest, script: Script, values: dict[str, Any], *, now: datetime) -> HttpResponse:
+def store(
+    request: auth.SignedInRequest, script: Script, values: dict[str, Any], *, now: datetime
+) -> HttpResponse:
     """Store the text and go on. Raises ScriptError and Conflict."""
     note = values.pop("note")
     if request.POST.get("act") == "draft":
@@ -129,7 +146,9 @@ def store(request: auth.SignedInRequest, script: Script, values: dict[str, Any],
         question = f"{reverse('script-detail', args=[script.slug])}?ask=run"
         return redirect(question) if needs_confirmation(script) else start(request, script)
     is_new = script.version_id != before
-    messages.success(request, f"Saved as {script.version}." if is_new else f"No changes since {script.version}.")
+    messages.success(
+        request, f"Saved as {script.version}." if is_new else f"No changes since {script.version}."
+    )
     return redirect("script-detail", script.slug)
 
 
@@ -142,7 +161,9 @@ def script_run(request: auth.SignedInRequest, slug: str) -> HttpResponse:
 def start(request: auth.SignedInRequest, script: Script) -> HttpResponse:
     """Start a run of the current version and go to it, or back with the reason why it was refused."""
     try:
-        run = triggers.start(script, trigger=Trigger.MANUAL, by=request.user.get_username(), now=timezone.now())
+        run = triggers.start(
+            script, trigger=Trigger.MANUAL, by=request.user.get_username(), now=timezone.now()
+        )
     except triggers.WrongInputs:
         messages.info(request, "It was not run yet: it needs an input.")
         return redirect("script-run-with", script.slug)
@@ -169,7 +190,10 @@ def script_draft_discard(request: HttpRequest, slug: str) -> HttpResponse:
         drafts.discard(script, based_on=drafts.revision_named(request.POST.get("based_on", "")))
     except Conflict as refusal:
         who = f"`{refusal.current.author}`" if refusal.current.author else "somebody"
-        messages.error(request, f"The draft was not discarded: {who} has changed it meanwhile. This is their text.")
+        messages.error(
+            request,
+            f"The draft was not discarded: {who} has changed it meanwhile. This is their text.",
+        )
     else:
         messages.success(request, f"The draft is discarded: this is {script.version} again.")
     return redirect("script-detail", slug)

@@ -28,12 +28,19 @@ form_page = require_http_methods(["GET", "HEAD", "POST"])
 def script_new(request: auth.SignedInRequest) -> HttpResponse:
     """Create a script from a name or a starter and open its editor; `?part=form` is the form alone, for a dialog."""
     form = NewScriptForm(
-        request.POST or None, initial={name: request.GET.get(name, "") for name in ("folder", "start")}
+        request.POST or None,
+        initial={name: request.GET.get(name, "") for name in ("folder", "start")},
     )
-    if form.is_valid() and (script := forms.attempt(form, lambda: created(request, **form.cleaned_data))):
+    if form.is_valid() and (
+        script := forms.attempt(form, lambda: created(request, **form.cleaned_data))
+    ):
         return redirect("script-detail", script.slug)
     template = "scripts/_new_form.html" if request.GET.get("part") == "form" else "scripts/new.html"
-    context = {"form": form, "folders": Folder.objects.all(), "starters": script_templates.all_templates().values()}
+    context = {
+        "form": form,
+        "folders": Folder.objects.all(),
+        "starters": script_templates.all_templates().values(),
+    }
     return render(request, template, context)
 
 
@@ -43,9 +50,12 @@ def created(request: auth.SignedInRequest, *, start: str, name: str, folder: str
     if not start:
         return scripts.create(name=name, folder=folder, code=FIRST_LINES, by=request.user, now=now)
     starter = script_templates.find_template(start)
-    script = script_templates.create_from_template(starter, name=name, folder=folder, by=request.user, now=now)
+    script = script_templates.create_from_template(
+        starter, name=name, folder=folder, by=request.user, now=now
+    )
     messages.info(
-        request, f"Its suggested schedule, {starter.rhythm[:1].lower()}{starter.rhythm[1:]}, is there but switched off."
+        request,
+        f"Its suggested schedule, {starter.rhythm[:1].lower()}{starter.rhythm[1:]}, is there but switched off.",
     )
     return script
 
@@ -57,7 +67,9 @@ def script_settings(request: auth.SignedInRequest, slug: str) -> HttpResponse:
     form = SettingsForm(request.POST or None, initial=SettingsForm.values_of(script))
     if form.is_valid():
         now = timezone.now()
-        if forms.attempt(form, lambda: scripts.update(script, by=request.user, now=now, **form.changes)):
+        if forms.attempt(
+            form, lambda: scripts.update(script, by=request.user, now=now, **form.changes)
+        ):
             messages.success(request, f"Saved the settings of `{form.cleaned_data['name']}`.")
             return redirect("script-settings", slug)
     stored = lookup.script(slug)  # what was typed and refused stays in the form
@@ -68,7 +80,9 @@ def script_settings(request: auth.SignedInRequest, slug: str) -> HttpResponse:
         "folders": Folder.objects.all(),
         "files": f"scripts/{slug}/",
         "lowered": list(limits.lowered_limits(stored)),
-        "isolation": isolation_summary.summary_of(stored, health.isolation(), had=history.lowered_isolation(stored)),
+        "isolation": isolation_summary.summary_of(
+            stored, health.isolation(), had=history.lowered_isolation(stored)
+        ),
         "start_url": request.build_absolute_uri(f"/api/v1/scripts/{slug}/runs"),
     }
     return render(request, "scripts/settings.html", context)

@@ -37,21 +37,31 @@ def script_variables(request: auth.SignedInRequest, slug: str) -> HttpResponse:
 def variables_for_all(request: auth.SignedInRequest) -> HttpResponse:
     """The variables for all scripts: for staff."""
     if not request.user.is_staff:
-        raise PermissionDenied("Variables for all scripts are set by staff.\nhint: set one of the script")
+        raise PermissionDenied(
+            "Variables for all scripts are set by staff.\nhint: set one of the script"
+        )
     return page(request, None, "scripts/variables_for_all.html", {})
 
 
 @sensitive_variables()
-def page(request: auth.SignedInRequest, script: Script | None, template: str, beside: dict[str, Any]) -> HttpResponse:
+def page(
+    request: auth.SignedInRequest, script: Script | None, template: str, beside: dict[str, Any]
+) -> HttpResponse:
     """List and form; `?edit=NAME` fills the form, `?delete=NAME` asks. A POST saves, or with `act=delete` deletes."""
     if request.method == "POST" and request.POST.get("act") == "delete":
         return delete(request, script)
     edited, to_delete = (named(script, request.GET.get(act, "")) for act in ("edit", "delete"))
-    form = VariableForm(request.POST or None, initial=VariableForm.values_of(edited) if edited else None)
+    form = VariableForm(
+        request.POST or None, initial=VariableForm.values_of(edited) if edited else None
+    )
     if form.is_valid():
         by, values = request.user.get_username(), form.cleaned_data
         if forms.attempt(form, lambda: variables.save(script, by=by, **values)):
-            return done(request, script, f"`{values['name']}` is saved: runs that start from now on have it.")
+            return done(
+                request,
+                script,
+                f"`{values['name']}` is saved: runs that start from now on have it.",
+            )
     if form.is_bound and form.data.get("is_secret"):
         form.forget_value()
     rows = [(row, variables.is_readable(row)) for row in variables.variables_of(script)]

@@ -33,7 +33,9 @@ def script_versions(request: HttpRequest, slug: str) -> HttpResponse:
         "now": timezone.now(),
         "script": script,
         "versions": found[:PAGE],
-        "changed": {after.pk for after, before in pairwise(found) if has_other_settings(before, after)},
+        "changed": {
+            after.pk for after, before in pairwise(found) if has_other_settings(before, after)
+        },
         "settings": changed_since(script),
         "older": found[PAGE - 1].number if len(found) > PAGE else None,
         "before": before,
@@ -44,13 +46,18 @@ def script_versions(request: HttpRequest, slug: str) -> HttpResponse:
 
 def has_other_settings(before: Version, after: Version) -> bool:
     """Whether the script's settings were changed between two versions, as far as both remember them."""
-    return bool(before.settings_hash and after.settings_hash) and before.settings_hash != after.settings_hash
+    return (
+        bool(before.settings_hash and after.settings_hash)
+        and before.settings_hash != after.settings_hash
+    )
 
 
 def changed_since(script: Script) -> list[settings_snapshot.SettingDifference]:
     """What was changed in the settings since the current version was saved."""
     return (
-        settings_snapshot.differences(script.version.settings, settings_snapshot.snapshot_of(script))
+        settings_snapshot.differences(
+            script.version.settings, settings_snapshot.snapshot_of(script)
+        )
         if script.version
         else []
     )
@@ -70,7 +77,9 @@ def version_detail(request: HttpRequest, slug: str, number: int) -> HttpResponse
 def versions_compare(request: HttpRequest, slug: str) -> HttpResponse:
     """Two versions, `?from=<number>&to=<number>`; `?look=unified|beside` is how, `?as=text` what `diff -u` writes."""
     script = lookup.script(slug)
-    before, after = (lookup.version(script, number_of(request.GET.get(name, ""))) for name in ("from", "to"))
+    before, after = (
+        lookup.version(script, number_of(request.GET.get(name, ""))) for name in ("from", "to")
+    )
     if request.GET.get("as") == "text":
         return HttpResponse(comparison.unified(before, after), content_type=TEXT)
     context = {
@@ -136,7 +145,9 @@ def looks(request: HttpRequest) -> dict[str, Any]:
     for name, words in LOOKS.items():
         query = request.GET.copy()
         query["look"] = name
-        found.append({"name": name, "words": words, "query": query.urlencode(), "is_chosen": name == look})
+        found.append(
+            {"name": name, "words": words, "query": query.urlencode(), "is_chosen": name == look}
+        )
     return {"look": look, "looks": found}
 
 

@@ -12,7 +12,11 @@ class StaffBackend(ModelBackend):
     """Django's log-in by name and password, with one question in place of its table of permissions."""
 
     def has_perm(
-        self, user_obj: AbstractBaseUser | AnonymousUser, perm: str, obj: Model | None = None, **_: Any
+        self,
+        user_obj: AbstractBaseUser | AnonymousUser,
+        perm: str,
+        obj: Model | None = None,
+        **_: Any,
     ) -> bool:
         """Whether the user is active staff; which permission is asked for makes no difference."""
         return user_obj.is_active and bool(getattr(user_obj, "is_staff", False))

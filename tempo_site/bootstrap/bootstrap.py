@@ -64,7 +64,9 @@ def collect_static(say: Say) -> None:
                 f"The static files cannot be written to {settings.STATIC_ROOT} by user {os.geteuid()}.\n"
                 "hint: run `manage.py prepare` once as the user that folder belongs to"
             )
-        say(f"Static files are older than their sources: user {os.geteuid()} may not write to {settings.STATIC_ROOT}.")
+        say(
+            f"Static files are older than their sources: user {os.geteuid()} may not write to {settings.STATIC_ROOT}."
+        )
         return
     stamp.parent.mkdir(parents=True, exist_ok=True)
     with files.locked(stamp.with_name(".lock")):
@@ -73,7 +75,9 @@ def collect_static(say: Say) -> None:
         before = _names_in_manifest()
         _remove_changed()
         call_command("collectstatic", verbosity=0, interactive=False)
-        _prune(kept=before | _names_in_manifest())  # open pages may still ask for those of the release before
+        _prune(
+            kept=before | _names_in_manifest()
+        )  # open pages may still ask for those of the release before
         _open_to_all(settings.STATIC_ROOT)
         files.write_atomic(stamp, digest, mode=0o644)
     say("Static files are collected.")
@@ -98,7 +102,10 @@ def _collection_folder() -> Path:
 
 def _digest_of_sources() -> str:
     """Whole seconds: images and archives keep no others."""
-    facts = (f"{name} {path.stat().st_size} {int(path.stat().st_mtime)}" for name, path in _static_sources())
+    facts = (
+        f"{name} {path.stat().st_size} {int(path.stat().st_mtime)}"
+        for name, path in _static_sources()
+    )
     return hashlib.sha256("\n".join(sorted(facts)).encode()).hexdigest()
 
 
@@ -132,7 +139,12 @@ def _prune(kept: set[str]) -> None:
     own = {HashedStaticFilesStorage.manifest_name, ".stamp", ".lock"}
     for path in settings.STATIC_ROOT.rglob("*"):
         name = str(path.relative_to(settings.STATIC_ROOT))
-        if path.is_file() and name not in own and name not in kept and name.removesuffix(".gz") not in kept:
+        if (
+            path.is_file()
+            and name not in own
+            and name not in kept
+            and name.removesuffix(".gz") not in kept
+        ):
             path.unlink()
 
 
@@ -158,7 +170,9 @@ def create_admin(say: Say) -> None:
         say(f"PYSCHED_ADMIN_PASSWORD was refused: {' '.join(error.messages)}")
         return
     if User.objects.filter(username=settings.ADMIN_USER).exists():
-        say(f"PYSCHED_ADMIN_USER: there is a user `{settings.ADMIN_USER}` who is no admin; nobody was changed.")
+        say(
+            f"PYSCHED_ADMIN_USER: there is a user `{settings.ADMIN_USER}` who is no admin; nobody was changed."
+        )
         return
     user = User.objects.create_superuser(settings.ADMIN_USER, "", settings.ADMIN_PASSWORD)
     first_start.close()

@@ -18,7 +18,9 @@ from runs_app.launcher.identity.users import User
 from tempo_site.lib import ownership, paths
 
 Say = Callable[[str], None]
-RUNS_AS_ROOT = "Tempo runs as root. hint: set PYSCHED_PUID and PYSCHED_PGID, then only its small launcher does"
+RUNS_AS_ROOT = (
+    "Tempo runs as root. hint: set PYSCHED_PUID and PYSCHED_PGID, then only its small launcher does"
+)
 
 
 def choose(say: Say) -> User | None:
@@ -26,7 +28,9 @@ def choose(say: Say) -> User | None:
     asked = _asked()
     if os.geteuid() != 0:
         if settings.PUID is not None and os.geteuid() != settings.PUID:
-            say(f"PYSCHED_PUID {settings.PUID} is ignored: Tempo was not started as root but as user {os.geteuid()}.")
+            say(
+                f"PYSCHED_PUID {settings.PUID} is ignored: Tempo was not started as root but as user {os.geteuid()}."
+            )
         return None
     if asked is None:
         if settings.PUID is None:
@@ -71,7 +75,9 @@ def refuse_unreachable() -> None:
     """Raise CommandError when this process's user cannot read Tempo and its Python, or not write to the data folder."""
     for what, path in _needed():
         if not os.access(path, os.R_OK):
-            raise _refusal(f"cannot read {what}, `{path}`", path, "move Tempo to where others may read it")
+            raise _refusal(
+                f"cannot read {what}, `{path}`", path, "move Tempo to where others may read it"
+            )
     for folder in (paths.data(), *(paths.data() / name for name in ownership.FOLDERS)):
         is_there = folder == paths.data() or os.access(folder, os.F_OK)
         if is_there and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
@@ -91,7 +97,9 @@ def _needed() -> list[tuple[str, str]]:
 
 def _refusal(sentence: str, path: str, hint: str) -> CommandError:
     uid = os.geteuid()
-    named, another = (" (PYSCHED_PUID)", ", or choose another user") if uid == settings.PUID else ("", "")
+    named, another = (
+        (" (PYSCHED_PUID)", ", or choose another user") if uid == settings.PUID else ("", "")
+    )
     closed = _closed_on_the_way(Path(path))
     because = f": `{closed}` is closed to it" if closed else ""
     return CommandError(f"User {uid}{named} {sentence}{because}.\nhint: {hint}{another}")

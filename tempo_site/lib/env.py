@@ -24,7 +24,9 @@ class Env(environ.Env):
         super().__init__()
         self.problems: list[tuple[str, str, str]] = []
 
-    def get_value(self, var: str, cast: Any = None, default: Any = None, parse_default: bool = False) -> Any:
+    def get_value(
+        self, var: str, cast: Any = None, default: Any = None, parse_default: bool = False
+    ) -> Any:
         """Return the value of a variable; its default when it is empty, missing or impossible."""
         value = os.environ.get(var, "").strip()
         if not value:
@@ -48,7 +50,9 @@ class Env(environ.Env):
         value: str = self.str(var, default=default).strip()
         if not value or (re.fullmatch("[0-9]{1,10}", value) and int(value) <= LAST_USER):
             return int(value) if value else None
-        self.problems.append((var, value, "Use the number of a user or a group like `1000`; 0 is root."))
+        self.problems.append(
+            (var, value, "Use the number of a user or a group like `1000`; 0 is root.")
+        )
         return None
 
     def users(self, var: str, default: str) -> range:
@@ -56,7 +60,9 @@ class Env(environ.Env):
         value: str = self.str(var, default=default)
         pool = _pool(value)
         if pool is None:
-            hint = f"Use a range like `{default}`, from {MIN_USER} on and at most {MAX_USERS} of them."
+            hint = (
+                f"Use a range like `{default}`, from {MIN_USER} on and at most {MAX_USERS} of them."
+            )
             self.problems.append((var, value, hint))
         return pool or _pool(default) or range(0)
 
@@ -67,4 +73,8 @@ def _pool(text: str) -> range | None:
     if not written:
         return None
     pool = range(int(written[1]), int(written[2]) + 1)
-    return pool if pool and pool[0] >= MIN_USER and pool[-1] <= LAST_USER and len(pool) <= MAX_USERS else None
+    return (
+        pool
+        if pool and pool[0] >= MIN_USER and pool[-1] <= LAST_USER and len(pool) <= MAX_USERS
+        else None
+    )

@@ -12,7 +12,12 @@ def safe_name(name: str) -> str:
     Lower case, runs of white space, `_`, `.`, `/` and `-` become one hyphen, accents are dropped, everything but
     `a-z0-9-` goes. At most 60 characters, so that it stays a sane file name and URL.
     """
-    plain = unicodedata.normalize("NFKD", name.replace("ß", "ss")).encode("ascii", "ignore").decode().lower()
+    plain = (
+        unicodedata.normalize("NFKD", name.replace("ß", "ss"))
+        .encode("ascii", "ignore")
+        .decode()
+        .lower()
+    )
     hyphened = re.sub(r"[\s_.\-/]+", "-", plain)
     return re.sub(r"-+", "-", re.sub(r"[^a-z0-9-]", "", hyphened)).strip("-")[:MAX_SLUG].rstrip("-")
 

@@ -15,7 +15,9 @@ from scripts_app.schedules import global_pause
 from tempo_site import health
 
 MANAGE = "Manage"
-VERSION: str = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
+VERSION: str = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"][
+    "version"
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +69,14 @@ def navigation(path: str, *, is_staff: bool) -> list[Place]:
 def _environments(path: str) -> Place:
     url = reverse("environment-list")
     is_here = path.startswith(url)
-    return Place(label="Environments", url=url, symbol="environments", key="g n", is_here=is_here, section=MANAGE)
+    return Place(
+        label="Environments",
+        url=url,
+        symbol="environments",
+        key="g n",
+        is_here=is_here,
+        section=MANAGE,
+    )
 
 
 def _places_of_staff(path: str) -> list[Place]:
@@ -77,9 +86,25 @@ def _places_of_staff(path: str) -> list[Place]:
     at_keys = path.startswith(keys)
     at_engine = path.startswith(engine) and not at_keys
     return [
-        Place(label="Variables", url=variables, symbol="variables", key="g v", is_here=at_variables, section=MANAGE),
-        Place(label="API keys", url=keys, symbol="keys", key="g k", is_here=at_keys, section=MANAGE),
-        Place(label="Engine", url=engine, symbol="engine", key="g e", is_here=at_engine, section=MANAGE),
+        Place(
+            label="Variables",
+            url=variables,
+            symbol="variables",
+            key="g v",
+            is_here=at_variables,
+            section=MANAGE,
+        ),
+        Place(
+            label="API keys", url=keys, symbol="keys", key="g k", is_here=at_keys, section=MANAGE
+        ),
+        Place(
+            label="Engine",
+            url=engine,
+            symbol="engine",
+            key="g e",
+            is_here=at_engine,
+            section=MANAGE,
+        ),
     ]
 
 

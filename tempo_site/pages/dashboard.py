@@ -87,7 +87,11 @@ class Week:
     @property
     def rate(self) -> int | None:
         """Per cent of the verdicts that were good; rounded down, so that 100 means all. None without any."""
-        return 100 * self.succeeded // (self.succeeded + self.bad) if self.succeeded + self.bad else None
+        return (
+            100 * self.succeeded // (self.succeeded + self.bad)
+            if self.succeeded + self.bad
+            else None
+        )
 
     @property
     def most(self) -> int:
@@ -140,10 +144,14 @@ def dashboard_context(now: datetime) -> dict[str, Any]:
     due_schedules = list(due.order_by("alarm__next_run")[:NEXT_DUE])
     active = Run.objects.scripts().active().order_by()
     counts = dict(active.values_list("status").annotate(count=Count("pk")))
-    longest_first = active.order_by(F("started_at").asc(nulls_last=True), "pk").select_related("script")
+    longest_first = active.order_by(F("started_at").asc(nulls_last=True), "pk").select_related(
+        "script"
+    )
     failing = list(recent_runs.failing(Script.objects.present()).only("name", "slug"))
     lately = _ran_lately()
-    strip_of = recent_runs.recent_runs_of({script.pk for script in [*failing[:MAX_TROUBLES], *lately]})
+    strip_of = recent_runs.recent_runs_of(
+        {script.pk for script in [*failing[:MAX_TROUBLES], *lately]}
+    )
     return {
         "active_runs": list(longest_first[:ACTIVE_RUNS]),
         "active_count": sum(counts.values()),
@@ -192,8 +200,15 @@ def week(now: datetime) -> Week:
     today = timezone.localdate(now)
     days = {(on := today - timedelta(days=back)): Day(on=on) for back in range(6, -1, -1)}
     epoch = Func(F("finished_at"), template=EPOCH, output_field=IntegerField())
-    ended = Run.objects.scripts().filter(finished_at__gte=now - WEEK, status__in=recent_runs.VERDICTS)
-    slots = ended.order_by().annotate(slot=epoch / SLOT_S).values_list("slot", "status").annotate(count=Count("pk"))
+    ended = Run.objects.scripts().filter(
+        finished_at__gte=now - WEEK, status__in=recent_runs.VERDICTS
+    )
+    slots = (
+        ended.order_by()
+        .annotate(slot=epoch / SLOT_S)
+        .values_list("slot", "status")
+        .annotate(count=Count("pk"))
+    )
     totals = dict.fromkeys(Status, 0)
     for number, status, count in slots:
         totals[Status(status)] += count
@@ -213,7 +228,8 @@ def first_steps() -> Steps:
     return Steps(
         has_run=Run.objects.scripts().exists(),
         has_written=len(oldest_first) > 1,
-        has_schedule=Schedule.objects.exists() or Run.objects.filter(trigger=Trigger.SCHEDULE).exists(),
+        has_schedule=Schedule.objects.exists()
+        or Run.objects.filter(trigger=Trigger.SCHEDULE).exists(),
         starter=starter,
         own=newest,
     )
@@ -241,7 +257,11 @@ def _troubles(failing: list[Script], strip_of: dict[int, Strip]) -> Iterator[Tro
 def _broken_environments() -> Some[Script]:
     rows = Script.objects.present().filter(environments.in_trouble())
     related = rows.select_related("wanted_environment").order_by("name", "pk")
-    return Some.of(list(related.only("name", "slug", "wanted_environment__message", "wanted_environment__fault")))
+    return Some.of(
+        list(
+            related.only("name", "slug", "wanted_environment__message", "wanted_environment__fault")
+        )
+    )
 
 
 def _suspended() -> Some[Schedule]:

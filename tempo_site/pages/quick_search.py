@@ -39,7 +39,12 @@ def _run(words: str) -> Iterator[Target]:
     digits = words.removeprefix("#")
     if not (digits.isascii() and digits.isdecimal() and len(digits) <= MAX_DIGITS):
         return
-    run = Run.objects.select_related("script").only("pk", "status", "script__name").filter(pk=int(digits)).first()
+    run = (
+        Run.objects.select_related("script")
+        .only("pk", "status", "script__name")
+        .filter(pk=int(digits))
+        .first()
+    )
     if run:
         subject = run.script.name if run.script else "an environment"
         place = f"run of {subject}, {run.get_status_display().lower()}"
@@ -47,20 +52,30 @@ def _run(words: str) -> Iterator[Target]:
 
 
 def _scripts(words: str) -> Iterator[Target]:
-    rows: Any = Script.objects.present().select_related("folder").only("name", "slug", "folder__path")
+    rows: Any = (
+        Script.objects.present().select_related("folder").only("name", "slug", "folder__path")
+    )
     if words:
-        named = Q(name__icontains=words) | Q(slug__icontains=words) | Q(folder__path__icontains=words)
+        named = (
+            Q(name__icontains=words) | Q(slug__icontains=words) | Q(folder__path__icontains=words)
+        )
         begins = Case(When(name__istartswith=words, then=Value(0)), default=Value(1))
         rows = rows.filter(named).order_by(begins, "name", "pk")
     else:
         rows = rows.order_by("-updated_at", "-pk")
     for script in rows[:MAX_SCRIPTS]:
         place = f"script in {script.folder.path}" if script.folder else "script"
-        yield Target(label=script.name, place=place, url=reverse("script-detail", args=[script.slug]))
+        yield Target(
+            label=script.name, place=place, url=reverse("script-detail", args=[script.slug])
+        )
 
 
 def _pages(words: str, *, is_staff: bool) -> Iterator[Target]:
     pages = [(place.label, place.url) for place in context.navigation("", is_staff=is_staff)]
-    for label, url in [*pages, ("New script", reverse("script-new")), ("Change password", reverse("password"))]:
+    for label, url in [
+        *pages,
+        ("New script", reverse("script-new")),
+        ("Change password", reverse("password")),
+    ]:
         if words.casefold() in label.casefold():
             yield Target(label=label, place=PAGE, url=url)

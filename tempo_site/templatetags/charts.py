@@ -93,7 +93,9 @@ def heat(value: Week) -> SafeString:
         7 * CELL - 1,
         label,
         format_html('<path class="is-empty" d="{}"/>', "".join(empty_fields(value.days))),
-        format_html_join("", '<path class="{}" d="{}"><title>{}</title></path>', full_fields(value)),
+        format_html_join(
+            "", '<path class="{}" d="{}"><title>{}</title></path>', full_fields(value)
+        ),
     )
 
 
@@ -113,10 +115,18 @@ def full_fields(week: Week) -> Iterator[tuple[str, str, str]]:
                 level = ceil(LEVELS * sqrt(hour.ended / max(week.most, LEVELS)))
                 bad = f", {hour.bad} badly" if hour.bad else ""
                 title = f"{day.on:%a %d %b} {column:02}:00: {hour.ended} ended{bad}"
-                yield f"is-{level}{' is-bad' if hour.bad else ''}", field(row, column, is_cut=bool(hour.bad)), title
+                yield (
+                    f"is-{level}{' is-bad' if hour.bad else ''}",
+                    field(row, column, is_cut=bool(hour.bad)),
+                    title,
+                )
 
 
 def field(row: int, column: int, *, is_cut: bool = False) -> str:
     """A field's path; a cut one lacks its upper right corner."""
     x, y, size = column * CELL, row * CELL, CELL - 1
-    return f"M{x} {y}h{size - 4}l4 4v{size - 4}h-{size}z" if is_cut else f"M{x} {y}h{size}v{size}h-{size}z"
+    return (
+        f"M{x} {y}h{size - 4}l4 4v{size - 4}h-{size}z"
+        if is_cut
+        else f"M{x} {y}h{size}v{size}h-{size}z"
+    )

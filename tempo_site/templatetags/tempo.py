@@ -22,7 +22,9 @@ def moment(value: datetime | None, zone: str = "") -> SafeString | str:
     if value is None:
         return ""
     local = in_zone(value, zone)
-    return format_html('<time datetime="{}">{}</time>', local.isoformat(timespec="seconds"), in_full(local))
+    return format_html(
+        '<time datetime="{}">{}</time>', local.isoformat(timespec="seconds"), in_full(local)
+    )
 
 
 @register.filter
@@ -72,7 +74,12 @@ def ticked(value: object) -> SafeString:
         return text
     parts = re.split(r"`([^`\n]+)`", text)
     return format_html_join(
-        "", "{}", ((format_html("<code>{}</code>", part) if at % 2 else part,) for at, part in enumerate(parts))
+        "",
+        "{}",
+        (
+            (format_html("<code>{}</code>", part) if at % 2 else part,)
+            for at, part in enumerate(parts)
+        ),
     )
 
 

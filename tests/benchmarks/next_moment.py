@@ -42,7 +42,13 @@ REFUSED = (
 def measure() -> Iterator[Figure]:
     """Both, the worst of each."""
     plain_ms = cold_ms(find, "* * * * *", "UTC", SOON)
-    yield worst({f"{text[:40]} in {zone}": cold_ms(find, text, zone, moment) for text, zone, moment in HARD}, plain_ms)
+    yield worst(
+        {
+            f"{text[:40]} in {zone}": cold_ms(find, text, zone, moment)
+            for text, zone, moment in HARD
+        },
+        plain_ms,
+    )
     yield refusal({text[:40]: cold_ms(refuse, text) for text in REFUSED}, plain_ms)
 
 
@@ -62,7 +68,9 @@ def cold_ms(act: Callable[..., None], *arguments: object) -> float:
 
 def find(text: str, zone: str, moment: datetime) -> None:
     """The next moment of an expression, jitter included: that asks more than once."""
-    due = rule.next_after(Timing(kind="cron", cron=text, timezone=zone, jitter_s=3600, seed="script"), moment)
+    due = rule.next_after(
+        Timing(kind="cron", cron=text, timezone=zone, jitter_s=3600, seed="script"), moment
+    )
     assert due is not None, f"{text} is no valid expression"
 
 

@@ -24,7 +24,18 @@ from tests.benchmarks.samples import SAMPLES, Sample
 
 DAYS = 29
 WITH_LOG = 200
-PLACES = ("north", "south", "east", "west", "staging", "archive", "lab", "office", "shop", "warehouse")
+PLACES = (
+    "north",
+    "south",
+    "east",
+    "west",
+    "staging",
+    "archive",
+    "lab",
+    "office",
+    "shop",
+    "warehouse",
+)
 BAD_ENDS = (
     (Status.FAILED, Reason.EXIT_CODE, 70),
     (Status.TIMED_OUT, Reason.TIME, 10),
@@ -35,7 +46,11 @@ BAD_ENDS = (
 )
 UNBORN = (Status.SKIPPED, Status.MISSED)
 BATCH = 500
-LINES = ("\033[32mok\033[0m   read 1,284 rows", "\033[33mwarn\033[0m 3 rows were skipped", "wrote `archive/today.csv`")
+LINES = (
+    "\033[32mok\033[0m   read 1,284 rows",
+    "\033[33mwarn\033[0m 3 rows were skipped",
+    "wrote `archive/today.csv`",
+)
 TRACEBACK = """Traceback (most recent call last):
   File "main.py", line 18, in <module>
     print("EUR", round(convert(invoice["amount"], invoice["currency"]), 2))
@@ -109,7 +124,9 @@ def plan(made: list[tuple[Sample, Script]], *, now: datetime, chance: random.Ran
     status, reason = Status.SUCCEEDED, Reason.NONE
     if chance.random() < sample.trouble:
         status, reason, _ = chance.choices(BAD_ENDS, [weight for _, _, weight in BAD_ENDS])[0]
-    seconds = min(sample.seconds * chance.lognormvariate(0, 0.25), (now - began).total_seconds() - 1)
+    seconds = min(
+        sample.seconds * chance.lognormvariate(0, 0.25), (now - began).total_seconds() - 1
+    )
     run = Run(
         script=script,
         version=script.version,
@@ -129,13 +146,20 @@ def plan(made: list[tuple[Sample, Script]], *, now: datetime, chance: random.Ran
     return run
 
 
-def trigger_of(sample: Sample, script: Script, began: datetime, chance: random.Random) -> dict[str, object]:
+def trigger_of(
+    sample: Sample, script: Script, began: datetime, chance: random.Random
+) -> dict[str, object]:
     """What brought the run about: mostly its schedule."""
     schedule = script.schedules.all()[0] if sample.rhythm and chance.random() < 0.8 else None
     if schedule is None:
         return {"trigger": Trigger.MANUAL, "by": "ann"}
     kind = Trigger.STARTUP if schedule.kind == Schedule.Kind.STARTUP else Trigger.SCHEDULE
-    return {"trigger": kind, "schedule": schedule, "due_at": began, "late_ms": chance.randrange(3, 40)}
+    return {
+        "trigger": kind,
+        "schedule": schedule,
+        "due_at": began,
+        "late_ms": chance.randrange(3, 40),
+    }
 
 
 def give_life(run: Run, seconds: float, chance: random.Random) -> None:
@@ -177,4 +201,6 @@ def log_of(run: Run) -> bytes:
     if run.reason == Reason.EXIT_CODE:
         texts += [("E", line) for line in TRACEBACK.splitlines()]
     moment, step = run.started_at.timestamp() * 1000, run.duration_s * 1000 / len(texts)
-    return "".join(f"{moment + step * at:.0f} {stream} F {text}\n" for at, (stream, text) in enumerate(texts)).encode()
+    return "".join(
+        f"{moment + step * at:.0f} {stream} F {text}\n" for at, (stream, text) in enumerate(texts)
+    ).encode()

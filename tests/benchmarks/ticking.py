@@ -49,7 +49,12 @@ def serve() -> None:
     elapsed_s = time.monotonic() - began
     rows = list(Run.objects.filter(due_at=due).order_by("pk").values_list("schedule", flat=True))
     is_in_order = rows == [alarm.schedule.pk for alarm in alarms]
-    told = {"elapsed_s": elapsed_s, "rows": len(rows), "is_in_order": is_in_order, "bare_s": bare_s(len(rows))}
+    told = {
+        "elapsed_s": elapsed_s,
+        "rows": len(rows),
+        "is_in_order": is_in_order,
+        "bare_s": bare_s(len(rows)),
+    }
     json.dump(told, sys.stdout)
 
 

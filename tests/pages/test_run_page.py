@@ -80,8 +80,12 @@ def test_cancel_ends_it_and_the_page_says_by_whom(service: Service, screen: Page
     expect(screen.locator("[data-facts]")).to_contain_text(re.compile("Cancelled by\\s*ann"))
 
 
-def test_a_page_resumes_after_the_web_process_died_without_losing_a_line(service: Service, screen: Page) -> None:
-    slug = service.make_script("Counter", "import time\nfor n in range(400):\n  print('line', n)\n  time.sleep(0.01)\n")
+def test_a_page_resumes_after_the_web_process_died_without_losing_a_line(
+    service: Service, screen: Page
+) -> None:
+    slug = service.make_script(
+        "Counter", "import time\nfor n in range(400):\n  print('line', n)\n  time.sleep(0.01)\n"
+    )
     run = service.post(f"/scripts/{slug}/runs")["id"]
     screen.goto(f"{service.url}/runs/{run}/")
     expect(screen.locator("[data-console]")).to_contain_text("line 20", timeout=LIMIT_MS)
@@ -90,7 +94,9 @@ def test_a_page_resumes_after_the_web_process_died_without_losing_a_line(service
     assert all_lines(screen) == {number + 1: f"line {number}" for number in range(400)}
 
 
-def test_where_websockets_are_blocked_the_page_polls_and_says_so(service: Service, screen: Page) -> None:
+def test_where_websockets_are_blocked_the_page_polls_and_says_so(
+    service: Service, screen: Page
+) -> None:
     slug = service.make_script("Talker", TALKER)
     run = service.post(f"/scripts/{slug}/runs")["id"]
     screen.add_init_script(
@@ -106,7 +112,9 @@ def test_where_websockets_are_blocked_the_page_polls_and_says_so(service: Servic
     expect(screen.locator("[data-facts] .status")).to_have_text("failed")
 
 
-def test_a_flood_is_followed_to_its_end_and_every_line_of_it_can_be_reached(service: Service, screen: Page) -> None:
+def test_a_flood_is_followed_to_its_end_and_every_line_of_it_can_be_reached(
+    service: Service, screen: Page
+) -> None:
     slug = service.make_script("Flood", "for n in range(30_000):\n  print('line', n, 'x' * 100)\n")
     run = service.post(f"/scripts/{slug}/runs")["id"]
     screen.goto(f"{service.url}/runs/{run}/")
@@ -118,7 +126,9 @@ def test_a_flood_is_followed_to_its_end_and_every_line_of_it_can_be_reached(serv
     assert screen.locator("[data-console] .row").count() < MAX_ROWS
 
 
-def test_the_list_of_runs_shows_a_new_run_and_its_end_without_a_reload(service: Service, screen: Page) -> None:
+def test_the_list_of_runs_shows_a_new_run_and_its_end_without_a_reload(
+    service: Service, screen: Page
+) -> None:
     slug = service.make_script("Talker", TALKER)
     screen.goto(f"{service.url}/runs/?script={slug}")
     expect(screen.locator("live-list")).to_contain_text("No run matches.")

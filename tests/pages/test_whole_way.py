@@ -37,7 +37,9 @@ def fresh(tmp_path: Path) -> Iterator[Service]:
 
 def set_up_address(service: Service) -> str:
     """The one address that the console shows."""
-    (line,) = (line for line in service.log.read_text().splitlines() if line.startswith("Set up Tempo: "))
+    (line,) = (
+        line for line in service.log.read_text().splitlines() if line.startswith("Set up Tempo: ")
+    )
     return line.removeprefix("Set up Tempo: ")
 
 
@@ -80,10 +82,14 @@ def set_up(page: Page, service: Service) -> None:
 
 def run_the_starter(page: Page) -> None:
     """The first of the three steps on the dashboard."""
-    expect(page.locator(".steps h3")).to_have_text(["Run Hello Tempo", "Write your own", "Give it a schedule"])
+    expect(page.locator(".steps h3")).to_have_text(
+        ["Run Hello Tempo", "Write your own", "Give it a schedule"]
+    )
     page.get_by_role("button", name="Run it now").click()
     page.wait_for_url(RUN_PAGE)
-    expect(page.locator("[data-console]")).to_contain_text("Hello! This is Python", timeout=LIMIT_MS)
+    expect(page.locator("[data-console]")).to_contain_text(
+        "Hello! This is Python", timeout=LIMIT_MS
+    )
 
 
 def write_and_run(page: Page) -> None:

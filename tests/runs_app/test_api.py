@@ -90,7 +90,12 @@ def test_it_queues_a_run_and_names_the_key(program: Client, script: Script) -> N
     status, answer = send(program, "POST", "/scripts/hello/runs")
     run = Run.objects.get()
     assert status == 202
-    assert (answer["id"], answer["status"], answer["script"], answer["version"]) == (run.pk, "queued", "hello", 1)
+    assert (answer["id"], answer["status"], answer["script"], answer["version"]) == (
+        run.pk,
+        "queued",
+        "hello",
+        1,
+    )
     assert (run.by, run.trigger, run.script_id) == ("key: tests", Trigger.API, script.pk)
     assert OrmQ.objects.count() == 1
 
@@ -105,13 +110,24 @@ def test_it_names_the_user_of_a_session(browser: Client) -> None:
 def test_a_key_of_scope_run_may_start_and_cancel(client: Client) -> None:
     headers = {"x-api-key": ApiKey.issue(name="ci", scope="run")[1]}
     run = client.post("/api/v1/scripts/hello/runs", {}, "application/json", headers=headers).json()
-    assert client.post(f"/api/v1/runs/{run['id']}/cancel", headers=headers).json()["status"] == "cancelled"
+    assert (
+        client.post(f"/api/v1/runs/{run['id']}/cancel", headers=headers).json()["status"]
+        == "cancelled"
+    )
 
 
-def test_it_keeps_the_inputs_with_the_run_and_adds_the_defaults(program: Client, script: Script) -> None:
-    declared = [{"name": "text"}, {"name": "days", "type": "int", "default": 7}, {"name": "deep", "type": "bool"}]
+def test_it_keeps_the_inputs_with_the_run_and_adds_the_defaults(
+    program: Client, script: Script
+) -> None:
+    declared = [
+        {"name": "text"},
+        {"name": "days", "type": "int", "default": 7},
+        {"name": "deep", "type": "bool"},
+    ]
     scripts.update(script, by=None, now=NOON, parameters=declared)
-    status, answer = send(program, "POST", "/scripts/hello/runs", {"params": {"text": "\U0001f980", "deep": "yes"}})
+    status, answer = send(
+        program, "POST", "/scripts/hello/runs", {"params": {"text": "\U0001f980", "deep": "yes"}}
+    )
     assert (status, answer["params"]) == (202, {"text": "\U0001f980", "days": 7, "deep": True})
     assert Run.objects.get().params == answer["params"]
 
@@ -119,7 +135,9 @@ def test_it_keeps_the_inputs_with_the_run_and_adds_the_defaults(program: Client,
 def test_it_refuses_inputs_by_their_names(program: Client, script: Script) -> None:
     declared = [{"name": "days", "type": "int", "min": 1}, {"name": "who", "required": True}]
     scripts.update(script, by=None, now=NOON, parameters=declared)
-    status, answer = send(program, "POST", "/scripts/hello/runs", {"params": {"days": 0, "\u202ex": 1}})
+    status, answer = send(
+        program, "POST", "/scripts/hello/runs", {"params": {"days": 0, "\u202ex": 1}}
+    )
     assert status == 422 and not Run.objects.exists()
     assert answer["error"]["fields"] == {
         "params.days": "is less than 1",
@@ -143,7 +161,9 @@ def test_it_refuses_inputs_by_their_names(program: Client, script: Script) -> No
     ],
 )
 def test_it_refuses_params_that_are_no_small_object(program: Client, params: str) -> None:
-    response = program.post("/api/v1/scripts/hello/runs", f'{{"params": {params}}}', "application/json")
+    response = program.post(
+        "/api/v1/scripts/hello/runs", f'{{"params": {params}}}', "application/json"
+    )
     assert (response.status_code, list(response.json()["error"]["fields"])) == (422, ["params"])
     assert not Run.objects.exists()
 
@@ -183,7 +203,10 @@ def test_it_answers_with_the_whole_run(program: Client, script: Script) -> None:
         isolation_degraded=True,
         parent=parent,
     )
-    assert send(program, "GET", f"/runs/{run.pk}") == (200, FAILED_RUN | {"id": run.pk, "parent": parent.pk})
+    assert send(program, "GET", f"/runs/{run.pk}") == (
+        200,
+        FAILED_RUN | {"id": run.pk, "parent": parent.pk},
+    )
 
 
 def test_it_lists_runs_newest_first_page_by_page(program: Client, script: Script) -> None:
@@ -210,7 +233,14 @@ def test_it_filters_by_script_status_and_kind(program: Client, script: Script) -
     build = make_run(kind="build")
     found = {
         query: [item["id"] for item in send(program, "GET", f"/runs?{query}")[1]["items"]]
-        for query in ("script=hello", "script=nothing", "status=failed", "kind=build", "kind=all", "")
+        for query in (
+            "script=hello",
+            "script=nothing",
+            "status=failed",
+            "kind=build",
+            "kind=all",
+            "",
+        )
     }
     assert found == {
         "script=hello": [failed.pk],
@@ -237,7 +267,10 @@ def test_it_filters_by_script_status_and_kind(program: Client, script: Script) -
 )
 def test_it_refuses_an_impossible_question(program: Client, query: str, field: str) -> None:
     status, answer = send(program, "GET", f"/runs?{query}")
-    assert (status, {name.partition(".")[0] for name in answer["error"]["fields"]}) == (422, {field})
+    assert (status, {name.partition(".")[0] for name in answer["error"]["fields"]}) == (
+        422,
+        {field},
+    )
 
 
 def test_the_list_costs_the_same_for_1_and_for_100_runs(program: Client, script: Script) -> None:
@@ -246,7 +279,8 @@ def test_the_list_costs_the_same_for_1_and_for_100_runs(program: Client, script:
     with CaptureQueriesContext(connection) as one:
         send(program, "GET", "/runs?limit=200")
     Run.objects.bulk_create(
-        Run(script=script, version=script.version, trigger="api", created_at=NOON) for _ in range(99)
+        Run(script=script, version=script.version, trigger="api", created_at=NOON)
+        for _ in range(99)
     )
     with CaptureQueriesContext(connection) as many:
         assert len(send(program, "GET", "/runs?limit=200")[1]["items"]) == 100
@@ -256,7 +290,12 @@ def test_the_list_costs_the_same_for_1_and_for_100_runs(program: Client, script:
 def test_a_queued_run_is_cancelled_at_once(program: Client, script: Script) -> None:
     run = make_run(script)
     status, answer = send(program, "POST", f"/runs/{run.pk}/cancel")
-    assert (status, answer["id"], answer["status"], answer["reason"]) == (200, run.pk, "cancelled", "user")
+    assert (status, answer["id"], answer["status"], answer["reason"]) == (
+        200,
+        run.pk,
+        "cancelled",
+        "user",
+    )
     run.refresh_from_db()
     assert run.cancelled_by == "key: tests"
 
@@ -297,13 +336,19 @@ async def stream(path: str, key: str) -> list[bytes]:
 def test_a_run_without_a_log_has_an_empty_one(program: Client, script: Script) -> None:
     run = make_run(script)
     assert b"".join(program.get(f"/api/v1/runs/{run.pk}/log")) == b""
-    assert read_output(program, run) == ({"t": "o", "o": 0, "n": 0, "status": "queued", "final": False}, b"")
+    assert read_output(program, run) == (
+        {"t": "o", "o": 0, "n": 0, "status": "queued", "final": False},
+        b"",
+    )
 
 
 def read_output(client: Client, run: Run, offset: int = 0) -> tuple[dict[str, Any], bytes]:
     """The header line and the stored records from an offset."""
     response = client.get(f"/api/v1/runs/{run.pk}/output?offset={offset}")
-    assert (response.status_code, response.headers["Content-Type"]) == (200, "application/octet-stream")
+    assert (response.status_code, response.headers["Content-Type"]) == (
+        200,
+        "application/octet-stream",
+    )
     head, _, data = response.content.partition(b"\n")
     return json.loads(head), data
 
@@ -321,7 +366,9 @@ def test_output_of_a_run_under_way_is_not_final(program: Client, script: Script)
     assert (data, head["n"], head["final"]) == (STORED, len(STORED), False)
 
 
-def test_a_poller_that_follows_the_offsets_gets_all_of_a_long_log(program: Client, script: Script) -> None:
+def test_a_poller_that_follows_the_offsets_gets_all_of_a_long_log(
+    program: Client, script: Script
+) -> None:
     content = b"".join(b"1000 O F line %d\n" % number for number in range(20_000))
     run = make_written_run(script, content)
     seen, head = b"", {"n": 0, "final": False}

@@ -119,10 +119,23 @@ def test_an_impossible_offset_is_refused_with_its_code(offset: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "nonsense", ["x", "[]", "{}", '"a"', '{"a": null}', '{"a": "x"}', '{"a": -5}', '{"a": 1e999}', "[" * 100_000]
+    "nonsense",
+    [
+        "x",
+        "[]",
+        "{}",
+        '"a"',
+        '{"a": null}',
+        '{"a": "x"}',
+        '{"a": -5}',
+        '{"a": 1e999}',
+        "[" * 100_000,
+    ],
 )
 def test_a_nonsensical_acknowledgement_is_ignored(nonsense: str) -> None:
-    stored = b"".join(b"1000 O F %060d\n" % number for number in range(6000))  # more than may be under way
+    stored = b"".join(
+        b"1000 O F %060d\n" % number for number in range(6000)
+    )  # more than may be under way
     run = written(stored)
 
     async def body(socket: WebsocketCommunicator) -> list[tuple[dict[str, Any], str]]:
@@ -143,7 +156,9 @@ def test_an_acknowledgement_in_bytes_is_ignored() -> None:
     assert len(talk(f"/ws/runs/{run.pk}/", body)) == 3
 
 
-def test_a_run_that_begins_while_its_viewer_connects_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_begins_while_its_viewer_connects_is_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     run = written(status=Status.RUNNING)
     queued = Run(pk=run.pk, script=run.script, status=Status.QUEUED, created_at=run.created_at)
     honest = consumers.find

@@ -16,7 +16,10 @@ class NeverSilent(socket.socket):
 
 
 def test_many_rings_are_one(data_folder: Path) -> None:
-    with wakeup.listen(wakeup.STATE) as bell, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ringer:
+    with (
+        wakeup.listen(wakeup.STATE) as bell,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ringer,
+    ):
         for content in (b"look", b"", b"x" * 100):
             ringer.sendto(content, str(paths.bells() / wakeup.STATE))
         wakeup.drain(bell)

@@ -75,13 +75,17 @@ def test_an_edit_of_the_requirements_keeps_the_code(script: Script, main: Path) 
 
 
 @pytest.mark.parametrize("content", [b"print(1)\r\n", b"\xef\xbb\xbfprint(1)\n"])
-def test_line_ends_and_marks_of_another_system_are_no_edit(script: Script, main: Path, content: bytes) -> None:
+def test_line_ends_and_marks_of_another_system_are_no_edit(
+    script: Script, main: Path, content: bytes
+) -> None:
     main.write_bytes(content)
     assert working_copy.find_edit(script) is None
 
 
 def test_a_copy_that_is_older_than_its_version_is_no_edit(script: Script) -> None:
-    scripts.update(script, by=None, now=NOON, code="print(2)\n")  # not committed: nothing is written
+    scripts.update(
+        script, by=None, now=NOON, code="print(2)\n"
+    )  # not committed: nothing is written
     assert working_copy.find_edit(script) is None
 
 
@@ -103,7 +107,9 @@ def test_what_is_no_text_is_told_and_left(script: Script, main: Path, content: b
     assert main.read_bytes() == content
 
 
-def test_a_link_is_not_followed_and_a_pipe_not_waited_for(script: Script, main: Path, data_folder: Path) -> None:
+def test_a_link_is_not_followed_and_a_pipe_not_waited_for(
+    script: Script, main: Path, data_folder: Path
+) -> None:
     (data_folder / "secret_key").write_text("secret")
     main.unlink()
     main.symlink_to(data_folder / "secret_key")
@@ -114,16 +120,24 @@ def test_a_link_is_not_followed_and_a_pipe_not_waited_for(script: Script, main: 
 
 
 # --- taking and putting back ---------------------------------------------------------------------------------------
-def test_taking_it_makes_a_version(script: Script, main: Path, django_capture_on_commit_callbacks: OnCommit) -> None:
+def test_taking_it_makes_a_version(
+    script: Script, main: Path, django_capture_on_commit_callbacks: OnCommit
+) -> None:
     main.write_text("print(2)\n")
     with django_capture_on_commit_callbacks(execute=True):
         version = external_edits.accept(script, seen=found(script).seen, by=None, now=NOON)
-    assert (current(script), version.number, version.note) == ("print(2)\n", 2, external_edits.ACCEPTED)
+    assert (current(script), version.number, version.note) == (
+        "print(2)\n",
+        2,
+        external_edits.ACCEPTED,
+    )
     assert (working_copy.find_edit(script), len(said(script))) == (None, 2)
 
 
 def test_taking_it_keeps_a_draft(script: Script, main: Path) -> None:
-    drafts.save(script, code="draft", requirements="", python_version="", based_on=0, by=None, now=NOON)
+    drafts.save(
+        script, code="draft", requirements="", python_version="", based_on=0, by=None, now=NOON
+    )
     main.write_text("print(2)\n")
     external_edits.accept(script, seen=found(script).seen, by=None, now=NOON)
     assert (current(script), "draft" in dict(said(script)).values()) == ("print(2)\n", True)
@@ -135,11 +149,17 @@ def test_putting_it_back_keeps_its_text(
     main.write_text("print(2)\n")
     with django_capture_on_commit_callbacks(execute=True):
         external_edits.revert(script, seen=found(script).seen)
-    assert (main.read_text(), current(script), said(script)[0]) == ("print(1)\n", "print(1)\n", (2, "print(2)\n"))
+    assert (main.read_text(), current(script), said(script)[0]) == (
+        "print(1)\n",
+        "print(1)\n",
+        (2, "print(2)\n"),
+    )
     assert working_copy.find_edit(script) is None
 
 
-def test_what_was_edited_again_since_it_was_seen_is_not_decided_about(script: Script, main: Path) -> None:
+def test_what_was_edited_again_since_it_was_seen_is_not_decided_about(
+    script: Script, main: Path
+) -> None:
     main.write_text("print(2)\n")
     seen = found(script).seen
     main.write_text("print(3)\n")
@@ -168,7 +188,11 @@ def test_a_save_keeps_what_was_edited_on_the_disk_as_a_version_before_its_own(
     with django_capture_on_commit_callbacks(execute=True):
         scripts.update(script, by=None, now=NOON, code="print(3)\n")
     assert said(script) == [(3, "print(3)\n"), (2, "print(2)\n"), (1, "print(1)\n")]
-    assert (current(script), main.read_text(), working_copy.find_edit(script)) == ("print(3)\n", "print(3)\n", None)
+    assert (current(script), main.read_text(), working_copy.find_edit(script)) == (
+        "print(3)\n",
+        "print(3)\n",
+        None,
+    )
 
 
 def test_a_save_that_changes_nothing_leaves_it(
@@ -177,7 +201,11 @@ def test_a_save_that_changes_nothing_leaves_it(
     main.write_text("print(2)\n")
     with django_capture_on_commit_callbacks(execute=True):
         scripts.update(script, by=None, now=NOON, code="print(1)\n", name="Other")
-    assert (main.read_text(), len(said(script)), found(script).code) == ("print(2)\n", 1, "print(2)\n")
+    assert (main.read_text(), len(said(script)), found(script).code) == (
+        "print(2)\n",
+        1,
+        "print(2)\n",
+    )
 
 
 def test_an_edit_between_a_save_and_its_copy_stays(
@@ -207,7 +235,13 @@ def test_the_api_offers_it_and_takes_it(script: Script, main: Path, key: str) ->
     assert (edit["exists"], edit["code"], edit["files"]) == (True, "print(2)\n", ["main.py"])
     stale = program.post(ADDRESS, json.dumps({"take": True, "seen": "0"}), "application/json")
     assert (stale.status_code, list(stale.json()["error"]["fields"])) == (422, ["seen"])
-    answer = program.post(ADDRESS, json.dumps({"take": True, "seen": edit["seen"]}), "application/json")
-    assert (answer.status_code, answer.json()["code"], answer.json()["version"]) == (200, "print(2)\n", 2)
+    answer = program.post(
+        ADDRESS, json.dumps({"take": True, "seen": edit["seen"]}), "application/json"
+    )
+    assert (answer.status_code, answer.json()["code"], answer.json()["version"]) == (
+        200,
+        "print(2)\n",
+        2,
+    )
     again = program.post(ADDRESS, json.dumps({"take": False}), "application/json")
     assert again.status_code == 422

@@ -70,12 +70,16 @@ def test_its_block_is_read_without_a_complaint(starter: ScriptTemplate) -> None:
 def test_its_parameters_are_complete(starter: ScriptTemplate) -> None:
     assert starter.parameters
     for parameter in starter.parameters:
-        assert parameter["help"] and ("default" in parameter or parameter["required"]), parameter["name"]
+        assert parameter["help"] and ("default" in parameter or parameter["required"]), parameter[
+            "name"
+        ]
 
 
 @each
 def test_it_reads_the_parameters_that_it_declares(starter: ScriptTemplate) -> None:
-    assert set(reads(starter)) == {f"TEMPO_PARAM_{parameter['name'].upper()}" for parameter in starter.parameters}
+    assert set(reads(starter)) == {
+        f"TEMPO_PARAM_{parameter['name'].upper()}" for parameter in starter.parameters
+    }
 
 
 @each
@@ -95,7 +99,9 @@ def test_every_python_that_scripts_may_have_can_read_it(starter: ScriptTemplate)
 @each
 @pytest.mark.parametrize("version", ["", "3.8"])
 def test_it_is_free_of_problems(starter: ScriptTemplate, version: str) -> None:
-    found = check.find_problems(code=starter.code, requirements=starter.requirements, python_version=version)
+    found = check.find_problems(
+        code=starter.code, requirements=starter.requirements, python_version=version
+    )
     assert [problem for problem in found if problem.field == "code"] == []
 
 
@@ -108,7 +114,11 @@ def test_the_image_holds_them() -> None:
 
 def reads(starter: ScriptTemplate) -> dict[str, str | None]:
     """The parameters that its code reads, each with the default it takes when nothing is given."""
-    return {name: default for node in ast.walk(ast.parse(starter.code)) for name, default in read_in(node)}
+    return {
+        name: default
+        for node in ast.walk(ast.parse(starter.code))
+        for name, default in read_in(node)
+    }
 
 
 def read_in(node: ast.AST) -> Iterator[tuple[str, str | None]]:
@@ -125,18 +135,27 @@ def test_a_script_from_a_starter_waits_to_be_switched_on(user: User, settings: S
     starter = script_templates.find_template("folder_backup")
     script = script_templates.create_from_template(starter, by=user, now=NOON)
     schedule = script.schedules.get()
-    assert (script.name, script.slug, script.enabled) == (starter.title, "folder-backup-with-rotation", True)
+    assert (script.name, script.slug, script.enabled) == (
+        starter.title,
+        "folder-backup-with-rotation",
+        True,
+    )
     assert (schedule.cron, schedule.timezone, schedule.enabled, schedule.alarm) == (
         *("30 2 * * *", "Europe/Berlin"),
         *(False, None),
     )
-    assert script.version and (script.version.code, script.description) == (starter.code, starter.description)
+    assert script.version and (script.version.code, script.description) == (
+        starter.code,
+        starter.description,
+    )
     assert not Run.objects.scripts().exists()
 
 
 def test_two_from_one_starter_are_two_scripts(user: User) -> None:
     made = [
-        script_templates.create_from_template(script_templates.find_template("hello"), by=user, now=NOON)
+        script_templates.create_from_template(
+            script_templates.find_template("hello"), by=user, now=NOON
+        )
         for _ in range(2)
     ]
     assert [script.slug for script in made] == ["hello", "hello-2"]
@@ -144,7 +163,9 @@ def test_two_from_one_starter_are_two_scripts(user: User) -> None:
 
 @pytest.mark.django_db
 def test_a_starter_that_is_none_is_refused_with_those_that_are() -> None:
-    with pytest.raises(ScriptError, match=r"no template `..\/hello`\nhint: there are hello, http_check"):
+    with pytest.raises(
+        ScriptError, match=r"no template `..\/hello`\nhint: there are hello, http_check"
+    ):
         script_templates.find_template("../hello")
 
 
@@ -158,10 +179,14 @@ def test_the_page_offers_each_with_its_sentence_packages_and_schedule(browser: C
 
 
 def test_choosing_one_is_enough(browser: Client) -> None:
-    answer = browser.post(reverse("script-new"), {"start": "disk_space", "name": "", "folder": "Ops"}, follow=True)
+    answer = browser.post(
+        reverse("script-new"), {"start": "disk_space", "name": "", "folder": "Ops"}, follow=True
+    )
     script = Script.objects.select_related("folder").get()
     assert (script.name, str(script.folder)) == ("Disk space", "Ops")
-    assert "Its suggested schedule, every hour, is there but switched off." in answer.content.decode()
+    assert (
+        "Its suggested schedule, every hour, is there but switched off." in answer.content.decode()
+    )
 
 
 def test_a_name_of_ones_own_counts(browser: Client) -> None:
@@ -178,7 +203,9 @@ def test_what_is_no_starter_is_refused_at_its_field(browser: Client) -> None:
 def test_who_has_no_script_is_offered_three(browser: Client) -> None:
     for page in ("script-list", "dashboard"):
         text = browser.get(reverse(page)).content.decode()
-        assert [f"?start={name}" in text for name in ("hello", "http_check", "folder_backup")] == [True] * 3, page
+        assert [f"?start={name}" in text for name in ("hello", "http_check", "folder_backup")] == [
+            True
+        ] * 3, page
 
 
 # --- the API --------------------------------------------------------------------------------------------------------
@@ -188,14 +215,28 @@ def test_the_api_lists_them_and_shows_the_code_of_one(asked: Client) -> None:
     assert page["next_cursor"] is None and "code" not in page["items"][0]
     one = asked.get("/api/v1/templates/http_check").json()
     assert one["code"] == script_templates.find_template("http_check").code
-    assert one["schedule"] == {"kind": "cron", "cron": "*/5 * * * *", "every_s": None, "description": "Every 5 minutes"}
-    assert [parameter["name"] for parameter in one["parameters"]][:4] == ["url", "status", "contains", "tries"]
+    assert one["schedule"] == {
+        "kind": "cron",
+        "cron": "*/5 * * * *",
+        "every_s": None,
+        "description": "Every 5 minutes",
+    }
+    assert [parameter["name"] for parameter in one["parameters"]][:4] == [
+        "url",
+        "status",
+        "contains",
+        "tries",
+    ]
 
 
 def test_the_api_makes_a_script(asked: Client) -> None:
     body = {"name": "Mine", "folder": "A/B"}
     answer = asked.post("/api/v1/templates/hello", body, content_type="application/json")
-    assert (answer.status_code, answer.json()["slug"], answer.json()["folder"]) == (201, "mine", "A/B")
+    assert (answer.status_code, answer.json()["slug"], answer.json()["folder"]) == (
+        201,
+        "mine",
+        "A/B",
+    )
     (schedule,) = asked.get("/api/v1/scripts/mine/schedules").json()["items"]
     assert (schedule["every_s"], schedule["enabled"], schedule["next_at"]) == (3600, False, None)
 
@@ -209,9 +250,13 @@ def test_the_api_makes_a_script(asked: Client) -> None:
         ("hello", {"code": "x"}, 422, ""),
     ],
 )
-def test_the_api_refuses(asked: Client, name: str, body: dict[str, str], status: int, sentence: str) -> None:
+def test_the_api_refuses(
+    asked: Client, name: str, body: dict[str, str], status: int, sentence: str
+) -> None:
     answer = asked.post(f"/api/v1/templates/{name}", body, content_type="application/json")
-    assert (answer.status_code, sentence in answer.json()["error"]["message"]) == (status, True), answer.json()
+    assert (answer.status_code, sentence in answer.json()["error"]["message"]) == (status, True), (
+        answer.json()
+    )
     assert not Script.objects.exists()
 
 

@@ -24,7 +24,9 @@ LAST = datetime(9999, 12, 31, 23, 30, tzinfo=UTC)
         (mark_safe("<i>`x`</i>"), "<i>`x`</i>"),
     ],
 )
-def test_words_in_backticks_are_shown_as_code_and_all_text_as_text(sentence: str, shown: str) -> None:
+def test_words_in_backticks_are_shown_as_code_and_all_text_as_text(
+    sentence: str, shown: str
+) -> None:
     assert ticked(sentence).replace("&#x60;", "`") == shown
 
 

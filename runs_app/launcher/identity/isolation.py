@@ -55,10 +55,16 @@ class Plan(NamedTuple):
 def probe(*, pool: tuple[int, int], web: User | None) -> IsolationSupport:
     """Try each layer once. `TEMPO_WITHOUT` names layers to do without: `landlock`, `users`."""
     without = os.environ.get("TEMPO_WITHOUT", "").split()
-    users_why_not = "own users are switched off (TEMPO_WITHOUT)" if "users" in without else _why_no_users(pool[0])
+    users_why_not = (
+        "own users are switched off (TEMPO_WITHOUT)"
+        if "users" in without
+        else _why_no_users(pool[0])
+    )
     landlock_abi, landlock_why_not = _landlock("landlock" in without)
     here = User(os.geteuid(), os.getegid())
-    return IsolationSupport(range(pool[0], pool[1] + 1), users_why_not, landlock_abi, landlock_why_not, web or here)
+    return IsolationSupport(
+        range(pool[0], pool[1] + 1), users_why_not, landlock_abi, landlock_why_not, web or here
+    )
 
 
 def plan(spec: Spec, powers: IsolationSupport) -> Plan:
@@ -77,10 +83,14 @@ def plan(spec: Spec, powers: IsolationSupport) -> Plan:
             f"it would be {obtained.grade.title()}. {obtained.why}"
         )
     shut_in = wanted if powers.landlock_abi else None
-    return Plan(own or serving, own is not None, True, shut_in, obtained._replace(degraded=degraded))
+    return Plan(
+        own or serving, own is not None, True, shut_in, obtained._replace(degraded=degraded)
+    )
 
 
-def _own_user(wanted: IsolationSpec, spec: Spec, powers: IsolationSupport) -> tuple[User | None, str]:
+def _own_user(
+    wanted: IsolationSpec, spec: Spec, powers: IsolationSupport
+) -> tuple[User | None, str]:
     if wanted.uid is not None and wanted.uid not in powers.pool:
         raise IsolationError(f"isolation: {wanted.uid} is not among the users for scripts")
     if wanted.uid is None or powers.users_why_not:
@@ -96,9 +106,13 @@ def _own_user(wanted: IsolationSpec, spec: Spec, powers: IsolationSupport) -> tu
 def _obtained(powers: IsolationSupport, uid: int | None, why_not_own: str) -> IsolationResult:
     has_signals = powers.landlock_abi >= landlock.SIGNALS_ABI
     if uid is not None and powers.landlock_abi:
-        return IsolationResult(STRONG, "It has a user of its own, and Landlock keeps it to its own files.", False)
+        return IsolationResult(
+            STRONG, "It has a user of its own, and Landlock keeps it to its own files.", False
+        )
     if uid is not None:
-        return IsolationResult(GOOD, f"It has a user of its own; no Landlock: {powers.landlock_why_not}.", False)
+        return IsolationResult(
+            GOOD, f"It has a user of its own; no Landlock: {powers.landlock_why_not}.", False
+        )
     no_user = f"no user of its own: {why_not_own or 'none was asked for'}."
     if has_signals and (starter := users.socket_that_starts_programs(powers.web)):
         way_out = f"Landlock keeps it to its own files, but {starter} starts programs outside of it"
@@ -106,8 +120,12 @@ def _obtained(powers: IsolationSupport, uid: int | None, why_not_own: str) -> Is
     if has_signals:
         return IsolationResult(GOOD, f"Landlock keeps it to its own files; {no_user}", False)
     if powers.landlock_abi:
-        limited = f"this kernel's (ABI {powers.landlock_abi}) does not cover signals, Linux 6.12 does"
-        return IsolationResult(BASIC, f"Landlock keeps it to its own files, but {limited}; {no_user}", False)
+        limited = (
+            f"this kernel's (ABI {powers.landlock_abi}) does not cover signals, Linux 6.12 does"
+        )
+        return IsolationResult(
+            BASIC, f"Landlock keeps it to its own files, but {limited}; {no_user}", False
+        )
     return IsolationResult(BASIC, f"No Landlock: {powers.landlock_why_not}; {no_user}", False)
 
 

@@ -27,7 +27,19 @@ WRITE = ((1 << 16) - 1) & ~(_MAKE_CHAR | _MAKE_BLOCK)  # everything but making d
 
 # What any program needs of a system, without what lies there of people.
 SYSTEM_READ = (
-    *("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/proc", "/sys", "/dev/random", "/dev/urandom"),
+    *(
+        "/usr",
+        "/bin",
+        "/sbin",
+        "/lib",
+        "/lib32",
+        "/lib64",
+        "/etc",
+        "/proc",
+        "/sys",
+        "/dev/random",
+        "/dev/urandom",
+    ),
     *("/nix/store", "/gnu/store", "/var/lib/ca-certificates"),
 )
 SYSTEM_WRITE = ("/dev/null", "/dev/zero", "/dev/full", "/dev/tty", "/dev/shm")
@@ -54,7 +66,10 @@ def make(*, read: Iterable[str], write: Iterable[str], closed: Iterable[str]) ->
     rights = _rights(version)
     rules_fd = prctl.system_call(_CREATE_RULESET, *_attributes(version, rights))
     kept_shut = [os.path.realpath(folder) for folder in closed]
-    for paths, wanted in (((*SYSTEM_READ, *_resolver(), *read), READ), ((*SYSTEM_WRITE, *write), WRITE)):
+    for paths, wanted in (
+        ((*SYSTEM_READ, *_resolver(), *read), READ),
+        ((*SYSTEM_WRITE, *write), WRITE),
+    ):
         real = {os.path.realpath(path) for path in paths}
         for part in _outermost({part for path in real for part in _without(path, kept_shut)}):
             _allow(rules_fd, part, wanted & rights)
@@ -112,11 +127,15 @@ def _outermost(paths: set[str]) -> Iterator[str]:
 
 def _without(path: str, closed: list[str]) -> Iterator[str]:
     """`path` itself, or what lies in it beside the way to a closed folder."""
-    shut = [folder for folder in closed if folder == path or folder.startswith(path.rstrip("/") + "/")]
+    shut = [
+        folder for folder in closed if folder == path or folder.startswith(path.rstrip("/") + "/")
+    ]
     if not shut:
         yield path
     elif path not in shut:
         with contextlib.suppress(OSError):
             for entry in sorted(os.scandir(path), key=lambda entry: entry.name):
-                if not entry.is_symlink():  # it may lead to what is closed; where it leads otherwise has its own name
+                if (
+                    not entry.is_symlink()
+                ):  # it may lead to what is closed; where it leads otherwise has its own name
                     yield from _without(entry.path, closed)

@@ -22,7 +22,10 @@ def apply(limits: Limits, *, has_own_user: bool) -> None:
         (resource.RLIMIT_DATA, int(limits.memory_bytes * _DATA_SHARE) or None),
         (resource.RLIMIT_FSIZE, limits.file_bytes or None),
         (resource.RLIMIT_NOFILE, limits.open_files or None),
-        (resource.RLIMIT_NPROC, limits.processes * _TASKS_A_PROCESS or None if has_own_user else None),
+        (
+            resource.RLIMIT_NPROC,
+            limits.processes * _TASKS_A_PROCESS or None if has_own_user else None,
+        ),
     ):
         if most is not None:
             _limit(what, most)

@@ -14,7 +14,13 @@ _prctl = _libc.prctl
 _prctl.argtypes = [ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong]
 _syscall = _libc.syscall
 _syscall.restype = ctypes.c_long
-_syscall.argtypes = [ctypes.c_long, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t]
+_syscall.argtypes = [
+    ctypes.c_long,
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+]
 
 
 def become_subreaper() -> None:
@@ -59,7 +65,9 @@ def use_files_as(uid: int, gid: int) -> tuple[int, int]:
     return before
 
 
-def system_call(number: int, first: object, second: int, third: object = None, fourth: int = 0) -> int:
+def system_call(
+    number: int, first: object, second: int, third: object = None, fourth: int = 0
+) -> int:
     """A system call that the C library does not know. Raises OSError."""
     result = int(_syscall(number, first, second, third, fourth))
     if result < 0:

@@ -50,7 +50,11 @@ def why_not(user: User) -> str:
         finally:
             os._exit(code)
     _pid, wait_status = os.waitpid(pid, 0)
-    return "" if wait_status == 0 else f"the system has no user {user.uid} (a user namespace without it?)"
+    return (
+        ""
+        if wait_status == 0
+        else f"the system has no user {user.uid} (a user namespace without it?)"
+    )
 
 
 def become(user: User) -> None:
@@ -141,7 +145,9 @@ def give_files(data: str, cwd: str, user: User, web: User, *, ours: range) -> No
         if (status.st_uid, status.st_gid, status.st_mode & 0o7777) != (user.uid, web.gid, 0o2770):
             _give_tree(fd, user, web, {web.uid, *ours})
     except RecursionError as error:
-        raise OSError(errno.ENAMETOOLONG, "folders in folders too deep to be given to its user") from error
+        raise OSError(
+            errno.ENAMETOOLONG, "folders in folders too deep to be given to its user"
+        ) from error
     finally:
         os.close(fd)
 

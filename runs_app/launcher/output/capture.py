@@ -179,7 +179,9 @@ class Capture:
         with contextlib.suppress(OSError):
             fcntl.fcntl(read_fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         masker = Masker(self.mask) if self.mask else None
-        self._streams.append(MaskedStream(read_fd, letter, masker) if masker else Stream(read_fd, letter))
+        self._streams.append(
+            MaskedStream(read_fd, letter, masker) if masker else Stream(read_fd, letter)
+        )
         return write_fd
 
     def _open_streams(self) -> list[Stream]:

@@ -96,7 +96,9 @@ class Log:
     def _append(self, stream: bytes, kind: bytes, texts: list[bytes]) -> None:
         head = b"%d %b %b " % (int(time.time() * 1000), stream, kind)
         data = head + (b"\n" + head).join(texts) + b"\n"
-        if self._tail is None and (not self._keep_bytes or self._end + len(data) <= self._keep_bytes):
+        if self._tail is None and (
+            not self._keep_bytes or self._end + len(data) <= self._keep_bytes
+        ):
             self._put(stream, kind, data, texts)
             return
         if self._tail is None:
@@ -125,7 +127,9 @@ class Log:
     def _put(self, stream: bytes, kind: bytes, data: bytes, texts: list[bytes]) -> None:
         self._kinds[stream] = kind
         self._batch.append(data)
-        self._count(data, texts, overhead=data.find(stream) + 5)  # `<epoch_ms> O F ` and the line end
+        self._count(
+            data, texts, overhead=data.find(stream) + 5
+        )  # `<epoch_ms> O F ` and the line end
 
     def _count(self, data: bytes, texts: list[bytes], *, overhead: int) -> None:
         """Mark what the index has to know of records that are `texts` with so many bytes each around them."""

@@ -47,7 +47,9 @@ class Mask:
         rest = memoryview(data)
         for at in sorted({at for head in self._heads for at, _ in _all_of(head, data, first)}):
             end = rest[at:]
-            if any(len(end) < len(form) and memoryview(form)[: len(end)] == end for form in self.forms):
+            if any(
+                len(end) < len(form) and memoryview(form)[: len(end)] == end for form in self.forms
+            ):
                 return at
         for at in range(max(first, len(data) - MIN_LENGTH + 1), len(data)):
             if any(head.startswith(data[at:]) for head in self._heads):
@@ -106,7 +108,9 @@ NO_MASK = Mask(())
 
 def _forms(secret: bytes) -> Iterator[bytes]:
     """A secret as it may be written, and its lines."""
-    text = secret.decode(errors="replace").strip()  # the line end of a pasted one is no secret, but ends a line
+    text = secret.decode(
+        errors="replace"
+    ).strip()  # the line end of a pasted one is no secret, but ends a line
     for part in {text, *(line.strip() for line in text.splitlines())}:
         if len(part) >= MIN_LENGTH:
             yield from _written(part)
@@ -117,7 +121,12 @@ def _forms(secret: bytes) -> Iterator[bytes]:
 def _written(text: str) -> Iterator[bytes]:
     plain = text.encode()
     yield plain
-    for escaped in (json.dumps(text), json.dumps(text, ensure_ascii=False), repr(text), ascii(text)):
+    for escaped in (
+        json.dumps(text),
+        json.dumps(text, ensure_ascii=False),
+        repr(text),
+        ascii(text),
+    ):
         yield escaped[1:-1].encode()
     for kept, space in ((b"", b"%20"), (b"/", b"%20"), (b"", b"+")):
         yield b"".join(_percent(byte, kept, space) for byte in plain)

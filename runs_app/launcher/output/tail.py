@@ -29,7 +29,9 @@ class Tail:
         self._log_size = log_size
         self._open_streams = open_streams
         self._fd = -1
-        self._size = PART_BYTES  # of the part that is written to: full, so that the first record begins one
+        self._size = (
+            PART_BYTES  # of the part that is written to: full, so that the first record begins one
+        )
         self._parts = 0
         self._part_began = 0
         self._seen = 0  # bytes of output so far
@@ -108,13 +110,17 @@ def put_back(folder_fd: int, log_fd: int) -> Ending:
     looked at.
     """
     size = os.fstat(log_fd).st_size
-    parts = sorted(filter(None, (_read(name, folder_fd) for name in NAMES)), key=lambda part: part.began)
+    parts = sorted(
+        filter(None, (_read(name, folder_fd) for name in NAMES)), key=lambda part: part.began
+    )
     # A log that is shorter lost its end in a power cut; one that is much longer was not written by us alone.
     is_known = bool(parts) and 0 <= size - parts[0].log_size <= 2 * _MAX_BYTES
     at = parts[0].log_size if is_known else _behind_a_whole_record(log_fd, size)
     data = _gap(parts, is_known) + b"".join(part.records for part in parts)
     written, why = len(data), ""
-    if size < at + len(data):  # else it is there: the crash came when one of the files was gone already
+    if size < at + len(
+        data
+    ):  # else it is there: the crash came when one of the files was gone already
         written, why = write_lines(log_fd, data, at)
     _remove(folder_fd)
     if why:  # there is room now
@@ -175,8 +181,14 @@ def _gap(parts: list[_Part], is_known: bool) -> bytes:
         return b""
     began = _TIME.match(parts[0].records) if parts else None
     moment = began[0] if began else b"%d" % (time.time() * 1000)
-    sentence = f"{parts[0].began:,} bytes of output were left out here" if is_known else "Output was left out here"
-    ends = [b"%b %c F \n" % (moment, stream) for stream in (parts[0].open_streams if parts else b"")]
+    sentence = (
+        f"{parts[0].began:,} bytes of output were left out here"
+        if is_known
+        else "Output was left out here"
+    )
+    ends = [
+        b"%b %c F \n" % (moment, stream) for stream in (parts[0].open_streams if parts else b"")
+    ]
     return b"".join(ends) + b"%b S F %b\n" % (moment, sentence.encode())
 
 

@@ -21,14 +21,24 @@ def explained(facts: ExitFacts, spec: Spec, stderr: bytes) -> ExitFacts:
 
 
 def _stack(cause: Cause, spec: Spec, stderr: bytes) -> str:
-    frame = failure_hints.where_it_hung(stderr, home=spec.cwd) if cause.reason in ("time", "cpu") else None
-    return f"it stood at `{os.path.basename(frame.file)}` line {frame.line}, in `{frame.function}`" if frame else ""
+    frame = (
+        failure_hints.where_it_hung(stderr, home=spec.cwd)
+        if cause.reason in ("time", "cpu")
+        else None
+    )
+    return (
+        f"it stood at `{os.path.basename(frame.file)}` line {frame.line}, in `{frame.function}`"
+        if frame
+        else ""
+    )
 
 
 def _explained_signal(facts: ExitFacts, spec: Spec) -> ExitFacts:
     name = killed_by(facts.wait_status)
     if name == "SIGKILL" and facts.was_out_of_memory:
-        sentence = "The kernel ended it because memory had run out, for the system or for the container"
+        sentence = (
+            "The kernel ended it because memory had run out, for the system or for the container"
+        )
         return facts._replace(cause=Cause("failed", "memory_system", sentence))
     if name == "SIGXFSZ":
         return facts._replace(message=_joined(facts.message, _file_size(spec)))
@@ -46,7 +56,9 @@ def _explained_exit(facts: ExitFacts, spec: Spec, stderr: bytes) -> ExitFacts:
         sentence = f"Was refused another process or thread, limit {limits.processes} processes"
         return facts._replace(cause=Cause("failed", "processes", sentence))
     notes = {"file_size": _file_size(spec), "open_files": _open_files(spec)}
-    return facts._replace(message=_joined(facts.message, notes.get(refused or "", "") or _closed_path(spec, stderr)))
+    return facts._replace(
+        message=_joined(facts.message, notes.get(refused or "", "") or _closed_path(spec, stderr))
+    )
 
 
 def _file_size(spec: Spec) -> str:
@@ -55,7 +67,11 @@ def _file_size(spec: Spec) -> str:
 
 
 def _open_files(spec: Spec) -> str:
-    return f"It had the most open files that are allowed: {spec.limits.open_files}" if spec.limits.open_files else ""
+    return (
+        f"It had the most open files that are allowed: {spec.limits.open_files}"
+        if spec.limits.open_files
+        else ""
+    )
 
 
 def _closed_path(spec: Spec, stderr: bytes) -> str:
@@ -63,7 +79,9 @@ def _closed_path(spec: Spec, stderr: bytes) -> str:
     if path is None or spec.isolation is None:
         return ""
     full = os.path.join(os.fsdecode(spec.cwd), path)
-    if any(full == place or full.startswith(place.rstrip("/") + "/") for place in spec.isolation.write):
+    if any(
+        full == place or full.startswith(place.rstrip("/") + "/") for place in spec.isolation.write
+    ):
         return ""  # it was let there: the file's own mode refused it
     return (
         f"`{path}` is not among what it may read or write\n"

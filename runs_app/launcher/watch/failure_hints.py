@@ -7,9 +7,13 @@ from typing import NamedTuple
 _STACK = re.compile(rb"^Current thread 0x[0-9a-f]+.*\(most recent call first\):$", re.MULTILINE)
 _FRAME = re.compile(rb'^  File "([^"\n]+)", line (\d+) in (.+)$', re.MULTILINE)
 _MEMORY = re.compile(rb"^(?:[\w.]+\.)?_?(?:Array)?MemoryError\b", re.MULTILINE)
-_DENIED = re.compile(rb"^PermissionError: \[Errno 13\] Permission denied: '([^'\n]+)'", re.MULTILINE)
+_DENIED = re.compile(
+    rb"^PermissionError: \[Errno 13\] Permission denied: '([^'\n]+)'", re.MULTILINE
+)
 _TOO_LARGE = re.compile(rb"^OSError: \[Errno 27\] ", re.MULTILINE)
-_NO_PROCESS = re.compile(rb"^(?:BlockingIOError: \[Errno 11\]|RuntimeError: can't start new thread)", re.MULTILINE)
+_NO_PROCESS = re.compile(
+    rb"^(?:BlockingIOError: \[Errno 11\]|RuntimeError: can't start new thread)", re.MULTILINE
+)
 _MANY_FILES = re.compile(rb"^OSError: \[Errno 24\] ", re.MULTILINE)
 
 
@@ -35,7 +39,9 @@ def where_it_hung(stderr: bytes, *, home: bytes) -> Frame | None:
         found = _FRAME.match(line)
         if found is None:
             break
-        frames.append(Frame(os.fsdecode(found[1]), int(found[2]), found[3].decode(errors="replace")))
+        frames.append(
+            Frame(os.fsdecode(found[1]), int(found[2]), found[3].decode(errors="replace"))
+        )
     own = [frame for frame in frames if _is_own(frame.file, os.fsdecode(home))]
     return next(iter(own or frames), None)
 
@@ -52,7 +58,11 @@ def denied_path(stderr: bytes) -> str | None:
 
 def refused(stderr: bytes) -> str | None:
     """Which limit of the kernel an error at the end speaks of: `file_size`, `processes` or `open_files`."""
-    for pattern, name in ((_TOO_LARGE, "file_size"), (_NO_PROCESS, "processes"), (_MANY_FILES, "open_files")):
+    for pattern, name in (
+        (_TOO_LARGE, "file_size"),
+        (_NO_PROCESS, "processes"),
+        (_MANY_FILES, "open_files"),
+    ):
         if _is_last(pattern, stderr):
             return name
     return None

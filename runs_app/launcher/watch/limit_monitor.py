@@ -15,7 +15,9 @@ from runs_app.launcher.watch.verdict import Cause
 _LOOK_S = 0.25
 _CROWDED_LOOK_S = 0.5  # where the kernel does not count the processes of a script's user
 _SAMPLE_S = 1.0
-_GROWTH_BYTES = 400 << 20  # within a second: a run that grows like this is looked at before it is at its limit
+_GROWTH_BYTES = (
+    400 << 20
+)  # within a second: a run that grows like this is looked at before it is at its limit
 _CORES = os.cpu_count() or 1
 _MIB = 1 << 20
 _WRITES_ON_BYTES = 1 << 20  # written within a second below the floor of free space
@@ -33,14 +35,22 @@ class LimitMonitor:
     """`look()` when it is time (`look_at`, monotonic); None until a limit is passed."""
 
     def __init__(
-        self, limits: Limits, folder_fd: int, *, grace_s: float, has_own_user: bool = False, now: float
+        self,
+        limits: Limits,
+        folder_fd: int,
+        *,
+        grace_s: float,
+        has_own_user: bool = False,
+        now: float,
     ) -> None:
         self._limits = limits
         self._folder_fd = folder_fd
         self._grace_s = grace_s
         self._samples = Samples(folder_fd, interval_s=_SAMPLE_S)
         self._sample_at = now + _LOOK_S  # the first one early, so that a short run has some
-        self._written: int | None = None  # bytes, at the last sample, while the disk was below its floor
+        self._written: int | None = (
+            None  # bytes, at the last sample, while the disk was below its floor
+        )
         self._has_own_user = has_own_user
         self._resident = 0
         self._cpu_s = 0.0
@@ -51,7 +61,11 @@ class LimitMonitor:
         """Measure what is due now, cheapest first; the limit that was passed, if any."""
         pids = self.meter.pids()
         resident = self.meter.resident(pids)
-        breach = self._too_many(pids) or self._too_much_output(output_bytes) or self._too_much_memory(resident)
+        breach = (
+            self._too_many(pids)
+            or self._too_much_output(output_bytes)
+            or self._too_much_memory(resident)
+        )
         if self._limits.cpu_s and not breach:
             self._cpu_s = self.meter.cpu_s(pids)
             breach = self._too_much_cpu(self._cpu_s)
@@ -65,7 +79,11 @@ class LimitMonitor:
     def _rest(self) -> float:
         """Seconds to the next look."""
         longest = _SAMPLE_S if self._has_own_user or not self._limits.processes else _CROWDED_LOOK_S
-        room = self._limits.memory_bytes - self._resident if self._limits.memory_bytes else _GROWTH_BYTES
+        room = (
+            self._limits.memory_bytes - self._resident
+            if self._limits.memory_bytes
+            else _GROWTH_BYTES
+        )
         if self._limits.cpu_s:
             longest = min(longest, (self._limits.cpu_s - self._cpu_s) / _CORES)
         return max(_LOOK_S, min(longest, room / _GROWTH_BYTES))
@@ -80,7 +98,9 @@ class LimitMonitor:
         most = self._limits.output_kill_bytes
         if not most or output_bytes <= most:
             return None
-        return _breach("output", f"Wrote {output_bytes // _MIB} MB of output, limit {most // _MIB} MB")
+        return _breach(
+            "output", f"Wrote {output_bytes // _MIB} MB of output, limit {most // _MIB} MB"
+        )
 
     def _too_much_memory(self, resident: dict[int, int]) -> Breach | None:
         most = self._limits.memory_bytes
@@ -92,7 +112,9 @@ class LimitMonitor:
         if used <= most:
             return None
         how = "" if is_exact else " (shared pages counted for each process)"
-        return _breach("memory", f"Used {used / _MIB:.0f} MB of memory, limit {most // _MIB} MB{how}")
+        return _breach(
+            "memory", f"Used {used / _MIB:.0f} MB of memory, limit {most // _MIB} MB{how}"
+        )
 
     def _too_much_cpu(self, cpu_s: float) -> Breach | None:
         if cpu_s <= self._limits.cpu_s:

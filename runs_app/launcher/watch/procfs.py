@@ -42,7 +42,15 @@ def _parsed(pid: int, line: bytes) -> Process | None:
     # The command's name stands in brackets and may itself hold brackets and spaces: the last one counts.
     fields = line[line.rindex(b")") + 2 :].split()
     cpu_ticks = sum(map(int, fields[11:15]))
-    return Process(pid, chr(fields[0][0]), int(fields[1]), int(fields[2]), int(fields[3]), cpu_ticks, int(fields[19]))
+    return Process(
+        pid,
+        chr(fields[0][0]),
+        int(fields[1]),
+        int(fields[2]),
+        int(fields[3]),
+        cpu_ticks,
+        int(fields[19]),
+    )
 
 
 def table() -> dict[int, Process]:
@@ -82,7 +90,10 @@ def children(pid: int) -> list[int]:
     try:
         is_single = os.stat(f"/proc/{pid}/task").st_nlink == _LINKS_OF_ONE_THREAD
         if is_single:
-            return [int(child) for child in _watched_contents(f"/proc/{pid}/task/{pid}/children").split()]
+            return [
+                int(child)
+                for child in _watched_contents(f"/proc/{pid}/task/{pid}/children").split()
+            ]
         threads = os.listdir(f"/proc/{pid}/task")
     except OSError:
         return []

@@ -115,7 +115,9 @@ class Samples:
         os.close(self._fd)
         self._fd = -1
         files.write(NAME, _HEAD + b"".join(kept), dir_fd=self._folder_fd)
-        self._fd = os.open(NAME, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._folder_fd)
+        self._fd = os.open(
+            NAME, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._folder_fd
+        )
 
 
 def _added_up(resident: dict[int, int]) -> tuple[int, bool]:

@@ -17,12 +17,16 @@ SHUTDOWN = signal.SIGUSR1
 STACK = signal.SIGRTMAX  # environments register faulthandler for it
 _STACK_S = 0.1  # for printing the stack
 _ABORT_S = 0.5  # for the same, of a script that is still there after its grace
-_LINGER_S = 0.2  # what outlives the main process may end by itself: multiprocessing's resource tracker does
+_LINGER_S = (
+    0.2  # what outlives the main process may end by itself: multiprocessing's resource tracker does
+)
 _LEFTOVER_GRACE_S = 2.0
 _KILL_AGAIN_S = 0.05
 _AT_ONCE = frozenset({"memory", "processes", "output"})  # who goes on harms others every moment
 _TOO_LONG = frozenset({"time", "cpu"})  # where it stands is worth knowing
-_GIVE_UP_S = 5.0  # a process in uninterruptible sleep dies when its disk answers, which may be never
+_GIVE_UP_S = (
+    5.0  # a process in uninterruptible sleep dies when its disk answers, which may be never
+)
 
 
 class Supervision:
@@ -107,7 +111,9 @@ class Supervision:
 
     def _time_out(self) -> None:
         limit = f"{self._spec.timeout_s:g} s"
-        self._stop(Cause("timed_out", "time", f"Stopped after {limit} (time limit)"), self._spec.grace_s)
+        self._stop(
+            Cause("timed_out", "time", f"Stopped after {limit} (time limit)"), self._spec.grace_s
+        )
 
     def _shut_down(self) -> None:
         """Asked once: like a cancel with the launcher's grace; asked again: there is no time left at all."""
@@ -115,7 +121,10 @@ class Supervision:
             self._kill()
         else:
             self._is_shutting_down = True
-            self._stop(Cause("cancelled", "shutdown", "Stopped because Tempo shuts down"), self._shutdown_grace_s)
+            self._stop(
+                Cause("cancelled", "shutdown", "Stopped because Tempo shuts down"),
+                self._shutdown_grace_s,
+            )
 
     def _stop(self, cause: Cause, grace_s: float) -> None:
         """The first cause wins; a second one may only make it quicker. What outlived the main process gets no grace."""

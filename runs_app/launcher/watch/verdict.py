@@ -80,7 +80,9 @@ class ExitFacts(NamedTuple):
     was_out_of_memory: bool = False  # the kernel had killed somebody for want of memory meanwhile
 
 
-def write_state(folder_fd: int, *, script_pid: int, started_at: float, isolation: IsolationResult) -> None:
+def write_state(
+    folder_fd: int, *, script_pid: int, started_at: float, isolation: IsolationResult
+) -> None:
     """Say who runs. Raises OSError."""
     runner_pid = os.getpid()
     state = RunnerState(
@@ -100,7 +102,9 @@ def read_state(folder_fd: int) -> dict[str, object]:
     """What `state.json` says, to be checked by whoever uses it; empty when it is missing, torn or no object."""
     try:
         # Without waiting: web could have put a FIFO there.
-        fd = os.open(STATE, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder_fd)
+        fd = os.open(
+            STATE, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder_fd
+        )
         with open(fd, "rb") as file:
             state = json.loads(file.read(_STATE_BYTES))
     except (OSError, ValueError, RecursionError):
@@ -128,7 +132,9 @@ def secure_exit(folder_fd: int) -> None:
 
 def could_not_start(sentence: str, *, output_lines: int = 0, log_bytes: int = 0) -> ExitFacts:
     """The facts of a run whose program never began."""
-    return ExitFacts(Cause("failed", "could_not_start", sentence), output_lines=output_lines, log_bytes=log_bytes)
+    return ExitFacts(
+        Cause("failed", "could_not_start", sentence), output_lines=output_lines, log_bytes=log_bytes
+    )
 
 
 def _exit(facts: ExitFacts) -> Exit:

@@ -18,7 +18,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """How many."""
-        parser.add_argument("--limit", type=int, default=MAX_ROWS, help=f"Show at most so many (default: {MAX_ROWS}).")
+        parser.add_argument(
+            "--limit",
+            type=int,
+            default=MAX_ROWS,
+            help=f"Show at most so many (default: {MAX_ROWS}).",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print the table."""
@@ -42,4 +47,7 @@ def cells(item: explain.Waiting) -> tuple[str, ...]:
 def table(rows: list[tuple[str, ...]]) -> list[str]:
     """Columns side by side, each as wide as its longest cell."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

@@ -43,7 +43,8 @@ STACK_FILE = "_tempo_stack.pth"
 # Every Python of the environment prints its stack at SIGRTMAX and goes on: so a run that hangs can be asked where.
 # `signal` itself would load `enum` and cost a start 2 to 5 ms, where this costs 0.3. Without stderr: no stack.
 STACK_LINE = (
-    "import sys, faulthandler, _signal; sys.stderr is None or faulthandler.register(_signal.SIGRTMAX, chain=False)\n"
+    "import sys, faulthandler, _signal; "
+    "sys.stderr is None or faulthandler.register(_signal.SIGRTMAX, chain=False)\n"
 )
 
 
@@ -109,7 +110,9 @@ class Progress:
 class Installation:
     """What can be seen of an installation from outside: uv itself only says when a step is over."""
 
-    def __init__(self, progress: Progress, folder: Path, packages: Sequence[str], cache: Path) -> None:
+    def __init__(
+        self, progress: Progress, folder: Path, packages: Sequence[str], cache: Path
+    ) -> None:
         self._progress, self._folder, self._cache = progress, folder, cache
         self._packages, self._missing = packages, set(packages)
         self._step, self._count, self._total = "downloading", self._downloaded, len(packages)
@@ -117,7 +120,10 @@ class Installation:
     def hear(self, line: str) -> None:
         """Take note of what uv said."""
         if line.startswith("Prepared "):
-            self._step, self._count = "installing", functools.partial(self._found, "*/*/*/*.dist-info")
+            self._step, self._count = (
+                "installing",
+                functools.partial(self._found, "*/*/*/*.dist-info"),
+            )
         elif line.startswith("Installed "):
             self._step, self._count = "compiling", functools.partial(self._found, "**/*.pyc")
             self._total = self._found("**/*.py")
@@ -147,7 +153,9 @@ class Installation:
         """The wheels of the lock that are in uv's cache: of an index of one's own a level deeper than PyPI's."""
         for package in list(self._missing):
             wheel = "{}/{}-*".format(*package.split("==")) if "==" in package else "?"
-            if any(next(self._cache.glob(f"wheels-*/{index}/{wheel}"), None) for index in ("*", "*/*")):
+            if any(
+                next(self._cache.glob(f"wheels-*/{index}/{wheel}"), None) for index in ("*", "*/*")
+            ):
                 self._missing.discard(package)
         return len(self._packages) - len(self._missing)
 
@@ -169,20 +177,29 @@ def main(config_path: str) -> int:
         _say("Not built: " + str(error).partition("\n")[0])
         return EXIT_FAILED
     _write(Path(config["result"]), result)
-    count, size_mb, seconds = len(result["packages"]), result["size"] / 1e6, time.monotonic() - started
+    count, size_mb, seconds = (
+        len(result["packages"]),
+        result["size"] / 1e6,
+        time.monotonic() - started,
+    )
     _say(f"Ready: {_packages(count)}, {size_mb:.0f} MB, {seconds:.1f} s")
     return 0
 
 
 def build(config: BuildConfig, work: Path, progress: Progress) -> BuildResult:
     """Go through the steps in a work folder beside the environments. Raises BuildError."""
-    if config["allows_source"]:  # what was built here must not be found by those who want wheels only
+    if config[
+        "allows_source"
+    ]:  # what was built here must not be found by those who want wheels only
         os.environ["UV_CACHE_DIR"] = str(work / "cache")
     identity = identify(config["interpreter"])
     progress.tell("resolving")
     lock = resolve(config, work, version=identity[0])
     # A renewal gets a folder of its own: runs that are under way go on with the old one.
-    alone = [*(["source"] if config["allows_source"] else []), *([work.name] if config["renew"] else [])]
+    alone = [
+        *(["source"] if config["allows_source"] else []),
+        *([work.name] if config["renew"] else []),
+    ]
     place = Path(config["environments"]) / digest_of([*identity, *alone], lock)
     if is_usable(place):
         _say("These very packages were installed before: shared")
@@ -207,7 +224,9 @@ def identify(interpreter: str) -> list[str]:
     """Ask a Python who it is: full version, implementation, platform, ABI. Raises BuildError when it does not start."""
     argv = [interpreter, "-I", "-S", "-c", _IDENTITY]
     try:
-        answer = subprocess.run(argv, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL).stdout
+        answer = subprocess.run(
+            argv, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL
+        ).stdout
     except (OSError, subprocess.CalledProcessError) as error:
         raise BuildError(f"Python `{interpreter}` does not start: {error}") from error
     identity: list[str] = json.loads(answer)
@@ -227,9 +246,25 @@ def resolve(config: BuildConfig, work: Path, *, version: str) -> str:
     _say(f"Resolving {count} requirement{'' if count == 1 else 's'} for Python {version}")
     (work / "requirements.txt").write_text(config["requirements"] + "\n")
     # Without header and annotations the lock says nothing of who asked, so that equal sets of packages are shared.
-    options = ["--generate-hashes", "--no-header", "--no-annotate", *_kinds(config), "-o", lock.name]
+    options = [
+        "--generate-hashes",
+        "--no-header",
+        "--no-annotate",
+        *_kinds(config),
+        "-o",
+        lock.name,
+    ]
     options += ["--refresh"] if config["refresh"] else []
-    _uv(config, "pip", "compile", "--python", config["interpreter"], *options, "requirements.txt", cwd=work)
+    _uv(
+        config,
+        "pip",
+        "compile",
+        "--python",
+        config["interpreter"],
+        *options,
+        "requirements.txt",
+        cwd=work,
+    )
     return lock.read_text()
 
 
@@ -241,14 +276,40 @@ def digest_of(identity: Sequence[str], lock: str) -> str:
 def install(config: BuildConfig, folder: Path, packages: Sequence[str], progress: Progress) -> None:
     """Create an environment with exactly the locked packages, compiled and checked. Raises BuildError."""
     work, base = folder.parent, config["interpreter"]
-    _uv(config, "venv", "--quiet", "--relocatable", "--no-project", "--python", base, str(folder), cwd=work)
+    _uv(
+        config,
+        "venv",
+        "--quiet",
+        "--relocatable",
+        "--no-project",
+        "--python",
+        base,
+        str(folder),
+        cwd=work,
+    )
     python = str(folder / "bin" / "python")
     if packages:
         _say(f"Installing {_packages(len(packages))} and compiling byte code")
-        options = ["--require-hashes", *_kinds(config), "--compile-bytecode", "--link-mode", config["link_mode"]]
+        options = [
+            "--require-hashes",
+            *_kinds(config),
+            "--compile-bytecode",
+            "--link-mode",
+            config["link_mode"],
+        ]
         seen = Installation(progress, folder, packages, Path(os.environ.get("UV_CACHE_DIR", work)))
         with seen.watched():
-            _uv(config, "pip", "sync", "--python", python, *options, "lock.txt", cwd=work, hear=seen.hear)
+            _uv(
+                config,
+                "pip",
+                "sync",
+                "--python",
+                python,
+                *options,
+                "lock.txt",
+                cwd=work,
+                hear=seen.hear,
+            )
         _say("Checking")
         progress.tell("checking", len(packages), len(packages))
         _uv(config, "pip", "check", "--python", python, cwd=work)
@@ -295,7 +356,12 @@ def is_usable(place: Path) -> bool:
     python = place / "bin" / "python"
     if not (place / "READY").is_file() or not python.exists():
         return False
-    return subprocess.run([python, "-I", "-S", "-c", ""], stdin=subprocess.DEVNULL, capture_output=True).returncode == 0
+    return (
+        subprocess.run(
+            [python, "-I", "-S", "-c", ""], stdin=subprocess.DEVNULL, capture_output=True
+        ).returncode
+        == 0
+    )
 
 
 @contextlib.contextmanager
@@ -316,7 +382,9 @@ def _kinds(config: BuildConfig) -> list[str]:
     return [] if config["allows_source"] else ["--only-binary", ":all:"]
 
 
-def _uv(config: BuildConfig, *arguments: str, cwd: Path, hear: Callable[[str], None] | None = None) -> None:
+def _uv(
+    config: BuildConfig, *arguments: str, cwd: Path, hear: Callable[[str], None] | None = None
+) -> None:
     _run([config["uv"], *arguments], cwd=cwd, hear=hear)
 
 
@@ -324,7 +392,12 @@ def _run(argv: list[str], *, cwd: Path, hear: Callable[[str], None] | None = Non
     """Run one step and pass on what it has to say (uv says it on stderr). Raises BuildError with its last lines."""
     said: deque[str] = deque(maxlen=MESSAGE_LINES)
     with subprocess.Popen(
-        argv, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, errors="replace"
+        argv,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        errors="replace",
     ) as process:
         assert process.stderr is not None
         try:
@@ -337,7 +410,9 @@ def _run(argv: list[str], *, cwd: Path, hear: Callable[[str], None] | None = Non
             process.kill()
             raise
     if process.returncode:
-        raise BuildError("\n".join(said) or f"`{' '.join(argv[:3])}` ended with status {process.returncode}")
+        raise BuildError(
+            "\n".join(said) or f"`{' '.join(argv[:3])}` ended with status {process.returncode}"
+        )
 
 
 def masked(line: str) -> str:

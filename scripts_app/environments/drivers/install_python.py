@@ -29,7 +29,10 @@ def main(uv: str, version: str, place: str, result: str) -> int:
             status = 1
         for python in found[:1]:
             open_up(python.resolve().parent.parent)
-            status = run([str(python), "-I", "-c", "import sys; sys.stderr.write(sys.version + chr(10))"], said)
+            status = run(
+                [str(python), "-I", "-c", "import sys; sys.stderr.write(sys.version + chr(10))"],
+                said,
+            )
     if status:
         Path(result).write_text("\n".join(said) or f"uv ended with status {status}")
     return 1 if status else 0
@@ -38,7 +41,11 @@ def main(uv: str, version: str, place: str, result: str) -> int:
 def run(argv: list[str], said: "deque[str]") -> int:
     """Run a program and pass on what it says; returns its exit status."""
     with subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace"
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        errors="replace",
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:

@@ -16,9 +16,15 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Which, and what the script is called."""
-        parser.add_argument("starter", nargs="?", help="A name of the list that is shown without it.")
-        parser.add_argument("--name", default="", help="The script's name; without it the starter's title.")
-        parser.add_argument("--folder", default="", help="Like `Ops/Nightly`; made when it does not exist.")
+        parser.add_argument(
+            "starter", nargs="?", help="A name of the list that is shown without it."
+        )
+        parser.add_argument(
+            "--name", default="", help="The script's name; without it the starter's title."
+        )
+        parser.add_argument(
+            "--folder", default="", help="Like `Ops/Nightly`; made when it does not exist."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Show or make."""
@@ -30,7 +36,10 @@ class Command(BaseCommand):
         about = {"name": options["name"], "folder": options["folder"]}
         try:
             script = script_templates.create_from_template(
-                script_templates.find_template(options["starter"]), by=None, now=timezone.now(), **about
+                script_templates.find_template(options["starter"]),
+                by=None,
+                now=timezone.now(),
+                **about,
             )
         except ScriptError as error:
             raise CommandError(str(error)) from error

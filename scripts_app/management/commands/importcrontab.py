@@ -27,14 +27,18 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Where from, and whether to ask."""
-        parser.add_argument("file", nargs="?", default=STDIN, help="The crontab; `-` or nothing: standard input.")
+        parser.add_argument(
+            "file", nargs="?", default=STDIN, help="The crontab; `-` or nothing: standard input."
+        )
         parser.add_argument("--yes", action="store_true", help="Make them without asking.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Show, ask, make."""
         table = read(options["file"])
         home = "" if table.is_system else home_folder()
-        proposals = importer.propose(table, now=timezone.now(), read=source_files.reader(), home=home)
+        proposals = importer.propose(
+            table, now=timezone.now(), read=source_files.reader(), home=home
+        )
         self.show(table, proposals)
         wanted = [proposal for proposal in proposals if not proposal.problem]
         if not wanted:
@@ -80,23 +84,33 @@ class Command(BaseCommand):
             else:
                 made += 1
                 self.stdout.write(f"Made {script.slug}")
-        self.stdout.write(f"Made {scripts_in_words(made)}. Look through them, then enable their schedules.")
+        self.stdout.write(
+            f"Made {scripts_in_words(made)}. Look through them, then enable their schedules."
+        )
         if made < len(wanted):
             raise CommandError(f"{scripts_in_words(len(wanted) - made)} could not be made.")
 
 
 def read(name: str) -> Crontab:
     """Return what a file says. Raises CommandError."""
-    is_system = name != STDIN and (Path(name).resolve() == SYSTEM or Path(name).resolve().parent == SYSTEM_FOLDER)
+    is_system = name != STDIN and (
+        Path(name).resolve() == SYSTEM or Path(name).resolve().parent == SYSTEM_FOLDER
+    )
     try:
         if name == STDIN:
             data = sys.stdin.buffer.read(crontab_parser.MAX_BYTES + 1)
         else:
             with Path(name).open("rb") as file:
                 data = file.read(crontab_parser.MAX_BYTES + 1)
-        return crontab_parser.parse_crontab(data.decode(errors="replace"), users=importer.users(), is_system=is_system)
+        return crontab_parser.parse_crontab(
+            data.decode(errors="replace"), users=importer.users(), is_system=is_system
+        )
     except (OSError, ValueError) as error:
-        said = error if isinstance(error, CrontabError) else f"`{printable(name)}` cannot be read: {error}"
+        said = (
+            error
+            if isinstance(error, CrontabError)
+            else f"`{printable(name)}` cannot be read: {error}"
+        )
         raise CommandError(printable(str(said), 400)) from error
 
 

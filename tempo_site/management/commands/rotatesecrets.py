@@ -25,7 +25,9 @@ class Command(BaseCommand):
             lock = engine.take_lock(wait_s=0)
             done = rotation.rotate()
         except engine.DataFolderInUse:
-            raise CommandError("Tempo is running, and knows the old key only: stop it, then do this.") from None
+            raise CommandError(
+                "Tempo is running, and knows the old key only: stop it, then do this."
+            ) from None
         except OSError as error:
             raise CommandError(
                 f"{error.filename} cannot be used: {error.strerror}. All secrets can still be read; do this again."
@@ -35,4 +37,6 @@ class Command(BaseCommand):
         plural = "" if done.count == 1 else "s"
         self.stdout.write(f"Encrypted {done.count} secret{plural} anew.{made} {AFTERWARDS}")
         for name in done.unreadable:
-            self.stderr.write(f"{name} could not be decrypted with any key that is known: set it again.")
+            self.stderr.write(
+                f"{name} could not be decrypted with any key that is known: set it again."
+            )

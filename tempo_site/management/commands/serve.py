@@ -26,9 +26,15 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Where to listen."""
-        parser.add_argument("--host", default="127.0.0.1", help="Address to listen on (default: 127.0.0.1).")
-        parser.add_argument("--port", type=int, default=8000, help="Port to listen on (default: 8000).")
-        parser.add_argument("--reload", action="store_true", help="For development: restart when a source changes.")
+        parser.add_argument(
+            "--host", default="127.0.0.1", help="Address to listen on (default: 127.0.0.1)."
+        )
+        parser.add_argument(
+            "--port", type=int, default=8000, help="Port to listen on (default: 8000)."
+        )
+        parser.add_argument(
+            "--reload", action="store_true", help="For development: restart when a source changes."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Take the data folder, prepare it, and exec the launcher, which keeps the lock."""
@@ -44,7 +50,9 @@ class Command(BaseCommand):
                 bootstrap.collect_static(say)
         service_user.act_as(user, lambda: self._prepare(options))
         self.stdout.flush()
-        os.environ.setdefault("TEMPO_DATABASE_TIMEOUT_S", "5")  # a locked database becomes a 503, not a queue
+        os.environ.setdefault(
+            "TEMPO_DATABASE_TIMEOUT_S", "5"
+        )  # a locked database becomes a 503, not a queue
         os.environ.setdefault(
             "AUTOBAHN_USE_NVX", "0"
         )  # vector code for masks and UTF-8: 2 MB that few frames do not need
@@ -90,7 +98,12 @@ def take_service_lock() -> int:
 
 def launcher_argv(lock: int, options: dict[str, Any], user: User | None) -> list[str]:
     """The launcher's command line, `web`'s behind the `--`; `user` is whom web becomes."""
-    web = [sys.executable, str(settings.BASE_DIR / "manage.py"), "web", *(["--reload"] if options["reload"] else [])]
+    web = [
+        sys.executable,
+        str(settings.BASE_DIR / "manage.py"),
+        "web",
+        *(["--reload"] if options["reload"] else []),
+    ]
     return [
         sys.executable, "-I", "-S", str(LAUNCHER),
         "--data", str(paths.data()),

@@ -57,7 +57,9 @@ def test_the_oldest_go_first_and_the_cap_holds(settings: Settings, launcher: Rec
     assert list(Run.objects.filter(status=Status.STARTING).order_by("pk")) == runs[:2]
 
 
-def test_a_place_that_becomes_free_is_given_to_the_next(settings: Settings, launcher: Recorder) -> None:
+def test_a_place_that_becomes_free_is_given_to_the_next(
+    settings: Settings, launcher: Recorder
+) -> None:
     settings.MAX_CONCURRENT_RUNS = 1
     script = make_script()
     first, second = make_run(script), make_run(script)
@@ -74,7 +76,10 @@ def test_an_admitted_run_has_its_folder_with_code_and_spec(launcher: Recorder) -
     run.refresh_from_db()
     folder = paths.run_folder(run.folder)
     assert launcher.started == [run.folder]
-    assert ((folder / "main.py").read_text(), (folder / "spec.json").exists()) == ("print(1)\n", True)
+    assert ((folder / "main.py").read_text(), (folder / "spec.json").exists()) == (
+        "print(1)\n",
+        True,
+    )
 
 
 def test_a_run_without_environment_waits(launcher: Recorder) -> None:
@@ -89,7 +94,9 @@ def test_a_run_waits_for_the_packages_that_its_version_asks_for(launcher: Record
     run = triggers.start(script, trigger=Trigger.API, by="", now=timezone.now())
     assert (run.reason, admission.admit(now=timezone.now())) == (Reason.ENVIRONMENT, 0)
     Environment.objects.filter(waiting_scripts=script).update(state=Environment.State.FAILED)
-    assert admission.admit(now=timezone.now()) == 1  # a schedule does not stand still for a typing error
+    assert (
+        admission.admit(now=timezone.now()) == 1
+    )  # a schedule does not stand still for a typing error
     run.refresh_from_db()
     assert (run.environment, run.reason) == (before, "")
 
@@ -97,25 +104,33 @@ def test_a_run_waits_for_the_packages_that_its_version_asks_for(launcher: Record
 def test_a_run_whose_environment_could_not_be_built_fails_with_the_reason() -> None:
     script = make_script(is_ready=False)
     run = make_run(script)
-    Environment.objects.update(state=Environment.State.FAILED, message="no version of `reqests` was found")
+    Environment.objects.update(
+        state=Environment.State.FAILED, message="no version of `reqests` was found"
+    )
     admission.fail_without_environment(now=timezone.now())
     run.refresh_from_db()
     assert (run.status, run.reason) == (Status.FAILED, Reason.ENVIRONMENT)
     assert "reqests" in run.message
 
 
-def test_builds_go_one_at_a_time_and_outside_the_slots(settings: Settings, launcher: Recorder) -> None:
+def test_builds_go_one_at_a_time_and_outside_the_slots(
+    settings: Settings, launcher: Recorder
+) -> None:
     settings.MAX_CONCURRENT_RUNS = 1
     script = make_script()
     make_run(script, status=Status.RUNNING)
-    environments = [Environment.objects.create(python="3.12.1", interpreter=f"/python{n}") for n in range(2)]
+    environments = [
+        Environment.objects.create(python="3.12.1", interpreter=f"/python{n}") for n in range(2)
+    ]
     for environment in environments:
         make_run(kind=Kind.BUILD, environment=environment, trigger=Trigger.BUILD)
     assert admission.admit(now=timezone.now()) == 1
     assert admission.admit(now=timezone.now()) == 0
 
 
-def test_with_little_memory_only_one_run_is_under_way(launcher: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_little_memory_only_one_run_is_under_way(
+    launcher: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Low:
         available = 1
 
@@ -169,7 +184,9 @@ def together(count: int, body: Any) -> None:
 
 
 # --- order ---------------------------------------------------------------------------------------------------------
-def test_the_due_moment_decides_and_birth_where_there_is_none(settings: Settings, launcher: Recorder) -> None:
+def test_the_due_moment_decides_and_birth_where_there_is_none(
+    settings: Settings, launcher: Recorder
+) -> None:
     script, now = make_script(), timezone.now()
     late = make_run(script, created_at=now)
     born_earlier = make_run(script, created_at=now - timedelta(minutes=2))
@@ -178,7 +195,9 @@ def test_the_due_moment_decides_and_birth_where_there_is_none(settings: Settings
     assert list(admission.queued(Kind.SCRIPT)) == [due_first, born_earlier, late, same_moment]
 
 
-def test_a_run_that_waits_for_its_environment_blocks_nobody(settings: Settings, launcher: Recorder) -> None:
+def test_a_run_that_waits_for_its_environment_blocks_nobody(
+    settings: Settings, launcher: Recorder
+) -> None:
     settings.MAX_CONCURRENT_RUNS = 1
     make_run(make_script("Waiting", is_ready=False))
     ready = make_run(make_script("Ready"))
@@ -217,7 +236,9 @@ def test_where_nothing_is_under_way_the_next_run_always_begins(
     assert begun(launcher) == [runs[0].pk]
 
 
-def test_a_small_run_does_not_overtake_a_large_one(launcher: Recorder, available: Callable[[int], None]) -> None:
+def test_a_small_run_does_not_overtake_a_large_one(
+    launcher: Recorder, available: Callable[[int], None]
+) -> None:
     script = make_script()
     make_run(script, status=Status.RUNNING)
     make_run(script, memory_mb=4000)
@@ -230,11 +251,15 @@ def test_what_was_promised_to_a_run_of_a_moment_ago_is_not_available(
     launcher: Recorder, available: Callable[[int], None]
 ) -> None:
     script, now = make_script(), timezone.now()
-    young = make_run(script, status=Status.RUNNING, memory_mb=700, handed_over_at=now - timedelta(seconds=1))
+    young = make_run(
+        script, status=Status.RUNNING, memory_mb=700, handed_over_at=now - timedelta(seconds=1)
+    )
     make_run(script, memory_mb=500)
     available(1000)
     assert admission.admit(now=now) == 0
-    Run.objects.filter(pk=young.pk).update(handed_over_at=now - admission.PROMISED_FOR)  # it holds its memory by now
+    Run.objects.filter(pk=young.pk).update(
+        handed_over_at=now - admission.PROMISED_FOR
+    )  # it holds its memory by now
     assert admission.admit(now=now) == 1
 
 
@@ -289,7 +314,11 @@ def test_needs_cost_one_query_for_all_and_none_where_the_limits_fit() -> None:
 def test_the_limit_of_a_container_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     group = tmp_path / "system.slice" / "tempo.service"
     group.mkdir(parents=True)
-    for name, text in (("max", 300 * MB), ("current", 250 * MB), ("stat", f"anon 1\ninactive_file {20 * MB}\n")):
+    for name, text in (
+        ("max", 300 * MB),
+        ("current", 250 * MB),
+        ("stat", f"anon 1\ninactive_file {20 * MB}\n"),
+    ):
         (group / f"memory.{name}").write_text(f"{text}\n")
     (tmp_path / "own").write_text("0::/system.slice/tempo.service\n")
     monkeypatch.setattr(memory, "CGROUPS", tmp_path)
@@ -312,7 +341,12 @@ def test_below_the_floor_of_the_disk_nothing_begins(settings: Settings, launcher
 def queue_up(script: Script, count: int) -> None:
     """Many rows at once."""
     now = timezone.now()
-    facts: dict[str, Any] = {"version": script.version, "trigger": Trigger.API, "created_at": now, "memory_mb": 512}
+    facts: dict[str, Any] = {
+        "version": script.version,
+        "trigger": Trigger.API,
+        "created_at": now,
+        "memory_mb": 512,
+    }
     Run.objects.bulk_create([Run(script=script, **facts) for _ in range(count)])
 
 
@@ -346,17 +380,23 @@ def test_admission_costs_the_same_however_long_the_queue_is(
         costs.append(cost_of(lambda: admission.look_for_next(now=timezone.now())))
     (queries, steps), (queries_later, steps_later) = costs
     assert queries_later == queries
-    assert steps_later <= steps + 20  # each query rounds; a look at every entry would be some hundreds more
+    assert (
+        steps_later <= steps + 20
+    )  # each query rounds; a look at every entry would be some hundreds more
 
 
 def test_ending_what_waits_in_vain_reads_the_queue_s_index_alone() -> None:
     script = make_script()
     queue_up(script, 2000)
     _, steps = cost_of(lambda: admission.fail_without_environment(now=timezone.now()))
-    assert steps < 2000 * 20 / 100  # some steps an entry; a look at each row with its script takes a hundred
+    assert (
+        steps < 2000 * 20 / 100
+    )  # some steps an entry; a look at each row with its script takes a hundred
 
 
-def test_a_run_in_the_middle_of_a_long_queue_can_be_cancelled(settings: Settings, launcher: Recorder) -> None:
+def test_a_run_in_the_middle_of_a_long_queue_can_be_cancelled(
+    settings: Settings, launcher: Recorder
+) -> None:
     settings.MAX_CONCURRENT_RUNS = 1
     script = make_script()
     queue_up(script, 1000)
@@ -383,6 +423,9 @@ def test_admission_never_looks_through_the_history_of_a_script() -> None:
     with CaptureQueriesContext(connection) as queries:
         admission.look_for_next(now=NOON)
     with connection.cursor() as cursor:
-        plans = [str(cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}").fetchall()) for query in queries]
+        plans = [
+            str(cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}").fetchall())
+            for query in queries
+        ]
     assert any("run_queue" in plan for plan in plans)
     assert not [plan for plan in plans if "run_of_script" in plan]

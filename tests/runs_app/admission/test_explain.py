@@ -41,7 +41,9 @@ def test_a_run_waits_for_a_free_place(settings: Settings) -> None:
     assert sentence(make_run(script)) == "It waits for a free place: 1 of 1 are taken."
 
 
-def test_a_run_waits_for_memory_and_those_behind_it_for_that_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_waits_for_memory_and_those_behind_it_for_that_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(memory, "available_mb", lambda: 300)
     script = make_script()
     make_run(script, status=Status.RUNNING)
@@ -86,16 +88,26 @@ def test_a_run_waits_for_its_environment_and_says_who_builds_it() -> None:
 
 def test_a_run_waits_for_its_environment_behind_another_one() -> None:
     other = Environment.objects.create(python="3.12.1", interpreter="/other")
-    build = make_run(kind=Kind.BUILD, environment=other, trigger=Trigger.BUILD, status=Status.RUNNING)
+    build = make_run(
+        kind=Kind.BUILD, environment=other, trigger=Trigger.BUILD, status=Status.RUNNING
+    )
     run = make_run(make_script(is_ready=False))
-    assert sentence(run) == f"It waits for its environment: run #{build.pk} builds another one first."
+    assert (
+        sentence(run) == f"It waits for its environment: run #{build.pk} builds another one first."
+    )
 
 
 def test_a_build_waits_for_the_build_before_it() -> None:
     environment = Environment.objects.create(python="3.12.1", interpreter="/p")
-    facts: dict[str, Any] = {"kind": Kind.BUILD, "environment": environment, "trigger": Trigger.BUILD}
+    facts: dict[str, Any] = {
+        "kind": Kind.BUILD,
+        "environment": environment,
+        "trigger": Trigger.BUILD,
+    }
     first, second = make_run(status=Status.RUNNING, **facts), make_run(**facts)
-    assert sentence(second) == f"It waits for run #{first.pk}: environments are built one at a time."
+    assert (
+        sentence(second) == f"It waits for run #{first.pk}: environments are built one at a time."
+    )
 
 
 def test_a_run_waits_for_free_space(settings: Settings) -> None:
@@ -128,7 +140,9 @@ def test_the_api_gives_the_queue_page_by_page(client: Client, key: str) -> None:
         found += answer["items"]
         cursor = answer["next_cursor"]
     order = [runs[4], *runs[:4]]
-    assert [(item["position"], item["run"]) for item in found] == list(enumerate([run.pk for run in order], 1))
+    assert [(item["position"], item["run"]) for item in found] == list(
+        enumerate([run.pk for run in order], 1)
+    )
     assert found[0] == {
         "run": runs[4].pk,
         "script": "hello-world",
@@ -142,7 +156,9 @@ def test_the_api_goes_on_behind_a_run_that_has_begun_meanwhile(client: Client, k
     script = make_script()
     first, second, third = (make_run(script) for _ in range(3))
     Run.objects.filter(pk__in=[first.pk, second.pk]).update(status=Status.RUNNING)
-    answer = client.get(f"/api/v1/queue?cursor={second.pk}", headers={"authorization": f"Bearer {key}"}).json()
+    answer = client.get(
+        f"/api/v1/queue?cursor={second.pk}", headers={"authorization": f"Bearer {key}"}
+    ).json()
     assert [(item["position"], item["run"]) for item in answer["items"]] == [(1, third.pk)]
 
 

@@ -79,7 +79,9 @@ def test_a_function_that_returns_while_stopping_is_not(idle: Engine) -> None:
         (timedelta(seconds=-30), 0.0),
     ],
 )
-def test_the_ticker_sleeps_until_the_alarm_and_never_long(wait: timedelta, expected_s: float) -> None:
+def test_the_ticker_sleeps_until_the_alarm_and_never_long(
+    wait: timedelta, expected_s: float
+) -> None:
     assert engine.seconds_until(NOW + wait, NOW) == expected_s
 
 
@@ -144,7 +146,9 @@ def test_health_names_a_ticker_that_stands_still(idle: Engine) -> None:
 
 
 @pytest.mark.django_db
-def test_a_ticker_that_never_rests_is_well_and_keeps_house(idle: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ticker_that_never_rests_is_well_and_keeps_house(
+    idle: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """More schedules than it can serve: moments are late, and nobody takes it for dead."""
     steps: list[int] = []
     kept_house: list[object] = []
@@ -176,13 +180,17 @@ def test_the_runs_of_due_alarms_begin_before_the_queue_s_task_is_heard(
     waking_broker._bell.clear()
     monkeypatch.setattr(ticker, "step", step)
     monkeypatch.setattr(
-        admission, "admit", lambda **_: order.append(f"admitted, heard: {waking_broker._bell.is_set()}")
+        admission,
+        "admit",
+        lambda **_: order.append(f"admitted, heard: {waking_broker._bell.is_set()}"),
     )
     idle._serve(is_first=True)
     assert (order, waking_broker._bell.is_set()) == (["stepped", "admitted, heard: False"], True)
 
 
-def test_rows_of_a_crowd_come_before_its_runs_begin(idle: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_of_a_crowd_come_before_its_runs_begin(
+    idle: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With an admission behind every twenty, a thousand due at once had their last row after five seconds."""
     monkeypatch.setattr(ticker, "step", lambda **_: True)
     admitted: list[object] = []

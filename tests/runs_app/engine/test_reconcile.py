@@ -55,7 +55,12 @@ EXIT = {
 
 def under_way(**fields: Any) -> tuple[Run, Path]:
     """A run that was handed over, and its empty folder."""
-    fields = {"status": Status.STARTING, "folder": "2026-11/1-abcdef12", "handed_over_at": timezone.now(), **fields}
+    fields = {
+        "status": Status.STARTING,
+        "folder": "2026-11/1-abcdef12",
+        "handed_over_at": timezone.now(),
+        **fields,
+    }
     script = make_script()
     run = make_run(script, **{"environment": script.environment, **fields})
     folder = paths.run_folder(run.folder)
@@ -109,9 +114,19 @@ def test_a_verdict_becomes_the_row() -> None:
     (folder / "exit.json").write_text(json.dumps(EXIT))
     (folder / "output.log").write_bytes(b"1000000000000 O F hello, you!\n")
     run = settled(run)
-    assert (run.status, run.exit_code, run.duration_s, run.cpu_s, run.log_bytes) == (Status.SUCCEEDED, 0, 2.5, 0.5, 30)
+    assert (run.status, run.exit_code, run.duration_s, run.cpu_s, run.log_bytes) == (
+        Status.SUCCEEDED,
+        0,
+        2.5,
+        0.5,
+        30,
+    )
     assert (run.processes_max, run.output_lines, run.output_dropped) == (3, 1, 5)
-    assert (run.isolation, run.isolation_why, run.isolation_degraded) == (Isolation.GOOD, "no Landlock", True)
+    assert (run.isolation, run.isolation_why, run.isolation_degraded) == (
+        Isolation.GOOD,
+        "no Landlock",
+        True,
+    )
 
 
 def test_a_cancel_by_a_person_is_told_by_the_row_and_another_s_end_by_its_sentence() -> None:
@@ -119,7 +134,11 @@ def test_a_cancel_by_a_person_is_told_by_the_row_and_another_s_end_by_its_senten
     for number, reason in enumerate((Reason.USER, Reason.MEMORY), 1):
         run, folder = under_way(folder=f"2026-11/{number}-abcdef12")
         (folder / "claim").touch()
-        verdict = EXIT | {"status": "failed", "reason": reason, "message": "used 530 MB, limit 512 MB"}
+        verdict = EXIT | {
+            "status": "failed",
+            "reason": reason,
+            "message": "used 530 MB, limit 512 MB",
+        }
         (folder / "exit.json").write_text(json.dumps(verdict))
         told[reason] = settled(run).message
     assert told == {Reason.USER: "", Reason.MEMORY: "used 530 MB, limit 512 MB"}
@@ -128,10 +147,16 @@ def test_a_cancel_by_a_person_is_told_by_the_row_and_another_s_end_by_its_senten
 def test_a_running_run_says_how_it_is_kept_apart() -> None:
     run, folder = under_way()
     (folder / "claim").touch()
-    (folder / "state.json").write_text(json.dumps({"started_at": 1000.0, "isolation": EXIT["isolation"]}))
+    (folder / "state.json").write_text(
+        json.dumps({"started_at": 1000.0, "isolation": EXIT["isolation"]})
+    )
     with held_lock(folder):
         run = settled(run)
-    assert (run.isolation, run.isolation_why, run.isolation_degraded) == (Isolation.GOOD, "no Landlock", True)
+    assert (run.isolation, run.isolation_why, run.isolation_degraded) == (
+        Isolation.GOOD,
+        "no Landlock",
+        True,
+    )
 
 
 def test_a_run_whose_state_could_not_be_written_counts_as_running_all_the_same() -> None:
@@ -149,10 +174,14 @@ def test_a_clock_that_was_set_back_does_not_strand_an_order(launcher: "Recorder"
     assert launcher.asked == [("start", run.folder)]
 
 
-def test_a_dead_runner_s_tail_is_put_back_before_the_log_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dead_runner_s_tail_is_put_back_before_the_log_is_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     run, folder = under_way()
     (folder / "claim").touch()
-    monkeypatch.setattr(log, "append_tail", lambda path: (path / "output.log").write_bytes(b"1 S F gap\n"))
+    monkeypatch.setattr(
+        log, "append_tail", lambda path: (path / "output.log").write_bytes(b"1 S F gap\n")
+    )
     assert settled(run).log_bytes == 10
 
 
@@ -219,7 +248,11 @@ def test_a_cancel_takes_the_claim_of_a_run_that_did_not_begin() -> None:
     run, folder = under_way()
     assert execution.cancel(run, by="ann", now=timezone.now())
     run.refresh_from_db()
-    assert (run.status, run.cancelled_by, (folder / "claim").exists()) == (Status.CANCELLED, "ann", True)
+    assert (run.status, run.cancelled_by, (folder / "claim").exists()) == (
+        Status.CANCELLED,
+        "ann",
+        True,
+    )
 
 
 def test_a_cancel_between_claiming_and_updating_is_finished_by_settling() -> None:
@@ -276,7 +309,10 @@ def test_the_sweep_repeats_a_cancel_until_it_is_done(launcher: Recorder) -> None
     (folder / "claim").touch()
     with held_lock(folder):
         reconcile.sweep(now=timezone.now())
-    assert launcher.asked == [("cancel", run.folder), ("adopt", run.folder)]  # adopted, as it was not known
+    assert launcher.asked == [
+        ("cancel", run.folder),
+        ("adopt", run.folder),
+    ]  # adopted, as it was not known
 
 
 def test_a_start_adopts_what_lives_and_hands_over_what_never_began(launcher: Recorder) -> None:
@@ -311,7 +347,9 @@ def test_a_lost_build_is_tried_again_once() -> None:
     for number in (1, 2):
         Environment.objects.update(state=Environment.State.BUILDING)
         name = f"2026-11/{number}-abcdef12"
-        run, folder = under_way(kind=Kind.BUILD, environment=environment, trigger=Trigger.BUILD, folder=name)
+        run, folder = under_way(
+            kind=Kind.BUILD, environment=environment, trigger=Trigger.BUILD, folder=name
+        )
         (folder / "claim").touch()
         settled(run)
         environment.refresh_from_db()
@@ -319,14 +357,18 @@ def test_a_lost_build_is_tried_again_once() -> None:
     assert states == [Environment.State.WANTED, Environment.State.FAILED]
 
 
-def test_a_running_run_whose_folder_is_gone_is_lost_and_its_processes_are_ended(launcher: Recorder) -> None:
+def test_a_running_run_whose_folder_is_gone_is_lost_and_its_processes_are_ended(
+    launcher: Recorder,
+) -> None:
     run, folder = under_way(status=Status.RUNNING)
     shutil.rmtree(folder)
     assert settled(run).status == Status.LOST
     assert launcher.asked == [("cancel", run.folder)]
 
 
-def test_a_run_that_was_accepted_is_never_begun_again_without_its_folder(launcher: Recorder) -> None:
+def test_a_run_that_was_accepted_is_never_begun_again_without_its_folder(
+    launcher: Recorder,
+) -> None:
     run, folder = under_way(handed_over_at=timezone.now() - timedelta(seconds=3))
     execution.hand_over(run, now=timezone.now())
     shutil.rmtree(folder)
@@ -336,7 +378,9 @@ def test_a_run_that_was_accepted_is_never_begun_again_without_its_folder(launche
     assert [operation for operation, _ in launcher.asked].count("start") == 1
 
 
-def test_a_run_that_was_cancelled_since_its_admission_is_not_handed_over(launcher: Recorder) -> None:
+def test_a_run_that_was_cancelled_since_its_admission_is_not_handed_over(
+    launcher: Recorder,
+) -> None:
     run, _ = under_way()
     execution.cancel(run, by="ann", now=timezone.now())
     assert not execution.hand_over(run, now=timezone.now())
@@ -363,7 +407,9 @@ def test_a_refusal_that_lasts_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_build_and_its_environment_end_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    environment = Environment.objects.create(python="3.12.1", interpreter="/p", state=Environment.State.BUILDING)
+    environment = Environment.objects.create(
+        python="3.12.1", interpreter="/p", state=Environment.State.BUILDING
+    )
     run, folder = under_way(kind=Kind.BUILD, environment=environment, trigger=Trigger.BUILD)
     (folder / "claim").touch()
 
@@ -405,7 +451,9 @@ def test_a_run_of_a_deleted_script_does_not_wait_for_ever() -> None:
     assert run.status == Status.FAILED
 
 
-def test_an_order_is_forgotten_with_its_run_and_not_before(launcher: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_order_is_forgotten_with_its_run_and_not_before(
+    launcher: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ended, _ = under_way()
     going, _ = under_way(folder="2026-11/2-abcdef12")
     late, _ = under_way(folder="2026-11/3-abcdef12")

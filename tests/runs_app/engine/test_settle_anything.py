@@ -50,7 +50,9 @@ def nothing(path: Path) -> None:
 def holding(content: object) -> Make:
     """A file with this text, these bytes, or this value as JSON."""
     data = content.encode() if isinstance(content, str) else content
-    return lambda path: void(path.write_bytes(data if isinstance(data, bytes) else json.dumps(data).encode()))
+    return lambda path: void(
+        path.write_bytes(data if isinstance(data, bytes) else json.dumps(data).encode())
+    )
 
 
 def a_link(path: Path) -> None:
@@ -98,7 +100,11 @@ def _quiet_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def a_run(script: Script, number: int, **fields: Any) -> tuple[Run, Path]:
     """A run that was handed over, and where its folder is to be."""
-    facts = {"status": Status.STARTING, "folder": f"2026-11/{number}-abcdef12", "handed_over_at": timezone.now()}
+    facts = {
+        "status": Status.STARTING,
+        "folder": f"2026-11/{number}-abcdef12",
+        "handed_over_at": timezone.now(),
+    }
     run = make_run(script, **facts | {"environment": script.environment} | fields)
     folder = paths.run_folder(run.folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -114,7 +120,9 @@ def check_settled_for_good(run: Run) -> Run:
     reconcile.reconcile(Run.objects.get(pk=run.pk), now=timezone.now() + timedelta(hours=1))
     assert row.get() == before
     settled = Run.objects.select_related("script", "version").get(pk=run.pk)
-    json.dumps([api.run_out(settled).model_dump(mode="json"), live.status_event(settled)], allow_nan=False)
+    json.dumps(
+        [api.run_out(settled).model_dump(mode="json"), live.status_event(settled)], allow_nan=False
+    )
     return settled
 
 
@@ -140,7 +148,9 @@ def test_every_combination_of_claim_lock_and_verdict_ends_the_run(script: Script
     assert {path.name for path in left if path.is_symlink() or not path.is_dir()} <= history.KEPT
 
 
-@pytest.mark.parametrize("make", [nothing, holding("no folder"), a_link, a_link_to_itself, os.mkfifo])
+@pytest.mark.parametrize(
+    "make", [nothing, holding("no folder"), a_link, a_link_to_itself, os.mkfifo]
+)
 @pytest.mark.parametrize("kind", [Kind.SCRIPT, Kind.BUILD])
 def test_a_folder_that_is_none_ends_a_running_run(script: Script, make: Make, kind: Kind) -> None:
     trigger = Trigger.BUILD if kind == Kind.BUILD else Trigger.MANUAL
@@ -179,12 +189,20 @@ def test_no_value_of_a_verdict_keeps_a_run_from_its_end(script: Script) -> None:
 
 def test_no_value_about_isolation_is_believed_blindly(script: Script) -> None:
     for number, value in enumerate(STRANGE, 1):
-        run = settled_with(script, number, VERDICT | {"isolation": {"grade": value, "why": value, "degraded": value}})
+        run = settled_with(
+            script,
+            number,
+            VERDICT | {"isolation": {"grade": value, "why": value, "degraded": value}},
+        )
         assert run.isolation in (Isolation.BASIC, Isolation.NONE)
 
 
-@pytest.mark.parametrize(("name", "value"), [("status", "running"), ("reason", "because"), ("reason", "restart")])
-def test_words_that_are_not_a_runner_s_make_a_run_lost(script: Script, name: str, value: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "value"), [("status", "running"), ("reason", "because"), ("reason", "restart")]
+)
+def test_words_that_are_not_a_runner_s_make_a_run_lost(
+    script: Script, name: str, value: str
+) -> None:
     run = settled_with(script, 1, VERDICT | {name: value})
     assert (run.status, run.reason) == (Status.LOST, Reason.RESTART)
     assert run.message == "Its `exit.json` is damaged, so how it ended is not known."
@@ -194,7 +212,9 @@ def test_words_that_are_not_a_runner_s_make_a_run_lost(script: Script, name: str
 def test_every_end_and_every_reason_of_a_runner_is_taken(
     script: Script, status: Status, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(health, "glance", lambda _environment: "")  # a broken one would be the reason
+    monkeypatch.setattr(
+        health, "glance", lambda _environment: ""
+    )  # a broken one would be the reason
     for number, reason in enumerate(sorted(runner_report.REASONS), 1):
         run = settled_with(script, number, VERDICT | {"status": status, "reason": reason})
         assert (run.status, run.reason) == (status, reason)
@@ -209,7 +229,9 @@ def test_the_size_of_the_log_is_measured_not_told(script: Script) -> None:
     assert check_settled_for_good(run).log_bytes == 8
 
 
-@pytest.mark.parametrize("result", ["[]", "{", "7", '{"digest": 7}', '{"digest": ["a"]}', '{"error": {}}', DEEP])
+@pytest.mark.parametrize(
+    "result", ["[]", "{", "7", '{"digest": 7}', '{"digest": ["a"]}', '{"error": {}}', DEEP]
+)
 def test_no_result_of_a_build_keeps_it_from_its_end(script: Script, result: str) -> None:
     Environment.objects.update(state=Environment.State.BUILDING)
     run, folder = a_run(script, 1, kind=Kind.BUILD, trigger=Trigger.BUILD)
@@ -221,7 +243,9 @@ def test_no_result_of_a_build_keeps_it_from_its_end(script: Script, result: str)
     assert Environment.objects.get().state == Environment.State.FAILED
 
 
-def test_a_failing_disk_says_nothing_about_a_run(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_disk_says_nothing_about_a_run(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run, folder = a_run(script, 1)
     folder.mkdir()
     holding("")(folder / "claim")
@@ -252,5 +276,7 @@ def test_what_a_verdict_fills_is_always_in_range(verdict: dict[str, Any]) -> Non
         limit = getattr(field, "max_length", None)
         assert not isinstance(value, float) or (math.isfinite(value) and value >= 0)
         assert not isinstance(value, int) or abs(value) < 2**63
-        assert not isinstance(value, str) or (value.encode() is not None and (limit is None or len(value) <= limit))
+        assert not isinstance(value, str) or (
+            value.encode() is not None and (limit is None or len(value) <= limit)
+        )
     runner_report.moment(verdict["started_at"])

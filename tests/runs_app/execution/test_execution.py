@@ -44,7 +44,9 @@ def test_an_environment_that_went_away_ends_the_run_with_the_reason() -> None:
 
 def test_names_of_folders_cannot_be_guessed() -> None:
     run = make_run(make_script())
-    assert execution.new_folder_name(run, run.created_at) != execution.new_folder_name(run, run.created_at)
+    assert execution.new_folder_name(run, run.created_at) != execution.new_folder_name(
+        run, run.created_at
+    )
 
 
 def test_without_a_launcher_it_says_how_to_get_one() -> None:

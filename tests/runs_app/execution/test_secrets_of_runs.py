@@ -39,7 +39,9 @@ def test_a_script_has_its_secrets_and_its_output_does_not(launcher: LauncherHarn
 
 
 def test_no_file_of_the_run_holds_a_secret(launcher: LauncherHarness) -> None:
-    folder = started(launcher, f"{HALVES}\n", {"TOKEN": VALUE, "OTHER": "another-secret"}, env={"PLAIN": "shown"})
+    folder = started(
+        launcher, f"{HALVES}\n", {"TOKEN": VALUE, "OTHER": "another-secret"}, env={"PLAIN": "shown"}
+    )
     launcher.exit_of(folder)
     files = [path for path in launcher.path(folder).rglob("*") if path.is_file()]
     assert files and not [path for path in files if VALUE[:9].encode() in path.read_bytes()]
@@ -52,11 +54,17 @@ def test_a_secret_stands_in_place_of_a_plain_value_of_its_name(launcher: Launche
     assert joined(launcher.records_of(folder)) == b"%d\n" % len(VALUE)
 
 
-def test_neither_launcher_nor_runner_has_them_in_its_environment_or_command_line(launcher: LauncherHarness) -> None:
-    folder = started(launcher, "print('on', flush=True); import time; time.sleep(60)", {"TOKEN": VALUE})
+def test_neither_launcher_nor_runner_has_them_in_its_environment_or_command_line(
+    launcher: LauncherHarness,
+) -> None:
+    folder = started(
+        launcher, "print('on', flush=True); import time; time.sleep(60)", {"TOKEN": VALUE}
+    )
     launcher.wait_for_output(folder, b"on")
     pids = (launcher.process.pid, launcher.web.pid, launcher.state_of(folder)["runner_pid"])
-    seen = [Path(f"/proc/{pid}/{name}").read_bytes() for pid in pids for name in ("environ", "cmdline")]
+    seen = [
+        Path(f"/proc/{pid}/{name}").read_bytes() for pid in pids for name in ("environ", "cmdline")
+    ]
     launcher.web.ask("cancel", folder=folder)
     assert not any(VALUE.encode() in content for content in seen)
 
@@ -70,7 +78,9 @@ def test_the_next_run_does_not_get_them(launcher: LauncherHarness) -> None:
 
 @pytest.mark.parametrize("secrets", [[VALUE], {"": VALUE}, {"A=B": VALUE}, {"A": VALUE + "\0"}, {"A": {"B": VALUE}},
                                      {"A": VALUE + "\ud800"}, {"A": None}])  # fmt: skip
-def test_what_is_no_secret_is_refused_without_telling_it(launcher: LauncherHarness, secrets: object) -> None:
+def test_what_is_no_secret_is_refused_without_telling_it(
+    launcher: LauncherHarness, secrets: object
+) -> None:
     folder = launcher.new_folder(["/bin/true"])
     reply = launcher.web.ask("start", folder=folder, secrets=secrets)
     assert not reply["ok"] and "secrets" in reply["error"] and VALUE not in reply["error"]
@@ -78,9 +88,18 @@ def test_what_is_no_secret_is_refused_without_telling_it(launcher: LauncherHarne
 
 
 def test_as_much_as_may_be_saved_fits_into_one_order(launcher: LauncherHarness) -> None:
-    most = {f"V{number}_{'N' * 90}": "é" * (16 * 1024) for number in range(8)}  # 256 kB, the longest as JSON
-    assert len(wire.encode({"op": "start", "id": 1, "folder": "2026-11/1-abcdef12", "secrets": most})) < wire.MAX_BYTES
-    folder = started(launcher, "import os; print(sum(len(os.environb[n]) for n in os.environb if n[:1] == b'V'))", most)
+    most = {
+        f"V{number}_{'N' * 90}": "é" * (16 * 1024) for number in range(8)
+    }  # 256 kB, the longest as JSON
+    assert (
+        len(wire.encode({"op": "start", "id": 1, "folder": "2026-11/1-abcdef12", "secrets": most}))
+        < wire.MAX_BYTES
+    )
+    folder = started(
+        launcher,
+        "import os; print(sum(len(os.environb[n]) for n in os.environb if n[:1] == b'V'))",
+        most,
+    )
     launcher.exit_of(folder)
     assert joined(launcher.records_of(folder)) == b"%d\n" % (8 * 32 * 1024)
 

@@ -59,7 +59,11 @@ def test_the_environment_is_an_allow_list(monkeypatch: pytest.MonkeyPatch) -> No
 def test_output_is_unbuffered_and_the_run_is_named() -> None:
     run, spec = prepared()
     env = spec["env"]
-    assert (env["PYTHONUNBUFFERED"], env["TEMPO_RUN_ID"], env["TEMPO_SCRIPT"]) == ("1", str(run.pk), "hello-world")
+    assert (env["PYTHONUNBUFFERED"], env["TEMPO_RUN_ID"], env["TEMPO_SCRIPT"]) == (
+        "1",
+        str(run.pk),
+        "hello-world",
+    )
 
 
 def test_a_run_works_in_the_scripts_files_with_its_own_code() -> None:
@@ -104,7 +108,9 @@ def test_a_script_that_may_keep_much_is_not_stopped_before(settings: Settings) -
     assert execution_spec.script_limits(run)["output_kill_bytes"] == 0
 
 
-def test_a_run_may_read_its_python_and_write_where_it_works(settings: Settings, tmp_path: Path) -> None:
+def test_a_run_may_read_its_python_and_write_where_it_works(
+    settings: Settings, tmp_path: Path
+) -> None:
     real = tmp_path / "python3.12" / "bin" / "python3.12"
     environment = paths.environments() / ("0" * 32)
     real.parent.mkdir(parents=True)
@@ -114,8 +120,17 @@ def test_a_run_may_read_its_python_and_write_where_it_works(settings: Settings, 
     settings.EXTRA_READ_PATHS, settings.EXTRA_WRITE_PATHS = ["/mnt/media"], ["/srv/exports"]
     run, spec = prepared()
     temporary, inputs = (paths.run_folder(run.folder) / name for name in ("tmp", "params.json"))
-    assert spec["isolation"]["read"] == [str(tmp_path / "python3.12"), str(environment), str(inputs), "/mnt/media"]
-    assert spec["isolation"]["write"] == [str(paths.script_files("hello-world")), str(temporary), "/srv/exports"]
+    assert spec["isolation"]["read"] == [
+        str(tmp_path / "python3.12"),
+        str(environment),
+        str(inputs),
+        "/mnt/media",
+    ]
+    assert spec["isolation"]["write"] == [
+        str(paths.script_files("hello-world")),
+        str(temporary),
+        "/srv/exports",
+    ]
     assert spec["isolation"]["closed"] == [str(paths.data()), str(settings.BASE_DIR)]
 
 
@@ -130,13 +145,19 @@ def test_a_run_is_the_user_of_its_script(settings: Settings) -> None:
     assert spec["isolation"]["require"] == "good"
 
 
-def test_a_build_runs_the_driver_and_claims_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_build_runs_the_driver_and_claims_its_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("PYSCHED_SECRET_KEY", "do not leak me")
     environment = Environment.objects.create(python="3.12.1", interpreter="/usr/bin/python3")
-    run = make_run(kind=Kind.BUILD, environment=environment, trigger=Trigger.BUILD, folder="2026-11/1-abcdef12")
+    run = make_run(
+        kind=Kind.BUILD, environment=environment, trigger=Trigger.BUILD, folder="2026-11/1-abcdef12"
+    )
     execution.prepare_folder(run)
     spec = json.loads((paths.run_folder(run.folder) / "spec.json").read_text())
     environment.refresh_from_db()
     assert environment.state == Environment.State.BUILDING
-    assert spec["isolation"] is None and spec["limits"]["memory_mb"] == execution_spec.BUILD_MEMORY_MB
+    assert (
+        spec["isolation"] is None and spec["limits"]["memory_mb"] == execution_spec.BUILD_MEMORY_MB
+    )
     assert "build_environment.py" in spec["argv"][3] and "leak me" not in json.dumps(spec)

@@ -36,11 +36,17 @@ def waiting_run(**fields: Any) -> Run:
     """A run that is about to be handed over."""
     script = make_script()
     return make_run(
-        script, environment=script.environment, status=Status.STARTING, folder="2026-11/1-abcdef12", **fields
+        script,
+        environment=script.environment,
+        status=Status.STARTING,
+        folder="2026-11/1-abcdef12",
+        **fields,
     )
 
 
-def test_variables_are_in_the_spec_and_secrets_only_in_the_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_are_in_the_spec_and_secrets_only_in_the_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("TZ", "Europe/Berlin")
     run = waiting_run()
     variables.save(None, name="TZ", value="Asia/Tokyo", by="ann")
@@ -78,7 +84,12 @@ def test_a_run_whose_secret_cannot_be_decrypted_does_not_start_and_names_it(
 def test_a_build_gets_no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     variables.save(None, name="TOKEN", value="s3cr3t", is_secret=True, by="ann")
     environment = Environment.objects.create(python="3.12", requirements="")
-    run = make_run(kind=Kind.BUILD, environment=environment, status=Status.STARTING, folder="2026-11/2-abcdef12")
+    run = make_run(
+        kind=Kind.BUILD,
+        environment=environment,
+        status=Status.STARTING,
+        folder="2026-11/2-abcdef12",
+    )
     monkeypatch.setattr(launcher_client, "launcher", ear := Ear())
     monkeypatch.setattr(execution_spec, "of", lambda *_: {})
     execution.hand_over(run, now=timezone.now())

@@ -80,10 +80,16 @@ def test_builds_are_shown_only_to_those_who_ask() -> None:
     run = make_run(make_script())
     environment = Environment.objects.create(python="3.12.1", interpreter="/p")
     build = make_run(kind=Kind.BUILD, trigger=Trigger.BUILD, environment=environment)
-    assert (history.page(), history.page(kind=Kind.BUILD), history.page(kind="")) == ([run], [build], [build, run])
+    assert (history.page(), history.page(kind=Kind.BUILD), history.page(kind="")) == (
+        [run],
+        [build],
+        [build, run],
+    )
 
 
-def test_a_page_is_one_query_with_all_it_shows(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_a_page_is_one_query_with_all_it_shows(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
     script = make_script()
     schedule = make_schedule(script)
     for _ in range(10):
@@ -91,7 +97,11 @@ def test_a_page_is_one_query_with_all_it_shows(django_assert_num_queries: Django
     with django_assert_num_queries(1):
         for run in history.page():
             assert run.script and run.version and run.schedule and run.environment
-            assert (run.script.slug, run.version.number, run.schedule.kind) == (script.slug, 1, "interval")
+            assert (run.script.slug, run.version.number, run.schedule.kind) == (
+                script.slug,
+                1,
+                "interval",
+            )
 
 
 # --- folding ---------------------------------------------------------------------------------------------------------
@@ -117,7 +127,9 @@ def test_folding_twice_changes_nothing() -> None:
     assert (folded(folder), names(folder)) == (before, {"run.json", "output.log"})
 
 
-@pytest.mark.parametrize("survivors", [{"exit.json", "output.idx"}, {"output.idx"}, {"exit.json"}, set()])
+@pytest.mark.parametrize(
+    "survivors", [{"exit.json", "output.idx"}, {"output.idx"}, {"exit.json"}, set()]
+)
 def test_a_crash_in_the_middle_of_folding_loses_nothing(survivors: set[str]) -> None:
     run, folder = ended()
     kept = {name: (folder / name).read_bytes() for name in survivors}
@@ -126,7 +138,11 @@ def test_a_crash_in_the_middle_of_folding_loses_nothing(survivors: set[str]) -> 
         (folder / name).write_bytes(data)
     history.archive(run, folder)
     content = folded(folder)
-    assert (content["exit"], content["index"], names(folder)) == (EXIT, [0, 4711], {"run.json", "output.log"})
+    assert (content["exit"], content["index"], names(folder)) == (
+        EXIT,
+        [0, 4711],
+        {"run.json", "output.log"},
+    )
 
 
 def test_a_crash_before_anything_was_folded_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +186,9 @@ def test_a_run_under_way_is_not_folded() -> None:
     assert "exit.json" in names(folder)
 
 
-def test_a_run_that_cannot_be_folded_keeps_no_other_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_cannot_be_folded_keeps_no_other_from_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     bad, _ = ended(1)
     _, folder = ended(2)
     honest = history.archive
@@ -206,9 +224,18 @@ def test_each_script_keeps_its_newest(settings: Settings) -> None:
 
 def test_builds_count_together(settings: Settings) -> None:
     settings.KEEP_RUNS = 1
-    environments = [Environment.objects.create(python="3.12.1", interpreter=f"/p{number}") for number in range(3)]
+    environments = [
+        Environment.objects.create(python="3.12.1", interpreter=f"/p{number}")
+        for number in range(3)
+    ]
     builds = [
-        make_run(kind=Kind.BUILD, trigger=Trigger.BUILD, environment=row, status=Status.SUCCEEDED, created_at=NOON)
+        make_run(
+            kind=Kind.BUILD,
+            trigger=Trigger.BUILD,
+            environment=row,
+            status=Status.SUCCEEDED,
+            created_at=NOON,
+        )
         for row in environments
     ]
     history.prune(now=NOON)
@@ -223,7 +250,9 @@ def test_the_oldest_logs_go_until_the_rest_fits(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.TIMED_OUT, Status.LOST])
-def test_the_last_failure_of_a_script_stays_whatever_its_age(status: Status, settings: Settings) -> None:
+def test_the_last_failure_of_a_script_stays_whatever_its_age(
+    status: Status, settings: Settings
+) -> None:
     settings.KEEP_DAYS, settings.KEEP_RUNS, settings.KEEP_MB = 1, 1, 0
     script = make_script()
     ended(1, script=script, status=status, created_at=NOON - 90 * DAY)
@@ -238,7 +267,9 @@ def test_the_last_failure_of_a_script_stays_whatever_its_age(status: Status, set
 def test_an_active_run_is_never_touched(status: Status, settings: Settings) -> None:
     settings.KEEP_DAYS, settings.KEEP_RUNS, settings.KEEP_MB = 1, 1, 0
     script = make_script()
-    active, folder = ended(1, script=script, status=status, finished_at=None, created_at=NOON - 90 * DAY)
+    active, folder = ended(
+        1, script=script, status=status, finished_at=None, created_at=NOON - 90 * DAY
+    )
     ended(2, script=script, created_at=NOON - 90 * DAY)
     ended(3, script=script, created_at=NOON - 90 * DAY)
     history.prune(now=NOON)
@@ -256,14 +287,18 @@ def test_many_runs_go_in_batches(settings: Settings, monkeypatch: pytest.MonkeyP
 
 def test_rows_without_a_folder_go_too(settings: Settings) -> None:
     settings.KEEP_DAYS = 30
-    make_run(make_script(), status=Status.MISSED, reason=Reason.SERVICE_DOWN, created_at=NOON - 31 * DAY)
+    make_run(
+        make_script(), status=Status.MISSED, reason=Reason.SERVICE_DOWN, created_at=NOON - 31 * DAY
+    )
     assert (history.prune(now=NOON), Run.objects.count()) == (1, 0)
 
 
 def test_an_empty_month_goes_with_its_last_run(settings: Settings) -> None:
     settings.KEEP_DAYS = 30
     ended(created_at=NOON - 31 * DAY)
-    history.prune(now=NOON + 9 * DAY)  # in December; in the current month a run's folder may be about to be made
+    history.prune(
+        now=NOON + 9 * DAY
+    )  # in December; in the current month a run's folder may be about to be made
     assert list(paths.runs().iterdir()) == []
 
 
@@ -282,7 +317,9 @@ def test_a_run_whose_folder_cannot_be_removed_keeps_no_other_from_going(
 
     def rmtree(path: Path) -> None:
         if path == paths.run_folder(stuck.folder):
-            raise PermissionError(errno.EPERM, "Operation not permitted")  # and no launcher is there to help
+            raise PermissionError(
+                errno.EPERM, "Operation not permitted"
+            )  # and no launcher is there to help
         honest(path)
 
     monkeypatch.setattr(shutil, "rmtree", rmtree)
@@ -293,6 +330,8 @@ def test_a_run_whose_folder_cannot_be_removed_keeps_no_other_from_going(
 def test_what_q2_failed_at_long_ago_is_forgotten(settings: Settings) -> None:
     settings.KEEP_DAYS = 30
     for identity, stopped in (("old", NOON - 31 * DAY), ("young", NOON)):
-        Failure.objects.create(id=identity, name=identity, func="f", started=stopped, stopped=stopped, success=False)
+        Failure.objects.create(
+            id=identity, name=identity, func="f", started=stopped, stopped=stopped, success=False
+        )
     history.prune(now=NOON)
     assert [failure.id for failure in Failure.objects.all()] == ["young"]

@@ -34,14 +34,18 @@ def history(script: Script, *statuses: Status) -> list[Run]:
         ([S, F, S, F], 2, 3),
     ],
 )
-def test_the_newest_failures_began_there(script: Script, statuses: list[Status], good: int, bad: int) -> None:
+def test_the_newest_failures_began_there(
+    script: Script, statuses: list[Status], good: int, bad: int
+) -> None:
     runs = history(script, *statuses)
     point = regression.find_regression(script)
     assert point and (point.good, point.bad) == (runs[good], runs[bad])
 
 
 @pytest.mark.parametrize("statuses", [[], [S, S], [F, F], [F, S], [C]])
-def test_without_a_good_and_a_bad_run_behind_it_there_is_none(script: Script, statuses: list[Status]) -> None:
+def test_without_a_good_and_a_bad_run_behind_it_there_is_none(
+    script: Script, statuses: list[Status]
+) -> None:
     history(script, *statuses)
     assert regression.find_regression(script) is None
 
@@ -65,7 +69,9 @@ def test_the_same_text_with_other_inputs(script: Script) -> None:
     assert point and point.is_same_version
     found = regression.differences(point)
     assert (found.files, found.packages) == ([], [])
-    assert found.settings == [SettingDifference(name="Inputs", before='{"day": 1}', after='{"day": 2}')]
+    assert found.settings == [
+        SettingDifference(name="Inputs", before='{"day": 1}', after='{"day": 2}')
+    ]
 
 
 def test_nothing_that_is_known_of(script: Script) -> None:

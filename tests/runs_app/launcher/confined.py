@@ -60,13 +60,17 @@ class Mode:
 
 _SERVICE = SERVICE_USER if IS_ROOT else os.geteuid()
 ORDINARY = Mode(name="ordinary user", launcher=_SERVICE, web=_SERVICE)
-BASIC = Mode(name="ordinary user without Landlock", launcher=_SERVICE, web=_SERVICE, without="landlock")
+BASIC = Mode(
+    name="ordinary user without Landlock", launcher=_SERVICE, web=_SERVICE, without="landlock"
+)
 STRONG = Mode(name="own user and Landlock", launcher=0, web=SERVICE_USER, uid=SCRIPT_USER)
 OWN_USER = Mode(name="own user", launcher=0, web=SERVICE_USER, uid=SCRIPT_USER, without="landlock")
 AS_SERVICE_USER = Mode(name="as service user", launcher=0, web=SERVICE_USER)
 AS_ROOT = Mode(name="as root", launcher=0, web=0)
 # Only root has the modes of root; everybody has the others.
-MODES = [STRONG, OWN_USER, AS_SERVICE_USER, AS_ROOT, ORDINARY, BASIC] if IS_ROOT else [ORDINARY, BASIC]
+MODES = (
+    [STRONG, OWN_USER, AS_SERVICE_USER, AS_ROOT, ORDINARY, BASIC] if IS_ROOT else [ORDINARY, BASIC]
+)
 
 
 def everybodys_python() -> str:
@@ -87,7 +91,11 @@ class Place:
     def __init__(self, mode: Mode) -> None:
         self.mode = mode
         self.base = Path(tempfile.mkdtemp(prefix="tempo-place-"))
-        self.data, self.code, self.environment = self.base / "data", self.base / "code", self.base / "data/envs/e1"
+        self.data, self.code, self.environment = (
+            self.base / "data",
+            self.base / "code",
+            self.base / "data/envs/e1",
+        )
         self._lay_out()
         self.launcher = LauncherHarness(
             self.data,
@@ -104,7 +112,10 @@ class Place:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.launcher.__exit__(kind, error, trace)
         parent_fd = os.open(self.base.parent, os.O_RDONLY)
@@ -116,13 +127,21 @@ class Place:
         return self.data / "scripts" / slug / "files"
 
     def start(
-        self, code: str, *, slug: str = "mine", flags: str = "-I -S", is_confined: bool = True, **isolation: Any
+        self,
+        code: str,
+        *,
+        slug: str = "mine",
+        flags: str = "-I -S",
+        is_confined: bool = True,
+        **isolation: Any,
     ) -> str:
         """Start a run of this code, laid out as web does it; its folder's name. Unconfined: as a build is."""
         folder = f"{_MONTH}/{next(_numbers)}-abcdef12"
         path = self.launcher.path(folder)
         python = str(isolation.pop("python", self.environment / "bin/python"))
-        planted = isolation.pop("planted", {})  # links that a hostile web has put into the run folder
+        planted = isolation.pop(
+            "planted", {}
+        )  # links that a hostile web has put into the run folder
         self.launcher.new_folder(
             [python, *flags.split(), str(path / "main.py")],
             name=folder,
@@ -160,14 +179,29 @@ class Place:
         """Every folder with the owner and the mode of docs/security.md."""
         self.own(self.base, 0o711)
         package = self.code / "runs_app"
-        shutil.copytree(Path(runs_app.launcher.__file__).parent, package / "launcher", ignore=_BYTE_CODE)
+        shutil.copytree(
+            Path(runs_app.launcher.__file__).parent, package / "launcher", ignore=_BYTE_CODE
+        )
         (package / "__init__.py").touch()
         passable = 0o711 if self.mode.launcher == 0 else 0o700
-        for path in (".", "scripts", "scripts/mine", "scripts/other", "runs", f"runs/{_MONTH}", "envs"):
+        for path in (
+            ".",
+            "scripts",
+            "scripts/mine",
+            "scripts/other",
+            "runs",
+            f"runs/{_MONTH}",
+            "envs",
+        ):
             self._folder(path, passable)
         for path in ("scripts/mine/files", "scripts/other/files", "backups", "cache", "run"):
             self._folder(path, 0o700)
-        for path in ("secret_key", "tempo.sqlite3", "backups/old.sqlite3", "scripts/other/files/diary"):
+        for path in (
+            "secret_key",
+            "tempo.sqlite3",
+            "backups/old.sqlite3",
+            "scripts/other/files/diary",
+        ):
             self._file(path, 0o600)
         self._file("scripts/mine/main.py", 0o600)
         for path in ("envs/e1", "envs/e1/bin", "envs/e1/lib"):

@@ -63,7 +63,9 @@ class Record(NamedTuple):
 def parse_log(content: bytes) -> list[Record]:
     """All records of a log's content."""
     parts = [line.split(b" ", 3) for line in content.split(b"\n")[:-1]]
-    return [Record(int(at), stream.decode(), kind.decode(), text) for at, stream, kind, text in parts]
+    return [
+        Record(int(at), stream.decode(), kind.decode(), text) for at, stream, kind, text in parts
+    ]
 
 
 def joined(records: list[Record], streams: str = "OE") -> bytes:
@@ -133,9 +135,15 @@ class LauncherHarness:
         self.options: list[str] = []  # more of them for the next start
         self.pass_fds: tuple[int, ...] = ()
         self._ready = ready
-        self._home = tempfile.TemporaryDirectory(prefix="launcher-")  # socket paths have to be short
+        self._home = tempfile.TemporaryDirectory(
+            prefix="launcher-"
+        )  # socket paths have to be short
         self._door = self._open_door()
-        self._become = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"] if user is not None else []
+        self._become = (
+            ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
+            if user is not None
+            else []
+        )
         self._launcher_argv = [python, "-I", "-S", str(main)]
         self._env = env or {}
         self._web_argv = web_argv or [python, "-I", "-S", "-c", _WEB, f"{self._home.name}/door"]
@@ -161,16 +169,35 @@ class LauncherHarness:
             raise
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
     def start(self) -> Self:
         """Start the launcher, and unless web is the test's own, wait for it and say that it is ready."""
-        options = ["--data", str(self.data), "--host", "127.0.0.1", "--port", "0", "--grace", str(self.grace_s)]
+        options = [
+            "--data",
+            str(self.data),
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "0",
+            "--grace",
+            str(self.grace_s),
+        ]
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*self._become, *self._launcher_argv, *options, *self.options, "--", *self._web_argv],
+                [
+                    *self._become,
+                    *self._launcher_argv,
+                    *options,
+                    *self.options,
+                    "--",
+                    *self._web_argv,
+                ],
                 stderr=log,
                 env={**os.environ, **self._env},
                 pass_fds=self.pass_fds,
@@ -198,13 +225,24 @@ class LauncherHarness:
         """What the launchers of this harness have written to standard error."""
         return self._log.read_text()
 
-    def new_folder(self, argv: list[str], *, name: str = "", env: dict[str, str] | None = None, **spec: object) -> str:
+    def new_folder(
+        self, argv: list[str], *, name: str = "", env: dict[str, str] | None = None, **spec: object
+    ) -> str:
         """Make a run folder with a spec for `argv`; its name."""
         folder = name or f"2026-11/{next(_numbers)}-abcdef12"
         path = self.path(folder)
         path.mkdir(parents=True)
-        content = {"v": 1, "run_id": 1, "kind": "script", "argv": argv, "cwd": str(path), "env": env or {}}
-        (path / "spec.json").write_text(json.dumps({**content, "timeout_s": None, "grace_s": 1, **spec}))
+        content = {
+            "v": 1,
+            "run_id": 1,
+            "kind": "script",
+            "argv": argv,
+            "cwd": str(path),
+            "env": env or {},
+        }
+        (path / "spec.json").write_text(
+            json.dumps({**content, "timeout_s": None, "grace_s": 1, **spec})
+        )
         return folder
 
     def run(self, code: str, **spec: Any) -> str:
@@ -237,7 +275,9 @@ class LauncherHarness:
     def wait_for_output(self, folder: str, text: bytes) -> None:
         """Wait until the script has written a record with `text`."""
         log = self.path(folder) / "output.log"
-        wait_for(lambda: log.exists() and any(record.text == text for record in self.records_of(folder)))
+        wait_for(
+            lambda: log.exists() and any(record.text == text for record in self.records_of(folder))
+        )
 
     def terminate(self, *, limit_s: float = LIMIT_S) -> int:
         """TERM the launcher; its exit code."""
@@ -266,11 +306,17 @@ class LauncherHarness:
     def survivors(self) -> set[int]:
         """Living runners of this data folder, and processes of its scripts."""
         runs = f"{self.data}/runs/"
-        folders = {pid: procfs.environment_value(pid, "TEMPO_RUN_FOLDER") or "" for pid in procfs.table()}
+        folders = {
+            pid: procfs.environment_value(pid, "TEMPO_RUN_FOLDER") or "" for pid in procfs.table()
+        }
         scripts = {pid for pid, folder in folders.items() if folder.startswith(runs)}
         files = (self.data / "runs").glob("*/*/state.json")
         states = [json.loads(file.read_bytes()) for file in files if file.is_file()]
-        runners = {s["runner_pid"] for s in states if procfs.start_time(s["runner_pid"]) == s["runner_start"]}
+        runners = {
+            s["runner_pid"]
+            for s in states
+            if procfs.start_time(s["runner_pid"]) == s["runner_start"]
+        }
         return (scripts | runners) - {os.getpid()}
 
     def _kill_survivors(self) -> None:

@@ -17,7 +17,12 @@ from tests.runs_app.launcher.confined import BASIC, MODES, PREFIX, Mode, Place, 
 from tests.runs_app.launcher.harness import is_gone
 
 WALLED = [mode for mode in MODES if mode.grade in ("strong", "good")]
-TARGETS = {"web": "WEB", "the launcher": "LAUNCHER", "its runner": "RUNNER", "another script": "OTHER"}
+TARGETS = {
+    "web": "WEB",
+    "the launcher": "LAUNCHER",
+    "its runner": "RUNNER",
+    "another script": "OTHER",
+}
 
 READING = {
     "read the secret key": "open(DATA + '/secret_key').read()",
@@ -38,8 +43,14 @@ READING = {
     "see what web has open": "os.readlink(f'/proc/{WEB}/fd/4')",
     "take web's control channel": "pidfd_getfd(os.pidfd_open(WEB), 4)",
     "take a descriptor of the launcher": "pidfd_getfd(os.pidfd_open(LAUNCHER), 0)",
-    **{f"read the environment of {who}": f"open(f'/proc/{{{pid}}}/environ').read()" for who, pid in TARGETS.items()},
-    **{f"open the memory of {who}": f"open(f'/proc/{{{pid}}}/mem', 'r+b').close()" for who, pid in TARGETS.items()},
+    **{
+        f"read the environment of {who}": f"open(f'/proc/{{{pid}}}/environ').read()"
+        for who, pid in TARGETS.items()
+    },
+    **{
+        f"open the memory of {who}": f"open(f'/proc/{{{pid}}}/mem', 'r+b').close()"
+        for who, pid in TARGETS.items()
+    },
 }
 WRITING = {
     "add a file to its environment": "make(ENVIRONMENT + '/lib/sitecustomize.py')",
@@ -68,7 +79,10 @@ WRITING = {
 }
 REACHING = {
     **{f"signal {who}": f"os.kill({pid}, 0)" for who, pid in TARGETS.items()},
-    **{f"signal {who} by descriptor": f"signal_by_descriptor({pid})" for who, pid in TARGETS.items()},
+    **{
+        f"signal {who} by descriptor": f"signal_by_descriptor({pid})"
+        for who, pid in TARGETS.items()
+    },
     **{f"trace {who}": f"trace({pid})" for who, pid in TARGETS.items()},
     **{f"copy the memory of {who}": f"copy_memory({pid})" for who, pid in TARGETS.items()},
 }
@@ -164,7 +178,9 @@ print(json.dumps(results))
 def is_possible(attempt: str) -> bool:
     """Whether an ordinary user may do it at all: some systems let nobody trace who is not a child (Yama)."""
     scope = Path("/proc/sys/kernel/yama/ptrace_scope")
-    is_tracing = attempt.startswith(("trace", "copy the memory", "open the memory", "take a descriptor", "take web's"))
+    is_tracing = attempt.startswith(
+        ("trace", "copy the memory", "open the memory", "take a descriptor", "take web's")
+    )
     return not is_tracing or not scope.exists() or scope.read_text().strip() == "0"
 
 
@@ -176,9 +192,16 @@ class Burglary:
         self.other_run = place.start(OTHER, slug="other")
         place.launcher.wait_for_output(self.other_run, b"on")
         state = place.launcher.state_of(self.other_run)
-        self.others = [self.web.pid, place.launcher.process.pid, state["script_pid"], state["runner_pid"]]
+        self.others = [
+            self.web.pid,
+            place.launcher.process.pid,
+            state["script_pid"],
+            state["runner_pid"],
+        ]
         self.sockets = [socket.socket(socket.AF_UNIX) for _ in range(2)]
-        for listener, name in zip(self.sockets, (f"{place.base}/socket", f"\0{place.base}"), strict=True):
+        for listener, name in zip(
+            self.sockets, (f"{place.base}/socket", f"\0{place.base}"), strict=True
+        ):
             listener.bind(name)
             listener.listen()
         place.own(place.base / "socket", 0o600)
@@ -215,10 +238,18 @@ class Burglary:
 
     def kept(self) -> dict[str, Any]:
         """All that nobody may have changed: files with their contents, and who lives."""
-        roots = (self.place.data / "envs", self.place.data / "backups", self.place.files("other"), self.place.code)
+        roots = (
+            self.place.data / "envs",
+            self.place.data / "backups",
+            self.place.files("other"),
+            self.place.code,
+        )
         single = [self.place.data / name for name in ("secret_key", "tempo.sqlite3")]
         paths = [
-            path for root in roots for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts
+            path
+            for root in roots
+            for path in root.rglob("*")
+            if path.is_file() and "__pycache__" not in path.parts
         ]
         return {str(path): path.read_bytes() for path in (*paths, *single)} | {
             f"process {pid}": not is_gone(pid) for pid in self.others
@@ -265,8 +296,12 @@ def test_landlock_denies_more(burglary: Burglary, answers: dict[str, str]) -> No
         assert [attempt for attempt in OF_LANDLOCK if not answers[attempt]] == []
 
 
-@pytest.mark.parametrize("attempt", [name for name in ATTEMPTS | OF_OWN_USER | OF_LANDLOCK if is_possible(name)])
-def test_without_any_layer_the_same_attempt_works(basic_answers: dict[str, str], attempt: str) -> None:
+@pytest.mark.parametrize(
+    "attempt", [name for name in ATTEMPTS | OF_OWN_USER | OF_LANDLOCK if is_possible(name)]
+)
+def test_without_any_layer_the_same_attempt_works(
+    basic_answers: dict[str, str], attempt: str
+) -> None:
     assert basic_answers[attempt] == ""
 
 
@@ -296,9 +331,15 @@ for content in [b"look", b"", b"start", b"x" * 1000] * 100:
 
 
 def test_nothing_that_has_a_name_takes_orders(burglary: Burglary) -> None:
-    named = {line.split()[6] for line in Path("/proc/net/unix").read_text().splitlines()[1:] if len(line.split()) > 7}
+    named = {
+        line.split()[6]
+        for line in Path("/proc/net/unix").read_text().splitlines()[1:]
+        if len(line.split()) > 7
+    }
     launcher, runner = burglary.others[1], burglary.others[3]
-    links = [link.readlink() for pid in (launcher, runner) for link in Path(f"/proc/{pid}/fd").iterdir()]
+    links = [
+        link.readlink() for pid in (launcher, runner) for link in Path(f"/proc/{pid}/fd").iterdir()
+    ]
     inodes = {str(link)[8:-1] for link in links if str(link).startswith("socket:[")}
 
     assert inodes and not inodes & named
@@ -329,4 +370,6 @@ def test_it_cannot_lend_out_the_group_of_web(burglary: Burglary) -> None:
     status = (burglary.place.files() / "tool").stat()
 
     has_lent = bool(status.st_mode & stat.S_ISGID) and status.st_gid == burglary.place.mode.web
-    assert has_lent == (burglary.place.mode.uid is None)  # who has that group anyway lends out what is its own
+    assert has_lent == (
+        burglary.place.mode.uid is None
+    )  # who has that group anyway lends out what is its own

@@ -34,7 +34,9 @@ MESSAGES = st.dictionaries(st.text(), JSON, max_size=5)
 # --- framing --------------------------------------------------------------------------------------------------------
 @settings(deadline=None)
 @given(messages=st.lists(MESSAGES, max_size=5), cuts=st.lists(st.integers(1, 40), max_size=20))
-def test_messages_arrive_whole_wherever_they_are_cut(messages: list[dict[str, object]], cuts: list[int]) -> None:
+def test_messages_arrive_whole_wherever_they_are_cut(
+    messages: list[dict[str, object]], cuts: list[int]
+) -> None:
     decoder, data, found = wire.Decoder(), b"".join(map(wire.encode, messages)), []
     for cut in [*cuts, len(data)]:
         found += decoder.feed(data[:cut])
@@ -90,7 +92,9 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
 def test_noise_costs_the_web_alone(target: Target, seed: int) -> None:
     noise = random.Random(seed)
     # A first byte that makes the length too large: a short one would be waited for.
-    data = b"".join([bytes([noise.randrange(1, 256)]), noise.randbytes(noise.randrange(3, 300_000))])
+    data = b"".join(
+        [bytes([noise.randrange(1, 256)]), noise.randbytes(noise.randrange(3, 300_000))]
+    )
 
     target.is_replaced_after(lambda: target.launcher.web.control.sendall(data))
 
@@ -109,7 +113,18 @@ def test_noise_costs_the_web_alone(target: Target, seed: int) -> None:
         wire.encode({"op": "ping"})[:-1] + b"\xff",
         wire.encode({"op": "nothing"}) + struct.pack(">I", 3) + b"{}}",
     ],
-    ids=["4 GB", "one too long", "empty", "deep list", "deep object", "torn", "null", "text", "no UTF-8", "second"],
+    ids=[
+        "4 GB",
+        "one too long",
+        "empty",
+        "deep list",
+        "deep object",
+        "torn",
+        "null",
+        "text",
+        "no UTF-8",
+        "second",
+    ],
 )
 def test_what_is_no_message_costs_the_web_alone(target: Target, frame: bytes) -> None:
     target.is_replaced_after(lambda: target.launcher.web.control.sendall(frame))
@@ -128,7 +143,22 @@ def test_a_web_that_asks_and_never_listens_is_replaced(target: Target) -> None:
 @pytest.mark.parametrize("seed", range(ROUNDS))
 def test_values_of_any_kind_are_answered(target: Target, seed: int) -> None:
     noise = random.Random(seed)
-    values: list[Any] = [None, True, 0, -1, 2**70, 1e308, "", "\ud800", "\0", "x" * 10_000, [], [[]], {}, {"a": None}]
+    values: list[Any] = [
+        None,
+        True,
+        0,
+        -1,
+        2**70,
+        1e308,
+        "",
+        "\ud800",
+        "\0",
+        "x" * 10_000,
+        [],
+        [[]],
+        {},
+        {"a": None},
+    ]
     values += ["all", "tmp", "../..", "/", "2026-11/1-abcdef12"]
     for _ in range(60):
         request = {"op": noise.choice([*OPS, *values]), "id": noise.choice(values)}
@@ -198,7 +228,9 @@ def test_no_order_leads_out_of_the_run_folders(target: Target, outside: Path, op
     target.assert_goes_on()
 
 
-@pytest.mark.parametrize("name", ["state.json", "lock", "spec.json", "claim", "exit.json.tmp", "output.log"])
+@pytest.mark.parametrize(
+    "name", ["state.json", "lock", "spec.json", "claim", "exit.json.tmp", "output.log"]
+)
 def test_a_fifo_in_a_run_folder_stops_nobody(target: Target, name: str) -> None:
     folder = target.launcher.new_folder(["/bin/true"])
     path = target.launcher.path(folder) / name
@@ -216,10 +248,17 @@ def test_a_fifo_in_a_run_folder_stops_nobody(target: Target, name: str) -> None:
 def test_any_state_is_read_without_harm(target: Target, seed: int) -> None:
     noise = random.Random(seed)
     folder = target.launcher.new_folder(["/bin/true"])
-    state: dict[str, Any] = {"runner_pid": os.getpid(), "runner_start": 1, "boot_id": "x", "script_pid": 1}
+    state: dict[str, Any] = {
+        "runner_pid": os.getpid(),
+        "runner_start": 1,
+        "boot_id": "x",
+        "script_pid": 1,
+    }
     state[noise.choice(list(state))] = noise.choice([None, -1, 0, 2**80, "1", 1.5, [], {}, True])
     content = json.dumps(state).encode()
-    (target.launcher.path(folder) / "state.json").write_bytes(content[: noise.randrange(len(content) + 1)])
+    (target.launcher.path(folder) / "state.json").write_bytes(
+        content[: noise.randrange(len(content) + 1)]
+    )
 
     assert target.launcher.web.ask("adopt", folder=folder)["adopted"] is False
     shutil.rmtree(target.launcher.path(folder))
@@ -228,10 +267,28 @@ def test_any_state_is_read_without_harm(target: Target, seed: int) -> None:
 
 def spec_values() -> list[Any]:
     """What a field of a spec may turn out to be."""
-    return [None, True, -1, 2**70, 1e308, "", "\0", "x" * 10_000, [], [[]], ["\0"], {}, {"": ""}, {"a=": ""}, {"a": 1}]
+    return [
+        None,
+        True,
+        -1,
+        2**70,
+        1e308,
+        "",
+        "\0",
+        "x" * 10_000,
+        [],
+        [[]],
+        ["\0"],
+        {},
+        {"": ""},
+        {"a=": ""},
+        {"a": 1},
+    ]
 
 
-def verdicts(launcher: LauncherHarness, field: str, values: list[Any], *, inside: str = "") -> set[str]:
+def verdicts(
+    launcher: LauncherHarness, field: str, values: list[Any], *, inside: str = ""
+) -> set[str]:
     """How runs end whose spec has each of these values in a field."""
     folders = []
     for value in values:
@@ -247,7 +304,8 @@ def verdicts(launcher: LauncherHarness, field: str, values: list[Any], *, inside
 
 
 @pytest.mark.parametrize(
-    "field", ["v", "run_id", "argv", "cwd", "env", "timeout_s", "grace_s", "limits", "isolation", "kind"]
+    "field",
+    ["v", "run_id", "argv", "cwd", "env", "timeout_s", "grace_s", "limits", "isolation", "kind"],
 )
 def test_any_spec_ends_in_a_verdict(target: Target, field: str) -> None:
     assert verdicts(target.launcher, field, spec_values()) <= {"succeeded", "failed", "timed_out"}
@@ -256,7 +314,14 @@ def test_any_spec_ends_in_a_verdict(target: Target, field: str) -> None:
 
 @pytest.mark.parametrize("field", ["uid", "uid_why", "read", "write", "closed", "require"])
 def test_any_wish_for_isolation_ends_in_a_verdict(target: Target, field: str) -> None:
-    values = [*spec_values(), ["relative"], ["/nowhere"], ["/etc/passwd"], ["/" + "x" * 9000], ["/etc/passwd/x"]]
+    values = [
+        *spec_values(),
+        ["relative"],
+        ["/nowhere"],
+        ["/etc/passwd"],
+        ["/" + "x" * 9000],
+        ["/etc/passwd/x"],
+    ]
 
     assert verdicts(target.launcher, field, values, inside="isolation") <= {"succeeded", "failed"}
     target.assert_goes_on()

@@ -226,7 +226,9 @@ PROGRAMS = {
 SAME_AS_OUTSIDE = {"certificates": CERTIFICATES, "names of hosts": NAMES, "time zones": ZONES}
 
 
-@pytest.fixture(scope="module", params=[STRONG, ORDINARY] if IS_ROOT else [ORDINARY], ids=lambda mode: mode.name)
+@pytest.fixture(
+    scope="module", params=[STRONG, ORDINARY] if IS_ROOT else [ORDINARY], ids=lambda mode: mode.name
+)
 def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     yield from opened(request.param)
 
@@ -241,7 +243,9 @@ def test_it_works(place: Place, program: str) -> None:
 @pytest.mark.parametrize("program", SAME_AS_OUTSIDE)
 def test_it_finds_what_it_would_find_outside(place: Place, program: str) -> None:
     code = SAME_AS_OUTSIDE[program]
-    outside = subprocess.run([PYTHON, "-c", code], check=True, capture_output=True, text=True).stdout
+    outside = subprocess.run(
+        [PYTHON, "-c", code], check=True, capture_output=True, text=True
+    ).stdout
 
     assert place.output(code, flags="") == outside
 
@@ -259,7 +263,9 @@ def test_terminals_are_for_who_has_a_user_of_its_own(place: Place) -> None:
 
 
 def test_what_it_leaves_behind_can_be_used_by_the_next_run(place: Place) -> None:
-    place.output("import os; os.makedirs('a/b', exist_ok=True); open('a/b/kept', 'w').write('kept')")
+    place.output(
+        "import os; os.makedirs('a/b', exist_ok=True); open('a/b/kept', 'w').write('kept')"
+    )
 
     assert place.output("print(open('a/b/kept').read())") == "kept\n"
 

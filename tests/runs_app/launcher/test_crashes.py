@@ -120,7 +120,9 @@ def test_kill_9_of_an_adopted_runner_kills_its_whole_tree(launcher: LauncherHarn
     assert launcher.web.ask("ping")["runs"] == 0
 
 
-def test_strays_of_a_launcher_that_died_with_its_runners_are_swept(launcher: LauncherHarness) -> None:
+def test_strays_of_a_launcher_that_died_with_its_runners_are_swept(
+    launcher: LauncherHarness,
+) -> None:
     folder = launcher.run(DAEMON)
     daemon = daemon_of(launcher, folder)
     launcher.kill()
@@ -146,13 +148,21 @@ def test_strays_that_cleared_their_environment_are_swept(launcher: LauncherHarne
     assert is_gone(sleeper)
 
 
-@pytest.mark.parametrize("change", [{"script_start": 1}, {"boot_id": "another"}, {"script_start": 2**40}])
-def test_a_session_whose_number_passed_on_is_spared(launcher: LauncherHarness, change: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "change", [{"script_start": 1}, {"boot_id": "another"}, {"script_start": 2**40}]
+)
+def test_a_session_whose_number_passed_on_is_spared(
+    launcher: LauncherHarness, change: dict[str, object]
+) -> None:
     folder = launcher.new_folder([])
     with subprocess.Popen(
         ["/bin/sleep", "60"], start_new_session=True, preexec_fn=prctl.forbid_new_privileges
     ) as other:
-        true = {"script_pid": other.pid, "script_start": procfs.start_time(other.pid), "boot_id": procfs.boot_id()}
+        true = {
+            "script_pid": other.pid,
+            "script_start": procfs.start_time(other.pid),
+            "boot_id": procfs.boot_id(),
+        }
         state = {**true, "runner_pid": 2**22, "runner_start": 1, **change}
         (launcher.path(folder) / "state.json").write_text(json.dumps(state))
         launcher.kill()

@@ -18,5 +18,7 @@ print([fd for fd in range(1000) if os.path.exists(f"/proc/self/fd/{fd}")])
 
 def test_only_named_descriptors_are_kept_and_only_open_ones_closed() -> None:
     argv = [sys.executable, "-c", KEEPER]
-    told = subprocess.run(argv, capture_output=True, text=True, check=True, env={"PYTHONPATH": str(Path.cwd())})
+    told = subprocess.run(
+        argv, capture_output=True, text=True, check=True, env={"PYTHONPATH": str(Path.cwd())}
+    )
     assert told.stdout == "[0, 1, 2, 6]\n"

@@ -89,7 +89,10 @@ def test_a_run_is_told_why(place: Place) -> None:
     why = "Tempo was not started as root" if place.mode in (ORDINARY, BASIC) else ""
     asked: dict[str, Any] = {"uid": SCRIPT_USER, "uid_why": ""} if why else {}
 
-    assert isolation_of(place, **asked)["why"] == WHY[place.mode.name if place.mode != AS_ROOT else "as service user"]
+    assert (
+        isolation_of(place, **asked)["why"]
+        == WHY[place.mode.name if place.mode != AS_ROOT else "as service user"]
+    )
 
 
 def test_the_launcher_offers_what_its_best_run_gets(place: Place) -> None:
@@ -98,7 +101,10 @@ def test_the_launcher_offers_what_its_best_run_gets(place: Place) -> None:
     is_launched_by_root = place.mode.launcher == 0
     assert offered["own_users"] == is_launched_by_root
     assert offered["landlock"] == (LANDLOCK_ABI if place.mode.has_landlock else 0)
-    assert offered["grade"] == (STRONG if is_launched_by_root and place.mode.has_landlock else place.mode).grade
+    assert (
+        offered["grade"]
+        == (STRONG if is_launched_by_root and place.mode.has_landlock else place.mode).grade
+    )
 
 
 # --- that it is true ------------------------------------------------------------------------------------------------
@@ -128,7 +134,9 @@ try:
 except PermissionError:
     print("not to be changed")
 """
-    may_change = not place.mode.has_landlock and place.mode.uid is None  # it is Tempo's own user then
+    may_change = (
+        not place.mode.has_landlock and place.mode.uid is None
+    )  # it is Tempo's own user then
     said = place.output(code).splitlines()
     assert said[0] == '{"days": 7}' and (may_change or said[1:] == ["not to be changed"])
 
@@ -169,7 +177,9 @@ def test_less_than_is_required_does_not_start(place: Place, required: str) -> No
         assert told["status"] == "succeeded"
     else:
         assert (told["reason"], told["exit_code"]) == ("could_not_start", None)
-        expected = f"isolation: {required.title()} is required (PYSCHED_REQUIRE_ISOLATION), it would be "
+        expected = (
+            f"isolation: {required.title()} is required (PYSCHED_REQUIRE_ISOLATION), it would be "
+        )
         assert expected + place.mode.grade.title() in told["message"]
 
 
@@ -179,13 +189,18 @@ def test_only_users_for_scripts_are_taken(root_place: Place, uid: int) -> None:
     told = root_place.told("print('ran')", uid=uid)
 
     assert told["reason"] == "could_not_start"
-    assert told["message"] == f"Could not start: isolation: {uid} is not among the users for scripts"
+    assert (
+        told["message"] == f"Could not start: isolation: {uid} is not among the users for scripts"
+    )
 
 
 @needs_root
 @pytest.mark.parametrize("uid", [True, "50000", 50000.5, [50000]])
 def test_a_user_that_is_no_number_is_not_taken(root_place: Place, uid: object) -> None:
-    assert "isolation uid has to be a whole number" in root_place.told("print('ran')", uid=uid)["message"]
+    assert (
+        "isolation uid has to be a whole number"
+        in root_place.told("print('ran')", uid=uid)["message"]
+    )
 
 
 @needs_root
@@ -199,7 +214,10 @@ def test_an_interpreter_in_a_closed_home_is_run_by_tempos_own_user(root_place: P
 
     assert told["grade"] == ORDINARY.grade and told["degraded"]
     assert f"{home} is closed to other users (mode 0700)" in told["why"]
-    assert found_out(root_place.output(INSIDE, python=home / "bin/python"))["users"] == [SERVICE_USER] * 3
+    assert (
+        found_out(root_place.output(INSIDE, python=home / "bin/python"))["users"]
+        == [SERVICE_USER] * 3
+    )
 
 
 @needs_root
@@ -210,7 +228,9 @@ def test_a_link_to_an_interpreter_in_a_closed_home_is_seen_through(root_place: P
     (root_place.base / "python").symlink_to(home / "python")
     root_place.own(home, 0o700)
 
-    assert f"{home}" in (users.obstacle(str(root_place.base / "python"), User(SCRIPT_USER, SCRIPT_USER)) or "")
+    assert f"{home}" in (
+        users.obstacle(str(root_place.base / "python"), User(SCRIPT_USER, SCRIPT_USER)) or ""
+    )
 
 
 @needs_root
@@ -234,7 +254,9 @@ def socket_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
 
 def best_of(user: User, *, has_users: bool = False) -> isolation.IsolationResult:
     """What a launcher with the newest Landlock gives where web is `user`."""
-    return isolation.IsolationSupport(POOL, "" if has_users else "Tempo was not started as root", 7, "", user).best
+    return isolation.IsolationSupport(
+        POOL, "" if has_users else "Tempo was not started as root", 7, "", user
+    ).best
 
 
 def test_a_socket_that_starts_programs_is_a_way_out_of_landlock(socket_path: Path) -> None:
@@ -265,14 +287,19 @@ def test_landlock_without_signals_is_basic_and_says_what_would_do(version: int) 
 def test_a_kernel_without_landlock_is_named() -> None:
     told = isolation.IsolationSupport(POOL, "", 0, "kernel 4.4 has none", WEB).best
 
-    assert (told.grade, told.why) == ("good", "It has a user of its own; no Landlock: kernel 4.4 has none.")
+    assert (told.grade, told.why) == (
+        "good",
+        "It has a user of its own; no Landlock: kernel 4.4 has none.",
+    )
 
 
 @pytest.mark.parametrize(
     ("version", "bits", "size"),
     [(1, 13, 8), (2, 14, 8), (3, 15, 8), (4, 15, 16), (5, 16, 16), (6, 16, 24), (9, 16, 24)],
 )
-def test_a_kernel_is_asked_for_what_it_knows_and_no_more(version: int, bits: int, size: int) -> None:
+def test_a_kernel_is_asked_for_what_it_knows_and_no_more(
+    version: int, bits: int, size: int
+) -> None:
     rights = landlock._rights(version)
 
     assert rights == (1 << bits) - 1
@@ -336,7 +363,9 @@ class Folders:
 def is_as_made(path: Path, owner: int = STRANGER) -> bool:
     """Whether nobody has been given this file."""
     status = path.lstat()
-    return (status.st_uid, status.st_gid) == (owner, owner) and stat.S_IMODE(status.st_mode) == 0o600
+    return (status.st_uid, status.st_gid) == (owner, owner) and stat.S_IMODE(
+        status.st_mode
+    ) == 0o600
 
 
 @pytest.fixture
@@ -353,7 +382,11 @@ def test_files_become_the_scripts_and_stay_open_to_web(folders: Folders) -> None
 
     for folder in (folders.files, folders.files / "a"):
         status = folder.stat()
-        assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (SCRIPT_USER, SERVICE_USER, 0o2770)
+        assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (
+            SCRIPT_USER,
+            SERVICE_USER,
+            0o2770,
+        )
     assert (upload.stat().st_uid, upload.stat().st_gid) == (SCRIPT_USER, SERVICE_USER)
 
 
@@ -390,12 +423,16 @@ def test_a_link_in_place_of_a_folder_is_not_followed(folders: Folders, part: str
     (folders.data / part).symlink_to(folders.data / "elsewhere")
     folders.give_files()
 
-    assert {found.lstat().st_uid for found in (folders.data / "elsewhere").rglob("files")} <= {SERVICE_USER}
+    assert {found.lstat().st_uid for found in (folders.data / "elsewhere").rglob("files")} <= {
+        SERVICE_USER
+    }
     assert (folders.data / "elsewhere").stat().st_uid != SCRIPT_USER
 
 
 @needs_root
-def test_a_data_folder_may_be_named_by_a_link(folders: Folders, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_data_folder_may_be_named_by_a_link(
+    folders: Folders, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     link = tmp_path_factory.mktemp("links") / "data"
     link.symlink_to(folders.data)
     folders.give_files(link / "scripts/mine/files")
@@ -456,13 +493,23 @@ def test_a_run_gets_its_tmp_and_may_read_its_code(folders: Folders) -> None:
     folders.give_run()
     code, temporary = (folders.run / "main.py").stat(), (folders.run / "tmp").stat()
 
-    assert (code.st_uid, code.st_gid, stat.S_IMODE(code.st_mode)) == (SERVICE_USER, SCRIPT_USER, 0o640)
-    assert (temporary.st_uid, temporary.st_gid, stat.S_IMODE(temporary.st_mode)) == (SCRIPT_USER, SCRIPT_USER, 0o700)
+    assert (code.st_uid, code.st_gid, stat.S_IMODE(code.st_mode)) == (
+        SERVICE_USER,
+        SCRIPT_USER,
+        0o640,
+    )
+    assert (temporary.st_uid, temporary.st_gid, stat.S_IMODE(temporary.st_mode)) == (
+        SCRIPT_USER,
+        SCRIPT_USER,
+        0o700,
+    )
 
 
 @needs_root
 @pytest.mark.parametrize("name", ["main.py", "params.json", "tmp"])
-@pytest.mark.parametrize("planted", ["link", "hard link", "file of another", "folder of another", "fifo", "socket"])
+@pytest.mark.parametrize(
+    "planted", ["link", "hard link", "file of another", "folder of another", "fifo", "socket"]
+)
 def test_what_web_plants_in_a_run_folder_gives_nothing_away(
     folders: Folders, name: str, planted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -486,12 +533,25 @@ def test_what_web_plants_in_a_run_folder_gives_nothing_away(
 
     for path in filter(Path.exists, (strange, folders.precious, place)):
         assert SCRIPT_USER not in (path.stat().st_uid, path.stat().st_gid)
-    assert (place.lstat().st_mode, folders.data.stat().st_uid) == (before[0].st_mode, before[1].st_uid)
+    assert (place.lstat().st_mode, folders.data.stat().st_uid) == (
+        before[0].st_mode,
+        before[1].st_uid,
+    )
 
 
 @needs_root
 @pytest.mark.parametrize(
-    "name", ["output.log", "output.idx", "state.json.tmp", "exit.json.tmp", "claim", "lock", "samples.csv", "tail"]
+    "name",
+    [
+        "output.log",
+        "output.idx",
+        "state.json.tmp",
+        "exit.json.tmp",
+        "claim",
+        "lock",
+        "samples.csv",
+        "tail",
+    ],
 )
 def test_a_runner_writes_through_no_link_that_web_plants(root_place: Place, name: str) -> None:
     precious = root_place.base / "precious"
@@ -506,7 +566,9 @@ def test_a_runner_writes_through_no_link_that_web_plants(root_place: Place, name
 @needs_root
 def test_a_runner_makes_nothing_where_web_may_not(root_place: Place) -> None:
     """Should web put another folder in place of the run's: what the runner does there, web could have done."""
-    folder = root_place.launcher.new_folder([PYTHON, "-c", "print('ran')"])  # root's, as it was made here
+    folder = root_place.launcher.new_folder(
+        [PYTHON, "-c", "print('ran')"]
+    )  # root's, as it was made here
     root_place.launcher.path(folder).chmod(0o755)
     root_place.launcher.web.ask("start", folder=folder)
     wait_for(lambda: root_place.launcher.web.ask("ping")["runs"] == 0)

@@ -88,7 +88,9 @@ def test_a_value_is_known_in_base64_wherever_it_stands(before: bytes) -> None:
     coded = base64.b64encode(before + PASSWORD + b"\n")
     shown = masked(b"Authorization: Basic " + coded + b"\n")
     assert MASK in shown and base64.b64encode(PASSWORD)[4:-4] not in shown
-    assert len(shown.partition(b"Basic ")[2].replace(MASK, b"")) <= len(base64.b64encode(before)) + 6
+    assert (
+        len(shown.partition(b"Basic ")[2].replace(MASK, b"")) <= len(base64.b64encode(before)) + 6
+    )
 
 
 def test_a_pause_within_a_value_shows_at_most_three_of_its_bytes() -> None:
@@ -114,7 +116,10 @@ def test_a_message_is_masked_too() -> None:
 texts = st.text("abc", min_size=4, max_size=9).map(str.encode)
 
 
-@given(st.lists(texts, min_size=1, max_size=4), st.lists(st.text("abc\n", max_size=12).map(str.encode), max_size=8))
+@given(
+    st.lists(texts, min_size=1, max_size=4),
+    st.lists(st.text("abc\n", max_size=12).map(str.encode), max_size=8),
+)
 def test_the_cuts_make_no_difference(secrets: list[bytes], pieces: list[bytes]) -> None:
     ended = [*pieces, b"\n" * 2]
     whole = masked(b"".join(ended), secrets=tuple(secrets))
@@ -122,13 +127,18 @@ def test_the_cuts_make_no_difference(secrets: list[bytes], pieces: list[bytes]) 
     assert not any(secret in whole for secret in secrets)
 
 
-@given(st.lists(texts, min_size=1, max_size=4), st.lists(st.text("abc\n", max_size=12).map(str.encode), max_size=8))
+@given(
+    st.lists(texts, min_size=1, max_size=4),
+    st.lists(st.text("abc\n", max_size=12).map(str.encode), max_size=8),
+)
 def test_the_mask_covers_exactly_what_is_secret(secrets: list[bytes], pieces: list[bytes]) -> None:
     data = b"".join(pieces) + b"\n"
     covered = {at for form in Mask(secrets).forms for start in range(len(data)) if data.startswith(form, start)
                for at in range(start, start + len(form))}  # fmt: skip
     shown = masked(data, secrets=tuple(secrets))
-    assert shown.replace(MASK, b"") == bytes(data[at] for at in range(len(data)) if at not in covered)
+    assert shown.replace(MASK, b"") == bytes(
+        data[at] for at in range(len(data)) if at not in covered
+    )
 
 
 @given(st.lists(st.integers(1, 5000), max_size=60))
@@ -174,11 +184,16 @@ def test_the_streams_are_masked_apart(tmp_path: Path) -> None:
     os.write(pump.pipes.stderr, b"warning\n")
     os.write(pump.pipes.stdout, PASSWORD[8:] + b"\n")
     pump.end()
-    assert [joined(parse_log(pump.log.read_bytes()), letter) for letter in "OE"] == [MASK + b"\n", b"warning\n"]
+    assert [joined(parse_log(pump.log.read_bytes()), letter) for letter in "OE"] == [
+        MASK + b"\n",
+        b"warning\n",
+    ]
     assert pump.capture.last_stderr == b"warning\n"
 
 
-def test_a_prompt_is_shown_while_the_script_waits_and_the_rest_of_a_value_is_masked_still(tmp_path: Path) -> None:
+def test_a_prompt_is_shown_while_the_script_waits_and_the_rest_of_a_value_is_masked_still(
+    tmp_path: Path,
+) -> None:
     pump = MaskedPump(tmp_path, PASSWORD)
     os.write(pump.pipes.stdout, b"Name? ")
     pump.wait_for(b"Name? ")

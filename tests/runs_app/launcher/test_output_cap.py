@@ -157,7 +157,10 @@ def test_a_line_that_was_open_at_the_gap_ends_there(tmp_path: Path) -> None:
         ("S", "F", said_in(found)[0].encode()),
     }
     assert found[gap - 1].stream == "E"
-    assert len([record for record in found if record.stream == "O"]) * 16_000 + log.dropped == 100 * 16_000
+    assert (
+        len([record for record in found if record.stream == "O"]) * 16_000 + log.dropped
+        == 100 * 16_000
+    )
 
 
 def test_a_line_that_was_open_at_the_cap_goes_on_where_nothing_is_missing(tmp_path: Path) -> None:
@@ -170,7 +173,9 @@ def test_a_line_that_was_open_at_the_cap_goes_on_where_nothing_is_missing(tmp_pa
     assert joined(stored_in(tmp_path)) == b"x" * 20_000 + b"end\n"
 
 
-def test_sentences_of_the_runner_past_the_cap_are_found_and_are_not_counted_as_output(tmp_path: Path) -> None:
+def test_sentences_of_the_runner_past_the_cap_are_found_and_are_not_counted_as_output(
+    tmp_path: Path,
+) -> None:
     log = filled(tmp_path, 20_000)
     log.say("Stopped after 300 s (time limit)")
     log.add(b"O", b"F", [b"last"])
@@ -194,7 +199,10 @@ def test_a_full_disk_past_the_cap_costs_output_but_not_the_run(tmp_path: Path) -
     found = stored_in(tmp_path)
 
     assert log.loss == "File too large"
-    assert [record.text for record in found[-2:]] == [b"Output was lost here: File too large", b"after"]
+    assert [record.text for record in found[-2:]] == [
+        b"Output was lost here: File too large",
+        b"after",
+    ]
     assert (log.size, log.records) == ((tmp_path / "output.log").stat().st_size, len(found))
 
 
@@ -211,7 +219,9 @@ def test_a_full_disk_at_the_end_costs_what_does_not_fit(tmp_path: Path) -> None:
     assert tail_bytes(tmp_path) == 0
 
 
-def test_room_that_the_tail_takes_is_given_to_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_room_that_the_tail_takes_is_given_to_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     log = filled(tmp_path, 20_000)
     write = tail.write_lines
 
@@ -227,7 +237,9 @@ def test_room_that_the_tail_takes_is_given_to_the_log(tmp_path: Path, monkeypatc
 
 @pytest.mark.parametrize("name", ["output.log", "output.idx"])
 @pytest.mark.parametrize("kind", ["file", "link", "hard link"])
-def test_a_log_is_never_written_through_what_was_there_before(tmp_path: Path, name: str, kind: str) -> None:
+def test_a_log_is_never_written_through_what_was_there_before(
+    tmp_path: Path, name: str, kind: str
+) -> None:
     (tmp_path / "other").write_bytes(b"precious")
     planted(kind, tmp_path / name, tmp_path / "other")
 
@@ -316,7 +328,9 @@ def test_slow_reading_goes_on_by_itself(pump: Pump) -> None:
     pump.close()
 
 
-def test_a_signal_is_heard_at_once_however_slow_the_reading_is(pump: Pump, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_signal_is_heard_at_once_however_slow_the_reading_is(
+    pump: Pump, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(capture, "_SLOW_BYTES_S", 0.1)
     pump.write(b"\n" * 2000)
     os.write(pump.stdout, b"more\n")
@@ -360,7 +374,9 @@ def test_the_last_of_stderr_is_known(pump: Pump) -> None:
 def test_a_child_that_floods_its_log_is_copied_to_the_end(tmp_path: Path) -> None:
     pump = Pump(tmp_path, keep_bytes=100_000)
     code = "for n in range(30_000): print('%099d' % n)"
-    with subprocess.Popen([sys.executable, "-I", "-S", "-c", code], stdout=pump.stdout, stderr=pump.stderr) as child:
+    with subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", code], stdout=pump.stdout, stderr=pump.stderr
+    ) as child:
         wait_for(lambda: pump.capture.step(0.01) or child.poll() is not None)
     pump.close()
     found = stored_in(tmp_path)
@@ -377,7 +393,9 @@ def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LauncherHarne
 
 
 def test_a_run_tells_how_much_of_its_output_is_left_out(launcher: LauncherHarness) -> None:
-    folder = launcher.run("for n in range(20_000): print('%099d' % n)", limits={"output_bytes": CAP})
+    folder = launcher.run(
+        "for n in range(20_000): print('%099d' % n)", limits={"output_bytes": CAP}
+    )
     told, found = launcher.exit_of(folder), launcher.records_of(folder)
 
     assert (told["status"], told["output_bytes"]) == ("succeeded", 2_000_000)
@@ -398,7 +416,9 @@ def test_a_traceback_behind_a_flood_is_in_the_log(launcher: LauncherHarness) -> 
 
 
 def test_a_flood_is_cancelled_at_once(launcher: LauncherHarness) -> None:
-    folder = launcher.run("while True: print('x' * 99)", limits={"output_bytes": CAP, "output_kill_bytes": 0})
+    folder = launcher.run(
+        "while True: print('x' * 99)", limits={"output_bytes": CAP, "output_kill_bytes": 0}
+    )
     wait_for(lambda: (launcher.path(folder) / "tail").exists())
     launcher.web.ask("cancel", folder=folder)
 

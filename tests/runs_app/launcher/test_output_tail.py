@@ -35,7 +35,11 @@ def stored_in(folder: Path) -> list[Record]:
 def dropped_in(found: list[Record]) -> int:
     """The number in the gap's sentence; 0 when there is none."""
     said = [record.text.decode() for record in found if record.stream == "S"]
-    counts = [int(sentence.split()[0].replace(",", "")) for sentence in said if sentence.endswith("left out here")]
+    counts = [
+        int(sentence.split()[0].replace(",", ""))
+        for sentence in said
+        if sentence.endswith("left out here")
+    ]
     return sum(counts)
 
 
@@ -70,9 +74,12 @@ def test_a_second_time_changes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(  # its files are removed behind the last byte
-    ("share", "stays"), [(0.0, tail.NAMES), (0.3, tail.NAMES), (1.0, tail.NAMES), (1.0, ("tail",)), (1.0, ("tail.2",))]
+    ("share", "stays"),
+    [(0.0, tail.NAMES), (0.3, tail.NAMES), (1.0, tail.NAMES), (1.0, ("tail",)), (1.0, ("tail.2",))],
 )
-def test_a_crash_while_it_is_put_back_is_made_good(tmp_path: Path, share: float, stays: tuple[str, ...]) -> None:
+def test_a_crash_while_it_is_put_back_is_made_good(
+    tmp_path: Path, share: float, stays: tuple[str, ...]
+) -> None:
     folder = killed(tmp_path / "run", 10_000)
     before = shutil.copytree(folder, tmp_path / "before")
     output_log.append_tail(folder)
@@ -99,11 +106,17 @@ while True:
 
 
 @pytest.mark.parametrize("after_bytes", [0, 1_000_000, 5_000_000, 20_000_000])
-def test_a_kill_at_any_moment_loses_nothing_but_what_the_gap_says(tmp_path: Path, after_bytes: int) -> None:
+def test_a_kill_at_any_moment_loses_nothing_but_what_the_gap_says(
+    tmp_path: Path, after_bytes: int
+) -> None:
     root = str(Path(output_log.__file__).parents[2])
-    with subprocess.Popen([sys.executable, "-I", "-S", "-c", WRITER, root, str(tmp_path)]) as writer:
+    with subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", WRITER, root, str(tmp_path)]
+    ) as writer:
         try:
-            wait_for(lambda: (tmp_path / "tail.2").exists() and seen_before_tail(tmp_path) >= after_bytes)
+            wait_for(
+                lambda: (tmp_path / "tail.2").exists() and seen_before_tail(tmp_path) >= after_bytes
+            )
         finally:
             writer.kill()
     output_log.append_tail(tmp_path)
@@ -167,7 +180,9 @@ DAMAGE = [torn_by_zeros, torn_at_its_end, empty, gone, a_directory, a_pipe, a_li
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-@pytest.mark.parametrize("names", [("tail",), ("tail.2",), tail.NAMES, ("output.log",), (*tail.NAMES, "output.log")])
+@pytest.mark.parametrize(
+    "names", [("tail",), ("tail.2",), tail.NAMES, ("output.log",), (*tail.NAMES, "output.log")]
+)
 def test_damaged_files_cost_output_and_never_a_verdict(
     tmp_path: Path, names: tuple[str, ...], damage: Callable[[Path], None]
 ) -> None:
@@ -190,7 +205,9 @@ def contents(folder: Path) -> bytes:
     return log.read_bytes() if log.is_file() and not log.is_symlink() else b""
 
 
-def test_where_the_number_is_not_known_the_log_says_that_something_is_missing(tmp_path: Path) -> None:
+def test_where_the_number_is_not_known_the_log_says_that_something_is_missing(
+    tmp_path: Path,
+) -> None:
     folder = killed(tmp_path, 10_000)
     for name in tail.NAMES:
         torn_by_zeros(folder / name)

@@ -14,7 +14,10 @@ from tests.runs_app.engine.test_reconcile import held_lock
 from tests.runs_app.launcher.harness import LauncherHarness
 
 FOLDER = "2026-11/7-abcdef12"
-NO_NEW_PRIVILEGES = ["setpriv", "--no-new-privs"]  # what a script has: the launcher looks twice at such a one
+NO_NEW_PRIVILEGES = [
+    "setpriv",
+    "--no-new-privs",
+]  # what a script has: the launcher looks twice at such a one
 
 
 @pytest.fixture

@@ -42,7 +42,9 @@ def test_ping_tells_what_scripts_are_kept_from(launcher: LauncherHarness) -> Non
 def test_start_answers_with_the_runners_pid(launcher: LauncherHarness) -> None:
     folder = launcher.new_folder([sys.executable, "-I", "-S", "-c", SLEEPER])
 
-    assert launcher.web.ask("start", folder=folder)["pid"] == launcher.state_of(folder)["runner_pid"]
+    assert (
+        launcher.web.ask("start", folder=folder)["pid"] == launcher.state_of(folder)["runner_pid"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -62,7 +64,9 @@ def test_start_refuses_a_folder_that_is_not_there(launcher: LauncherHarness) -> 
 
 
 def test_start_follows_no_link(launcher: LauncherHarness, tmp_path: Path) -> None:
-    launcher.path(launcher.new_folder(["/bin/true"], name="2026-11/1-abcdef")).rename(tmp_path / "elsewhere")
+    launcher.path(launcher.new_folder(["/bin/true"], name="2026-11/1-abcdef")).rename(
+        tmp_path / "elsewhere"
+    )
     launcher.path("2026-11/1-abcdef").symlink_to(tmp_path / "elsewhere")
     launcher.path("2026-12").symlink_to(launcher.path("2026-11"))
 
@@ -71,7 +75,9 @@ def test_start_follows_no_link(launcher: LauncherHarness, tmp_path: Path) -> Non
 
 
 def test_two_starts_of_one_folder_run_it_once(launcher: LauncherHarness) -> None:
-    folder = launcher.new_folder([sys.executable, "-I", "-S", "-c", "import time; print('once'); time.sleep(.2)"])
+    folder = launcher.new_folder(
+        [sys.executable, "-I", "-S", "-c", "import time; print('once'); time.sleep(.2)"]
+    )
 
     for _ in range(5):
         assert launcher.web.ask("start", folder=folder)["ok"]
@@ -112,16 +118,24 @@ def test_adopt_refuses_a_folder_whose_runner_is_gone(launcher: LauncherHarness) 
 @pytest.mark.parametrize(
     "change", [{"runner_start": 1}, {"boot_id": "another"}, {"runner_pid": 0}, {"runner_pid": "x"}]
 )
-def test_adopt_refuses_a_process_that_only_has_the_pid(launcher: LauncherHarness, change: dict[str, object]) -> None:
+def test_adopt_refuses_a_process_that_only_has_the_pid(
+    launcher: LauncherHarness, change: dict[str, object]
+) -> None:
     folder = launcher.new_folder(["/bin/true"])
-    own = {"runner_pid": os.getpid(), "runner_start": procfs.start_time(os.getpid()), "boot_id": procfs.boot_id()}
+    own = {
+        "runner_pid": os.getpid(),
+        "runner_start": procfs.start_time(os.getpid()),
+        "boot_id": procfs.boot_id(),
+    }
     (launcher.path(folder) / "state.json").write_text(json.dumps(own | change))
 
     assert launcher.web.ask("adopt", folder=folder)["adopted"] is False
 
 
 def test_remove_all_deletes_the_folder(launcher: LauncherHarness) -> None:
-    folder = launcher.run("import os; os.makedirs('tmp/a/b'); os.symlink('/', 'tmp/root'); os.mkfifo('tmp/a/fifo')")
+    folder = launcher.run(
+        "import os; os.makedirs('tmp/a/b'); os.symlink('/', 'tmp/root'); os.mkfifo('tmp/a/fifo')"
+    )
     launcher.exit_of(folder)
     wait_for(lambda: launcher.web.ask("ping")["runs"] == 0)
 
@@ -164,7 +178,9 @@ def test_remove_all_refuses_a_folder_that_runs(launcher: LauncherHarness) -> Non
     folder = launcher.run(SLEEPER)
     launcher.wait_for_output(folder, b"on")
 
-    assert launcher.web.ask("remove", folder=folder, what="all")["error"].endswith("is still running")
+    assert launcher.web.ask("remove", folder=folder, what="all")["error"].endswith(
+        "is still running"
+    )
     assert launcher.web.ask("remove", folder=folder, what="tmp")["ok"]
 
 
@@ -173,7 +189,9 @@ def test_remove_all_refuses_a_folder_whose_lock_another_holds(launcher: Launcher
     folder_fd = os.open(launcher.path(folder), os.O_RDONLY)
     lock_fd = locks.take(folder_fd)
 
-    assert launcher.web.ask("remove", folder=folder, what="all")["error"].endswith("is still running")
+    assert launcher.web.ask("remove", folder=folder, what="all")["error"].endswith(
+        "is still running"
+    )
     assert lock_fd is not None
     os.close(lock_fd)
     assert launcher.web.ask("remove", folder=folder, what="all")["ok"]
@@ -181,7 +199,12 @@ def test_remove_all_refuses_a_folder_whose_lock_another_holds(launcher: Launcher
 
 
 def test_remove_refuses_an_unknown_part(launcher: LauncherHarness) -> None:
-    assert "all" in launcher.web.ask("remove", folder=launcher.new_folder(["/bin/true"]), what="half")["error"]
+    assert (
+        "all"
+        in launcher.web.ask("remove", folder=launcher.new_folder(["/bin/true"]), what="half")[
+            "error"
+        ]
+    )
 
 
 def make_script_folder(launcher: LauncherHarness, slug: str) -> Path:
@@ -192,7 +215,9 @@ def make_script_folder(launcher: LauncherHarness, slug: str) -> Path:
     return folder
 
 
-def test_remove_script_deletes_its_folder_and_no_other(launcher: LauncherHarness, tmp_path: Path) -> None:
+def test_remove_script_deletes_its_folder_and_no_other(
+    launcher: LauncherHarness, tmp_path: Path
+) -> None:
     folder, beside = make_script_folder(launcher, "old"), make_script_folder(launcher, "old-2")
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "file").touch()
@@ -201,10 +226,14 @@ def test_remove_script_deletes_its_folder_and_no_other(launcher: LauncherHarness
     assert launcher.web.ask("remove", folder="old", what="script")["ok"]
     assert launcher.web.ask("remove", folder="old", what="script")["ok"]
     assert not folder.exists()
-    assert (beside / "files" / "deep" / "file").exists() and (tmp_path / "precious" / "file").exists()
+    assert (beside / "files" / "deep" / "file").exists() and (
+        tmp_path / "precious" / "file"
+    ).exists()
 
 
-def test_remove_script_follows_no_link_to_a_script(launcher: LauncherHarness, tmp_path: Path) -> None:
+def test_remove_script_follows_no_link_to_a_script(
+    launcher: LauncherHarness, tmp_path: Path
+) -> None:
     make_script_folder(launcher, "old")
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "file").touch()
@@ -225,9 +254,15 @@ def test_remove_script_leaves_what_an_admin_has_mounted_into_it(launcher: Launch
     assert launcher.web.ask("remove", folder="old", what="script")["ok"]
 
 
-@pytest.mark.parametrize("slug", ["", ".", "..", "../runs", "a/b", "/etc", "A", "a.b", "a\n", "x" * 81, None, 7])
-def test_remove_script_refuses_what_is_no_scripts_name(launcher: LauncherHarness, slug: object) -> None:
-    assert launcher.web.ask("remove", folder=slug, what="script")["error"].startswith("not the name of a script")
+@pytest.mark.parametrize(
+    "slug", ["", ".", "..", "../runs", "a/b", "/etc", "A", "a.b", "a\n", "x" * 81, None, 7]
+)
+def test_remove_script_refuses_what_is_no_scripts_name(
+    launcher: LauncherHarness, slug: object
+) -> None:
+    assert launcher.web.ask("remove", folder=slug, what="script")["error"].startswith(
+        "not the name of a script"
+    )
 
 
 def test_a_tree_of_any_depth_and_mode_is_removed() -> None:
@@ -273,7 +308,9 @@ def test_the_answer_to_a_web_that_is_gone_harms_nobody(launcher: LauncherHarness
     folder = launcher.new_folder(["/bin/true"])
     for number in range(3000):
         (launcher.path(folder) / str(number)).touch()
-    launcher.web.control.sendall(wire.encode({"op": "remove", "id": 1, "folder": folder, "what": "all"}))
+    launcher.web.control.sendall(
+        wire.encode({"op": "remove", "id": 1, "folder": folder, "what": "all"})
+    )
     launcher.web.control.shutdown(socket.SHUT_RD)
     wait_for(lambda: not launcher.path(folder).exists())
 

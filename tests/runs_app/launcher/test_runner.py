@@ -35,8 +35,18 @@ def test_it_tells_the_end_of_a_run_in_full(launcher: LauncherHarness) -> None:
     told = launcher.exit_of(folder)
 
     assert set(told) == set(verdict.Exit.__annotations__)
-    assert (told["status"], told["reason"], told["exit_code"], told["signal"]) == ("succeeded", "", 0, None)
-    assert (told["message"], told["leftovers_killed"], told["output_bytes"], told["output_lines"]) == ("", 0, 8, 2)
+    assert (told["status"], told["reason"], told["exit_code"], told["signal"]) == (
+        "succeeded",
+        "",
+        0,
+        None,
+    )
+    assert (
+        told["message"],
+        told["leftovers_killed"],
+        told["output_bytes"],
+        told["output_lines"],
+    ) == ("", 0, 8, 2)
     assert told["log_bytes"] == (launcher.path(folder) / "output.log").stat().st_size
     assert told["started_at"] <= told["finished_at"]
     assert told["duration_s"] > 0 and told["cpu_s"] > 0 and told["peak_memory_mb"] > 1
@@ -46,7 +56,10 @@ def test_it_marks_the_two_streams_apart(launcher: LauncherHarness) -> None:
     folder = launcher.run("import sys; print('out', flush=True); print('err', file=sys.stderr)")
     launcher.exit_of(folder)
 
-    assert {(r.stream, r.kind, r.text) for r in launcher.records_of(folder)} == {("O", "F", b"out"), ("E", "F", b"err")}
+    assert {(r.stream, r.kind, r.text) for r in launcher.records_of(folder)} == {
+        ("O", "F", b"out"),
+        ("E", "F", b"err"),
+    }
 
 
 def test_it_says_who_runs_while_it_runs(launcher: LauncherHarness) -> None:
@@ -79,7 +92,9 @@ def test_the_lock_is_free_once_the_runner_is_gone(launcher: LauncherHarness) -> 
         ("import os; os.close(1); os.close(2)", ("succeeded", "", 0, None)),
     ],
 )
-def test_it_tells_how_the_script_ended(launcher: LauncherHarness, code: str, expected: tuple[object, ...]) -> None:
+def test_it_tells_how_the_script_ended(
+    launcher: LauncherHarness, code: str, expected: tuple[object, ...]
+) -> None:
     told = launcher.exit_of(launcher.run(code))
 
     assert (told["status"], told["reason"], told["exit_code"], told["signal"]) == expected
@@ -103,10 +118,16 @@ def test_the_script_runs_in_its_working_folder(launcher: LauncherHarness, tmp_pa
 
 def test_the_script_starts_from_a_clean_slate(launcher: LauncherHarness) -> None:
     code = "print(open('/proc/self/status').read()); print('stdin', open('/proc/self/fd/0').read())"
-    status = dict(line.split("\t", 1) for line in printed_by(launcher, code).splitlines() if "\t" in line)
+    status = dict(
+        line.split("\t", 1) for line in printed_by(launcher, code).splitlines() if "\t" in line
+    )
 
     assert int(status["SigBlk:"], 16) == 0
-    ignored = {number for number in signal.valid_signals() if int(status["SigIgn:"], 16) >> (number - 1) & 1}
+    ignored = {
+        number
+        for number in signal.valid_signals()
+        if int(status["SigIgn:"], 16) >> (number - 1) & 1
+    }
     # Python itself ignores these two. The C library keeps 32 and 33 to itself: what they were inherited as, they stay.
     assert ignored <= {signal.SIGPIPE, signal.SIGXFSZ}
     assert status["NoNewPrivs:"] == "1"
@@ -153,9 +174,15 @@ def test_a_data_folder_with_a_long_path_rings_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"argv": ["/no/such/python"]}, "Could not start: interpreter /no/such/python: No such file or directory"),
+        (
+            {"argv": ["/no/such/python"]},
+            "Could not start: interpreter /no/such/python: No such file or directory",
+        ),
         ({"argv": ["/etc/passwd"]}, "Could not start: interpreter /etc/passwd: Permission denied"),
-        ({"cwd": "/no/such/folder"}, "Could not start: working folder /no/such/folder: No such file or directory"),
+        (
+            {"cwd": "/no/such/folder"},
+            "Could not start: working folder /no/such/folder: No such file or directory",
+        ),
         ({"argv": []}, "argv has to be a list"),
         ({"argv": "/bin/true"}, "argv has to be a list"),
         ({"argv": ["/bin/echo", 7]}, "argv has to be text"),
@@ -170,20 +197,36 @@ def test_a_data_folder_with_a_long_path_rings_too(tmp_path: Path) -> None:
         ({"v": 2}, "version 1"),
     ],
 )
-def test_what_cannot_start_is_told(launcher: LauncherHarness, change: dict[str, object], message: str) -> None:
-    spec = {"v": 1, "run_id": 1, "argv": ["/bin/true"], "cwd": "/", "env": {}, "timeout_s": 0, "grace_s": 1} | change
+def test_what_cannot_start_is_told(
+    launcher: LauncherHarness, change: dict[str, object], message: str
+) -> None:
+    spec = {
+        "v": 1,
+        "run_id": 1,
+        "argv": ["/bin/true"],
+        "cwd": "/",
+        "env": {},
+        "timeout_s": 0,
+        "grace_s": 1,
+    } | change
     folder = launcher.new_folder([])
     (launcher.path(folder) / "spec.json").write_text(json.dumps(spec))
     launcher.web.ask("start", folder=folder)
     told = launcher.exit_of(folder)
 
-    assert (told["status"], told["reason"], told["exit_code"]) == ("failed", "could_not_start", None)
+    assert (told["status"], told["reason"], told["exit_code"]) == (
+        "failed",
+        "could_not_start",
+        None,
+    )
     assert told["started_at"] is None
     assert message in told["message"]
     assert [r.stream for r in launcher.records_of(folder)] == ["S"]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b"[" * 100_000, b'{"v": 1}', b"9" * 10_000])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"\xff", b"[" * 100_000, b'{"v": 1}', b"9" * 10_000]
+)
 def test_a_spec_that_is_no_spec_is_told(launcher: LauncherHarness, content: bytes) -> None:
     folder = launcher.new_folder([])
     (launcher.path(folder) / "spec.json").write_bytes(content)
@@ -222,7 +265,11 @@ def test_a_claimed_folder_is_left_alone(launcher: LauncherHarness) -> None:
     launcher.web.ask("start", folder=folder)
 
     wait_for(lambda: launcher.web.ask("ping")["runs"] == 0)
-    assert sorted(path.name for path in launcher.path(folder).iterdir()) == ["claim", "lock", "spec.json"]
+    assert sorted(path.name for path in launcher.path(folder).iterdir()) == [
+        "claim",
+        "lock",
+        "spec.json",
+    ]
 
 
 def test_a_folded_folder_is_left_alone(launcher: LauncherHarness) -> None:

@@ -51,7 +51,9 @@ def test_memory_past_the_limit_ends_it_and_the_numbers_are_told(launcher: Launch
     told = told_of(launcher, SHARE, memory_mb=64)
 
     assert (told["status"], told["reason"], told["signal"]) == ("failed", "memory", "SIGKILL")
-    assert told["message"].startswith("Used 1") and told["message"].endswith("MB of memory, limit 64 MB")
+    assert told["message"].startswith("Used 1") and told["message"].endswith(
+        "MB of memory, limit 64 MB"
+    )
     assert told["peak_memory_mb"] >= 120
 
 
@@ -85,7 +87,11 @@ def test_the_kernel_ending_it_for_want_of_memory_is_told_apart(launcher: Launche
         code = f"import os; open({members!r}, 'w').write(str(os.getpid())); x = b'x' * (200 << 20)"
         told = told_of(launcher, code)
 
-    assert (told["status"], told["reason"], told["signal"]) == ("failed", "memory_system", "SIGKILL")
+    assert (told["status"], told["reason"], told["signal"]) == (
+        "failed",
+        "memory_system",
+        "SIGKILL",
+    )
     assert "memory had run out" in told["message"]
 
 
@@ -169,14 +175,19 @@ def test_the_place_where_it_hung_is_told(launcher: LauncherHarness) -> None:
     told = launcher.exit_of(folder)
 
     assert (told["status"], told["reason"]) == ("timed_out", "time")
-    assert told["message"] == "Stopped after 0.5 s (time limit); it stood at `main.py` line 5, in `wait_for_godot`"
+    assert (
+        told["message"]
+        == "Stopped after 0.5 s (time limit); it stood at `main.py` line 5, in `wait_for_godot`"
+    )
     assert b"most recent call first" in joined(launcher.records_of(folder), "E")
 
 
 def test_a_script_deaf_to_term_is_made_to_say_where_it_is(launcher: LauncherHarness) -> None:
     code = "import signal, time\nsignal.signal(15, signal.SIG_IGN)\ntime.sleep(60)"
     env = {"PYTHONFAULTHANDLER": "1"}
-    folder = launcher.new_folder([sys.executable, "-S", "main.py"], timeout_s=0.5, grace_s=0.2, env=env)
+    folder = launcher.new_folder(
+        [sys.executable, "-S", "main.py"], timeout_s=0.5, grace_s=0.2, env=env
+    )
     (launcher.path(folder) / "main.py").write_text(code)
     launcher.web.ask("start", folder=folder)
     told = launcher.exit_of(folder)

@@ -50,7 +50,9 @@ class Pump:
     def __init__(self, tmp_path: Path) -> None:
         folder_fd = os.open(tmp_path, os.O_RDONLY)
         self.wakeup_fd, _ = os.pipe()
-        self.capture = capture.Capture(log_file.Log(folder_fd), bells.Bells(folder_fd), self.wakeup_fd)
+        self.capture = capture.Capture(
+            log_file.Log(folder_fd), bells.Bells(folder_fd), self.wakeup_fd
+        )
         self.stdout, self.stderr = self.capture.open_pipes()
 
     def __enter__(self) -> "Pump":
@@ -74,7 +76,16 @@ class Pump:
         b"z" * 16384 + b"\n" + b"y" * 16385 + b"\n" + b"w" * 32768,
         b"".join(b"%d\n" % number for number in range(30_000)),
     ],
-    ids=["5 MB line", "5 MB without newline", "odd bytes", "no newline", "empty line", "all bytes", "limits", "many"],
+    ids=[
+        "5 MB line",
+        "5 MB without newline",
+        "odd bytes",
+        "no newline",
+        "empty line",
+        "all bytes",
+        "limits",
+        "many",
+    ],
 )
 def test_every_byte_is_kept(launcher: LauncherHarness, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "content").write_bytes(content)
@@ -99,15 +110,23 @@ def test_a_long_line_is_cut_the_same_way_whatever_the_reads(tmp_path: Path) -> N
 
     found = pumped(tmp_path, [*(line[at : at + 7000] for at in range(0, len(line), 7000)), b"\n"])
 
-    assert [(record.kind, len(record.text)) for record in found] == [("P", 16384), ("P", 16384), ("F", 12232)]
+    assert [(record.kind, len(record.text)) for record in found] == [
+        ("P", 16384),
+        ("P", 16384),
+        ("F", 12232),
+    ]
 
 
 def test_a_line_of_exactly_the_limit_is_whole(tmp_path: Path) -> None:
     assert [record.kind for record in pumped(tmp_path, [b"x" * 16384, b"\n"])] == ["F"]
 
 
-def test_a_question_without_newline_is_shown_while_the_script_waits(launcher: LauncherHarness) -> None:
-    folder = launcher.run("import sys, time; sys.stdout.write('Name? '); sys.stdout.flush(); time.sleep(60)")
+def test_a_question_without_newline_is_shown_while_the_script_waits(
+    launcher: LauncherHarness,
+) -> None:
+    folder = launcher.run(
+        "import sys, time; sys.stdout.write('Name? '); sys.stdout.flush(); time.sleep(60)"
+    )
 
     launcher.wait_for_output(folder, b"Name? ")
     launcher.web.ask("cancel", folder=folder)
@@ -122,7 +141,9 @@ def test_the_rest_of_a_line_that_was_shown_early_is_its_own_record(tmp_path: Pat
     assert [(r.kind, r.text) for r in written_in(tmp_path)] == [("P", b"Name? "), ("F", b"Ada")]
 
 
-def test_the_first_line_after_silence_is_not_held_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_line_after_silence_is_not_held_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     naps: list[float] = []
     monkeypatch.setattr(time, "sleep", naps.append)
 
@@ -137,12 +158,16 @@ def test_the_first_line_after_silence_is_not_held_back(tmp_path: Path, monkeypat
 
 
 def test_the_index_points_at_every_thousandth_record(tmp_path: Path) -> None:
-    chunks = [b"".join(b"%d\n" % n for n in range(start, start + 700)) for start in range(0, 7000, 700)]
+    chunks = [
+        b"".join(b"%d\n" % n for n in range(start, start + 700)) for start in range(0, 7000, 700)
+    ]
     pumped(tmp_path, chunks)
     log, index = ((tmp_path / name).read_bytes() for name in ("output.log", "output.idx"))
     offsets = struct.unpack(f"<{len(index) // 8}Q", index)
 
-    assert [parse_log(log[offset:])[0].text for offset in offsets] == [b"%d" % n for n in range(0, 7000, 1000)]
+    assert [parse_log(log[offset:])[0].text for offset in offsets] == [
+        b"%d" % n for n in range(0, 7000, 1000)
+    ]
 
 
 def test_a_full_disk_costs_output_but_not_the_run(log: log_file.Log, tmp_path: Path) -> None:
@@ -162,7 +187,10 @@ def test_a_full_disk_costs_output_but_not_the_run(log: log_file.Log, tmp_path: P
     assert log.records == len(found)
     assert log.size == (tmp_path / "output.log").stat().st_size
     assert found[0].text == b"before"
-    assert [record.text for record in found[-2:]] == [b"Output was lost here: File too large", b"after"]
+    assert [record.text for record in found[-2:]] == [
+        b"Output was lost here: File too large",
+        b"after",
+    ]
 
 
 def test_the_index_holds_after_a_full_disk(log: log_file.Log, tmp_path: Path) -> None:
@@ -189,7 +217,9 @@ class file_size_limit:
         resource.setrlimit(resource.RLIMIT_FSIZE, self._limits[1])
 
 
-def test_a_pipe_held_open_from_outside_the_tree_is_not_waited_for(launcher: LauncherHarness) -> None:
+def test_a_pipe_held_open_from_outside_the_tree_is_not_waited_for(
+    launcher: LauncherHarness,
+) -> None:
     folder = launcher.run("print('on', flush=True); import time; time.sleep(60)")
     launcher.wait_for_output(folder, b"on")
     with Path(f"/proc/{launcher.state_of(folder)['script_pid']}/fd/1").open("wb"):
@@ -199,7 +229,9 @@ def test_a_pipe_held_open_from_outside_the_tree_is_not_waited_for(launcher: Laun
 
 
 def test_memory_stays_flat_however_much_is_printed(launcher: LauncherHarness) -> None:
-    folder = launcher.run_argv(["/bin/sh", "-c", "head -c 60000000 /dev/zero; echo; echo done; exec sleep 60"])
+    folder = launcher.run_argv(
+        ["/bin/sh", "-c", "head -c 60000000 /dev/zero; echo; echo done; exec sleep 60"]
+    )
     launcher.wait_for_output(folder, b"done")
 
     assert _resident_mb(launcher.state_of(folder)["runner_pid"]) < 20

@@ -45,7 +45,10 @@ time.sleep(60)
     told = launcher.exit_of(folder)
 
     assert (told["status"], told["exit_code"], told["signal"]) == ("cancelled", 5, None)
-    assert [(r.stream, r.text) for r in launcher.records_of(folder)][1:] == [("S", b"Cancelled"), ("O", b"cleaned up")]
+    assert [(r.stream, r.text) for r in launcher.records_of(folder)][1:] == [
+        ("S", b"Cancelled"),
+        ("O", b"cleaned up"),
+    ]
 
 
 def test_the_time_limit_ends_it(launcher: LauncherHarness) -> None:
@@ -54,7 +57,9 @@ def test_the_time_limit_ends_it(launcher: LauncherHarness) -> None:
 
     assert (told["status"], told["reason"], told["signal"]) == ("timed_out", "time", "SIGTERM")
     assert told["message"] == "Stopped after 0.2 s (time limit)"
-    assert [(r.stream, r.text) for r in launcher.records_of(folder)] == [("S", b"Stopped after 0.2 s (time limit)")]
+    assert [(r.stream, r.text) for r in launcher.records_of(folder)] == [
+        ("S", b"Stopped after 0.2 s (time limit)")
+    ]
 
 
 def test_the_time_limit_kills_what_ignores_it(launcher: LauncherHarness) -> None:
@@ -73,7 +78,10 @@ def test_the_first_cause_is_the_one_that_is_told(launcher: LauncherHarness) -> N
 
 @pytest.mark.parametrize("limit_s", [0, None])
 def test_no_limit_is_no_limit(launcher: LauncherHarness, limit_s: float | None) -> None:
-    assert launcher.exit_of(launcher.run("import time; time.sleep(.05)", timeout_s=limit_s))["status"] == "succeeded"
+    assert (
+        launcher.exit_of(launcher.run("import time; time.sleep(.05)", timeout_s=limit_s))["status"]
+        == "succeeded"
+    )
 
 
 def test_a_helper_that_ends_by_itself_is_no_leftover(launcher: LauncherHarness) -> None:
@@ -89,7 +97,9 @@ def test_leftovers_are_ended_and_counted(launcher: LauncherHarness) -> None:
     told = launcher.exit_of(folder)
 
     assert (told["status"], told["exit_code"], told["leftovers_killed"]) == ("succeeded", 0, 3)
-    assert launcher.records_of(folder)[-1].text == b"The script left 3 of its processes running: ended"
+    assert (
+        launcher.records_of(folder)[-1].text == b"The script left 3 of its processes running: ended"
+    )
 
 
 def test_a_deaf_leftover_is_killed_at_once_when_cancelled(launcher: LauncherHarness) -> None:
@@ -133,7 +143,9 @@ resource.setrlimit(resource.RLIMIT_NPROC, (200, 200))
     launcher.web.ask("cancel", folder=folder)
 
     assert launcher.exit_of(folder)["output_lines"] >= 1
-    assert folder not in {procfs.environment_value(pid, "TEMPO_RUN_FOLDER") for pid in procfs.table()}
+    assert folder not in {
+        procfs.environment_value(pid, "TEMPO_RUN_FOLDER") for pid in procfs.table()
+    }
 
 
 def test_a_stopped_script_is_ended(launcher: LauncherHarness) -> None:
@@ -158,7 +170,9 @@ def test_a_runner_that_fails_inside_ends_the_tree_and_tells(
     monkeypatch.setattr(supervision.Supervision, "_step", fail_after_output)
     folder = launcher.new_folder([sys.executable, "-I", "-S", "-c", DAEMON])
     folder_fd = os.open(launcher.path(folder), os.O_RDONLY)
-    order = runner.Order(folder_fd, str(launcher.path(folder)), bells.open_tower(str(launcher.data)), 1.0, POWERS, {})
+    order = runner.Order(
+        folder_fd, str(launcher.path(folder)), bells.open_tower(str(launcher.data)), 1.0, POWERS, {}
+    )
     os.waitpid(forking.fork(lambda: runner.main(order)), 0)
     told = launcher.exit_of(folder)
 

@@ -42,10 +42,21 @@ def test_a_folder_that_is_known_stays() -> None:
 
 
 @pytest.mark.django_db
-def test_a_run_that_began_while_its_viewer_connected_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_began_while_its_viewer_connected_is_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     write_log()
     run = make_run(make_script())
-    rows = [run, Run(pk=run.pk, script=run.script, status=Status.RUNNING, folder=FOLDER, created_at=run.created_at)]
+    rows = [
+        run,
+        Run(
+            pk=run.pk,
+            script=run.script,
+            status=Status.RUNNING,
+            folder=FOLDER,
+            created_at=run.created_at,
+        ),
+    ]
 
     async def find(_: int) -> Run:
         return rows.pop(0)

@@ -53,12 +53,20 @@ def test_a_web_that_dies_during_its_start_is_started_again_ever_later(tmp_path: 
     with LauncherHarness(tmp_path, web_argv=web) as launcher:
         wait_for(lambda: "in 0.8 s" in launcher.log())
 
-        assert re.findall(r"web exited code=3, restarting in (\S+) s", launcher.log()) == ["0.2", "0.4", "0.8"]
+        assert re.findall(r"web exited code=3, restarting in (\S+) s", launcher.log()) == [
+            "0.2",
+            "0.4",
+            "0.8",
+        ]
 
 
 def test_a_web_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with LauncherHarness(tmp_path, web_argv=["/no/such/web"]) as launcher:
-        wait_for(lambda: "web cannot be started: /no/such/web: No such file or directory" in launcher.log())
+        wait_for(
+            lambda: (
+                "web cannot be started: /no/such/web: No such file or directory" in launcher.log()
+            )
+        )
 
 
 def test_hup_restarts_web_without_a_pause(tmp_path: Path) -> None:
@@ -82,10 +90,14 @@ def test_a_run_goes_on_when_only_web_dies(tmp_path: Path) -> None:
 
 def test_what_web_leaves_running_dies_with_it(tmp_path: Path) -> None:
     left = tmp_path / "left"
-    code = (
-        "import os, signal; open(os.sys.argv[1], 'w').write(str(os.getpid())) if os.fork() == 0 else 0; signal.pause()"
-    )
-    with LauncherHarness(tmp_path, web_argv=[sys.executable, "-I", "-S", "-c", code, str(left)]) as launcher:
+    code = """
+import os, signal
+open(os.sys.argv[1], 'w').write(str(os.getpid())) if os.fork() == 0 else 0
+signal.pause()
+"""
+    with LauncherHarness(
+        tmp_path, web_argv=[sys.executable, "-I", "-S", "-c", code, str(left)]
+    ) as launcher:
         pid = int(wait_for(lambda: left.exists() and left.read_text()))
         web = procfs.read(pid)
         assert web is not None
@@ -108,7 +120,11 @@ def test_term_ends_a_stubborn_script_as_a_shutdown(tmp_path: Path) -> None:
 
         assert launcher.terminate() == 0
         verdict = launcher.exit_of(folder)
-        assert (verdict["status"], verdict["reason"], verdict["signal"]) == ("cancelled", "shutdown", "SIGKILL")
+        assert (verdict["status"], verdict["reason"], verdict["signal"]) == (
+            "cancelled",
+            "shutdown",
+            "SIGKILL",
+        )
         assert not launcher.survivors()
 
 
@@ -125,7 +141,9 @@ def test_a_second_term_gives_no_grace(tmp_path: Path) -> None:
 
 
 def test_it_ends_although_web_ignores_term(tmp_path: Path) -> None:
-    code = "import signal, os; signal.signal(15, signal.SIG_IGN); os.write(2, b'deaf'); signal.pause()"
+    code = (
+        "import signal, os; signal.signal(15, signal.SIG_IGN); os.write(2, b'deaf'); signal.pause()"
+    )
     with LauncherHarness(tmp_path, web_argv=[sys.executable, "-I", "-S", "-c", code]) as launcher:
         wait_for(lambda: "deaf" in launcher.log())
         launcher.process.terminate()
@@ -149,7 +167,9 @@ def test_it_stops_runs_before_web_and_takes_no_new_ones(tmp_path: Path) -> None:
 def test_a_port_in_use_is_one_sentence_and_exit_1(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        ended = _run("--data", str(tmp_path), "--host", "127.0.0.1", "--port", port, "--", "/bin/true")
+        ended = _run(
+            "--data", str(tmp_path), "--host", "127.0.0.1", "--port", port, "--", "/bin/true"
+        )
 
     assert ended.returncode == 1
     assert ended.stderr.count("\n") == 1
@@ -173,7 +193,9 @@ def test_it_listens_on_ipv6() -> None:
 
 def test_it_reads_the_user_of_web_and_those_of_scripts() -> None:
     plain = options.parse([*LEAST, "--", "web"])
-    told = options.parse([*LEAST, "--web-user", "1000:100", "--script-users", "70000-70009", "--", "web"])
+    told = options.parse(
+        [*LEAST, "--web-user", "1000:100", "--script-users", "70000-70009", "--", "web"]
+    )
 
     assert (plain.web_user, plain.script_users) == (None, (50000, 59999))
     assert (told.web_user, told.script_users) == ((1000, 100), (70000, 70009))
@@ -184,17 +206,29 @@ def test_it_reads_the_user_of_web_and_those_of_scripts() -> None:
     [
         (["--data", "x"], "no `--`"),
         (["--data", "x", "--host", "h", "--port", "1", "--"], "no command of web"),
-        (["--data", "x", "--host", "h", "--port", "1", "--grace", "nan", "--", "web"], "nan is not between"),
+        (
+            ["--data", "x", "--host", "h", "--port", "1", "--grace", "nan", "--", "web"],
+            "nan is not between",
+        ),
         (["--data", "x", "--host", "h", "--", "web"], "--port is missing"),
         (["--data", "x", "--host", "h", "--port", "65536", "--", "web"], "not between"),
-        (["--data", "x", "--host", "h", "--port", "1", "--color", "red", "--", "web"], "unknown option --color"),
+        (
+            ["--data", "x", "--host", "h", "--port", "1", "--color", "red", "--", "web"],
+            "unknown option --color",
+        ),
         (["--data", "x", "--host", "--", "web"], "--host has no value"),
         ([*LEAST, "--web-user", "1000", "--", "web"], "1000 is not two ids"),
         ([*LEAST, "--web-user", "4294967295:1", "--", "web"], "4294967295:1 is not two ids"),
         ([*LEAST, "--web-user", "-1:1", "--", "web"], "-1:1 is not two ids"),
         ([*LEAST, "--script-users", "0-10", "--", "web"], "0-10 is no range of users"),
-        ([*LEAST, "--script-users", "60000-50000", "--", "web"], "60000-50000 is no range of users"),
-        ([*LEAST, "--web-user", "50001:1", "--", "web"], "50001, of web, is among the users of scripts"),
+        (
+            [*LEAST, "--script-users", "60000-50000", "--", "web"],
+            "60000-50000 is no range of users",
+        ),
+        (
+            [*LEAST, "--web-user", "50001:1", "--", "web"],
+            "50001, of web, is among the users of scripts",
+        ),
     ],
 )
 def test_it_refuses_a_wrong_command_line(arguments: list[str], sentence: str) -> None:
@@ -210,9 +244,19 @@ def test_nobody_but_the_launcher_holds_the_lock_it_was_given(tmp_path: Path) -> 
         with launcher:
             folder = launcher.run("import time; time.sleep(60)")
             state = launcher.state_of(folder)
-            holders = [launcher.process.pid, launcher.web.pid, state["runner_pid"], state["script_pid"]]
+            holders = [
+                launcher.process.pid,
+                launcher.web.pid,
+                state["runner_pid"],
+                state["script_pid"],
+            ]
 
-            assert [lock.name in _open_files(pid).values() for pid in holders] == [True, False, False, False]
+            assert [lock.name in _open_files(pid).values() for pid in holders] == [
+                True,
+                False,
+                False,
+                False,
+            ]
 
 
 def test_a_run_holds_none_of_the_launchers_descriptors(tmp_path: Path) -> None:
@@ -229,7 +273,11 @@ def test_web_is_dropped_to_its_user_for_ever(tmp_path: Path) -> None:
         status = _status(launcher.web.pid)
 
         assert (status["Uid"].split(), status["Gid"].split()) == (["1234"] * 4, ["2345"] * 4)
-        assert (status["Groups"], status["CapPrm"].strip("0"), status["NoNewPrivs"]) == ("", "", "1")
+        assert (status["Groups"], status["CapPrm"].strip("0"), status["NoNewPrivs"]) == (
+            "",
+            "",
+            "1",
+        )
 
 
 def test_a_dropped_web_ends_with_its_launcher(tmp_path: Path) -> None:
@@ -246,7 +294,9 @@ def test_a_dropped_web_is_stopped_by_its_launcher(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("without", "told"), [("", "1"), ("users", "0")])
-def test_web_is_told_whether_scripts_have_users_of_their_own(tmp_path: Path, without: str, told: str) -> None:
+def test_web_is_told_whether_scripts_have_users_of_their_own(
+    tmp_path: Path, without: str, told: str
+) -> None:
     with LauncherHarness(tmp_path, env={"TEMPO_WITHOUT": without}) as launcher:
         assert procfs.environment_value(launcher.web.pid, "TEMPO_SCRIPT_USERS") == told
 

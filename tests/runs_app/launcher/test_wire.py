@@ -62,8 +62,33 @@ def test_garbage_on_the_channel_costs_the_web_not_the_launcher(tmp_path: Path) -
 
 def test_wrong_requests_are_answered_with_a_sentence(tmp_path: Path) -> None:
     noise = random.Random(2)
-    values: list[object] = [None, 1, -1, 1e300, True, "", "\ud800", "../etc", [], {}, "2026-11/1-abcdef", "all"]
-    ops: list[Any] = ["start", "cancel", "adopt", "remove", "ping", "ready", "nothing", None, 7, [], {}]
+    values: list[object] = [
+        None,
+        1,
+        -1,
+        1e300,
+        True,
+        "",
+        "\ud800",
+        "../etc",
+        [],
+        {},
+        "2026-11/1-abcdef",
+        "all",
+    ]
+    ops: list[Any] = [
+        "start",
+        "cancel",
+        "adopt",
+        "remove",
+        "ping",
+        "ready",
+        "nothing",
+        None,
+        7,
+        [],
+        {},
+    ]
     with LauncherHarness(tmp_path) as launcher:
         for _ in range(300):
             op, folder, what = noise.choice(ops), noise.choice(values), noise.choice(values)
@@ -79,6 +104,8 @@ def test_a_frame_that_stops_in_the_middle_holds_nobody_up(tmp_path: Path) -> Non
         launcher.web.control.sendall(struct.pack(">I", 1000) + b'{"op"')
         launcher.web.control.close()
 
-        launcher.process.send_signal(1)  # web cannot say that it has gone: its descriptor lives in the test
+        launcher.process.send_signal(
+            1
+        )  # web cannot say that it has gone: its descriptor lives in the test
 
         assert launcher.next_web().ask("ping")["ok"]

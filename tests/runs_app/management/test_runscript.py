@@ -58,7 +58,9 @@ def test_it_queues_a_run_and_says_so() -> None:
 @pytest.mark.usefixtures("running")
 def test_it_gives_the_run_its_inputs() -> None:
     make_script("Hello", parameters=[{"name": "days", "type": "int"}, {"name": "who"}])
-    call_command("runscript", "hello", "--param", "days=3", "--param", "who=a=b", stdout=io.StringIO())
+    call_command(
+        "runscript", "hello", "--param", "days=3", "--param", "who=a=b", stdout=io.StringIO()
+    )
     assert Run.objects.get().params == {"days": 3, "who": "a=b"}
 
 
@@ -136,4 +138,6 @@ def test_it_follows_a_real_run_to_its_end(service: Service) -> None:
 def runscript(service: Service, slug: str) -> subprocess.CompletedProcess[bytes]:
     """Run the command to its end."""
     command = [sys.executable, str(ROOT / "manage.py"), "runscript", slug, "--wait"]
-    return subprocess.run(command, env=environment(service.data), capture_output=True, timeout=60, check=False)
+    return subprocess.run(
+        command, env=environment(service.data), capture_output=True, timeout=60, check=False
+    )

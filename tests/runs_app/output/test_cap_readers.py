@@ -66,11 +66,15 @@ def test_a_raw_log_without_a_gap_is_what_was_written(run: Run) -> None:
         log.add(b"O", b"F", [b"%099d" % number])
     log.finish()
 
-    assert b"".join(output_log.script_bytes(run)) == b"".join(b"%099d\n" % number for number in range(100))
+    assert b"".join(output_log.script_bytes(run)) == b"".join(
+        b"%099d\n" % number for number in range(100)
+    )
 
 
 def test_a_gap_in_the_middle_of_a_line_has_a_line_of_its_own_in_a_raw_log(run: Run) -> None:
-    stored = b"1000 O P half\n1001 S F Output was lost here: No space left on device\n1002 O F line\n"
+    stored = (
+        b"1000 O P half\n1001 S F Output was lost here: No space left on device\n1002 O F line\n"
+    )
     (paths.run_folder(run.folder) / "output.log").write_bytes(stored)
     raw = b"half\n[Tempo: Output was lost here: No space left on device]\nline\n"
 
@@ -109,7 +113,9 @@ def test_no_line_reaches_across_the_gap(run: Run) -> None:
     assert last.number > first.number
 
 
-def test_a_page_hears_nothing_past_the_cap_and_then_the_gap_and_the_end(run: Run, log: log_file.Log) -> None:
+def test_a_page_hears_nothing_past_the_cap_and_then_the_gap_and_the_end(
+    run: Run, log: log_file.Log
+) -> None:
     async def body(socket: WebsocketCommunicator) -> list[tuple[dict[str, Any], str]]:
         await frame(socket)
         head, text = await frame(socket)
@@ -146,7 +152,9 @@ def test_a_page_that_polls_gets_the_rest_at_the_end(run: Run, log: log_file.Log)
     assert True not in finals[:-1]
 
 
-def test_a_dead_runners_last_lines_are_there_before_the_page_is_told_that_it_ended(run: Run, log: log_file.Log) -> None:
+def test_a_dead_runners_last_lines_are_there_before_the_page_is_told_that_it_ended(
+    run: Run, log: log_file.Log
+) -> None:
     before = lines.last(run, 1).total
     output_log.append_tail(paths.run_folder(run.folder))
 

@@ -23,7 +23,12 @@ def log(tmp_path: Path, data: bytes) -> Path:
 
 def record(stream: str, text: str | bytes, *, kind: str = "F", at: int = NOW) -> bytes:
     """One stored record."""
-    return b"%d %s %s %s\n" % (at, stream.encode(), kind.encode(), text if isinstance(text, bytes) else text.encode())
+    return b"%d %s %s %s\n" % (
+        at,
+        stream.encode(),
+        kind.encode(),
+        text if isinstance(text, bytes) else text.encode(),
+    )
 
 
 def texts(lines: list[Line]) -> list[str]:
@@ -87,9 +92,17 @@ def test_a_log_that_grows_is_counted_as_one_that_is_whole(tmp_path: Path, step: 
     assert texts(index.window(1, len(whole)).lines) == [text for _, text in whole]
 
 
-def test_a_line_that_goes_on_far_behind_a_flood_of_the_other_stream_is_found_whole(tmp_path: Path) -> None:
+def test_a_line_that_goes_on_far_behind_a_flood_of_the_other_stream_is_found_whole(
+    tmp_path: Path,
+) -> None:
     flood = b"".join(record("E", f"flood {number}") for number in range(20_000))
-    data = record("O", "begin ", kind="P") + flood + record("O", "middle ", kind="P") + flood + record("O", "end")
+    data = (
+        record("O", "begin ", kind="P")
+        + flood
+        + record("O", "middle ", kind="P")
+        + flood
+        + record("O", "end")
+    )
     index = Index(log(tmp_path, data))
     window = index.window(1, 2)
     assert texts(window.lines) == ["begin middle end", "flood 0"]
@@ -109,7 +122,10 @@ def test_an_open_line_is_told_with_its_stream(tmp_path: Path) -> None:
 
 def test_what_stands_before_a_carriage_return_is_gone(tmp_path: Path) -> None:
     data = record("O", b"10%\r50%\r100%\r") + record("O", b"20%\r40%\r", kind="P")
-    assert texts(Index(log(tmp_path, data)).last(2).lines) == ["100%", "40%\r"]  # what follows replaces the 40%
+    assert texts(Index(log(tmp_path, data)).last(2).lines) == [
+        "100%",
+        "40%\r",
+    ]  # what follows replaces the 40%
 
 
 def test_a_long_line_is_cut_and_says_so(tmp_path: Path) -> None:
@@ -120,7 +136,8 @@ def test_a_long_line_is_cut_and_says_so(tmp_path: Path) -> None:
 
 def test_a_progress_bar_of_an_hour_shows_its_last_state(tmp_path: Path) -> None:
     data = b"".join(
-        record("E", f"\r{number:06d}", kind="P") + record("O", f"line {number} {'.' * 200}") for number in range(40_000)
+        record("E", f"\r{number:06d}", kind="P") + record("O", f"line {number} {'.' * 200}")
+        for number in range(40_000)
     )
     assert Index(log(tmp_path, data)).window(1, 1).lines[0].text == "039999"
 
@@ -160,12 +177,17 @@ def test_search_finds_what_a_reader_sees(tmp_path: Path, text: str, numbers: lis
         + record("O", "abc a.c")
     )
     assert Index(log(tmp_path, data)).search(text).numbers == numbers
-    padded = Index(log(tmp_path, data.replace(b"5%\r", b"")))  # without a carriage return it goes the fast way
+    padded = Index(
+        log(tmp_path, data.replace(b"5%\r", b""))
+    )  # without a carriage return it goes the fast way
     assert padded.search(text).numbers == numbers
 
 
 def test_search_gives_the_numbers_of_lines_far_in_a_long_log(tmp_path: Path) -> None:
-    data = b"".join(record("O", f"line {number} {'needle' if number % 9999 == 0 else ''}") for number in range(30_000))
+    data = b"".join(
+        record("O", f"line {number} {'needle' if number % 9999 == 0 else ''}")
+        for number in range(30_000)
+    )
     found = Index(log(tmp_path, data)).search("NEEDLE")
     assert found.numbers == [1, 10_000, 19_999, 29_998]
     assert not found.is_cut
@@ -177,7 +199,10 @@ def test_search_stops_at_ten_thousand_and_says_so(tmp_path: Path) -> None:
 
 
 def test_a_search_begins_at_a_line_and_goes_either_way(tmp_path: Path) -> None:
-    data = b"".join(record("O", f"line {number} {'needle' if number % 10 == 0 else ''}") for number in range(1, 40_001))
+    data = b"".join(
+        record("O", f"line {number} {'needle' if number % 10 == 0 else ''}")
+        for number in range(1, 40_001)
+    )
     index = Index(log(tmp_path, data))
     assert index.search("needle", first=39_975).numbers == [39_980, 39_990, 40_000]
     assert index.search("needle", first=50_000).numbers == []
@@ -189,12 +214,18 @@ def test_a_search_begins_at_a_line_and_goes_either_way(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [b"a" + (b"\x1b]" + b"\x01" * 20) * 500 + b"c", b"a" * 60_000, b"\x1b[" * 30_000, b"\x1b[" + b"0" * 60_000]
+    "line",
+    [
+        b"a" + (b"\x1b]" + b"\x01" * 20) * 500 + b"c",
+        b"a" * 60_000,
+        b"\x1b[" * 30_000,
+        b"\x1b[" + b"0" * 60_000,
+    ],
 )
 def test_no_line_makes_a_search_slow(tmp_path: Path, line: bytes) -> None:
-    data = b"".join(record("O", line[at : at + 16_384], kind="P") for at in range(0, len(line), 16_384)) + record(
-        "O", ""
-    )
+    data = b"".join(
+        record("O", line[at : at + 16_384], kind="P") for at in range(0, len(line), 16_384)
+    ) + record("O", "")
     found = Index(log(tmp_path, data * 20)).search("a" * 199 + "b")
     assert (found.numbers, found.searched, found.is_cut) == ([], 20, False)
 
@@ -206,7 +237,11 @@ def test_a_search_without_patience_says_how_far_it_came(tmp_path: Path) -> None:
 
 def test_a_line_is_searched_beyond_what_is_kept_of_it(tmp_path: Path) -> None:
     parts = ["x" * 16_384] * 8 + ["nee", "dle", "x" * 16_384, "\x1b[31mfar\x1b[0m"]
-    data = b"".join(record("O", part, kind="P") for part in parts) + record("O", "end") + record("O", "needle")
+    data = (
+        b"".join(record("O", part, kind="P") for part in parts)
+        + record("O", "end")
+        + record("O", "needle")
+    )
     index = Index(log(tmp_path, data))
     assert index.search("needle").numbers == [1, 2]
     assert index.search("xfarend").numbers == [1]
@@ -216,7 +251,10 @@ def test_a_window_of_long_lines_ends_early_but_gives_fifty(tmp_path: Path) -> No
     long = b"".join([record("O", "x" * 16_384, kind="P")] * 5) + record("O", "")
     window = Index(log(tmp_path, long * 300)).window(1, 1000)
     assert 50 <= len(window.lines) <= 70
-    assert sum(len(line.kept) for line in window.lines) <= output_lines.MAX_BYTES + 2 * output_lines.LINE_BYTES
+    assert (
+        sum(len(line.kept) for line in window.lines)
+        <= output_lines.MAX_BYTES + 2 * output_lines.LINE_BYTES
+    )
 
 
 def test_much_of_a_line_takes_no_more_than_what_is_kept(tmp_path: Path) -> None:

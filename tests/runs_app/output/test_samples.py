@@ -26,7 +26,9 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def run() -> Run:
     """A run whose folder is there."""
-    found = make_run(make_script(), status=Status.RUNNING, folder="2026-11/1-abcdef12", memory_mb=100)
+    found = make_run(
+        make_script(), status=Status.RUNNING, folder="2026-11/1-abcdef12", memory_mb=100
+    )
     paths.run_folder(found.folder).mkdir(parents=True)
     return found
 
@@ -47,7 +49,10 @@ def write(folder: Path, *lines: str) -> None:
 
 def test_a_run_under_way_is_read_from_what_its_runner_writes(run: Run, folder: Path) -> None:
     write(folder, line(0, cpu=12.5), line(1, kb=4096, processes=3))
-    assert samples.samples_of_run(run) == [Sample(BEGAN, 12.5, 2048, 1, 0), Sample(BEGAN + 1000, 50.0, 4096, 3, 10)]
+    assert samples.samples_of_run(run) == [
+        Sample(BEGAN, 12.5, 2048, 1, 0),
+        Sample(BEGAN + 1000, 50.0, 4096, 3, 10),
+    ]
 
 
 def test_a_torn_last_line_is_left_out(run: Run, folder: Path) -> None:
@@ -108,7 +113,9 @@ def test_a_folded_file_of_nonsense_holds_no_samples(run: Run, folder: Path, cont
     assert samples.samples_of_run(run) == []
 
 
-def test_what_a_script_may_put_in_its_place_is_not_opened(run: Run, folder: Path, tmp_path: Path) -> None:
+def test_what_a_script_may_put_in_its_place_is_not_opened(
+    run: Run, folder: Path, tmp_path: Path
+) -> None:
     secret = tmp_path / "secret.csv"
     secret.write_text(HEAD + line(0))
     place = folder / "samples.csv"
@@ -129,13 +136,19 @@ def test_a_run_without_a_folder_has_none() -> None:
 # --- API --------------------------------------------------------------------------------------------------------------
 def ask(key: str, run: Run) -> Any:
     address = f"/api/v1/runs/{run.pk}/samples"
-    return Client(headers={"host": "localhost", "authorization": f"Bearer {key}"}).get(address).json()
+    return (
+        Client(headers={"host": "localhost", "authorization": f"Bearer {key}"}).get(address).json()
+    )
 
 
 def test_the_api_gives_samples_and_the_limit(key: str, run: Run, folder: Path) -> None:
     write(folder, line(0, cpu=12.5, kb=1536, processes=2))
     answer = ask(key, run)
-    assert (answer["memory_limit_mb"], answer["status"], answer["next_cursor"]) == (100, "running", None)
+    assert (answer["memory_limit_mb"], answer["status"], answer["next_cursor"]) == (
+        100,
+        "running",
+        None,
+    )
     sample = answer["items"][0]
     assert sample.pop("at").endswith("Z")
     assert sample == {"cpu_percent": 12.5, "memory_mb": 1.5, "processes": 2, "output_bytes": 0}
@@ -157,13 +170,17 @@ def sample(second: float, cpu: float = 0.0, mb: int = 0, processes: int = 1) -> 
 
 
 def test_one_sample_is_no_chart() -> None:
-    assert usage_chart.chart_of_run(Run(), []) is usage_chart.chart_of_run(Run(), [sample(0)]) is None
+    assert (
+        usage_chart.chart_of_run(Run(), []) is usage_chart.chart_of_run(Run(), [sample(0)]) is None
+    )
 
 
 def test_a_curve_goes_from_edge_to_edge_and_its_limit_is_a_line() -> None:
     chart = drawn(sample(0), sample(5, mb=50), sample(10, mb=100))
     assert chart.memory.line.startswith("M0 100L300 52.4L600 ")
-    assert chart.memory.limit_y == float(chart.memory.line.rpartition(" ")[2])  # the last sample is at the limit
+    assert chart.memory.limit_y == float(
+        chart.memory.line.rpartition(" ")[2]
+    )  # the last sample is at the limit
     assert chart.memory.limit == "100 MB" and chart.spans == "10 s"
 
 
@@ -173,7 +190,10 @@ def test_without_a_limit_there_is_no_line() -> None:
 
 def test_what_is_beyond_the_limit_stays_in_the_picture() -> None:
     chart = drawn(sample(0), sample(1, cpu=780, mb=400), limit_mb=100)
-    assert all(0 <= float(curve.line.rpartition(" ")[2]) <= usage_chart.HEIGHT for curve in (chart.cpu, chart.memory))
+    assert all(
+        0 <= float(curve.line.rpartition(" ")[2]) <= usage_chart.HEIGHT
+        for curve in (chart.cpu, chart.memory)
+    )
 
 
 def test_a_clock_set_back_draws_no_line_backwards() -> None:

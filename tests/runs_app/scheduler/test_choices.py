@@ -113,8 +113,16 @@ def test_a_paused_schedule_fires_nothing_and_records_the_gap_in_one_row() -> Non
     tick_until_quiet(NOON + 11 * MINUTE)
     skipped, served = Run.objects.order_by("pk")
     assert (skipped.status, skipped.reason) == (Status.SKIPPED, Reason.PAUSED)
-    assert (skipped.due_at, skipped.missed_count, skipped.missed_since) == (NOON + 10 * MINUTE, 9, NOON + MINUTE)
-    assert (served.status, served.due_at, served.missed_count) == (Status.QUEUED, NOON + 11 * MINUTE, 0)
+    assert (skipped.due_at, skipped.missed_count, skipped.missed_since) == (
+        NOON + 10 * MINUTE,
+        9,
+        NOON + MINUTE,
+    )
+    assert (served.status, served.due_at, served.missed_count) == (
+        Status.QUEUED,
+        NOON + 11 * MINUTE,
+        0,
+    )
 
 
 def test_a_pause_that_is_ended_early_leaves_its_row_too() -> None:
@@ -137,8 +145,14 @@ def test_a_pause_of_everything_holds_all_and_the_service_may_be_down_at_its_end(
 
     tick_until_quiet(NOON + 8 * MINUTE)
     skipped, served = Run.objects.order_by("pk")
-    assert (skipped.reason, skipped.due_at, skipped.missed_count) == (Reason.PAUSED, NOON + 4 * MINUTE, 3)
-    assert (served.due_at, served.missed_count) == (NOON + 8 * MINUTE, 3), "those behind the pause were missed"
+    assert (skipped.reason, skipped.due_at, skipped.missed_count) == (
+        Reason.PAUSED,
+        NOON + 4 * MINUTE,
+        3,
+    )
+    assert (served.due_at, served.missed_count) == (NOON + 8 * MINUTE, 3), (
+        "those behind the pause were missed"
+    )
 
 
 def test_what_was_due_before_a_pause_of_everything_is_not_part_of_what_is_due_behind_it() -> None:
@@ -148,14 +162,29 @@ def test_what_was_due_before_a_pause_of_everything_is_not_part_of_what_is_due_be
     tick_until_quiet(NOON + 6 * MINUTE)
 
     before, paused, behind = Run.objects.order_by("pk")
-    assert (before.status, before.due_at, before.missed_count) == (Status.QUEUED, NOON + 2 * MINUTE, 1)
-    assert (paused.reason, paused.missed_since, paused.due_at) == (Reason.PAUSED, NOON + 3 * MINUTE, NOON + 4 * MINUTE)
-    assert (behind.status, behind.due_at, behind.missed_count) == (Status.QUEUED, NOON + 6 * MINUTE, 1)
+    assert (before.status, before.due_at, before.missed_count) == (
+        Status.QUEUED,
+        NOON + 2 * MINUTE,
+        1,
+    )
+    assert (paused.reason, paused.missed_since, paused.due_at) == (
+        Reason.PAUSED,
+        NOON + 3 * MINUTE,
+        NOON + 4 * MINUTE,
+    )
+    assert (behind.status, behind.due_at, behind.missed_count) == (
+        Status.QUEUED,
+        NOON + 6 * MINUTE,
+        1,
+    )
 
 
 @pytest.mark.parametrize(
     ("missed", "rows_before"),
-    [(Schedule.Missed.SKIP, [Status.MISSED]), (Schedule.Missed.ALL, [Status.QUEUED, Status.QUEUED])],
+    [
+        (Schedule.Missed.SKIP, [Status.MISSED]),
+        (Schedule.Missed.ALL, [Status.QUEUED, Status.QUEUED]),
+    ],
 )
 def test_what_was_due_before_a_pause_follows_the_schedule_s_policy(
     missed: Schedule.Missed, rows_before: list[Status]
@@ -241,21 +270,36 @@ rhythms = st.one_of(
     st.fixed_dictionaries(
         {
             "kind": st.just("cron"),
-            "cron": st.sampled_from(["*/7 * * * *", "30 2 * * *", "15,45 */3 * * 1-5", "0 9 L * *", "*/20 5 3 * * *"]),
-            "timezone": st.sampled_from(["UTC", "Europe/Berlin", "America/Havana", "Australia/Lord_Howe"]),
+            "cron": st.sampled_from(
+                ["*/7 * * * *", "30 2 * * *", "15,45 */3 * * 1-5", "0 9 L * *", "*/20 5 3 * * *"]
+            ),
+            "timezone": st.sampled_from(
+                ["UTC", "Europe/Berlin", "America/Havana", "Australia/Lord_Howe"]
+            ),
         }
     ),
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(rhythm=rhythms, jitter=st.sampled_from([0, 0, 40, 3000]), edit_after=st.integers(0, 4), late=st.integers(0, 900))
-def test_a_preview_promises_what_then_happens(rhythm: dict[str, Any], jitter: int, edit_after: int, late: int) -> None:
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    rhythm=rhythms,
+    jitter=st.sampled_from([0, 0, 40, 3000]),
+    edit_after=st.integers(0, 4),
+    late=st.integers(0, 900),
+)
+def test_a_preview_promises_what_then_happens(
+    rhythm: dict[str, Any], jitter: int, edit_after: int, late: int
+) -> None:
     """Also when somebody saves the schedule between two moments, or in the very second of one."""
     Schedule.objects.all().delete()  # an example leaves its rows behind
     Alarm.objects.all().delete()
     Run.objects.all().delete()
-    schedule = make_schedule(make_script(), jitter_s=jitter, overlap=Overlap.PARALLEL, max_parallel=20, **rhythm)
+    schedule = make_schedule(
+        make_script(), jitter_s=jitter, overlap=Overlap.PARALLEL, max_parallel=20, **rhythm
+    )
     promised = rule.upcoming(schedule.timing, NOON, 6)
     fired: list[datetime] = []
     for number, due in enumerate(promised):

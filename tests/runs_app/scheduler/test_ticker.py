@@ -91,14 +91,22 @@ def test_missed_once_runs_once_and_says_for_how_many() -> None:
     make_schedule(every_s=60, missed=Schedule.Missed.ONCE)
     tick_until_quiet(NOON + 10 * MINUTE + timedelta(seconds=5))
     run = Run.objects.get()
-    assert (run.due_at, run.missed_count, run.missed_since) == (NOON + 10 * MINUTE, 9, NOON + MINUTE)
+    assert (run.due_at, run.missed_count, run.missed_since) == (
+        NOON + 10 * MINUTE,
+        9,
+        NOON + MINUTE,
+    )
 
 
 def test_missed_skip_records_the_gap_in_one_row_and_serves_what_is_fresh() -> None:
     make_schedule(every_s=60, missed=Schedule.Missed.SKIP)
     tick_until_quiet(NOON + 10 * MINUTE + timedelta(seconds=5))
     served, missed = Run.objects.order_by("-pk")
-    assert (missed.status, missed.missed_count + 1, missed.due_at) == (Status.MISSED, 9, NOON + 9 * MINUTE)
+    assert (missed.status, missed.missed_count + 1, missed.due_at) == (
+        Status.MISSED,
+        9,
+        NOON + 9 * MINUTE,
+    )
     assert (served.status, served.due_at) == (Status.QUEUED, NOON + 10 * MINUTE)
 
 
@@ -111,7 +119,9 @@ def test_missed_skip_serves_nothing_that_is_old() -> None:
 def test_missed_all_runs_for_each_moment() -> None:
     make_schedule(every_s=60, missed=Schedule.Missed.ALL, overlap=Schedule.Overlap.PARALLEL)
     tick_until_quiet(NOON + 10 * MINUTE)
-    assert [run.due_at for run in Run.objects.order_by("pk")] == [NOON + n * MINUTE for n in range(1, 11)]
+    assert [run.due_at for run in Run.objects.order_by("pk")] == [
+        NOON + n * MINUTE for n in range(1, 11)
+    ]
 
 
 def test_missed_all_keeps_to_its_cap_and_records_the_rest() -> None:
@@ -119,7 +129,9 @@ def test_missed_all_keeps_to_its_cap_and_records_the_rest() -> None:
     tick_until_quiet(NOON + timedelta(seconds=100_000))
     missed = Run.objects.get(status=Status.MISSED)
     served = Run.objects.filter(status=Status.QUEUED).count()
-    late = Run.objects.get(status=Status.SKIPPED)  # the last one is on time, and finds the others waiting
+    late = Run.objects.get(
+        status=Status.SKIPPED
+    )  # the last one is on time, and finds the others waiting
     assert late.due_at == NOON + timedelta(seconds=100_000)
     assert missed.missed_count + 1 + served + 1 == 100_000
     assert served + 1 == 7
@@ -172,7 +184,9 @@ def test_a_full_disk_is_recorded_as_a_skipped_moment(settings: Settings) -> None
     make_schedule(every_s=60)
     settings.MIN_FREE_MB = 10**12
     tick_until_quiet(NOON + MINUTE)
-    assert [(run.status, run.reason) for run in Run.objects.all()] == [(Status.SKIPPED, Reason.DISK)]
+    assert [(run.status, run.reason) for run in Run.objects.all()] == [
+        (Status.SKIPPED, Reason.DISK)
+    ]
 
 
 def test_start_up_schedules_run_once_for_each_start_of_the_service() -> None:

@@ -38,7 +38,15 @@ def serve_all(now: datetime, *, at_most: int = 20) -> int:
 
 def rows() -> list[tuple[object, ...]]:
     """Script, due moment, fate and what it stands for, in the order of their birth."""
-    fields = ("script__slug", "due_at", "status", "reason", "missed_count", "missed_since", "attempt")
+    fields = (
+        "script__slug",
+        "due_at",
+        "status",
+        "reason",
+        "missed_count",
+        "missed_since",
+        "attempt",
+    )
     return list(Run.objects.order_by("pk").values_list(*fields))
 
 
@@ -76,7 +84,10 @@ def test_the_second_schedule_of_a_script_meets_the_run_of_the_first() -> None:
     for _ in range(2):
         make_schedule(script)
     assert serve_all(NOON + MINUTE) == 2
-    assert [(row[2], row[3]) for row in rows()] == [(Status.QUEUED, ""), (Status.SKIPPED, Reason.OVERLAP)]
+    assert [(row[2], row[3]) for row in rows()] == [
+        (Status.QUEUED, ""),
+        (Status.SKIPPED, Reason.OVERLAP),
+    ]
 
 
 def test_of_a_crowd_only_the_bad_one_is_put_aside(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +103,13 @@ def test_of_a_crowd_only_the_bad_one_is_put_aside(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(rule, "next_after", failing)
     serve_all(NOON + 2 * MINUTE)
     assert {run.schedule for run in Run.objects.all()} == {crowd[0], crowd[1], crowd[3], crowd[4]}
-    assert [bool(schedule.message) for schedule in Schedule.objects.all()] == [False, False, True, False, False]
+    assert [bool(schedule.message) for schedule in Schedule.objects.all()] == [
+        False,
+        False,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_alarms_without_a_schedule_go_with_the_others() -> None:
@@ -116,11 +133,15 @@ def test_together_is_as_one_after_the_other(missed: str, overlap: str) -> None:
             make_schedule(script, every_s=every_s, missed=missed, overlap=overlap)
         for number, every_s in enumerate((45, 60, 61, 600)):
             own = make_script(f"Own {number} {at_most}")
-            schedule = make_schedule(own, every_s=every_s, missed=missed, overlap=overlap, missed_cap=5)
+            schedule = make_schedule(
+                own, every_s=every_s, missed=missed, overlap=overlap, missed_cap=5
+            )
             if every_s == 61:
                 schedule.paused_until = NOON + 3 * MINUTE
                 schedules.save(schedule, now=NOON + MINUTE / 2)
         for now in (NOON + MINUTE, NOON + 2 * MINUTE, NOON + 7 * MINUTE, NOON + 10 * MINUTE):
             serve_all(now, at_most=at_most)
-        outcomes.append([(str(slug).removesuffix(f"-{at_most}"), *others) for slug, *others in rows()])
+        outcomes.append(
+            [(str(slug).removesuffix(f"-{at_most}"), *others) for slug, *others in rows()]
+        )
     assert outcomes[0] == outcomes[1]

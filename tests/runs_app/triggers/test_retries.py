@@ -33,7 +33,12 @@ def test_a_failed_run_is_tried_again_after_its_wait() -> None:
     first = failed(make_schedule(script, retries=2, retry_delay_s=30), params={"a": 1})
     retry = Run.objects.latest("pk")
 
-    assert (retry.status, retry.trigger, retry.attempt, retry.parent) == (Status.QUEUED, Trigger.RETRY, 2, first)
+    assert (retry.status, retry.trigger, retry.attempt, retry.parent) == (
+        Status.QUEUED,
+        Trigger.RETRY,
+        2,
+        first,
+    )
     assert (retry.not_before, retry.params, retry.due_at) == (NOON + 30 * SECOND, {"a": 1}, None)
     assert admission.claim(now=NOON + 29 * SECOND) == []
     assert admission.claim(now=NOON + 30 * SECOND) == [retry]
@@ -74,7 +79,9 @@ def test_nothing_is_tried_for_a_schedule_that_was_disabled() -> None:
 
 
 def test_the_wait_doubles_up_to_its_cap() -> None:
-    schedule = make_schedule(retries=9, retry_delay_s=10, retry_backoff=Schedule.Backoff.DOUBLING, retry_max_delay_s=60)
+    schedule = make_schedule(
+        retries=9, retry_delay_s=10, retry_backoff=Schedule.Backoff.DOUBLING, retry_max_delay_s=60
+    )
 
     assert [retries.wait_s(schedule, attempt) for attempt in range(1, 6)] == [10, 20, 40, 60, 60]
 
@@ -102,7 +109,9 @@ def test_the_ticker_is_told_of_a_retry_and_wakes_for_it(
 
     assert told == ["rung"]
     assert ticker.next_moment_at(now=NOON) == NOON + SECOND
-    assert ticker.next_moment_at(now=NOON + SECOND) == NOON + 900 * SECOND, "its moment has come: admission's now"
+    assert ticker.next_moment_at(now=NOON + SECOND) == NOON + 900 * SECOND, (
+        "its moment has come: admission's now"
+    )
 
 
 def test_a_retry_whose_schedule_is_paused_wakes_nobody() -> None:
@@ -119,7 +128,10 @@ def test_a_pause_holds_retries_too() -> None:
     retry, later = Run.objects.latest("pk"), NOON + 60 * SECOND
     global_pause.pause_all(by="ada", now=NOON)
     assert admission.claim(now=later) == []
-    assert explain.explain_waiting(retry, now=later).waits_for == "It waits for the end of the pause: try 2 of 2."
+    assert (
+        explain.explain_waiting(retry, now=later).waits_for
+        == "It waits for the end of the pause: try 2 of 2."
+    )
     global_pause.resume_all(by="ada", now=later)
     Schedule.objects.filter(pk=schedule.pk).update(paused_at=NOON, paused_until=NOON + 90 * SECOND)
     assert admission.claim(now=later) == []
@@ -139,7 +151,9 @@ def test_a_run_longer_than_its_interval_says_so() -> None:
     schedule = make_schedule(every_s=60)
     run = failed(schedule, Status.SUCCEEDED, started_at=NOON)
     assert not Run.objects.get(pk=run.pk).overran
-    long = make_run(schedule.script, schedule=schedule, status=Status.RUNNING, due_at=NOON + 60 * SECOND)
+    long = make_run(
+        schedule.script, schedule=schedule, status=Status.RUNNING, due_at=NOON + 60 * SECOND
+    )
     long.started_at = NOON + 60 * SECOND
     finish.end(long, Status.SUCCEEDED, now=NOON + 121 * SECOND)
 

@@ -23,12 +23,19 @@ pytestmark = pytest.mark.django_db
 
 def start(**fields: Any) -> Run:
     """Start a new script by hand."""
-    return triggers.start(make_script(**fields), trigger=Trigger.MANUAL, by="ann", now=timezone.now())
+    return triggers.start(
+        make_script(**fields), trigger=Trigger.MANUAL, by="ann", now=timezone.now()
+    )
 
 
 def test_a_run_is_queued_with_its_version_and_limit() -> None:
     run = start(timeout_s=7)
-    assert (run.status, run.version, run.timeout_s, run.by) == (Status.QUEUED, run.script.version, 7, "ann")  # type: ignore[union-attr]
+    assert (run.status, run.version, run.timeout_s, run.by) == (
+        Status.QUEUED,
+        run.script.version,
+        7,
+        "ann",
+    )  # type: ignore[union-attr]
 
 
 def test_row_and_queue_entry_are_one_transaction() -> None:
@@ -41,7 +48,9 @@ def test_row_and_queue_entry_are_one_transaction() -> None:
 
 def test_it_costs_few_queries(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     script = make_script()
-    with django_assert_num_queries(6):  # version, savepoint, run, is anything waiting, queue row, release
+    with django_assert_num_queries(
+        6
+    ):  # version, savepoint, run, is anything waiting, queue row, release
         triggers.start(script, trigger=Trigger.MANUAL, by="ann", now=timezone.now())
 
 
@@ -54,7 +63,9 @@ def test_a_deleted_script_is_refused() -> None:
 
 def test_a_version_that_python_cannot_read_is_refused_with_its_line() -> None:
     script = make_script(code="x = 1\ndef f(:\n")
-    with pytest.raises(triggers.Refused, match="line 2: invalid syntax\\.\nhint: correct it") as refused:
+    with pytest.raises(
+        triggers.Refused, match="line 2: invalid syntax\\.\nhint: correct it"
+    ) as refused:
         triggers.start(script, trigger=Trigger.MANUAL, by="ann", now=timezone.now())
     assert (refused.value.reason, Run.objects.count()) == (Reason.SYNTAX, 0)
 

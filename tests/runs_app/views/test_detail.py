@@ -79,7 +79,11 @@ def test_the_console_goes_on_from_what_the_page_carries(browser: Client) -> None
     text = page(browser, run)
     window = json.loads(text.split('<script type="application/json">')[1].split("</script>")[0])
     assert window["lines"] == [{"t": 1000, "s": "O", "x": "half", "o": True}]
-    assert (window["open"], window["end"], window["final"]) == ({"O": 1}, len(b"1000 O P half") + 1, False)
+    assert (window["open"], window["end"], window["final"]) == (
+        {"O": 1},
+        len(b"1000 O P half") + 1,
+        False,
+    )
     assert "data-final" not in text
 
 
@@ -87,7 +91,9 @@ def test_a_long_log_is_shown_by_its_last_lines(browser: Client) -> None:
     data = b"".join(b"1000 O F line %06d\n" % number for number in range(10_000))
     text = page(browser, with_log(data))
     assert "Earlier output is left out here" in text and "10000 lines" in text
-    assert [number for _, number, _ in rows(text)] == [str(number) for number in range(10_001 - TAIL_LINES, 10_001)]
+    assert [number for _, number, _ in rows(text)] == [
+        str(number) for number in range(10_001 - TAIL_LINES, 10_001)
+    ]
 
 
 def test_long_lines_are_few_on_the_page(browser: Client) -> None:
@@ -103,9 +109,14 @@ def test_bytes_that_are_no_text_and_control_sequences_do_no_harm(browser: Client
 
 @pytest.mark.parametrize(
     ("fields", "sentence"),
-    [({"log_bytes": 0}, "It wrote nothing."), ({"log_bytes": 9}, "Its output is not kept any more.")],
+    [
+        ({"log_bytes": 0}, "It wrote nothing."),
+        ({"log_bytes": 9}, "Its output is not kept any more."),
+    ],
 )
-def test_a_run_without_a_log_says_why(browser: Client, fields: dict[str, Any], sentence: str) -> None:
+def test_a_run_without_a_log_says_why(
+    browser: Client, fields: dict[str, Any], sentence: str
+) -> None:
     run = make_run(make_script(), status=Status.SUCCEEDED, finished_at=timezone.now(), **fields)
     assert sentence in page(browser, run)
 
@@ -114,7 +125,10 @@ def test_a_run_that_waits_for_its_environment_names_the_build(browser: Client) -
     script = make_script(is_ready=False)
     build = make_run(kind=Kind.BUILD, environment=script.wanted_environment, status=Status.RUNNING)
     text = page(browser, make_run(script, reason=Reason.ENVIRONMENT))
-    assert f"It waits for its environment: run #{build.pk} builds it." in text and f"Watch run #{build.pk}" in text
+    assert (
+        f"It waits for its environment: run #{build.pk} builds it." in text
+        and f"Watch run #{build.pk}" in text
+    )
 
 
 def test_the_end_is_explained(browser: Client) -> None:
@@ -137,7 +151,12 @@ def test_the_console_can_be_fetched_alone(browser: Client) -> None:
 
 def test_a_run_leads_to_its_version_and_to_the_runs_before_and_after(browser: Client) -> None:
     script, other = make_script("One"), make_script("Two")
-    before, run, _, after = make_run(script), with_log(RECORDS, script=script), make_run(other), make_run(script)
+    before, run, _, after = (
+        make_run(script),
+        with_log(RECORDS, script=script),
+        make_run(other),
+        make_run(script),
+    )
     text = page(browser, run)
     assert f'href="/runs/{before.pk}/" rel="prev"' in text
     assert f'href="/runs/{after.pk}/" rel="next"' in text
@@ -150,7 +169,9 @@ def test_a_page_costs_the_same_after_many_runs(
     script = make_script()
     runs = [make_run(script, status=Status.SUCCEEDED) for _ in range(30)]
     for run in (runs[0], runs[15]):
-        with django_assert_num_queries(6):  # session, user, the pause, the run, the one before, the one after
+        with django_assert_num_queries(
+            6
+        ):  # session, user, the pause, the run, the one before, the one after
             page(browser, run)
 
 
@@ -193,7 +214,9 @@ def test_the_raw_log_is_what_the_script_wrote_byte_for_byte(user: Any, async_cli
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("torn", [b"\0" * 100, b"\0" * 5_000_000, b"x\n-1 O F y\n\n1000 X F z\n"])
-def test_a_log_that_a_power_cut_tore_is_shown_around_the_tear(user: Any, async_client: Any, torn: bytes) -> None:
+def test_a_log_that_a_power_cut_tore_is_shown_around_the_tear(
+    user: Any, async_client: Any, torn: bytes
+) -> None:
     run = with_log(RECORDS + torn + b"1005 O F lost with it\n1006 O F after\n")
 
     async def fetch() -> bytes:
@@ -221,9 +244,17 @@ def test_a_page_that_polls_gets_to_the_end_of_a_torn_log(browser: Client) -> Non
 def test_output_comes_from_an_offset_with_a_header_line(browser: Client) -> None:
     run = with_log(RECORDS)
     offset = RECORDS.index(b"1002")
-    head, _, body = browser.get(reverse("run-output", args=[run.pk]), {"offset": offset}).content.partition(b"\n")
+    head, _, body = browser.get(
+        reverse("run-output", args=[run.pk]), {"offset": offset}
+    ).content.partition(b"\n")
     assert body == RECORDS[offset:]
-    assert json.loads(head) == {"t": "o", "o": offset, "n": len(RECORDS), "status": "succeeded", "final": True}
+    assert json.loads(head) == {
+        "t": "o",
+        "o": offset,
+        "n": len(RECORDS),
+        "status": "succeeded",
+        "final": True,
+    }
 
 
 def test_output_of_a_run_that_goes_on_is_not_final(browser: Client) -> None:
@@ -242,7 +273,11 @@ def test_an_offset_that_is_no_number_is_refused(browser: Client, offset: str) ->
 def lines(browser: Client, run: Run, **query: str | int) -> Any:
     """What `/runs/<id>/lines` says."""
     answer = browser.get(reverse("run-lines", args=[run.pk]), query)
-    return answer.json() if answer.status_code == 200 else (answer.status_code, answer.content.decode())
+    return (
+        answer.json()
+        if answer.status_code == 200
+        else (answer.status_code, answer.content.decode())
+    )
 
 
 def test_lines_come_by_number(browser: Client) -> None:
@@ -256,7 +291,11 @@ def test_lines_come_by_number(browser: Client) -> None:
 
 
 def test_lines_are_found_by_their_text(browser: Client) -> None:
-    assert lines(browser, with_log(RECORDS), q="HALFdone") == {"matches": [3], "searched": 4, "cut": False}
+    assert lines(browser, with_log(RECORDS), q="HALFdone") == {
+        "matches": [3],
+        "searched": 4,
+        "cut": False,
+    }
 
 
 def test_a_run_without_a_log_has_no_lines(browser: Client) -> None:
@@ -280,14 +319,18 @@ def test_a_run_without_a_log_has_no_lines(browser: Client) -> None:
         {"q": "a\nb"},
     ],
 )
-def test_a_question_that_cannot_be_answered_is_refused_with_a_sentence(browser: Client, query: dict[str, str]) -> None:
+def test_a_question_that_cannot_be_answered_is_refused_with_a_sentence(
+    browser: Client, query: dict[str, str]
+) -> None:
     status, sentence = lines(browser, with_log(RECORDS), **query)
     assert status == 400 and sentence.endswith("\n") and "`" in sentence
 
 
 def test_run_again_takes_the_parameters_along(browser: Client) -> None:
     script = make_script(parameters=[{"name": "day"}])
-    run = make_run(script, status=Status.FAILED, finished_at=timezone.now(), params={"day": "monday"})
+    run = make_run(
+        script, status=Status.FAILED, finished_at=timezone.now(), params={"day": "monday"}
+    )
     assert reverse("run-again", args=[run.pk]) in page(browser, run)
     browser.post(reverse("run-again", args=[run.pk]))
     other = Run.objects.exclude(pk=run.pk).get()
@@ -296,7 +339,10 @@ def test_run_again_takes_the_parameters_along(browser: Client) -> None:
 
 def test_a_build_is_not_run_again_by_hand(browser: Client) -> None:
     run = make_run(kind=Kind.BUILD, status=Status.FAILED, finished_at=timezone.now())
-    assert "built an environment" in browser.post(reverse("run-again", args=[run.pk]), follow=True).content.decode()
+    assert (
+        "built an environment"
+        in browser.post(reverse("run-again", args=[run.pk]), follow=True).content.decode()
+    )
     assert Run.objects.count() == 1
 
 
@@ -319,24 +365,40 @@ def test_a_queued_run_says_that_its_environment_is_being_built_again(browser: Cl
         ({"reason": "output"}, "it wrote more output than any run may."),
         ({"reason": "processes"}, "it had more processes than its limit."),
         ({"reason": "disk"}, "the disk of the data folder was nearly full."),
-        ({"reason": "memory", "message": "Used 530 MB, the limit is 512 MB."}, "Used 530 MB, the limit is 512 MB."),
+        (
+            {"reason": "memory", "message": "Used 530 MB, the limit is 512 MB."},
+            "Used 530 MB, the limit is 512 MB.",
+        ),
     ],
 )
-def test_a_run_that_reached_a_limit_says_which(browser: Client, fields: dict[str, Any], sentence: str) -> None:
+def test_a_run_that_reached_a_limit_says_which(
+    browser: Client, fields: dict[str, Any], sentence: str
+) -> None:
     run = make_run(make_script(), status=Status.FAILED, finished_at=NOON, **fields)
     assert sentence in browser.get(f"/runs/{run.pk}/").content.decode()
 
 
 def test_a_run_shows_its_isolation_in_words(browser: Client) -> None:
     why = "kernel 4.4 has no `Landlock`"
-    run = make_run(make_script(), status=Status.SUCCEEDED, finished_at=NOON, isolation="good", isolation_why=why)
+    run = make_run(
+        make_script(),
+        status=Status.SUCCEEDED,
+        finished_at=NOON,
+        isolation="good",
+        isolation_why=why,
+    )
     text = browser.get(f"/runs/{run.pk}/").content.decode()
     assert "Isolation: </span>Good</span>" in text
     assert "Good. kernel 4.4 has no <code>Landlock</code>" in text
 
 
 def test_a_run_notes_what_was_left_out_left_behind_and_lowered(browser: Client) -> None:
-    fields = {"output_dropped": 3_000_000, "leftovers_killed": 2, "isolation_degraded": True, "output_lines": 1}
+    fields = {
+        "output_dropped": 3_000_000,
+        "leftovers_killed": 2,
+        "isolation_degraded": True,
+        "output_lines": 1,
+    }
     run = make_run(make_script(), status=Status.SUCCEEDED, finished_at=NOON, **fields)
     text = browser.get(f"/runs/{run.pk}/").content.decode().replace("\xa0", " ")
     assert "2.9 MB of its output were left out of the log" in text and "1 line<" in text
@@ -350,7 +412,9 @@ def with_samples(status: Status, count: int) -> Run:
     folder = paths.run_folder(run.folder)
     folder.mkdir(parents=True)
     lines = (f"{1_795_000_000_000 + at * 1000},{at}.5,2048,2,0\n" for at in range(count))
-    (folder / "samples.csv").write_text("at_ms,cpu_percent,memory_kb,processes,output_bytes\n" + "".join(lines))
+    (folder / "samples.csv").write_text(
+        "at_ms,cpu_percent,memory_kb,processes,output_bytes\n" + "".join(lines)
+    )
     return run
 
 
@@ -359,7 +423,10 @@ def test_a_run_with_samples_has_a_chart_with_its_limit_and_a_table(browser: Clie
     text = browser.get(f"/runs/{run.pk}/").content.decode()
     assert text.count('<svg viewBox="0 0 600 100"') == 2 and "limit 100 MB" in text
     assert "<td>2.00 s</td>" in text and "At most 2 processes" in text
-    assert " style=" not in text and "data-live" not in text.partition("<run-chart")[2].partition(">")[0]
+    assert (
+        " style=" not in text
+        and "data-live" not in text.partition("<run-chart")[2].partition(">")[0]
+    )
 
 
 def test_a_run_without_enough_samples_has_no_chart(browser: Client) -> None:
@@ -377,16 +444,23 @@ def test_a_run_under_way_keeps_a_place_for_its_chart_and_asks_again(browser: Cli
 
 def test_the_page_of_a_try_leads_to_the_others_and_those_to_it(browser: Client) -> None:
     schedule = make_schedule(retries=3)
-    first = make_run(schedule.script, schedule=schedule, status=Status.FAILED, due_at=NOON, late_ms=11_520_000)
+    first = make_run(
+        schedule.script, schedule=schedule, status=Status.FAILED, due_at=NOON, late_ms=11_520_000
+    )
     fields = {"trigger": Trigger.RETRY, "parent": first, "attempt": 2, "overran": True}
     second = make_run(schedule.script, schedule=schedule, status=Status.SUCCEEDED, **fields)
-    texts = {run.pk: browser.get(reverse("run-detail", args=[run.pk])).content.decode() for run in (first, second)}
+    texts = {
+        run.pk: browser.get(reverse("run-detail", args=[run.pk])).content.decode()
+        for run in (first, second)
+    }
     assert f'Try 2 of 4 of <a href="/runs/{first.pk}/">run #{first.pk}</a>' in texts[second.pk]
     assert f'<a href="/runs/{second.pk}/">#{second.pk}</a> succeeded' in texts[first.pk]
     assert "Began 3 h 12 min late" in texts[first.pk] and "Took longer than" in texts[second.pk]
 
 
-def test_the_page_of_a_try_stays_when_the_first_one_or_the_schedule_is_gone(browser: Client) -> None:
+def test_the_page_of_a_try_stays_when_the_first_one_or_the_schedule_is_gone(
+    browser: Client,
+) -> None:
     run = make_run(make_script(), status=Status.FAILED, trigger=Trigger.RETRY, attempt=2)
     text = browser.get(reverse("run-detail", args=[run.pk])).content.decode()
     assert "Try 2; the first one is not kept any more." in text

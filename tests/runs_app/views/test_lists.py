@@ -41,7 +41,9 @@ def test_it_filters_by_trigger_and_age(browser: Client) -> None:
     script, now = make_script(), timezone.now()
     ended, days_ago = {"trigger": Trigger.API, "status": Status.FAILED}, now - timedelta(days=3)
     old = make_run(script, **ended, created_at=days_ago, finished_at=days_ago)
-    new = make_run(script, **ended, created_at=days_ago, finished_at=now - timedelta(hours=3))  # it took its time
+    new = make_run(
+        script, **ended, created_at=days_ago, finished_at=now - timedelta(hours=3)
+    )  # it took its time
     make_run(script, trigger=Trigger.SCHEDULE)
     assert listed(browser, trigger="api") == [new.pk, old.pk]
     assert listed(browser, trigger="api", since="24h") == [new.pk]
@@ -69,7 +71,11 @@ def test_older_pages_follow_by_key_and_keep_the_filter(browser: Client) -> None:
     runs = [make_run(script, status=Status.FAILED) for _ in range(PAGE + 3)]
     older: int = runs[3].pk
     assert f'href="?status=failed&amp;before={older}"' in text_of(browser, status="failed")
-    assert listed(browser, status="failed", before=str(older)) == [runs[2].pk, runs[1].pk, runs[0].pk]
+    assert listed(browser, status="failed", before=str(older)) == [
+        runs[2].pk,
+        runs[1].pk,
+        runs[0].pk,
+    ]
     last = text_of(browser, status="failed", before=str(older))
     assert "Older" not in last and 'href="?status=failed"' in last and "data-still" in last
 
@@ -87,7 +93,9 @@ def test_older_pages_follow_by_key_and_keep_the_filter(browser: Client) -> None:
         {"script": "gone"},
     ],
 )
-def test_a_filter_that_cannot_be_read_filters_nothing_and_says_so(browser: Client, query: dict[str, Any]) -> None:
+def test_a_filter_that_cannot_be_read_filters_nothing_and_says_so(
+    browser: Client, query: dict[str, Any]
+) -> None:
     run = make_run(make_script())
     assert listed(browser, **query) == [run.pk]
     assert f"There is no {next(iter(query))} " in text_of(browser, **query)
@@ -102,7 +110,11 @@ def test_without_a_match_it_says_so(browser: Client) -> None:
 def test_the_rows_can_be_fetched_alone(browser: Client) -> None:
     make_run(make_script(), status=Status.FAILED)
     text = text_of(browser, part="rows", status="failed")
-    assert text.lstrip().startswith("<div data-part>") and "<html" not in text and "part=rows" not in text
+    assert (
+        text.lstrip().startswith("<div data-part>")
+        and "<html" not in text
+        and "part=rows" not in text
+    )
 
 
 def test_it_costs_the_same_for_one_and_many(browser: Client) -> None:
@@ -115,5 +127,7 @@ def test_it_costs_the_same_for_one_and_many(browser: Client) -> None:
     few = cost()
     for number in range(40):
         script = make_script(f"Script {number}") if number % 2 else None
-        make_run(script, status=Status.FAILED, environment=make_script(f"Other {number}").environment)
+        make_run(
+            script, status=Status.FAILED, environment=make_script(f"Other {number}").environment
+        )
     assert cost() == few

@@ -48,7 +48,11 @@ SCHEDULE = {
     "enabled": "on",
 }
 SCRIPTS, SCHEDULES = "/admin/scripts_app/script/", "/admin/scripts_app/schedule/"
-INLINES = {f"{prefix}-{name}": "0" for prefix in ("schedules", "versions") for name in ("TOTAL_FORMS", "INITIAL_FORMS")}
+INLINES = {
+    f"{prefix}-{name}": "0"
+    for prefix in ("schedules", "versions")
+    for name in ("TOTAL_FORMS", "INITIAL_FORMS")
+}
 SCRIPT |= {name: value for name, value in INLINES.items() if name.startswith("schedules")}
 
 pytestmark = pytest.mark.django_db
@@ -73,19 +77,35 @@ def test_a_script_is_created_by_the_verb(desk: Client, staff: User) -> None:
     script = Script.objects.select_related("version__author").get()
     assert answer.headers["Location"] == f"{SCRIPTS}{script.pk}/change/"
     folder = Folder.objects.get(path="Ops/Nightly")
-    assert (script.slug, script.folder, script.tags, script.enabled) == ("data-backup-script", folder, ["home"], True)
-    assert script.version and (script.version.code, script.version.author) == ("print('hello')\n", staff)
+    assert (script.slug, script.folder, script.tags, script.enabled) == (
+        "data-backup-script",
+        folder,
+        ["home"],
+        True,
+    )
+    assert script.version and (script.version.code, script.version.author) == (
+        "print('hello')\n",
+        staff,
+    )
     assert script.wanted_environment is not None
 
 
 def test_a_script_may_be_created_switched_off(desk: Client) -> None:
-    desk.post(f"{SCRIPTS}add/", {name: value for name, value in SCRIPT.items() if name != "enabled"})
+    desk.post(
+        f"{SCRIPTS}add/", {name: value for name, value in SCRIPT.items() if name != "enabled"}
+    )
     assert Script.objects.get().enabled is False
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("name", "..."), ("name", "x" * 300), ("requirements", "-e ."), ("python_version", "2.7"), ("timeout_s", "-5")],
+    [
+        ("name", "..."),
+        ("name", "x" * 300),
+        ("requirements", "-e ."),
+        ("python_version", "2.7"),
+        ("timeout_s", "-5"),
+    ],
 )
 def test_what_the_verb_refuses_is_an_error_at_the_field_and_nothing_typed_is_lost(
     desk: Client, field: str, value: str
@@ -103,12 +123,19 @@ def test_changing_the_code_makes_a_version(desk: Client) -> None:
     answer = desk.post(f"{SCRIPTS}{script.pk}/change/", SCRIPT | INLINES | changes)
     assert answer.status_code == 302
     script.refresh_from_db()
-    assert script.version and (script.name, script.slug, script.version.number) == ("Renamed", "hello-world", 2)
+    assert script.version and (script.name, script.slug, script.version.number) == (
+        "Renamed",
+        "hello-world",
+        2,
+    )
 
 
 def test_a_refused_change_changes_nothing(desk: Client) -> None:
     script = make_script("Hello World")
-    answer = desk.post(f"{SCRIPTS}{script.pk}/change/", SCRIPT | INLINES | {"requirements": "-r x", "code": "print(2)"})
+    answer = desk.post(
+        f"{SCRIPTS}{script.pk}/change/",
+        SCRIPT | INLINES | {"requirements": "-r x", "code": "print(2)"},
+    )
     assert answer.status_code == 200
     script.refresh_from_db()
     assert script.version and (script.name, script.version.number) == ("Hello World", 1)
@@ -117,7 +144,11 @@ def test_a_refused_change_changes_nothing(desk: Client) -> None:
 def test_the_change_form_shows_what_is_stored_and_the_machines_facts_as_text(desk: Client) -> None:
     schedule = make_schedule(make_script("Hello World", code="print('<b>')"))
     text = desk.get(f"{SCRIPTS}{schedule.script_id}/change/").content.decode()
-    assert "print(&#x27;&lt;b&gt;&#x27;)" in text and 'name="slug"' not in text and "hello-world" in text
+    assert (
+        "print(&#x27;&lt;b&gt;&#x27;)" in text
+        and 'name="slug"' not in text
+        and "hello-world" in text
+    )
 
 
 def test_selected_scripts_are_run_in_the_users_name(desk: Client) -> None:
@@ -139,17 +170,24 @@ def test_selected_scripts_are_switched_off_and_on(desk: Client) -> None:
         assert (schedule.next_at is not None) == is_armed
 
 
-def test_the_buttons_of_a_script_run_switch_and_rebuild_it_and_its_history_tells(desk: Client) -> None:
+def test_the_buttons_of_a_script_run_switch_and_rebuild_it_and_its_history_tells(
+    desk: Client,
+) -> None:
     script = make_script("One")
     Environment.objects.update(state=Environment.State.FAILED)
-    answers = {act: desk.post(f"{SCRIPTS}{script.pk}/act/{act}/") for act in ("run", "disable", "rebuild")}
+    answers = {
+        act: desk.post(f"{SCRIPTS}{script.pk}/act/{act}/") for act in ("run", "disable", "rebuild")
+    }
     run = Run.objects.get()
     assert answers["run"].headers["Location"] == f"/admin/runs_app/run/{run.pk}/change/"
     script.refresh_from_db()
     assert script.wanted_environment
     assert (script.enabled, script.wanted_environment.state) == (False, Environment.State.WANTED)
     told = desk.get(f"{SCRIPTS}{script.pk}/history/").content.decode()
-    assert all(sentence in told for sentence in (f"Started {run}.", "Disabled.", "Asked for the environment again."))
+    assert all(
+        sentence in told
+        for sentence in (f"Started {run}.", "Disabled.", "Asked for the environment again.")
+    )
     desk.post(f"{SCRIPTS}{script.pk}/act/enable/")
     script.refresh_from_db()
     assert script.enabled
@@ -162,7 +200,9 @@ def test_selected_environments_are_rebuilt(desk: Client) -> None:
     assert Environment.objects.get().state == Environment.State.WANTED
 
 
-def test_text_that_someone_else_changed_is_not_lost_and_the_second_try_keeps_both(desk: Client, user: User) -> None:
+def test_text_that_someone_else_changed_is_not_lost_and_the_second_try_keeps_both(
+    desk: Client, user: User
+) -> None:
     script = make_script("One", code="print(1)\n")
     seen = {"based_on": str(script.revision)}
     theirs = {"code": "print('theirs')\n", "requirements": "", "python_version": ""}
@@ -170,9 +210,13 @@ def test_text_that_someone_else_changed_is_not_lost_and_the_second_try_keeps_bot
     mine = SCRIPT | INLINES | {"code": "print('mine')"}
     page = desk.post(f"{SCRIPTS}{script.pk}/change/", mine | seen)
     assert "changed by <code>ann</code>" in str(page.context["adminform"].form.errors["code"])
-    assert page.context["adminform"].form["based_on"].value() == "" and "mine" in page.content.decode()
+    assert (
+        page.context["adminform"].form["based_on"].value() == "" and "mine" in page.content.decode()
+    )
     desk.post(f"{SCRIPTS}{script.pk}/change/", mine | {"based_on": ""})
-    said = list(Version.objects.filter(script=script).order_by("number").values_list("code", flat=True))
+    said = list(
+        Version.objects.filter(script=script).order_by("number").values_list("code", flat=True)
+    )
     assert said == ["print(1)\n", "print('theirs')\n", "print('mine')"]
 
 
@@ -181,7 +225,9 @@ def test_a_draft_is_what_the_form_shows(desk: Client, user: User) -> None:
     text = {"code": "print('draft')\n", "requirements": "", "python_version": ""}
     drafts.save(script, **text, based_on=script.revision, by=user, now=timezone.now())
     page = desk.get(f"{SCRIPTS}{script.pk}/change/").content.decode()
-    assert "print(&#x27;draft&#x27;)" in page and "The text below is a draft by <bdi>ann</bdi>" in page
+    assert (
+        "print(&#x27;draft&#x27;)" in page and "The text below is a draft by <bdi>ann</bdi>" in page
+    )
 
 
 @pytest.mark.parametrize("way", ["page", "action"])
@@ -200,7 +246,11 @@ def test_deleting_is_soft_and_disarms(desk: Client, way: str) -> None:
     if way == "page":
         desk.post(f"{SCRIPTS}{schedule.script_id}/delete/", {"post": "yes"})
     else:
-        data = {"action": "delete_selected", "_selected_action": [schedule.script_id], "post": "yes"}
+        data = {
+            "action": "delete_selected",
+            "_selected_action": [schedule.script_id],
+            "post": "yes",
+        }
         desk.post(SCRIPTS, data)
     schedule.refresh_from_db()
     assert Script.objects.get().deleted_at is not None and schedule.next_at is None
@@ -242,40 +292,64 @@ def test_a_scripts_page_costs_the_same_for_one_and_many_schedules(desk: Client) 
 def rows(*entries: dict[str, str], stored: int = 0) -> dict[str, str]:
     """The fields of a script's schedules as its page sends them, the stored ones first."""
     counts = {"schedules-TOTAL_FORMS": str(len(entries)), "schedules-INITIAL_FORMS": str(stored)}
-    fields = ((f"schedules-{n}-{name}", value) for n, row in enumerate(entries) for name, value in row.items())
+    fields = (
+        (f"schedules-{n}-{name}", value)
+        for n, row in enumerate(entries)
+        for name, value in row.items()
+    )
     return SCRIPT | INLINES | counts | dict(fields)
 
 
 def test_a_new_script_comes_with_its_schedules(desk: Client) -> None:
-    desk.post(f"{SCRIPTS}add/", rows(SCHEDULE, SCHEDULE | {"kind": "interval", "cron": "", "every_s": "60"}))
+    desk.post(
+        f"{SCRIPTS}add/",
+        rows(SCHEDULE, SCHEDULE | {"kind": "interval", "cron": "", "every_s": "60"}),
+    )
     stored = Schedule.objects.select_related("alarm").order_by("pk")
-    assert [(row.kind, row.next_at is not None) for row in stored] == [("cron", True), ("interval", True)]
+    assert [(row.kind, row.next_at is not None) for row in stored] == [
+        ("cron", True),
+        ("interval", True),
+    ]
 
 
 def test_schedules_are_added_changed_and_deleted_on_the_page_of_their_script(desk: Client) -> None:
     script = make_script()
     kept, going = make_schedule(script), make_schedule(script)
     changed = SCHEDULE | {"id": str(kept.pk), "script": str(script.pk)}
-    gone = {"id": str(going.pk), "script": str(script.pk), "DELETE": "on", "kind": "interval", "every_s": "60"}
+    gone = {
+        "id": str(going.pk),
+        "script": str(script.pk),
+        "DELETE": "on",
+        "kind": "interval",
+        "every_s": "60",
+    }
     data = rows(changed, gone | {"timezone": "UTC"}, SCHEDULE | {"cron": "5 4 * * *"}, stored=2)
     assert desk.post(f"{SCRIPTS}{script.pk}/change/", data).status_code == 302
-    assert list(script.schedules.order_by("pk").values_list("cron", flat=True)) == ["30 2 * * *", "5 4 * * *"]
+    assert list(script.schedules.order_by("pk").values_list("cron", flat=True)) == [
+        "30 2 * * *",
+        "5 4 * * *",
+    ]
     assert Alarm.objects.filter(cluster="alarms").count() == 2
 
 
 @pytest.mark.parametrize("page", ["add", "change"])
-def test_a_refused_schedule_is_an_error_at_its_field_and_nothing_at_all_is_saved(desk: Client, page: str) -> None:
+def test_a_refused_schedule_is_an_error_at_its_field_and_nothing_at_all_is_saved(
+    desk: Client, page: str
+) -> None:
     script = make_script("Before") if page == "change" else None
-    data = rows(SCHEDULE | {"cron": "0 24 * * *"}, SCHEDULE) | {"name": "After", "code": "print('typed with care')"}
+    data = rows(SCHEDULE | {"cron": "0 24 * * *"}, SCHEDULE) | {
+        "name": "After",
+        "code": "print('typed with care')",
+    }
     answer = desk.post(f"{SCRIPTS}{script.pk}/change/" if script else f"{SCRIPTS}add/", data)
     formset = answer.context["inline_admin_formsets"][0].formset
     assert "24" in str(formset.errors[0]["cron"]) and not formset.errors[1]
     text = answer.content.decode()
     assert "typed with care" in text and 'value="After"' in text and "0 24 * * *" in text
     assert not Schedule.objects.exists()
-    assert [(row.name, row.version.number) for row in Script.objects.all() if row.version] == [("Before", 1)] * bool(
-        script
-    )
+    assert [(row.name, row.version.number) for row in Script.objects.all() if row.version] == [
+        ("Before", 1)
+    ] * bool(script)
 
 
 def test_a_script_that_is_refused_saves_no_schedule_either(desk: Client) -> None:
@@ -301,22 +375,35 @@ def test_a_schedule_is_saved_and_armed_by_the_verb(desk: Client) -> None:
     assert Schedule.objects.select_related("alarm").get().next_at is not None
 
 
-def test_a_schedule_of_the_admin_has_bounds_a_pause_and_tries_by_its_own_clock(desk: Client) -> None:
-    more = {"start_at": "2998-01-01T08:00", "paused_until": "2999-01-01T08:00", "retries": "3", "retry_delay_s": ""}
+def test_a_schedule_of_the_admin_has_bounds_a_pause_and_tries_by_its_own_clock(
+    desk: Client,
+) -> None:
+    more = {
+        "start_at": "2998-01-01T08:00",
+        "paused_until": "2999-01-01T08:00",
+        "retries": "3",
+        "retry_delay_s": "",
+    }
     desk.post(f"{SCHEDULES}add/", SCHEDULE | {"script": str(make_script().pk)} | more)
     schedule = Schedule.objects.get()
     assert schedule.start_at and schedule.start_at.isoformat() == "2998-01-01T07:00:00+00:00"
-    assert schedule.paused_until and schedule.paused_until.isoformat() == "2999-01-01T07:00:00+00:00"
+    assert (
+        schedule.paused_until and schedule.paused_until.isoformat() == "2999-01-01T07:00:00+00:00"
+    )
     assert (schedule.retries, schedule.retry_delay_s) == (3, 60)
     shown = desk.get(f"{SCHEDULES}{schedule.pk}/change/").content.decode()
     assert 'value="2999-01-01T08:00:00"' in shown
-    desk.post(f"{SCHEDULES}{schedule.pk}/change/", SCHEDULE | more | {"paused_until": "2001-01-01T08:00"})
+    desk.post(
+        f"{SCHEDULES}{schedule.pk}/change/", SCHEDULE | more | {"paused_until": "2001-01-01T08:00"}
+    )
     schedule.refresh_from_db()
     assert schedule.paused_until.year == 2999
 
 
 def test_a_bad_rhythm_is_an_error_at_its_field(desk: Client) -> None:
-    answer = desk.post(f"{SCHEDULES}add/", SCHEDULE | {"script": str(make_script().pk), "cron": "0 24 * * *"})
+    answer = desk.post(
+        f"{SCHEDULES}add/", SCHEDULE | {"script": str(make_script().pk), "cron": "0 24 * * *"}
+    )
     assert "24" in str(answer.context["adminform"].form.errors["cron"])
     assert not Schedule.objects.exists()
 
@@ -355,7 +442,9 @@ def test_a_folder_with_scripts_in_it_stays(desk: Client) -> None:
     assert Folder.objects.filter(scripts=script).exists()
 
 
-def test_a_folder_of_deleted_scripts_can_go_and_a_full_one_says_how_many_it_holds(desk: Client) -> None:
+def test_a_folder_of_deleted_scripts_can_go_and_a_full_one_says_how_many_it_holds(
+    desk: Client,
+) -> None:
     script = make_script(folder="Ops")
     address = f"/admin/scripts_app/folder/{script.folder_id}/delete/"
     assert "`Ops` holds 1 of them" in desk.get(address).content.decode()
@@ -375,16 +464,23 @@ def test_an_untouched_switch_does_not_undo_what_somebody_else_switched(desk: Cli
     assert (script.name, script.enabled) == ("Renamed", False)
 
 
-def test_an_untouched_limit_is_not_set_back_nor_held_against_a_new_bound(desk: Client, settings: Settings) -> None:
+def test_an_untouched_limit_is_not_set_back_nor_held_against_a_new_bound(
+    desk: Client, settings: Settings
+) -> None:
     script = make_script("Hello World", timeout_s=60, cpu_s=0, memory_mb=512, nice=5)
     settings.MAX_CPU_S = 30
     initial = {f"initial-{field}": SCRIPT[field] for field in LIMITS}
-    desk.post(f"{SCRIPTS}{script.pk}/change/", {**SCRIPT, **INLINES, **initial, "name": "Renamed", "nice": "9"})
+    desk.post(
+        f"{SCRIPTS}{script.pk}/change/",
+        {**SCRIPT, **INLINES, **initial, "name": "Renamed", "nice": "9"},
+    )
     script.refresh_from_db()
     assert (script.name, script.nice, script.cpu_s) == ("Renamed", 9, 0)
 
 
-def test_a_limit_beyond_its_bound_is_an_error_at_its_field(desk: Client, settings: Settings) -> None:
+def test_a_limit_beyond_its_bound_is_an_error_at_its_field(
+    desk: Client, settings: Settings
+) -> None:
     settings.MAX_PROCESSES = 8
     answer = desk.post(f"{SCRIPTS}add/", {**SCRIPT, "processes": "9"})
     assert "PYSCHED_MAX_PROCESSES" in str(answer.context["adminform"].form.errors["processes"])
@@ -395,7 +491,10 @@ def test_a_version_is_restored(desk: Client) -> None:
     script = make_script(code="print(1)\n")
     scripts.update(script, by=None, now=timezone.now(), code="print(2)\n")
     first = script.versions.get(number=1)
-    assert "restore-version" in desk.get(f"/admin/scripts_app/version/{first.pk}/change/").content.decode()
+    assert (
+        "restore-version"
+        in desk.get(f"/admin/scripts_app/version/{first.pk}/change/").content.decode()
+    )
     answer = desk.post(f"/admin/scripts_app/version/{first.pk}/act/restore/", follow=True)
     assert "is back, as v3" in answer.content.decode()
     script.refresh_from_db()
@@ -415,7 +514,10 @@ def test_a_version_that_could_not_be_saved_today_is_not_restored(desk: Client) -
 
 def test_selected_scripts_are_duplicated(desk: Client) -> None:
     script = make_script(folder="Ops")
-    desk.post("/admin/scripts_app/script/", {"action": "duplicate_selected", "_selected_action": [script.pk]})
+    desk.post(
+        "/admin/scripts_app/script/",
+        {"action": "duplicate_selected", "_selected_action": [script.pk]},
+    )
     assert list(Script.objects.values_list("slug", "enabled", "folder__path").order_by("pk")) == [
         ("hello-world", True, "Ops"),
         ("hello-world-copy", False, "Ops"),

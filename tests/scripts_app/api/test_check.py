@@ -39,7 +39,9 @@ def test_requirements_and_python_are_looked_at_too(program: Client) -> None:
     assert [problem["field"] for problem in found] == ["python_version", "requirements"]
 
 
-@pytest.mark.parametrize("code", ["\0", "\ud800", "(" * 5000, "x" * 10_000_000, "# coding: utf-7\n+AG8-"])
+@pytest.mark.parametrize(
+    "code", ["\0", "\ud800", "(" * 5000, "x" * 10_000_000, "# coding: utf-7\n+AG8-"]
+)
 def test_a_hostile_text_gets_an_answer_like_any_other(program: Client, code: str) -> None:
     answer = check(program, code=code)
     assert (answer.status_code, len(answer.json()["problems"])) == (200, 1)
@@ -56,20 +58,28 @@ def test_a_script_called_check_keeps_its_addresses(program: Client) -> None:
 
 
 def test_a_field_that_is_none_is_named(program: Client) -> None:
-    assert check(program, code="", text="").json()["error"]["fields"] == {"text": "`text` is not known here."}
+    assert check(program, code="", text="").json()["error"]["fields"] == {
+        "text": "`text` is not known here."
+    }
 
 
 def test_a_run_that_python_cannot_read_is_a_conflict_with_its_line(program: Client) -> None:
     script = make_script(code="x = 1\ny = (\n")
     answer = program.post(f"/api/v1/scripts/{script.slug}/runs", {}, "application/json")
-    assert (answer.status_code, "line 2: '(' was never closed" in answer.json()["error"]["message"]) == (409, True)
+    assert (
+        answer.status_code,
+        "line 2: '(' was never closed" in answer.json()["error"]["message"],
+    ) == (409, True)
 
 
 def test_a_draft_says_what_is_wrong_with_it(program: Client) -> None:
     script = make_script()
     body = {"code": "eval(input())\n", "requirements": "", "python_version": ""}
     answer = program.put(
-        f"/api/v1/scripts/{script.slug}/draft", body, "application/json", headers={"if-match": '"0"'}
+        f"/api/v1/scripts/{script.slug}/draft",
+        body,
+        "application/json",
+        headers={"if-match": '"0"'},
     ).json()
     assert [(one["code"], one["severity"]) for one in answer["problems"]] == [("S307", "security")]
     assert drafts.text(script).is_draft

@@ -34,7 +34,9 @@ def put(client: Client, *, revision: object = 0, path: str = PATH, **changes: ob
 def patch(client: Client, *, revision: int | None, **changes: object) -> Any:
     """Save a version; returns the response."""
     headers = {} if revision is None else {"if-match": f'"{revision}"'}
-    return client.patch("/api/v1/scripts/hello", json.dumps(changes), "application/json", headers=headers)
+    return client.patch(
+        "/api/v1/scripts/hello", json.dumps(changes), "application/json", headers=headers
+    )
 
 
 def test_it_saves_and_answers_with_revision_and_problems(script: Script, program: Client) -> None:
@@ -47,7 +49,17 @@ def test_it_saves_and_answers_with_revision_and_problems(script: Script, program
         ("code", 1, "warning"),
     ]
     assert set(saved["problems"][0]) == {
-        *("field", "line", "column", "end_line", "end_column", "code", "message", "why", "severity"),
+        *(
+            "field",
+            "line",
+            "column",
+            "end_line",
+            "end_column",
+            "code",
+            "message",
+            "why",
+            "severity",
+        ),
         *("is_secret", "fix"),
     }
 
@@ -101,7 +113,9 @@ def test_a_version_takes_the_revision_too(script: Script, program: Client) -> No
     assert not Draft.objects.exists()
 
 
-def test_a_version_without_revision_is_a_conflict_at_the_next_draft(script: Script, program: Client) -> None:
+def test_a_version_without_revision_is_a_conflict_at_the_next_draft(
+    script: Script, program: Client
+) -> None:
     assert patch(program, revision=None, code="theirs").json()["revision"] == 1
     assert put(program, revision=0, code="mine").status_code == 409
 
@@ -113,7 +127,9 @@ def test_a_session_needs_the_token_of_this_site(script: Script, user: User) -> N
     person.get("/scripts/hello/")
     token = person.cookies["csrftoken"].value
     headers = {"if-match": '"0"', "x-csrftoken": token}
-    assert person.put(PATH, json.dumps(TEXT), "application/json", headers=headers).status_code == 200
+    assert (
+        person.put(PATH, json.dumps(TEXT), "application/json", headers=headers).status_code == 200
+    )
     assert str(Draft.objects.get().author) == "ann"
 
 

@@ -79,7 +79,9 @@ def test_a_file_that_is_too_large_is_refused(program: Client, settings: LazySett
     assert (status, "larger than 1 MB" in answer["error"]["message"]) == (422, True)
 
 
-@pytest.mark.parametrize("path", ["..%2f..%2fsecret_key", "%2e%2e/main.py", "a%00b", "nothing", "%ff"])
+@pytest.mark.parametrize(
+    "path", ["..%2f..%2fsecret_key", "%2e%2e/main.py", "a%00b", "nothing", "%ff"]
+)
 def test_what_lies_elsewhere_is_not_there(program: Client, path: str) -> None:
     assert program.get(f"{FILES}/{path}").status_code in (404, 422)
     assert program.delete(f"{FILES}/{path}").status_code in (404, 422)

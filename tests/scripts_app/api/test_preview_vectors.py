@@ -9,7 +9,9 @@ from django.test import Client
 
 pytestmark = pytest.mark.django_db
 
-VECTORS = json.loads((Path(__file__).parents[2] / "data" / "cron_vectors.json").read_text(encoding="utf-8"))
+VECTORS = json.loads(
+    (Path(__file__).parents[2] / "data" / "cron_vectors.json").read_text(encoding="utf-8")
+)
 
 
 def preview(client: Client, **fields: object) -> tuple[int, Any]:
@@ -22,12 +24,16 @@ def preview(client: Client, **fields: object) -> tuple[int, Any]:
 @pytest.mark.parametrize("vector", VECTORS["valid"], ids=lambda vector: vector["id"])
 def test_it_shows_the_moments_of_the_vectors(program: Client, vector: dict[str, Any]) -> None:
     count = len(vector["expect"])
-    status, answer = preview(program, cron=vector["expr"], timezone=vector["tz"], start=vector["start"], count=count)
+    status, answer = preview(
+        program, cron=vector["expr"], timezone=vector["tz"], start=vector["start"], count=count
+    )
     assert (status, [moment["utc"] for moment in answer["next"]]) == (200, vector["expect"])
 
 
 @pytest.mark.parametrize("text", VECTORS["invalid"])
-def test_it_refuses_what_is_no_cron_expression_and_names_the_field(program: Client, text: str) -> None:
+def test_it_refuses_what_is_no_cron_expression_and_names_the_field(
+    program: Client, text: str
+) -> None:
     status, answer = preview(program, cron=text, timezone="UTC")
     assert (status, "cron" in answer["error"]["fields"]) == (422, True)
 
@@ -35,4 +41,6 @@ def test_it_refuses_what_is_no_cron_expression_and_names_the_field(program: Clie
 @pytest.mark.parametrize("text", VECTORS["never"])
 def test_it_says_of_what_never_happens_that_it_never_does(program: Client, text: str) -> None:
     status, answer = preview(program, cron=text, timezone="UTC")
-    assert "never" in (answer["error"]["message"] if status == 422 else " ".join(answer["warnings"]))
+    assert "never" in (
+        answer["error"]["message"] if status == 422 else " ".join(answer["warnings"])
+    )

@@ -42,7 +42,9 @@ def fields_refused(client: Client, method: str, path: str, body: object) -> list
 
 @pytest.mark.parametrize("field", ["cron", "timezone", "overlap", "kind"])
 def test_half_a_character_is_refused_at_its_field(program: Client, field: str) -> None:
-    assert fields_refused(program, "POST", "/scripts/hello/schedules", {**NIGHTLY, field: "\ud800"}) == [field]
+    assert fields_refused(
+        program, "POST", "/scripts/hello/schedules", {**NIGHTLY, field: "\ud800"}
+    ) == [field]
 
 
 DEFAULTS: dict[str, Any] = {
@@ -103,7 +105,12 @@ def test_a_patch_takes_each_of_them(program: Client) -> None:
 
 def test_a_schedule_is_paused_and_resumed_by_its_field(program: Client) -> None:
     schedule = create(program, **NIGHTLY)
-    until = (timezone.now() + timedelta(days=3)).replace(microsecond=0).isoformat().replace("+00:00", "Z")
+    until = (
+        (timezone.now() + timedelta(days=3))
+        .replace(microsecond=0)
+        .isoformat()
+        .replace("+00:00", "Z")
+    )
     paused = send(program, "PATCH", f"/schedules/{schedule['id']}", {"paused_until": until})[1]
     assert paused["paused_until"] == until and paused["paused_at"]
     resumed = send(program, "PATCH", f"/schedules/{schedule['id']}", {"paused_until": None})[1]
@@ -112,13 +119,20 @@ def test_a_schedule_is_paused_and_resumed_by_its_field(program: Client) -> None:
 
 @pytest.mark.parametrize("field", ["last_success_at", "stale_since", "paused_at", "next_at"])
 def test_the_machines_facts_are_not_taken(program: Client, field: str) -> None:
-    assert fields_refused(program, "POST", "/scripts/hello/schedules", {**NIGHTLY, field: None}) == [field]
+    assert fields_refused(
+        program, "POST", "/scripts/hello/schedules", {**NIGHTLY, field: None}
+    ) == [field]
 
 
 def test_what_was_created_can_be_read_and_listed(program: Client) -> None:
-    answer = create(program, kind="interval", every_s=90, overlap="parallel", missed="all", jitter_s=0)
+    answer = create(
+        program, kind="interval", every_s=90, overlap="parallel", missed="all", jitter_s=0
+    )
     assert send(program, "GET", f"/schedules/{answer['id']}") == (200, answer)
-    assert send(program, "GET", "/scripts/hello/schedules") == (200, {"items": [answer], "next_cursor": None})
+    assert send(program, "GET", "/scripts/hello/schedules") == (
+        200,
+        {"items": [answer], "next_cursor": None},
+    )
 
 
 def test_a_schedule_without_a_time_zone_has_the_servers(program: Client, settings: Any) -> None:
@@ -161,8 +175,12 @@ def test_a_schedule_without_a_time_zone_has_the_servers(program: Client, setting
         ("jitter_s", None),
     ],
 )
-def test_it_refuses_what_cannot_be_saved_and_names_the_field(program: Client, field: str, value: object) -> None:
-    assert fields_refused(program, "POST", "/scripts/hello/schedules", {**NIGHTLY, field: value}) == [field]
+def test_it_refuses_what_cannot_be_saved_and_names_the_field(
+    program: Client, field: str, value: object
+) -> None:
+    assert fields_refused(
+        program, "POST", "/scripts/hello/schedules", {**NIGHTLY, field: value}
+    ) == [field]
     assert not Schedule.objects.exists()
 
 
@@ -182,12 +200,17 @@ def test_a_patch_changes_what_it_names_and_moves_the_alarm(program: Client) -> N
 
 def test_a_schedule_that_is_switched_off_has_no_next_moment(program: Client) -> None:
     schedule = create(program, **NIGHTLY)
-    assert send(program, "PATCH", f"/schedules/{schedule['id']}", {"enabled": False})[1]["next_at"] is None
+    assert (
+        send(program, "PATCH", f"/schedules/{schedule['id']}", {"enabled": False})[1]["next_at"]
+        is None
+    )
 
 
 def test_a_refused_patch_leaves_all_as_it_was(program: Client) -> None:
     before = create(program, **NIGHTLY)
-    assert fields_refused(program, "PATCH", f"/schedules/{before['id']}", {"cron": "no"}) == ["cron"]
+    assert fields_refused(program, "PATCH", f"/schedules/{before['id']}", {"cron": "no"}) == [
+        "cron"
+    ]
     assert send(program, "GET", f"/schedules/{before['id']}") == (200, before)
 
 
@@ -217,20 +240,32 @@ def test_the_list_costs_the_same_for_1_and_for_many_schedules(program: Client) -
 def test_it_pages_through_all_schedules(program: Client) -> None:
     wanted = [create(program, **NIGHTLY)["id"] for _ in range(3)]
     first = send(program, "GET", "/scripts/hello/schedules?limit=2")[1]
-    second = send(program, "GET", f"/scripts/hello/schedules?limit=2&cursor={first['next_cursor']}")[1]
+    second = send(
+        program, "GET", f"/scripts/hello/schedules?limit=2&cursor={first['next_cursor']}"
+    )[1]
     assert [item["id"] for item in first["items"] + second["items"]] == wanted
     assert second["next_cursor"] is None
 
 
-def test_a_preview_shows_moments_in_utc_on_the_wall_clock_and_from_its_start(program: Client) -> None:
+def test_a_preview_shows_moments_in_utc_on_the_wall_clock_and_from_its_start(
+    program: Client,
+) -> None:
     body = {**NIGHTLY, "start": "2026-10-24T00:00:00Z", "count": 3}
     status, answer = send(program, "POST", "/schedules/preview", body)
     assert status == 200
     assert answer["description"]
     assert answer["next"] == [
-        {"utc": "2026-10-24T00:30:00Z", "local": "2026-10-24T02:30:00+02:00", "relative": "in 30 min"},
+        {
+            "utc": "2026-10-24T00:30:00Z",
+            "local": "2026-10-24T02:30:00+02:00",
+            "relative": "in 30 min",
+        },
         {"utc": "2026-10-25T00:30:00Z", "local": "2026-10-25T02:30:00+02:00", "relative": "in 1 d"},
-        {"utc": "2026-10-26T01:30:00Z", "local": "2026-10-26T02:30:00+01:00", "relative": "in 2 d 1 h"},
+        {
+            "utc": "2026-10-26T01:30:00Z",
+            "local": "2026-10-26T02:30:00+01:00",
+            "relative": "in 2 d 1 h",
+        },
     ]
     assert "2026-10-25" in answer["warnings"][0]
 
@@ -244,14 +279,18 @@ def test_a_preview_stores_nothing(program: Client) -> None:
     ("body", "seconds"),
     [({"kind": "interval", "every_s": 5}, ["in 5 s", "in 10 s"]), ({"kind": "startup"}, [])],
 )
-def test_a_preview_knows_every_kind(program: Client, body: dict[str, Any], seconds: list[str]) -> None:
+def test_a_preview_knows_every_kind(
+    program: Client, body: dict[str, Any], seconds: list[str]
+) -> None:
     answer = send(program, "POST", "/schedules/preview", {**body, "count": 2})[1]
     assert [moment["relative"] for moment in answer["next"]] == seconds
 
 
 def test_a_preview_of_one_moment_ends_after_it(program: Client) -> None:
     at = (timezone.now() + timedelta(days=1)).isoformat()
-    assert len(send(program, "POST", "/schedules/preview", {"kind": "once", "at": at})[1]["next"]) == 1
+    assert (
+        len(send(program, "POST", "/schedules/preview", {"kind": "once", "at": at})[1]["next"]) == 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -268,11 +307,18 @@ def test_a_preview_of_one_moment_ends_after_it(program: Client) -> None:
     ],
 )
 def test_a_preview_refuses_impossible_values(program: Client, field: str, value: object) -> None:
-    assert fields_refused(program, "POST", "/schedules/preview", {**NIGHTLY, field: value}) == [field]
+    assert fields_refused(program, "POST", "/schedules/preview", {**NIGHTLY, field: value}) == [
+        field
+    ]
 
 
 def test_a_preview_of_the_longest_interval_stays_within_the_calendar(program: Client) -> None:
-    body = {"kind": "interval", "every_s": rule.MAX_INTERVAL_S, "start": "2999-12-31T23:59:59Z", "count": 100}
+    body = {
+        "kind": "interval",
+        "every_s": rule.MAX_INTERVAL_S,
+        "start": "2999-12-31T23:59:59Z",
+        "count": 100,
+    }
     assert len(send(program, "POST", "/schedules/preview", body)[1]["next"]) == 100
 
 
@@ -296,7 +342,12 @@ def test_a_preview_keeps_within_the_bounds(program: Client) -> None:
 
 
 def test_an_intervals_grid_begins_at_its_start(program: Client) -> None:
-    body = {"kind": "interval", "every_s": 3600, "start_at": "2026-11-02T00:07:00Z", "start": "2026-10-26T00:00:00Z"}
+    body = {
+        "kind": "interval",
+        "every_s": 3600,
+        "start_at": "2026-11-02T00:07:00Z",
+        "start": "2026-10-26T00:00:00Z",
+    }
     assert [moment["utc"] for moment in preview(program, **body, count=2)["next"]] == [
         "2026-11-02T00:07:00Z",
         "2026-11-02T01:07:00Z",
@@ -332,7 +383,9 @@ def test_a_preview_refuses_bounds_jitter_and_scripts_that_cannot_be(
     assert fields_refused(program, "POST", "/schedules/preview", {**NIGHTLY, **body}) == [field]
 
 
-def test_a_preview_tells_of_a_crowd_at_its_minute_with_as_many_queries_for_1_as_for_100(program: Client) -> None:
+def test_a_preview_tells_of_a_crowd_at_its_minute_with_as_many_queries_for_1_as_for_100(
+    program: Client,
+) -> None:
     body = {"kind": "cron", "cron": "0 0 1 1 *", "timezone": "UTC"}
     costs = []
     preview(program, **body)  # the first call of a minute notes that its key was used
@@ -342,7 +395,11 @@ def test_a_preview_tells_of_a_crowd_at_its_minute_with_as_many_queries_for_1_as_
         with CaptureQueriesContext(connection) as asked:
             answer = preview(program, **body, script="hello")
         costs.append(len(asked))
-        crowd = [warning for warning in answer["warnings"] if f"starts with {number} other scripts" in warning]
+        crowd = [
+            warning
+            for warning in answer["warnings"]
+            if f"starts with {number} other scripts" in warning
+        ]
         assert len(crowd) == (number > 1)
     assert len(set(costs)) == 1
 
@@ -351,16 +408,33 @@ def test_a_preview_tells_of_a_crowd_at_its_minute_with_as_many_queries_for_1_as_
 def test_the_ledger_has_a_row_a_moment_and_a_row_a_try_newest_first(program: Client) -> None:
     schedule = make_schedule()
     due = NOON
-    first = make_run(schedule.script, schedule=schedule, due_at=due, status=RunStatus.FAILED, late_ms=12, exit_code=3)
+    first = make_run(
+        schedule.script,
+        schedule=schedule,
+        due_at=due,
+        status=RunStatus.FAILED,
+        late_ms=12,
+        exit_code=3,
+    )
     first.reason = Reason.EXIT_CODE
     first.save()
-    second = make_run(schedule.script, schedule=schedule, status=RunStatus.SUCCEEDED, attempt=2, parent=first)
+    second = make_run(
+        schedule.script, schedule=schedule, status=RunStatus.SUCCEEDED, attempt=2, parent=first
+    )
     gap = {"missed_count": 4, "missed_since": due + timedelta(minutes=1)}
     missed = make_run(
-        schedule.script, schedule=schedule, status=RunStatus.MISSED, due_at=due + timedelta(minutes=5), **gap
+        schedule.script,
+        schedule=schedule,
+        status=RunStatus.MISSED,
+        due_at=due + timedelta(minutes=5),
+        **gap,
     )
     items = send(program, "GET", f"/schedules/{schedule.pk}/ledger")[1]["items"]
-    assert [(item["run"], item["attempt"]) for item in items] == [(missed.pk, 1), (second.pk, 2), (first.pk, 1)]
+    assert [(item["run"], item["attempt"]) for item in items] == [
+        (missed.pk, 1),
+        (second.pk, 2),
+        (first.pk, 1),
+    ]
     assert items[0]["missed_count"] == 4 and items[0]["missed_since"] == "2026-11-23T12:01:00Z"
     assert items[2] == {
         "due_at": "2026-11-23T12:00:00Z",
@@ -384,7 +458,9 @@ def test_the_ledger_is_of_one_schedule_and_pages(program: Client) -> None:
         wanted.append(make_run(schedule.script, schedule=schedule, due_at=due).pk)
         make_run(schedule.script, schedule=other, due_at=due)
     first = send(program, "GET", f"/schedules/{schedule.pk}/ledger?limit=2")[1]
-    second = send(program, "GET", f"/schedules/{schedule.pk}/ledger?limit=2&cursor={first['next_cursor']}")[1]
+    second = send(
+        program, "GET", f"/schedules/{schedule.pk}/ledger?limit=2&cursor={first['next_cursor']}"
+    )[1]
     assert [item["run"] for item in first["items"] + second["items"]] == wanted[::-1]
     assert second["next_cursor"] is None
 
@@ -406,7 +482,9 @@ def test_everything_is_paused_until_further_notice_and_resumed(program: Client) 
     assert send(program, "GET", "/pause") == (200, NO_PAUSE)
 
 
-def test_everything_is_paused_until_a_moment_and_a_second_time_moves_its_end(program: Client) -> None:
+def test_everything_is_paused_until_a_moment_and_a_second_time_moves_its_end(
+    program: Client,
+) -> None:
     first = send(program, "POST", "/pause", {"until": "2998-01-01T00:00:00Z"})[1]
     second = send(program, "POST", "/pause", {"until": "2999-01-01T00:00:00Z"})[1]
     assert (first["until"], second["until"]) == ("2998-01-01T00:00:00Z", "2999-01-01T00:00:00Z")

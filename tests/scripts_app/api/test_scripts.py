@@ -13,7 +13,14 @@ from tests.factories import make_script
 
 pytestmark = pytest.mark.django_db
 
-HOSTILE = ("<script>alert(1)</script>", "{{7*7}}", '"><img src=x onerror=alert(1)>', "a\u202eb", "x" * 200, "日本語 ok")
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "{{7*7}}",
+    '"><img src=x onerror=alert(1)>',
+    "a\u202eb",
+    "x" * 200,
+    "日本語 ok",
+)
 
 
 def create(client: Client, **fields: object) -> Any:
@@ -25,7 +32,11 @@ def create(client: Client, **fields: object) -> Any:
 
 @pytest.mark.parametrize(
     ("name", "slug"),
-    [("Data Backup Script!", "data-backup-script"), ("API Call #1", "api-call-1"), ("日本語", "script")],
+    [
+        ("Data Backup Script!", "data-backup-script"),
+        ("API Call #1", "api-call-1"),
+        ("日本語", "script"),
+    ],
 )
 def test_it_creates_a_script_under_a_safe_name(program: Client, name: str, slug: str) -> None:
     answer = create(program, name=name)
@@ -33,11 +44,21 @@ def test_it_creates_a_script_under_a_safe_name(program: Client, name: str, slug:
 
 
 def test_a_second_script_of_a_name_gets_a_number(program: Client) -> None:
-    assert [create(program, name="Hello World")["slug"] for _ in range(2)] == ["hello-world", "hello-world-2"]
+    assert [create(program, name="Hello World")["slug"] for _ in range(2)] == [
+        "hello-world",
+        "hello-world-2",
+    ]
 
 
 def test_it_answers_with_the_whole_script(program: Client, settings: Any) -> None:
-    answer = create(program, name="Hello", folder="Ops/Nightly", code="print(1)\n", requirements="humanize", tags=["a"])
+    answer = create(
+        program,
+        name="Hello",
+        folder="Ops/Nightly",
+        code="print(1)\n",
+        requirements="humanize",
+        tags=["a"],
+    )
     environment = answer.pop("environment")
     created_at, updated_at = answer.pop("created_at"), answer.pop("updated_at")
     assert answer == {
@@ -75,9 +96,16 @@ def test_what_was_created_can_be_read(program: Client) -> None:
 
 def test_it_takes_limits(program: Client) -> None:
     more = {"output_mb": 3, "file_mb": 0, "nice": 19, "as_service_user": True}
-    answer = create(program, name="Hello", timeout_s=0, memory_mb=1024, cpu_s=60, processes=8, **more)
+    answer = create(
+        program, name="Hello", timeout_s=0, memory_mb=1024, cpu_s=60, processes=8, **more
+    )
     assert {name: answer[name] for name in more} == more
-    assert (answer["timeout_s"], answer["memory_mb"], answer["cpu_s"], answer["processes"]) == (0, 1024, 60, 8)
+    assert (answer["timeout_s"], answer["memory_mb"], answer["cpu_s"], answer["processes"]) == (
+        0,
+        1024,
+        60,
+        8,
+    )
 
 
 @pytest.mark.parametrize(
@@ -109,7 +137,9 @@ def test_it_takes_limits(program: Client) -> None:
         ("processes", 0),
     ],
 )
-def test_it_refuses_what_cannot_be_saved_and_names_the_field(program: Client, field: str, value: object) -> None:
+def test_it_refuses_what_cannot_be_saved_and_names_the_field(
+    program: Client, field: str, value: object
+) -> None:
     status, answer = send(program, "POST", "/scripts", {"name": "Hello", field: value})
     assert status == 422
     assert [name.partition(".")[0] for name in answer["error"]["fields"]] == [field]
@@ -138,7 +168,9 @@ def test_a_hostile_name_is_text(program: Client, name: str) -> None:
         {"processes": 5},
     ],
 )
-def test_a_patch_changes_what_it_names_and_nothing_else(program: Client, change: dict[str, Any]) -> None:
+def test_a_patch_changes_what_it_names_and_nothing_else(
+    program: Client, change: dict[str, Any]
+) -> None:
     before = create(program, name="Hello", code="print(1)\n")
     status, after = send(program, "PATCH", "/scripts/hello", change)
     assert status == 200
@@ -190,7 +222,10 @@ def test_a_failed_environment_says_why(program: Client) -> None:
     create(program, name="Hello")
     Environment.objects.update(state="failed", message="no version of `reqests` was found")
     environment = send(program, "GET", "/scripts/hello")[1]["environment"]
-    assert (environment["state"], environment["message"]) == ("failed", "no version of `reqests` was found")
+    assert (environment["state"], environment["message"]) == (
+        "failed",
+        "no version of `reqests` was found",
+    )
 
 
 def test_the_list_costs_the_same_for_1_and_for_100_scripts(program: Client) -> None:
@@ -210,7 +245,8 @@ def test_a_limit_beyond_its_bound_is_refused_with_a_hint(program: Client, settin
     status, answer = send(program, "PATCH", "/scripts/hello", {"timeout_s": 0})
     assert (status, list(answer["error"]["fields"])) == (422, ["timeout_s"])
     assert (
-        answer["error"]["hint"].startswith("use 60 or less") and "PYSCHED_MAX_SCRIPT_TIMEOUT" in answer["error"]["hint"]
+        answer["error"]["hint"].startswith("use 60 or less")
+        and "PYSCHED_MAX_SCRIPT_TIMEOUT" in answer["error"]["hint"]
     )
 
 
@@ -228,8 +264,16 @@ def test_a_deleted_script_is_listed_apart_and_restored(program: Client) -> None:
 def test_a_script_is_duplicated(program: Client) -> None:
     before = create(program, name="Hello", folder="Ops", code="print(1)\n")
     status, copy = send(program, "POST", "/scripts/hello/duplicate")
-    assert (status, copy["name"], copy["folder"], copy["enabled"]) == (201, "Hello (copy)", "Ops", False)
+    assert (status, copy["name"], copy["folder"], copy["enabled"]) == (
+        201,
+        "Hello (copy)",
+        "Ops",
+        False,
+    )
     assert copy["code"] == before["code"]
-    assert send(program, "POST", "/scripts/hello/duplicate", {"name": "Else", "folder": ""})[1]["slug"] == "else"
+    assert (
+        send(program, "POST", "/scripts/hello/duplicate", {"name": "Else", "folder": ""})[1]["slug"]
+        == "else"
+    )
     status, refusal = send(program, "POST", "/scripts/hello/duplicate", {"name": "..."})
     assert (status, list(refusal["error"]["fields"])) == (422, ["name"])

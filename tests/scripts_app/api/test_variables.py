@@ -27,7 +27,13 @@ def test_a_variable_is_set_listed_and_deleted(program: Client, scope: str) -> No
     make_script()
     status, answer = send(program, "PUT", f"{scope}/GREETING", {"value": "hello"})
     assert status == 200
-    told = {"name": "GREETING", "value": "hello", "secret": False, "readable": True, "updated_by": "key: tests"}
+    told = {
+        "name": "GREETING",
+        "value": "hello",
+        "secret": False,
+        "readable": True,
+        "updated_by": "key: tests",
+    }
     assert answer == {**told, "updated_at": answer["updated_at"]}
     assert [item["name"] for item in send(program, "GET", scope)[1]["items"]] == ["GREETING"]
     assert send(program, "DELETE", f"{scope}/GREETING") == (204, None)
@@ -58,7 +64,9 @@ def test_a_new_value_for_a_secret_does_not_make_it_plain(program: Client) -> Non
      ("A", {"value": "x", "secret": VALUE}, "secret"), ("A", {"value": VALUE, "more": VALUE}, "more"),
      ("A", {"value": VALUE * 4000}, "value")],
 )  # fmt: skip
-def test_what_is_refused_says_where_and_does_not_repeat_it(program: Client, name: str, body: Any, field: str) -> None:
+def test_what_is_refused_says_where_and_does_not_repeat_it(
+    program: Client, name: str, body: Any, field: str
+) -> None:
     status, answer = send(program, "PUT", f"/variables/{name}", body)
     assert status == 422 and list(answer["error"]["fields"]) == [field]
     assert not Variable.objects.exists()

@@ -25,12 +25,16 @@ def script(user: User) -> Script:
     """A script of three versions."""
     script = make_script("Hello", code="print(1)\n")
     scripts.update(script, by=user, now=NOW, code="print(2)\n", note="two")
-    return scripts.update(script, by=user, now=NOW, code="print(3)\n", requirements="humanize\n", memory_mb=64)
+    return scripts.update(
+        script, by=user, now=NOW, code="print(3)\n", requirements="humanize\n", memory_mb=64
+    )
 
 
 def send(program: Client, method: str, path: str, body: object = None) -> Any:
     """The decoded answer to a call that must succeed."""
-    answer = program.generic(method, path, json.dumps(body) if body is not None else "", "application/json")
+    answer = program.generic(
+        method, path, json.dumps(body) if body is not None else "", "application/json"
+    )
     assert answer.status_code == 200, answer.content
     return answer.json()
 
@@ -59,7 +63,9 @@ def test_one_is_shown_with_its_texts_and_settings(script: Script, program: Clien
 
 
 def test_a_note_can_be_changed_and_nothing_else(script: Script, program: Client) -> None:
-    assert send(program, "PATCH", f"{PATH}/1", {"note": " the first one "})["note"] == "the first one"
+    assert (
+        send(program, "PATCH", f"{PATH}/1", {"note": " the first one "})["note"] == "the first one"
+    )
     for body in ({"note": "a" * 201}, {"note": "two\nlines"}, {"code": "other"}, {}):
         answer = program.generic("PATCH", f"{PATH}/1", json.dumps(body), "application/json")
         assert answer.status_code == 422, body
@@ -83,13 +89,19 @@ def test_the_difference_is_what_diff_writes(script: Script, program: Client) -> 
 @pytest.mark.parametrize(
     ("query", "status"), [("", 422), ("?from=1", 422), ("?from=1&to=x", 422), ("?from=1&to=9", 404)]
 )
-def test_a_difference_needs_two_versions(script: Script, program: Client, query: str, status: int) -> None:
+def test_a_difference_needs_two_versions(
+    script: Script, program: Client, query: str, status: int
+) -> None:
     assert program.get(f"{PATH}/diff{query}").status_code == status
 
 
 def test_one_is_restored_as_a_new_version(script: Script, program: Client) -> None:
     restored = send(program, "POST", f"{PATH}/1/restore")
-    assert (restored["number"], restored["code"], restored["note"]) == (4, "print(1)\n", "Restored from v1")
+    assert (restored["number"], restored["code"], restored["note"]) == (
+        4,
+        "print(1)\n",
+        "Restored from v1",
+    )
     assert restored["is_current"]
     script.refresh_from_db()
     assert (str(script.version), script.memory_mb) == ("v4", 64)
@@ -101,7 +113,15 @@ def test_restoring_what_is_current_makes_none(script: Script, program: Client) -
 
 def test_a_draft_is_kept_when_a_version_is_restored(script: Script, program: Client) -> None:
     revision = drafts.text(script).revision
-    drafts.save(script, code="typed", requirements="", python_version="", based_on=revision, by=None, now=NOW)
+    drafts.save(
+        script,
+        code="typed",
+        requirements="",
+        python_version="",
+        based_on=revision,
+        by=None,
+        now=NOW,
+    )
     assert send(program, "POST", f"{PATH}/1/restore")["number"] == 5
     kept = program.get(f"{PATH}/4").json()
     assert (kept["code"], kept["is_draft"]) == ("typed", True)
@@ -109,11 +129,23 @@ def test_a_draft_is_kept_when_a_version_is_restored(script: Script, program: Cli
 
 def test_a_kept_draft_can_be_restored(script: Script, program: Client) -> None:
     revision = drafts.text(script).revision
-    drafts.save(script, code="typed", requirements="", python_version="", based_on=revision, by=None, now=NOW)
+    drafts.save(
+        script,
+        code="typed",
+        requirements="",
+        python_version="",
+        based_on=revision,
+        by=None,
+        now=NOW,
+    )
     drafts.keep_idle(now=NOW + timedelta(minutes=10))
     assert program.get(PATH).json()["items"][0]["is_draft"]
     restored = send(program, "POST", f"{PATH}/4/restore")
-    assert (restored["code"], restored["is_draft"], restored["is_current"]) == ("typed", False, True)
+    assert (restored["code"], restored["is_draft"], restored["is_current"]) == (
+        "typed",
+        False,
+        True,
+    )
 
 
 def test_what_could_not_be_saved_today_is_not_restored(script: Script, program: Client) -> None:
@@ -123,10 +155,14 @@ def test_what_could_not_be_saved_today_is_not_restored(script: Script, program: 
     assert "3.99" in answer.json()["error"]["message"]
 
 
-def test_what_changed_between_the_last_good_and_the_first_bad_run(script: Script, program: Client) -> None:
+def test_what_changed_between_the_last_good_and_the_first_bad_run(
+    script: Script, program: Client
+) -> None:
     assert program.get(f"{PATH}/last-good-to-first-bad").status_code == 404
     first, second, third = script.versions.order_by("number")
-    old, new = (Environment.objects.create(interpreter=name, python="3.11.2") for name in ("/a", "/b"))
+    old, new = (
+        Environment.objects.create(interpreter=name, python="3.11.2") for name in ("/a", "/b")
+    )
     Environment.objects.filter(pk=old.pk).update(state="ready", lock="humanize==4.0\n")
     Environment.objects.filter(pk=new.pk).update(state="ready", lock="humanize==4.1\n")
     make_run(script, version=first, status=Status.FAILED)

@@ -40,7 +40,9 @@ def only(text: str, **options: Any) -> Proposal:
 def printed(code: str, folder: Path) -> str:
     """What a script prints."""
     run = [sys.executable, "-c", code]
-    return subprocess.run(run, cwd=folder, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL).stdout
+    return subprocess.run(
+        run, cwd=folder, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL
+    ).stdout
 
 
 @pytest.fixture
@@ -53,8 +55,14 @@ def folder(tmp_path: Path) -> Path:
 # --- files of Python -------------------------------------------------------------------------------------------------
 def test_a_python_file_is_copied_as_it_is(folder: Path) -> None:
     proposal = only(f"30 2 * * * /usr/bin/python3 -u {folder}/backup.py >> /var/log/x.log 2>&1")
-    assert (proposal.name, proposal.code, proposal.source) == ("backup", SAYS, f"{folder}/backup.py")
-    assert proposal.notes == ["`>> /var/log/x.log` is left out: what it prints is kept with the run"]
+    assert (proposal.name, proposal.code, proposal.source) == (
+        "backup",
+        SAYS,
+        f"{folder}/backup.py",
+    )
+    assert proposal.notes == [
+        "`>> /var/log/x.log` is left out: what it prints is kept with the run"
+    ]
 
 
 def test_it_gets_its_arguments_variables_and_input_from_a_head(folder: Path) -> None:
@@ -73,7 +81,9 @@ def test_the_head_stands_below_what_has_to_stay_on_top(folder: Path) -> None:
     assert printed(code, folder) == "Doc\nstring. ['1']\n"
 
 
-@pytest.mark.parametrize("broken", ["'''", "def f(:\n", "\tx\n y", "from", "(", "#", "", "\x0c", "'a' 'b'; x=1"])
+@pytest.mark.parametrize(
+    "broken", ["'''", "def f(:\n", "\tx\n y", "from", "(", "#", "", "\x0c", "'a' 'b'; x=1"]
+)
 def test_code_that_is_broken_is_copied_all_the_same(folder: Path, broken: str) -> None:
     (folder / "backup.py").write_text(broken)
     code = only(f"@daily {folder}/backup.py 1").code
@@ -114,12 +124,20 @@ def make_unreadable(kind: str, folder: Path) -> Path:
     elif kind == "large":
         path.write_bytes(b"#" * (1024 * 1024 + 1))
     else:
-        path.write_bytes({"nul": b"secret\0", "binary": b"\xff\xfesecret", "codec": b"# coding: rot13\nsecret"}[kind])
+        path.write_bytes(
+            {"nul": b"secret\0", "binary": b"\xff\xfesecret", "codec": b"# coding: rot13\nsecret"}[
+                kind
+            ]
+        )
     return path
 
 
-@pytest.mark.parametrize("kind", ["missing", "link", "pipe", "folder", "large", "nul", "binary", "codec"])
-def test_what_is_no_ordinary_python_file_is_not_read_and_the_starter_says_so(folder: Path, kind: str) -> None:
+@pytest.mark.parametrize(
+    "kind", ["missing", "link", "pipe", "folder", "large", "nul", "binary", "codec"]
+)
+def test_what_is_no_ordinary_python_file_is_not_read_and_the_starter_says_so(
+    folder: Path, kind: str
+) -> None:
     proposal = only(f"@daily python3 {make_unreadable(kind, folder)}")
     assert proposal.is_python and not proposal.source and f"{kind}.py` " in proposal.notes[0]
     assert "secret" not in proposal.code and "is missing: paste it" in proposal.code
@@ -138,7 +156,11 @@ def test_nothing_is_read_out_of_tempos_data_folder(folder: Path, way: str) -> No
     main.parent.mkdir(parents=True, exist_ok=True)
     main.write_text("secret = 1\n")
     (folder / "way").symlink_to(main.parent)
-    path = {"straight": main, "dots": f"{folder}/way/../{script.slug}/main.py", "link": folder / "way" / "main.py"}[way]
+    path = {
+        "straight": main,
+        "dots": f"{folder}/way/../{script.slug}/main.py",
+        "link": folder / "way" / "main.py",
+    }[way]
     proposal = only(f"@daily python3 {path}")
     assert "secret" not in proposal.code and "data folder" in proposal.notes[0]
 
@@ -175,9 +197,14 @@ def test_a_starter_ends_as_the_program_did(folder: Path) -> None:
         assert subprocess.run(run, cwd=folder, check=False).returncode == code
 
 
-@pytest.mark.parametrize("nasty", ["\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "'''", '"', "\\", "\\N{BEL}", "#"])
+@pytest.mark.parametrize(
+    "nasty", ["\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "'''", '"', "\\", "\\N{BEL}", "#"]
+)
 def test_no_text_of_a_crontab_becomes_code(folder: Path, nasty: str) -> None:
-    for line in (f"@daily run '{nasty}raise SystemExit(9)'", f"@daily python3 '/x{nasty}raise SystemExit(9).py' 1"):
+    for line in (
+        f"@daily run '{nasty}raise SystemExit(9)'",
+        f"@daily python3 '/x{nasty}raise SystemExit(9).py' 1",
+    ):
         proposal = only(line)
         if not proposal.problem:
             code = proposal.code.replace("\r\n", "\n").replace("\r", "\n")  # as it is stored
@@ -189,7 +216,11 @@ def test_no_text_of_a_crontab_becomes_code(folder: Path, nasty: str) -> None:
 def test_names_are_unique_among_themselves_and_all_others() -> None:
     make_script("Backup")
     lines = "@daily python3 /a/backup.py\n@daily python3 /b/backup.py\n@daily '/a/\u202e'\n"
-    assert [proposal.name for proposal in proposed(lines)] == ["backup (2)", "backup (3)", "crontab line 3"]
+    assert [proposal.name for proposal in proposed(lines)] == [
+        "backup (2)",
+        "backup (3)",
+        "crontab line 3",
+    ]
 
 
 def test_a_schedule_keeps_its_zone_or_gets_the_servers(settings: Settings) -> None:
@@ -202,7 +233,11 @@ def test_a_schedule_keeps_its_zone_or_gets_the_servers(settings: Settings) -> No
 
 def test_reboot_means_the_start_of_tempo() -> None:
     proposal = only("@reboot a")
-    assert proposal.timing and proposal.timing.kind == Schedule.Kind.STARTUP and proposal.rhythm == "At start-up"
+    assert (
+        proposal.timing
+        and proposal.timing.kind == Schedule.Kind.STARTUP
+        and proposal.rhythm == "At start-up"
+    )
 
 
 @pytest.mark.parametrize(
@@ -231,7 +266,12 @@ def test_proposing_stores_nothing(folder: Path) -> None:
 def test_the_script_is_made_enabled_and_its_schedule_switched_off(folder: Path) -> None:
     script = importer.make(only(f"@daily {folder}/backup.py --all"), by=None, now=NOON)
     schedule = script.schedules.get()
-    assert (script.slug, script.enabled, schedule.enabled, schedule.cron) == ("backup", True, False, "@daily")
+    assert (script.slug, script.enabled, schedule.enabled, schedule.cron) == (
+        "backup",
+        True,
+        False,
+        "@daily",
+    )
     assert schedule.next_at is None
     assert script.version and "sys.argv[1:] = ['--all']" in script.version.code
     assert script.description == f"Moved in from cron: @daily {folder}/backup.py --all"

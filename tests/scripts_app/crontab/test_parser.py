@@ -36,7 +36,11 @@ def test_comments_blank_lines_and_variables_start_nothing() -> None:
 
 def test_variables_hold_for_the_lines_below_them() -> None:
     first, _, last = entries(TYPICAL)
-    assert first.variables == {"SHELL": "/bin/bash", "PATH": "/usr/local/bin:/usr/bin", "MAILTO": ""}
+    assert first.variables == {
+        "SHELL": "/bin/bash",
+        "PATH": "/usr/local/bin:/usr/bin",
+        "MAILTO": "",
+    }
     assert (first.zone, last.zone) == ("", "Europe/Berlin")
 
 
@@ -54,7 +58,8 @@ def test_a_percent_sign_begins_the_input_and_further_ones_are_line_breaks() -> N
 
 
 @pytest.mark.parametrize(
-    ("line", "word"), [("hello there world", "no time"), ("0 5 * * *", "no command"), ("@daily", "no command")]
+    ("line", "word"),
+    [("hello there world", "no time"), ("0 5 * * *", "no command"), ("@daily", "no command")],
 )
 def test_a_line_that_is_none_of_a_crontab_says_why(line: str, word: str) -> None:
     assert word in entries(line)[0].problem
@@ -83,7 +88,10 @@ def test_one_line_without_a_user_makes_it_a_users_crontab() -> None:
 
 
 def test_a_system_file_is_one_whoever_its_users_are() -> None:
-    assert parser.parse_crontab("@daily deploy /bin/x\n@daily deploy", is_system=True).entries[0].user == "deploy"
+    assert (
+        parser.parse_crontab("@daily deploy /bin/x\n@daily deploy", is_system=True).entries[0].user
+        == "deploy"
+    )
 
 
 # --- what nobody would write -----------------------------------------------------------------------------------------
@@ -102,11 +110,15 @@ def test_a_text_that_is_too_much_is_refused(text: str, word: str) -> None:
         parser.parse_crontab(text)
 
 
-@pytest.mark.parametrize("piece", ["%", r"\%", "@", "A=", "'", " ", "\\", "* ", "=", "\n\r", "\u2028"])
+@pytest.mark.parametrize(
+    "piece", ["%", r"\%", "@", "A=", "'", " ", "\\", "* ", "=", "\n\r", "\u2028"]
+)
 def test_a_megabyte_of_anything_is_read_or_refused_in_no_time(piece: str) -> None:
     began = time.process_time()
     with suppress(CrontabError):
-        parser.parse_crontab(f"0 5 * * * {piece * ((parser.MAX_BYTES - 20) // len(piece.encode()))}")
+        parser.parse_crontab(
+            f"0 5 * * * {piece * ((parser.MAX_BYTES - 20) // len(piece.encode()))}"
+        )
     assert time.process_time() - began < 1
 
 

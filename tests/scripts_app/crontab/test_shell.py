@@ -40,7 +40,9 @@ def test_a_python_file_is_known_however_it_is_called(command: str) -> None:
 
 
 def test_arguments_are_what_the_shell_would_have_made_of_them() -> None:
-    found = file_of(r"""python x.py --to=$DATA/out "a ${DATA} \"b\" \n" 'c $DATA' d\ e ~/f g~h "" i#j""")
+    found = file_of(
+        r"""python x.py --to=$DATA/out "a ${DATA} \"b\" \n" 'c $DATA' d\ e ~/f g~h "" i#j"""
+    )
     assert found is not None
     assert found.arguments == [
         "--to=/srv/data/out",
@@ -56,12 +58,26 @@ def test_arguments_are_what_the_shell_would_have_made_of_them() -> None:
 
 def test_the_folder_variables_and_redirections_are_told_apart() -> None:
     call = shell.call("cd /srv && cd app; KEY=1 python3.11 -u x.py -v >> log.txt 2>&1", KNOWN)
-    assert (call.folder, call.variables, call.redirections) == ("/srv/app", {"KEY": "1"}, [">> log.txt", "2>&1"])
-    assert shell.python_file(call.words) == PythonFile(path="x.py", arguments=["-v"], version="3.11", flags=["-u"])
+    assert (call.folder, call.variables, call.redirections) == (
+        "/srv/app",
+        {"KEY": "1"},
+        [">> log.txt", "2>&1"],
+    )
+    assert shell.python_file(call.words) == PythonFile(
+        path="x.py", arguments=["-v"], version="3.11", flags=["-u"]
+    )
 
 
 @pytest.mark.parametrize(
-    "command", ["python -m http.server", "python -c 'print(1)'", "python", "python -", "perl x.pl", "pythonic x.py"]
+    "command",
+    [
+        "python -m http.server",
+        "python -c 'print(1)'",
+        "python",
+        "python -",
+        "perl x.pl",
+        "pythonic x.py",
+    ],
 )
 def test_other_programs_and_calls_without_a_file_are_no_python_file(command: str) -> None:
     assert file_of(command) is None
@@ -102,7 +118,9 @@ def test_what_only_a_shell_can_do_is_left_to_it(command: str) -> None:
         shell.call(command, KNOWN)
 
 
-@pytest.mark.parametrize("piece", ["a", "\\a", "'a'", '"', '"a" ', "9", "> a ", "&& ", "$DATA", '"$DATA"', "A=1 ", "~"])
+@pytest.mark.parametrize(
+    "piece", ["a", "\\a", "'a'", '"', '"a" ', "9", "> a ", "&& ", "$DATA", '"$DATA"', "A=1 ", "~"]
+)
 def test_the_longest_command_of_anything_is_read_in_no_time(piece: str) -> None:
     began = time.process_time()
     with suppress(UnsupportedShellSyntax):

@@ -50,12 +50,16 @@ def test_an_unused_import_is_advice_with_its_place() -> None:
     ]
 
 
-@pytest.mark.parametrize("code", ["def f(:\n", "print(nothing_there)\n", "return 1\n", "\0", "'" + "é" * 20])
+@pytest.mark.parametrize(
+    "code", ["def f(:\n", "print(nothing_there)\n", "return 1\n", "\0", "'" + "é" * 20]
+)
 def test_what_would_end_a_run_is_an_error(code: str) -> None:
     assert "error" in {problem.severity for problem in find(code)}
 
 
-@pytest.mark.parametrize("code", ["", " \n", "print('hello')\n", "\ufeffprint(1)\r\n", "print(1)\f\n"])
+@pytest.mark.parametrize(
+    "code", ["", " \n", "print('hello')\n", "\ufeffprint(1)\r\n", "print(1)\f\n"]
+)
 def test_a_sound_text_has_none(code: str) -> None:
     assert find(code) == []
 
@@ -63,12 +67,17 @@ def test_a_sound_text_has_none(code: str) -> None:
 def test_syntax_is_that_of_the_scripts_python() -> None:
     code = "match 1:\n    case _: pass\n"
     assert find(code) == []
-    assert [(one.code, one.severity) for one in find(code, python_version="3.8")] == [("syntax", "error")]
+    assert [(one.code, one.severity) for one in find(code, python_version="3.8")] == [
+        ("syntax", "error")
+    ]
 
 
 def test_without_its_python_the_syntax_is_ruff_s() -> None:
     found = find("match 1:\n    case _: pass\n", python_version="3.8.1")
-    assert [(one.field, one.code) for one in found] == [("python_version", "python"), ("code", "syntax")]
+    assert [(one.field, one.code) for one in found] == [
+        ("python_version", "python"),
+        ("code", "syntax"),
+    ]
 
 
 def test_only_python_s_word_counts_where_there_are_two() -> None:
@@ -102,7 +111,16 @@ def job(text, url, path):
 def test_doors_are_pointed_out_with_their_place_and_a_reason() -> None:
     found = [(one.line - 3, one.code) for one in find(DOORS) if one.severity == "security"]
     assert found == [
-        *[(1, "S307"), (2, "S102"), (3, "S602"), (4, "S605"), (5, "S301"), (6, "S506"), (7, "S501"), (8, "S202")],
+        *[
+            (1, "S307"),
+            (2, "S102"),
+            (3, "S602"),
+            (4, "S605"),
+            (5, "S301"),
+            (6, "S506"),
+            (7, "S501"),
+            (8, "S202"),
+        ],
         (9, "S103"),
     ]
     assert all(one.why for one in find(DOORS))
@@ -172,23 +190,37 @@ def applied(code: str, fix: Fix) -> str:
     for line in code.split("\n"):
         starts.append(starts[-1] + len(line) + 1)
     for edit in sorted(fix.edits, key=lambda edit: (edit.line, edit.column), reverse=True):
-        start, end = starts[edit.line - 1] + edit.column - 1, starts[edit.end_line - 1] + edit.end_column - 1
+        start, end = (
+            starts[edit.line - 1] + edit.column - 1,
+            starts[edit.end_line - 1] + edit.end_column - 1,
+        )
         code = code[:start] + edit.content + code[end:]
     return code
 
 
 @pytest.mark.parametrize(
     ("cookie", "severity"),
-    [("latin-1", "warning"), ("cp1252", "warning"), ("utf-7", "security"), ("punycode", "security")],
+    [
+        ("latin-1", "warning"),
+        ("cp1252", "warning"),
+        ("utf-7", "security"),
+        ("punycode", "security"),
+    ],
 )
-def test_a_line_that_makes_python_read_another_text_is_pointed_out(cookie: str, severity: str) -> None:
+def test_a_line_that_makes_python_read_another_text_is_pointed_out(
+    cookie: str, severity: str
+) -> None:
     found = find(f"#!/usr/bin/python\n# -*- coding: {cookie} -*-\nx = 'é'\n")
     assert [(one.line, one.severity) for one in found if one.code == "coding"] == [(2, severity)]
 
 
 @pytest.mark.parametrize(
     "code",
-    ["# coding: latin-1\nx = 'e'\n", "# vim: set fileencoding=utf-8 :\n", "x = 1\n\n# coding: cp1252\ny = 'é'\n"],
+    [
+        "# coding: latin-1\nx = 'e'\n",
+        "# vim: set fileencoding=utf-8 :\n",
+        "x = 1\n\n# coding: cp1252\ny = 'é'\n",
+    ],
 )
 def test_a_line_that_changes_nothing_is_left_alone(code: str) -> None:
     assert find(code) == []
@@ -209,7 +241,9 @@ def test_too_many_requirements_are_one_problem(requirements: str) -> None:
 
 
 def test_a_python_that_is_not_there_is_a_problem() -> None:
-    assert [(problem.field, problem.line) for problem in find(python_version="3.99")] == [("python_version", 1)]
+    assert [(problem.field, problem.line) for problem in find(python_version="3.99")] == [
+        ("python_version", 1)
+    ]
 
 
 HOSTILE = [
@@ -273,11 +307,15 @@ def test_without_ruff_it_says_that_nothing_was_checked(
     assert "problems not found" in caplog.text
 
 
-@pytest.mark.parametrize("text", ["exit 2", "echo nonsense", "echo '[{}]'", "echo '{\"a\": 1}'", "sleep 60", "yes"])
+@pytest.mark.parametrize(
+    "text", ["exit 2", "echo nonsense", "echo '[{}]'", "echo '{\"a\": 1}'", "sleep 60", "yes"]
+)
 def test_a_ruff_that_breaks_or_hangs_is_no_failure_and_is_asked_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
-    monkeypatch.setattr(ruff, "RUFF", stand_in(tmp_path, f"{'exec ' if text.startswith('sleep') else ''}{text}"))
+    monkeypatch.setattr(
+        ruff, "RUFF", stand_in(tmp_path, f"{'exec ' if text.startswith('sleep') else ''}{text}")
+    )
     monkeypatch.setattr(ruff, "PATIENCE_S", 0.5)
     assert [problem.message for problem in find("import os\n")] == [
         "This text could not be checked: the checker failed on it."
@@ -286,7 +324,9 @@ def test_a_ruff_that_breaks_or_hangs_is_no_failure_and_is_asked_again(
     assert len(find("import os\n")) == 1
 
 
-def test_a_python_that_cannot_be_asked_keeps_no_rule_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_python_that_cannot_be_asked_keeps_no_rule_from_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(syntax, "PATIENCE_S", 0.0)
     syntax._ask.cache_clear()
     assert [one.message[:36] for one in find("import os\n")] == [
@@ -295,7 +335,9 @@ def test_a_python_that_cannot_be_asked_keeps_no_rule_from_it(monkeypatch: pytest
     ]
 
 
-def test_settings_of_the_machine_do_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_of_the_machine_do_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "ruff.toml").write_text('[lint]\nignore = ["F401"]\n')
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(os.environ, "RUFF_CONFIG", str(tmp_path / "ruff.toml"))

@@ -38,12 +38,20 @@ def find(code: str) -> list[Problem]:
 
 
 @pytest.mark.parametrize(("what", "secret"), SECRETS.items())
-@pytest.mark.parametrize("around", ["x = '{}'\n", "call(f'Bearer {}')\n", "# {}\n", '"""\n{}\n"""\n'])
-def test_a_known_shape_is_pointed_out_wherever_it_stands(what: str, secret: str, around: str) -> None:
+@pytest.mark.parametrize(
+    "around", ["x = '{}'\n", "call(f'Bearer {}')\n", "# {}\n", '"""\n{}\n"""\n']
+)
+def test_a_known_shape_is_pointed_out_wherever_it_stands(
+    what: str, secret: str, around: str
+) -> None:
     code = "import os\n" + around.replace("{}", secret)
     (problem,) = find(code)
     line = code.split("\n")[problem.line - 1]
-    assert (problem.message, problem.code, problem.severity) == (f"This looks like {what}", "SECRET", "security")
+    assert (problem.message, problem.code, problem.severity) == (
+        f"This looks like {what}",
+        "SECRET",
+        "security",
+    )
     assert line[problem.column - 1 : problem.end_column - 1] == secret
 
 

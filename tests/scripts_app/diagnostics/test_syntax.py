@@ -119,10 +119,14 @@ def test_a_text_longer_than_any_version_is_not_looked_at() -> None:
 def test_any_text_gets_an_answer_within_it(code: str) -> None:
     fault = syntax.fault(code, OWN)
     lines = code.split("\n")
-    assert fault is None or (1 <= fault.line <= len(lines) and 1 <= fault.column <= len(lines[fault.line - 1]) + 1)
+    assert fault is None or (
+        1 <= fault.line <= len(lines) and 1 <= fault.column <= len(lines[fault.line - 1]) + 1
+    )
 
 
-@pytest.mark.parametrize("text", ["exit 2", "echo nonsense", "echo '(1, 2)'", "echo '['", "exec sleep 60", "kill $$"])
+@pytest.mark.parametrize(
+    "text", ["exit 2", "echo nonsense", "echo '(1, 2)'", "echo '['", "exec sleep 60", "kill $$"]
+)
 def test_a_python_that_breaks_or_hangs_is_nobody_s_fault_and_is_asked_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, text: str
 ) -> None:
@@ -151,7 +155,9 @@ class TestVersions:
         scripts.update(script, by=None, now=timezone.now(), code="y = ()\n")
         assert script.version and (script.version.number, script.version.syntax_error) == (2, "")
 
-    def test_saving_the_same_text_asks_its_python_again(self, django_user_model: type[User]) -> None:
+    def test_saving_the_same_text_asks_its_python_again(
+        self, django_user_model: type[User]
+    ) -> None:
         script = make_script()
         Version.objects.filter(script=script).update(syntax_error="line 1: of a Python before")
         content = versions.check(code="print('hello')\n", requirements="", python_version="")

@@ -27,7 +27,9 @@ LIMIT_S = 60
 
 
 @pytest.fixture
-def index(tmp_path: Path, settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def index(
+    tmp_path: Path, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
     """The folder of a served index that builds use."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with local_index.served(tmp_path / "index") as settings.PACKAGE_INDEX:
@@ -54,7 +56,9 @@ def config_of(requirements: str, folder: Path, environments: Path, **other: Any)
 def start(requirements: str, *, name: str = "run", **other: Any) -> subprocess.Popen[str]:
     folder = paths.data() / name
     folder.mkdir(exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(config_of(requirements, folder, paths.environments(), **other)))
+    (folder / "config.json").write_text(
+        json.dumps(config_of(requirements, folder, paths.environments(), **other))
+    )
     return subprocess.Popen(
         builds.driver_argv(folder / "config.json"),
         env=packages_index.variables() | packages_index.secrets(),
@@ -100,7 +104,12 @@ def test_its_environment_has_the_packages_asked_for() -> None:
 @pytest.mark.usefixtures("index")
 def test_it_prints_each_step_and_what_uv_says() -> None:
     _, output = build("tempo-greeting")
-    expected = ["Resolving 1 requirement for Python", "+ tempo-greeting==1.1", "Checking", "Ready: 1 package, "]
+    expected = [
+        "Resolving 1 requirement for Python",
+        "+ tempo-greeting==1.1",
+        "Checking",
+        "Ready: 1 package, ",
+    ]
     assert [text for text in expected if text not in output] == []
 
 
@@ -142,7 +151,9 @@ def test_hard_links_share_the_files_of_the_cache() -> None:
     assert counts == [1, 2, 3]
 
 
-def test_what_logs_in_at_the_index_is_never_printed(settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_logs_in_at_the_index_is_never_printed(
+    settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(packages_index, "RETRIES", 0)
     for login in ("ann:s3cr%20et@", "t0ken@"):
         settings.PACKAGE_INDEX = f"http://{login}127.0.0.1:9/simple/"
@@ -185,12 +196,18 @@ def test_it_builds_from_source_for_who_may_and_shares_that_with_nobody(index: Pa
 
 @pytest.mark.usefixtures("index")
 def test_byte_code_is_there_from_the_beginning() -> None:
-    assert list(built("tempo-greeting").glob("lib/*/site-packages/__pycache__/tempo_greeting.*.pyc"))
+    assert list(
+        built("tempo-greeting").glob("lib/*/site-packages/__pycache__/tempo_greeting.*.pyc")
+    )
 
 
 @pytest.mark.usefixtures("index")
 def test_its_files_are_read_only_copies() -> None:
-    files = [path for path in built("tempo-greeting").rglob("*") if path.is_file() and not path.is_symlink()]
+    files = [
+        path
+        for path in built("tempo-greeting").rglob("*")
+        if path.is_file() and not path.is_symlink()
+    ]
     states = [path.stat() for path in files if path.name != "READY"]
     assert all(not stat.S_IMODE(state.st_mode) & 0o222 and state.st_nlink == 1 for state in states)
 
@@ -268,7 +285,9 @@ def test_an_environment_without_a_living_python_is_replaced() -> None:
     assert names_in_environments() == [place.name]
 
 
-def test_an_interpreter_that_does_not_start_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interpreter_that_does_not_start_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     gone = interpreters.Interpreter(version="3.12.1", path=tmp_path / "python")
     monkeypatch.setattr(interpreters, "own", lambda: gone)
     status, output = build("")
@@ -276,7 +295,9 @@ def test_an_interpreter_that_does_not_start_is_named(tmp_path: Path, monkeypatch
     assert f"Python `{gone.path}` does not start" in output
 
 
-def test_a_terminated_build_leaves_nothing_behind(settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminated_build_leaves_nothing_behind(
+    settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as silent:
         silent.settimeout(LIMIT_S)
@@ -315,13 +336,18 @@ def test_its_python_can_be_asked_where_it_is_and_goes_on(bare: Path) -> None:
 
 
 def test_a_python_without_any_stderr_starts_as_quietly_as_ever(bare: Path) -> None:
-    done = subprocess.run(["/bin/sh", "-c", f"exec {bare} -c 'print(1)' 2>&-"], capture_output=True, text=True)
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"exec {bare} -c 'print(1)' 2>&-"], capture_output=True, text=True
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
 
 
 def test_asking_for_the_stack_costs_no_import_of_the_standard_library(bare: Path) -> None:
     program = "import sys; print('enum' in sys.modules, 'signal' in sys.modules)"
-    assert subprocess.run([bare, "-c", program], capture_output=True, text=True).stdout == "False False\n"
+    assert (
+        subprocess.run([bare, "-c", program], capture_output=True, text=True).stdout
+        == "False False\n"
+    )
 
 
 @pytest.mark.network

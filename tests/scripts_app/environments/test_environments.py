@@ -48,7 +48,13 @@ def pretend_built(environment: Environment, *, digest: str = "d" * 32) -> None:
     python = paths.environments() / digest / "bin" / "python"
     python.parent.mkdir(parents=True, exist_ok=True)
     python.touch()
-    result = {"digest": digest, "lock": "humanize==4.0\n", "python": "3.11.7", "packages": ["humanize==4.0"], "size": 1}
+    result = {
+        "digest": digest,
+        "lock": "humanize==4.0\n",
+        "python": "3.11.7",
+        "packages": ["humanize==4.0"],
+        "size": 1,
+    }
     (paths.data() / "built.json").write_text(json.dumps(result))
     builds.finish(environment, folder=paths.data(), succeeded=True, message="", now=NOW)
 
@@ -104,7 +110,9 @@ def test_an_environment_whose_folder_has_gone_is_asked_for_again() -> None:
     assert wanted(script).state == State.WANTED
 
 
-def test_another_python_at_the_same_path_asks_for_the_environment_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_python_at_the_same_path_asks_for_the_environment_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     script = make_script()
     pretend_built(wanted(script))
     newer = interpreters.Interpreter(version="3.99.1", path=interpreters.own().path)
@@ -113,15 +121,23 @@ def test_another_python_at_the_same_path_asks_for_the_environment_again(monkeypa
     assert (wanted(script).state, wanted(script).python) == (State.WANTED, "3.99.1")
 
 
-def test_an_environment_that_works_stays_in_use_when_its_python_is_updated(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_environment_that_works_stays_in_use_when_its_python_is_updated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     script = make_script()
     environment = wanted(script)
     pretend_built(environment)
-    newer = interpreters.Interpreter(version=f"{minor_of(environment.python)}.99", path=interpreters.own().path)
+    newer = interpreters.Interpreter(
+        version=f"{minor_of(environment.python)}.99", path=interpreters.own().path
+    )
     Environment.objects.update(python=environment.python)
     monkeypatch.setattr(interpreters, "own", lambda: newer)
     change(script, "")
-    assert (wanted(script).state, script.environment, environments.next_wanted()) == (State.READY, environment, None)
+    assert (wanted(script).state, script.environment, environments.next_wanted()) == (
+        State.READY,
+        environment,
+        None,
+    )
 
 
 def test_asking_again_asks_for_what_the_newest_version_needs() -> None:
@@ -132,7 +148,9 @@ def test_asking_again_asks_for_what_the_newest_version_needs() -> None:
     assert wanted(script).requirements == "humanize"
 
 
-def test_a_version_saved_while_a_python_is_looked_for_has_the_last_word(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_version_saved_while_a_python_is_looked_for_has_the_last_word(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     script = make_script()
     choose, later = interpreters.choose, iter(["humanize"])
 
@@ -157,7 +175,9 @@ def test_asking_again_keeps_what_a_build_has_switched_over_meanwhile() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_pythons_are_looked_for_and_requirements_read_outside_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pythons_are_looked_for_and_requirements_read_outside_transactions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     within: list[bool] = []
     normalise, choose = packages_requirements.normalise, interpreters.choose
 
@@ -185,7 +205,10 @@ def test_the_lock_is_kept_with_each_version_that_asked_for_it() -> None:
     script = make_script(requirements="humanize")
     pretend_built(wanted(script))
     change(script, "attrs")
-    locks = [version.environment and version.environment.lock for version in script.versions.order_by("number")]
+    locks = [
+        version.environment and version.environment.lock
+        for version in script.versions.order_by("number")
+    ]
     assert locks == ["humanize==4.0\n", ""]
 
 
@@ -197,7 +220,9 @@ def test_another_build_takes_the_packages_of_the_lock() -> None:
     assert json.loads((paths.data() / "config.json").read_text())["lock"] == "humanize==4.0\n"
 
 
-def test_another_minor_python_at_the_same_path_gets_packages_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_minor_python_at_the_same_path_gets_packages_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     script = make_script(requirements="humanize")
     pretend_built(wanted(script))
     newer = interpreters.Interpreter(version="3.99.1", path=interpreters.own().path)
@@ -269,8 +294,15 @@ def test_all_waiting_scripts_switch_over_when_the_build_succeeds() -> None:
     waiting = [make_script(), make_script()]
     pretend_built(wanted(waiting[0]))
     environment = wanted(waiting[0])
-    assert [Script.objects.get(pk=script.pk).environment for script in waiting] == [environment, environment]
-    assert (environment.state, environment.ready_at, environment.lock) == (State.READY, NOW, "humanize==4.0\n")
+    assert [Script.objects.get(pk=script.pk).environment for script in waiting] == [
+        environment,
+        environment,
+    ]
+    assert (environment.state, environment.ready_at, environment.lock) == (
+        State.READY,
+        NOW,
+        "humanize==4.0\n",
+    )
 
 
 def test_a_ready_environment_is_built_anew_when_a_person_asks_for_that() -> None:
@@ -291,7 +323,10 @@ def test_one_that_cannot_be_built_anew_stays_in_use_and_says_why() -> None:
     pretend_failed(wanted(script), message="The index is away.")
     environment = wanted(script)
     assert (environment.state, environment.is_renewal) == (State.READY, False)
-    assert environment.message == "It could not be built anew, so it stays as it was:\nThe index is away."
+    assert (
+        environment.message
+        == "It could not be built anew, so it stays as it was:\nThe index is away."
+    )
 
 
 def test_a_failed_build_leaves_the_old_environment_in_use() -> None:
@@ -307,7 +342,9 @@ def test_a_failure_is_explained_by_the_driver_first() -> None:
     environment = wanted(make_script())
     builds.begin(environment, config_path=paths.data() / "config.json")
     (paths.data() / "built.json").write_text('{"error": "no such package"}')
-    builds.finish(environment, folder=paths.data(), succeeded=False, message="Exit code 1.", now=NOW)
+    builds.finish(
+        environment, folder=paths.data(), succeeded=False, message="Exit code 1.", now=NOW
+    )
     environment.refresh_from_db()
     assert environment.message == "no such package"
 
@@ -322,7 +359,9 @@ def test_a_failure_without_a_result_is_explained_by_the_caller() -> None:
 def test_a_build_that_was_interrupted_is_asked_for_again() -> None:
     environment = wanted(make_script())
     builds.begin(environment, config_path=paths.data() / "config.json")
-    builds.finish(environment, folder=paths.data(), succeeded=False, message="", now=NOW, is_interrupted=True)
+    builds.finish(
+        environment, folder=paths.data(), succeeded=False, message="", now=NOW, is_interrupted=True
+    )
     assert environments.next_wanted() == environment
 
 
@@ -357,7 +396,10 @@ def test_a_script_runs_with_what_was_really_built(
         "-c",
         "import tempo_greeting; print(tempo_greeting.hello())",
     ]
-    assert subprocess.run(argv, capture_output=True, text=True).stdout == "hello from tempo-greeting 1.1\n"
+    assert (
+        subprocess.run(argv, capture_output=True, text=True).stdout
+        == "hello from tempo-greeting 1.1\n"
+    )
 
 
 # --- starting up ---------------------------------------------------------------------------------------------------
@@ -403,8 +445,12 @@ def test_the_work_folder_of_a_living_build_is_kept() -> None:
 
 
 @pytest.mark.parametrize("kind", ["file", "link", "dangling link", "gone"])
-def test_what_is_no_work_folder_does_not_end_the_start(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    odd, killed, elsewhere = (paths.environments() / name for name in (".tmp-a", ".tmp-b", "elsewhere"))
+def test_what_is_no_work_folder_does_not_end_the_start(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd, killed, elsewhere = (
+        paths.environments() / name for name in (".tmp-a", ".tmp-b", "elsewhere")
+    )
     killed.mkdir()
     elsewhere.mkdir()
     if kind == "file":
@@ -475,7 +521,11 @@ def test_a_script_deleted_long_ago_keeps_its_lock_and_no_folder() -> None:
     scripts.delete(script, now=timezone.now() - timedelta(days=2))
     assert cleanup.collect(timezone.now()) == 1
     environment.refresh_from_db()
-    assert (environment.state, environment.lock, environment.digest) == (State.STORED, "humanize==4.0\n", "")
+    assert (environment.state, environment.lock, environment.digest) == (
+        State.STORED,
+        "humanize==4.0\n",
+        "",
+    )
 
 
 def make_outdated(*, saved: timedelta) -> tuple[Script, Environment]:

@@ -39,7 +39,9 @@ def build(environment: Environment) -> Environment:
 
 
 @pytest.fixture
-def script(tmp_path: Path, settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
+def script(
+    tmp_path: Path, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Script]:
     """A script whose environment is built, with one package of an index that is served on."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with local_index.served(tmp_path / "index") as settings.PACKAGE_INDEX:
@@ -86,7 +88,10 @@ def test_an_environment_that_was_just_built_is_healthy(environment: Environment)
 def test_a_deleted_file_is_found(environment: Environment) -> None:
     module(environment).unlink()
     fault = health.examine(environment)
-    assert fault == "1 file of the package tempo-greeting gone or changed, first of all tempo_greeting.py"
+    assert (
+        fault
+        == "1 file of the package tempo-greeting gone or changed, first of all tempo_greeting.py"
+    )
 
 
 def test_a_file_that_was_cut_is_found(environment: Environment) -> None:
@@ -102,7 +107,9 @@ def test_a_package_that_was_removed_is_found(environment: Environment) -> None:
 
 
 @pytest.mark.parametrize("name", ["READY", "bin/python", "pyvenv.cfg"])
-def test_a_lost_file_of_the_environment_itself_is_found(name: str, environment: Environment) -> None:
+def test_a_lost_file_of_the_environment_itself_is_found(
+    name: str, environment: Environment
+) -> None:
     (home(environment) / name).unlink()
     assert health.examine(environment) == f"its file {name} is gone"
 
@@ -123,17 +130,24 @@ def test_a_python_that_does_not_start_is_found(environment: Environment) -> None
 def test_a_python_that_is_gone_is_named(environment: Environment, tmp_path: Path) -> None:
     loosen(environment, tmp_path / "python3.9")
     (tmp_path / "python3.9").unlink()
-    assert health.examine(environment) == f"Python {environment.python} at {tmp_path}/python3.9 is gone"
+    assert (
+        health.examine(environment)
+        == f"Python {environment.python} at {tmp_path}/python3.9 is gone"
+    )
 
 
 def test_packages_that_do_not_fit_together_are_found(environment: Environment) -> None:
-    (metadata,) = home(environment).glob("lib/python*/site-packages/tempo_greeting-*.dist-info/METADATA")
+    (metadata,) = home(environment).glob(
+        "lib/python*/site-packages/tempo_greeting-*.dist-info/METADATA"
+    )
     metadata.chmod(0o644)
     text = metadata.read_text()
     (record,) = metadata.parent.glob("RECORD")
     metadata.write_text(text + "Requires-Dist: not-there\n")
     record.chmod(0o644)
-    record.write_text("\n".join(line for line in record.read_text().splitlines() if "METADATA" not in line))
+    record.write_text(
+        "\n".join(line for line in record.read_text().splitlines() if "METADATA" not in line)
+    )
     assert "not-there" in health.examine(environment)
 
 
@@ -161,7 +175,9 @@ def test_trouble_of_the_machine_is_no_fault(
     assert (environment.fault, environment.state, environment.checked_at) == ("", State.READY, NOW)
 
 
-def test_a_volume_that_is_away_says_nothing_of_the_environments_on_it(environment: Environment) -> None:
+def test_a_volume_that_is_away_says_nothing_of_the_environments_on_it(
+    environment: Environment,
+) -> None:
     paths.environments().rename(paths.data() / "away")
     with pytest.raises(Unclear):
         health.examine(environment)
@@ -180,7 +196,9 @@ def test_a_broken_one_is_built_anew_from_its_lock(script: Script, environment: E
     assert health.examine(environment) == ""
 
 
-def test_the_lock_is_kept_even_where_the_index_has_something_newer(script: Script, environment: Environment) -> None:
+def test_the_lock_is_kept_even_where_the_index_has_something_newer(
+    script: Script, environment: Environment
+) -> None:
     Environment.objects.filter(pk=environment.pk).update(requirements="tempo-greeting")
     module(environment).unlink()
     health.check_environment(environment, now=NOW)
@@ -188,7 +206,9 @@ def test_the_lock_is_kept_even_where_the_index_has_something_newer(script: Scrip
     assert "tempo-greeting==1.0" in build(environment).lock
 
 
-def test_rebuilding_by_itself_can_be_switched_off(environment: Environment, settings: LazySettings) -> None:
+def test_rebuilding_by_itself_can_be_switched_off(
+    environment: Environment, settings: LazySettings
+) -> None:
     settings.REBUILD_BROKEN = False
     module(environment).unlink()
     assert health.check_environment(environment, now=NOW)
@@ -197,7 +217,9 @@ def test_rebuilding_by_itself_can_be_switched_off(environment: Environment, sett
     assert environments.next_wanted() is None
 
 
-def test_on_demand_it_is_rebuilt_then(script: Script, environment: Environment, settings: LazySettings) -> None:
+def test_on_demand_it_is_rebuilt_then(
+    script: Script, environment: Environment, settings: LazySettings
+) -> None:
     settings.REBUILD_BROKEN = False
     module(environment).unlink()
     health.check_environment(environment, now=NOW)
@@ -205,7 +227,9 @@ def test_on_demand_it_is_rebuilt_then(script: Script, environment: Environment, 
     assert health.examine(build(Environment.objects.get(pk=environment.pk))) == ""
 
 
-def test_a_broken_one_that_no_script_uses_waits_as_a_lock(script: Script, environment: Environment) -> None:
+def test_a_broken_one_that_no_script_uses_waits_as_a_lock(
+    script: Script, environment: Environment
+) -> None:
     scripts.update(script, by=None, now=NOW, requirements="")
     assert script.wanted_environment
     build(script.wanted_environment)
@@ -215,7 +239,9 @@ def test_a_broken_one_that_no_script_uses_waits_as_a_lock(script: Script, enviro
     assert (environment.state, bool(environment.lock)) == (State.STORED, True)
 
 
-def test_what_was_mended_by_hand_is_healthy_again(environment: Environment, settings: LazySettings) -> None:
+def test_what_was_mended_by_hand_is_healthy_again(
+    environment: Environment, settings: LazySettings
+) -> None:
     settings.REBUILD_BROKEN = False
     lost = module(environment)
     lost.rename(paths.data() / "lost")
@@ -284,7 +310,9 @@ def test_disk_use_counts_hard_links_once_and_says_what_is_shared(environment: En
     assert environment.size_bytes == size["all"]
 
 
-def test_disk_use_is_measured_daily_and_when_environments_came_or_went(environment: Environment) -> None:
+def test_disk_use_is_measured_daily_and_when_environments_came_or_went(
+    environment: Environment,
+) -> None:
     assert disk_usage.is_due(now=NOW)
     disk_usage.measure(now=NOW)
     assert not disk_usage.is_due(now=NOW + timedelta(hours=1))

@@ -44,7 +44,11 @@ def test_it_is_used_when_a_person_says_so() -> None:
     pretend_built(upgrade, digest="e" * 32)
     upgrades.use(script)
     script.refresh_from_db()
-    assert (script.environment, script.wanted_environment, script.upgrade) == (upgrade, upgrade, None)
+    assert (script.environment, script.wanted_environment, script.upgrade) == (
+        upgrade,
+        upgrade,
+        None,
+    )
     assert script.version and script.version.environment == upgrade
 
 
@@ -73,7 +77,9 @@ def test_saving_again_keeps_the_upgrade_in_use() -> None:
     assert script.environment and script.environment.generation == 1
 
 
-def test_a_new_script_gets_the_newest_packages_that_are_in_use_and_none_that_are_still_looked_at() -> None:
+def test_a_new_script_gets_the_newest_packages_that_are_in_use_and_none_that_are_still_looked_at() -> (
+    None
+):
     script = make_built()
     pretend_built(upgrades.request(script), digest="e" * 32)
     assert wanted(make_script("Second", requirements="humanize")).generation == 0

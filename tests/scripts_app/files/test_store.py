@@ -75,7 +75,9 @@ def test_a_script_without_a_folder_yet_has_no_files(script: Script) -> None:
     assert names(script) == []
 
 
-@pytest.mark.parametrize("name", ["<script>.html", "日本語.txt", "a b&c", "-rf", "%2e%2e", "\\..\\x", "'; drop"])
+@pytest.mark.parametrize(
+    "name", ["<script>.html", "日本語.txt", "a b&c", "-rf", "%2e%2e", "\\..\\x", "'; drop"]
+)
 def test_a_strange_name_is_a_name(script: Script, name: str) -> None:
     store.save(script, name, [b"x"])
     assert (names(script), read(script, name)) == ([(name, "file")], b"x")
@@ -89,7 +91,9 @@ def test_a_name_that_is_taken_is_replaced_only_when_that_is_said(script: Script)
     assert read(script, "a") == b"3"
 
 
-def test_what_is_too_large_leaves_nothing_behind(script: Script, files: Path, settings: LazySettings) -> None:
+def test_what_is_too_large_leaves_nothing_behind(
+    script: Script, files: Path, settings: LazySettings
+) -> None:
     settings.MAX_UPLOAD_MB = 1
     with pytest.raises(ScriptError, match="larger than 1 MB"):
         store.save(script, "a", [b"x" * 2**20, b"x"])
@@ -119,7 +123,10 @@ def test_with_users_of_their_own_scripts_may_change_what_was_uploaded(
 
 def test_without_they_are_closed_to_everybody_else(script: Script, files: Path) -> None:
     store.save(script, "data/a", [b"1"])
-    assert ((files / "data/a").stat().st_mode & 0o777, (files / "data").stat().st_mode & 0o777) == (0o600, 0o700)
+    assert ((files / "data/a").stat().st_mode & 0o777, (files / "data").stat().st_mode & 0o777) == (
+        0o600,
+        0o700,
+    )
 
 
 # --- nothing leads out ---------------------------------------------------------------------------------------------
@@ -173,7 +180,9 @@ def test_a_link_to_a_folder_is_not_entered(script: Script, files: Path, tmp_path
     assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["kept"]
 
 
-def test_a_script_folder_that_is_a_link_is_not_entered(script: Script, files: Path, tmp_path: Path) -> None:
+def test_a_script_folder_that_is_a_link_is_not_entered(
+    script: Script, files: Path, tmp_path: Path
+) -> None:
     files.rmdir()
     files.symlink_to(tmp_path)
     with pytest.raises(NoSuchFile):

@@ -79,7 +79,9 @@ def test_what_is_given_is_read_and_the_rest_has_its_default(script: Script) -> N
         ({"who": None}, "is required"),
     ],
 )
-def test_a_value_that_is_not_right_is_refused_by_name(script: Script, given: dict[str, Any], why: str) -> None:
+def test_a_value_that_is_not_right_is_refused_by_name(
+    script: Script, given: dict[str, Any], why: str
+) -> None:
     assert wrong(script, **given) == {next(iter(given)): why}
 
 
@@ -95,7 +97,9 @@ def test_all_values_together_are_bounded() -> None:
 
 
 def test_an_environment_carries_text() -> None:
-    found = parameters.environment({"days": 7, "dry": False, "ratio": 0.5, "who": "it's $(me)", "since": "2026-01-31"})
+    found = parameters.environment(
+        {"days": 7, "dry": False, "ratio": 0.5, "who": "it's $(me)", "since": "2026-01-31"}
+    )
     assert found == {
         "TEMPO_PARAM_DAYS": "7",
         "TEMPO_PARAM_DRY": "false",
@@ -111,7 +115,14 @@ def test_what_is_not_declared_any_more_is_dropped(script: Script) -> None:
 
 def test_the_codes_table_wins_over_the_settings(script: Script) -> None:
     scripts.update(script, by=None, now=NOW, parameters=[{"name": "other"}])
-    assert [each.name for each in parameters.parameters_of(script)] == ["days", "mode", "ratio", "dry", "since", "who"]
+    assert [each.name for each in parameters.parameters_of(script)] == [
+        "days",
+        "mode",
+        "ratio",
+        "dry",
+        "since",
+        "who",
+    ]
     scripts.update(script, by=None, now=NOW, code="print()\n")
     assert [each.name for each in parameters.parameters_of(script)] == ["other"]
 
@@ -164,13 +175,17 @@ def test_there_are_fifty_at_most() -> None:
     ]
 
 
-@pytest.mark.parametrize("given", [5, "x", [5], [{}], [{"name": 5}], [{"name": "a"}, {"name": "a"}], {"name": "a"}])
+@pytest.mark.parametrize(
+    "given", [5, "x", [5], [{}], [{"name": 5}], [{"name": "a"}, {"name": "a"}], {"name": "a"}]
+)
 def test_settings_that_are_no_list_are_refused(given: Any) -> None:
     with pytest.raises(ScriptError):
         declarations.declared_in_settings(given)
 
 
-@pytest.mark.parametrize("text", ["days", "a = " + "[" * 3000, "a" + ".a" * 3000 + " = 1", "x" * 40_000])
+@pytest.mark.parametrize(
+    "text", ["days", "a = " + "[" * 3000, "a" + ".a" * 3000 + " = 1", "x" * 40_000]
+)
 def test_lines_that_are_no_toml_are_refused(text: str) -> None:
     with pytest.raises(ScriptError) as caught:
         declarations.declared_in_toml(text)
@@ -180,6 +195,8 @@ def test_lines_that_are_no_toml_are_refused(text: str) -> None:
 def test_the_editor_shows_what_is_wrong_in_the_block() -> None:
     code = with_block('days = {type = "int", default = 1.5}')
     found = [
-        each for each in check.find_problems(code=code, requirements="", python_version="") if each.code == "block"
+        each
+        for each in check.find_problems(code=code, requirements="", python_version="")
+        if each.code == "block"
     ]
     assert [(each.field, each.line) for each in found] == [("code", 3)]

@@ -19,12 +19,17 @@ def said(*arguments: str) -> str:
 
 
 def test_it_lists_what_there_is() -> None:
-    assert [line.split()[0] for line in said().splitlines()] == list(script_templates.all_templates())
+    assert [line.split()[0] for line in said().splitlines()] == list(
+        script_templates.all_templates()
+    )
     assert not Script.objects.exists()
 
 
 def test_it_makes_a_script_that_waits_to_be_switched_on() -> None:
-    assert said("disk_space", "--name", "NAS", "--folder", "Home") == "Created nas, its schedule switched off.\n"
+    assert (
+        said("disk_space", "--name", "NAS", "--folder", "Home")
+        == "Created nas, its schedule switched off.\n"
+    )
     script = Script.objects.select_related("folder").get()
     assert (str(script.folder), script.schedules.get().enabled) == ("Home", False)
 

@@ -31,7 +31,9 @@ def file(tmp_path: Path) -> Path:
     """A crontab with a Python file, another program and a line that is none."""
     (tmp_path / "backup.py").write_text("print('hello')\n")
     path = tmp_path / "crontab"
-    path.write_text(f"30 2 * * * python3 {tmp_path}/backup.py >> log\n@reboot /bin/other\n61 * * * * x\nnonsense\n")
+    path.write_text(
+        f"30 2 * * * python3 {tmp_path}/backup.py >> log\n@reboot /bin/other\n61 * * * * x\nnonsense\n"
+    )
     return path
 
 
@@ -60,7 +62,9 @@ def test_yes_makes_them_switched_off(file: Path) -> None:
 
 
 @pytest.mark.parametrize(("answer", "count"), [("y", 3), ("YES", 3), ("n", 0), ("", 0)])
-def test_somebody_at_a_terminal_is_asked(file: Path, monkeypatch: pytest.MonkeyPatch, answer: str, count: int) -> None:
+def test_somebody_at_a_terminal_is_asked(
+    file: Path, monkeypatch: pytest.MonkeyPatch, answer: str, count: int
+) -> None:
     monkeypatch.setattr(sys, "stdin", Terminal(is_terminal=True))
     monkeypatch.setattr("builtins.input", lambda _: answer)
     said(str(file))
@@ -81,8 +85,15 @@ def test_a_crontab_in_etc_is_a_system_one(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 def test_nothing_in_a_crontab_moves_the_cursor(monkeypatch: pytest.MonkeyPatch) -> None:
     nasty = "\x1b[2J\x1b]0;title\x07\x9b31m\u202e\r"
-    lines = (
-        f"@daily /bin/a{nasty}\n0 {nasty} * * * b\n0 5 * * * python3 '/x{nasty}.py'\n{nasty}\nCRON_TZ={nasty}\n@daily c"
+    lines = "\n".join(
+        [
+            f"@daily /bin/a{nasty}",
+            f"0 {nasty} * * * b",
+            f"0 5 * * * python3 '/x{nasty}.py'",
+            f"{nasty}",
+            f"CRON_TZ={nasty}",
+            "@daily c",
+        ]
     )
     monkeypatch.setattr(sys, "stdin", Terminal(lines, is_terminal=False))
     text = said("--yes")
@@ -90,7 +101,11 @@ def test_nothing_in_a_crontab_moves_the_cursor(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_line_of_100000_characters_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", Terminal(f"@daily {'x' * 100_000}\n{'9' * 100_000} * * * * y", is_terminal=False))
+    monkeypatch.setattr(
+        sys,
+        "stdin",
+        Terminal(f"@daily {'x' * 100_000}\n{'9' * 100_000} * * * * y", is_terminal=False),
+    )
     assert max(map(len, said().splitlines())) < 500
 
 

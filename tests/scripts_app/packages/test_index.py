@@ -18,7 +18,10 @@ def test_a_build_uses_the_operators_proxy_and_certificates(monkeypatch: pytest.M
     monkeypatch.setenv("https_proxy", "http://proxy.lan:3128")
     monkeypatch.setenv("SSL_CERT_FILE", "/ca.pem")
     variables = index.variables()
-    assert (variables["https_proxy"], variables["SSL_CERT_FILE"]) == ("http://proxy.lan:3128", "/ca.pem")
+    assert (variables["https_proxy"], variables["SSL_CERT_FILE"]) == (
+        "http://proxy.lan:3128",
+        "/ca.pem",
+    )
     assert "UV_SYSTEM_CERTS" not in variables
 
 
@@ -32,14 +35,21 @@ def test_a_build_trusts_the_machines_certificates_when_none_are_named(
     assert index.variables()["UV_SYSTEM_CERTS"] == "true"
 
 
-def test_the_configured_index_replaces_the_operators(settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_configured_index_replaces_the_operators(
+    settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("UV_INDEX", "http://other.lan")
     settings.PACKAGE_INDEX = "http://index.lan/simple"
     variables = index.variables()
-    assert (variables["UV_DEFAULT_INDEX"], "UV_INDEX" in variables) == ("http://index.lan/simple", False)
+    assert (variables["UV_DEFAULT_INDEX"], "UV_INDEX" in variables) == (
+        "http://index.lan/simple",
+        False,
+    )
 
 
-def test_without_a_configured_index_uvs_own_variables_count(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_configured_index_uvs_own_variables_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("UV_DEFAULT_INDEX", "http://other.lan")
     assert index.variables()["UV_DEFAULT_INDEX"] == "http://other.lan"
 
@@ -49,7 +59,9 @@ def test_trusted_hosts_are_told_to_uv(settings: LazySettings) -> None:
     assert index.variables()["UV_INSECURE_HOST"] == "pypi.lan 10.0.0.5:8443"
 
 
-def test_addresses_that_log_in_are_kept_apart(settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_addresses_that_log_in_are_kept_apart(
+    settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings.PACKAGE_INDEX = "https://ann:s3cret@pypi.lan/simple"
     monkeypatch.setenv("https_proxy", "http://t0ken@proxy.lan:3128")
     assert index.secrets() == {

@@ -32,7 +32,12 @@ def test_it_reads_requirements_python_and_parameters() -> None:
     found = inline_metadata.read(BLOCK)
     assert (found.requirements, found.requires_python) == (("requests<3", "rich"), ">=3.11")
     assert (found.parameters, found.problems) == ({"days": {"type": "int", "default": 7}}, ())
-    assert (found.line, found.line_of("dependencies"), found.line_of("days"), found.line_of("gone")) == (2, 4, 10, 2)
+    assert (
+        found.line,
+        found.line_of("dependencies"),
+        found.line_of("days"),
+        found.line_of("gone"),
+    ) == (2, 4, 10, 2)
 
 
 def test_line_ends_of_windows_change_nothing() -> None:
@@ -75,10 +80,14 @@ def test_a_block_that_names_no_requirements_is_not_one_that_wants_none() -> None
 def test_what_is_wrong_has_its_line(code: str, line: int, sentence: str) -> None:
     problems = inline_metadata.read(code).problems
     assert [at for at, _ in problems] == ([line] if line else [])
-    assert sentence in "".join(why for _, why in problems) and all(len(why) <= 300 for _, why in problems)
+    assert sentence in "".join(why for _, why in problems) and all(
+        len(why) <= 300 for _, why in problems
+    )
 
 
-@pytest.mark.parametrize("code", [BLOCK, block("tool = 1"), block("tool.tempo = []"), block('"a]" = 1', "[x.'days']")])
+@pytest.mark.parametrize(
+    "code", [BLOCK, block("tool = 1"), block("tool.tempo = []"), block('"a]" = 1', "[x.'days']")]
+)
 def test_other_tables_are_nobodys_business(code: str) -> None:
     assert inline_metadata.read(code).problems == ()
 

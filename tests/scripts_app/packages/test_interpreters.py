@@ -30,7 +30,11 @@ def add(path: Path, version: str, *, says: str = "") -> Path:
 
 
 def found() -> list[Path]:
-    return [interpreter.path for interpreter in interpreters.discover() if interpreter != interpreters.own()]
+    return [
+        interpreter.path
+        for interpreter in interpreters.discover()
+        if interpreter != interpreters.own()
+    ]
 
 
 def test_the_default_is_the_python_tempo_runs_on() -> None:
@@ -59,7 +63,9 @@ def test_a_minor_version_is_no_prerelease(machine: Path) -> None:
 
 def test_a_missing_version_is_refused_with_those_that_are_there(machine: Path) -> None:
     add(machine / "a" / "bin" / "python3", "3.12.9")
-    with pytest.raises(InterpreterMissing, match=r"Python 3\.8 is not on this machine\nhint: there is .*3\.12\.9"):
+    with pytest.raises(
+        InterpreterMissing, match=r"Python 3\.8 is not on this machine\nhint: there is .*3\.12\.9"
+    ):
         interpreters.choose("3.8")
 
 
@@ -109,7 +115,11 @@ def test_a_shim_is_left_out(tmp_path: Path) -> None:
 
 
 def test_a_python_2_of_pyenv_is_not_asked(tmp_path: Path) -> None:
-    old = add(tmp_path / "home" / ".pyenv" / "versions" / "2.7.18" / "bin" / "python2.7", "", says="touch $0.asked")
+    old = add(
+        tmp_path / "home" / ".pyenv" / "versions" / "2.7.18" / "bin" / "python2.7",
+        "",
+        says="touch $0.asked",
+    )
     (old.parent / "python").symlink_to(old)
 
     assert (found(), old.with_name("python2.7.asked").exists()) == ([], False)
@@ -158,16 +168,25 @@ def test_a_user_without_a_home_still_has_pythons(monkeypatch: pytest.MonkeyPatch
     assert interpreters.own() in interpreters.discover()
 
 
-def test_a_configured_place_that_cannot_be_looked_at_hides_no_other(machine: Path, settings: LazySettings) -> None:
+def test_a_configured_place_that_cannot_be_looked_at_hides_no_other(
+    machine: Path, settings: LazySettings
+) -> None:
     python = add(machine / "a" / "bin" / "python3", "3.12.9")
-    settings.PYTHON_PATHS = [str(machine / ("x" * 300)), str(machine)]  # as a closed folder, it ends in an OSError
+    settings.PYTHON_PATHS = [
+        str(machine / ("x" * 300)),
+        str(machine),
+    ]  # as a closed folder, it ends in an OSError
     assert found() == [python]
 
 
-def test_a_python_that_was_not_heard_in_time_is_asked_again(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_python_that_was_not_heard_in_time_is_asked_again(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(interpreters, "PROBE_TIMEOUT_S", 0.3)
     python = add(
-        machine / "a" / "bin" / "python3", "", says=f"[ -e {machine}/calm ] || exec /bin/sleep 30\necho 3.12.9"
+        machine / "a" / "bin" / "python3",
+        "",
+        says=f"[ -e {machine}/calm ] || exec /bin/sleep 30\necho 3.12.9",
     )
     assert found() == []
     (machine / "calm").touch()

@@ -29,9 +29,13 @@ def test_equal_wishes_have_one_normal_form(text: str, normal: str) -> None:
 NAMED = "tempo-greeting @ https://index.lan/files/tempo_greeting-1.1-py3-none-any.whl"
 
 
-def test_files_of_the_web_may_be_named_where_the_administrator_allows_it(settings: LazySettings) -> None:
+def test_files_of_the_web_may_be_named_where_the_administrator_allows_it(
+    settings: LazySettings,
+) -> None:
     settings.ALLOW_DIRECT_URLS = True
-    assert requirements.normalise(f"Tempo_{NAMED[6:]}#sha256={'0' * 64}\nb").startswith(f"b\n{NAMED}#sha256=0")
+    assert requirements.normalise(f"Tempo_{NAMED[6:]}#sha256={'0' * 64}\nb").startswith(
+        f"b\n{NAMED}#sha256=0"
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,14 +52,19 @@ def test_files_of_the_web_may_be_named_where_the_administrator_allows_it(setting
         "./a.whl",
     ],
 )
-def test_whatever_else_is_no_plain_requirement_stays_refused(line: str, settings: LazySettings) -> None:
+def test_whatever_else_is_no_plain_requirement_stays_refused(
+    line: str, settings: LazySettings
+) -> None:
     settings.ALLOW_DIRECT_URLS = True
     with pytest.raises(ScriptError, match=r"^line 2: "):
         requirements.normalise(f"b\n{line}")
 
 
 def test_five_hundred_requirements_are_accepted_among_comments() -> None:
-    assert requirements.normalise("# why\n" * 600 + "\n".join(f"a{n}" for n in range(500))).count("\n") == 499
+    assert (
+        requirements.normalise("# why\n" * 600 + "\n".join(f"a{n}" for n in range(500))).count("\n")
+        == 499
+    )
 
 
 @pytest.mark.parametrize(
@@ -65,7 +74,9 @@ def test_five_hundred_requirements_are_accepted_among_comments() -> None:
         ("# " + "ä" * 50_000, "has 100,002 bytes; 100,000 is the most"),
     ],
 )
-def test_too_much_is_refused_before_any_line_is_parsed(text: str, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_much_is_refused_before_any_line_is_parsed(
+    text: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delattr(requirements, "Requirement")
     with pytest.raises(ScriptError, match=f"^`requirements` {why}") as refusal:
         requirements.normalise(text)

@@ -26,7 +26,9 @@ print("hello")
 CODE = BLOCK.format(minor=f"3.{sys.version_info.minor}")
 
 
-def needed(code: str = CODE, requirements: str = "", python_version: str = "") -> resolution.Resolution:
+def needed(
+    code: str = CODE, requirements: str = "", python_version: str = ""
+) -> resolution.Resolution:
     return resolution.resolve(code=code, requirements=requirements, python_version=python_version)
 
 
@@ -42,7 +44,11 @@ def test_empty_fields_follow_the_block() -> None:
 
 def test_a_field_that_is_filled_in_counts() -> None:
     found = needed(requirements="toml", python_version=platform.python_version())
-    assert (found.requirements, found.are_requirements_of_code, found.is_python_of_code) == ("toml", False, False)
+    assert (found.requirements, found.are_requirements_of_code, found.is_python_of_code) == (
+        "toml",
+        False,
+        False,
+    )
 
 
 @pytest.mark.parametrize("code", ["", "print(1)\n", "# /// script\n# dependencies = 3\n# ///\n"])
@@ -52,7 +58,9 @@ def test_without_a_readable_list_there_is_nothing_to_follow(code: str) -> None:
 
 def test_what_would_be_refused_in_the_field_is_refused_in_the_block() -> None:
     code = '# /// script\n# dependencies = ["toml", "-e ."]\n# ///\n'
-    with pytest.raises(ScriptError, match=r"block, dependency 2: `-e \.` is not allowed") as refusal:
+    with pytest.raises(
+        ScriptError, match=r"block, dependency 2: `-e \.` is not allowed"
+    ) as refusal:
         needed(code)
     assert refusal.value.field == "code"
 
@@ -62,9 +70,12 @@ def test_a_python_that_is_not_there_is_named() -> None:
         needed(BLOCK.format(minor="3.99"))
 
 
-def test_the_newest_python_that_will_do_is_taken_where_tempos_own_will_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_newest_python_that_will_do_is_taken_where_tempos_own_will_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     there = [
-        interpreters.Interpreter(version=version, path=interpreters.own().path) for version in ("3.98.2", "3.98.1")
+        interpreters.Interpreter(version=version, path=interpreters.own().path)
+        for version in ("3.98.2", "3.98.1")
     ]
     monkeypatch.setattr(interpreters, "discover", lambda: there)
     assert needed(BLOCK.format(minor="3.98")).interpreter.version == "3.98.2"
@@ -82,7 +93,9 @@ def test_a_script_gets_the_packages_of_its_block_and_follows_it() -> None:
     assert wanted(script).requirements == "attrs\nhumanize>=4"
     scripts.update(script, by=None, now=NOW, code=CODE.replace("Attrs", "toml"))
     assert wanted(script).requirements == "humanize>=4\ntoml"
-    assert environments.request(Script.objects.get(pk=script.pk)).requirements == "humanize>=4\ntoml"
+    assert (
+        environments.request(Script.objects.get(pk=script.pk)).requirements == "humanize>=4\ntoml"
+    )
 
 
 @pytest.mark.django_db
@@ -101,10 +114,14 @@ def test_taking_over_empties_the_fields_in_the_draft(browser: Client) -> None:
     script = make_script(code=CODE, requirements="toml")
     page = browser.get(reverse("script-detail", args=[script.slug])).content.decode()
     assert "Take over from the code" in page
-    browser.post(reverse("script-take-over", args=[script.slug]), {"based_on": str(script.revision)})
+    browser.post(
+        reverse("script-take-over", args=[script.slug]), {"based_on": str(script.revision)}
+    )
     text = drafts.text(Script.objects.get(pk=script.pk))
     assert (text.is_draft, text.requirements, text.code) == (True, "", CODE)
-    assert "That is used" in browser.get(reverse("script-detail", args=[script.slug])).content.decode()
+    assert (
+        "That is used" in browser.get(reverse("script-detail", args=[script.slug])).content.decode()
+    )
 
 
 @pytest.mark.django_db

@@ -41,7 +41,11 @@ def test_a_cron_schedule_is_armed_for_its_next_moment(script: Script) -> None:
 def test_its_alarm_is_out_of_reach_for_q2s_scheduler(script: Script) -> None:
     alarm = save(script, kind="interval", every_s=60).alarm
     assert alarm
-    assert (alarm.cluster, alarm.schedule_type, alarm.func) == ("alarms", Alarm.ONCE, schedules.FUNCTION)
+    assert (alarm.cluster, alarm.schedule_type, alarm.func) == (
+        "alarms",
+        Alarm.ONCE,
+        schedules.FUNCTION,
+    )
 
 
 def test_an_interval_is_first_due_one_interval_after_it_was_saved(script: Script) -> None:
@@ -114,7 +118,9 @@ def test_fields_of_other_kinds_are_cleared(script: Script) -> None:
         ({"kind": "startup", "missed": "never"}, "missed"),
     ],
 )
-def test_what_cannot_be_saved_is_refused_by_field(fields: dict[str, Any], field: str, script: Script) -> None:
+def test_what_cannot_be_saved_is_refused_by_field(
+    fields: dict[str, Any], field: str, script: Script
+) -> None:
     with pytest.raises(TimingError) as refusal:
         save(script, **fields)
     assert (refusal.value.field, Schedule.objects.count(), Alarm.objects.count()) == (field, 0, 0)
@@ -175,14 +181,22 @@ def test_a_deleted_schedule_is_not_revived_by_a_save(script: Script) -> None:
     schedules.delete(stored(schedule))
     with pytest.raises(TimingError, match="was deleted meanwhile") as refusal:
         schedules.save(schedule, now=NOW)
-    assert (refusal.value.field, Schedule.objects.count(), Alarm.objects.count()) == ("schedule", 0, 0)
+    assert (refusal.value.field, Schedule.objects.count(), Alarm.objects.count()) == (
+        "schedule",
+        0,
+        0,
+    )
 
 
 def test_a_deleted_script_gets_no_schedule(script: Script) -> None:
     scripts.delete(Script.objects.get(pk=script.pk), now=NOW)
     with pytest.raises(TimingError, match="was deleted") as refusal:
         save(script, kind="interval", every_s=10)
-    assert (refusal.value.field, Schedule.objects.count(), Alarm.objects.count()) == ("script", 0, 0)
+    assert (refusal.value.field, Schedule.objects.count(), Alarm.objects.count()) == (
+        "script",
+        0,
+        0,
+    )
 
 
 def test_a_script_that_was_switched_off_meanwhile_is_not_armed(script: Script) -> None:
@@ -211,7 +225,9 @@ def test_deleting_a_schedule_deletes_its_alarm(script: Script) -> None:
     assert (Schedule.objects.count(), Alarm.objects.count()) == (0, 0)
 
 
-def test_the_bell_rings_after_the_commit(script: Script, django_capture_on_commit_callbacks: OnCommit) -> None:
+def test_the_bell_rings_after_the_commit(
+    script: Script, django_capture_on_commit_callbacks: OnCommit
+) -> None:
     rung: list[object] = []
 
     def hear(**_: object) -> None:

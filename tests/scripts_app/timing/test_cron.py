@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from scripts_app.timing import cron, rule
 from scripts_app.timing.wall_clock import DAY_S
 
-VECTORS = json.loads((Path(__file__).parents[2] / "data" / "cron_vectors.json").read_text(encoding="utf-8"))
+VECTORS = json.loads(
+    (Path(__file__).parents[2] / "data" / "cron_vectors.json").read_text(encoding="utf-8")
+)
 DAY_2026 = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
 
 
@@ -29,7 +31,9 @@ def test_it_refuses_the_invalid_vectors_in_one_short_line(text: str) -> None:
     assert len(sentence) < 250
 
 
-@pytest.mark.parametrize("text", [*VECTORS["never"], "0 0 31 4,6,9,11 *", "0 0 */15 * FRI#2", "0 0 30 2 */2"])
+@pytest.mark.parametrize(
+    "text", [*VECTORS["never"], "0 0 31 4,6,9,11 *", "0 0 */15 * FRI#2", "0 0 30 2 */2"]
+)
 def test_it_refuses_dates_which_no_calendar_has(text: str) -> None:
     assert "never happens" in refusal(text)
 
@@ -67,7 +71,9 @@ def test_its_refusal_names_field_and_remedy(text: str, start: str) -> None:
     assert refusal(text).startswith(start)
 
 
-@pytest.mark.parametrize("text", ["*" * 160_000, "1," * 80_000 + "1 * * * *", "0 " * 80_000, "@" * 160_000])
+@pytest.mark.parametrize(
+    "text", ["*" * 160_000, "1," * 80_000 + "1 * * * *", "0 " * 80_000, "@" * 160_000]
+)
 def test_it_refuses_a_flood_of_characters_by_its_length(text: str) -> None:
     assert refusal(text).endswith(f"an expression has at most {cron.MAX_LENGTH}")
 
@@ -76,7 +82,9 @@ def test_it_refuses_a_long_digit_string_without_repeating_it() -> None:
     assert len(refusal("9" * 390 + " * * * *")) < 80
 
 
-@pytest.mark.parametrize("character", ["\x00", "\x1b", "\n", "\u00a0", "\u0665", "\u202e", "\u212a", "ſ"])
+@pytest.mark.parametrize(
+    "character", ["\x00", "\x1b", "\n", "\u00a0", "\u0665", "\u202e", "\u212a", "ſ"]
+)
 def test_it_refuses_characters_outside_its_white_list(character: str) -> None:
     assert refusal(f"{character}5 * * * *").isprintable()
 
@@ -142,7 +150,9 @@ def terms(draw: st.DrawFn, low: int, high: int) -> tuple[str, set[int]]:
 
 
 @settings(max_examples=300)
-@given(st.lists(terms(0, 59), min_size=1, max_size=4), st.lists(terms(0, 23), min_size=1, max_size=4))
+@given(
+    st.lists(terms(0, 59), min_size=1, max_size=4), st.lists(terms(0, 23), min_size=1, max_size=4)
+)
 def test_it_expands_fields_as_ranges_with_steps(
     minutes: list[tuple[str, set[int]]], hours: list[tuple[str, set[int]]]
 ) -> None:
@@ -153,7 +163,9 @@ def test_it_expands_fields_as_ranges_with_steps(
 
 
 @settings(max_examples=300)
-@given(st.lists(terms(1, 12), min_size=1, max_size=4), st.lists(terms(0, 6), min_size=1, max_size=4))
+@given(
+    st.lists(terms(1, 12), min_size=1, max_size=4), st.lists(terms(0, 6), min_size=1, max_size=4)
+)
 def test_it_expands_months_and_weekdays_alike(
     months: list[tuple[str, set[int]]], weekdays: list[tuple[str, set[int]]]
 ) -> None:
@@ -178,8 +190,14 @@ def test_it_expands_months_and_weekdays_alike(
         ("0 0 1,L * *", "At 00:00, on day 1 and the last day of the month"),
         ("0 0 L 6 *", "At 00:00, only in June, on the last day of the month"),
         ("0 0 * * 5L", "At 00:00, on the last Friday of the month"),
-        ("0 0 * * MON#1,THU#3", "At 00:00, on the first Monday and the third Thursday of the month"),
-        ("0 0 13 * FRI,MON#1", "At 00:00, on day 13 of the month, or on Friday and the first Monday of the month"),
+        (
+            "0 0 * * MON#1,THU#3",
+            "At 00:00, on the first Monday and the third Thursday of the month",
+        ),
+        (
+            "0 0 13 * FRI,MON#1",
+            "At 00:00, on day 13 of the month, or on Friday and the first Monday of the month",
+        ),
         ("0 0 * * 0-7", "At 00:00"),
         ("*/10 * * * * *", "Every 10 seconds"),
     ],

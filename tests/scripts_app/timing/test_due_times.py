@@ -33,7 +33,9 @@ def nominal(rhythm: dict[str, Any], until: datetime) -> list[datetime]:
 
 @settings(deadline=None)
 @given(rhythm=st.sampled_from(RHYTHMS[:4]), first=moments, last=moments)
-def test_only_moments_within_the_bounds_are_due(rhythm: dict[str, Any], first: datetime, last: datetime) -> None:
+def test_only_moments_within_the_bounds_are_due(
+    rhythm: dict[str, Any], first: datetime, last: datetime
+) -> None:
     bounded = Timing(**rhythm, start_at=first, end_at=last)
     expected = [due for due in nominal(rhythm, last) if first <= due]
 
@@ -43,22 +45,38 @@ def test_only_moments_within_the_bounds_are_due(rhythm: dict[str, Any], first: d
 
 
 @settings(deadline=None)
-@given(rhythm=st.sampled_from(RHYTHMS), jitter=st.integers(1, 3600), seed=st.text(max_size=5), at=moments)
-def test_jitter_changes_neither_order_nor_number(rhythm: dict[str, Any], jitter: int, seed: str, at: datetime) -> None:
+@given(
+    rhythm=st.sampled_from(RHYTHMS),
+    jitter=st.integers(1, 3600),
+    seed=st.text(max_size=5),
+    at=moments,
+)
+def test_jitter_changes_neither_order_nor_number(
+    rhythm: dict[str, Any], jitter: int, seed: str, at: datetime
+) -> None:
     plain, jittered = Timing(**rhythm), Timing(**rhythm, jitter_s=jitter, seed=seed)
     dues, later = rule.upcoming(plain, at, 6), rule.upcoming(jittered, at, 6)
 
     assert later == sorted(set(later))
     assert later == rule.upcoming(jittered, at, 6), "the same each time"
-    put_off = later if later[:1] >= dues[:1] else later[1:]  # one from before `at` may be put off behind it
+    put_off = (
+        later if later[:1] >= dues[:1] else later[1:]
+    )  # one from before `at` may be put off behind it
     for due, actual, following in zip(dues, put_off, dues[1:], strict=False):
         assert due <= actual < following
         assert actual - due <= timedelta(seconds=jitter)
 
 
 @settings(deadline=None)
-@given(rhythm=st.sampled_from(RHYTHMS), jitter=st.integers(1, 200), after=moments, span=st.integers(0, 4000))
-def test_what_is_counted_is_what_is_visited(rhythm: dict[str, Any], jitter: int, after: datetime, span: int) -> None:
+@given(
+    rhythm=st.sampled_from(RHYTHMS),
+    jitter=st.integers(1, 200),
+    after=moments,
+    span=st.integers(0, 4000),
+)
+def test_what_is_counted_is_what_is_visited(
+    rhythm: dict[str, Any], jitter: int, after: datetime, span: int
+) -> None:
     when, until = Timing(**rhythm, jitter_s=jitter, seed="x"), after + timedelta(seconds=span)
     visited = [due for due in rule.upcoming(when, after, span + 2) if due <= until]
 
@@ -69,7 +87,9 @@ def test_what_is_counted_is_what_is_visited(rhythm: dict[str, Any], jitter: int,
 
 def test_two_scripts_are_put_off_differently() -> None:
     nightly: dict[str, Any] = {"kind": "cron", "cron": "0 2 * * *", "jitter_s": 3600}
-    first = {rule.next_after(Timing(**nightly, seed=f"script-{number}"), START) for number in range(20)}
+    first = {
+        rule.next_after(Timing(**nightly, seed=f"script-{number}"), START) for number in range(20)
+    }
 
     assert len(first) > 15
 

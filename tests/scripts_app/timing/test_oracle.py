@@ -81,7 +81,9 @@ def numbers(draw: st.DrawFn, low: int, high: int, likely: list[int]) -> tuple[st
 def fields(draw: st.DrawFn, name: str, low: int, high: int, likely: list[int]) -> Part:
     drawn = [numbers(draw, low, high, likely) for _ in range(draw(st.integers(1, 2)))]
     values = set().union(*(found for _, found in drawn))
-    return Part(text=",".join(text for text, _ in drawn), accepts=lambda wall: getattr(wall, name) in values)
+    return Part(
+        text=",".join(text for text, _ in drawn), accepts=lambda wall: getattr(wall, name) in values
+    )
 
 
 def is_last_day(wall: datetime) -> bool:
@@ -97,7 +99,9 @@ def dates(draw: st.DrawFn) -> Part:
     if choice == "L":
         return Part(text="L", accepts=is_last_day)
     if choice == "both":
-        return Part(text=f"{plain.text},L", accepts=lambda wall: plain.accepts(wall) or is_last_day(wall))
+        return Part(
+            text=f"{plain.text},L", accepts=lambda wall: plain.accepts(wall) or is_last_day(wall)
+        )
     return plain
 
 
@@ -120,7 +124,10 @@ def weekdays(draw: st.DrawFn) -> Part:
                 Part(text="5-7", accepts=lambda wall: weekday_of(wall) in {5, 6, 0}),
                 Part(text=f"{WEEKDAYS[day]}#{nth}", accepts=is_nth),
                 Part(text=f"{day}L", accepts=is_last),
-                Part(text=f"3,{day}#{nth}", accepts=lambda wall: weekday_of(wall) == 3 or is_nth(wall)),
+                Part(
+                    text=f"3,{day}#{nth}",
+                    accepts=lambda wall: weekday_of(wall) == 3 or is_nth(wall),
+                ),
             ]
         )
     )
@@ -130,7 +137,10 @@ def weekdays(draw: st.DrawFn) -> Part:
 def months(draw: st.DrawFn) -> Part:
     month = draw(st.integers(1, 12))
     by_name = Part(text=f"{MONTHS[month - 1]}-DEC", accepts=lambda wall: wall.month >= month)
-    return draw(st.sampled_from([Part(text="*", accepts=lambda _: True), by_name]) | fields("month", 1, 12, [3, 10]))
+    return draw(
+        st.sampled_from([Part(text="*", accepts=lambda _: True), by_name])
+        | fields("month", 1, 12, [3, 10])
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,16 +174,28 @@ class Rule:
         gap = instant.wall - instant.expected_wall
         if not timedelta(0) < gap <= timedelta(hours=3):
             return False
-        return any(self.matches(instant.expected_wall + index * step) for index in range(gap // step))
+        return any(
+            self.matches(instant.expected_wall + index * step) for index in range(gap // step)
+        )
 
 
 MINUTES = fields("minute", 0, 59, [0, 15, 30, 45, 59])
 HOURS = fields("hour", 0, 23, [0, 1, 2, 3, 23])
 SECONDS = fields("second", 0, 59, [0, 30, 59])
-BY_MINUTE = st.builds(lambda *parts: Rule(parts=parts), MINUTES, HOURS, dates(), months(), weekdays())
-BY_SECOND = st.builds(lambda *parts: Rule(parts=parts), SECONDS, MINUTES, HOURS, dates(), months(), weekdays())
-PLACES = st.sampled_from([(zone, change) for zone, changes in CHANGES.items() for change in changes])
-SLOW_CHECKS = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.function_scoped_fixture]
+BY_MINUTE = st.builds(
+    lambda *parts: Rule(parts=parts), MINUTES, HOURS, dates(), months(), weekdays()
+)
+BY_SECOND = st.builds(
+    lambda *parts: Rule(parts=parts), SECONDS, MINUTES, HOURS, dates(), months(), weekdays()
+)
+PLACES = st.sampled_from(
+    [(zone, change) for zone, changes in CHANGES.items() for change in changes]
+)
+SLOW_CHECKS = [
+    HealthCheck.too_slow,
+    HealthCheck.filter_too_much,
+    HealthCheck.function_scoped_fixture,
+]
 NO_DEADLINE = settings(deadline=None, suppress_health_check=SLOW_CHECKS)
 
 
@@ -204,13 +226,17 @@ def make_timing(rule: Rule, zone: str) -> Timing:
     return found
 
 
-def assert_agreement(found: Timing, due: list[datetime], start: datetime, end: datetime, inside: list[float]) -> None:
+def assert_agreement(
+    found: Timing, due: list[datetime], start: datetime, end: datetime, inside: list[float]
+) -> None:
     before = start - SECOND
     assert walked(found, before, end) == due
     assert timing_rule.upcoming(found, before, len(due)) == due
     assert timing_rule.count_between(found, before, end - SECOND) == len(due)
     for moment in [start + fraction * (end - start) for fraction in inside]:
-        assert timing_rule.count_between(found, before, moment) == sum(instant <= moment for instant in due)
+        assert timing_rule.count_between(found, before, moment) == sum(
+            instant <= moment for instant in due
+        )
         last = max((instant for instant in due if instant <= moment), default=None)
         assert last is None or timing_rule.last_at_or_before(found, moment) == last
         following = min((instant for instant in due if instant > moment), default=None)
@@ -231,28 +257,39 @@ FRACTIONS = st.lists(st.floats(0, 0.999), min_size=3, max_size=3)
 
 @NO_DEADLINE
 @given(rule=BY_MINUTE, place=PLACES, inside=FRACTIONS)
-def test_it_is_due_in_the_minutes_of_the_rule(rule: Rule, place: tuple[str, str], inside: list[float]) -> None:
+def test_it_is_due_in_the_minutes_of_the_rule(
+    rule: Rule, place: tuple[str, str], inside: list[float]
+) -> None:
     zone, change = place
     found = make_timing(rule, zone)
     middle = datetime.fromisoformat(change).replace(tzinfo=UTC)
     start, end = middle - timedelta(hours=14), middle + timedelta(hours=28)
-    due = [instant.utc for instant in walk(zone, start, end, MINUTE) if rule.is_due(instant, MINUTE)]
+    due = [
+        instant.utc for instant in walk(zone, start, end, MINUTE) if rule.is_due(instant, MINUTE)
+    ]
     assert_agreement(found, due, start, end, inside)
 
 
 @NO_DEADLINE
 @given(rule=BY_SECOND, place=PLACES, inside=FRACTIONS)
-def test_it_is_due_in_the_seconds_of_the_rule(rule: Rule, place: tuple[str, str], inside: list[float]) -> None:
+def test_it_is_due_in_the_seconds_of_the_rule(
+    rule: Rule, place: tuple[str, str], inside: list[float]
+) -> None:
     zone, change = place
     found = make_timing(rule, zone)
     middle = datetime.fromisoformat(change).replace(tzinfo=UTC)
     start, end = middle - timedelta(minutes=10), middle + timedelta(minutes=70)
-    due = [instant.utc for instant in walk(zone, start, end, SECOND) if rule.is_due(instant, SECOND)]
+    due = [
+        instant.utc for instant in walk(zone, start, end, SECOND) if rule.is_due(instant, SECOND)
+    ]
     assert_agreement(found, due, start, end, inside)
 
 
 @settings(NO_DEADLINE, max_examples=30)
-@given(rule=st.builds(lambda *parts: Rule(parts=parts), dates(), months(), weekdays()), year=st.integers(1890, 2390))
+@given(
+    rule=st.builds(lambda *parts: Rule(parts=parts), dates(), months(), weekdays()),
+    year=st.integers(1890, 2390),
+)
 def test_it_finds_the_next_and_last_day_of_the_rule(rule: Rule, year: int) -> None:
     noon = (
         Part(text="0", accepts=lambda wall: wall.minute == 0),
@@ -263,8 +300,12 @@ def test_it_finds_the_next_and_last_day_of_the_rule(rule: Rule, year: int) -> No
     start = datetime(year, 7, 1, tzinfo=UTC)
     days = [start + timedelta(days=index, hours=12) for index in range(-15_000, 15_000)]
     matching = [day for day in days if daily.matches(day.replace(tzinfo=None))]
-    assert timing_rule.next_after(found, start) == next((day for day in matching if day > start), None)
+    assert timing_rule.next_after(found, start) == next(
+        (day for day in matching if day > start), None
+    )
     assert timing_rule.last_at_or_before(found, start) == next(
         (day for day in reversed(matching) if day <= start), None
     )
-    assert timing_rule.count_between(found, start - 15_000 * DAY, start + 15_000 * DAY) == len(matching)
+    assert timing_rule.count_between(found, start - 15_000 * DAY, start + 15_000 * DAY) == len(
+        matching
+    )

@@ -10,7 +10,9 @@ import pytest
 from scripts_app.timing import rule as timing_rule
 from scripts_app.timing.rule import Timing, TimingError
 
-VECTORS = json.loads((Path(__file__).parents[2] / "data" / "cron_vectors.json").read_text(encoding="utf-8"))
+VECTORS = json.loads(
+    (Path(__file__).parents[2] / "data" / "cron_vectors.json").read_text(encoding="utf-8")
+)
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
@@ -38,10 +40,14 @@ def test_it_is_due_when_the_conformance_vectors_say(vector: dict[str, Any]) -> N
 @pytest.mark.parametrize("vector", VECTORS["valid"], ids=lambda vector: vector["id"])
 def test_it_counts_and_looks_back_over_the_same_instants(vector: dict[str, Any]) -> None:
     rule = cron(vector["expr"], vector["tz"])
-    start, *due = [datetime.fromisoformat(moment) for moment in [vector["start"], *vector["expect"]]]
+    start, *due = [
+        datetime.fromisoformat(moment) for moment in [vector["start"], *vector["expect"]]
+    ]
     assert timing_rule.count_between(rule, start, due[-1]) == len(due)
     assert [timing_rule.last_at_or_before(rule, moment) for moment in due] == due
-    assert [timing_rule.last_at_or_before(rule, moment - MICROSECOND) for moment in due[1:]] == due[:-1]
+    assert [timing_rule.last_at_or_before(rule, moment - MICROSECOND) for moment in due[1:]] == due[
+        :-1
+    ]
 
 
 @pytest.mark.parametrize("text", VECTORS["invalid"])
@@ -51,7 +57,9 @@ def test_it_refuses_to_save_the_invalid_vectors(text: str) -> None:
 
 
 def test_it_refuses_what_the_zone_skips_every_year() -> None:
-    with pytest.raises(TimingError, match="never happens: the clocks of Europe/Berlin skip these times"):
+    with pytest.raises(
+        TimingError, match="never happens: the clocks of Europe/Berlin skip these times"
+    ):
         timing_rule.check(cron("*/15 2 * 3 0L", "Europe/Berlin"))
 
 
@@ -84,7 +92,9 @@ def test_it_refuses_an_interval_outside_its_limits(seconds: int | None) -> None:
     assert caught.value.field == "every_s"
 
 
-@pytest.mark.parametrize("at", [None, datetime(2026, 5, 1), datetime.max.replace(tzinfo=timezone(timedelta(hours=-1)))])
+@pytest.mark.parametrize(
+    "at", [None, datetime(2026, 5, 1), datetime.max.replace(tzinfo=timezone(timedelta(hours=-1)))]
+)
 def test_it_refuses_a_date_that_is_missing_naive_or_off_the_calendar(at: datetime | None) -> None:
     with pytest.raises(TimingError) as caught:
         timing_rule.check(once(at))
@@ -97,7 +107,9 @@ def test_it_refuses_an_unknown_kind() -> None:
     assert caught.value.field == "kind"
 
 
-@pytest.mark.parametrize("rule", [cron("@daily"), every(1), every(1, None), once(NEW_YEAR), Timing(kind="startup")])
+@pytest.mark.parametrize(
+    "rule", [cron("@daily"), every(1), every(1, None), once(NEW_YEAR), Timing(kind="startup")]
+)
 def test_it_accepts_each_kind(rule: Timing) -> None:
     timing_rule.check(rule)
 
@@ -151,7 +163,9 @@ def test_an_interval_begins_with_an_anchor_in_the_future() -> None:
 
 def test_an_interval_counts_a_millennium_at_once() -> None:
     later = NEW_YEAR.replace(year=3026)
-    assert timing_rule.count_between(every(1), NEW_YEAR, later) == (later - NEW_YEAR).total_seconds()
+    assert (
+        timing_rule.count_between(every(1), NEW_YEAR, later) == (later - NEW_YEAR).total_seconds()
+    )
     assert timing_rule.count_between(every(1), NEW_YEAR - timedelta(days=1), NEW_YEAR) == 1
     assert timing_rule.count_between(every(1), later, NEW_YEAR) == 0
 
@@ -173,11 +187,15 @@ def test_it_ends_with_the_calendar(rule: Timing) -> None:
 def test_it_counts_up_to_either_end_of_the_calendar() -> None:
     rule = cron("0 12 1 1 *", "America/Los_Angeles")
     assert (
-        timing_rule.count_between(rule, datetime.max.replace(year=9900, tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+        timing_rule.count_between(
+            rule, datetime.max.replace(year=9900, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+        )
         == 99
     )
     assert (
-        timing_rule.count_between(rule, datetime.min.replace(tzinfo=UTC), datetime.min.replace(year=101, tzinfo=UTC))
+        timing_rule.count_between(
+            rule, datetime.min.replace(tzinfo=UTC), datetime.min.replace(year=101, tzinfo=UTC)
+        )
         == 99
     )
 
@@ -196,7 +214,9 @@ def test_it_finds_the_rarest_date() -> None:
         datetime(2088, 2, 29, tzinfo=UTC),
         datetime(2128, 2, 29, tzinfo=UTC),
     ]
-    assert timing_rule.last_at_or_before(rule, datetime(2128, 2, 28, tzinfo=UTC)) == datetime(2088, 2, 29, tzinfo=UTC)
+    assert timing_rule.last_at_or_before(rule, datetime(2128, 2, 28, tzinfo=UTC)) == datetime(
+        2088, 2, 29, tzinfo=UTC
+    )
 
 
 def test_it_knows_dates_before_1970() -> None:
@@ -225,7 +245,10 @@ def test_a_fixed_time_in_a_day_long_gap_is_left_out() -> None:
             once(datetime(2026, 5, 1, 12, 30, tzinfo=UTC), "Europe/Berlin"),
             "Once, on 2026-05-01 at 14:30 (Europe/Berlin)",
         ),
-        (once(datetime(2026, 5, 1, 12, 30, 5, tzinfo=UTC)), "Once, on 2026-05-01 at 12:30:05 (UTC)"),
+        (
+            once(datetime(2026, 5, 1, 12, 30, 5, tzinfo=UTC)),
+            "Once, on 2026-05-01 at 12:30:05 (UTC)",
+        ),
         (Timing(kind="startup"), "At start-up"),
         (cron("@daily"), "At 00:00"),
     ],
@@ -256,7 +279,9 @@ def test_it_describes_each_kind(rule: Timing, sentence: str) -> None:
         (
             "5 45 1 * * *",
             "Australia/Lord_Howe",
-            ["2026-04-05 01:45:05 happens twice in Australia/Lord_Howe: it runs once, the first time"],
+            [
+                "2026-04-05 01:45:05 happens twice in Australia/Lord_Howe: it runs once, the first time"
+            ],
         ),
         ("30 2 * * *", "UTC", []),
         ("0 12 * * *", "Europe/Berlin", []),
@@ -264,12 +289,17 @@ def test_it_describes_each_kind(rule: Timing, sentence: str) -> None:
         ("*/5 * * * *", "Europe/Berlin", []),
     ],
 )
-def test_it_warns_of_times_that_the_clock_skips_or_repeats(text: str, zone: str, expected: list[str]) -> None:
+def test_it_warns_of_times_that_the_clock_skips_or_repeats(
+    text: str, zone: str, expected: list[str]
+) -> None:
     assert timing_rule.warnings(cron(text, zone), NEW_YEAR) == expected
 
 
 def test_it_has_no_warnings_for_other_kinds() -> None:
-    assert [timing_rule.warnings(rule, NEW_YEAR) for rule in (every(60), once(NEW_YEAR), Timing(kind="startup"))] == [
+    assert [
+        timing_rule.warnings(rule, NEW_YEAR)
+        for rule in (every(60), once(NEW_YEAR), Timing(kind="startup"))
+    ] == [
         [],
         [],
         [],

@@ -17,11 +17,17 @@ RHYTHMS = st.one_of(
         every=st.just("week"),
         hour=HOURS,
         minute=MINUTES,
-        weekdays=st.sets(st.integers(0, 6), min_size=1, max_size=6).map(lambda days: tuple(sorted(days))),
+        weekdays=st.sets(st.integers(0, 6), min_size=1, max_size=6).map(
+            lambda days: tuple(sorted(days))
+        ),
     ),
-    st.builds(Simple, every=st.just("month"), hour=HOURS, minute=MINUTES, day=st.integers(LAST_DAY, 31)),
+    st.builds(
+        Simple, every=st.just("month"), hour=HOURS, minute=MINUTES, day=st.integers(LAST_DAY, 31)
+    ),
 )
-FIELDS = st.sampled_from(["*", "0", "5", "*/5", "*/7", "0,30", "1-5", "0-59", "2-3", "L", "1#1", "mon", "31", "1,2"])
+FIELDS = st.sampled_from(
+    ["*", "0", "5", "*/5", "*/7", "0,30", "1-5", "0-59", "2-3", "L", "1#1", "mon", "31", "1,2"]
+)
 LINES = st.lists(FIELDS, min_size=5, max_size=6).map(" ".join)
 
 
@@ -81,6 +87,8 @@ def test_a_week_of_all_days_is_every_day() -> None:
     assert simple.line(Simple(every="week", weekdays=(0, 1, 2, 3, 4, 5, 6))) == "0 9 * * *"
 
 
-@pytest.mark.parametrize(("text", "count"), [("0 9 31 * *", 1), ("0 9 28 * *", 0), ("0 9 L * *", 0), ("0 9 * * *", 0)])
+@pytest.mark.parametrize(
+    ("text", "count"), [("0 9 31 * *", 1), ("0 9 28 * *", 0), ("0 9 L * *", 0), ("0 9 * * *", 0)]
+)
 def test_a_day_that_some_months_lack_is_pointed_out(text: str, count: int) -> None:
     assert len(simple.notes(text)) == count

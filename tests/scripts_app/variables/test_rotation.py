@@ -43,11 +43,17 @@ def start_anew(settings: Settings) -> None:
 
 def sealed() -> list[str]:
     """What is stored."""
-    return list(Variable.objects.filter(is_secret=True).order_by("name").values_list("value", flat=True))
+    return list(
+        Variable.objects.filter(is_secret=True).order_by("name").values_list("value", flat=True)
+    )
 
 
 def test_a_new_key_is_made_and_opens_all(script: Script, settings: Settings) -> None:
-    before, stored, changed = settings.SECRET_KEY, sealed(), Variable.objects.latest("updated_at").updated_at
+    before, stored, changed = (
+        settings.SECRET_KEY,
+        sealed(),
+        Variable.objects.latest("updated_at").updated_at,
+    )
     done = rotation.rotate()
     start_anew(settings)
     assert (done.count, done.unreadable, done.has_new_key) == (2, [], True)
@@ -81,7 +87,9 @@ def test_the_operators_own_key_is_taken_as_it_is(script: Script, settings: Setti
     assert not (settings.DATA_PATH / "secret_key").exists()
 
 
-def test_who_sets_a_key_for_the_first_time_keeps_all_secrets(script: Script, settings: Settings) -> None:
+def test_who_sets_a_key_for_the_first_time_keeps_all_secrets(
+    script: Script, settings: Settings
+) -> None:
     settings.SECRET_KEY = OTHER
     assert variables.for_run(script).secrets == VALUES
     rotation.rotate()
@@ -156,6 +164,8 @@ def test_the_command_says_when_the_folder_cannot_be_written(
         raise OSError(28, "No space left on device", "secret_key")
 
     monkeypatch.setattr(rotation, "_put", full)
-    with pytest.raises(CommandError, match=r"No space left on device\. All secrets can still be read"):
+    with pytest.raises(
+        CommandError, match=r"No space left on device\. All secrets can still be read"
+    ):
         call_command("rotatesecrets")
     assert variables.for_run(script).secrets == VALUES

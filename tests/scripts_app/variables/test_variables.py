@@ -15,7 +15,13 @@ pytestmark = pytest.mark.django_db
 VALUE = "s3cr3t value"
 
 
-def save(script: Script | None = None, name: str = "TOKEN", value: str = VALUE, *, is_secret: bool = False) -> Variable:
+def save(
+    script: Script | None = None,
+    name: str = "TOKEN",
+    value: str = VALUE,
+    *,
+    is_secret: bool = False,
+) -> Variable:
     """Save by an API key."""
     return variables.save(script, name=name, value=value, is_secret=is_secret, by="ci")
 
@@ -26,7 +32,9 @@ def test_a_run_gets_its_own_and_those_for_all() -> None:
     save(None, "B", "for all")
     save(script, "B", "its own")
     save(make_script("Other"), "C", "of another")
-    assert variables.for_run(script) == variables.RunVariables(plain={"A": "for all", "B": "its own"}, secrets={})
+    assert variables.for_run(script) == variables.RunVariables(
+        plain={"A": "for all", "B": "its own"}, secrets={}
+    )
 
 
 @pytest.mark.parametrize("is_secret", [True, False])
@@ -35,7 +43,10 @@ def test_its_own_wins_whichever_of_them_is_secret(is_secret: bool) -> None:
     save(None, "A", "for all", is_secret=not is_secret)
     save(script, "A", "its own", is_secret=is_secret)
     given = variables.for_run(script)
-    assert (given.secrets if is_secret else given.plain, given.plain if is_secret else given.secrets) == (
+    assert (
+        given.secrets if is_secret else given.plain,
+        given.plain if is_secret else given.secrets,
+    ) == (
         {"A": "its own"},
         {},
     )
@@ -77,12 +88,16 @@ def test_removing_tells_whether_there_was_one() -> None:
     assert not variables.remove(script, "A")
 
 
-@pytest.mark.parametrize("name", ["A", "a", "_a1", "X" * 100, "TZ", "LANG", "LC_ALL", "ENV", "https_proxy", "MY_PATH"])
+@pytest.mark.parametrize(
+    "name", ["A", "a", "_a1", "X" * 100, "TZ", "LANG", "LC_ALL", "ENV", "https_proxy", "MY_PATH"]
+)
 def test_names_that_are_given(name: str) -> None:
     assert save(name=name).name == name
 
 
-@pytest.mark.parametrize("name", ["", "1A", "A B", "A-B", "A=B", "É", "A\n", "X" * 101, "A\0", "٣A"])
+@pytest.mark.parametrize(
+    "name", ["", "1A", "A B", "A-B", "A=B", "É", "A\n", "X" * 101, "A\0", "٣A"]
+)
 def test_names_that_are_none(name: str) -> None:
     with pytest.raises(ScriptError, match="is no name") as refusal:
         save(name=name)
@@ -100,7 +115,9 @@ def test_names_that_would_change_the_program_itself_are_refused_with_the_reason(
     assert refusal.value.field == "name" and not Variable.objects.exists()
 
 
-@pytest.mark.parametrize("value", ["", " ", "two\nlines\r\n", "\ttab", "ä" * 16384, "x" * 32768, "🔑"])
+@pytest.mark.parametrize(
+    "value", ["", " ", "two\nlines\r\n", "\ttab", "ä" * 16384, "x" * 32768, "🔑"]
+)
 def test_values_that_are_kept_as_they_are(value: str) -> None:
     for is_secret in (True, False) if value else (False,):
         save(value=value, is_secret=is_secret)
@@ -112,7 +129,11 @@ def test_values_that_are_kept_as_they_are(value: str) -> None:
 def test_a_refused_value_is_not_told(value: str) -> None:
     with pytest.raises(ScriptError) as refusal:
         save(value=f"{VALUE}{value}", is_secret=True)
-    assert refusal.value.field == "value" and VALUE not in str(refusal.value) and not Variable.objects.exists()
+    assert (
+        refusal.value.field == "value"
+        and VALUE not in str(refusal.value)
+        and not Variable.objects.exists()
+    )
 
 
 def test_there_are_two_hundred_at_most_and_changing_one_is_still_possible() -> None:
@@ -141,7 +162,9 @@ def test_with_another_key_a_run_is_told_which_variable_and_what_to_do(settings: 
     script = make_script()
     save(script, is_secret=True)
     settings.SECRET_KEY = "another key, as long as keys have to be"
-    with pytest.raises(variables.SecretUnreadable, match="The secret `TOKEN` of this script") as problem:
+    with pytest.raises(
+        variables.SecretUnreadable, match="The secret `TOKEN` of this script"
+    ) as problem:
         variables.for_run(script)
     assert "PYSCHED_OLD_SECRET_KEY" in str(problem.value) and problem.value.__cause__ is None
     assert not variables.is_readable(Variable.objects.get())
@@ -150,7 +173,10 @@ def test_with_another_key_a_run_is_told_which_variable_and_what_to_do(settings: 
 def test_the_old_key_still_opens(settings: Settings) -> None:
     script = make_script()
     save(script, is_secret=True)
-    settings.OLD_SECRET_KEY, settings.SECRET_KEY = settings.SECRET_KEY, "another key, as long as keys have to be"
+    settings.OLD_SECRET_KEY, settings.SECRET_KEY = (
+        settings.SECRET_KEY,
+        "another key, as long as keys have to be",
+    )
     assert variables.for_run(script).secrets == {"TOKEN": VALUE}
 
 

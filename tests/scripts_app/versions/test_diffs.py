@@ -19,7 +19,11 @@ AFTER = "import sys\n\n\ndef main():\n    print(sys.platform)\n    print('more')
 
 def said(difference: TextDifference) -> list[str]:
     """The rows of a difference, before beside after."""
-    return [f"{_written(before)} | {_written(after)}" for hunk in difference.hunks for before, after in hunk.rows]
+    return [
+        f"{_written(before)} | {_written(after)}"
+        for hunk in difference.hunks
+        for before, after in hunk.rows
+    ]
 
 
 def _written(cell: Cell | None) -> str:
@@ -41,7 +45,12 @@ def unified(before: str, after: str) -> str:
 def test_lines_that_changed_stand_beside_each_other() -> None:
     difference = diffs.compare("a\nb\nc\n", "a\nB\nc\nd\n")
     assert said(difference) == ["1 a | 1 a", "2-b | 2+B", "3 c | 3 c", " | 4+d"]
-    assert (difference.added, difference.removed, difference.is_coarse, difference.is_cut) == (2, 1, False, False)
+    assert (difference.added, difference.removed, difference.is_coarse, difference.is_cut) == (
+        2,
+        1,
+        False,
+        False,
+    )
 
 
 def test_the_same_one_below_the_other() -> None:
@@ -90,7 +99,10 @@ def hostile() -> Iterator[tuple[str, str]]:
     """Pairs of texts of up to 1 MB that make difflib compute for hours, or a page grow beyond all bounds."""
     dice = random.Random(7)
     yield "\n" * MB, "x\n" * (MB // 2)
-    yield from ((choices(dice, words), choices(dice, words)) for words in ("ab", "abcdefghijklmnopqrstuvwxyz"))
+    yield from (
+        (choices(dice, words), choices(dice, words))
+        for words in ("ab", "abcdefghijklmnopqrstuvwxyz")
+    )
     unique = [f"{number:x}\n" for number in range(150_000)]
     shuffled = dice.sample(unique, len(unique))
     yield "".join(unique), "".join(shuffled)

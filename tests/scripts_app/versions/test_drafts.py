@@ -26,7 +26,9 @@ def script() -> Script:
     return make_script("Hello", code="print(1)\n")
 
 
-def save(script: Script, code: str, *, based_on: int = 0, by: User | None = None, **fields: Any) -> Text:
+def save(
+    script: Script, code: str, *, based_on: int = 0, by: User | None = None, **fields: Any
+) -> Text:
     """Save a draft at NOW."""
     fields = {"requirements": "", "python_version": ""} | fields
     return drafts.save(script, code=code, based_on=based_on, by=by, now=NOW, **fields)
@@ -51,7 +53,12 @@ def test_without_a_draft_the_text_is_the_versions(script: Script) -> None:
 def test_a_draft_is_the_text_and_the_version_stays(script: Script, user: User) -> None:
     text = save(script, "print(2)\r\n", by=user, requirements="humanize")
     assert text == drafts.text(script)
-    assert (text.code, text.requirements, text.revision, text.is_draft) == ("print(2)\n", "humanize", 1, True)
+    assert (text.code, text.requirements, text.revision, text.is_draft) == (
+        "print(2)\n",
+        "humanize",
+        1,
+        True,
+    )
     assert (text.author, text.saved_at) == ("ann", NOW)
     script.refresh_from_db()
     assert script.version and script.version.code == "print(1)\n"
@@ -64,16 +71,25 @@ def test_what_says_the_same_as_the_version_is_no_draft(script: Script) -> None:
     assert not Draft.objects.exists()
 
 
-@pytest.mark.parametrize("code", ["def f(:", "import nothing_there", "\t\x1b[31m", "x" * 1024 * 1024])
+@pytest.mark.parametrize(
+    "code", ["def f(:", "import nothing_there", "\t\x1b[31m", "x" * 1024 * 1024]
+)
 def test_a_draft_may_be_wrong(script: Script, code: str) -> None:
     assert save(script, code, requirements="-r other.txt", python_version="9.9").code == code
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("code", "\0"), ("code", "x" * (1024 * 1024 + 1)), ("requirements", "\ud800"), ("python_version", "3" * 11)],
+    [
+        ("code", "\0"),
+        ("code", "x" * (1024 * 1024 + 1)),
+        ("requirements", "\ud800"),
+        ("python_version", "3" * 11),
+    ],
 )
-def test_what_no_version_could_hold_is_refused_at_its_field(script: Script, field: str, value: str) -> None:
+def test_what_no_version_could_hold_is_refused_at_its_field(
+    script: Script, field: str, value: str
+) -> None:
     typed: dict[str, Any] = {"code": "2"} | {field: value}
     with pytest.raises(ScriptError) as refusal:
         save(script, **typed)
@@ -166,11 +182,20 @@ def test_a_version_ends_the_draft_and_counts(script: Script) -> None:
     assert Version.objects.filter(script=script).count() == 2
 
 
-def test_a_version_made_from_an_older_text_is_a_conflict_and_changes_nothing(script: Script) -> None:
+def test_a_version_made_from_an_older_text_is_a_conflict_and_changes_nothing(
+    script: Script,
+) -> None:
     save(script, "theirs")
     with pytest.raises(Conflict):
         scripts.update(
-            script, by=None, now=LATER, name="Other", code="mine", requirements="", python_version="", based_on=0
+            script,
+            by=None,
+            now=LATER,
+            name="Other",
+            code="mine",
+            requirements="",
+            python_version="",
+            based_on=0,
         )
     script.refresh_from_db()
     assert (script.name, str(script.version), drafts.text(script).code) == ("Hello", "v1", "theirs")
@@ -186,7 +211,10 @@ def test_a_version_from_elsewhere_is_a_conflict_for_who_is_writing(script: Scrip
 def test_going_back_to_the_version_ends_the_draft(script: Script) -> None:
     save(script, "print(2)\n")
     editor_saves(script, "print(1)\n", based_on=1)
-    assert (drafts.text(script).is_draft, Version.objects.filter(script=script).count()) == (False, 1)
+    assert (drafts.text(script).is_draft, Version.objects.filter(script=script).count()) == (
+        False,
+        1,
+    )
 
 
 def test_the_same_version_twice_is_no_conflict(script: Script) -> None:
@@ -195,11 +223,17 @@ def test_the_same_version_twice_is_no_conflict(script: Script) -> None:
     assert Version.objects.filter(script=script).count() == 2
 
 
-def test_a_draft_that_the_author_of_a_version_had_not_seen_is_kept_as_a_version(script: Script, user: User) -> None:
+def test_a_draft_that_the_author_of_a_version_had_not_seen_is_kept_as_a_version(
+    script: Script, user: User
+) -> None:
     save(script, "typed with care", by=user, requirements="-r refused.txt")
     saved = release(script, "print(3)\n")
     kept, current = Version.objects.filter(script=script).order_by("number")[1:]
-    assert (kept.code, kept.requirements, kept.author) == ("typed with care", "-r refused.txt", user)
+    assert (kept.code, kept.requirements, kept.author) == (
+        "typed with care",
+        "-r refused.txt",
+        user,
+    )
     assert "Draft, kept" in kept.note
     assert (saved.version, current.number, current.code) == (current, 3, "print(3)\n")
     assert not drafts.text(script).is_draft

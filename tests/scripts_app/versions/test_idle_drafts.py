@@ -25,7 +25,9 @@ def script() -> Script:
 def save(script: Script, code: str, *, now: datetime = NOW, by: User | None = None) -> Text:
     """Save a draft on top of whatever is there."""
     based_on = drafts.text(script).revision
-    return drafts.save(script, code=code, requirements="", python_version="", based_on=based_on, by=by, now=now)
+    return drafts.save(
+        script, code=code, requirements="", python_version="", based_on=based_on, by=by, now=now
+    )
 
 
 def numbers(script: Script) -> list[tuple[int, str, bool]]:
@@ -38,7 +40,12 @@ def test_a_draft_is_kept_after_ten_idle_minutes(script: Script, user: User) -> N
     assert drafts.keep_idle(now=IDLE - timedelta(seconds=1)) == 0
     assert drafts.keep_idle(now=IDLE) == 1
     kept = script.versions.get(number=2)
-    assert (kept.code, kept.author, kept.saved_by, kept.is_draft) == ("half typed", user, "ann", True)
+    assert (kept.code, kept.author, kept.saved_by, kept.is_draft) == (
+        "half typed",
+        user,
+        "ann",
+        True,
+    )
     assert "10 minutes" in kept.note
 
 
@@ -65,7 +72,11 @@ def test_a_text_that_a_version_says_already_is_not_kept_again(script: Script) ->
     for code in ("half typed", "typed on", "half typed"):
         save(script, code)
         drafts.keep_idle(now=IDLE)
-    assert numbers(script) == [(1, "print(1)\n", False), (2, "half typed", True), (3, "typed on", True)]
+    assert numbers(script) == [
+        (1, "print(1)\n", False),
+        (2, "half typed", True),
+        (3, "typed on", True),
+    ]
 
 
 def test_a_text_that_changed_has_its_ten_minutes_again(script: Script) -> None:
@@ -75,7 +86,9 @@ def test_a_text_that_changed_has_its_ten_minutes_again(script: Script) -> None:
     assert drafts.keep_idle(now=IDLE + timedelta(minutes=10)) == 1
 
 
-def test_a_version_that_says_the_same_takes_the_place_of_what_was_kept(script: Script, user: User) -> None:
+def test_a_version_that_says_the_same_takes_the_place_of_what_was_kept(
+    script: Script, user: User
+) -> None:
     text = save(script, "done")
     drafts.keep_idle(now=IDLE)
     scripts.update(script, by=user, now=IDLE, code="done", based_on=text.revision)
@@ -92,7 +105,9 @@ def test_another_version_leaves_what_was_kept(script: Script) -> None:
     assert not Draft.objects.exists()
 
 
-def test_a_draft_that_was_kept_already_is_not_kept_twice_when_a_version_comes_from_elsewhere(script: Script) -> None:
+def test_a_draft_that_was_kept_already_is_not_kept_twice_when_a_version_comes_from_elsewhere(
+    script: Script,
+) -> None:
     save(script, "half typed")
     drafts.keep_idle(now=IDLE)
     scripts.update(script, by=None, now=IDLE, code="theirs")
@@ -117,5 +132,7 @@ def test_a_deleted_script_keeps_nothing(script: Script) -> None:
 def test_a_conflict_names_both_texts(script: Script) -> None:
     save(script, "theirs")
     with pytest.raises(Conflict) as conflict:
-        drafts.save(script, code="mine", requirements="", python_version="", based_on=0, by=None, now=NOW)
+        drafts.save(
+            script, code="mine", requirements="", python_version="", based_on=0, by=None, now=NOW
+        )
     assert (conflict.value.current.code, conflict.value.yours["code"]) == ("theirs", "mine")

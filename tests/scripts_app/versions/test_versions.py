@@ -79,7 +79,9 @@ def test_a_long_note_is_refused(script: Script) -> None:
     assert refusal.value.field == "note"
 
 
-def test_readable_copies_follow_the_commit(script: Script, django_capture_on_commit_callbacks: OnCommit) -> None:
+def test_readable_copies_follow_the_commit(
+    script: Script, django_capture_on_commit_callbacks: OnCommit
+) -> None:
     with django_capture_on_commit_callbacks(execute=True):
         save(script, code="print('ä')\n", requirements="humanize\n")
     folder = paths.script("hello")

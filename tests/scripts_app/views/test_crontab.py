@@ -34,7 +34,9 @@ def admin(client: Client, staff: User) -> Client:
 
 def page(browser: Client, text: str) -> str:
     """The preview of a crontab."""
-    return browser.post(reverse("crontab-import"), {"crontab": text, "act": "preview"}).content.decode()
+    return browser.post(
+        reverse("crontab-import"), {"crontab": text, "act": "preview"}
+    ).content.decode()
 
 
 def keys(shown: str) -> list[str]:
@@ -44,13 +46,17 @@ def keys(shown: str) -> list[str]:
 
 def told(browser: Client, text: str, *ticked: str) -> list[str]:
     """What is said after the ticked lines were to be made."""
-    answer = browser.post(reverse("crontab-import"), {"crontab": text, "act": "import", "line": ticked}, follow=True)
+    answer = browser.post(
+        reverse("crontab-import"), {"crontab": text, "act": "import", "line": ticked}, follow=True
+    )
     return [str(message) for message in answer.context["messages"]]
 
 
 def test_the_list_leads_to_it(browser: Client) -> None:
     address = f'href="{reverse("crontab-import")}"'
-    assert browser.get(reverse("script-list")).content.decode().count(address) == 2  # the head's and the empty list's
+    assert (
+        browser.get(reverse("script-list")).content.decode().count(address) == 2
+    )  # the head's and the empty list's
     assert '<textarea id="crontab"' in browser.get(reverse("crontab-import")).content.decode()
 
 
@@ -59,7 +65,9 @@ def test_its_address_is_no_scripts(browser: Client) -> None:
 
 
 def test_a_preview_shows_everything_and_makes_nothing(admin: Client, file: Path) -> None:
-    shown = page(admin, f"30 2 * * * python3 {file} >> log\n@reboot /bin/other | x\n61 * * * * y\nnonsense")
+    shown = page(
+        admin, f"30 2 * * * python3 {file} >> log\n@reboot /bin/other | x\n61 * * * * y\nnonsense"
+    )
     for words in (
         "At 02:30",
         "Its code, copied",
@@ -73,7 +81,9 @@ def test_a_preview_shows_everything_and_makes_nothing(admin: Client, file: Path)
     assert len(keys(shown)) == 3 and not Script.objects.exists()
 
 
-def test_what_is_ticked_is_made_in_the_users_name_and_switched_off(admin: Client, file: Path) -> None:
+def test_what_is_ticked_is_made_in_the_users_name_and_switched_off(
+    admin: Client, file: Path
+) -> None:
     text = f"30 2 * * * python3 {file}\r\n@daily /bin/other\r\n"
     first, _ = keys(page(admin, text))
     assert told(admin, text, first)[0].startswith("Moved in: 1 script.")
@@ -114,7 +124,11 @@ def test_a_crontab_that_starts_nothing_says_so(admin: Client) -> None:
 
 @pytest.mark.parametrize(
     ("text", "word"),
-    [("@daily x\0", "NUL"), ("#" * (parser.MAX_BYTES + 1), "1 MB"), ("@daily x\n" * 501, "More than 500 lines")],
+    [
+        ("@daily x\0", "NUL"),
+        ("#" * (parser.MAX_BYTES + 1), "1 MB"),
+        ("@daily x\n" * 501, "More than 500 lines"),
+    ],
 )
 def test_what_is_no_crontab_is_refused_in_words(admin: Client, text: str, word: str) -> None:
     shown = page(admin, text)
@@ -123,8 +137,15 @@ def test_what_is_no_crontab_is_refused_in_words(admin: Client, text: str, word: 
 
 def test_hostile_text_stays_text(admin: Client) -> None:
     nasty = '"><img src=x onerror=alert(1)>{{7*7}}`</textarea>'
-    shown = page(admin, f"@daily {nasty}\n@daily '/bin/{nasty}'\nCRON_TZ={nasty}\n{nasty} * * * * x\n* * * * {nasty} x")
-    assert "<img" not in shown and html.escape(nasty) in shown and "49" not in re.sub("[0-9a-f]{20}", "", shown)
+    shown = page(
+        admin,
+        f"@daily {nasty}\n@daily '/bin/{nasty}'\nCRON_TZ={nasty}\n{nasty} * * * * x\n* * * * {nasty} x",
+    )
+    assert (
+        "<img" not in shown
+        and html.escape(nasty) in shown
+        and "49" not in re.sub("[0-9a-f]{20}", "", shown)
+    )
 
 
 def test_100000_characters_on_a_line_are_cut(admin: Client) -> None:

@@ -40,7 +40,11 @@ def building(script: Script) -> Run:
     """A build that is under way and has said how far it is."""
     environment = wanted(script)
     run = make_run(
-        kind=Kind.BUILD, environment=environment, status=Status.RUNNING, trigger=Trigger.BUILD, folder="2026-11/9-abc"
+        kind=Kind.BUILD,
+        environment=environment,
+        status=Status.RUNNING,
+        trigger=Trigger.BUILD,
+        folder="2026-11/9-abc",
     )
     folder = paths.run_folder(run.folder)
     folder.mkdir(parents=True)
@@ -64,7 +68,10 @@ def test_the_lock_can_be_downloaded(browser: Client, built: Script) -> None:
 def test_the_pages_tell_how_far_a_build_is(browser: Client) -> None:
     script = make_script(requirements="humanize")
     building(script)
-    for page in (text_of(browser, script), browser.get(reverse("script-detail", args=[script.slug])).content.decode()):
+    for page in (
+        text_of(browser, script),
+        browser.get(reverse("script-detail", args=[script.slug])).content.decode(),
+    ):
         assert "Downloading: 3 of 12 packages" in page and "(step 2 of 5)" in page
 
 
@@ -72,11 +79,18 @@ def test_the_api_tells_how_far_a_build_is(browser: Client) -> None:
     script = make_script(requirements="humanize")
     run = building(script)
     told: dict[str, Any] = browser.get(f"/api/v1/environments/{wanted(script).pk}").json()
-    assert (told["state"], told["step"], told["done"], told["total"]) == ("building", "downloading", 3, 12)
+    assert (told["state"], told["step"], told["done"], told["total"]) == (
+        "building",
+        "downloading",
+        3,
+        12,
+    )
     assert told["build_run"] == run.pk
 
 
-@pytest.mark.parametrize("told", ["", "{", "[]", '{"step": "dancing", "done": 1, "total": 1}', '{"step": "checking"}'])
+@pytest.mark.parametrize(
+    "told", ["", "{", "[]", '{"step": "dancing", "done": 1, "total": 1}', '{"step": "checking"}']
+)
 def test_what_no_driver_wrote_is_no_progress(browser: Client, told: str) -> None:
     script = make_script(requirements="humanize")
     run = building(script)
@@ -107,7 +121,11 @@ def test_the_api_upgrades(browser: Client, built: Script) -> None:
     address = f"/api/v1/scripts/{built.slug}/environment/upgrade"
     assert browser.get(address).status_code == 404
     asked = browser.post(address)
-    assert (asked.status_code, asked.json()["environment"]["state"], asked.json()["changes"]) == (202, "wanted", [])
+    assert (asked.status_code, asked.json()["environment"]["state"], asked.json()["changes"]) == (
+        202,
+        "wanted",
+        [],
+    )
     upgrade = Environment.objects.get(pk=asked.json()["environment"]["id"])
     pretend_built(upgrade, digest="e" * 32)
     Environment.objects.filter(pk=upgrade.pk).update(lock=NEWER)

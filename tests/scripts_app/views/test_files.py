@@ -43,7 +43,9 @@ def test_an_empty_folder_says_what_it_is_for(browser: Client, address: str) -> N
     assert "There are no files yet" in browser.get(address).content.decode()
 
 
-def test_files_are_uploaded_into_the_folder_that_is_open(browser: Client, script: Script, address: str) -> None:
+def test_files_are_uploaded_into_the_folder_that_is_open(
+    browser: Client, script: Script, address: str
+) -> None:
     store.make_folder(script, "data")
     sent = [SimpleUploadedFile("a", b"1"), SimpleUploadedFile("b", b"2")]
     answer = browser.post(f"{address}?folder=data", {"file": sent})
@@ -51,7 +53,9 @@ def test_files_are_uploaded_into_the_folder_that_is_open(browser: Client, script
     assert (told(browser, answer), names(script, "data")) == ("Stored 2 files.", ["a", "b"])
 
 
-def test_one_that_is_there_is_told_and_does_not_stop_the_others(browser: Client, script: Script, address: str) -> None:
+def test_one_that_is_there_is_told_and_does_not_stop_the_others(
+    browser: Client, script: Script, address: str
+) -> None:
     store.save(script, "a", [b"old"])
     sent = [SimpleUploadedFile("a", b"new"), SimpleUploadedFile("b", b"2")]
     said = told(browser, browser.post(address, {"file": sent}))
@@ -77,7 +81,9 @@ def test_a_hostile_name_is_text_and_its_links_lead_to_it(
 ) -> None:
     store.save(script, name, [b"content"])
     text = browser.get(address).content.decode()
-    assert "<img" not in text and "<bdi>49</bdi>" not in text and f"<bdi>{escape(name)}</bdi>" in text
+    assert (
+        "<img" not in text and "<bdi>49</bdi>" not in text and f"<bdi>{escape(name)}</bdi>" in text
+    )
     assert f"?path={quote(name, safe='')}" in text
     response = browser.get(f"{address}download/", {"path": name})
     assert b"".join(response) == b"content"
@@ -111,7 +117,9 @@ def test_many_files_have_pages(browser: Client, script: Script, address: str) ->
 
 
 # --- edited on the disk --------------------------------------------------------------------------------------------
-def test_an_edit_on_the_disk_is_offered_with_what_was_changed_and_taken(browser: Client, script: Script) -> None:
+def test_an_edit_on_the_disk_is_offered_with_what_was_changed_and_taken(
+    browser: Client, script: Script
+) -> None:
     working_copy.write(script.pk)
     page = reverse("script-detail", args=[script.slug])
     assert "edited on the disk" not in browser.get(page).content.decode()
@@ -119,20 +127,33 @@ def test_an_edit_on_the_disk_is_offered_with_what_was_changed_and_taken(browser:
     shown = browser.get(page)
     assert "edited on the disk" in shown.content.decode() and "&lt;b&gt;" in shown.content.decode()
     seen = shown.context["edit"].seen
-    said = told(browser, browser.post(reverse("script-outside-edit", args=[script.slug]), {"seen": seen, "take": "1"}))
+    said = told(
+        browser,
+        browser.post(
+            reverse("script-outside-edit", args=[script.slug]), {"seen": seen, "take": "1"}
+        ),
+    )
     assert said == "What was edited on the disk is v2 now."
     script.refresh_from_db()
-    assert script.version and (script.version.code, script.version.saved_by) == ("print('<b>')\n", "ann")
+    assert script.version and (script.version.code, script.version.saved_by) == (
+        "print('<b>')\n",
+        "ann",
+    )
 
 
 def test_one_that_is_another_by_now_is_refused(browser: Client, script: Script) -> None:
     working_copy.write(script.pk)
     (paths.script(script.slug) / "main.py").write_text("2")
-    answer = browser.post(reverse("script-outside-edit", args=[script.slug]), {"seen": "0", "take": "0"})
+    answer = browser.post(
+        reverse("script-outside-edit", args=[script.slug]), {"seen": "0", "take": "0"}
+    )
     assert "edited again" in told(browser, answer)
 
 
 def test_one_that_is_no_text_is_told(browser: Client, script: Script) -> None:
     working_copy.write(script.pk)
     (paths.script(script.slug) / "main.py").write_bytes(b"\xff")
-    assert "is no UTF-8 text" in browser.get(reverse("script-detail", args=[script.slug])).content.decode()
+    assert (
+        "is no UTF-8 text"
+        in browser.get(reverse("script-detail", args=[script.slug])).content.decode()
+    )

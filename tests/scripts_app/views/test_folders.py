@@ -30,8 +30,14 @@ def paths() -> list[str]:
 
 def test_a_folder_is_made_and_opened(browser: Client) -> None:
     answer = browser.post(reverse("folder-new"), {"path": "Ops/Nightly"})
-    assert (answer.headers["Location"], paths()) == ("/scripts/?folder=Ops%2FNightly", ["Ops", "Ops/Nightly"])
-    assert "Rename, move or delete this folder" in browser.get(answer.headers["Location"]).content.decode()
+    assert (answer.headers["Location"], paths()) == (
+        "/scripts/?folder=Ops%2FNightly",
+        ["Ops", "Ops/Nightly"],
+    )
+    assert (
+        "Rename, move or delete this folder"
+        in browser.get(answer.headers["Location"]).content.decode()
+    )
 
 
 @pytest.mark.parametrize("path", ["", "..", "a//b", "x" * 301, "a\0b"])
@@ -42,7 +48,9 @@ def test_a_path_that_is_none_is_told_at_its_field(browser: Client, path: str) ->
 
 def test_a_folder_is_renamed_with_what_is_below(browser: Client) -> None:
     script = make_script(folder="Ops/Nightly")
-    answer = browser.post(reverse("folder-edit", args=[Folder.objects.get(path="Ops").pk]), {"path": "Work"})
+    answer = browser.post(
+        reverse("folder-edit", args=[Folder.objects.get(path="Ops").pk]), {"path": "Work"}
+    )
     assert "`Work`" in told(browser, answer)
     script.refresh_from_db()
     assert script.folder and script.folder.path == "Work/Nightly"
@@ -52,14 +60,20 @@ def test_one_that_holds_something_is_deleted_by_its_name_alone(browser: Client) 
     make_script(folder="Ops")
     address = reverse("folder-delete", args=[Folder.objects.get().pk])
     assert "holds 1 script" in told(browser, browser.post(address, {"confirm": "Opz"}))
-    assert told(browser, browser.post(address, {"confirm": "Ops"})) == "Deleted the folder `Ops` with 1 script."
+    assert (
+        told(browser, browser.post(address, {"confirm": "Ops"}))
+        == "Deleted the folder `Ops` with 1 script."
+    )
     assert (paths(), Script.objects.present().count()) == ([], 0)
 
 
 def test_an_empty_one_is_deleted_at_once(browser: Client) -> None:
     folder = folders.create("Ops")
     assert "It is empty" in browser.get(reverse("folder-edit", args=[folder.pk])).content.decode()
-    assert told(browser, browser.post(reverse("folder-delete", args=[folder.pk]))) == "Deleted the folder `Ops`."
+    assert (
+        told(browser, browser.post(reverse("folder-delete", args=[folder.pk])))
+        == "Deleted the folder `Ops`."
+    )
 
 
 def test_an_empty_folder_is_shown_in_the_tree(browser: Client) -> None:
@@ -101,8 +115,12 @@ def test_a_script_is_duplicated_from_its_settings(browser: Client) -> None:
     assert "no letter and no digit" in told(browser, refused)
 
 
-@pytest.mark.parametrize("address", ["/scripts/", "/deleted-scripts/", "/api/v1/scripts?limit=200", "/api/v1/folders"])
-def test_a_list_costs_the_same_for_one_script_and_for_hundreds(browser: Client, address: str) -> None:
+@pytest.mark.parametrize(
+    "address", ["/scripts/", "/deleted-scripts/", "/api/v1/scripts?limit=200", "/api/v1/folders"]
+)
+def test_a_list_costs_the_same_for_one_script_and_for_hundreds(
+    browser: Client, address: str
+) -> None:
     def cost() -> int:
         with CaptureQueriesContext(
             connection,
@@ -112,7 +130,9 @@ def test_a_list_costs_the_same_for_one_script_and_for_hundreds(browser: Client, 
 
     def add(first: int, last: int) -> None:
         for number in range(first, last):
-            script = make_script(f"Script {number}", folder=f"Folder {number % 40}/Inner {number % 3}")
+            script = make_script(
+                f"Script {number}", folder=f"Folder {number % 40}/Inner {number % 3}"
+            )
             if number % 2:
                 scripts.delete(script, now=timezone.now())
 

@@ -34,7 +34,11 @@ def script() -> Script:
 @pytest.mark.usefixtures("script")
 def test_the_form_shows_each_input_with_its_default(browser: Client) -> None:
     page = browser.get(FORM).content.decode()
-    assert 'name="params.days" value="7"' in page and 'min="1"' in page and "How &lt;b&gt;far&lt;/b&gt; back." in page
+    assert (
+        'name="params.days" value="7"' in page
+        and 'min="1"' in page
+        and "How &lt;b&gt;far&lt;/b&gt; back." in page
+    )
     assert 'type="checkbox" name="params.dry"' in page and '<option value="whole">' in page
 
 
@@ -58,13 +62,20 @@ def test_a_run_gets_what_was_filled_in(browser: Client) -> None:
         ({"params.who": "me", "params.mode": "slow"}, "Select a valid choice."),
     ],
 )
-def test_what_is_not_right_is_said_at_its_field(browser: Client, filled: dict[str, str], why: str) -> None:
+def test_what_is_not_right_is_said_at_its_field(
+    browser: Client, filled: dict[str, str], why: str
+) -> None:
     assert why in browser.post(FORM, filled).content.decode()
     assert not Run.objects.exists()
 
 
 def test_an_earlier_runs_inputs_can_be_taken_and_changed(browser: Client, script: Script) -> None:
-    run = make_run(script, params={"days": 21, "gone": 1, "dry": False}, status=Status.SUCCEEDED, finished_at=NOON)
+    run = make_run(
+        script,
+        params={"days": 21, "gone": 1, "dry": False},
+        status=Status.SUCCEEDED,
+        finished_at=NOON,
+    )
     assert f"{FORM}?like={run.pk}" in browser.get(f"/runs/{run.pk}/").content.decode()
     page = browser.get(f"{FORM}?like={run.pk}").content.decode()
     assert 'name="params.days" value="21"' in page and "checked" not in page
@@ -82,27 +93,39 @@ def test_the_run_button_leads_to_the_form_when_something_has_to_be_given(browser
     assert not Run.objects.exists()
 
 
-def test_the_run_button_runs_with_the_defaults_when_nothing_has_to_be_given(browser: Client, script: Script) -> None:
+def test_the_run_button_runs_with_the_defaults_when_nothing_has_to_be_given(
+    browser: Client, script: Script
+) -> None:
     scripts.update(script, by=None, now=NOON, parameters=DECLARED[:2])
     browser.post("/scripts/hello/run/")
     assert Run.objects.get().params == {"days": 7, "dry": True}
 
 
-def test_running_again_drops_what_is_not_declared_any_more_and_says_so(browser: Client, script: Script) -> None:
+def test_running_again_drops_what_is_not_declared_any_more_and_says_so(
+    browser: Client, script: Script
+) -> None:
     run = make_run(script, params={"who": "me", "old": 1}, status=Status.FAILED, finished_at=NOON)
     page = browser.post(f"/runs/{run.pk}/again", follow=True).content.decode()
     assert Run.objects.exclude(pk=run.pk).get().params == {"days": 7, "dry": True, "who": "me"}
     assert "Without <code>old</code>" in page
 
 
-def test_the_settings_declare_inputs_and_keep_what_was_refused(browser: Client, script: Script) -> None:
+def test_the_settings_declare_inputs_and_keep_what_was_refused(
+    browser: Client, script: Script
+) -> None:
     form = browser.get("/scripts/hello/settings/").context["form"]
-    values = {name: form[name].value() for name in form.fields if form[name].value() not in (None, "")}
+    values = {
+        name: form[name].value() for name in form.fields if form[name].value() not in (None, "")
+    }
     values = {name: value for name, value in values.items() if value is not False}
     values |= {f"initial-{name}": value for name, value in values.items()}
-    refused = browser.post("/scripts/hello/settings/", values | {"parameters": "days = 5"}).content.decode()
+    refused = browser.post(
+        "/scripts/hello/settings/", values | {"parameters": "days = 5"}
+    ).content.decode()
     assert "is no table" in refused and "days = 5" in refused
-    answer = browser.post("/scripts/hello/settings/", values | {"parameters": 'since = {type = "date"}'})
+    answer = browser.post(
+        "/scripts/hello/settings/", values | {"parameters": 'since = {type = "date"}'}
+    )
     assert answer.status_code == 302, answer.context["form"].errors
     script.refresh_from_db()
     assert script.parameters == [{"name": "since", "type": "date"}]
@@ -138,7 +161,10 @@ def test_a_due_moment_without_a_required_input_is_skipped_with_the_reason(script
     schedule = Schedule.objects.get(pk=schedule.pk)
     due_moments.record([DueMoment(schedule=schedule, due_at=NOON)], now=NOON)
     run = Run.objects.get()
-    assert (run.status, run.reason) == (Status.SKIPPED, Reason.INPUTS) and "`who`: is required" in run.message
+    assert (run.status, run.reason) == (
+        Status.SKIPPED,
+        Reason.INPUTS,
+    ) and "`who`: is required" in run.message
 
 
 def test_a_schedule_stays_changeable_when_its_script_asks_for_more(script: Script) -> None:
@@ -152,12 +178,19 @@ def test_a_schedule_stays_changeable_when_its_script_asks_for_more(script: Scrip
 def test_the_builder_asks_for_inputs(browser: Client, script: Script) -> None:
     page = browser.get("/scripts/hello/schedules/new/").content.decode()
     assert 'name="params.who"' in page and 'placeholder="7"' in page and "As declared: true" in page
-    values = {"kind": "interval", "every_s_0": "5", "every_s_1": "60", "timezone": "UTC", "enabled": "on"}
+    values = {
+        "kind": "interval",
+        "every_s_0": "5",
+        "every_s_1": "60",
+        "timezone": "UTC",
+        "enabled": "on",
+    }
     values |= {"overlap": "skip", "missed": "once"}
     refused = browser.post("/scripts/hello/schedules/new/", values).content.decode()
     assert "is required" in refused and not Schedule.objects.exists()
     browser.post(
-        "/scripts/hello/schedules/new/", values | {"params.who": "me", "params.dry": "false", "params.days": ""}
+        "/scripts/hello/schedules/new/",
+        values | {"params.who": "me", "params.dry": "false", "params.days": ""},
     )
     assert Schedule.objects.get().params == {"who": "me", "dry": False}
     assert "<bdi>me</bdi>" in browser.get("/scripts/hello/schedule/").content.decode()

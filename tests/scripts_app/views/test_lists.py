@@ -21,7 +21,9 @@ pytestmark = pytest.mark.django_db
 
 def listed(browser: Client, **query: str) -> list[str]:
     """The slugs that the page shows for this address."""
-    return [script.slug for script, _, _ in browser.get(reverse("script-list"), query).context["rows"]]
+    return [
+        script.slug for script, _, _ in browser.get(reverse("script-list"), query).context["rows"]
+    ]
 
 
 def text_of(browser: Client, **query: str) -> str:
@@ -31,7 +33,9 @@ def text_of(browser: Client, **query: str) -> str:
 
 def told(browser: Client, act: str, *slugs: str, to: str = "") -> list[str]:
     """What is said after an act on these scripts."""
-    answer = browser.post(f"{reverse('script-list')}?folder=Ops", {"act": act, "slug": slugs, "to": to})
+    answer = browser.post(
+        f"{reverse('script-list')}?folder=Ops", {"act": act, "slug": slugs, "to": to}
+    )
     assert answer.headers["Location"] == "/scripts/?folder=Ops"
     return [str(message) for message in browser.get(answer.headers["Location"]).context["messages"]]
 
@@ -101,7 +105,11 @@ def test_it_shows_the_next_moment_of_armed_schedules_only(browser: Client) -> No
 
 def test_a_strip_tells_its_runs_in_words_and_marks_the_bad_ones(browser: Client) -> None:
     script = make_script()
-    for status, duration_s in ((Status.SUCCEEDED, 2.0), (Status.SUCCEEDED, 4.0), (Status.FAILED, 1.0)):
+    for status, duration_s in (
+        (Status.SUCCEEDED, 2.0),
+        (Status.SUCCEEDED, 4.0),
+        (Status.FAILED, 1.0),
+    ):
         run = make_run(script, status=status, duration_s=duration_s, finished_at=timezone.now())
     text = text_of(browser)
     assert 'aria-label="Last 3 runs: 2 succeeded, 1 failed; the newest failed"' in text
@@ -158,7 +166,9 @@ def test_ticked_scripts_are_moved_to_a_folder_and_out_of_it(browser: Client) -> 
 
 def test_enter_in_a_field_of_the_list_presses_none_of_its_buttons(browser: Client) -> None:
     make_script("One")
-    buttons = re.findall(r"<button[^>]*type=\"submit\"[^>]*>", text_of(browser).partition('class="rows')[0])
+    buttons = re.findall(
+        r"<button[^>]*type=\"submit\"[^>]*>", text_of(browser).partition('class="rows')[0]
+    )
     in_the_form = [button for button in buttons if "name=" in button or "hidden" in button]
     assert "disabled" in in_the_form[0]  # a form's first button is the one that Enter presses
 
@@ -171,17 +181,25 @@ def test_enter_in_a_field_of_the_list_presses_none_of_its_buttons(browser: Clien
         ("run", ["gone"], "1 of them was deleted meanwhile."),
     ],
 )
-def test_an_act_that_cannot_be_done_is_explained(browser: Client, act: str, slugs: list[str], sentence: str) -> None:
+def test_an_act_that_cannot_be_done_is_explained(
+    browser: Client, act: str, slugs: list[str], sentence: str
+) -> None:
     make_script("One")
     assert sentence in " ".join(told(browser, act, *slugs))
     assert not Run.objects.exists()
 
 
-def test_refusals_do_not_stop_the_others_and_are_not_a_flood(browser: Client, settings: Any) -> None:
+def test_refusals_do_not_stop_the_others_and_are_not_a_flood(
+    browser: Client, settings: Any
+) -> None:
     settings.MIN_FREE_MB = 2**40
     slugs = [make_script(f"Script {number}").slug for number in range(5)]
     sentences = told(browser, "run", *slugs)
-    assert len(sentences) == 4 and "MB are free" in sentences[0] and sentences[3] == "2 more were refused."
+    assert (
+        len(sentences) == 4
+        and "MB are free" in sentences[0]
+        and sentences[3] == "2 more were refused."
+    )
 
 
 def test_a_folder_is_its_own_letters(browser: Client) -> None:

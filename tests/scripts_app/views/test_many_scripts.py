@@ -11,8 +11,12 @@ from tests.factories import NOON, make_run, make_schedule, make_script
 PLACES = ("Office", "Shop", "Shop/Stock", "")
 
 
-@pytest.mark.parametrize("address", ["/scripts/", "/", "/scripts/script-0/", "/api/v1/scripts?limit=200"])
-def test_it_costs_the_same_for_five_and_fifty_scripts(browser: Client, key: str, address: str) -> None:
+@pytest.mark.parametrize(
+    "address", ["/scripts/", "/", "/scripts/script-0/", "/api/v1/scripts?limit=200"]
+)
+def test_it_costs_the_same_for_five_and_fifty_scripts(
+    browser: Client, key: str, address: str
+) -> None:
     headers = {"host": "localhost", "authorization": f"Bearer {key}"}
     client = Client(headers=headers) if address.startswith("/api/") else browser
 
@@ -31,6 +35,8 @@ def test_it_costs_the_same_for_five_and_fifty_scripts(browser: Client, key: str,
 def fill(start: int, end: int) -> None:
     """Scripts as people have them: in folders, with tags, a schedule, and a run that failed."""
     for number in range(start, end):
-        script = make_script(f"Script {number}", folder=PLACES[number % len(PLACES)], tags=["a", f"t{number % 3}"])
+        script = make_script(
+            f"Script {number}", folder=PLACES[number % len(PLACES)], tags=["a", f"t{number % 3}"]
+        )
         make_schedule(script)
         make_run(script, status=Status.FAILED, finished_at=NOON, duration_s=1.0)

@@ -36,30 +36,46 @@ def paused_until(schedule: Schedule) -> datetime:
 
 
 # --- one schedule ---------------------------------------------------------------------------------------------------
-def test_a_schedule_is_paused_for_an_hour_says_so_and_is_resumed(browser: Client, schedule: Schedule) -> None:
-    text = browser.post(address("schedule-pause", schedule), {"length": "hour"}, follow=True).content.decode()
+def test_a_schedule_is_paused_for_an_hour_says_so_and_is_resumed(
+    browser: Client, schedule: Schedule
+) -> None:
+    text = browser.post(
+        address("schedule-pause", schedule), {"length": "hour"}, follow=True
+    ).content.decode()
     assert timedelta(minutes=59) < paused_until(schedule) - timezone.now() <= timedelta(hours=1)
     assert "Paused until" in text and '<span class="status status-missed">paused</span>' in text
     text = browser.post(address("schedule-resume", schedule), follow=True).content.decode()
     assert "Resumed: At 12:00." in text and ">paused</span>" not in text
 
 
-def test_tomorrow_and_a_moment_are_by_the_schedules_own_clock(browser: Client, schedule: Schedule) -> None:
+def test_tomorrow_and_a_moment_are_by_the_schedules_own_clock(
+    browser: Client, schedule: Schedule
+) -> None:
     tokyo = ZoneInfo("Asia/Tokyo")
     browser.post(address("schedule-pause", schedule), {"length": "tomorrow"})
     local = paused_until(schedule).astimezone(tokyo)
-    assert (local.date(), local.hour, local.minute) == (timezone.now().astimezone(tokyo).date() + timedelta(1), 0, 0)
-    browser.post(address("schedule-pause", schedule), {"length": "moment", "until": "2999-01-01T08:30"})
+    assert (local.date(), local.hour, local.minute) == (
+        timezone.now().astimezone(tokyo).date() + timedelta(1),
+        0,
+        0,
+    )
+    browser.post(
+        address("schedule-pause", schedule), {"length": "moment", "until": "2999-01-01T08:30"}
+    )
     assert paused_until(schedule) == datetime(2999, 1, 1, 8, 30, tzinfo=tokyo)
 
 
-def test_the_tab_names_the_first_moment_behind_the_pause(browser: Client, schedule: Schedule) -> None:
+def test_the_tab_names_the_first_moment_behind_the_pause(
+    browser: Client, schedule: Schedule
+) -> None:
     browser.post(address("schedule-pause", schedule), {"until": "2998-05-05T08:00"})
     text = browser.get(reverse("script-schedule", args=[schedule.script.slug])).content.decode()
     assert "2998-05-05 12:00:00 JST" in text
 
 
-@pytest.mark.parametrize("data", [{"until": "2001-01-01T00:00"}, {"until": ""}, {"until": "soon"}, {"length": "open"}])
+@pytest.mark.parametrize(
+    "data", [{"until": "2001-01-01T00:00"}, {"until": ""}, {"until": "soon"}, {"length": "open"}]
+)
 def test_a_pause_without_a_moment_to_come_is_refused_at_its_field(
     browser: Client, schedule: Schedule, data: dict[str, str]
 ) -> None:
@@ -75,13 +91,17 @@ def test_a_disabled_schedule_is_not_offered_a_pause(browser: Client) -> None:
     assert address("schedule-pause", schedule) not in text
 
 
-def test_a_paused_schedule_is_not_next_on_the_dashboard(browser: Client, schedule: Schedule) -> None:
+def test_a_paused_schedule_is_not_next_on_the_dashboard(
+    browser: Client, schedule: Schedule
+) -> None:
     assert browser.get("/").context["due_schedules"] == [schedule]
     browser.post(address("schedule-pause", schedule), {"length": "hour"})
     assert browser.get("/").context["due_schedules"] == []
 
 
-def test_a_pause_puts_off_what_lists_and_heads_call_next(browser: Client, schedule: Schedule) -> None:
+def test_a_pause_puts_off_what_lists_and_heads_call_next(
+    browser: Client, schedule: Schedule
+) -> None:
     browser.post(address("schedule-pause", schedule), {"until": "2998-05-05T08:00"})
     assert lookup.script(schedule.script.slug).next_at == paused_until(schedule)
     browser.post(address("schedule-resume", schedule))
@@ -118,15 +138,24 @@ def test_a_pause_that_is_over_is_not_told(browser: Client) -> None:
     assert "All schedules are paused" not in browser.get("/").content.decode()
 
 
-@pytest.mark.parametrize("data", [{"length": "moment", "until": "2001-01-01T00:00"}, {"length": "x"}, {"until": ""}])
-def test_a_pause_of_everything_needs_to_know_how_long(browser: Client, data: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "data", [{"length": "moment", "until": "2001-01-01T00:00"}, {"length": "x"}, {"until": ""}]
+)
+def test_a_pause_of_everything_needs_to_know_how_long(
+    browser: Client, data: dict[str, str]
+) -> None:
     assert browser.post(reverse("pause-all"), data).status_code == 200
     assert global_pause.current_pause(timezone.now()) is None
 
 
-@pytest.mark.parametrize("place", ["https://elsewhere.example/", "//elsewhere.example/", "javascript:alert(1)", "x"])
+@pytest.mark.parametrize(
+    "place", ["https://elsewhere.example/", "//elsewhere.example/", "javascript:alert(1)", "x"]
+)
 def test_one_is_led_to_no_other_site(browser: Client, place: str) -> None:
-    assert browser.post(reverse("pause-all"), {"length": "hour", "next": place}).headers["Location"] == "/"
+    assert (
+        browser.post(reverse("pause-all"), {"length": "hour", "next": place}).headers["Location"]
+        == "/"
+    )
     assert browser.get(reverse("pause-all"), {"next": place}).context["next"] == ""
 
 

@@ -70,17 +70,45 @@ REFUSED = [
     ({"overlap": "parallel", "max_parallel": "21"}, "max_parallel", "less than or equal to 20"),
     ({"missed": "all", "missed_cap": "101"}, "missed_cap", "less than or equal to 100"),
     ({"retries": "11"}, "retries", "not one of the available choices"),
-    ({"retries": "1", "retry_delay_s_1": "86400", "retry_delay_s_0": "2"}, "retry_delay_s", "less than or equal to"),
+    (
+        {"retries": "1", "retry_delay_s_1": "86400", "retry_delay_s_0": "2"},
+        "retry_delay_s",
+        "less than or equal to",
+    ),
     ({"jitter_s_0": "2", "jitter_s_1": "3600"}, "jitter_s", "less than or equal to 3600"),
-    ({"kind": "startup", "delay_s_0": "2", "delay_s_1": "86400"}, "delay_s", "less than or equal to 86400"),
-    ({"start_at": "2999-02-01T00:00", "end_at": "2999-01-01T00:00"}, "end_at", "the end lies before the start"),
+    (
+        {"kind": "startup", "delay_s_0": "2", "delay_s_1": "86400"},
+        "delay_s",
+        "less than or equal to 86400",
+    ),
+    (
+        {"start_at": "2999-02-01T00:00", "end_at": "2999-01-01T00:00"},
+        "end_at",
+        "the end lies before the start",
+    ),
     ({"end_at": "2001-01-01T00:00"}, "end_at", "in the past"),
     ({"overlap": "dance"}, "overlap", "not one of the available choices"),
-    ({"kind": "simple", "simple_every": "week", "simple_weekdays": []}, "simple_weekdays", "Choose a day"),
+    (
+        {"kind": "simple", "simple_every": "week", "simple_weekdays": []},
+        "simple_weekdays",
+        "Choose a day",
+    ),
     ({"kind": "simple", "simple_every": "day", "simple_time": ""}, "simple_time", "Say the time"),
-    ({"kind": "simple", "simple_every": "hour", "simple_minute": "60"}, "simple_minute", "less than or equal to 59"),
-    ({"kind": "simple", "simple_every": "minutes", "simple_step": "7"}, "simple_step", "available choices"),
-    ({"kind": "simple", "simple_every": "month", "simple_day": ""}, "simple_day", "Choose a day of the month"),
+    (
+        {"kind": "simple", "simple_every": "hour", "simple_minute": "60"},
+        "simple_minute",
+        "less than or equal to 59",
+    ),
+    (
+        {"kind": "simple", "simple_every": "minutes", "simple_step": "7"},
+        "simple_step",
+        "available choices",
+    ),
+    (
+        {"kind": "simple", "simple_every": "month", "simple_day": ""},
+        "simple_day",
+        "Choose a day of the month",
+    ),
 ]
 
 pytestmark = pytest.mark.django_db
@@ -110,7 +138,9 @@ def edit_of(schedule: Schedule) -> str:
 
 def preview_of(browser: Client, slug: str, **changes: Any) -> dict[str, Any]:
     """The preview's answer for the form with these changes."""
-    answer: dict[str, Any] = browser.post(reverse("schedule-preview"), FORM | {"script": slug} | changes).json()
+    answer: dict[str, Any] = browser.post(
+        reverse("schedule-preview"), FORM | {"script": slug} | changes
+    ).json()
     return answer
 
 
@@ -125,7 +155,9 @@ def test_a_cron_schedule_is_saved_and_armed(browser: Client, address: str) -> No
 
 
 def test_saving_tells_what_a_change_of_the_clocks_will_do(browser: Client, address: str) -> None:
-    said = [str(message) for message in browser.post(address, FORM, follow=True).context["messages"]]
+    said = [
+        str(message) for message in browser.post(address, FORM, follow=True).context["messages"]
+    ]
     assert any("is skipped in Europe/Berlin" in sentence for sentence in said)
 
 
@@ -154,7 +186,9 @@ def test_an_interval_is_saved_in_seconds(browser: Client, address: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["simple", "interval", "startup", "once"])
-def test_nonsense_in_a_mode_that_is_not_chosen_does_not_count(browser: Client, address: str, kind: str) -> None:
+def test_nonsense_in_a_mode_that_is_not_chosen_does_not_count(
+    browser: Client, address: str, kind: str
+) -> None:
     others = {"cron": "nonsense " * 999, "every_s_0": "-1", "at": "never", "simple_minute": "99"}
     own = {"interval": {"every_s_0": "5"}, "once": {"at": "2999-01-01T12:00:00"}}.get(kind, {})
     browser.post(address, FORM | others | {"kind": kind} | own)
@@ -215,16 +249,25 @@ def test_nonsense_in_what_does_not_count_keeps_nobody_from_saving(
     assert browser.post(address, FORM | hidden).status_code == 302
     schedule = Schedule.objects.get()
     assert (schedule.max_parallel, schedule.missed_cap, schedule.retry_max_delay_s) == (3, 10, 3600)
-    assert (schedule.start_at, schedule.end_at, schedule.jitter_s, schedule.delay_s) == (None, None, 0, 0)
+    assert (schedule.start_at, schedule.end_at, schedule.jitter_s, schedule.delay_s) == (
+        None,
+        None,
+        0,
+        0,
+    )
 
 
-def test_a_form_of_the_former_fields_alone_is_saved_with_the_defaults(browser: Client, address: str) -> None:
+def test_a_form_of_the_former_fields_alone_is_saved_with_the_defaults(
+    browser: Client, address: str
+) -> None:
     former = ("kind", "cron", "timezone", "overlap", "missed", "enabled")
     assert browser.post(address, {name: FORM[name] for name in former}).status_code == 302
     assert Schedule.objects.get().retry_delay_s == 60
 
 
-def test_what_stands_apart_is_closed_until_something_was_said_there(browser: Client, script: Script) -> None:
+def test_what_stands_apart_is_closed_until_something_was_said_there(
+    browser: Client, script: Script
+) -> None:
     page = browser.get(reverse("script-schedule", args=[script.slug]))
     assert not page.context["form"].is_more_said
     assert '<details class="more">' in page.content.decode()
@@ -246,7 +289,10 @@ def test_the_preview_shows_the_moments_that_are_then_kept(
     promised = preview_of(browser, script.slug, **jitter)["next"][0]["utc"]
     browser.post(address, FORM | jitter)
     schedule = Schedule.objects.select_related("alarm").get()
-    assert schedule.next_at == datetime.fromisoformat(promised) and (schedule.jitter_s, schedule.next_at.year) == (
+    assert schedule.next_at == datetime.fromisoformat(promised) and (
+        schedule.jitter_s,
+        schedule.next_at.year,
+    ) == (
         3600,
         2998,
     )
@@ -255,10 +301,18 @@ def test_the_preview_shows_the_moments_that_are_then_kept(
 # --- refusing, and previewing --------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("changes", "field", "sentence"), REFUSED)
 def test_preview_and_save_refuse_the_same_with_the_same_sentence_at_its_field(
-    browser: Client, script: Script, address: str, changes: dict[str, Any], field: str, sentence: str
+    browser: Client,
+    script: Script,
+    address: str,
+    changes: dict[str, Any],
+    field: str,
+    sentence: str,
 ) -> None:
     saved = browser.post(address, FORM | changes)
-    errors = {name: [str(error) for error in errors] for name, errors in saved.context["form"].errors.items()}
+    errors = {
+        name: [str(error) for error in errors]
+        for name, errors in saved.context["form"].errors.items()
+    }
     assert list(errors) == [field] and sentence in errors[field][0]
     assert preview_of(browser, script.slug, **changes)["errors"] == errors
     plain = browser.post(address, FORM | changes | {"preview": "1"})
@@ -267,38 +321,59 @@ def test_preview_and_save_refuse_the_same_with_the_same_sentence_at_its_field(
 
 
 def test_what_was_typed_survives_a_refusal_as_text(browser: Client, address: str) -> None:
-    text = browser.post(address, FORM | {"cron": '"><img src=x onerror=alert(1)>{{7*7}}'}).content.decode()
+    text = browser.post(
+        address, FORM | {"cron": '"><img src=x onerror=alert(1)>{{7*7}}'}
+    ).content.decode()
     assert "&quot;&gt;&lt;img src=x onerror=alert(1)&gt;{{7*7}}" in text
     assert "<img" not in text
 
 
-def test_the_preview_says_sentence_moments_warnings_and_choices(browser: Client, script: Script) -> None:
+def test_the_preview_says_sentence_moments_warnings_and_choices(
+    browser: Client, script: Script
+) -> None:
     answer = preview_of(browser, script.slug)
-    assert (answer["sentence"], answer["zone"], answer["errors"]) == ("At 02:30", "Europe/Berlin", {})
+    assert (answer["sentence"], answer["zone"], answer["errors"]) == (
+        "At 02:30",
+        "Europe/Berlin",
+        {},
+    )
     assert len(answer["next"]) == 5 and len(answer["warnings"]) == 2
     first = answer["next"][0]
-    assert datetime.fromisoformat(first["local"]) == datetime.fromisoformat(first["utc"]) > timezone.now()
+    assert (
+        datetime.fromisoformat(first["local"])
+        == datetime.fromisoformat(first["utc"])
+        > timezone.now()
+    )
     assert first["relative"].startswith("in ") and "T02:30:00+0" in first["local"]
-    assert (answer["cron"], answer["simple"]) == ("30 2 * * *", {"simple_every": "day", "simple_time": "02:30"})
+    assert (answer["cron"], answer["simple"]) == (
+        "30 2 * * *",
+        {"simple_every": "day", "simple_time": "02:30"},
+    )
     assert "At 02:30" in answer["html"] and not Schedule.objects.exists()
 
 
 def test_the_preview_of_choices_says_their_line_and_what_they_cannot_say_has_none(
     browser: Client, script: Script
 ) -> None:
-    assert preview_of(browser, script.slug, kind="simple", simple_every="hour")["cron"] == "0 * * * *"
+    assert (
+        preview_of(browser, script.slug, kind="simple", simple_every="hour")["cron"] == "0 * * * *"
+    )
     assert preview_of(browser, script.slug, cron="*/7 * * * *")["simple"] is None
 
 
 @pytest.mark.parametrize(("kind", "count"), [("startup", 0), ("once", 1), ("interval", 5)])
-def test_the_preview_speaks_for_every_kind(browser: Client, script: Script, kind: str, count: int) -> None:
+def test_the_preview_speaks_for_every_kind(
+    browser: Client, script: Script, kind: str, count: int
+) -> None:
     answer = preview_of(browser, script.slug, kind=kind, at="2999-01-01T12:00:00")
     assert answer["sentence"] and len(answer["next"]) == count
 
 
 def test_a_crowded_moment_is_pointed_out(browser: Client, script: Script) -> None:
     for number in range(3):
-        make_schedule(make_script(f"Other {number}"), kind="cron", cron="0 0 1 1 *", now=timezone.now())
+        make_schedule(
+            make_script(f"Other {number}"), kind="cron", cron="0 0 1 1 *", now=timezone.now()
+        )
     assert any(
         "3 other scripts" in note
         for note in preview_of(browser, script.slug, cron="0 0 1 1 *", timezone="UTC")["warnings"]
@@ -309,19 +384,35 @@ def test_a_crowded_moment_is_pointed_out(browser: Client, script: Script) -> Non
 def test_a_past_moment_may_be_kept_by_its_own_schedule_alone(browser: Client) -> None:
     past = datetime(2020, 1, 1, 12, tzinfo=UTC)
     schedule = make_schedule(kind="once", at=past, now=past - timedelta(days=1))
-    form = {"kind": "once", "at": "2020-01-01T12:00:00", "timezone": "UTC", "script": schedule.script.slug}
+    form = {
+        "kind": "once",
+        "at": "2020-01-01T12:00:00",
+        "timezone": "UTC",
+        "script": schedule.script.slug,
+    }
     slug = schedule.script.slug
     assert "at" in preview_of(browser, slug, **form)["errors"]
     assert preview_of(browser, slug, **form, schedule=str(schedule.pk))["errors"] == {}
     assert browser.post(edit_of(schedule), FORM | form).status_code == 302
 
 
-@pytest.mark.parametrize("about", [{"script": "nobody"}, {"schedule": "99"}, {"schedule": "9" * 18}])
-def test_a_preview_for_what_is_not_there_is_not_found(browser: Client, script: Script, about: dict[str, str]) -> None:
-    assert browser.post(reverse("schedule-preview"), FORM | {"script": script.slug} | about).status_code == 404
+@pytest.mark.parametrize(
+    "about", [{"script": "nobody"}, {"schedule": "99"}, {"schedule": "9" * 18}]
+)
+def test_a_preview_for_what_is_not_there_is_not_found(
+    browser: Client, script: Script, about: dict[str, str]
+) -> None:
+    assert (
+        browser.post(
+            reverse("schedule-preview"), FORM | {"script": script.slug} | about
+        ).status_code
+        == 404
+    )
 
 
-def test_a_preview_wants_a_login_and_a_token(client: Client, browser: Client, script: Script) -> None:
+def test_a_preview_wants_a_login_and_a_token(
+    client: Client, browser: Client, script: Script
+) -> None:
     assert Client().post(reverse("schedule-preview"), FORM).status_code == 302
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(browser.get(reverse("script-schedule", args=[script.slug])).context["user"])
@@ -329,7 +420,9 @@ def test_a_preview_wants_a_login_and_a_token(client: Client, browser: Client, sc
     assert browser.get(reverse("schedule-preview")).status_code == 405
 
 
-def test_without_javascript_the_preview_button_shows_the_same_and_saves_nothing(browser: Client, address: str) -> None:
+def test_without_javascript_the_preview_button_shows_the_same_and_saves_nothing(
+    browser: Client, address: str
+) -> None:
     answer = browser.post(address, FORM | {"preview": "1"})
     assert answer.context["preview"].sentence == "At 02:30"
     assert answer.content.decode().count("02:30 CE") == 5
@@ -349,9 +442,16 @@ def test_a_new_schedule_begins_with_the_servers_zone_and_a_suggestion(
 
 @pytest.mark.parametrize(
     ("cron", "mode"),
-    [("@daily", "simple"), ("0 9 * * mon-fri", "simple"), ("*/7 * * * *", "cron"), ("0 0 1 1 *", "cron")],
+    [
+        ("@daily", "simple"),
+        ("0 9 * * mon-fri", "simple"),
+        ("*/7 * * * *", "cron"),
+        ("0 0 1 1 *", "cron"),
+    ],
 )
-def test_a_line_that_plain_choices_can_say_opens_in_them(browser: Client, cron: str, mode: str) -> None:
+def test_a_line_that_plain_choices_can_say_opens_in_them(
+    browser: Client, cron: str, mode: str
+) -> None:
     form = browser.get(edit_of(make_schedule(kind="cron", cron=cron))).context["form"]
     assert (form.initial["kind"], form.initial["cron"]) == (mode, cron)
 
@@ -371,30 +471,52 @@ def test_editing_shows_what_is_stored_and_saves_by_the_verb(browser: Client) -> 
     page = browser.get(edit_of(schedule))
     assert 'name="every_s_0" value="2"' in page.content.decode()
     assert page.context["preview"].sentence == "Every 2 hours"
-    browser.post(edit_of(schedule), FORM | {"kind": "interval", "every_s_0": "120", "every_s_1": "1", "enabled": ""})
+    browser.post(
+        edit_of(schedule),
+        FORM | {"kind": "interval", "every_s_0": "120", "every_s_1": "1", "enabled": ""},
+    )
     schedule.refresh_from_db()
-    assert (schedule.every_s, schedule.enabled, schedule.alarm_id, schedule.cron) == (120, False, None, "")
+    assert (schedule.every_s, schedule.enabled, schedule.alarm_id, schedule.cron) == (
+        120,
+        False,
+        None,
+        "",
+    )
 
 
 def test_a_schedule_is_found_below_its_own_script_only(browser: Client) -> None:
     schedule, other = make_schedule(make_script("One")), make_script("Other")
     for name in ("schedule-edit", "schedule-delete"):
         assert browser.get(reverse(name, args=[other.slug, schedule.pk])).status_code == 404
-    assert browser.post(reverse("schedule-switch", args=[other.slug, schedule.pk])).status_code == 404
+    assert (
+        browser.post(reverse("schedule-switch", args=[other.slug, schedule.pk])).status_code == 404
+    )
 
 
 # --- the list ------------------------------------------------------------------------------------------------------
-def test_the_tab_shows_each_schedule_with_its_next_times_zone_ways_and_last_run(browser: Client) -> None:
+def test_the_tab_shows_each_schedule_with_its_next_times_zone_ways_and_last_run(
+    browser: Client,
+) -> None:
     schedule = make_schedule(
-        kind="cron", cron="0 12 * * *", timezone="Asia/Tokyo", overlap="parallel", missed="all", now=timezone.now()
+        kind="cron",
+        cron="0 12 * * *",
+        timezone="Asia/Tokyo",
+        overlap="parallel",
+        missed="all",
+        now=timezone.now(),
     )
     day = datetime(2026, 11, 1, tzinfo=UTC)
     for status in (Status.SUCCEEDED, Status.FAILED):
         day += timedelta(days=1)
-        run = make_run(schedule.script, schedule=schedule, trigger=Trigger.SCHEDULE, status=status, due_at=day)
+        run = make_run(
+            schedule.script, schedule=schedule, trigger=Trigger.SCHEDULE, status=status, due_at=day
+        )
     text = browser.get(tab_of(schedule)).content.decode().partition('id="ledger"')[0]
     assert text.count("12:00 JST") == 5 and "12:00:00 JST" in text
-    assert "Start another run beside it, at most 3 at once" in text and "A run for each of them, at most 10" in text
+    assert (
+        "Start another run beside it, at most 3 at once" in text
+        and "A run for each of them, at most 10" in text
+    )
     assert f"#{run.pk}</a>" in text and "status-failed" in text and "status-succeeded" not in text
 
 
@@ -418,12 +540,18 @@ def test_deleting_asks_first_and_names_the_rhythm(browser: Client) -> None:
     assert not Schedule.objects.exists()
 
 
-def test_a_schedule_that_cannot_be_read_can_still_be_seen_switched_and_repaired(browser: Client) -> None:
+def test_a_schedule_that_cannot_be_read_can_still_be_seen_switched_and_repaired(
+    browser: Client,
+) -> None:
     schedule = make_schedule()
-    Schedule.objects.filter(pk=schedule.pk).update(kind="cron", cron="nonsense", message="put aside")
+    Schedule.objects.filter(pk=schedule.pk).update(
+        kind="cron", cron="nonsense", message="put aside"
+    )
     assert "Put aside: put aside" in browser.get(tab_of(schedule)).content.decode()
     for name in ("schedule-edit", "schedule-delete"):
-        assert browser.get(reverse(name, args=[schedule.script.slug, schedule.pk])).status_code == 200
+        assert (
+            browser.get(reverse(name, args=[schedule.script.slug, schedule.pk])).status_code == 200
+        )
     switch = reverse("schedule-switch", args=[schedule.script.slug, schedule.pk])
     assert "1 field" in browser.post(switch, {"enabled": "1"}, follow=True).content.decode()
     browser.post(edit_of(schedule), FORM)
@@ -456,7 +584,8 @@ def test_a_moment_in_a_repeated_hour_stays_the_pass_it_was(browser: Client, scri
 
 
 @pytest.mark.parametrize(
-    "broken", [{"timezone": "US/Gone"}, {"kind": "once", "at": datetime(9999, 12, 31, 23, 30, tzinfo=UTC)}]
+    "broken",
+    [{"timezone": "US/Gone"}, {"kind": "once", "at": datetime(9999, 12, 31, 23, 30, tzinfo=UTC)}],
 )
 def test_a_row_that_this_machine_cannot_write_as_a_time_breaks_no_page(
     browser: Client, script: Script, broken: dict[str, Any]
@@ -470,7 +599,12 @@ def test_a_row_that_this_machine_cannot_write_as_a_time_breaks_no_page(
             assert browser.get(reverse(name, args=[script.slug])).status_code == 200
 
 
-def test_the_head_of_a_script_tells_of_its_start_up_schedule(browser: Client, script: Script) -> None:
+def test_the_head_of_a_script_tells_of_its_start_up_schedule(
+    browser: Client, script: Script
+) -> None:
     make_schedule(script, kind="startup")
-    assert "next when Tempo starts" in browser.get(reverse("script-detail", args=[script.slug])).content.decode()
+    assert (
+        "next when Tempo starts"
+        in browser.get(reverse("script-detail", args=[script.slug])).content.decode()
+    )
     assert "at start-up" in browser.get(reverse("script-list")).content.decode()

@@ -60,18 +60,29 @@ def text_of(browser: Client, name: str, *args: object) -> str:
 
 # --- new ------------------------------------------------------------------------------------------------------------
 def test_a_name_is_enough_for_a_script_that_runs(browser: Client) -> None:
-    answer = browser.post(reverse("script-new"), {"name": "Data Backup Script!", "folder": "Ops/Nightly"})
+    answer = browser.post(
+        reverse("script-new"), {"name": "Data Backup Script!", "folder": "Ops/Nightly"}
+    )
     assert answer.headers["Location"] == "/scripts/data-backup-script/"
     script = Script.objects.select_related("version__author", "folder").get()
-    assert script.version and (str(script.version.author), str(script.folder)) == ("ann", "Ops/Nightly")
-    assert subprocess.check_output([sys.executable, "-c", script.version.code]).startswith(b"Hello from Python")
+    assert script.version and (str(script.version.author), str(script.folder)) == (
+        "ann",
+        "Ops/Nightly",
+    )
+    assert subprocess.check_output([sys.executable, "-c", script.version.code]).startswith(
+        b"Hello from Python"
+    )
     assert check.find_problems(code=script.version.code, requirements="", python_version="") == []
 
 
 def test_the_form_stands_alone_for_a_dialog_and_knows_the_folders(browser: Client) -> None:
     make_script(folder="Ops/Nightly")
     text = browser.get(reverse("script-new"), {"part": "form", "folder": "Home"}).content.decode()
-    assert text.startswith("<form") and '<option value="Ops/Nightly">' in text and 'value="Home"' in text
+    assert (
+        text.startswith("<form")
+        and '<option value="Ops/Nightly">' in text
+        and 'value="Home"' in text
+    )
 
 
 @pytest.mark.parametrize(
@@ -82,7 +93,9 @@ def test_the_form_stands_alone_for_a_dialog_and_knows_the_folders(browser: Clien
         ("folder", "a//b", "has an empty part"),
     ],
 )
-def test_a_refused_script_is_explained_at_its_field(browser: Client, field: str, value: str, sentence: str) -> None:
+def test_a_refused_script_is_explained_at_its_field(
+    browser: Client, field: str, value: str, sentence: str
+) -> None:
     typed = {"name": "Typed", "folder": "With/Care"} | {field: value}
     answer = browser.post(reverse("script-new"), typed)
     assert sentence in " ".join(answer.context["form"].errors[field])
@@ -126,18 +139,25 @@ def test_what_may_harm_is_asked_about_before_the_first_run_of_a_version(browser:
     browser.post("/scripts/hello-world/run/")  # its button, "Run anyway"
     browser.post("/scripts/hello-world/", text | {"act": "run", "based_on": "1"})
     assert Run.objects.count() == 2, "nobody is asked again"
-    assert 'role="alert" data-doubts hidden>' in browser.get("/scripts/hello-world/?ask=run").content.decode()
+    assert (
+        'role="alert" data-doubts hidden>'
+        in browser.get("/scripts/hello-world/?ask=run").content.decode()
+    )
 
 
 def test_what_python_cannot_read_is_saved_but_not_run_and_says_where(browser: Client) -> None:
     make_script()
-    answer = browser.post("/scripts/hello-world/", {**TEXT, "code": "x = (\n", "act": "run"}, follow=True)
+    answer = browser.post(
+        "/scripts/hello-world/", {**TEXT, "code": "x = (\n", "act": "run"}, follow=True
+    )
     assert "line 1: &#x27;(&#x27; was never closed" in answer.content.decode()
     assert (Version.objects.count(), Run.objects.count()) == (2, 0)
     assert "data-unreadable>Nothing runs it" in text_of(browser, "script-schedule", "hello-world")
 
 
-def test_a_secret_in_the_code_leads_to_the_variables_and_is_repeated_nowhere_else(browser: Client) -> None:
+def test_a_secret_in_the_code_leads_to_the_variables_and_is_repeated_nowhere_else(
+    browser: Client,
+) -> None:
     secret = "ghp_" + "a1B2c3D4e5F6" * 3
     make_script(code=f"token = '{secret}'\n")
     page = text_of(browser, "script-detail", "hello-world")
@@ -183,7 +203,9 @@ def test_a_refused_text_is_explained_at_its_field_and_kept(
     assert script.versions.count() == 1
 
 
-def test_two_people_editing_one_script_do_not_overwrite_each_other_unawares(browser: Client) -> None:
+def test_two_people_editing_one_script_do_not_overwrite_each_other_unawares(
+    browser: Client,
+) -> None:
     script = make_script("Hello World")
     mine = TEXT | {"code": "print('mine')", "act": "save"}
     scripts.update(script, by=None, now=timezone.now(), code="print('theirs')")
@@ -201,20 +223,32 @@ def test_a_refused_text_is_still_based_on_what_its_author_saw(browser: Client) -
     script = make_script("Hello World")
     scripts.update(script, by=None, now=timezone.now(), code="print('theirs')")
     mine = TEXT | {"code": "print('mine')", "act": "save"}
-    refused = browser.post(reverse("script-detail", args=["hello-world"]), mine | {"requirements": "-r x"})
+    refused = browser.post(
+        reverse("script-detail", args=["hello-world"]), mine | {"requirements": "-r x"}
+    )
     again = mine | {"based_on": refused.context["revision"]}
     assert browser.post(reverse("script-detail", args=["hello-world"]), again).status_code == 409
 
 
 def test_the_side_can_be_asked_for_alone(browser: Client) -> None:
     run = make_run(make_script("Hello World"))
-    text = browser.get(reverse("script-detail", args=["hello-world"]), {"part": "side"}).content.decode()
+    text = browser.get(
+        reverse("script-detail", args=["hello-world"]), {"part": "side"}
+    ).content.decode()
     assert f"/runs/{run.pk}/" in text and "<html" not in text and "<textarea" not in text
 
 
 def test_a_python_that_is_gone_stays_chosen(browser: Client) -> None:
     script = make_script("Hello World")
-    drafts.save(script, code="", requirements="", python_version="3.99", based_on=0, by=None, now=timezone.now())
+    drafts.save(
+        script,
+        code="",
+        requirements="",
+        python_version="3.99",
+        based_on=0,
+        by=None,
+        now=timezone.now(),
+    )
     pythons = dict(browser.get(reverse("script-detail", args=["hello-world"])).context["pythons"])
     assert pythons["3.99"] == "3.99 (not on this machine)" and "Tempo" in pythons[""]
 
@@ -225,14 +259,22 @@ def test_settings_are_stored_and_the_address_stays(browser: Client) -> None:
     answer = browser.post(reverse("script-settings", args=["hello-world"]), SETTINGS)
     assert answer.headers["Location"] == "/scripts/hello-world/settings/"
     script = Script.objects.select_related("folder", "version").get(pk=script.pk)
-    assert (script.name, str(script.folder), script.tags) == ("Data Backup Script!", "Ops/Nightly", ["home", "night"])
+    assert (script.name, str(script.folder), script.tags) == (
+        "Data Backup Script!",
+        "Ops/Nightly",
+        ["home", "night"],
+    )
     assert (script.timeout_s, str(script.version), script.revision) == (60, "v1", 0)
 
 
 def test_settings_show_what_is_stored_and_how_to_start_it(browser: Client) -> None:
     make_script("Hello World", folder="Ops", tags=["one", "two"])
     text = text_of(browser, "script-settings", "hello-world")
-    assert 'value="Ops"' in text and 'value="one, two"' in text and "<code>scripts/hello-world/</code>" in text
+    assert (
+        'value="Ops"' in text
+        and 'value="one, two"' in text
+        and "<code>scripts/hello-world/</code>" in text
+    )
     assert "http://testserver/api/v1/scripts/hello-world/runs</pre>" in text
 
 
@@ -259,17 +301,25 @@ def test_refused_settings_are_explained_at_their_field_and_nothing_typed_is_lost
     assert sentence in " ".join(answer.context["form"].errors[field])
     text = answer.content.decode()
     assert "typed with care" in text and "<h1><bdi>Hello World</bdi></h1>" in text
-    assert all(answer.context["form"][name].value() == kept for name, kept in typed.items() if name != "enabled")
+    assert all(
+        answer.context["form"][name].value() == kept
+        for name, kept in typed.items()
+        if name != "enabled"
+    )
 
 
 # --- versions and runs ----------------------------------------------------------------------------------------------
-def test_versions_are_listed_newest_first_and_the_current_one_is_marked(browser: Client, user: User) -> None:
+def test_versions_are_listed_newest_first_and_the_current_one_is_marked(
+    browser: Client, user: User
+) -> None:
     script = make_script("Hello World", code="print('<first>')")
     scripts.update(script, by=user, now=timezone.now(), code="print(2)")
     text = text_of(browser, "script-versions", "hello-world")
     assert text.index(">v2</a> <span") < text.index(">v1</a>")
     assert text.count("current</span>") == 1 and "<bdi>ann</bdi>" in text
-    assert "print(&#x27;&lt;first&gt;&#x27;)" in text_of(browser, "version-detail", "hello-world", 1)
+    assert "print(&#x27;&lt;first&gt;&#x27;)" in text_of(
+        browser, "version-detail", "hello-world", 1
+    )
 
 
 @pytest.mark.parametrize("number", [2, 10**30])
@@ -291,7 +341,10 @@ def test_old_versions_are_reached_by_pages(browser: Client) -> None:
 
 def test_the_runs_of_a_script_are_its_own_filtered_and_paged(browser: Client) -> None:
     script, other = make_script("Hello World"), make_script("Other")
-    own = [make_run(script, status=Status.FAILED if number % 2 else Status.SUCCEEDED) for number in range(120)]
+    own = [
+        make_run(script, status=Status.FAILED if number % 2 else Status.SUCCEEDED)
+        for number in range(120)
+    ]
     make_run(other)
     seen, query = [], "?status=failed"
     while query:
@@ -301,7 +354,9 @@ def test_the_runs_of_a_script_are_its_own_filtered_and_paged(browser: Client) ->
     assert seen == [run.pk for run in reversed(own) if run.status == Status.FAILED]
 
 
-@pytest.mark.parametrize("query", ["?before=x", "?before=-1", "?status=nonsense", "?before=" + "9" * 40])
+@pytest.mark.parametrize(
+    "query", ["?before=x", "?before=-1", "?status=nonsense", "?before=" + "9" * 40]
+)
 def test_an_address_that_cannot_be_read_still_shows_the_list(browser: Client, query: str) -> None:
     make_script("Hello World")
     for name in ("script-runs", "script-versions"):
@@ -331,7 +386,9 @@ def test_a_tab_costs_the_same_for_one_and_many(browser: Client, name: str) -> No
     def grow(count: int) -> None:
         for number in range(count):
             make_run(make_schedule(script).script)
-            scripts.update(script, by=None, now=timezone.now(), code=f"{script.versions.count()} {number}")
+            scripts.update(
+                script, by=None, now=timezone.now(), code=f"{script.versions.count()} {number}"
+            )
 
     grow(1)
     few = cost()
@@ -342,7 +399,9 @@ def test_a_tab_costs_the_same_for_one_and_many(browser: Client, name: str) -> No
 # --- list and page --------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_are_shown_as_text_on_every_page(browser: Client, name: str) -> None:
-    script = make_script(f"a{name}", code=name, description=name, folder=name.replace("/", ""), tags=[name[:50]])
+    script = make_script(
+        f"a{name}", code=name, description=name, folder=name.replace("/", ""), tags=[name[:50]]
+    )
     schedule = make_schedule(script)
     run = make_run(script, status=Status.FAILED, message=name, finished_at=timezone.now())
     pages: list[tuple[str, tuple[object, ...]]] = [
@@ -361,7 +420,8 @@ def test_a_failed_environment_is_explained_with_a_way_out(browser: Client) -> No
     script = make_script(is_ready=False)
     rows = Environment.objects.filter(scripts=None, waiting_scripts=script)
     rows.update(
-        state=Environment.State.FAILED, message="no version of `reqests` was found\nhint: did you mean `requests`?"
+        state=Environment.State.FAILED,
+        message="no version of `reqests` was found\nhint: did you mean `requests`?",
     )
     text = text_of(browser, "script-detail", script.slug)
     assert "no version of <code>reqests</code> was found" in text and "Build again" in text
@@ -412,11 +472,15 @@ def test_deleting_asks_first_and_names_the_script(browser: Client) -> None:
 
 def test_a_button_of_the_head_leads_back_to_its_tab(browser: Client) -> None:
     make_script("Hello World")
-    answer = browser.post(reverse("script-switch", args=["hello-world"]), {"enabled": "0", "tab": "runs"})
+    answer = browser.post(
+        reverse("script-switch", args=["hello-world"]), {"enabled": "0", "tab": "runs"}
+    )
     assert answer.headers["Location"] == "/scripts/hello-world/runs/"
 
 
-@pytest.mark.parametrize("name", ["script-run", "script-switch", "script-rebuild", "script-draft-discard"])
+@pytest.mark.parametrize(
+    "name", ["script-run", "script-switch", "script-rebuild", "script-draft-discard"]
+)
 def test_acts_are_posts(browser: Client, name: str) -> None:
     make_script("Hello World")
     assert browser.get(reverse(name, args=["hello-world"])).status_code == 405
@@ -444,9 +508,13 @@ def test_settings_save_what_was_changed_there_and_undo_nothing_else(browser: Cli
     assert (script.name, script.enabled, script.tags) == ("Renamed", False, ["home"])
 
 
-def test_a_text_that_does_not_say_what_it_was_made_from_is_refused_in_words(browser: Client) -> None:
+def test_a_text_that_does_not_say_what_it_was_made_from_is_refused_in_words(
+    browser: Client,
+) -> None:
     make_script("Hello World")
-    answer = browser.post(reverse("script-detail", args=["hello-world"]), {**TEXT, "based_on": "x", "act": "save"})
+    answer = browser.post(
+        reverse("script-detail", args=["hello-world"]), {**TEXT, "based_on": "x", "act": "save"}
+    )
     assert "did not say which text this was made from" in answer.content.decode()
 
 
@@ -472,7 +540,9 @@ def test_settings_store_limits_and_say_what_each_means(browser: Client) -> None:
     assert [limit.field for limit in LIMITS.values() if limit.means not in text] == []
 
 
-def test_settings_name_the_bound_and_what_is_stored_above_it(browser: Client, settings: Settings) -> None:
+def test_settings_name_the_bound_and_what_is_stored_above_it(
+    browser: Client, settings: Settings
+) -> None:
     make_script("Hello World", timeout_s=600)
     settings.MAX_TIMEOUT_S = 60
     text = text_of(browser, "script-settings", "hello-world")
@@ -480,11 +550,15 @@ def test_settings_name_the_bound_and_what_is_stored_above_it(browser: Client, se
     assert "Time: 600 seconds is stored, its runs get 60 seconds." in text
 
 
-def test_a_limit_above_its_bound_is_refused_at_its_field(browser: Client, settings: Settings) -> None:
+def test_a_limit_above_its_bound_is_refused_at_its_field(
+    browser: Client, settings: Settings
+) -> None:
     make_script("Hello World")
     settings.MAX_MEMORY_MB = 256
     answer = browser.post(reverse("script-settings", args=["hello-world"]), SETTINGS)
-    assert "have an admin raise `PYSCHED_MAX_MEMORY_LIMIT`" in str(answer.context["form"].errors["memory_mb"].data)
+    assert "have an admin raise `PYSCHED_MAX_MEMORY_LIMIT`" in str(
+        answer.context["form"].errors["memory_mb"].data
+    )
 
 
 def test_settings_say_which_isolation_there_is_and_which_folders_are_open(
@@ -492,7 +566,12 @@ def test_settings_say_which_isolation_there_is_and_which_folders_are_open(
 ) -> None:
     make_script("Hello World")
     settings.EXTRA_READ_PATHS, settings.EXTRA_WRITE_PATHS = ["/mnt/media"], ["/srv/exports"]
-    offered = {"grade": "good", "why": "kernel 4.4 has no Landlock", "own_users": True, "landlock": 0}
+    offered = {
+        "grade": "good",
+        "why": "kernel 4.4 has no Landlock",
+        "own_users": True,
+        "landlock": 0,
+    }
     monkeypatch.setattr(health, "isolation", lambda: offered)
     text = text_of(browser, "script-settings", "hello-world")
     assert "Kernel 4.4 has no Landlock" in text and "grade-good" in text
@@ -505,9 +584,13 @@ def test_settings_stand_without_a_launcher(browser: Client) -> None:
     assert "is not known at the moment" in text_of(browser, "script-settings", "hello-world")
 
 
-def test_running_as_tempos_user_is_said_to_isolate_less(browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_running_as_tempos_user_is_said_to_isolate_less(
+    browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make_script("Hello World", as_service_user=True)
-    monkeypatch.setattr(health, "isolation", lambda: {"grade": "strong", "own_users": True, "landlock": 5})
+    monkeypatch.setattr(
+        health, "isolation", lambda: {"grade": "strong", "own_users": True, "landlock": 5}
+    )
     text = html.unescape(text_of(browser, "script-settings", "hello-world"))
     assert "set to run as Tempo's own user" in text and "grade-strong" not in text
 
@@ -518,7 +601,12 @@ def test_settings_say_so_when_the_last_run_had_less_isolation(
     offered = {"grade": "strong", "why": "All layers.", "own_users": True, "landlock": 7}
     monkeypatch.setattr(health, "isolation", lambda: offered)
     script = make_script()
-    make_run(script=script, isolation="good", isolation_why="`/home/me` is closed.", isolation_degraded=True)
+    make_run(
+        script=script,
+        isolation="good",
+        isolation_why="`/home/me` is closed.",
+        isolation_degraded=True,
+    )
     page = admin_client.get(reverse("script-settings", args=[script.slug])).content.decode()
 
     assert "Its last run had this: <code>/home/me</code> is closed." in page

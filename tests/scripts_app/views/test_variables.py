@@ -35,7 +35,9 @@ def save(browser: Client, path: str = PAGE, **fields: str) -> str:
     return html.unescape(response.content.decode())
 
 
-def test_a_variable_is_listed_with_its_value_and_who_set_it(browser: Client, script: Script) -> None:
+def test_a_variable_is_listed_with_its_value_and_who_set_it(
+    browser: Client, script: Script
+) -> None:
     page = save(browser, name="GREETING", value="hello")
     assert "`GREETING`" not in page and "GREETING" in page and "hello" in page and "ann" in page
     assert variables.for_run(script).plain == {"GREETING": "hello"}
@@ -62,7 +64,10 @@ def test_a_refused_secret_has_to_be_typed_again(browser: Client, script: Script)
 def test_pasted_line_ends_do_no_harm(browser: Client, script: Script) -> None:
     save(browser, name="ONE", value="token\r\n")
     save(browser, name="TWO", value="-----BEGIN-----\r\nabc\r\n-----END-----\r\n")
-    assert variables.for_run(script).plain == {"ONE": "token", "TWO": "-----BEGIN-----\nabc\n-----END-----\n"}
+    assert variables.for_run(script).plain == {
+        "ONE": "token",
+        "TWO": "-----BEGIN-----\nabc\n-----END-----\n",
+    }
 
 
 def test_deleting_asks_first(browser: Client, script: Script) -> None:
@@ -78,7 +83,9 @@ def test_a_script_tells_what_it_gets_from_those_for_all(browser: Client, script:
     assert "SHARED" in page and VALUE not in page
 
 
-def test_what_cannot_be_decrypted_is_marked(browser: Client, script: Script, settings: Settings) -> None:
+def test_what_cannot_be_decrypted_is_marked(
+    browser: Client, script: Script, settings: Settings
+) -> None:
     save(browser, name="TOKEN", value=VALUE, is_secret="on")
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]  # who is signed in stays it
     settings.SECRET_KEY = "another key, as long as keys have to be"
@@ -124,7 +131,9 @@ def admin_save(client: Client, path: str, **fields: Any) -> str:
     return html.unescape(response.content.decode())
 
 
-def test_the_admin_takes_secrets_and_shows_none(client: Client, staff: User, script: Script) -> None:
+def test_the_admin_takes_secrets_and_shows_none(
+    client: Client, staff: User, script: Script
+) -> None:
     client.force_login(staff)
     pages = [admin_save(client, "add", script=script.pk, name="TOKEN", value=VALUE, is_secret="on")]
     row = Variable.objects.get()
@@ -138,7 +147,9 @@ def test_the_admin_takes_secrets_and_shows_none(client: Client, staff: User, scr
     assert VALUE not in str(LogEntry.objects.values_list("change_message", "object_repr"))
 
 
-def test_the_admin_refuses_as_everywhere_and_replaces_nothing_unasked(client: Client, staff: User) -> None:
+def test_the_admin_refuses_as_everywhere_and_replaces_nothing_unasked(
+    client: Client, staff: User
+) -> None:
     client.force_login(staff)
     assert "cannot be set" in admin_save(client, "add", script="", name="PATH", value="1")
     admin_save(client, "add", script="", name="A", value="1")
@@ -148,7 +159,9 @@ def test_the_admin_refuses_as_everywhere_and_replaces_nothing_unasked(client: Cl
 
 def test_the_admin_forgets_a_refused_secret(client: Client, staff: User) -> None:
     client.force_login(staff)
-    assert VALUE not in admin_save(client, "add", script="", name="PATH", value=VALUE, is_secret="on")
+    assert VALUE not in admin_save(
+        client, "add", script="", name="PATH", value=VALUE, is_secret="on"
+    )
 
 
 def test_the_admin_deletes(client: Client, staff: User) -> None:

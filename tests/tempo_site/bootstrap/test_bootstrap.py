@@ -63,7 +63,9 @@ def test_two_that_start_at_once_collect_once(static_root: Path, said: list[str])
     assert said == ["Static files are collected."]
 
 
-def test_a_changed_static_file_is_collected_again(static_root: Path, tmp_path: Path, said: list[str]) -> None:
+def test_a_changed_static_file_is_collected_again(
+    static_root: Path, tmp_path: Path, said: list[str]
+) -> None:
     bootstrap.collect_static(said.append)
     (tmp_path / "source" / "page.css").write_text("b { color: red }")
     bootstrap.collect_static(said.append)
@@ -90,7 +92,9 @@ def test_a_static_file_that_is_gone_stays_for_pages_that_are_open(
     assert (static_root / "old.js").exists()
 
 
-def test_a_static_file_of_two_releases_ago_is_removed(static_root: Path, tmp_path: Path, said: list[str]) -> None:
+def test_a_static_file_of_two_releases_ago_is_removed(
+    static_root: Path, tmp_path: Path, said: list[str]
+) -> None:
     page = tmp_path / "source" / "page.css"
     hashed = []
     for color in ("red", "green", "blue"):
@@ -104,17 +108,24 @@ def test_a_static_file_of_two_releases_ago_is_removed(static_root: Path, tmp_pat
 
 
 @pytest.mark.usefixtures("umask")
-def test_everybody_may_read_what_was_collected(static_root: Path, tmp_path: Path, said: list[str]) -> None:
+def test_everybody_may_read_what_was_collected(
+    static_root: Path, tmp_path: Path, said: list[str]
+) -> None:
     (tmp_path / "source" / "js").mkdir()
     (tmp_path / "source" / "js" / "page.js").write_text("1")
     os.umask(0o077)
     bootstrap.collect_static(said.append)
-    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (static_root, *static_root.rglob("*"))}
+    modes = {
+        path.name: stat.S_IMODE(path.stat().st_mode)
+        for path in (static_root, *static_root.rglob("*"))
+    }
     assert {modes.pop("collected"), modes.pop("js")} == {0o755}
     assert set(modes.values()) == {0o644}
 
 
-def test_times_within_a_second_do_not_count(static_root: Path, tmp_path: Path, said: list[str]) -> None:
+def test_times_within_a_second_do_not_count(
+    static_root: Path, tmp_path: Path, said: list[str]
+) -> None:
     page = tmp_path / "source" / "page.css"
     os.utime(page, ns=(5 * 10**9 + 123, 5 * 10**9 + 123))
     bootstrap.collect_static(said.append)
@@ -138,11 +149,15 @@ def test_who_may_not_collect_and_has_none_is_told_what_to_do(
     static_root: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bootstrap, "_may_collect", lambda: False)
-    with pytest.raises(CommandError, match=f"cannot be written to {static_root} by user .*\\nhint: "):
+    with pytest.raises(
+        CommandError, match=f"cannot be written to {static_root} by user .*\\nhint: "
+    ):
         bootstrap.collect_static(said.append)
 
 
-def test_development_needs_no_collected_files(static_root: Path, settings: LazySettings, said: list[str]) -> None:
+def test_development_needs_no_collected_files(
+    static_root: Path, settings: LazySettings, said: list[str]
+) -> None:
     settings.DEBUG = True
     bootstrap.collect_static(said.append)
     assert not static_root.exists()
@@ -158,7 +173,9 @@ def test_the_admin_of_the_settings_is_made(settings: LazySettings, said: list[st
 
 
 @pytest.mark.django_db
-def test_an_admin_that_is_there_is_left_alone(settings: LazySettings, staff: User, said: list[str]) -> None:
+def test_an_admin_that_is_there_is_left_alone(
+    settings: LazySettings, staff: User, said: list[str]
+) -> None:
     settings.ADMIN_USER, settings.ADMIN_PASSWORD = staff.username, "another horse"
     bootstrap.create_admin(said.append)
     staff.refresh_from_db()
@@ -178,14 +195,20 @@ def test_without_a_name_and_a_password_no_admin_is_made(
 
 
 @pytest.mark.django_db
-def test_the_admin_of_the_settings_finds_the_starter_script(settings: LazySettings, said: list[str]) -> None:
+def test_the_admin_of_the_settings_finds_the_starter_script(
+    settings: LazySettings, said: list[str]
+) -> None:
     settings.ADMIN_USER, settings.ADMIN_PASSWORD = "root", PASSWORD
     bootstrap.create_admin(said.append)
-    assert [(script.name, script.enabled) for script in Script.objects.all()] == [("Hello Tempo", False)]
+    assert [(script.name, script.enabled) for script in Script.objects.all()] == [
+        ("Hello Tempo", False)
+    ]
 
 
 @pytest.mark.django_db
-def test_an_admin_of_the_settings_ends_the_set_up_address(settings: LazySettings, said: list[str]) -> None:
+def test_an_admin_of_the_settings_ends_the_set_up_address(
+    settings: LazySettings, said: list[str]
+) -> None:
     assert first_start.token()
     settings.ADMIN_USER, settings.ADMIN_PASSWORD = "root", PASSWORD
     bootstrap.create_admin(said.append)
@@ -194,7 +217,9 @@ def test_an_admin_of_the_settings_ends_the_set_up_address(settings: LazySettings
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("password", ["short", "password"])
-def test_a_weak_password_is_refused_and_not_shown(settings: LazySettings, said: list[str], password: str) -> None:
+def test_a_weak_password_is_refused_and_not_shown(
+    settings: LazySettings, said: list[str], password: str
+) -> None:
     settings.ADMIN_USER, settings.ADMIN_PASSWORD = "root", password
     bootstrap.create_admin(said.append)
     assert said[0].startswith("PYSCHED_ADMIN_PASSWORD was refused")

@@ -57,14 +57,18 @@ def test_nobody_is_kept_out_when_it_cannot_be_made(
 def test_it_runs_and_remembers_how_often(tmp_path: Path) -> None:
     code = first_script.CODE.replace("time.sleep(0.5)", "pass")
     said = [
-        subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+        subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+        ).stdout
         for _ in range(2)
     ]
     assert f"I work in the folder {tmp_path}" in said[0] and "[######] step 6 of 6" in said[0]
     assert "You have run me once." in said[0] and "You have run me 2 times." in said[1]
 
 
-def test_a_database_that_is_busy_keeps_nobody_out(staff: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_is_busy_keeps_nobody_out(
+    staff: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def busy(**_: object) -> None:
         raise OperationalError("database is locked")
 

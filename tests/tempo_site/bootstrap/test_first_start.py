@@ -126,7 +126,9 @@ def test_the_chosen_zone_is_the_servers_from_then_on(client: Client, page: str) 
     assert zone.choose("", paths.data())[0] == "Asia/Tokyo"
 
 
-def test_the_operators_zone_is_shown_and_stays(client: Client, page: str, settings: Settings) -> None:
+def test_the_operators_zone_is_shown_and_stays(
+    client: Client, page: str, settings: Settings
+) -> None:
     settings.CONFIGURED_TIME_ZONE = settings.TIME_ZONE = "Europe/Berlin"
     text = client.get(page).content.decode()
     assert "PYSCHED_TIME_ZONE" in text and 'value="Europe/Berlin"' in text and "disabled" in text
@@ -203,7 +205,9 @@ def test_of_several_who_finish_at_once_one_becomes_the_admin() -> None:
 
 
 # --- the log-in page -----------------------------------------------------------------------------------------------
-def test_the_login_page_says_where_the_address_is_and_not_what_it_is(client: Client, page: str) -> None:
+def test_the_login_page_says_where_the_address_is_and_not_what_it_is(
+    client: Client, page: str
+) -> None:
     text = client.get("/login/").content.decode()
     assert "set-up address" in text
     assert paths.setup_token().read_text() not in text

@@ -43,7 +43,9 @@ def home() -> Iterator[str | None]:
 
 # --- who -----------------------------------------------------------------------------------------------------------
 @pytest.mark.usefixtures("as_root")
-@pytest.mark.parametrize(("gid", "user"), [(2345, ANYBODY), (None, User(1234, 1234)), (0, User(1234, 0))])
+@pytest.mark.parametrize(
+    ("gid", "user"), [(2345, ANYBODY), (None, User(1234, 1234)), (0, User(1234, 0))]
+)
 def test_it_becomes_the_user_that_was_named(
     settings: LazySettings, said: list[str], gid: int | None, user: User
 ) -> None:
@@ -52,7 +54,9 @@ def test_it_becomes_the_user_that_was_named(
 
 
 @pytest.mark.usefixtures("as_root")
-def test_root_without_a_name_stays_root_and_says_so(settings: LazySettings, said: list[str]) -> None:
+def test_root_without_a_name_stays_root_and_says_so(
+    settings: LazySettings, said: list[str]
+) -> None:
     settings.PUID, settings.PGID = None, 2345
     assert service_user.choose(said.append) is None
     assert len(said) == 1 and "runs as root" in said[0] and "hint: " in said[0]
@@ -77,7 +81,11 @@ def test_what_cannot_be_is_told_and_the_start_goes_on(
 
 @pytest.mark.parametrize(("uid", "lines"), [(1234, 1), (0, 1), (4321, 0), (None, 0)])
 def test_an_ordinary_user_stays_who_it_is(
-    settings: LazySettings, monkeypatch: pytest.MonkeyPatch, said: list[str], uid: int | None, lines: int
+    settings: LazySettings,
+    monkeypatch: pytest.MonkeyPatch,
+    said: list[str],
+    uid: int | None,
+    lines: int,
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 4321)
     settings.PUID = settings.PGID = uid
@@ -118,7 +126,9 @@ def _break() -> None:
     raise ValueError("a surprise")
 
 
-@pytest.mark.parametrize(("act", "words"), [(_refuse, "This is why.\n"), (_break, "ValueError: a surprise\n")])
+@pytest.mark.parametrize(
+    ("act", "words"), [(_refuse, "This is why.\n"), (_break, "ValueError: a surprise\n")]
+)
 def test_an_act_that_fails_ends_the_start_and_says_why(
     capfd: pytest.CaptureFixture[str], act: Callable[[], None], words: str
 ) -> None:
@@ -129,7 +139,10 @@ def test_an_act_that_fails_ends_the_start_and_says_why(
 
 
 def test_a_user_that_cannot_reach_its_python_is_refused_with_the_folder_that_is_closed(
-    tmp_path: Path, settings: LazySettings, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    settings: LazySettings,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     settings.PUID = ANYBODY.uid
     closed = tmp_path / "home"
@@ -145,7 +158,8 @@ def test_a_user_that_cannot_reach_its_python_is_refused_with_the_folder_that_is_
 def test_a_data_folder_of_somebody_else_is_refused_with_what_to_do(settings: LazySettings) -> None:
     settings.DATA_PATH = Path("/proc/self")
     with pytest.raises(
-        CommandError, match=r"cannot write to the data folder, `/proc/self`.\nhint: give it that folder"
+        CommandError,
+        match=r"cannot write to the data folder, `/proc/self`.\nhint: give it that folder",
     ):
         service_user.refuse_unreachable()
 
@@ -161,7 +175,10 @@ def test_an_unusable_data_folder_is_one_sentence_and_not_a_traceback(tmp_path: P
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=30)
     assert done.returncode == 1
     assert f"PYSCHED_DATA_PATH `{tmp_path}/file/data` cannot be used" in done.stderr
-    assert "HINT: Not a directory. Tempo runs as user" in done.stderr and "Traceback" not in done.stderr
+    assert (
+        "HINT: Not a directory. Tempo runs as user" in done.stderr
+        and "Traceback" not in done.stderr
+    )
 
 
 # --- the data folder -----------------------------------------------------------------------------------------------
@@ -186,7 +203,11 @@ def hand_over(user: User) -> bool:
 
 def test_the_data_folder_and_all_its_parts_are_given() -> None:
     files = fill(
-        "secret_key", "tempo.sqlite3", "scripts/a/main.py", "envs/1/bin/python", "runs/2026-11/1-abc/spec.json"
+        "secret_key",
+        "tempo.sqlite3",
+        "scripts/a/main.py",
+        "envs/1/bin/python",
+        "runs/2026-11/1-abc/spec.json",
     )
     assert hand_over(ANYBODY)
     assert set(owners(paths.data(), *files, *(path.parent for path in files))) == {ANYBODY}
@@ -250,6 +271,8 @@ def test_what_lies_too_deep_stops_nothing() -> None:
 
 
 @pytest.mark.parametrize(("user", "expected"), [(User(0, 0), "/root"), (User(4294960, 1), None)])
-def test_home_is_the_users_or_the_data_folder(home: str | None, user: User, expected: str | None) -> None:
+def test_home_is_the_users_or_the_data_folder(
+    home: str | None, user: User, expected: str | None
+) -> None:
     service_user.take_over(user)
     assert os.environ["HOME"] == (expected or str(paths.data()))

@@ -24,9 +24,13 @@ def fail(_: int) -> None:
 
 
 @pytest.mark.parametrize("content", ["Grüße\n", b"\x00\xff raw"])
-def test_it_writes_text_as_utf_8_and_bytes_as_they_are(tmp_path: Path, content: str | bytes) -> None:
+def test_it_writes_text_as_utf_8_and_bytes_as_they_are(
+    tmp_path: Path, content: str | bytes
+) -> None:
     files.write_atomic(tmp_path / "file", content)
-    assert (tmp_path / "file").read_bytes() == (content.encode() if isinstance(content, str) else content)
+    assert (tmp_path / "file").read_bytes() == (
+        content.encode() if isinstance(content, str) else content
+    )
 
 
 def test_it_replaces_the_old_content(tmp_path: Path) -> None:
@@ -42,7 +46,9 @@ def test_a_file_has_the_mode_it_was_asked_for(tmp_path: Path, mode: int) -> None
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == mode
 
 
-def test_a_write_that_fails_keeps_the_old_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_that_fails_keeps_the_old_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "file"
     path.write_text("old")
     monkeypatch.setattr(os, "fsync", fail)
@@ -79,19 +85,30 @@ def test_threads_that_write_one_file_at_once_leave_a_whole_one(place: Path) -> N
     contents = [letter * 200_000 for letter in "abcdefgh"]
     with ThreadPoolExecutor(len(contents)) as pool:
         for _ in range(5):
-            list(pool.map(lambda content: files.write_atomic(place / "file", content, durable=False), contents))
+            list(
+                pool.map(
+                    lambda content: files.write_atomic(place / "file", content, durable=False),
+                    contents,
+                )
+            )
             assert (place / "file").read_text() in contents
     assert [path.name for path in place.iterdir()] == ["file"]
 
 
-def test_a_durable_write_syncs_the_file_and_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_durable_write_syncs_the_file_and_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     synced: list[bool] = []
-    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(stat.S_ISDIR(os.fstat(descriptor).st_mode)))
+    monkeypatch.setattr(
+        os, "fsync", lambda descriptor: synced.append(stat.S_ISDIR(os.fstat(descriptor).st_mode))
+    )
     files.write_atomic(tmp_path / "file", "new")
     assert synced == [False, True]
 
 
-def test_a_write_that_need_not_last_syncs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_that_need_not_last_syncs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(os, "fsync", fail)
     files.write_atomic(tmp_path / "file", "new", durable=False)
     assert (tmp_path / "file").read_text() == "new"

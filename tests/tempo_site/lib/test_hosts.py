@@ -124,7 +124,12 @@ def test_with_patterns_everything_else_is_refused(patterns: list[str], header: s
 
 @pytest.mark.parametrize(
     ("header", "name"),
-    [("Tower.Local.:8000", "tower.local"), ("[2001:DB8::7]:80", "2001:db8::7"), ("::1", "::1"), ("", "")],
+    [
+        ("Tower.Local.:8000", "tower.local"),
+        ("[2001:DB8::7]:80", "2001:db8::7"),
+        ("::1", "::1"),
+        ("", ""),
+    ],
 )
 def test_a_name_is_read_without_port_and_brackets(header: str, name: str) -> None:
     assert hosts.name_of(header) == name
@@ -149,7 +154,9 @@ def test_for_everywhere_the_address_is_one_that_can_be_opened(host: str) -> None
     assert name is not None and not ipaddress.ip_address(name).is_unspecified
 
 
-def test_without_a_network_the_address_is_this_machines_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_network_the_address_is_this_machines_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(socket, "socket", Mock(side_effect=OSError))
     assert hosts.address_of("0.0.0.0", 8000) == "http://127.0.0.1:8000/"
     assert hosts.address_of("::", 8000) == "http://[::1]:8000/"

@@ -38,7 +38,9 @@ def test_nothing_is_left_of_a_name_without_latin_letters_or_digits(name: str) ->
 
 def test_a_long_name_is_cut_and_does_not_end_in_a_hyphen() -> None:
     assert humanize.safe_name("x" * 300) == "x" * humanize.MAX_SLUG
-    assert humanize.safe_name("x" * (humanize.MAX_SLUG - 1) + " tail") == "x" * (humanize.MAX_SLUG - 1)
+    assert humanize.safe_name("x" * (humanize.MAX_SLUG - 1) + " tail") == "x" * (
+        humanize.MAX_SLUG - 1
+    )
 
 
 @given(st.text())

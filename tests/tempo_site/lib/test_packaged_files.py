@@ -35,7 +35,9 @@ def test_every_name_on_the_list_is_still_in_its_package() -> None:
 def test_their_package_is_not_loaded() -> None:
     code = "import sys, django; django.setup(); print('django_ace' in sys.modules)"
     env = {**environment(Path("/nonexistent")), "DJANGO_SETTINGS_MODULE": "tempo_site.settings"}
-    done = subprocess.run([sys.executable, "-c", code], env=env, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
     assert done.stdout.strip() == "False", done.stderr
 
 
@@ -45,6 +47,8 @@ def test_modules_import_each_other_by_their_hashed_names(prepared: Path) -> None
     collected = ROOT / "staticfiles"
     names = json.loads((collected / "staticfiles.json").read_text())["paths"]
     modules = [hashed for name, hashed in names.items() if name.startswith("js/")]
-    imported = {name for module in modules for name in IMPORT.findall((collected / module).read_text())}
+    imported = {
+        name for module in modules for name in IMPORT.findall((collected / module).read_text())
+    }
     assert imported, "no module imports another: the pattern is wrong"
     assert {f"js/{name.removeprefix('./')}" for name in imported} <= set(names.values())

@@ -25,7 +25,10 @@ def mode(path: Path) -> int:
 
 def modes() -> list[int]:
     """The rights of the data folder and its parts that lead to what scripts use."""
-    return [mode(folder) for folder in (paths.data(), paths.data() / "scripts", paths.runs(), paths.environments())]
+    return [
+        mode(folder)
+        for folder in (paths.data(), paths.data() / "scripts", paths.runs(), paths.environments())
+    ]
 
 
 def test_everything_is_closed_where_scripts_have_no_users_of_their_own() -> None:
@@ -44,10 +47,14 @@ def test_the_way_to_a_folder_is_made_passable_with_it(monkeypatch: pytest.Monkey
     monkeypatch.setenv(paths.SCRIPT_USERS, "1")
     folder = paths.run_folder("2026-11/7-abcdef12")
     paths.make_passable(folder)
-    assert [mode(folder), mode(folder.parent), mode(paths.runs()), mode(paths.data())] == [0o711] * 4
+    assert [mode(folder), mode(folder.parent), mode(paths.runs()), mode(paths.data())] == [
+        0o711
+    ] * 4
 
 
-def test_a_folder_that_anybody_could_write_to_is_passable_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_anybody_could_write_to_is_passable_and_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv(paths.SCRIPT_USERS, "1")
     paths.data().chmod(0o1777)
     paths.make_all()

@@ -78,13 +78,17 @@ def test_nothing_but_the_key_is_left_in_the_folder(tmp_path: Path) -> None:
 
 
 def test_what_a_crash_left_beside_it_is_no_obstacle(tmp_path: Path) -> None:
-    (tmp_path / f".secret_key.{os.getpid()}").write_text("half a k")  # in a container the same pid comes again
+    (tmp_path / f".secret_key.{os.getpid()}").write_text(
+        "half a k"
+    )  # in a container the same pid comes again
     assert not secret_key.is_weak(secret_key.choose("", tmp_path)[0])
 
 
 def test_processes_that_start_at_once_agree_on_one_key(tmp_path: Path) -> None:
     command = [sys.executable, "-c", TELL_KEY, str(tmp_path / "secret_key")]
-    starters = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    starters = [
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(4)
+    ]
     keys = {starter.communicate(timeout=30)[0].strip() for starter in starters}
     assert len(keys) == 1
     assert not secret_key.is_weak(keys.pop())

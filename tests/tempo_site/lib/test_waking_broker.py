@@ -102,7 +102,9 @@ def test_a_task_committed_while_it_waits_wakes_it(patient: None) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_queue_that_cannot_be_read_does_not_end_the_pusher(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_queue_that_cannot_be_read_does_not_end_the_pusher(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def fail(_: ORM) -> None:
         raise OperationalError("database is locked")
 

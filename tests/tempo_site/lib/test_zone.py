@@ -39,8 +39,12 @@ def test_without_either_it_is_utc_without_a_word(tmp_path: Path) -> None:
     assert zone.choose("", tmp_path) == ("UTC", "")
 
 
-@pytest.mark.parametrize("content", [b"Mars/Base", b"", b"\xff\xfe", b"../../etc/passwd", b"x" * 10_000, b"Europe"])
-def test_a_stored_zone_that_is_of_no_use_means_utc_and_a_sentence(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    "content", [b"Mars/Base", b"", b"\xff\xfe", b"../../etc/passwd", b"x" * 10_000, b"Europe"]
+)
+def test_a_stored_zone_that_is_of_no_use_means_utc_and_a_sentence(
+    tmp_path: Path, content: bytes
+) -> None:
     (tmp_path / "time_zone").write_bytes(content)
     name, notice = zone.choose("", tmp_path)
     assert name == "UTC"
@@ -75,7 +79,9 @@ def test_a_choice_is_kept_for_the_next_start_and_for_its_owner_alone() -> None:
     assert stat.S_IMODE(zone.file_in(paths.data()).stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize("name", ["", "Mars/Base", "europe", "Europe", "/etc/localtime", "a\0b", "x" * 10_000])
+@pytest.mark.parametrize(
+    "name", ["", "Mars/Base", "europe", "Europe", "/etc/localtime", "a\0b", "x" * 10_000]
+)
 def test_what_is_no_zone_is_not_known(name: str) -> None:
     assert not zone.is_known(name)
 

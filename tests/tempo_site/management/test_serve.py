@@ -20,7 +20,9 @@ OPTIONS: dict[str, Any] = {"host": "127.0.0.1", "port": 8000, "reload": False}
 def serve_again(data: Path) -> subprocess.CompletedProcess[str]:
     """Run `manage.py serve` on a data folder to its end."""
     command = [sys.executable, str(ROOT / "manage.py"), "serve", "--port", str(free_port())]
-    return subprocess.run(command, env=environment(data), capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        command, env=environment(data), capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 def test_it_holds_the_data_folder() -> None:
@@ -57,7 +59,9 @@ def test_reload_is_handed_to_web() -> None:
 
 
 def test_it_listens_on_this_machine_alone_unless_told_otherwise() -> None:
-    parsed = load_command_class("tempo_site", "serve").create_parser("manage.py", "serve").parse_args([])
+    parsed = (
+        load_command_class("tempo_site", "serve").create_parser("manage.py", "serve").parse_args([])
+    )
     assert (parsed.host, parsed.port) == ("127.0.0.1", 8000)
 
 

@@ -25,7 +25,12 @@ pytestmark = pytest.mark.django_db
 def ended(script: Script, status: Status, at: datetime, **fields: Any) -> Run:
     """A run that ended at this moment."""
     return make_run(
-        script, status=status, started_at=at, finished_at=at, created_at=at, **{"duration_s": 1.0, **fields}
+        script,
+        status=status,
+        started_at=at,
+        finished_at=at,
+        created_at=at,
+        **{"duration_s": 1.0, **fields},
     )
 
 
@@ -62,24 +67,35 @@ def test_the_rate_counts_verdicts_of_seven_days_and_100_means_all() -> None:
 
 def test_the_week_is_told_by_the_hours_of_the_servers_zone() -> None:
     script = make_script()
-    ended(script, Status.SUCCEEDED, datetime(2026, 11, 23, 20, 20, tzinfo=UTC))  # 02:05 of the next day in Kathmandu
+    ended(
+        script, Status.SUCCEEDED, datetime(2026, 11, 23, 20, 20, tzinfo=UTC)
+    )  # 02:05 of the next day in Kathmandu
     ended(script, Status.FAILED, datetime(2026, 11, 23, 20, 10, tzinfo=UTC))  # 01:55
     with timezone.override(ZoneInfo("Asia/Kathmandu")):
         week = dashboard.week(NOW)
     today = week.days[-1]
     assert [day.on.isoformat() for day in week.days][::6] == ["2026-11-18", "2026-11-24"]
-    assert (today.hours[2].ended, today.hours[2].bad, today.hours[1].ended, today.hours[1].bad) == (1, 0, 1, 1)
+    assert (today.hours[2].ended, today.hours[2].bad, today.hours[1].ended, today.hours[1].bad) == (
+        1,
+        0,
+        1,
+        1,
+    )
     assert (today.ended, today.bad, week.most) == (2, 1, 1)
 
 
 def test_memory_and_disk_are_parts_of_a_whole() -> None:
     for gauge in (dashboard.memory(), dashboard.disk()):
         assert 0 < gauge.used <= gauge.total and 0 <= gauge.percent <= 100
-    assert dashboard.Gauge(used=9, total=10).is_high and not dashboard.Gauge(used=8, total=10).is_high
+    assert (
+        dashboard.Gauge(used=9, total=10).is_high and not dashboard.Gauge(used=8, total=10).is_high
+    )
 
 
 # --- attention ------------------------------------------------------------------------------------------------------
-def test_a_script_whose_last_run_ended_badly_needs_attention_until_it_succeeds(browser: Client) -> None:
+def test_a_script_whose_last_run_ended_badly_needs_attention_until_it_succeeds(
+    browser: Client,
+) -> None:
     script, now = make_script("Nightly backup"), timezone.now()
     for _ in range(2):
         ended(script, Status.FAILED, now, reason=Reason.EXIT_CODE, exit_code=3)
@@ -90,7 +106,10 @@ def test_a_script_whose_last_run_ended_badly_needs_attention_until_it_succeeds(b
 
 
 def test_broken_environments_and_schedules_put_aside_need_attention(browser: Client) -> None:
-    script, schedule = make_script("Broken", requirements="reqests"), make_schedule(make_script("Aside"))
+    script, schedule = (
+        make_script("Broken", requirements="reqests"),
+        make_schedule(make_script("Aside")),
+    )
     broken = Environment.objects.filter(waiting_scripts=script)
     broken.update(state=Environment.State.FAILED, message="no version of `reqests` was found")
     Schedule.objects.filter(pk=schedule.pk).update(message="`Mars/Olympus` is no time zone")
@@ -125,7 +144,9 @@ def test_the_live_part_comes_alone(browser: Client) -> None:
 
 def test_an_empty_dashboard_says_what_to_do(browser: Client) -> None:
     text = text_of(browser)
-    assert "Nothing is running." in text and "No moment is to come." in text and "No run yet." in text
+    assert (
+        "Nothing is running." in text and "No moment is to come." in text and "No run yet." in text
+    )
     assert "No run ended in the last 7 days." in text and "Needs attention" not in text
 
 
@@ -161,7 +182,11 @@ def test_it_costs_the_same_for_one_and_a_hundred_scripts(browser: Client) -> Non
 def test_first_steps_are_ticked_from_facts_and_go_when_all_are_done(browser: Client) -> None:
     starter = make_script("Hello Tempo")
     text = text_of(browser)
-    assert "First steps" in text and 'action="/scripts/hello-tempo/run/"' in text and "Done:" not in text
+    assert (
+        "First steps" in text
+        and 'action="/scripts/hello-tempo/run/"' in text
+        and "Done:" not in text
+    )
     ended(starter, Status.SUCCEEDED, timezone.now())
     text = text_of(browser)
     assert text.count("Done:") == 1 and "Run it now" not in text

@@ -19,7 +19,9 @@ def found(client: Client, words: str = "") -> list[tuple[str, str, str]]:
     return [(item["label"], item["place"], item["url"]) for item in items]
 
 
-def test_a_script_is_found_by_name_folder_or_slug_and_a_name_that_begins_so_comes_first(browser: Client) -> None:
+def test_a_script_is_found_by_name_folder_or_slug_and_a_name_that_begins_so_comes_first(
+    browser: Client,
+) -> None:
     make_script("A backup of the wiki", folder="Ops/Nightly")
     make_script("Backup")
     make_script("Weather")
@@ -47,7 +49,16 @@ def test_without_words_it_offers_the_pages_then_the_newest_scripts(browser: Clie
     make_script("Old")
     make_script("New")
     labels = [label for label, _, _ in found(browser)]
-    assert labels == ["Dashboard", "Scripts", "Runs", "Environments", "New script", "Change password", "New", "Old"]
+    assert labels == [
+        "Dashboard",
+        "Scripts",
+        "Runs",
+        "Environments",
+        "New script",
+        "Change password",
+        "New",
+        "Old",
+    ]
 
 
 def test_the_admins_places_are_for_staff(client: Client, browser: Client, staff: User) -> None:
