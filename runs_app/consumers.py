@@ -87,9 +87,8 @@ class RunOutputConsumer(AsyncWebsocketConsumer):
         shown: dict[str, Any] | None = None
         while True:
             self.wake.clear()
-            final = (
-                self.tail.final
-            )  # before the size: after it, the last bytes could come in between
+            # before the size: after it, the last bytes could come in between
+            final = self.tail.final
             if self.tail.facts is not shown:
                 shown = self.tail.facts
                 await self.frame({"t": "status", "run": shown})

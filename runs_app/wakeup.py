@@ -19,9 +19,8 @@ def listen(name: str) -> socket.socket:
     folder = os.open(paths.bells(), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         (paths.bells() / name).unlink(missing_ok=True)
-        bell.bind(
-            f"/proc/self/fd/{folder}/{name}"
-        )  # a socket's path holds 108 bytes, a data folder may be deeper
+        # a socket's path holds 108 bytes, a data folder may be deeper
+        bell.bind(f"/proc/self/fd/{folder}/{name}")
     finally:
         os.close(folder)
     return bell

@@ -82,9 +82,8 @@ def move(folder: Folder, *, path: object) -> Folder:
 
 def within(path: str, *, field: str) -> Q:
     """The rows whose path, in `field`, is this one or lies below it."""
-    return Q(**{field: path}) | Q(
-        **{f"{field}__gt": f"{path}/", f"{field}__lt": f"{path}0"}
-    )  # 0 follows /
+    # 0 follows /
+    return Q(**{field: path}) | Q(**{f"{field}__gt": f"{path}/", f"{field}__lt": f"{path}0"})
 
 
 def scripts_in(folder: Folder) -> QuerySet[Script]:

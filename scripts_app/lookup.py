@@ -26,9 +26,8 @@ def with_next(rows: QuerySet[Script]) -> QuerySet[Any]:
     A schedule that is paused starts nothing before the end of its pause, which then counts as its next moment.
     """
     armed = Schedule.objects.armed().filter(script=OuterRef("pk"))
-    first = Coalesce(
-        Greatest("alarm__next_run", "paused_until"), "alarm__next_run"
-    )  # of NULL nothing is the greatest
+    # of NULL nothing is the greatest
+    first = Coalesce(Greatest("alarm__next_run", "paused_until"), "alarm__next_run")
     due = armed.filter(alarm__next_run__isnull=False).annotate(first=first).order_by("first")
     return rows.annotate(
         next_at=Subquery(due.values("first")[:1]),

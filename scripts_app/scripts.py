@@ -106,9 +106,8 @@ def update(
         _assign(script, changes)
         script.save(update_fields=[*changes, "updated_at"])
         if content:
-            if (
-                _fields(script) != before
-            ):  # another save came between; it has asked the Pythons, so no process starts
+            # another save came between; it has asked the Pythons, so no process starts
+            if _fields(script) != before:
                 content = versions.check(**_fields(script) | new)
             if edit and content.fields != _fields(script):
                 keep_edit(script, edit, note=EDITED, unless=content.fields)

@@ -58,8 +58,12 @@ class ApiKeyAdmin(RowAdmin):
         return super().add_view(request, form_url, {**others, **(extra_context or {})})
 
     def save_model(
-        self, request: HttpRequest, obj: ApiKey, form: forms.ModelForm, change: bool
-    ) -> None:  # type: ignore[type-arg]
+        self,
+        request: HttpRequest,
+        obj: ApiKey,
+        form: forms.ModelForm,  # type: ignore[type-arg]
+        change: bool,
+    ) -> None:
         """Issue a new key by the verb; its token goes to the answer of this request and nowhere else."""
         if change:
             super().save_model(request, obj, form, change)

@@ -88,9 +88,8 @@ class RowAdmin(ModelAdmin):  # type: ignore[type-arg]  # no generic at run time
         }
         response = super().changelist_view(request, extra)
         shown = getattr(response, "context_data", None) or {}
-        if (
-            "deletable_objects" in shown
-        ):  # the question of the action that deletes, which takes no extra context
+        # the question of the action that deletes, which takes no extra context
+        if "deletable_objects" in shown:
             shown["stays"] = self.stays
         return response
 

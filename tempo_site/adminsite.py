@@ -33,9 +33,9 @@ class TempoAdminSite(AdminSite):
     enable_nav_sidebar = False  # our own navigation stands there
 
     @login_not_required
-    def login(
+    def login(  # type: ignore[override]
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponseBase:  # type: ignore[override]
+    ) -> HttpResponseBase:
         """Send strangers to the one log-in page (it counts attempts), and refuse those who may not enter."""
         if self.has_permission(request):
             return redirect("admin:index")
@@ -46,15 +46,15 @@ class TempoAdminSite(AdminSite):
         target = request.GET.get("next", resolve_url("admin:index"))
         return redirect_to_login(target, resolve_url(settings.LOGIN_URL))
 
-    def password_change(
+    def password_change(  # type: ignore[override]
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:  # type: ignore[override]
+    ) -> HttpResponse:
         """The same page for everybody's own password."""
         return redirect("password")
 
-    def index(
+    def index(  # type: ignore[override]
         self, request: auth.SignedInRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:  # type: ignore[override]
+    ) -> HttpResponse:
         """The engine at a glance, above the list of all rows."""
         return super().index(request, {**overview(request), **(extra_context or {})})
 

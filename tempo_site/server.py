@@ -60,9 +60,8 @@ class WebServer(Server):
         self.ready_callable = self._start
         self.run()
         sys.stdout.flush()
-        os._exit(
-            0
-        )  # no interpreter tear-down: a stuck thread must not keep a stopped service alive
+        # no interpreter tear-down: a stuck thread must not keep a stopped service alive
+        os._exit(0)
 
     # --- up --------------------------------------------------------------------------------------------------------
     def _start(self) -> None:

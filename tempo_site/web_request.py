@@ -15,9 +15,8 @@ from twisted.internet import reactor
 LINGER_S = 5.0  # a client that is still sending when it is refused gets this long to read why
 TOO_LARGE = "The request is too large."
 MB = 2**20
-_UPLOAD = re.compile(
-    rb"/(?:api/v1/)?scripts/[^/?]+/files/?(?:\?.*)?"
-)  # where files of a script are received
+# where files of a script are received
+_UPLOAD = re.compile(rb"/(?:api/v1/)?scripts/[^/?]+/files/?(?:\?.*)?")
 
 
 class BoundedRequest(WebRequest):

@@ -139,9 +139,8 @@ def _write_wheel(wheel: Path, name: str, version: str, requires: str, ballast_mb
     members[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n"
     with zipfile.ZipFile(wheel, "w") as archive:
         for path, text in members.items():
-            archive.writestr(
-                zipfile.ZipInfo(path), text
-            )  # a fixed date: equal wheels have equal hashes
+            # a fixed date: equal wheels have equal hashes
+            archive.writestr(zipfile.ZipInfo(path), text)
         if ballast_mb:
             archive.writestr(
                 zipfile.ZipInfo(f"{module}_data.bin"),

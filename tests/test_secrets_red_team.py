@@ -176,6 +176,5 @@ def look_around(service: Service, folder: Path) -> str:
     run = service.run(slug)
     assert run["status"] == "succeeded"
     said: str = service.get(f"/runs/{run['id']}/log")
-    return (
-        "found []" if run["isolation"] == "basic" else said
-    )  # in Basic nothing is kept from it: docs/security.md
+    # in Basic nothing is kept from it: docs/security.md
+    return "found []" if run["isolation"] == "basic" else said

@@ -23,9 +23,8 @@ logger = logging.getLogger(__name__)
 
 PROMISED_FOR = timedelta(seconds=3)  # so long a run may take to touch the memory it needs
 ONE_BY_ONE = (Schedule.Overlap.SKIP, Schedule.Overlap.QUEUE_ONE, Schedule.Overlap.REPLACE)
-QUEUE_ORDER = Coalesce(
-    "due_at", "created_at"
-)  # the order of the queue, behind it the id; Run has an index of it
+# the order of the queue, behind it the id; Run has an index of it
+QUEUE_ORDER = Coalesce("due_at", "created_at")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,9 +40,8 @@ def _left_in_cgroup() -> list[int]:
             (folder / file).read_text().strip() for file in ("memory.max", "memory.current")
         )
         facts = (line.split() for line in (folder / "memory.stat").read_text().splitlines())
-        cached = next(
-            int(value) for key, value in facts if key == "inactive_file"
-        )  # given back when asked for
+        # given back when asked for
+        cached = next(int(value) for key, value in facts if key == "inactive_file")
         return [] if limit == "max" else [max(0, int(limit) - int(used) + cached)]
     except (OSError, ValueError, StopIteration):
         return []

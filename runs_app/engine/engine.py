@@ -182,9 +182,8 @@ class Engine:
         connections.close_all()
 
     def _join(self, name: str, deadline: float) -> None:
-        if thread := self._threads.get(
-            name
-        ):  # a stop in the middle of the start finds some of them
+        # a stop in the middle of the start finds some of them
+        if thread := self._threads.get(name):
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def _run_ticker(self) -> None:
@@ -201,9 +200,8 @@ class Engine:
                 if rounds > ROUNDS_WITHOUT_REST and not is_past(next_at, by=SERVE_TOGETHER_WITHIN):
                     self._stopping.wait(SERVE_TOGETHER_WITHIN.total_seconds())
                 self._serve(is_first=rounds == 1)
-            self._seen["ticker"] = (
-                time.monotonic()
-            )  # behind the work: a pass that fails is not a pass
+            # behind the work: a pass that fails is not a pass
+            self._seen["ticker"] = time.monotonic()
             if time.monotonic() >= housekeeping_at:
                 q2_scheduler(get_broker())
                 housekeeping_at = time.monotonic() + HOUSEKEEPING_S
@@ -260,15 +258,13 @@ class Engine:
     def _sweep(self, now: datetime) -> bool:
         """Look at what no bell was rung for: a few short queries. Returns whether anything is going on."""
         if time.monotonic() >= self._facts_at:
-            busy = psutil.cpu_percent(
-                interval=None
-            )  # since this thread's last look; the first one says 0
+            # since this thread's last look; the first one says 0
+            busy = psutil.cpu_percent(interval=None)
             self.cpu_percent = busy if self._facts else None
             self._facts = {"database": database_fact(), "disk": disk_fact(), **launcher_facts()}
             is_well = all(self._facts[name] == "ok" for name in ("database", "disk", "launcher"))
-            self._facts_at = time.monotonic() + (
-                FACTS_S if is_well else 0
-            )  # what fails is looked at in every sweep
+            # what fails is looked at in every sweep
+            self._facts_at = time.monotonic() + (FACTS_S if is_well else 0)
         is_busy = reconcile.sweep(now=now)
         reconcile.follow_up(now=now)
         if time.monotonic() >= self._drafts_at:

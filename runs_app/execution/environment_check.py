@@ -9,9 +9,8 @@ from runs_app.states import Reason
 from scripts_app.environments import health
 from scripts_app.models import Environment
 
-LOOK_AGAIN = timedelta(
-    minutes=10
-)  # a script that fails every second is no reason to look every second
+# a script that fails every second is no reason to look every second
+LOOK_AGAIN = timedelta(minutes=10)
 UNCAUGHT = 1  # the exit code of a script that an exception ended, be it that a module is missing
 
 

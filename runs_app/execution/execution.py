@@ -161,9 +161,8 @@ def enforce_cancel(run: Run, *, now: datetime) -> None:
         return
     try:
         if not launcher_client.launcher.cancel(run.folder):
-            launcher_client.launcher.adopt(
-                run.folder
-            )  # a new launcher may not know it yet; the sweep asks again
+            # a new launcher may not know it yet; the sweep asks again
+            launcher_client.launcher.adopt(run.folder)
     except launcher_client.LauncherError as error:
         logger.warning("run %s could not be cancelled yet: %s", run.pk, error)
 

@@ -89,9 +89,8 @@ def archive_finished(*, now: datetime, limit: int = 100) -> int:
 
 def archive(run: Run, folder: Path) -> None:
     """Leave `run.json` and `output.log` in a run's folder; repeatable, and a crash in between loses nothing."""
-    if (
-        not run.folder or folder.is_symlink() or not folder.is_dir()
-    ):  # a link may lead to what is not its own
+    # a link may lead to what is not its own
+    if not run.folder or folder.is_symlink() or not folder.is_dir():
         return
     if not (
         folder / ARCHIVE

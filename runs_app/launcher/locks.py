@@ -9,9 +9,8 @@ import os
 import struct
 
 NAME = "lock"
-_FLOCK = struct.Struct(
-    "hhqqi4x"
-)  # struct flock: l_type, l_whence, l_start, l_len, l_pid; native alignment
+# struct flock: l_type, l_whence, l_start, l_len, l_pid; native alignment
+_FLOCK = struct.Struct("hhqqi4x")
 
 
 def take(folder_fd: int) -> int | None:

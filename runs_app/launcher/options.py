@@ -22,13 +22,11 @@ class Options(NamedTuple):
     data: str
     host: str
     port: int
-    lock_fd: (
-        int | None
-    )  # an inherited descriptor whose flock guards the data folder; kept open, never handed on
+    # an inherited descriptor whose flock guards the data folder; kept open, never handed on
+    lock_fd: int | None
     grace_s: float  # between TERM and KILL for scripts when Tempo shuts down
-    web_user: (
-        tuple[int, int] | None
-    )  # uid and gid that web is dropped to; None: it is what the launcher is
+    # uid and gid that web is dropped to; None: it is what the launcher is
+    web_user: tuple[int, int] | None
     script_users: tuple[int, int]  # the first and the last uid that scripts may get
     web_argv: list[str]
 

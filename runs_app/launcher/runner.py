@@ -83,9 +83,8 @@ def _take(folder_fd: int) -> bool:
         os.close(os.open(CLAIM, flags, 0o600, dir_fd=folder_fd))
     except FileExistsError:
         return False
-    return not os.access(
-        ARCHIVE, os.F_OK, dir_fd=folder_fd
-    )  # behind the claim: looked at before, a fold could slip in
+    # behind the claim: looked at before, a fold could slip in
+    return not os.access(ARCHIVE, os.F_OK, dir_fd=folder_fd)
 
 
 def _run(order: Order, ringer: bells.Bells) -> verdict.ExitFacts:

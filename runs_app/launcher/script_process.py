@@ -31,9 +31,8 @@ def start(spec: Spec, pipes: Pipes, *, run_folder: str, plan: Plan) -> int:
     Raises StartError, OSError when no process can be made.
     """
     runner_pid = os.getpid()
-    report_read, report_write = (
-        os.pipe()
-    )  # close-on-exec: its end without a word is the word that exec worked
+    # close-on-exec: its end without a word is the word that exec worked
+    report_read, report_write = os.pipe()
     try:
         pid = forking.fork(lambda: _become(spec, pipes, run_folder, plan, runner_pid, report_write))
     finally:

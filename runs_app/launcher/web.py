@@ -117,9 +117,8 @@ class Web:
             if self._user:
                 users.become(self._user)
                 prctl.forbid_new_privileges()  # what it starts needs none; a script's user is the launcher's business
-            prctl.die_with_parent(
-                signal.SIGTERM, launcher_pid
-            )  # behind the change of user, which would undo it
+            # behind the change of user, which would undo it
+            prctl.die_with_parent(signal.SIGTERM, launcher_pid)
             os.execvpe(self._argv[0], self._argv, self._environment())
         except OSError as error:
             console.say(console.ERROR, f"web cannot be started: {self._argv[0]}: {error.strerror}")

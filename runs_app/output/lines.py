@@ -22,9 +22,8 @@ from runs_app.output import log as output_log
 
 LINE_BYTES = 64 * 1024  # what is given of one line
 MAX_LINES = 1000  # of one window
-MAX_BYTES = (
-    4 * 1024 * 1024
-)  # of one window, and room for 50 of the longest lines: the page asks for so many at once
+# of one window, and room for 50 of the longest lines: the page asks for so many at once
+MAX_BYTES = 4 * 1024 * 1024
 MAX_MATCHES = 10_000
 PATIENCE_S = 3.0  # for one search
 KEPT = 16  # logs whose index stays in memory
@@ -176,9 +175,8 @@ class Index:
         wanted = text.lower()
         index, is_done, searched = -1, False, first - 1
         while not is_done and len(numbers) <= MAX_MATCHES and time.monotonic() < give_up:
-            with (
-                self._reading()
-            ):  # for each block anew: whoever wants lines meanwhile does not wait for the whole
+            # for each block anew: whoever wants lines meanwhile does not wait for the whole
+            with self._reading():
                 self._scan()
                 index = self._block_of(first) if index < 0 else index + 1
                 if index < len(self._blocks):

@@ -130,7 +130,6 @@ def _note_staleness(schedule: Schedule, due: datetime) -> None:
     if schedule.stale_since is not None:
         return
     since = schedule.last_success_at or schedule.created_at
-    if (
-        rule.count_between(schedule.timing, since, due) > STALE_PERIODS
-    ):  # the moment at hand has had no chance yet
+    # the moment at hand has had no chance yet
+    if rule.count_between(schedule.timing, since, due) > STALE_PERIODS:
         Schedule.objects.filter(pk=schedule.pk).update(stale_since=due)

@@ -21,9 +21,8 @@ from scripts_app.timing.rule import Timing, TimingError
 
 logger = logging.getLogger(__name__)
 
-LATE_IS_MISSED = timedelta(
-    seconds=60
-)  # with missed=skip, a moment older than this is not served any more
+# with missed=skip, a moment older than this is not served any more
+LATE_IS_MISSED = timedelta(seconds=60)
 PAUSED = (Status.SKIPPED, Reason.PAUSED, "Its schedule was paused.")
 _TICK = timedelta(microseconds=1)
 
@@ -137,9 +136,8 @@ def _serve(alarms: Sequence[Alarm], pause: Pause | None, now: datetime) -> None:
     scripts: set[int] = set()
     for alarm in alarms:
         schedule = getattr(alarm, "schedule", None)
-        if schedule is None or not schedules.may_fire(
-            schedule
-        ):  # deleted, or disabled a moment ago
+        # deleted, or disabled a moment ago
+        if schedule is None or not schedules.may_fire(schedule):
             following[alarm.pk] = None
             continue
         comes_first = min(filter(None, following.values()), default=alarm.next_run + _TICK)

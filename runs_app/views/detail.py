@@ -194,9 +194,8 @@ def neighbours(run: Run) -> dict[str, Any]:
 def tries(run: Run) -> list[Run]:
     """The tries of the same due moment, the first one first; none when there is but one."""
     first = run.parent_id if run.attempt > 1 else run.pk
-    if first is None or (
-        run.attempt == 1 and run.schedule_id is None
-    ):  # nobody tries again what has no schedule
+    # nobody tries again what has no schedule
+    if first is None or (run.attempt == 1 and run.schedule_id is None):
         return []
     rows = Run.objects.filter(Q(pk=first) | Q(parent=first, attempt__gt=1)).order_by("pk")
     found = list(rows.only("status", "attempt"))

@@ -60,9 +60,8 @@ class ActingAdmin(RowAdmin):
         interpreters.discover()  # asks what it has not asked yet by starting it: not within the transaction
         with transaction.atomic():
             response = super().changeform_view(request, object_id, form_url, extra_context)
-            if (getattr(response, "context_data", None) or {}).get(
-                "errors"
-            ):  # a part of it may have acted before
+            # a part of it may have acted before
+            if (getattr(response, "context_data", None) or {}).get("errors"):
                 transaction.set_rollback(True)
         return response
 

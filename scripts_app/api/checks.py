@@ -24,9 +24,8 @@ class CheckOut(BaseModel):
     problems: list[Problem]
 
 
-@router.post(
-    "/check", response=CheckOut, tags=["drafts"]
-)  # not below /scripts/: a script may be called "check"
+# not below /scripts/: a script may be called "check"
+@router.post("/check", response=CheckOut, tags=["drafts"])
 def check_text(request: HttpRequest, data: CheckIn) -> CheckOut:
     """Look for problems in a code without running it: syntax, names, doors left open, secrets, requirements."""
     code, requirements = (

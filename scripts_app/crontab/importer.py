@@ -31,9 +31,8 @@ from scripts_app.versions import versions
 NAME_LENGTH = 100
 SHELL = "/bin/sh"
 _NOWHERE = ("/dev/null", "/dev/stdout", "/dev/stderr")
-_LOST = frozenset(
-    {"RANDOM_DELAY", "START_HOURS_RANGE"}
-)  # they move the times; MAILTO is said once, in the guide
+# they move the times; MAILTO is said once, in the guide
+_LOST = frozenset({"RANDOM_DELAY", "START_HOURS_RANGE"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,9 +98,8 @@ def make(proposal: Proposal, *, by: User | None, now: datetime) -> Script:
     """Create the script and its schedule, which is switched off: both or neither. Raises ScriptError, TimingError."""
     if proposal.problem:
         raise ScriptError(proposal.problem, field="code")
-    versions.check(
-        code=proposal.code, requirements="", python_version=proposal.python_version
-    )  # asks the Pythons here
+    # asks the Pythons here
+    versions.check(code=proposal.code, requirements="", python_version=proposal.python_version)
     with transaction.atomic():
         script = scripts.create(
             name=proposal.name,

@@ -93,9 +93,8 @@ def parse_crontab(
         raise CrontabError(
             "The text contains a NUL character: it is no crontab.\nhint: is this the right file?"
         )
-    entries = list(
-        _entries(text.encode(errors="replace").decode())
-    )  # half a surrogate pair is no character
+    # half a surrogate pair is no character
+    entries = list(_entries(text.encode(errors="replace").decode()))
     whole = [entry for entry in entries if not entry.problem]
     is_system = is_system or (bool(whole) and all(_has_user(entry, users) for entry in whole))
     return Crontab(entries=[_finished(entry, is_system) for entry in entries], is_system=is_system)

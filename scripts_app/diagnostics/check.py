@@ -110,9 +110,8 @@ def _of_code(code: str, interpreter: Interpreter | None, minor: int) -> Iterator
     yield from faults
     for one in _of_rules(code, minor, with_syntax=interpreter is None):
         is_said = one.code in ruff.PASSWORDS and any(secret.line == one.line for secret in secrets)
-        if not is_said and (
-            one.code or not faults
-        ):  # that ruff fails on what is no Python is no news
+        # that ruff fails on what is no Python is no news
+        if not is_said and (one.code or not faults):
             yield one
 
 

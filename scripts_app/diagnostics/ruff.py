@@ -12,9 +12,8 @@ from scripts_app.diagnostics.models import Fix, Problem, Severity, TextEdit
 
 RUFF = Path(sysconfig.get_path("scripts")) / "ruff"
 TIMEOUT_S = 5.0
-MAX_BYTES = (
-    2 * 1024 * 1024
-)  # of its answer: that of a hostile text has thirty times as many as the text
+# of its answer: that of a hostile text has thirty times as many as the text
+MAX_BYTES = 2 * 1024 * 1024
 SYNTAX = "syntax"
 MAX_MESSAGE = 500  # characters of a message: a name in it may be as long as the code
 MAX_FIX = 2000  # characters: whoever presses a button wants to see what it did
@@ -87,9 +86,8 @@ SECURITY = {
 }
 PASSWORDS = frozenset({"S105", "S106", "S107"})
 RULES = ",".join(["E9", "F", "W605", *SECURITY])
-_REFUSED = re.compile(
-    r"invalid-syntax|E9|F40[467]|F62|F70"
-)  # that Python itself refuses to read the code
+# that Python itself refuses to read the code
+_REFUSED = re.compile(r"invalid-syntax|E9|F40[467]|F62|F70")
 _ENDING = re.compile(r"F82[123]|F50[235679]|F52[14]|F901")  # what ends a run when it is reached
 _HARMLESS = (
     "S113",

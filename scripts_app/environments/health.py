@@ -63,9 +63,8 @@ def check_environment(environment: Environment, *, now: datetime) -> str:
 
     It starts processes and may take a minute: not for a request, nor for a task of the queue. Raises Unclear.
     """
-    fault = examine(environment) and examine(
-        environment
-    )  # twice: what is seen once may be a replaced folder
+    # twice: what is seen once may be a replaced folder
+    fault = examine(environment) and examine(environment)
     if record_check(environment, fault, now=now) and fault:
         rebuild(environment)
     return fault
@@ -107,9 +106,8 @@ def _change_interpreter(environment: Environment) -> None:
     for script in (
         Script.objects.present().filter(wanted_environment=environment).select_related("version")
     ):
-        with contextlib.suppress(
-            ValueError
-        ):  # there is none, or a requirement is refused by now: it stays marked
+        # there is none, or a requirement is refused by now: it stays marked
+        with contextlib.suppress(ValueError):
             request_like(script, environment)
 
 

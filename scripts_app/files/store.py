@@ -100,9 +100,8 @@ def save(script: Script, path: str, chunks: Iterable[bytes], *, replace: bool = 
         try:
             with os.fdopen(fd, "wb") as file:
                 _write(file, chunks, path)
-                os.fchmod(
-                    fd, 0o666 if paths.has_script_users() else 0o600
-                )  # the folder's owner is to change it
+                # the folder's owner is to change it
+                os.fchmod(fd, 0o666 if paths.has_script_users() else 0o600)
             os.rename(beside, name, src_dir_fd=folder, dst_dir_fd=folder)
         except BaseException:
             with suppress(OSError):

@@ -17,9 +17,8 @@ def assign(script: Script) -> tuple[int | None, str]:
     """Return the user a script runs as, storing it at the first time; or None and the reason why it has none."""
     if script.as_service_user:
         return None, BY_CHOICE
-    if (
-        script.uid not in settings.SCRIPT_USERS
-    ):  # the first time, or the pool was changed: no other is accepted
+    # the first time, or the pool was changed: no other is accepted
+    if script.uid not in settings.SCRIPT_USERS:
         script.refresh_from_db(fields=["uid"])  # another run of it may have been the first
     if script.uid in settings.SCRIPT_USERS or _give(script):
         return script.uid, ""

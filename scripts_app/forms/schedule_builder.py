@@ -215,9 +215,8 @@ class ScheduleBuilder(ScheduleForm):
         if moment := needed.pop("time", None):
             needed |= {"hour": moment.hour, "minute": moment.minute}
         simple = Simple(every=every, **{**needed, **_as_tuple(needed)})
-        is_unchanged = (
-            timing_simple.parse(self.stored_cron) == simple
-        )  # then its own words stay, `@daily` for one
+        # then its own words stay, `@daily` for one
+        is_unchanged = timing_simple.parse(self.stored_cron) == simple
         return self.stored_cron if is_unchanged else timing_simple.line(simple)
 
     def _forget(self, names: set[str], values: dict[str, Any]) -> None:

@@ -13,9 +13,8 @@ from scripts_app.validation import ScriptError
 MAX_LINE = 500
 MAX_LINES = 500  # beyond that parsing is felt: 0.05 ms a line, up to 0.4 ms a long one
 MAX_BYTES = 100_000
-_COMMENT = re.compile(
-    r"(^|\s)#.*$"
-)  # pip's rule: `#` begins a comment at the line's start or after white space
+# pip's rule: `#` begins a comment at the line's start or after white space
+_COMMENT = re.compile(r"(^|\s)#.*$")
 _PATH = re.compile(r"^(\.{0,2}/|~|[A-Za-z]:\\)|\.(whl|zip|tar\.gz|tar\.bz2|tgz)$")
 _PATH_OR_URL = "is a path or URL: only packages of the package index can be locked and shared"
 _NO_FILE = (

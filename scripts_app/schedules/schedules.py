@@ -19,9 +19,8 @@ from scripts_app.timing.rule import TimingError
 CLUSTER = "alarms"
 FUNCTION = "runs_app.scheduler.ticker.never_called_by_q2"
 
-rearmed = (
-    Signal()
-)  # sent after a commit that brought or moved a moment, without arguments: look again which is next
+# sent after a commit that brought or moved a moment, without arguments: look again which is next
+rearmed = Signal()
 
 _RHYTHM = ("kind", "cron", "every_s", "at", "timezone", "start_at", "end_at", "jitter_s", "delay_s")
 _REPEATED = {"start_at", "end_at", "jitter_s"}
@@ -77,9 +76,8 @@ def save(schedule: Schedule, *, now: datetime) -> Schedule:
         is_new_rhythm = _check_rhythm(schedule, stored, now)
         _set_pause(schedule, stored, now)
         schedule.message = ""
-        schedule.alarm_id = (
-            stored["alarm"] if stored else None
-        )  # the ticker may have changed it meanwhile
+        # the ticker may have changed it meanwhile
+        schedule.alarm_id = stored["alarm"] if stored else None
         schedule.save()
         _arm_if_needed(schedule, now=now, again=is_new_rhythm)
     return schedule

@@ -89,9 +89,8 @@ def tell_of_change(url: str, problem: str) -> None:
     is_up = not problem
     if is_up != was_up:
         alert(f"{url} is up again." if is_up else f"{url} is DOWN: {problem}")
-    fresh = STATE.with_suffix(
-        ".new"
-    )  # written beside, then renamed: a crash leaves the old file whole
+    # written beside, then renamed: a crash leaves the old file whole
+    fresh = STATE.with_suffix(".new")
     fresh.write_text(json.dumps({url: is_up}), encoding="utf-8")
     fresh.replace(STATE)
 

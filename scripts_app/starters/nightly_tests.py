@@ -76,9 +76,8 @@ def run(words: "list[str]", folder: Path, *, must: bool = False) -> int:
 def report(*, passed: bool) -> None:
     """Say what is new since the last run, remember the result, and fail when the tests did."""
     before = json.loads(STATE.read_text(encoding="utf-8"))["passed"] if STATE.exists() else None
-    fresh = STATE.with_suffix(
-        ".new"
-    )  # written beside, then renamed: a crash leaves the old file whole
+    # written beside, then renamed: a crash leaves the old file whole
+    fresh = STATE.with_suffix(".new")
     fresh.write_text(json.dumps({"passed": passed}), encoding="utf-8")
     fresh.replace(STATE)
     if passed:

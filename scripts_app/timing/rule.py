@@ -44,12 +44,10 @@ _EARLIEST = (
 ) // _SECOND  # far enough from the calendar's ends for any offset
 _LATEST = (datetime(9999, 12, 20, tzinfo=UTC) - _EPOCH) // _SECOND
 _STEADY = datetime(2040, 1, 1, tzinfo=UTC)  # from here on the zones' standing rules apply
-_HORIZON_S = (
-    100 * 366 * DAY_S
-)  # no possible date is rarer: 29 February on a given weekday, at most 40 years
-_PROBE_S = (
-    3 * DAY_S
-)  # no zone has ever changed its offset twice in so short a time (tzdata 2026: four days at least)
+# no possible date is rarer: 29 February on a given weekday, at most 40 years
+_HORIZON_S = 100 * 366 * DAY_S
+# no zone has ever changed its offset twice in so short a time (tzdata 2026: four days at least)
+_PROBE_S = 3 * DAY_S
 _ZONE_NAME = re.compile(
     r"(?!posix|right/|localtime)[A-Za-z0-9_+-]{1,32}(/[A-Za-z0-9_+-]{1,32}){0,2}"
 )

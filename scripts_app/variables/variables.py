@@ -13,9 +13,8 @@ from scripts_app.variables import encryption
 
 MAX_NAME = 100
 MAX_VALUE_BYTES = 32 * 1024
-MAX_SCOPE_BYTES = (
-    128 * 1024
-)  # a run gets two scopes: spec.json and the order to start have room for that
+# a run gets two scopes: spec.json and the order to start have room for that
+MAX_SCOPE_BYTES = 128 * 1024
 MAX_VARIABLES = 200
 MIN_MASKED = 4  # characters; a shorter value would be found everywhere
 LINE_CHARACTERS = "\t\n\r"

@@ -136,9 +136,8 @@ def read(slug: str, name: str) -> CopyOnDisk | None:
             return CopyOnDisk(problem=f"`{name}` is no file.", changed_at=changed_at)
         raw = file.read(validation.MAX_TEXT_BYTES + 4)
     try:
-        text = validation.text(
-            raw.decode("utf-8-sig"), field=name
-        )  # Windows editors mark their files
+        # Windows editors mark their files
+        text = validation.text(raw.decode("utf-8-sig"), field=name)
     except UnicodeDecodeError:
         return CopyOnDisk(problem=f"`{name}` is no UTF-8 text.", changed_at=changed_at)
     except ScriptError as refusal:

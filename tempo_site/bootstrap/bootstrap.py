@@ -75,9 +75,8 @@ def collect_static(say: Say) -> None:
         before = _names_in_manifest()
         _remove_changed()
         call_command("collectstatic", verbosity=0, interactive=False)
-        _prune(
-            kept=before | _names_in_manifest()
-        )  # open pages may still ask for those of the release before
+        # open pages may still ask for those of the release before
+        _prune(kept=before | _names_in_manifest())
         _open_to_all(settings.STATIC_ROOT)
         files.write_atomic(stamp, digest, mode=0o644)
     say("Static files are collected.")

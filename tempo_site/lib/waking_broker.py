@@ -62,9 +62,8 @@ class WakingBroker(ORM):
         """Return locked tasks, or None after at most 5 s. Never raises: the pusher ends for good on an exception."""
         _bell.clear()
         try:
-            tasks: list[tuple[int, str]] | None = (
-                super().dequeue()
-            )  # `poll: 0` in Q_CLUSTER: it does not sleep itself
+            # `poll: 0` in Q_CLUSTER: it does not sleep itself
+            tasks: list[tuple[int, str]] | None = super().dequeue()
         except DatabaseError:
             logger.exception("queue could not be read, trying again")
             tasks = None

@@ -12,9 +12,8 @@ from tests.benchmarks.figures import Figure
 
 ROUNDS = 21
 SOON = datetime(2026, 3, 1, tzinfo=UTC)
-SPARSE = datetime(
-    2088, 3, 1, tzinfo=UTC
-)  # behind a 29 February on a Sunday; 2100 has none, so the next is 40 years off
+# behind a 29 February on a Sunday; 2100 has none, so the next is 40 years off
+SPARSE = datetime(2088, 3, 1, tzinfo=UTC)
 EVERY = ",".join(map(str, range(60)))
 LONG = f"{EVERY} {EVERY[:79]} {','.join(map(str, range(24)))}"  # as long as one may be
 HARD = (

@@ -130,9 +130,8 @@ def test_everything_is_paused_and_resumed_from_wherever_one_is(
         "It starts nothing while all schedules are paused."
     )
     due = service.get(f"/schedules/{schedule['id']}")["next_at"]
-    screen.wait_for_function(
-        "due => Date.now() > Date.parse(due)", arg=due
-    )  # a moment has come within the pause
+    # a moment has come within the pause
+    screen.wait_for_function("due => Date.now() > Date.parse(due)", arg=due)
     banner.get_by_role("button", name="Resume").click()
     expect(banner).to_have_count(0)
     expect(screen.locator("#ledger .status-skipped").first).to_be_visible(timeout=LIMIT_MS)

@@ -68,9 +68,8 @@ def test_what_is_typed_is_saved_made_a_version_and_run_without_leaving_the_page(
     write(screen, "import os\nprint('two'\n")
     expect(saved).to_have_text(SAVED)
     problems = screen.locator("[data-problems] .problem")
-    expect(problems.filter(has_text="os imported but unused")).to_have_count(
-        0
-    )  # a syntax error hides the rest
+    # a syntax error hides the rest
+    expect(problems.filter(has_text="os imported but unused")).to_have_count(0)
     expect(problems.first).to_contain_text(re.compile("error, "))
     write(screen, "import os\nprint('two')\n")
     expect(problems).to_have_count(1)
@@ -210,9 +209,8 @@ def test_text_survives_a_lost_server_a_crash_and_a_log_out(service: Service, scr
     screen.route("**/draft", lambda route: route.abort())
     write(screen, "print('kept')\n")
     expect(saved).to_have_text("Not saved, trying again")
-    screen.on(
-        "dialog", lambda dialog: dialog.accept()
-    )  # the browser asks whether one really wants to leave
+    # the browser asks whether one really wants to leave
+    screen.on("dialog", lambda dialog: dialog.accept())
     screen.reload()
     screen.wait_for_selector("code-editor.is-rich")
     assert code(screen) == START

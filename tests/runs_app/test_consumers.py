@@ -133,9 +133,8 @@ def test_an_impossible_offset_is_refused_with_its_code(offset: str) -> None:
     ],
 )
 def test_a_nonsensical_acknowledgement_is_ignored(nonsense: str) -> None:
-    stored = b"".join(
-        b"1000 O F %060d\n" % number for number in range(6000)
-    )  # more than may be under way
+    # more than may be under way
+    stored = b"".join(b"1000 O F %060d\n" % number for number in range(6000))
     run = written(stored)
 
     async def body(socket: WebsocketCommunicator) -> list[tuple[dict[str, Any], str]]:

@@ -83,9 +83,8 @@ def test_line_ends_and_marks_of_another_system_are_no_edit(
 
 
 def test_a_copy_that_is_older_than_its_version_is_no_edit(script: Script) -> None:
-    scripts.update(
-        script, by=None, now=NOON, code="print(2)\n"
-    )  # not committed: nothing is written
+    # not committed: nothing is written
+    scripts.update(script, by=None, now=NOON, code="print(2)\n")
     assert working_copy.find_edit(script) is None
 
 

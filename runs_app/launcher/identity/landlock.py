@@ -135,7 +135,6 @@ def _without(path: str, closed: list[str]) -> Iterator[str]:
     elif path not in shut:
         with contextlib.suppress(OSError):
             for entry in sorted(os.scandir(path), key=lambda entry: entry.name):
-                if (
-                    not entry.is_symlink()
-                ):  # it may lead to what is closed; where it leads otherwise has its own name
+                # it may lead to what is closed; where it leads otherwise has its own name
+                if not entry.is_symlink():
                     yield from _without(entry.path, closed)

@@ -127,9 +127,8 @@ class Log:
     def _put(self, stream: bytes, kind: bytes, data: bytes, texts: list[bytes]) -> None:
         self._kinds[stream] = kind
         self._batch.append(data)
-        self._count(
-            data, texts, overhead=data.find(stream) + 5
-        )  # `<epoch_ms> O F ` and the line end
+        # `<epoch_ms> O F ` and the line end
+        self._count(data, texts, overhead=data.find(stream) + 5)
 
     def _count(self, data: bytes, texts: list[bytes], *, overhead: int) -> None:
         """Mark what the index has to know of records that are `texts` with so many bytes each around them."""

@@ -118,9 +118,8 @@ def put_back(folder_fd: int, log_fd: int) -> Ending:
     at = parts[0].log_size if is_known else _behind_a_whole_record(log_fd, size)
     data = _gap(parts, is_known) + b"".join(part.records for part in parts)
     written, why = len(data), ""
-    if size < at + len(
-        data
-    ):  # else it is there: the crash came when one of the files was gone already
+    # else it is there: the crash came when one of the files was gone already
+    if size < at + len(data):
         written, why = write_lines(log_fd, data, at)
     _remove(folder_fd)
     if why:  # there is room now

@@ -15,9 +15,8 @@ from runs_app.launcher.watch.verdict import Cause
 _LOOK_S = 0.25
 _CROWDED_LOOK_S = 0.5  # where the kernel does not count the processes of a script's user
 _SAMPLE_S = 1.0
-_GROWTH_BYTES = (
-    400 << 20
-)  # within a second: a run that grows like this is looked at before it is at its limit
+# within a second: a run that grows like this is looked at before it is at its limit
+_GROWTH_BYTES = 400 << 20
 _CORES = os.cpu_count() or 1
 _MIB = 1 << 20
 _WRITES_ON_BYTES = 1 << 20  # written within a second below the floor of free space

@@ -50,12 +50,10 @@ class Command(BaseCommand):
                 bootstrap.collect_static(say)
         service_user.act_as(user, lambda: self._prepare(options))
         self.stdout.flush()
-        os.environ.setdefault(
-            "TEMPO_DATABASE_TIMEOUT_S", "5"
-        )  # a locked database becomes a 503, not a queue
-        os.environ.setdefault(
-            "AUTOBAHN_USE_NVX", "0"
-        )  # vector code for masks and UTF-8: 2 MB that few frames do not need
+        # a locked database becomes a 503, not a queue
+        os.environ.setdefault("TEMPO_DATABASE_TIMEOUT_S", "5")
+        # vector code for masks and UTF-8: 2 MB that few frames do not need
+        os.environ.setdefault("AUTOBAHN_USE_NVX", "0")
         os.environ["TEMPO_STARTED_AT"] = str(int(time.time()))
         os.execv(sys.executable, launcher_argv(lock, options, user))
 

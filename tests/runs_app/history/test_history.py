@@ -296,9 +296,8 @@ def test_rows_without_a_folder_go_too(settings: Settings) -> None:
 def test_an_empty_month_goes_with_its_last_run(settings: Settings) -> None:
     settings.KEEP_DAYS = 30
     ended(created_at=NOON - 31 * DAY)
-    history.prune(
-        now=NOON + 9 * DAY
-    )  # in December; in the current month a run's folder may be about to be made
+    # in December; in the current month a run's folder may be about to be made
+    history.prune(now=NOON + 9 * DAY)
     assert list(paths.runs().iterdir()) == []
 
 
@@ -317,9 +316,8 @@ def test_a_run_whose_folder_cannot_be_removed_keeps_no_other_from_going(
 
     def rmtree(path: Path) -> None:
         if path == paths.run_folder(stuck.folder):
-            raise PermissionError(
-                errno.EPERM, "Operation not permitted"
-            )  # and no launcher is there to help
+            # and no launcher is there to help
+            raise PermissionError(errno.EPERM, "Operation not permitted")
         honest(path)
 
     monkeypatch.setattr(shutil, "rmtree", rmtree)

@@ -139,9 +139,8 @@ class Place:
         folder = f"{_MONTH}/{next(_numbers)}-abcdef12"
         path = self.launcher.path(folder)
         python = str(isolation.pop("python", self.environment / "bin/python"))
-        planted = isolation.pop(
-            "planted", {}
-        )  # links that a hostile web has put into the run folder
+        # links that a hostile web has put into the run folder
+        planted = isolation.pop("planted", {})
         self.launcher.new_folder(
             [python, *flags.split(), str(path / "main.py")],
             name=folder,

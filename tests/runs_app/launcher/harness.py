@@ -135,9 +135,8 @@ class LauncherHarness:
         self.options: list[str] = []  # more of them for the next start
         self.pass_fds: tuple[int, ...] = ()
         self._ready = ready
-        self._home = tempfile.TemporaryDirectory(
-            prefix="launcher-"
-        )  # socket paths have to be short
+        # socket paths have to be short
+        self._home = tempfile.TemporaryDirectory(prefix="launcher-")
         self._door = self._open_door()
         self._become = (
             ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]

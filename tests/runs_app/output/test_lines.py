@@ -177,9 +177,8 @@ def test_search_finds_what_a_reader_sees(tmp_path: Path, text: str, numbers: lis
         + record("O", "abc a.c")
     )
     assert Index(log(tmp_path, data)).search(text).numbers == numbers
-    padded = Index(
-        log(tmp_path, data.replace(b"5%\r", b""))
-    )  # without a carriage return it goes the fast way
+    # without a carriage return it goes the fast way
+    padded = Index(log(tmp_path, data.replace(b"5%\r", b"")))
     assert padded.search(text).numbers == numbers
 
 

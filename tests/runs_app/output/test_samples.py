@@ -178,9 +178,8 @@ def test_one_sample_is_no_chart() -> None:
 def test_a_curve_goes_from_edge_to_edge_and_its_limit_is_a_line() -> None:
     chart = drawn(sample(0), sample(5, mb=50), sample(10, mb=100))
     assert chart.memory.line.startswith("M0 100L300 52.4L600 ")
-    assert chart.memory.limit_y == float(
-        chart.memory.line.rpartition(" ")[2]
-    )  # the last sample is at the limit
+    # the last sample is at the limit
+    assert chart.memory.limit_y == float(chart.memory.line.rpartition(" ")[2])
     assert chart.memory.limit == "100 MB" and chart.spans == "10 s"
 
 

@@ -169,9 +169,8 @@ def test_a_page_costs_the_same_after_many_runs(
     script = make_script()
     runs = [make_run(script, status=Status.SUCCEEDED) for _ in range(30)]
     for run in (runs[0], runs[15]):
-        with django_assert_num_queries(
-            6
-        ):  # session, user, the pause, the run, the one before, the one after
+        # session, user, the pause, the run, the one before, the one after
+        with django_assert_num_queries(6):
             page(browser, run)
 
 

@@ -41,9 +41,8 @@ def test_it_filters_by_trigger_and_age(browser: Client) -> None:
     script, now = make_script(), timezone.now()
     ended, days_ago = {"trigger": Trigger.API, "status": Status.FAILED}, now - timedelta(days=3)
     old = make_run(script, **ended, created_at=days_ago, finished_at=days_ago)
-    new = make_run(
-        script, **ended, created_at=days_ago, finished_at=now - timedelta(hours=3)
-    )  # it took its time
+    # it took its time
+    new = make_run(script, **ended, created_at=days_ago, finished_at=now - timedelta(hours=3))
     make_run(script, trigger=Trigger.SCHEDULE)
     assert listed(browser, trigger="api") == [new.pk, old.pk]
     assert listed(browser, trigger="api", since="24h") == [new.pk]

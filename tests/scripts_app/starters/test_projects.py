@@ -148,9 +148,8 @@ def test_the_newest_state_is_fetched_first(run: Running, project: Path, tmp_path
     commit(project)
     done = run("nightly_tests", folder=copy, command=UNITTEST, pull=True)
     assert done.code == 0 and "Ran 2 tests" in done.said
-    done = run(
-        "nightly_tests", folder=project, command=UNITTEST, pull=True
-    )  # which has nothing to pull from
+    # which has nothing to pull from
+    done = run("nightly_tests", folder=project, command=UNITTEST, pull=True)
     assert done.code == 2 and "`git` ended with exit code" in done.said
 
 

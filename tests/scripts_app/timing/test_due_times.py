@@ -59,9 +59,8 @@ def test_jitter_changes_neither_order_nor_number(
 
     assert later == sorted(set(later))
     assert later == rule.upcoming(jittered, at, 6), "the same each time"
-    put_off = (
-        later if later[:1] >= dues[:1] else later[1:]
-    )  # one from before `at` may be put off behind it
+    # one from before `at` may be put off behind it
+    put_off = later if later[:1] >= dues[:1] else later[1:]
     for due, actual, following in zip(dues, put_off, dues[1:], strict=False):
         assert due <= actual < following
         assert actual - due <= timedelta(seconds=jitter)

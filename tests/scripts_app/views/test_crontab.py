@@ -54,9 +54,8 @@ def told(browser: Client, text: str, *ticked: str) -> list[str]:
 
 def test_the_list_leads_to_it(browser: Client) -> None:
     address = f'href="{reverse("crontab-import")}"'
-    assert (
-        browser.get(reverse("script-list")).content.decode().count(address) == 2
-    )  # the head's and the empty list's
+    # the head's and the empty list's
+    assert browser.get(reverse("script-list")).content.decode().count(address) == 2
     assert '<textarea id="crontab"' in browser.get(reverse("crontab-import")).content.decode()
 
 

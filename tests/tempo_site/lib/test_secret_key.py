@@ -78,9 +78,8 @@ def test_nothing_but_the_key_is_left_in_the_folder(tmp_path: Path) -> None:
 
 
 def test_what_a_crash_left_beside_it_is_no_obstacle(tmp_path: Path) -> None:
-    (tmp_path / f".secret_key.{os.getpid()}").write_text(
-        "half a k"
-    )  # in a container the same pid comes again
+    # in a container the same pid comes again
+    (tmp_path / f".secret_key.{os.getpid()}").write_text("half a k")
     assert not secret_key.is_weak(secret_key.choose("", tmp_path)[0])
 
 

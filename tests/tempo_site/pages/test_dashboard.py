@@ -67,9 +67,8 @@ def test_the_rate_counts_verdicts_of_seven_days_and_100_means_all() -> None:
 
 def test_the_week_is_told_by_the_hours_of_the_servers_zone() -> None:
     script = make_script()
-    ended(
-        script, Status.SUCCEEDED, datetime(2026, 11, 23, 20, 20, tzinfo=UTC)
-    )  # 02:05 of the next day in Kathmandu
+    # 02:05 of the next day in Kathmandu
+    ended(script, Status.SUCCEEDED, datetime(2026, 11, 23, 20, 20, tzinfo=UTC))
     ended(script, Status.FAILED, datetime(2026, 11, 23, 20, 10, tzinfo=UTC))  # 01:55
     with timezone.override(ZoneInfo("Asia/Kathmandu")):
         week = dashboard.week(NOW)
