@@ -6,7 +6,7 @@ WORKERS ?= auto
 BIN := .venv/bin
 CODE := tempo_site scripts_app runs_app notifications_app
 
-.PHONY: run dev test lint bench screenshots setup setup-dev format
+.PHONY: run dev test lint house bench screenshots setup setup-dev format
 
 run: .venv/.ready
 	@exec $(BIN)/python manage.py serve --host $(HOST) --port $(PORT)
@@ -26,6 +26,10 @@ lint: .venv/.ready-dev
 format: .venv/.ready-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# How the code reads, beside the goals of its style. ARGS=--worst names the files to begin with.
+house:
+	@$(PYTHON) -m tests.house $(ARGS)
 
 bench: .venv/.ready-dev
 	$(BIN)/python -m tests.benchmarks $(ARGS)
