@@ -1,14 +1,16 @@
-// <log-view data-run>: a run's output, live, with its tools: follow, wrap, times, search, line addresses, full screen, copy.
+// <log-view data-run>: a run's output, live, with tools to follow, search, copy it and to address its lines.
 
-import { areOff } from "./frame.js";
-import { Lines, plain, shownText } from "./log-lines.js";
-import { Rows } from "./log-rows.js";
+import * as storage from "../lib/storage.js";
+import { Lines } from "../log-lines.js";
+import { Rows } from "../log-rows.js";
+import { areOff } from "../site.js";
 
-const PATIENCE_MS = 250; // after the last letter of a search
-const MEMORY = "tempo.log"; // what this browser's user chose
+const SEARCH_DELAY_MS = 250; // after the last letter of a search
+const STORAGE_NAME = "tempo.log"; // what this browser's user chose
 const TIMES = ["", "clock", "since"];
 const TIMES_NAMES = { "": "Times", clock: "Clock", since: "Since start" };
 const KEYS = { f: "follow", w: "wrap", T: "times", "/": "find", n: "next", N: "previous", F: "full" };
+const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 };
 const PHONE = "(max-width: 47.5rem)";
 
 class LogView extends HTMLElement {
@@ -21,8 +23,8 @@ class LogView extends HTMLElement {
     this.found = null;
     this.marked = [0, 0];
     this.unseenFrom = 0;
-    this.choices = { wrap: matchMedia(PHONE).matches, times: "", ...remembered() };
-    this.clock = new Intl.DateTimeFormat("en-GB", { timeZone: this.dataset.zone, hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 });
+    this.choices = { wrap: matchMedia(PHONE).matches, times: "", ...storage.readJson(STORAGE_NAME) };
+    this.clock = new Intl.DateTimeFormat("en-GB", { ...CLOCK, timeZone: this.dataset.zone });
     this.begin();
     this.wire();
     this.showChoices();
@@ -67,7 +69,7 @@ class LogView extends HTMLElement {
     if (this.isPage) addEventListener("hashchange", () => this.goToAddress(), { signal });
   }
 
-  // --- what the rows ask -----------------------------------------------------------------------------------------------
+  // --- what the rows ask ------------------------------------------------------------------------
   isMarked(number) {
     return number >= this.marked[0] && number <= this.marked[1];
   }
@@ -84,7 +86,7 @@ class LogView extends HTMLElement {
     this.showNew();
   }
 
-  // --- what the lines tell ---------------------------------------------------------------------------------------------
+  // --- what the lines tell ----------------------------------------------------------------------
   changed() {
     if (!this.rows) return;
     if (this.rows.isFollowing) this.unseenFrom = this.lines.total;
@@ -100,7 +102,9 @@ class LogView extends HTMLElement {
 
   tell(status, isFinal) {
     this.status = status ?? this.status;
-    this.dispatchEvent(new CustomEvent("run-status", { bubbles: true, detail: { status: this.status, final: isFinal } }));
+    this.dispatchEvent(
+      new CustomEvent("run-status", { bubbles: true, detail: { status: this.status, final: isFinal } }),
+    );
   }
 
   showNew() {
@@ -108,12 +112,13 @@ class LogView extends HTMLElement {
     const pill = this.part("new");
     pill.hidden = this.rows.isFollowing || count <= 0;
     if (!pill.hidden) pill.textContent = `↓ ${count.toLocaleString("en")} new line${count === 1 ? "" : "s"}`;
-    this.part("total").textContent = `${this.lines.total.toLocaleString("en")} line${this.lines.total === 1 ? "" : "s"}`;
+    this.part("total").textContent =
+      `${this.lines.total.toLocaleString("en")} line${this.lines.total === 1 ? "" : "s"}`;
     this.press("follow", this.rows.isFollowing);
     this.console.style.setProperty("--digits", Math.max(2, String(this.lines.total).length));
   }
 
-  // --- tools -----------------------------------------------------------------------------------------------------------
+  // --- tools ------------------------------------------------------------------------------------
   clicked(event) {
     const number = event.target.closest(".row-n");
     if (number) return this.isPage && event.shiftKey && this.stretch(event, Number(number.dataset.n));
@@ -125,7 +130,8 @@ class LogView extends HTMLElement {
     const tool = KEYS[event.key];
     const isTyping = event.target.closest("input, textarea, select, [contenteditable], dialog, code-editor");
     if (event.key === "Escape" && this.classList.contains("is-full")) return this.full();
-    if (!tool || isTyping || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || areOff()) return;
+    if (!tool || isTyping || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || areOff())
+      return;
     if ((tool === "next" || tool === "previous") && !this.current) return;
     event.preventDefault();
     this[tool]();
@@ -152,7 +158,8 @@ class LogView extends HTMLElement {
   full() {
     this.rows.resizing(true);
     if (document.fullscreenElement) document.exitFullscreen();
-    else if (this.requestFullscreen && !this.classList.contains("is-full")) this.requestFullscreen().catch(() => this.fill(true));
+    else if (this.requestFullscreen && !this.classList.contains("is-full"))
+      this.requestFullscreen().catch(() => this.fill(true));
     else this.fill(!this.classList.contains("is-full")); // phones that know it for films only
     this.console.focus({ preventScroll: true });
   }
@@ -165,9 +172,8 @@ class LogView extends HTMLElement {
   async copy() {
     const word = this.part("copied");
     try {
-      const answer = await fetch(this.part("raw").href);
-      if (!answer.ok || answer.redirected) throw new Error(`HTTP ${answer.status}`);
-      await toClipboard((await answer.text()).split("\n").map((line) => plain(shownText(line))).join("\n"));
+      const { copyOutput } = await import("../log-copy.js");
+      await copyOutput(this.part("raw").href);
       word.textContent = "Copied";
     } catch (error) {
       console.warn("could not copy:", error);
@@ -178,11 +184,7 @@ class LogView extends HTMLElement {
 
   choose(choice) {
     Object.assign(this.choices, choice);
-    try {
-      localStorage.setItem(MEMORY, JSON.stringify(this.choices));
-    } catch {
-      // it is forgotten with the page then
-    }
+    storage.write(STORAGE_NAME, JSON.stringify(this.choices));
     this.showChoices();
   }
 
@@ -197,7 +199,7 @@ class LogView extends HTMLElement {
     this.querySelector(`[data-tool='${tool}']`).setAttribute("aria-pressed", isOn);
   }
 
-  // --- addresses of lines ----------------------------------------------------------------------------------------------
+  // --- addresses of lines -----------------------------------------------------------------------
   goToAddress() {
     const found = /^#L(\d{1,15})(?:-L(\d{1,15}))?$/.exec(location.hash);
     if (!found) return;
@@ -206,7 +208,8 @@ class LogView extends HTMLElement {
     const isInView = this.rows.isInView(this.marked[0]);
     this.rows.redraw();
     if (!isInView) this.rows.goTo(this.marked[0]);
-    if (this.marked[0] > this.lines.total) this.part("found").textContent = `The output ends at line ${this.lines.total.toLocaleString("en")}`;
+    if (this.marked[0] > this.lines.total)
+      this.part("found").textContent = `The output ends at line ${this.lines.total.toLocaleString("en")}`;
     this.moved();
   }
 
@@ -216,7 +219,7 @@ class LogView extends HTMLElement {
     location.hash = from === number ? `#L${number}` : `#L${Math.min(from, number)}-L${Math.max(from, number)}`;
   }
 
-  // --- search ----------------------------------------------------------------------------------------------------------
+  // --- search -----------------------------------------------------------------------------------
   find() {
     this.part("find").focus();
     this.part("find").select();
@@ -236,19 +239,18 @@ class LogView extends HTMLElement {
   }
 
   searchSoon() {
-    clearTimeout(this.patience);
-    this.patience = setTimeout(() => this.search(), PATIENCE_MS);
+    clearTimeout(this.searchTimer);
+    this.searchTimer = setTimeout(() => this.search(), SEARCH_DELAY_MS);
   }
 
   async search() {
-    clearTimeout(this.patience);
+    clearTimeout(this.searchTimer);
     const text = (this.wanted = this.part("find").value.trim().toLowerCase());
     this.found = null;
     if (text) {
       try {
-        const { LogSearch } = await import("./log-search.js");
-        const found = new LogSearch(text, (question) => this.lines.ask(question));
-        await found.begin(this.rows.firstInView());
+        const { search } = await import("../log-search.js");
+        const found = await search(text, this.rows.firstInView(), (question) => this.lines.ask(question));
         if (text !== this.wanted) return; // more was typed meanwhile
         this.found = found;
       } catch (error) {
@@ -293,25 +295,6 @@ class LogView extends HTMLElement {
   get current() {
     return this.found?.current ?? 0;
   }
-}
-
-function remembered() {
-  try {
-    return JSON.parse(localStorage.getItem(MEMORY)) ?? {};
-  } catch {
-    return {};
-  }
-}
-
-/** Browsers offer their clipboard on https and localhost only; elsewhere a selection does it. */
-async function toClipboard(text) {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
-  const field = document.body.appendChild(document.createElement("textarea"));
-  field.value = text;
-  field.select();
-  const isDone = document.execCommand("copy");
-  field.remove();
-  if (!isDone) throw new Error("the browser refused");
 }
 
 customElements.define("log-view", LogView);

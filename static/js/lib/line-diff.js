@@ -1,6 +1,7 @@
 // The difference between two texts, line by line, and how it is shown.
 
-const MOST_CELLS = 4_000_000; // beyond that comparing is felt: everything between the first and last change counts as changed
+// Beyond that comparing is felt: everything between the first and last change counts as changed.
+const MAX_CELLS = 4_000_000;
 const CONTEXT = 3;
 
 /** [{sign: " " | "-" | "+", text}] that turns `before` into `after`. */
@@ -23,7 +24,7 @@ function signed(sign, lines) {
 }
 
 function changes(a, b) {
-  if (a.length * b.length > MOST_CELLS) return [...signed("-", a), ...signed("+", b)];
+  if (a.length * b.length > MAX_CELLS) return [...signed("-", a), ...signed("+", b)];
   const width = b.length + 1;
   const longest = new Uint32Array((a.length + 1) * width); // of the common subsequence from (i, j) on
   for (let i = a.length - 1; i >= 0; i -= 1) {
@@ -51,7 +52,9 @@ function changes(a, b) {
 export function diffElement(rows) {
   const list = document.createElement("div");
   list.className = "diff";
-  const isNear = rows.map((_, index) => rows.slice(Math.max(0, index - CONTEXT), index + CONTEXT + 1).some(({ sign }) => sign !== " "));
+  const isNear = rows.map((_, index) =>
+    rows.slice(Math.max(0, index - CONTEXT), index + CONTEXT + 1).some(({ sign }) => sign !== " "),
+  );
   let skipped = 0;
   rows.forEach((row, index) => {
     if (!isNear[index]) {

@@ -9,16 +9,17 @@ const WORDS = {
  * @param {HTMLElement} banner @param {{at: number, isDiscarded?: boolean}[]} copies the first is offered first
  * @param {{restore: (copy: object) => void, forget: (copy: object) => void}} on
  */
-export function offer(banner, copies, on) {
+export function offerRecovery(banner, copies, on) {
   const [copy, ...others] = copies;
   banner.hidden = !copy;
   if (!copy) return;
   const [before, after] = WORDS[Boolean(copy.isDiscarded)];
-  banner.querySelector("[data-lost-words]").textContent = before + new Date(copy.at).toLocaleString("en-GB", { timeZoneName: "short" }) + after;
+  banner.querySelector("[data-lost-words]").textContent =
+    before + new Date(copy.at).toLocaleString("en-GB", { timeZoneName: "short" }) + after;
   for (const name of ["restore", "forget"]) {
     banner.querySelector(`[data-${name}]`).onclick = () => {
       on[name](copy);
-      offer(banner, others, on);
+      offerRecovery(banner, others, on);
     };
   }
 }

@@ -9,7 +9,13 @@ class BrowserZone extends HTMLElement {
     field.value = zone;
     const status = this.querySelector(".found");
     status.textContent = `Your browser is in ${zone}.`;
-    field.addEventListener("input", () => { status.textContent = ""; }, { once: true });
+    field.addEventListener(
+      "input",
+      () => {
+        status.textContent = "";
+      },
+      { once: true },
+    );
   }
 }
 

@@ -1,7 +1,7 @@
 // Sentences whose `words in backticks` are shown as code, as the server's templates show them.
 
 /** Put a sentence in the place of what an element holds. */
-export function showTicked(element, sentence) {
+export function showInlineCode(element, sentence) {
   const parts = sentence.split(/`([^`\n]+)`/);
   element.replaceChildren(...parts.map((part, at) => (at % 2 ? code(part) : part)));
 }

@@ -1,6 +1,6 @@
 // <build-progress>: asks how far the build of an environment is and shows it, as long as it is under way and looked at.
 
-const LOOK_AGAIN_MS = 1000;
+const POLL_MS = 1000;
 const LABELS = {
   resolving: "Resolving",
   downloading: "Downloading",
@@ -11,7 +11,7 @@ const LABELS = {
 
 class BuildProgress extends HTMLElement {
   connectedCallback() {
-    this.timer = setInterval(() => document.hidden || this.look(), LOOK_AGAIN_MS);
+    this.timer = setInterval(() => document.hidden || this.look(), POLL_MS);
   }
 
   disconnectedCallback() {
@@ -35,7 +35,8 @@ class BuildProgress extends HTMLElement {
     if (!["wanted", "building"].includes(state)) return clearInterval(this.timer); // the list around it shows the end
     if (!step) return;
     const count = total ? `: ${done} of ${total} ${step === "compiling" ? "files" : "packages"}` : "";
-    this.querySelector("[data-words]").textContent = `${LABELS[step]}${count} (step ${Object.keys(LABELS).indexOf(step) + 1} of 5)`;
+    this.querySelector("[data-words]").textContent =
+      `${LABELS[step]}${count} (step ${Object.keys(LABELS).indexOf(step) + 1} of 5)`;
     const bar = this.querySelector("progress");
     bar.max = total || 1;
     if (total) bar.value = done;

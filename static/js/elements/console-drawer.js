@@ -2,7 +2,7 @@
 
 import "./log-view.js";
 
-const LOOK_AGAIN_MS = 1000;
+const POLL_MS = 1000;
 const WORDS = { timed_out: "timed out" };
 const WAITS = {
   environment: "Waits until its environment is built.",
@@ -102,13 +102,14 @@ class ConsoleDrawer extends HTMLElement {
     } catch (error) {
       console.warn("could not look at the run:", error);
     }
-    if (!this.isFinal) this.timer = setTimeout(() => this.look(), LOOK_AGAIN_MS);
+    if (!this.isFinal) this.timer = setTimeout(() => this.look(), POLL_MS);
   }
 
   sentence({ status, reason, exit_code: code, duration_s: seconds }) {
     if (status === "queued") return WAITS[reason] ?? WAITS[""];
     if (seconds === null) return "";
-    return `${code === null ? "" : `Exit code ${code}, `}after ${seconds < 10 ? seconds.toFixed(2) : Math.round(seconds)} s.`;
+    const exit = code === null ? "" : `Exit code ${code}, `;
+    return `${exit}after ${seconds < 10 ? seconds.toFixed(2) : Math.round(seconds)} s.`;
   }
 
   showStatus(status, isFinal) {
@@ -138,7 +139,10 @@ class ConsoleDrawer extends HTMLElement {
     if (this.cancel.getAttribute("aria-disabled") === "true") return;
     this.markAsked(true);
     try {
-      const answer = await fetch(`/api/v1/runs/${this.run}/cancel`, { method: "POST", headers: { "X-CSRFToken": this.csrf() } });
+      const answer = await fetch(`/api/v1/runs/${this.run}/cancel`, {
+        method: "POST",
+        headers: { "X-CSRFToken": this.csrf() },
+      });
       if (!answer.ok && answer.status !== 409) throw new Error(`HTTP ${answer.status}`);
       this.say.textContent = "Being cancelled.";
     } catch (error) {

@@ -1,20 +1,24 @@
-// What every page of both halves does by itself: times tick, keys act, forms warn before their text is lost, and a link to
-// "New script" opens a dialog.
+// What every page of both halves does by itself: times tick, keys act, forms warn before their text is lost, and a link
+// to "New script" opens a dialog.
 //
-// Times: `data-elapsed-s` (how long ago) and `data-until-s` (how far away) are what the server said when it made the page,
-// so the browser's clock does not matter.
-// Keys: an element with data-key="r", or "g s" for two keys one after the other, is pressed by that key. They are off while
-// one types, and can be turned off for good (WCAG 2.1.4): the dialog of `?` has the switch.
+// Times: `data-elapsed-s` (how long ago) and `data-until-s` (how far away) are what the server said when it made the
+// page, so the browser's clock does not matter.
+// Keys: an element with data-key="r", or "g s" for two keys one after the other, is pressed by that key. They are off
+// while one types, and can be turned off for good (WCAG 2.1.4): the dialog of `?` has the switch.
 
-const MEMORY = "tempo.keys"; // in localStorage: "off"
+import * as storage from "./lib/storage.js";
+
+const STORAGE_NAME = "tempo.keys"; // "off"
 const SECOND_KEY_MS = 1500;
-const TYPED_IN = "input:not([type=checkbox], [type=radio], [type=submit], [type=button]), textarea, select, [contenteditable], dialog, .ace_editor";
+const TYPED_IN =
+  "input:not([type=checkbox], [type=radio], [type=submit], [type=button]), textarea, select, [contenteditable], " +
+  "dialog, .ace_editor";
 const ROWS = ".rows tbody tr, .results tbody tr, .lines > li, .entries > li";
 const begun = new WeakMap();
 let first = ""; // the first of two keys
 let forget = 0;
 
-// --- times --------------------------------------------------------------------------------------------------------------
+// --- times --------------------------------------------------------------------------------------
 /** A duration in at most two units, as tempo_site/lib/words.py writes it. */
 function span(seconds) {
   const whole = Math.floor(seconds);
@@ -39,10 +43,10 @@ function tick() {
   }
 }
 
-// --- keys ---------------------------------------------------------------------------------------------------------------
+// --- keys ---------------------------------------------------------------------------------------
 const ACTS = {
   "/": () => focusOn(visible("main input[type=search]")) || openPalette(),
-  "?": () => open(import("./keys-help.js"), MEMORY, areOff()),
+  "?": () => open(import("./keys-help.js"), STORAGE_NAME, areOff()),
   t: () => document.querySelector(".theme-toggle")?.click(),
   j: () => step(1),
   k: () => step(-1),
@@ -52,7 +56,8 @@ const ACTS = {
 function pressed(event) {
   if (event.defaultPrevented || event.altKey || event.repeat) return;
   if (event.ctrlKey || event.metaKey) {
-    const isK = event.key.toLowerCase() === "k" || (event.code === "KeyK" && !/^[a-z]$/i.test(event.key)); // no Latin letters
+    const isLatin = /^[a-z]$/i.test(event.key);
+    const isK = event.key.toLowerCase() === "k" || (event.code === "KeyK" && !isLatin);
     if (!isK || event.shiftKey || event.target.closest?.("dialog, .ace_editor")) return;
     event.preventDefault();
     openPalette();
@@ -85,11 +90,7 @@ function withKey(keys) {
 
 /** Whether the keys without Ctrl are turned off in this browser. */
 export function areOff() {
-  try {
-    return localStorage.getItem(MEMORY) === "off";
-  } catch {
-    return false;
-  }
+  return storage.read(STORAGE_NAME) === "off";
 }
 
 function visible(selector) {
@@ -103,19 +104,22 @@ function focusOn(element) {
 }
 
 function step(by) {
-  const rows = [...document.querySelectorAll(ROWS)].filter((row) => row.checkVisibility() && row.querySelector("a[href]"));
+  const rows = [...document.querySelectorAll(ROWS)].filter(
+    (row) => row.checkVisibility() && row.querySelector("a[href]"),
+  );
   const here = rows.findIndex((row) => row.contains(document.activeElement));
   const next = here < 0 && by < 0 ? rows.length - 1 : Math.max(0, Math.min(here + by, rows.length - 1));
   focusOn(rows[next]?.querySelector("a[href]"));
 }
 
-// --- what is loaded when it is wanted -----------------------------------------------------------------------------------------
+// --- what is loaded when it is wanted -----------------------------------------------------------
 function openPalette() {
   open(import("./palette.js"));
 }
 
 function open(loading, ...given) {
-  loading.then((module) => module.open(...given)).catch((error) => console.warn("not opened:", error)); // the page works without
+  // The page works without it.
+  loading.then((module) => module.open(...given)).catch((error) => console.warn("not opened:", error));
 }
 
 function clicked(event) {
@@ -133,17 +137,23 @@ function goTo(link, error) {
   location.assign(link.href);
 }
 
-// --- forms ----------------------------------------------------------------------------------------------------------------
+// --- forms --------------------------------------------------------------------------------------
 const GUARDED = "form[data-guard], #content-main > form[id$=_form]"; // ours, and the admin's
 
 function isChanged(field) {
   if (field.type === "checkbox" || field.type === "radio") return field.checked !== field.defaultChecked;
-  if (field.options) return [...field.options].some((option, at, all) => option.selected !== (option.defaultSelected || (at === 0 && !all.some((one) => one.defaultSelected))));
+  if (field.options)
+    return [...field.options].some(
+      (option, at, all) =>
+        option.selected !== (option.defaultSelected || (at === 0 && !all.some((one) => one.defaultSelected))),
+    );
   return field.type !== "hidden" && "defaultValue" in field && field.value !== field.defaultValue;
 }
 
 function leaving(event) {
-  const isAtRisk = [...document.querySelectorAll(GUARDED)].some((form) => !("sent" in form.dataset) && [...form.elements].some(isChanged));
+  const isAtRisk = [...document.querySelectorAll(GUARDED)].some(
+    (form) => !("sent" in form.dataset) && [...form.elements].some(isChanged),
+  );
   if (isAtRisk) event.preventDefault();
 }
 

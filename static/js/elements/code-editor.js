@@ -1,7 +1,10 @@
-// <code-editor>: a real <textarea> that becomes Ace where that is wanted. The textarea stays in step, so forms just work.
+// <code-editor>: a real <textarea> that becomes Ace where that is wanted. The textarea stays in step, so forms work.
 
-const CHOICE = "tempo.editor"; // in localStorage: "plain" or "rich"
-const THEME = { cssClass: "ace-tempo", cssText: "", isDark: false }; // its colours are in code-editor.css and follow the page's
+import * as storage from "../lib/storage.js";
+
+const STORAGE_NAME = "tempo.editor"; // "plain" or "rich"
+// Its colours are in code-editor.css and follow the page's.
+const THEME = { cssClass: "ace-tempo", cssText: "", isDark: false };
 const OPTIONS = {
   theme: THEME,
   mode: "ace/mode/python",
@@ -13,8 +16,15 @@ const OPTIONS = {
   highlightSelectedWord: true,
 };
 // These open modules of Ace that Tempo does not ship.
-const WITHOUT = ["showSettingsMenu", "openCommandPalette", "openCommandPallete", "gotoline", "goToNextError", "goToPreviousError"];
-const SILENT = new Set(["Shift", "Control", "Alt", "Meta", "AltGraph"]);
+const REMOVED_COMMANDS = [
+  "showSettingsMenu",
+  "openCommandPalette",
+  "openCommandPallete",
+  "gotoline",
+  "goToNextError",
+  "goToPreviousError",
+];
+const MODIFIERS = new Set(["Shift", "Control", "Alt", "Meta", "AltGraph"]);
 
 let ready; // one Ace for all editors of a page
 
@@ -27,9 +37,9 @@ class CodeEditor extends HTMLElement {
     this.button = this.querySelector("[data-switch]");
     this.button.hidden = false;
     this.button.addEventListener("click", () => this.choose(this.ace ? "plain" : "rich"));
-    for (const kind of ["keyup", "click", "input"]) this.area.addEventListener(kind, () => this.tellCursor());
+    for (const kind of ["keyup", "click", "input"]) this.area.addEventListener(kind, () => this.reportCursor());
     for (const label of this.area.labels) label.addEventListener("click", () => this.ace?.focus());
-    if (choice() === "plain") this.name();
+    if (storage.read(STORAGE_NAME) === "plain") this.name();
     else this.enrich();
   }
 
@@ -37,7 +47,7 @@ class CodeEditor extends HTMLElement {
     queueMicrotask(() => this.isConnected || this.simplify());
   }
 
-  // --- its text, for whoever embeds it --------------------------------------------------------------------------------
+  // --- its text, for whoever embeds it ----------------------------------------------------------
   get value() {
     return this.ace ? this.ace.getValue() : this.area.value;
   }
@@ -69,7 +79,10 @@ class CodeEditor extends HTMLElement {
   /** Puts texts in the place of others: [{line, column, end_line, end_column, content}], apart from each other. */
   edit(edits) {
     const lines = this.value.split("\n");
-    const from = (line, column) => ({ row: line - 1, column: [...(lines[line - 1] ?? "")].slice(0, column - 1).join("").length }); // not a pair's half
+    const from = (line, column) => ({
+      row: line - 1,
+      column: [...(lines[line - 1] ?? "")].slice(0, column - 1).join("").length,
+    }); // not a pair's half
     const ordered = [...edits].sort((one, other) => other.line - one.line || other.column - one.column);
     for (const { line, column, end_line: lastLine, end_column: end, content } of ordered) {
       const [start, stop] = [from(line, column), from(lastLine, end)];
@@ -96,12 +109,19 @@ class CodeEditor extends HTMLElement {
       this.ace.focus();
       return;
     }
-    const start = this.area.value.split("\n").slice(0, line - 1).join("\n").length + (line > 1 ? 1 : 0) + column - 1;
+    const start =
+      this.area.value
+        .split("\n")
+        .slice(0, line - 1)
+        .join("\n").length +
+      (line > 1 ? 1 : 0) +
+      column -
+      1;
     this.area.focus();
     this.area.setSelectionRange(start, start);
     const perLine = this.area.scrollHeight / Math.max(1, this.area.value.split("\n").length);
     this.area.scrollTop = Math.max(0, (line - 4) * perLine);
-    this.tellCursor();
+    this.reportCursor();
   }
 
   nextProblem() {
@@ -111,9 +131,9 @@ class CodeEditor extends HTMLElement {
     if (next) this.goTo(next.line, next.column);
   }
 
-  // --- plain or rich --------------------------------------------------------------------------------------------------
+  // --- plain or rich ----------------------------------------------------------------------------
   choose(kind) {
-    remember(kind);
+    storage.write(STORAGE_NAME, kind);
     const { line, column } = this.cursor;
     if (kind === "plain") this.simplify();
     else this.enrich().then(() => this.goTo(line, column));
@@ -135,14 +155,14 @@ class CodeEditor extends HTMLElement {
     this.ace = window.ace.edit(this.box, { ...OPTIONS, value: this.area.value, readOnly: this.area.readOnly });
     this.ace.session.getUndoManager().reset();
     this.ace.setOption("textInputAriaLabel", `${labelOf(this.area)}. Press Escape, then Tab, to leave the editor.`);
-    this.ace.commands.removeCommands(WITHOUT);
+    this.ace.commands.removeCommands(REMOVED_COMMANDS);
     this.ace.commands.addCommand({ name: "nextProblem", bindKey: "F8", exec: () => this.nextProblem() });
     this.listen();
     this.classList.add("is-rich");
     this.name();
     this.showProblems();
     this.ace.resize();
-    this.tellCursor();
+    this.reportCursor();
     this.dispatchEvent(new CustomEvent("code-editor:ready", { bubbles: true }));
   }
 
@@ -168,19 +188,22 @@ class CodeEditor extends HTMLElement {
       this.isBehind = true;
       queueMicrotask(() => this.keepStep());
     });
-    this.ace.selection.on("changeCursor", () => this.tellCursor());
+    this.ace.selection.on("changeCursor", () => this.reportCursor());
     this.ace.on("blur", () => this.area.dispatchEvent(new Event("change", { bubbles: true })));
     this.box.addEventListener("keydown", (event) => this.maybeLeave(event), true);
-    for (const kind of ["focusin", "focusout", "mousedown"]) this.box.addEventListener(kind, () => (this.isLeaving = false));
+    for (const kind of ["focusin", "focusout", "mousedown"])
+      this.box.addEventListener(kind, () => (this.isLeaving = false));
     this.sizes = new ResizeObserver(() => this.ace?.resize());
     this.sizes.observe(this.box);
   }
 
   // Tab indents; after Escape it moves on, as it does everywhere else.
   maybeLeave(event) {
-    if (event.key === "Escape") this.isLeaving = !event.target.closest(".ace_search"); // there it closes the search
-    else if (event.key === "Tab" && this.isLeaving) event.stopPropagation(); // not seen by Ace: the browser moves the focus
-    else if (!SILENT.has(event.key)) this.isLeaving = false;
+    if (event.key === "Escape")
+      this.isLeaving = !event.target.closest(".ace_search"); // there it closes the search
+    else if (event.key === "Tab" && this.isLeaving)
+      event.stopPropagation(); // not seen by Ace: the browser moves the focus
+    else if (!MODIFIERS.has(event.key)) this.isLeaving = false;
   }
 
   keepStep() {
@@ -192,7 +215,7 @@ class CodeEditor extends HTMLElement {
     this.area.dispatchEvent(new Event("input", { bubbles: true }));
   }
 
-  tellCursor() {
+  reportCursor() {
     this.dispatchEvent(new CustomEvent("code-editor:cursor", { bubbles: true, detail: this.cursor }));
   }
 
@@ -201,12 +224,18 @@ class CodeEditor extends HTMLElement {
     const Range = window.ace.Range;
     for (const mark of this.marks) session.removeMarker(mark);
     this.marks = this.shown.map(({ line, column, end_line: lastLine, end_column: end, severity }) => {
-      const last = lastLine > line ? session.getLine(line - 1).length : (end ?? column) - 1; // the rest of the text is not wrong
+      const rest = session.getLine(line - 1).length; // the lines below are not wrong
+      const last = lastLine > line ? rest : (end ?? column) - 1;
       const range = new Range(line - 1, column - 1, line - 1, Math.max(last, column));
       return session.addMarker(range, `problem-mark is-${severity}`, "text");
     });
     session.setAnnotations(
-      this.shown.map(({ line, column, message, severity }) => ({ row: line - 1, column: column - 1, text: message, type: severity === "error" ? severity : "warning" })),
+      this.shown.map(({ line, column, message, severity }) => ({
+        row: line - 1,
+        column: column - 1,
+        text: message,
+        type: severity === "error" ? severity : "warning",
+      })),
     );
   }
 }
@@ -217,22 +246,6 @@ function offset(lines, { row, column }) {
 
 function labelOf(area) {
   return area.getAttribute("aria-label") || area.labels[0]?.textContent.trim() || "Code";
-}
-
-function choice() {
-  try {
-    return localStorage.getItem(CHOICE);
-  } catch {
-    return null; // storage may be forbidden
-  }
-}
-
-function remember(kind) {
-  try {
-    localStorage.setItem(CHOICE, kind);
-  } catch {
-    // it holds for this page then
-  }
 }
 
 async function loadAce({ ace: script, aceCss, mode, searchbox }) {

@@ -1,6 +1,6 @@
 // <run-chart>: CPU and memory of a run, drawn by the server; while the run goes, asked for again and again.
 
-const AGAIN_MS = 2000;
+const POLL_MS = 2000;
 
 class RunChart extends HTMLElement {
   connectedCallback() {
@@ -17,7 +17,7 @@ class RunChart extends HTMLElement {
   look() {
     clearTimeout(this.timer);
     if (!this.isConnected || !("live" in this.dataset) || document.hidden) return;
-    this.timer = setTimeout(() => this.refresh(), AGAIN_MS);
+    this.timer = setTimeout(() => this.refresh(), POLL_MS);
   }
 
   async refresh() {
@@ -36,7 +36,8 @@ class RunChart extends HTMLElement {
   replace(fresh) {
     if (!fresh) return;
     const old = this.querySelector("details");
-    if (old?.open && "live" in fresh.dataset) fresh.querySelector("details")?.replaceWith(old); // being read: it stays
+    if (old?.open && "live" in fresh.dataset)
+      fresh.querySelector("details")?.replaceWith(old); // being read: it stays
     else if (old?.open) fresh.querySelector("details")?.setAttribute("open", "");
     this.replaceChildren(...fresh.childNodes);
     this.hidden = fresh.hidden;

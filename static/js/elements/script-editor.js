@@ -1,16 +1,18 @@
 // <script-editor>: the Code tab. Saves drafts by itself, makes versions, runs them, and shows what is wrong where.
 
-import { clockTime } from "./clock-time.js";
+import { BuildLog } from "../build-log.js";
+import { fingerprint } from "../draft-copies.js";
+import { offerRecovery } from "../draft-recovery.js";
+import { DraftSaver } from "../draft-saver.js";
+import { clockTime } from "../lib/clock-time.js";
+import { csrfToken } from "../lib/csrf.js";
+import { showInlineCode } from "../lib/inline-code.js";
+import { ProblemList } from "../problem-list.js";
+import { ScriptRunner } from "../script-runner.js";
 import "./code-editor.js";
-import { consoleOf } from "./console-drawer.js";
+import "./console-drawer.js";
 import "./draft-conflict.js";
-import { fingerprint } from "./draft-copies.js";
-import { DraftSaver } from "./draft-saver.js";
-import { offer } from "./lost-text.js";
 import "./package-table.js";
-import { ProblemList } from "./problem-list.js";
-import { ScriptRunner } from "./script-runner.js";
-import { showTicked } from "./ticked.js";
 
 const WAITING = {
   offline: "Not saved, trying again",
@@ -27,14 +29,15 @@ class ScriptEditor extends HTMLElement {
     this.saved = this.querySelector("[data-saved]");
     this.problems = new ProblemList(this.querySelector("[data-problems]"), {
       choose: (problem) => this.goTo(problem),
-      fix: (fix) => this.putRight(fix),
+      fix: (fix) => this.applyFix(fix),
     });
     this.setUpSaver();
     this.showProblems(this.problems.problems);
     this.runner = new ScriptRunner(this);
     this.listen();
-    this.offerLostText();
-    this.showBuild();
+    this.offerDrafts();
+    this.buildLog = new BuildLog(this);
+    this.buildLog.show();
   }
 
   setUpSaver() {
@@ -63,11 +66,14 @@ class ScriptEditor extends HTMLElement {
   listen() {
     this.form.addEventListener("submit", (event) => this.submitted(event));
     for (const kind of ["input", "change"]) {
-      this.addEventListener(kind, (event) => event.target.name && event.target.form === this.form && this.changed(kind));
+      this.addEventListener(
+        kind,
+        (event) => event.target.name && event.target.form === this.form && this.changed(kind),
+      );
     }
     this.addEventListener("code-editor:cursor", ({ detail }) => this.showCursor(detail));
     this.addEventListener("draft-conflict:decided", ({ detail }) => this.decided(detail));
-    this.addEventListener("live-list:fresh", () => this.showBuild());
+    this.addEventListener("live-list:fresh", () => this.buildLog.show());
     this.addEventListener("console-drawer:closed", () => this.code.focus());
     document.addEventListener("keydown", (event) => this.keyPressed(event), true);
     document.addEventListener("visibilitychange", () => document.hidden && this.saver.leave());
@@ -75,12 +81,21 @@ class ScriptEditor extends HTMLElement {
     window.addEventListener("online", () => this.saver.save());
     window.addEventListener("focus", () => this.saver.failures && this.saver.save());
     window.addEventListener("beforeunload", (event) => this.saver.isAtRisk && event.preventDefault());
-    window.addEventListener("pageshow", ({ persisted }) => persisted && !this.saver.isDirty && location.reload()); // the text may be another by now
+    window.addEventListener("pageshow", (event) => this.shownAgain(event));
     this.querySelector("#discard").addEventListener("submit", ({ target }) => this.discarding(target));
   }
 
+  // The text may be another by now.
+  shownAgain({ persisted }) {
+    if (persisted && !this.saver.isDirty) location.reload();
+  }
+
   get text() {
-    return { code: this.code.value, requirements: this.form.elements.requirements.value, python_version: this.python.value };
+    return {
+      code: this.code.value,
+      requirements: this.form.elements.requirements.value,
+      python_version: this.python.value,
+    };
   }
 
   set text({ code, requirements, python_version: python }) {
@@ -91,15 +106,14 @@ class ScriptEditor extends HTMLElement {
   }
 
   get csrf() {
-    const cookie = /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie); // newer than the page after another log-in
-    return cookie ? decodeURIComponent(cookie[1]) : this.form.elements.csrfmiddlewaretoken.value;
+    return csrfToken(this.form);
   }
 
   get hasChanged() {
     return this.isDraft || this.saver.isDirty || !this.version;
   }
 
-  // --- acts -----------------------------------------------------------------------------------------------------------
+  // --- acts -------------------------------------------------------------------------------------
   changed(kind) {
     if (kind === "change") return this.saver.leave(); // a field was left
     if (!this.saver.failures && !this.saver.theirs && this.saver.isDirty) this.say("Changed");
@@ -123,7 +137,8 @@ class ScriptEditor extends HTMLElement {
 
   discarding(form) {
     this.saver.discard();
-    form.elements.based_on.value = this.saver.revision; // of the text that was seen here, not that of the page's beginning
+    // Of the text that was seen here, not that of the page's beginning.
+    form.elements.based_on.value = this.saver.revision;
   }
 
   async saveVersion() {
@@ -140,14 +155,14 @@ class ScriptEditor extends HTMLElement {
   }
 
   // Where the text has moved on since it was looked at, the places of the edits are not what they were.
-  putRight({ message, edits }) {
+  applyFix({ message, edits }) {
     if (fingerprint(this.text) !== this.checkedText) return this.say("Not changed: the text is being looked at again");
     this.code.edit(edits);
     this.say(message.replaceAll("`", ""));
     return this.saver.leave();
   }
 
-  // --- what is said ---------------------------------------------------------------------------------------------------
+  // --- what is said -----------------------------------------------------------------------------
   say(sentence, isLost = false) {
     this.saved.textContent = sentence;
     this.saved.classList.toggle("is-lost", isLost);
@@ -180,7 +195,9 @@ class ScriptEditor extends HTMLElement {
   }
 
   showVersion() {
-    this.querySelector("[data-version-name]").textContent = this.version ? `v${this.version}${this.isDraft ? " + draft" : ""}` : "draft";
+    this.querySelector("[data-version-name]").textContent = this.version
+      ? `v${this.version}${this.isDraft ? " + draft" : ""}`
+      : "draft";
     for (const part of this.querySelectorAll("[data-draft-only]")) part.hidden = !this.isDraft || !this.version;
   }
 
@@ -242,7 +259,7 @@ class ScriptEditor extends HTMLElement {
     for (const [field, sentence] of Object.entries(fields ?? {})) {
       const place = this.querySelector(`[data-error="${CSS.escape(field)}"]`);
       if (!place) continue;
-      showTicked(place, [sentence, hint].filter(Boolean).join("\n"));
+      showInlineCode(place, [sentence, hint].filter(Boolean).join("\n"));
       isShown = true;
     }
     if (!isShown) this.alert([message, hint].filter(Boolean).join("\n"));
@@ -250,7 +267,7 @@ class ScriptEditor extends HTMLElement {
 
   alert(sentence) {
     const place = this.querySelector("[data-alert]");
-    showTicked(place, sentence);
+    showInlineCode(place, sentence);
     place.hidden = false;
     place.scrollIntoView({ block: "nearest" });
   }
@@ -260,8 +277,8 @@ class ScriptEditor extends HTMLElement {
     for (const place of this.querySelectorAll("[data-alert], [data-doubts]")) place.hidden = true;
   }
 
-  // --- text that an earlier visit could not save ------------------------------------------------------------------------
-  offerLostText() {
+  // --- text that an earlier visit could not save ------------------------------------------------
+  offerDrafts() {
     const forget = ({ name }) => this.saver.copies.forget(name);
     const restore = (copy) => {
       this.text = copy.text;
@@ -270,21 +287,13 @@ class ScriptEditor extends HTMLElement {
       this.saver.changed();
       this.code.focus();
     };
-    offer(this.querySelector("[data-lost]"), this.saver.lost(), { restore, forget });
-  }
-
-  // --- the building of the environment ----------------------------------------------------------------------------------
-  async showBuild() {
-    const run = this.querySelector("[data-build-run]")?.dataset.buildRun ?? "";
-    if (run === this.shownBuild) return;
-    this.shownBuild = run;
-    const view = run && (await consoleOf(run).catch((error) => console.warn("the build's output is not shown here:", error)));
-    if (run === this.shownBuild) this.querySelector("[data-build-log]").replaceChildren(...(view ? [view] : []));
+    offerRecovery(this.querySelector("[data-lost]"), this.saver.recoverable(), { restore, forget });
   }
 }
 
 function isKeyS({ key, code }) {
-  return key.toLowerCase() === "s" || (code === "KeyS" && !/^[a-z]$/i.test(key)); // Caps Lock; a keyboard without Latin letters
+  const isLatin = /^[a-z]$/i.test(key);
+  return key.toLowerCase() === "s" || (code === "KeyS" && !isLatin); // Caps Lock; other alphabets
 }
 
 customElements.define("script-editor", ScriptEditor);

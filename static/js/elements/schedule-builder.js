@@ -1,10 +1,10 @@
-// <schedule-builder>: asks the server what the form would save whenever it changes, and keeps the ways of saying it in step.
-// The form works without it: its Preview button asks the same question.
+// <schedule-builder>: asks the server what the form would save whenever it changes, and keeps the ways of saying it in
+// step. The form works without it: its Preview button asks the same question.
 
-import { CronBoxes } from "./schedule-cron-boxes.js";
-import { showTicked } from "./ticked.js";
+import { CronFields } from "../cron-fields.js";
+import { showInlineCode } from "../lib/inline-code.js";
 
-const QUIET_MS = 250; // after the last key
+const PREVIEW_DELAY_MS = 250; // after the last key
 const SIMPLE_FIELD = /^simple_/;
 
 class ScheduleBuilder extends HTMLElement {
@@ -14,7 +14,7 @@ class ScheduleBuilder extends HTMLElement {
     this.timer = 0;
     this.isSimpleChanged = false;
     this.cron = this.form.elements.cron;
-    this.boxes = new CronBoxes(this.querySelector(".pane-cron"), this.cron);
+    this.boxes = new CronFields(this.querySelector(".pane-cron"), this.cron);
     this.querySelector("[data-plain]").hidden = true;
     this.form.addEventListener("input", (event) => this.changed(event.target));
     this.offerOwnZone();
@@ -33,7 +33,7 @@ class ScheduleBuilder extends HTMLElement {
   changed(field) {
     if (SIMPLE_FIELD.test(field.name ?? "")) this.isSimpleChanged = true;
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.ask(), QUIET_MS);
+    this.timer = setTimeout(() => this.ask(), PREVIEW_DELAY_MS);
   }
 
   async ask() {
@@ -57,7 +57,8 @@ class ScheduleBuilder extends HTMLElement {
     const fresh = new DOMParser().parseFromString(meaning.html, "text/html").querySelector("[data-shown]");
     this.querySelector("[data-shown]").replaceWith(document.adoptNode(fresh));
     this.say(meaning.sentence ? `${meaning.sentence}, ${meaning.zone}` : "");
-    for (const place of this.querySelectorAll("[data-errors]")) this.showErrors(place, meaning.errors[place.dataset.errors] ?? []);
+    for (const place of this.querySelectorAll("[data-errors]"))
+      this.showErrors(place, meaning.errors[place.dataset.errors] ?? []);
   }
 
   say(sentence) {
@@ -68,7 +69,7 @@ class ScheduleBuilder extends HTMLElement {
   showErrors(place, errors) {
     const list = document.createElement("ul");
     list.className = "errorlist";
-    for (const error of errors) showTicked(list.appendChild(document.createElement("li")), error);
+    for (const error of errors) showInlineCode(list.appendChild(document.createElement("li")), error);
     place.replaceChildren(...(errors.length ? [list] : []));
     const name = place.dataset.errors;
     for (const field of this.form.querySelectorAll(`[name="${name}"], [name="${name}_0"], [name="${name}_1"]`)) {

@@ -1,16 +1,22 @@
 // <draft-conflict>: somebody else saved first. A banner with three ways out; nothing is decided without the reader.
 
-import { clockTime } from "./clock-time.js";
-import { diffElement, lineDiff } from "./line-diff.js";
+import { clockTime } from "../lib/clock-time.js";
+import { diffElement, lineDiff } from "../lib/line-diff.js";
 
-const PARTS = [["code", "Code"], ["requirements", "Requirements"], ["python_version", "Python"]];
+const PARTS = [
+  ["code", "Code"],
+  ["requirements", "Requirements"],
+  ["python_version", "Python"],
+];
 
 class DraftConflict extends HTMLElement {
   connectedCallback() {
     this.dialog = this.querySelector("dialog");
     this.button("view").addEventListener("click", () => this.view());
-    for (const button of this.querySelectorAll("[data-keep]")) button.addEventListener("click", () => this.decide("keep"));
-    for (const button of this.querySelectorAll("[data-take]")) button.addEventListener("click", () => this.decide("take"));
+    for (const button of this.querySelectorAll("[data-keep]"))
+      button.addEventListener("click", () => this.decide("keep"));
+    for (const button of this.querySelectorAll("[data-take]"))
+      button.addEventListener("click", () => this.decide("take"));
     this.querySelector("[data-close]").addEventListener("click", () => this.dialog.close());
   }
 
@@ -24,7 +30,8 @@ class DraftConflict extends HTMLElement {
     this.read = read;
     const when = clockTime(theirs.saved_at, zone);
     const who = theirs.author || "Somebody else";
-    this.querySelector("[data-who]").textContent = `${who} saved this script at ${when}, while you were editing. Your text is still here, and not on the server.`;
+    this.querySelector("[data-who]").textContent =
+      `${who} saved this script at ${when}, while you were editing. Your text is still here, and not on the server.`;
     this.hidden = false;
   }
 
@@ -50,7 +57,9 @@ class DraftConflict extends HTMLElement {
   decide(choice) {
     this.dialog.close();
     this.hidden = true;
-    this.dispatchEvent(new CustomEvent("draft-conflict:decided", { bubbles: true, detail: { choice, theirs: this.theirs } }));
+    this.dispatchEvent(
+      new CustomEvent("draft-conflict:decided", { bubbles: true, detail: { choice, theirs: this.theirs } }),
+    );
   }
 }
 

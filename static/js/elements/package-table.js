@@ -1,6 +1,6 @@
 // <package-table>: the lines of a requirements <textarea> as rows to add, change and remove. The text stays the truth.
 
-import { showTicked } from "./ticked.js";
+import { showInlineCode } from "../lib/inline-code.js";
 
 const NAME = String.raw`[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?`;
 const CLAUSE = String.raw`(?:===|==|~=|!=|<=|>=|<|>)\s*[A-Za-z0-9.*+!_-]+`;
@@ -12,7 +12,7 @@ const BARE_VERSION = /^[0-9][A-Za-z0-9.*+!_-]*$/;
 const RANGE_HINT = "Like >=2.31 or ~=1.4,!=1.4.2; a bare 2.31 means exactly that version.";
 
 /** A line as {name, extras, range, marker}, or null when it is no plain requirement. */
-export function parse(line) {
+function parse(line) {
   const found = LINE.exec(line);
   if (!found) return null;
   const [, lead, name, extras = "", space, range = "", marker = "", rest] = found;
@@ -20,13 +20,13 @@ export function parse(line) {
 }
 
 /** The line with another range, everything else as it was. */
-export function withRange(line, range) {
+function withRange(line, range) {
   const { lead, name, extras, space, marker, rest } = parse(line);
   return `${lead}${name}${extras}${range ? space : ""}${range}${marker}${rest}`;
 }
 
 /** What a person typed as a range, as requirements write it; null when it is none. */
-export function asRange(typed) {
+function asRange(typed) {
   const text = typed.trim();
   if (BARE_VERSION.test(text)) return `==${text}`;
   return text === "" || WHOLE_RANGE.test(text) ? text : null;
@@ -103,12 +103,21 @@ class PackageTable extends HTMLElement {
 
   rangeField({ name, range }, index) {
     const field = document.createElement("input");
-    Object.assign(field, { value: range, placeholder: "any version", spellcheck: false, autocomplete: "off", title: RANGE_HINT });
+    Object.assign(field, {
+      value: range,
+      placeholder: "any version",
+      spellcheck: false,
+      autocomplete: "off",
+      title: RANGE_HINT,
+    });
     field.className = "package-range";
     field.setAttribute("aria-label", `Version range of ${name}`);
     field.addEventListener("keydown", (event) => event.key === "Enter" && event.preventDefault());
     field.addEventListener("input", () => this.change(field, index));
-    field.addEventListener("change", () => field.checkValidity() && (field.value = parse(this.lines[index])?.range ?? ""));
+    field.addEventListener(
+      "change",
+      () => field.checkValidity() && (field.value = parse(this.lines[index])?.range ?? ""),
+    );
     return field;
   }
 
@@ -156,7 +165,11 @@ class PackageTable extends HTMLElement {
     else lines.push(`${typed.name}${typed.extras}${range}${typed.marker}`);
     this.write(lines);
     this.show();
-    this.say(there >= 0 ? `${typed.name} was there already: its range is now ${range || "any version"}.` : `${typed.name} added.`);
+    this.say(
+      there >= 0
+        ? `${typed.name} was there already: its range is now ${range || "any version"}.`
+        : `${typed.name} added.`,
+    );
     for (const field of [this.newName, this.newRange]) field.value = "";
     for (const field of [this.newName, this.newRange]) field.removeAttribute("aria-invalid");
     this.newName.focus();
@@ -169,7 +182,7 @@ class PackageTable extends HTMLElement {
   }
 
   say(sentence) {
-    showTicked(this.note, sentence);
+    showInlineCode(this.note, sentence);
   }
 
   write(lines) {

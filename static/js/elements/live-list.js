@@ -1,6 +1,7 @@
-// <live-list>: fetches `data-source` (or its own page) again when a run changes and puts the fresh [data-part] in place of the old one.
+// <live-list>: fetches `data-source` (or its own page) again when a run changes and puts the fresh [data-part] in the
+// place of the old one.
 
-import { connect } from "./live-socket.js";
+import { connect } from "../lib/socket.js";
 
 const GATHER_MS = 300;
 const GAP_MS = 1500; // between two fetches, however busy the service is
@@ -103,7 +104,7 @@ function text(part) {
   return part.outerHTML.replace(/(name="csrfmiddlewaretoken" value=)"[^"]*"/g, "$1");
 }
 
-// What the reader did to a part (focus, ticked boxes, opened details), to be done again to the one that takes its place.
+// What the reader did to a part (focus, ticked boxes, opened details), to be done again to the one in its place.
 function remember(part) {
   const focused = part.contains(document.activeElement) ? name(document.activeElement) : "";
   const ticked = new Set([...part.querySelectorAll("input:checked")].map(name));
@@ -111,18 +112,20 @@ function remember(part) {
   return (fresh) => {
     for (const box of fresh.querySelectorAll("input[type=checkbox]")) if (ticked.has(name(box))) box.checked = true;
     for (const details of fresh.querySelectorAll("details")) if (opened.has(name(details))) details.open = true;
-    if (focused) [...fresh.querySelectorAll(HOLDERS)].find((one) => name(one) === focused)?.focus({ preventScroll: true });
+    if (focused)
+      [...fresh.querySelectorAll(HOLDERS)].find((one) => name(one) === focused)?.focus({ preventScroll: true });
   };
 }
 
 function name(element) {
   const form = element.form?.getAttribute("action") ?? "";
   const mark = element.id || element.getAttribute("href") || `${form} ${element.name ?? ""} ${element.value ?? ""}`;
-  return `${element.localName} ${mark} ${element.localName === "summary" || element.localName === "details" ? words(element) : ""}`;
+  return `${element.localName} ${mark} ${words(element)}`;
 }
 
 function words(element) {
-  return (element.localName === "details" ? element.querySelector("summary") : element)?.textContent ?? "";
+  if (element.localName === "summary") return element.textContent;
+  return element.localName === "details" ? (element.querySelector("summary")?.textContent ?? "") : "";
 }
 
 customElements.define("live-list", LiveList);

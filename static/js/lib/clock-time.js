@@ -1,4 +1,4 @@
-// The time of a moment as pages write it: two digits each, also before ten o'clock, in the server's zone and with its name.
+// The time of a moment as pages write it: two digits each, also before ten o'clock, in the server's zone.
 
 const DIGITS = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZoneName: "short" };
 

@@ -1,7 +1,7 @@
 // A WebSocket that comes back: the wait doubles after each failure; a message heard makes the count start anew.
 
 const FIRST_WAIT_MS = 500;
-const LONGEST_WAIT_MS = 10000;
+const MAX_WAIT_MS = 10000;
 const REFUSED = 4400; // codes from here on are the server's answer, not a broken line
 
 /**
@@ -40,7 +40,7 @@ export function connect(path, on) {
       isOver = true;
       return;
     }
-    const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (failures - 1));
+    const wait = Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** (failures - 1));
     timer = setTimeout(open, wait * (0.75 + Math.random() / 2)); // not everybody at once after a restart
   }
 

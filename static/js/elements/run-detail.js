@@ -2,7 +2,7 @@
 
 import "./log-view.js";
 
-const AGAIN_MS = 2000;
+const RETRY_MS = 2000;
 
 class RunDetail extends HTMLElement {
   connectedCallback() {
@@ -32,7 +32,7 @@ class RunDetail extends HTMLElement {
       this.replace(page.querySelector("[data-facts]"));
     } catch (error) {
       console.warn("could not refresh the facts:", error);
-      setTimeout(() => this.refresh(), AGAIN_MS);
+      setTimeout(() => this.refresh(), RETRY_MS);
     } finally {
       this.isRefreshing = false;
     }

@@ -2,7 +2,7 @@
 
 const BLANKS = /[ \t]+/;
 
-export class CronBoxes {
+export class CronFields {
   constructor(pane, line) {
     this.line = line;
     this.boxes = [...pane.querySelectorAll("[data-boxes] input")]; // second, minute, hour, day, month, weekday
@@ -16,7 +16,7 @@ export class CronBoxes {
     this.read(pane.querySelector("[data-boxes]").dataset.fields || line.value);
   }
 
-  /** From the line to the boxes; while it is half typed they stay as they are. `text` is what the line means: `@daily` written out. */
+  /** From the line to the boxes, which stay as they are while it is half typed; `text` has `@daily` written out. */
   read(text = this.line.value) {
     const fields = text.trim().split(BLANKS);
     if (fields.length !== 5 && fields.length !== 6) return;
