@@ -21,11 +21,15 @@ test: .venv/.ready-dev
 lint: .venv/.ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/biome format .
+	$(BIN)/djhtml --check --tabwidth 2 templates
 	$(BIN)/mypy .
 
 format: .venv/.ready-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/biome format --write .
+	$(BIN)/djhtml --tabwidth 2 templates
 
 bench: .venv/.ready-dev
 	$(BIN)/python -m tests.benchmarks $(ARGS)

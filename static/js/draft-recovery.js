@@ -14,7 +14,7 @@ export function offerRecovery(banner, copies, on) {
   banner.hidden = !copy;
   if (!copy) return;
   const [before, after] = WORDS[Boolean(copy.isDiscarded)];
-  banner.querySelector("[data-lost-words]").textContent =
+  banner.querySelector("[data-recovery-words]").textContent =
     before + new Date(copy.at).toLocaleString("en-GB", { timeZoneName: "short" }) + after;
   for (const name of ["restore", "forget"]) {
     banner.querySelector(`[data-${name}]`).onclick = () => {

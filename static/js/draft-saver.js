@@ -11,7 +11,7 @@ const LOGGED_OUT = new Set([401, 403]);
 
 export class DraftSaver {
   /**
-   * @param {{url: string, scriptUrl: string, slug: string, revision: number}} setting what is saved and where; beside that
+   * @param {{url: string, scriptUrl: string, slug: string, revision: number}} setting what and where; beside that
    *   `read()` returns {code, requirements, python_version}, `note()` what goes with a version, `csrf()` the token.
    *   `on` has {saving, saved, same, waiting, conflict, refused}: `same()` is told that the text is again what the
    *   server has; `waiting(why)` is told "offline" or "signed-out" and the saver goes on trying; `refused(error)` is

@@ -287,7 +287,7 @@ class ScriptEditor extends HTMLElement {
       this.saver.changed();
       this.code.focus();
     };
-    offerRecovery(this.querySelector("[data-lost]"), this.saver.recoverable(), { restore, forget });
+    offerRecovery(this.querySelector("[data-recovery]"), this.saver.recoverable(), { restore, forget });
   }
 }
 
