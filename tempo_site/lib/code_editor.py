@@ -23,7 +23,7 @@ class CodeEditor(forms.Textarea):
 
     class Media:
         css = {"all": ["css/code-editor.css"]}
-        js = [forms.Script("js/code-editor.js", type="module")]
+        js = [forms.Script("js/elements/code-editor.js", type="module")]
 
     def __init__(self, attrs: dict[str, Any] | None = None, *, file_name: str = "main.py") -> None:
         super().__init__({**PLAIN, **(attrs or {})})

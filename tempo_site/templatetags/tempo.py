@@ -67,7 +67,7 @@ def until(value: datetime | None, now: datetime) -> int:
 
 
 @register.filter
-def ticked(value: object) -> SafeString:
+def inline_code(value: object) -> SafeString:
     """A sentence whose `words in backticks` are shown as code; text that is HTML already stays as it is."""
     text = str(value)
     if isinstance(text, SafeString):

@@ -47,7 +47,7 @@ def test_no_template_has_inline_script_or_style_or_trusts_text() -> None:
 
 
 def test_no_script_writes_html() -> None:
-    for script in (ROOT / "static/js").glob("*.js"):
+    for script in (ROOT / "static/js").rglob("*.js"):
         assert not WRITES_HTML.search(script.read_text()), script
 
 

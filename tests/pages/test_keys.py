@@ -49,7 +49,7 @@ def test_keys_go_to_places_press_buttons_and_walk_through_rows(
     screen.wait_for_url(f"{service.url}/scripts/?folder=Keys")
     press(screen, "j", "j", "k", "x")
     expect(screen.get_by_role("link", name="Quick")).to_be_focused()
-    expect(screen.locator("[data-ticked]")).to_have_text("1 of 2 scripts ticked")
+    expect(screen.locator("[data-selected]")).to_have_text("1 of 2 scripts ticked")
     press(screen, "Enter")
     screen.wait_for_url(f"{service.url}/scripts/quick/")
     screen.goto(f"{service.url}/scripts/quick/runs/")

@@ -47,13 +47,13 @@ def test_ticks_and_focus_outlive_a_refresh_and_several_scripts_are_done_at_once(
     ]
     screen.goto(f"{service.url}/scripts/?folder=Ticked")
     screen.get_by_label("Two", exact=True).check()
-    expect(screen.locator("[data-ticked]")).to_have_text("1 of 3 scripts ticked")
+    expect(screen.locator("[data-selected]")).to_have_text("1 of 3 scripts ticked")
     run = service.run(slugs[0])["id"]
     expect(screen.locator(f"a[href='/runs/{run}/']")).to_contain_text("succeeded", timeout=LIMIT_MS)
     expect(screen.get_by_label("Two", exact=True)).to_be_checked()
     expect(screen.get_by_label("Two", exact=True)).to_be_focused()
     screen.get_by_label("All", exact=True).check()
-    expect(screen.locator("[data-ticked]")).to_have_text("3 of 3 scripts ticked")
+    expect(screen.locator("[data-selected]")).to_have_text("3 of 3 scripts ticked")
     screen.get_by_role("button", name="Disable").click()
     expect(screen.get_by_text("Disabled 3 scripts.")).to_be_visible()
     assert not service.get(f"/scripts/{slugs[0]}")["enabled"]

@@ -292,7 +292,7 @@ def test_text_that_only_one_tab_has_is_not_lost_by_another_one(
         ' localStorage.setItem(name, text.replace(/"at":\\d+/, `"at":${Date.now() - 30000}`))'
     )
     saved = open_script(screen, service, slug)
-    offer = screen.locator("[data-lost]")
+    offer = screen.locator("[data-recovery]")
     expect(offer).to_contain_text("This browser keeps a text from")
     write(screen, "print('going on')\n")
     expect(saved).to_have_text(SAVED)

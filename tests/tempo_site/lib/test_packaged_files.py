@@ -1,6 +1,7 @@
 """Files that pages take from Python packages."""
 
 import json
+import posixpath
 import re
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from django.contrib.staticfiles import finders
 from tempo_site.lib.packaged_files import FOLDERS, PackagedFilesFinder
 from tests.service import ROOT, environment
 
-IMPORT = re.compile(r'(?:from|import)\s*"(\./[^"]+)"')
+IMPORT = re.compile(r'(?:from|import)\s*"(\.[^"]+)"')
 
 
 @pytest.mark.parametrize("name", ["ace/ace.js", "ace/css/ace.css"])
@@ -48,7 +49,23 @@ def test_modules_import_each_other_by_their_hashed_names(prepared: Path) -> None
     names = json.loads((collected / "staticfiles.json").read_text())["paths"]
     modules = [hashed for name, hashed in names.items() if name.startswith("js/")]
     imported = {
-        name for module in modules for name in IMPORT.findall((collected / module).read_text())
+        posixpath.normpath(posixpath.join(posixpath.dirname(module), name))
+        for module in modules
+        for name in IMPORT.findall((collected / module).read_text())
     }
     assert imported, "no module imports another: the pattern is wrong"
-    assert {f"js/{name.removeprefix('./')}" for name in imported} <= set(names.values())
+    assert imported <= set(names.values())
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("prepared")
+def test_a_style_sheet_is_one_file_with_those_that_it_imports() -> None:
+    collected = ROOT / "staticfiles"
+    names = json.loads((collected / "staticfiles.json").read_text())["paths"]
+    sheets = {
+        name: (collected / hashed).read_text()
+        for name, hashed in names.items()
+        if name.startswith("css/")
+    }
+    assert not [name for name, text in sheets.items() if "@import" in text]
+    assert (ROOT / "static/css/site/tokens.css").read_text() in sheets["css/site.css"]
