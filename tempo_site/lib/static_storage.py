@@ -34,7 +34,7 @@ class JoinedStyleSheets:
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
 
-    def open(self, path: str) -> File:
+    def open(self, path: str) -> "File[bytes]":
         """Return the whole text, as what collects static files reads it."""
         return ContentFile(self._text(path).encode())
 
