@@ -21,11 +21,15 @@ test: .venv/.ready-dev
 lint: .venv/.ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/biome format .
+	$(BIN)/djhtml --check --tabwidth 2 templates
 	$(BIN)/mypy .
 
 format: .venv/.ready-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/biome format --write .
+	$(BIN)/djhtml --tabwidth 2 templates
 
 # How the code reads, beside the goals of its style. ARGS=--worst names the files to begin with.
 house:

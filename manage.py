@@ -6,7 +6,7 @@ import sys
 
 from django.core.management import execute_from_command_line
 
-from tempo_site import service_user
+from tempo_site.bootstrap import service_user
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tempo_site.settings")

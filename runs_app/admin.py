@@ -10,13 +10,14 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from runs_app import execution, triggers
-from runs_app.history import LONG_TEXTS
+from runs_app.execution import execution
+from runs_app.history.history import LONG_TEXTS
 from runs_app.models import Run
 from runs_app.states import Trigger
+from runs_app.triggers import triggers
 from runs_app.views import detail
 from tempo_site import auth
-from tempo_site.adminrows import ReadOnlyAdmin, chip
+from tempo_site.admin_base import ReadOnlyAdmin, chip
 
 
 @admin.register(Run)
@@ -34,7 +35,11 @@ class RunAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
         """Without the long texts of what they ran."""
-        rows = super().get_queryset(request).select_related("script", "schedule", "version", "environment")
+        rows = (
+            super()
+            .get_queryset(request)
+            .select_related("script", "schedule", "version", "environment")
+        )
         return rows.defer(*LONG_TEXTS)
 
     @admin.display(description="run", ordering="id")
@@ -45,7 +50,13 @@ class RunAdmin(ReadOnlyAdmin):
     @admin.display(description="of")
     def subject(self, run: Run) -> str:
         """The script, or the environment it built."""
-        return run.script.name if run.script else f"Python {run.environment.python}" if run.environment else "-"
+        return (
+            run.script.name
+            if run.script
+            else f"Python {run.environment.python}"
+            if run.environment
+            else "-"
+        )
 
     @admin.display(description="status", ordering="status")
     def state(self, run: Run) -> SafeString:
@@ -55,7 +66,11 @@ class RunAdmin(ReadOnlyAdmin):
     @admin.display(description="trigger", ordering="trigger")
     def asked_by(self, run: Run) -> str:
         """What started it, and who."""
-        return f"{run.get_trigger_display().lower()} by {run.by}" if run.by else run.get_trigger_display().lower()
+        return (
+            f"{run.get_trigger_display().lower()} by {run.by}"
+            if run.by
+            else run.get_trigger_display().lower()
+        )
 
     @admin.display(description="seconds", ordering="duration_s")
     def duration(self, run: Run) -> str:
@@ -66,10 +81,12 @@ class RunAdmin(ReadOnlyAdmin):
         """Its page outside of the admin."""
         return reverse("run-detail", args=[obj.pk])
 
-    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
         """With the facts and the output of the run's own page."""
         run: Run = context["original"]
-        beside = {"run": run, **detail.facts(run), "console": detail.console(run)}
+        beside = {"run": run, **detail.run_page_context(run), "console": detail.console(run)}
         return super().render_change_form(request, {**context, **beside}, *args, **kwargs)
 
     def do_cancel(self, request: auth.SignedInRequest, run: Run) -> None:
@@ -83,11 +100,11 @@ class RunAdmin(ReadOnlyAdmin):
         """Start another run of its script and go to it."""
         by, now = request.user.get_username(), timezone.now()
         try:
-            other = triggers.again(run, trigger=Trigger.ADMIN, by=by, now=now)
+            other = triggers.start_again(run, trigger=Trigger.ADMIN, by=by, now=now)
         except triggers.Refused as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
             return None
-        if lost := triggers.dropped(run):
+        if lost := triggers.dropped_inputs(run):
             self.message_user(request, lost, messages.WARNING)
         return redirect("admin:runs_app_run_change", other.pk)
 
@@ -98,4 +115,6 @@ class RunAdmin(ReadOnlyAdmin):
         cancelled = sum(execution.cancel(run, by=by, now=now) for run in rows)
         ended = len(rows) - cancelled
         rest = f": {ended} had ended" if ended else ""
-        self.message_user(request, f"Cancelling {cancelled} of {len(rows)}{rest}.", messages.SUCCESS)
+        self.message_user(
+            request, f"Cancelling {cancelled} of {len(rows)}{rest}.", messages.SUCCESS
+        )

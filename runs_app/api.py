@@ -12,11 +12,16 @@ from ninja.errors import HttpError
 from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from runs_app import execution, finding, history, output, samples, triggers, waiting
+from runs_app import lookup
+from runs_app.admission import explain
+from runs_app.execution import execution
+from runs_app.history import history
 from runs_app.models import Run
+from runs_app.output import log, samples
 from runs_app.states import Kind, Trigger
 from runs_app.states import Status as RunStatus
-from scripts_app import finding as scripts_finding
+from runs_app.triggers import triggers
+from scripts_app import lookup as scripts_finding
 from tempo_site import auth
 
 router = Router(tags=["runs"])
@@ -138,11 +143,15 @@ class SamplePage(BaseModel):
 
 
 @router.post("/scripts/{slug:slug}/runs", auth=auth.RUN, response={202: RunOut})
-def start_run(request: auth.Request, slug: str, data: RunIn | None = None) -> Status[RunOut]:
+def start_run(
+    request: auth.AuthenticatedRequest, slug: str, data: RunIn | None = None
+) -> Status[RunOut]:
     """Start a run of a script's current version; it waits its turn as `queued`."""
     script = scripts_finding.script(slug)
     params = data.params if data else {}
-    run = triggers.start(script, trigger=Trigger.API, by=request.auth.name, now=timezone.now(), params=params)
+    run = triggers.start(
+        script, trigger=Trigger.API, by=request.auth.name, now=timezone.now(), params=params
+    )
     run.version = script.version  # the very one it was started with: saves a query
     return Status(202, run_out(run))
 
@@ -173,7 +182,9 @@ def list_runs(
 @router.get("/queue", response=QueuePage)
 def read_queue(request: HttpRequest, limit: Limit, cursor: Cursor) -> QueuePage:
     """List what waits for its turn, the next first, each with what it waits for. A run may begin between two pages."""
-    items = waiting.page(now=timezone.now(), after=int(cursor) if cursor else None, limit=limit + 1)
+    items = explain.queue_page(
+        now=timezone.now(), after=int(cursor) if cursor else None, limit=limit + 1
+    )
     return QueuePage.model_construct(
         items=[queue_item(item) for item in items[:limit]],
         next_cursor=str(items[limit - 1].run.pk) if len(items) > limit else None,
@@ -183,15 +194,15 @@ def read_queue(request: HttpRequest, limit: Limit, cursor: Cursor) -> QueuePage:
 @router.get("/runs/{int:run_id}", response=RunOut)
 def read_run(request: HttpRequest, run_id: int) -> RunOut:
     """Show one run."""
-    return run_out(finding.run(run_id))
+    return run_out(lookup.run(run_id))
 
 
 @router.get("/runs/{int:run_id}/samples", response=SamplePage)
 def read_samples(request: HttpRequest, run_id: int) -> SamplePage:
     """List what a run used while it went, a sample a second, thinned out where they are many."""
-    run = finding.run(run_id)
+    run = lookup.run(run_id)
     return SamplePage.model_construct(
-        items=[sample_out(sample) for sample in samples.of(run)],
+        items=[sample_out(sample) for sample in samples.samples_of_run(run)],
         next_cursor=None,
         memory_limit_mb=run.memory_mb,
         status=run.status,
@@ -199,11 +210,11 @@ def read_samples(request: HttpRequest, run_id: int) -> SamplePage:
 
 
 @router.post("/runs/{int:run_id}/cancel", auth=auth.RUN, response=RunOut)
-def cancel_run(request: auth.Request, run_id: int) -> RunOut:
+def cancel_run(request: auth.AuthenticatedRequest, run_id: int) -> RunOut:
     """Cancel a run. One under way ends within its grace time, with every process it started."""
-    if not execution.cancel(finding.run(run_id), by=request.auth.name, now=timezone.now()):
+    if not execution.cancel(lookup.run(run_id), by=request.auth.name, now=timezone.now()):
         raise HttpError(409, f"Run {run_id} has ended already.")
-    return run_out(finding.run(run_id))
+    return run_out(lookup.run(run_id))
 
 
 @router.get("/runs/{int:run_id}/log", response={200: None}, openapi_extra=content("text/plain"))
@@ -212,8 +223,8 @@ def read_log(request: HttpRequest, run_id: int, download: bool = False) -> Strea
 
     Where output is missing, a line `[Tempo: ... left out here]` says so.
     """
-    run = finding.run(run_id)
-    parts = output.script_stream(run) if isinstance(request, ASGIRequest) else output.script_bytes(run)
+    run = lookup.run(run_id)
+    parts = log.script_stream(run) if isinstance(request, ASGIRequest) else log.script_bytes(run)
     response = StreamingHttpResponse(parts, content_type="text/plain; charset=utf-8")
     response.headers["X-Content-Type-Options"] = "nosniff"
     if download:
@@ -221,12 +232,18 @@ def read_log(request: HttpRequest, run_id: int, download: bool = False) -> Strea
     return response
 
 
-@router.get("/runs/{int:run_id}/output", response={200: None}, openapi_extra=content("application/octet-stream"))
+@router.get(
+    "/runs/{int:run_id}/output",
+    response={200: None},
+    openapi_extra=content("application/octet-stream"),
+)
 def read_output(request: HttpRequest, run_id: int, offset: Offset) -> HttpResponse:
     """Return stored output from a byte offset: a JSON line `{"t": "o", "o": start, "n": end, "status", "final"}`, then
     the records, `<epoch_ms> O|E|S F|P <text>`. Ask again with `offset=n`; `final` means that nothing more will come.
     """
-    response = HttpResponse(output.frame(finding.run(run_id), offset), content_type="application/octet-stream")
+    response = HttpResponse(
+        log.frame(lookup.run(run_id), offset), content_type="application/octet-stream"
+    )
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
@@ -279,7 +296,7 @@ def sample_out(sample: samples.Sample) -> SampleOut:
     )
 
 
-def queue_item(item: waiting.Waiting) -> QueueItem:
+def queue_item(item: explain.Waiting) -> QueueItem:
     """Return a queued run as JSON shows it."""
     return QueueItem.model_construct(
         run=item.run.pk,
@@ -302,5 +319,7 @@ def is_deeper(value: object, levels: int) -> bool:
     """Whether JSON is nested deeper than so many levels."""
     if levels < 0:
         return True
-    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    children = (
+        value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    )
     return any(is_deeper(child, levels - 1) for child in children)

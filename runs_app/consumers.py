@@ -10,8 +10,8 @@ from urllib.parse import parse_qs
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 
-from runs_app import live
 from runs_app.models import Run
+from runs_app.output import live
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,9 @@ class RunOutputConsumer(AsyncWebsocketConsumer):
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Take an acknowledgement; anything else is ignored."""
         with contextlib.suppress(ValueError, TypeError, KeyError, OverflowError, RecursionError):
-            self.acknowledged = max(self.acknowledged, min(int(json.loads(text_data or "")["a"]), self.offset))
+            self.acknowledged = max(
+                self.acknowledged, min(int(json.loads(text_data or "")["a"]), self.offset)
+            )
             self.wake.set()
 
     async def send_or_close(self) -> None:
@@ -80,12 +82,13 @@ class RunOutputConsumer(AsyncWebsocketConsumer):
         """Send until the end. The row is read after joining the viewers, so that no change falls between."""
         run = await find(self.run_id)
         if run is not None and self.tail.facts is None:
-            self.tail.facts, self.tail.final = live.facts(run), run.is_final
+            self.tail.facts, self.tail.final = live.status_event(run), run.is_final
             self.tail.follow(run.folder)  # it may have got one since `connect` read the row
         shown: dict[str, Any] | None = None
         while True:
             self.wake.clear()
-            final = self.tail.final  # before the size: after it, the last bytes could come in between
+            # before the size: after it, the last bytes could come in between
+            final = self.tail.final
             if self.tail.facts is not shown:
                 shown = self.tail.facts
                 await self.frame({"t": "status", "run": shown})

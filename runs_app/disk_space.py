@@ -8,7 +8,7 @@ from django.conf import settings
 
 from tempo_site.lib import paths
 
-MOST_OF_PERCENT_MB = 10 * 1024  # 5 % of a 4 TB disk would be 200 GB
+MAX_OF_PERCENT_MB = 10 * 1024  # 5 % of a 4 TB disk would be 200 GB
 MB = 2**20
 
 
@@ -24,7 +24,7 @@ class Space:
         """What has to be free for a new run; 0 without any floor."""
         percent: int = self.total_mb * settings.MIN_FREE_PERCENT // 100
         least: int = settings.MIN_FREE_MB
-        return max(least, min(percent, MOST_OF_PERCENT_MB))
+        return max(least, min(percent, MAX_OF_PERCENT_MB))
 
     @property
     def is_low(self) -> bool:

@@ -9,7 +9,7 @@ from django.db.models.functions import Coalesce
 from runs_app import states
 from runs_app.states import Isolation, Kind, Reason, Status, Trigger
 from scripts_app.models import Environment, Schedule, Script, Version
-from tempo_site.lib import words
+from tempo_site.lib import humanize
 
 LATE_MS = 5000  # a later start is a fact worth telling
 
@@ -44,9 +44,15 @@ class Run(models.Model):
 
     kind = models.CharField(max_length=8, choices=Kind, default=Kind.SCRIPT)
     # db_index=False: every index is a page more in every commit of every run; Meta has those that a query needs.
-    script = models.ForeignKey(Script, models.CASCADE, null=True, related_name="runs", db_index=False)
-    version = models.ForeignKey(Version, models.PROTECT, null=True, related_name="+", db_index=False)
-    environment = models.ForeignKey(Environment, models.SET_NULL, null=True, related_name="runs", db_index=False)
+    script = models.ForeignKey(
+        Script, models.CASCADE, null=True, related_name="runs", db_index=False
+    )
+    version = models.ForeignKey(
+        Version, models.PROTECT, null=True, related_name="+", db_index=False
+    )
+    environment = models.ForeignKey(
+        Environment, models.SET_NULL, null=True, related_name="runs", db_index=False
+    )
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
     reason = models.CharField(max_length=20, choices=Reason, blank=True)
     message = models.TextField(blank=True)
@@ -54,17 +60,29 @@ class Run(models.Model):
     signal = models.CharField(max_length=16, blank=True)
 
     trigger = models.CharField(max_length=10, choices=Trigger)
-    by = models.CharField(max_length=150, blank=True, help_text="Who asked: a user, or an API key's name.")
-    schedule = models.ForeignKey(Schedule, models.SET_NULL, null=True, related_name="runs", db_index=False)
+    by = models.CharField(
+        max_length=150, blank=True, help_text="Who asked: a user, or an API key's name."
+    )
+    schedule = models.ForeignKey(
+        Schedule, models.SET_NULL, null=True, related_name="runs", db_index=False
+    )
     due_at = models.DateTimeField(null=True)
     late_ms = models.PositiveBigIntegerField(null=True)
-    missed_count = models.PositiveIntegerField(default=0, help_text="Due moments this row stands for beside its own.")
+    missed_count = models.PositiveIntegerField(
+        default=0, help_text="Due moments this row stands for beside its own."
+    )
     missed_since = models.DateTimeField(null=True)
     params = models.JSONField(default=dict)
-    attempt = models.PositiveSmallIntegerField(default=1, help_text="1: the first; a retry's parent is the first.")
+    attempt = models.PositiveSmallIntegerField(
+        default=1, help_text="1: the first; a retry's parent is the first."
+    )
     not_before = models.DateTimeField(null=True, help_text="A retry waits until then.")
-    overran = models.BooleanField(default=False, help_text="It took longer than to its schedule's next moment.")
-    parent = models.ForeignKey("self", models.SET_NULL, null=True, related_name="children", db_index=False)
+    overran = models.BooleanField(
+        default=False, help_text="It took longer than to its schedule's next moment."
+    )
+    parent = models.ForeignKey(
+        "self", models.SET_NULL, null=True, related_name="children", db_index=False
+    )
 
     created_at = models.DateTimeField()
     handed_over_at = models.DateTimeField(null=True)
@@ -77,14 +95,18 @@ class Run(models.Model):
 
     timeout_s = models.PositiveIntegerField(default=0)
     memory_mb = models.PositiveIntegerField(default=0, help_text="The limit it had; 0 = none.")
-    folder = models.CharField(max_length=80, blank=True, help_text="Below runs/: <yyyy-mm>/<id>-<random>.")
-    folded_at = models.DateTimeField(null=True)
+    folder = models.CharField(
+        max_length=80, blank=True, help_text="Below runs/: <yyyy-mm>/<id>-<random>."
+    )
+    archived_at = models.DateTimeField(null=True)
     cpu_s = models.FloatField(null=True)
     peak_memory_mb = models.FloatField(null=True)
     processes_max = models.PositiveIntegerField(default=0, help_text="The most it had at once.")
     output_bytes = models.PositiveBigIntegerField(default=0)
     output_lines = models.PositiveBigIntegerField(default=0)
-    output_dropped = models.PositiveBigIntegerField(default=0, help_text="Bytes left out of the log.")
+    output_dropped = models.PositiveBigIntegerField(
+        default=0, help_text="Bytes left out of the log."
+    )
     log_bytes = models.PositiveBigIntegerField(default=0)
     leftovers_killed = models.PositiveIntegerField(default=0)
     isolation = models.CharField(max_length=10, choices=Isolation, blank=True)
@@ -95,10 +117,14 @@ class Run(models.Model):
 
     class Meta:
         ordering = ["-pk"]
-        constraints = [models.UniqueConstraint(fields=["schedule", "due_at"], name="one_run_a_due_moment")]
+        constraints = [
+            models.UniqueConstraint(fields=["schedule", "due_at"], name="one_run_a_due_moment")
+        ]
         indexes = [
             models.Index(fields=["script", "-id"], name="run_of_script"),  # a script's history
-            models.Index(fields=["status", "-id"], name="run_by_status"),  # history by status; places; the sweep
+            models.Index(
+                fields=["status", "-id"], name="run_by_status"
+            ),  # history by status; places; the sweep
             models.Index(  # the queue in its order: a few rows, whatever the history, and nothing of a run that began
                 "kind",
                 Coalesce("due_at", "created_at"),
@@ -108,7 +134,9 @@ class Run(models.Model):
                 name="run_queue",
             ),
             models.Index(  # retention by age and count looks at what is final
-                fields=["finished_at"], condition=models.Q(finished_at__isnull=False), name="run_finished"
+                fields=["finished_at"],
+                condition=models.Q(finished_at__isnull=False),
+                name="run_finished",
             ),
             models.Index(  # retention looks for children of what it deletes
                 fields=["parent"], condition=models.Q(parent__isnull=False), name="run_of_parent"
@@ -121,10 +149,10 @@ class Run(models.Model):
                 condition=models.Q(announced_at__isnull=True, finished_at__isnull=False),
                 name="run_unannounced",
             ),
-            models.Index(  # what the fold still has to do
+            models.Index(  # not yet archived
                 fields=["id"],
-                condition=models.Q(folded_at__isnull=True, finished_at__isnull=False),
-                name="run_unfolded",
+                condition=models.Q(archived_at__isnull=True, finished_at__isnull=False),
+                name="run_unarchived",
             ),
         ]
 
@@ -166,7 +194,7 @@ class Run(models.Model):
     @property
     def late_words(self) -> str:
         """How late it began: `3 h 12 min`."""
-        return words.span((self.late_ms or 0) / 1000)
+        return humanize.span((self.late_ms or 0) / 1000)
 
     @property
     def flags(self) -> list[str]:
@@ -201,7 +229,7 @@ class Run(models.Model):
         """Which limit ended it; the runner's own message says more, where there is one."""
         match self.reason:
             case Reason.TIME:
-                return f"Stopped after {words.span(self.timeout_s)}: its time limit."
+                return f"Stopped after {humanize.span(self.timeout_s)}: its time limit."
             case Reason.MEMORY:
                 return f"Stopped: it used more memory than its limit, {self.memory_mb} MB."
             case Reason.MEMORY_SYSTEM:

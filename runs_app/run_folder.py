@@ -15,7 +15,7 @@ from typing import Any
 
 from runs_app.launcher import locks
 
-MOST_BYTES = 64 * 1024  # what the runner writes has a few hundred
+MAX_BYTES = 64 * 1024  # what the runner writes has a few hundred
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a FIFO would be waited for
 _NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EACCES})
 
@@ -61,7 +61,7 @@ def changed_at(folder: int, name: str) -> float | None:
     return facts.st_mtime if facts else None
 
 
-def read(folder: int, name: str, *, most: int = MOST_BYTES) -> bytes | None:
+def read(folder: int, name: str, *, most: int = MAX_BYTES) -> bytes | None:
     """The content of a regular file of at most so many bytes; None when it is none. Raises OSError."""
     try:
         descriptor = os.open(name, _FLAGS, dir_fd=folder)

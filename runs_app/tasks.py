@@ -5,14 +5,15 @@ Each admits first: a run that is queued while any task waits adds none of its ow
 
 from django.utils import timezone
 
-from runs_app import history, purging, queueing
+from runs_app.admission import admission
+from runs_app.history import deleted, history
 from runs_app.models import Run
-from scripts_app import environment_garbage
+from scripts_app.environments import cleanup
 
 
 def admit() -> None:
     """Let queued runs begin."""
-    queueing.admit(now=timezone.now())
+    admission.admit(now=timezone.now())
 
 
 def prune() -> None:
@@ -25,10 +26,10 @@ def collect_environments() -> None:
     """Remove environments that nothing names any more."""
     admit()
     in_use = Run.objects.active().exclude(environment=None).values_list("environment_id", flat=True)
-    environment_garbage.collect(timezone.now(), in_use={pk for pk in in_use if pk})
+    cleanup.collect(timezone.now(), in_use={pk for pk in in_use if pk})
 
 
 def purge_scripts() -> None:
     """Empty what was deleted 30 days ago."""
     admit()
-    purging.purge(now=timezone.now())
+    deleted.purge(now=timezone.now())

@@ -7,8 +7,10 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 
-from scripts_app import environments, folders, schedules, scripts
+from scripts_app import folders, scripts
+from scripts_app.environments import environments
 from scripts_app.models import Draft, Folder, Schedule, Script, Variable, Version
+from scripts_app.schedules import schedules
 from scripts_app.validation import ScriptError
 
 logger = logging.getLogger(__name__)
@@ -26,7 +28,9 @@ def restore(script: Script, *, now: datetime) -> Script:
         if script.deleted_at is None:
             return script
         if script.purged_at is not None:
-            raise ScriptError(f"`{script.slug}` was deleted for good and cannot be restored", field="script")
+            raise ScriptError(
+                f"`{script.slug}` was deleted for good and cannot be restored", field="script"
+            )
         script.folder = folders.ensure(script.deleted_from)
         script.deleted_at, script.deleted_from = None, ""
         script.save(update_fields=["folder", "deleted_at", "deleted_from", "updated_at"])
@@ -57,7 +61,9 @@ def delete_folder(folder: Folder, *, now: datetime, confirm: str = "") -> int:
             )
         for script in found:
             scripts.delete(script, now=now)
-        for row in rows:  # rows of a Tempo before this one: scripts that were deleted and lie in it still
+        for (
+            row
+        ) in rows:  # rows of a Tempo before this one: scripts that were deleted and lie in it still
             row.scripts.update(deleted_from=row.path, folder=None)
         rows.delete()
     return len(found)
@@ -66,7 +72,11 @@ def delete_folder(folder: Folder, *, now: datetime, confirm: str = "") -> int:
 def claim_expired(now: datetime) -> list[Script]:
     """Take the scripts that were deleted 30 days ago: nobody restores them from now on. Their folders may go."""
     expired = Script.objects.restorable().filter(deleted_at__lt=now - KEPT)
-    return [script for script in expired if Script.objects.restorable().filter(pk=script.pk).update(purged_at=now)]
+    return [
+        script
+        for script in expired
+        if Script.objects.restorable().filter(pk=script.pk).update(purged_at=now)
+    ]
 
 
 def claimed() -> QuerySet[Script]:
@@ -82,7 +92,14 @@ def empty(*, ran: QuerySet[Any, Any]) -> int:
     """
     with transaction.atomic():
         gone = claimed()
-        gone.update(version=None, environment=None, wanted_environment=None, upgrade=None, copies={}, description="")
+        gone.update(
+            version=None,
+            environment=None,
+            wanted_environment=None,
+            upgrade=None,
+            copies={},
+            description="",
+        )
         for model in (Draft, Variable, Schedule):
             model._default_manager.filter(script__in=gone).delete()
         count, _ = Version.objects.filter(script__in=gone).exclude(pk__in=ran).delete()
@@ -92,7 +109,7 @@ def empty(*, ran: QuerySet[Any, Any]) -> int:
 def _ask_for_environment(script: Script) -> None:
     """The row of its environment may be gone since; what cannot be asked for is said where it is missing."""
     try:
-        environments.want(script)
+        environments.request(script)
     except ValueError as error:  # a Python that is gone, a requirement that is refused by now
         logger.warning("restored script %s has no environment: %s", script.slug, error)
     script.refresh_from_db()

@@ -68,15 +68,22 @@ def move(folder: Folder, *, path: object) -> Folder:
         ensure(above, field="path")
         for row in Folder.objects.filter(within(old, field="path")):
             Folder.objects.filter(pk=row.pk).update(path=_moved(row.path, old, plain))
-        for script in Script.objects.restorable().filter(within(old, field="deleted_from")).only("deleted_from"):
-            Script.objects.filter(pk=script.pk).update(deleted_from=_moved(script.deleted_from, old, plain))
+        for script in (
+            Script.objects.restorable()
+            .filter(within(old, field="deleted_from"))
+            .only("deleted_from")
+        ):
+            Script.objects.filter(pk=script.pk).update(
+                deleted_from=_moved(script.deleted_from, old, plain)
+            )
         folder.refresh_from_db()
     return folder
 
 
 def within(path: str, *, field: str) -> Q:
     """The rows whose path, in `field`, is this one or lies below it."""
-    return Q(**{field: path}) | Q(**{f"{field}__gt": f"{path}/", f"{field}__lt": f"{path}0"})  # 0 follows /
+    # 0 follows /
+    return Q(**{field: path}) | Q(**{f"{field}__gt": f"{path}/", f"{field}__lt": f"{path}0"})
 
 
 def scripts_in(folder: Folder) -> QuerySet[Script]:
@@ -87,14 +94,19 @@ def scripts_in(folder: Folder) -> QuerySet[Script]:
 def tree() -> list[Branch]:
     """Every folder, each before what is below it, whatever their number in two queries."""
     rows = sorted(
-        Folder.objects.values_list("path", "pk"), key=lambda row: [part.casefold() for part in _parts(row[0])]
+        Folder.objects.values_list("path", "pk"),
+        key=lambda row: [part.casefold() for part in _parts(row[0])],
     )
     counts = Counter[str]()
-    for path in Script.objects.present().exclude(folder=None).values_list("folder__path", flat=True):
+    for path in (
+        Script.objects.present().exclude(folder=None).values_list("folder__path", flat=True)
+    ):
         counts.update(_lines_of_descent(str(path)))
     parents = {path.rpartition("/")[0] for path, _ in rows}
     return [
-        Branch(pk=pk, path=path, count=counts[path], is_empty=not counts[path] and path not in parents)
+        Branch(
+            pk=pk, path=path, count=counts[path], is_empty=not counts[path] and path not in parents
+        )
         for path, pk in rows
     ]
 
@@ -120,7 +132,10 @@ def _check_target(folder: Folder, path: str) -> None:
         raise ScriptError(f"`{path}` lies within `{folder.path}` itself", field="path")
     _refuse_taken(path)
     longest = max(
-        len(found) for found in Folder.objects.filter(within(folder.path, field="path")).values_list("path", flat=True)
+        len(found)
+        for found in Folder.objects.filter(within(folder.path, field="path")).values_list(
+            "path", flat=True
+        )
     )
     length = longest - len(folder.path) + len(path)
     if length > validation.MAX_FOLDER:

@@ -131,19 +131,21 @@ LIMITS = {
 }
 
 
-def defaults() -> dict[str, int]:
+def default_limits() -> dict[str, int]:
     """The limits of a new script."""
-    return {field: int(getattr(settings, limit.default)) for field, limit in LIMITS.items() if limit.default} | {
-        field: limit.within(0) for field, limit in LIMITS.items() if not limit.default
-    }
+    return {
+        field: int(getattr(settings, limit.default))
+        for field, limit in LIMITS.items()
+        if limit.default
+    } | {field: limit.within(0) for field, limit in LIMITS.items() if not limit.default}
 
 
-def of(script: Script) -> dict[str, int]:
+def limits_of_script(script: Script) -> dict[str, int]:
     """What a run of a script gets: what is stored, or else the bound."""
     return {field: limit.within(getattr(script, field)) for field, limit in LIMITS.items()}
 
 
-def lowered(script: Script) -> Iterator[str]:
+def lowered_limits(script: Script) -> Iterator[str]:
     """A sentence for each limit whose stored value is above the bound."""
     for field, limit in LIMITS.items():
         if limit.exceeds(value := getattr(script, field)):

@@ -9,8 +9,9 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django_q.models import Schedule as Alarm
 
-from scripts_app import interpreters, timing
-from scripts_app.cron import MAX_LENGTH
+from scripts_app.packages import interpreters
+from scripts_app.timing import rule
+from scripts_app.timing.cron import MAX_LENGTH
 
 DEFAULT_PYTHON = ""  # the interpreter Tempo itself runs on
 
@@ -30,7 +31,7 @@ class Folder(models.Model):
 class Environment(models.Model):
     """A locked set of packages for one Python: asked for as `wanted`, usable as `ready`.
 
-    The row is the letter: whoever needs an environment writes it, `runs_app.builds` sweeps it.
+    The row is the letter: whoever needs an environment writes it, `runs_app.triggers.builds` sweeps it.
     """
 
     class State(models.TextChoices):
@@ -43,34 +44,55 @@ class Environment(models.Model):
         STORED = "stored"  # its lock is kept, its folder is not: it is built again when somebody needs it
 
     python = models.CharField(max_length=40, help_text="Full version of the interpreter: 3.11.7.")
-    interpreter = models.CharField(max_length=500, help_text="Absolute path of the interpreter it was asked for with.")
+    interpreter = models.CharField(
+        max_length=500, help_text="Absolute path of the interpreter it was asked for with."
+    )
     requirements = models.TextField(blank=True)
     lock = models.TextField(blank=True, editable=False)
-    digest = models.CharField(max_length=64, blank=True, editable=False, help_text="Its folder's name below envs/.")
+    digest = models.CharField(
+        max_length=64, blank=True, editable=False, help_text="Its folder's name below envs/."
+    )
     state = models.CharField(max_length=8, choices=State, default=State.WANTED)
     message = models.TextField(blank=True, editable=False)
-    is_renewal = models.BooleanField(default=False, editable=False, help_text="To be built anew, though it is there.")
-    allows_source = models.BooleanField(default=False, help_text="Packages without a wheel may be built from source.")
+    is_renewal = models.BooleanField(
+        default=False, editable=False, help_text="To be built anew, though it is there."
+    )
+    allows_source = models.BooleanField(
+        default=False, help_text="Packages without a wheel may be built from source."
+    )
     generation = models.PositiveIntegerField(
-        default=0, editable=False, help_text="Counts the times the packages of this wish were upgraded."
+        default=0,
+        editable=False,
+        help_text="Counts the times the packages of this wish were upgraded.",
     )
     size_bytes = models.PositiveBigIntegerField(null=True, editable=False)
-    checked_at = models.DateTimeField(null=True, editable=False, help_text="The last look at its health.")
-    fault = models.TextField(blank=True, editable=False, help_text="What is broken in it; empty: nothing.")
+    checked_at = models.DateTimeField(
+        null=True, editable=False, help_text="The last look at its health."
+    )
+    fault = models.TextField(
+        blank=True, editable=False, help_text="What is broken in it; empty: nothing."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     ready_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["interpreter", "requirements", "allows_source", "generation"], name="one_environment_a_wish"
+                fields=["interpreter", "requirements", "allows_source", "generation"],
+                name="one_environment_a_wish",
             )
         ]
-        indexes = [models.Index(fields=["state"], name="environment_state")]  # the sweep for wanted ones
+        indexes = [
+            models.Index(fields=["state"], name="environment_state")
+        ]  # the sweep for wanted ones
 
     def __str__(self) -> str:
-        count = sum(1 for line in self.requirements.splitlines() if line and not line.startswith("#"))
-        return f"Python {self.python}, {count} requirement{'' if count == 1 else 's'} ({self.state})"
+        count = sum(
+            1 for line in self.requirements.splitlines() if line and not line.startswith("#")
+        )
+        return (
+            f"Python {self.python}, {count} requirement{'' if count == 1 else 's'} ({self.state})"
+        )
 
     @property
     def is_ready(self) -> bool:
@@ -105,14 +127,21 @@ class Script(models.Model):
 
     name = models.CharField(max_length=200)
     slug = models.SlugField(max_length=80, unique=True, editable=False)
-    folder = models.ForeignKey(Folder, models.PROTECT, null=True, blank=True, related_name="scripts")
+    folder = models.ForeignKey(
+        Folder, models.PROTECT, null=True, blank=True, related_name="scripts"
+    )
     description = models.TextField(blank=True)
     tags = models.JSONField(default=list, blank=True)
     enabled = models.BooleanField(
-        default=True, help_text="Disabled: its schedules start nothing; it can still be run by hand."
+        default=True,
+        help_text="Disabled: its schedules start nothing; it can still be run by hand.",
     )
-    version = models.ForeignKey("Version", models.PROTECT, null=True, editable=False, related_name="+")
-    environment = models.ForeignKey(Environment, models.PROTECT, null=True, editable=False, related_name="scripts")
+    version = models.ForeignKey(
+        "Version", models.PROTECT, null=True, editable=False, related_name="+"
+    )
+    environment = models.ForeignKey(
+        Environment, models.PROTECT, null=True, editable=False, related_name="scripts"
+    )
     wanted_environment = models.ForeignKey(
         Environment, models.PROTECT, null=True, editable=False, related_name="waiting_scripts"
     )
@@ -125,28 +154,41 @@ class Script(models.Model):
         help_text="Newer packages that are looked at before they are used.",
     )
     allow_source = models.BooleanField(default=False, verbose_name="allow building from source")
-    parameters = models.JSONField(default=list, blank=True, help_text="The inputs of a run, as Settings declare them.")
+    parameters = models.JSONField(
+        default=list, blank=True, help_text="The inputs of a run, as Settings declare them."
+    )
     copies = models.JSONField(
-        default=dict, editable=False, help_text="SHA-256 of the readable copies as Tempo last knew them, by file name."
+        default=dict,
+        editable=False,
+        help_text="SHA-256 of the readable copies as Tempo last knew them, by file name.",
     )
     timeout_s = models.PositiveIntegerField(
         default=300, validators=[MaxValueValidator(30 * 86400)], help_text="Seconds; 0 = no limit."
     )
     memory_mb = models.PositiveIntegerField(
-        default=512, validators=[MinValueValidator(16), MaxValueValidator(1024 * 1024)], help_text="Megabytes."
+        default=512,
+        validators=[MinValueValidator(16), MaxValueValidator(1024 * 1024)],
+        help_text="Megabytes.",
     )
     cpu_s = models.PositiveIntegerField(default=0, help_text="CPU seconds; 0 = no limit.")
     processes = models.PositiveIntegerField(default=64, validators=[MinValueValidator(1)])
     output_mb = models.PositiveIntegerField(
-        default=10, validators=[MinValueValidator(1), MaxValueValidator(1024 * 1024)], help_text="Megabytes kept."
+        default=10,
+        validators=[MinValueValidator(1), MaxValueValidator(1024 * 1024)],
+        help_text="Megabytes kept.",
     )
     file_mb = models.PositiveIntegerField(
-        default=2048, validators=[MaxValueValidator(1024 * 1024)], help_text="Megabytes a file; 0 = no limit."
+        default=2048,
+        validators=[MaxValueValidator(1024 * 1024)],
+        help_text="Megabytes a file; 0 = no limit.",
     )
     nice = models.PositiveSmallIntegerField(default=5, validators=[MaxValueValidator(19)])
     as_service_user = models.BooleanField(default=False, verbose_name="run as Tempo's own user")
     uid = models.PositiveIntegerField(
-        null=True, unique=True, editable=False, help_text="The user its runs have for themselves; given once, for good."
+        null=True,
+        unique=True,
+        editable=False,
+        help_text="The user its runs have for themselves; given once, for good.",
     )
     revision = models.PositiveIntegerField(
         default=0, editable=False, help_text="Counts every change of its text, draft or version."
@@ -155,7 +197,10 @@ class Script(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
     deleted_at = models.DateTimeField(null=True, editable=False)
     deleted_from = models.CharField(
-        max_length=300, blank=True, editable=False, help_text="The folder it lay in when it was deleted."
+        max_length=300,
+        blank=True,
+        editable=False,
+        help_text="The folder it lay in when it was deleted.",
     )
     purged_at = models.DateTimeField(
         null=True,
@@ -188,21 +233,38 @@ class Version(models.Model):
     requirements = models.TextField(blank=True)
     python_version = models.CharField(max_length=10, blank=True, default=DEFAULT_PYTHON)
     author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True)
-    saved_by = models.CharField(max_length=150, blank=True, help_text="The author's name, kept; empty: an API key.")
-    note = models.CharField(max_length=200, blank=True)
-    is_draft = models.BooleanField(default=False, help_text="Kept from a draft: it was never the current version.")
-    settings = models.JSONField(default=dict, editable=False, help_text="The script's limits and switches then.")
-    settings_hash = models.CharField(max_length=64, blank=True, help_text="SHA-256 of those.")
-    syntax_error = models.CharField(max_length=500, blank=True, help_text="Why its Python cannot read the code.")
-    environment = models.ForeignKey(
-        Environment, models.PROTECT, null=True, editable=False, related_name="versions", help_text="Holds its lock."
+    saved_by = models.CharField(
+        max_length=150, blank=True, help_text="The author's name, kept; empty: an API key."
     )
-    parameters = models.JSONField(null=True, editable=False, help_text="As its code declares them; null: it does not.")
+    note = models.CharField(max_length=200, blank=True)
+    is_draft = models.BooleanField(
+        default=False, help_text="Kept from a draft: it was never the current version."
+    )
+    settings = models.JSONField(
+        default=dict, editable=False, help_text="The script's limits and switches then."
+    )
+    settings_hash = models.CharField(max_length=64, blank=True, help_text="SHA-256 of those.")
+    syntax_error = models.CharField(
+        max_length=500, blank=True, help_text="Why its Python cannot read the code."
+    )
+    environment = models.ForeignKey(
+        Environment,
+        models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="versions",
+        help_text="Holds its lock.",
+    )
+    parameters = models.JSONField(
+        null=True, editable=False, help_text="As its code declares them; null: it does not."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ["-number"]
-        constraints = [models.UniqueConstraint(fields=["script", "number"], name="one_version_a_number")]
+        constraints = [
+            models.UniqueConstraint(fields=["script", "number"], name="one_version_a_number")
+        ]
 
     def __str__(self) -> str:
         return f"v{self.number}"
@@ -218,7 +280,12 @@ class Draft(models.Model):
     author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True)
     saved_at = models.DateTimeField()
     kept = models.ForeignKey(
-        Version, models.SET_NULL, null=True, editable=False, related_name="+", help_text="Says the same; idle drafts."
+        Version,
+        models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="+",
+        help_text="Says the same; idle drafts.",
     )
 
     def __str__(self) -> str:
@@ -229,7 +296,12 @@ class Variable(models.Model):
     """A name and a value for the environment of a script, or of all scripts; a secret is stored encrypted only."""
 
     script = models.ForeignKey(
-        Script, models.CASCADE, null=True, blank=True, related_name="variables", help_text="Empty: for all scripts."
+        Script,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="variables",
+        help_text="Empty: for all scripts.",
     )
     name = models.CharField(max_length=100)
     is_secret = models.BooleanField(default=False)
@@ -293,7 +365,9 @@ class Schedule(models.Model):
     script = models.ForeignKey(Script, models.CASCADE, related_name="schedules")
     kind = models.CharField(max_length=8, choices=Kind)
     cron = models.CharField(max_length=MAX_LENGTH, blank=True)
-    every_s = models.PositiveBigIntegerField(null=True, blank=True, help_text="Seconds between two starts.")
+    every_s = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="Seconds between two starts."
+    )
     at = models.DateTimeField(null=True, blank=True)
     timezone = models.CharField(max_length=64, default="UTC")
     enabled = models.BooleanField(default=True)
@@ -302,37 +376,57 @@ class Schedule(models.Model):
     )
     end_at = models.DateTimeField(null=True, blank=True, help_text="No moment after it.")
     jitter_s = models.PositiveIntegerField(
-        default=0, validators=[MaxValueValidator(3600)], help_text="Each moment is put off by up to so many seconds."
+        default=0,
+        validators=[MaxValueValidator(3600)],
+        help_text="Each moment is put off by up to so many seconds.",
     )
     delay_s = models.PositiveIntegerField(
-        default=0, validators=[MaxValueValidator(86400)], help_text="Kind startup: seconds after the start of Tempo."
+        default=0,
+        validators=[MaxValueValidator(86400)],
+        help_text="Kind startup: seconds after the start of Tempo.",
     )
     paused_at = models.DateTimeField(null=True, editable=False)
     paused_until = models.DateTimeField(null=True, blank=True)
     overlap = models.CharField(max_length=9, choices=Overlap, default=Overlap.SKIP)
     max_parallel = models.PositiveIntegerField(
-        default=3, validators=[MinValueValidator(2), MaxValueValidator(20)], help_text="Overlap parallel: runs at once."
+        default=3,
+        validators=[MinValueValidator(2), MaxValueValidator(20)],
+        help_text="Overlap parallel: runs at once.",
     )
     missed = models.CharField(max_length=4, choices=Missed, default=Missed.ONCE)
     missed_cap = models.PositiveIntegerField(
-        default=10, validators=[MinValueValidator(1), MaxValueValidator(100)], help_text="Missed all: runs at most."
+        default=10,
+        validators=[MinValueValidator(1), MaxValueValidator(100)],
+        help_text="Missed all: runs at most.",
     )
     retries = models.PositiveIntegerField(
         default=0, validators=[MaxValueValidator(10)], help_text="Further tries after a failure."
     )
     retry_delay_s = models.PositiveIntegerField(
-        default=60, validators=[MinValueValidator(1), MaxValueValidator(86400)], help_text="Seconds to the first retry."
+        default=60,
+        validators=[MinValueValidator(1), MaxValueValidator(86400)],
+        help_text="Seconds to the first retry.",
     )
     retry_backoff = models.CharField(max_length=8, choices=Backoff, default=Backoff.FIXED)
     retry_max_delay_s = models.PositiveIntegerField(
-        default=3600, validators=[MinValueValidator(1), MaxValueValidator(86400)], help_text="Doubling ends here."
+        default=3600,
+        validators=[MinValueValidator(1), MaxValueValidator(86400)],
+        help_text="Doubling ends here.",
     )
-    params = models.JSONField(default=dict, blank=True, help_text="What it gives its runs as inputs, by name.")
-    anchor = models.DateTimeField(null=True, editable=False, help_text="Where an interval's grid begins.")
+    params = models.JSONField(
+        default=dict, blank=True, help_text="What it gives its runs as inputs, by name."
+    )
+    anchor = models.DateTimeField(
+        null=True, editable=False, help_text="Where an interval's grid begins."
+    )
     alarm = models.OneToOneField(Alarm, models.SET_NULL, null=True, editable=False)
-    message = models.CharField(max_length=500, blank=True, editable=False, help_text="Why it was put aside.")
+    message = models.CharField(
+        max_length=500, blank=True, editable=False, help_text="Why it was put aside."
+    )
     last_success_at = models.DateTimeField(null=True, editable=False)
-    stale_since = models.DateTimeField(null=True, editable=False, help_text="Three moments without a success by then.")
+    stale_since = models.DateTimeField(
+        null=True, editable=False, help_text="Three moments without a success by then."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -345,9 +439,9 @@ class Schedule(models.Model):
         return f"{self.script}: {self.describe()}"
 
     @property
-    def timing(self) -> timing.Timing:
-        """Its due moments as a value, for `scripts_app.timing`."""
-        return timing.Timing(
+    def timing(self) -> rule.Timing:
+        """Its due moments as a value, for `scripts_app.timing.rule`."""
+        return rule.Timing(
             kind=self.kind,
             cron=self.cron,
             every_s=self.every_s,
@@ -372,8 +466,8 @@ class Schedule(models.Model):
     def describe(self) -> str:
         """Its rhythm as a sentence; also for a row that was broken from outside, so that lists still open."""
         try:
-            return timing.describe(self.timing)
-        except timing.TimingError as error:
+            return rule.describe(self.timing)
+        except rule.TimingError as error:
             return f"unreadable: {error}"
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 from django.contrib.auth.models import User
 from django.db.models import Count
 
-from scripts_app import environment_health, interpreters, scripts
+from scripts_app import scripts
+from scripts_app.environments import health
 from scripts_app.models import Script
+from scripts_app.packages import interpreters
 from scripts_app.validation import ScriptError
 from tempo_site.lib import paths
 
@@ -42,13 +44,23 @@ def listing() -> list[Python]:
     for path, version, count in _in_use():
         counts[path] = counts.get(path, 0) + count
         versions[path] = version
-    found = [(interpreter.version, str(interpreter.path), OK) for interpreter in interpreters.discover()]
+    found = [
+        (interpreter.version, str(interpreter.path), OK) for interpreter in interpreters.discover()
+    ]
     found += [(versions.get(str(path), ""), str(path), SILENT) for path in interpreters.silent()]
     known = {path for _, path, _ in found}
     missed = [path for path in sorted(counts) if path not in known]
-    found += [(versions[path], path, GONE if interpreters.is_gone(Path(path)) else OK) for path in missed]
+    found += [
+        (versions[path], path, GONE if interpreters.is_gone(Path(path)) else OK) for path in missed
+    ]
     return [
-        Python(version=version, path=path, state=state, origin=origin_of(path), scripts=counts.get(path, 0))
+        Python(
+            version=version,
+            path=path,
+            state=state,
+            origin=origin_of(path),
+            scripts=counts.get(path, 0),
+        )
         for version, path, state in found
     ]
 
@@ -79,7 +91,9 @@ def move(*, source: str, target: str, by: User | None, now: datetime) -> Moved:
     except interpreters.InterpreterMissing as problem:
         raise ScriptError(str(problem), field="to") from problem
     rows = Script.objects.present().select_related("version", "wanted_environment")
-    chosen = rows.filter(wanted_environment__interpreter=source) or rows.filter(wanted_environment__python=source)
+    chosen = rows.filter(wanted_environment__interpreter=source) or rows.filter(
+        wanted_environment__python=source
+    )
     if not chosen:
         raise ScriptError(f"No script uses the Python `{source[:200]}`.", field="from")
     moved = Moved()
@@ -96,6 +110,6 @@ def move(*, source: str, target: str, by: User | None, now: datetime) -> Moved:
 def _move(script: Script, target: str, *, by: User | None, now: datetime) -> None:
     assert script.version and script.wanted_environment
     if not script.version.python_version:
-        environment_health.follow(script, script.wanted_environment)
+        health.request_like(script, script.wanted_environment)
     else:
         scripts.update(script, by=by, now=now, python_version=target)

@@ -8,24 +8,27 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from scripts_app import (
-    declared_parameters,
-    drafts,
-    folders,
-    interpreters,
-    limits,
-    schedules,
-    script_copies,
-    validation,
-    versions,
-)
+from scripts_app import folders, limits, validation
+from scripts_app.inputs import declarations
 from scripts_app.limits import LIMITS
 from scripts_app.models import Draft, Schedule, Script, Variable, Version
+from scripts_app.packages import interpreters
+from scripts_app.schedules import schedules
 from scripts_app.validation import ScriptError as ScriptError  # doors catch `scripts.ScriptError`
-from tempo_site.lib import words
+from scripts_app.versions import drafts, versions, working_copy
+from tempo_site.lib import humanize
 
 CHANGEABLE = frozenset(
-    {"name", "folder", "description", "tags", "enabled", "as_service_user", "allow_source", "parameters"}
+    {
+        "name",
+        "folder",
+        "description",
+        "tags",
+        "enabled",
+        "as_service_user",
+        "allow_source",
+        "parameters",
+    }
     | {*versions.FIELDS, *LIMITS}
 )
 EDITED = "Edited on the disk, kept when another version was saved"
@@ -53,8 +56,20 @@ def create(
     """
     _refuse_unknown(chosen.keys() - LIMITS.keys())
     content = versions.check(code=code, requirements=requirements, python_version=python_version)
-    about = {"name": name, "folder": folder, "description": description, "tags": tags, "parameters": parameters}
-    values = {**about, "as_service_user": as_service_user, "allow_source": allow_source, **limits.defaults(), **chosen}
+    about = {
+        "name": name,
+        "folder": folder,
+        "description": description,
+        "tags": tags,
+        "parameters": parameters,
+    }
+    values = {
+        **about,
+        "as_service_user": as_service_user,
+        "allow_source": allow_source,
+        **limits.default_limits(),
+        **chosen,
+    }
     with transaction.atomic():
         script = Script()
         _assign(script, values)
@@ -64,7 +79,13 @@ def create(
 
 
 def update(
-    script: Script, *, by: User | None, now: datetime, based_on: int | None = None, note: str = "", **changes: object
+    script: Script,
+    *,
+    by: User | None,
+    now: datetime,
+    based_on: int | None = None,
+    note: str = "",
+    **changes: object,
 ) -> Script:
     """Change a script; other code, requirements or Python version make a new Version. Unnamed fields stay as stored.
 
@@ -77,7 +98,7 @@ def update(
     is_new_wish = bool(new) or "allow_source" in changes
     before = _fields(script) if is_new_wish else {}
     content = versions.check(**before | new) if is_new_wish else None
-    edit = script_copies.find(script) if content else None
+    edit = working_copy.find_edit(script) if content else None
     with transaction.atomic():
         script.refresh_from_db()
         if script.deleted_at is not None:
@@ -85,7 +106,8 @@ def update(
         _assign(script, changes)
         script.save(update_fields=[*changes, "updated_at"])
         if content:
-            if _fields(script) != before:  # another save came between; it has asked the Pythons, so no process starts
+            # another save came between; it has asked the Pythons, so no process starts
+            if _fields(script) != before:
                 content = versions.check(**_fields(script) | new)
             if edit and content.fields != _fields(script):
                 keep_edit(script, edit, note=EDITED, unless=content.fields)
@@ -96,12 +118,18 @@ def update(
 
 
 def _save_text(
-    script: Script, content: versions.Content, *, by: User | None, now: datetime, based_on: int | None, note: str
+    script: Script,
+    content: versions.Content,
+    *,
+    by: User | None,
+    now: datetime,
+    based_on: int | None,
+    note: str,
 ) -> None:
     """Make a version and end the draft. Text that a version says already is no conflict and leaves an unseen draft."""
     is_new = content.fields != _fields(script)
     if is_new or (based_on is not None and Draft.objects.filter(script=script).exists()):
-        drafts.settle(script, content.fields, based_on=based_on)
+        drafts.supersede(script, content.fields, based_on=based_on)
     versions.save(script, content, author=by, now=now, note=note)
     script.refresh_from_db(fields=["revision"])
 
@@ -118,14 +146,20 @@ def restore_version(script: Script, version: Version, *, by: User | None, now: d
     return restored
 
 
-def keep_edit(script: Script, edit: script_copies.Edit, *, note: str, unless: dict[str, str] | None = None) -> None:
+def keep_edit(
+    script: Script,
+    edit: working_copy.ExternalEdit,
+    *,
+    note: str,
+    unless: dict[str, str] | None = None,
+) -> None:
     """Put what was edited from outside among the versions, as it is about to be overwritten.
 
     Not where a version says it already, or is about to, by the name of `unless`.
     """
     if edit.fields != unless and versions.same_text(script, edit.fields) is None:
-        versions.keep(script, edit.fields, author=None, note=note)
-    script_copies.know(script, edit)
+        versions.keep_aside(script, edit.fields, author=None, note=note)
+    working_copy.know(script, edit)
 
 
 def delete(script: Script, *, now: datetime) -> None:
@@ -140,7 +174,9 @@ def delete(script: Script, *, now: datetime) -> None:
         schedules.rearm(script, now=now)
 
 
-def duplicate(script: Script, *, by: User | None, now: datetime, name: str = "", folder: str | None = None) -> Script:
+def duplicate(
+    script: Script, *, by: User | None, now: datetime, name: str = "", folder: str | None = None
+) -> Script:
     """Create a script that says what another's current version says, with its settings, variables and schedules.
 
     It is disabled, so that nothing runs twice before somebody has looked; files and runs are not copied. Without a name
@@ -152,11 +188,23 @@ def duplicate(script: Script, *, by: User | None, now: datetime, name: str = "",
     beside = script.folder.path if script.folder else ""
     with transaction.atomic():
         copy = Script()
-        about = {"name": name or _name_of_copy(script.name), "folder": beside if folder is None else folder}
-        own = {field: getattr(script, field) for field in CHANGEABLE - {*about, *versions.FIELDS, "enabled"}}
-        _assign(copy, {**own, **about, **limits.of(script), "enabled": False})
+        about = {
+            "name": name or _name_of_copy(script.name),
+            "folder": beside if folder is None else folder,
+        }
+        own = {
+            field: getattr(script, field)
+            for field in CHANGEABLE - {*about, *versions.FIELDS, "enabled"}
+        }
+        _assign(copy, {**own, **about, **limits.limits_of_script(script), "enabled": False})
         _insert(copy)
-        versions.save(copy, content, author=by, now=now, note=f"Copied from `{script.slug}`"[: versions.MAX_NOTE])
+        versions.save(
+            copy,
+            content,
+            author=by,
+            now=now,
+            note=f"Copied from `{script.slug}`"[: versions.MAX_NOTE],
+        )
         _copy_rows(script, copy, now=now)
     return copy
 
@@ -166,11 +214,15 @@ def slugs(name: str) -> Iterator[str]:
 
     Names without any Latin letter or digit become `script`; digits among other letters are kept: `script-2024`.
     """
-    base = words.safe_name(name)
-    if any(character.isalpha() for character in name) and not any(character.isalpha() for character in base):
+    base = humanize.safe_name(name)
+    if any(character.isalpha() for character in name) and not any(
+        character.isalpha() for character in base
+    ):
         base = f"script-{base}".rstrip("-")
     taken = set(Script.objects.filter(slug__startswith=base).values_list("slug", flat=True))
-    candidates = (base if number == 1 else f"{base}-{number}" for number in range(1, len(taken) + 1000))
+    candidates = (
+        base if number == 1 else f"{base}-{number}" for number in range(1, len(taken) + 1000)
+    )
     return (slug for slug in candidates if slug not in taken)
 
 
@@ -194,13 +246,15 @@ def _assign(script: Script, values: dict[str, Any]) -> None:
         "name": validation.name,
         "folder": folders.ensure,
         "tags": validation.tags,
-        "parameters": declared_parameters.of_settings,
+        "parameters": declarations.declared_in_settings,
         "description": _description,
     }
     for field, value in values.items():
         setattr(script, field, checks[field](value) if field in checks else value)
     try:
-        script.clean_fields(exclude={"slug", "folder", "version", "environment", "wanted_environment"})
+        script.clean_fields(
+            exclude={"slug", "folder", "version", "environment", "wanted_environment"}
+        )
     except ValidationError as error:
         field, messages = next(iter(error.message_dict.items()))
         raise ScriptError(f"`{field}`: {' '.join(messages)}", field=field) from error
@@ -217,16 +271,27 @@ def _copy_rows(script: Script, copy: Script, *, now: datetime) -> None:
     """Give a copy the variables of its original, secrets as they are stored, and its schedules."""
     variables = Variable.objects.filter(script=script)
     Variable.objects.bulk_create(_like(variable, script=copy) for variable in variables)
-    machine = {"alarm": None, "paused_at": None, "paused_until": None, "message": "", "last_success_at": None}
+    machine = {
+        "alarm": None,
+        "paused_at": None,
+        "paused_until": None,
+        "message": "",
+        "last_success_at": None,
+    }
     Schedule.objects.bulk_create(
-        _like(schedule, script=copy, stale_since=None, **machine) for schedule in script.schedules.all()
+        _like(schedule, script=copy, stale_since=None, **machine)
+        for schedule in script.schedules.all()
     )
     schedules.rearm(copy, now=now)
 
 
 def _like(row: Any, **changes: object) -> Any:
     """A row that is not stored yet, with the values of another but for `changes`."""
-    values = {field.name: getattr(row, field.name) for field in row._meta.concrete_fields if not field.primary_key}
+    values = {
+        field.name: getattr(row, field.name)
+        for field in row._meta.concrete_fields
+        if not field.primary_key
+    }
     return type(row)(**values | changes)
 
 
@@ -235,7 +300,9 @@ def _description(value: object) -> str:
 
 
 def _fields(script: Script) -> dict[str, str]:
-    return versions.fields_of(script.version) if script.version else dict.fromkeys(versions.FIELDS, "")
+    return (
+        versions.fields_of(script.version) if script.version else dict.fromkeys(versions.FIELDS, "")
+    )
 
 
 def _refuse_unknown(names: set[str]) -> None:

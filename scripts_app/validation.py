@@ -22,11 +22,15 @@ def text(value: object, *, field: str) -> str:
     if not isinstance(value, str):
         raise ScriptError(f"`{field}` has to be text", field=field)
     if "\0" in value:
-        raise ScriptError(f"`{field}` contains a NUL character, which Python does not accept", field=field)
+        raise ScriptError(
+            f"`{field}` contains a NUL character, which Python does not accept", field=field
+        )
     try:
         size = len(value.encode())
     except UnicodeEncodeError:
-        raise ScriptError(f"`{field}` contains half a surrogate pair, which is no character", field=field) from None
+        raise ScriptError(
+            f"`{field}` contains half a surrogate pair, which is no character", field=field
+        ) from None
     if size > MAX_TEXT_BYTES:
         raise ScriptError(f"`{field}` has {size:,} bytes; 1 MB is the most", field=field)
     return value.replace("\r\n", "\n").replace("\r", "\n")
@@ -38,7 +42,9 @@ def line(value: object, *, field: str, most: int) -> str:
     if len(plain) > most:
         raise ScriptError(f"`{field}` has {len(plain)} characters; {most} is the most", field=field)
     if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in plain):
-        raise ScriptError(f"`{field}` contains a control character such as a line break", field=field)
+        raise ScriptError(
+            f"`{field}` contains a control character such as a line break", field=field
+        )
     return plain
 
 
@@ -48,7 +54,9 @@ def name(value: object) -> str:
     if not plain:
         raise ScriptError("A script needs a name", field="name")
     if not any(character.isalnum() for character in plain):
-        raise ScriptError(f"`{plain}` contains no letter and no digit: a name needs at least one", field="name")
+        raise ScriptError(
+            f"`{plain}` contains no letter and no digit: a name needs at least one", field="name"
+        )
     return plain
 
 
@@ -58,7 +66,8 @@ def folder_path(value: object, *, field: str = "folder") -> str:
     parts = [part.strip() for part in plain.split("/")] if plain else []
     if any(part in ("", ".", "..") for part in parts):
         raise ScriptError(
-            f"`{plain}` has an empty part, `.` or `..`\nhint: write folders like `Ops/Nightly`", field=field
+            f"`{plain}` has an empty part, `.` or `..`\nhint: write folders like `Ops/Nightly`",
+            field=field,
         )
     return "/".join(parts)
 

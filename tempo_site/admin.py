@@ -17,8 +17,9 @@ from django.utils.cache import add_never_cache_headers
 from django_q.models import Failure, OrmQ, Success
 from django_q.models import Schedule as Alarm
 
-from tempo_site import auth, users
-from tempo_site.adminrows import ReadOnlyAdmin, RowAdmin
+from tempo_site import auth
+from tempo_site.accounts import users
+from tempo_site.admin_base import ReadOnlyAdmin, RowAdmin
 from tempo_site.models import ApiKey
 
 
@@ -56,7 +57,13 @@ class ApiKeyAdmin(RowAdmin):
         others = {"show_save_and_add_another": False, "show_save_and_continue": False}
         return super().add_view(request, form_url, {**others, **(extra_context or {})})
 
-    def save_model(self, request: HttpRequest, obj: ApiKey, form: forms.ModelForm, change: bool) -> None:  # type: ignore[type-arg]
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: ApiKey,
+        form: forms.ModelForm,  # type: ignore[type-arg]
+        change: bool,
+    ) -> None:
         """Issue a new key by the verb; its token goes to the answer of this request and nowhere else."""
         if change:
             super().save_model(request, obj, form, change)
@@ -64,7 +71,9 @@ class ApiKeyAdmin(RowAdmin):
         key, obj.token = ApiKey.issue(name=obj.name, scope=obj.scope, created_by=request.user)  # type: ignore[attr-defined]
         obj.pk, obj.prefix, obj.digest = key.pk, key.prefix, key.digest
 
-    def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
+    def response_add(
+        self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None
+    ) -> HttpResponse:
         """Show the token. No redirect: nothing on the way would have to keep it."""
         context = {
             **self.admin_site.each_context(request),
@@ -145,16 +154,27 @@ class TempoUserAdmin(RowAdmin, UserAdmin):  # type: ignore[type-arg]  # no gener
     list_filter = ("is_staff", "is_active")
     search_fields = ("username", "email")
     filter_horizontal = ()
-    fieldsets = ((None, {"fields": ("username", "email", "is_active", "is_staff", "last_login", "date_joined")}),)
-    add_fieldsets = ((None, {"fields": ("username", "password1", "password2", "email", "is_staff")}),)
+    fieldsets = (
+        (
+            None,
+            {"fields": ("username", "email", "is_active", "is_staff", "last_login", "date_joined")},
+        ),
+    )
+    add_fieldsets = (
+        (None, {"fields": ("username", "password1", "password2", "email", "is_staff")}),
+    )
     readonly_fields = ("last_login", "date_joined")
     add_form_template = "admin/change_form.html"
     change_form_template = "admin/auth/user/change_form.html"
     change_user_password_template = "admin/auth/user/password.html"
 
-    def get_form(self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any) -> Any:
+    def get_form(
+        self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
         """Say what the two switches mean; let the form know who changes them."""
-        form: Any = super().get_form(request, obj, change=change, help_texts=WHAT_STAFF_IS, **kwargs)
+        form: Any = super().get_form(
+            request, obj, change=change, help_texts=WHAT_STAFF_IS, **kwargs
+        )
         form.by = request.user
         return form
 
@@ -173,7 +193,12 @@ class TempoUserAdmin(RowAdmin, UserAdmin):  # type: ignore[type-arg]  # no gener
     def get_deleted_objects(self, objs: Any, request: auth.SignedInRequest) -> Any:  # type: ignore[override]
         """Name the users, and who of them has to stay; `stays` says the rest."""
         names = [str(row) for row in objs]
-        return names, {str(self.opts.verbose_name_plural): len(names)}, set(), [*_reasons_to_stay(objs, request.user)]
+        return (
+            names,
+            {str(self.opts.verbose_name_plural): len(names)},
+            set(),
+            [*_reasons_to_stay(objs, request.user)],
+        )
 
 
 def _reasons_to_stay(rows: Iterable[User], by: User) -> Iterator[str]:
@@ -220,6 +245,11 @@ class QueuedAdmin(EngineRowAdmin):
 admin.site.unregister(Group)  # Tempo has no roles
 admin.site.unregister(User)
 admin.site.register(User, TempoUserAdmin)
-for _model, _admin in ((Success, ResultAdmin), (Failure, ResultAdmin), (Alarm, AlarmAdmin), (OrmQ, QueuedAdmin)):
+for _model, _admin in (
+    (Success, ResultAdmin),
+    (Failure, ResultAdmin),
+    (Alarm, AlarmAdmin),
+    (OrmQ, QueuedAdmin),
+):
     admin.site.unregister(_model)
     admin.site.register(_model, _admin)

@@ -13,13 +13,13 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, resolve_url
 from django.utils import timezone
 
-from runs_app import history
+from runs_app.history import history
 from runs_app.models import Run, RunQuerySet
 from tempo_site import auth, health
 
 LAST_FAILURES = 8
 LAST_CHANGES = 8
-MOST_SHOWN = 50
+MAX_SHOWN = 50
 APPS = ("scripts_app", "runs_app", "tempo_site", "auth", "django_q")
 
 
@@ -33,20 +33,28 @@ class TempoAdminSite(AdminSite):
     enable_nav_sidebar = False  # our own navigation stands there
 
     @login_not_required
-    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:  # type: ignore[override]
+    def login(  # type: ignore[override]
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponseBase:
         """Send strangers to the one log-in page (it counts attempts), and refuse those who may not enter."""
         if self.has_permission(request):
             return redirect("admin:index")
         if request.user.is_authenticated:
-            raise PermissionDenied("The admin is for staff.\nhint: ask an administrator for staff status")
+            raise PermissionDenied(
+                "The admin is for staff.\nhint: ask an administrator for staff status"
+            )
         target = request.GET.get("next", resolve_url("admin:index"))
         return redirect_to_login(target, resolve_url(settings.LOGIN_URL))
 
-    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # type: ignore[override]
+    def password_change(  # type: ignore[override]
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
         """The same page for everybody's own password."""
         return redirect("password")
 
-    def index(self, request: auth.SignedInRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # type: ignore[override]
+    def index(  # type: ignore[override]
+        self, request: auth.SignedInRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
         """The engine at a glance, above the list of all rows."""
         return super().index(request, {**overview(request), **(extra_context or {})})
 
@@ -56,17 +64,20 @@ class TempoAdminSite(AdminSite):
         users = apps.pop("auth", None) if "tempo_site" in apps else None
         if users:
             apps["tempo_site"]["models"] = [*users["models"], *apps["tempo_site"]["models"]]
-        return sorted(apps.values(), key=lambda app: APPS.index(app["app_label"]) if app["app_label"] in APPS else 99)
+        return sorted(
+            apps.values(),
+            key=lambda app: APPS.index(app["app_label"]) if app["app_label"] in APPS else 99,
+        )
 
 
 def overview(request: auth.SignedInRequest) -> dict[str, Any]:
     """How the engine's parts are, what runs now, what failed lately, what this user changed: four queries at most."""
-    state = health.facts()
+    state = health.health_report()
     changes = LogEntry.objects.filter(user_id=request.user.pk).select_related("content_type")
     return {
         "now": timezone.now(),
         "health": state,
-        "active_runs": _with_subjects(Run.objects.active())[:MOST_SHOWN],
+        "active_runs": _with_subjects(Run.objects.active())[:MAX_SHOWN],
         "failed_runs": _with_subjects(Run.objects.filter(status__in=history.BAD))[:LAST_FAILURES],
         "changes": changes[:LAST_CHANGES],
     }

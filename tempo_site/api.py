@@ -23,12 +23,12 @@ from ninja.responses import Response
 from pydantic import BaseModel
 
 from runs_app.api import router as runs_router
-from runs_app.triggers import Refused, WrongInputs
+from runs_app.triggers.triggers import Refused, WrongInputs
 from scripts_app.api import router as scripts_router
-from scripts_app.drafts import Conflict
-from scripts_app.script_files import NoSuchFile
+from scripts_app.files.store import NoSuchFile
 from scripts_app.scripts import ScriptError
-from scripts_app.timing import TimingError
+from scripts_app.timing.rule import TimingError
+from scripts_app.versions.drafts import Conflict
 from tempo_site import auth, system
 
 logger = logging.getLogger(__name__)
@@ -81,8 +81,13 @@ class TempoAPI(NinjaAPI):
         """Every address below /api/v1/: the operations and the documentation, then a 404 for all others."""
         patterns, app_name, namespace = super().urls
         for pattern in patterns:
-            if isinstance(pattern, URLPattern) and pattern.name not in ("openapi-json", "openapi-view"):
-                pattern.callback = unknown if pattern.name == "api-root" else _shaped(pattern.callback)
+            if isinstance(pattern, URLPattern) and pattern.name not in (
+                "openapi-json",
+                "openapi-view",
+            ):
+                pattern.callback = (
+                    unknown if pattern.name == "api-root" else _shaped(pattern.callback)
+                )
         return [*patterns, path("<path:rest>", unknown)], app_name, namespace
 
 
@@ -106,13 +111,18 @@ def _shaped(view: View) -> View:
 @login_not_required
 def unknown(request: HttpRequest, **_: str) -> HttpResponse:
     """Answer 404 to an address that is none of the API's, whoever asks; nothing is told by it."""
-    return error(404, f"There is nothing at `{request.path[:200]}`.\nhint: the addresses are listed at /api/v1/docs")
+    return error(
+        404,
+        f"There is nothing at `{request.path[:200]}`.\nhint: the addresses are listed at /api/v1/docs",
+    )
 
 
 unknown.csrf_exempt = True  # type: ignore[attr-defined]  # a POST gets its 404 as well
 
 
-def error(status: int, text: str, *, fields: Mapping[str, str] | None = None, **beside: object) -> HttpResponse:
+def error(
+    status: int, text: str, *, fields: Mapping[str, str] | None = None, **beside: object
+) -> HttpResponse:
     """The one error shape. What follows `\\nhint: ` in the text becomes the hint; `beside` stands next to `error`."""
     message, _, hint = text.partition("\nhint: ")
     body: dict[str, Any] = {"code": CODES.get(status, "error"), "message": message}
@@ -182,7 +192,7 @@ class SystemOut(BaseModel):
 @api.get("/system", response=SystemOut, tags=["system"])
 def read_system(request: HttpRequest) -> dict[str, Any]:
     """Show the machine: CPU, memory, disk, runs and isolation."""
-    return system.facts()
+    return system.system_figures()
 
 
 @api.exception_handler(HttpError)
@@ -232,7 +242,9 @@ def _sentence(found: Mapping[str, Any]) -> str:
 def on_refused_field(request: HttpRequest, problem: ScriptError | TimingError) -> HttpResponse:
     """A rule of scripts or of timing said no to one field."""
     text = str(problem)
-    return error(422, text, fields={problem.field: text.partition("\nhint: ")[0]} if problem.field else None)
+    return error(
+        422, text, fields={problem.field: text.partition("\nhint: ")[0]} if problem.field else None
+    )
 
 
 @api.exception_handler(NoSuchFile)
@@ -259,14 +271,18 @@ def on_refused_start(request: HttpRequest, problem: Refused) -> HttpResponse:
 @api.exception_handler(WrongInputs)
 def on_wrong_inputs(request: HttpRequest, problem: WrongInputs) -> HttpResponse:
     """Nothing was started, as its inputs are not right; each is named as in the body: `params.days`."""
-    fields = {name if name == "params" else f"params.{name}": why for name, why in problem.fields.items()}
+    fields = {
+        name if name == "params" else f"params.{name}": why for name, why in problem.fields.items()
+    }
     return error(422, str(problem), fields=fields)
 
 
 @api.exception_handler(Conflict)
 def on_conflict(request: HttpRequest, problem: Conflict) -> HttpResponse:
     """A text was changed by someone else: both come along, `draft` theirs and `yours` what was not stored."""
-    return error(409, str(problem), draft=dataclasses.asdict(problem.current), yours=problem.yours or None)
+    return error(
+        409, str(problem), draft=dataclasses.asdict(problem.current), yours=problem.yours or None
+    )
 
 
 @api.exception_handler(Http404)
@@ -287,7 +303,9 @@ def on_too_large(request: HttpRequest, problem: RequestDataTooBig) -> HttpRespon
 @api.exception_handler(UnreadablePostError)
 def on_unreadable_body(request: HttpRequest, problem: Exception) -> HttpResponse:
     """A form where JSON was expected, thousands of fields, or a connection that broke."""
-    return error(400, "The request could not be read.\nhint: send JSON with `Content-Type: application/json`")
+    return error(
+        400, "The request could not be read.\nhint: send JSON with `Content-Type: application/json`"
+    )
 
 
 @api.exception_handler(OperationalError)
@@ -301,4 +319,6 @@ def on_busy_database(request: HttpRequest, problem: OperationalError) -> HttpRes
 def on_failure(request: HttpRequest, problem: Exception) -> HttpResponse:
     """A defect of ours: the log has the details, the answer has none."""
     logger.error("api %s %s failed", request.method, request.path, exc_info=problem)
-    return error(500, "Something went wrong on the server.\nhint: the details are in the server's log")
+    return error(
+        500, "Something went wrong on the server.\nhint: the details are in the server's log"
+    )

@@ -78,7 +78,7 @@ async def _page(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def _healthz(send: Send) -> None:
     """Answer from memory: a locked database or a busy pool must not make the service look dead, or alive."""
-    facts = health.facts()
+    facts = health.health_report()
     status = 200 if facts["status"] == "ok" else 503
     headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -87,7 +87,9 @@ async def _healthz(send: Send) -> None:
 
 async def _websocket(scope: Scope, receive: Receive, send: Send) -> None:
     """Let a connection through with an API key, or with a session from a page of ours; end it when either is void."""
-    headers = {name.decode("latin1").lower(): value.decode("latin1") for name, value in scope["headers"]}
+    headers = {
+        name.decode("latin1").lower(): value.decode("latin1") for name, value in scope["headers"]
+    }
     if not await _is_welcome(headers):
         await _refuse(receive, send)
         return
@@ -107,7 +109,9 @@ def _is_welcome(headers: Mapping[str, str]) -> bool:
     """Whether a connection with these headers may be opened, or stay open, now."""
     if not hosts.is_allowed(headers.get("host", ""), settings.HOST_PATTERNS):
         return False
-    return auth.key_of_headers(headers) is not None or (is_same_origin(headers) and auth.has_session(headers))
+    return auth.key_of_headers(headers) is not None or (
+        is_same_origin(headers) and auth.has_session(headers)
+    )
 
 
 def is_same_origin(headers: Mapping[str, str]) -> bool:

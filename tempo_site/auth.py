@@ -38,7 +38,7 @@ class Caller:
     user: User | None = None
 
 
-class Request(HttpRequest):
+class AuthenticatedRequest(HttpRequest):
     """A request whose caller is known."""
 
     auth: Caller
@@ -109,7 +109,9 @@ class KeyAuth(AuthBase):
             return None
         key = key_of_headers(request.headers)
         if key is None:
-            raise AuthenticationError(message="This API key is not known.\nhint: make one with `createkey`")
+            raise AuthenticationError(
+                message="This API key is not known.\nhint: make one with `createkey`"
+            )
         needed = self.needs or (Scope.READ if request.method in SAFE_METHODS else Scope.FULL)
         if not is_enough(key.scope, needed):
             raise AuthorizationError(

@@ -8,11 +8,11 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from scripts_app.limits import LIMITS
 from tempo_site.lib import hosts
 
-LEAST_MEMORY_MB = 16
-AT_MOST = {
+MIN_MEMORY_MB = 16
+MAXIMA = {
     "KEEP_DAYS": ("PYSCHED_KEEP_DAYS", 36_500),
     "SHUTDOWN_GRACE_S": ("PYSCHED_SHUTDOWN_GRACE", 3600),
-    "GRACE_S": ("PYSCHED_GRACE", 3600),
+    "STOP_GRACE_S": ("PYSCHED_GRACE", 3600),
     "DEFAULT_TIMEOUT_S": ("PYSCHED_DEFAULT_SCRIPT_TIMEOUT", 30 * 86_400),
     "DEFAULT_MEMORY_MB": ("PYSCHED_DEFAULT_MEMORY_LIMIT", 2**20),
     "DEFAULT_PROCESSES": ("PYSCHED_DEFAULT_PROCESSES", 2**31 - 1),
@@ -24,9 +24,9 @@ AT_MOST = {
     "OPEN_FILES": ("PYSCHED_OPEN_FILES", 2**20),
     "MIN_FREE_PERCENT": ("PYSCHED_MIN_FREE_PERCENT", 90),
 }
-AT_LEAST = {
+MINIMA = {
     "DEFAULT_TIMEOUT_S": ("PYSCHED_DEFAULT_SCRIPT_TIMEOUT", 0),
-    "DEFAULT_MEMORY_MB": ("PYSCHED_DEFAULT_MEMORY_LIMIT", LEAST_MEMORY_MB),
+    "DEFAULT_MEMORY_MB": ("PYSCHED_DEFAULT_MEMORY_LIMIT", MIN_MEMORY_MB),
     "DEFAULT_PROCESSES": ("PYSCHED_DEFAULT_PROCESSES", 1),
     "DEFAULT_OUTPUT_MB": ("PYSCHED_DEFAULT_OUTPUT_LIMIT", 1),
     "DEFAULT_FILE_MB": ("PYSCHED_DEFAULT_FILE_SIZE_LIMIT", 0),
@@ -36,7 +36,7 @@ AT_LEAST = {
     "MAX_UPLOAD_MB": ("PYSCHED_MAX_UPLOAD_MB", 1),
     "OPEN_FILES": ("PYSCHED_OPEN_FILES", 0),
     "MAX_CONCURRENT_RUNS": ("PYSCHED_MAX_CONCURRENT_RUNS", 1),
-    "GRACE_S": ("PYSCHED_GRACE", 0),
+    "STOP_GRACE_S": ("PYSCHED_GRACE", 0),
     "SHUTDOWN_GRACE_S": ("PYSCHED_SHUTDOWN_GRACE", 0),
     "BUILD_TIMEOUT_S": ("PYSCHED_BUILD_TIMEOUT", 10),
     "KEEP_DAYS": ("PYSCHED_KEEP_DAYS", 1),
@@ -51,8 +51,12 @@ AT_LEAST = {
 def numbers(**_: Any) -> list[CheckMessage]:
     """Numbers below what makes sense."""
     return [
-        Error(f"{variable} is {getattr(settings, name)}.", hint=f"Use {least} or more.", id="tempo.E001")
-        for name, (variable, least) in AT_LEAST.items()
+        Error(
+            f"{variable} is {getattr(settings, name)}.",
+            hint=f"Use {least} or more.",
+            id="tempo.E001",
+        )
+        for name, (variable, least) in MINIMA.items()
         if getattr(settings, name) < least
     ]
 
@@ -61,8 +65,12 @@ def numbers(**_: Any) -> list[CheckMessage]:
 def large_numbers(**_: Any) -> list[CheckMessage]:
     """Numbers beyond what can be calculated with."""
     return [
-        Error(f"{variable} is {getattr(settings, name)}.", hint=f"Use {most} or less.", id="tempo.E004")
-        for name, (variable, most) in AT_MOST.items()
+        Error(
+            f"{variable} is {getattr(settings, name)}.",
+            hint=f"Use {most} or less.",
+            id="tempo.E004",
+        )
+        for name, (variable, most) in MAXIMA.items()
         if getattr(settings, name) > most
     ]
 
@@ -92,15 +100,19 @@ def defaults_above_bounds(**_: Any) -> list[CheckMessage]:
 
 
 def _variable_of(name: str) -> str:
-    return AT_LEAST[name][0]
+    return MINIMA[name][0]
 
 
 @register
 def small_bounds(**_: Any) -> list[CheckMessage]:
     """A bound on memory in which no Python starts."""
-    if 0 < settings.MAX_MEMORY_MB < LEAST_MEMORY_MB:
-        hint = f"Use {LEAST_MEMORY_MB} or more, or 0 for no bound."
-        return [Error(f"PYSCHED_MAX_MEMORY_LIMIT is {settings.MAX_MEMORY_MB}.", hint=hint, id="tempo.E001")]
+    if 0 < settings.MAX_MEMORY_MB < MIN_MEMORY_MB:
+        hint = f"Use {MIN_MEMORY_MB} or more, or 0 for no bound."
+        return [
+            Error(
+                f"PYSCHED_MAX_MEMORY_LIMIT is {settings.MAX_MEMORY_MB}.", hint=hint, id="tempo.E001"
+            )
+        ]
     return []
 
 
@@ -127,7 +139,13 @@ def isolation(**_: Any) -> list[CheckMessage]:
     if settings.REQUIRE_ISOLATION in grades:
         return []
     hint = "Use `good` or `strong`, or leave it empty."
-    return [Error(f"PYSCHED_REQUIRE_ISOLATION is `{settings.REQUIRE_ISOLATION}`.", hint=hint, id="tempo.E007")]
+    return [
+        Error(
+            f"PYSCHED_REQUIRE_ISOLATION is `{settings.REQUIRE_ISOLATION}`.",
+            hint=hint,
+            id="tempo.E007",
+        )
+    ]
 
 
 @register
@@ -144,9 +162,18 @@ def users(**_: Any) -> list[CheckMessage]:
 @register
 def host_patterns(**_: Any) -> list[CheckMessage]:
     """Patterns that can match nothing."""
-    wrong = [item for item in settings.HOST_PATTERNS if "/" in item or hosts.name_of(item) != item.lower().strip("[]")]
-    hint = "Give host names without scheme, port or path: `tempo.example.org`, `.example.org` or `*`."
-    return [Error(f"PYSCHED_ALLOWED_HOSTS: `{item}` is no host name.", hint=hint, id="tempo.E003") for item in wrong]
+    wrong = [
+        item
+        for item in settings.HOST_PATTERNS
+        if "/" in item or hosts.name_of(item) != item.lower().strip("[]")
+    ]
+    hint = (
+        "Give host names without scheme, port or path: `tempo.example.org`, `.example.org` or `*`."
+    )
+    return [
+        Error(f"PYSCHED_ALLOWED_HOSTS: `{item}` is no host name.", hint=hint, id="tempo.E003")
+        for item in wrong
+    ]
 
 
 @register
@@ -158,7 +185,9 @@ def time_zone(**_: Any) -> list[CheckMessage]:
 @register
 def secret_key(**_: Any) -> list[CheckMessage]:
     """A sample or short key, which was replaced by a generated one."""
-    return [_warning(settings.SECRET_KEY_NOTICE, "tempo.W001")] if settings.SECRET_KEY_NOTICE else []
+    return (
+        [_warning(settings.SECRET_KEY_NOTICE, "tempo.W001")] if settings.SECRET_KEY_NOTICE else []
+    )
 
 
 def _warning(notice: str, code: str) -> CheckMessage:

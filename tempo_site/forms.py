@@ -44,5 +44,7 @@ class SetupForm(UserCreationForm):  # type: ignore[type-arg]  # no generic at ru
         """A name that this machine knows."""
         name: str = self.cleaned_data["time_zone"]
         if not zone.is_known(name):
-            raise forms.ValidationError(f"There is no time zone `{name}`: use a name like `Europe/Berlin` or `UTC`.")
+            raise forms.ValidationError(
+                f"There is no time zone `{name}`: use a name like `Europe/Berlin` or `UTC`."
+            )
         return name

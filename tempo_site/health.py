@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from runs_app.engine import Engine
+from runs_app.engine.engine import Engine
 
 _engine: Engine | None = None
 
@@ -13,7 +13,7 @@ def watch(engine: Engine | None) -> None:
     _engine = engine
 
 
-def facts() -> dict[str, Any]:
+def health_report() -> dict[str, Any]:
     """`{"status": "ok"|"failing", "failing": [names], "parts": {name: "ok"|sentence}}`."""
     parts = _engine.health() if _engine else {"engine": "not running in this process"}
     failing = [name for name, state in parts.items() if state != "ok"]

@@ -37,7 +37,9 @@ class ApiKey(models.Model):
     scope = models.CharField(max_length=4, choices=Scope, default=Scope.FULL)
     prefix = models.CharField(max_length=PREFIX_LENGTH + 6, editable=False)
     digest = models.CharField(max_length=64, unique=True, editable=False)
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, editable=False
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     last_used_at = models.DateTimeField(null=True, editable=False)
 
@@ -51,10 +53,18 @@ class ApiKey(models.Model):
         return f"{self.name} ({self.prefix}…)"
 
     @classmethod
-    def issue(cls, *, name: str, scope: str = Scope.FULL, token: str = "", **fields: object) -> tuple[Self, str]:
+    def issue(
+        cls, *, name: str, scope: str = Scope.FULL, token: str = "", **fields: object
+    ) -> tuple[Self, str]:
         """Store a new key and return it with its token, which is shown once and never again."""
         token = token or f"tempo_{secrets.token_urlsafe(32)}"
-        key = cls(name=name, scope=scope, prefix=token[: PREFIX_LENGTH + 6], digest=digest(token), **fields)
+        key = cls(
+            name=name,
+            scope=scope,
+            prefix=token[: PREFIX_LENGTH + 6],
+            digest=digest(token),
+            **fields,
+        )
         key.full_clean()
         key.save()
         return key, token

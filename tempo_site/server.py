@@ -17,11 +17,12 @@ from django.db import connections
 from django.utils.autoreload import iter_all_python_module_files
 from twisted.internet import reactor
 
-from runs_app import bells, control, live
-from runs_app.engine import DataFolderInUse, Engine
+from runs_app import launcher_client, wakeup
+from runs_app.engine.engine import DataFolderInUse, Engine
+from runs_app.output import live
 from tempo_site import health
 from tempo_site.asgi import application
-from tempo_site.web_request import Factory, Request
+from tempo_site.web_request import BoundedRequest, Factory
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +60,8 @@ class WebServer(Server):
         self.ready_callable = self._start
         self.run()
         sys.stdout.flush()
-        os._exit(0)  # no interpreter tear-down: a stuck thread must not keep a stopped service alive
+        # no interpreter tear-down: a stuck thread must not keep a stopped service alive
+        os._exit(0)
 
     # --- up --------------------------------------------------------------------------------------------------------
     def _start(self) -> None:
@@ -82,13 +84,15 @@ class WebServer(Server):
 
     def _open(self) -> None:
         try:
-            live.attach(twisted_loop, bells.listen(bells.OUTPUT))
+            live.attach(twisted_loop, wakeup.listen(wakeup.OUTPUT))
             listener = socket.socket(fileno=os.dup(LISTEN_FD))
             listener.setblocking(False)
-            self.ports.append(reactor.adoptStreamPort(listener.fileno(), listener.family, Factory(self)))
+            self.ports.append(
+                reactor.adoptStreamPort(listener.fileno(), listener.family, Factory(self))
+            )
             listener.close()
             health.watch(self.engine)
-            control.launcher.ready()
+            launcher_client.launcher.ready()
             logger.info("ready")
         except BaseException:
             logger.critical("the server could not be started", exc_info=True)
@@ -97,7 +101,7 @@ class WebServer(Server):
     # --- answers ---------------------------------------------------------------------------------------------------
     async def handle_reply(self, protocol: Any, message: Any) -> None:
         """Pass on a message of the application; a part of a long answer waits until its client took the last."""
-        if isinstance(protocol, Request) and message.get("more_body"):
+        if isinstance(protocol, BoundedRequest) and message.get("more_body"):
             await protocol.until_taken()
         await super().handle_reply(protocol, message)
 
@@ -148,7 +152,7 @@ def inherit() -> None:
     channel = socket.socket(fileno=CONTROL_FD)
     if channel.family != socket.AF_UNIX:
         raise OSError("descriptor 4 is not the launcher's channel")
-    control.connect(channel)
+    launcher_client.connect(channel)
 
 
 def end_on_change() -> None:

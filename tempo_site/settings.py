@@ -8,23 +8,29 @@ from typing import Any
 import environ
 
 from tempo_site.lib import secret_key, zone
-from tempo_site.lib.variables import Variables
+from tempo_site.lib.env import Env
 
 # Twisted loads TLS when it finds pyOpenSSL, which daphne requires; Tempo speaks plain HTTP and saves 6 MB without.
 sys.modules.setdefault("OpenSSL", None)  # type: ignore[arg-type]  # None: Python's own word for "must not be imported"
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = Variables()
+env = Env()
 if (BASE_DIR / ".env").is_file():
     environ.Env.read_env(BASE_DIR / ".env")
 
 # --- what the operator decides -------------------------------------------------------------------------------------
-DATA_PATH = Path(env.str("PYSCHED_DATA_PATH", default=str(BASE_DIR / "data"))).expanduser().absolute()
+DATA_PATH = (
+    Path(env.str("PYSCHED_DATA_PATH", default=str(BASE_DIR / "data"))).expanduser().absolute()
+)
 DEBUG = env.bool("PYSCHED_DEBUG", default=False)
 try:
-    SECRET_KEY, SECRET_KEY_NOTICE = secret_key.choose(env.str("PYSCHED_SECRET_KEY", default=""), DATA_PATH)
-except OSError as problem:  # nothing can work on such a folder; the system checks say so before anything starts
+    SECRET_KEY, SECRET_KEY_NOTICE = secret_key.choose(
+        env.str("PYSCHED_SECRET_KEY", default=""), DATA_PATH
+    )
+except (
+    OSError
+) as problem:  # nothing can work on such a folder; the system checks say so before anything starts
     SECRET_KEY, SECRET_KEY_NOTICE = secret_key.for_this_process(), ""
     hint = f"{problem.strerror}. Tempo runs as user {os.geteuid()}: give it that folder, or choose another."
     env.problems.append(("PYSCHED_DATA_PATH", str(DATA_PATH), hint))
@@ -58,7 +64,7 @@ EXTRA_READ_PATHS = env.list("PYSCHED_EXTRA_READ_PATHS", default=[])
 EXTRA_WRITE_PATHS = env.list("PYSCHED_EXTRA_WRITE_PATHS", default=[])
 REQUIRE_ISOLATION = env.str("PYSCHED_REQUIRE_ISOLATION", default="")
 MAX_CONCURRENT_RUNS = env.int("PYSCHED_MAX_CONCURRENT_RUNS", default=20)
-GRACE_S = env.int("PYSCHED_GRACE", default=10)
+STOP_GRACE_S = env.int("PYSCHED_GRACE", default=10)
 SHUTDOWN_GRACE_S = env.int("PYSCHED_SHUTDOWN_GRACE", default=5)
 BUILD_TIMEOUT_S = env.int("PYSCHED_BUILD_TIMEOUT", default=900)
 KEEP_DAYS = env.int("PYSCHED_KEEP_DAYS", default=30)
@@ -77,7 +83,9 @@ PYTHON_PATHS = env.list("PYSCHED_PYTHON_PATHS", default=[])
 SETTINGS_PROBLEMS = env.problems
 
 # --- Django --------------------------------------------------------------------------------------------------------
-ALLOWED_HOSTS = ["*"]  # the real check is tempo_site.middleware.HostMiddleware: Django has no word for "any IP address"
+ALLOWED_HOSTS = [
+    "*"
+]  # the real check is tempo_site.middleware.HostMiddleware: Django has no word for "any IP address"
 INSTALLED_APPS = [
     "daphne",
     "tempo_site.apps.TempoSiteConfig",
@@ -120,7 +128,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "tempo_site.context.chrome",
+                "tempo_site.pages.context.chrome",
             ],
         },
     },
@@ -150,11 +158,13 @@ CACHES = {
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     },
 }
-CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 2000}}}
+CHANNEL_LAYERS = {
+    "default": {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 2000}}
+}
 Q_CLUSTER: dict[str, Any] = {
     "name": "tempo",
     "orm": "default",
-    "broker_class": "tempo_site.lib.queue_wake.WakingBroker",
+    "broker_class": "tempo_site.lib.waking_broker.WakingBroker",
     "cache": "default",
     "workers": 2,
     "queue_limit": 50,
@@ -184,7 +194,9 @@ LANGUAGE_CODE = "en-us"
 USE_I18N = False
 USE_TZ = True
 DATETIME_FORMAT = "Y-m-d H:i:s T"  # never a time without its zone
-FORMAT_MODULE_PATH = ["tempo_site.formats"]  # the same where Django writes a time by the language's own format
+FORMAT_MODULE_PATH = [
+    "tempo_site.formats"
+]  # the same where Django writes a time by the language's own format
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"  # how errors look is one of our templates
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
@@ -210,12 +222,17 @@ SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
-SECURE_CROSS_ORIGIN_OPENER_POLICY = None  # over plain HTTP browsers ignore it, and say so on every page
+SECURE_CROSS_ORIGIN_OPENER_POLICY = (
+    None  # over plain HTTP browsers ignore it, and say so on every page
+)
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024
-AUTHENTICATION_BACKENDS = ["tempo_site.backends.StaffBackend"]
+AUTHENTICATION_BACKENDS = ["tempo_site.accounts.backends.StaffBackend"]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 8},
+    },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 

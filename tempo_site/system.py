@@ -14,22 +14,32 @@ from tempo_site import health
 MB = 2**20
 
 
-def facts() -> dict[str, Any]:
+def system_figures() -> dict[str, Any]:
     """All of it, in one query. CPU is measured by the engine; null where none runs in this process."""
     memory, disk, isolation = psutil.virtual_memory(), disk_space.look(), health.isolation()
-    counts = dict(Run.objects.scripts().active().order_by().values_list("status").annotate(count=Count("pk")))
+    counts = dict(
+        Run.objects.scripts().active().order_by().values_list("status").annotate(count=Count("pk"))
+    )
     return {
         "cpu_percent": health.cpu_percent(),
         "cores": cores(),
         "load": load(),
         "memory": {"total_mb": memory.total // MB, "available_mb": memory.available // MB},
-        "disk": {"total_mb": disk.total_mb, "free_mb": disk.free_mb, "floor_mb": disk.floor_mb, "is_low": disk.is_low},
+        "disk": {
+            "total_mb": disk.total_mb,
+            "free_mb": disk.free_mb,
+            "floor_mb": disk.floor_mb,
+            "is_low": disk.is_low,
+        },
         "runs": {
             "under_way": sum(counts.get(status, 0) for status in states.UNDER_WAY),
             "queued": sum(counts.get(status, 0) for status in states.WAITING),
             "most": settings.MAX_CONCURRENT_RUNS,
         },
-        "isolation": {"grade": str(isolation.get("grade", "")), "why": str(isolation.get("why", ""))},
+        "isolation": {
+            "grade": str(isolation.get("grade", "")),
+            "why": str(isolation.get("why", "")),
+        },
     }
 
 

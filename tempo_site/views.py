@@ -16,17 +16,17 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 from django_ratelimit.decorators import ratelimit
 
-from tempo_site import first_start
 from tempo_site.auth import SignedInRequest
-from tempo_site.dashboard import facts
+from tempo_site.bootstrap import first_start
 from tempo_site.forms import SetupForm
-from tempo_site.jump import targets
 from tempo_site.lib import zone
+from tempo_site.pages.dashboard import dashboard_context
+from tempo_site.pages.quick_search import targets
 
 LOGIN_RATE = "10/m"
-SETUP_OVER = (
-    "This set-up address does not hold, or not any more.\nhint: Tempo prints it when it starts, until there is an admin"
-)
+SETUP_OVER = """\
+This set-up address does not hold, or not any more.
+hint: Tempo prints it when it starts, until there is an admin"""
 
 
 def is_without_users() -> bool:
@@ -53,7 +53,9 @@ class PasswordPage(PasswordChangeView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         """Store it and say so."""
-        messages.success(self.request, "Your password is changed. You are logged out everywhere but here.")
+        messages.success(
+            self.request, "Your password is changed. You are logged out everywhere but here."
+        )
         return super().form_valid(form)
 
 
@@ -68,7 +70,9 @@ def login(request: HttpRequest) -> HttpResponseBase:
 
 
 def _refusal_of_many(request: HttpRequest) -> HttpResponse:
-    sentence = "More than 10 attempts in a minute came from you.\nhint: wait a minute, then try again"
+    sentence = (
+        "More than 10 attempts in a minute came from you.\nhint: wait a minute, then try again"
+    )
     return render(request, "429.html", {"sentence": sentence}, status=429)
 
 
@@ -108,13 +112,17 @@ def logout(request: HttpRequest) -> HttpResponseBase:
 @ratelimit(key="user", rate=LOGIN_RATE, method="POST", block=False)
 def password(request: HttpRequest) -> HttpResponseBase:
     """Change one's own password; whoever found an open browser may guess the old one ten times a minute."""
-    return _refusal_of_many(request) if getattr(request, "limited", False) else _password_page(request)
+    return (
+        _refusal_of_many(request) if getattr(request, "limited", False) else _password_page(request)
+    )
 
 
 @require_safe
 def jump(request: SignedInRequest) -> JsonResponse:
     """Where the letters in `?q=` may lead, for the palette: `{items: [{label, place, url}]}`."""
-    return JsonResponse({"items": targets(request.GET.get("q", "")[:200], is_staff=request.user.is_staff)})
+    return JsonResponse(
+        {"items": targets(request.GET.get("q", "")[:200], is_staff=request.user.is_staff)}
+    )
 
 
 @require_safe
@@ -122,4 +130,4 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     """How the service does, live; `?part=live` is the part that changes."""
     now = timezone.now()
     template = "dashboard/_live.html" if request.GET.get("part") == "live" else "dashboard.html"
-    return render(request, template, {"now": now, **facts(now)})
+    return render(request, template, {"now": now, **dashboard_context(now)})

@@ -15,10 +15,11 @@ from twisted.internet import reactor
 LINGER_S = 5.0  # a client that is still sending when it is refused gets this long to read why
 TOO_LARGE = "The request is too large."
 MB = 2**20
-_UPLOAD = re.compile(rb"/(?:api/v1/)?scripts/[^/?]+/files/?(?:\?.*)?")  # where files of a script are received
+# where files of a script are received
+_UPLOAD = re.compile(rb"/(?:api/v1/)?scripts/[^/?]+/files/?(?:\?.*)?")
 
 
-class Request(WebRequest):
+class BoundedRequest(WebRequest):
     """daphne's request, which by itself takes a body of any size and keeps all of an unread answer in memory."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -102,7 +103,7 @@ class Factory(HTTPFactory):
     def buildProtocol(self, addr: Any) -> Any:
         """As daphne does, with our class of requests."""
         protocol = super().buildProtocol(addr)
-        protocol.requestFactory = Request
+        protocol.requestFactory = BoundedRequest
         return protocol
 
 
@@ -118,9 +119,13 @@ def refusal(path: bytes) -> bytes:
     hint = f"at most {ceiling(path) // MB} MB"
     if path.startswith(b"/api/"):
         kind = "application/json"
-        body = json.dumps({"error": {"code": "too_large", "message": TOO_LARGE, "hint": hint}}).encode()
+        body = json.dumps(
+            {"error": {"code": "too_large", "message": TOO_LARGE, "hint": hint}}
+        ).encode()
     else:
         kind = "text/plain; charset=utf-8"
         body = f"{TOO_LARGE}\nhint: {hint}\n".encode()
-    head = f"HTTP/1.1 413 Content Too Large\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
+    head = (
+        f"HTTP/1.1 413 Content Too Large\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
+    )
     return f"{head}X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n".encode() + body

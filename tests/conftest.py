@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import Settings
 
-from runs_app import execution
+from runs_app.execution import execution
 from tempo_site.lib import paths
 from tempo_site.models import ApiKey
 from tests.service import Service, prepared_data
@@ -26,8 +26,12 @@ def data_folder(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(execution, "_accepted", {})
     settings.DATA_PATH = tmp_path / "data"
     settings.MIN_FREE_MB = settings.MIN_FREE_PERCENT = 0
-    settings.WHITENOISE_AUTOREFRESH = True  # else each test client would look at every static file there is
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a real one takes 0.3 s a user
+    settings.WHITENOISE_AUTOREFRESH = (
+        True  # else each test client would look at every static file there is
+    )
+    settings.PASSWORD_HASHERS = [
+        "django.contrib.auth.hashers.MD5PasswordHasher"
+    ]  # a real one takes 0.3 s a user
     paths.make_all()
     return tmp_path / "data"
 

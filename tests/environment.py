@@ -11,4 +11,6 @@ atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 for _name in [name for name in os.environ if name.startswith(("PYSCHED_", "TEMPO_"))]:
     del os.environ[_name]
 os.environ["PYSCHED_DATA_PATH"] = _folder
-os.environ["PYSCHED_DEBUG"] = "true"  # static files by their plain names: collecting them takes seconds
+os.environ["PYSCHED_DEBUG"] = (
+    "true"  # static files by their plain names: collecting them takes seconds
+)

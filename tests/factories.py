@@ -7,19 +7,26 @@ from django.utils import timezone
 
 from runs_app.models import Run
 from runs_app.states import Status, Trigger
-from scripts_app import schedules, scripts
+from scripts_app import scripts
 from scripts_app.models import Environment, Schedule, Script
+from scripts_app.schedules import schedules
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
 def make_script(
-    name: str = "Hello World", *, code: str = "print('hello')\n", is_ready: bool = True, **fields: Any
+    name: str = "Hello World",
+    *,
+    code: str = "print('hello')\n",
+    is_ready: bool = True,
+    **fields: Any,
 ) -> Script:
     """A script; by default its environment counts as built (nothing lies on the disk)."""
     script = scripts.create(name=name, code=code, by=None, now=timezone.now(), **fields)
     if is_ready:
-        Environment.objects.filter(waiting_scripts=script).update(state=Environment.State.READY, digest="0" * 32)
+        Environment.objects.filter(waiting_scripts=script).update(
+            state=Environment.State.READY, digest="0" * 32
+        )
         script.refresh_from_db()
         script.environment = script.wanted_environment
         script.save(update_fields=["environment"])

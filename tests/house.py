@@ -36,14 +36,34 @@ MODULES_GOAL = 20
 FULLEST_FOLDERS = 3
 
 PRONOUNS = frozenset(
-    {"it", "its", "itself", "they", "them", "their", "themselves", "those", "these", "one", "ones", "none"}
+    {
+        "it",
+        "its",
+        "itself",
+        "they",
+        "them",
+        "their",
+        "themselves",
+        "those",
+        "these",
+        "one",
+        "ones",
+        "none",
+    }
     | {"what", "whatever", "which", "whichever", "who", "whom", "whose", "whoever"}
     | {"nobody", "somebody", "anybody", "everybody", "someone", "anyone", "everyone"}
     | {"nothing", "something", "anything", "everything"}
 )
 WORD = re.compile("[A-Za-z]+")
 UNCOUNTED = frozenset(
-    {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+    {
+        tokenize.COMMENT,
+        tokenize.NL,
+        tokenize.NEWLINE,
+        tokenize.INDENT,
+        tokenize.DEDENT,
+        tokenize.ENDMARKER,
+    }
 )
 
 Counts = Counter[str]
@@ -76,13 +96,44 @@ class Rate:
 
 RATES = (
     Rate(title="tokens per code line", count="tokens", base="code lines", scale=1, goal=7),
-    Rate(title="ternaries per 1,000 statements", count="ternaries", base="statements", scale=1_000, goal=15),
-    Rate(title="comprehensions per 1,000 statements", count="comprehensions", base="statements", scale=1_000, goal=20),
-    Rate(title="public functions with docstring, %", count="documented", base="public functions", scale=100),
-    Rate(title="docstring lines, % of lines", count="docstring lines", base="lines", scale=100, goal=5),
+    Rate(
+        title="ternaries per 1,000 statements",
+        count="ternaries",
+        base="statements",
+        scale=1_000,
+        goal=15,
+    ),
+    Rate(
+        title="comprehensions per 1,000 statements",
+        count="comprehensions",
+        base="statements",
+        scale=1_000,
+        goal=20,
+    ),
+    Rate(
+        title="public functions with docstring, %",
+        count="documented",
+        base="public functions",
+        scale=100,
+    ),
+    Rate(
+        title="docstring lines, % of lines",
+        count="docstring lines",
+        base="lines",
+        scale=100,
+        goal=5,
+    ),
     Rate(title="pronouns, % of docstring words", count="pronouns", base="words", scale=100, goal=4),
-    Rate(title="template lines over 120, %", count="wide template lines", base="template lines", scale=100, goal=0),
-    Rate(title="CSS lines over 120, %", count="wide CSS lines", base="CSS lines", scale=100, goal=0),
+    Rate(
+        title="template lines over 120, %",
+        count="wide template lines",
+        base="template lines",
+        scale=100,
+        goal=0,
+    ),
+    Rate(
+        title="CSS lines over 120, %", count="wide CSS lines", base="CSS lines", scale=100, goal=0
+    ),
     Rate(title="JS lines over 120, %", count="wide JS lines", base="JS lines", scale=100, goal=0),
 )
 
@@ -262,7 +313,9 @@ def row_of_rate(rate: Rate, counts: Counts) -> Row:
     if rate.goal is None:
         return Row(title=rate.title, value=value, source=source)
     is_reached = rate.excess(counts) <= 0
-    return Row(title=rate.title, value=value, source=source, goal=f"{rate.goal:g}", reached=is_reached)
+    return Row(
+        title=rate.title, value=value, source=source, goal=f"{rate.goal:g}", reached=is_reached
+    )
 
 
 def table(measured: list[Row]) -> Iterator[str]:
@@ -295,26 +348,39 @@ def costliest(project: Project, rate: Rate) -> list[Path]:
 
 # --- the command -----------------------------------------------------------------------------------------------------
 def parsed() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Measures how the code reads, beside the goals of the house style.")
-    parser.add_argument("packages", nargs="*", metavar="PACKAGE", help="folders with the product's Python")
+    parser = argparse.ArgumentParser(
+        description="Measures how the code reads, beside the goals of the house style."
+    )
+    parser.add_argument(
+        "packages", nargs="*", metavar="PACKAGE", help="folders with the product's Python"
+    )
     parser.add_argument("--root", type=Path, default=ROOT, help="the project's folder")
     parser.add_argument("--check", action="store_true", help="exit with 1 when a goal is missed")
     parser.add_argument(
-        "--worst", type=int, nargs="?", const=10, metavar="N", help="name the N (10) costliest files of a figure"
+        "--worst",
+        type=int,
+        nargs="?",
+        const=10,
+        metavar="N",
+        help="name the N (10) costliest files of a figure",
     )
     options = parser.parse_args()
     options.root = options.root.resolve()
     options.packages = options.packages or list(PACKAGES)
     for package in options.packages:
         if not (options.root / package).is_dir():
-            parser.error(f"there is no folder `{package}` in {options.root}\nhint: name the project's packages")
+            parser.error(
+                f"there is no folder `{package}` in {options.root}\nhint: name the project's packages"
+            )
     return options
 
 
 def refuse_nothing(project: Project) -> None:
     """Exit with 2 where no module was found: a goal is no goal where nothing is measured."""
     if not project.modules:
-        sys.stderr.write("there is nothing to measure: no module lies in the packages\nhint: see what is left out\n")
+        sys.stderr.write(
+            "there is nothing to measure: no module lies in the packages\nhint: see what is left out\n"
+        )
         sys.exit(2)
 
 

@@ -13,7 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 GREETING = "tempo-greeting"
-SILENT, SLOW = "tempo-silent", "tempo-slow"  # their pages never come, or a byte at a time without an end
+SILENT, SLOW = (
+    "tempo-silent",
+    "tempo-slow",
+)  # their pages never come, or a byte at a time without an end
 BYTE_EVERY_S = 0.2
 FOREVER_S = 60.0
 _BACKEND = """
@@ -72,7 +75,13 @@ def served(folder: Path) -> Iterator[str]:
 
 
 def add_wheel(
-    folder: Path, name: str, version: str, *, requires: str = "", advertised_sha256: str = "", ballast_mb: int = 0
+    folder: Path,
+    name: str,
+    version: str,
+    *,
+    requires: str = "",
+    advertised_sha256: str = "",
+    ballast_mb: int = 0,
 ) -> Path:
     """Add a pure wheel whose module has a `hello()`; with `advertised_sha256` the index lies about it."""
     module = name.replace("-", "_")
@@ -100,7 +109,11 @@ def add_source(folder: Path, name: str, version: str, *, act: str = "pass") -> P
             about = tarfile.TarInfo(f"{module}-{version}/{path}")
             about.size = len(text.encode())
             sdist.addfile(about, io.BytesIO(text.encode()))
-    add_link(folder, name, f"/files/{archive.name}#sha256={hashlib.sha256(archive.read_bytes()).hexdigest()}")
+    add_link(
+        folder,
+        name,
+        f"/files/{archive.name}#sha256={hashlib.sha256(archive.read_bytes()).hexdigest()}",
+    )
     return archive
 
 
@@ -126,9 +139,14 @@ def _write_wheel(wheel: Path, name: str, version: str, requires: str, ballast_mb
     members[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n"
     with zipfile.ZipFile(wheel, "w") as archive:
         for path, text in members.items():
-            archive.writestr(zipfile.ZipInfo(path), text)  # a fixed date: equal wheels have equal hashes
+            # a fixed date: equal wheels have equal hashes
+            archive.writestr(zipfile.ZipInfo(path), text)
         if ballast_mb:
-            archive.writestr(zipfile.ZipInfo(f"{module}_data.bin"), b"\0" * (ballast_mb * 2**20), zipfile.ZIP_DEFLATED)
+            archive.writestr(
+                zipfile.ZipInfo(f"{module}_data.bin"),
+                b"\0" * (ballast_mb * 2**20),
+                zipfile.ZIP_DEFLATED,
+            )
 
 
 def _hash(text: str) -> str:

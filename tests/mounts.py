@@ -13,7 +13,9 @@ LIMIT_S = 30.0
 
 def call(*command: str | Path) -> None:
     """Run a command of the system; AssertionError with what it said when it fails."""
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=LIMIT_S)
+    done = subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, timeout=LIMIT_S
+    )
     assert done.returncode == 0, f"{command}: {done.stderr.strip()}"
 
 
@@ -66,7 +68,9 @@ class LoopDisk:
     def repair(self) -> None:
         """Unmount, check, mount: nothing may be open on it."""
         unmount(self.path)
-        subprocess.run(["fsck.ext4", "-p", self.image], capture_output=True, timeout=LIMIT_S, check=False)
+        subprocess.run(
+            ["fsck.ext4", "-p", self.image], capture_output=True, timeout=LIMIT_S, check=False
+        )
         self.mount()
 
     def close(self) -> None:
@@ -78,7 +82,12 @@ def unmount(path: Path) -> None:
     """Unmount, and when somebody will not let go, at least take it out of the tree."""
     give_up = time.monotonic() + 2.0
     while time.monotonic() < give_up:
-        if subprocess.run(["umount", str(path)], capture_output=True, timeout=LIMIT_S, check=False).returncode == 0:
+        if (
+            subprocess.run(
+                ["umount", str(path)], capture_output=True, timeout=LIMIT_S, check=False
+            ).returncode
+            == 0
+        ):
             return
         time.sleep(0.05)
     call("umount", "--lazy", path)

@@ -4,7 +4,7 @@ import json
 import signal
 from pathlib import Path
 
-from runs_app.launcher import procs, tree
+from runs_app.launcher.watch import procfs, tree
 from tests.service import Service, wait_for
 
 
@@ -20,7 +20,11 @@ def of_run(service: Service, run_id: int) -> set[int]:
 
 def of_runs(service: Service) -> set[int]:
     """The scripts of all runs."""
-    return {pid for pid, value in _variables("TEMPO_RUN_FOLDER").items() if value.startswith(f"{service.data}/")}
+    return {
+        pid
+        for pid, value in _variables("TEMPO_RUN_FOLDER").items()
+        if value.startswith(f"{service.data}/")
+    }
 
 
 def folder_of(service: Service, run_id: int) -> Path:
@@ -60,7 +64,10 @@ def kill_everything(service: Service) -> None:
 
     def kill() -> bool:
         left = of_service(service) | of_runs(service)
-        for signum in (signal.SIGSTOP, signal.SIGKILL):  # a runner that saw its script die would have the last word
+        for signum in (
+            signal.SIGSTOP,
+            signal.SIGKILL,
+        ):  # a runner that saw its script die would have the last word
             tree.send(left, signum)
         return not left
 
@@ -69,8 +76,8 @@ def kill_everything(service: Service) -> None:
 
 def is_running(pid: int) -> bool:
     """Whether a process is there, and no zombie."""
-    process = procs.read(pid)
-    return process is not None and process.state not in procs.ENDED
+    process = procfs.read(pid)
+    return process is not None and process.state not in procfs.ENDED
 
 
 def _with_variable(name: str, value: str) -> set[int]:
@@ -78,5 +85,5 @@ def _with_variable(name: str, value: str) -> set[int]:
 
 
 def _variables(name: str) -> dict[int, str]:
-    found = {pid: procs.environment_value(pid, name) for pid in procs.table()}
+    found = {pid: procfs.environment_value(pid, name) for pid in procfs.table()}
     return {pid: value for pid, value in found.items() if value is not None}

@@ -44,16 +44,23 @@ def wait_for(condition: Callable[[], T | None], *, what: str, limit_s: float = L
 def environment(data: Path, **extra: str) -> dict[str, str]:
     """The environment of a service: this one's, without Tempo's variables, pointed at `data`."""
     plain = {
-        name: value for name, value in os.environ.items() if not name.startswith(("PYSCHED_", "TEMPO_", "DJANGO_"))
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYSCHED_", "TEMPO_", "DJANGO_"))
     }
-    no_floor = {"PYSCHED_MIN_FREE_MB": "0", "PYSCHED_MIN_FREE_PERCENT": "0"}  # tests run on nearly full disks, too
+    no_floor = {
+        "PYSCHED_MIN_FREE_MB": "0",
+        "PYSCHED_MIN_FREE_PERCENT": "0",
+    }  # tests run on nearly full disks, too
     return {**plain, "PYSCHED_DATA_PATH": str(data), **no_floor, **extra}
 
 
 def manage(data: Path, *argv: str, **extra: str) -> str:
     """Run a management command to its end and return what it printed."""
     command = [sys.executable, str(ROOT / "manage.py"), *argv]
-    done = subprocess.run(command, env=environment(data, **extra), capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        command, env=environment(data, **extra), capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -104,7 +111,10 @@ class Service:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.stop()
         if error is not None and self.log.exists():
@@ -115,7 +125,11 @@ class Service:
         command = [sys.executable, str(ROOT / "manage.py"), "serve", "--port", str(self.port)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command, env=environment(self.data, **self.extra), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                command,
+                env=environment(self.data, **self.extra),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
         self.wait_until_healthy()
 
@@ -124,7 +138,9 @@ class Service:
         try:
             wait_for(self.is_healthy, what="health", limit_s=limit_s)
         except AssertionError as error:
-            raise AssertionError(f"{error}; its log ends with:\n{self.log.read_text()[-3000:]}") from None
+            raise AssertionError(
+                f"{error}; its log ends with:\n{self.log.read_text()[-3000:]}"
+            ) from None
 
     def is_healthy(self) -> bool:
         """Whether /healthz says 200 now."""
@@ -158,7 +174,9 @@ class Service:
         found = []
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit() and _parent_of(entry) == parent:
-                command = _read(entry / "cmdline").replace(b"\0", b" ").decode(errors="replace").strip()
+                command = (
+                    _read(entry / "cmdline").replace(b"\0", b" ").decode(errors="replace").strip()
+                )
                 found.append((int(entry.name), command))
         return found
 
@@ -200,7 +218,10 @@ class Service:
     def make_script(self, name: str, code: str, **fields: object) -> str:
         """Create a script and wait for its environment; returns its slug."""
         slug = str(self.post("/scripts", {"name": name, "code": code, **fields})["slug"])
-        wait_for(lambda: self.get(f"/scripts/{slug}")["environment"]["state"] == "ready", what=f"environment of {slug}")
+        wait_for(
+            lambda: self.get(f"/scripts/{slug}")["environment"]["state"] == "ready",
+            what=f"environment of {slug}",
+        )
         return slug
 
     def run(self, slug: str, *, limit_s: float = LIMIT_S) -> dict[str, Any]:
@@ -218,7 +239,11 @@ class Service:
 
 
 def _decode(content: bytes, kind: str) -> Any:
-    return json.loads(content) if content and "json" in kind else content.decode(errors="surrogateescape")
+    return (
+        json.loads(content)
+        if content and "json" in kind
+        else content.decode(errors="surrogateescape")
+    )
 
 
 def _parent_of(process: Path) -> int | None:

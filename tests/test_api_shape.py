@@ -119,7 +119,9 @@ def documented() -> Iterator[str]:
 def call(operation: str, **headers: str) -> Any:
     """Call an operation on rows that do not exist; CSRF is enforced."""
     method, path = operation.split()
-    address = "/api/v1" + re.sub(r"\{slug\}|\{name\}", "nothing", re.sub(r"\{\w+_id\}|\{number\}", "1", path))
+    address = "/api/v1" + re.sub(
+        r"\{slug\}|\{name\}", "nothing", re.sub(r"\{\w+_id\}|\{number\}", "1", path)
+    )
     client = Client(enforce_csrf_checks=True, headers={"host": "localhost", **headers})
     return client.generic(method, address, "", "application/json")
 
@@ -153,8 +155,14 @@ def test_it_is_closed_to_a_wrong_key(operation: str) -> None:
 
 @pytest.mark.parametrize("operation", sorted(OPERATIONS))
 def test_a_key_may_do_what_its_scope_says(operation: str) -> None:
-    read, run, full = (ApiKey.issue(name=scope, scope=scope)[1] for scope in ("read", "run", "full"))
-    refused = {scope for scope, key in (("read", read), ("run", run), ("full", full)) if is_refused(operation, key)}
+    read, run, full = (
+        ApiKey.issue(name=scope, scope=scope)[1] for scope in ("read", "run", "full")
+    )
+    refused = {
+        scope
+        for scope, key in (("read", read), ("run", run), ("full", full))
+        if is_refused(operation, key)
+    }
     if operation.startswith("GET"):
         assert refused == set()
     else:
@@ -199,11 +207,17 @@ def test_the_documentation_is_closed_to_strangers(client: Client, page: str) -> 
 
 def test_the_documentation_is_open_to_people(browser: Client) -> None:
     document = browser.get("/api/v1/openapi.json").json()
-    assert set(document["components"]["securitySchemes"]) == {"KeyAuth", "HeaderKeyAuth", "SessionAuth"}
+    assert set(document["components"]["securitySchemes"]) == {
+        "KeyAuth",
+        "HeaderKeyAuth",
+        "SessionAuth",
+    }
     assert "/api/v1/runs/{run_id}" in document["paths"]
 
 
-def test_the_documentation_needs_no_other_host_and_no_inline_script(browser: Client, settings: LazySettings) -> None:
+def test_the_documentation_needs_no_other_host_and_no_inline_script(
+    browser: Client, settings: LazySettings
+) -> None:
     settings.STORAGES = settings.STORAGES | {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     }

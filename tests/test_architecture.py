@@ -3,6 +3,7 @@
 import ast
 import graphlib
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,17 +18,49 @@ FLOORS = {"scripts_app": 1, "runs_app": 2, "notifications_app": 3}
 GROUND = frozenset({"lib", "models", "auth"})  # of tempo_site; the rest of it is the roof
 GROUND_FLOOR, ROOF = 0, 4
 DOORS = frozenset(
-    {"admin", "api", "apps", "consumers", "forms", "management", "receivers", "routing", "tasks", "templatetags"}
+    {
+        "admin",
+        "api",
+        "apps",
+        "consumers",
+        "forms",
+        "management",
+        "receivers",
+        "routing",
+        "tasks",
+        "templatetags",
+    }
     | {"urls", "views"}
 )
-WIRING = frozenset({"tempo_site.urls", "tempo_site.api", "tempo_site.asgi", "tempo_site.adminsite", "runs_app.routing"})
+WIRING = frozenset(
+    {
+        "tempo_site.urls",
+        "tempo_site.api",
+        "tempo_site.asgi",
+        "tempo_site.adminsite",
+        "runs_app.routing",
+    }
+)
 # Doors of one app that belong together: an address names its view, a page and the admin show a form.
 OWN_DOORS = {"urls": {"views"}, "views": {"forms"}, "admin": {"views", "forms"}}
 LAUNCHER = "runs_app.launcher"
-STDLIB_ONLY = (
-    LAUNCHER,
-    *(f"scripts_app.{name}" for name in ("build_environment", "install_python", "measure_environments")),
-)
+STDLIB_ONLY = (LAUNCHER, "scripts_app.environments.drivers")
+# The rooms of each app from left to right: a core module imports only from its own room and from those before it.
+ROOMS = {
+    app: tuple(rooms.split())
+    for app, rooms in {
+        "scripts_app": """
+            validation timing packages models environments files folders inputs limits lookup variables diagnostics
+            schedules versions scripts crontab deletion external_edits pythons starters script_templates
+        """,
+        "runs_app": """
+            states signals disk_space wakeup launcher models runner_report run_folder launcher_client lookup output
+            history triggers execution admission scheduler engine
+        """,
+    }.items()
+}
+SIDE_BY_SIDE = 20  # modules in one folder
+INTRODUCTION_LINES = range(3, 7)  # of a package's docstring
 VAGUE = frozenset({"utils", "helpers", "services", "managers"})
 
 FUNCTION_LINES, MODULE_LINES, TEST_MODULE_LINES, TEMPLATE_LINES = 30, 400, 600, 200
@@ -95,7 +128,9 @@ def absolute(module: Module, node: ast.ImportFrom) -> str:
     if not node.level:
         return node.module or ""
     parts = module.package.split(".")
-    return ".".join([*parts[: len(parts) - node.level + 1], *([node.module] if node.module else [])])
+    return ".".join(
+        [*parts[: len(parts) - node.level + 1], *([node.module] if node.module else [])]
+    )
 
 
 def floor_of(name: str) -> int:
@@ -120,9 +155,47 @@ def imports_to_the_right(module: Module, names: frozenset[str]) -> Iterator[str]
             continue
         if door_of(target):
             if not may_open(module.name, target):
-                yield module.at(node, f"{module.name} imports the door {target}; only the wiring may")
+                yield module.at(
+                    node, f"{module.name} imports the door {target}; only the wiring may"
+                )
         elif not door_of(module.name) and floor_of(target) > floor_of(module.name):
             yield module.at(node, f"{module.name} imports {target}, which stands to its right")
+
+
+def room_of(name: str) -> str:
+    """The package or module right below an app that a module is or lies in."""
+    return name.partition(".")[2].partition(".")[0]
+
+
+def imports_from_later_rooms(module: Module, names: frozenset[str]) -> Iterator[str]:
+    """The order of rooms within an app, doors apart."""
+    app, _, _ = module.name.partition(".")
+    own = room_of(module.name)
+    if app not in ROOMS or not own or door_of(module.name):
+        return
+    if own not in ROOMS[app]:
+        yield f"{module.path}:1 stands in no room that ROOMS knows"
+        return
+    for node, target in imports(module, names):
+        room = room_of(target)
+        if not target.startswith(f"{app}.") or door_of(target) or room not in ROOMS[app]:
+            continue
+        if ROOMS[app].index(room) > ROOMS[app].index(own):
+            yield module.at(node, f"{module.name} imports {target}, whose room comes later")
+
+
+def silent_packages(module: Module, _: frozenset[str]) -> Iterator[str]:
+    """Packages with modules in them whose `__init__` does not say in three lines what is inside, or does more."""
+    is_room = (
+        module.path.endswith("__init__.py") and "." in module.name and not door_of(module.name)
+    )
+    if not is_room:
+        return
+    lines = (ast.get_docstring(module.tree) or "").splitlines()
+    if len(lines) not in INTRODUCTION_LINES:
+        yield f"{module.path}:1 does not say in three lines what is in the package"
+    if len(module.tree.body) > 1:
+        yield f"{module.path}:1 holds more than its docstring"
 
 
 def may_open(importer: str, door: str) -> bool:
@@ -149,7 +222,9 @@ def foreign_imports(module: Module, names: frozenset[str]) -> Iterator[str]:
     for node, target in imports(module, names):
         is_own = is_below(target, (LAUNCHER,)) and is_below(module.name, (LAUNCHER,))
         if target.partition(".")[0] not in sys.stdlib_module_names and not is_own:
-            yield module.at(node, f"imports {target}; {module.name} runs with the standard library alone")
+            yield module.at(
+                node, f"imports {target}; {module.name} runs with the standard library alone"
+            )
 
 
 def shadowing_names(module: Module, _: frozenset[str]) -> Iterator[str]:
@@ -176,7 +251,9 @@ def long_functions(module: Module, _: frozenset[str]) -> Iterator[str]:
     for function in functions(module):
         lines = (function.end_lineno or function.lineno) - function.lineno + 1
         if lines > FUNCTION_LINES and f"{module.name}.{function.name}" not in LONG_FUNCTIONS:
-            yield module.at(function, f"{function.name}() has {lines} lines, the ceiling is {FUNCTION_LINES}")
+            yield module.at(
+                function, f"{function.name}() has {lines} lines, the ceiling is {FUNCTION_LINES}"
+            )
 
 
 def long_modules(module: Module, _: frozenset[str]) -> Iterator[str]:
@@ -196,7 +273,9 @@ def spelt_states(module: Module, _: frozenset[str]) -> Iterator[str]:
         return
     for node in ast.walk(module.tree):
         for word in status_words(node):
-            yield module.at(word, f"spells the state {ast.unparse(word)}; take it from runs_app.states")
+            yield module.at(
+                word, f"spells the state {ast.unparse(word)}; take it from runs_app.states"
+            )
 
 
 def status_words(node: ast.AST) -> Iterator[ast.expr]:
@@ -206,7 +285,11 @@ def status_words(node: ast.AST) -> Iterator[ast.expr]:
         values = [node.value]
     elif isinstance(node, ast.Compare):
         sides = [node.left, *node.comparators]
-        values = sides if any(isinstance(side, ast.Attribute) and side.attr == "status" for side in sides) else []
+        values = (
+            sides
+            if any(isinstance(side, ast.Attribute) and side.attr == "status" for side in sides)
+            else []
+        )
     for value in values:
         for part in ast.walk(value):
             if isinstance(part, ast.Constant) and part.value in Status.values:
@@ -228,7 +311,9 @@ def is_below(name: str, places: tuple[str, ...]) -> bool:
 def circles(modules: list[Module]) -> list[str]:
     """Modules that import each other in a circle: the first one found, as a chain of names."""
     names = frozenset(module.name for module in modules)
-    graph = {module.name: {target for _, target in imports(module, names)} & names for module in modules}
+    graph = {
+        module.name: {target for _, target in imports(module, names)} & names for module in modules
+    }
     try:
         graphlib.TopologicalSorter(graph).prepare()
     except graphlib.CycleError as error:
@@ -242,12 +327,24 @@ def violations(check: Check, modules: list[Module]) -> str:
     return "\n".join(line for module in modules for line in check(module, NAMES))
 
 
-@pytest.mark.parametrize("check", [imports_to_the_right, foreign_imports, shadowing_names, spelt_states])
+@pytest.mark.parametrize(
+    "check",
+    [
+        imports_to_the_right,
+        imports_from_later_rooms,
+        silent_packages,
+        foreign_imports,
+        shadowing_names,
+        spelt_states,
+    ],
+)
 def test_the_product_keeps(check: Check) -> None:
     assert not (found := violations(check, PRODUCT)), f"{check.__doc__}\n{found}"
 
 
-@pytest.mark.parametrize("check", [hidden_imports, missing_docstring, vague_names, long_functions, long_modules])
+@pytest.mark.parametrize(
+    "check", [hidden_imports, missing_docstring, vague_names, long_functions, long_modules]
+)
 def test_the_product_and_its_tests_keep(check: Check) -> None:
     assert not (found := violations(check, [*PRODUCT, *TESTS])), f"{check.__doc__}\n{found}"
 
@@ -256,8 +353,20 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     assert not circles(PRODUCT)
 
 
+def test_no_folder_holds_more_modules_than_a_reader_takes_in() -> None:
+    folders = Counter(
+        module.path.rpartition("/")[0]
+        for module in PRODUCT
+        if not module.path.endswith("__init__.py")
+    )
+    assert not {folder: count for folder, count in folders.items() if count > SIDE_BY_SIDE}
+
+
 def test_templates_stay_below_their_ceiling() -> None:
-    sizes = {path.relative_to(ROOT): len(path.read_text().splitlines()) for path in ROOT.glob("templates/**/*.html")}
+    sizes = {
+        path.relative_to(ROOT): len(path.read_text().splitlines())
+        for path in ROOT.glob("templates/**/*.html")
+    }
     assert sizes, "no templates found: the pattern is wrong"
     assert not [f"{path}:{lines} lines" for path, lines in sizes.items() if lines > TEMPLATE_LINES]
 
@@ -278,42 +387,87 @@ def test_all_four_packages_were_looked_at() -> None:
 
 # --- the checks see what they are for ------------------------------------------------------------------------------
 KNOWN = frozenset(
-    {"scripts_app.scripts", "scripts_app.tasks", "scripts_app.views", "tempo_site.health"}
-    | {"runs_app.admin", "runs_app.launcher.wire", "runs_app.live", "runs_app.triggers"}
+    {
+        "scripts_app.scripts",
+        "scripts_app.tasks",
+        "scripts_app.versions.drafts",
+        "runs_app.engine.engine",
+        "scripts_app.views",
+        "tempo_site.health",
+    }
+    | {
+        "runs_app.admin",
+        "runs_app.launcher.wire",
+        "runs_app.output.live",
+        "runs_app.triggers.triggers",
+    }
 )
 
 
 @pytest.mark.parametrize(
     ("check", "path", "source"),
     [
-        (imports_to_the_right, "scripts_app/versions.py", "from runs_app import triggers"),
-        (imports_to_the_right, "scripts_app/versions.py", "import runs_app.triggers"),
-        (imports_to_the_right, "scripts_app/versions.py", "if 1:\n  from runs_app.triggers import start"),
-        (imports_to_the_right, "tempo_site/lib/words.py", "from scripts_app import scripts"),
+        (imports_to_the_right, "scripts_app/versions/versions.py", "from runs_app import triggers"),
+        (
+            imports_to_the_right,
+            "scripts_app/versions/versions.py",
+            "import runs_app.triggers.triggers",
+        ),
+        (
+            imports_to_the_right,
+            "scripts_app/versions/versions.py",
+            "if 1:\n  from runs_app.triggers.triggers import start",
+        ),
+        (imports_to_the_right, "tempo_site/lib/humanize.py", "from scripts_app import scripts"),
         (imports_to_the_right, "tempo_site/auth.py", "from tempo_site import health"),
-        (imports_to_the_right, "runs_app/triggers.py", "from notifications_app import rules"),
-        (imports_to_the_right, "runs_app/triggers.py", "from runs_app.tasks import admit"),
+        (
+            imports_to_the_right,
+            "runs_app/triggers/triggers.py",
+            "from notifications_app import rules",
+        ),
+        (imports_to_the_right, "runs_app/triggers/triggers.py", "from runs_app.tasks import admit"),
         (imports_to_the_right, "runs_app/api.py", "from scripts_app.views import detail"),
         (imports_to_the_right, "runs_app/views.py", "from scripts_app.forms import ScriptForm"),
         (imports_to_the_right, "runs_app/views.py", "from runs_app import admin"),
         (imports_to_the_right, "scripts_app/views/detail.py", "from .. import tasks"),
-        (hidden_imports, "runs_app/live.py", "def f():\n  import os"),
-        (hidden_imports, "runs_app/live.py", "class C:\n  async def ready(self):\n    from os import path"),
+        (imports_from_later_rooms, "runs_app/output/live.py", "from runs_app.engine import engine"),
+        (
+            imports_from_later_rooms,
+            "scripts_app/timing/rule.py",
+            "from scripts_app.versions.drafts import text",
+        ),
+        (imports_from_later_rooms, "scripts_app/somewhere.py", ""),
+        (silent_packages, "runs_app/output/__init__.py", '"""Output."""'),
+        (silent_packages, "runs_app/output/__init__.py", '"""Output.\n\nOf\nruns."""\nimport os'),
+        (hidden_imports, "runs_app/output/live.py", "def f():\n  import os"),
+        (
+            hidden_imports,
+            "runs_app/output/live.py",
+            "class C:\n  async def ready(self):\n    from os import path",
+        ),
         (foreign_imports, "runs_app/launcher/server.py", "import django"),
-        (foreign_imports, "runs_app/launcher/server.py", "from runs_app import live"),
+        (foreign_imports, "runs_app/launcher/server.py", "from runs_app.output import live"),
         (foreign_imports, "runs_app/launcher/server.py", "from tempo_site.lib import files"),
-        (foreign_imports, "scripts_app/build_environment.py", "import uv"),
-        (foreign_imports, "scripts_app/build_environment.py", "from runs_app.launcher import wire"),
+        (foreign_imports, "scripts_app/environments/drivers/build.py", "import uv"),
+        (
+            foreign_imports,
+            "scripts_app/environments/drivers/build.py",
+            "from runs_app.launcher import wire",
+        ),
         (shadowing_names, "runs_app/launcher/queue.py", ""),
-        (missing_docstring, "runs_app/live.py", "import os"),
+        (missing_docstring, "runs_app/output/live.py", "import os"),
         (vague_names, "runs_app/utils.py", ""),
         (vague_names, "runs_app/services/start.py", ""),
-        (long_functions, "runs_app/live.py", "def f():\n" + "  pass\n" * FUNCTION_LINES),
-        (long_modules, "runs_app/live.py", "\n" * (MODULE_LINES + 1)),
+        (long_functions, "runs_app/output/live.py", "def f():\n" + "  pass\n" * FUNCTION_LINES),
+        (long_modules, "runs_app/output/live.py", "\n" * (MODULE_LINES + 1)),
         (long_modules, "tests/runs_app/test_live.py", "\n" * (TEST_MODULE_LINES + 1)),
-        (spelt_states, "runs_app/live.py", "Run.objects.filter(status='queued')"),
-        (spelt_states, "runs_app/live.py", "rows.exclude(status__in=['lost', Status.FAILED])"),
-        (spelt_states, "runs_app/live.py", "run.status == 'running'"),
+        (spelt_states, "runs_app/output/live.py", "Run.objects.filter(status='queued')"),
+        (
+            spelt_states,
+            "runs_app/output/live.py",
+            "rows.exclude(status__in=['lost', Status.FAILED])",
+        ),
+        (spelt_states, "runs_app/output/live.py", "run.status == 'running'"),
     ],
 )
 def test_a_check_catches(check: Check, path: str, source: str) -> None:
@@ -325,18 +479,52 @@ def test_a_check_catches(check: Check, path: str, source: str) -> None:
 @pytest.mark.parametrize(
     ("check", "path", "source"),
     [
-        (imports_to_the_right, "runs_app/triggers.py", "from scripts_app import scripts\nfrom runs_app import live"),
-        (imports_to_the_right, "scripts_app/views.py", "from runs_app import triggers\nfrom scripts_app import forms"),
+        (
+            imports_to_the_right,
+            "runs_app/triggers/triggers.py",
+            "from scripts_app import scripts\nfrom runs_app import live",
+        ),
+        (
+            imports_to_the_right,
+            "scripts_app/views.py",
+            "from runs_app import triggers\nfrom scripts_app import forms",
+        ),
         (imports_to_the_right, "scripts_app/urls.py", "from scripts_app import views"),
-        (imports_to_the_right, "tempo_site/urls.py", "from scripts_app import views\nfrom tempo_site.api import api"),
-        (imports_to_the_right, "scripts_app/views/detail.py", "from scripts_app.views import shared"),
-        (imports_to_the_right, "tempo_site/health.py", "from runs_app.live import publish\nimport django"),
-        (hidden_imports, "runs_app/apps.py", "class C:\n  def ready(self):\n    from runs_app import live"),
-        (foreign_imports, "runs_app/launcher/server.py", "import os.path\nfrom runs_app.launcher import wire"),
-        (foreign_imports, "runs_app/live.py", "import django"),
+        (
+            imports_to_the_right,
+            "tempo_site/urls.py",
+            "from scripts_app import views\nfrom tempo_site.api import api",
+        ),
+        (
+            imports_to_the_right,
+            "scripts_app/views/detail.py",
+            "from scripts_app.views import shared",
+        ),
+        (
+            imports_to_the_right,
+            "tempo_site/health.py",
+            "from runs_app.output.live import publish\nimport django",
+        ),
+        (imports_from_later_rooms, "runs_app/engine/engine.py", "from runs_app.output import live"),
+        (silent_packages, "runs_app/output/__init__.py", '"""Output.\n\nOf\nruns."""'),
+        (
+            hidden_imports,
+            "runs_app/apps.py",
+            "class C:\n  def ready(self):\n    from runs_app import live",
+        ),
+        (
+            foreign_imports,
+            "runs_app/launcher/server.py",
+            "import os.path\nfrom runs_app.launcher import wire",
+        ),
+        (foreign_imports, "runs_app/output/live.py", "import django"),
         (shadowing_names, "runs_app/launcher/wire.py", ""),
         (missing_docstring, "runs_app/management/__init__.py", ""),
-        (long_functions, "runs_app/live.py", "def f():\n" + "  pass\n" * (FUNCTION_LINES - 1)),
+        (
+            long_functions,
+            "runs_app/output/live.py",
+            "def f():\n" + "  pass\n" * (FUNCTION_LINES - 1),
+        ),
         (spelt_states, "runs_app/states.py", "filter(status='queued')"),
         (spelt_states, "scripts_app/api.py", "environment(state='failed')"),
     ],
@@ -346,7 +534,10 @@ def test_a_check_lets_pass(check: Check, path: str, source: str) -> None:
 
 
 def test_a_circle_is_found_and_named() -> None:
-    one = Module.of("runs_app/live.py", "from runs_app import triggers")
-    two = Module.of("runs_app/triggers.py", "from runs_app.live import publish")
+    one = Module.of("runs_app/output/live.py", "from runs_app.triggers import triggers")
+    two = Module.of("runs_app/triggers/triggers.py", "from runs_app.output.live import publish")
     assert circles([one]) == []
-    assert "runs_app.live" in circles([one, two])[0] and "runs_app.triggers" in circles([one, two])[0]
+    assert (
+        "runs_app.output.live" in circles([one, two])[0]
+        and "runs_app.triggers.triggers" in circles([one, two])[0]
+    )

@@ -71,7 +71,9 @@ time.sleep(600)
 @pytest.fixture
 def narrow(prepared: Path, tmp_path: Path) -> Iterator[Service]:
     """A Tempo in which two runs at most are under way."""
-    with Service.copy_of(prepared, tmp_path / "service", PYSCHED_MAX_CONCURRENT_RUNS="2") as running:
+    with Service.copy_of(
+        prepared, tmp_path / "service", PYSCHED_MAX_CONCURRENT_RUNS="2"
+    ) as running:
         yield running
 
 
@@ -83,7 +85,9 @@ def files_of(service: Service, slug: str) -> Path:
 def executed(service: Service, slug: str) -> list[int]:
     """The run of each execution of a script, as it noted itself."""
     try:
-        return [int(line) for line in (files_of(service, slug) / "executed.txt").read_text().split()]
+        return [
+            int(line) for line in (files_of(service, slug) / "executed.txt").read_text().split()
+        ]
     except FileNotFoundError:
         return []
 
@@ -103,14 +107,19 @@ def start(service: Service, slug: str) -> int:
 def wait_for_begin(service: Service, run_id: int) -> None:
     """Wait until the script of a run is at work, and the row says so."""
     wait_for(lambda: b"begun" in processes.log_of(service, run_id), what=f"run {run_id} to begin")
-    wait_for(lambda: service.get(f"/runs/{run_id}")["status"] == "running", what=f"the row of run {run_id}")
+    wait_for(
+        lambda: service.get(f"/runs/{run_id}")["status"] == "running",
+        what=f"the row of run {run_id}",
+    )
 
 
 def wait_until_quiet(service: Service) -> None:
     """Wait until no run is active and the queue is empty."""
 
     def is_quiet() -> bool:
-        return not any(service.get(f"/runs?kind=all&limit=1&status={status}")["items"] for status in ACTIVE)
+        return not any(
+            service.get(f"/runs?kind=all&limit=1&status={status}")["items"] for status in ACTIVE
+        )
 
     wait_for(is_quiet, what="the end of all runs")
     wait_for(lambda: queue_length(service) == 0, what="an empty queue")
@@ -137,13 +146,17 @@ class Chaos:
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self.slugs = {service.make_script(f"Exit {code}", EXIT.format(code=code)): code for code in CODES}
+        self.slugs = {
+            service.make_script(f"Exit {code}", EXIT.format(code=code)): code for code in CODES
+        }
         self.counter = service.make_script("Counter", COUNTER)
         self.counting = start(service, self.counter)
         self.viewer = Viewer(service, self.counting)
         self._watching = threading.Thread(target=self.viewer.watch)
         rhythm = {"kind": "interval", "every_s": 1, "missed": "all", "missed_cap": 100, **TOGETHER}
-        self.schedules = {slug: service.post(f"/scripts/{slug}/schedules", rhythm) for slug in self.slugs}
+        self.schedules = {
+            slug: service.post(f"/scripts/{slug}/schedules", rhythm) for slug in self.slugs
+        }
 
     def __enter__(self) -> "Chaos":
         self._watching.start()
@@ -169,7 +182,10 @@ class Chaos:
         now = time.time()
         for slug, schedule in self.schedules.items():
             self._wait_for_due(slug, now)
-            assert self.service.call("PATCH", f"/schedules/{schedule['id']}", {"enabled": False})[0] == 200
+            assert (
+                self.service.call("PATCH", f"/schedules/{schedule['id']}", {"enabled": False})[0]
+                == 200
+            )
         (files_of(self.service, self.counter) / "gate").touch()
         wait_until_quiet(self.service)
         self._watching.join(LIMIT_S)
@@ -192,13 +208,22 @@ def test_killing_web_ten_times_loses_no_moment_no_status_and_no_line(service: Se
         runs = runs_of(service, slug)
         dues = sorted(moment(run["due_at"]) for run in runs)
         first = moment(chaos.schedules[slug]["next_at"])
-        assert dues == [first + number * SECOND for number in range(len(runs))], "each due moment has one row"
+        assert dues == [first + number * SECOND for number in range(len(runs))], (
+            "each due moment has one row"
+        )
         assert len(runs) >= CHAOS_S - 1
-        assert sorted(executed(service, slug)) == sorted(run["id"] for run in runs), "each run was executed once"
-        assert {(run["status"], run["exit_code"]) for run in runs} == {("failed" if code else "succeeded", code)}
+        assert sorted(executed(service, slug)) == sorted(run["id"] for run in runs), (
+            "each run was executed once"
+        )
+        assert {(run["status"], run["exit_code"]) for run in runs} == {
+            ("failed" if code else "succeeded", code)
+        }
     written = processes.log_of(service, chaos.counting).decode()
     lines = [record.split(" ", 3)[3] for record in written.splitlines()]
-    assert lines == [*(f"line {number}" for number in range(len(lines) - 1)), f"lines {len(lines) - 1}"]
+    assert lines == [
+        *(f"line {number}" for number in range(len(lines) - 1)),
+        f"lines {len(lines) - 1}",
+    ]
     assert chaos.viewer.text == written
     assert chaos.viewer.connections > 1
 
@@ -217,7 +242,9 @@ def test_a_killed_runner_takes_its_whole_tree_along_and_nobody_else(service: Ser
     assert service.finished(kept)["status"] == "succeeded"
 
 
-def test_after_the_death_of_everything_queued_runs_run_once_and_running_ones_are_lost(narrow: Service) -> None:
+def test_after_the_death_of_everything_queued_runs_run_once_and_running_ones_are_lost(
+    narrow: Service,
+) -> None:
     slug = narrow.make_script("Gated", GATED)
     running = [start(narrow, slug) for _ in range(2)]
     queued = [start(narrow, slug) for _ in range(3)]
@@ -262,7 +289,10 @@ def test_an_adopted_run_can_be_cancelled(service: Service) -> None:
 
 def test_a_web_that_is_frozen_for_a_while_misses_nothing(service: Service) -> None:
     ticking = service.make_script("Ticking", EXIT.format(code=0))
-    gated, short = service.make_script("Gated", GATED), service.make_script("Short", EXIT.format(code=3))
+    gated, short = (
+        service.make_script("Gated", GATED),
+        service.make_script("Short", EXIT.format(code=3)),
+    )
     rhythm = {"kind": "interval", "every_s": 1, "missed": "all", **TOGETHER}
     schedule = service.post(f"/scripts/{ticking}/schedules", rhythm)
     waiting = start(service, gated)
@@ -285,7 +315,9 @@ def test_a_web_that_is_frozen_for_a_while_misses_nothing(service: Service) -> No
     runs = runs_of(service, ticking)
     dues = sorted(moment(run["due_at"]) for run in runs)
     assert dues == [moment(schedule["next_at"]) + number * SECOND for number in range(len(runs))]
-    assert {(run["status"], run["reason"], run["message"]) for run in runs} == {("succeeded", "", "")}
+    assert {(run["status"], run["reason"], run["message"]) for run in runs} == {
+        ("succeeded", "", "")
+    }
     assert sorted(executed(service, ticking)) == sorted(run["id"] for run in runs)
     assert sorted(executed(service, short)) == started
     assert service.web_pid() == web, "nobody took it for dead"

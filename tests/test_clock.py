@@ -33,7 +33,9 @@ def clock(tmp_path: Path) -> Clock:
 @pytest.fixture
 def timed(prepared: Path, tmp_path: Path, clock: Clock) -> Iterator[Service]:
     """A Tempo whose clock can be moved."""
-    with Service.copy_of(prepared, tmp_path / "service", PYSCHED_GRACE="1", **clock.variables) as service:
+    with Service.copy_of(
+        prepared, tmp_path / "service", PYSCHED_GRACE="1", **clock.variables
+    ) as service:
         yield service
 
 
@@ -68,7 +70,10 @@ def check_timed_out(service: Service, run_id: int) -> None:
 
 
 def test_the_clock_may_be_set_by_an_hour_and_back(timed: Service, clock: Clock) -> None:
-    ticking, plain = timed.make_script("Ticking", NOTED), timed.make_script("Plain", "print('plain')\n")
+    ticking, plain = (
+        timed.make_script("Ticking", NOTED),
+        timed.make_script("Plain", "print('plain')\n"),
+    )
     hanging = timed.make_script("Hanging", HANGING, timeout_s=LIMIT_S)
     rhythm = {
         "kind": "interval",
@@ -83,15 +88,24 @@ def test_the_clock_may_be_set_by_an_hour_and_back(timed: Service, clock: Clock) 
     for hours in (1, 0, 1):
         run_id = start_hanging(timed, hanging)
         clock.move(hours=hours)
-        wait_for(partial(has_moved, timed, plain, before, hours), what="the service to see the new time")
-        wait_for(lambda: len(runs_of(timed, ticking)) >= 6, what="every moment of the hour to be served")
+        wait_for(
+            partial(has_moved, timed, plain, before, hours), what="the service to see the new time"
+        )
+        wait_for(
+            lambda: len(runs_of(timed, ticking)) >= 6, what="every moment of the hour to be served"
+        )
         assert "Log out" in browser.open("/"), "the session goes on"
         check_timed_out(timed, run_id)
         assert timed.is_healthy() and timed.web_pid() == web
-    wait_for(lambda: all(run["finished_at"] for run in runs_of(timed, ticking)), what="the end of all runs")
+    wait_for(
+        lambda: all(run["finished_at"] for run in runs_of(timed, ticking)),
+        what="the end of all runs",
+    )
     runs = runs_of(timed, ticking)
     dues = [datetime.fromisoformat(run["due_at"]) for run in runs]
-    assert dues == [first + number * EVERY for number in range(len(runs))], "each due moment has one row"
+    assert dues == [first + number * EVERY for number in range(len(runs))], (
+        "each due moment has one row"
+    )
     executed = (timed.data / "scripts" / ticking / "files" / "executed.txt").read_text().split()
     assert sorted(map(int, executed)) == sorted(run["id"] for run in runs), "each was executed once"
     assert all(run["duration_s"] < 60 for run in runs)

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from runs_app.launcher import identity
-from runs_app.launcher.identity import User
+from runs_app.launcher.identity import users
+from runs_app.launcher.identity.users import User
 from tests import local_index
 from tests.service import ROOT, Service, environment, wait_for
 from tests.test_script_files import upload
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 PUID, PGID = 1234, 2345
 ANYBODY = User(PUID, PGID)
 # The tests' own Python may lie in somebody's home, closed to other users; the system's never does.
-PYTHON = "/usr/bin/python3" if identity.obstacle(sys.executable, ANYBODY) else sys.executable
+PYTHON = "/usr/bin/python3" if users.obstacle(sys.executable, ANYBODY) else sys.executable
 # What Docker leaves to a container's root unless it is told otherwise.
 DOCKER = (
     "+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap,+net_bind_service,+net_raw,+sys_chroot,+mknod,"
@@ -60,18 +60,35 @@ class Container(Service):
     @property
     def environment(self) -> dict[str, str]:
         """That of a container: nothing of this one's but the packages."""
-        plain = {"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONPATH": str(packages_below(self.code))}
+        plain = {
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "PYTHONPATH": str(packages_below(self.code)),
+        }
         own = {
-            name: value for name, value in environment(self.data, **self.extra).items() if name.startswith("PYSCHED_")
+            name: value
+            for name, value in environment(self.data, **self.extra).items()
+            if name.startswith("PYSCHED_")
         }
         return plain | own
 
     def start(self) -> None:
         """Start it and wait until it is healthy."""
-        command = [*self.prefix, PYTHON, str(self.code / "manage.py"), "serve", "--port", str(self.port)]
+        command = [
+            *self.prefix,
+            PYTHON,
+            str(self.code / "manage.py"),
+            "serve",
+            "--port",
+            str(self.port),
+        ]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, umask=0o022
+                command,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                umask=0o022,
             )
         self.wait_until_healthy()
 
@@ -82,7 +99,9 @@ class Container(Service):
     def run_retention(self) -> None:
         """Have it run now: it is looked for at the start."""
         with sqlite3.connect(self.data / "tempo.sqlite3") as database:
-            database.execute("UPDATE django_q_schedule SET next_run = '2001-01-01 00:00:00' WHERE name = 'retention'")
+            database.execute(
+                "UPDATE django_q_schedule SET next_run = '2001-01-01 00:00:00' WHERE name = 'retention'"
+            )
         database.close()
         os.kill(self.launcher_pid, signal.SIGHUP)  # a new web
 
@@ -96,7 +115,11 @@ def packages_below(code: Path) -> Path:
 def without_needless(top: Path, folder: str, names: list[str]) -> set[str]:
     """What of the top folder is not copied: it is large, and the service does without."""
     needless = {"data", "screenshots", "tests", "playwright", "mypy", "mypyc"}
-    return {name for name in names if name in needless or name.startswith(".")} if Path(folder) == top else set()
+    return (
+        {name for name in names if name in needless or name.startswith(".")}
+        if Path(folder) == top
+        else set()
+    )
 
 
 @pytest.fixture(scope="module")
@@ -112,9 +135,12 @@ def place() -> Iterator[Path]:
 def code(place: Path) -> Path:
     """Tempo's code and its packages where every user can read them: in place, or copied out of a closed folder."""
     packages = Path(sysconfig.get_path("purelib"))
-    if not any(identity.obstacle(str(path), ANYBODY) for path in (ROOT, packages)):
+    if not any(users.obstacle(str(path), ANYBODY) for path in (ROOT, packages)):
         return ROOT
-    copies = ((ROOT, place / "code"), (packages, place / "packages" / "lib" / "python3" / "site-packages"))
+    copies = (
+        (ROOT, place / "code"),
+        (packages, place / "packages" / "lib" / "python3" / "site-packages"),
+    )
     for source, target in copies:
         shutil.copytree(source, target, ignore=partial(without_needless, source))
     shutil.copytree(Path(sys.prefix) / "bin", place / "packages" / "bin", symlinks=True)
@@ -185,7 +211,9 @@ def for_puid(place: Path, code: Path, prepared: Path, index: str) -> Iterator[Co
     """As the image starts: root with Docker's capabilities, PYSCHED_PUID and PYSCHED_PGID; what it was is root's."""
     data = data_of(place, prepared, "for-puid", User(0, 0))
     extra = {"PYSCHED_PUID": str(PUID), "PYSCHED_PGID": str(PGID)}
-    with Container(data, code, AS_ROOT, PYSCHED_PACKAGE_INDEX=index, PYSCHED_KEEP_RUNS="1", **extra) as service:
+    with Container(
+        data, code, AS_ROOT, PYSCHED_PACKAGE_INDEX=index, PYSCHED_KEEP_RUNS="1", **extra
+    ) as service:
         yield service
 
 
@@ -194,7 +222,9 @@ def as_user(place: Path, code: Path, prepared: Path, index: str) -> Iterator[Con
     """As with `--user`."""
     data = data_of(place, prepared, "as-user", ANYBODY)
     extra = {"PYSCHED_PUID": "1000", "PYSCHED_PGID": "1000"}  # the image's own
-    with Container(data, code, AS_USER, PYSCHED_PACKAGE_INDEX=index, PYSCHED_KEEP_RUNS="1", **extra) as service:
+    with Container(
+        data, code, AS_USER, PYSCHED_PACKAGE_INDEX=index, PYSCHED_KEEP_RUNS="1", **extra
+    ) as service:
         yield service
 
 
@@ -203,7 +233,14 @@ def powerless(place: Path, code: Path, prepared: Path, index: str) -> Iterator[C
     """As with `--cap-drop ALL`."""
     data = data_of(place, prepared, "powerless", User(0, 0))
     extra = {"PYSCHED_PUID": str(PUID), "PYSCHED_PGID": str(PGID)}
-    with Container(data, code, WITHOUT_CAPABILITIES, PYSCHED_PACKAGE_INDEX=index, PYSCHED_KEEP_RUNS="1", **extra) as it:
+    with Container(
+        data,
+        code,
+        WITHOUT_CAPABILITIES,
+        PYSCHED_PACKAGE_INDEX=index,
+        PYSCHED_KEEP_RUNS="1",
+        **extra,
+    ) as it:
         yield it
 
 
@@ -217,7 +254,11 @@ def status_of(pid: int) -> dict[str, str]:
 def test_the_launcher_alone_stays_root(for_puid: Container) -> None:
     launcher, web = status_of(for_puid.launcher_pid), status_of(for_puid.web_pid())
     assert launcher["Uid"].split() == ["0"] * 4
-    assert (web["Uid"].split(), web["Gid"].split(), web["Groups"]) == ([str(PUID)] * 4, [str(PGID)] * 4, "")
+    assert (web["Uid"].split(), web["Gid"].split(), web["Groups"]) == (
+        [str(PUID)] * 4,
+        [str(PGID)] * 4,
+        "",
+    )
     assert (web["CapPrm"].strip("0"), web["NoNewPrivs"]) == ("", "1")
 
 
@@ -247,7 +288,9 @@ def test_a_run_folder_is_passable_and_its_files_are_webs(for_puid: Container) ->
 
 
 def test_an_environment_is_built_as_web_and_open_to_every_script(for_puid: Container) -> None:
-    (environment,) = (path for path in (for_puid.data / "envs").iterdir() if not path.name.startswith("."))
+    (environment,) = (
+        path for path in (for_puid.data / "envs").iterdir() if not path.name.startswith(".")
+    )
     assert facts_of(environment) == (PUID, PGID, 0o755)
     assert {facts_of(path)[:2] for path in environment.rglob("*")} == {(PUID, PGID)}
 
@@ -257,7 +300,9 @@ def test_nothing_is_left_to_root(for_puid: Container) -> None:
 
 
 def test_a_script_that_is_set_to_runs_as_tempos_own_user(for_puid: Container) -> None:
-    slug = for_puid.make_script("Share", "import os; print(os.getuid(), os.getgid(), os.getgroups())")
+    slug = for_puid.make_script(
+        "Share", "import os; print(os.getuid(), os.getgid(), os.getgroups())"
+    )
     status, answer = for_puid.call("PATCH", f"/scripts/{slug}", {"as_service_user": True})
     assert status == 200, answer
     run = for_puid.run(slug)
@@ -266,7 +311,9 @@ def test_a_script_that_is_set_to_runs_as_tempos_own_user(for_puid: Container) ->
 
 def test_a_command_of_root_acts_as_that_user_too(for_puid: Container) -> None:
     command = [*AS_ROOT, PYTHON, str(for_puid.code / "manage.py"), "createkey", "by-root"]
-    done = subprocess.run(command, env=for_puid.environment, capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run(
+        command, env=for_puid.environment, capture_output=True, text=True, check=False, timeout=30
+    )
     assert (done.returncode, done.stderr) == (0, "")
     test_nothing_is_left_to_root(for_puid)
 
@@ -286,7 +333,9 @@ def test_retention_removes_what_a_scripts_user_left(for_puid: Container) -> None
     assert retired(for_puid, run)
 
 
-def test_for_puid_a_script_changes_what_was_uploaded_and_people_delete_what_it_made(for_puid: Container) -> None:
+def test_for_puid_a_script_changes_what_was_uploaded_and_people_delete_what_it_made(
+    for_puid: Container,
+) -> None:
     made = "import pathlib; pathlib.Path('data/in').write_text('changed'); pathlib.Path('data/deep').mkdir()"
     slug = for_puid.make_script("Files", f"{made}; pathlib.Path('data/deep/out').touch()")
     assert upload(for_puid, slug, "in", b"as it was", folder="data") == 201
@@ -303,11 +352,16 @@ def test_an_ordinary_user_runs_all_of_it(as_user: Container) -> None:
     assert output_of(as_user, run) == f"hello from tempo-greeting 1.1 {PUID}\n"
     assert retired(as_user, run)
     assert {facts_of(path)[:2] for path in as_user.data.rglob("*")} == {(PUID, PGID)}
-    assert {facts_of(as_user.data / name)[2] for name in (".", "scripts", "runs", "envs")} == {0o700}
+    assert {facts_of(as_user.data / name)[2] for name in (".", "scripts", "runs", "envs")} == {
+        0o700
+    }
 
 
 def test_an_ordinary_user_is_told_that_another_is_ignored(as_user: Container) -> None:
-    assert f"PYSCHED_PUID 1000 is ignored: Tempo was not started as root but as user {PUID}." in as_user.said()
+    assert (
+        f"PYSCHED_PUID 1000 is ignored: Tempo was not started as root but as user {PUID}."
+        in as_user.said()
+    )
 
 
 def test_root_without_capabilities_runs_all_of_it_and_says_so(powerless: Container) -> None:

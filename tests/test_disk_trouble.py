@@ -48,7 +48,10 @@ def start_quiet(service: Service) -> tuple[int, Path]:
     gate.parent.mkdir(exist_ok=True)
     gate.touch()
     run_id = int(service.post(f"/scripts/{slug}/runs")["id"])
-    wait_for(lambda: service.get(f"/runs/{run_id}")["status"] == "running", what="the row of the quiet run")
+    wait_for(
+        lambda: service.get(f"/runs/{run_id}")["status"] == "running",
+        what="the row of the quiet run",
+    )
     return run_id, gate
 
 
@@ -75,7 +78,11 @@ def test_a_disk_that_fills_up_ends_who_writes_on_and_nobody_else(cramped: Servic
     wait_for(lambda: processes.log_of(cramped, talking), what="its output")
     web = cramped.web_pid()
     filler = mounts.fill(cramped.data)
-    wait_for(lambda: not processes.of_run(cramped, talking), what="the end of the one that writes on", limit_s=LIMIT_S)
+    wait_for(
+        lambda: not processes.of_run(cramped, talking),
+        what="the end of the one that writes on",
+        limit_s=LIMIT_S,
+    )
     wait_for_part(cramped, "disk", "free on the disk")
     status, answer = cramped.call("POST", f"/scripts/{talker}/runs", {})
     assert 400 <= status < 600 and status != 500, answer
@@ -91,13 +98,19 @@ def test_a_disk_that_fills_up_ends_who_writes_on_and_nobody_else(cramped: Servic
 
 
 # --- read-only -----------------------------------------------------------------------------------------------------
-def test_it_does_not_start_on_a_data_folder_that_cannot_be_written_to(prepared: Path, tmp_path: Path) -> None:
+def test_it_does_not_start_on_a_data_folder_that_cannot_be_written_to(
+    prepared: Path, tmp_path: Path
+) -> None:
     service = Service.copy_of(prepared, tmp_path / "service")
     command = [sys.executable, str(ROOT / "manage.py"), "serve", "--port", str(service.port)]
     with mounts.read_only(service.data):
-        done = subprocess.run(command, env=environment(service.data), capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            command, env=environment(service.data), capture_output=True, text=True, timeout=60
+        )
     assert done.returncode == 1
-    assert f"The data folder {service.data} " in done.stderr and "Read-only file system" in done.stderr
+    assert (
+        f"The data folder {service.data} " in done.stderr and "Read-only file system" in done.stderr
+    )
     assert "Traceback" not in done.stderr
 
 

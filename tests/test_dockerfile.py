@@ -51,7 +51,9 @@ class Instruction(NamedTuple):
 
 def read(text: str) -> list[list[Instruction]]:
     """The instructions of each stage."""
-    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    lines = [
+        line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")
+    ]
     joined = re.sub(r"\\\n\s*", "", "\n".join(lines))
     stages: list[list[Instruction]] = []
     for name, _, value in (line.partition(" ") for line in joined.splitlines()):
@@ -138,7 +140,11 @@ def test_tini_is_the_first_process_and_tempo_listens_to_everybody() -> None:
 def test_it_starts_as_root_for_an_ordinary_user_with_its_data_in_a_volume() -> None:
     assert every(FINAL, "USER") == []
     assert only("VOLUME").value == "/data"
-    assert set(only("ENV").value.split()) >= {"PYSCHED_DATA_PATH=/data", "PYSCHED_PUID=1000", "PYSCHED_PGID=1000"}
+    assert set(only("ENV").value.split()) >= {
+        "PYSCHED_DATA_PATH=/data",
+        "PYSCHED_PUID=1000",
+        "PYSCHED_PGID=1000",
+    }
 
 
 def test_the_way_to_the_data_is_open_before_it_becomes_a_volume() -> None:
@@ -157,16 +163,24 @@ def test_nothing_but_what_is_copied_reaches_the_builder() -> None:
 # --- the compose file ----------------------------------------------------------------------------------------------
 def meaning(text: str) -> list[str]:
     """The lines that count, without comments."""
-    return [line.partition(" #")[0].rstrip() for line in text.splitlines() if line.strip() and line.lstrip()[0] != "#"]
+    return [
+        line.partition(" #")[0].rstrip()
+        for line in text.splitlines()
+        if line.strip() and line.lstrip()[0] != "#"
+    ]
 
 
 def test_the_compose_file_means_what_was_promised() -> None:
     mine = meaning((ROOT / "compose.yaml").read_text())
-    assert [line for line in mine if line not in ("    build: .", "    stop_grace_period: 15s")] == meaning(PROMISED)
+    assert [
+        line for line in mine if line not in ("    build: .", "    stop_grace_period: 15s")
+    ] == meaning(PROMISED)
 
 
 def test_it_gives_runs_the_time_they_need_to_end() -> None:
-    (line,) = (line for line in meaning((ROOT / "compose.yaml").read_text()) if "stop_grace_period" in line)
+    (line,) = (
+        line for line in meaning((ROOT / "compose.yaml").read_text()) if "stop_grace_period" in line
+    )
     assert int(line.split()[-1].rstrip("s")) >= 10
 
 
@@ -188,16 +202,25 @@ class Image(Service):
     def start(self) -> None:
         """Start it and wait until it is healthy. Without tini: it is the image's."""
         command = [*self.command("ENTRYPOINT")[2:], *self.command("CMD")]
-        variables = environment(self.data, PYSCHED_SECRET_KEY="your-secret-key", PYSCHED_DEFAULT_API_KEY="your-api-key")
+        variables = environment(
+            self.data, PYSCHED_SECRET_KEY="your-secret-key", PYSCHED_DEFAULT_API_KEY="your-api-key"
+        )
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command, cwd=self.code, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                command,
+                cwd=self.code,
+                env=variables,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
         self.wait_until_healthy()
 
     def check(self) -> subprocess.CompletedProcess[str]:
         """The health check, as Docker runs it."""
-        return subprocess.run(self.command("HEALTHCHECK"), capture_output=True, text=True, check=False, timeout=30)
+        return subprocess.run(
+            self.command("HEALTHCHECK"), capture_output=True, text=True, check=False, timeout=30
+        )
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,9 @@ def variables_of(source: str) -> dict[str, str]:
     found = {}
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and (name := variable_in(node)):
-            default = next((given.value for given in node.keywords if given.arg == "default"), ast.Constant(""))
+            default = next(
+                (given.value for given in node.keywords if given.arg == "default"), ast.Constant("")
+            )
             found[name] = typed(default)
     return found
 
@@ -72,7 +74,7 @@ def test_no_variable_is_listed_twice() -> None:
 
 
 def test_variables_are_read_in_the_settings_alone() -> None:
-    readers = [path for path in ROOT.glob("*_*/**/*.py") if "Variables()" in path.read_text()]
+    readers = [path for path in ROOT.glob("*_*/**/*.py") if "Env()" in path.read_text()]
     assert readers == [ROOT / "tempo_site" / "settings.py"]
 
 
@@ -84,7 +86,11 @@ def test_the_readmes_commands_are_in_the_makefile(target: str) -> None:
 
 def test_every_make_command_named_in_a_document_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = {target for path in documents() for target in re.findall(r"`make ([a-z-]+)", path.read_text())}
+    named = {
+        target
+        for path in documents()
+        for target in re.findall(r"`make ([a-z-]+)", path.read_text())
+    }
     assert named <= targets
 
 
@@ -110,7 +116,10 @@ def test_the_changelog_has_a_place_for_what_is_to_come() -> None:
         ('X = env.int("PYSCHED_A", default=3)', {"PYSCHED_A": "3"}),
         ('X = env.bool("PYSCHED_A", default=False)', {"PYSCHED_A": "false"}),
         ('X = env.list("PYSCHED_A", default=[])', {"PYSCHED_A": ""}),
-        ('X = Path(env.str("PYSCHED_A", default=str(BASE / "data"))).absolute()', {"PYSCHED_A": "data"}),
+        (
+            'X = Path(env.str("PYSCHED_A", default=str(BASE / "data"))).absolute()',
+            {"PYSCHED_A": "data"},
+        ),
         ('X = env("SMTP_SERVER", default="")', {"SMTP_SERVER": ""}),
         ('X = env("FROM_EMAIL")', {"FROM_EMAIL": ""}),
         ('X = os.environ.get("TEMPO_INNER", "20")', {}),
@@ -121,7 +130,10 @@ def test_a_variable_is_found_with_its_default(source: str, read: dict[str, str])
 
 
 def test_a_row_of_the_table_is_read() -> None:
-    assert documented_in("| `A` | `3` | Three. |\n| `B` | empty | Nothing. |\n") == {"A": "3", "B": ""}
+    assert documented_in("| `A` | `3` | Three. |\n| `B` | empty | Nothing. |\n") == {
+        "A": "3",
+        "B": "",
+    }
 
 
 def test_a_dead_link_is_found(tmp_path: Path) -> None:

@@ -37,7 +37,9 @@ def put(service: Service, slug: str, code: str, revision: int) -> tuple[int, Any
     return service.call("PUT", f"/scripts/{slug}/draft", text, If_Match=f'"{revision}"')
 
 
-def test_of_fifty_saves_at_once_one_is_stored_and_each_other_gets_both_texts(service: Service) -> None:
+def test_of_fifty_saves_at_once_one_is_stored_and_each_other_gets_both_texts(
+    service: Service,
+) -> None:
     slug = str(service.post("/scripts", {"name": "Shared", "code": "# v1\n"})["slug"])
     together = Barrier(PEOPLE)
 
@@ -51,7 +53,11 @@ def test_of_fifty_saves_at_once_one_is_stored_and_each_other_gets_both_texts(ser
     assert service.get(f"/scripts/{slug}/draft")["code"] == f"# {winner}\n"
     for number, (status, answer) in enumerate(answers):
         if number != winner:
-            assert (status, answer["draft"]["code"], answer["yours"]["code"]) == (409, f"# {winner}\n", f"# {number}\n")
+            assert (status, answer["draft"]["code"], answer["yours"]["code"]) == (
+                409,
+                f"# {winner}\n",
+                f"# {number}\n",
+            )
 
 
 def test_fifty_people_who_put_theirs_on_top_of_the_others_lose_no_line(service: Service) -> None:
@@ -72,7 +78,9 @@ def test_fifty_people_who_put_theirs_on_top_of_the_others_lose_no_line(service: 
     with ThreadPoolExecutor(PEOPLE) as people:
         conflicts = list(people.map(save, range(PEOPLE)))
     stored = service.get(f"/scripts/{slug}/draft")
-    assert sorted(stored["code"].splitlines()[1:]) == sorted(f"# {number}." for number in range(PEOPLE))
+    assert sorted(stored["code"].splitlines()[1:]) == sorted(
+        f"# {number}." for number in range(PEOPLE)
+    )
     assert (stored["revision"], sum(conflicts) > 0) == (PEOPLE, True)
 
 
@@ -87,4 +95,6 @@ def test_editing_during_a_run_changes_nothing_for_it(service: Service) -> None:
     ended = service.finished(run)
     assert (ended["status"], ended["version"]) == ("succeeded", 1)
     assert service.get(f"/runs/{run}/log").endswith("# version 1\n")
-    assert service.get(f"/scripts/{slug}/versions/{ended['version']}")["code"] == TELLS_ITSELF.format(1)
+    assert service.get(f"/scripts/{slug}/versions/{ended['version']}")[
+        "code"
+    ] == TELLS_ITSELF.format(1)

@@ -36,7 +36,9 @@ def tempo(prepared: Path, tmp_path: Path, index: tuple[Path, str]) -> Iterator[S
 def impatient(prepared: Path, tmp_path: Path, index: tuple[Path, str]) -> Iterator[Service]:
     """One that gives builds a few seconds."""
     limit = {"PYSCHED_BUILD_TIMEOUT": str(BUILD_LIMIT_S), "PYSCHED_GRACE": "1"}
-    with Service.copy_of(prepared, tmp_path / "service", PYSCHED_PACKAGE_INDEX=index[1], **limit) as service:
+    with Service.copy_of(
+        prepared, tmp_path / "service", PYSCHED_PACKAGE_INDEX=index[1], **limit
+    ) as service:
         yield service
 
 
@@ -46,13 +48,17 @@ def environment_of(service: Service, slug: str) -> dict[str, Any]:
 
 
 def ask_for(service: Service, slug: str, requirements: str, **other: object) -> None:
-    status, answer = service.call("PATCH", f"/scripts/{slug}", {"requirements": requirements, **other})
+    status, answer = service.call(
+        "PATCH", f"/scripts/{slug}", {"requirements": requirements, **other}
+    )
     assert status == 200, answer
 
 
 def failure(service: Service, slug: str) -> str:
     """Wait for a build to fail and return what is said of it."""
-    wait_for(lambda: environment_of(service, slug)["state"] == "failed", what="the end of the build")
+    wait_for(
+        lambda: environment_of(service, slug)["state"] == "failed", what="the end of the build"
+    )
     return str(environment_of(service, slug)["message"])
 
 
@@ -110,7 +116,9 @@ def test_a_build_that_is_killed_with_all_of_tempo_is_begun_again(tempo: Service)
     wait_for(lambda: not leftovers(tempo), what="the work folder to go")
 
 
-def test_an_index_that_is_endlessly_slow_ends_with_the_time_of_the_build(impatient: Service) -> None:
+def test_an_index_that_is_endlessly_slow_ends_with_the_time_of_the_build(
+    impatient: Service,
+) -> None:
     slug = impatient.make_script("Greeting", CODE, requirements="tempo-greeting")
     ask_for(impatient, slug, local_index.SLOW)
     assert f"{BUILD_LIMIT_S} s" in failure(impatient, slug)
@@ -140,14 +148,21 @@ def test_building_from_source_reaches_neither_the_secret_key_nor_other_scripts(
     assert "Permission denied" in failure(tempo, slug)
 
 
-def test_an_index_that_is_away_is_named(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_index_that_is_away_is_named(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     away = "http://ann:s3cret@127.0.0.1:9/simple"
     with Service.copy_of(prepared, tmp_path / "service", PYSCHED_PACKAGE_INDEX=away) as tempo:
         slug = tempo.make_script("Plain", "print('hello from nobody')")
         ask_for(tempo, slug, "tempo-greeting")
-        build = wait_for(lambda: tempo.get("/runs?kind=build&status=running")["items"], what="the build")[0]
-        assert "s3cret" not in processes.folder_of(tempo, build["id"]).joinpath("spec.json").read_text()
+        build = wait_for(
+            lambda: tempo.get("/runs?kind=build&status=running")["items"], what="the build"
+        )[0]
+        assert (
+            "s3cret"
+            not in processes.folder_of(tempo, build["id"]).joinpath("spec.json").read_text()
+        )
         message = failure(tempo, slug)
         assert "127.0.0.1:9/simple" in message and "s3cret" not in message
         assert still_runs(tempo, slug)

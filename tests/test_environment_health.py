@@ -61,7 +61,9 @@ def wait_until_rebuilt(service: Service, before: Path) -> None:
     )
 
 
-def test_a_run_without_its_environment_says_so_and_the_next_one_has_it_again(tempo: Service) -> None:
+def test_a_run_without_its_environment_says_so_and_the_next_one_has_it_again(
+    tempo: Service,
+) -> None:
     before, lock = folder_of(tempo), environment_of(tempo)["lock"]
     shutil.rmtree(before)
     run = tempo.run("hello")
@@ -86,7 +88,9 @@ def test_a_lost_file_is_found_after_the_start_and_mended_while_all_goes_on(tempo
     assert environment_of(tempo)["fault"] == ""
 
 
-def test_where_the_operator_says_so_it_is_named_and_left(prepared: Path, tmp_path: Path, index: str) -> None:
+def test_where_the_operator_says_so_it_is_named_and_left(
+    prepared: Path, tmp_path: Path, index: str
+) -> None:
     choices = {"PYSCHED_PACKAGE_INDEX": index, "PYSCHED_REBUILD_BROKEN": "false"}
     with Service.copy_of(prepared, tmp_path / "service", **choices) as service:
         service.make_script("Hello", CODE, requirements="tempo-greeting")

@@ -34,7 +34,9 @@ def counted(root: Path, source: str, title: str) -> str:
 def run_house(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command without site-packages, as on a tree whose packages are not installed."""
     command = [sys.executable, "-S", "-m", "tests.house", "--root", str(root), *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 # --- folders ---------------------------------------------------------------------------------------------------------
@@ -46,25 +48,33 @@ def test_modules_of_a_folder_are_counted_without_its_init(tmp_path: Path) -> Non
 
 def test_the_three_fullest_folders_are_named(tmp_path: Path) -> None:
     sizes = {"a": 2, "b": 5, "c": 3, "d": 4}
-    files = {f"app/{folder}/m{number}.py": "" for folder, size in sizes.items() for number in range(size)}
+    files = {
+        f"app/{folder}/m{number}.py": "" for folder, size in sizes.items() for number in range(size)
+    }
     folders = [title for title in measured(tmp_path, files) if title.startswith("modules in")]
     assert folders == ["modules in app/b", "modules in app/d", "modules in app/c"]
 
 
 @pytest.mark.parametrize(("modules", "is_reached"), [(20, True), (21, False)])
-def test_twenty_modules_side_by_side_are_fine(tmp_path: Path, modules: int, is_reached: bool) -> None:
+def test_twenty_modules_side_by_side_are_fine(
+    tmp_path: Path, modules: int, is_reached: bool
+) -> None:
     files = {f"app/m{number}.py": "" for number in range(modules)}
     assert measured(tmp_path, files)["modules in app"].reached is is_reached
 
 
 def test_several_packages_are_counted_together(tmp_path: Path) -> None:
-    figures = measured(tmp_path, {"app/one.py": "a = 1\n", "other/two.py": "b = 2\n"}, "app", "other")
+    figures = measured(
+        tmp_path, {"app/one.py": "a = 1\n", "other/two.py": "b = 2\n"}, "app", "other"
+    )
     assert figures[TERNARIES].source == "0 / 2"
 
 
 @pytest.mark.parametrize("folder", ["migrations", "starters", "tests"])
 def test_migrations_starters_and_tests_are_left_out(tmp_path: Path, folder: str) -> None:
-    figures = measured(tmp_path, {"app/one.py": "a = 1\n", f"app/{folder}/two.py": "b = 1 if a else 2\n"})
+    figures = measured(
+        tmp_path, {"app/one.py": "a = 1\n", f"app/{folder}/two.py": "b = 1 if a else 2\n"}
+    )
     assert figures[TERNARIES].source == "0 / 1"
 
 
@@ -88,7 +98,9 @@ def test_a_project_below_a_folder_of_tests_is_not_left_out(tmp_path: Path) -> No
         ('a = f"""one\n{two}\n"""\n', "3 / 3"),
     ],
 )
-def test_tokens_are_counted_on_the_lines_that_bear_them(tmp_path: Path, source: str, expected: str) -> None:
+def test_tokens_are_counted_on_the_lines_that_bear_them(
+    tmp_path: Path, source: str, expected: str
+) -> None:
     assert counted(tmp_path, source, TOKENS) == expected
 
 
@@ -100,18 +112,27 @@ def test_seven_tokens_a_line_are_fine(tmp_path: Path, source: str, is_reached: b
 
 # --- statements ------------------------------------------------------------------------------------------------------
 def test_ternaries_are_counted_nested_ones_too(tmp_path: Path) -> None:
-    assert counted(tmp_path, "a = 1 if b else 2 if c else 3\nif a:\n    b = 1\n", TERNARIES) == "2 / 3"
+    assert (
+        counted(tmp_path, "a = 1 if b else 2 if c else 3\nif a:\n    b = 1\n", TERNARIES) == "2 / 3"
+    )
 
 
 def test_all_four_comprehensions_are_counted(tmp_path: Path) -> None:
-    source = "a = [x for x in b]\na = {x for x in b}\na = {x: x for x in b}\na = sum(x for x in b)\n"
+    source = (
+        "a = [x for x in b]\na = {x for x in b}\na = {x: x for x in b}\na = sum(x for x in b)\n"
+    )
     assert counted(tmp_path, source, COMPREHENSIONS) == "4 / 4"
 
 
 def test_docstrings_are_no_statements(tmp_path: Path) -> None:
-    source = (
-        '"""A module."""\nclass A:\n    """A class."""\n    def f(self):\n        """A method."""\n        return 1\n'
-    )
+    source = '''
+"""A module."""
+class A:
+    """A class."""
+    def f(self):
+        """A method."""
+        return 1
+'''
     assert counted(tmp_path, source, TERNARIES) == "0 / 3"
 
 
@@ -190,7 +211,10 @@ def test_120_characters_are_fine(tmp_path: Path, kind: str, path: str) -> None:
 
 def test_templates_of_a_package_are_counted_minified_files_are_not(tmp_path: Path) -> None:
     wide = "a" * 121
-    figures = measured(tmp_path, {"app/templates/page.html": wide, "static/lib.min.js": wide, "static/a.min.css": wide})
+    figures = measured(
+        tmp_path,
+        {"app/templates/page.html": wide, "static/lib.min.js": wide, "static/a.min.css": wide},
+    )
     assert figures["template lines over 120, %"].source == "1 / 1"
     assert figures["JS lines over 120, %"].source == "0 / 0"
     assert figures["CSS lines over 120, %"].source == "0 / 0"
@@ -201,7 +225,11 @@ def test_the_command_needs_no_packages_and_prints_every_figure(tmp_path: Path) -
     plant(tmp_path, {"app/one.py": "a = 1\n"})
     answer = run_house(tmp_path, "app")
     assert (answer.returncode, answer.stderr) == (0, "")
-    assert [row.title for row in house.rows(Project(tmp_path, ["app"])) if row.title not in answer.stdout] == []
+    assert [
+        row.title
+        for row in house.rows(Project(tmp_path, ["app"]))
+        if row.title not in answer.stdout
+    ] == []
     assert "left out: minified files and what lies in migrations, " in answer.stdout
 
 

@@ -64,7 +64,9 @@ def flood(running: Service) -> int:
 def start(service: Service, name: str, code: str) -> tuple[int, Path]:
     """Start a script that waits at its gate; returns the run and the gate."""
     slug = service.make_script(name, code)
-    return int(service.post(f"/scripts/{slug}/runs")["id"]), service.data / "scripts" / slug / "files" / "gate"
+    return int(
+        service.post(f"/scripts/{slug}/runs")["id"]
+    ), service.data / "scripts" / slug / "files" / "gate"
 
 
 def stored(service: Service, run_id: int) -> str:
@@ -156,7 +158,9 @@ def test_an_acknowledgement_lets_the_output_go_on(running: Service, flood: int) 
         assert viewer.receive(socket).head["o"] == taken
 
 
-def test_an_exaggerated_acknowledgement_stands_for_what_was_sent_by_then(running: Service, flood: int) -> None:
+def test_an_exaggerated_acknowledgement_stands_for_what_was_sent_by_then(
+    running: Service, flood: int
+) -> None:
     with viewer.open_run(running, flood) as socket:
         viewer.acknowledge(socket, 2**53)
         taken = receive_output(socket, WINDOW)
@@ -187,7 +191,14 @@ def test_a_viewer_that_did_not_ask_skips_nothing(running: Service, flood: int) -
 def test_strangers_are_refused(running: Service, flood: int, path: str) -> None:
     own, foreign = {"Origin": running.url}, {"Origin": "http://evil.example"}
     session = {"Cookie": session_cookie(running)}
-    for headers in ({}, own, {"X-API-Key": "tempo_wrong"}, session, session | foreign, session | {"Origin": "null"}):
+    for headers in (
+        {},
+        own,
+        {"X-API-Key": "tempo_wrong"},
+        session,
+        session | foreign,
+        session | {"Origin": "null"},
+    ):
         with pytest.raises(InvalidStatus) as refusal:
             viewer.open_socket(running, path.format(flood), headers).close()
         assert refusal.value.response.status_code == 403, headers

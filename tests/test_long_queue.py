@@ -31,13 +31,17 @@ os.write(file, os.environ["TEMPO_RUN_ID"].encode() + b" ")
 @pytest.fixture
 def narrow(prepared: Path, tmp_path: Path) -> Iterator[Service]:
     """A Tempo with few places."""
-    with Service.copy_of(prepared, tmp_path / "service", PYSCHED_MAX_CONCURRENT_RUNS=str(PLACES)) as running:
+    with Service.copy_of(
+        prepared, tmp_path / "service", PYSCHED_MAX_CONCURRENT_RUNS=str(PLACES)
+    ) as running:
         yield running
 
 
 def rows(service: Service, query: str) -> list[Any]:
     """The first column of what the database answers."""
-    with contextlib.closing(sqlite3.connect(service.data / "tempo.sqlite3", timeout=20)) as database:
+    with contextlib.closing(
+        sqlite3.connect(service.data / "tempo.sqlite3", timeout=20)
+    ) as database:
         return [row[0] for row in database.execute(query)]
 
 
@@ -60,14 +64,21 @@ def test_a_long_queue_runs_in_its_order_each_run_once(narrow: Service) -> None:
     runs = [client.start(noted) for _ in range(RUNS)]
     queue = queue_of(narrow)
     assert [(item["position"], item["run"]) for item in queue] == list(enumerate(runs, 1))
-    assert {item["waits_for"] for item in queue} == {f"It waits for a free place: {PLACES} of {PLACES} are taken."}
-    assert len(manage(narrow.data, "queue", PYSCHED_MAX_CONCURRENT_RUNS=str(PLACES)).splitlines()) == RUNS + 1
+    assert {item["waits_for"] for item in queue} == {
+        f"It waits for a free place: {PLACES} of {PLACES} are taken."
+    }
+    assert (
+        len(manage(narrow.data, "queue", PYSCHED_MAX_CONCURRENT_RUNS=str(PLACES)).splitlines())
+        == RUNS + 1
+    )
     cancelled = [runs[number] for number in CANCELLED]
     for run_id in cancelled:
         assert narrow.post(f"/runs/{run_id}/cancel")["status"] == "cancelled"
     files = narrow.data / "scripts"
     (files / blocking / "files" / "gate").touch()
-    open_ones = "SELECT count(*) FROM runs_app_run WHERE status IN ('queued', 'starting', 'running')"
+    open_ones = (
+        "SELECT count(*) FROM runs_app_run WHERE status IN ('queued', 'starting', 'running')"
+    )
     wait_for(lambda: rows(narrow, open_ones) == [0], what="the end of all runs")
     rest = [run_id for run_id in runs if run_id not in cancelled]
     assert sorted(map(int, (files / noted / "files" / "executed").read_text().split())) == rest

@@ -76,12 +76,19 @@ def main_way(service: Service, *, package: str, code: str, first_line: str) -> N
     assert {(run["schedule"], run["trigger"]) for run in runs} == {(schedule["id"], "schedule")}
 
 
-def test_a_script_with_a_package_runs_every_two_seconds_and_is_watched(prepared: Path, tmp_path: Path) -> None:
+def test_a_script_with_a_package_runs_every_two_seconds_and_is_watched(
+    prepared: Path, tmp_path: Path
+) -> None:
     with (
         local_index.served(tmp_path / "index") as index,
         Service.copy_of(prepared, tmp_path / "service", PYSCHED_PACKAGE_INDEX=index) as service,
     ):
-        main_way(service, package="tempo-greeting", code=GREETING, first_line="hello from tempo-greeting 1.1")
+        main_way(
+            service,
+            package="tempo-greeting",
+            code=GREETING,
+            first_line="hello from tempo-greeting 1.1",
+        )
 
 
 @pytest.mark.network

@@ -13,13 +13,22 @@ pytestmark = pytest.mark.slow
 LONG = 5 * 2**20
 SAMPLES = {
     "a line of 5 MB": (f"b'a' * {LONG} + b'\\n' + b'next\\n'", b"a" * LONG + b"\nnext\n"),
-    "5 MB without a newline": (f"b'0123456789abcdef' * {LONG // 16}", b"0123456789abcdef" * (LONG // 16)),
-    "invalid UTF-8": (r"b'\xff\xfe caf\xe9 \xf0\x28\x8c\x28\n\xc3'", b"\xff\xfe caf\xe9 \xf0\x28\x8c\x28\n\xc3"),
+    "5 MB without a newline": (
+        f"b'0123456789abcdef' * {LONG // 16}",
+        b"0123456789abcdef" * (LONG // 16),
+    ),
+    "invalid UTF-8": (
+        r"b'\xff\xfe caf\xe9 \xf0\x28\x8c\x28\n\xc3'",
+        b"\xff\xfe caf\xe9 \xf0\x28\x8c\x28\n\xc3",
+    ),
     "NULs": (r"b'\0\0a\0\n\0\n'", b"\0\0a\0\n\0\n"),
     "no newline at the end": ("b'first\\nlast'", b"first\nlast"),
     "only newlines": (r"b'\n' * 5000", b"\n" * 5000),
     "carriage returns": (r"b'10%\r20%\r\n100%\r'", b"10%\r20%\r\n100%\r"),
-    "what looks like a stored record": (r"b'1 S F Cancelled\n2 O P x'", b"1 S F Cancelled\n2 O P x"),
+    "what looks like a stored record": (
+        r"b'1 S F Cancelled\n2 O P x'",
+        b"1 S F Cancelled\n2 O P x",
+    ),
     "every byte": ("bytes(range(256)) * 100", bytes(range(256)) * 100),
     "nothing": ("b''", b""),
 }
@@ -69,7 +78,10 @@ def test_the_log_is_exactly_what_was_written(running: Service, name: str) -> Non
 def test_both_streams_are_kept_and_marked_apart(running: Service) -> None:
     run_id = running.run(running.make_script("Both", BOTH))["id"]
     records = stored(running, run_id)
-    texts = {stream: [(kind, text) for found, kind, text in records if found == stream] for stream in (b"O", b"E")}
+    texts = {
+        stream: [(kind, text) for found, kind, text in records if found == stream]
+        for stream in (b"O", b"E")
+    }
     assert texts[b"O"] == [(b"F", b"out 1"), (b"P", b"out 2, no newline")]
     assert texts[b"E"] == [(b"F", b"err \xff 1"), (b"P", b"err 2, no newline")]
 

@@ -23,7 +23,9 @@ def send(service: Service, method: str, path: str, body: bytes = b"") -> tuple[i
     connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=60)
     kind = f"multipart/form-data; boundary={BOUNDARY}"
     try:
-        connection.request(method, f"/api/v1{path}", body, {"X-API-Key": TOKEN, "Content-Type": kind})
+        connection.request(
+            method, f"/api/v1{path}", body, {"X-API-Key": TOKEN, "Content-Type": kind}
+        )
         answer = connection.getresponse()
         return answer.status, answer.read()
     finally:
@@ -32,13 +34,17 @@ def send(service: Service, method: str, path: str, body: bytes = b"") -> tuple[i
 
 def upload(service: Service, slug: str, name: str, content: bytes, *, folder: str = "") -> int:
     """Upload a file as a browser or curl would; returns the status."""
-    parts = [f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="folder"\r\n\r\n{folder}\r\n'.encode()]
+    parts = [
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="folder"\r\n\r\n{folder}\r\n'.encode()
+    ]
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
     parts += [head.encode(), content, f"\r\n--{BOUNDARY}--\r\n".encode()]
     return send(service, "POST", f"/scripts/{slug}/files", b"".join(parts))[0]
 
 
-def test_a_script_uses_what_was_uploaded_and_people_get_and_delete_what_it_wrote(service: Service) -> None:
+def test_a_script_uses_what_was_uploaded_and_people_get_and_delete_what_it_wrote(
+    service: Service,
+) -> None:
     slug = service.make_script("Worker", CODE)
     assert upload(service, slug, "helper.py", b"LINE = 'added'\n") == 201
     assert upload(service, slug, "input.csv", b"first,", folder="data") == 201
@@ -54,10 +60,14 @@ def test_a_script_uses_what_was_uploaded_and_people_get_and_delete_what_it_wrote
     assert len(send(service, "GET", f"{files}/large")[1]) == 30 * MB
 
 
-def test_an_upload_beyond_the_ceiling_is_refused_before_it_is_stored(prepared: Path, tmp_path: Path) -> None:
+def test_an_upload_beyond_the_ceiling_is_refused_before_it_is_stored(
+    prepared: Path, tmp_path: Path
+) -> None:
     with Service.copy_of(prepared, tmp_path / "service", PYSCHED_MAX_UPLOAD_MB="21") as service:
         slug = service.make_script("Worker", "print(1)")
         assert upload(service, slug, "large", b"x" * (21 * MB)) == 201
         assert upload(service, slug, "larger", b"x" * (21 * MB + 1)) == 422
         assert upload(service, slug, "huge", b"x" * (23 * MB)) == 413
-        assert [item["name"] for item in service.get(f"/scripts/{slug}/files")["items"]] == ["large"]
+        assert [item["name"] for item in service.get(f"/scripts/{slug}/files")["items"]] == [
+            "large"
+        ]

@@ -14,7 +14,9 @@ import pytest
 from tests.service import PASSWORD, Service, wait_for
 
 TOKEN_VALUE = "zq-7d1f0a93c2e84b56-9a40f7be31d28c65"
-PEM = "-----BEGIN ZQ KEY-----\nMIIEzq0BAQEFAASCBKcwggSj\nAgEAAoIBAQzq7Zw3kTfu\n-----END ZQ KEY-----\n"
+PEM = (
+    "-----BEGIN ZQ KEY-----\nMIIEzq0BAQEFAASCBKcwggSj\nAgEAAoIBAQzq7Zw3kTfu\n-----END ZQ KEY-----\n"
+)
 NEEDLES = [
     *(part.encode() for part in (TOKEN_VALUE[:18], TOKEN_VALUE[18:], *PEM.split("\n")[1:3])),
     base64.b64encode(TOKEN_VALUE.encode())[:40],
@@ -80,11 +82,35 @@ class Visitor:
 def pages(slug: str, run: int) -> Iterator[str]:
     """All pages and answers on which a value might be."""
     script = f"/scripts/{slug}/"
-    tabs = ("", "variables/", "variables/?edit=TOKEN", "runs/", "versions/", "versions/1/", "settings/", "environment/")
-    yield from ("/", "/scripts/", "/runs/", f"/runs/{run}/", f"/runs/{run}/log", f"/runs/{run}/output", "/variables/")
+    tabs = (
+        "",
+        "variables/",
+        "variables/?edit=TOKEN",
+        "runs/",
+        "versions/",
+        "versions/1/",
+        "settings/",
+        "environment/",
+    )
+    yield from (
+        "/",
+        "/scripts/",
+        "/runs/",
+        f"/runs/{run}/",
+        f"/runs/{run}/log",
+        f"/runs/{run}/output",
+        "/variables/",
+    )
     yield from ("/variables/?edit=PEM", "/healthz", *(f"{script}{tab}" for tab in tabs))
-    yield from (f"/admin/scripts_app/variable/{rest}" for rest in ("", "1/change/", "1/history/", "2/change/"))
-    yield from ("/admin/", f"/admin/runs_app/run/{run}/change/", "/admin/scripts_app/script/1/change/")
+    yield from (
+        f"/admin/scripts_app/variable/{rest}"
+        for rest in ("", "1/change/", "1/history/", "2/change/")
+    )
+    yield from (
+        "/admin/",
+        f"/admin/runs_app/run/{run}/change/",
+        "/admin/scripts_app/script/1/change/",
+    )
     api = (
         "variables",
         f"scripts/{slug}/variables",
@@ -112,9 +138,15 @@ def test_a_secret_is_found_nowhere(service: Service) -> None:
     set_secret(service, f"/scripts/{slug}/variables/TOKEN", TOKEN_VALUE)
     set_secret(service, "/variables/PEM", PEM)
     run = int(service.post(f"/scripts/{slug}/runs")["id"])
-    log = wait_for(lambda: next(service.data.glob("runs/*/*/tail*"), None), what="more than the log holds").parent
+    log = wait_for(
+        lambda: next(service.data.glob("runs/*/*/tail*"), None), what="more than the log holds"
+    ).parent
     spy = look_around(service, log)
-    seen = [Path(f"/proc/{pid}/{name}") for pid in processes_of_tempo(service) for name in ("environ", "cmdline")]
+    seen = [
+        Path(f"/proc/{pid}/{name}")
+        for pid in processes_of_tempo(service)
+        for name in ("environ", "cmdline")
+    ]
     assert not [path for path in seen if leaks_in(path.read_bytes())]
     (service.data / "scripts" / slug / "files" / "go").touch()
     told = service.finished(run)
@@ -122,14 +154,18 @@ def test_a_secret_is_found_nowhere(service: Service) -> None:
     assert (told["status"], told["exit_code"]) == ("failed", 1)
     shown = service.get(f"/runs/{run}/log")
     assert (
-        "whole ••••\n" in shown and "in halves ••••\n" in shown and "RuntimeError: ('login refused for ••••'" in shown
+        "whole ••••\n" in shown
+        and "in halves ••••\n" in shown
+        and "RuntimeError: ('login refused for ••••'" in shown
     )
     visitor = Visitor(service)
     assert not [path for path in pages(slug, run) if leaks_in(visitor.read(path))]
     assert "found []" in spy and not leaks_in(json.dumps(told).encode())
     service.stop()
     files = [path for path in service.data.rglob("*") if path.is_file() and not path.is_symlink()]
-    assert {"tempo.sqlite3", "output.log", "run.json", "service.log"} <= {path.name for path in files}
+    assert {"tempo.sqlite3", "output.log", "run.json", "service.log"} <= {
+        path.name for path in files
+    }
     assert not [path for path in files if leaks_in(path.read_bytes())]
 
 
@@ -140,4 +176,5 @@ def look_around(service: Service, folder: Path) -> str:
     run = service.run(slug)
     assert run["status"] == "succeeded"
     said: str = service.get(f"/runs/{run['id']}/log")
-    return "found []" if run["isolation"] == "basic" else said  # in Basic nothing is kept from it: docs/security.md
+    # in Basic nothing is kept from it: docs/security.md
+    return "found []" if run["isolation"] == "basic" else said

@@ -63,7 +63,9 @@ class Load:
         self._is_over = threading.Event()
         self.calls = 0
         self.viewers = [Viewer(service, talking) for _ in range(VIEWERS)]
-        bodies: list[Callable[[], None]] = [self._call] * CALLERS + [viewer.watch for viewer in self.viewers]
+        bodies: list[Callable[[], None]] = [self._call] * CALLERS + [
+            viewer.watch for viewer in self.viewers
+        ]
         self._threads = [threading.Thread(target=body, daemon=True) for body in bodies]
 
     def __enter__(self) -> "Load":
@@ -121,7 +123,9 @@ def brisk(prepared: Path, tmp_path: Path) -> Iterator[Service]:
         yield running
 
 
-def test_it_ends_cleanly_twenty_times_under_load_and_leaves_nothing_behind(service: Service) -> None:
+def test_it_ends_cleanly_twenty_times_under_load_and_leaves_nothing_behind(
+    service: Service,
+) -> None:
     short, talker = service.make_script("Short", SHORT), service.make_script("Talker", TALKER)
     chance = random.Random(SEED)
     for turn in range(TIMES):
@@ -129,7 +133,9 @@ def test_it_ends_cleanly_twenty_times_under_load_and_leaves_nothing_behind(servi
         with Load(service, short=short, talking=talking) as load:
             load.wait(chance.randrange(1, 10))
             assert end(service, signal.SIGTERM) == 0, f"turn {turn}"
-            assert processes.of_service(service) | processes.of_runs(service) == set(), f"turn {turn}"
+            assert processes.of_service(service) | processes.of_runs(service) == set(), (
+                f"turn {turn}"
+            )
         service.start()
         assert outcome(service, talking) == ("cancelled", "shutdown")
 
@@ -142,7 +148,9 @@ class Impatient(Service):
 
 
 @pytest.mark.parametrize("sign", ["listening host", "web started", "engine started", "ready"])
-def test_it_ends_cleanly_wherever_it_is_in_its_start_up(prepared: Path, tmp_path: Path, sign: str) -> None:
+def test_it_ends_cleanly_wherever_it_is_in_its_start_up(
+    prepared: Path, tmp_path: Path, sign: str
+) -> None:
     with Impatient.copy_of(prepared, tmp_path / "service") as service:
         wait_for(lambda: sign in service.log.read_text(), what=sign)
         assert end(service, signal.SIGTERM) == 0
@@ -178,8 +186,12 @@ def test_asked_twice_it_ends_at_once(prepared: Path, tmp_path: Path) -> None:
         assert outcome(service, run_id) == ("cancelled", "shutdown")
 
 
-def test_what_was_queued_when_it_ended_runs_at_the_next_start(prepared: Path, tmp_path: Path) -> None:
-    with Service.copy_of(prepared, tmp_path / "service", PYSCHED_MAX_CONCURRENT_RUNS="1") as service:
+def test_what_was_queued_when_it_ended_runs_at_the_next_start(
+    prepared: Path, tmp_path: Path
+) -> None:
+    with Service.copy_of(
+        prepared, tmp_path / "service", PYSCHED_MAX_CONCURRENT_RUNS="1"
+    ) as service:
         short = service.make_script("Short", SHORT)
         talking = start(service, service.make_script("Talker", TALKER))
         waiting = [int(service.post(f"/scripts/{short}/runs")["id"]) for _ in range(3)]
@@ -218,8 +230,13 @@ def test_the_terminal_s_ctrl_c_reaches_the_launcher_alone(service: Service) -> N
     assert os.getpgid(service.launcher_pid) not in groups
 
 
-def test_the_ten_seconds_of_a_container_s_stop_are_enough_for_whoever_ignores_term(service: Service) -> None:
-    stubborn, daemon = service.make_script("Stubborn", STUBBORN), service.make_script("Daemon", DAEMON)
+def test_the_ten_seconds_of_a_container_s_stop_are_enough_for_whoever_ignores_term(
+    service: Service,
+) -> None:
+    stubborn, daemon = (
+        service.make_script("Stubborn", STUBBORN),
+        service.make_script("Daemon", DAEMON),
+    )
     runs = [start(service, slug) for slug in (stubborn, stubborn, daemon)]
     assert end(service, signal.SIGTERM) == 0, "with the graces that are the defaults"
     assert processes.of_service(service) | processes.of_runs(service) == set()

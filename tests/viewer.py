@@ -30,10 +30,19 @@ class Frame(NamedTuple):
 def open_socket(service: Service, path: str, headers: Mapping[str, str] = KEY) -> ClientConnection:
     """A WebSocket of the service, with the tests' key by default. Raises InvalidStatus when it is refused."""
     url = f"ws://127.0.0.1:{service.port}{path}"
-    return connect(url, additional_headers=headers, compression=None, max_size=None, proxy=None, open_timeout=LIMIT_S)
+    return connect(
+        url,
+        additional_headers=headers,
+        compression=None,
+        max_size=None,
+        proxy=None,
+        open_timeout=LIMIT_S,
+    )
 
 
-def open_run(service: Service, run_id: int, *, offset: int = 0, skip: bool = False) -> ClientConnection:
+def open_run(
+    service: Service, run_id: int, *, offset: int = 0, skip: bool = False
+) -> ClientConnection:
     """The live output of a run from a byte offset on."""
     return open_socket(service, f"/ws/runs/{run_id}/?offset={offset}{'&skip=1' if skip else ''}")
 
@@ -88,7 +97,9 @@ class Viewer:
             except (OSError, EOFError, InvalidHandshake, WebSocketException) as error:
                 if self.offset > before:
                     give_up = time.monotonic() + LIMIT_S
-                assert time.monotonic() < give_up, f"the output of run {self._run_id} was lost for good: {error}"
+                assert time.monotonic() < give_up, (
+                    f"the output of run {self._run_id} was lost for good: {error}"
+                )
                 time.sleep(AGAIN_S)
 
     def _take(self, socket: ClientConnection) -> None:

@@ -8,8 +8,8 @@ USAGE = (
     "[--script-users FIRST-LAST] -- WEB ARGV..."
 )
 _MAX_ID = 2**32 - 2  # the last number means "leave as it is" to the kernel
-_LEAST_SCRIPT_USER = 1000  # below lie the users of the system
-_MOST_SCRIPT_USERS = 100_000
+_MIN_SCRIPT_USER = 1000  # below lie the users of the system
+_MAX_SCRIPT_USERS = 100_000
 
 
 class UsageError(Exception):
@@ -22,9 +22,11 @@ class Options(NamedTuple):
     data: str
     host: str
     port: int
-    lock_fd: int | None  # an inherited descriptor whose flock guards the data folder; kept open, never handed on
+    # an inherited descriptor whose flock guards the data folder; kept open, never handed on
+    lock_fd: int | None
     grace_s: float  # between TERM and KILL for scripts when Tempo shuts down
-    web_user: tuple[int, int] | None  # uid and gid that web is dropped to; None: it is what the launcher is
+    # uid and gid that web is dropped to; None: it is what the launcher is
+    web_user: tuple[int, int] | None
     script_users: tuple[int, int]  # the first and the last uid that scripts may get
     web_argv: list[str]
 
@@ -88,7 +90,7 @@ def _two(mark: str, text: str) -> tuple[int, int]:
 
 def _script_users(text: str) -> tuple[int, int]:
     first, last = _two("-", text)
-    if not _LEAST_SCRIPT_USER <= first <= last < first + _MOST_SCRIPT_USERS:
-        bounds = f"{_LEAST_SCRIPT_USER} or more, at most {_MOST_SCRIPT_USERS} of them"
+    if not _MIN_SCRIPT_USER <= first <= last < first + _MAX_SCRIPT_USERS:
+        bounds = f"{_MIN_SCRIPT_USER} or more, at most {_MAX_SCRIPT_USERS} of them"
         raise ValueError(f"{text} is no range of users for scripts: {bounds}")
     return first, last

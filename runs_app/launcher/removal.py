@@ -74,7 +74,9 @@ class Removals:
         removal = self._under_way.pop(pid, None)
         if removal is not None:
             code = os.waitstatus_to_exitcode(wait_status)
-            removal.answer(None if code == 0 else f"{removal.folder} was not removed: {_reason(code)}")
+            removal.answer(
+                None if code == 0 else f"{removal.folder} was not removed: {_reason(code)}"
+            )
         return removal is not None
 
 
@@ -168,7 +170,9 @@ def _open_writable(name: str, dir_fd: int) -> int:
 
     What is mounted there is somebody else's: a share of the admin's, whose files are not ours to delete.
     """
-    path_fd = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
+    path_fd = os.open(
+        name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd
+    )
     try:
         if folders.mount_of(path_fd) != folders.mount_of(dir_fd):
             raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))

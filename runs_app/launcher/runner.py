@@ -6,29 +6,19 @@ import signal
 import time
 from typing import NamedTuple
 
-from runs_app.launcher import (
-    bells,
-    explaining,
-    forking,
-    identity,
-    isolation,
-    locks,
-    prctl,
-    procs,
-    script,
-    spec,
-    verdict,
-)
-from runs_app.launcher.capture import Capture
-from runs_app.launcher.guard import Guard
-from runs_app.launcher.isolation import Powers
-from runs_app.launcher.masking import Mask, Secrets
-from runs_app.launcher.records import Log
-from runs_app.launcher.supervision import CANCEL, SHUTDOWN, Supervision
+from runs_app.launcher import bells, forking, locks, script_process, spec
+from runs_app.launcher.identity import isolation, prctl, users
+from runs_app.launcher.identity.isolation import IsolationSupport
+from runs_app.launcher.output.capture import Capture
+from runs_app.launcher.output.log_file import Log
+from runs_app.launcher.output.masking import Mask, Secrets
+from runs_app.launcher.watch import explanation, procfs, verdict
+from runs_app.launcher.watch.limit_monitor import LimitMonitor
+from runs_app.launcher.watch.supervision import CANCEL, SHUTDOWN, Supervision
 
 CLAIM = "claim"
-_REFUSALS = (spec.SpecError, script.StartError, isolation.IsolationError)
-FOLDED = "run.json"  # the folder of a settled run holds it before its claim goes
+_REFUSALS = (spec.SpecError, script_process.StartError, isolation.IsolationError)
+ARCHIVE = "run.json"  # the folder of a settled run holds it before its claim goes
 
 
 class Order(NamedTuple):
@@ -38,11 +28,11 @@ class Order(NamedTuple):
     folder: str  # absolute, for the script's environment
     tower_fd: int  # `<data>/run`, see bells
     shutdown_grace_s: float
-    powers: Powers
+    powers: IsolationSupport
     secrets: Secrets  # for the script's environment; here and there only in memory
 
 
-class Moment(NamedTuple):
+class StartTime(NamedTuple):
     """The begin of a run: as a date (seconds since the epoch), and by the clock that nobody sets."""
 
     at: float
@@ -93,10 +83,11 @@ def _take(folder_fd: int) -> bool:
         os.close(os.open(CLAIM, flags, 0o600, dir_fd=folder_fd))
     except FileExistsError:
         return False
-    return not os.access(FOLDED, os.F_OK, dir_fd=folder_fd)  # behind the claim: looked at before, a fold could slip in
+    # behind the claim: looked at before, a fold could slip in
+    return not os.access(ARCHIVE, os.F_OK, dir_fd=folder_fd)
 
 
-def _run(order: Order, ringer: bells.Bells) -> verdict.Facts:
+def _run(order: Order, ringer: bells.Bells) -> verdict.ExitFacts:
     """Start the script and see it through. Raises OSError while there is nothing to write to yet."""
     verdict.reserve(order.folder_fd)
     wakeup_fd = _listen()
@@ -107,13 +98,15 @@ def _run(order: Order, ringer: bells.Bells) -> verdict.Facts:
         return _not_started(Log(order.folder_fd), ringer, error)
     mask = Mask(order.secrets.values())
     capture = Capture(Log(order.folder_fd, details.limits.output_bytes), ringer, wakeup_fd, mask)
-    moment = Moment(time.time(), time.monotonic())
+    moment = StartTime(time.time(), time.monotonic())
     try:
         complete = details._replace(env=details.env | order.secrets)
-        pid = script.start(complete, capture.open_pipes(), run_folder=order.folder, plan=plan)
+        pid = script_process.start(
+            complete, capture.open_pipes(), run_folder=order.folder, plan=plan
+        )
     except (*_REFUSALS, OSError) as error:
         return _not_started(capture.log, ringer, error)._replace(isolation=plan.obtained)
-    guard = Guard(
+    guard = LimitMonitor(
         details.limits,
         order.folder_fd,
         grace_s=details.grace_s,
@@ -124,7 +117,7 @@ def _run(order: Order, ringer: bells.Bells) -> verdict.Facts:
         details, pid, capture, guard, wakeup_fd=wakeup_fd, shutdown_grace_s=order.shutdown_grace_s
     )
     facts = _see_through(order, supervision, ringer, plan, moment)
-    return explaining.explained(facts, details, capture.last_stderr)
+    return explanation.explained(facts, details, capture.last_stderr)
 
 
 def _prepared(order: Order, details: spec.Spec) -> isolation.Plan:
@@ -132,33 +125,42 @@ def _prepared(order: Order, details: spec.Spec) -> isolation.Plan:
     plan = isolation.plan(details, order.powers)
     if os.geteuid() == 0 and plan.user and plan.is_script:
         prctl.use_files_as(0, 0)
-        identity.give_run(order.folder_fd, plan.user)
+        users.give_run(order.folder_fd, plan.user)
         data = os.path.normpath(os.path.join(order.folder, "../../.."))
-        identity.give_files(data, os.fsdecode(details.cwd), plan.user, order.powers.web, ours=order.powers.pool)
+        users.give_files(
+            data, os.fsdecode(details.cwd), plan.user, order.powers.web, ours=order.powers.pool
+        )
         prctl.use_files_as(*order.powers.web)
     return plan
 
 
-def _not_started(log: Log, ringer: bells.Bells, error: Exception) -> verdict.Facts:
-    sentence = f"Could not start: {_told(error)}"
+def _not_started(log: Log, ringer: bells.Bells, error: Exception) -> verdict.ExitFacts:
+    sentence = f"Could not start: {_describe(error)}"
     log.say(sentence)
     ringer.ring(bells.OUTPUT)
     return verdict.could_not_start(sentence, output_lines=log.records, log_bytes=log.size)
 
 
-def _told(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     if isinstance(error, OSError):
         return f"{error.filename or 'the run folder'} cannot be used: {error.strerror}"
     return str(error)
 
 
 def _see_through(
-    order: Order, supervision: Supervision, ringer: bells.Bells, plan: isolation.Plan, began: Moment
-) -> verdict.Facts:
-    oom_kills = procs.oom_kills()
+    order: Order,
+    supervision: Supervision,
+    ringer: bells.Bells,
+    plan: isolation.Plan,
+    began: StartTime,
+) -> verdict.ExitFacts:
+    oom_kills = procfs.oom_kills()
     try:
         verdict.write_state(
-            order.folder_fd, script_pid=supervision.script_pid, started_at=began.at, isolation=plan.obtained
+            order.folder_fd,
+            script_pid=supervision.script_pid,
+            started_at=began.at,
+            isolation=plan.obtained,
         )
     except OSError as error:
         # The script runs: better a run that no later launcher finds again than none.
@@ -167,7 +169,9 @@ def _see_through(
     _watch(supervision)
     facts = _facts(supervision, began.at, time.monotonic() - began.monotonic)
     was_killed = facts.cause is None and verdict.killed_by(facts.wait_status) == "SIGKILL"
-    return facts._replace(isolation=plan.obtained, was_out_of_memory=was_killed and procs.oom_kills() > oom_kills)
+    return facts._replace(
+        isolation=plan.obtained, was_out_of_memory=was_killed and procfs.oom_kills() > oom_kills
+    )
 
 
 def _watch(supervision: Supervision) -> None:
@@ -179,11 +183,11 @@ def _watch(supervision: Supervision) -> None:
         supervision.capture.log.finish()
 
 
-def _facts(supervision: Supervision, started_at: float, duration_s: float) -> verdict.Facts:
+def _facts(supervision: Supervision, started_at: float, duration_s: float) -> verdict.ExitFacts:
     capture, meter = supervision.capture, supervision.guard.meter
     log = capture.log
     loss = f"Part of the output was lost: {log.loss}" if log.loss else ""
-    return verdict.Facts(
+    return verdict.ExitFacts(
         cause=supervision.cause,
         wait_status=supervision.wait_status,
         message="; ".join(filter(None, (supervision.message, loss))),

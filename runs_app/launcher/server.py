@@ -8,24 +8,14 @@ import signal
 import socket
 import time
 
-from runs_app.launcher import (
-    console,
-    folders,
-    forking,
-    isolation,
-    options,
-    orders,
-    prctl,
-    stopping,
-    sweep,
-    tree,
-    verdict,
-    wire,
-)
+from runs_app.launcher import console, folders, forking, options, orphans, shutdown, wire
+from runs_app.launcher import requests as launcher_requests
 from runs_app.launcher.channel import Channel, ChannelError
-from runs_app.launcher.identity import User
+from runs_app.launcher.identity import isolation, prctl
+from runs_app.launcher.identity.users import User
 from runs_app.launcher.removal import Removals
-from runs_app.launcher.runners import Runners
+from runs_app.launcher.runner_registry import Runners
+from runs_app.launcher.watch import tree, verdict
 from runs_app.launcher.web import Web
 
 _BACKLOG = 1024
@@ -64,7 +54,9 @@ def _serve(asked: options.Options) -> int:
     for folder in ("run", "runs"):
         os.makedirs(os.path.join(data, folder), mode=0o700, exist_ok=True)
     prctl.become_subreaper()
-    powers = isolation.probe(pool=asked.script_users, web=User(*asked.web_user) if asked.web_user else None)
+    powers = isolation.probe(
+        pool=asked.script_users, web=User(*asked.web_user) if asked.web_user else None
+    )
     console.say(console.INFO, f"isolation grade={powers.best.grade} why={powers.best.why}")
     launcher = Launcher(asked, data=data, listen_fd=listen_fd, wakeup_fd=wakeup_fd, powers=powers)
     launcher.clear_up_behind_predecessor()
@@ -83,7 +75,9 @@ def listen(host: str, port: int) -> int:
         listener.listen(_BACKLOG)
     except OSError as error:
         sentence = f"cannot listen on {host} port {port}: {error.strerror}"
-        raise ListenError(f"{sentence} (hint: choose another address or port, or stop who uses it)") from error
+        raise ListenError(
+            f"{sentence} (hint: choose another address or port, or stop who uses it)"
+        ) from error
     console.say(console.INFO, f"listening host={host} port={listener.getsockname()[1]}")
     return listener.detach()
 
@@ -115,24 +109,34 @@ class Launcher:
     """The loop: wait for a signal, a request or a deadline, act, repeat. Nothing in it blocks."""
 
     def __init__(
-        self, asked: options.Options, *, data: str, listen_fd: int, wakeup_fd: int, powers: isolation.Powers
+        self,
+        asked: options.Options,
+        *,
+        data: str,
+        listen_fd: int,
+        wakeup_fd: int,
+        powers: isolation.IsolationSupport,
     ) -> None:
         self._grace_s = asked.grace_s
         self._runs_path = os.path.join(data, "runs")
         self._wakeup_fd = wakeup_fd
         runs_fd = os.open(self._runs_path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        grace_s = stopping.grace_s(asked.grace_s)
+        grace_s = shutdown.grace_s(asked.grace_s)
         self._runners = Runners(data=data, runs_fd=runs_fd, shutdown_grace_s=grace_s, powers=powers)
         self._removals = Removals(runs_fd, data=data)
         user = User(*asked.web_user) if asked.web_user else None
-        self._web = Web(asked.web_argv, listen_fd, user=user, has_script_users=not powers.users_why_not)
-        self._stopping: stopping.Stopping | None = None
+        self._web = Web(
+            asked.web_argv, listen_fd, user=user, has_script_users=not powers.users_why_not
+        )
+        self._stopping: shutdown.Shutdown | None = None
         self._strays_at: float | None = None
-        self._desk = orders.Desk(self._runners, self._removals, self._web.is_ready, lambda: bool(self._stopping))
+        self._desk = launcher_requests.Desk(
+            self._runners, self._removals, self._web.is_ready, lambda: bool(self._stopping)
+        )
 
     def clear_up_behind_predecessor(self) -> None:
         """Kill what a launcher left that died together with its runners; take over the runners that live."""
-        for folder in sweep.clear(self._runs_path):
+        for folder in orphans.clear(self._runs_path):
             self._adopt(folder)
 
     def run(self) -> None:
@@ -177,7 +181,10 @@ class Launcher:
         if self._strays_at is not None and now >= self._strays_at:
             self._strays_at = now + _STRAYS_AGAIN_S if self._kill_strays() else None
         stop_at = self._stopping.advance(now) if self._stopping else None
-        return min((at for at in (web.start_at, web.kill_at, self._strays_at, stop_at) if at is not None), default=None)
+        return min(
+            (at for at in (web.start_at, web.kill_at, self._strays_at, stop_at) if at is not None),
+            default=None,
+        )
 
     def _start_web(self, now: float) -> None:
         try:
@@ -202,7 +209,9 @@ class Launcher:
             return
         console.say(console.INFO, f"stopping runs={len(self._runners)}")
         self._web.start_at = None
-        self._stopping = stopping.Stopping(self._runners, self._web, now=now, asked_grace_s=self._grace_s)
+        self._stopping = shutdown.Shutdown(
+            self._runners, self._web, now=now, asked_grace_s=self._grace_s
+        )
 
     def _talk(self, channel: Channel, now: float) -> None:
         try:
@@ -212,7 +221,7 @@ class Launcher:
             self._web.drop_channel(now, str(error))
             return
         for request in requests:
-            orders.take(self._desk, request, functools.partial(self._send, channel))
+            launcher_requests.take(self._desk, request, functools.partial(self._send, channel))
 
     def _send(self, channel: Channel, reply: wire.Reply) -> None:
         """Answer, now or when a removal is done: the web that asked may be gone by then."""
@@ -245,7 +254,7 @@ class Launcher:
     def _adopted_has_exited(self, folder: str) -> None:
         """Its tree was never among our children: should it have died, only the environment tells who belonged to it."""
         self._runners.adopted_has_exited(folder)
-        sweep.clear(self._runs_path)
+        orphans.clear(self._runs_path)
 
     def _kill_strays(self) -> set[int]:
         """Whoever became our child without our doing was left by a dead runner or web."""

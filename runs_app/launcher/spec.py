@@ -27,7 +27,7 @@ class Limits(NamedTuple):
     min_free_bytes: int = 0  # of the disk of the run folder
 
 
-class Isolation(NamedTuple):
+class IsolationSpec(NamedTuple):
     """What to keep a script from. Paths are absolute."""
 
     uid: int | None  # a user of its own
@@ -48,7 +48,7 @@ class Spec(NamedTuple):
     timeout_s: float | None  # None: no limit
     grace_s: float  # between TERM and KILL
     limits: Limits
-    isolation: Isolation | None  # None: a program of Tempo's own
+    isolation: IsolationSpec | None  # None: a program of Tempo's own
 
 
 def read(folder_fd: int) -> Spec:
@@ -101,7 +101,7 @@ def _limits(content: dict[str, object]) -> Limits:
     )
 
 
-def _isolation(content: dict[str, object]) -> Isolation | None:
+def _isolation(content: dict[str, object]) -> IsolationSpec | None:
     if not content:
         return None
     uid, require = content.get("uid"), content.get("require") or ""
@@ -109,7 +109,7 @@ def _isolation(content: dict[str, object]) -> Isolation | None:
         raise SpecError("spec.json: isolation uid has to be a whole number")
     if require not in ("", "good", "strong"):
         raise SpecError('spec.json: isolation require has to be "", "good" or "strong"')
-    return Isolation(
+    return IsolationSpec(
         uid=uid,
         uid_why=str(content.get("uid_why") or ""),
         read=_paths(content, "read"),

@@ -5,8 +5,10 @@ import os
 import signal
 import socket
 
-from runs_app.launcher import console, forking, identity, prctl, verdict
+from runs_app.launcher import console, forking
 from runs_app.launcher.channel import Channel
+from runs_app.launcher.identity import prctl, users
+from runs_app.launcher.watch import verdict
 
 LISTEN_FD = 3
 CONTROL_FD = 4
@@ -19,7 +21,12 @@ class Web:
     """One web at a time: `channel` is open exactly while `pid` is set, unless web has spoilt it."""
 
     def __init__(
-        self, argv: list[str], listen_fd: int, *, user: identity.User | None = None, has_script_users: bool = False
+        self,
+        argv: list[str],
+        listen_fd: int,
+        *,
+        user: users.User | None = None,
+        has_script_users: bool = False,
     ) -> None:
         self._argv = argv
         self._listen_fd = listen_fd
@@ -93,13 +100,13 @@ class Web:
             self.channel.close()
             self.channel = None
         if not may_restart:
-            console.say(console.INFO, f"web exited {_told(wait_status)}")
+            console.say(console.INFO, f"web exited {_describe(wait_status)}")
             return
         wait_s = 0.0 if self._is_ready else min(_BACKOFF_S * 2**self._failures, _MAX_BACKOFF_S)
         self._failures += not self._is_ready
         self.start_at = now + wait_s
         after = f" in {wait_s:g} s" if wait_s else ""
-        console.say(console.WARNING, f"web exited {_told(wait_status)}, restarting{after}")
+        console.say(console.WARNING, f"web exited {_describe(wait_status)}, restarting{after}")
 
     def _become(self, control_fd: int, launcher_pid: int) -> int:
         forking.forget_handlers()
@@ -108,9 +115,10 @@ class Web:
         forking.let_signals_in()
         try:
             if self._user:
-                identity.become(self._user)
+                users.become(self._user)
                 prctl.forbid_new_privileges()  # what it starts needs none; a script's user is the launcher's business
-            prctl.die_with_parent(signal.SIGTERM, launcher_pid)  # behind the change of user, which would undo it
+            # behind the change of user, which would undo it
+            prctl.die_with_parent(signal.SIGTERM, launcher_pid)
             os.execvpe(self._argv[0], self._argv, self._environment())
         except OSError as error:
             console.say(console.ERROR, f"web cannot be started: {self._argv[0]}: {error.strerror}")
@@ -132,6 +140,6 @@ class Web:
         forking.keep_only({0, 1, 2, LISTEN_FD, CONTROL_FD})
 
 
-def _told(wait_status: int) -> str:
+def _describe(wait_status: int) -> str:
     code = os.waitstatus_to_exitcode(wait_status)
     return f"code={code}" if code >= 0 else f"signal={verdict.signal_name(-code)}"

@@ -10,7 +10,7 @@ _LENGTH = struct.Struct(">I")
 Message = dict[str, object]
 
 
-class Powers(TypedDict):
+class SupportMessage(TypedDict):
     """What this installation keeps scripts from: the best grade there is and why, and the layers it is made of."""
 
     grade: str
@@ -29,7 +29,7 @@ class Reply(TypedDict, total=False):
     runs: int
     signalled: bool
     adopted: bool
-    isolation: Powers
+    isolation: SupportMessage
 
 
 class WireError(ValueError):

@@ -10,7 +10,8 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from runs_app import history, states
+from runs_app import states
+from runs_app.history import history
 from runs_app.states import Kind, Status, Trigger
 from scripts_app.models import Script
 
@@ -23,7 +24,10 @@ STATUSES = [
     (ACTIVE, "not ended yet"),
     *((each.value, each.label.lower()) for each in Status),
 ]
-TRIGGERS = [("", "Any"), *((each.value, each.label.lower()) for each in Trigger if each != Trigger.BUILD)]
+TRIGGERS = [
+    ("", "Any"),
+    *((each.value, each.label.lower()) for each in Trigger if each != Trigger.BUILD),
+]
 SINCES = [("", "All"), ("24h", "last 24 hours"), ("7d", "last 7 days"), ("30d", "last 30 days")]
 KINDS = [("", "Scripts"), (Kind.BUILD.value, "Environments"), ("all", "Both")]
 
@@ -44,7 +48,9 @@ class FilterForm(forms.Form):
     trigger = forms.ChoiceField(required=False, choices=TRIGGERS)
     since = forms.ChoiceField(required=False, choices=SINCES)
     kind = forms.ChoiceField(required=False, choices=KINDS)
-    before = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput)
+    before = forms.IntegerField(
+        required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -54,7 +60,9 @@ class FilterForm(forms.Form):
     @property
     def chosen(self) -> dict[str, Any]:
         """The filters in force, the place in the pages left out."""
-        return {name: value for name, value in self.cleaned_data.items() if value and name != "before"}
+        return {
+            name: value for name, value in self.cleaned_data.items() if value and name != "before"
+        }
 
 
 @require_safe
@@ -76,7 +84,11 @@ def run_list(request: HttpRequest) -> HttpResponse:
         "query": without(request.GET, "before"),
         "is_filtered": bool(form.chosen),
     }
-    return render(request, "runs/_list.html" if request.GET.get("part") == "rows" else "runs/list.html", context)
+    return render(
+        request,
+        "runs/_list.html" if request.GET.get("part") == "rows" else "runs/list.html",
+        context,
+    )
 
 
 def filters(chosen: dict[str, Any], now: datetime) -> dict[str, Any]:

@@ -12,10 +12,10 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from scripts_app import schedules
-from scripts_app.admin.acting import ActingAdmin, ActingMixin
+from scripts_app.admin.base import ActingAdmin, ActingMixin
 from scripts_app.forms import ScheduleForm, WallClockField, zone_of
 from scripts_app.models import Schedule, Script
+from scripts_app.schedules import schedules
 from tempo_site.lib import zone
 
 STAYS = "The runs it started stay."
@@ -25,7 +25,9 @@ class ScheduleAdminForm(ActingMixin, ScheduleForm):
     """The form of a schedule, with the script to choose."""
 
     script = forms.ModelChoiceField(Script.objects.present())
-    paused_until = WallClockField(required=False, label="Paused until", help_text="It starts nothing until then.")
+    paused_until = WallClockField(
+        required=False, label="Paused until", help_text="It starts nothing until then."
+    )
 
     class Meta(ScheduleForm.Meta):
         fields = ("script", *ScheduleForm.Meta.fields, "paused_until")
@@ -39,7 +41,10 @@ class ScheduleRowForm(ActingMixin, ScheduleForm):
     """A schedule among those of its script."""
 
     class Meta(ScheduleForm.Meta):
-        help_texts = {**dict.fromkeys(ScheduleForm.Meta.fields, ""), "cron": "Like `*/15 * * * mon-fri`, `@daily`."}
+        help_texts = {
+            **dict.fromkeys(ScheduleForm.Meta.fields, ""),
+            "cron": "Like `*/15 * * * mon-fri`, `@daily`.",
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -64,7 +69,9 @@ class ScheduleFormSet(BaseInlineFormSet):  # type: ignore[type-arg]  # no generi
         """Say in words what a hidden field would complain about."""
         super().clean()
         if any("id" in form.errors for form in self.initial_forms):
-            raise ValidationError("A schedule of this page was deleted meanwhile\nhint: open the page again")
+            raise ValidationError(
+                "A schedule of this page was deleted meanwhile\nhint: open the page again"
+            )
 
     def save(self, commit: bool = True) -> list[Schedule]:
         """Delete what is to go; tell the admin's history what the forms have done."""
@@ -72,7 +79,9 @@ class ScheduleFormSet(BaseInlineFormSet):  # type: ignore[type-arg]  # no generi
         done = [form for form in self.forms if form not in going and form.has_changed()]
         self.deleted_objects = [form.instance for form in going if form.instance.pk]
         self.new_objects = [form.instance for form in done if form in self.extra_forms]
-        self.changed_objects = [(form.instance, form.changed_data) for form in done if form in self.initial_forms]
+        self.changed_objects = [
+            (form.instance, form.changed_data) for form in done if form in self.initial_forms
+        ]
         for schedule in self.deleted_objects:
             schedules.delete(schedule)
         return [form.instance for form in done]
@@ -130,9 +139,13 @@ class ScheduleAdmin(ActingAdmin):
         """The form, then the machine's facts."""
         return (*self.fields, *self.facts) if obj else self.fields
 
-    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
         """With the names of all time zones."""
-        return super().render_change_form(request, {**context, "zones": zone.names()}, *args, **kwargs)
+        return super().render_change_form(
+            request, {**context, "zones": zone.names()}, *args, **kwargs
+        )
 
     def view_on_site(self, obj: Schedule) -> str:
         """The tab of its script."""

@@ -12,17 +12,19 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 
-from runs_app import triggers
 from runs_app.models import Run
 from runs_app.states import Kind, Trigger
-from scripts_app import drafts, environments, scripts
-from scripts_app.admin.acting import ActingAdmin, ActingMixin
+from runs_app.triggers import triggers
+from scripts_app import scripts
+from scripts_app.admin.base import ActingAdmin, ActingMixin
 from scripts_app.admin.schedules import ScheduleInline, next_due
+from scripts_app.environments import environments
 from scripts_app.forms import ScriptForm, python_choices
 from scripts_app.limits import LIMITS
 from scripts_app.models import Environment, Folder, Script, Version
+from scripts_app.versions import drafts
 from tempo_site import auth
-from tempo_site.adminrows import LookOnly, chip
+from tempo_site.admin_base import LookOnly, chip
 from tempo_site.lib import zone
 from tempo_site.lib.code_editor import CodeEditor
 
@@ -30,7 +32,12 @@ NEWEST_VERSIONS = 10
 FACTS = ("slug", "uid", "version", "environment", "wanted_environment", "created_at", "updated_at")
 
 
-LONG_TEXTS = ("version__code", "version__requirements", "environment__lock", "wanted_environment__lock")
+LONG_TEXTS = (
+    "version__code",
+    "version__requirements",
+    "environment__lock",
+    "wanted_environment__lock",
+)
 
 
 class ScriptAdminForm(ActingMixin, forms.ModelForm, ScriptForm):  # type: ignore[type-arg]
@@ -44,12 +51,18 @@ class ScriptAdminForm(ActingMixin, forms.ModelForm, ScriptForm):  # type: ignore
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["enabled"].show_hidden_initial = True  # what was not touched here is not set back
+        self.fields[
+            "enabled"
+        ].show_hidden_initial = True  # what was not touched here is not set back
         self.fields["code"].widget = CodeEditor({"rows": 20})
         self.fields["folder"].widget.attrs["list"] = "folders"
         if self.instance.pk:
             text = drafts.text(self.instance)
-            stored = {**ScriptForm.values_of(self.instance), **text.fields, "based_on": text.revision}
+            stored = {
+                **ScriptForm.values_of(self.instance),
+                **text.fields,
+                "based_on": text.revision,
+            }
             self.initial = {**self.initial, **stored, "tags": ", ".join(self.instance.tags)}
         chosen = self["python_version"].value() or ""
         self.fields["python_version"].widget = forms.Select(choices=python_choices(chosen))
@@ -71,7 +84,11 @@ class ScriptAdminForm(ActingMixin, forms.ModelForm, ScriptForm):  # type: ignore
             return self._update({**kept, "based_on": based_on})
         self.instance.pk = scripts.create(by=self.user, now=now, **values).pk
         self.instance.refresh_from_db()  # this very object is what the forms of its schedules hold already
-        return self.instance if enabled else scripts.update(self.instance, by=self.user, now=now, enabled=False)
+        return (
+            self.instance
+            if enabled
+            else scripts.update(self.instance, by=self.user, now=now, enabled=False)
+        )
 
     def _update(self, values: dict[str, Any]) -> Script:
         """Save; text that someone else changed meanwhile is said so, once: the next try keeps both."""
@@ -101,7 +118,11 @@ class VersionInline(LookOnly, admin.TabularInline):  # type: ignore[type-arg]
         """The newest few, without their code."""
         match = request.resolver_match
         script_id = str(match.kwargs.get("object_id", "")) if match else ""
-        newest = Version.objects.filter(script_id=script_id).order_by("-number").values("pk")[:NEWEST_VERSIONS]
+        newest = (
+            Version.objects.filter(script_id=script_id)
+            .order_by("-number")
+            .values("pk")[:NEWEST_VERSIONS]
+        )
         rows = super().get_queryset(request).filter(pk__in=newest)
         return rows.defer("code", "requirements")
 
@@ -122,7 +143,13 @@ class ScriptAdmin(ActingAdmin):
     list_select_related = ("folder", "version", "wanted_environment")
     search_fields = ("name", "slug", "description")
     inlines = (ScheduleInline, VersionInline)
-    actions = ("run_selected", "enable_selected", "disable_selected", "rebuild_selected", "duplicate_selected")
+    actions = (
+        "run_selected",
+        "enable_selected",
+        "disable_selected",
+        "rebuild_selected",
+        "duplicate_selected",
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Script]:
         """Deleted ones are kept for their history only."""
@@ -147,17 +174,30 @@ class ScriptAdmin(ActingAdmin):
         """A new script has no versions yet."""
         return self.inlines if obj else (ScheduleInline,)
 
-    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
         """With what stands beside the form: its state, names of folders and zones."""
         paths = Folder.objects.values_list("path", flat=True)
-        beside = {"zones": zone.names(), "folders": paths, "now": timezone.now(), **_state_of(context.get("original"))}
+        beside = {
+            "zones": zone.names(),
+            "folders": paths,
+            "now": timezone.now(),
+            **_state_of(context.get("original")),
+        }
         return super().render_change_form(request, {**context, **beside}, *args, **kwargs)
 
-    def response_add(self, request: HttpRequest, obj: Script, post_url_continue: str | None = None) -> HttpResponse:
+    def response_add(
+        self, request: HttpRequest, obj: Script, post_url_continue: str | None = None
+    ) -> HttpResponse:
         """A new script's page is where one goes on: it has the button that runs it."""
         if "_addanother" in request.POST:
             return super().response_add(request, obj, post_url_continue)
-        self.message_user(request, f"`{obj.name}` was created. Its environment is being asked for.", messages.SUCCESS)
+        self.message_user(
+            request,
+            f"`{obj.name}` was created. Its environment is being asked for.",
+            messages.SUCCESS,
+        )
         return redirect("admin:scripts_app_script_change", obj.pk)
 
     def view_on_site(self, obj: Script) -> str:
@@ -226,13 +266,19 @@ class ScriptAdmin(ActingAdmin):
     @admin.action(description="Duplicate selected scripts")
     def duplicate_selected(self, request: auth.SignedInRequest, rows: QuerySet[Script]) -> None:
         """Copy each; the copies are disabled."""
-        self._each(request, rows, "copied", partial(scripts.duplicate, by=request.user, now=timezone.now()))
+        self._each(
+            request, rows, "copied", partial(scripts.duplicate, by=request.user, now=timezone.now())
+        )
 
-    def _each(self, request: HttpRequest, rows: QuerySet[Script], done: str, verb: Callable[[Script], Any]) -> None:
+    def _each(
+        self, request: HttpRequest, rows: QuerySet[Script], done: str, verb: Callable[[Script], Any]
+    ) -> None:
         """Do it to each, refusals aside, and say so once."""
         names = [script.name for script in rows if self._try(request, script, verb)]
         if names:
-            shown = ", ".join(f"`{name[:60]}`" for name in names[:5]) + (", …" if len(names) > 5 else "")
+            shown = ", ".join(f"`{name[:60]}`" for name in names[:5]) + (
+                ", …" if len(names) > 5 else ""
+            )
             self.message_user(request, f"{len(names)} {done}: {shown}", messages.SUCCESS)
 
     def _try(self, request: HttpRequest, script: Script, verb: Callable[[Script], Any]) -> Any:
@@ -245,7 +291,9 @@ class ScriptAdmin(ActingAdmin):
 
 
 def _start(request: auth.SignedInRequest) -> Callable[[Script], Run]:
-    return partial(triggers.start, trigger=Trigger.ADMIN, by=request.user.get_username(), now=timezone.now())
+    return partial(
+        triggers.start, trigger=Trigger.ADMIN, by=request.user.get_username(), now=timezone.now()
+    )
 
 
 def _switch(script: Script, *, enabled: bool) -> Script:

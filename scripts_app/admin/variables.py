@@ -10,12 +10,12 @@ from django.utils.decorators import method_decorator
 from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
-from scripts_app import variables
-from scripts_app.admin.acting import ActingAdmin, ActingMixin
+from scripts_app.admin.base import ActingAdmin, ActingMixin
 from scripts_app.forms import VariableForm
 from scripts_app.models import Script, Variable
 from scripts_app.validation import ScriptError
-from tempo_site.adminrows import chip
+from scripts_app.variables import variables
+from tempo_site.admin_base import chip
 
 
 class VariableAdminForm(ActingMixin, forms.ModelForm, VariableForm):  # type: ignore[type-arg]
@@ -49,7 +49,7 @@ class VariableAdminForm(ActingMixin, forms.ModelForm, VariableForm):  # type: ig
         values = self.cleaned_data
         script = row.script if row.pk else values["script"]
         name = row.name if row.pk else values["name"]
-        if not row.pk and variables.of(script).filter(name=name).exists():
+        if not row.pk and variables.variables_of(script).filter(name=name).exists():
             raise ScriptError(f"There is a variable `{name}` already", field="name")
         by = self.user.get_username()
         secret, value = values["is_secret"], values["value"]
@@ -80,7 +80,13 @@ class VariableAdmin(ActingAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Variable | None = None) -> Any:
         """What it is, then who changed it when."""
-        return ("script", "name", "value", "is_secret", *(("updated_at", "updated_by") if obj else ()))
+        return (
+            "script",
+            "name",
+            "value",
+            "is_secret",
+            *(("updated_at", "updated_by") if obj else ()),
+        )
 
     @method_decorator(sensitive_post_parameters("value"))
     def changeform_view(self, *args: Any, **kwargs: Any) -> HttpResponse:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from scripts_app import scripts
 from scripts_app.models import Version
 from tempo_site import auth
-from tempo_site.adminrows import ReadOnlyAdmin
+from tempo_site.admin_base import ReadOnlyAdmin
 
 LONG_TEXTS = ("code", "requirements", "environment__lock", "environment__requirements")
 
@@ -27,26 +27,47 @@ class VersionAdmin(ReadOnlyAdmin):
     list_select_related = ("script",)
     search_fields = ("script__name", "note")
     fields = (
-        *("script", "number", "is_draft", "saved_by", "note", "created_at", "python_version", "environment"),
+        *(
+            "script",
+            "number",
+            "is_draft",
+            "saved_by",
+            "note",
+            "created_at",
+            "python_version",
+            "environment",
+        ),
         *("settings_hash", "settings", "syntax_error", "code", "requirements"),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Version]:
         """Without the long texts, which the page of one of them asks for."""
-        rows: QuerySet[Version] = super().get_queryset(request).select_related("script", "environment")
+        rows: QuerySet[Version] = (
+            super().get_queryset(request).select_related("script", "environment")
+        )
         return rows.defer(*LONG_TEXTS)
 
     def view_on_site(self, obj: Version) -> str | None:
         """Its page outside of the admin, as long as its script has pages."""
-        return None if obj.script.deleted_at else reverse("version-detail", args=[obj.script.slug, obj.number])
+        return (
+            None
+            if obj.script.deleted_at
+            else reverse("version-detail", args=[obj.script.slug, obj.number])
+        )
 
     def do_restore(self, request: auth.SignedInRequest, version: Version) -> HttpResponse | None:
         """Make a new version that says what this one says, and go to it."""
         try:
-            restored = scripts.restore_version(version.script, version, by=request.user, now=timezone.now())
+            restored = scripts.restore_version(
+                version.script, version, by=request.user, now=timezone.now()
+            )
         except scripts.ScriptError as refusal:
             self.message_user(request, f"{version} was not restored. {refusal}", messages.ERROR)
             return None
-        self.message_user(request, f"{version} of `{version.script.name}` is back, as {restored}.", messages.SUCCESS)
+        self.message_user(
+            request,
+            f"{version} of `{version.script.name}` is back, as {restored}.",
+            messages.SUCCESS,
+        )
         self.log_change(request, version, f"Restored as {restored}.")
         return redirect("admin:scripts_app_version_change", restored.pk)

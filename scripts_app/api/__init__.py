@@ -13,9 +13,9 @@ from scripts_app.api import (
     variables,
     versions,
 )
+from scripts_app.api.common import router
 from scripts_app.api.schedules import ScheduleOut
 from scripts_app.api.scripts import ScriptOut
-from scripts_app.api.shapes import router
 
 __all__ = [
     "ScheduleOut",

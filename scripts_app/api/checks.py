@@ -3,9 +3,9 @@
 from django.http import HttpRequest
 from pydantic import BaseModel, ConfigDict
 
-from scripts_app import problems
-from scripts_app.api.shapes import router
-from scripts_app.problems import Problem
+from scripts_app.api.common import router
+from scripts_app.diagnostics import check
+from scripts_app.diagnostics.check import Problem
 
 
 class CheckIn(BaseModel):
@@ -24,9 +24,14 @@ class CheckOut(BaseModel):
     problems: list[Problem]
 
 
-@router.post("/check", response=CheckOut, tags=["drafts"])  # not below /scripts/: a script may be called "check"
+# not below /scripts/: a script may be called "check"
+@router.post("/check", response=CheckOut, tags=["drafts"])
 def check_text(request: HttpRequest, data: CheckIn) -> CheckOut:
     """Look for problems in a code without running it: syntax, names, doors left open, secrets, requirements."""
-    code, requirements = (text.replace("\r\n", "\n").replace("\r", "\n") for text in (data.code, data.requirements))
-    found = problems.find(code=code, requirements=requirements, python_version=data.python_version)
+    code, requirements = (
+        text.replace("\r\n", "\n").replace("\r", "\n") for text in (data.code, data.requirements)
+    )
+    found = check.find_problems(
+        code=code, requirements=requirements, python_version=data.python_version
+    )
     return CheckOut.model_construct(problems=found)

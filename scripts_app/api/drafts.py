@@ -7,10 +7,12 @@ from django.utils import timezone
 from ninja.errors import HttpError
 from pydantic import BaseModel, ConfigDict
 
-from scripts_app import drafts, finding, problems
-from scripts_app.api.shapes import IF_MATCH, based_on, router
-from scripts_app.drafts import Text
-from scripts_app.problems import Problem
+from scripts_app import lookup
+from scripts_app.api.common import IF_MATCH, based_on, router
+from scripts_app.diagnostics import check
+from scripts_app.diagnostics.check import Problem
+from scripts_app.versions import drafts
+from scripts_app.versions.drafts import Text
 from tempo_site import auth
 
 
@@ -46,24 +48,35 @@ class DraftOut(DraftSaved):
 @router.get("/scripts/{slug:slug}/draft", response=DraftOut, tags=["drafts"])
 def read_draft(request: HttpRequest, response: HttpResponse, slug: str) -> DraftOut:
     """Show the text of a script; without a draft it is the current version's."""
-    return draft_out(response, drafts.text(finding.script(slug)))
+    return draft_out(response, drafts.text(lookup.script(slug)))
 
 
-@router.put("/scripts/{slug:slug}/draft", response=DraftSaved, tags=["drafts"], openapi_extra=IF_MATCH)
-def save_draft(request: auth.Request, response: HttpResponse, slug: str, data: DraftIn) -> DraftSaved:
+@router.put(
+    "/scripts/{slug:slug}/draft", response=DraftSaved, tags=["drafts"], openapi_extra=IF_MATCH
+)
+def save_draft(
+    request: auth.AuthenticatedRequest, response: HttpResponse, slug: str, data: DraftIn
+) -> DraftSaved:
     """Save a draft. `If-Match: "<revision>"` says which text it was made from; 409 when that is not the newest."""
-    script, now = finding.script(slug), timezone.now()
-    text = drafts.save(script, based_on=seen(request), by=request.auth.user, now=now, **data.model_dump())
+    script, now = lookup.script(slug), timezone.now()
+    text = drafts.save(
+        script, based_on=seen(request), by=request.auth.user, now=now, **data.model_dump()
+    )
     response.headers["ETag"] = etag(text)
     return DraftSaved.model_construct(
-        revision=text.revision, saved_at=text.saved_at, is_draft=text.is_draft, problems=problems.find(**text.fields)
+        revision=text.revision,
+        saved_at=text.saved_at,
+        is_draft=text.is_draft,
+        problems=check.find_problems(**text.fields),
     )
 
 
-@router.delete("/scripts/{slug:slug}/draft", response=DraftOut, tags=["drafts"], openapi_extra=IF_MATCH)
+@router.delete(
+    "/scripts/{slug:slug}/draft", response=DraftOut, tags=["drafts"], openapi_extra=IF_MATCH
+)
 def discard_draft(request: HttpRequest, response: HttpResponse, slug: str) -> DraftOut:
     """Throw away the draft that `If-Match` names and show the text that is left: the current version's."""
-    script = finding.script(slug)
+    script = lookup.script(slug)
     drafts.discard(script, based_on=seen(request))
     return draft_out(response, drafts.text(script))
 
@@ -72,7 +85,10 @@ def seen(request: HttpRequest) -> int:
     """The revision in `If-Match`. Raises HttpError 428 without it."""
     revision = based_on(request)
     if revision is None:
-        raise HttpError(428, "It has to be said which text you have seen.\nhint: send `If-Match` with its revision")
+        raise HttpError(
+            428,
+            "It has to be said which text you have seen.\nhint: send `If-Match` with its revision",
+        )
     return revision
 
 
@@ -83,7 +99,7 @@ def draft_out(response: HttpResponse, text: Text) -> DraftOut:
         revision=text.revision,
         saved_at=text.saved_at,
         is_draft=text.is_draft,
-        problems=problems.find(**text.fields),
+        problems=check.find_problems(**text.fields),
         author=text.author,
         version=text.version,
         code=text.code,

@@ -6,11 +6,13 @@ from django.http import Http404, HttpRequest
 from ninja.responses import Status
 from pydantic import BaseModel
 
-from runs_app import builds
 from runs_app.models import Run
-from scripts_app import disk_use, environments, finding, package_locks, upgrades
-from scripts_app.api.shapes import Cursor, Limit, router
+from runs_app.triggers import builds
+from scripts_app import lookup
+from scripts_app.api.common import Cursor, Limit, router
+from scripts_app.environments import disk_usage, environments, upgrades
 from scripts_app.models import Environment, Script
+from scripts_app.packages import locks
 from tempo_site import auth
 
 
@@ -95,7 +97,7 @@ def list_environments(request: HttpRequest, limit: Limit, cursor: Cursor) -> Env
 @router.get("/environments/disk-use", response=DiskUseOut, tags=["environments"])
 def read_disk_use(request: HttpRequest) -> DiskUseOut:
     """Show what all environments, uv's cache and the Pythons that Tempo installed take on the disk."""
-    measured = disk_use.read()
+    measured = disk_usage.read()
     return DiskUseOut.model_construct(
         measured_at=measured.measured_at if measured else None,
         total=measured.total if measured else None,
@@ -109,39 +111,51 @@ def read_disk_use(request: HttpRequest) -> DiskUseOut:
 @router.get("/environments/{int:environment_id}", response=EnvironmentFacts, tags=["environments"])
 def read_environment(request: HttpRequest, environment_id: int) -> EnvironmentFacts:
     """Show one environment: its packages, its lock, how far its build is."""
-    return newest_facts(finding.environment(environment_id))
+    return newest_facts(lookup.environment(environment_id))
 
 
-@router.post("/environments/{int:environment_id}/rebuild", response={202: EnvironmentFacts}, tags=["environments"])
-def rebuild_environment(request: auth.Request, environment_id: int) -> Status[EnvironmentFacts]:
+@router.post(
+    "/environments/{int:environment_id}/rebuild",
+    response={202: EnvironmentFacts},
+    tags=["environments"],
+)
+def rebuild_environment(
+    request: auth.AuthenticatedRequest, environment_id: int
+) -> Status[EnvironmentFacts]:
     """Have an environment built anew with the packages of its lock; when that fails, what is there stays in use."""
-    return Status(202, newest_facts(environments.renew(finding.environment(environment_id))))
+    return Status(202, newest_facts(environments.renew(lookup.environment(environment_id))))
 
 
 @router.get("/scripts/{slug:slug}/environment/upgrade", response=UpgradeOut, tags=["environments"])
 def read_upgrade(request: HttpRequest, slug: str) -> UpgradeOut:
     """Show the newer packages that wait to be used."""
-    return upgrade_out(finding.script(slug))
+    return upgrade_out(lookup.script(slug))
 
 
-@router.post("/scripts/{slug:slug}/environment/upgrade", response={202: UpgradeOut}, tags=["environments"])
-def ask_for_upgrade(request: auth.Request, slug: str) -> Status[UpgradeOut]:
+@router.post(
+    "/scripts/{slug:slug}/environment/upgrade", response={202: UpgradeOut}, tags=["environments"]
+)
+def ask_for_upgrade(request: auth.AuthenticatedRequest, slug: str) -> Status[UpgradeOut]:
     """Have the newest packages that the requirements allow built. Nothing uses them until you say so."""
-    script = finding.script(slug)
-    upgrades.ask(script)
+    script = lookup.script(slug)
+    upgrades.request(script)
     return Status(202, upgrade_out(script))
 
 
-@router.post("/scripts/{slug:slug}/environment/upgrade/use", response=EnvironmentFacts, tags=["environments"])
-def use_upgrade(request: auth.Request, slug: str) -> EnvironmentFacts:
+@router.post(
+    "/scripts/{slug:slug}/environment/upgrade/use", response=EnvironmentFacts, tags=["environments"]
+)
+def use_upgrade(request: auth.AuthenticatedRequest, slug: str) -> EnvironmentFacts:
     """Run the script with the newer packages from now on."""
-    return newest_facts(upgrades.use(finding.script(slug)))
+    return newest_facts(upgrades.use(lookup.script(slug)))
 
 
-@router.delete("/scripts/{slug:slug}/environment/upgrade", response={204: None}, tags=["environments"])
-def discard_upgrade(request: auth.Request, slug: str) -> Status[None]:
+@router.delete(
+    "/scripts/{slug:slug}/environment/upgrade", response={204: None}, tags=["environments"]
+)
+def discard_upgrade(request: auth.AuthenticatedRequest, slug: str) -> Status[None]:
     """Forget the newer packages; the script keeps what it uses."""
-    upgrades.discard(finding.script(slug))
+    upgrades.discard(lookup.script(slug))
     return Status(204, None)
 
 
@@ -151,11 +165,13 @@ def upgrade_out(script: Script) -> UpgradeOut:
     if stored.upgrade is None:
         raise Http404("There is no upgrade to look at.")
     before = stored.environment.lock if stored.environment else ""
-    changes = package_locks.difference(before, stored.upgrade.lock) if stored.upgrade.is_ready else []
+    changes = locks.difference(before, stored.upgrade.lock) if stored.upgrade.is_ready else []
     return UpgradeOut.model_construct(
         environment=newest_facts(stored.upgrade),
         changes=[
-            ChangeOut.model_construct(name=change.name, kind=change.kind, before=change.before, after=change.after)
+            ChangeOut.model_construct(
+                name=change.name, kind=change.kind, before=change.before, after=change.after
+            )
             for change in changes
         ],
     )
@@ -169,7 +185,7 @@ def newest_facts(environment: Environment) -> EnvironmentFacts:
 def environment_facts(environment: Environment, run: Run | None) -> EnvironmentFacts:
     """Return an environment and its newest build as JSON shows them."""
     progress = builds.progress_of(run)
-    packages = package_locks.packages(environment.lock)
+    packages = locks.packages(environment.lock)
     return EnvironmentFacts.model_construct(
         id=environment.pk,
         state=environment.state,
@@ -181,7 +197,10 @@ def environment_facts(environment: Environment, run: Run | None) -> EnvironmentF
         allows_source=environment.allows_source,
         generation=environment.generation,
         message=environment.message,
-        packages=[PackageOut.model_construct(name=p.name, version=p.version, hashes=p.hashes) for p in packages],
+        packages=[
+            PackageOut.model_construct(name=p.name, version=p.version, hashes=p.hashes)
+            for p in packages
+        ],
         lock=environment.lock,
         size_bytes=environment.size_bytes,
         fault=environment.fault,

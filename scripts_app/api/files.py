@@ -8,13 +8,16 @@ from ninja import File, Form, UploadedFile
 from ninja.responses import Status
 from pydantic import BaseModel
 
-from scripts_app import downloads, finding, script_files
-from scripts_app.api.shapes import Limit, router
-from scripts_app.script_files import Entry
+from scripts_app import lookup
+from scripts_app.api.common import Limit, router
+from scripts_app.files import downloads, store
+from scripts_app.files.store import FileEntry
 from scripts_app.validation import ScriptError
 
-MOST_FILES = 100
-BINARY = {"responses": {200: {"content": {"application/octet-stream": {"schema": {"type": "string"}}}}}}
+MAX_FILES = 100
+BINARY = {
+    "responses": {200: {"content": {"application/octet-stream": {"schema": {"type": "string"}}}}}
+}
 
 
 class FileOut(BaseModel):
@@ -41,9 +44,11 @@ class Stored(BaseModel):
 
 
 @router.get("/scripts/{slug:slug}/files", response=FilePage, tags=["files"])
-def list_files(request: HttpRequest, slug: str, limit: Limit, folder: str = "", cursor: str = "") -> FilePage:
+def list_files(
+    request: HttpRequest, slug: str, limit: Limit, folder: str = "", cursor: str = ""
+) -> FilePage:
     """List what lies in `files/`, or in a folder below it."""
-    found = script_files.listing(finding.script(slug), folder, after=cursor, limit=limit)
+    found = store.listing(lookup.script(slug), folder, after=cursor, limit=limit)
     return FilePage.model_construct(
         items=[file_out(entry) for entry in found.entries], next_cursor=found.following or None
     )
@@ -61,33 +66,42 @@ def upload_files(
 
     The folder is made, too; without a file it is all that is made. A name that is taken is refused unless `replace`.
     """
-    script = finding.script(slug)
+    script = lookup.script(slug)
     if not file and not folder:
-        raise ScriptError("There is no file in the request\nhint: send it as `multipart/form-data`", field="file")
-    if len(file) > MOST_FILES:
-        raise ScriptError(f"{len(file)} files at once; {MOST_FILES} is the most", field="file")
+        raise ScriptError(
+            "There is no file in the request\nhint: send it as `multipart/form-data`", field="file"
+        )
+    if len(file) > MAX_FILES:
+        raise ScriptError(f"{len(file)} files at once; {MAX_FILES} is the most", field="file")
     if not file:
-        script_files.make_folder(script, folder)
-    stored = [script_files.joined(folder, each.name or "") for each in file]
+        store.make_folder(script, folder)
+    stored = [store.joined(folder, each.name or "") for each in file]
     for path, each in zip(stored, file, strict=True):
-        script_files.save(script, path, each.chunks(), replace=replace)
+        store.save(script, path, each.chunks(), replace=replace)
     return Status(201, Stored(paths=stored or [folder]))
 
 
-@router.get("/scripts/{slug:slug}/files/{path:path}", response={200: None}, tags=["files"], openapi_extra=BINARY)
+@router.get(
+    "/scripts/{slug:slug}/files/{path:path}",
+    response={200: None},
+    tags=["files"],
+    openapi_extra=BINARY,
+)
 def download_file(request: HttpRequest, slug: str, path: str) -> StreamingHttpResponse:
     """Download a file."""
-    return downloads.attachment(script_files.opened(finding.script(slug), path), name=path)
+    return downloads.attachment(store.opened(lookup.script(slug), path), name=path)
 
 
 @router.delete("/scripts/{slug:slug}/files/{path:path}", response={204: None}, tags=["files"])
-def delete_file(request: HttpRequest, slug: str, path: str, recursive: bool = False) -> Status[None]:
+def delete_file(
+    request: HttpRequest, slug: str, path: str, recursive: bool = False
+) -> Status[None]:
     """Delete a file or a folder; one that is not empty only with `recursive`."""
-    script_files.delete(finding.script(slug), path, recursive=recursive)
+    store.delete(lookup.script(slug), path, recursive=recursive)
     return Status(204, None)
 
 
-def file_out(entry: Entry) -> FileOut:
+def file_out(entry: FileEntry) -> FileOut:
     """Return an entry as JSON shows it."""
     return FileOut.model_construct(
         name=entry.name,

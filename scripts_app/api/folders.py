@@ -5,8 +5,8 @@ from django.utils import timezone
 from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, Field
 
-from scripts_app import deletion, finding, folders
-from scripts_app.api.shapes import Cursor, Limit, router
+from scripts_app import deletion, folders, lookup
+from scripts_app.api.common import Cursor, Limit, router
 from scripts_app.models import Folder
 
 
@@ -23,7 +23,9 @@ class FolderDelete(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    confirm: str = Field(default="", description="The folder's path: all that is in it is to be deleted, too.")
+    confirm: str = Field(
+        default="", description="The folder's path: all that is in it is to be deleted, too."
+    )
 
 
 class FolderOut(BaseModel):
@@ -45,9 +47,14 @@ class FolderPage(BaseModel):
 def list_folders(request: HttpRequest, limit: Limit, cursor: Cursor) -> FolderPage:
     """List folders; one above another is listed as well."""
     after = int(cursor) if cursor else 0
-    found = sorted((branch for branch in folders.tree() if branch.pk > after), key=lambda branch: branch.pk)
+    found = sorted(
+        (branch for branch in folders.tree() if branch.pk > after), key=lambda branch: branch.pk
+    )
     return FolderPage.model_construct(
-        items=[FolderOut(id=branch.pk, path=branch.path, scripts=branch.count) for branch in found[:limit]],
+        items=[
+            FolderOut(id=branch.pk, path=branch.path, scripts=branch.count)
+            for branch in found[:limit]
+        ],
         next_cursor=str(found[limit - 1].pk) if len(found) > limit else None,
     )
 
@@ -61,14 +68,16 @@ def create_folder(request: HttpRequest, data: FolderIn) -> Status[FolderOut]:
 @router.patch("/folders/{int:folder_id}", response=FolderOut, tags=["folders"])
 def move_folder(request: HttpRequest, folder_id: int, data: FolderIn) -> FolderOut:
     """Rename or move a folder with everything below it."""
-    return folder_out(folders.move(finding.folder(folder_id), path=data.path))
+    return folder_out(folders.move(lookup.folder(folder_id), path=data.path))
 
 
 @router.delete("/folders/{int:folder_id}", response={204: None}, tags=["folders"])
-def delete_folder(request: HttpRequest, folder_id: int, data: FolderDelete | None = None) -> Status[None]:
+def delete_folder(
+    request: HttpRequest, folder_id: int, data: FolderDelete | None = None
+) -> Status[None]:
     """Delete a folder. One that holds anything goes with all of it, when the body confirms it with its path."""
     confirm = data.confirm if data else ""
-    deletion.delete_folder(finding.folder(folder_id), confirm=confirm, now=timezone.now())
+    deletion.delete_folder(lookup.folder(folder_id), confirm=confirm, now=timezone.now())
     return Status(204, None)
 
 

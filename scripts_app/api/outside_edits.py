@@ -7,10 +7,11 @@ from django.utils import timezone
 from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
-from scripts_app import finding, outside_edits, script_copies
+from scripts_app import external_edits, lookup
+from scripts_app.api.common import router
 from scripts_app.api.scripts import ScriptOut, script_out
-from scripts_app.api.shapes import router
-from scripts_app.script_copies import Edit
+from scripts_app.versions import working_copy
+from scripts_app.versions.working_copy import ExternalEdit
 from tempo_site import auth
 
 
@@ -32,29 +33,33 @@ class OutsideEditIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     take: StrictBool
-    seen: str | None = Field(default=None, max_length=64, description="As it was read: refused when it is another now.")
+    seen: str | None = Field(
+        default=None, max_length=64, description="As it was read: refused when it is another now."
+    )
 
 
 @router.get("/scripts/{slug:slug}/outside-edit", response=OutsideEditOut, tags=["versions"])
 def read_outside_edit(request: HttpRequest, slug: str) -> OutsideEditOut:
     """Show whether the files of a script were edited on the disk, and what they say."""
-    return edit_out(script_copies.find(finding.script(slug)))
+    return edit_out(working_copy.find_edit(lookup.script(slug)))
 
 
 @router.post("/scripts/{slug:slug}/outside-edit", response=ScriptOut, tags=["versions"])
-def settle_outside_edit(request: auth.Request, slug: str, data: OutsideEditIn) -> Status[ScriptOut]:
+def settle_outside_edit(
+    request: auth.AuthenticatedRequest, slug: str, data: OutsideEditIn
+) -> Status[ScriptOut]:
     """Take what was edited on the disk as the new version, or write the current version over it."""
-    script = finding.script(slug)
-    edit = script_copies.find(script)
+    script = lookup.script(slug)
+    edit = working_copy.find_edit(script)
     seen = data.seen if data.seen is not None or edit is None else edit.seen
     if data.take:
-        outside_edits.take(script, seen=seen or "", by=request.auth.user, now=timezone.now())
+        external_edits.accept(script, seen=seen or "", by=request.auth.user, now=timezone.now())
     else:
-        outside_edits.put_back(script, seen=seen or "")
-    return Status(200, script_out(finding.script(slug)))
+        external_edits.revert(script, seen=seen or "")
+    return Status(200, script_out(lookup.script(slug)))
 
 
-def edit_out(edit: Edit | None) -> OutsideEditOut:
+def edit_out(edit: ExternalEdit | None) -> OutsideEditOut:
     """Return an edit as JSON shows it."""
     return OutsideEditOut.model_construct(
         exists=edit is not None,

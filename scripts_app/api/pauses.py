@@ -6,9 +6,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 from pydantic import BaseModel, ConfigDict, Field
 
-from scripts_app import pauses
-from scripts_app.api.shapes import Moment, router
+from scripts_app.api.common import Moment, router
 from scripts_app.models import Pause
+from scripts_app.schedules import global_pause
 from tempo_site import auth
 
 
@@ -17,7 +17,9 @@ class PauseIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    until: Moment | None = Field(default=None, description="Left out or null: until further notice.")
+    until: Moment | None = Field(
+        default=None, description="Left out or null: until further notice."
+    )
 
 
 class PauseOut(BaseModel):
@@ -32,20 +34,20 @@ class PauseOut(BaseModel):
 @router.get("/pause", response=PauseOut, tags=["schedules"])
 def read_pause(request: HttpRequest) -> PauseOut:
     """Show whether all schedules are paused."""
-    return pause_out(pauses.current(timezone.now()))
+    return pause_out(global_pause.current_pause(timezone.now()))
 
 
 @router.post("/pause", response=PauseOut, tags=["schedules"])
-def start_pause(request: auth.Request, data: PauseIn | None = None) -> PauseOut:
+def start_pause(request: auth.AuthenticatedRequest, data: PauseIn | None = None) -> PauseOut:
     """Pause all schedules, or give the pause that holds another end. What is under way and runs by hand go on."""
     until = data.until if data else None
-    return pause_out(pauses.pause_all(until=until, by=request.auth.name, now=timezone.now()))
+    return pause_out(global_pause.pause_all(until=until, by=request.auth.name, now=timezone.now()))
 
 
 @router.delete("/pause", response=PauseOut, tags=["schedules"])
-def end_pause(request: auth.Request) -> PauseOut:
+def end_pause(request: auth.AuthenticatedRequest) -> PauseOut:
     """Let schedules fire again; what was due meanwhile is recorded as skipped."""
-    pauses.resume_all(by=request.auth.name, now=timezone.now())
+    global_pause.resume_all(by=request.auth.name, now=timezone.now())
     return pause_out(None)
 
 

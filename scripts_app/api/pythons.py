@@ -4,9 +4,9 @@ from django.utils import timezone
 from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, Field
 
-from runs_app import builds
+from runs_app.triggers import builds
 from scripts_app import pythons
-from scripts_app.api.shapes import check_staff, router
+from scripts_app.api.common import check_staff, router
 from tempo_site import auth
 
 BY_STAFF = "Only staff may do that.\nhint: ask a user of the staff"
@@ -68,14 +68,14 @@ class MovedOut(BaseModel):
 
 
 @router.get("/pythons", response=PythonPage, tags=["environments"])
-def list_pythons(request: auth.Request) -> PythonPage:
+def list_pythons(request: auth.AuthenticatedRequest) -> PythonPage:
     """List the Pythons of this machine from 3.8 to 3.14, and those that scripts miss."""
     items = [PythonOut.model_construct(**vars(python)) for python in pythons.listing()]
     return PythonPage.model_construct(items=items, next_cursor=None)
 
 
 @router.post("/pythons", response={202: InstallationOut}, tags=["environments"])
-def install_python(request: auth.Request, asked: PythonIn) -> Status[InstallationOut]:
+def install_python(request: auth.AuthenticatedRequest, asked: PythonIn) -> Status[InstallationOut]:
     """Install another Python from the internet, for all scripts; a run does it, whose output tells how far it is."""
     check_staff(request, BY_STAFF)
     run = builds.install_python(asked.version, by=request.auth.name, now=timezone.now())
@@ -83,9 +83,15 @@ def install_python(request: auth.Request, asked: PythonIn) -> Status[Installatio
 
 
 @router.post("/pythons/move", response=MovedOut, tags=["environments"])
-def move_scripts(request: auth.Request, asked: MoveIn) -> MovedOut:
+def move_scripts(request: auth.AuthenticatedRequest, asked: MoveIn) -> MovedOut:
     """Have all scripts of one Python use another one; each gets a new version that says so."""
     check_staff(request, BY_STAFF)
-    moved = pythons.move(source=asked.source, target=asked.target, by=request.auth.user, now=timezone.now())
-    refused = [RefusedOut.model_construct(slug=script.slug, message=why) for script, why in moved.refused]
-    return MovedOut.model_construct(moved=[script.slug for script in moved.scripts], refused=refused)
+    moved = pythons.move(
+        source=asked.source, target=asked.target, by=request.auth.user, now=timezone.now()
+    )
+    refused = [
+        RefusedOut.model_construct(slug=script.slug, message=why) for script, why in moved.refused
+    ]
+    return MovedOut.model_construct(
+        moved=[script.slug for script in moved.scripts], refused=refused
+    )

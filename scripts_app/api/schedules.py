@@ -9,12 +9,22 @@ from django.utils import timezone
 from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
-from runs_app import ledger
 from runs_app.models import Run
-from scripts_app import finding, preview, schedules, timing
-from scripts_app.api.shapes import MAX_NUMBER, Cursor, Limit, Moment, Number, router, without_defaults
+from runs_app.scheduler import schedule_history
+from scripts_app import lookup
+from scripts_app.api.common import (
+    MAX_NUMBER,
+    Cursor,
+    Limit,
+    Moment,
+    Number,
+    router,
+    without_defaults,
+)
 from scripts_app.models import Schedule, Script
-from scripts_app.timing import TimingError
+from scripts_app.schedules import preview, schedules
+from scripts_app.timing import rule
+from scripts_app.timing.rule import TimingError
 
 REPEATED = frozenset({"cron", "interval"})  # the kinds that have bounds and jitter
 
@@ -33,7 +43,8 @@ class RhythmIn(BaseModel):
     every_s: Annotated[int, Field(strict=True, ge=1, le=MAX_NUMBER)] | None = None
     at: Moment | None = None
     timezone: str = Field(
-        default_factory=lambda: settings.TIME_ZONE, description="IANA name; the server's if left out."
+        default_factory=lambda: settings.TIME_ZONE,
+        description="IANA name; the server's if left out.",
     )
     start_at: Moment | None = None
     end_at: Moment | None = None
@@ -53,10 +64,14 @@ class ScheduleIn(RhythmIn):
     delay_s: Number = Field(default=0, description="Seconds after the start of Tempo, 0-86400.")
     paused_until: Moment | None = Field(default=None, description="Null ends a pause.")
     retries: Number = Field(default=0, description="Further tries after a failure, 0-10.")
-    retry_delay_s: Number = Field(default=60, description="Seconds before the first of them, 1-86400.")
+    retry_delay_s: Number = Field(
+        default=60, description="Seconds before the first of them, 1-86400."
+    )
     retry_backoff: Literal["fixed", "doubling"] = "fixed"
     retry_max_delay_s: Number = Field(default=3600, description="The longest wait, 1-86400.")
-    params: dict[str, Any] = Field(default={}, description="Inputs of its runs; what is left out is as declared.")
+    params: dict[str, Any] = Field(
+        default={}, description="Inputs of its runs; what is left out is as declared."
+    )
 
 
 class SchedulePatch(ScheduleIn):
@@ -160,8 +175,12 @@ class PreviewOut(BaseModel):
 @router.get("/scripts/{slug:slug}/schedules", response=SchedulePage, tags=["schedules"])
 def list_schedules(request: HttpRequest, slug: str, limit: Limit, cursor: int = 0) -> SchedulePage:
     """List a script's schedules."""
-    script = finding.script(slug)
-    rows = list(script.schedules.filter(pk__gt=cursor).select_related("alarm", "script").order_by("pk")[: limit + 1])
+    script = lookup.script(slug)
+    rows = list(
+        script.schedules.filter(pk__gt=cursor)
+        .select_related("alarm", "script")
+        .order_by("pk")[: limit + 1]
+    )
     return SchedulePage.model_construct(
         items=[schedule_out(schedule) for schedule in rows[:limit]],
         next_cursor=str(rows[limit - 1].pk) if len(rows) > limit else None,
@@ -171,7 +190,7 @@ def list_schedules(request: HttpRequest, slug: str, limit: Limit, cursor: int = 
 @router.post("/scripts/{slug:slug}/schedules", response={201: ScheduleOut}, tags=["schedules"])
 def create_schedule(request: HttpRequest, slug: str, data: ScheduleIn) -> Status[ScheduleOut]:
     """Give a script a schedule."""
-    schedule = Schedule(script=finding.script(slug), **data.model_dump())
+    schedule = Schedule(script=lookup.script(slug), **data.model_dump())
     return Status(201, schedule_out(schedules.save(schedule, now=timezone.now())))
 
 
@@ -181,10 +200,10 @@ def preview_schedule(request: HttpRequest, data: PreviewIn) -> PreviewOut:
     start = data.start or timezone.now()
     script = script_named(data.script) if data.script else None
     rhythm = rhythm_of(data, start, script)
-    timing.check(rhythm)
-    dues = timing.upcoming(rhythm, start, data.count)
+    rule.check(rhythm)
+    dues = rule.upcoming(rhythm, start, data.count)
     return PreviewOut(
-        description=timing.describe(rhythm),
+        description=rule.describe(rhythm),
         next=[moment_out(moment) for moment in preview.moments(rhythm, dues, now=start)],
         warnings=[
             *preview.notes(rhythm, dues, now=start),
@@ -201,23 +220,23 @@ def script_named(slug: str) -> Script:
     return script
 
 
-def rhythm_of(data: PreviewIn, start: datetime, script: Script | None) -> timing.Timing:
+def rhythm_of(data: PreviewIn, start: datetime, script: Script | None) -> rule.Timing:
     """The timing that a schedule saved at `start` would have: bounds and jitter are for what repeats."""
     bounds = {"start_at", "end_at", "jitter_s"} if data.kind not in REPEATED else set()
     fields = data.model_dump(exclude={"start", "count", "script", *bounds})
-    return timing.Timing(anchor=data.start_at or start, seed=script.slug if script else "", **fields)
+    return rule.Timing(anchor=data.start_at or start, seed=script.slug if script else "", **fields)
 
 
 @router.get("/schedules/{int:schedule_id}", response=ScheduleOut, tags=["schedules"])
 def read_schedule(request: HttpRequest, schedule_id: int) -> ScheduleOut:
     """Show one schedule."""
-    return schedule_out(finding.schedule(schedule_id))
+    return schedule_out(lookup.schedule(schedule_id))
 
 
 @router.patch("/schedules/{int:schedule_id}", response=ScheduleOut, tags=["schedules"])
 def change_schedule(request: HttpRequest, schedule_id: int, data: SchedulePatch) -> ScheduleOut:
     """Change a schedule."""
-    schedule = finding.schedule(schedule_id)
+    schedule = lookup.schedule(schedule_id)
     for name, value in data.model_dump(exclude_unset=True).items():
         setattr(schedule, name, value)
     return schedule_out(schedules.save(schedule, now=timezone.now()))
@@ -226,15 +245,17 @@ def change_schedule(request: HttpRequest, schedule_id: int, data: SchedulePatch)
 @router.delete("/schedules/{int:schedule_id}", response={204: None}, tags=["schedules"])
 def delete_schedule(request: HttpRequest, schedule_id: int) -> Status[None]:
     """Delete a schedule; runs it started stay in the history."""
-    schedules.delete(finding.schedule(schedule_id))
+    schedules.delete(lookup.schedule(schedule_id))
     return Status(204, None)
 
 
 @router.get("/schedules/{int:schedule_id}/ledger", response=LedgerPage, tags=["schedules"])
 def read_ledger(request: HttpRequest, schedule_id: int, limit: Limit, cursor: Cursor) -> LedgerPage:
     """List what became of a schedule's due moments, newest first: runs with their further tries, skipped and missed."""
-    schedule = finding.schedule(schedule_id)
-    rows = ledger.page(schedule, before=int(cursor) if cursor else None, limit=limit + 1)
+    schedule = lookup.schedule(schedule_id)
+    rows = schedule_history.history_page(
+        schedule, before=int(cursor) if cursor else None, limit=limit + 1
+    )
     return LedgerPage.model_construct(
         items=[ledger_item(run) for run in rows[:limit]],
         next_cursor=str(rows[limit - 1].pk) if len(rows) > limit else None,
@@ -263,6 +284,6 @@ def ledger_item(run: Run) -> LedgerItem:
     )
 
 
-def moment_out(moment: preview.Moment) -> MomentOut:
+def moment_out(moment: preview.PreviewMoment) -> MomentOut:
     """Return a due moment as a preview shows it."""
     return MomentOut(utc=moment.utc, local=moment.local.isoformat(), relative=moment.relative)

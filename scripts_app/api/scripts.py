@@ -8,8 +8,8 @@ from django.utils import timezone
 from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
-from scripts_app import deletion, finding, scripts
-from scripts_app.api.shapes import IF_MATCH, Limit, Number, based_on, router, without_defaults
+from scripts_app import deletion, lookup, scripts
+from scripts_app.api.common import IF_MATCH, Limit, Number, based_on, router, without_defaults
 from scripts_app.models import Script
 from tempo_site import auth
 
@@ -36,7 +36,9 @@ class ScriptIn(BaseModel):
     as_service_user: StrictBool = False
     allow_source: StrictBool = False
     parameters: list[dict[str, Any]] = Field(
-        default=[], max_length=50, description="The inputs of its runs, unless its code declares them."
+        default=[],
+        max_length=50,
+        description="The inputs of its runs, unless its code declares them.",
     )
 
 
@@ -47,7 +49,9 @@ class ScriptPatch(ScriptIn):
 
     name: str = ""
     enabled: StrictBool = True
-    note: str = Field(default="", description="What changed, and why: kept with the version that this makes.")
+    note: str = Field(
+        default="", description="What changed, and why: kept with the version that this makes."
+    )
 
 
 class EnvironmentOut(BaseModel):
@@ -109,16 +113,20 @@ class ScriptPage(BaseModel):
 
 
 @router.post("/scripts", response={201: ScriptOut}, tags=["scripts"])
-def create_script(request: auth.Request, data: ScriptIn) -> Status[ScriptOut]:
+def create_script(request: auth.AuthenticatedRequest, data: ScriptIn) -> Status[ScriptOut]:
     """Create a script; its environment is built in the background."""
-    script = scripts.create(by=request.auth.user, now=timezone.now(), **data.model_dump(exclude_unset=True))
-    return Status(201, script_out(finding.script(script.slug)))
+    script = scripts.create(
+        by=request.auth.user, now=timezone.now(), **data.model_dump(exclude_unset=True)
+    )
+    return Status(201, script_out(lookup.script(script.slug)))
 
 
 @router.get("/scripts", response=ScriptPage, tags=["scripts"])
-def list_scripts(request: HttpRequest, limit: Limit, cursor: str = "", deleted: bool = False) -> ScriptPage:
+def list_scripts(
+    request: HttpRequest, limit: Limit, cursor: str = "", deleted: bool = False
+) -> ScriptPage:
     """List scripts by slug; with `deleted` those that were deleted and can be restored, for 30 days."""
-    found = finding.scripts(Script.objects.restorable() if deleted else None)
+    found = lookup.scripts(Script.objects.restorable() if deleted else None)
     rows = list(found.filter(slug__gt=cursor).order_by("slug")[: limit + 1])
     return ScriptPage.model_construct(
         items=[script_out(script) for script in rows[:limit]],
@@ -129,45 +137,47 @@ def list_scripts(request: HttpRequest, limit: Limit, cursor: str = "", deleted: 
 @router.get("/scripts/{slug:slug}", response=ScriptOut, tags=["scripts"])
 def read_script(request: HttpRequest, slug: str) -> ScriptOut:
     """Show one script."""
-    return script_out(finding.script(slug))
+    return script_out(lookup.script(slug))
 
 
 @router.patch("/scripts/{slug:slug}", response=ScriptOut, tags=["scripts"], openapi_extra=IF_MATCH)
-def change_script(request: auth.Request, slug: str, data: ScriptPatch) -> ScriptOut:
+def change_script(request: auth.AuthenticatedRequest, slug: str, data: ScriptPatch) -> ScriptOut:
     """Change a script. New code, requirements or Python make a new version and end the draft.
 
     With `If-Match: "<revision>"` a text that someone changed in the meantime is not replaced: 409.
     """
     scripts.update(
-        finding.script(slug),
+        lookup.script(slug),
         by=request.auth.user,
         now=timezone.now(),
         based_on=based_on(request),
         **data.model_dump(exclude_unset=True),
     )
-    return script_out(finding.script(slug))
+    return script_out(lookup.script(slug))
 
 
 @router.delete("/scripts/{slug:slug}", response={204: None}, tags=["scripts"])
 def delete_script(request: HttpRequest, slug: str) -> Status[None]:
     """Delete a script; its history stays, and for 30 days it can be restored."""
-    scripts.delete(finding.script(slug), now=timezone.now())
+    scripts.delete(lookup.script(slug), now=timezone.now())
     return Status(204, None)
 
 
 @router.post("/scripts/{slug:slug}/restore", response=ScriptOut, tags=["scripts"])
 def restore_script(request: HttpRequest, slug: str) -> ScriptOut:
     """Bring a deleted script back, into the folder it lay in."""
-    deletion.restore(finding.deleted(slug), now=timezone.now())
-    return script_out(finding.script(slug))
+    deletion.restore(lookup.deleted(slug), now=timezone.now())
+    return script_out(lookup.script(slug))
 
 
 @router.post("/scripts/{slug:slug}/duplicate", response={201: ScriptOut}, tags=["scripts"])
-def duplicate_script(request: auth.Request, slug: str, data: DuplicateIn | None = None) -> Status[ScriptOut]:
+def duplicate_script(
+    request: auth.AuthenticatedRequest, slug: str, data: DuplicateIn | None = None
+) -> Status[ScriptOut]:
     """Copy a script with its settings, variables and schedules, but without files; the copy is disabled."""
     given = data.model_dump(exclude_unset=True) if data else {}
-    copy = scripts.duplicate(finding.script(slug), by=request.auth.user, now=timezone.now(), **given)
-    return Status(201, script_out(finding.script(copy.slug)))
+    copy = scripts.duplicate(lookup.script(slug), by=request.auth.user, now=timezone.now(), **given)
+    return Status(201, script_out(lookup.script(copy.slug)))
 
 
 def script_out(script: Script) -> ScriptOut:
@@ -208,5 +218,8 @@ def environment_out(script: Script) -> EnvironmentOut | None:
     if environment is None:
         return None
     return EnvironmentOut.model_construct(
-        id=environment.pk, state=environment.state, python=environment.python, message=environment.message
+        id=environment.pk,
+        state=environment.state,
+        python=environment.python,
+        message=environment.message,
     )

@@ -7,10 +7,10 @@ from django.utils import timezone
 from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict
 
-from scripts_app import catalogue, finding
+from scripts_app import lookup, script_templates
+from scripts_app.api.common import router
 from scripts_app.api.scripts import ScriptOut, script_out
-from scripts_app.api.shapes import router
-from scripts_app.catalogue import Starter
+from scripts_app.script_templates import ScriptTemplate
 from scripts_app.validation import ScriptError
 from tempo_site import auth
 
@@ -60,33 +60,40 @@ class TemplatePage(BaseModel):
 @router.get("/templates", response=TemplatePage, tags=["templates"])
 def list_templates(request: HttpRequest) -> TemplatePage:
     """List the templates that scripts can be made from."""
-    items = [TemplateItem.model_construct(**facts(starter)) for starter in catalogue.starters().values()]
+    items = [
+        TemplateItem.model_construct(**template_fields(starter))
+        for starter in script_templates.all_templates().values()
+    ]
     return TemplatePage.model_construct(items=items, next_cursor=None)
 
 
 @router.get("/templates/{slug:name}", response=TemplateOut, tags=["templates"])
 def read_template(request: HttpRequest, name: str) -> TemplateOut:
     """Show one template with its code."""
-    starter = named(name)
-    return TemplateOut.model_construct(**facts(starter), code=starter.code)
+    starter = find_template(name)
+    return TemplateOut.model_construct(**template_fields(starter), code=starter.code)
 
 
 @router.post("/templates/{slug:name}", response={201: ScriptOut}, tags=["templates"])
-def create_from_template(request: auth.Request, name: str, data: TemplateIn) -> Status[ScriptOut]:
+def create_from_template(
+    request: auth.AuthenticatedRequest, name: str, data: TemplateIn
+) -> Status[ScriptOut]:
     """Create a script from a template. Its suggested schedule comes with it, switched off: nothing runs by itself."""
-    script = catalogue.create(named(name), by=request.auth.user, now=timezone.now(), **data.model_dump())
-    return Status(201, script_out(finding.script(script.slug)))
+    script = script_templates.create_from_template(
+        find_template(name), by=request.auth.user, now=timezone.now(), **data.model_dump()
+    )
+    return Status(201, script_out(lookup.script(script.slug)))
 
 
-def named(name: str) -> Starter:
+def find_template(name: str) -> ScriptTemplate:
     """The starter that an address names. Raises Http404."""
     try:
-        return catalogue.starter(name)
+        return script_templates.find_template(name)
     except ScriptError as error:
         raise Http404(str(error)) from error
 
 
-def facts(starter: Starter) -> dict[str, Any]:
+def template_fields(starter: ScriptTemplate) -> dict[str, Any]:
     """Everything about it but its code."""
     schedule = SuggestionOut.model_construct(
         kind=starter.kind, cron=starter.cron, every_s=starter.every_s, description=starter.rhythm

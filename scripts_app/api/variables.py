@@ -7,9 +7,10 @@ from django.views.decorators.debug import sensitive_variables
 from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, SecretStr, StrictBool
 
-from scripts_app import finding, variables
-from scripts_app.api.shapes import Limit, check_staff, router
+from scripts_app import lookup
+from scripts_app.api.common import Limit, check_staff, router
 from scripts_app.models import Script, Variable
+from scripts_app.variables import variables
 from tempo_site import auth
 
 BY_STAFF = "Variables for all scripts are set by staff.\nhint: set one of the script"
@@ -43,46 +44,52 @@ class VariablePage(BaseModel):
 
 
 @router.get("/variables", response=VariablePage, tags=["variables"])
-def list_variables(request: auth.Request, limit: Limit, cursor: str = "") -> VariablePage:
+def list_variables(
+    request: auth.AuthenticatedRequest, limit: Limit, cursor: str = ""
+) -> VariablePage:
     """List the variables for all scripts."""
     return page(None, limit, cursor)
 
 
 @router.put("/variables/{name}", response=VariableOut, tags=["variables"])
-def set_variable(request: auth.Request, name: str, data: VariableIn) -> VariableOut:
+def set_variable(request: auth.AuthenticatedRequest, name: str, data: VariableIn) -> VariableOut:
     """Set a variable for all scripts."""
     check_staff(request, BY_STAFF)
     return put(request, None, name, data)
 
 
 @router.delete("/variables/{name}", response={204: None}, tags=["variables"])
-def delete_variable(request: auth.Request, name: str) -> Status[None]:
+def delete_variable(request: auth.AuthenticatedRequest, name: str) -> Status[None]:
     """Delete a variable for all scripts."""
     check_staff(request, BY_STAFF)
     return remove(None, name)
 
 
 @router.get("/scripts/{slug:slug}/variables", response=VariablePage, tags=["variables"])
-def list_script_variables(request: HttpRequest, slug: str, limit: Limit, cursor: str = "") -> VariablePage:
+def list_script_variables(
+    request: HttpRequest, slug: str, limit: Limit, cursor: str = ""
+) -> VariablePage:
     """List a script's own variables."""
-    return page(finding.script(slug), limit, cursor)
+    return page(lookup.script(slug), limit, cursor)
 
 
 @router.put("/scripts/{slug:slug}/variables/{name}", response=VariableOut, tags=["variables"])
-def set_script_variable(request: auth.Request, slug: str, name: str, data: VariableIn) -> VariableOut:
+def set_script_variable(
+    request: auth.AuthenticatedRequest, slug: str, name: str, data: VariableIn
+) -> VariableOut:
     """Set a variable of a script; it wins over the one for all scripts."""
-    return put(request, finding.script(slug), name, data)
+    return put(request, lookup.script(slug), name, data)
 
 
 @router.delete("/scripts/{slug:slug}/variables/{name}", response={204: None}, tags=["variables"])
 def delete_script_variable(request: HttpRequest, slug: str, name: str) -> Status[None]:
     """Delete a variable of a script."""
-    return remove(finding.script(slug), name)
+    return remove(lookup.script(slug), name)
 
 
 def page(script: Script | None, limit: int, cursor: str) -> VariablePage:
     """Return a page of the variables of a script, or of all."""
-    rows = list(variables.of(script).filter(name__gt=cursor)[: limit + 1])
+    rows = list(variables.variables_of(script).filter(name__gt=cursor)[: limit + 1])
     return VariablePage.model_construct(
         items=[variable_out(row) for row in rows[:limit]],
         next_cursor=rows[limit - 1].name if len(rows) > limit else None,
@@ -90,10 +97,14 @@ def page(script: Script | None, limit: int, cursor: str) -> VariablePage:
 
 
 @sensitive_variables()
-def put(request: auth.Request, script: Script | None, name: str, data: VariableIn) -> VariableOut:
+def put(
+    request: auth.AuthenticatedRequest, script: Script | None, name: str, data: VariableIn
+) -> VariableOut:
     """Set one."""
     value = data.value.get_secret_value()
-    return variable_out(variables.save(script, name=name, value=value, is_secret=data.secret, by=request.auth.name))
+    return variable_out(
+        variables.save(script, name=name, value=value, is_secret=data.secret, by=request.auth.name)
+    )
 
 
 def remove(script: Script | None, name: str) -> Status[None]:

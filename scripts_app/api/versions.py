@@ -9,10 +9,11 @@ from django.utils import timezone
 from ninja import Query
 from pydantic import BaseModel, ConfigDict
 
-from runs_app import turning_point
-from scripts_app import comparing, finding, scripts, versions
-from scripts_app.api.shapes import MAX_NUMBER, Cursor, Limit, router
+from runs_app.history import regression
+from scripts_app import lookup, scripts
+from scripts_app.api.common import MAX_NUMBER, Cursor, Limit, router
 from scripts_app.models import Script, Version
+from scripts_app.versions import comparison, versions
 from tempo_site import auth
 
 TEXT = "text/plain; charset=utf-8"
@@ -85,40 +86,56 @@ class TurningPointOut(BaseModel):
 @router.get("/scripts/{slug:slug}/versions", response=VersionPage, tags=["versions"])
 def list_versions(request: HttpRequest, slug: str, limit: Limit, cursor: Cursor) -> VersionPage:
     """List the versions of a script, newest first, without their texts."""
-    script = finding.script(slug)
+    script = lookup.script(slug)
     rows = script.versions.defer("code", "requirements", "settings")
     if cursor:
         rows = rows.filter(number__lt=int(cursor))
     found = list(rows[: limit + 1])
     return VersionPage.model_construct(
-        items=[VersionOut.model_construct(**facts(script, version)) for version in found[:limit]],
+        items=[
+            VersionOut.model_construct(**version_fields(script, version))
+            for version in found[:limit]
+        ],
         next_cursor=str(found[limit - 1].number) if len(found) > limit else None,
     )
 
 
-@router.get("/scripts/{slug:slug}/versions/diff", response={200: None}, openapi_extra=AS_TEXT, tags=["versions"])
+@router.get(
+    "/scripts/{slug:slug}/versions/diff",
+    response={200: None},
+    openapi_extra=AS_TEXT,
+    tags=["versions"],
+)
 def compare_versions(request: HttpRequest, slug: str, before: From, after: To) -> HttpResponse:
     """Return how two versions differ, as `diff -u` writes it (text/plain); empty when they say the same."""
-    script = finding.script(slug)
-    text = comparing.unified(finding.version(script, before), finding.version(script, after))
+    script = lookup.script(slug)
+    text = comparison.unified(lookup.version(script, before), lookup.version(script, after))
     return HttpResponse(text, content_type=TEXT)
 
 
-@router.get("/scripts/{slug:slug}/versions/last-good-to-first-bad", response=TurningPointOut, tags=["versions"])
+@router.get(
+    "/scripts/{slug:slug}/versions/last-good-to-first-bad",
+    response=TurningPointOut,
+    tags=["versions"],
+)
 def read_turning_point(request: HttpRequest, slug: str) -> TurningPointOut:
     """Show what changed between the last good run and the first bad one behind it; 404 when there are no such two."""
-    point = turning_point.of(finding.script(slug))
+    point = regression.find_regression(lookup.script(slug))
     if point is None:
-        raise Http404("There are no two such runs: it never failed, or no good run from before is kept.")
-    before, after = turning_point.versions(point)
-    found = turning_point.differences(point)
+        raise Http404(
+            "There are no two such runs: it never failed, or no good run from before is kept."
+        )
+    before, after = regression.versions(point)
+    found = regression.differences(point)
     return TurningPointOut.model_construct(
         good_run=point.good.pk,
         bad_run=point.bad.pk,
         good_version=before.number,
         bad_version=after.number,
-        diff=comparing.unified(before, after),
-        settings=[DifferenceOut.model_construct(**asdict(difference)) for difference in found.settings],
+        diff=comparison.unified(before, after),
+        settings=[
+            DifferenceOut.model_construct(**asdict(difference)) for difference in found.settings
+        ],
         packages=[DifferenceOut.model_construct(**asdict(change)) for change in found.packages],
     )
 
@@ -126,35 +143,46 @@ def read_turning_point(request: HttpRequest, slug: str) -> TurningPointOut:
 @router.get("/scripts/{slug:slug}/versions/{int:number}", response=VersionDetail, tags=["versions"])
 def read_version(request: HttpRequest, slug: str, number: int) -> VersionDetail:
     """Show one version with its texts."""
-    script = finding.script(slug)
-    return version_out(script, finding.version(script, number))
+    script = lookup.script(slug)
+    return version_out(script, lookup.version(script, number))
 
 
-@router.patch("/scripts/{slug:slug}/versions/{int:number}", response=VersionDetail, tags=["versions"])
-def annotate_version(request: HttpRequest, slug: str, number: int, data: VersionPatch) -> VersionDetail:
+@router.patch(
+    "/scripts/{slug:slug}/versions/{int:number}", response=VersionDetail, tags=["versions"]
+)
+def annotate_version(
+    request: HttpRequest, slug: str, number: int, data: VersionPatch
+) -> VersionDetail:
     """Change the note of a version; nothing else of it can be changed."""
-    script = finding.script(slug)
-    version = finding.version(script, number)
+    script = lookup.script(slug)
+    version = lookup.version(script, number)
     versions.annotate(version, data.note)
     return version_out(script, version)
 
 
-@router.post("/scripts/{slug:slug}/versions/{int:number}/restore", response=VersionDetail, tags=["versions"])
-def restore_version(request: auth.Request, slug: str, number: int) -> VersionDetail:
+@router.post(
+    "/scripts/{slug:slug}/versions/{int:number}/restore", response=VersionDetail, tags=["versions"]
+)
+def restore_version(request: auth.AuthenticatedRequest, slug: str, number: int) -> VersionDetail:
     """Make a new version that says what this one said, and show it; the current one where that says it already."""
-    script = finding.script(slug)
-    version = finding.version(script, number)
-    return version_out(script, scripts.restore_version(script, version, by=request.auth.user, now=timezone.now()))
+    script = lookup.script(slug)
+    version = lookup.version(script, number)
+    return version_out(
+        script, scripts.restore_version(script, version, by=request.auth.user, now=timezone.now())
+    )
 
 
 def version_out(script: Script, version: Version) -> VersionDetail:
     """Return a version with its texts as JSON shows it."""
     return VersionDetail.model_construct(
-        **facts(script, version), code=version.code, requirements=version.requirements, settings=version.settings
+        **version_fields(script, version),
+        code=version.code,
+        requirements=version.requirements,
+        settings=version.settings,
     )
 
 
-def facts(script: Script, version: Version) -> dict[str, Any]:
+def version_fields(script: Script, version: Version) -> dict[str, Any]:
     """What lists show of a version."""
     return {
         "number": version.number,

@@ -6,7 +6,13 @@ from scripts_app.forms.refusals import attempt
 from scripts_app.forms.schedule import ScheduleForm, WallClockField, zone_of
 from scripts_app.forms.schedule_builder import ScheduleBuilder
 from scripts_app.forms.schedule_pause import PauseForm
-from scripts_app.forms.script import NewScriptForm, ScriptForm, SettingsForm, TextForm, python_choices
+from scripts_app.forms.script import (
+    NewScriptForm,
+    ScriptForm,
+    SettingsForm,
+    TextForm,
+    python_choices,
+)
 from scripts_app.forms.variable import VariableForm
 
 __all__ = [

@@ -5,13 +5,19 @@ from typing import Any
 
 from django import forms
 
-from scripts_app import declared_parameters, parameters
-from scripts_app.parameters import Parameter
+from scripts_app.inputs import declarations, parameters
+from scripts_app.inputs.parameters import Parameter
 from scripts_app.validation import ScriptError
 
 PREFIX = "params."  # as the API names them, and no field of another kind is called so
 YES_NO = [("true", "Yes"), ("false", "No")]
-TOML = {"class": "code", "spellcheck": "false", "autocapitalize": "off", "autocomplete": "off", "rows": 4}
+TOML = {
+    "class": "code",
+    "spellcheck": "false",
+    "autocapitalize": "off",
+    "autocomplete": "off",
+    "rows": 4,
+}
 
 
 class InputsForm(forms.Form):
@@ -41,18 +47,22 @@ class ParametersField(forms.CharField):
     def clean(self, value: Any) -> list[dict[str, Any]]:
         """Return what is stored."""
         try:
-            return declared_parameters.of_toml(super().clean(value))
+            return declarations.declared_in_toml(super().clean(value))
         except ScriptError as refusal:
             raise forms.ValidationError(str(refusal)) from refusal
 
     def prepare_value(self, value: Any) -> Any:
         """Show what is stored as text."""
-        return declared_parameters.as_toml(value) if isinstance(value, list) else value
+        return declarations.as_toml(value) if isinstance(value, list) else value
 
 
 def given(values: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs among the cleaned values of a form."""
-    return {name.removeprefix(PREFIX): value for name, value in values.items() if name.startswith(PREFIX)}
+    return {
+        name.removeprefix(PREFIX): value
+        for name, value in values.items()
+        if name.startswith(PREFIX)
+    }
 
 
 def run_field(parameter: Parameter) -> forms.Field:
@@ -64,17 +74,27 @@ def run_field(parameter: Parameter) -> forms.Field:
     about |= {"required": parameter.required, "initial": shown}
     if parameter.type == "choice":
         nothing = [] if parameter.required or shown else [("", "–")]
-        return forms.ChoiceField(choices=nothing + [(each, each) for each in parameter.choices], **about)
+        return forms.ChoiceField(
+            choices=nothing + [(each, each) for each in parameter.choices], **about
+        )
     return forms.CharField(strip=False, widget=_widget(parameter), **about)
 
 
 def schedule_field(parameter: Parameter) -> forms.Field:
     """The field of a parameter for a schedule: left empty, its runs get what is declared when they start."""
     default = parameters.as_text(parameter.default) if parameter.default is not None else ""
-    about: dict[str, Any] = {"label": parameter.name, "help_text": help_of(parameter), "required": False}
+    about: dict[str, Any] = {
+        "label": parameter.name,
+        "help_text": help_of(parameter),
+        "required": False,
+    }
     if parameter.type in ("bool", "choice"):
-        choices = YES_NO if parameter.type == "bool" else [(each, each) for each in parameter.choices]
-        return forms.ChoiceField(choices=[("", f"As declared: {default}" if default else "–"), *choices], **about)
+        choices = (
+            YES_NO if parameter.type == "bool" else [(each, each) for each in parameter.choices]
+        )
+        return forms.ChoiceField(
+            choices=[("", f"As declared: {default}" if default else "–"), *choices], **about
+        )
     widget = _widget(parameter)
     widget.attrs["placeholder"] = default[:80]
     return forms.CharField(strip=False, widget=widget, **about)
@@ -96,8 +116,14 @@ def _widget(parameter: Parameter) -> forms.Widget:
     if parameter.type == "date":
         return forms.DateInput(attrs={"type": "date"})
     if parameter.type in ("int", "float"):
-        bounds = {"min": parameter.min, "max": parameter.max, "step": 1 if parameter.type == "int" else "any"}
-        return forms.NumberInput(attrs={name: value for name, value in bounds.items() if value is not None})
+        bounds = {
+            "min": parameter.min,
+            "max": parameter.max,
+            "step": 1 if parameter.type == "int" else "any",
+        }
+        return forms.NumberInput(
+            attrs={name: value for name, value in bounds.items() if value is not None}
+        )
     if isinstance(parameter.default, str) and "\n" in parameter.default:
         return forms.Textarea(attrs={"rows": 3})
     return forms.TextInput(attrs={"autocomplete": "off"})

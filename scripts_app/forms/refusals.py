@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from django import forms
 
-from scripts_app.timing import TimingError
+from scripts_app.timing.rule import TimingError
 from scripts_app.validation import ScriptError
 
 Result = TypeVar("Result")

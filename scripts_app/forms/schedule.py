@@ -27,7 +27,16 @@ class WallClockField(forms.DateTimeField):
 
 RHYTHM = ("kind", "cron", "every_s", "at", "timezone")
 REST = (
-    *("start_at", "end_at", "jitter_s", "delay_s", "overlap", "max_parallel", "missed", "missed_cap"),
+    *(
+        "start_at",
+        "end_at",
+        "jitter_s",
+        "delay_s",
+        "overlap",
+        "max_parallel",
+        "missed",
+        "missed_cap",
+    ),
     *("retries", "retry_delay_s", "retry_backoff", "retry_max_delay_s", "enabled"),
 )
 MOMENTS = ("at", "start_at", "end_at", "paused_until")  # local times of the form
@@ -40,7 +49,9 @@ MAY_BE_EMPTY = (  # for the model's default
 class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at run time
     """When a script runs."""
 
-    at = WallClockField(required=False, label="At", help_text="Kind once: local time in the zone below.")
+    at = WallClockField(
+        required=False, label="At", help_text="Kind once: local time in the zone below."
+    )
     start_at = WallClockField(required=False, label="From", help_text="No moment before it.")
     end_at = WallClockField(required=False, label="Until", help_text="No moment after it.")
 
@@ -69,7 +80,9 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at 
             "enabled": "",
         }
         widgets = {
-            "cron": forms.TextInput(attrs={"class": "code", "autocapitalize": "off", "autocomplete": "off"}),
+            "cron": forms.TextInput(
+                attrs={"class": "code", "autocapitalize": "off", "autocomplete": "off"}
+            ),
             "timezone": forms.TextInput(attrs={"list": "zones", "autocomplete": "off"}),
         }
 
@@ -82,7 +95,9 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at 
         for name in MAY_BE_EMPTY:
             self.fields[name].required = False
         if schedule.pk is None:  # the model's own default is not the server's zone
-            self.initial["timezone"] = (kwargs.get("initial") or {}).get("timezone", settings.TIME_ZONE)
+            self.initial["timezone"] = (kwargs.get("initial") or {}).get(
+                "timezone", settings.TIME_ZONE
+            )
 
     def clean(self) -> dict[str, Any]:
         """Give local times their zone, and what is empty its default. An unknown zone is refused by the verb, with a

@@ -5,12 +5,13 @@ from typing import Any
 
 from django import forms
 
-from scripts_app import parameters, simple_cron
-from scripts_app.cron_calendar import DAY_S
 from scripts_app.forms import inputs
 from scripts_app.forms.schedule import REST, ScheduleForm, default_of, zone_of
+from scripts_app.inputs import parameters
 from scripts_app.models import Schedule
-from scripts_app.simple_cron import Simple
+from scripts_app.timing import simple as timing_simple
+from scripts_app.timing.simple import Simple
+from scripts_app.timing.wall_clock import DAY_S
 
 SIMPLE = "simple"  # a mode of the form; stored, it is a cron line
 MODES = [
@@ -20,9 +21,9 @@ MODES = [
     (Schedule.Kind.ONCE.value, "Once"),
     (Schedule.Kind.STARTUP.value, "Start-up"),
 ]
-EVERY = list(zip(simple_cron.EVERY, ["Minutes", "Hour", "Day", "Week", "Month"], strict=True))
+EVERY = list(zip(timing_simple.EVERY, ["Minutes", "Hour", "Day", "Week", "Month"], strict=True))
 WEEKDAYS = [(1, "Mon"), (2, "Tue"), (3, "Wed"), (4, "Thu"), (5, "Fri"), (6, "Sat"), (0, "Sun")]
-DAYS = [*((day, str(day)) for day in range(1, 32)), (simple_cron.LAST_DAY, "last day")]
+DAYS = [*((day, str(day)) for day in range(1, 32)), (timing_simple.LAST_DAY, "last day")]
 UNITS = [(1, "seconds"), (60, "minutes"), (3600, "hours"), (DAY_S, "days")]
 OVERLAP = [
     (Schedule.Overlap.SKIP.value, "Skip the moment"),
@@ -49,7 +50,15 @@ NEEDS = {  # the fields that a rhythm in plain choices is made of
 }
 REPEATED = {"start_at", "end_at", "jitter_s"}
 MODE_FIELDS = {
-    SIMPLE: {"simple_every", "simple_step", "simple_minute", "simple_time", "simple_weekdays", "simple_day", *REPEATED},
+    SIMPLE: {
+        "simple_every",
+        "simple_step",
+        "simple_minute",
+        "simple_time",
+        "simple_weekdays",
+        "simple_day",
+        *REPEATED,
+    },
     Schedule.Kind.CRON: {"cron", *REPEATED},
     Schedule.Kind.INTERVAL: {"every_s", *REPEATED},
     Schedule.Kind.ONCE: {"at"},
@@ -94,7 +103,9 @@ class EveryField(forms.MultiValueField):
         unit = forms.TypedChoiceField(required=False, choices=UNITS, coerce=int, empty_value=None)
         super().__init__([number, unit], require_all_fields=False, required=False, **kwargs)
         for part, name in zip(self.widget.widgets, ("number", "unit"), strict=True):
-            part.attrs["aria-label"] = f"{self.label}: {name}"  # there are several of these on a page
+            part.attrs["aria-label"] = (
+                f"{self.label}: {name}"  # there are several of these on a page
+            )
 
     def compress(self, data_list: list[Any]) -> int | None:
         """Return seconds, or None when there is no number."""
@@ -112,17 +123,28 @@ class ScheduleBuilder(ScheduleForm):
     overlap = forms.ChoiceField(choices=OVERLAP, label="While a run is still going")
     missed = forms.ChoiceField(choices=MISSED, label="Moments missed while Tempo was down")
     retries = forms.TypedChoiceField(
-        required=False, choices=RETRIES, coerce=int, empty_value=None, label="Further tries after a failure"
+        required=False,
+        choices=RETRIES,
+        coerce=int,
+        empty_value=None,
+        label="Further tries after a failure",
     )
     retry_delay_s = EveryField(label="Wait before a try")
     retry_backoff = forms.ChoiceField(required=False, choices=BACKOFF, label="The wait is")
     retry_max_delay_s = EveryField(label="But never longer than")
-    simple_every = forms.ChoiceField(required=False, choices=EVERY, widget=forms.RadioSelect, label="Every")
+    simple_every = forms.ChoiceField(
+        required=False, choices=EVERY, widget=forms.RadioSelect, label="Every"
+    )
     simple_step = forms.TypedChoiceField(
-        required=False, choices=[(step, str(step)) for step in simple_cron.STEPS], coerce=int, empty_value=None
+        required=False,
+        choices=[(step, str(step)) for step in timing_simple.STEPS],
+        coerce=int,
+        empty_value=None,
     )
     simple_minute = forms.IntegerField(required=False, min_value=0, max_value=59)
-    simple_time = forms.TimeField(required=False, widget=forms.TimeInput(format="%H:%M", attrs={"type": "time"}))
+    simple_time = forms.TimeField(
+        required=False, widget=forms.TimeInput(format="%H:%M", attrs={"type": "time"})
+    )
     simple_weekdays = forms.TypedMultipleChoiceField(
         required=False, choices=WEEKDAYS, coerce=int, widget=forms.CheckboxSelectMultiple
     )
@@ -132,10 +154,10 @@ class ScheduleBuilder(ScheduleForm):
         super().__init__(*args, **kwargs)
         schedule = self.instance
         self.stored_cron = schedule.cron
-        simple = simple_cron.parse(schedule.cron) if schedule.kind == Schedule.Kind.CRON else None
+        simple = timing_simple.parse(schedule.cron) if schedule.kind == Schedule.Kind.CRON else None
         is_simple = simple is not None or schedule.pk is None
         self.initial["kind"] = SIMPLE if is_simple else schedule.kind
-        self.initial["cron"] = schedule.cron or simple_cron.line(DEFAULT)
+        self.initial["cron"] = schedule.cron or timing_simple.line(DEFAULT)
         self.initial["every_s"] = schedule.every_s or DEFAULT_EVERY_S
         self.initial["at"] = self.initial.get("at") or self._tomorrow(now)
         self.initial.update(_all_values(simple or DEFAULT))
@@ -146,7 +168,7 @@ class ScheduleBuilder(ScheduleForm):
 
     def _add_inputs(self) -> None:
         """A field for each parameter of the script, with what the schedule gives its runs."""
-        for each in parameters.of(self.instance.script):
+        for each in parameters.parameters_of(self.instance.script):
             name = f"{inputs.PREFIX}{each.name}"
             self.fields[name] = inputs.schedule_field(each)
             if each.name in self.instance.params:
@@ -159,7 +181,9 @@ class ScheduleBuilder(ScheduleForm):
     @property
     def is_more_said(self) -> bool:
         """Whether one of the fields that stand apart has an error, or says something else than its default."""
-        said = (name for name in REST if (self.initial.get(name) or None) != (default_of(name) or None))
+        said = (
+            name for name in REST if (self.initial.get(name) or None) != (default_of(name) or None)
+        )
         return any(True for _ in said) or any(name in self.errors for name in REST)
 
     def clean(self) -> dict[str, Any]:
@@ -167,8 +191,12 @@ class ScheduleBuilder(ScheduleForm):
         values = super().clean()
         mode = values.get("kind", "")
         self._forget(set().union(*MODE_FIELDS.values()) - MODE_FIELDS.get(mode, set()), values)
-        self._keep_stored({name for name, counts in self._side_fields(values).items() if not counts}, values)
-        self.instance.params = {name: value for name, value in inputs.given(values).items() if value}
+        self._keep_stored(
+            {name for name, counts in self._side_fields(values).items() if not counts}, values
+        )
+        self.instance.params = {
+            name: value for name, value in inputs.given(values).items() if value
+        }
         if mode == SIMPLE:
             values["kind"], values["cron"] = Schedule.Kind.CRON.value, self._line(values)
         return values
@@ -187,8 +215,9 @@ class ScheduleBuilder(ScheduleForm):
         if moment := needed.pop("time", None):
             needed |= {"hour": moment.hour, "minute": moment.minute}
         simple = Simple(every=every, **{**needed, **_as_tuple(needed)})
-        is_unchanged = simple_cron.parse(self.stored_cron) == simple  # then its own words stay, `@daily` for one
-        return self.stored_cron if is_unchanged else simple_cron.line(simple)
+        # then its own words stay, `@daily` for one
+        is_unchanged = timing_simple.parse(self.stored_cron) == simple
+        return self.stored_cron if is_unchanged else timing_simple.line(simple)
 
     def _forget(self, names: set[str], values: dict[str, Any]) -> None:
         """Let what stands in fields that do not count be nothing, and no error."""
@@ -204,7 +233,8 @@ class ScheduleBuilder(ScheduleForm):
             "missed_cap": values.get("missed") == Schedule.Missed.ALL,
             "retry_delay_s": has_retries,
             "retry_backoff": has_retries,
-            "retry_max_delay_s": has_retries and values.get("retry_backoff") == Schedule.Backoff.DOUBLING,
+            "retry_max_delay_s": has_retries
+            and values.get("retry_backoff") == Schedule.Backoff.DOUBLING,
         }
 
     def _keep_stored(self, names: set[str], values: dict[str, Any]) -> None:

@@ -9,7 +9,12 @@ from django import forms
 from scripts_app.forms.schedule import WallClockField
 
 HOUR, TOMORROW, MOMENT, OPEN = "hour", "tomorrow", "moment", "open"
-LENGTHS = [(HOUR, "For 1 hour"), (TOMORROW, "Until tomorrow"), (MOMENT, "Until"), (OPEN, "Until further notice")]
+LENGTHS = [
+    (HOUR, "For 1 hour"),
+    (TOMORROW, "Until tomorrow"),
+    (MOMENT, "Until"),
+    (OPEN, "Until further notice"),
+]
 
 
 class PauseForm(forms.Form):
@@ -18,7 +23,9 @@ class PauseForm(forms.Form):
     length = forms.ChoiceField(required=False, choices=LENGTHS)
     until = WallClockField(required=False, label="Until")
 
-    def __init__(self, *args: Any, now: datetime, zone: ZoneInfo, may_be_open: bool, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, now: datetime, zone: ZoneInfo, may_be_open: bool, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.now, self.zone, self.may_be_open = now, zone, may_be_open
         self.fields["until"].initial = f"{now.astimezone(zone) + timedelta(days=1):%Y-%m-%d}T09:00"
@@ -26,7 +33,9 @@ class PauseForm(forms.Form):
     @property
     def tomorrow(self) -> datetime:
         """The first moment of tomorrow by the zone's clock."""
-        return datetime.combine(self.now.astimezone(self.zone).date() + timedelta(days=1), time(), self.zone)
+        return datetime.combine(
+            self.now.astimezone(self.zone).date() + timedelta(days=1), time(), self.zone
+        )
 
     def clean(self) -> dict[str, Any]:
         """Turn the length into a moment."""

@@ -4,10 +4,11 @@ from typing import Any
 
 from django import forms
 
-from scripts_app import catalogue, interpreters, limits
+from scripts_app import limits, script_templates
 from scripts_app.forms.inputs import ParametersField
 from scripts_app.models import Script
-from scripts_app.versions import MAX_NOTE
+from scripts_app.packages import interpreters
+from scripts_app.versions.versions import MAX_NOTE
 
 UNITS = ("seconds", "MB")
 AS_SERVICE_USER = (
@@ -40,11 +41,17 @@ class TagsField(forms.CharField):
 class ScriptForm(forms.Form):
     """Everything a person decides about a script."""
 
-    name = forms.CharField(help_text="As people read it; the folder's name and the address are made from it once.")
-    folder = forms.CharField(required=False, help_text="Like `Ops/Nightly`; made when it does not exist. May be empty.")
+    name = forms.CharField(
+        help_text="As people read it; the folder's name and the address are made from it once."
+    )
+    folder = forms.CharField(
+        required=False, help_text="Like `Ops/Nightly`; made when it does not exist. May be empty."
+    )
     description = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}))
     tags = TagsField(required=False, help_text="Separated by commas.")
-    code = forms.CharField(required=False, strip=False, widget=forms.Textarea(attrs={**CODE, "rows": 20}))
+    code = forms.CharField(
+        required=False, strip=False, widget=forms.Textarea(attrs={**CODE, "rows": 20})
+    )
     requirements = forms.CharField(
         required=False,
         strip=False,
@@ -76,7 +83,7 @@ class ScriptForm(forms.Form):
 
 def limit_fields() -> dict[str, forms.Field]:
     """A field for each limit and the switch that belongs to them; what was not touched is not saved."""
-    starting = limits.defaults()
+    starting = limits.default_limits()
     fields: dict[str, forms.Field] = {
         limit.field: forms.IntegerField(
             label=f"{limit.label} ({limit.unit})" if limit.unit in UNITS else limit.label,
@@ -104,34 +111,52 @@ def limit_fields() -> dict[str, forms.Field]:
 
 def limits_of(script: Script) -> dict[str, Any]:
     """The initial values of those fields."""
-    return {field: getattr(script, field) for field in (*limits.LIMITS, "as_service_user", "allow_source")}
+    return {
+        field: getattr(script, field)
+        for field in (*limits.LIMITS, "as_service_user", "allow_source")
+    }
 
 
 def python_help() -> str:
     """Say which Pythons there are."""
     there = interpreters.versions_of(interpreters.discover())
-    return f"Like `3.12`. Empty: the one Tempo runs on, {interpreters.own().version}. Here: {there}."
+    return (
+        f"Like `3.12`. Empty: the one Tempo runs on, {interpreters.own().version}. Here: {there}."
+    )
 
 
 def starter_choices() -> list[tuple[str, str]]:
     """What a new script can begin as."""
-    return [("", "Empty"), *((starter.name, starter.title) for starter in catalogue.starters().values())]
+    return [
+        ("", "Empty"),
+        *((starter.name, starter.title) for starter in script_templates.all_templates().values()),
+    ]
 
 
 class NewScriptForm(forms.Form):
     """What a new script needs: a name, unless it begins as a starter, which has one; and a place if wanted."""
 
-    name = forms.CharField(required=False, widget=forms.TextInput(attrs={"autofocus": True, "autocomplete": "off"}))
+    name = forms.CharField(
+        required=False, widget=forms.TextInput(attrs={"autofocus": True, "autocomplete": "off"})
+    )
     folder = forms.CharField(
         required=False,
         label="Folder (optional)",
-        widget=forms.TextInput(attrs={"list": "folders", "autocomplete": "off", "placeholder": "Ops/Nightly"}),
+        widget=forms.TextInput(
+            attrs={"list": "folders", "autocomplete": "off", "placeholder": "Ops/Nightly"}
+        ),
     )
-    start = forms.ChoiceField(required=False, choices=starter_choices, widget=forms.RadioSelect, label="Start from")
+    start = forms.ChoiceField(
+        required=False, choices=starter_choices, widget=forms.RadioSelect, label="Start from"
+    )
 
     def clean(self) -> dict[str, Any]:
         """Ask for a name where there is no starter to lend its own."""
-        if not self.cleaned_data.get("name") and not self.cleaned_data.get("start") and "name" not in self.errors:
+        if (
+            not self.cleaned_data.get("name")
+            and not self.cleaned_data.get("start")
+            and "name" not in self.errors
+        ):
             self.add_error("name", self.fields["name"].error_messages["required"])
         return self.cleaned_data
 
@@ -142,7 +167,9 @@ class SettingsForm(forms.Form):
     It carries what it showed: only what was changed here is saved, and nothing that somebody else did meanwhile undone.
     """
 
-    name = forms.CharField(help_text="As people read it. The script's address and folder keep the first one.")
+    name = forms.CharField(
+        help_text="As people read it. The script's address and folder keep the first one."
+    )
     folder = forms.CharField(
         required=False,
         widget=forms.TextInput(attrs={"list": "folders", "autocomplete": "off"}),
@@ -151,10 +178,14 @@ class SettingsForm(forms.Form):
     description = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 3}))
     tags = TagsField(required=False, help_text="Separated by commas.")
     enabled = forms.BooleanField(
-        required=False, label="Enabled", help_text="Disabled: its schedules start nothing; it can still be run by hand."
+        required=False,
+        label="Enabled",
+        help_text="Disabled: its schedules start nothing; it can still be run by hand.",
     )
 
-    parameters = ParametersField(required=False, strip=False, label="Inputs of its runs", help_text=PARAMETERS)
+    parameters = ParametersField(
+        required=False, strip=False, label="Inputs of its runs", help_text=PARAMETERS
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -188,8 +219,12 @@ class SettingsForm(forms.Form):
 class TextForm(forms.Form):
     """The text of a script: what the editor's page sends without JavaScript."""
 
-    code = forms.CharField(required=False, strip=False, widget=forms.Textarea(attrs={**CODE, "rows": 24}))
-    requirements = forms.CharField(required=False, strip=False, widget=forms.Textarea(attrs={**CODE, "rows": 6}))
+    code = forms.CharField(
+        required=False, strip=False, widget=forms.Textarea(attrs={**CODE, "rows": 24})
+    )
+    requirements = forms.CharField(
+        required=False, strip=False, widget=forms.Textarea(attrs={**CODE, "rows": 6})
+    )
     python_version = forms.CharField(required=False, label="Python", widget=forms.Select)
     based_on = forms.IntegerField(min_value=0, max_value=2**31 - 1, widget=forms.HiddenInput)
     note = forms.CharField(required=False, max_length=MAX_NOTE)
@@ -202,7 +237,10 @@ class TextForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Say it in words when the page did not name its revision: the field has no place of its own."""
         if "based_on" in self.errors:
-            self.add_error(None, "The page did not say which text this was made from, so it was not saved. Save again.")
+            self.add_error(
+                None,
+                "The page did not say which text this was made from, so it was not saved. Save again.",
+            )
         return self.cleaned_data
 
     def put_on_top_of(self, revision: int) -> None:

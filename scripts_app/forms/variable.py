@@ -11,22 +11,32 @@ class VariableForm(forms.Form):
     """A name, a value, and whether that is a secret."""
 
     name = forms.CharField(
-        widget=forms.TextInput(attrs={"class": "code", "autocomplete": "off", "spellcheck": "false"}),
+        widget=forms.TextInput(
+            attrs={"class": "code", "autocomplete": "off", "spellcheck": "false"}
+        ),
         help_text="Like `API_TOKEN`: letters, digits and `_`.",
     )
     value = forms.CharField(
         required=False,
         strip=False,
-        widget=forms.Textarea(attrs={"class": "code", "rows": 3, "autocomplete": "off", "spellcheck": "false"}),
+        widget=forms.Textarea(
+            attrs={"class": "code", "rows": 3, "autocomplete": "off", "spellcheck": "false"}
+        ),
     )
     is_secret = forms.BooleanField(
-        required=False, label="Secret", help_text="Encrypted, never shown again, and masked in what the script writes."
+        required=False,
+        label="Secret",
+        help_text="Encrypted, never shown again, and masked in what the script writes.",
     )
 
     @staticmethod
     def values_of(row: Variable) -> dict[str, Any]:
         """The initial values for a variable."""
-        return {"name": row.name, "is_secret": row.is_secret, "value": "" if row.is_secret else row.value}
+        return {
+            "name": row.name,
+            "is_secret": row.is_secret,
+            "value": "" if row.is_secret else row.value,
+        }
 
     def clean_value(self) -> str:
         """Browsers end lines as Windows does; a line end behind a single line came with the pasting of it."""

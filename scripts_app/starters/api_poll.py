@@ -50,7 +50,8 @@ def main() -> None:
         print("Nothing has changed since the last time.")
         return
     new = collect(entries_of(answer), state)
-    write_state(state)  # last: should this run end before, the next one finds the same entries again
+    # last: should this run end before, the next one finds the same entries again
+    write_state(state)
     print(f"{len(new)} new entries" if new else "No new entries.")
 
 
@@ -73,7 +74,8 @@ def ask(url: str, state: "dict[str, Any]") -> Any:
     request.add_header("User-Agent", "tempo-api-poll")
     if state["etag"]:
         request.add_header("If-None-Match", state["etag"])
-    if os.environ.get("API_TOKEN"):  # "unredirected": another server that we are sent on to must not get it
+    # "unredirected": another server that we are sent on to must not get it
+    if os.environ.get("API_TOKEN"):
         request.add_unredirected_header("Authorization", "Bearer " + os.environ["API_TOKEN"])
     timeout_s = float(os.environ.get("TEMPO_PARAM_TIMEOUT_S", "20"))
     try:
@@ -89,7 +91,10 @@ def ask(url: str, state: "dict[str, Any]") -> Any:
 
 def entries_of(answer: Any) -> "list[dict[str, Any]]":
     """The list of entries in an answer."""
-    field, key = os.environ.get("TEMPO_PARAM_ENTRIES", ""), os.environ.get("TEMPO_PARAM_KEY", "name")
+    field, key = (
+        os.environ.get("TEMPO_PARAM_ENTRIES", ""),
+        os.environ.get("TEMPO_PARAM_KEY", "name"),
+    )
     if field and isinstance(answer, dict):
         answer = answer.get(field)
     if not isinstance(answer, list):

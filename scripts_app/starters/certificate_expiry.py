@@ -23,7 +23,11 @@ import time
 
 
 def main() -> None:
-    hosts = [host.strip() for host in os.environ.get("TEMPO_PARAM_HOSTS", "example.org").split(",") if host.strip()]
+    hosts = [
+        host.strip()
+        for host in os.environ.get("TEMPO_PARAM_HOSTS", "example.org").split(",")
+        if host.strip()
+    ]
     if not hosts:
         sys.exit("There is no server to look at: the parameter `hosts` is empty.")
     problems = [problem for problem in map(look_at, hosts) if problem]
@@ -44,7 +48,9 @@ def look_at(host: str) -> str:
     except (OSError, UnicodeError, OverflowError) as error:
         return f"{host}: cannot be reached: {error}"
     print(f"{host}: valid for {days} days")
-    return f"{host}: valid for {days} days only, fewer than {least_days}" if days < least_days else ""
+    return (
+        f"{host}: valid for {days} days only, fewer than {least_days}" if days < least_days else ""
+    )
 
 
 def days_left(host: str) -> int:

@@ -34,7 +34,9 @@ CREATE TABLE IF NOT EXISTS sales (
     id TEXT PRIMARY KEY, date TEXT NOT NULL, product TEXT NOT NULL, quantity INTEGER NOT NULL, cents INTEGER NOT NULL
 )"""
 INSERT = "INSERT OR REPLACE INTO sales VALUES (:id, :date, :product, :quantity, :cents)"
-REPORT = "SELECT substr(date, 1, 7), count(*), sum(quantity * cents) FROM sales GROUP BY 1 ORDER BY 1"
+REPORT = (
+    "SELECT substr(date, 1, 7), count(*), sum(quantity * cents) FROM sales GROUP BY 1 ORDER BY 1"
+)
 
 
 def main() -> None:
@@ -44,7 +46,9 @@ def main() -> None:
     try:
         rows, problems = extract(source)
     except FileNotFoundError:
-        sys.exit(f"There is no file `{source}`: put it among the files of this script, or name another one.")
+        sys.exit(
+            f"There is no file `{source}`: put it among the files of this script, or name another one."
+        )
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         sys.exit(f"`{source}` cannot be read: {error}")
     for problem in problems:
@@ -63,7 +67,9 @@ def extract(source: Path) -> "tuple[list[dict[str, object]], list[str]]":
     """Read all lines; return the good ones transformed, and a sentence for each bad one."""
     delimiter = DELIMITERS[os.environ.get("TEMPO_PARAM_DELIMITER", "comma")]
     rows, problems = [], []
-    with source.open(newline="", encoding="utf-8-sig") as lines:  # -sig: Excel writes an invisible mark at the start
+    with source.open(
+        newline="", encoding="utf-8-sig"
+    ) as lines:  # -sig: Excel writes an invisible mark at the start
         reader = csv.DictReader(lines, delimiter=delimiter)
         for line in reader:
             try:
@@ -94,7 +100,11 @@ def describe(error: Exception) -> str:
     """An error in words."""
     if isinstance(error, KeyError):
         return f"there is no column {error}"
-    return "a number or a column is missing" if isinstance(error, (InvalidOperation, AttributeError)) else str(error)
+    return (
+        "a number or a column is missing"
+        if isinstance(error, (InvalidOperation, AttributeError))
+        else str(error)
+    )
 
 
 def load(rows: "list[dict[str, object]]", database: str) -> None:

@@ -78,7 +78,9 @@ def copy_sqlite(database: Path, packed: "gzip.GzipFile | BinaryIO", copy: Path) 
         raise NoDump("there is no such file")
     address = database.resolve().as_uri() + "?mode=ro"
     try:
-        with closing(sqlite3.connect(address, uri=True, timeout=60)) as source, closing(sqlite3.connect(copy)) as twin:
+        with closing(sqlite3.connect(address, uri=True, timeout=60)) as source, closing(
+            sqlite3.connect(copy)
+        ) as twin:
             source.backup(twin)
             (verdict,) = twin.execute("PRAGMA integrity_check(1)").fetchone()
         if verdict != "ok":
@@ -100,10 +102,19 @@ def command_of(kind: str, database: str) -> "list[str]":
     if os.environ.get("TEMPO_PARAM_PORT", "0") != "0":
         server.append(f"--port={os.environ['TEMPO_PARAM_PORT']}")
     if os.environ.get("TEMPO_PARAM_USER"):
-        server.append(f"--user{'name' if kind == 'postgres' else ''}={os.environ['TEMPO_PARAM_USER']}")
+        server.append(
+            f"--user{'name' if kind == 'postgres' else ''}={os.environ['TEMPO_PARAM_USER']}"
+        )
     if kind == "postgres":
         return [path, *server, "--no-password", f"--dbname={database}"]
-    return [path, *server, "--single-transaction", "--routines", "--", database]  # "--": a name is never an option
+    return [
+        path,
+        *server,
+        "--single-transaction",
+        "--routines",
+        "--",
+        database,
+    ]  # "--": a name is never an option
 
 
 def copy_output(command: "list[str]", packed: "gzip.GzipFile | BinaryIO") -> None:
@@ -111,7 +122,9 @@ def copy_output(command: "list[str]", packed: "gzip.GzipFile | BinaryIO") -> Non
     name = Path(command[0]).name
     environment = dict(os.environ)
     if "DB_PASSWORD" in environment:
-        environment[{"pg_dump": "PGPASSWORD", "mysqldump": "MYSQL_PWD"}[name]] = environment.pop("DB_PASSWORD")
+        environment[{"pg_dump": "PGPASSWORD", "mysqldump": "MYSQL_PWD"}[name]] = environment.pop(
+            "DB_PASSWORD"
+        )
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as program:
         if program.stdout:
             shutil.copyfileobj(program.stdout, packed)

@@ -20,7 +20,9 @@ import sys
 
 
 def main() -> None:
-    paths = [path.strip() for path in os.environ.get("TEMPO_PARAM_PATHS", "/").split(",") if path.strip()]
+    paths = [
+        path.strip() for path in os.environ.get("TEMPO_PARAM_PATHS", "/").split(",") if path.strip()
+    ]
     if not paths:
         sys.exit("There is no disk to look at: the parameter `paths` is empty.")
     problems = [problem for problem in map(look_at, paths) if problem]

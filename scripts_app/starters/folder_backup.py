@@ -32,7 +32,9 @@ def main() -> None:
         sys.exit(f"`source` has to be the full path of a folder, like /srv/photos, not `{source}`.")
     source = source.resolve()
     if source == target or source in target.parents:
-        sys.exit(f"The archives would lie in the folder that is backed up: choose a `target` outside of {source}.")
+        sys.exit(
+            f"The archives would lie in the folder that is backed up: choose a `target` outside of {source}."
+        )
     try:
         target.mkdir(parents=True, exist_ok=True)
         archive = pack(source, target)

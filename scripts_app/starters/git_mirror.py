@@ -41,7 +41,9 @@ def main() -> None:
     problems = []
     for number, address in enumerate(addresses, start=1):
         if re.match(r"https?://[^/]*@", address):  # refused before it is printed
-            problems.append(f"Repository {number} has a user or a password in its address: use GIT_TOKEN instead.")
+            problems.append(
+                f"Repository {number} has a user or a password in its address: use GIT_TOKEN instead."
+            )
             continue
         try:
             mirror(address, target)

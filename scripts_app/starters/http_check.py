@@ -89,7 +89,8 @@ def tell_of_change(url: str, problem: str) -> None:
     is_up = not problem
     if is_up != was_up:
         alert(f"{url} is up again." if is_up else f"{url} is DOWN: {problem}")
-    fresh = STATE.with_suffix(".new")  # written beside, then renamed: a crash leaves the old file whole
+    # written beside, then renamed: a crash leaves the old file whole
+    fresh = STATE.with_suffix(".new")
     fresh.write_text(json.dumps({url: is_up}), encoding="utf-8")
     fresh.replace(STATE)
 
@@ -103,7 +104,9 @@ def alert(text: str) -> None:
     if not webhook.startswith(("http://", "https://")):
         give_up("The variable ALERT_WEBHOOK holds no web address.")
     request = urllib.request.Request(
-        webhook, data=json.dumps({"text": text}).encode(), headers={"Content-Type": "application/json"}
+        webhook,
+        data=json.dumps({"text": text}).encode(),
+        headers={"Content-Type": "application/json"},
     )
     try:
         with urllib.request.urlopen(request, timeout=10):

@@ -62,7 +62,8 @@ def rotate(log: Path) -> None:
     if is_rename and not taken.exists():  # it exists when a run ended half way: that one first
         log.rename(taken)
     compress(taken, compressed)
-    for number in range(keep - 1, 0, -1):  # from the oldest on: each takes the place of the one before
+    # from the oldest on: each takes the place of the one before
+    for number in range(keep - 1, 0, -1):
         if old(log, number).exists():
             old(log, number).replace(old(log, number + 1))
     compressed.replace(old(log, 1))

@@ -28,7 +28,9 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-STATE = Path("nightly_tests.json").resolve()  # the working folder is the script's own and lasts from run to run
+STATE = Path(
+    "nightly_tests.json"
+).resolve()  # the working folder is the script's own and lasts from run to run
 NO_TESTS = 5  # pytest's exit code when it found none
 
 
@@ -59,7 +61,9 @@ def run(words: "list[str]", folder: Path, *, must: bool = False) -> int:
     print("$", *map(shlex.quote, words))
     minutes = float(os.environ.get("TEMPO_PARAM_MINUTES", "30"))
     try:
-        done = subprocess.run(words, cwd=folder, stdin=subprocess.DEVNULL, timeout=minutes * 60, check=False)
+        done = subprocess.run(
+            words, cwd=folder, stdin=subprocess.DEVNULL, timeout=minutes * 60, check=False
+        )
     except subprocess.TimeoutExpired:
         give_up(f"`{words[0]}` was ended after {minutes:g} minutes.")
     except OSError as error:
@@ -72,13 +76,18 @@ def run(words: "list[str]", folder: Path, *, must: bool = False) -> int:
 def report(*, passed: bool) -> None:
     """Say what is new since the last run, remember the result, and fail when the tests did."""
     before = json.loads(STATE.read_text(encoding="utf-8"))["passed"] if STATE.exists() else None
-    fresh = STATE.with_suffix(".new")  # written beside, then renamed: a crash leaves the old file whole
+    # written beside, then renamed: a crash leaves the old file whole
+    fresh = STATE.with_suffix(".new")
     fresh.write_text(json.dumps({"passed": passed}), encoding="utf-8")
     fresh.replace(STATE)
     if passed:
         print("The tests pass." if before is not False else "FIXED: the tests pass again.")
     else:
-        sys.exit("The tests fail, as they did last time." if before is False else "BROKEN: the tests fail.")
+        sys.exit(
+            "The tests fail, as they did last time."
+            if before is False
+            else "BROKEN: the tests fail."
+        )
 
 
 def give_up(sentence: str) -> NoReturn:

@@ -72,7 +72,9 @@ def read(url: str) -> "list[str]":
     """The lines of text on a page."""
     timeout_s = float(os.environ.get("TEMPO_PARAM_TIMEOUT_S", "20"))
     with urllib.request.urlopen(url, timeout=timeout_s) as answer:
-        page = answer.read(MOST_BYTES).decode(answer.headers.get_content_charset("utf-8"), errors="replace")
+        page = answer.read(MOST_BYTES).decode(
+            answer.headers.get_content_charset("utf-8"), errors="replace"
+        )
     words = Words()
     words.feed(page)
     words.close()

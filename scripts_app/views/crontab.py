@@ -11,11 +11,11 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from scripts_app import crontab, moving_in, python_files
-from scripts_app.crontab import CrontabError
-from scripts_app.moving_in import Proposal
+from scripts_app.crontab import importer, parser, source_files
+from scripts_app.crontab.importer import Proposal
+from scripts_app.crontab.parser import CrontabError
 from scripts_app.scripts import ScriptError
-from scripts_app.timing import TimingError
+from scripts_app.timing.rule import TimingError
 from tempo_site import auth
 
 SHOWN_CODE = 4000  # characters; the rest is there when it is made
@@ -26,32 +26,48 @@ NAMED = 3  # refusals told one by one; the rest is a number
 def crontab_import(request: auth.SignedInRequest) -> HttpResponse:
     """A box for a crontab. A POST shows what its lines would become; with `act=import` the ticked ones are made."""
     now, text = timezone.now(), request.POST.get("crontab", "")
-    context: dict[str, Any] = {"now": now, "shown_code": SHOWN_CODE, "may_read": request.user.is_staff}
+    context: dict[str, Any] = {
+        "now": now,
+        "shown_code": SHOWN_CODE,
+        "may_read": request.user.is_staff,
+    }
     if request.method != "POST":
         return render(request, "scripts/import.html", context)
     try:
         proposals, context["is_system"] = proposals_of(request, text, now=now)
     except CrontabError as refusal:
-        return render(request, "scripts/import.html", {**context, "text": text[:SHOWN_CODE], "error": str(refusal)})
+        return render(
+            request,
+            "scripts/import.html",
+            {**context, "text": text[:SHOWN_CODE], "error": str(refusal)},
+        )
     ticked = {proposal.key for proposal in proposals if not proposal.problem}
     if request.POST.get("act") == "import":
         ticked &= set(request.POST.getlist("line"))
         if make_ticked(request, proposals, ticked, now=now):
             return redirect("script-list")
     rows = [(proposal, proposal.key) for proposal in proposals]
-    return render(request, "scripts/import.html", {**context, "text": text, "rows": rows, "ticked": ticked})
+    return render(
+        request, "scripts/import.html", {**context, "text": text, "rows": rows, "ticked": ticked}
+    )
 
 
-def proposals_of(request: auth.SignedInRequest, text: str, *, now: datetime) -> tuple[list[Proposal], bool]:
+def proposals_of(
+    request: auth.SignedInRequest, text: str, *, now: datetime
+) -> tuple[list[Proposal], bool]:
     """What a paste would become, and whether it is a system crontab. Only for staff is any file read."""
     is_staff = request.user.is_staff
-    table = crontab.read(text, users=moving_in.users() if is_staff else ("root",))
-    read = python_files.reader() if is_staff else moving_in.unread
-    return moving_in.propose(table, now=now, read=read), table.is_system
+    table = parser.parse_crontab(text, users=importer.users() if is_staff else ("root",))
+    read = source_files.reader() if is_staff else importer.unread
+    return importer.propose(table, now=now, read=read), table.is_system
 
 
 def make_ticked(
-    request: auth.SignedInRequest, proposals: list[Proposal], ticked: Collection[str], *, now: datetime
+    request: auth.SignedInRequest,
+    proposals: list[Proposal],
+    ticked: Collection[str],
+    *,
+    now: datetime,
 ) -> int:
     """Make each that was ticked as it is still proposed; one that is refused does not stop the others."""
     made, refusals = 0, []
@@ -59,26 +75,31 @@ def make_ticked(
         if proposal.key not in ticked:
             continue
         try:
-            moving_in.make(proposal, by=request.user, now=now)
+            importer.make(proposal, by=request.user, now=now)
         except (ScriptError, TimingError) as refusal:
             refusals.append(f"`{proposal.name}`: {refusal}")
-        except OperationalError:  # the database was locked for too long: the others may have more luck
+        except (
+            OperationalError
+        ):  # the database was locked for too long: the others may have more luck
             refusals.append(f"`{proposal.name}`: the database was busy. Try again.")
         else:
             made += 1
     stale = len(set(request.POST.getlist("line"))) - len(ticked)
     if stale > 0:
-        refusals.append(f"{stale} of them changed since you saw them and were not made. Look again.")
-    tell(request, made, refusals)
+        refusals.append(
+            f"{stale} of them changed since you saw them and were not made. Look again."
+        )
+    report_import(request, made, refusals)
     return made
 
 
-def tell(request: auth.SignedInRequest, made: int, refusals: list[str]) -> None:
+def report_import(request: auth.SignedInRequest, made: int, refusals: list[str]) -> None:
     """Say what was made and what was not."""
     if made:
         scripts = "1 script" if made == 1 else f"{made} scripts"
         messages.success(
-            request, f"Moved in: {scripts}. Look through the code, then enable the schedule on its Schedule tab."
+            request,
+            f"Moved in: {scripts}. Look through the code, then enable the schedule on its Schedule tab.",
         )
     elif not refusals:
         messages.warning(request, "No line was ticked: tick some, then press the button again.")

@@ -10,9 +10,11 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_safe
 
-from scripts_app import downloads, finding, script_files, scripts
+from scripts_app import lookup, scripts
+from scripts_app.files import downloads
+from scripts_app.files import store as files_store
+from scripts_app.files.store import NoSuchFile
 from scripts_app.models import Script
-from scripts_app.script_files import NoSuchFile
 from tempo_site import auth
 
 PAGE = 200
@@ -21,12 +23,12 @@ PAGE = 200
 @require_http_methods(["GET", "HEAD", "POST"])
 def script_file_list(request: auth.SignedInRequest, slug: str) -> HttpResponse:
     """A folder below `files/` (`?folder=`, `?after=`). A POST stores uploads, or makes the folder that is named."""
-    script, folder = finding.script(slug), request.GET.get("folder", "")
+    script, folder = lookup.script(slug), request.GET.get("folder", "")
     if request.method == "POST":
         store(request, script, folder)
         return redirect(address(script, folder))
     try:
-        found = script_files.listing(script, folder, after=request.GET.get("after", ""), limit=PAGE)
+        found = files_store.listing(script, folder, after=request.GET.get("after", ""), limit=PAGE)
     except NoSuchFile as missing:
         raise Http404(str(missing)) from missing
     except scripts.ScriptError as refusal:
@@ -48,16 +50,18 @@ def store(request: HttpRequest, script: Script, folder: str) -> None:
     name, done = request.POST.get("name", "").strip(), 0
     try:
         if name:
-            script_files.make_folder(script, script_files.joined(folder, name))
+            files_store.make_folder(script, files_store.joined(folder, name))
             messages.success(request, f"Made the folder `{name}`.")
             return
     except scripts.ScriptError as refusal:
         messages.error(request, str(refusal))
         return
     for file in request.FILES.getlist("file"):
-        path = script_files.joined(folder, file.name or "")
+        path = files_store.joined(folder, file.name or "")
         try:
-            script_files.save(script, path, file.chunks(), replace=request.POST.get("replace") == "1")
+            files_store.save(
+                script, path, file.chunks(), replace=request.POST.get("replace") == "1"
+            )
         except scripts.ScriptError as refusal:
             messages.error(request, str(refusal))
         else:
@@ -73,7 +77,7 @@ def script_file_download(request: HttpRequest, slug: str) -> StreamingHttpRespon
     """A file (`?path=`), to be stored by the browser and never shown."""
     path = request.GET.get("path", "")
     try:
-        return downloads.attachment(script_files.opened(finding.script(slug), path), name=path)
+        return downloads.attachment(files_store.opened(lookup.script(slug), path), name=path)
     except scripts.ScriptError as refusal:
         raise Http404(str(refusal)) from refusal
 
@@ -81,17 +85,22 @@ def script_file_download(request: HttpRequest, slug: str) -> StreamingHttpRespon
 @require_http_methods(["GET", "HEAD", "POST"])
 def script_file_delete(request: auth.SignedInRequest, slug: str) -> HttpResponse:
     """Ask, naming it, then delete a file or a folder with all in it (`?path=`)."""
-    script, path = finding.script(slug), request.GET.get("path", "")
+    script, path = lookup.script(slug), request.GET.get("path", "")
     folder = path.rpartition("/")[0]
     if request.method == "POST":
         try:
-            script_files.delete(script, path, recursive=True)
+            files_store.delete(script, path, recursive=True)
         except scripts.ScriptError as refusal:
             messages.error(request, str(refusal))
         else:
             messages.success(request, f"Deleted `{path}`.")
         return redirect(address(script, folder))
-    context = {"now": timezone.now(), "script": script, "path": path, "back": address(script, folder)}
+    context = {
+        "now": timezone.now(),
+        "script": script,
+        "path": path,
+        "back": address(script, folder),
+    }
     return render(request, "scripts/file_delete.html", context)
 
 

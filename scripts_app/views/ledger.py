@@ -6,16 +6,16 @@ from typing import Any
 
 from django.http import QueryDict
 
-from runs_app import ledger
 from runs_app.models import Run
+from runs_app.scheduler import schedule_history
 from scripts_app.models import Schedule, Script
 
 ROWS = 20
-LONGEST_ID = 18  # digits, so that it fits the database's integers
+MAX_ID_DIGITS = 18  # digits, so that it fits the database's integers
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class HistoryRow:
     """A due moment: the run it got, or the row that says why there was none, and the further tries."""
 
     run: Run
@@ -28,9 +28,13 @@ def card(script: Script, schedules: Sequence[Schedule], query: QueryDict) -> dic
     """What the template needs: a page of all these schedules, or of the one that `?schedule=` names."""
     by_id = {schedule.pk: schedule for schedule in schedules}
     chosen, before = by_id.get(number(query, "schedule")), number(query, "before")
-    found = ledger.moments(script, schedule=chosen, before=before or None, limit=ROWS + 1)
-    runs = [run for run in found[:ROWS] if run.schedule_id in by_id]  # one may have been added since
-    tries = ledger.tries_of(runs)
+    found = schedule_history.moments_page(
+        script, schedule=chosen, before=before or None, limit=ROWS + 1
+    )
+    runs = [
+        run for run in found[:ROWS] if run.schedule_id in by_id
+    ]  # one may have been added since
+    tries = schedule_history.tries_of(runs)
     return {
         "ledger": [row(run, by_id[run.schedule_id or 0], tries.get(run.pk, [])) for run in runs],
         "ledger_of": chosen,
@@ -40,12 +44,14 @@ def card(script: Script, schedules: Sequence[Schedule], query: QueryDict) -> dic
     }
 
 
-def row(run: Run, schedule: Schedule, tries: list[Run]) -> Row:
+def row(run: Run, schedule: Schedule, tries: list[Run]) -> HistoryRow:
     """A due moment with its words."""
-    return Row(run=run, schedule=schedule, lateness=ledger.lateness(run), tries=tries)
+    return HistoryRow(
+        run=run, schedule=schedule, lateness=schedule_history.lateness(run), tries=tries
+    )
 
 
 def number(query: QueryDict, name: str) -> int:
     """A row's id in the query string; 0 without one that could be."""
     text = query.get(name, "")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= LONGEST_ID else 0
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= MAX_ID_DIGITS else 0

@@ -12,15 +12,22 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from runs_app import strips, triggers
+from runs_app.history import recent_runs
+from runs_app.history.recent_runs import Strip
 from runs_app.models import Run
 from runs_app.states import Trigger
-from runs_app.strips import Strip
-from scripts_app import catalogue, environments, finding, folders, scripts
+from runs_app.triggers import triggers
+from scripts_app import folders, lookup, script_templates, scripts
+from scripts_app.environments import environments
 from scripts_app.models import Script
 from tempo_site import auth
 
-STATES = {"enabled": "Enabled", "disabled": "Disabled", "failing": "Failing", "broken": "Environment broken"}
+STATES = {
+    "enabled": "Enabled",
+    "disabled": "Disabled",
+    "failing": "Failing",
+    "broken": "Environment broken",
+}
 ACTS = {"enable": "Enabled", "disable": "Disabled", "run": "Started", "move": "Moved"}
 NAMED = 3  # refusals told one by one; the rest is a number
 
@@ -32,18 +39,21 @@ def script_list(request: auth.SignedInRequest) -> HttpResponse:
         act_on_several(request)
         return redirect(request.get_full_path())
     chosen, tree = chosen_of(request.GET), folders.tree()
-    rows = list(with_next_and_last(narrowed(chosen)))
-    strip_of = strips.of(script.pk for script in rows)
+    rows = list(with_next_and_last(filter_scripts(chosen)))
+    strip_of = recent_runs.recent_runs_of(script.pk for script in rows)
     told = Run.objects.only("status", "started_at", "created_at")
     last_runs = told.in_bulk([script.last_run_id for script in rows if script.last_run_id])
     context = {
         "now": timezone.now(),
-        "rows": [(script, last_runs.get(script.last_run_id), strip_of.get(script.pk, Strip())) for script in rows],
+        "rows": [
+            (script, last_runs.get(script.last_run_id), strip_of.get(script.pk, Strip()))
+            for script in rows
+        ],
         "folders": tree,
         "chosen_folder": next((branch for branch in tree if branch.path == chosen["folder"]), None),
         "has_deleted": Script.objects.restorable().exists(),
         "states": STATES,
-        "featured": catalogue.featured(),
+        "featured": script_templates.featured_templates(),
         "is_narrowed": any(chosen.values()),
         "unheard_state": request.GET.get("state", "") if not chosen["state"] else "",
         **chosen,
@@ -55,10 +65,14 @@ def chosen_of(query: QueryDict) -> dict[str, str]:
     """What the address asks for; a state nobody has heard of narrows nothing."""
     state = query.get("state", "")
     words = query.get("q", "").strip()
-    return {"folder": query.get("folder", ""), "words": words, "state": state if state in STATES else ""}
+    return {
+        "folder": query.get("folder", ""),
+        "words": words,
+        "state": state if state in STATES else "",
+    }
 
 
-def narrowed(chosen: dict[str, str]) -> QuerySet[Script]:
+def filter_scripts(chosen: dict[str, str]) -> QuerySet[Script]:
     """The present scripts that are asked for."""
     rows: QuerySet[Script] = Script.objects.present()
     if folder := chosen["folder"]:
@@ -66,18 +80,26 @@ def narrowed(chosen: dict[str, str]) -> QuerySet[Script]:
     if words := chosen["words"]:
         rows = rows.filter(Q(name__icontains=words) | Q(slug__icontains=words))
     if chosen["state"] == "failing":
-        return strips.failing(rows)
+        return recent_runs.failing(rows)
     if chosen["state"] == "broken":
-        return rows.filter(environments.trouble())
+        return rows.filter(environments.in_trouble())
     return rows.filter(enabled=chosen["state"] == "enabled") if chosen["state"] else rows
 
 
 def with_next_and_last(rows: QuerySet[Script]) -> Any:
     """Add what `finding.with_next` does and `last_run_id`, folder and environment, without a query a row."""
     newest = Run.objects.scripts().filter(script=OuterRef("pk")).newest_first().values("pk")[:1]
-    heavy = [f"{name}__{field}" for name in ("environment", "wanted_environment") for field in ("lock", "requirements")]
+    heavy = [
+        f"{name}__{field}"
+        for name in ("environment", "wanted_environment")
+        for field in ("lock", "requirements")
+    ]
     related = rows.select_related("folder", "environment", "wanted_environment").defer(*heavy)
-    return finding.with_next(related).annotate(last_run_id=Subquery(newest)).order_by("folder__path", "name", "pk")
+    return (
+        lookup.with_next(related)
+        .annotate(last_run_id=Subquery(newest))
+        .order_by("folder__path", "name", "pk")
+    )
 
 
 def act_on_several(request: auth.SignedInRequest) -> None:
@@ -96,11 +118,13 @@ def act_on_several(request: auth.SignedInRequest) -> None:
             verb(script)
         except (triggers.Refused, scripts.ScriptError) as refusal:
             refusals.append(f"`{script.name}`: {refusal}")
-        except OperationalError:  # the database was locked for too long: the others may have more luck
+        except (
+            OperationalError
+        ):  # the database was locked for too long: the others may have more luck
             refusals.append(f"`{script.name}`: the database was busy. Try again.")
         else:
             done += 1
-    tell(request, ACTS[act], done, [*refusals, *gone(len(slugs) - done - len(refusals))])
+    report(request, ACTS[act], done, [*refusals, *gone(len(slugs) - done - len(refusals))])
 
 
 def verbs(request: auth.SignedInRequest, *, now: datetime) -> dict[str, Callable[[Script], object]]:
@@ -109,17 +133,23 @@ def verbs(request: auth.SignedInRequest, *, now: datetime) -> dict[str, Callable
     return {
         "enable": lambda script: scripts.update(script, by=by, now=now, enabled=True),
         "disable": lambda script: scripts.update(script, by=by, now=now, enabled=False),
-        "run": lambda script: triggers.start(script, trigger=Trigger.MANUAL, by=by.get_username(), now=now),
+        "run": lambda script: triggers.start(
+            script, trigger=Trigger.MANUAL, by=by.get_username(), now=now
+        ),
         "move": lambda script: scripts.update(script, by=by, now=now, folder=folder),
     }
 
 
 def gone(count: int) -> list[str]:
     """A sentence for chosen scripts that are not there any more."""
-    return [f"{count} of them {'was' if count == 1 else 'were'} deleted meanwhile."] if count > 0 else []
+    return (
+        [f"{count} of them {'was' if count == 1 else 'were'} deleted meanwhile."]
+        if count > 0
+        else []
+    )
 
 
-def tell(request: HttpRequest, did: str, done: int, refusals: list[str]) -> None:
+def report(request: HttpRequest, did: str, done: int, refusals: list[str]) -> None:
     """Say what was done and what was not."""
     if done:
         messages.success(request, f"{did} {done} script{'' if done == 1 else 's'}.")

@@ -10,10 +10,11 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST
 
-from scripts_app import finding, forms, pauses, schedules
+from scripts_app import forms, lookup
 from scripts_app.forms import PauseForm
 from scripts_app.models import Pause
-from scripts_app.timing import TimingError
+from scripts_app.schedules import global_pause, schedules
+from scripts_app.timing.rule import TimingError
 from tempo_site import auth
 
 form_page = require_http_methods(["GET", "HEAD", "POST"])
@@ -26,19 +27,25 @@ def pause_all(request: auth.SignedInRequest) -> HttpResponse:
     form = PauseForm(request.POST or None, now=now, zone=server_zone(), may_be_open=True)
 
     def act() -> Pause:
-        return pauses.pause_all(until=form.cleaned_data["until"], by=by, now=now)
+        return global_pause.pause_all(until=form.cleaned_data["until"], by=by, now=now)
 
     if form.is_bound and form.is_valid() and (pause := forms.attempt(form, act)):
-        messages.success(request, f"All schedules are paused {until_words(pause.until, form.zone)}.")
+        messages.success(
+            request, f"All schedules are paused {until_words(pause.until, form.zone)}."
+        )
         return back(request)
-    return render(request, "schedules/pause_all.html", {"form": form, "now": now, "next": came_from(request)})
+    return render(
+        request, "schedules/pause_all.html", {"form": form, "now": now, "next": came_from(request)}
+    )
 
 
 @require_POST
 def resume_all(request: auth.SignedInRequest) -> HttpResponse:
     """End the pause of all schedules, and go back to where one was."""
-    if pauses.resume_all(by=request.user.get_username(), now=timezone.now()):
-        messages.success(request, "Schedules fire again. What was due meanwhile is recorded as skipped.")
+    if global_pause.resume_all(by=request.user.get_username(), now=timezone.now()):
+        messages.success(
+            request, "Schedules fire again. What was due meanwhile is recorded as skipped."
+        )
     else:
         messages.info(request, "Schedules were not paused any more.")
     return back(request)
@@ -47,7 +54,7 @@ def resume_all(request: auth.SignedInRequest) -> HttpResponse:
 @form_page
 def schedule_pause(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """Ask until when, then pause one schedule."""
-    schedule, now = finding.schedule(pk, slug=slug), timezone.now()
+    schedule, now = lookup.schedule(pk, slug=slug), timezone.now()
     zone = forms.zone_of(schedule.timezone) or server_zone()
     form = PauseForm(request.POST or None, now=now, zone=zone, may_be_open=False)
 
@@ -61,14 +68,14 @@ def schedule_pause(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
             words = until_words(schedule.paused_until, zone)
             messages.success(request, f"Paused {words}: {schedule.describe()}.")
             return redirect("script-schedule", slug)
-    context = {"form": form, "schedule": schedule, "script": finding.script(slug), "now": now}
+    context = {"form": form, "schedule": schedule, "script": lookup.script(slug), "now": now}
     return render(request, "schedules/pause.html", context)
 
 
 @require_POST
 def schedule_resume(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """End the pause of one schedule."""
-    schedule = finding.schedule(pk, slug=slug)
+    schedule = lookup.schedule(pk, slug=slug)
     schedule.paused_until = None
     try:
         schedules.save(schedule, now=timezone.now())
@@ -92,7 +99,11 @@ def until_words(until: datetime | None, zone: ZoneInfo) -> str:
 def came_from(request: HttpRequest) -> str:
     """The page to go back to, of this site alone; "" when none is named."""
     named = request.POST.get("next") or request.GET.get("next") or ""
-    return named if named.startswith("/") and url_has_allowed_host_and_scheme(named, allowed_hosts=None) else ""
+    return (
+        named
+        if named.startswith("/") and url_has_allowed_host_and_scheme(named, allowed_hosts=None)
+        else ""
+    )
 
 
 def back(request: HttpRequest) -> HttpResponse:

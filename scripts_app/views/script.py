@@ -12,14 +12,18 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
-from runs_app import builds, history, triggers
+from runs_app.history import history
 from runs_app.models import Run
 from runs_app.states import Trigger
-from scripts_app import drafts, finding, forms, needs, problems, scripts, versions
-from scripts_app.drafts import Conflict, Text
+from runs_app.triggers import builds, triggers
+from scripts_app import forms, lookup, scripts
+from scripts_app.diagnostics import check
+from scripts_app.diagnostics.check import Problem
 from scripts_app.forms import TextForm
 from scripts_app.models import Script
-from scripts_app.problems import Problem
+from scripts_app.packages import resolution
+from scripts_app.versions import drafts, versions
+from scripts_app.versions.drafts import Conflict, Text
 from scripts_app.views import outside_edits
 from tempo_site import auth
 
@@ -43,7 +47,7 @@ def script_detail(request: auth.SignedInRequest, slug: str) -> HttpResponse:
     A POST stores the text: `act` is `save` (a version), `run` (a version and a run of it) or `draft`. With `?ask=run`
     it asks whether to run a version that problems were found in.
     """
-    script, now = finding.script(slug), timezone.now()
+    script, now = lookup.script(slug), timezone.now()
     if request.GET.get("part") == "side":
         return render(request, "scripts/_side.html", side(script, now=now))
     text = drafts.text(script)
@@ -51,12 +55,20 @@ def script_detail(request: auth.SignedInRequest, slug: str) -> HttpResponse:
     conflict = None
     if form.is_valid():
         try:
-            if answer := forms.attempt(form, lambda: store(request, script, form.cleaned_data, now=now)):
+            if answer := forms.attempt(
+                form, lambda: store(request, script, form.cleaned_data, now=now)
+            ):
                 return answer
         except Conflict as refusal:
             conflict = refusal.current
-    context = side(script, now=now) | editor(form, text, conflict) | outside_edits.facts(script)
-    context |= question(script, context["problems"], is_asked=request.GET.get("ask") == "run" and not text.is_draft)
+    context = (
+        side(script, now=now)
+        | editor(form, text, conflict)
+        | outside_edits.external_edit_context(script)
+    )
+    context |= confirmation(
+        script, context["problems"], is_asked=request.GET.get("ask") == "run" and not text.is_draft
+    )
     return render(request, "scripts/detail.html", context, status=409 if conflict else 200)
 
 
@@ -80,7 +92,9 @@ def editor(form: TextForm, text: Text, conflict: Text | None) -> dict[str, Any]:
     if conflict:
         form.put_on_top_of(conflict.revision)
     if form.is_bound:
-        code, requirements, python = (form[name].value() or "" for name in ("code", "requirements", "python_version"))
+        code, requirements, python = (
+            form[name].value() or "" for name in ("code", "requirements", "python_version")
+        )
         text = replace(text, code=code, requirements=requirements, python_version=python)
     return {
         "form": form,
@@ -89,22 +103,27 @@ def editor(form: TextForm, text: Text, conflict: Text | None) -> dict[str, Any]:
         "revision": text.revision if "based_on" in form.errors else form["based_on"].value(),
         "is_draft": text.is_draft,
         "zone": settings.TIME_ZONE,
-        "problems": problems.find(**text.fields),
-        "offer": needs.offer(**text.fields),
+        "problems": check.find_problems(**text.fields),
+        "offer": resolution.offer(**text.fields),
         "pythons": forms.python_choices(text.python_version),
     }
 
 
-def question(script: Script, found: list[Problem], *, is_asked: bool) -> dict[str, Any]:
+def confirmation(script: Script, found: list[Problem], *, is_asked: bool) -> dict[str, Any]:
     """Which problems stand against running the text; nobody is asked again about a version that has run."""
     is_known = script.version is not None and has_run(script)
-    return {"doubts": problems.doubtful(found) if is_asked and not is_known else [], "is_known": is_known}
+    return {
+        "doubts": check.doubtful(found) if is_asked and not is_known else [],
+        "is_known": is_known,
+    }
 
 
-def asks(script: Script) -> bool:
+def needs_confirmation(script: Script) -> bool:
     """Whether to ask before the current version is run for the first time."""
     assert script.version
-    return not has_run(script) and bool(problems.doubtful(problems.find(**versions.fields_of(script.version))))
+    return not has_run(script) and bool(
+        check.doubtful(check.find_problems(**versions.fields_of(script.version)))
+    )
 
 
 def has_run(script: Script) -> bool:
@@ -112,7 +131,9 @@ def has_run(script: Script) -> bool:
     return Run.objects.filter(script=script, version=script.version_id).exists()
 
 
-def store(request: auth.SignedInRequest, script: Script, values: dict[str, Any], *, now: datetime) -> HttpResponse:
+def store(
+    request: auth.SignedInRequest, script: Script, values: dict[str, Any], *, now: datetime
+) -> HttpResponse:
     """Store the text and go on. Raises ScriptError and Conflict."""
     note = values.pop("note")
     if request.POST.get("act") == "draft":
@@ -123,22 +144,26 @@ def store(request: auth.SignedInRequest, script: Script, values: dict[str, Any],
     scripts.update(script, by=request.user, now=now, note=note, **values)
     if request.POST.get("act") == "run":
         question = f"{reverse('script-detail', args=[script.slug])}?ask=run"
-        return redirect(question) if asks(script) else start(request, script)
+        return redirect(question) if needs_confirmation(script) else start(request, script)
     is_new = script.version_id != before
-    messages.success(request, f"Saved as {script.version}." if is_new else f"No changes since {script.version}.")
+    messages.success(
+        request, f"Saved as {script.version}." if is_new else f"No changes since {script.version}."
+    )
     return redirect("script-detail", script.slug)
 
 
 @require_POST
 def script_run(request: auth.SignedInRequest, slug: str) -> HttpResponse:
     """Start a run and go to it."""
-    return start(request, finding.script(slug))
+    return start(request, lookup.script(slug))
 
 
 def start(request: auth.SignedInRequest, script: Script) -> HttpResponse:
     """Start a run of the current version and go to it, or back with the reason why it was refused."""
     try:
-        run = triggers.start(script, trigger=Trigger.MANUAL, by=request.user.get_username(), now=timezone.now())
+        run = triggers.start(
+            script, trigger=Trigger.MANUAL, by=request.user.get_username(), now=timezone.now()
+        )
     except triggers.WrongInputs:
         messages.info(request, "It was not run yet: it needs an input.")
         return redirect("script-run-with", script.slug)
@@ -151,7 +176,7 @@ def start(request: auth.SignedInRequest, script: Script) -> HttpResponse:
 @require_POST
 def script_switch(request: auth.SignedInRequest, slug: str) -> HttpResponse:
     """Enable or disable a script (`enabled=1` or `0`)."""
-    script, enabled = finding.script(slug), request.POST.get("enabled") == "1"
+    script, enabled = lookup.script(slug), request.POST.get("enabled") == "1"
     scripts.update(script, by=request.user, now=timezone.now(), enabled=enabled)
     messages.success(request, f"`{script.name}` is {'enabled' if enabled else 'disabled'}.")
     return back(request, slug)
@@ -160,12 +185,15 @@ def script_switch(request: auth.SignedInRequest, slug: str) -> HttpResponse:
 @require_POST
 def script_draft_discard(request: HttpRequest, slug: str) -> HttpResponse:
     """Throw the draft away; the version is the text again."""
-    script = finding.script(slug)
+    script = lookup.script(slug)
     try:
         drafts.discard(script, based_on=drafts.revision_named(request.POST.get("based_on", "")))
     except Conflict as refusal:
         who = f"`{refusal.current.author}`" if refusal.current.author else "somebody"
-        messages.error(request, f"The draft was not discarded: {who} has changed it meanwhile. This is their text.")
+        messages.error(
+            request,
+            f"The draft was not discarded: {who} has changed it meanwhile. This is their text.",
+        )
     else:
         messages.success(request, f"The draft is discarded: this is {script.version} again.")
     return redirect("script-detail", slug)

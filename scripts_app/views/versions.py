@@ -9,10 +9,11 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from runs_app import finding as runs_finding
-from runs_app import turning_point
-from scripts_app import comparing, finding, script_settings, scripts, versions
+from runs_app import lookup as runs_finding
+from runs_app.history import regression
+from scripts_app import lookup, scripts
 from scripts_app.models import Script, Version
+from scripts_app.versions import comparison, settings_snapshot, versions
 from tempo_site import auth
 
 PAGE = 50
@@ -23,7 +24,7 @@ TEXT = "text/plain; charset=utf-8"
 @require_safe
 def script_versions(request: HttpRequest, slug: str) -> HttpResponse:
     """Newest first, 50 a page; `?before=<number>` in the address. Two can be chosen to be compared."""
-    script, before = finding.script(slug), request.GET.get("before", "")
+    script, before = lookup.script(slug), request.GET.get("before", "")
     rows = script.versions.defer("code", "requirements")
     if before.isdecimal():
         rows = rows.filter(number__lt=int(before[:9]))
@@ -32,30 +33,41 @@ def script_versions(request: HttpRequest, slug: str) -> HttpResponse:
         "now": timezone.now(),
         "script": script,
         "versions": found[:PAGE],
-        "changed": {after.pk for after, before in pairwise(found) if has_other_settings(before, after)},
+        "changed": {
+            after.pk for after, before in pairwise(found) if has_other_settings(before, after)
+        },
         "settings": changed_since(script),
         "older": found[PAGE - 1].number if len(found) > PAGE else None,
         "before": before,
-        "point": turning_point.of(script),
+        "point": regression.find_regression(script),
     }
     return render(request, "scripts/versions.html", context)
 
 
 def has_other_settings(before: Version, after: Version) -> bool:
     """Whether the script's settings were changed between two versions, as far as both remember them."""
-    return bool(before.settings_hash and after.settings_hash) and before.settings_hash != after.settings_hash
+    return (
+        bool(before.settings_hash and after.settings_hash)
+        and before.settings_hash != after.settings_hash
+    )
 
 
-def changed_since(script: Script) -> list[script_settings.Difference]:
+def changed_since(script: Script) -> list[settings_snapshot.SettingDifference]:
     """What was changed in the settings since the current version was saved."""
-    return script_settings.differences(script.version.settings, script_settings.of(script)) if script.version else []
+    return (
+        settings_snapshot.differences(
+            script.version.settings, settings_snapshot.snapshot_of(script)
+        )
+        if script.version
+        else []
+    )
 
 
 @require_safe
 def version_detail(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """One version: its code and requirements, to be read."""
-    script = finding.script(slug)
-    version = finding.version(script, number)
+    script = lookup.script(slug)
+    version = lookup.version(script, number)
     earlier = script.versions.filter(number__lt=number).values_list("number", flat=True).first()
     context = {"now": timezone.now(), "script": script, "version": version, "earlier": earlier}
     return render(request, "scripts/version.html", context)
@@ -64,16 +76,18 @@ def version_detail(request: HttpRequest, slug: str, number: int) -> HttpResponse
 @require_safe
 def versions_compare(request: HttpRequest, slug: str) -> HttpResponse:
     """Two versions, `?from=<number>&to=<number>`; `?look=unified|beside` is how, `?as=text` what `diff -u` writes."""
-    script = finding.script(slug)
-    before, after = (finding.version(script, number_of(request.GET.get(name, ""))) for name in ("from", "to"))
+    script = lookup.script(slug)
+    before, after = (
+        lookup.version(script, number_of(request.GET.get(name, ""))) for name in ("from", "to")
+    )
     if request.GET.get("as") == "text":
-        return HttpResponse(comparing.unified(before, after), content_type=TEXT)
+        return HttpResponse(comparison.unified(before, after), content_type=TEXT)
     context = {
         "now": timezone.now(),
         "script": script,
         "before": before,
         "after": after,
-        "comparison": comparing.of(before, after),
+        "comparison": comparison.compare(before, after),
     }
     return render(request, "scripts/versions_compare.html", context | looks(request))
 
@@ -81,23 +95,23 @@ def versions_compare(request: HttpRequest, slug: str) -> HttpResponse:
 @require_safe
 def last_good_to_first_bad(request: HttpRequest, slug: str) -> HttpResponse:
     """What changed between the last good run and the first bad one; `?run=<id>` names a bad run, else the newest."""
-    script = finding.script(slug)
+    script = lookup.script(slug)
     run = runs_finding.run(number_of(request.GET["run"])) if "run" in request.GET else None
     if run is not None and run.script_id != script.pk:
         raise Http404("This run is not one of this script.")
-    point = turning_point.of(script, bad=run)
+    point = regression.find_regression(script, bad=run)
     context: dict[str, Any] = {"now": timezone.now(), "script": script, "point": point, "run": run}
     if point:
-        before, after = turning_point.versions(point)
-        context |= {"before": before, "after": after, "comparison": turning_point.differences(point)}
+        before, after = regression.versions(point)
+        context |= {"before": before, "after": after, "comparison": regression.differences(point)}
     return render(request, "scripts/turning_point.html", context | looks(request))
 
 
 @require_POST
 def version_restore(request: auth.SignedInRequest, slug: str, number: int) -> HttpResponse:
     """Make a new version that says what this one said."""
-    script = finding.script(slug)
-    version, current = finding.version(script, number), script.version
+    script = lookup.script(slug)
+    version, current = lookup.version(script, number), script.version
     try:
         restored = scripts.restore_version(script, version, by=request.user, now=timezone.now())
     except scripts.ScriptError as refusal:
@@ -113,7 +127,7 @@ def version_restore(request: auth.SignedInRequest, slug: str, number: int) -> Ht
 @require_POST
 def version_note(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """Change the note of a version."""
-    version = finding.version(finding.script(slug), number)
+    version = lookup.version(lookup.script(slug), number)
     try:
         versions.annotate(version, request.POST.get("note", ""))
     except scripts.ScriptError as refusal:
@@ -131,7 +145,9 @@ def looks(request: HttpRequest) -> dict[str, Any]:
     for name, words in LOOKS.items():
         query = request.GET.copy()
         query["look"] = name
-        found.append({"name": name, "words": words, "query": query.urlencode(), "is_chosen": name == look})
+        found.append(
+            {"name": name, "words": words, "query": query.urlencode(), "is_chosen": name == look}
+        )
     return {"look": look, "looks": found}
 
 

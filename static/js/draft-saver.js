@@ -3,19 +3,19 @@
 import { DraftCopies, fingerprint } from "./draft-copies.js";
 
 const AFTER_LAST_KEY_MS = 800;
-const LONGEST_UNSAVED_MS = 5000; // somebody who never pauses is saved all the same
+const MAX_UNSAVED_MS = 5000; // somebody who never pauses is saved all the same
 const COPY_AFTER_MS = 250;
-const LONGEST_WAIT_MS = 10000;
-const KEEPALIVE_BYTES = 60000; // browsers refuse more in a request that may outlive its page
+const MAX_WAIT_MS = 10000;
+const MAX_KEEPALIVE_BYTES = 60000; // browsers refuse more in a request that may outlive its page
 const LOGGED_OUT = new Set([401, 403]);
 
 export class DraftSaver {
   /**
-   * @param {{url: string, scriptUrl: string, slug: string, revision: number, read: () => object, note: () => string, csrf: () => string,
-   *          on: {saving: Function, saved: Function, same: Function, waiting: Function, conflict: Function, refused: Function}}} setting
-   *   `read` returns {code, requirements, python_version}, `note` what goes with a version; `same()` is told that the text is again what the server has;
-   *   `waiting(why)` is told "offline" or "signed-out" and the saver goes on trying; `refused(error)` is told what the
-   *   server will not take.
+   * @param {{url: string, scriptUrl: string, slug: string, revision: number}} setting what and where; beside that
+   *   `read()` returns {code, requirements, python_version}, `note()` what goes with a version, `csrf()` the token.
+   *   `on` has {saving, saved, same, waiting, conflict, refused}: `same()` is told that the text is again what the
+   *   server has; `waiting(why)` is told "offline" or "signed-out" and the saver goes on trying; `refused(error)` is
+   *   told what the server will not take.
    */
   constructor(setting) {
     Object.assign(this, setting);
@@ -41,7 +41,7 @@ export class DraftSaver {
     if (this.isStopped) return;
     this.copyTimer ||= setTimeout(() => this.copy(), COPY_AFTER_MS);
     this.unsavedSince ||= performance.now();
-    const patience = this.unsavedSince + LONGEST_UNSAVED_MS - performance.now();
+    const patience = this.unsavedSince + MAX_UNSAVED_MS - performance.now();
     this.later(Math.max(0, Math.min(AFTER_LAST_KEY_MS, patience)));
   }
 
@@ -129,7 +129,7 @@ export class DraftSaver {
       answer = await fetch(url, {
         method,
         body,
-        keepalive: new Blob([body]).size < KEEPALIVE_BYTES,
+        keepalive: new Blob([body]).size < MAX_KEEPALIVE_BYTES,
         headers: { "Content-Type": "application/json", "X-CSRFToken": this.csrf(), "If-Match": `"${this.revision}"` },
       });
     } catch {
@@ -162,7 +162,8 @@ export class DraftSaver {
   accepted(body, sent, isVersion) {
     this.revision = body.revision;
     this.sent = sent;
-    if (this.isDirty) this.later(AFTER_LAST_KEY_MS); // typed on meanwhile
+    if (this.isDirty)
+      this.later(AFTER_LAST_KEY_MS); // typed on meanwhile
     else this.forget();
     this.on.saved({ ...body, isVersion });
     return body;
@@ -172,11 +173,11 @@ export class DraftSaver {
     this.copy();
     this.failures += 1;
     this.on.waiting(why);
-    this.later(Math.min(LONGEST_WAIT_MS, 500 * 2 ** this.failures));
+    this.later(Math.min(MAX_WAIT_MS, 500 * 2 ** this.failures));
     return false;
   }
 
-  // --- the copy in this browser, until the server has the text ----------------------------------------------------------
+  // --- the copy in this browser, until the server has the text ----------------------------------
   copy(about) {
     clearTimeout(this.copyTimer);
     this.copyTimer = 0;
@@ -190,7 +191,7 @@ export class DraftSaver {
   }
 
   /** Texts of earlier visits that never reached the server, or were discarded, and are not what is shown. */
-  lost() {
+  recoverable() {
     return this.copies.found(this.sent);
   }
 }

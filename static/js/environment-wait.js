@@ -1,6 +1,6 @@
 // Waits until the environment that a script's version asks for is built, or is known not to come.
 
-const LOOK_AGAIN_MS = 700;
+const POLL_MS = 700;
 
 /**
  * @param {string} api the script's address in the API
@@ -14,7 +14,7 @@ export async function settledEnvironment(api, { waiting, signal }) {
     const { environment } = await answer.json();
     if (!environment || ["ready", "failed"].includes(environment.state)) return environment;
     waiting();
-    await new Promise((done) => setTimeout(done, LOOK_AGAIN_MS));
+    await new Promise((done) => setTimeout(done, POLL_MS));
     signal.throwIfAborted();
   }
 }

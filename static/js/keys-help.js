@@ -1,21 +1,48 @@
 // The dialog of `?`: every key that does something on this page, and the switch that turns those without Ctrl off.
 
-const EVERYWHERE = [["Ctrl K", "Search or jump to"], ["/", "Search this page"], ["t", "Light, dark or as the system"], ["?", "These keys"]];
-const IN_PARTS = [
-  ["code-editor", [["Ctrl S", "Save a version"], ["Ctrl Enter", "Run"], ["F8", "Next problem"], ["Esc Tab", "Leave the editor"]]],
-  ["log-view", [["f", "Follow the output"], ["w", "Wrap long lines"], ["Shift T", "Times"], ["Shift F", "Full screen"], ["n N", "Next, previous match"]]],
-  [".rows, .lines, .results", [["j k", "Next, previous row"], ["Enter", "Open it"]]],
-  [".rows .ticks, .results .action-checkbox", [["x", "Tick it"]]],
-]; // prettier-ignore
+import * as storage from "./lib/storage.js";
 
-/** @param {string} memory under which name localStorage keeps "off"; @param {boolean} areOff whether they are off now */
-export function open(memory, areOff) {
+const EVERYWHERE = [
+  ["Ctrl K", "Search or jump to"],
+  ["/", "Search this page"],
+  ["t", "Light, dark or as the system"],
+  ["?", "These keys"],
+];
+const IN_EDITOR = [
+  ["Ctrl S", "Save a version"],
+  ["Ctrl Enter", "Run"],
+  ["F8", "Next problem"],
+  ["Esc Tab", "Leave the editor"],
+];
+const IN_LOG = [
+  ["f", "Follow the output"],
+  ["w", "Wrap long lines"],
+  ["Shift T", "Times"],
+  ["Shift F", "Full screen"],
+  ["n N", "Next, previous match"],
+];
+const IN_ROWS = [
+  ["j k", "Next, previous row"],
+  ["Enter", "Open it"],
+];
+const IN_PARTS = [
+  ["code-editor", IN_EDITOR],
+  ["log-view", IN_LOG],
+  [".rows, .lines, .results", IN_ROWS],
+  [".rows .ticks, .results .action-checkbox", [["x", "Tick it"]]],
+];
+
+/**
+ * @param {string} storageName under which name this browser remembers "off"
+ * @param {boolean} areOff whether they are off now
+ */
+export function open(storageName, areOff) {
   const dialog = document.createElement("dialog");
   dialog.className = "dialog keys-help";
   dialog.setAttribute("aria-labelledby", "keys-help-title");
   const title = part("h2", "Keys");
   title.id = "keys-help-title";
-  dialog.append(title, list(keys()), offSwitch(memory, areOff), closer(dialog));
+  dialog.append(title, list(keys()), offSwitch(storageName, areOff), closer(dialog));
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
@@ -43,21 +70,17 @@ function list(some) {
   return made;
 }
 
-function offSwitch(memory, areOff) {
+function offSwitch(storageName, areOff) {
   const label = document.createElement("label");
   const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: !areOff });
   label.append(box, " Keys without Ctrl do something");
-  box.addEventListener("change", () => remember(memory, box.checked));
+  box.addEventListener("change", () => remember(storageName, box.checked));
   return label;
 }
 
-function remember(memory, areOn) {
-  try {
-    if (areOn) localStorage.removeItem(memory);
-    else localStorage.setItem(memory, "off");
-  } catch (error) {
-    console.warn("not remembered:", error);
-  }
+function remember(storageName, areOn) {
+  if (areOn) storage.remove(storageName);
+  else storage.write(storageName, "off");
 }
 
 function closer(dialog) {

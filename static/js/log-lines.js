@@ -1,89 +1,16 @@
-// The lines of a run: what came so far, by number, and what still comes. Few are kept; the rest is fetched when it is looked at.
+// The lines of a run: what came so far, by number, and what still comes. Few are kept; the rest is fetched when it is
+// looked at.
 
-import { connect } from "./live-socket.js";
+import { connect } from "./lib/socket.js";
 
 export const BLOCK = 50; // lines that come and go together
-const KEPT = 200; // blocks
-const AT_MOST = 1000; // lines of one answer
-const LAST = 300; // lines that are fetched when there is a gap
+const MAX_BLOCKS = 200;
+const MAX_LINES_OF_ANSWER = 1000; // lines of one answer
+const TAIL_LINES = 300; // lines that are fetched when there is a gap
 const POLL_MS = 2000;
-const GIVE_UP_AFTER = 3;
-const LONGEST = 64 * 1024; // letters of one line
+const MAX_FAILURES = 3;
+const MAX_LETTERS = 64 * 1024; // letters of one line
 const RECORD = /^(\d{1,15}) ([OES]) ([FP]) /;
-
-// --- colours -----------------------------------------------------------------------------------------------------------
-const SEQUENCE =
-  /\x1b(?:\[([0-?]*)[ -/]*([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]*[0-~])|[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
-const FLAGS = { 1: "bold", 2: "dim", 3: "italic", 4: "underline", 7: "inverse", 9: "strike" };
-const SIXTEEN = [
-  [0, 0, 0], [205, 0, 0], [0, 205, 0], [205, 205, 0], [0, 0, 238], [205, 0, 205], [0, 205, 205], [229, 229, 229],
-  [127, 127, 127], [255, 0, 0], [0, 255, 0], [255, 255, 0], [92, 92, 255], [255, 0, 255], [0, 255, 255], [255, 255, 255],
-]; // prettier-ignore
-
-/** The one of sixteen colours that is nearest to one of 256, or to red, green and blue. */
-function nearest(red, green, blue) {
-  const distances = SIXTEEN.map(([r, g, b]) => (r - red) ** 2 + (g - green) ** 2 + (b - blue) ** 2);
-  return distances.indexOf(Math.min(...distances));
-}
-
-function ofPalette(number) {
-  if (number < 16) return number;
-  if (number >= 232) return nearest(...Array(3).fill((number - 232) * 10 + 8));
-  const level = (step) => (step ? step * 40 + 55 : 0);
-  const cube = number - 16;
-  return nearest(level(Math.floor(cube / 36)), level(Math.floor(cube / 6) % 6), level(cube % 6));
-}
-
-function paint(style, parameters) {
-  const codes = parameters.split(/[;:]/).map(Number);
-  for (let at = 0; at < codes.length; at += 1) {
-    const code = codes[at];
-    if (code === 38 || code === 48) {
-      const isTrue = codes[at + 1] === 2;
-      const colour = isTrue ? nearest(...codes.slice(at + 2, at + 5)) : ofPalette(codes[at + 2] ?? 0);
-      style[code === 38 ? "fg" : "bg"] = colour;
-      at += isTrue ? 4 : 2;
-    } else if (code === 0) for (const key of Object.keys(style)) delete style[key];
-    else if (FLAGS[code]) style[FLAGS[code]] = true;
-    else if (code === 22) style.bold = style.dim = false;
-    else if (FLAGS[code - 20]) style[FLAGS[code - 20]] = false;
-    else if (code >= 30 && code <= 37) style.fg = code - 30;
-    else if (code >= 90 && code <= 97) style.fg = code - 82;
-    else if (code >= 40 && code <= 47) style.bg = code - 40;
-    else if (code >= 100 && code <= 107) style.bg = code - 92;
-    else if (code === 39) delete style.fg;
-    else if (code === 49) delete style.bg;
-  }
-}
-
-function classesOf(style) {
-  const names = Object.values(FLAGS).flatMap((flag) => (style[flag] ? [`a-${flag}`] : []));
-  if (style.fg >= 0) names.push(`fg-${style.fg}`);
-  if (style.bg >= 0) names.push(`bg-${style.bg}`);
-  return names.join(" ");
-}
-
-/** Cut a line into [text, classes]: colours become classes, every other control sequence is dropped. */
-export function pieces(text) {
-  const found = [];
-  const style = {};
-  let classes = "";
-  let from = 0;
-  for (const match of text.matchAll(SEQUENCE)) {
-    if (match.index > from) found.push([text.slice(from, match.index), classes]);
-    from = match.index + match[0].length;
-    if (match[2] !== "m") continue;
-    paint(style, match[1]);
-    classes = classesOf(style);
-  }
-  if (from < text.length) found.push([text.slice(from), classes]);
-  return found;
-}
-
-/** Text without colours and control sequences. */
-export function plain(text) {
-  return text.replace(SEQUENCE, "");
-}
 
 /** What a terminal would show of a line: what stands before a carriage return is gone. */
 export function shownText(text) {
@@ -91,7 +18,7 @@ export function shownText(text) {
   return whole.slice(whole.lastIndexOf("\r") + 1);
 }
 
-// --- what a run wrote ----------------------------------------------------------------------------------------------------
+// --- what a run wrote ---------------------------------------------------------------------------
 /** Split a frame into its JSON header and the raw records below it. */
 function parseFrame(data) {
   const end = data.indexOf("\n");
@@ -115,27 +42,28 @@ export class Lines {
     return lines?.length === size ? lines : null;
   }
 
-  /** Fetch what lacks of these blocks; one question at a time, the newest wish wins. */
+  /** Fetch what lacks of these blocks; one question at a time, the newest counts. */
   async want(first, last) {
-    this.wish = [first, last];
-    for (let block = first; block <= last; block += 1) if (this.blocks.has(block)) this.put(block, this.blocks.get(block));
+    this.wanted = [first, last];
+    for (let block = first; block <= last; block += 1)
+      if (this.blocks.has(block)) this.put(block, this.blocks.get(block));
     if (this.isFetching) return;
     this.isFetching = true;
     try {
       for (let missing = this.missing(); missing; missing = this.missing()) await this.fetchBlocks(...missing);
     } catch (error) {
       console.warn("could not fetch lines:", error);
-      this.later(() => this.want(...this.wish), POLL_MS);
+      this.later(() => this.want(...this.wanted), POLL_MS);
     } finally {
       this.isFetching = false;
     }
   }
 
   missing() {
-    let [first, last] = this.wish;
+    let [first, last] = this.wanted;
     while (first <= last && this.get(first)) first += 1;
     while (last >= first && this.get(last)) last -= 1;
-    return first <= last && !this.isClosed ? [first, Math.min(last, first + AT_MOST / BLOCK - 1)] : null;
+    return first <= last && !this.isClosed ? [first, Math.min(last, first + MAX_LINES_OF_ANSWER / BLOCK - 1)] : null;
   }
 
   async fetchBlocks(first, last) {
@@ -162,7 +90,7 @@ export class Lines {
     this.blocks.delete(block); // it goes behind those that were looked at before
     this.blocks.set(block, lines);
     for (const old of this.blocks.keys()) {
-      if (this.blocks.size <= KEPT) return;
+      if (this.blocks.size <= MAX_BLOCKS) return;
       this.blocks.delete(old);
     }
   }
@@ -183,7 +111,8 @@ export class Lines {
       this.put(block, window.lines.slice(block * BLOCK + 1 - window.first, (block + 1) * BLOCK + 1 - window.first));
     }
     this.unfinished = {};
-    for (const [stream, number] of Object.entries(window.open)) this.unfinished[stream] = Object.assign(this.at(number) ?? { x: "" }, { number });
+    for (const [stream, number] of Object.entries(window.open))
+      this.unfinished[stream] = Object.assign(this.at(number) ?? { x: "" }, { number });
     this.on.changed();
     this.on.status(window.status, window.final);
     if (window.final) this.ended();
@@ -222,7 +151,7 @@ export class Lines {
   async catchUp() {
     this.stop?.();
     try {
-      this.begin(await this.ask(`last=${LAST}`));
+      this.begin(await this.ask(`last=${TAIL_LINES}`));
       if (!this.isClosed) this.listen();
     } catch (error) {
       console.warn("could not catch up:", error);
@@ -231,7 +160,7 @@ export class Lines {
   }
 
   lost(failures) {
-    if (failures >= GIVE_UP_AFTER) {
+    if (failures >= MAX_FAILURES) {
       this.pollInstead("Live updates lost");
       return false;
     }
@@ -289,8 +218,8 @@ export class Lines {
       if (!head) continue; // torn by a power cut, or the empty end
       const line = this.unfinished[head[2]] ?? this.newLine(Number(head[1]), head[2]);
       line.raw = (line.raw ?? line.x) + record.slice(head[0].length);
-      line.x = shownText(line.raw).slice(0, LONGEST);
-      if (line.raw.length > LONGEST) line.raw = line.x;
+      line.x = shownText(line.raw).slice(0, MAX_LETTERS);
+      if (line.raw.length > MAX_LETTERS) line.raw = line.x;
       if (head[3] === "F") {
         delete this.unfinished[head[2]];
         delete line.raw;

@@ -1,44 +1,21 @@
 // The rows of a log: only those near the viewport are in the page, whatever the log's length. Text by textContent only.
 
-import { BLOCK, pieces } from "./log-lines.js";
+import { appendLine } from "./lib/ansi.js";
+import { BLOCK } from "./log-lines.js";
 
-const TALLEST_PX = 8_000_000; // browsers stop at 16 to 33 million; beyond this the scroll bar is a map of the log
-const MEASURED = 400; // blocks whose height is remembered; the others are estimated
+const MAX_HEIGHT_PX = 8_000_000; // browsers stop at 16 to 33 million; beyond this the scroll bar is a map of the log
+const MAX_MEASURED = 400; // blocks whose height is remembered; the others are estimated
 const NEAR_END_PX = 24;
-const SHOWN = 4000; // letters of a line, until more are asked for
+const MAX_SHOWN = 4000; // letters of a line, until more are asked for
 const KINDS = { E: "stderr", S: "system" }; // stdout is the rule and bears no mark
-
-/** Append text to an element, with the places that hold `wanted` (lower case) marked, across colours. */
-function write(target, parts, wanted) {
-  const plain = parts.map(([text]) => text).join("").toLowerCase();
-  const ranges = [];
-  for (let at = wanted ? plain.indexOf(wanted) : -1; at >= 0; at = plain.indexOf(wanted, at + wanted.length)) ranges.push([at, at + wanted.length]);
-  let done = 0;
-  for (const [text, classes] of parts) {
-    const cuts = ranges.flat().map((place) => place - done).filter((place) => place > 0 && place < text.length);
-    const edges = [0, ...cuts, text.length];
-    for (let index = 1; index < edges.length; index += 1) {
-      const at = done + edges[index - 1];
-      const isMarked = ranges.some(([begin, end]) => at >= begin && at < end);
-      append(target, text.slice(edges[index - 1], edges[index]), classes, isMarked);
-    }
-    done += text.length;
-  }
-}
-
-function append(target, text, classes, isMarked) {
-  if (!classes && !isMarked) return target.append(text);
-  const element = document.createElement(isMarked ? "mark" : "span");
-  if (classes) element.className = classes;
-  element.textContent = text;
-  target.append(element);
-}
 
 /** Build the row of a line; `view` gives address, time, marks and the text searched for. */
 function makeRow(number, line, view) {
   const row = document.createElement("div");
   const kind = KINDS[line.s];
-  row.className = `row${kind ? ` row-${kind}` : ""}${view.isMarked(number) ? " is-marked" : ""}${view.current === number ? " is-current" : ""}`;
+  row.className = kind ? `row row-${kind}` : "row";
+  row.classList.toggle("is-marked", view.isMarked(number));
+  row.classList.toggle("is-current", view.current === number);
   row.dataset.n = number;
   const link = Object.assign(document.createElement("a"), { className: "row-n", href: `${view.address}#L${number}` });
   row.append(link);
@@ -50,12 +27,14 @@ function makeRow(number, line, view) {
   if (time) Object.assign(row.appendChild(document.createElement("span")), { className: "row-t" }).dataset.t = time;
   const text = row.appendChild(document.createElement("span"));
   text.className = "row-x";
-  const isLong = line.x.length > SHOWN && !line.isWhole;
-  write(text, pieces(isLong ? line.x.slice(0, SHOWN) : line.x), view.wanted);
+  const isLong = line.x.length > MAX_SHOWN && !line.isWhole;
+  appendLine(text, isLong ? line.x.slice(0, MAX_SHOWN) : line.x, view.wanted);
   if (!text.hasChildNodes()) text.append("\n"); // so that an empty line is copied with the others
   if (!isLong && !line.c) return row;
   const more = Object.assign(document.createElement("button"), { type: "button", className: "row-more" });
-  more.textContent = isLong ? `${(line.x.length - SHOWN).toLocaleString("en")} more letters` : "Cut here: the raw log has it whole";
+  more.textContent = isLong
+    ? `${(line.x.length - MAX_SHOWN).toLocaleString("en")} more letters`
+    : "Cut here: the raw log has it whole";
   more.disabled = !isLong;
   row.append(more);
   return row;
@@ -71,7 +50,8 @@ export class Rows {
     this.rendered = new Map(); // block -> its element
     this.heights = new Map(); // block -> px of its rows in the mean, measured
     this.rowPx = 19;
-    this.top = this.base = this.seen = 0; // `top`: where the viewport begins in the whole log, in px; base = top - scrollTop
+    this.top = 0; // where the viewport begins in the whole log, in px
+    this.base = this.seen = 0; // base = top - scrollTop
     this.isFollowing = true;
     this.target = 0; // a line on its way to the middle of the viewport
     scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
@@ -116,7 +96,7 @@ export class Rows {
 
   /** Where the scroll bar stands for a place in the log, and back: one to one near both ends, a map in between. */
   toBar(top, height, page, isBack = false) {
-    const [far, room] = [height - page, Math.min(height, TALLEST_PX) - page];
+    const [far, room] = [height - page, Math.min(height, MAX_HEIGHT_PX) - page];
     const edge = room / 50;
     const [from, to] = isBack ? [room, far] : [far, room];
     if (top <= edge || far <= room) return top;
@@ -129,7 +109,8 @@ export class Rows {
     if (Math.abs(at - this.seen) < 1) return;
     if (page !== this.page || this.isResizing) return this.soon(); // the browser moved it, as its height changed
     const height = this.topOf(this.count);
-    if (Math.abs(at - this.seen) > 1.5 * page) this.base = this.toBar(at, height, page, true) - at; // dragged, or a jump
+    const isJump = Math.abs(at - this.seen) > 1.5 * page; // or dragged
+    if (isJump) this.base = this.toBar(at, height, page, true) - at;
     const isDownward = at > this.seen;
     this.seen = at;
     this.moveTo(at + this.base, isDownward);
@@ -156,7 +137,8 @@ export class Rows {
     this.isFollowing = false;
     this.target = Math.max(1, Math.min(number, this.lines.total));
     const block = Math.floor((this.target - 1) / BLOCK);
-    this.top = this.topOf(block) + this.heightOf(block) * (((this.target - 1) % BLOCK) / BLOCK) - this.scroller.clientHeight / 3;
+    this.top =
+      this.topOf(block) + this.heightOf(block) * (((this.target - 1) % BLOCK) / BLOCK) - this.scroller.clientHeight / 3;
     this.soon();
   }
 
@@ -172,7 +154,11 @@ export class Rows {
   /** The number of the line at the top of the viewport. */
   firstInView() {
     const block = this.blockAt(this.top);
-    return block * BLOCK + Math.floor(((this.top - this.topOf(block)) / (this.heightOf(block) || 1)) * this.sizeOf(block)) + 1;
+    return (
+      block * BLOCK +
+      Math.floor(((this.top - this.topOf(block)) / (this.heightOf(block) || 1)) * this.sizeOf(block)) +
+      1
+    );
   }
 
   isInView(number) {
@@ -228,7 +214,8 @@ export class Rows {
     }
     let next = this.body.firstElementChild;
     for (let block = this.first; block <= this.last; block += 1) {
-      const element = this.rendered.get(block) ?? Object.assign(document.createElement("div"), { className: "rows-block" });
+      const element =
+        this.rendered.get(block) ?? Object.assign(document.createElement("div"), { className: "rows-block" });
       if (element !== next) this.body.insertBefore(element, next);
       this.rendered.set(block, element);
       this.fill(element, block);
@@ -244,7 +231,10 @@ export class Rows {
     for (let index = 0; index < lines.length; index += 1) {
       const shown = element.children[index];
       if (shown && shown.line === lines[index] && shown.text === lines[index].x) continue;
-      const row = Object.assign(makeRow(block * BLOCK + index + 1, lines[index], this.view), { line: lines[index], text: lines[index].x });
+      const row = Object.assign(makeRow(block * BLOCK + index + 1, lines[index], this.view), {
+        line: lines[index],
+        text: lines[index].x,
+      });
       if (shown) shown.replaceWith(row);
       else element.append(row);
     }
@@ -258,16 +248,16 @@ export class Rows {
       this.heights.set(block, element.getBoundingClientRect().height / element.childElementCount);
     }
     const [oldest] = this.heights.keys();
-    if (this.heights.size > MEASURED) this.heights.delete(oldest);
+    if (this.heights.size > MAX_MEASURED) this.heights.delete(oldest);
     if (!this.isEstimated && this.heights.size) this.rowPx = this.heights.values().next().value;
     this.isEstimated = this.heights.size > 0; // and so it stays: a better guess later would move everything
   }
 
   scrollTo(height, page) {
-    this.sizer.style.height = `${Math.min(height, TALLEST_PX)}px`;
+    this.sizer.style.height = `${Math.min(height, MAX_HEIGHT_PX)}px`;
     const due = this.toBar(this.top, height, page);
-    const isAtEdge = Math.min(this.top, height - page - this.top) < TALLEST_PX / 50;
-    const isAstray = isAtEdge || Math.abs(this.top - this.base - due) > TALLEST_PX / 100;
+    const isAtEdge = Math.min(this.top, height - page - this.top) < MAX_HEIGHT_PX / 50;
+    const isAstray = isAtEdge || Math.abs(this.top - this.base - due) > MAX_HEIGHT_PX / 100;
     const at = isAstray ? due : this.top - this.base; // moving the bar below a scrolling hand is for the rare case
     if (Math.abs(this.scroller.scrollTop - at) >= 1) this.scroller.scrollTop = at;
     this.seen = this.scroller.scrollTop;
@@ -290,7 +280,8 @@ export class Rows {
     this.soon();
   }
 
-  /** Full screen begins or ends: the browser may clamp the scroll place on the way, which is nobody's wish to leave the end. */
+  /** Full screen begins or ends: the browser may clamp the scroll place on the way, which is nobody's wish to leave the
+   * end. */
   resizing(isResizing) {
     this.isResizing = isResizing;
     this.page = 0; // until the next draw

@@ -1,6 +1,14 @@
-// The lines of a log that hold a text. All of them where they are few; else a stretch of them around the reader, which grows.
+// The lines of a log that hold a text. All of them where they are few; else a stretch of them around the reader, which
+// grows.
 
-export class LogSearch {
+/** Search for a text; the first match from line `from` on is the current one. `ask` asks the server about lines. */
+export async function search(text, from, ask) {
+  const found = new LogSearch(text, ask);
+  await found.begin(from);
+  return found;
+}
+
+class LogSearch {
   /** @param {string} text @param {(question: string) => Promise<object>} ask asks the server about lines */
   constructor(text, ask) {
     Object.assign(this, { text, ask });
@@ -24,7 +32,7 @@ export class LogSearch {
     this.current = this.matches.find((number) => number >= from) ?? this.matches.at(this.isCutBefore ? -1 : 0) ?? 0;
   }
 
-  /** Makes the next match the current one (`by` 1), or the one before (-1); `total`: how many lines there are by now. */
+  /** Goes to the next match (`by` 1), or the one before (-1). `total`: how many lines there are by now. */
   async step(by, total) {
     const place = this.matches.indexOf(this.current) + by;
     if (place >= 0 && place < this.matches.length) this.current = this.matches[place];
@@ -77,7 +85,8 @@ export class LogSearch {
 
   describe() {
     const count = this.matches.length.toLocaleString("en");
-    if (this.isCutBefore || this.isCutAfter) return this.current ? `${count}+ matches` : `None in the first ${this.searched.toLocaleString("en")} lines`;
+    if (this.isCutBefore || this.isCutAfter)
+      return this.current ? `${count}+ matches` : `None in the first ${this.searched.toLocaleString("en")} lines`;
     return this.current ? `${(this.matches.indexOf(this.current) + 1).toLocaleString("en")} of ${count}` : "No match";
   }
 }

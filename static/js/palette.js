@@ -1,6 +1,7 @@
-// The palette: a dialog that leads to whatever a few typed letters name. What they name, and in which order, the server says.
+// The palette: a dialog that leads to whatever a few typed letters name. What they name, and in which order, the server
+// says.
 
-const QUIET_MS = 90; // after the last key
+const SEARCH_DELAY_MS = 90; // after the last key
 const KEYS = { ArrowDown: 1, ArrowUp: -1 };
 
 let palette = null;
@@ -14,9 +15,17 @@ class Palette {
   constructor() {
     this.asked = 0;
     this.dialog = element("dialog", { className: "dialog palette" }, { "aria-label": "Search or jump to" });
-    this.field = element("input", { type: "search", placeholder: "Search or jump to…", autocomplete: "off", spellcheck: false, maxLength: 200 }, {
-      role: "combobox", "aria-label": "A script, a page, or a run's number", "aria-expanded": "true", "aria-controls": "palette-list", "aria-autocomplete": "list",
-    }); // prettier-ignore
+    this.field = element(
+      "input",
+      { type: "search", placeholder: "Search or jump to…", autocomplete: "off", spellcheck: false, maxLength: 200 },
+      {
+        role: "combobox",
+        "aria-label": "A script, a page, or a run's number",
+        "aria-expanded": "true",
+        "aria-controls": "palette-list",
+        "aria-autocomplete": "list",
+      },
+    );
     this.list = element("ul", { id: "palette-list" }, { role: "listbox", "aria-label": "Where to" });
     this.state = element("p", { className: "quiet small" }, { role: "status" });
     this.list.tabIndex = -1; // the arrows walk through it
@@ -34,7 +43,7 @@ class Palette {
   askSoon() {
     this.isGoing = false;
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.ask(), QUIET_MS);
+    this.timer = setTimeout(() => this.ask(), SEARCH_DELAY_MS);
   }
 
   async ask() {

@@ -1,6 +1,6 @@
 // The list of problems beside the editor: what the server rendered, then what it says after each saving.
 
-import { showTicked } from "./ticked.js";
+import { showInlineCode } from "./lib/inline-code.js";
 
 const PLACES = { code: "", requirements: "requirements ", python_version: "Python " };
 const SIGNS = { error: "✗", security: "!", warning: "▲" };
@@ -70,7 +70,7 @@ export class ProblemList {
 
 function said(tag, sentence, className = "") {
   const element = part(tag, className);
-  showTicked(element, sentence);
+  showInlineCode(element, sentence);
   return element;
 }
 

@@ -2,9 +2,9 @@
 
 import { settledEnvironment } from "./environment-wait.js";
 import { doubtful } from "./problem-list.js";
-import { showTicked } from "./ticked.js";
+import { showInlineCode } from "./lib/inline-code.js";
 
-const MOST_DOUBTS = 10;
+const MAX_DOUBTS = 10;
 
 export class ScriptRunner {
   /** @param {HTMLElement} editor the <script-editor>: its text, what is known of it, and where to say what */
@@ -29,7 +29,7 @@ export class ScriptRunner {
     try {
       this.editor.clearErrors();
       if (this.editor.hasChanged && !(await this.editor.saver.saveVersion())) return;
-      if ((await this.isWanted()) && (await this.isEnvironmentSettled())) await this.start();
+      if ((await this.isConfirmed()) && (await this.isEnvironmentSettled())) await this.start();
     } finally {
       this.isStarting = false;
     }
@@ -45,12 +45,12 @@ export class ScriptRunner {
   }
 
   // What may end the run or harm is asked about once: whoever knows of it is not asked at every press.
-  async isWanted() {
+  async isConfirmed() {
     await this.editor.checked;
     const doubts = this.doubts;
     if (doubts.every((doubt) => this.agreed.has(name(doubt)))) return true;
-    const rows = doubts.slice(0, MOST_DOUBTS).map(({ line, message }) => row(`Line ${line}: ${message}`));
-    if (doubts.length > MOST_DOUBTS) rows.push(row(`and ${doubts.length - MOST_DOUBTS} more`));
+    const rows = doubts.slice(0, MAX_DOUBTS).map(({ line, message }) => row(`Line ${line}: ${message}`));
+    if (doubts.length > MAX_DOUBTS) rows.push(row(`and ${doubts.length - MAX_DOUBTS} more`));
     this.question.querySelector("[data-doubts-list]").replaceChildren(...rows);
     this.question.hidden = false;
     this.question.scrollIntoView({ block: "nearest" });
@@ -58,7 +58,8 @@ export class ScriptRunner {
     return false;
   }
 
-  // A run waits for its environment by itself; but when that is not built, it takes the one before it, which nobody asked for here.
+  // A run waits for its environment by itself; but when that is not built, it takes the one before it, which nobody
+  // asked for here.
   async isEnvironmentSettled() {
     const patience = new AbortController();
     const waiting = () => this.drawer.wait(() => patience.abort());
@@ -73,7 +74,10 @@ export class ScriptRunner {
     }
     this.toldOf = version;
     if (this.drawer.isWaiting) this.drawer.close();
-    this.editor.alert(`Not run: the environment of v${version} was not built.\nPress Run again to run it all the same, with the environment before it.`);
+    this.editor.alert(
+      `Not run: the environment of v${version} was not built.\n` +
+        "Press Run again to run it all the same, with the environment before it.",
+    );
     return false;
   }
 
@@ -88,8 +92,11 @@ export class ScriptRunner {
     }
     const body = await answer.json().catch(() => ({}));
     if (answer.ok) return this.show(body.id);
-    if (answer.status === 422) return location.assign(`/scripts/${this.editor.dataset.slug}/run-with/`); // it needs inputs
-    return this.editor.alert([body.error?.message ?? "The run was not started.", body.error?.hint].filter(Boolean).join("\n"));
+    const isInputNeeded = answer.status === 422;
+    if (isInputNeeded) return location.assign(`/scripts/${this.editor.dataset.slug}/run-with/`);
+    return this.editor.alert(
+      [body.error?.message ?? "The run was not started.", body.error?.hint].filter(Boolean).join("\n"),
+    );
   }
 
   async show(run) {
@@ -107,6 +114,6 @@ function name({ code, message }) {
 
 function row(sentence) {
   const element = document.createElement("li");
-  showTicked(element, sentence);
+  showInlineCode(element, sentence);
   return element;
 }

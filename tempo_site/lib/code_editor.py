@@ -7,7 +7,13 @@ from django.forms.renderers import BaseRenderer
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
-PLAIN = {"class": "code", "rows": 16, "spellcheck": "false", "autocapitalize": "off", "autocomplete": "off"}
+PLAIN = {
+    "class": "code",
+    "rows": 16,
+    "spellcheck": "false",
+    "autocapitalize": "off",
+    "autocomplete": "off",
+}
 
 
 class CodeEditor(forms.Textarea):
@@ -17,7 +23,7 @@ class CodeEditor(forms.Textarea):
 
     class Media:
         css = {"all": ["css/code-editor.css"]}
-        js = [forms.Script("js/code-editor.js", type="module")]
+        js = [forms.Script("js/elements/code-editor.js", type="module")]
 
     def __init__(self, attrs: dict[str, Any] | None = None, *, file_name: str = "main.py") -> None:
         super().__init__({**PLAIN, **(attrs or {})})
@@ -28,7 +34,13 @@ class CodeEditor(forms.Textarea):
         return {**super().get_context(name, value, attrs), "file_name": self.file_name}
 
     def render(
-        self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: BaseRenderer | None = None
+        self,
+        name: str,
+        value: Any,
+        attrs: dict[str, Any] | None = None,
+        renderer: BaseRenderer | None = None,
     ) -> SafeString:
         """Return the element. Django's own renderer of widgets knows no templates but Django's and the apps'."""
-        return SafeString(render_to_string(self.template_name, self.get_context(name, value, attrs)))
+        return SafeString(
+            render_to_string(self.template_name, self.get_context(name, value, attrs))
+        )

@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-def write_atomic(path: Path, content: str | bytes, *, mode: int = 0o600, durable: bool = True) -> None:
+def write_atomic(
+    path: Path, content: str | bytes, *, mode: int = 0o600, durable: bool = True
+) -> None:
     """Replace `path` by `content` in one step; `durable` also survives a power cut (two fsyncs).
 
     Raises OSError when the folder is missing, full or not writable; the old content is then untouched.

@@ -14,7 +14,9 @@ EVERYWHERE = {
 }
 
 # A name or `*`, or an IPv6 address in brackets; then perhaps a port. Nothing else is a Host header.
-_HOST = re.compile(r"(?:\[(?P<address>[0-9a-f.]*:[0-9a-f:.]+)\]|(?P<name>\*|[a-z0-9._-]+))(?::[0-9]{1,5})?")
+_HOST = re.compile(
+    r"(?:\[(?P<address>[0-9a-f.]*:[0-9a-f:.]+)\]|(?P<name>\*|[a-z0-9._-]+))(?::[0-9]{1,5})?"
+)
 
 
 def name_of(host_header: str) -> str:
@@ -61,7 +63,9 @@ def _own_address(family: socket.AddressFamily, towards: str, otherwise: str) -> 
 
 
 def _matches(name: str, pattern: str) -> bool:
-    return pattern in ("*", name) or (pattern.startswith(".") and (name.endswith(pattern) or name == pattern[1:]))
+    return pattern in ("*", name) or (
+        pattern.startswith(".") and (name.endswith(pattern) or name == pattern[1:])
+    )
 
 
 def _is_address(name: str) -> bool:

@@ -65,7 +65,8 @@ def _give(name: str, parent_fd: int, handover: _Handover, *, depth: int) -> None
     if stat.S_ISDIR(status.st_mode) and depth < MAX_DEPTH:
         with _opened(name, dir_fd=parent_fd) as fd:
             for child in os.listdir(fd):  # noqa: PTH208 - a path has no descriptor
-                with contextlib.suppress(FileNotFoundError):  # a script that outlived its launcher may be at work
+                # a script that outlived its launcher may be at work
+                with contextlib.suppress(FileNotFoundError):
                     _give(child, fd, handover, depth=depth + 1)
     uid = handover.new.uid if status.st_uid == handover.former.uid else -1
     gid = handover.new.gid if status.st_gid == handover.former.gid else -1

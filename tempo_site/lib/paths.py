@@ -97,7 +97,8 @@ def make_all() -> None:
     for folder in (cache(), bells()):
         make_closed(folder)
     for name in SECRET:
-        with contextlib.suppress(OSError):  # not there yet, a link, or another's: using it will tell
+        # not there yet, a link, or another's: using it will tell
+        with contextlib.suppress(OSError):
             _close(data() / name)
 
 
@@ -131,7 +132,8 @@ def _make(folder: Path, mode: int) -> None:
     folder.mkdir(mode=mode, exist_ok=True)
     # One that was there keeps its mode unless scripts have to pass: its owner may have opened it to somebody.
     if mode == PASSABLE:
-        with contextlib.suppress(OSError):  # somebody else's, a link, a share without modes: using it will tell
+        # somebody else's, a link, a share without modes: using it will tell
+        with contextlib.suppress(OSError):
             _open_up(folder)
 
 

@@ -7,10 +7,15 @@ import tempfile
 from pathlib import Path
 
 # What people paste from examples, Tempo's own documentation included.
-SAMPLES = frozenset({"your-secret-key", "change-me", "changeme", "secret", "your-api-key", "your-default-api-key"})
+SAMPLES = frozenset(
+    {"your-secret-key", "change-me", "changeme", "secret", "your-api-key", "your-default-api-key"}
+)
 MINIMUM_LENGTH = 32
 RANDOM_BYTES = 48
-NAME, OLD_NAME = "secret_key", "secret_key.old"  # in the data folder; the old one only while keys are being changed
+NAME, OLD_NAME = (
+    "secret_key",
+    "secret_key.old",
+)  # in the data folder; the old one only while keys are being changed
 
 
 def is_weak(value: str) -> bool:

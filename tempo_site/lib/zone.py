@@ -13,7 +13,13 @@ from tempo_site.lib import files
 
 FALLBACK = "UTC"
 MAX_LENGTH = 64
-NO_ZONES = ("posix", "right", "posixrules", "localtime", "Factory")  # other files that lie among them
+NO_ZONES = (
+    "posix",
+    "right",
+    "posixrules",
+    "localtime",
+    "Factory",
+)  # other files that lie among them
 HINT = "hint: write a name like `Europe/Berlin` into it, or set PYSCHED_TIME_ZONE"
 
 
@@ -45,7 +51,10 @@ def choose(configured: str, data_path: Path) -> tuple[str, str]:
         return FALLBACK, f"{path} cannot be read ({type(error).__name__}); times are in UTC. {HINT}"
     if is_known(stored):
         return stored, ""
-    return FALLBACK, f"{path} names the zone `{stored[:MAX_LENGTH]}`, unknown to this machine; times are in UTC. {HINT}"
+    return (
+        FALLBACK,
+        f"{path} names the zone `{stored[:MAX_LENGTH]}`, unknown to this machine; times are in UTC. {HINT}",
+    )
 
 
 def file_in(data_path: Path) -> Path:

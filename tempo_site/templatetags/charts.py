@@ -8,11 +8,11 @@ from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from runs_app import strips
+from runs_app.history import recent_runs
+from runs_app.history.recent_runs import Bar, Strip
 from runs_app.states import ACTIVE, Status
-from runs_app.strips import Bar, Strip
-from tempo_site.dashboard import Day, Week
-from tempo_site.lib import words
+from tempo_site.lib import humanize
+from tempo_site.pages.dashboard import Day, Week
 
 register = template.Library()
 
@@ -38,7 +38,7 @@ class Column(NamedTuple):
 @register.filter
 def strip(value: Strip) -> SafeString:
     """A strip: height = duration (its root, so that one long run does not flatten the rest), a notch below the bad."""
-    width = PITCH * strips.LENGTH
+    width = PITCH * recent_runs.LENGTH
     plain, bad = sorted_columns(columns(value))
     drawn = [f'<path class="{kind}" d="{path}"/>' for kind, path in plain.items()]
     drawn += [
@@ -56,7 +56,7 @@ def strip(value: Strip) -> SafeString:
 def columns(value: Strip) -> Iterator[Column]:
     """The bars where they stand, the newest at the right end; what never ran is a stub."""
     longest = max((bar.duration_s or 0 for bar in value.bars), default=0) or 1
-    x = PITCH * (strips.LENGTH - len(value.bars)) + PITCH // 2
+    x = PITCH * (recent_runs.LENGTH - len(value.bars)) + PITCH // 2
     for bar in value.bars:
         height = SHORTEST + round((BASE - TOP - SHORTEST) * sqrt((bar.duration_s or 0) / longest))
         yield Column(bar, x, f"M{x} {BASE}v-{height}")
@@ -78,8 +78,8 @@ def sorted_columns(found: Iterator[Column]) -> tuple[dict[str, str], list[Column
 
 def title_of(bar: Bar) -> str:
     """What a bar says when one points at it."""
-    took = f" after {words.span(bar.duration_s)}" if bar.duration_s is not None else ""
-    return f"#{bar.pk} {strips.WORDS[bar.status]}{took}"
+    took = f" after {humanize.span(bar.duration_s)}" if bar.duration_s is not None else ""
+    return f"#{bar.pk} {recent_runs.WORDS[bar.status]}{took}"
 
 
 @register.filter
@@ -93,7 +93,9 @@ def heat(value: Week) -> SafeString:
         7 * CELL - 1,
         label,
         format_html('<path class="is-empty" d="{}"/>', "".join(empty_fields(value.days))),
-        format_html_join("", '<path class="{}" d="{}"><title>{}</title></path>', full_fields(value)),
+        format_html_join(
+            "", '<path class="{}" d="{}"><title>{}</title></path>', full_fields(value)
+        ),
     )
 
 
@@ -113,10 +115,18 @@ def full_fields(week: Week) -> Iterator[tuple[str, str, str]]:
                 level = ceil(LEVELS * sqrt(hour.ended / max(week.most, LEVELS)))
                 bad = f", {hour.bad} badly" if hour.bad else ""
                 title = f"{day.on:%a %d %b} {column:02}:00: {hour.ended} ended{bad}"
-                yield f"is-{level}{' is-bad' if hour.bad else ''}", field(row, column, is_cut=bool(hour.bad)), title
+                yield (
+                    f"is-{level}{' is-bad' if hour.bad else ''}",
+                    field(row, column, is_cut=bool(hour.bad)),
+                    title,
+                )
 
 
 def field(row: int, column: int, *, is_cut: bool = False) -> str:
     """A field's path; a cut one lacks its upper right corner."""
     x, y, size = column * CELL, row * CELL, CELL - 1
-    return f"M{x} {y}h{size - 4}l4 4v{size - 4}h-{size}z" if is_cut else f"M{x} {y}h{size}v{size}h-{size}z"
+    return (
+        f"M{x} {y}h{size - 4}l4 4v{size - 4}h-{size}z"
+        if is_cut
+        else f"M{x} {y}h{size}v{size}h-{size}z"
+    )

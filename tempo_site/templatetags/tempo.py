@@ -11,7 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from runs_app.models import Run
-from tempo_site.lib import words
+from tempo_site.lib import humanize
 
 register = template.Library()
 
@@ -22,7 +22,9 @@ def moment(value: datetime | None, zone: str = "") -> SafeString | str:
     if value is None:
         return ""
     local = in_zone(value, zone)
-    return format_html('<time datetime="{}">{}</time>', local.isoformat(timespec="seconds"), in_full(local))
+    return format_html(
+        '<time datetime="{}">{}</time>', local.isoformat(timespec="seconds"), in_full(local)
+    )
 
 
 @register.filter
@@ -54,7 +56,7 @@ def away(value: datetime | None, now: datetime) -> str:
     if value is None:
         return ""
     seconds = (value - now).total_seconds()
-    distance = words.whole_span(abs(seconds))
+    distance = humanize.whole_span(abs(seconds))
     return f"in {distance}" if seconds >= 0 else f"{distance} ago"
 
 
@@ -65,21 +67,26 @@ def until(value: datetime | None, now: datetime) -> int:
 
 
 @register.filter
-def ticked(value: object) -> SafeString:
+def inline_code(value: object) -> SafeString:
     """A sentence whose `words in backticks` are shown as code; text that is HTML already stays as it is."""
     text = str(value)
     if isinstance(text, SafeString):
         return text
     parts = re.split(r"`([^`\n]+)`", text)
     return format_html_join(
-        "", "{}", ((format_html("<code>{}</code>", part) if at % 2 else part,) for at, part in enumerate(parts))
+        "",
+        "{}",
+        (
+            (format_html("<code>{}</code>", part) if at % 2 else part,)
+            for at, part in enumerate(parts)
+        ),
     )
 
 
 @register.filter
 def span(value: timedelta | float) -> str:
     """A duration in at most two units."""
-    return words.span(seconds(value))
+    return humanize.span(seconds(value))
 
 
 @register.filter

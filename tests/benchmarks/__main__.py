@@ -68,13 +68,19 @@ def main() -> int:
 def parsed() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHMARKS)}; default: all")
     parser.add_argument(
-        "--long", action="store_true", help="measure a true cron minute and 20 locks too: 25 minutes more"
+        "names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHMARKS)}; default: all"
+    )
+    parser.add_argument(
+        "--long",
+        action="store_true",
+        help="measure a true cron minute and 20 locks too: 25 minutes more",
     )
     options = parser.parse_args()
     if unknown := set(options.names) - BENCHMARKS.keys():
-        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+        parser.error(
+            f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}"
+        )
     return options
 
 
@@ -92,7 +98,9 @@ def measured(name: str, setting: Setting) -> bool:
             print(figure.as_line(), flush=True)
             is_within = is_within and figure.is_within
     except Exception as error:  # the boundary: the line says what was wrong
-        print(json.dumps({"benchmark": name, "error": f"{type(error).__name__}: {error}"}), flush=True)
+        print(
+            json.dumps({"benchmark": name, "error": f"{type(error).__name__}: {error}"}), flush=True
+        )
         return False
     return is_within
 

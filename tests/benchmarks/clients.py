@@ -51,7 +51,9 @@ class Browser:
     def __init__(self, service: Service) -> None:
         self._url = service.url
         self._cookies = http.cookiejar.CookieJar()
-        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self._cookies))
+        self._opener = urllib.request.build_opener(
+            urllib.request.HTTPCookieProcessor(self._cookies)
+        )
         self._log_in()
 
     def open(self, path: str, form: dict[str, str] | None = None) -> str:
@@ -67,7 +69,9 @@ class Browser:
     def _log_in(self) -> None:
         self.open("/login/")
         token = next(cookie.value for cookie in self._cookies if cookie.name == "csrftoken")
-        self.open("/login/", {"username": "ann", "password": PASSWORD, "csrfmiddlewaretoken": token or ""})
+        self.open(
+            "/login/", {"username": "ann", "password": PASSWORD, "csrfmiddlewaretoken": token or ""}
+        )
         assert any(cookie.name == "sessionid" for cookie in self._cookies), "the login was refused"
 
 
@@ -75,7 +79,9 @@ def socket_to(service: Service, path: str) -> connect:
     """A WebSocket of the service, to be opened with `async with`."""
     url = f"ws://127.0.0.1:{service.port}{path}"
     headers = {"Authorization": HEADERS["Authorization"]}
-    return connect(url, additional_headers=headers, compression=None, max_size=None, open_timeout=LIMIT_S)
+    return connect(
+        url, additional_headers=headers, compression=None, max_size=None, open_timeout=LIMIT_S
+    )
 
 
 async def output_frames(socket: ClientConnection) -> AsyncIterator[tuple[dict[str, Any], str]]:

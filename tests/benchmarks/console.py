@@ -54,12 +54,25 @@ def measure(setting: Setting) -> Iterator[Figure]:
         address = f"{service.url}/runs/{run}/"
         log = service.get(f"/runs/{run}/log")
         with static_page(log) as bare_address:
-            bare_ms = [shown_ms(page, lambda: page.goto(bare_address), "pre:last-child") for _ in range(ROUNDS)]
+            bare_ms = [
+                shown_ms(page, lambda: page.goto(bare_address), "pre:last-child")
+                for _ in range(ROUNDS)
+            ]
         opened_ms = [shown_ms(page, lambda: page.goto(address), LAST_ROW) for _ in range(ROUNDS)]
-        yield figure("100,000 coloured lines, from the click to the last line shown", opened_ms, bare_ms, 1000)
+        yield figure(
+            "100,000 coloured lines, from the click to the last line shown",
+            opened_ms,
+            bare_ms,
+            1000,
+        )
         jumped_ms = [jump_ms(page, number * LINES // 7) for number in range(1, 1 + ROUNDS)]
         yield figure("a jump to a line far away until it is shown", jumped_ms, bare_ms, 250)
-        yield figure("a search through all of them that finds nothing", searches_ms(service, run, page), bare_ms, 500)
+        yield figure(
+            "a search through all of them that finds nothing",
+            searches_ms(service, run, page),
+            bare_ms,
+            500,
+        )
         yield from walked(page, address, log)
 
 
@@ -69,7 +82,9 @@ def walked(page: Page, address: str, log: str) -> Iterator[Figure]:
         bare = walk(page, bare_address, "pre", "document.scrollingElement")
     own = walk(page, address, LAST_ROW, "document.querySelector('[data-console]')")
     at_95 = percentile(own["frames"], 95)
-    yield figure("a frame while scrolling, p95", [at_95], [percentile(bare["frames"], 95)], FRAME_BAR_MS)
+    yield figure(
+        "a frame while scrolling, p95", [at_95], [percentile(bare["frames"], 95)], FRAME_BAR_MS
+    )
     yield Figure(
         benchmark="console",
         figure="memory of the page behind a walk through all lines",
@@ -93,7 +108,9 @@ def walk(page: Page, address: str, selector: str, scroller: str) -> dict[str, An
     session = page.context.new_cdp_session(page)
     session.send("HeapProfiler.collectGarbage")
     session.send("Performance.enable")
-    metrics = {each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]}
+    metrics = {
+        each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]
+    }
     session.detach()
     return {"frames": frames, "heap_mb": metrics["JSHeapUsedSize"] / 1e6, "nodes": metrics["Nodes"]}
 
@@ -137,7 +154,9 @@ def painted(page: Page) -> None:
 def static_page(text: str) -> Iterator[str]:
     """The address of a page that is nothing but this text in a `<pre>`."""
     with tempfile.TemporaryDirectory(prefix="tempo-benchmark-") as folder:
-        (Path(folder) / "index.html").write_text(f"<!DOCTYPE html><meta charset=utf-8><pre>{text}</pre>")
+        (Path(folder) / "index.html").write_text(
+            f"<!DOCTYPE html><meta charset=utf-8><pre>{text}</pre>"
+        )
         handler = functools.partial(Silent, directory=folder)
         with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
             threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -23,7 +23,9 @@ def measure(setting: Setting) -> Iterator[Figure]:
     with running(setting) as service:
         for name, count in TEXTS.items():
             slug = service.make_script(name, text_of(count, "first"))
-            health_ms = [asked(service, "GET", "/healthz", None)[0] for _ in range(WARM_UP + ROUNDS)][WARM_UP:]
+            health_ms = [
+                asked(service, "GET", "/healthz", None)[0] for _ in range(WARM_UP + ROUNDS)
+            ][WARM_UP:]
             samples_ms = list(saved(service, slug, count))[WARM_UP:]
             yield Figure(
                 benchmark="drafts",
@@ -35,7 +37,10 @@ def measure(setting: Setting) -> Iterator[Figure]:
                 bar=BAR_MS,
                 bar_on="value",
                 n=len(samples_ms),
-                details={"median": round(median(samples_ms), 1), "slowest": round(max(samples_ms), 1)},
+                details={
+                    "median": round(median(samples_ms), 1),
+                    "slowest": round(max(samples_ms), 1),
+                },
             )
 
 
@@ -43,7 +48,11 @@ def saved(service: Service, slug: str, count: int) -> Iterator[float]:
     """Milliseconds of each save, one after the other."""
     path, revision = f"/api/v1/scripts/{slug}/draft", 0
     for number in range(WARM_UP + ROUNDS):
-        text = {"code": text_of(count, f"typed {number}"), "requirements": "requests\n", "python_version": ""}
+        text = {
+            "code": text_of(count, f"typed {number}"),
+            "requirements": "requests\n",
+            "python_version": "",
+        }
         took_ms, answer = asked(service, "PUT", path, json.dumps(text).encode(), revision)
         assert answer["problems"], "the text has an unused import, which has to be found"
         revision = answer["revision"]

@@ -35,9 +35,16 @@ def measure(setting: Setting) -> Iterator[Figure]:
         yield second_script(service)
     with running(setting) as service:
         make(service, "One", "pandas")
-        yield disk(service, [f"pandas>=1.{number}" for number in range(SCRIPTS)], "with the same lock", DISK_BAR)
+        yield disk(
+            service,
+            [f"pandas>=1.{number}" for number in range(SCRIPTS)],
+            "with the same lock",
+            DISK_BAR,
+        )
         if setting.is_long:
-            yield disk(service, [f"pandas\n{name}" for name in SMALL], "each with a lock of its own", None)
+            yield disk(
+                service, [f"pandas\n{name}" for name in SMALL], "each with a lock of its own", None
+            )
 
 
 def rebuilt(service: Service, package: str, bar: float) -> Figure:
@@ -62,7 +69,9 @@ def rebuilt(service: Service, package: str, bar: float) -> Figure:
 
 def make(service: Service, name: str, requirements: str) -> int:
     """Create a script, wait for its environment and return the id of that."""
-    slug = service.post("/scripts", {"name": name, "code": "", "requirements": requirements})["slug"]
+    slug = service.post("/scripts", {"name": name, "code": "", "requirements": requirements})[
+        "slug"
+    ]
 
     def find() -> int | None:
         environment = service.get(f"/scripts/{slug}")["environment"]
@@ -77,7 +86,9 @@ def rebuild_s(service: Service, environment: int) -> float:
     began = time.monotonic()
     service.post(f"/environments/{environment}/rebuild")
     wait_for(
-        lambda: service.get(f"/environments/{environment}")["state"] == "ready", what="the rebuild", limit_s=LIMIT_S
+        lambda: service.get(f"/environments/{environment}")["state"] == "ready",
+        what="the rebuild",
+        limit_s=LIMIT_S,
     )
     return time.monotonic() - began
 
@@ -92,7 +103,15 @@ def bare_s(service: Service, lock: str) -> float:
         began = time.monotonic()
         for step in (
             ("venv", str(place)),
-            ("pip", "sync", "--require-hashes", "--compile-bytecode", "--python", python, str(locked)),
+            (
+                "pip",
+                "sync",
+                "--require-hashes",
+                "--compile-bytecode",
+                "--python",
+                python,
+                str(locked),
+            ),
         ):
             subprocess.run([program, *step], env=env, check=True, capture_output=True)
         return time.monotonic() - began
@@ -148,6 +167,13 @@ def disk(service: Service, wishes: Iterable[str], which: str, bar: float | None)
 
 def taken_mb(service: Service) -> float:
     """Megabytes that environments and cache take on the disk; what has several names counts once."""
-    argv = ["du", "--summarize", "--total", "--block-size=1", str(service.data / "envs"), str(service.data / "cache")]
+    argv = [
+        "du",
+        "--summarize",
+        "--total",
+        "--block-size=1",
+        str(service.data / "envs"),
+        str(service.data / "cache"),
+    ]
     last = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()[-1]
     return int(last.split()[0]) / MB

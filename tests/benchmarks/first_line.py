@@ -20,7 +20,10 @@ def measure(setting: Setting) -> Iterator[Figure]:
         bare = Bare.of(service)
         slug = service.make_script("First line", FIRST_LINE)
         client = Client(service)
-        pairs = [(bare.first_line_ms(), *through_api_ms(service, client, slug)) for _ in range(WARM_UP + SAMPLES)]
+        pairs = [
+            (bare.first_line_ms(), *through_api_ms(service, client, slug))
+            for _ in range(WARM_UP + SAMPLES)
+        ]
     bare_ms, line_ms, answer_ms = (list(column) for column in zip(*pairs[WARM_UP:], strict=True))
     for name, bar, value in (("median", 20, median(line_ms)), ("p95", 40, percentile(line_ms, 95))):
         yield Figure(

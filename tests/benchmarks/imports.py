@@ -85,7 +85,9 @@ def measure(setting: Setting) -> Iterator[Figure]:
         bar=None,
         bar_on="value",
         n=1,
-        details={"heaviest": {name: described(sizes[name], times.get(name, 0)) for name in heaviest}},
+        details={
+            "heaviest": {name: described(sizes[name], times.get(name, 0)) for name in heaviest}
+        },
     )
 
 
@@ -127,5 +129,7 @@ def roots(text: str) -> list[Module]:
         children: list[Module] = []
         while pending and pending[-1][0] > len(indent):
             children.insert(0, pending.pop()[1])
-        pending.append((len(indent), Module(name=name, cumulative=int(cumulative), children=children)))
+        pending.append(
+            (len(indent), Module(name=name, cumulative=int(cumulative), children=children))
+        )
     return [module for _, module in pending]

@@ -9,8 +9,8 @@ from statistics import median
 
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.setting import Setting
-from tests.runs_app.confined import IS_ROOT, ORDINARY, PYTHON, STRONG, Mode, Place, opened
-from tests.runs_app.launcher_harness import wait_for
+from tests.runs_app.launcher.confined import IS_ROOT, ORDINARY, PYTHON, STRONG, Mode, Place, opened
+from tests.runs_app.launcher.harness import wait_for
 
 SAMPLES = 150
 WARM_UP = 5
@@ -30,7 +30,9 @@ MODE = STRONG if IS_ROOT else ORDINARY
 def measure(setting: Setting) -> Iterator[Figure]:
     """Starts with and without every layer in turns, on one launcher; then imports inside and outside in turns."""
     for place in opened(MODE):
-        pairs = [(start_ms(place, is_confined=False), start_ms(place)) for _ in range(WARM_UP + SAMPLES)]
+        pairs = [
+            (start_ms(place, is_confined=False), start_ms(place)) for _ in range(WARM_UP + SAMPLES)
+        ]
         yield start_cost(*(list(column) for column in zip(*pairs[WARM_UP:], strict=True)))
         folder = install(place)
         for package in PACKAGES:
@@ -52,14 +54,27 @@ def install(place: Place) -> str:
     """Install the large packages into the environment of the place; the folder they are in."""
     folder = str(place.environment / "lib")
     uv = str(Path(sys.executable).parent / "uv")
-    command = [uv, "pip", "install", "--quiet", "--python", PYTHON, "--target", folder, "--compile-bytecode", *PACKAGES]
+    command = [
+        uv,
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        PYTHON,
+        "--target",
+        folder,
+        "--compile-bytecode",
+        *PACKAGES,
+    ]
     subprocess.run(command, check=True)
     return folder
 
 
 def outside_s(code: str) -> float:
     """What the import takes when nothing is in its way."""
-    done = subprocess.run([PYTHON, "-I", "-S", "-c", code], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [PYTHON, "-I", "-S", "-c", code], check=True, capture_output=True, text=True
+    )
     return float(done.stdout)
 
 
@@ -82,7 +97,11 @@ def start_cost(without: list[float], confined: list[float]) -> Figure:
         bar=3,
         bar_on="difference",
         n=SAMPLES,
-        details={"median_of_the_differences": round(median(b - a for a, b in zip(without, confined, strict=True)), 2)},
+        details={
+            "median_of_the_differences": round(
+                median(b - a for a, b in zip(without, confined, strict=True)), 2
+            )
+        },
     )
 
 

@@ -17,7 +17,10 @@ from tests.service import Service, wait_for
 FIRINGS = 20
 BARE_STARTS = 20
 INTERVAL = {"kind": "interval", "every_s": 2}
-CRON_SECONDS = {"kind": "cron", "cron": "*/3 * * * * *"}  # a cron minute in a hurry: `--long` measures true minutes
+CRON_SECONDS = {
+    "kind": "cron",
+    "cron": "*/3 * * * * *",
+}  # a cron minute in a hurry: `--long` measures true minutes
 CRON_MINUTES = {"kind": "cron", "cron": "* * * * *"}
 
 CROWD = 20
@@ -69,17 +72,28 @@ def crowds(service: Service, bare_ms: float) -> Iterator[Figure]:
     idle_ms = median(answers_ms(service, looks=20))
     spread, answers = crowd(service, SPREAD, apart_s=1 / CROWD)
     yield late("20 spread over each second, median", median(spread), bare_ms, bar=25, n=len(spread))
-    yield late("20 spread over each second, p95", percentile(spread, 95), bare_ms, bar=50, n=len(spread))
+    yield late(
+        "20 spread over each second, p95", percentile(spread, 95), bare_ms, bar=50, n=len(spread)
+    )
     yield answer("20 spread over each second", answers, idle_ms)
     at_once, answers = crowd(service, AT_ONCE, apart_s=0)
     yield late("20 at the same instant, median", median(at_once), bare_ms, bar=200, n=len(at_once))
     lasts = [max(at_once[start : start + CROWD]) for start in range(0, len(at_once), CROWD)]
     details = {"median_of_the_lasts": round(median(lasts), 1)}
-    yield late("20 at the same instant, last", max(lasts), bare_ms, bar=400, n=len(at_once), details=details)
+    yield late(
+        "20 at the same instant, last",
+        max(lasts),
+        bare_ms,
+        bar=400,
+        n=len(at_once),
+        details=details,
+    )
     yield answer("20 at the same instant", answers, idle_ms)
 
 
-def crowd(service: Service, schedule: dict[str, Any], *, apart_s: float) -> tuple[list[float], list[float]]:
+def crowd(
+    service: Service, schedule: dict[str, Any], *, apart_s: float
+) -> tuple[list[float], list[float]]:
     """(lateness, answer times) in ms of a crowd of schedules: the moments of ten whole seconds, in their order."""
     kind = str(schedule["kind"])
     slugs = [service.make_script(f"Crowd {kind} {number}", FIRST_LINE) for number in range(CROWD)]
@@ -93,7 +107,9 @@ def crowd(service: Service, schedule: dict[str, Any], *, apart_s: float) -> tupl
     with polling(service) as answers:
         time.sleep(CROWD_S)
     stop_schedules(service, slugs)
-    moments = sorted(moment for slug in slugs for moment in firings(service, slug) if first <= moment[0])
+    moments = sorted(
+        moment for slug in slugs for moment in firings(service, slug) if first <= moment[0]
+    )
     within = [late_ms for due, late_ms in moments if due < first + CROWD_S - 1]
     assert len(within) == CROWD * (CROWD_S - 1), f"{len(within)} firings"
     return within, answers
@@ -187,7 +203,13 @@ def wait_for_fraction(fraction: float) -> None:
 
 # --- figures ---------------------------------------------------------------------------------------------------------
 def late(
-    figure: str, value: float, bare_ms: float, *, bar: float, n: int, details: dict[str, Any] | None = None
+    figure: str,
+    value: float,
+    bare_ms: float,
+    *,
+    bar: float,
+    n: int,
+    details: dict[str, Any] | None = None,
 ) -> Figure:
     """A lateness."""
     return Figure(

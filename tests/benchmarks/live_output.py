@@ -39,14 +39,18 @@ async def through_socket_ms(service: Service, slug: str) -> list[float]:
     async with socket_to(service, f"/ws/runs/{run_id}/") as socket:
         async for _, records in output_frames(socket):
             came = time.time()
-            ages += [(came - float(record.split(" ", 3)[3])) * 1000 for record in records.splitlines()]
+            ages += [
+                (came - float(record.split(" ", 3)[3])) * 1000 for record in records.splitlines()
+            ]
     return ages
 
 
 def through_pipe_ms(bare: Bare) -> list[float]:
     """The same script bare, its output read from a pipe."""
     command = [*bare.command, bare.script(PRINTER)]
-    with subprocess.Popen(command, env=bare.env, cwd=bare.folder, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        command, env=bare.env, cwd=bare.folder, stdout=subprocess.PIPE
+    ) as process:
         assert process.stdout
         return [(time.time() - float(line)) * 1000 for line in process.stdout]
 

@@ -35,9 +35,12 @@ def measure(setting: Setting) -> Iterator[Figure]:
         slug = service.make_script("Writer", WRITER)
         path = bare.script(WRITER)
         rounds = [
-            (bare.run_s(path), bare.run_s(path, unbuffered=False), *written_s(service, slug)) for _ in range(ROUNDS)
+            (bare.run_s(path), bare.run_s(path, unbuffered=False), *written_s(service, slug))
+            for _ in range(ROUNDS)
         ]
-        unbuffered, buffered, durations, totals = (list(column) for column in zip(*rounds, strict=True))
+        unbuffered, buffered, durations, totals = (
+            list(column) for column in zip(*rounds, strict=True)
+        )
         details = {"until_seen_finished_s": round(median(totals), 3)}
         yield wall("unbuffered as scripts of Tempo are", durations, unbuffered, details)
         yield wall("buffered", durations, buffered, details)

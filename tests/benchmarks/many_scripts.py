@@ -59,11 +59,16 @@ def moved_in(service: Service, start: int, end: int) -> float:
             "tags": ["moved", f"t{number % 7}"],
         }
         posted(client, "/scripts", script)
-        posted(client, f"/scripts/moved-in-{number}/schedules", {"kind": "interval", "every_s": 86400})
+        posted(
+            client, f"/scripts/moved-in-{number}/schedules", {"kind": "interval", "every_s": 86400}
+        )
     elapsed_s = time.perf_counter() - began
     client.close()
     last = f"/scripts/moved-in-{end - 1}"
-    wait_for(lambda: service.get(last)["environment"]["state"] == "ready", what="the environment of the last one")
+    wait_for(
+        lambda: service.get(last)["environment"]["state"] == "ready",
+        what="the environment of the last one",
+    )
     return elapsed_s
 
 
@@ -78,7 +83,10 @@ def costs(service: Service) -> dict[str, Cost]:
     told = manage(service.data, "shell", "-c", TELL.format(paths=list(ADDRESSES.values())))
     queries = json.loads(told.splitlines()[-1])  # above it the shell tells what it has imported
     cookie = Browser(service).cookie_header()
-    return {name: Cost(ms=waited_ms(service, path, cookie), queries=queries[path]) for name, path in ADDRESSES.items()}
+    return {
+        name: Cost(ms=waited_ms(service, path, cookie), queries=queries[path])
+        for name, path in ADDRESSES.items()
+    }
 
 
 def waited_ms(service: Service, path: str, cookie: str) -> float:
@@ -87,7 +95,9 @@ def waited_ms(service: Service, path: str, cookie: str) -> float:
     samples_ms = []
     for _ in range(WARM_UP + ROUNDS):
         began = time.perf_counter()
-        connection.request("GET", path, headers=HEADERS if path.startswith("/api/") else {"Cookie": cookie})
+        connection.request(
+            "GET", path, headers=HEADERS if path.startswith("/api/") else {"Cookie": cookie}
+        )
         answer = connection.getresponse()
         answer.read()
         samples_ms.append((time.perf_counter() - began) * 1000)

@@ -46,7 +46,9 @@ def use(service: Service) -> None:
 @contextmanager
 def sleeping(bare: Bare) -> Iterator[int]:
     """The pid of a bare Python that sleeps."""
-    with subprocess.Popen([*bare.command, "-c", SLEEPER], env=bare.env, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [*bare.command, "-c", SLEEPER], env=bare.env, stdout=subprocess.PIPE
+    ) as process:
         assert process.stdout
         process.stdout.readline()
         try:
@@ -55,7 +57,9 @@ def sleeping(bare: Bare) -> Iterator[int]:
             process.kill()
 
 
-def memory(pids: dict[int, str], sizes: dict[int, float], sleeper: int, resident_mb: float) -> Figure:
+def memory(
+    pids: dict[int, str], sizes: dict[int, float], sleeper: int, resident_mb: float
+) -> Figure:
     """The sum over all processes; RSS beside it, as PSS falls when another Tempo shares its pages."""
     return Figure(
         benchmark="memory",

@@ -6,15 +6,14 @@ from datetime import UTC, datetime
 from statistics import median
 from zoneinfo import ZoneInfo
 
-from scripts_app import cron, cron_calendar, timing
-from scripts_app.timing import Timing, TimingError
+from scripts_app.timing import cron, rule, wall_clock
+from scripts_app.timing.rule import Timing, TimingError
 from tests.benchmarks.figures import Figure
 
 ROUNDS = 21
 SOON = datetime(2026, 3, 1, tzinfo=UTC)
-SPARSE = datetime(
-    2088, 3, 1, tzinfo=UTC
-)  # behind a 29 February on a Sunday; 2100 has none, so the next is 40 years off
+# behind a 29 February on a Sunday; 2100 has none, so the next is 40 years off
+SPARSE = datetime(2088, 3, 1, tzinfo=UTC)
 EVERY = ",".join(map(str, range(60)))
 LONG = f"{EVERY} {EVERY[:79]} {','.join(map(str, range(24)))}"  # as long as one may be
 HARD = (
@@ -42,7 +41,13 @@ REFUSED = (
 def measure() -> Iterator[Figure]:
     """Both, the worst of each."""
     plain_ms = cold_ms(find, "* * * * *", "UTC", SOON)
-    yield worst({f"{text[:40]} in {zone}": cold_ms(find, text, zone, moment) for text, zone, moment in HARD}, plain_ms)
+    yield worst(
+        {
+            f"{text[:40]} in {zone}": cold_ms(find, text, zone, moment)
+            for text, zone, moment in HARD
+        },
+        plain_ms,
+    )
     yield refusal({text[:40]: cold_ms(refuse, text) for text in REFUSED}, plain_ms)
 
 
@@ -51,8 +56,8 @@ def cold_ms(act: Callable[..., None], *arguments: object) -> float:
     samples = []
     for _ in range(ROUNDS):
         cron.parse.cache_clear()
-        cron_calendar._day_mask.cache_clear()
-        timing.zone_of.cache_clear()
+        wall_clock._day_mask.cache_clear()
+        rule.zone_of.cache_clear()
         ZoneInfo.clear_cache()
         began = time.perf_counter()
         act(*arguments)
@@ -62,14 +67,16 @@ def cold_ms(act: Callable[..., None], *arguments: object) -> float:
 
 def find(text: str, zone: str, moment: datetime) -> None:
     """The next moment of an expression, jitter included: that asks more than once."""
-    due = timing.next_after(Timing(kind="cron", cron=text, timezone=zone, jitter_s=3600, seed="script"), moment)
+    due = rule.next_after(
+        Timing(kind="cron", cron=text, timezone=zone, jitter_s=3600, seed="script"), moment
+    )
     assert due is not None, f"{text} is no valid expression"
 
 
 def refuse(text: str) -> None:
     """What a save does with an expression that it cannot accept."""
     try:
-        timing.check(Timing(kind="cron", cron=text, timezone="Europe/Berlin"))
+        rule.check(Timing(kind="cron", cron=text, timezone="Europe/Berlin"))
     except TimingError:
         return
     raise AssertionError(f"{text[:40]} was not refused")

@@ -133,9 +133,18 @@ def loaded(service: Service, paths: dict[str, str]) -> Iterator[Figure]:
         for name, path in paths.items():
             found = load(page, session, service.url + path)
             bar = EDITOR_BYTES_BAR_KB if name in WITH_EDITOR else BYTES_BAR_KB
-            yield weight(f"{name}: page load", found.gzip_kb, "KB", plain.gzip_kb, bar, {"sent_kb": found.sent_kb})
+            yield weight(
+                f"{name}: page load",
+                found.gzip_kb,
+                "KB",
+                plain.gzip_kb,
+                bar,
+                {"sent_kb": found.sent_kb},
+            )
             requests_bar = None if name in WITH_EDITOR else REQUESTS_BAR
-            yield weight(f"{name}: requests", found.requests, "requests", plain.requests, requests_bar, {})
+            yield weight(
+                f"{name}: requests", found.requests, "requests", plain.requests, requests_bar, {}
+            )
 
 
 def load(page: Page, session: CDPSession, url: str) -> Load:
@@ -168,7 +177,12 @@ def sizes_of(answer: Response) -> tuple[int, int]:
 
 
 def weight(
-    figure: str, value: float, unit: str, baseline_value: float, bar: float | None, details: dict[str, float]
+    figure: str,
+    value: float,
+    unit: str,
+    baseline_value: float,
+    bar: float | None,
+    details: dict[str, float],
 ) -> Figure:
     """A figure of one page load."""
     return Figure(

@@ -81,7 +81,9 @@ def measure(setting: Setting) -> Iterator[Figure]:
             wait_until_quiet(service)
             elapsed_s = time.monotonic() - began
         bare_s += sum(bare.run_s("-c", "pass") for _ in range(BARE_RUNS // 2))
-        assert sorted(map(int, executed.read_text().split())) == runs, "not every run was executed exactly once"
+        assert sorted(map(int, executed.read_text().split())) == runs, (
+            "not every run was executed exactly once"
+        )
         assert service.web_pid() == web
         yield growth(before, (procfs.pss_mb(web), procfs.rss_mb(web)))
         yield violations(asked(service, BEGUN, runs[0]), runs)
@@ -92,7 +94,9 @@ def measure(setting: Setting) -> Iterator[Figure]:
 def warmed_up(service: Service, slug: str) -> Onlooker:
     """Let clients queue some runs and somebody look at them, so that what only the first of them costs is paid."""
     runs = start_all([Client(service) for _ in range(CLIENTS)], [slug] * WARM_UP)
-    onlooker = Onlooker(service, ["/", "/runs/", "/scripts/", f"/scripts/{slug}/", f"/runs/{runs[0]}/"])
+    onlooker = Onlooker(
+        service, ["/", "/runs/", "/scripts/", f"/scripts/{slug}/", f"/runs/{runs[0]}/"]
+    )
     onlooker.look()
     wait_until_quiet(service)
     onlooker.seconds.clear()
@@ -106,7 +110,9 @@ def wait_until_quiet(service: Service) -> None:
 
 def asked(service: Service, query: str, *values: int) -> list[Any]:
     """The rows of an answer of the database."""
-    with contextlib.closing(sqlite3.connect(service.data / "tempo.sqlite3", timeout=20)) as database:
+    with contextlib.closing(
+        sqlite3.connect(service.data / "tempo.sqlite3", timeout=20)
+    ) as database:
         time.sleep(0.05)  # asked over and over: it must not be what is measured
         return list(database.execute(query, values))
 

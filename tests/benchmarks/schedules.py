@@ -32,9 +32,10 @@ CALL = "from tests.benchmarks import ticking; ticking."
 SECOND = timedelta(seconds=1)
 
 ALARMS = "SELECT s.id, s.anchor, a.next_run FROM scripts_app_schedule s JOIN django_q_schedule a ON a.id = s.alarm_id"
-LEDGER = (
-    "SELECT schedule_id, due_at, coalesce(missed_since, due_at), missed_count FROM runs_app_run WHERE due_at NOT NULL"
-)
+LEDGER = """
+SELECT schedule_id, due_at, coalesce(missed_since, due_at), missed_count
+FROM runs_app_run WHERE due_at NOT NULL
+"""
 ENDS = "SELECT status, reason, late_ms FROM runs_app_run WHERE due_at NOT NULL"
 ROWS = """
 SELECT r.due_at, s.alarm_id, r.created_at FROM runs_app_run r JOIN scripts_app_schedule s ON s.id = r.schedule_id
@@ -72,7 +73,9 @@ def idle(service: Service) -> tuple[float, dict[str, float]]:
     time.sleep(CALM_S)
     pids = procfs.tree(service)
     percents = procfs.percents(pids, over_s=IDLE_S)
-    return sum(percents.values()), {pids[pid]: round(percent, 3) for pid, percent in percents.items()}
+    return sum(percents.values()), {
+        pids[pid]: round(percent, 3) for pid, percent in percents.items()
+    }
 
 
 def idling(without: float, together: float, processes: dict[str, float]) -> Figure:
@@ -142,7 +145,9 @@ def crowd(setting: Setting) -> Iterator[Figure]:
         slugs = [service.make_script(f"No-op {number}", NO_OP) for number in range(CROWD)]
         service.run(slugs[0])
         bare_s = sum(bare.run_s("-c", "pass") for _ in range(BARE_RUNS)) / BARE_RUNS
-        onlooker = Onlooker(service, ["/", "/runs/", "/scripts/", f"/scripts/{slugs[0]}/", "/healthz"])
+        onlooker = Onlooker(
+            service, ["/", "/runs/", "/scripts/", f"/scripts/{slugs[0]}/", "/healthz"]
+        )
         onlooker.look()
         onlooker.seconds.clear()
         begin = schedule_all(service, slugs)
@@ -163,7 +168,9 @@ def schedule_all(service: Service, slugs: list[str]) -> float:
     begin = math.ceil(time.time()) + AHEAD_S
     for number, slug in enumerate(slugs):
         start_at = datetime.fromtimestamp(begin + number / len(slugs), tz=UTC).isoformat()
-        service.post(f"/scripts/{slug}/schedules", {"kind": "interval", "every_s": 1, "start_at": start_at})
+        service.post(
+            f"/scripts/{slug}/schedules", {"kind": "interval", "every_s": 1, "start_at": start_at}
+        )
     assert time.time() < begin, "the schedules were not there in time"
     time.sleep(begin - time.time())
     return begin

@@ -6,7 +6,9 @@ from pathlib import Path
 from tests.service import manage
 
 SCRIPTS, RUNS = 200, 20_000
-FILL = "from tests.benchmarks import seeding; seeding.fill(script_count={scripts}, run_count={runs})"
+FILL = (
+    "from tests.benchmarks import seeding; seeding.fill(script_count={scripts}, run_count={runs})"
+)
 
 
 def fill(data: Path, *, scripts: int = SCRIPTS, runs: int = RUNS) -> None:
@@ -17,7 +19,12 @@ def fill(data: Path, *, scripts: int = SCRIPTS, runs: int = RUNS) -> None:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.seed", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="a data folder on which `manage.py prepare` was run")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        help="a data folder on which `manage.py prepare` was run",
+    )
     parser.add_argument("--scripts", type=int, default=SCRIPTS)
     parser.add_argument("--runs", type=int, default=RUNS)
     options = parser.parse_args()

@@ -12,17 +12,30 @@ from pathlib import Path
 
 from django.utils import timezone
 
-from runs_app import history, output
+from runs_app.history import history
 from runs_app.models import Run
+from runs_app.output import log as output_log
 from runs_app.states import Reason, Status, Trigger
-from scripts_app import schedules, scripts
+from scripts_app import scripts
 from scripts_app.models import Environment, Schedule, Script
-from tempo_site.lib import paths, words
+from scripts_app.schedules import schedules
+from tempo_site.lib import humanize, paths
 from tests.benchmarks.samples import SAMPLES, Sample
 
 DAYS = 29
 WITH_LOG = 200
-PLACES = ("north", "south", "east", "west", "staging", "archive", "lab", "office", "shop", "warehouse")
+PLACES = (
+    "north",
+    "south",
+    "east",
+    "west",
+    "staging",
+    "archive",
+    "lab",
+    "office",
+    "shop",
+    "warehouse",
+)
 BAD_ENDS = (
     (Status.FAILED, Reason.EXIT_CODE, 70),
     (Status.TIMED_OUT, Reason.TIME, 10),
@@ -33,7 +46,11 @@ BAD_ENDS = (
 )
 UNBORN = (Status.SKIPPED, Status.MISSED)
 BATCH = 500
-LINES = ("\033[32mok\033[0m   read 1,284 rows", "\033[33mwarn\033[0m 3 rows were skipped", "wrote `archive/today.csv`")
+LINES = (
+    "\033[32mok\033[0m   read 1,284 rows",
+    "\033[33mwarn\033[0m 3 rows were skipped",
+    "wrote `archive/today.csv`",
+)
 TRACEBACK = """Traceback (most recent call last):
   File "main.py", line 18, in <module>
     print("EUR", round(convert(invoice["amount"], invoice["currency"]), 2))
@@ -107,7 +124,9 @@ def plan(made: list[tuple[Sample, Script]], *, now: datetime, chance: random.Ran
     status, reason = Status.SUCCEEDED, Reason.NONE
     if chance.random() < sample.trouble:
         status, reason, _ = chance.choices(BAD_ENDS, [weight for _, _, weight in BAD_ENDS])[0]
-    seconds = min(sample.seconds * chance.lognormvariate(0, 0.25), (now - began).total_seconds() - 1)
+    seconds = min(
+        sample.seconds * chance.lognormvariate(0, 0.25), (now - began).total_seconds() - 1
+    )
     run = Run(
         script=script,
         version=script.version,
@@ -116,7 +135,7 @@ def plan(made: list[tuple[Sample, Script]], *, now: datetime, chance: random.Ran
         reason=reason,
         created_at=began,
         announced_at=now,
-        folded_at=now,
+        archived_at=now,
         timeout_s=script.timeout_s,
         **trigger_of(sample, script, began, chance),
     )
@@ -127,13 +146,20 @@ def plan(made: list[tuple[Sample, Script]], *, now: datetime, chance: random.Ran
     return run
 
 
-def trigger_of(sample: Sample, script: Script, began: datetime, chance: random.Random) -> dict[str, object]:
+def trigger_of(
+    sample: Sample, script: Script, began: datetime, chance: random.Random
+) -> dict[str, object]:
     """What brought the run about: mostly its schedule."""
     schedule = script.schedules.all()[0] if sample.rhythm and chance.random() < 0.8 else None
     if schedule is None:
         return {"trigger": Trigger.MANUAL, "by": "ann"}
     kind = Trigger.STARTUP if schedule.kind == Schedule.Kind.STARTUP else Trigger.SCHEDULE
-    return {"trigger": kind, "schedule": schedule, "due_at": began, "late_ms": chance.randrange(3, 40)}
+    return {
+        "trigger": kind,
+        "schedule": schedule,
+        "due_at": began,
+        "late_ms": chance.randrange(3, 40),
+    }
 
 
 def give_life(run: Run, seconds: float, chance: random.Random) -> None:
@@ -161,8 +187,8 @@ def write_logs(runs: list[Run]) -> None:
         folder = paths.run_folder(run.folder)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         log = log_of(run)
-        (folder / output.LOG).write_bytes(log)
-        (folder / history.FOLDED).write_text(json.dumps(history.summary(run, folder)))
+        (folder / output_log.LOG).write_bytes(log)
+        (folder / history.ARCHIVE).write_text(json.dumps(history.summary(run, folder)))
         run.log_bytes = run.output_bytes = len(log)
     Run.objects.bulk_update(runs, ["folder", "log_bytes", "output_bytes"], batch_size=BATCH)
 
@@ -170,9 +196,11 @@ def write_logs(runs: list[Run]) -> None:
 def log_of(run: Run) -> bytes:
     """A log of a few dozen records; one that failed ends with a traceback."""
     assert run.started_at and run.duration_s is not None
-    texts = [("O", f"{run} of {run.script}, {words.span(run.duration_s)}")]
+    texts = [("O", f"{run} of {run.script}, {humanize.span(run.duration_s)}")]
     texts += [("E" if "warn" in line else "O", line) for line in islice(cycle(LINES), 30)]
     if run.reason == Reason.EXIT_CODE:
         texts += [("E", line) for line in TRACEBACK.splitlines()]
     moment, step = run.started_at.timestamp() * 1000, run.duration_s * 1000 / len(texts)
-    return "".join(f"{moment + step * at:.0f} {stream} F {text}\n" for at, (stream, text) in enumerate(texts)).encode()
+    return "".join(
+        f"{moment + step * at:.0f} {stream} F {text}\n" for at, (stream, text) in enumerate(texts)
+    ).encode()

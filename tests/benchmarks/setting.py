@@ -58,7 +58,11 @@ class Bare:
         script = self.script(FIRST_LINE)
         started = time.time()
         done = subprocess.run(
-            [*self.command, script], env=self.env, cwd=self.folder, capture_output=True, timeout=BARE_LIMIT_S
+            [*self.command, script],
+            env=self.env,
+            cwd=self.folder,
+            capture_output=True,
+            timeout=BARE_LIMIT_S,
         )
         return (float(done.stdout) - started) * 1000
 
@@ -70,7 +74,9 @@ class Bare:
         env = self.env if unbuffered else {**self.env, "PYTHONUNBUFFERED": ""}
         with (self.folder / "bare.log").open("wb") as log:
             started = time.monotonic()
-            status = subprocess.call([*self.command, *arguments], env=env, cwd=self.folder, stdout=log)
+            status = subprocess.call(
+                [*self.command, *arguments], env=env, cwd=self.folder, stdout=log
+            )
             elapsed_s = time.monotonic() - started
         assert status == 0, f"{arguments} ended with {status}"
         return elapsed_s

@@ -12,7 +12,7 @@ from typing import Any
 from tests.benchmarks import procfs
 from tests.benchmarks.figures import Figure, percentile
 from tests.benchmarks.setting import Setting
-from tests.runs_app.launcher_harness import LauncherHarness, is_gone, joined, wait_for
+from tests.runs_app.launcher.harness import LauncherHarness, is_gone, joined, wait_for
 
 PYTHON = "/usr/bin/python3"  # one that a user of a script's own may start
 ENV = {"PATH": "/usr/bin:/bin", "PYTHONUNBUFFERED": "1", "LANG": "C.UTF-8"}
@@ -27,7 +27,9 @@ LIMITS = {
     "min_free_mb": 1,
 }
 LINES = "for number in range(100_000): print(number, 'a line such as programs write them in a loop of theirs')"
-SLEEPER = "import time, json, asyncio\nkept = bytes(20 << 20)\nprint('on')\nwhile True: time.sleep(1)"
+SLEEPER = (
+    "import time, json, asyncio\nkept = bytes(20 << 20)\nprint('on')\nwhile True: time.sleep(1)"
+)
 GROWING = """
 import mmap, time
 kept = mmap.mmap(-1, 4 << 30)
@@ -77,7 +79,12 @@ class Place:
         }
         timing = {name: limits.pop(name) for name in ("timeout_s", "grace_s") if name in limits}
         folder = self.harness.new_folder(
-            [PYTHON, "-c", code], env=ENV, cwd=str(self._files), isolation=isolation, limits=LIMITS | limits, **timing
+            [PYTHON, "-c", code],
+            env=ENV,
+            cwd=str(self._files),
+            isolation=isolation,
+            limits=LIMITS | limits,
+            **timing,
         )
         self.harness.path(folder).chmod(0o711)
         reply = self.harness.web.ask("start", folder=folder)
@@ -105,7 +112,13 @@ def launcher() -> Iterator[Place]:
         files = data / "scripts" / "measured" / "files"
         for path in (files, data / "runs" / "2026-11"):
             path.mkdir(parents=True)
-        for path in (Path(folder), data, *data.glob("*"), data / "scripts" / "measured", data / "runs" / "2026-11"):
+        for path in (
+            Path(folder),
+            data,
+            *data.glob("*"),
+            data / "scripts" / "measured",
+            data / "runs" / "2026-11",
+        ):
             path.chmod(0o711)
         with LauncherHarness(data) as harness:
             yield Place(harness, files)

@@ -35,8 +35,12 @@ def make_figure(**changes: object) -> Figure:
     return Figure(**{**plain, **changes})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("bar_on", "judged"), [("value", 30.0), ("difference", 20.0), ("ratio", 3.0)])
-def test_the_bar_is_about_the_value_or_what_it_adds_or_how_many_times(bar_on: str, judged: float) -> None:
+@pytest.mark.parametrize(
+    ("bar_on", "judged"), [("value", 30.0), ("difference", 20.0), ("ratio", 3.0)]
+)
+def test_the_bar_is_about_the_value_or_what_it_adds_or_how_many_times(
+    bar_on: str, judged: float
+) -> None:
     assert make_figure(bar_on=bar_on).judged == judged
 
 

@@ -6,8 +6,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from runs_app import output
 from runs_app.models import Run
+from runs_app.output import log
 from runs_app.states import FINAL, Status
 from scripts_app.models import Schedule, Script
 from tests.benchmarks import seeding
@@ -36,5 +36,5 @@ def test_the_history_is_final_in_order_and_younger_than_what_is_deleted() -> Non
 def test_the_last_runs_have_a_log_and_their_pages_open(browser: Client) -> None:
     seeding.fill(script_count=3, run_count=10)
     run = Run.objects.exclude(folder="").latest("pk")
-    assert str(run).encode() in b"".join(output.script_bytes(run))
+    assert str(run).encode() in b"".join(log.script_bytes(run))
     assert browser.get(f"/runs/{run.pk}/").status_code == 200

@@ -44,7 +44,9 @@ def no_ops(service: Service, bare: Bare) -> Figure:
     bare_s = sum(bare.run_s("-c", "pass") for _ in range(NO_OPS // 2))
     runs, elapsed_s = asyncio.run(run_all(service, [slug] * NO_OPS))
     bare_s += sum(bare.run_s("-c", "pass") for _ in range(NO_OPS // 2))
-    assert sorted(map(int, executed.read_text().split())) == sorted(runs), "not every run was executed exactly once"
+    assert sorted(map(int, executed.read_text().split())) == sorted(runs), (
+        "not every run was executed exactly once"
+    )
     return Figure(
         benchmark="throughput",
         figure=f"{NO_OPS} no-op runs started through the API at once",
@@ -63,9 +65,13 @@ def sleepers(service: Service, bare: Bare) -> Figure:
     slugs = [service.make_script(f"Sleeper {number}", SLEEPER) for number in range(SLEEPERS)]
     bare_s = bare.run_s(bare.script(SLEEPER))
     runs, elapsed_s = asyncio.run(run_all(service, slugs))
-    times = [[float(line) for line in service.get(f"/runs/{run_id}/log").split()] for run_id in runs]
+    times = [
+        [float(line) for line in service.get(f"/runs/{run_id}/log").split()] for run_id in runs
+    ]
     last_begin, first_end = max(begin for begin, _ in times), min(end for _, end in times)
-    assert last_begin < first_end, f"not all at once: one began {last_begin - first_end:.2f} s after another's end"
+    assert last_begin < first_end, (
+        f"not all at once: one began {last_begin - first_end:.2f} s after another's end"
+    )
     return Figure(
         benchmark="throughput",
         figure=f"{SLEEPERS} scripts that sleep 5 s, all at once",

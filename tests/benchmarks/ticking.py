@@ -9,11 +9,13 @@ from django.db import connection, transaction
 from django.utils import timezone
 from django_q.models import Schedule as Alarm
 
-from runs_app import engine, scheduler
+from runs_app.engine import engine
 from runs_app.models import Run
-from scripts_app import schedules, scripts
+from runs_app.scheduler import ticker
+from scripts_app import scripts
 from scripts_app.models import Schedule
-from tempo_site.lib import queue_wake
+from scripts_app.schedules import schedules
+from tempo_site.lib import waking_broker
 
 DAY_S = 86_400
 
@@ -42,12 +44,17 @@ def serve() -> None:
     began = time.monotonic()
     is_more = True
     while is_more:
-        with queue_wake.held():
-            is_more = scheduler.step(now=due, at_most=engine.SERVE_TOGETHER)
+        with waking_broker.held():
+            is_more = ticker.step(now=due, at_most=engine.SERVE_TOGETHER)
     elapsed_s = time.monotonic() - began
     rows = list(Run.objects.filter(due_at=due).order_by("pk").values_list("schedule", flat=True))
     is_in_order = rows == [alarm.schedule.pk for alarm in alarms]
-    told = {"elapsed_s": elapsed_s, "rows": len(rows), "is_in_order": is_in_order, "bare_s": bare_s(len(rows))}
+    told = {
+        "elapsed_s": elapsed_s,
+        "rows": len(rows),
+        "is_in_order": is_in_order,
+        "bare_s": bare_s(len(rows)),
+    }
     json.dump(told, sys.stdout)
 
 

@@ -39,7 +39,10 @@ def screen(service: Service, session: StorageState) -> Iterator[Page]:
     with browser_of(viewport={"width": 1280, "height": 720}, storage_state=session) as page:
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.on(
-            "console", lambda message: troubles.append(message.text) if "Content Security" in message.text else None
+            "console",
+            lambda message: (
+                troubles.append(message.text) if "Content Security" in message.text else None
+            ),
         )
         page.goto(service.url)
         yield page

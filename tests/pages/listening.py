@@ -32,7 +32,9 @@ class Ears:
 
     def ask(self, request: Request) -> None:
         """A request to another host."""
-        if not request.url.startswith((self.url, self.url.replace("http", "ws", 1), "data:", "blob:")):
+        if not request.url.startswith(
+            (self.url, self.url.replace("http", "ws", 1), "data:", "blob:")
+        ):
             self.troubles.append(f"asked {request.url}")
 
     def answer(self, response: Response) -> None:

@@ -13,10 +13,15 @@ TOKEN = re.compile(r"tempo_[\w-]{43}")
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
 
 
-def test_from_a_new_script_to_its_log_without_leaving_the_admin(service: Service, screen: Page) -> None:
+def test_from_a_new_script_to_its_log_without_leaving_the_admin(
+    service: Service, screen: Page
+) -> None:
     create_script(service, screen)
     script = service.get("/scripts")["items"][0]["slug"]
-    wait_for(lambda: service.get(f"/scripts/{script}")["environment"]["state"] == "ready", what="the environment")
+    wait_for(
+        lambda: service.get(f"/scripts/{script}")["environment"]["state"] == "ready",
+        what="the environment",
+    )
     screen.click("#run-script")
     screen.wait_for_url(re.compile("/admin/runs_app/run/"))
     expect(screen.locator("log-view")).to_contain_text("hello from the admin")
@@ -25,7 +30,9 @@ def test_from_a_new_script_to_its_log_without_leaving_the_admin(service: Service
     screen.goto(f"{service.url}/admin/")
     screen.get_by_role("button", name=re.compile("Cancel run")).click()
     expect(screen.locator(".messages")).to_contain_text("Cancelling Run")
-    expect(screen.locator("[aria-labelledby=active-heading]")).to_contain_text("Nothing is running.", timeout=LIMIT_MS)
+    expect(screen.locator("[aria-labelledby=active-heading]")).to_contain_text(
+        "Nothing is running.", timeout=LIMIT_MS
+    )
 
 
 def test_a_key_is_shown_once_with_a_button_that_copies_it(service: Service, screen: Page) -> None:
@@ -85,7 +92,10 @@ def test_the_admin_works_without_javascript(service: Service) -> None:
         page.click("[name=_save]")
         schedules = service.get("/scripts/plain/schedules")["items"]
         assert [row["kind"] for row in schedules] == ["cron", "startup"]
-        wait_for(lambda: service.get("/scripts/plain")["environment"]["state"] == "ready", what="the environment")
+        wait_for(
+            lambda: service.get("/scripts/plain")["environment"]["state"] == "ready",
+            what="the environment",
+        )
         page.goto(f"{service.url}/admin/scripts_app/script/")
         page.get_by_role("row", name="Plain").get_by_role("checkbox").check()
         page.select_option("[name=action]", "run_selected")

@@ -41,11 +41,18 @@ ADDRESSES = sorted(set(addresses(get_resolver().url_patterns)))
 
 def is_refused(status: int, location: str) -> bool:
     """Whether an answer is a refusal, or the way to the log-in page."""
-    return status in REFUSALS or (status == 302 and location.startswith((reverse("login"), reverse("admin:login"))))
+    return status in REFUSALS or (
+        status == 302 and location.startswith((reverse("login"), reverse("admin:login")))
+    )
 
 
 def test_the_walk_finds_the_pages() -> None:
-    assert {"/", "/scripts/hello-world/run/", "/runs/1/output", "/admin/scripts_app/script/add/"} <= set(ADDRESSES)
+    assert {
+        "/",
+        "/scripts/hello-world/run/",
+        "/runs/1/output",
+        "/admin/scripts_app/script/add/",
+    } <= set(ADDRESSES)
 
 
 @pytest.mark.django_db
@@ -65,4 +72,8 @@ def test_strangers_are_refused_everywhere(client: Client, method: str) -> None:
 def test_the_raw_log_and_the_output_are_closed_too(client: Client) -> None:
     run = make_run(make_script())
     for name in ("run-log", "run-output", "run-detail"):
-        assert client.get(reverse(name, args=[run.pk])).headers["Location"].startswith("/login/?next=/runs/")
+        assert (
+            client.get(reverse(name, args=[run.pk]))
+            .headers["Location"]
+            .startswith("/login/?next=/runs/")
+        )

@@ -46,6 +46,6 @@ def test_its_text_is_escaped(settings: Settings) -> None:
 def test_a_page_that_shows_it_loads_one_module_and_one_style_sheet(settings: Settings) -> None:
     plain_names(settings)
     media = str(CodeForm().media)
-    assert '<script src="/static/js/code-editor.js" type="module"></script>' in media
+    assert '<script src="/static/js/elements/code-editor.js" type="module"></script>' in media
     assert "/static/css/code-editor.css" in media
     assert media.count("<script") == media.count("<link") == 1

@@ -11,7 +11,9 @@ SLEEPER = "import time\ntime.sleep(300)\n"
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
 
 
-def test_a_run_appears_ticks_and_is_cancelled_without_a_reload(service: Service, screen: Page) -> None:
+def test_a_run_appears_ticks_and_is_cancelled_without_a_reload(
+    service: Service, screen: Page
+) -> None:
     slug = service.make_script("Sleeper", SLEEPER)
     screen.goto(service.url)
     screen.evaluate("window.isTheSamePage = true")
@@ -27,7 +29,9 @@ def test_a_run_appears_ticks_and_is_cancelled_without_a_reload(service: Service,
     assert service.finished(run)["status"] == "cancelled"
 
 
-def test_without_a_socket_it_says_so_and_polls_until_it_is_back(service: Service, screen: Page) -> None:
+def test_without_a_socket_it_says_so_and_polls_until_it_is_back(
+    service: Service, screen: Page
+) -> None:
     slug = service.make_script("Quick", "print('hello')\n")
     screen.add_init_script(
         "for (const name of ['setInterval', 'setTimeout']) {"  # ten times as fast
@@ -47,7 +51,9 @@ def test_without_a_socket_it_says_so_and_polls_until_it_is_back(service: Service
     expect(state).to_have_text("", timeout=LIMIT_MS)
 
 
-def test_on_a_phone_the_drawer_and_the_menu_open_by_touch_and_close_by_escape(service: Service) -> None:
+def test_on_a_phone_the_drawer_and_the_menu_open_by_touch_and_close_by_escape(
+    service: Service,
+) -> None:
     with browser_of(Look.PHONE, java_script_enabled=False) as page:
         log_in(page, service.url)
         rail = page.get_by_role("navigation", name="Main", exact=True)

@@ -8,13 +8,13 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tempo_site.lib import words
+from tempo_site.lib import humanize
 from tests.pages.browser import Look, browser_of, log_in
 from tests.pages.listening import Ears
 from tests.service import Service
 
 HOSTILE = '"><img src=x onerror=alert(1)><script>alert(2)</script>{{7*7}}\u202egnp.exe\u202c'
-HOSTILE_SLUG = words.safe_name(HOSTILE)
+HOSTILE_SLUG = humanize.safe_name(HOSTILE)
 PAGES = [
     "/",
     "/scripts/",
@@ -113,12 +113,21 @@ def furnished(prepared: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """A Tempo with something on every page: run 1 built the environment, run 2 went well, run 3 failed."""
     folder = tmp_path_factory.mktemp("furnished") / "data"
     with Service.copy_of(prepared, folder) as service:
-        slug = service.make_script("Nightly backup", "print('done')\n", folder="Ops/Nightly", tags=["home"])
+        slug = service.make_script(
+            "Nightly backup", "print('done')\n", folder="Ops/Nightly", tags=["home"]
+        )
         failing = make_hostile_script(service)
         service.make_script("Long" * 50, "print(1)", folder="Long" * 25)
-        for rhythm in ({"kind": "cron", "cron": "30 2 * * *"}, {"kind": "interval", "every_s": 86400}):
+        for rhythm in (
+            {"kind": "cron", "cron": "30 2 * * *"},
+            {"kind": "interval", "every_s": 86400},
+        ):
             service.post(f"/scripts/{slug}/schedules", {**rhythm, "timezone": "Europe/Berlin"})
-        for scope, name in ((f"/scripts/{slug}", "API_TOKEN"), (f"/scripts/{slug}", "TITLE"), ("", "SHARED")):
+        for scope, name in (
+            (f"/scripts/{slug}", "API_TOKEN"),
+            (f"/scripts/{slug}", "TITLE"),
+            ("", "SHARED"),
+        ):
             variable = {"value": HOSTILE, "secret": name == "API_TOKEN"}
             assert service.call("PUT", f"{scope}/variables/{name}", variable)[0] == 200
         assert service.run(slug)["id"] == 2
@@ -135,7 +144,11 @@ def make_hostile_script(service: Service) -> str:
     }
     slug = service.make_script(HOSTILE, FAILING, **about)
     assert slug == HOSTILE_SLUG
-    hostile = {"code": f"{FAILING}\n#{HOSTILE}\n{'z' * 10_000}\n", "memory_mb": 100, "note": HOSTILE}
+    hostile = {
+        "code": f"{FAILING}\n#{HOSTILE}\n{'z' * 10_000}\n",
+        "memory_mb": 100,
+        "note": HOSTILE,
+    }
     assert service.call("PATCH", f"/scripts/{slug}", hostile)[0] == 200
     code, requirements = f"#{HOSTILE}\n{'y' * 10_000}\n", f"{HOSTILE}\n-r {'x' * 10_000}\n"
     draft = {"code": code, "requirements": requirements, "python_version": HOSTILE[:10]}
@@ -144,11 +157,15 @@ def make_hostile_script(service: Service) -> str:
     return slug
 
 
-def test_every_page_is_accessible_quiet_and_keeps_to_its_width_light_and_dark(furnished: Service) -> None:
+def test_every_page_is_accessible_quiet_and_keeps_to_its_width_light_and_dark(
+    furnished: Service,
+) -> None:
     assert troubles_of(furnished, Look.LIGHT) == []
 
 
-def test_every_page_is_accessible_quiet_and_keeps_to_its_width_on_a_phone(furnished: Service) -> None:
+def test_every_page_is_accessible_quiet_and_keeps_to_its_width_on_a_phone(
+    furnished: Service,
+) -> None:
     assert troubles_of(furnished, Look.PHONE) == []
 
 
@@ -158,7 +175,11 @@ def troubles_of(service: Service, look: Look) -> list[str]:
     with browser_of(look, reduced_motion="reduce") as page:
         ears.listen(page)
         log_in(page, service.url)
-        found = [f"{path} ({look}) {trouble}" for path in PAGES for trouble in look_at(page, service.url + path, look)]
+        found = [
+            f"{path} ({look}) {trouble}"
+            for path in PAGES
+            for trouble in look_at(page, service.url + path, look)
+        ]
         page.goto(f"{service.url}/scripts/{HOSTILE_SLUG}/")
         expect(page.get_by_role("heading", level=1)).to_have_text(HOSTILE)
     return found + ears.troubles
@@ -169,7 +190,9 @@ def look_at(page: Page, url: str, look: Look) -> Iterator[str]:
     page.goto(url)
     if page.locator("img[src=x]").count():
         yield "takes text for more than text"
-    width = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    width = page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
     if width > 0:
         yield f"is {width} px wider than the screen"
     if look == Look.PHONE:
@@ -184,6 +207,8 @@ def look_at(page: Page, url: str, look: Look) -> Iterator[str]:
 def serious(page: Page, rules: list[str]) -> Iterator[str]:
     """axe's serious findings, each with its first element."""
     options = {"runOnly": rules} if rules else {}
-    for violation in Axe().run(page, options={"resultTypes": ["violations"], **options}).response["violations"]:
+    for violation in (
+        Axe().run(page, options={"resultTypes": ["violations"], **options}).response["violations"]
+    ):
         if violation["impact"] in SERIOUS:
             yield f"{violation['id']}: {violation['help']}; first at {violation['nodes'][0]['html'][:200]}"

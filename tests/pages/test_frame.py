@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from tempo_site import context
+from tempo_site.pages import context
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"{% block ([\w-]+) %}")
@@ -47,7 +47,7 @@ def test_no_template_has_inline_script_or_style_or_trusts_text() -> None:
 
 
 def test_no_script_writes_html() -> None:
-    for script in (ROOT / "static/js").glob("*.js"):
+    for script in (ROOT / "static/js").rglob("*.js"):
         assert not WRITES_HTML.search(script.read_text()), script
 
 
@@ -60,7 +60,9 @@ def test_the_frame_costs_two_queries_for_the_login_and_one_of_its_own(
 
 
 @pytest.mark.django_db
-def test_the_login_page_costs_no_query(client: Client, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_the_login_page_costs_no_query(
+    client: Client, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     with django_assert_num_queries(0):
         client.get("/login/")
 
@@ -74,7 +76,9 @@ def test_staff_is_told_of_a_weak_secret_key_and_nobody_else(settings: Settings) 
 
 def test_a_failing_engine_is_told_to_everybody() -> None:
     state = {"failing": ["ticker"], "parts": {"ticker": "not seen for 30 s", "disk": "ok"}}
-    assert context.notices(state, is_staff=False) == ["Nothing may start at the moment. ticker: not seen for 30 s"]
+    assert context.notices(state, is_staff=False) == [
+        "Nothing may start at the moment. ticker: not seen for 30 s"
+    ]
 
 
 @pytest.mark.django_db

@@ -11,10 +11,18 @@ from tests.service import Service
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
 
 HOSTILE = '"><img src=x onerror=alert(1)>{{7*7}}'
-OTHERS = [f"@daily {HOSTILE}", f"0 0 30 2 * '/bin/{HOSTILE}'", f"@reboot {'x' * 9000} | y", "nonsense", "0 5 * * *"]
+OTHERS = [
+    f"@daily {HOSTILE}",
+    f"0 0 30 2 * '/bin/{HOSTILE}'",
+    f"@reboot {'x' * 9000} | y",
+    "nonsense",
+    "0 5 * * *",
+]
 
 
-def test_a_crontab_is_pasted_looked_at_and_moved_in(service: Service, screen: Page, tmp_path: Path) -> None:
+def test_a_crontab_is_pasted_looked_at_and_moved_in(
+    service: Service, screen: Page, tmp_path: Path
+) -> None:
     (tmp_path / "nightly.py").write_text("import sys\nprint(sys.argv[1:])\n")
     screen.goto(f"{service.url}/scripts/")
     screen.get_by_role("link", name="Import from cron").first.click()
@@ -39,7 +47,9 @@ def troubles_of(screen: Page) -> list[str]:
     troubles = list(serious(screen, []))
     for width in (1280, 390):
         screen.set_viewport_size({"width": width, "height": 844})
-        over = screen.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        over = screen.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
         troubles += [f"{over} px wider than {width}"] if over > 0 else []
         screen.screenshot(path=f"/tmp/import-{width}.png", full_page=True)
     troubles += ["takes text for more than text"] if screen.locator("img[src=x]").count() else []

@@ -37,7 +37,9 @@ def test_the_palette_leads_to_a_script_by_a_few_letters_and_gives_the_focus_back
     screen.wait_for_url(f"{service.url}/scripts/nightly-backup/")
 
 
-def test_keys_go_to_places_press_buttons_and_walk_through_rows(service: Service, screen: Page) -> None:
+def test_keys_go_to_places_press_buttons_and_walk_through_rows(
+    service: Service, screen: Page
+) -> None:
     for name in ("Sleeper", "Quick"):
         service.make_script(name, SLEEPER, folder="Keys")
     screen.goto(service.url)
@@ -47,7 +49,7 @@ def test_keys_go_to_places_press_buttons_and_walk_through_rows(service: Service,
     screen.wait_for_url(f"{service.url}/scripts/?folder=Keys")
     press(screen, "j", "j", "k", "x")
     expect(screen.get_by_role("link", name="Quick")).to_be_focused()
-    expect(screen.locator("[data-ticked]")).to_have_text("1 of 2 scripts ticked")
+    expect(screen.locator("[data-selected]")).to_have_text("1 of 2 scripts ticked")
     press(screen, "Enter")
     screen.wait_for_url(f"{service.url}/scripts/quick/")
     screen.goto(f"{service.url}/scripts/quick/runs/")
@@ -60,7 +62,9 @@ def test_keys_go_to_places_press_buttons_and_walk_through_rows(service: Service,
     expect(screen.get_by_label("Find in output")).to_be_focused()
 
 
-def test_what_is_typed_into_a_field_is_text_and_the_keys_can_be_turned_off(service: Service, screen: Page) -> None:
+def test_what_is_typed_into_a_field_is_text_and_the_keys_can_be_turned_off(
+    service: Service, screen: Page
+) -> None:
     service.make_script("Typed", "print('hello')\n")
     screen.goto(f"{service.url}/scripts/")
     press(screen, "/")
@@ -79,7 +83,9 @@ def test_what_is_typed_into_a_field_is_text_and_the_keys_can_be_turned_off(servi
     expect(screen.get_by_role("dialog", name="Search or jump to")).to_be_visible()
 
 
-def test_without_javascript_the_search_in_the_top_bar_leads_to_the_scripts(service: Service) -> None:
+def test_without_javascript_the_search_in_the_top_bar_leads_to_the_scripts(
+    service: Service,
+) -> None:
     with browser_of(java_script_enabled=False) as page:
         log_in(page, service.url)
         page.get_by_role("link", name="Search or jump to").click()

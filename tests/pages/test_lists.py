@@ -11,8 +11,13 @@ from tests.service import Service
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
 
 
-def test_filters_apply_without_a_reload_and_the_way_back_leads_through_them(service: Service, screen: Page) -> None:
-    good, bad = service.make_script("Good", "print('hello')\n"), service.make_script("Bad", "raise SystemExit(1)\n")
+def test_filters_apply_without_a_reload_and_the_way_back_leads_through_them(
+    service: Service, screen: Page
+) -> None:
+    good, bad = (
+        service.make_script("Good", "print('hello')\n"),
+        service.make_script("Bad", "raise SystemExit(1)\n"),
+    )
     runs = {slug: service.run(slug)["id"] for slug in (good, bad)}
     screen.goto(f"{service.url}/runs/")
     screen.evaluate("window.isTheSamePage = true")
@@ -33,24 +38,33 @@ def test_filters_apply_without_a_reload_and_the_way_back_leads_through_them(serv
     expect(screen.get_by_text("No run matches.")).to_be_visible()
 
 
-def test_ticks_and_focus_outlive_a_refresh_and_several_scripts_are_done_at_once(service: Service, screen: Page) -> None:
-    slugs = [service.make_script(name, "print('hello')\n", folder="Ticked") for name in ("One", "Two", "Three")]
+def test_ticks_and_focus_outlive_a_refresh_and_several_scripts_are_done_at_once(
+    service: Service, screen: Page
+) -> None:
+    slugs = [
+        service.make_script(name, "print('hello')\n", folder="Ticked")
+        for name in ("One", "Two", "Three")
+    ]
     screen.goto(f"{service.url}/scripts/?folder=Ticked")
     screen.get_by_label("Two", exact=True).check()
-    expect(screen.locator("[data-ticked]")).to_have_text("1 of 3 scripts ticked")
+    expect(screen.locator("[data-selected]")).to_have_text("1 of 3 scripts ticked")
     run = service.run(slugs[0])["id"]
     expect(screen.locator(f"a[href='/runs/{run}/']")).to_contain_text("succeeded", timeout=LIMIT_MS)
     expect(screen.get_by_label("Two", exact=True)).to_be_checked()
     expect(screen.get_by_label("Two", exact=True)).to_be_focused()
     screen.get_by_label("All", exact=True).check()
-    expect(screen.locator("[data-ticked]")).to_have_text("3 of 3 scripts ticked")
+    expect(screen.locator("[data-selected]")).to_have_text("3 of 3 scripts ticked")
     screen.get_by_role("button", name="Disable").click()
     expect(screen.get_by_text("Disabled 3 scripts.")).to_be_visible()
     assert not service.get(f"/scripts/{slugs[0]}")["enabled"]
 
 
-def test_what_is_typed_into_the_folder_field_outlives_a_refresh(service: Service, screen: Page) -> None:
-    slugs = [service.make_script(name, "print('hello')\n", folder="Typing") for name in ("Here", "There")]
+def test_what_is_typed_into_the_folder_field_outlives_a_refresh(
+    service: Service, screen: Page
+) -> None:
+    slugs = [
+        service.make_script(name, "print('hello')\n", folder="Typing") for name in ("Here", "There")
+    ]
     screen.goto(f"{service.url}/scripts/?folder=Typing")
     screen.get_by_label("Here", exact=True).check()
     field = screen.get_by_label("Folder to move them to")

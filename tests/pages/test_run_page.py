@@ -23,7 +23,7 @@ print("done")
 raise SystemExit(3)
 """
 
-MOST_ROWS = 400  # in the page at any time, however long the log
+MAX_ROWS = 400  # in the page at any time, however long the log
 # Looks at the whole log from its top, a page at a time, and returns the text of every row by its number.
 READ_ALL = """async (view) => {
   const found = {}, painted = () => new Promise(requestAnimationFrame);
@@ -80,8 +80,12 @@ def test_cancel_ends_it_and_the_page_says_by_whom(service: Service, screen: Page
     expect(screen.locator("[data-facts]")).to_contain_text(re.compile("Cancelled by\\s*ann"))
 
 
-def test_a_page_resumes_after_the_web_process_died_without_losing_a_line(service: Service, screen: Page) -> None:
-    slug = service.make_script("Counter", "import time\nfor n in range(400):\n  print('line', n)\n  time.sleep(0.01)\n")
+def test_a_page_resumes_after_the_web_process_died_without_losing_a_line(
+    service: Service, screen: Page
+) -> None:
+    slug = service.make_script(
+        "Counter", "import time\nfor n in range(400):\n  print('line', n)\n  time.sleep(0.01)\n"
+    )
     run = service.post(f"/scripts/{slug}/runs")["id"]
     screen.goto(f"{service.url}/runs/{run}/")
     expect(screen.locator("[data-console]")).to_contain_text("line 20", timeout=LIMIT_MS)
@@ -90,7 +94,9 @@ def test_a_page_resumes_after_the_web_process_died_without_losing_a_line(service
     assert all_lines(screen) == {number + 1: f"line {number}" for number in range(400)}
 
 
-def test_where_websockets_are_blocked_the_page_polls_and_says_so(service: Service, screen: Page) -> None:
+def test_where_websockets_are_blocked_the_page_polls_and_says_so(
+    service: Service, screen: Page
+) -> None:
     slug = service.make_script("Talker", TALKER)
     run = service.post(f"/scripts/{slug}/runs")["id"]
     screen.add_init_script(
@@ -106,7 +112,9 @@ def test_where_websockets_are_blocked_the_page_polls_and_says_so(service: Servic
     expect(screen.locator("[data-facts] .status")).to_have_text("failed")
 
 
-def test_a_flood_is_followed_to_its_end_and_every_line_of_it_can_be_reached(service: Service, screen: Page) -> None:
+def test_a_flood_is_followed_to_its_end_and_every_line_of_it_can_be_reached(
+    service: Service, screen: Page
+) -> None:
     slug = service.make_script("Flood", "for n in range(30_000):\n  print('line', n, 'x' * 100)\n")
     run = service.post(f"/scripts/{slug}/runs")["id"]
     screen.goto(f"{service.url}/runs/{run}/")
@@ -115,10 +123,12 @@ def test_a_flood_is_followed_to_its_end_and_every_line_of_it_can_be_reached(serv
     expect(screen.locator('.row[data-n="30000"]')).to_contain_text("line 29999 ")
     screen.goto(f"{service.url}/runs/{run}/#L15000")
     expect(screen.locator('.row[data-n="15000"]')).to_contain_text("line 14999 ")
-    assert screen.locator("[data-console] .row").count() < MOST_ROWS
+    assert screen.locator("[data-console] .row").count() < MAX_ROWS
 
 
-def test_the_list_of_runs_shows_a_new_run_and_its_end_without_a_reload(service: Service, screen: Page) -> None:
+def test_the_list_of_runs_shows_a_new_run_and_its_end_without_a_reload(
+    service: Service, screen: Page
+) -> None:
     slug = service.make_script("Talker", TALKER)
     screen.goto(f"{service.url}/runs/?script={slug}")
     expect(screen.locator("live-list")).to_contain_text("No run matches.")

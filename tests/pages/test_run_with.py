@@ -23,7 +23,9 @@ with open(os.environ["TEMPO_PARAMS_FILE"]) as file:
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
 
 
-def test_the_editors_run_button_asks_for_what_has_to_be_given(service: Service, session: StorageState) -> None:
+def test_the_editors_run_button_asks_for_what_has_to_be_given(
+    service: Service, session: StorageState
+) -> None:
     service.post("/scripts", {"name": "Greeter", "code": CODE})
     ears = Ears(service.url)
     with browser_of(storage_state=session) as page:
@@ -36,4 +38,6 @@ def test_the_editors_run_button_asks_for_what_has_to_be_given(service: Service, 
         page.locator("form[data-guard]").get_by_role("button", name="Run", exact=True).click()
         page.wait_for_url(re.compile(r"/runs/\d+/$"))
         expect(page.locator(".run-inputs")).to_have_text("With days 7, who <b>Ann</b>")
-        expect(page.locator("body")).to_contain_text("{'days': 7, 'who': '<b>Ann</b>'} <b>Ann</b>", timeout=LIMIT_MS)
+        expect(page.locator("body")).to_contain_text(
+            "{'days': 7, 'who': '<b>Ann</b>'} <b>Ann</b>", timeout=LIMIT_MS
+        )

@@ -14,7 +14,9 @@ def choose(screen: Page, name: str, value: str) -> None:
     screen.locator(f'label:has([name="{name}"][value="{value}"])').click()
 
 
-def test_a_schedule_made_in_the_builder_fires_while_one_watches(service: Service, screen: Page) -> None:
+def test_a_schedule_made_in_the_builder_fires_while_one_watches(
+    service: Service, screen: Page
+) -> None:
     slug = service.make_script("Clock", "print('tick')\n")
     screen.goto(f"{service.url}/scripts/{slug}/schedule/")
     choose(screen, "kind", "interval")
@@ -30,7 +32,9 @@ def test_a_schedule_made_in_the_builder_fires_while_one_watches(service: Service
     expect(screen.locator(".entries")).to_contain_text("Starts nothing while it is disabled.")
 
 
-def test_line_boxes_and_plain_choices_stay_in_step_and_the_server_has_the_word(service: Service, screen: Page) -> None:
+def test_line_boxes_and_plain_choices_stay_in_step_and_the_server_has_the_word(
+    service: Service, screen: Page
+) -> None:
     slug = service.make_script("Clock", "print('tick')\n")
     screen.goto(f"{service.url}/scripts/{slug}/schedules/new/")
     said, line = screen.locator("[data-shown]"), screen.locator("[name=cron]")
@@ -77,13 +81,21 @@ def test_the_builder_needs_no_mouse_and_fits_a_phone(service: Service, screen: P
     expect(screen.locator(".messages")).to_contain_text("Saved: At 09:15.")
 
 
-def test_what_stands_apart_shows_what_belongs_to_a_choice_and_the_panel_says_it(service: Service, screen: Page) -> None:
+def test_what_stands_apart_shows_what_belongs_to_a_choice_and_the_panel_says_it(
+    service: Service, screen: Page
+) -> None:
     slug = service.make_script("Clock", "print('tick')\n")
     screen.goto(f"{service.url}/scripts/{slug}/schedules/new/")
     said = screen.locator("[data-shown]")
     expect(screen.locator("[name=overlap]")).to_be_hidden()
     screen.locator(".more summary").click()
-    for name in ("max_parallel", "missed_cap", "retry_delay_s_0", "retry_max_delay_s_0", "delay_s_0"):
+    for name in (
+        "max_parallel",
+        "missed_cap",
+        "retry_delay_s_0",
+        "retry_max_delay_s_0",
+        "delay_s_0",
+    ):
         expect(screen.locator(f"[name={name}]")).to_be_hidden()
     screen.select_option("[name=overlap]", "parallel")
     screen.select_option("[name=missed]", "all")
@@ -104,7 +116,9 @@ def test_what_stands_apart_shows_what_belongs_to_a_choice_and_the_panel_says_it(
     expect(screen.locator(".entries")).to_contain_text("45 s after Tempo has started")
 
 
-def test_everything_is_paused_and_resumed_from_wherever_one_is(service: Service, screen: Page) -> None:
+def test_everything_is_paused_and_resumed_from_wherever_one_is(
+    service: Service, screen: Page
+) -> None:
     slug = service.make_script("Clock", "print('tick')\n")
     schedule = service.post(f"/scripts/{slug}/schedules", {"kind": "interval", "every_s": 1})
     screen.goto(f"{service.url}/scripts/{slug}/schedule/")
@@ -112,9 +126,12 @@ def test_everything_is_paused_and_resumed_from_wherever_one_is(service: Service,
     screen.get_by_role("button", name="Until further notice").click()
     banner = screen.locator(".banner.is-paused")
     expect(banner).to_contain_text("All schedules are paused until further notice, by ann")
-    expect(screen.locator(".entries")).to_contain_text("It starts nothing while all schedules are paused.")
+    expect(screen.locator(".entries")).to_contain_text(
+        "It starts nothing while all schedules are paused."
+    )
     due = service.get(f"/schedules/{schedule['id']}")["next_at"]
-    screen.wait_for_function("due => Date.now() > Date.parse(due)", arg=due)  # a moment has come within the pause
+    # a moment has come within the pause
+    screen.wait_for_function("due => Date.now() > Date.parse(due)", arg=due)
     banner.get_by_role("button", name="Resume").click()
     expect(banner).to_have_count(0)
     expect(screen.locator("#ledger .status-skipped").first).to_be_visible(timeout=LIMIT_MS)

@@ -13,7 +13,7 @@ from tests.service import Service
 
 SAVED = re.compile(r"^Saved \d\d:\d\d:\d\d UTC$")
 START = "print('one')\n"
-MOST_BYTES = 250 * 1024
+MAX_BYTES = 250 * 1024
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
 
@@ -60,13 +60,16 @@ def second_page(context: BrowserContext) -> Page:
     return page
 
 
-def test_what_is_typed_is_saved_made_a_version_and_run_without_leaving_the_page(service: Service, screen: Page) -> None:
+def test_what_is_typed_is_saved_made_a_version_and_run_without_leaving_the_page(
+    service: Service, screen: Page
+) -> None:
     slug = service.make_script("Editing", START)
     saved = open_script(screen, service, slug)
     write(screen, "import os\nprint('two'\n")
     expect(saved).to_have_text(SAVED)
     problems = screen.locator("[data-problems] .problem")
-    expect(problems.filter(has_text="os imported but unused")).to_have_count(0)  # a syntax error hides the rest
+    # a syntax error hides the rest
+    expect(problems.filter(has_text="os imported but unused")).to_have_count(0)
     expect(problems.first).to_contain_text(re.compile("error, "))
     write(screen, "import os\nprint('two')\n")
     expect(problems).to_have_count(1)
@@ -82,7 +85,9 @@ def test_what_is_typed_is_saved_made_a_version_and_run_without_leaving_the_page(
     expect(screen.locator("[data-cursor]")).to_have_text("Ln 1 Col 8")
 
 
-def test_a_problem_is_put_right_by_its_button_and_can_be_undone(service: Service, screen: Page) -> None:
+def test_a_problem_is_put_right_by_its_button_and_can_be_undone(
+    service: Service, screen: Page
+) -> None:
     slug = service.make_script("Fixing", "x = '𝒳'; print(f'one')\nimport os\n")
     open_script(screen, service, slug)
     problems = screen.locator("[data-problems] .problem")
@@ -122,7 +127,9 @@ def test_run_asks_once_about_what_may_harm(service: Service, screen: Page) -> No
     expect(screen.locator("[data-unreadable]")).to_be_hidden()
 
 
-def test_ctrl_s_makes_a_version_and_ctrl_enter_shows_its_output(service: Service, screen: Page) -> None:
+def test_ctrl_s_makes_a_version_and_ctrl_enter_shows_its_output(
+    service: Service, screen: Page
+) -> None:
     slug = service.make_script("Versions", START)
     saved = open_script(screen, service, slug)
     write(screen, "print('two')\n")
@@ -150,7 +157,9 @@ def test_ctrl_s_makes_a_version_and_ctrl_enter_shows_its_output(service: Service
 
 
 def test_a_running_script_can_be_cancelled_from_the_drawer(service: Service, screen: Page) -> None:
-    slug = service.make_script("Endless", "import time\nprint('begun', flush=True)\ntime.sleep(600)\n")
+    slug = service.make_script(
+        "Endless", "import time\nprint('begun', flush=True)\ntime.sleep(600)\n"
+    )
     open_script(screen, service, slug)
     screen.get_by_role("button", name="Run", exact=True).click()
     drawer = screen.locator("console-drawer")
@@ -160,7 +169,9 @@ def test_a_running_script_can_be_cancelled_from_the_drawer(service: Service, scr
     expect(drawer.get_by_role("button", name="Cancel")).to_be_hidden()
 
 
-def test_whoever_is_second_decides_what_becomes_of_both_texts(service: Service, screen: Page) -> None:
+def test_whoever_is_second_decides_what_becomes_of_both_texts(
+    service: Service, screen: Page
+) -> None:
     slug = service.make_script("Shared", START)
     other = second_page(screen.context)
     said = open_script(other, service, slug)
@@ -198,7 +209,8 @@ def test_text_survives_a_lost_server_a_crash_and_a_log_out(service: Service, scr
     screen.route("**/draft", lambda route: route.abort())
     write(screen, "print('kept')\n")
     expect(saved).to_have_text("Not saved, trying again")
-    screen.on("dialog", lambda dialog: dialog.accept())  # the browser asks whether one really wants to leave
+    # the browser asks whether one really wants to leave
+    screen.on("dialog", lambda dialog: dialog.accept())
     screen.reload()
     screen.wait_for_selector("code-editor.is-rich")
     assert code(screen) == START
@@ -213,7 +225,9 @@ def test_text_survives_a_lost_server_a_crash_and_a_log_out(service: Service, scr
     write(screen, "print('still here')\n")
     expect(saved).to_have_text("Not saved: you are logged out.")
     expect(screen.get_by_role("link", name="Log in in another tab")).to_be_visible()
-    screen.context.add_cookies([{"name": each["name"], "value": each["value"], "url": service.url} for each in cookies])
+    screen.context.add_cookies(
+        [{"name": each["name"], "value": each["value"], "url": service.url} for each in cookies]
+    )
     expect(saved).to_have_text(SAVED)
     expect(screen.get_by_role("link", name="Log in in another tab")).to_be_hidden()
 
@@ -221,7 +235,9 @@ def test_text_survives_a_lost_server_a_crash_and_a_log_out(service: Service, scr
     expect(screen.locator(".messages")).to_contain_text("The draft is discarded")
     screen.wait_for_selector("code-editor.is-rich")
     assert code(screen) == START
-    expect(screen.get_by_role("button", name="Bring it back")).to_be_visible()  # even that can be undone
+    expect(
+        screen.get_by_role("button", name="Bring it back")
+    ).to_be_visible()  # even that can be undone
 
 
 def test_what_one_comes_back_to_is_the_newest_text(service: Service, screen: Page) -> None:
@@ -238,8 +254,12 @@ def test_what_one_comes_back_to_is_the_newest_text(service: Service, screen: Pag
     expect(saved).to_have_text(SAVED)  # and no conflict with oneself
 
 
-def test_what_was_undone_is_no_change_and_a_second_start_waits_for_the_first(service: Service, screen: Page) -> None:
-    slug = service.make_script("Undone", "import time\nprint('begun', flush=True)\ntime.sleep(600)\n")
+def test_what_was_undone_is_no_change_and_a_second_start_waits_for_the_first(
+    service: Service, screen: Page
+) -> None:
+    slug = service.make_script(
+        "Undone", "import time\nprint('begun', flush=True)\ntime.sleep(600)\n"
+    )
     saved = open_script(screen, service, slug)
     screen.locator(".ace_text-input").focus()
     screen.keyboard.type("x")
@@ -257,7 +277,9 @@ def test_what_was_undone_is_no_change_and_a_second_start_waits_for_the_first(ser
     assert len(service.get(f"/runs?script={slug}")["items"]) == 1
 
 
-def test_text_that_only_one_tab_has_is_not_lost_by_another_one(service: Service, screen: Page) -> None:
+def test_text_that_only_one_tab_has_is_not_lost_by_another_one(
+    service: Service, screen: Page
+) -> None:
     slug = service.make_script("Precious", START)
     lost = second_page(screen.context)
     saved = open_script(lost, service, slug)
@@ -270,7 +292,7 @@ def test_text_that_only_one_tab_has_is_not_lost_by_another_one(service: Service,
         ' localStorage.setItem(name, text.replace(/"at":\\d+/, `"at":${Date.now() - 30000}`))'
     )
     saved = open_script(screen, service, slug)
-    offer = screen.locator("[data-lost]")
+    offer = screen.locator("[data-recovery]")
     expect(offer).to_contain_text("This browser keeps a text from")
     write(screen, "print('going on')\n")
     expect(saved).to_have_text(SAVED)
@@ -304,7 +326,9 @@ def test_tab_indents_again_for_who_has_come_back(service: Service, screen: Page)
     assert code(screen).startswith("        ")
 
 
-def test_packages_are_rows_and_text_at_once_and_their_environment_is_watched(service: Service, screen: Page) -> None:
+def test_packages_are_rows_and_text_at_once_and_their_environment_is_watched(
+    service: Service, screen: Page
+) -> None:
     slug = service.make_script("Packages", "import tempo_greeting\nprint(tempo_greeting.hello())\n")
     saved = open_script(screen, service, slug)
     text, rows = screen.locator("#id_requirements"), screen.locator(".package")
@@ -317,31 +341,41 @@ def test_packages_are_rows_and_text_at_once_and_their_environment_is_watched(ser
     expect(saved).to_have_text(SAVED)
 
     screen.locator("summary", has_text="As text").click()
-    text.fill("# why\ntempo-greeting>=1.0,<1.1\nTempo_Other [x] ~=2.0 ; python_version > '3'  # later\n-r more.txt\n")
+    text.fill(
+        "# why\ntempo-greeting>=1.0,<1.1\nTempo_Other [x] ~=2.0 ; python_version > '3'  # later\n-r more.txt\n"
+    )
     expect(rows).to_have_count(4)
     expect(rows.nth(3)).to_contain_text("-r more.txt")
     expect(screen.locator("[data-problems] .problem")).to_contain_text("requirements 4:1")
     screen.get_by_label("Version range of Tempo_Other").fill("nonsense here")
-    expect(screen.get_by_label("Version range of Tempo_Other")).to_have_attribute("aria-invalid", "true")
+    expect(screen.get_by_label("Version range of Tempo_Other")).to_have_attribute(
+        "aria-invalid", "true"
+    )
     screen.get_by_label("Version range of Tempo_Other").fill("")
     expect(text).to_have_value(
         "# why\ntempo-greeting>=1.0,<1.1\nTempo_Other [x] ; python_version > '3'  # later\n-r more.txt\n"
     )
     screen.keyboard.press("Control+s")
-    expect(screen.locator("[data-error=requirements]")).to_contain_text("line 4: -r more.txt is not allowed here")
+    expect(screen.locator("[data-error=requirements]")).to_contain_text(
+        "line 4: -r more.txt is not allowed here"
+    )
     text.fill("# why\ntempo-greeting>=1.0,<1.1\nTempo_Other\n")
     screen.get_by_role("button", name="Remove Tempo_Other").click()
     expect(text).to_have_value("# why\ntempo-greeting>=1.0,<1.1\n")
 
 
-def test_a_run_waits_for_its_packages_and_says_when_they_do_not_come(service: Service, screen: Page) -> None:
+def test_a_run_waits_for_its_packages_and_says_when_they_do_not_come(
+    service: Service, screen: Page
+) -> None:
     slug = service.make_script("Waiting", "import tempo_greeting\nprint('imported')\n")
     open_script(screen, service, slug)
     screen.locator("summary", has_text="As text").click()
     text, rows = screen.locator("#id_requirements"), screen.locator("console-drawer .row")
     text.fill("tempo-greeting>=1.0,<1.1\n")
     screen.keyboard.press("Control+Enter")
-    expect(screen.locator("console-drawer [data-say]")).to_have_text("Waits until its environment is built.")
+    expect(screen.locator("console-drawer [data-say]")).to_have_text(
+        "Waits until its environment is built."
+    )
     expect(rows).to_contain_text("imported", timeout=LIMIT_MS)
 
     text.fill("tempo-greeting>=9\n")
@@ -377,7 +411,9 @@ def test_hostile_text_is_text_and_the_keyboard_can_leave(service: Service, scree
     assert code(screen) == "print('plain')\n"
 
 
-def test_without_javascript_the_same_form_saves_runs_and_tells_of_a_conflict(service: Service) -> None:
+def test_without_javascript_the_same_form_saves_runs_and_tells_of_a_conflict(
+    service: Service,
+) -> None:
     slug = service.make_script("Plain", START)
     with browser_of(Look.PHONE, java_script_enabled=False) as page:
         log_in(page, service.url)
@@ -412,4 +448,4 @@ def test_the_page_with_its_editor_stays_light(service: Service) -> None:
         page.wait_for_load_state("networkidle")
         weights = {each.url: each.request.sizes()["responseBodySize"] for each in answers}
     assert any("ace" in url for url in weights)
-    assert sum(weights.values()) <= MOST_BYTES, weights
+    assert sum(weights.values()) <= MAX_BYTES, weights

@@ -23,7 +23,9 @@ def fresh(tmp_path: Path) -> Iterator[Service]:
 
 def address(service: Service) -> str:
     """The set-up address as the console shows it."""
-    lines = [line for line in service.log.read_text().splitlines() if line.startswith("Set up Tempo: ")]
+    lines = [
+        line for line in service.log.read_text().splitlines() if line.startswith("Set up Tempo: ")
+    ]
     return lines[-1].removeprefix("Set up Tempo: ")
 
 
@@ -36,9 +38,15 @@ def fill(page: Page) -> None:
 
 def troubles(page: Page) -> list[str]:
     """Sideways scrolling and what axe finds serious."""
-    width = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    width = page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
     found = [f"{width} px too wide"] if width > 0 else []
-    serious = [item for item in Axe().run(page).response["violations"] if item["impact"] in ("serious", "critical")]
+    serious = [
+        item
+        for item in Axe().run(page).response["violations"]
+        if item["impact"] in ("serious", "critical")
+    ]
     return found + [item["id"] for item in serious]
 
 
@@ -60,7 +68,9 @@ def test_a_newcomer_sets_tempo_up_with_the_keyboard_in_the_browsers_zone(fresh: 
     assert not (fresh.data / "setup_token").exists()
 
 
-def test_the_address_outlives_restarts_until_it_is_used_on_a_phone_without_javascript(fresh: Service) -> None:
+def test_the_address_outlives_restarts_until_it_is_used_on_a_phone_without_javascript(
+    fresh: Service,
+) -> None:
     first = address(fresh)
     fresh.stop()
     fresh.start()
@@ -79,12 +89,16 @@ def test_the_address_outlives_restarts_until_it_is_used_on_a_phone_without_javas
         page.wait_for_url(f"{fresh.url}/")
 
 
-def test_a_superuser_of_the_command_line_ends_the_address_of_a_running_tempo(fresh: Service) -> None:
+def test_a_superuser_of_the_command_line_ends_the_address_of_a_running_tempo(
+    fresh: Service,
+) -> None:
     variables = {"DJANGO_SUPERUSER_PASSWORD": PASSWORD}
     with browser_of() as page:
         page.goto(f"{fresh.url}/login/")
         expect(page.locator("main")).to_contain_text("set-up address")
-        manage(fresh.data, "createsuperuser", "--noinput", "--username=ann", "--email=", **variables)
+        manage(
+            fresh.data, "createsuperuser", "--noinput", "--username=ann", "--email=", **variables
+        )
         answer = page.goto(address(fresh))
         assert answer is not None and answer.status == 404
         page.goto(f"{fresh.url}/login/")

@@ -8,7 +8,9 @@ from tests.service import Service
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
 
 
-def test_a_version_is_saved_with_a_note_compared_and_restored(screen: Page, service: Service) -> None:
+def test_a_version_is_saved_with_a_note_compared_and_restored(
+    screen: Page, service: Service
+) -> None:
     slug = str(service.post("/scripts", {"name": "Noted", "code": "print('one')\n"})["slug"])
     screen.goto(f"{service.url}/scripts/{slug}/")
     screen.wait_for_selector("code-editor.is-rich")

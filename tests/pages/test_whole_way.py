@@ -19,7 +19,7 @@ from tests.service import PASSWORD, Service, wait_for
 CODE = "import tempo_greeting\nprint(tempo_greeting.hello())\n"
 FIRST_LINE = "hello from tempo-greeting"
 RUN_PAGE = re.compile(r"/runs/\d+/$")
-MOST_TABS = 80
+MAX_TABS = 80
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
 
@@ -37,7 +37,9 @@ def fresh(tmp_path: Path) -> Iterator[Service]:
 
 def set_up_address(service: Service) -> str:
     """The one address that the console shows."""
-    (line,) = (line for line in service.log.read_text().splitlines() if line.startswith("Set up Tempo: "))
+    (line,) = (
+        line for line in service.log.read_text().splitlines() if line.startswith("Set up Tempo: ")
+    )
     return line.removeprefix("Set up Tempo: ")
 
 
@@ -80,10 +82,14 @@ def set_up(page: Page, service: Service) -> None:
 
 def run_the_starter(page: Page) -> None:
     """The first of the three steps on the dashboard."""
-    expect(page.locator(".steps h3")).to_have_text(["Run Hello Tempo", "Write your own", "Give it a schedule"])
+    expect(page.locator(".steps h3")).to_have_text(
+        ["Run Hello Tempo", "Write your own", "Give it a schedule"]
+    )
     page.get_by_role("button", name="Run it now").click()
     page.wait_for_url(RUN_PAGE)
-    expect(page.locator("[data-console]")).to_contain_text("Hello! This is Python", timeout=LIMIT_MS)
+    expect(page.locator("[data-console]")).to_contain_text(
+        "Hello! This is Python", timeout=LIMIT_MS
+    )
 
 
 def write_and_run(page: Page) -> None:
@@ -207,8 +213,8 @@ FOCUSED_NAME = """() => {
 
 def tab_to(page: Page, name: str, *, key: str = "Tab") -> None:
     """Press Tab until what has the focus is called so."""
-    for _ in range(MOST_TABS):
+    for _ in range(MAX_TABS):
         page.keyboard.press(key)
         if str(page.evaluate(FOCUSED_NAME)).strip().startswith(name):
             return
-    raise AssertionError(f"{name!r} was not reached in {MOST_TABS} steps")
+    raise AssertionError(f"{name!r} was not reached in {MAX_TABS} steps")

@@ -32,14 +32,22 @@ def test_selected_runs_are_cancelled_and_ended_ones_left_alone(desk: Client) -> 
     assert "Cancelling 1 of 2: 1 had ended." in desk.post(RUNS, data, follow=True).content.decode()
     queued.refresh_from_db()
     ended.refresh_from_db()
-    assert (queued.status, queued.cancelled_by, ended.status) == (Status.CANCELLED, "root", Status.SUCCEEDED)
+    assert (queued.status, queued.cancelled_by, ended.status) == (
+        Status.CANCELLED,
+        "root",
+        Status.SUCCEEDED,
+    )
 
 
 def test_a_run_is_cancelled_by_its_button_and_one_goes_back_where_one_was(desk: Client) -> None:
     run = make_run(make_script())
     answer = desk.post(f"{RUNS}{run.pk}/act/cancel/", {"next": "/admin/"})
     run.refresh_from_db()
-    assert (run.status, run.cancelled_by, answer.headers["Location"]) == (Status.CANCELLED, "root", "/admin/")
+    assert (run.status, run.cancelled_by, answer.headers["Location"]) == (
+        Status.CANCELLED,
+        "root",
+        "/admin/",
+    )
 
 
 def test_a_button_leads_to_no_other_host_and_does_nothing_by_get(desk: Client) -> None:
@@ -67,7 +75,12 @@ def test_a_refused_start_is_said(desk: Client, settings: Settings) -> None:
 
 
 def test_a_run_shows_what_it_wrote(desk: Client) -> None:
-    run = make_run(make_script(), status=Status.SUCCEEDED, finished_at=timezone.now(), folder="2026-11/1-00000000")
+    run = make_run(
+        make_script(),
+        status=Status.SUCCEEDED,
+        finished_at=timezone.now(),
+        folder="2026-11/1-00000000",
+    )
     folder = paths.run_folder(run.folder)
     folder.mkdir(parents=True)
     (folder / "output.log").write_bytes(b"1764000000000 O F <b>hello</b>\n")

@@ -9,8 +9,9 @@ from asgiref.sync import async_to_sync
 from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
 
-from runs_app import consumers, live
+from runs_app import consumers
 from runs_app.models import Run
+from runs_app.output import live
 from runs_app.routing import websocket_urlpatterns
 from runs_app.states import Reason, Status
 from tempo_site.lib import paths
@@ -118,10 +119,22 @@ def test_an_impossible_offset_is_refused_with_its_code(offset: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "nonsense", ["x", "[]", "{}", '"a"', '{"a": null}', '{"a": "x"}', '{"a": -5}', '{"a": 1e999}', "[" * 100_000]
+    "nonsense",
+    [
+        "x",
+        "[]",
+        "{}",
+        '"a"',
+        '{"a": null}',
+        '{"a": "x"}',
+        '{"a": -5}',
+        '{"a": 1e999}',
+        "[" * 100_000,
+    ],
 )
 def test_a_nonsensical_acknowledgement_is_ignored(nonsense: str) -> None:
-    stored = b"".join(b"1000 O F %060d\n" % number for number in range(6000))  # more than may be under way
+    # more than may be under way
+    stored = b"".join(b"1000 O F %060d\n" % number for number in range(6000))
     run = written(stored)
 
     async def body(socket: WebsocketCommunicator) -> list[tuple[dict[str, Any], str]]:
@@ -142,7 +155,9 @@ def test_an_acknowledgement_in_bytes_is_ignored() -> None:
     assert len(talk(f"/ws/runs/{run.pk}/", body)) == 3
 
 
-def test_a_run_that_begins_while_its_viewer_connects_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_begins_while_its_viewer_connects_is_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     run = written(status=Status.RUNNING)
     queued = Run(pk=run.pk, script=run.script, status=Status.QUEUED, created_at=run.created_at)
     honest = consumers.find
@@ -190,7 +205,7 @@ def test_facts_of_runs_reach_the_pages_that_show_lists() -> None:
     run = written()
 
     async def body(socket: WebsocketCommunicator) -> dict[str, Any]:
-        live._deliver(live.facts(run))
+        live._deliver(live.status_event(run))
         return (await frame(socket))[0]
 
     head = talk("/ws/events/", body)

@@ -43,7 +43,9 @@ class Camera:
         try:
             answer = self._page.goto(self.url + path)
             self.wait_for_calm()
-            self._page.screenshot(path=FOLDER / f"{name}-{self._look}.png", full_page=True, animations="disabled")
+            self._page.screenshot(
+                path=FOLDER / f"{name}-{self._look}.png", full_page=True, animations="disabled"
+            )
         except Error as error:
             self.troubles.append(f"{name}-{self._look}: {error.message.splitlines()[0]}")
             return
@@ -119,7 +121,10 @@ def furnish(service: Service) -> dict[str, object]:
     old = service.get("/runs?script=nightly-backup&limit=1")["items"][0]["id"]
     succeeded, failed = service.run(slug)["id"], service.run(failing)["id"]
     running = service.post(f"/scripts/{live}/runs")["id"]
-    wait_for(lambda: len(service.get(f"/runs/{running}/log").splitlines()) > LIVE_LINES, what="the live run's lines")
+    wait_for(
+        lambda: len(service.get(f"/runs/{running}/log").splitlines()) > LIVE_LINES,
+        what="the live run's lines",
+    )
     scripts = service.get("/scripts?limit=200")["items"]
     return {
         "slug": slug,
@@ -165,8 +170,12 @@ def take_for_readme(folder: Path) -> None:
 def main() -> int:
     """Take them; 1 when one could not be taken."""
     parser = argparse.ArgumentParser(prog="python -m tests.screenshots", description=__doc__)
-    parser.add_argument("--only", default="", metavar="WORD", help="only pages whose name contains this")
-    parser.add_argument("--readme", action="store_true", help="only the pictures in the README, into docs/")
+    parser.add_argument(
+        "--only", default="", metavar="WORD", help="only pages whose name contains this"
+    )
+    parser.add_argument(
+        "--readme", action="store_true", help="only the pictures in the README, into docs/"
+    )
     options = parser.parse_args()
     only: str = options.only
     FOLDER.mkdir(exist_ok=True)
@@ -174,7 +183,10 @@ def main() -> int:
         if options.readme:
             take_for_readme(Path(folder) / "seeded")
             return 0
-        troubles = [*take_seeded(Path(folder) / "seeded", only), *take_first_start(Path(folder) / "first", only)]
+        troubles = [
+            *take_seeded(Path(folder) / "seeded", only),
+            *take_first_start(Path(folder) / "first", only),
+        ]
     for trouble in troubles:
         print(f"NOT TAKEN {trouble}", file=sys.stderr)  # noqa: T201
     print(f"{len(list(FOLDER.glob('*.png')))} pictures are in {FOLDER}")  # noqa: T201

@@ -6,9 +6,10 @@ import pytest
 from django.contrib.auth.models import User
 
 from runs_app.models import Run
-from scripts_app import deletion, drafts, scripts
+from scripts_app import deletion, scripts
 from scripts_app.models import Draft, Environment, Script, Variable, Version
 from scripts_app.scripts import ScriptError
+from scripts_app.versions import drafts
 from tests.factories import NOON, make_run, make_schedule, make_script
 
 LATER = NOON + timedelta(days=31)
@@ -21,7 +22,12 @@ def test_a_restored_script_is_what_it_was() -> None:
     scripts.delete(script, now=NOON)
     deletion.restore(script, now=NOON)
     assert script.folder and script.version
-    assert (script.folder.path, script.tags, script.version.code, script.deleted_at) == ("Ops", ["a"], "1", None)
+    assert (script.folder.path, script.tags, script.version.code, script.deleted_at) == (
+        "Ops",
+        ["a"],
+        "1",
+        None,
+    )
 
 
 def test_a_restored_script_that_was_disabled_fires_nothing() -> None:
@@ -73,7 +79,15 @@ def test_it_is_emptied_but_for_what_its_runs_show(user: User) -> None:
     scripts.update(script, by=user, now=NOON, code="2")
     make_schedule(script)
     Variable.objects.create(script=script, name="TOKEN", value="x", is_secret=True)
-    drafts.save(script, code="3", requirements="", python_version="", based_on=script.revision, by=user, now=NOON)
+    drafts.save(
+        script,
+        code="3",
+        requirements="",
+        python_version="",
+        based_on=script.revision,
+        by=user,
+        now=NOON,
+    )
     scripts.delete(script, now=NOON)
     deletion.claim_expired(LATER)
     assert deletion.empty(ran=Run.objects.exclude(version=None).values("version")) == 1

@@ -70,7 +70,12 @@ def test_a_folder_may_move_up_into_the_place_of_none() -> None:
 
 @pytest.mark.parametrize(
     ("path", "why"),
-    [("Ops/Nightly/Inside", "within `Ops/Nightly` itself"), ("Home", "already"), ("", "needs a name"), ("..", "`..`")],
+    [
+        ("Ops/Nightly/Inside", "within `Ops/Nightly` itself"),
+        ("Home", "already"),
+        ("", "needs a name"),
+        ("..", "`..`"),
+    ],
 )
 def test_an_impossible_move_is_refused_and_moves_nothing(path: str, why: str) -> None:
     script = make_script(folder="Ops/Nightly/Deep")
@@ -130,7 +135,9 @@ def test_the_tree_counts_what_is_below_and_knows_what_is_empty() -> None:
     make_script(folder="Ops/Nightly")
     make_script(folder="Ops")
     folders.create("ops a")
-    assert [(branch.path, branch.depth, branch.count, branch.is_empty) for branch in folders.tree()] == [
+    assert [
+        (branch.path, branch.depth, branch.count, branch.is_empty) for branch in folders.tree()
+    ] == [
         ("Ops", 0, 2, False),
         ("Ops/Nightly", 1, 1, False),
         ("ops a", 0, 0, True),

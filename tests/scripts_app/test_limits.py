@@ -30,7 +30,9 @@ def test_a_new_script_is_bounded_where_it_would_have_no_limit(settings: Settings
 
 
 @pytest.mark.parametrize("limit", [limit for limit in LIMITS.values() if limit.bound])
-def test_more_than_the_bound_is_refused_and_says_who_can_raise_it(settings: Settings, limit: limits.Limit) -> None:
+def test_more_than_the_bound_is_refused_and_says_who_can_raise_it(
+    settings: Settings, limit: limits.Limit
+) -> None:
     script = make_script()
     setattr(settings, limit.bound, 20)
     with pytest.raises(scripts.ScriptError, match=limit.variable) as refused:
@@ -50,14 +52,19 @@ def test_no_limit_is_refused_only_where_there_is_a_bound(settings: Settings, fie
 def test_what_was_stored_before_a_bound_runs_with_the_bound(settings: Settings) -> None:
     script = make_script(timeout_s=0, memory_mb=2000)
     settings.MAX_TIMEOUT_S, settings.MAX_MEMORY_MB = 60, 1000
-    assert (limits.of(script)["timeout_s"], limits.of(script)["memory_mb"]) == (60, 1000)
-    assert list(limits.lowered(script)) == [
+    assert (
+        limits.limits_of_script(script)["timeout_s"],
+        limits.limits_of_script(script)["memory_mb"],
+    ) == (60, 1000)
+    assert list(limits.lowered_limits(script)) == [
         "Time: no limit is stored, its runs get 60 seconds.",
         "Memory: 2,000 MB is stored, its runs get 1,000 MB.",
     ]
 
 
-def test_a_limit_above_its_bound_does_not_keep_others_from_being_changed(settings: Settings) -> None:
+def test_a_limit_above_its_bound_does_not_keep_others_from_being_changed(
+    settings: Settings,
+) -> None:
     script = make_script(timeout_s=600)
     settings.MAX_TIMEOUT_S = 60
     assert change(script, memory_mb=100, description="new").memory_mb == 100
@@ -66,4 +73,7 @@ def test_a_limit_above_its_bound_does_not_keep_others_from_being_changed(setting
 def test_every_limit_is_a_field_and_says_what_it_means() -> None:
     fields = {field.name for field in Script._meta.get_fields()}
     assert LIMITS.keys() <= fields
-    assert all(limit.means.endswith(".") and limit.help.startswith(limit.means) for limit in LIMITS.values())
+    assert all(
+        limit.means.endswith(".") and limit.help.startswith(limit.means)
+        for limit in LIMITS.values()
+    )

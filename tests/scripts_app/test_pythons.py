@@ -11,11 +11,15 @@ from django.test import Client
 from django.utils import timezone
 from uv import find_uv_bin
 
-from runs_app import builds, ending, specs
+from runs_app.execution import finish
+from runs_app.execution import spec as execution_spec
 from runs_app.models import Run
 from runs_app.states import Kind, Status
-from scripts_app import interpreters, python_installation, pythons
+from runs_app.triggers import builds
+from scripts_app import pythons
+from scripts_app.environments import python_installation
 from scripts_app.models import Environment, Script
+from scripts_app.packages import interpreters
 from scripts_app.scripts import ScriptError
 from tempo_site.lib import paths
 from tests.factories import make_run, make_script
@@ -62,7 +66,11 @@ def test_all_are_listed_with_path_state_and_scripts(machine: Path) -> None:
     make_script("A", python_version="3.9")
     make_script("B")
     found = {python.path: python for python in pythons.listing()}
-    assert (found[str(path)].version, found[str(path)].state, found[str(path)].scripts) == ("3.9.2", "ok", 1)
+    assert (found[str(path)].version, found[str(path)].state, found[str(path)].scripts) == (
+        "3.9.2",
+        "ok",
+        1,
+    )
     own = found[str(interpreters.own().path)]
     assert (own.state, own.origin, own.scripts) == ("ok", pythons.OWN, 1)
 
@@ -87,7 +95,9 @@ def test_those_that_tempo_installed_are_found(machine: Path) -> None:
 
 
 # --- gone ----------------------------------------------------------------------------------------------------------
-def test_a_missing_python_marks_its_scripts_and_nobody_elses(machine: Path, browser: Client) -> None:
+def test_a_missing_python_marks_its_scripts_and_nobody_elses(
+    machine: Path, browser: Client
+) -> None:
     make_missing(machine, "Old")
     make_script("New")
     page = browser.get("/scripts/").content.decode()
@@ -97,7 +107,9 @@ def test_a_missing_python_marks_its_scripts_and_nobody_elses(machine: Path, brow
     assert "at <bdi>" in browser.get("/environments/").content.decode()
 
 
-def test_one_act_moves_its_scripts_and_nobody_elses(machine: Path, client: Client, staff: User) -> None:
+def test_one_act_moves_its_scripts_and_nobody_elses(
+    machine: Path, client: Client, staff: User
+) -> None:
     path = make_missing(machine, "A", "B")
     add(machine, "3.10.1")
     other = make_script("Other")
@@ -105,7 +117,10 @@ def test_one_act_moves_its_scripts_and_nobody_elses(machine: Path, client: Clien
     client.force_login(staff)
     client.post("/environments/pythons/move/", {"from": str(path), "to": "3.10"})
     moved = Script.objects.filter(name__in="AB").select_related("version", "wanted_environment")
-    assert [(s.version.python_version, s.version.number) for s in moved if s.version] == [("3.10", 2), ("3.10", 2)]
+    assert [(s.version.python_version, s.version.number) for s in moved if s.version] == [
+        ("3.10", 2),
+        ("3.10", 2),
+    ]
     assert {s.wanted_environment.python for s in moved if s.wanted_environment} == {"3.10.1"}
     other.refresh_from_db()
     assert other.version_id == before
@@ -128,8 +143,12 @@ def test_a_move_can_name_the_version(machine: Path) -> None:
     assert len(pythons.move(source="3.9.2", target="", by=None, now=timezone.now()).scripts) == 1
 
 
-@pytest.mark.parametrize(("source", "target", "field"), [("/nowhere", "", "from"), ("3.9.2", "3.8", "to")])
-def test_a_move_from_or_to_nowhere_is_refused(source: str, target: str, field: str, machine: Path) -> None:
+@pytest.mark.parametrize(
+    ("source", "target", "field"), [("/nowhere", "", "from"), ("3.9.2", "3.8", "to")]
+)
+def test_a_move_from_or_to_nowhere_is_refused(
+    source: str, target: str, field: str, machine: Path
+) -> None:
     make_missing(machine, "A")
     with pytest.raises(ScriptError) as refusal:
         pythons.move(source=source, target=target, by=None, now=timezone.now())
@@ -141,9 +160,17 @@ def test_the_api_lists_and_moves(machine: Path, client: Client, key: str) -> Non
     path = make_missing(machine, "A")
     headers = {"x-api-key": key}
     listed = client.get("/api/v1/pythons", headers=headers).json()["items"]
-    assert {"version": "3.9.2", "path": str(path), "state": "gone", "origin": "", "scripts": 1} in listed
+    assert {
+        "version": "3.9.2",
+        "path": str(path),
+        "state": "gone",
+        "origin": "",
+        "scripts": 1,
+    } in listed
     body = {"from": str(path), "to": ""}
-    answer = client.post("/api/v1/pythons/move", body, content_type="application/json", headers=headers)
+    answer = client.post(
+        "/api/v1/pythons/move", body, content_type="application/json", headers=headers
+    )
     assert answer.json() == {"moved": ["a"], "refused": []}
 
 
@@ -154,10 +181,15 @@ def install(version: str = "3.12") -> Run:
 
 def test_installing_is_a_build_run_of_one_command(machine: Path) -> None:
     run = install()
-    assert (run.kind, run.environment, run.status, run.installs) == (Kind.BUILD, None, Status.QUEUED, "3.12")
+    assert (run.kind, run.environment, run.status, run.installs) == (
+        Kind.BUILD,
+        None,
+        Status.QUEUED,
+        "3.12",
+    )
     folder = paths.runs() / "2026-11" / "1-a"
     (folder / "tmp").mkdir(parents=True)
-    spec = specs.of(run, folder, {})
+    spec = execution_spec.write_spec(run, folder, {})
     assert spec["argv"][-3:] == ["3.12", str(paths.pythons()), str(folder / "installed.txt")]
     assert spec["env"]["UV_PYTHON_DOWNLOADS"] == "manual"
 
@@ -168,7 +200,8 @@ def test_one_at_a_time_is_installed() -> None:
 
 
 @pytest.mark.parametrize(
-    "version", ["", "3.7", "3.15", "3", "latest", "3.12 --reinstall", "pypy3.10", "3.12\n3.13", "../x"]
+    "version",
+    ["", "3.7", "3.15", "3", "latest", "3.12 --reinstall", "pypy3.10", "3.12\n3.13", "../x"],
 )
 def test_what_is_no_python_from_3_8_to_3_14_is_refused(version: str) -> None:
     with pytest.raises(ScriptError):
@@ -176,7 +209,9 @@ def test_what_is_no_python_from_3_8_to_3_14_is_refused(version: str) -> None:
     assert not Run.objects.exists()
 
 
-def test_without_a_source_it_fails_with_the_words_of_uv(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_a_source_it_fails_with_the_words_of_uv(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("UV_PYTHON_INSTALL_MIRROR", (tmp_path / "nothing").as_uri())
     run = install()
     run.folder, run.status = "2026-11/1-a", Status.RUNNING
@@ -191,7 +226,7 @@ def test_without_a_source_it_fails_with_the_words_of_uv(monkeypatch: pytest.Monk
         timeout=60,
     )
     assert done.returncode == 1
-    ending.end(run, Status.FAILED, now=timezone.now())
+    finish.end(run, Status.FAILED, now=timezone.now())
     run.refresh_from_db()
     assert run.message
     assert run.message in done.stdout
@@ -219,7 +254,7 @@ def test_a_success_has_the_environments_without_a_python_looked_at_soon(machine:
     Environment.objects.update(fault="Python 3.9.2 at /x is gone", checked_at=timezone.now())
     run = install()
     Run.objects.filter(pk=run.pk).update(status=Status.RUNNING)
-    ending.end(run, Status.SUCCEEDED, now=timezone.now())
+    finish.end(run, Status.SUCCEEDED, now=timezone.now())
     assert Environment.objects.get().checked_at is None
 
 
@@ -249,12 +284,16 @@ def test_staff_installs_by_a_plain_form(client: Client, staff: User) -> None:
     assert (answer.headers["Location"], run.by) == (f"/runs/{run.pk}/", "root")
     assert "Python 3.12" in client.get(f"/runs/{run.pk}/").content.decode()
     assert "Python 3.12" in client.get("/runs/?kind=build").content.decode()
-    Run.objects.update(status=Status.FAILED, message="error: <no> route", finished_at=timezone.now())
+    Run.objects.update(
+        status=Status.FAILED, message="error: <no> route", finished_at=timezone.now()
+    )
     assert "error: &lt;no&gt; route" in client.get("/environments/").content.decode()
 
 
 # --- the page ------------------------------------------------------------------------------------------------------
-def test_the_page_shows_environments_with_their_fault_and_a_way_to_rebuild(client: Client, staff: User) -> None:
+def test_the_page_shows_environments_with_their_fault_and_a_way_to_rebuild(
+    client: Client, staff: User
+) -> None:
     make_script("Hello", requirements="humanize\nattrs")
     Environment.objects.update(fault="its folder is gone", size_bytes=2048)
     client.force_login(staff)
@@ -265,7 +304,9 @@ def test_the_page_shows_environments_with_their_fault_and_a_way_to_rebuild(clien
     assert Environment.objects.get().is_renewal
 
 
-def test_its_queries_do_not_grow_with_the_environments(browser: Client, django_assert_max_num_queries: Any) -> None:
+def test_its_queries_do_not_grow_with_the_environments(
+    browser: Client, django_assert_max_num_queries: Any
+) -> None:
     for number in range(30):
         make_script(f"S{number}", requirements=f"humanize=={number}")
     with django_assert_max_num_queries(12):
@@ -287,13 +328,20 @@ def test_the_api_tells_the_fault(client: Client, key: str) -> None:
     Environment.objects.update(fault="its folder is gone")
     items = client.get("/api/v1/environments", headers={"x-api-key": key}).json()["items"]
     assert [item["fault"] for item in items] == ["its folder is gone"]
-    assert client.get("/api/v1/environments/disk-use", headers={"x-api-key": key}).json()["total"] is None
+    assert (
+        client.get("/api/v1/environments/disk-use", headers={"x-api-key": key}).json()["total"]
+        is None
+    )
 
 
 def test_a_run_of_a_broken_environment_is_told_why() -> None:
     script = make_script()
     Environment.objects.update(fault="its folder is gone")
     script.refresh_from_db()
-    run = make_run(script, environment=Environment.objects.get(), status=Status.STARTING, folder="2026-11/1-a")
-    with pytest.raises(specs.EnvironmentGone, match="Its environment is broken: its folder is gone"):
-        specs.of(run, paths.run_folder(run.folder), {})
+    run = make_run(
+        script, environment=Environment.objects.get(), status=Status.STARTING, folder="2026-11/1-a"
+    )
+    with pytest.raises(
+        execution_spec.EnvironmentGone, match="Its environment is broken: its folder is gone"
+    ):
+        execution_spec.write_spec(run, paths.run_folder(run.folder), {})

@@ -11,8 +11,9 @@ from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.db import connection
 
-from scripts_app import schedules, scripts
+from scripts_app import scripts
 from scripts_app.models import Folder, Schedule, Script, Variable
+from scripts_app.schedules import schedules
 from scripts_app.scripts import ScriptError
 from tempo_site.lib import paths
 
@@ -53,7 +54,11 @@ def test_a_name_gets_a_safe_form(name: str, slug: str) -> None:
 
 
 def test_a_second_script_of_a_name_gets_a_number() -> None:
-    assert [create("Hello World").slug for _ in range(3)] == ["hello-world", "hello-world-2", "hello-world-3"]
+    assert [create("Hello World").slug for _ in range(3)] == [
+        "hello-world",
+        "hello-world-2",
+        "hello-world-3",
+    ]
 
 
 def test_names_without_latin_letters_are_numbered_too() -> None:
@@ -65,7 +70,9 @@ def test_the_slug_of_a_deleted_script_stays_taken() -> None:
     assert create().slug == "hello-world-2"
 
 
-def test_a_slug_that_was_taken_a_moment_ago_is_left_to_its_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slug_that_was_taken_a_moment_ago_is_left_to_its_owner(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     create()
     monkeypatch.setattr(scripts, "slugs", lambda _: iter(["hello-world", "hello-world-2"]))
     assert create().slug == "hello-world-2"
@@ -125,7 +132,9 @@ def test_scripts_share_a_folder() -> None:
     assert create(folder="Ops").folder == create(folder="Ops").folder
 
 
-@pytest.mark.parametrize("path", ["/Ops", "Ops//Nightly", "Ops/", "../x", "a/./b", "a/\x07", "a" * 301])
+@pytest.mark.parametrize(
+    "path", ["/Ops", "Ops//Nightly", "Ops/", "../x", "a/./b", "a/\x07", "a" * 301]
+)
 def test_a_bad_folder_is_refused(path: str) -> None:
     with pytest.raises(ScriptError) as refusal:
         create(folder=path)
@@ -203,7 +212,11 @@ def test_what_cannot_be_saved_leaves_no_script_behind(field: str, value: str) ->
 def test_new_code_makes_a_version_and_keeps_the_rest() -> None:
     script = update(create(code="1", requirements="a"), code="2")
     assert script.version
-    assert (script.version.number, script.version.code, script.version.requirements) == (2, "2", "a")
+    assert (script.version.number, script.version.code, script.version.requirements) == (
+        2,
+        "2",
+        "a",
+    )
 
 
 def test_other_changes_make_no_version() -> None:
@@ -277,10 +290,16 @@ def test_deleting_twice_keeps_the_first_moment() -> None:
 
 # --- duplicating ---------------------------------------------------------------------------------------------------
 def test_a_copy_says_and_is_set_like_its_original() -> None:
-    original = create(folder="Ops", code="1", requirements="a", description="Why", tags=["a"], timeout_s=7, nice=3)
+    original = create(
+        folder="Ops", code="1", requirements="a", description="Why", tags=["a"], timeout_s=7, nice=3
+    )
     copy = scripts.duplicate(original, by=None, now=NOW)
     assert copy.version and original.version
-    assert (copy.name, copy.slug, copy.folder) == ("Hello World (copy)", "hello-world-copy", original.folder)
+    assert (copy.name, copy.slug, copy.folder) == (
+        "Hello World (copy)",
+        "hello-world-copy",
+        original.folder,
+    )
     assert (copy.version.code, copy.version.requirements, copy.version.number) == ("1", "a", 1)
     assert (copy.description, copy.tags, copy.timeout_s, copy.nice) == ("Why", ["a"], 7, 3)
 
@@ -303,7 +322,9 @@ def test_a_copy_has_the_variables_of_its_original() -> None:
     original = create()
     Variable.objects.create(script=original, name="TOKEN", is_secret=True, value="sealed")
     copy = scripts.duplicate(original, by=None, now=NOW)
-    assert list(copy.variables.values_list("name", "is_secret", "value")) == [("TOKEN", True, "sealed")]
+    assert list(copy.variables.values_list("name", "is_secret", "value")) == [
+        ("TOKEN", True, "sealed")
+    ]
 
 
 def test_the_copy_of_a_long_name_has_one_that_fits() -> None:

@@ -16,7 +16,7 @@ from runs_app.models import Run
 from runs_app.states import Status
 from scripts_app import scripts
 from scripts_app.models import Environment, Folder, Schedule, Script, Variable, Version
-from tempo_site import users
+from tempo_site.accounts import users
 from tempo_site.models import ApiKey
 from tests.factories import make_run, make_schedule, make_script
 
@@ -34,9 +34,18 @@ def desk(client: Client, staff: User) -> Client:
 
 
 def test_every_model_of_ours_is_registered() -> None:
-    assert {Folder, Script, Version, Environment, Schedule, Variable, Run, ApiKey, User, *ENGINE_ROWS} == set(
-        admin.site._registry
-    )
+    assert {
+        Folder,
+        Script,
+        Version,
+        Environment,
+        Schedule,
+        Variable,
+        Run,
+        ApiKey,
+        User,
+        *ENGINE_ROWS,
+    } == set(admin.site._registry)
 
 
 def test_every_list_and_every_add_form_opens(desk: Client) -> None:
@@ -70,16 +79,32 @@ def test_an_alarm_cannot_be_edited_by_a_post(desk: Client) -> None:
 def test_looking_at_engine_rows_never_loads_their_payload(desk: Client) -> None:
     OrmQ.objects.create(key="tempo", payload="not signed by anyone", lock=timezone.now())
     Success.objects.create(
-        id="1" * 32, name="n", func="f", args=object, started=timezone.now(), stopped=timezone.now(), success=True
+        id="1" * 32,
+        name="n",
+        func="f",
+        args=object,
+        started=timezone.now(),
+        stopped=timezone.now(),
+        success=True,
     )
-    for address in ("ormq/", "success/", f"success/{'1' * 32}/change/", f"ormq/{OrmQ.objects.get().pk}/change/"):
+    for address in (
+        "ormq/",
+        "success/",
+        f"success/{'1' * 32}/change/",
+        f"ormq/{OrmQ.objects.get().pk}/change/",
+    ):
         answer = desk.get(f"/admin/django_q/{address}")
         assert answer.status_code == 200
-        assert "not signed" not in answer.content.decode() and "class object" not in answer.content.decode()
+        assert (
+            "not signed" not in answer.content.decode()
+            and "class object" not in answer.content.decode()
+        )
 
 
 def test_a_new_keys_token_is_shown_once_and_works(desk: Client, staff: User) -> None:
-    page = desk.post("/admin/tempo_site/apikey/add/", {"name": "home", "scope": "run"}, follow=True).content.decode()
+    page = desk.post(
+        "/admin/tempo_site/apikey/add/", {"name": "home", "scope": "run"}, follow=True
+    ).content.decode()
     token = TOKEN.search(page)
     assert token
     key = ApiKey.objects.by_token(token[0])
@@ -92,8 +117,10 @@ def test_the_page_of_a_new_key_shows_how_to_use_it_and_is_kept_nowhere(desk: Cli
     answer = desk.post("/admin/tempo_site/apikey/add/", {"name": "<b>", "scope": "read"})
     page = answer.content.decode()
     token = TOKEN.search(page)
-    assert token and f"Authorization: Bearer {token[0]}&#x27; http://testserver/api/v1/scripts" in page.replace(
-        "'", "&#x27;"
+    assert (
+        token
+        and f"Authorization: Bearer {token[0]}&#x27; http://testserver/api/v1/scripts"
+        in page.replace("'", "&#x27;")
     )
     assert "no-store" in answer.headers["Cache-Control"] and "&lt;b&gt;" in page
     assert token[0] not in str(dict(desk.session)) and token[0] not in str(desk.cookies)
@@ -108,7 +135,9 @@ def test_revoking_says_who_is_refused_from_then_on(desk: Client) -> None:
 def test_a_key_can_be_renamed_and_revoked_but_not_forged(desk: Client) -> None:
     key, token = ApiKey.issue(name="old")
     address = f"/admin/tempo_site/apikey/{key.pk}/"
-    desk.post(f"{address}change/", {"name": "new", "scope": "read", "digest": "0" * 64, "prefix": "x"})
+    desk.post(
+        f"{address}change/", {"name": "new", "scope": "read", "digest": "0" * 64, "prefix": "x"}
+    )
     found = ApiKey.objects.by_token(token)
     assert found and (found.name, found.scope, found.prefix) == ("new", "read", key.prefix)
     desk.post(f"{address}delete/", {"post": "yes"})
@@ -122,30 +151,52 @@ USERS = "/admin/auth/user/"
 def save_user(desk: Client, user: User, **switches: bool) -> str:
     """Save a user's page with these boxes ticked; returns the errors, or nothing."""
     boxes = {name: "on" for name, is_on in switches.items() if is_on}
-    answer = desk.post(f"{USERS}{user.pk}/change/", {"username": user.username, "email": "", **boxes})
+    answer = desk.post(
+        f"{USERS}{user.pk}/change/", {"username": user.username, "email": "", **boxes}
+    )
     return str(answer.context["adminform"].form.errors) if answer.status_code == 200 else ""
 
 
 def test_a_user_is_created_with_a_password_and_may_be_staff(desk: Client) -> None:
-    data = {"username": "eve", "password1": "correct horse", "password2": "correct horse", "is_staff": "on"}
+    data = {
+        "username": "eve",
+        "password1": "correct horse",
+        "password2": "correct horse",
+        "is_staff": "on",
+    }
     assert desk.post(f"{USERS}add/", data | {"email": "eve@example.org"}).status_code == 302
     eve = User.objects.get(username="eve")
-    assert (eve.email, eve.is_staff, eve.check_password("correct horse")) == ("eve@example.org", True, True)
+    assert (eve.email, eve.is_staff, eve.check_password("correct horse")) == (
+        "eve@example.org",
+        True,
+        True,
+    )
     assert not eve.is_superuser  # staff is enough for everything
 
 
 def test_two_different_passwords_are_refused(desk: Client) -> None:
-    answer = desk.post(f"{USERS}add/", {"username": "eve", "password1": "correct horse", "password2": "another one"})
+    answer = desk.post(
+        f"{USERS}add/",
+        {"username": "eve", "password1": "correct horse", "password2": "another one"},
+    )
     assert answer.context["adminform"].form.errors["password2"] and User.objects.count() == 1
 
 
-def test_staff_may_do_everything_without_being_superuser_or_in_a_group(client: Client, user: User) -> None:
+def test_staff_may_do_everything_without_being_superuser_or_in_a_group(
+    client: Client, user: User
+) -> None:
     user.is_staff = True
     user.save()
     client.force_login(user)
     for model in admin.site._registry:
-        assert client.get(f"/admin/{model._meta.app_label}/{model._meta.model_name}/").status_code == 200
-    assert client.post("/admin/tempo_site/apikey/add/", {"name": "home", "scope": "run"}).status_code == 200
+        assert (
+            client.get(f"/admin/{model._meta.app_label}/{model._meta.model_name}/").status_code
+            == 200
+        )
+    assert (
+        client.post("/admin/tempo_site/apikey/add/", {"name": "home", "scope": "run"}).status_code
+        == 200
+    )
     assert ApiKey.objects.count() == 1
 
 
@@ -160,8 +211,12 @@ def test_a_switched_off_user_of_the_staff_may_do_nothing(user: User) -> None:
     assert not user.has_perm("auth.change_user")
 
 
-@pytest.mark.parametrize("switches", [{"is_active": True, "is_staff": False}, {"is_active": False, "is_staff": True}])
-def test_the_last_user_of_the_staff_stays_one(desk: Client, staff: User, switches: dict[str, bool]) -> None:
+@pytest.mark.parametrize(
+    "switches", [{"is_active": True, "is_staff": False}, {"is_active": False, "is_staff": True}]
+)
+def test_the_last_user_of_the_staff_stays_one(
+    desk: Client, staff: User, switches: dict[str, bool]
+) -> None:
     with pytest.raises(users.UserRefused, match="the last active user of the staff"):
         users.check(staff, **switches, by=User(pk=0))
     assert "You cannot take the admin from yourself." in save_user(desk, staff, **switches)
@@ -169,7 +224,9 @@ def test_the_last_user_of_the_staff_stays_one(desk: Client, staff: User, switche
     assert staff.is_active and staff.is_staff
 
 
-def test_with_another_one_of_the_staff_a_user_can_be_taken_out(desk: Client, staff: User, user: User) -> None:
+def test_with_another_one_of_the_staff_a_user_can_be_taken_out(
+    desk: Client, staff: User, user: User
+) -> None:
     assert save_user(desk, user, is_active=True, is_staff=True) == ""
     desk.force_login(user)
     assert save_user(desk, staff, is_active=True, is_staff=False) == ""
@@ -177,10 +234,15 @@ def test_with_another_one_of_the_staff_a_user_can_be_taken_out(desk: Client, sta
     assert not staff.is_staff
 
 
-def test_a_password_cannot_be_taken_away_as_there_is_no_other_way_in(desk: Client, staff: User) -> None:
+def test_a_password_cannot_be_taken_away_as_there_is_no_other_way_in(
+    desk: Client, staff: User
+) -> None:
     address = f"{USERS}{staff.pk}/password/"
     assert "usable_password" not in desk.get(address).context["form"].fields
-    desk.post(address, {"password1": "", "password2": "", "usable_password": "false", "unset-password": "1"})
+    desk.post(
+        address,
+        {"password1": "", "password2": "", "usable_password": "false", "unset-password": "1"},
+    )
     staff.refresh_from_db()
     assert staff.check_password("correct horse")
     desk.post(address, {"password1": "battery staple", "password2": "battery staple"})
@@ -196,7 +258,11 @@ def test_one_does_not_delete_oneself(desk: Client, staff: User, user: User) -> N
     User.objects.filter(pk=user.pk).update(is_staff=True)
     for answer in (
         desk.post(f"{USERS}{staff.pk}/delete/", {"post": "yes"}, follow=True),
-        desk.post(USERS, {"action": "delete_selected", "_selected_action": [staff.pk], "post": "yes"}, follow=True),
+        desk.post(
+            USERS,
+            {"action": "delete_selected", "_selected_action": [staff.pk], "post": "yes"},
+            follow=True,
+        ),
     ):
         page = answer.content.decode()
         assert "You cannot delete yourself" in page and "Successfully deleted" not in page
@@ -207,16 +273,27 @@ def test_deleting_a_user_leaves_versions_runs_and_keys(desk: Client, user: User)
     script = scripts.create(name="Theirs", by=user, now=timezone.now())
     key, _ = ApiKey.issue(name="theirs", created_by=user)
     run = make_run(script, by="ann")
-    assert "Scripts, versions, runs and API keys stay" in desk.get(f"{USERS}{user.pk}/delete/").content.decode()
+    assert (
+        "Scripts, versions, runs and API keys stay"
+        in desk.get(f"{USERS}{user.pk}/delete/").content.decode()
+    )
     desk.post(f"{USERS}{user.pk}/delete/", {"post": "yes"})
     key.refresh_from_db()
     run.refresh_from_db()
     assert not User.objects.filter(pk=user.pk).exists()
-    assert (key.created_by, run.by, Version.objects.get(script=script).saved_by) == (None, "ann", "ann")
+    assert (key.created_by, run.by, Version.objects.get(script=script).saved_by) == (
+        None,
+        "ann",
+        "ann",
+    )
 
 
 def test_another_users_password_is_set(desk: Client, user: User) -> None:
-    passwords = {"password1": "battery staple", "password2": "battery staple", "usable_password": "true"}
+    passwords = {
+        "password1": "battery staple",
+        "password2": "battery staple",
+        "usable_password": "true",
+    }
     desk.post(f"{USERS}{user.pk}/password/", passwords | {"set-password": "1"})
     user.refresh_from_db()
     assert user.check_password("battery staple")
@@ -225,7 +302,9 @@ def test_another_users_password_is_set(desk: Client, user: User) -> None:
 # --- the index ------------------------------------------------------------------------------------------------------
 def test_the_index_shows_health_what_runs_and_what_failed(desk: Client) -> None:
     running = make_run(make_script("Busy <b>"), status=Status.RUNNING, started_at=timezone.now())
-    failed = make_run(make_script("Broken"), status=Status.FAILED, finished_at=timezone.now(), message="It broke.")
+    failed = make_run(
+        make_script("Broken"), status=Status.FAILED, finished_at=timezone.now(), message="It broke."
+    )
     page = desk.get("/admin/").content.decode()
     assert "not running in this process" in page  # no engine in this test
     assert "Busy &lt;b&gt;" in page and f"/admin/runs_app/run/{running.pk}/act/cancel/" in page
@@ -255,5 +334,7 @@ def test_the_index_and_the_lists_cost_the_same_for_one_and_many(desk: Client) ->
 
 def test_moments_in_the_admin_bear_their_zone(desk: Client) -> None:
     ApiKey.issue(name="one")
-    assert f"{timezone.now():%Y-%m-%d} " in (page := desk.get("/admin/tempo_site/apikey/").content.decode())
+    assert f"{timezone.now():%Y-%m-%d} " in (
+        page := desk.get("/admin/tempo_site/apikey/").content.decode()
+    )
     assert re.search(r"\d\d:\d\d:\d\d UTC", page)

@@ -11,8 +11,8 @@ from django.http import HttpRequest
 from django.test import Client
 from ninja.errors import Throttled
 
-from runs_app import triggers
-from scripts_app.timing import TimingError
+from runs_app.triggers import triggers
+from scripts_app.timing.rule import TimingError
 from tempo_site.api import api, error
 from tests.factories import make_script
 
@@ -37,20 +37,25 @@ def problem(response: Any, status: int) -> dict[str, Any]:
     return dict(response.json()["error"])
 
 
-def post(client: Client, body: bytes | str, path: str = "/api/v1/scripts", kind: str = "application/json") -> Any:
+def post(
+    client: Client, body: bytes | str, path: str = "/api/v1/scripts", kind: str = "application/json"
+) -> Any:
     """Post a body as it is."""
     return client.post(path, body, kind)
 
 
 @pytest.mark.parametrize(
-    "path", ["", "nothing", "scripts/", "runs/abc", "runs/1/", "runs/-1", "scripts/a b", "schedules"]
+    "path",
+    ["", "nothing", "scripts/", "runs/abc", "runs/1/", "runs/-1", "scripts/a b", "schedules"],
 )
 def test_an_unknown_address_is_a_404_for_everyone(client: Client, path: str) -> None:
     assert problem(client.get(f"/api/v1/{path}"), 404)["code"] == "not_found"
     assert problem(client.post(f"/api/v1/{path}"), 404)["code"] == "not_found"
 
 
-@pytest.mark.parametrize("path", ["scripts/nothing", "runs/1", "runs/99999999999999999999999", "schedules/1"])
+@pytest.mark.parametrize(
+    "path", ["scripts/nothing", "runs/1", "runs/99999999999999999999999", "schedules/1"]
+)
 def test_a_missing_row_is_a_404(program: Client, path: str) -> None:
     assert "There is no" in problem(program.get(f"/api/v1/{path}"), 404)["message"]
 
@@ -62,7 +67,17 @@ def test_a_wrong_method_is_a_405_that_names_the_right_ones(client: Client) -> No
 
 
 @pytest.mark.parametrize(
-    "body", ["", "{", "nope", '{"name": NaN}', '{"name": Infinity}', b"\xff\xfe", "[" * 100_000, "1" * 5000]
+    "body",
+    [
+        "",
+        "{",
+        "nope",
+        '{"name": NaN}',
+        '{"name": Infinity}',
+        b"\xff\xfe",
+        "[" * 100_000,
+        "1" * 5000,
+    ],
 )
 def test_a_body_that_is_no_json_is_a_400_or_422(program: Client, body: bytes | str) -> None:
     said = problem(post(program, body), 400 if body else 422)
@@ -105,7 +120,10 @@ def test_thousands_of_query_fields_are_a_400(program: Client) -> None:
 
 def test_too_many_requests_are_a_429() -> None:
     response = api.on_exception(HttpRequest(), Throttled(wait=5))
-    assert (response.status_code, json.loads(response.content)["error"]["code"]) == (429, "too_many_requests")
+    assert (response.status_code, json.loads(response.content)["error"]["code"]) == (
+        429,
+        "too_many_requests",
+    )
 
 
 def test_a_body_that_is_too_large_is_a_413(program: Client, settings: LazySettings) -> None:
@@ -126,7 +144,9 @@ def test_a_busy_database_is_a_503(program: Client, monkeypatch: pytest.MonkeyPat
     assert problem(post(program, "{}", "/api/v1/scripts/hello/runs"), 503)["code"] == "unavailable"
 
 
-def test_a_defect_is_a_500_without_details(program: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_defect_is_a_500_without_details(
+    program: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make_script("Hello")
     monkeypatch.setattr(triggers, "start", raiser(RuntimeError("secret detail")))
     response = post(program, "{}", "/api/v1/scripts/hello/runs")

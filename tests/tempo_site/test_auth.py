@@ -37,7 +37,13 @@ def test_it_finds_a_key_in_its_own_header(name: str) -> None:
 
 @pytest.mark.parametrize(
     "headers",
-    [{}, {"Authorization": ""}, {"Authorization": "Bearer "}, {"X-API-Key": "x" * 9999}, {"X-API-Key": "ä\0"}],
+    [
+        {},
+        {"Authorization": ""},
+        {"Authorization": "Bearer "},
+        {"X-API-Key": "x" * 9999},
+        {"X-API-Key": "ä\0"},
+    ],
 )
 def test_it_finds_no_key_where_there_is_none(headers: dict[str, str]) -> None:
     ApiKey.issue(name="ci")
@@ -85,13 +91,17 @@ def test_a_session_may_write_with_the_csrf_token(user: User) -> None:
     client.force_login(user)
     token = "a" * 32
     client.cookies["csrftoken"] = token
-    response = client.post("/api/v1/scripts", {"name": "x"}, "application/json", headers={"x-csrftoken": token})
+    response = client.post(
+        "/api/v1/scripts", {"name": "x"}, "application/json", headers={"x-csrftoken": token}
+    )
     assert response.status_code == 201
 
 
 def test_a_key_needs_no_csrf_token(key: str) -> None:
     client = Client(enforce_csrf_checks=True, headers={"host": "localhost"})
-    response = client.post("/api/v1/scripts", {"name": "x"}, "application/json", headers={"x-api-key": key})
+    response = client.post(
+        "/api/v1/scripts", {"name": "x"}, "application/json", headers={"x-api-key": key}
+    )
     assert response.status_code == 201
 
 
@@ -112,7 +122,10 @@ def test_it_replaces_the_default_key_when_it_was_changed(settings: LazySettings)
     for token in (LONG, LONG[::-1]):
         settings.DEFAULT_API_KEY = token
         auth.ensure_default_key()
-    assert set(ApiKey.objects.values_list("digest", flat=True)) == {other.digest, digest(LONG[::-1])}
+    assert set(ApiKey.objects.values_list("digest", flat=True)) == {
+        other.digest,
+        digest(LONG[::-1]),
+    }
 
 
 @pytest.mark.parametrize("token", ["your-api-key", "change-me", "short", "a" * 64])

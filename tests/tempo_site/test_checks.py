@@ -6,10 +6,12 @@ from django.core.checks import Error, run_checks
 
 from scripts_app.limits import LIMITS, Limit
 from tempo_site import checks
-from tempo_site.lib.variables import Variables
+from tempo_site.lib.env import Env
 
 
-@pytest.mark.parametrize(("name", "variable", "least"), [(name, *rule) for name, rule in checks.AT_LEAST.items()])
+@pytest.mark.parametrize(
+    ("name", "variable", "least"), [(name, *rule) for name, rule in checks.MINIMA.items()]
+)
 def test_a_number_below_its_least_is_named_with_its_variable(
     settings: LazySettings, name: str, variable: str, least: int
 ) -> None:
@@ -20,15 +22,17 @@ def test_a_number_below_its_least_is_named_with_its_variable(
 
 
 def test_a_number_at_its_least_is_fine(settings: LazySettings) -> None:
-    for name, (_, least) in checks.AT_LEAST.items():
+    for name, (_, least) in checks.MINIMA.items():
         setattr(settings, name, least)
     assert checks.numbers() == []
 
 
 @pytest.mark.parametrize("zone", ["Mars/Base", "../etc/passwd", "/etc/localtime", "Europe"])
-def test_an_unknown_time_zone_is_named(monkeypatch: pytest.MonkeyPatch, settings: LazySettings, zone: str) -> None:
+def test_an_unknown_time_zone_is_named(
+    monkeypatch: pytest.MonkeyPatch, settings: LazySettings, zone: str
+) -> None:
     monkeypatch.setenv("PYSCHED_TIME_ZONE", zone)
-    variables = Variables()
+    variables = Env()
     assert variables.zone("PYSCHED_TIME_ZONE", default="UTC") == "UTC"
     settings.SETTINGS_PROBLEMS = variables.problems
     found = checks.unreadable()
@@ -36,7 +40,9 @@ def test_an_unknown_time_zone_is_named(monkeypatch: pytest.MonkeyPatch, settings
     assert zone in found[0].msg
 
 
-@pytest.mark.parametrize("pattern", ["https://tempo.example.org", "tempo.example.org:8000", "example.org/tempo", "a b"])
+@pytest.mark.parametrize(
+    "pattern", ["https://tempo.example.org", "tempo.example.org:8000", "example.org/tempo", "a b"]
+)
 def test_a_pattern_that_is_no_host_name_is_named(settings: LazySettings, pattern: str) -> None:
     settings.HOST_PATTERNS = ["example.org", pattern]
     found = checks.host_patterns()
@@ -44,14 +50,18 @@ def test_a_pattern_that_is_no_host_name_is_named(settings: LazySettings, pattern
     assert pattern in found[0].msg and found[0].hint
 
 
-@pytest.mark.parametrize("pattern", ["*", "example.org", ".example.org", "NAS", "192.168.1.5", "::1", "[::1]"])
+@pytest.mark.parametrize(
+    "pattern", ["*", "example.org", ".example.org", "NAS", "192.168.1.5", "::1", "[::1]"]
+)
 def test_a_pattern_that_can_match_is_fine(settings: LazySettings, pattern: str) -> None:
     settings.HOST_PATTERNS = [pattern]
     assert checks.host_patterns() == []
 
 
 @pytest.mark.parametrize(("variable", "name"), [("PYSCHED_PUID", "PUID"), ("PYSCHED_PGID", "PGID")])
-def test_tempos_own_user_and_group_are_none_of_the_scripts(settings: LazySettings, variable: str, name: str) -> None:
+def test_tempos_own_user_and_group_are_none_of_the_scripts(
+    settings: LazySettings, variable: str, name: str
+) -> None:
     setattr(settings, name, settings.SCRIPT_USERS[0])
     found = checks.users()
     assert [error.id for error in found] == ["tempo.E008"]
@@ -59,16 +69,20 @@ def test_tempos_own_user_and_group_are_none_of_the_scripts(settings: LazySetting
 
 
 @pytest.mark.parametrize(("value", "number"), [("0", 0), ("1000", 1000), (" 99 ", 99), ("", None)])
-def test_a_user_is_read_as_a_number(monkeypatch: pytest.MonkeyPatch, value: str, number: int | None) -> None:
+def test_a_user_is_read_as_a_number(
+    monkeypatch: pytest.MonkeyPatch, value: str, number: int | None
+) -> None:
     monkeypatch.setenv("PYSCHED_PUID", value)
-    variables = Variables()
+    variables = Env()
     assert (variables.user("PYSCHED_PUID", default=""), variables.problems) == (number, [])
 
 
 @pytest.mark.parametrize("value", ["ann", "-1", "1000:1000", "4294967295"])
-def test_a_user_that_is_no_number_is_named(monkeypatch: pytest.MonkeyPatch, settings: LazySettings, value: str) -> None:
+def test_a_user_that_is_no_number_is_named(
+    monkeypatch: pytest.MonkeyPatch, settings: LazySettings, value: str
+) -> None:
     monkeypatch.setenv("PYSCHED_PUID", value)
-    variables = Variables()
+    variables = Env()
     assert variables.user("PYSCHED_PUID", default="") is None
     settings.SETTINGS_PROBLEMS = variables.problems
     assert [value in error.msg and error.id for error in checks.unreadable()] == ["tempo.E002"]
@@ -83,21 +97,30 @@ def test_a_replaced_secret_key_is_a_warning_with_a_hint(settings: LazySettings) 
 
 
 def test_every_check_is_registered(settings: LazySettings) -> None:
-    settings.GRACE_S = -1
+    settings.STOP_GRACE_S = -1
     settings.MAX_TIMEOUT_S = 1
     settings.EXTRA_READ_PATHS = ["media"]
     settings.REQUIRE_ISOLATION = "perfect"
     settings.HOST_PATTERNS = ["a/b"]
     settings.SECRET_KEY_NOTICE = "Ignored. hint: unset it"
     ids = {message.id for message in run_checks()}
-    assert {"tempo.E001", "tempo.E003", "tempo.E005", "tempo.E006", "tempo.E007", "tempo.W001"} <= ids
+    assert {
+        "tempo.E001",
+        "tempo.E003",
+        "tempo.E005",
+        "tempo.E006",
+        "tempo.E007",
+        "tempo.W001",
+    } <= ids
 
 
 def test_the_defaults_are_free_of_errors() -> None:
     assert [message for message in run_checks() if isinstance(message, Error)] == []
 
 
-@pytest.mark.parametrize(("name", "variable", "most"), [(name, *rule) for name, rule in checks.AT_MOST.items()])
+@pytest.mark.parametrize(
+    ("name", "variable", "most"), [(name, *rule) for name, rule in checks.MAXIMA.items()]
+)
 def test_a_number_nobody_can_calculate_with_is_named(
     settings: LazySettings, name: str, variable: str, most: int
 ) -> None:
@@ -107,7 +130,9 @@ def test_a_number_nobody_can_calculate_with_is_named(
     assert variable in found[0].msg
 
 
-@pytest.mark.parametrize("limit", [limit for limit in LIMITS.values() if limit.default and limit.bound])
+@pytest.mark.parametrize(
+    "limit", [limit for limit in LIMITS.values() if limit.default and limit.bound]
+)
 def test_a_default_above_its_bound_is_named_with_both(settings: LazySettings, limit: Limit) -> None:
     setattr(settings, limit.default, 100)
     setattr(settings, limit.bound, 99)
@@ -140,12 +165,14 @@ def test_a_grade_of_isolation_can_be_required(settings: LazySettings, grade: str
     assert checks.isolation() == []
 
 
-@pytest.mark.parametrize("pool", ["root", "0-100", "999-2000", "60000-50000", "1000-2000000", "5-", "50000"])
+@pytest.mark.parametrize(
+    "pool", ["root", "0-100", "999-2000", "60000-50000", "1000-2000000", "5-", "50000"]
+)
 def test_a_pool_of_users_that_cannot_be_is_named(
     monkeypatch: pytest.MonkeyPatch, settings: LazySettings, pool: str
 ) -> None:
     monkeypatch.setenv("PYSCHED_SCRIPT_USERS", pool)
-    variables = Variables()
+    variables = Env()
     assert variables.users("PYSCHED_SCRIPT_USERS", default="50000-59999") == range(50000, 60000)
     settings.SETTINGS_PROBLEMS = variables.problems
     found = checks.unreadable()

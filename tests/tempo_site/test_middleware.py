@@ -62,7 +62,7 @@ def test_a_foreign_host_is_refused_before_the_page_is_looked_for(client: Client)
         ("/nothing-here", "localhost"),
         ("/admin/login/", "localhost"),
         ("/api/v1/runs", "localhost"),
-        ("/static/css/tokens.css", "localhost"),
+        ("/static/css/site.css", "localhost"),
         ("/login/", "evil.com"),
     ],
 )

@@ -35,12 +35,16 @@ def test_a_module_imported_later_is_no_change() -> None:
         ("http://tower.local:8000@evil.com", "tower.local:8000", False),
     ],
 )
-def test_a_websocket_needs_a_page_of_the_same_host_and_port(origin: str, host: str, allowed: bool) -> None:
+def test_a_websocket_needs_a_page_of_the_same_host_and_port(
+    origin: str, host: str, allowed: bool
+) -> None:
     assert asgi.is_same_origin({"origin": origin, "host": host}) is allowed
 
 
 @pytest.mark.parametrize("ended_first", [0, 1])
-def test_a_request_is_given_the_thread_that_fewest_use(monkeypatch: pytest.MonkeyPatch, ended_first: int) -> None:
+def test_a_request_is_given_the_thread_that_fewest_use(
+    monkeypatch: pytest.MonkeyPatch, ended_first: int
+) -> None:
     threads = [ThreadPoolExecutor(1), ThreadPoolExecutor(1)]
     monkeypatch.setattr(asgi, "_users", dict.fromkeys(threads, 0))
 
@@ -51,7 +55,10 @@ def test_a_request_is_given_the_thread_that_fewest_use(monkeypatch: pytest.Monke
             await gates[scope["number"]].wait()
 
         monkeypatch.setattr(asgi, "_django", page)
-        requests = [asyncio.ensure_future(asgi._page({"number": number}, silent, silent)) for number in range(4)]
+        requests = [
+            asyncio.ensure_future(asgi._page({"number": number}, silent, silent))
+            for number in range(4)
+        ]
         await asyncio.sleep(0)
         crowded = [*asgi._users.values()]
         gates[ended_first].set()
@@ -96,7 +103,10 @@ class Engine:
 
 def test_healthz_says_ok(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "_engine", Engine(database="ok", ticker="ok"))
-    assert answer_of_healthz() == (200, {"status": "ok", "failing": [], "parts": {"database": "ok", "ticker": "ok"}})
+    assert answer_of_healthz() == (
+        200,
+        {"status": "ok", "failing": [], "parts": {"database": "ok", "ticker": "ok"}},
+    )
 
 
 def test_healthz_names_the_failing_part(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,11 @@ SAMPLE = {
 def told(data: Path, **variables: str) -> dict[str, object]:
     """The settings as a process with these variables sees them."""
     done = subprocess.run(
-        [sys.executable, "-c", TELL], cwd=ROOT, env=environment(data, **variables), capture_output=True, timeout=30
+        [sys.executable, "-c", TELL],
+        cwd=ROOT,
+        env=environment(data, **variables),
+        capture_output=True,
+        timeout=30,
     )
     assert done.returncode == 0, done.stderr.decode()
     values: dict[str, object] = json.loads(done.stdout)
@@ -39,7 +43,12 @@ def checked(data: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """What `manage.py check` says with these variables."""
     command = [sys.executable, str(ROOT / "manage.py"), "check"]
     return subprocess.run(
-        command, env=environment(data, **variables), capture_output=True, text=True, timeout=30, check=False
+        command,
+        env=environment(data, **variables),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
     )
 
 
@@ -78,13 +87,24 @@ def test_debug_is_off_unless_asked_for(tmp_path: Path) -> None:
 
 def test_the_queue_is_set_up_as_the_engine_needs_it(tmp_path: Path) -> None:
     cluster = told(tmp_path)["Q_CLUSTER"]
-    expected = {"scheduler": False, "ack_failures": True, "max_attempts": 1, "recycle": 0, "save_limit": 50, "poll": 0}
+    expected = {
+        "scheduler": False,
+        "ack_failures": True,
+        "max_attempts": 1,
+        "recycle": 0,
+        "save_limit": 50,
+        "poll": 0,
+    }
     assert isinstance(cluster, dict) and expected.items() <= cluster.items()
 
 
 def test_no_acknowledged_commit_can_be_lost(tmp_path: Path) -> None:
     databases = str(told(tmp_path)["DATABASES"])
-    assert "journal_mode=WAL" in databases and "synchronous=FULL" in databases and "'IMMEDIATE'" in databases
+    assert (
+        "journal_mode=WAL" in databases
+        and "synchronous=FULL" in databases
+        and "'IMMEDIATE'" in databases
+    )
 
 
 @pytest.mark.parametrize(
@@ -99,7 +119,9 @@ def test_no_acknowledged_commit_can_be_lost(tmp_path: Path) -> None:
         ("PYSCHED_REQUIRE_ISOLATION", "perfect"),
     ],
 )
-def test_an_impossible_value_is_named_without_a_traceback(tmp_path: Path, variable: str, value: str) -> None:
+def test_an_impossible_value_is_named_without_a_traceback(
+    tmp_path: Path, variable: str, value: str
+) -> None:
     done = checked(tmp_path, **{variable: value})
     assert done.returncode == 1
     assert variable in done.stderr and value in done.stderr
@@ -115,6 +137,8 @@ def test_an_impossible_value_is_named_without_a_traceback(tmp_path: Path, variab
         ("PYSCHED_DATA_PATH", "DATA_PATH", str(ROOT / "data")),
     ],
 )
-def test_an_empty_variable_counts_as_not_given(tmp_path: Path, variable: str, name: str, value: object) -> None:
+def test_an_empty_variable_counts_as_not_given(
+    tmp_path: Path, variable: str, name: str, value: object
+) -> None:
     # Compose files hand over `VARIABLE=` for what is not set. The secret keeps one from being made in the checkout.
     assert told(tmp_path, PYSCHED_SECRET_KEY=SECRET, **{variable: ""})[name] == value

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 from django.utils.safestring import mark_safe
 
-from tempo_site.templatetags.tempo import moment, ticked, until
+from tempo_site.templatetags.tempo import inline_code, moment, until
 
 LAST = datetime(9999, 12, 31, 23, 30, tzinfo=UTC)
 
@@ -24,8 +24,10 @@ LAST = datetime(9999, 12, 31, 23, 30, tzinfo=UTC)
         (mark_safe("<i>`x`</i>"), "<i>`x`</i>"),
     ],
 )
-def test_words_in_backticks_are_shown_as_code_and_all_text_as_text(sentence: str, shown: str) -> None:
-    assert ticked(sentence).replace("&#x60;", "`") == shown
+def test_words_in_backticks_are_shown_as_code_and_all_text_as_text(
+    sentence: str, shown: str
+) -> None:
+    assert inline_code(sentence).replace("&#x60;", "`") == shown
 
 
 def test_a_moment_at_the_end_of_the_calendar_is_written_in_the_zone_it_has() -> None:

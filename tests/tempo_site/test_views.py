@@ -36,11 +36,15 @@ def test_without_any_user_a_failed_try_is_told_how_to_make_one(client: Client) -
     assert "manage.py createsuperuser" in client.post("/login/", BAD).content.decode()
 
 
-def test_where_there_are_users_a_failed_try_is_told_nothing_of_that(client: Client, user: User) -> None:
+def test_where_there_are_users_a_failed_try_is_told_nothing_of_that(
+    client: Client, user: User
+) -> None:
     assert "createsuperuser" not in client.post("/login/", BAD).content.decode()
 
 
-def test_the_eleventh_attempt_in_a_minute_is_refused_even_with_the_right_password(client: Client, user: User) -> None:
+def test_the_eleventh_attempt_in_a_minute_is_refused_even_with_the_right_password(
+    client: Client, user: User
+) -> None:
     for _ in range(10):
         assert client.post("/login/", BAD).status_code == 200
     answer = client.post("/login/", GOOD)
@@ -55,12 +59,17 @@ def test_another_address_may_still_log_in(client: Client, user: User) -> None:
 
 
 def test_the_admins_login_is_the_same_page(client: Client) -> None:
-    assert client.get("/admin/login/?next=/admin/auth/").headers["Location"] == "/login/?next=/admin/auth/"
+    assert (
+        client.get("/admin/login/?next=/admin/auth/").headers["Location"]
+        == "/login/?next=/admin/auth/"
+    )
 
 
 def test_staff_is_led_on_from_the_admins_login(client: Client, staff: User) -> None:
     client.force_login(staff)
-    assert client.get("/admin/login/?next=https://elsewhere.example/").headers["Location"] == "/admin/"
+    assert (
+        client.get("/admin/login/?next=https://elsewhere.example/").headers["Location"] == "/admin/"
+    )
 
 
 def test_ordinary_users_are_told_that_the_admin_is_for_staff(browser: Client) -> None:
@@ -75,10 +84,16 @@ def test_logging_out_needs_a_post(browser: Client) -> None:
 
 
 # --- one's own password ----------------------------------------------------------------------------------------------
-NEW = {"old_password": "correct horse", "new_password1": "battery staple", "new_password2": "battery staple"}
+NEW = {
+    "old_password": "correct horse",
+    "new_password1": "battery staple",
+    "new_password2": "battery staple",
+}
 
 
-def test_everybody_changes_their_own_password_and_stays_logged_in_here_alone(browser: Client, user: User) -> None:
+def test_everybody_changes_their_own_password_and_stays_logged_in_here_alone(
+    browser: Client, user: User
+) -> None:
     elsewhere = Client()
     elsewhere.force_login(user)
     answer = browser.post("/password/", NEW, follow=True)

@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings
 from twisted.internet.testing import StringTransport
 
-from tempo_site.web_request import MB, Factory, Request, ceiling, refusal
+from tempo_site.web_request import MB, BoundedRequest, Factory, ceiling, refusal
 from tests.service import TOKEN, Service, wait_for
 
 CEILING = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
@@ -32,24 +32,26 @@ class Server:
     request_buffer_size = 8192
 
     def __init__(self) -> None:
-        self.requests: list[Request] = []
+        self.requests: list[BoundedRequest] = []
 
-    def create_application(self, request: Request, scope: dict[str, Any]) -> asyncio.Queue[Any]:
+    def create_application(
+        self, request: BoundedRequest, scope: dict[str, Any]
+    ) -> asyncio.Queue[Any]:
         """Keep the request; the test is its application."""
         self.requests.append(request)
         return asyncio.Queue()
 
-    def protocol_connected(self, request: Request) -> None:
+    def protocol_connected(self, request: BoundedRequest) -> None:
         """Nothing to note."""
 
-    def protocol_disconnected(self, request: Request) -> None:
+    def protocol_disconnected(self, request: BoundedRequest) -> None:
         """Nothing to note."""
 
     def log_action(self, *_: object) -> None:
         """Nothing to log."""
 
 
-def opened() -> tuple[Request, Any, StringTransport]:
+def opened() -> tuple[BoundedRequest, Any, StringTransport]:
     """A request for a page, its connection, and what the connection writes to."""
     server, transport = Server(), StringTransport()
     connection = Factory(server).buildProtocol(None)
@@ -58,7 +60,7 @@ def opened() -> tuple[Request, Any, StringTransport]:
     return server.requests[0], connection, transport
 
 
-async def is_waiting(request: Request) -> bool:
+async def is_waiting(request: BoundedRequest) -> bool:
     """Whether a next part would have to wait."""
     waiting = asyncio.ensure_future(request.until_taken())
     await asyncio.sleep(0)
@@ -67,12 +69,12 @@ async def is_waiting(request: Request) -> bool:
     return not is_over
 
 
-def part(request: Request, *, more: bool) -> None:
+def part(request: BoundedRequest, *, more: bool) -> None:
     """Send a part of an answer."""
     request.handle_reply({"type": "http.response.body", "body": b"part", "more_body": more})
 
 
-def begun() -> tuple[Request, Any, StringTransport]:
+def begun() -> tuple[BoundedRequest, Any, StringTransport]:
     """A request whose long answer has begun."""
     request, connection, transport = opened()
     request.handle_reply({"type": "http.response.start", "status": 200, "headers": []})
@@ -118,7 +120,9 @@ def test_after_the_end_nothing_waits() -> None:
     assert not asyncio.run(is_waiting(request))
 
 
-@pytest.mark.parametrize(("path", "kind"), [(b"/api/v1/scripts", b"application/json"), (b"/login/", b"text/plain")])
+@pytest.mark.parametrize(
+    ("path", "kind"), [(b"/api/v1/scripts", b"application/json"), (b"/login/", b"text/plain")]
+)
 def test_the_api_is_refused_in_its_own_shape(path: bytes, kind: bytes) -> None:
     head, _, body = refusal(path).partition(b"\r\n\r\n")
     assert kind in head and f"Content-Length: {len(body)}".encode() in head
@@ -138,7 +142,14 @@ def running(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def connect(service: Service, method: str, path: str, *headers: str) -> socket.socket:
     """A connection on which the head of a request was sent."""
     connection = socket.create_connection(("127.0.0.1", service.port), timeout=30)
-    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", f"X-API-Key: {TOKEN}", *headers, "", ""]
+    lines = [
+        f"{method} {path} HTTP/1.1",
+        "Host: localhost",
+        f"X-API-Key: {TOKEN}",
+        *headers,
+        "",
+        "",
+    ]
     connection.sendall("\r\n".join(lines).encode())
     return connection
 
@@ -166,7 +177,9 @@ def stored_bytes(pid: int) -> int:
 
 def memory_mb(pid: int) -> int:
     """Resident memory of a process."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 2**20
+    return (
+        int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 2**20
+    )
 
 
 @pytest.mark.slow
@@ -216,14 +229,22 @@ def test_a_log_that_nobody_takes_does_not_fill_the_memory(running: Service) -> N
     log.write_bytes(RECORD * (LOG_MB * 2**20 // len(RECORD)))
     before = memory_mb(running.web_pid())
     path = f"/api/v1/runs/{run_id}/log"
-    with connect(running, "GET", path), connect(running, "GET", path, "Connection: close") as reader:
+    with (
+        connect(running, "GET", path),
+        connect(running, "GET", path, "Connection: close") as reader,
+    ):
         assert len(all_of(reader)) > LOG_MB * 2**20 * 0.95  # the other one had as much time
         assert memory_mb(running.web_pid()) - before < LOG_MB / 2
 
 
 @pytest.mark.parametrize(
     "path",
-    [b"/scripts/a/files/", b"/scripts/a/files/?folder=x", b"/api/v1/scripts/a/files", b"/api/v1/scripts/a/files?x=1"],
+    [
+        b"/scripts/a/files/",
+        b"/scripts/a/files/?folder=x",
+        b"/api/v1/scripts/a/files",
+        b"/api/v1/scripts/a/files?x=1",
+    ],
 )
 def test_an_upload_may_be_larger_than_other_bodies(path: bytes) -> None:
     assert ceiling(path) == (settings.MAX_UPLOAD_MB + 1) * MB > CEILING
@@ -231,7 +252,14 @@ def test_an_upload_may_be_larger_than_other_bodies(path: bytes) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [b"/", b"/scripts/a/", b"/scripts/a/files/x", b"/api/v1/scripts/a?/files", b"/x/scripts/a/files/", b"/login/"],
+    [
+        b"/",
+        b"/scripts/a/",
+        b"/scripts/a/files/x",
+        b"/api/v1/scripts/a?/files",
+        b"/x/scripts/a/files/",
+        b"/login/",
+    ],
 )
 def test_no_other_address_takes_more(path: bytes) -> None:
     assert ceiling(path) == CEILING

@@ -5,9 +5,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
-from runs_app import engine, waiting
+from runs_app.admission import explain
+from runs_app.engine import engine
 
-MOST = 1000
+MAX_ROWS = 1000
 
 
 class Command(BaseCommand):
@@ -17,11 +18,16 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """How many."""
-        parser.add_argument("--limit", type=int, default=MOST, help=f"Show at most so many (default: {MOST}).")
+        parser.add_argument(
+            "--limit",
+            type=int,
+            default=MAX_ROWS,
+            help=f"Show at most so many (default: {MAX_ROWS}).",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print the table."""
-        items = waiting.page(now=timezone.now(), limit=max(1, options["limit"]))
+        items = explain.queue_page(now=timezone.now(), limit=max(1, options["limit"]))
         if not items:
             self.stdout.write("Nothing waits.")
             return
@@ -31,7 +37,7 @@ class Command(BaseCommand):
             self.stdout.write(line)
 
 
-def cells(item: waiting.Waiting) -> tuple[str, ...]:
+def cells(item: explain.Waiting) -> tuple[str, ...]:
     """A queued run as a line of the table."""
     due = f"{timezone.localtime(item.run.due_at):%Y-%m-%d %H:%M:%S %Z}" if item.run.due_at else "-"
     slug = item.run.script.slug if item.run.script else "-"
@@ -41,4 +47,7 @@ def cells(item: waiting.Waiting) -> tuple[str, ...]:
 def table(rows: list[tuple[str, ...]]) -> list[str]:
     """Columns side by side, each as wide as its longest cell."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

@@ -11,10 +11,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from runs_app import engine, output, triggers
+from runs_app.engine import engine
 from runs_app.launcher.bells import STATE, Bells, open_tower
 from runs_app.models import Run
+from runs_app.output import log
 from runs_app.states import Status, Trigger
+from runs_app.triggers import triggers
 from scripts_app.models import Script
 from tempo_site.lib import paths
 
@@ -33,9 +35,15 @@ class Command(BaseCommand):
         """The script, its inputs, and whether to stay."""
         parser.add_argument("slug", help="The script's safe name: hello-world.")
         parser.add_argument(
-            "--param", action="append", default=[], metavar="NAME=VALUE", help="An input of the run; may be repeated."
+            "--param",
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help="An input of the run; may be repeated.",
         )
-        parser.add_argument("--wait", action="store_true", help="Follow its output and exit with its exit code.")
+        parser.add_argument(
+            "--wait", action="store_true", help="Follow its output and exit with its exit code."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Start, and follow if asked to."""
@@ -63,10 +71,14 @@ class Command(BaseCommand):
                 returncode=NOT_RUN,
             )
         try:
-            run = triggers.start(script, trigger=Trigger.COMMAND, by=user_name(), now=timezone.now(), params=params)
+            run = triggers.start(
+                script, trigger=Trigger.COMMAND, by=user_name(), now=timezone.now(), params=params
+            )
         except triggers.WrongInputs as refusal:
             sentence = str(refusal).partition("\nhint: ")[0]
-            raise CommandError(f"{sentence}\nhint: --param NAME=VALUE", returncode=NOT_RUN) from refusal
+            raise CommandError(
+                f"{sentence}\nhint: --param NAME=VALUE", returncode=NOT_RUN
+            ) from refusal
         except triggers.Refused as refusal:
             raise CommandError(str(refusal), returncode=REFUSED) from refusal
         ring()
@@ -115,10 +127,12 @@ def follow(run: Run) -> None:
 
 def show(run: Run, offset: int) -> int:
     """Write the stored records from an offset to stdout and stderr; returns the offset after them."""
-    data, following = output.read_slice(run, offset)
-    for _, stream, is_full, text in output.records(data):
+    data, following = log.read_slice(run, offset)
+    for _, stream, is_full, text in log.records(data):
         target = sys.stdout if stream == "O" else sys.stderr
-        target.buffer.write((b"tempo: " if stream == "S" else b"") + text + (b"\n" if is_full else b""))
+        target.buffer.write(
+            (b"tempo: " if stream == "S" else b"") + text + (b"\n" if is_full else b"")
+        )
     sys.stdout.flush()
     sys.stderr.flush()
     return following

@@ -7,16 +7,17 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from scripts_app import crontab, moving_in, python_files
-from scripts_app.crontab import Crontab, CrontabError, printable
-from scripts_app.moving_in import Proposal
+from scripts_app.crontab import importer, source_files
+from scripts_app.crontab import parser as crontab_parser
+from scripts_app.crontab.importer import Proposal
+from scripts_app.crontab.parser import Crontab, CrontabError, printable
 from scripts_app.scripts import ScriptError
-from scripts_app.timing import TimingError
+from scripts_app.timing.rule import TimingError
 
 STDIN = "-"
 SYSTEM = Path("/etc/crontab")
 SYSTEM_FOLDER = Path("/etc/cron.d")
-MOST = 60  # characters of a cell
+MAX_CELL = 60  # characters of a cell
 
 
 class Command(BaseCommand):
@@ -26,14 +27,18 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Where from, and whether to ask."""
-        parser.add_argument("file", nargs="?", default=STDIN, help="The crontab; `-` or nothing: standard input.")
+        parser.add_argument(
+            "file", nargs="?", default=STDIN, help="The crontab; `-` or nothing: standard input."
+        )
         parser.add_argument("--yes", action="store_true", help="Make them without asking.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Show, ask, make."""
         table = read(options["file"])
         home = "" if table.is_system else home_folder()
-        proposals = moving_in.propose(table, now=timezone.now(), read=python_files.reader(), home=home)
+        proposals = importer.propose(
+            table, now=timezone.now(), read=source_files.reader(), home=home
+        )
         self.show(table, proposals)
         wanted = [proposal for proposal in proposals if not proposal.problem]
         if not wanted:
@@ -73,29 +78,39 @@ class Command(BaseCommand):
         made = 0
         for proposal in wanted:
             try:
-                script = moving_in.make(proposal, by=None, now=timezone.now())
+                script = importer.make(proposal, by=None, now=timezone.now())
             except (ScriptError, TimingError) as refusal:
                 self.stderr.write(f"line {proposal.entry.number}: {printable(str(refusal), 400)}")
             else:
                 made += 1
                 self.stdout.write(f"Made {script.slug}")
-        self.stdout.write(f"Made {scripts_in_words(made)}. Look through them, then enable their schedules.")
+        self.stdout.write(
+            f"Made {scripts_in_words(made)}. Look through them, then enable their schedules."
+        )
         if made < len(wanted):
             raise CommandError(f"{scripts_in_words(len(wanted) - made)} could not be made.")
 
 
 def read(name: str) -> Crontab:
     """Return what a file says. Raises CommandError."""
-    is_system = name != STDIN and (Path(name).resolve() == SYSTEM or Path(name).resolve().parent == SYSTEM_FOLDER)
+    is_system = name != STDIN and (
+        Path(name).resolve() == SYSTEM or Path(name).resolve().parent == SYSTEM_FOLDER
+    )
     try:
         if name == STDIN:
-            data = sys.stdin.buffer.read(crontab.MAX_BYTES + 1)
+            data = sys.stdin.buffer.read(crontab_parser.MAX_BYTES + 1)
         else:
             with Path(name).open("rb") as file:
-                data = file.read(crontab.MAX_BYTES + 1)
-        return crontab.read(data.decode(errors="replace"), users=moving_in.users(), is_system=is_system)
+                data = file.read(crontab_parser.MAX_BYTES + 1)
+        return crontab_parser.parse_crontab(
+            data.decode(errors="replace"), users=importer.users(), is_system=is_system
+        )
     except (OSError, ValueError) as error:
-        said = error if isinstance(error, CrontabError) else f"`{printable(name)}` cannot be read: {error}"
+        said = (
+            error
+            if isinstance(error, CrontabError)
+            else f"`{printable(name)}` cannot be read: {error}"
+        )
         raise CommandError(printable(str(said), 400)) from error
 
 
@@ -109,11 +124,11 @@ def home_folder() -> str:
 
 def cells(proposal: Proposal) -> tuple[str, ...]:
     """A proposal as a line of the table; nothing in it can move the cursor."""
-    name = proposal.name or printable(proposal.entry.text, MOST)
+    name = proposal.name or printable(proposal.entry.text, MAX_CELL)
     rhythm = "no schedule" if proposal.no_schedule else proposal.rhythm
     zone = proposal.timing.timezone if proposal.timing and proposal.timing.kind == "cron" else "-"
     texts = (str(proposal.entry.number), name, rhythm or "-", zone, proposal.what)
-    return tuple(printable(text, MOST) for text in texts)
+    return tuple(printable(text, MAX_CELL) for text in texts)
 
 
 def said_of(proposal: Proposal) -> list[str]:

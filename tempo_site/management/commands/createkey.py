@@ -15,7 +15,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Name and scope."""
-        parser.add_argument("name", help="What the key is for; shown in lists and in the history of runs.")
+        parser.add_argument(
+            "name", help="What the key is for; shown in lists and in the history of runs."
+        )
         parser.add_argument(
             "--scope",
             choices=ApiKey.Scope.values,

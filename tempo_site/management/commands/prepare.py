@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from tempo_site import preparation
+from tempo_site.bootstrap import bootstrap
 
 
 class Command(BaseCommand):
@@ -14,4 +14,4 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Prepare, one line for each thing done."""
-        preparation.prepare(self.stdout.write)
+        bootstrap.prepare(self.stdout.write)

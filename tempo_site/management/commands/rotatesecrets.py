@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from runs_app import engine
-from scripts_app import secret_rotation
+from runs_app.engine import engine
+from scripts_app.variables import rotation
 
 AFTERWARDS = "Everybody signs in again. Backups made before need the key of before."
 
@@ -23,9 +23,11 @@ class Command(BaseCommand):
         """Rotate and say what was done."""
         try:
             lock = engine.take_lock(wait_s=0)
-            done = secret_rotation.rotate()
+            done = rotation.rotate()
         except engine.DataFolderInUse:
-            raise CommandError("Tempo is running, and knows the old key only: stop it, then do this.") from None
+            raise CommandError(
+                "Tempo is running, and knows the old key only: stop it, then do this."
+            ) from None
         except OSError as error:
             raise CommandError(
                 f"{error.filename} cannot be used: {error.strerror}. All secrets can still be read; do this again."
@@ -35,4 +37,6 @@ class Command(BaseCommand):
         plural = "" if done.count == 1 else "s"
         self.stdout.write(f"Encrypted {done.count} secret{plural} anew.{made} {AFTERWARDS}")
         for name in done.unreadable:
-            self.stderr.write(f"{name} could not be decrypted with any key that is known: set it again.")
+            self.stderr.write(
+                f"{name} could not be decrypted with any key that is known: set it again."
+            )

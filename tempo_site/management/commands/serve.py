@@ -11,9 +11,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
-from runs_app.launcher import identity
-from runs_app.launcher.identity import User
-from tempo_site import first_start, preparation, service_user
+from runs_app.launcher.identity import users
+from runs_app.launcher.identity.users import User
+from tempo_site.bootstrap import bootstrap, first_start, service_user
 from tempo_site.lib import hosts, paths
 
 LAUNCHER = settings.BASE_DIR / "runs_app" / "launcher" / "__main__.py"
@@ -26,35 +26,41 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Where to listen."""
-        parser.add_argument("--host", default="127.0.0.1", help="Address to listen on (default: 127.0.0.1).")
-        parser.add_argument("--port", type=int, default=8000, help="Port to listen on (default: 8000).")
-        parser.add_argument("--reload", action="store_true", help="For development: restart when a source changes.")
+        parser.add_argument(
+            "--host", default="127.0.0.1", help="Address to listen on (default: 127.0.0.1)."
+        )
+        parser.add_argument(
+            "--port", type=int, default=8000, help="Port to listen on (default: 8000)."
+        )
+        parser.add_argument(
+            "--reload", action="store_true", help="For development: restart when a source changes."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Take the data folder, prepare it, and exec the launcher, which keeps the lock."""
         os.umask(0o077)
         say = self.stdout.write
-        if not identity.why_not_root():
+        if not users.why_not_root():
             os.environ[paths.SCRIPT_USERS] = "1"  # the launcher tries it and has the last word
         lock = _take_data_folder()
         user = service_user.choose(say)
         if user:
             service_user.take_over(user)
-            if preparation.is_collected_by_root():
-                preparation.collect_static(say)
+            if bootstrap.is_collected_by_root():
+                bootstrap.collect_static(say)
         service_user.act_as(user, lambda: self._prepare(options))
         self.stdout.flush()
-        os.environ.setdefault("TEMPO_DATABASE_TIMEOUT_S", "5")  # a locked database becomes a 503, not a queue
-        os.environ.setdefault(
-            "AUTOBAHN_USE_NVX", "0"
-        )  # vector code for masks and UTF-8: 2 MB that few frames do not need
+        # a locked database becomes a 503, not a queue
+        os.environ.setdefault("TEMPO_DATABASE_TIMEOUT_S", "5")
+        # vector code for masks and UTF-8: 2 MB that few frames do not need
+        os.environ.setdefault("AUTOBAHN_USE_NVX", "0")
         os.environ["TEMPO_STARTED_AT"] = str(int(time.time()))
         os.execv(sys.executable, launcher_argv(lock, options, user))
 
     def _prepare(self, options: dict[str, Any]) -> None:
         """As the user of web, so that everything is its own; nothing but the console is left behind."""
         service_user.refuse_unreachable()
-        preparation.prepare(self.stdout.write)
+        bootstrap.prepare(self.stdout.write)
         token = first_start.token()
         connections.close_all()
         address = hosts.address_of(options["host"], options["port"])
@@ -90,7 +96,12 @@ def take_service_lock() -> int:
 
 def launcher_argv(lock: int, options: dict[str, Any], user: User | None) -> list[str]:
     """The launcher's command line, `web`'s behind the `--`; `user` is whom web becomes."""
-    web = [sys.executable, str(settings.BASE_DIR / "manage.py"), "web", *(["--reload"] if options["reload"] else [])]
+    web = [
+        sys.executable,
+        str(settings.BASE_DIR / "manage.py"),
+        "web",
+        *(["--reload"] if options["reload"] else []),
+    ]
     return [
         sys.executable, "-I", "-S", str(LAUNCHER),
         "--data", str(paths.data()),

@@ -22,7 +22,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Inherit, then serve until told to stop."""
         if "TEMPO_CONTROL_FD" not in os.environ:
-            raise CommandError("This process belongs below the launcher.\nhint: start `manage.py serve`")
+            raise CommandError(
+                "This process belongs below the launcher.\nhint: start `manage.py serve`"
+            )
         server.inherit()
         if options["reload"]:
             server.end_on_change()

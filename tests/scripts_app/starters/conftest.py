@@ -10,7 +10,8 @@ from typing import Protocol
 
 import pytest
 
-from scripts_app import catalogue, interpreters
+from scripts_app import script_templates
+from scripts_app.packages import interpreters
 from tests.scripts_app.starters.doubles import Web, web_server
 
 LIMIT_S = 60
@@ -36,7 +37,10 @@ def python(request: pytest.FixtureRequest) -> str:
     """Tempo's own Python, then the oldest that scripts can have on this machine: 3.8 where it is installed."""
     if request.param == "own":
         return sys.executable
-    there = {tuple(map(int, found.version.split(".")[:2])): str(found.path) for found in interpreters.discover()}
+    there = {
+        tuple(map(int, found.version.split(".")[:2])): str(found.path)
+        for found in interpreters.discover()
+    }
     return there[min(there)]
 
 
@@ -53,14 +57,26 @@ def run(python: str, files: Path, tmp_path: Path) -> Running:
     """Runs starters."""
 
     def runner(name: str, /, **given: object) -> Done:
-        parameters = {f"TEMPO_PARAM_{key.upper()}": written(value) for key, value in given.items() if key.islower()}
+        parameters = {
+            f"TEMPO_PARAM_{key.upper()}": written(value)
+            for key, value in given.items()
+            if key.islower()
+        }
         variables = {key: str(value) for key, value in given.items() if key.isupper()}
         env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **parameters, **variables}
-        command = [python, "-X", "dev", str(catalogue.FOLDER / f"{name}.py")]
+        command = [python, "-X", "dev", str(script_templates.FOLDER / f"{name}.py")]
         done = subprocess.run(
-            command, cwd=files, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=LIMIT_S
+            command,
+            cwd=files,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=LIMIT_S,
         )
-        assert f'{name}.py", line' not in done.stdout and "Warning: " not in done.stdout, done.stdout
+        assert f'{name}.py", line' not in done.stdout and "Warning: " not in done.stdout, (
+            done.stdout
+        )
         return Done(code=done.returncode, said=done.stdout)
 
     return runner

@@ -101,7 +101,9 @@ def certificate(folder: Path, *, days: int) -> Path:
     """A certificate for localhost, signed by itself, that is valid for so many days more; with its key in one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    names = x509.SubjectAlternativeName(
+        [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    )
     now = datetime.now(UTC)
     signed = (
         x509.CertificateBuilder()
@@ -117,7 +119,11 @@ def certificate(folder: Path, *, days: int) -> Path:
     file = folder / f"certificate{days}.pem"
     file.write_bytes(
         signed.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
     )
     return file
 
@@ -145,5 +151,9 @@ def greet_all(listener: socket.socket, context: ssl.SSLContext) -> None:
             caller, _ = listener.accept()
         except OSError:
             return
-        with caller, contextlib.suppress(OSError), context.wrap_socket(caller, server_side=True) as secured:
+        with (
+            caller,
+            contextlib.suppress(OSError),
+            context.wrap_socket(caller, server_side=True) as secured,
+        ):
             secured.recv(1)

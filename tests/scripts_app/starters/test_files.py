@@ -26,22 +26,33 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_folder_is_packed_whole_and_the_newest_archives_stay(run: Running, photos: Path, files: Path) -> None:
+def test_a_folder_is_packed_whole_and_the_newest_archives_stay(
+    run: Running, photos: Path, files: Path
+) -> None:
     target = files / "backups"
     target.mkdir()
-    for name in ("photos-2020-01-01-000000.tar.gz", "photos-2021-01-01-000000.tar.gz", "other-2020.tar.gz"):
+    for name in (
+        "photos-2020-01-01-000000.tar.gz",
+        "photos-2021-01-01-000000.tar.gz",
+        "other-2020.tar.gz",
+    ):
         (target / name).touch()
     done = run("folder_backup", source=photos, keep=2)
     assert done.code == 0 and "deleted photos-2020-01-01-000000.tar.gz" in done.said, done.said
     archives = sorted(path.name for path in target.iterdir())
-    assert (len(archives), archives[:2]) == (3, ["other-2020.tar.gz", "photos-2021-01-01-000000.tar.gz"])
+    assert (len(archives), archives[:2]) == (
+        3,
+        ["other-2020.tar.gz", "photos-2021-01-01-000000.tar.gz"],
+    )
     with tarfile.open(target / archives[2]) as packed:
         assert packed.getnames() == ["photos", "photos/2026", "photos/2026/a.jpg", "photos/link"]
     assert run("folder_backup", source=photos, keep=1).code == 0
     assert len(list(target.glob("photos-*"))) == 1
 
 
-def test_no_backup_is_made_without_a_folder_or_into_itself(run: Running, photos: Path, files: Path) -> None:
+def test_no_backup_is_made_without_a_folder_or_into_itself(
+    run: Running, photos: Path, files: Path
+) -> None:
     for source in ("", "photos", photos / "gone", photos / "2026" / "a.jpg"):
         done = run("folder_backup", source=source)
         assert done.code == 1 and "has to be the full path of a folder" in done.said
@@ -59,7 +70,9 @@ def test_disks_with_room_are_fine(run: Running, tmp_path: Path) -> None:
     assert done.code == 0 and done.said.count("are free") == 2 and "All have room." in done.said
 
 
-@pytest.mark.parametrize(("limit", "unit"), [({"percent": 100}, "100 %"), ({"gigabytes": 1e9}, "1e+09 GB")])
+@pytest.mark.parametrize(
+    ("limit", "unit"), [({"percent": 100}, "100 %"), ({"gigabytes": 1e9}, "1e+09 GB")]
+)
 def test_a_disk_that_is_too_full_is_named(run: Running, limit: dict[str, float], unit: str) -> None:
     done = run("disk_space", **({"paths": "/", "percent": 0, "gigabytes": 0} | limit))
     assert done.code == 1 and "TOO FULL: /: " in done.said and f"less than {unit}" in done.said
@@ -67,7 +80,11 @@ def test_a_disk_that_is_too_full_is_named(run: Running, limit: dict[str, float],
 
 def test_a_disk_that_is_not_there_is_named(run: Running, tmp_path: Path) -> None:
     done = run("disk_space", paths=f"{tmp_path}/gone, /", percent=0, gigabytes=0)
-    assert done.code == 1 and "gone: cannot be looked at: No such file" in done.said and "/: " in done.said
+    assert (
+        done.code == 1
+        and "gone: cannot be looked at: No such file" in done.said
+        and "/: " in done.said
+    )
     assert run("disk_space", paths=" , ").code == 1
 
 
@@ -77,7 +94,9 @@ def sales(files: Path) -> list[tuple[str, str, int, int]]:
     if not (files / "sales.sqlite3").exists():
         return []
     with closing(sqlite3.connect(files / "sales.sqlite3")) as connection:
-        return connection.execute("SELECT id, date, quantity, cents FROM sales ORDER BY id").fetchall()
+        return connection.execute(
+            "SELECT id, date, quantity, cents FROM sales ORDER BY id"
+        ).fetchall()
 
 
 def test_lines_are_loaded_and_loading_them_again_changes_nothing(run: Running, files: Path) -> None:
@@ -103,22 +122,35 @@ def test_lines_are_loaded_and_loading_them_again_changes_nothing(run: Running, f
         (",2026-02-03,Pie,1,1.00", "line 4: id is empty"),
     ],
 )
-def test_a_bad_line_is_named_and_nothing_is_loaded(run: Running, files: Path, wrong: str, sentence: str) -> None:
+def test_a_bad_line_is_named_and_nothing_is_loaded(
+    run: Running, files: Path, wrong: str, sentence: str
+) -> None:
     (files / "sales.csv").write_text(f"{CSV}{wrong}\n")
     done = run("csv_to_sqlite")
-    assert done.code == 1 and sentence in done.said and "Nothing was loaded: 1 bad lines in sales.csv." in done.said
+    assert (
+        done.code == 1
+        and sentence in done.said
+        and "Nothing was loaded: 1 bad lines in sales.csv." in done.said
+    )
     assert sales(files) == []
 
 
 def test_bad_lines_may_be_left_out_but_are_told(run: Running, files: Path) -> None:
     (files / "sales.csv").write_text(f"{CSV}a3,soon,Pie,1,1.00\n")
     done = run("csv_to_sqlite", skip_bad_lines=True)
-    assert done.code == 1 and done.said.endswith("1 bad lines were left out.\n") and len(sales(files)) == 2
+    assert (
+        done.code == 1
+        and done.said.endswith("1 bad lines were left out.\n")
+        and len(sales(files)) == 2
+    )
 
 
 def test_a_file_that_is_of_no_use_is_explained(run: Running, files: Path) -> None:
     done = run("csv_to_sqlite")
-    assert done.code == 1 and "There is no file `sales.csv`: put it among the files of this script" in done.said
+    assert (
+        done.code == 1
+        and "There is no file `sales.csv`: put it among the files of this script" in done.said
+    )
     (files / "sales.csv").write_text("a,b\n1,2\n")
     assert "there is no column 'price'" in run("csv_to_sqlite").said
     (files / "sales.csv").write_bytes(b"\xff\xfe\xff")
@@ -126,20 +158,27 @@ def test_a_file_that_is_of_no_use_is_explained(run: Running, files: Path) -> Non
     (files / "sales.csv").write_text(CSV)
     (files / "sales.sqlite3").write_text("no database" * 100)
     done = run("csv_to_sqlite")
-    assert done.code == 1 and "Nothing was loaded: `sales.sqlite3`: file is not a database" in done.said
+    assert (
+        done.code == 1
+        and "Nothing was loaded: `sales.sqlite3`: file is not a database" in done.said
+    )
 
 
 # --- log rotation ---------------------------------------------------------------------------------------------------
 def kept(folder: Path) -> dict[str, str]:
     """What lies in a folder of logs."""
     return {
-        path.name: (gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()).decode()
+        path.name: (
+            gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        ).decode()
         for path in sorted(folder.iterdir())
     }
 
 
 @pytest.mark.parametrize("method", ["copy", "rename"])
-def test_a_large_log_is_rotated_and_the_oldest_goes(run: Running, tmp_path: Path, method: str) -> None:
+def test_a_large_log_is_rotated_and_the_oldest_goes(
+    run: Running, tmp_path: Path, method: str
+) -> None:
     logs = tmp_path / "logs"
     logs.mkdir()
     (logs / "small.log").write_text("s")
@@ -169,7 +208,9 @@ def test_what_a_run_left_half_way_is_not_lost(run: Running, tmp_path: Path) -> N
     assert gzip.decompress((tmp_path / "app.log.1.gz").read_bytes()) == b"new"
 
 
-def test_logs_that_are_not_there_or_cannot_be_rotated_are_named(run: Running, tmp_path: Path) -> None:
+def test_logs_that_are_not_there_or_cannot_be_rotated_are_named(
+    run: Running, tmp_path: Path
+) -> None:
     logs = tmp_path / "logs"
     logs.mkdir()
     assert "has to be the full path of a folder" in run("log_rotation", folder=logs / "gone").said
@@ -179,14 +220,20 @@ def test_logs_that_are_not_there_or_cannot_be_rotated_are_named(run: Running, tm
     (logs / "b.log").write_text("b")
     (logs / "a.log.new.gz").mkdir()  # in the way
     done = run("log_rotation", folder=logs, megabytes=0)
-    assert done.code == 1 and "a.log was not rotated: " in done.said and "b.log was rotated" in done.said
+    assert (
+        done.code == 1
+        and "a.log was not rotated: " in done.said
+        and "b.log was rotated" in done.said
+    )
     assert (logs / "a.log").read_text() == "a"
 
 
 # --- database dump --------------------------------------------------------------------------------------------------
 def test_a_database_in_use_is_dumped_whole(run: Running, tmp_path: Path, files: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "shop.db", isolation_level=None)) as writer:
-        writer.executescript("PRAGMA journal_mode=WAL; CREATE TABLE t(x); INSERT INTO t VALUES (7);")
+        writer.executescript(
+            "PRAGMA journal_mode=WAL; CREATE TABLE t(x); INSERT INTO t VALUES (7);"
+        )
         done = run("database_dump", database=tmp_path / "shop.db")
     assert done.code == 0 and "1 of at most 7 dumps are kept" in done.said
     (dump,) = (files / "dumps").iterdir()
@@ -200,16 +247,26 @@ def test_the_newest_dumps_stay(run: Running, tmp_path: Path, files: Path) -> Non
     with closing(sqlite3.connect(tmp_path / "shop.db")) as connection:
         connection.execute("CREATE TABLE t(x)")
     (files / "dumps").mkdir()
-    for name in ("shop-2020-01-01-000000.sqlite3.gz", "shop-2021-01-01-000000.sqlite3.gz", "other.sqlite3.gz"):
+    for name in (
+        "shop-2020-01-01-000000.sqlite3.gz",
+        "shop-2021-01-01-000000.sqlite3.gz",
+        "other.sqlite3.gz",
+    ):
         (files / "dumps" / name).touch()
     done = run("database_dump", database=tmp_path / "shop.db", keep=2)
     assert done.code == 0 and "deleted shop-2020-01-01-000000.sqlite3.gz" in done.said
     assert len(list((files / "dumps").iterdir())) == 3
 
 
-def test_a_database_that_is_missing_or_damaged_leaves_no_dump(run: Running, tmp_path: Path, files: Path) -> None:
+def test_a_database_that_is_missing_or_damaged_leaves_no_dump(
+    run: Running, tmp_path: Path, files: Path
+) -> None:
     done = run("database_dump", database=tmp_path / "gone.db")
-    assert done.code == 1 and "there is no such file" in done.said and not (tmp_path / "gone.db").exists()
+    assert (
+        done.code == 1
+        and "there is no such file" in done.said
+        and not (tmp_path / "gone.db").exists()
+    )
     (tmp_path / "shop.db").write_text("no database" * 100)
     done = run("database_dump", database=tmp_path / "shop.db")
     assert done.code == 1 and "file is not a database" in done.said
@@ -228,8 +285,16 @@ def program(folder: Path, name: str, *, code: int = 0) -> str:
 @pytest.mark.parametrize(
     ("kind", "name", "arguments"),
     [
-        ("postgres", "pg_dump", "--host=db --port=15432 --username=ann --no-password --dbname=shop"),
-        ("mysql", "mysqldump", "--host=db --port=15432 --user=ann --single-transaction --routines -- shop"),
+        (
+            "postgres",
+            "pg_dump",
+            "--host=db --port=15432 --username=ann --no-password --dbname=shop",
+        ),
+        (
+            "mysql",
+            "mysqldump",
+            "--host=db --port=15432 --user=ann --single-transaction --routines -- shop",
+        ),
     ],
 )
 def test_a_server_is_dumped_by_its_own_program(
@@ -243,7 +308,9 @@ def test_a_server_is_dumped_by_its_own_program(
     assert dump.name.startswith("shop-") and dump.name.endswith(".sql.gz")
     assert gzip.decompress(dump.read_bytes()).decode() == f"{arguments} {PASSWORD}\n"
     done = run("database_dump", **server, PATH=program(tmp_path / "bin", name, code=3))
-    assert done.code == 1 and f"No dump was made of `shop`: {name} ended with exit code 3" in done.said
+    assert (
+        done.code == 1 and f"No dump was made of `shop`: {name} ended with exit code 3" in done.said
+    )
     assert list((files / "dumps").iterdir()) == [dump]
 
 

@@ -4,7 +4,14 @@ import json
 from pathlib import Path
 
 from tests.scripts_app.starters.conftest import Running
-from tests.scripts_app.starters.doubles import Web, certificate, closed_port, silent_port, tls_server, web_server
+from tests.scripts_app.starters.doubles import (
+    Web,
+    certificate,
+    closed_port,
+    silent_port,
+    tls_server,
+    web_server,
+)
 
 TOKEN = "hush-" * 4
 
@@ -18,7 +25,10 @@ def test_hello_greets_and_counts(run: Running) -> None:
 
 def test_hello_says_what_it_lacks(run: Running) -> None:
     done = run("hello", name=" ")
-    assert (done.code, done.said) == (1, "There is nobody to greet: the parameter `name` is empty.\n")
+    assert (done.code, done.said) == (
+        1,
+        "There is nobody to greet: the parameter `name` is empty.\n",
+    )
 
 
 # --- HTTP check -----------------------------------------------------------------------------------------------------
@@ -34,7 +44,9 @@ def test_a_page_is_down_after_as_many_tries_as_were_asked_for(run: Running, web:
     assert "try 2 of 2" in done.said and len(web.asked) == 2
 
 
-def test_words_that_are_missing_count_and_another_status_may_be_right(run: Running, web: Web) -> None:
+def test_words_that_are_missing_count_and_another_status_may_be_right(
+    run: Running, web: Web
+) -> None:
     done = run("http_check", url=web.url, contains="welcome", tries=1)
     assert done.code == 1 and "does not contain `welcome`" in done.said
     web.status = 404
@@ -104,7 +116,9 @@ def test_the_token_goes_to_the_api_alone(run: Running, web: Web) -> None:
         assert "authorization" not in other.asked[0][2]
 
 
-def test_an_answer_that_is_of_no_use_is_explained_and_changes_nothing(run: Running, web: Web, files: Path) -> None:
+def test_an_answer_that_is_of_no_use_is_explained_and_changes_nothing(
+    run: Running, web: Web, files: Path
+) -> None:
     answers = {
         "<html>": "did not answer in JSON",
         '{"a": 1}': "The answer holds no list",
@@ -128,7 +142,9 @@ def test_a_change_is_shown_and_told_once(run: Running, web: Web, files: Path) ->
     assert run("page_change", url=web.url).said == f"{web.url} has not changed.\n"
     web.page = web.page.replace("2.00", "1.80")
     done = run("page_change", url=web.url)
-    assert done.code == 1 and "-Bread 2.00\n+Bread 1.80\n" in done.said and "has changed." in done.said
+    assert (
+        done.code == 1 and "-Bread 2.00\n+Bread 1.80\n" in done.said and "has changed." in done.said
+    )
     assert "+Bread 1.80" in (files / "change.diff").read_text()
     assert run("page_change", url=web.url).code == 0
 
@@ -157,8 +173,14 @@ def test_a_page_that_cannot_be_read_is_no_change(run: Running, web: Web, files: 
 def test_a_certificate_is_good_until_it_is_nearly_over(run: Running, tmp_path: Path) -> None:
     file = certificate(tmp_path, days=30)
     with tls_server(file) as port:
-        done = run("certificate_expiry", hosts=f"localhost:{port}, 127.0.0.1:{port}", SSL_CERT_FILE=file)
-        assert done.code == 0 and f"localhost:{port}: valid for 30 days" in done.said and "All" in done.said
+        done = run(
+            "certificate_expiry", hosts=f"localhost:{port}, 127.0.0.1:{port}", SSL_CERT_FILE=file
+        )
+        assert (
+            done.code == 0
+            and f"localhost:{port}: valid for 30 days" in done.said
+            and "All" in done.said
+        )
         done = run("certificate_expiry", hosts=f"localhost:{port}", days=31, SSL_CERT_FILE=file)
         assert done.code == 1 and "valid for 30 days only, fewer than 31" in done.said
 

@@ -12,8 +12,14 @@ def test_hello_runs_as_it_is_and_nothing_starts_it_but_a_person(service: Service
     (schedule,) = service.get(f"/scripts/{slug}/schedules")["items"]
     assert (schedule["enabled"], schedule["next_at"]) == (False, None)
 
-    wait_for(lambda: service.get(f"/scripts/{slug}")["environment"]["state"] == "ready", what="its environment")
-    for params, name, last in (({}, "world", "step 3 of 3"), ({"name": "Ann", "steps": 1}, "Ann", "step 1 of 1")):
+    wait_for(
+        lambda: service.get(f"/scripts/{slug}")["environment"]["state"] == "ready",
+        what="its environment",
+    )
+    for params, name, last in (
+        ({}, "world", "step 3 of 3"),
+        ({"name": "Ann", "steps": 1}, "Ann", "step 1 of 1"),
+    ):
         run = service.finished(service.post(f"/scripts/{slug}/runs", {"params": params})["id"])
         assert (run["status"], run["trigger"]) == ("succeeded", "api"), run
         _, said = service.call("GET", f"/runs/{run['id']}/log")

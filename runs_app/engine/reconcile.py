@@ -1,0 +1,232 @@
+"""Settling: folding what a run's folder says into its row. Pure fact-finding, repeatable, never a heartbeat.
+
+The order is claim, then lock, then exit.json, and an unclaimed folder is never probed: any other order calls living
+runs lost.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from runs_app import launcher_client, run_folder, runner_report
+from runs_app.admission import admission
+from runs_app.execution import environment_check, execution, finish
+from runs_app.models import Run
+from runs_app.output import live, log
+from runs_app.states import Reason, Status
+from runs_app.triggers import builds
+from scripts_app.environments import cleanup, environments
+from tempo_site.lib import paths
+
+logger = logging.getLogger(__name__)
+
+# As the runner names them; its own modules are not for the web process.
+SPEC, CLAIM, STATE, EXIT, LOG = "spec.json", "claim", "state.json", "exit.json", log.LOG
+HAND_OVER_AGAIN = timedelta(seconds=2)  # a burst is still forking before that
+
+
+def reconcile(run: Run, *, now: datetime) -> bool:
+    """Bring the row in line with the folder; returns whether it changed."""
+    path = paths.run_folder(run.folder)
+    with run_folder.opened(path) as folder:
+        if folder is None or not run_folder.has(folder, CLAIM):
+            return _has_lost_its_folder(run, folder, path) and _lose_without_folder(run, now)
+        is_alive = run_folder.is_locked(folder)
+        verdict = run_folder.read_object(folder, EXIT)
+        if verdict is not None and runner_report.is_ours(verdict):
+            return _conclude(run, folder, verdict, now)
+        if is_alive:
+            return run.status == Status.STARTING and _mark_running(run, folder, now)
+        if run_folder.has(folder, EXIT):
+            return _lose(
+                run, folder, path, "Its `exit.json` is damaged, so how it ended is not known.", now
+            )
+        if run_folder.read(folder, CLAIM) == execution.CLAIMED_BY_CANCEL:
+            return finish.end(run, Status.CANCELLED, now=now, reason=Reason.USER)
+        why = "Its supervisor was killed or the machine went down, so how it would have ended is not known."
+        return _lose(run, folder, path, why, now)
+
+
+def _has_lost_its_folder(run: Run, folder: int | None, path: Path) -> bool:
+    """Whether a run had begun, or may have, and its folder is gone: it must never be begun again."""
+    if run.status == Status.RUNNING or run_folder.is_replaced(path):
+        return True
+    return execution.was_accepted(run) and (folder is None or not run_folder.has(folder, SPEC))
+
+
+def _lose_without_folder(run: Run, now: datetime) -> bool:
+    """Nothing can be recorded about it any more, so its processes are ended and the row says so."""
+    with suppress(launcher_client.LauncherError):
+        launcher_client.launcher.cancel(run.folder)
+    why = "Its folder below runs/ was removed while it was under way, so how it ended is not known."
+    return _lose(run, None, paths.run_folder(run.folder), why, now)
+
+
+def sweep(*, now: datetime) -> bool:
+    """Look at every run under way; what was never claimed or not yet cancelled is asked for again.
+
+    Returns whether any was under way.
+    """
+    runs = list(Run.objects.under_way())
+    for run in runs:
+        with _set_aside(run):
+            _look_at(run, now)
+    execution.forget_ended()
+    return bool(runs)
+
+
+def _look_at(run: Run, now: datetime) -> None:
+    if reconcile(run, now=now):
+        return
+    if run.cancel_requested_at:
+        execution.enforce_cancel(run, now=now)
+    elif run.status == Status.STARTING and _is_unclaimed_for_long(run, now):
+        hand_over_again(run, now=now)
+
+
+def settle_all(*, now: datetime) -> None:
+    """Settle every run under way: the answer to a bell."""
+    for run in Run.objects.under_way().select_related("script"):
+        with _set_aside(run):
+            reconcile(run, now=now)
+
+
+@contextmanager
+def _set_aside(run: Run) -> Iterator[None]:
+    """One run that cannot be settled must not keep the others from it."""
+    try:
+        yield
+    except Exception:
+        logger.exception("run %s could not be settled", run.pk)
+
+
+def follow_up(*, now: datetime) -> None:
+    """What an ended run or a written wish may have made possible: builds, failures for want of one, admission."""
+    builds.sweep(now=now)
+    if Run.objects.filter(status=Status.QUEUED).exists():
+        admission.fail_without_environment(now=now)
+        admission.admit(now=now)
+
+
+def at_start(*, now: datetime) -> None:
+    """After a start of `web`: settle, adopt what lives, hand over what never began."""
+    for run in Run.objects.under_way().order_by("pk"):
+        with _set_aside(run):
+            _take_over(run, now)
+    cleanup.remove_temporary()
+    environments.reset_interrupted(building=_environments_being_built())
+
+
+def _take_over(run: Run, now: datetime) -> None:
+    if reconcile(run, now=now) and run.is_final:
+        return
+    if _is_claimed(run):
+        _adopt(run)
+    else:
+        hand_over_again(run, now=now)
+
+
+def hand_over_again(run: Run, *, now: datetime) -> None:
+    """Ask for a run that was handed over but never claimed; the claim keeps it from running twice."""
+    if run.cancel_requested_at:
+        execution.enforce_cancel(run, now=now)
+        return
+    logger.warning("run %s was not begun, handing it over again", run.pk)
+    Run.objects.filter(pk=run.pk).update(handed_over_at=now)
+    full = Run.objects.select_related("script", "version", "environment").get(pk=run.pk)
+    execution.hand_over(full, now=now)
+
+
+def _is_unclaimed_for_long(run: Run, now: datetime) -> bool:
+    return _is_overdue(run, now) and not _is_claimed(run)
+
+
+def _is_overdue(run: Run, now: datetime) -> bool:
+    """Whether it was handed over a while ago; a clock that was set back meanwhile counts as one, too."""
+    return abs(now - (run.handed_over_at or run.created_at)) > HAND_OVER_AGAIN
+
+
+def _is_claimed(run: Run) -> bool:
+    with run_folder.opened(paths.run_folder(run.folder)) as folder:
+        return folder is not None and run_folder.has(folder, CLAIM)
+
+
+def _environments_being_built() -> list[int]:
+    building = Run.objects.under_way().filter(environment__state="building", kind="build")
+    return [pk for pk in building.values_list("environment_id", flat=True) if pk]
+
+
+def _adopt(run: Run) -> None:
+    try:
+        launcher_client.launcher.adopt(run.folder)
+    except launcher_client.LauncherError as error:
+        logger.warning("run %s goes on but was not adopted: %s", run.pk, error)
+
+
+def _mark_running(run: Run, folder: int, now: datetime) -> bool:
+    state = run_folder.read_object(folder, STATE) or {}
+    started_at = runner_report.moment(state.get("started_at"))
+    if started_at is None and _is_overdue(run, now):  # the disk was full, or somebody has spoilt it
+        started_at = runner_report.moment(run_folder.changed_at(folder, CLAIM))
+    if started_at is None:
+        return False  # claimed a moment ago: the script itself is still to start
+    run.late_ms = late_ms(run, started_at)
+    facts = {"started_at": started_at, "late_ms": run.late_ms, **runner_report.isolation(state)}
+    moved = Run.objects.filter(pk=run.pk, status=Status.STARTING).move(Status.RUNNING, **facts)
+    if moved:
+        run.status, run.started_at = Status.RUNNING, started_at
+        live.publish(run)
+    return moved
+
+
+def _conclude(run: Run, folder: int, verdict: dict[str, Any], now: datetime) -> bool:
+    status, reason = runner_report.verdict_of(verdict)
+    started_at = runner_report.moment(verdict.get("started_at")) or run.started_at
+    facts = runner_report.run_fields(verdict)
+    if reason == Reason.USER:
+        facts["message"] = ""  # the runner knows that it was cancelled, the row knows by whom
+    if fault := environment_check.found(run, reason, facts["exit_code"], now=now):
+        reason, facts["message"] = Reason.ENVIRONMENT, environment_check.sentence(fault)
+    return finish.end(
+        run,
+        status,
+        now=now,
+        reason=reason,
+        started_at=started_at,
+        late_ms=late_ms(run, started_at),
+        finished_at=runner_report.moment(verdict.get("finished_at")) or now,
+        log_bytes=runner_report.log_size(run_folder.size(folder, LOG)),
+        **facts,
+    )
+
+
+def _lose(run: Run, folder: int | None, path: Path, why: str, now: datetime) -> bool:
+    """It left no verdict: nobody can say how it ended, and it is never run again by itself."""
+    state: dict[str, Any] = {}
+    log_bytes = 0
+    if folder is not None:
+        log.append_tail(path)
+        state = run_folder.read_object(folder, STATE) or {}
+        log_bytes = runner_report.log_size(run_folder.size(folder, LOG))
+    started_at = runner_report.moment(state.get("started_at")) or run.started_at
+    return finish.end(
+        run,
+        Status.LOST,
+        now=now,
+        reason=Reason.RESTART,
+        message=why,
+        started_at=started_at,
+        late_ms=late_ms(run, started_at),
+        log_bytes=log_bytes,
+        **runner_report.isolation(state),
+    )
+
+
+def late_ms(run: Run, started_at: datetime | None) -> int | None:
+    """How long after its due moment a run began, in milliseconds; None without either."""
+    if run.due_at is None or started_at is None:
+        return None
+    return max(0, round((started_at - run.due_at).total_seconds() * 1000))

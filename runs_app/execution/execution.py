@@ -1,0 +1,182 @@
+"""Handing a run to the launcher, and taking it back: the run's folder, start and cancel."""
+
+import json
+import logging
+import os
+import secrets
+import time
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.db import transaction
+
+from runs_app import launcher_client
+from runs_app.execution import finish
+from runs_app.execution import spec as execution_spec
+from runs_app.models import Run
+from runs_app.states import Reason, Status
+from scripts_app.packages import index
+from scripts_app.variables import variables
+from tempo_site.lib import files, paths
+
+logger = logging.getLogger(__name__)
+
+CLAIMED_BY_CANCEL = b"cancelled\n"
+REFUSED_FOR_LONG_S = 60.0
+
+
+# What this process has handed over; lost with it, which only means that an unclaimed folder is handed over once more.
+_accepted: dict[int, str] = {}
+_refused_since: dict[int, float] = {}
+
+
+def new_folder_name(run: Run, now: datetime) -> str:
+    """Return a fresh name below `runs/`; the random part keeps a guess from finding a log."""
+    return f"{paths.month(now)}/{run.pk}-{secrets.token_hex(4)}"
+
+
+def hand_over(run: Run, *, now: datetime) -> bool:
+    """Write the folder and ask the launcher to start it.
+
+    A launcher that is away is no failure: the run stays `starting` and the sweep hands it over again. A folder that
+    cannot be written ends the run with the reason. Returns whether the launcher took it.
+    """
+    if not Run.objects.filter(pk=run.pk, status=Status.STARTING).exists():
+        return False  # cancelled since it was admitted
+    try:
+        given = _given(run)
+        prepare_folder(run, given.plain)
+        launcher_client.launcher.start(run.folder, secrets=given.secrets)
+    except variables.SecretUnreadable as error:
+        finish.end(run, Status.FAILED, now=now, reason=Reason.COULD_NOT_START, message=str(error))
+    except execution_spec.EnvironmentGone as error:
+        finish.end(run, Status.FAILED, now=now, reason=Reason.ENVIRONMENT, message=str(error))
+    except (OSError, ValueError) as error:
+        message = f"Its folder could not be written: {getattr(error, 'strerror', None) or error}."
+        finish.end(run, Status.FAILED, now=now, reason=Reason.COULD_NOT_START, message=message)
+    except launcher_client.LauncherRefused as refusal:
+        _end_if_refused_for_long(run, str(refusal), now)
+    except launcher_client.LauncherError as error:
+        logger.warning("run %s not handed over yet: %s", run.pk, error)
+    else:
+        _accepted[run.pk] = run.folder
+        _refused_since.pop(run.pk, None)
+        return True
+    return False
+
+
+def _given(run: Run) -> variables.RunVariables:
+    """The variables of a run beside those that Tempo sets. Raises SecretUnreadable."""
+    if run.script:
+        return variables.for_run(run.script)
+    return variables.RunVariables(plain={}, secrets=index.secrets())
+
+
+def was_accepted(run: Run) -> bool:
+    """Whether the launcher took this run from this process: it may have begun even when its folder does not say so."""
+    return _accepted.get(run.pk) == run.folder
+
+
+def forget_ended() -> None:
+    """Forget the orders of runs that are final; called by the sweep."""
+    # Noted before the rows are read: an order that another thread adds meanwhile must not be taken for an old one.
+    known = {*_accepted, *_refused_since}
+    if not known:
+        return
+    for pk in known.difference(Run.objects.under_way().values_list("pk", flat=True)):
+        _accepted.pop(pk, None)
+        _refused_since.pop(pk, None)
+
+
+def _end_if_refused_for_long(run: Run, refusal: str, now: datetime) -> None:
+    """A refusal may pass (the launcher is stopping); one that lasts a minute is the run's end."""
+    since = _refused_since.setdefault(run.pk, time.monotonic())
+    logger.warning("run %s was refused by the launcher: %s", run.pk, refusal)
+    if time.monotonic() - since > REFUSED_FOR_LONG_S and not was_accepted(run):
+        finish.end(
+            run,
+            Status.FAILED,
+            now=now,
+            reason=Reason.COULD_NOT_START,
+            message=f"The launcher refused: {refusal}",
+        )
+
+
+def prepare_folder(run: Run, plain: Mapping[str, str] = variables.NOTHING.plain) -> None:
+    """Make `runs/<yyyy-mm>/<id>-<random>/` with code, `tmp/` and, last, the spec. May be repeated.
+
+    `plain`: the script's variables that are no secrets.
+    """
+    folder = paths.run_folder(run.folder)
+    if (folder / "spec.json").exists():
+        return  # handed over before: a runner may be at work, and what it opened to the script are these very files
+    paths.make_passable(folder)
+    paths.make_closed(folder / "tmp")
+    spec = execution_spec.write_spec(run, folder, plain)
+    files.write_atomic(folder / "spec.json", json.dumps(spec), mode=0o600, durable=False)
+
+
+def cancel(run: Run, *, by: str, now: datetime) -> bool:
+    """Cancel a run wherever it stands; False when it was final already.
+
+    A queued run ends at once. A handed-over one is ended by its runner: TERM, grace, KILL for the whole tree; the row
+    follows when that is done.
+    """
+    if _cancel_queued(run, by=by, now=now):
+        return True
+    if not _note_cancel(run, by=by, now=now):
+        return False
+    enforce_cancel(run, now=now)
+    return True
+
+
+def ask_to_cancel(run: Run, *, by: str, now: datetime) -> None:
+    """Cancel a run as part of the caller's transaction: what is under way is told once that is committed."""
+    if not _cancel_queued(run, by=by, now=now) and _note_cancel(run, by=by, now=now):
+        transaction.on_commit(lambda: enforce_cancel(run, now=now), robust=True)
+
+
+def _cancel_queued(run: Run, *, by: str, now: datetime) -> bool:
+    return finish.end(
+        run, Status.CANCELLED, only=Status.QUEUED, now=now, reason=Reason.USER, cancelled_by=by
+    )
+
+
+def _note_cancel(run: Run, *, by: str, now: datetime) -> bool:
+    """Store with a run under way that it is to be cancelled, and by whom; whether it was under way."""
+    if (
+        not Run.objects.filter(pk=run.pk)
+        .under_way()
+        .update(cancel_requested_at=now, cancelled_by=by)
+    ):
+        return False
+    run.refresh_from_db()
+    return True
+
+
+def enforce_cancel(run: Run, *, now: datetime) -> None:
+    """Carry out a requested cancel; repeated by the sweep until the run is final."""
+    if take_claim(run):
+        finish.end(run, Status.CANCELLED, now=now, reason=Reason.USER)
+        return
+    try:
+        if not launcher_client.launcher.cancel(run.folder):
+            # a new launcher may not know it yet; the sweep asks again
+            launcher_client.launcher.adopt(run.folder)
+    except launcher_client.LauncherError as error:
+        logger.warning("run %s could not be cancelled yet: %s", run.pk, error)
+
+
+def take_claim(run: Run) -> bool:
+    """Take the claim in the runner's place, so that it can never begin; False when a runner has it."""
+    folder = paths.run_folder(run.folder)
+    paths.make_passable(folder)  # hand_over may be about to: then it finds the claim taken
+    beside = folder / f".claim.{secrets.token_hex(4)}"
+    beside.write_bytes(CLAIMED_BY_CANCEL)
+    try:
+        os.link(beside, folder / "claim")  # whole or not at all: an empty claim is a runner's
+    except FileExistsError:
+        return False
+    finally:
+        beside.unlink()
+    return True

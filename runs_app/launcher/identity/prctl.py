@@ -1,0 +1,85 @@
+"""The calls to the C library that Python has no name for; the only user of ctypes, loaded once before any fork."""
+
+import ctypes
+import os
+import signal
+
+_SET_PDEATHSIG = 1
+_SET_CHILD_SUBREAPER = 36
+_SET_NO_NEW_PRIVS = 38
+_CAPABILITY_VERSION_3 = 0x20080522
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_prctl = _libc.prctl
+_prctl.argtypes = [ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong]
+_syscall = _libc.syscall
+_syscall.restype = ctypes.c_long
+_syscall.argtypes = [
+    ctypes.c_long,
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+]
+
+
+def become_subreaper() -> None:
+    """Orphans among this process's descendants become its children instead of init's. Raises OSError."""
+    _call(_SET_CHILD_SUBREAPER, 1)
+
+
+def die_with_parent(signum: signal.Signals, parent_pid: int) -> None:
+    """Have the kernel send `signum` to this process when its parent ends; ends at once if `parent_pid` is gone.
+
+    To be called behind a change of user: that takes it back.
+    """
+    _call(_SET_PDEATHSIG, signum)
+    if os.getppid() != parent_pid:
+        os._exit(1)
+
+
+def forbid_new_privileges() -> None:
+    """No setuid program gains anything for this process or its children, for ever. Raises OSError."""
+    _call(_SET_NO_NEW_PRIVS, 1)
+
+
+def drop_capabilities() -> None:
+    """Give up every capability; with new privileges forbidden, a program run by root gets none either. Raises OSError.
+
+    See capset(2): two sets of effective, permitted and inheritable.
+    """
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    if _libc.capset(header, (ctypes.c_uint32 * 6)()) != 0:
+        raise _error()
+
+
+def use_files_as(uid: int, gid: int) -> tuple[int, int]:
+    """From now on this process opens and makes files as `uid`:`gid` (setfsuid(2)); as whom it did before.
+
+    What it may signal stays as it is. Only root may; anybody else stays who they are.
+    """
+    # The group first: behind the change of user there is no right to it.
+    back = int(_libc.setfsuid(0))
+    before = (back, int(_libc.setfsgid(gid)))
+    _libc.setfsuid(uid)
+    return before
+
+
+def system_call(
+    number: int, first: object, second: int, third: object = None, fourth: int = 0
+) -> int:
+    """A system call that the C library does not know. Raises OSError."""
+    result = int(_syscall(number, first, second, third, fourth))
+    if result < 0:
+        raise _error()
+    return result
+
+
+def _call(option: int, value: int) -> None:
+    if _prctl(option, value, 0, 0, 0) != 0:
+        raise _error()
+
+
+def _error() -> OSError:
+    number = ctypes.get_errno()
+    return OSError(number, os.strerror(number))

@@ -1,0 +1,205 @@
+"""Users: which ones a launcher may start programs as, what they may reach, and what is to be theirs."""
+
+import contextlib
+import errno
+import os
+import re
+import stat
+from collections.abc import Container, Iterator
+from typing import NamedTuple
+
+from runs_app.launcher import folders
+from runs_app.launcher.watch import procfs
+
+# CHOWN, DAC_OVERRIDE, FOWNER, KILL, SETGID, SETUID: give files away, enter what is closed, end what is another user's.
+_NEEDED = {0: "CHOWN", 1: "DAC_OVERRIDE", 3: "FOWNER", 5: "KILL", 6: "SETGID", 7: "SETUID"}
+# systemd and D-Bus obey their user, container engines whoever reaches them.
+_STARTERS = (
+    *("/run/systemd/private", "/run/user/{uid}/systemd/private", "/run/user/{uid}/bus"),
+    *("/run/docker.sock", "/run/podman/podman.sock", "/run/containerd/containerd.sock"),
+    *("/run/user/{uid}/docker.sock", "/run/user/{uid}/podman/podman.sock"),
+)
+_MAX_LINKS = 40  # as the kernel has it
+_FILES = re.compile(r"scripts/([A-Za-z0-9_-]+)/files")
+
+
+class User(NamedTuple):
+    """A user with its one group."""
+
+    uid: int
+    gid: int
+
+
+def why_not_root() -> str:
+    """Why this process cannot start programs as other users; "" when it can."""
+    if os.geteuid() != 0:
+        return "Tempo was not started as root"
+    held = procfs.effective_capabilities()
+    missing = [f"CAP_{name}" for bit, name in _NEEDED.items() if not held >> bit & 1]
+    return f"Tempo was started without {', '.join(missing)}" if missing else ""
+
+
+def why_not(user: User) -> str:
+    """Why this process cannot become `user`, tried in a child; "" when it can. Raises OSError without a child."""
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            become(user)
+            code = 0
+        finally:
+            os._exit(code)
+    _pid, wait_status = os.waitpid(pid, 0)
+    return (
+        ""
+        if wait_status == 0
+        else f"the system has no user {user.uid} (a user namespace without it?)"
+    )
+
+
+def become(user: User) -> None:
+    """Be `user`, with no other group, for ever. Raises OSError."""
+    os.setgroups([])
+    os.setresgid(user.gid, user.gid, user.gid)
+    os.setresuid(user.uid, user.uid, user.uid)
+
+
+def obstacle(path: str, user: User) -> str | None:
+    """The first thing on the way to the program or folder `path` that `user` may not pass; None: the way is free."""
+    for way in _ways(path):
+        steps = way.split("/")
+        for end in range(2, len(steps) + 1):
+            step = "/".join(steps[:end])
+            try:
+                status = os.stat(step)
+            except OSError as error:
+                return f"{step}: {error.strerror}"
+            if not _may(status, user, stat.S_IXOTH):
+                return f"{step} is closed to other users (mode {stat.S_IMODE(status.st_mode):04o})"
+    return None
+
+
+def _ways(path: str) -> Iterator[str]:
+    """The path itself, and that of each link that it leads over."""
+    yield os.path.abspath(path)
+    for _ in range(_MAX_LINKS):
+        here = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
+        yield here
+        if not os.path.islink(here):
+            return
+        path = os.path.join(os.path.dirname(here), os.readlink(here))
+
+
+def socket_that_starts_programs(user: User) -> str | None:
+    """A socket that `user` may speak to and whose owner starts programs on demand; None: none is known here.
+
+    Landlock does not cover sockets with names, so that a program started there would be outside of it.
+    """
+    for template in _STARTERS:
+        path = template.format(uid=user.uid)
+        with contextlib.suppress(OSError):
+            status = os.stat(path)
+            if stat.S_ISSOCK(status.st_mode) and _may(status, user, stat.S_IWOTH):
+                return path
+    return None
+
+
+def _may(status: os.stat_result, user: User, right: int) -> bool:
+    """Whether `user` has a right, given as that of others."""
+    groups = [user.gid, *(os.getgroups() if os.geteuid() == user.uid else ())]
+    shift = 6 if status.st_uid == user.uid else 3 if status.st_gid in groups else 0
+    return bool(status.st_mode >> shift & right)
+
+
+def give_run(folder_fd: int, user: User) -> None:
+    """Let `user` read the code and the inputs in the run folder `folder_fd`, and have its `tmp/`. Raises OSError.
+
+    The folder is web's to arrange: what somebody else owns, or has a second name, stays as it is.
+    """
+    ours = {os.fstat(folder_fd).st_uid, user.uid}
+    for name in ("main.py", "params.json"):
+        with contextlib.suppress(FileNotFoundError), _pinned(name, folder_fd) as fd:
+            if _is_file(fd, ours):
+                _give(fd, -1, user.gid, 0o640)
+    with contextlib.suppress(FileNotFoundError), _pinned("tmp", folder_fd) as fd:
+        if _is_directory(fd, ours):
+            _give(fd, user.uid, user.gid, 0o700)
+
+
+def give_files(data: str, cwd: str, user: User, web: User, *, ours: range) -> None:
+    """Make the working folder of a script `user`'s, and open to the group of `web`. Raises OSError.
+
+    Only `<data>/scripts/<slug>/files` is ever given away, and in it only what is of web's or of a script's user: the
+    order comes from `web`, which must not gain a file by it that it does not have. What is mounted there stays.
+    """
+    # The data folder itself may be named by a link; below it none is followed.
+    found = _FILES.fullmatch(os.path.relpath(os.path.realpath(cwd), data))
+    if found is None:
+        return
+    fd = os.open(data, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    for name in ("scripts", found[1], "files"):
+        parent, fd = fd, folders.open_directory(name, dir_fd=fd)
+        os.close(parent)
+    try:
+        status = os.fstat(fd)
+        if (status.st_uid, status.st_gid, status.st_mode & 0o7777) != (user.uid, web.gid, 0o2770):
+            _give_tree(fd, user, web, {web.uid, *ours})
+    except RecursionError as error:
+        raise OSError(
+            errno.ENAMETOOLONG, "folders in folders too deep to be given to its user"
+        ) from error
+    finally:
+        os.close(fd)
+
+
+def _give_tree(fd: int, user: User, web: User, ours: Container[int]) -> None:
+    mount = folders.mount_of(fd)
+    for name in os.listdir(fd):
+        # Gone meanwhile: another run of the same script may be at work in there.
+        with contextlib.suppress(FileNotFoundError), _pinned(name, fd) as child:
+            if _is_directory(child, ours) and folders.mount_of(child) == mount:
+                with _pinned_for_listing(child) as directory:
+                    _give_tree(directory, user, web, ours)
+            elif _is_file(child, ours):
+                _give(child, user.uid, web.gid)
+    # The folder last: it says that all that is in it has been given.
+    os.fchown(fd, user.uid, web.gid)
+    os.fchmod(fd, 0o2770)
+
+
+@contextlib.contextmanager
+def _pinned(name: str, dir_fd: int) -> Iterator[int]:
+    """A descriptor that stands for `name` itself, link or not: what is found out about it cannot change any more."""
+    fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def _pinned_for_listing(path_fd: int) -> Iterator[int]:
+    fd = folders.open_directory(".", dir_fd=path_fd)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _is_file(fd: int, owners: Container[int]) -> bool:
+    """Whether it is a file of one of `owners` with no other name: that could be a file of somebody else."""
+    status = os.fstat(fd)
+    return stat.S_ISREG(status.st_mode) and status.st_uid in owners and status.st_nlink == 1
+
+
+def _is_directory(fd: int, owners: Container[int]) -> bool:
+    status = os.fstat(fd)
+    return stat.S_ISDIR(status.st_mode) and status.st_uid in owners
+
+
+def _give(path_fd: int, uid: int, gid: int, mode: int | None = None) -> None:
+    # A descriptor that only stands for a file is changed by its name in /proc, which leads to no other.
+    path = f"/proc/self/fd/{path_fd}"
+    os.chown(path, uid, gid)
+    if mode is not None:
+        os.chmod(path, mode)

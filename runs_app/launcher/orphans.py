@@ -1,0 +1,124 @@
+"""Clearing up behind runners that died with their launcher: their scripts carry the folder in the environment.
+
+One that cleared its environment is still in the session that its run's `state.json` names. A process that did both,
+cleared its environment and began a session of its own, is not found: nothing is left that says whose it was.
+"""
+
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from runs_app.launcher import folders, locks
+from runs_app.launcher.watch import procfs, tree, verdict
+
+_VARIABLE = "TEMPO_RUN_FOLDER"
+_PASSES = 100
+
+
+class Session(NamedTuple):
+    """The session that a script began; its number is the script's pid."""
+
+    folder: str
+    start_ticks: int  # when the script was started: who is older is nobody of its
+
+
+Sessions = dict[int, Session]
+
+
+def clear(runs_path: str) -> list[str]:
+    """Kill every process of a run below `runs_path` whose runner is dead; the folders whose runner lives."""
+    sessions = _recorded_sessions(runs_path) if _is_any_in_doubt() else {}
+    living: list[str] = []
+    for _ in range(_PASSES):
+        found = _by_folder(runs_path, sessions)
+        living = [folder for folder in found if locks.probe(os.path.join(runs_path, folder))]
+        if len(living) == len(found):
+            break
+        tree.kill(lambda: _orphans(runs_path, sessions))
+    return living
+
+
+def _orphans(runs_path: str, sessions: Sessions) -> set[int]:
+    found = _by_folder(runs_path, sessions)
+    dead = [folder for folder in found if not locks.probe(os.path.join(runs_path, folder))]
+    return {pid for folder in dead for pid in found[folder]}
+
+
+def _by_folder(runs_path: str, sessions: Sessions) -> dict[str, set[int]]:
+    found: dict[str, set[int]] = {}
+    for pid, process in procfs.table().items():
+        folder = _in_environment(pid, runs_path) or _by_session(process, sessions)
+        if folder and pid != os.getpid():
+            found.setdefault(folder, set()).add(pid)
+    return found
+
+
+def _in_environment(pid: int, runs_path: str) -> str | None:
+    value = procfs.environment_value(pid, _VARIABLE)
+    folder = os.path.relpath(value, runs_path) if value else ""
+    return folder if folders.is_name(folder) else None
+
+
+def _by_session(process: procfs.Process, sessions: Sessions) -> str | None:
+    session = sessions.get(process.session)
+    if session is None or process.start_ticks < session.start_ticks:
+        return None
+    # A dead script's number may have passed on to somebody else, who then leads a session of his own.
+    is_same_leader = procfs.start_time(process.session) in (None, session.start_ticks)
+    return session.folder if is_same_leader and procfs.has_no_new_privileges(process.pid) else None
+
+
+def _is_any_in_doubt() -> bool:
+    """Whether there may be a script that cleared its environment: only then is it worth opening every run folder."""
+    return any(
+        procfs.has_no_new_privileges(pid) and procfs.environment_value(pid, _VARIABLE) is None
+        for pid in procfs.table()
+    )
+
+
+def _recorded_sessions(runs_path: str) -> Sessions:
+    """The sessions of runs without a verdict, as far as they began since the last boot."""
+    boot_id, sessions = procfs.boot_id(), Sessions()
+    runs_fd = os.open(runs_path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for folder in _unfinished(runs_path):
+            state = _state(runs_fd, folder)
+            pid, start = state.get("script_pid"), state.get("script_start")
+            if (
+                isinstance(pid, int)
+                and pid > 1
+                and isinstance(start, int)
+                and state.get("boot_id") == boot_id
+            ):
+                sessions[pid] = Session(folder, start)
+    finally:
+        os.close(runs_fd)
+    return sessions
+
+
+def _unfinished(runs_path: str) -> Iterator[str]:
+    """Folders with `state.json` and without `exit.json`; those of settled runs have neither."""
+    for month in _names(runs_path):
+        for name in _names(os.path.join(runs_path, month)):
+            path = os.path.join(runs_path, month, name)
+            has_state = os.path.exists(os.path.join(path, verdict.STATE))
+            if has_state and not os.path.exists(os.path.join(path, verdict.EXIT)):
+                yield f"{month}/{name}"
+
+
+def _state(runs_fd: int, folder: str) -> dict[str, object]:
+    try:
+        folder_fd = folders.open_run(runs_fd, folder)
+    except folders.FolderError:  # no folder of ours, or removed a moment ago
+        return {}
+    try:
+        return verdict.read_state(folder_fd)
+    finally:
+        os.close(folder_fd)
+
+
+def _names(path: str) -> list[str]:
+    try:
+        return os.listdir(path)
+    except OSError:  # a file among the months, or a month that was removed a moment ago
+        return []

@@ -1,0 +1,107 @@
+"""Starting the script's process: everything between the runner's fork and the script's exec."""
+
+import os
+import signal
+from collections.abc import Callable
+from typing import NamedTuple
+
+from runs_app.launcher import forking
+from runs_app.launcher.identity import landlock, limits, prctl, users
+from runs_app.launcher.identity.isolation import Plan
+from runs_app.launcher.spec import Spec
+
+_UMASK = 0o022
+_OWN_UMASK = 0o007  # its group is web's in its working folder, and nobody else's
+
+
+class StartError(Exception):
+    """A script whose program never began: the sentence says at which step, and what the system said."""
+
+
+class Pipes(NamedTuple):
+    """The write ends of the script's two streams."""
+
+    stdout: int
+    stderr: int
+
+
+def start(spec: Spec, pipes: Pipes, *, run_folder: str, plan: Plan) -> int:
+    """Start the script and return its pid once its program has begun. Closes the runner's copies of `pipes`.
+
+    Raises StartError, OSError when no process can be made.
+    """
+    runner_pid = os.getpid()
+    # close-on-exec: its end without a word is the word that exec worked
+    report_read, report_write = os.pipe()
+    try:
+        pid = forking.fork(lambda: _become(spec, pipes, run_folder, plan, runner_pid, report_write))
+    finally:
+        for fd in (report_write, *pipes):
+            os.close(fd)
+    with open(report_read, "rb") as report:
+        failure = report.read().decode()
+    if failure:
+        os.waitpid(pid, 0)
+        raise StartError(failure)
+    return pid
+
+
+def _become(
+    spec: Spec, pipes: Pipes, run_folder: str, plan: Plan, runner_pid: int, report_fd: int
+) -> int:
+    env = spec.env | {b"TEMPO_RUN_FOLDER": os.fsencode(run_folder)}
+    failure = (
+        _try("session", lambda: _stand_alone(pipes))
+        or _try("limits", lambda: limits.apply(spec.limits, has_own_user=plan.has_own_user))
+        or _try(
+            f"user {plan.user.uid if plan.user else ''} could not be set",
+            lambda: _change_user(plan),
+        )
+        or _try("isolation", lambda: _shut_in(plan, run_folder, runner_pid))
+        or _try(f"working folder {os.fsdecode(spec.cwd)}", lambda: os.chdir(spec.cwd))
+        or _try(f"interpreter {os.fsdecode(spec.argv[0])}", lambda: _execute(spec, env))
+    )
+    os.write(report_fd, failure.encode(errors="backslashreplace")[:1000])
+    return 127
+
+
+def _try(phase: str, act: Callable[[], None]) -> str:
+    try:
+        act()
+    except OSError as error:
+        return f"{phase}: {error.strerror}"
+    return ""
+
+
+def _stand_alone(pipes: Pipes) -> None:
+    os.setsid()
+    prctl.use_files_as(os.geteuid(), os.getegid())
+    # Descriptor 0 is /dev/null already, all others close on exec.
+    os.dup2(pipes.stdout, 1)
+    os.dup2(pipes.stderr, 2)
+
+
+def _change_user(plan: Plan) -> None:
+    os.umask(_OWN_UMASK if plan.has_own_user else _UMASK)
+    if plan.user:
+        for stream in (1, 2):
+            os.fchown(stream, *plan.user)  # else it could not open its own /dev/stdout
+        users.become(plan.user)
+
+
+def _shut_in(plan: Plan, run_folder: str, runner_pid: int) -> None:
+    prctl.die_with_parent(signal.SIGKILL, runner_pid)
+    prctl.forbid_new_privileges()
+    if plan.is_script:
+        prctl.drop_capabilities()
+    if paths := plan.shut_in:
+        code = os.path.join(run_folder, "main.py")
+        terminals = landlock.TERMINALS if plan.has_own_user else ()
+        write = [*paths.write, *terminals]
+        landlock.enter(landlock.make(read=[*paths.read, code], write=write, closed=paths.closed))
+
+
+def _execute(spec: Spec, env: dict[bytes, bytes]) -> None:
+    forking.forget_handlers()
+    forking.let_signals_in()
+    os.execve(spec.argv[0], spec.argv, env)

@@ -1,0 +1,85 @@
+"""What the end of a script's stderr says about why it failed: a stack where it hung, memory refused, a closed path."""
+
+import os
+import re
+from typing import NamedTuple
+
+_STACK = re.compile(rb"^Current thread 0x[0-9a-f]+.*\(most recent call first\):$", re.MULTILINE)
+_FRAME = re.compile(rb'^  File "([^"\n]+)", line (\d+) in (.+)$', re.MULTILINE)
+_MEMORY = re.compile(rb"^(?:[\w.]+\.)?_?(?:Array)?MemoryError\b", re.MULTILINE)
+_DENIED = re.compile(
+    rb"^PermissionError: \[Errno 13\] Permission denied: '([^'\n]+)'", re.MULTILINE
+)
+_TOO_LARGE = re.compile(rb"^OSError: \[Errno 27\] ", re.MULTILINE)
+_NO_PROCESS = re.compile(
+    rb"^(?:BlockingIOError: \[Errno 11\]|RuntimeError: can't start new thread)", re.MULTILINE
+)
+_MANY_FILES = re.compile(rb"^OSError: \[Errno 24\] ", re.MULTILINE)
+
+
+class Frame(NamedTuple):
+    """A line of a stack."""
+
+    file: str
+    line: int
+    function: str
+
+
+def where_it_hung(stderr: bytes, *, home: bytes) -> Frame | None:
+    """The innermost frame of the script's own in the last stack that faulthandler printed for the main thread.
+
+    Its own files are `main.py` and what lies in its working folder `home`.
+    """
+    stacks = list(_STACK.finditer(stderr))
+    if not stacks:
+        return None
+    rest = stderr[stacks[-1].end() + 1 :]
+    frames: list[Frame] = []
+    for line in rest.split(b"\n"):
+        found = _FRAME.match(line)
+        if found is None:
+            break
+        frames.append(
+            Frame(os.fsdecode(found[1]), int(found[2]), found[3].decode(errors="replace"))
+        )
+    own = [frame for frame in frames if _is_own(frame.file, os.fsdecode(home))]
+    return next(iter(own or frames), None)
+
+
+def ran_out_of_memory(stderr: bytes) -> bool:
+    """Whether the script ended with a MemoryError."""
+    return _is_last(_MEMORY, stderr)
+
+
+def denied_path(stderr: bytes) -> str | None:
+    """The file or folder that the script was not let to, if that ended it."""
+    return _last(_DENIED, stderr)
+
+
+def refused(stderr: bytes) -> str | None:
+    """Which limit of the kernel an error at the end speaks of: `file_size`, `processes` or `open_files`."""
+    for pattern, name in (
+        (_TOO_LARGE, "file_size"),
+        (_NO_PROCESS, "processes"),
+        (_MANY_FILES, "open_files"),
+    ):
+        if _is_last(pattern, stderr):
+            return name
+    return None
+
+
+def _is_own(file: str, home: str) -> bool:
+    return os.path.basename(file) == "main.py" or file.startswith(home.rstrip("/") + "/")
+
+
+def _is_last(pattern: re.Pattern[bytes], stderr: bytes) -> bool:
+    return pattern.match(_last_line(stderr)) is not None
+
+
+def _last(pattern: re.Pattern[bytes], stderr: bytes) -> str | None:
+    found = pattern.match(_last_line(stderr))
+    return os.fsdecode(found[1]) if found else None
+
+
+def _last_line(stderr: bytes) -> bytes:
+    return stderr.rstrip().rpartition(b"\n")[2]

@@ -1,0 +1,192 @@
+"""A run's `exit.json`, the last word on it, and `state.json`, the word while it runs."""
+
+import json
+import os
+import resource
+import signal
+import time
+from typing import NamedTuple, TypedDict
+
+from runs_app.launcher import files
+from runs_app.launcher.identity.isolation import NOTHING, IsolationResult
+from runs_app.launcher.watch import procfs
+
+EXIT = "exit.json"
+STATE = "state.json"
+_STATE_BYTES = 64 * 1024
+_MESSAGE_LENGTH = 500  # exit.json has to fit into the room reserved for it
+
+
+class RunnerState(TypedDict):
+    """`state.json`: who runs, so that another launcher can find them again. Start times in clock ticks since boot."""
+
+    v: int
+    runner_pid: int
+    runner_start: int | None
+    script_pid: int
+    script_start: int | None
+    boot_id: str
+    started_at: float
+    isolation: dict[str, object]
+
+
+class Exit(TypedDict):
+    """`exit.json`: how the run ended. Times in seconds since the epoch, durations in seconds."""
+
+    v: int
+    status: str  # succeeded | failed | timed_out | cancelled
+    reason: str  # "" | one of the reasons in runs_app.states that a runner can know
+    exit_code: int | None
+    signal: str | None
+    message: str
+    started_at: float | None
+    finished_at: float
+    duration_s: float
+    cpu_s: float
+    peak_memory_mb: float
+    processes: int  # the most that were seen at once
+    output_bytes: int  # what the script wrote
+    output_lines: int  # records in the log
+    output_dropped: int  # bytes that the log leaves out
+    log_bytes: int  # size of the log
+    leftovers_killed: int
+    isolation: dict[str, object]  # see isolation.Obtained
+
+
+class Cause(NamedTuple):
+    """Why a run was stopped from outside."""
+
+    status: str
+    reason: str
+    sentence: str
+
+
+class ExitFacts(NamedTuple):
+    """What the runner knows at the end. `wait_status` is None when no program ran, or when it could not be killed."""
+
+    cause: Cause | None
+    wait_status: int | None = None
+    message: str = ""
+    started_at: float | None = None
+    duration_s: float = 0.0
+    peak_bytes: int = 0  # as far as it was measured
+    processes: int = 0
+    output_bytes: int = 0
+    output_lines: int = 0
+    output_dropped: int = 0
+    log_bytes: int = 0
+    leftovers_killed: int = 0
+    isolation: IsolationResult = NOTHING
+    was_out_of_memory: bool = False  # the kernel had killed somebody for want of memory meanwhile
+
+
+def write_state(
+    folder_fd: int, *, script_pid: int, started_at: float, isolation: IsolationResult
+) -> None:
+    """Say who runs. Raises OSError."""
+    runner_pid = os.getpid()
+    state = RunnerState(
+        v=1,
+        runner_pid=runner_pid,
+        runner_start=procfs.start_time(runner_pid),
+        script_pid=script_pid,
+        script_start=procfs.start_time(script_pid),
+        boot_id=procfs.boot_id(),
+        started_at=started_at,
+        isolation=isolation._asdict(),
+    )
+    files.write(STATE, json.dumps(state).encode(), dir_fd=folder_fd)
+
+
+def read_state(folder_fd: int) -> dict[str, object]:
+    """What `state.json` says, to be checked by whoever uses it; empty when it is missing, torn or no object."""
+    try:
+        # Without waiting: web could have put a FIFO there.
+        fd = os.open(
+            STATE, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder_fd
+        )
+        with open(fd, "rb") as file:
+            state = json.loads(file.read(_STATE_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return state if isinstance(state, dict) else {}
+
+
+def reserve(folder_fd: int) -> None:
+    """Make sure that the verdict can be written on a full disk. Raises OSError when it is full already."""
+    files.reserve(EXIT, dir_fd=folder_fd)
+
+
+def write_exit(folder_fd: int, facts: ExitFacts) -> None:
+    """Write the verdict. Raises OSError."""
+    files.write(EXIT, json.dumps(_exit(facts)).encode(), dir_fd=folder_fd)
+
+
+def secure_exit(folder_fd: int) -> None:
+    """Have the verdict outlive a power cut: behind its announcement, as a disk takes milliseconds for it.
+
+    Cut off in between, the run is what it would be a moment earlier: final in the database, or lost. Raises OSError.
+    """
+    files.secure(EXIT, dir_fd=folder_fd)
+
+
+def could_not_start(sentence: str, *, output_lines: int = 0, log_bytes: int = 0) -> ExitFacts:
+    """The facts of a run whose program never began."""
+    return ExitFacts(
+        Cause("failed", "could_not_start", sentence), output_lines=output_lines, log_bytes=log_bytes
+    )
+
+
+def _exit(facts: ExitFacts) -> Exit:
+    exit_code, ended_by = _ending(facts.wait_status)
+    status, reason, sentence = facts.cause or _own_end(exit_code, ended_by)
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Exit(
+        v=1,
+        status=status,
+        reason=reason,
+        exit_code=exit_code,
+        signal=ended_by,
+        message="; ".join(filter(None, (sentence, facts.message)))[:_MESSAGE_LENGTH],
+        started_at=facts.started_at,
+        finished_at=time.time(),
+        duration_s=round(facts.duration_s, 6),
+        cpu_s=round(usage.ru_utime + usage.ru_stime, 6),
+        # What its largest process had at its peak is known exactly; what the tree had, four times a second.
+        peak_memory_mb=round(max(usage.ru_maxrss * 1024, facts.peak_bytes) / 2**20, 2),
+        processes=facts.processes,
+        output_bytes=facts.output_bytes,
+        output_lines=facts.output_lines,
+        output_dropped=facts.output_dropped,
+        log_bytes=facts.log_bytes,
+        leftovers_killed=facts.leftovers_killed,
+        isolation=facts.isolation._asdict(),
+    )
+
+
+def _ending(wait_status: int | None) -> tuple[int | None, str | None]:
+    if wait_status is None:
+        return None, None
+    code = os.waitstatus_to_exitcode(wait_status)
+    return (code, None) if code >= 0 else (None, signal_name(-code))
+
+
+def killed_by(wait_status: int | None) -> str | None:
+    """The name of the signal that ended a process; None when it ended by itself."""
+    return _ending(wait_status)[1]
+
+
+def signal_name(number: int) -> str:
+    """`SIGKILL` for 9; a real-time signal, which has no name, as `SIG40`."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIG{number}"
+
+
+def _own_end(exit_code: int | None, ended_by: str | None) -> Cause:
+    if ended_by:
+        return Cause("failed", "signal", "")
+    if exit_code is None:
+        return Cause("failed", "signal", "The script could not be killed")
+    return Cause("failed", "exit_code", "") if exit_code else Cause("succeeded", "", "")

@@ -1,0 +1,114 @@
+"""The line to the launcher: requests over the socket that `web` inherited, answered in any order."""
+
+import itertools
+import logging
+import socket
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from typing import Any
+
+from runs_app.launcher import wire
+
+logger = logging.getLogger(__name__)
+
+ANSWER_S = 5.0
+REMOVE_S = 60.0
+
+
+class LauncherError(Exception):
+    """The launcher refused, did not answer, or is not there."""
+
+
+class LauncherRefused(LauncherError):
+    """The launcher is there and will not do it; the text is its reason."""
+
+
+class LauncherClient:
+    """A client of the launcher; safe to use from any thread."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+        self._sending = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._waiting: dict[object, Future[dict[str, Any]]] = {}
+        threading.Thread(target=self._receive, name="launcher-channel", daemon=True).start()
+
+    def start(self, folder: str, *, secrets: Mapping[str, str] | None = None) -> int:
+        """Fork a runner for a prepared run folder, with secrets for the script's environment; the runner's pid."""
+        fields: dict[str, Any] = {"secrets": dict(secrets)} if secrets else {}
+        return int(self._ask("start", folder=folder, **fields)["pid"])
+
+    def cancel(self, folder: str) -> bool:
+        """Signal the runner of a folder; False when the launcher knows none."""
+        return bool(self._ask("cancel", folder=folder).get("signalled"))
+
+    def adopt(self, folder: str) -> bool:
+        """Tell a new launcher of a runner that outlived the old one."""
+        return bool(self._ask("adopt", folder=folder).get("adopted"))
+
+    def remove(self, folder: str, what: str) -> None:
+        """Delete a run's folder (`all`) or its temporary files (`tmp`)."""
+        self._ask("remove", folder=folder, what=what, timeout_s=REMOVE_S)
+
+    def remove_script(self, slug: str) -> None:
+        """Delete the folder of a script with all that its user has made in it."""
+        self._ask("remove", folder=slug, what="script", timeout_s=REMOVE_S)
+
+    def ping(self) -> dict[str, Any]:
+        """Return what the launcher says of itself."""
+        return self._ask("ping")
+
+    def ready(self) -> None:
+        """Say that start-up is done: a later death is restarted without back-off."""
+        self._ask("ready")
+
+    def _ask(self, operation: str, *, timeout_s: float = ANSWER_S, **fields: Any) -> dict[str, Any]:
+        number = next(self._numbers)
+        future: Future[dict[str, Any]] = Future()
+        self._waiting[number] = future
+        try:
+            with self._sending:
+                self._channel.sendall(wire.encode({"op": operation, "id": number, **fields}))
+            answer = future.result(timeout_s)
+        except (OSError, FutureTimeout) as error:
+            raise LauncherError(f"the launcher does not answer ({type(error).__name__})") from error
+        finally:
+            self._waiting.pop(number, None)
+        if not answer.get("ok"):
+            raise LauncherRefused(str(answer.get("error", "refused")))
+        return answer
+
+    def _receive(self) -> None:
+        """Hand each answer to the thread that waits for it, until the channel closes."""
+        decoder = wire.Decoder()
+        try:
+            while data := self._channel.recv(65536):
+                for answer in decoder.feed(data):
+                    future = self._waiting.get(answer.get("id"))
+                    if future:
+                        future.set_result(answer)
+        except (OSError, ValueError) as error:
+            logger.error("the launcher's channel broke: %s", error)
+        for future in list(self._waiting.values()):
+            future.set_exception(ConnectionError("closed"))
+
+
+class _Absent(LauncherClient):
+    """Stands where no launcher is: under `runserver`, in commands and in most tests."""
+
+    def __init__(self) -> None:  # no channel, no thread
+        pass
+
+    def _ask(self, operation: str, *, timeout_s: float = ANSWER_S, **fields: Any) -> dict[str, Any]:
+        raise LauncherError("no launcher here: Tempo was not started by `manage.py serve`")
+
+
+launcher: LauncherClient = _Absent()
+
+
+def connect(channel: socket.socket) -> None:
+    """Use this inherited socket from now on."""
+    global launcher
+    launcher = LauncherClient(channel)

@@ -1,0 +1,197 @@
+"""Live facts and tails: what is pushed to the pages that are open right now. Nothing depends on it arriving."""
+
+import asyncio
+import logging
+import os
+import socket
+from collections import OrderedDict
+from collections.abc import Coroutine
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from channels.layers import get_channel_layer
+from django.db import transaction
+
+from runs_app import wakeup
+from runs_app.models import Run
+from runs_app.output import log
+from tempo_site.lib import paths
+
+logger = logging.getLogger(__name__)
+
+EVENTS = "events"  # the group of all pages that show lists
+SHARED_FRAMES = 8
+LOOK_S = (
+    1.0  # datagrams may be dropped: while anyone watches, the files are looked at once a second
+)
+
+_loop: asyncio.AbstractEventLoop | None = None
+_tails: dict[int, "LiveTail"] = {}
+_pending: set[asyncio.Task[None]] = set()
+
+
+class LiveTail:
+    """The open log of one run, shared by its viewers; lives in the event loop only."""
+
+    def __init__(self, folder: str) -> None:
+        self.path: Path | None = None
+        self.follow(folder)
+        self.wakes: set[asyncio.Event] = set()
+        self.final = False
+        self.facts: dict[str, Any] | None = None
+        self._descriptor: int | None = None
+        self._frames: OrderedDict[int, bytes] = OrderedDict()
+
+    def follow(self, folder: str) -> None:
+        """Read the log in this run folder from now on; "": the run has none yet, and what is known stays."""
+        if folder:
+            self.path = paths.run_folder(folder) / log.LOG
+
+    def size(self) -> int:
+        """Bytes in the log now; 0 while it does not exist."""
+        descriptor = self._open()
+        return os.fstat(descriptor).st_size if descriptor is not None else 0
+
+    def read(self, offset: int) -> bytes:
+        """Whole records from `offset`, at most 64 KiB; viewers at the same place share one read."""
+        if offset in self._frames:
+            return self._frames[offset]
+        descriptor = self._open()
+        data = log.cut(os.pread(descriptor, log.SLICE, offset)) if descriptor is not None else b""
+        if len(data) > log.SLICE // 2:  # a short read may grow, a long one will be asked for again
+            self._frames[offset] = data
+            if len(self._frames) > SHARED_FRAMES:
+                self._frames.popitem(last=False)
+        return data
+
+    def start_of_last(self, limit: int) -> int:
+        """The offset of the first whole record in the last `limit` bytes."""
+        begin = max(0, self.size() - limit)
+        if begin == 0 or self._descriptor is None:
+            return 0
+        return begin + os.pread(self._descriptor, log.SLICE, begin).find(b"\n") + 1
+
+    def wake(self) -> None:
+        """Let every viewer look."""
+        for event in self.wakes:
+            event.set()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _open(self) -> int | None:
+        if self._descriptor is None and self.path is not None:
+            try:
+                self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            except OSError:
+                return None
+        return self._descriptor
+
+
+def watch(run: Run, event: asyncio.Event) -> LiveTail:
+    """Join the viewers of a run (event loop only); the event is set whenever there may be more."""
+    tail = _tails.get(run.pk)
+    if tail is None:
+        tail = _tails[run.pk] = LiveTail(run.folder)
+    tail.wakes.add(event)
+    return tail
+
+
+def leave(run_id: int, event: asyncio.Event) -> None:
+    """Stop watching; the last viewer closes the file."""
+    tail = _tails.get(run_id)
+    if tail is None:
+        return
+    tail.wakes.discard(event)
+    if not tail.wakes:
+        tail.close()
+        del _tails[run_id]
+
+
+def attach(loop: asyncio.AbstractEventLoop, bell: socket.socket) -> None:
+    """Begin to push: called once by the server, with its loop and the output bell."""
+    global _loop
+    _loop = loop
+    loop.add_reader(bell, _on_bell, bell)
+    loop.call_later(LOOK_S, _look_again)
+
+
+def detach() -> None:
+    """Push nothing any more."""
+    global _loop
+    _loop = None
+
+
+def publish(run: Run) -> None:
+    """Push a run's facts to open pages once the surrounding transaction is committed; from any thread."""
+    if _loop is None:
+        return
+    message = status_event(run)
+    transaction.on_commit(lambda: _hand_to_loop(message))
+
+
+def status_event(run: Run) -> dict[str, Any]:
+    """What an open page shows of a run that changes while it is open."""
+    return {
+        "id": run.pk,
+        "kind": run.kind,
+        "script": run.script.slug if run.script else None,
+        "name": run.script.name if run.script else None,
+        "folder": run.folder,
+        "status": run.status,
+        "reason": run.reason,
+        "message": run.explain(),
+        "exit_code": run.exit_code,
+        "signal": run.signal,
+        "final": run.is_final,
+        "created_at": stamp(run.created_at),
+        "started_at": stamp(run.started_at),
+        "finished_at": stamp(run.finished_at),
+        "duration_s": run.duration_s,
+    }
+
+
+def stamp(moment: datetime | None) -> str | None:
+    """ISO 8601 in UTC, to the millisecond."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None
+
+
+def _hand_to_loop(message: dict[str, Any]) -> None:
+    """A channel layer used from another thread delivers late, so the loop does the sending."""
+    if _loop is not None:
+        _loop.call_soon_threadsafe(_deliver, message)
+
+
+def _deliver(message: dict[str, Any]) -> None:
+    tail = _tails.get(message["id"])
+    if tail is not None:
+        tail.facts, tail.final = message, message["final"]
+        tail.follow(message["folder"])
+        tail.wake()
+    public = {key: value for key, value in message.items() if key != "folder"}
+    layer = get_channel_layer()
+    _in_background(layer.group_send(EVENTS, {"type": "fact", "run": public}))
+
+
+def _in_background(work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.ensure_future(work)
+    _pending.add(task)  # the loop itself keeps only weak references
+    task.add_done_callback(_pending.discard)
+
+
+def _on_bell(bell: socket.socket) -> None:
+    wakeup.drain(bell)
+    for tail in _tails.values():
+        tail.wake()
+
+
+def _look_again() -> None:
+    if _loop is None:
+        return
+    for tail in _tails.values():
+        tail.wake()
+    _loop.call_later(LOOK_S, _look_again)

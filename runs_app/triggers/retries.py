@@ -1,0 +1,78 @@
+"""Retries: a failed run of a schedule is followed by another try, a run of its own that waits for its moment."""
+
+import logging
+from datetime import datetime, timedelta
+
+from django.db.models import Min
+
+from runs_app.models import Run, RunQuerySet
+from runs_app.states import Reason, Status, Trigger
+from runs_app.triggers import triggers
+from scripts_app.inputs import parameters
+from scripts_app.models import Schedule
+from scripts_app.schedules import schedules
+
+logger = logging.getLogger(__name__)
+
+RETRYABLE = frozenset({Status.FAILED, Status.TIMED_OUT, Status.LOST})
+
+
+def queue_next_try(run: Run, *, now: datetime) -> Run | None:
+    """Queue the next try of a run that has just ended, as part of the caller's transaction; None without one.
+
+    What was cancelled is not tried again, and nothing is for a schedule that may not fire any more.
+    """
+    if run.status not in RETRYABLE or run.schedule_id is None:
+        return None
+    schedule = Schedule.objects.armed().filter(pk=run.schedule_id).select_related("script").first()
+    if schedule is None or run.attempt > schedule.retries:
+        return None
+    not_before = now + timedelta(seconds=wait_s(schedule, run.attempt))
+    schedules.ring_on_commit()
+    try:
+        return triggers.start(
+            schedule.script,
+            trigger=Trigger.RETRY,
+            by="",
+            now=now,
+            params=parameters.split(schedule.script, run.params)[0],
+            schedule=schedule,
+            parent_id=run.parent_id or run.pk,
+            attempt=run.attempt + 1,
+            not_before=not_before,
+        )
+    except triggers.Refused as refusal:
+        logger.warning("run %s is not tried again: %s", run.pk, refusal)
+        return None
+
+
+def wait_s(schedule: Schedule, attempt: int) -> int:
+    """Seconds between the end of a try (1 is the first) and the next one."""
+    is_growing = schedule.retry_backoff == Schedule.Backoff.DOUBLING
+    wait: int = schedule.retry_delay_s << (attempt - 1 if is_growing else 0)
+    return min(wait, schedule.retry_max_delay_s) if is_growing else wait
+
+
+def next_at(now: datetime) -> datetime | None:
+    """The first moment to come of a try that waits for nothing else, or None."""
+    awaited = pending(now).exclude(schedule__paused_until__gt=now)
+    first: datetime | None = awaited.aggregate(first=Min("not_before"))["first"]
+    return first
+
+
+def pending(now: datetime) -> RunQuerySet:
+    """Tries whose moment has not come."""
+    return Run.objects.filter(status=Status.QUEUED, not_before__gt=now)
+
+
+def supersede(schedule: Schedule, *, now: datetime) -> None:
+    """End the pending tries of a schedule: its next moment has come, and a try of an old one is of no use beside it."""
+    from_before = pending(now).filter(schedule=schedule)
+    from_before.move(
+        Status.SKIPPED,
+        reason=Reason.SUPERSEDED,
+        message="Not tried again: the schedule's next moment had come.",
+        finished_at=now,
+        announced_at=now,
+        archived_at=now,
+    )

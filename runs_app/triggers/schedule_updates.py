@@ -1,0 +1,42 @@
+"""What the end of a run means for its schedule: a success, a run longer than its interval, another try."""
+
+from datetime import datetime, timedelta
+
+from runs_app.models import Run
+from runs_app.states import Status
+from runs_app.triggers import retries
+from scripts_app.models import Schedule
+from scripts_app.timing import rule
+from scripts_app.timing.rule import TimingError
+
+MIN_INTERVAL = timedelta(seconds=1)
+
+
+def note_end(run: Run, *, now: datetime) -> None:
+    """Store it, as part of the transaction in which the run ends."""
+    if run.schedule_id is None or run.status in (Status.SKIPPED, Status.MISSED):
+        return
+    if run.status == Status.SUCCEEDED:
+        Schedule.objects.filter(pk=run.schedule_id).update(
+            last_success_at=run.finished_at, stale_since=None
+        )
+    if _has_overrun(run):
+        Run.objects.filter(pk=run.pk).update(overran=True)
+        run.overran = True
+    retries.queue_next_try(run, now=now)
+
+
+def _has_overrun(run: Run) -> bool:
+    """Whether the next moment of its schedule came before its end.
+
+    Most runs are short and on time: moments are a second apart at least, so nobody has to look at their schedule.
+    """
+    if run.due_at is None or run.started_at is None or run.finished_at is None:
+        return False
+    if run.finished_at - run.due_at < MIN_INTERVAL or run.schedule is None:
+        return False
+    try:
+        following = rule.next_after(run.schedule.timing, run.due_at)
+    except TimingError:  # a row that was broken meanwhile
+        return False
+    return following is not None and run.finished_at > following

@@ -1,0 +1,87 @@
+"""Forms of the admin that save by a verb, and the pages around them."""
+
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+
+from scripts_app.forms import attempt
+from scripts_app.packages import interpreters
+from tempo_site.admin_base import RowAdmin
+
+
+class ActingMixin:
+    """A model form whose last check is the verb itself: a refusal is an error at its field, never a failed page.
+
+    The admin calls the form once, in the transaction of its view, and is told not to save again.
+    """
+
+    user: User
+    _errors: Any
+    is_bound: bool
+
+    def full_clean(self) -> None:
+        """Validate, then act."""
+        super().full_clean()  # type: ignore[misc]
+        if self.is_bound and not self._errors and self.is_meant():
+            attempt(self, self.act)  # type: ignore[arg-type]
+
+    def is_meant(self) -> bool:
+        """Whether there is anything to do; a row of an inline may be empty, unchanged or to be deleted."""
+        return True
+
+    def act(self) -> object:
+        """Call the verb. Raises ScriptError or TimingError."""
+        raise NotImplementedError
+
+
+class ActingAdmin(RowAdmin):
+    """Saves by its form's verb. What is shown again with an error has not been saved at all."""
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        """Tell the form who acts."""
+        form = super().get_form(request, obj, change=change, **kwargs)
+        return type(form.__name__, (form,), {"user": request.user})
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show the form; or save it with its inlines, all of it or nothing."""
+        if request.method != "POST":
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        interpreters.discover()  # asks what it has not asked yet by starting it: not within the transaction
+        with transaction.atomic():
+            response = super().changeform_view(request, object_id, form_url, extra_context)
+            # a part of it may have acted before
+            if (getattr(response, "context_data", None) or {}).get("errors"):
+                transaction.set_rollback(True)
+        return response
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Do nothing: the form has acted."""
+
+    def delete_one(self, row: Any) -> None:
+        """Call the verb that deletes."""
+        raise NotImplementedError
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """Delete by the verb."""
+        self.delete_one(obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Delete each by the verb."""
+        for row in queryset:
+            self.delete_one(row)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Name what goes; Django would list versions and runs, which stay."""
+        names = [str(row) for row in objs]
+        return names, {str(self.opts.verbose_name_plural): len(names)}, set(), []

@@ -1,0 +1,45 @@
+"""Admin of environments: to be looked at; Tempo builds them."""
+
+from django.contrib import admin
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from scripts_app.models import Environment
+from tempo_site.admin_base import ReadOnlyAdmin, chip
+
+
+@admin.register(Environment)
+class EnvironmentAdmin(ReadOnlyAdmin):
+    """Environments: locked, shared, built by Tempo."""
+
+    list_display = ("python", "state_chip", "requirements_in_short", "created_at", "ready_at")
+    list_filter = ("state",)
+    fields = (
+        "python",
+        "interpreter",
+        "state",
+        "message",
+        "requirements",
+        "lock",
+        "digest",
+        "created_at",
+        "ready_at",
+        "builds",
+    )
+
+    @admin.display(description="state", ordering="state")
+    def state_chip(self, environment: Environment) -> SafeString:
+        """How far it has come."""
+        return chip(environment.state, environment.state)
+
+    @admin.display(description="requirements")
+    def requirements_in_short(self, environment: Environment) -> str:
+        """The beginning of its list."""
+        words = ", ".join(environment.requirements.split())
+        return words if len(words) <= 80 else f"{words[:79]}…"
+
+    @admin.display(description="built by")
+    def builds(self, environment: Environment) -> SafeString:
+        """Where its builds are listed."""
+        return format_html('<a href="{}?kind=build">runs of kind build</a>', reverse("run-list"))

@@ -1,0 +1,78 @@
+"""Admin of folders: made, moved, deleted while empty, by the same verbs as everywhere."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from scripts_app import deletion, folders
+from scripts_app.admin.base import ActingAdmin, ActingMixin
+from scripts_app.models import Folder
+from scripts_app.validation import ScriptError
+
+
+class FolderForm(ActingMixin, forms.ModelForm):  # type: ignore[type-arg]
+    """A folder's path; another one moves it with all below."""
+
+    class Meta:
+        model = Folder
+        fields = ("path",)
+
+    def _post_clean(self) -> None:
+        """Leave the row alone: the verb assigns and checks."""
+
+    def act(self) -> Folder:
+        """Make or move."""
+        folder: Folder = self.instance
+        if folder.pk:
+            return folders.move(folder, path=self.cleaned_data["path"])
+        folder.pk = folders.create(self.cleaned_data["path"]).pk
+        folder.refresh_from_db()
+        return folder
+
+
+@admin.register(Folder)
+class FolderAdmin(ActingAdmin):
+    """Folders; here only an empty one can be deleted."""
+
+    form = FolderForm
+    stays = "Only an empty folder can be deleted here: move what is in it first."
+    list_display = ("path", "script_count")
+    search_fields = ("path",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Folder]:
+        """With the number of scripts in each."""
+        present = Count("scripts", filter=Q(scripts__deleted_at=None))
+        rows: QuerySet[Folder] = super().get_queryset(request).annotate(count=present)
+        return rows
+
+    def delete_model(self, request: HttpRequest, obj: Folder) -> None:
+        """Delete by the verb."""
+        deletion.delete_folder(obj, now=timezone.now())
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Folder]) -> None:
+        """Delete each by the verb; one that has got a script meanwhile stays, with the reason as a message."""
+        for folder in queryset:
+            try:
+                deletion.delete_folder(folder, now=timezone.now())
+            except ScriptError as refusal:
+                self.message_user(request, str(refusal), messages.ERROR)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Name the folders, and those that have to stay."""
+        names = [str(folder) for folder in objs]
+        full = {branch.pk: branch.count for branch in folders.tree() if not branch.is_empty}
+        told = [f"`{each}` holds {_held(full[each.pk])}" for each in objs if each.pk in full]
+        return names, {str(self.opts.verbose_name_plural): len(names)}, set(), told
+
+    @admin.display(description="scripts", ordering="count")
+    def script_count(self, folder: Folder) -> int:
+        """How many are in it."""
+        return folder.count  # type: ignore[attr-defined,no-any-return]  # annotated above
+
+
+def _held(scripts: int) -> str:
+    return f"{scripts} of them" if scripts else "folders"

@@ -1,0 +1,70 @@
+"""What the operations on scripts and schedules share: their router, bounds of what may be sent, revisions."""
+
+import re
+from datetime import datetime
+from typing import Annotated, Any
+
+from django.http import HttpRequest
+from ninja import Query, Router
+from ninja.errors import HttpError
+from pydantic import AfterValidator, AwareDatetime, Field
+
+from scripts_app.timing import rule
+from tempo_site import auth
+
+router = Router()
+
+MAX_PAGE = 200
+DEFAULT_PAGE = 50
+MAX_NUMBER = 2**31 - 1
+IF_MATCH = {
+    "parameters": [
+        {
+            "in": "header",
+            "name": "If-Match",
+            "schema": {"type": "string"},
+            "description": "The revision in quotes.",
+        }
+    ]
+}
+
+
+def plausible(moment: datetime) -> datetime:
+    """Refuse years in which arithmetic with time zones and hundred intervals would leave the calendar."""
+    if moment.year not in rule.YEARS:
+        raise ValueError(
+            f"the year {moment.year} is not between {rule.YEARS[0]} and {rule.YEARS[-1]}"
+        )
+    return moment
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(plausible)]
+Number = Annotated[int, Field(strict=True, ge=0, le=MAX_NUMBER)]
+Limit = Annotated[int, Query(default=DEFAULT_PAGE, ge=1, le=MAX_PAGE)]
+Cursor = Annotated[str, Query(default="", pattern=r"^\d{0,18}$")]
+
+
+def without_defaults(schema: dict[str, Any]) -> None:
+    """In a PATCH what is left out stays as it is, so the documentation must not promise a default."""
+    for field in schema["properties"].values():
+        field.pop("default", None)
+
+
+def check_staff(request: auth.AuthenticatedRequest, sentence: str) -> None:
+    """What all scripts share is for users of the staff to change, or for keys of full scope. Raises HttpError."""
+    if request.auth.user and not request.auth.user.is_staff:
+        raise HttpError(403, sentence)
+
+
+def based_on(request: HttpRequest) -> int | None:
+    """Return the revision that `If-Match` names, or None without the header. Raises HttpError."""
+    header = request.headers.get("If-Match")
+    if header is None:
+        return None
+    revision = re.fullmatch(r'(?:W/)?"([0-9]{1,9})"', header.strip())
+    if revision is None:
+        raise HttpError(
+            400,
+            'The header `If-Match` could not be read.\nhint: send the revision in quotes, `"12"`',
+        )
+    return int(revision[1])

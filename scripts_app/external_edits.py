@@ -1,0 +1,58 @@
+"""What somebody edited in a script's readable copies from outside: offered, taken as a version, or put back."""
+
+from datetime import datetime
+
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from scripts_app import scripts
+from scripts_app.models import Script, Version
+from scripts_app.validation import ScriptError
+from scripts_app.versions import working_copy
+from scripts_app.versions.working_copy import ExternalEdit
+
+ACCEPTED = "Edited on the disk"
+LEFT = "Edited on the disk, and put back"
+
+
+def accept(script: Script, *, seen: str, by: User | None, now: datetime) -> Version:
+    """Make the edit that somebody has `seen` the current version; a draft is kept among the versions.
+
+    Raises ScriptError: it is another by now or gone, is no text, or says what cannot be saved.
+    """
+    edit = _seen(script, seen)
+    if edit.problem:
+        raise ScriptError(f"{edit.problem} It cannot become a version", field="take")
+    taken = scripts.update(
+        script, by=by, now=now, note=ACCEPTED, code=edit.code, requirements=edit.requirements
+    ).version
+    assert taken is not None
+    return taken
+
+
+def revert(script: Script, *, seen: str) -> None:
+    """Write the current version over the edit that somebody has `seen`; its text is kept among the versions.
+
+    Raises ScriptError: it is another by now or gone, or what lies there is no text that could be kept.
+    """
+    edit = _seen(script, seen)
+    if edit.problem:
+        raise ScriptError(
+            f"{edit.problem} Move it away yourself: Tempo could not keep what it says", field="take"
+        )
+    with transaction.atomic():
+        scripts.keep_edit(script, edit, note=LEFT)
+        transaction.on_commit(lambda: working_copy.write(script.pk), robust=True)
+
+
+def _seen(script: Script, seen: str) -> ExternalEdit:
+    edit = working_copy.find_edit(script)
+    if edit is None:
+        raise ScriptError(
+            "Nothing was edited from outside, or it was dealt with already", field="seen"
+        )
+    if edit.seen != seen:
+        raise ScriptError(
+            "It was edited again in the meantime\nhint: look at it once more", field="seen"
+        )
+    return edit

@@ -1,0 +1,117 @@
+"""Cron lines as a few plain choices: every N minutes, hourly, daily, on weekdays, monthly. Both ways."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from scripts_app.timing import cron
+from scripts_app.timing.cron import TimingError
+
+EVERY = ("minutes", "hour", "day", "week", "month")
+STEPS = (
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    10,
+    12,
+    15,
+    20,
+    30,
+)  # what divides an hour: any other step jumps at its end
+LAST_DAY = 0  # in place of a day of the month
+_MIN_MONTH_DAYS = 28
+_MIN_RANGE = 3  # `1-3` for three days in a row, `1,2` for two
+
+
+@dataclass(frozen=True, kw_only=True)
+class Simple:
+    """A rhythm in plain choices; what its `every` does not need keeps its default."""
+
+    every: str  # one of EVERY
+    step: int = 15  # minutes: one of STEPS
+    hour: int = 9
+    minute: int = 0  # of every hour, or of the hour
+    weekdays: tuple[int, ...] = (1, 2, 3, 4, 5)  # 0 is Sunday; at least one
+    day: int = 1  # of the month, or LAST_DAY
+
+
+def line(simple: Simple) -> str:
+    """Return the cron line for a rhythm; a week with all its days is the line of every day."""
+    time = f"{simple.minute} {simple.hour}"
+    match simple.every:
+        case "minutes":
+            return "* * * * *" if simple.step == 1 else f"*/{simple.step} * * * *"
+        case "hour":
+            return f"{simple.minute} * * * *"
+        case "week":
+            return f"{time} * * {_weekdays(simple.weekdays)}"
+        case "month":
+            return f"{time} {simple.day or 'L'} * *"
+    return f"{time} * * *"
+
+
+def parse(text: str) -> Simple | None:
+    """Return the rhythm that means exactly what a cron line means; None when there is none, or no meaning.
+
+    Exactly: the same seconds of the calendar and the same conduct when the clocks change.
+    """
+    try:
+        expression = cron.parse(text)
+    except TimingError:
+        return None
+    guess = _guess(expression)
+    own = cron.parse(line(guess))
+    is_same = own.is_wildcard == expression.is_wildcard and vars(own.walls) == vars(
+        expression.walls
+    )
+    return guess if is_same else None
+
+
+def notes(text: str) -> list[str]:
+    """Return what a reader of a cron line's sentence might overlook."""
+    simple = parse(text)
+    if simple is None or simple.every != "month" or simple.day <= _MIN_MONTH_DAYS:
+        return []
+    return [
+        f"Months without a day {simple.day} are left out: choose the last day of the month if that is not meant"
+    ]
+
+
+def _guess(expression: cron.Expression) -> Simple:
+    """Return the rhythm that comes closest."""
+    walls = expression.walls
+    hour, minute = walls.hours[0], walls.minutes[0]
+    time: dict[str, Any] = {"hour": hour, "minute": minute}
+    if len(walls.hours) == 24:
+        step = 60 // len(walls.minutes)
+        return (
+            Simple(every="hour", minute=minute)
+            if step == 60
+            else Simple(every="minutes", step=step)
+        )
+    if 0 < len(walls.weekdays) < 7:
+        return Simple(every="week", weekdays=tuple(sorted(walls.weekdays)), **time)
+    if walls.has_last_day or len(walls.days) == 1:
+        return Simple(
+            every="month", day=LAST_DAY if walls.has_last_day else min(walls.days), **time
+        )
+    return Simple(every="day", **time)
+
+
+def _weekdays(days: tuple[int, ...]) -> str:
+    """Return the days as cron writes them: `1-5`, `0,6`, `*` for all."""
+    if len(set(days)) == 7:
+        return "*"
+    runs: list[list[int]] = []
+    for day in sorted(set(days)):
+        if runs and runs[-1][-1] == day - 1:
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    return ",".join(_run(run) for run in runs)
+
+
+def _run(days: list[int]) -> str:
+    return f"{days[0]}-{days[-1]}" if len(days) >= _MIN_RANGE else ",".join(map(str, days))

@@ -1,0 +1,188 @@
+"""Variables: names and values for the environment of a script, or of all scripts; secrets among them."""
+
+import re
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.views.decorators.debug import sensitive_variables
+
+from scripts_app.models import Script, Variable
+from scripts_app.validation import ScriptError
+from scripts_app.variables import encryption
+
+MAX_NAME = 100
+MAX_VALUE_BYTES = 32 * 1024
+# a run gets two scopes: spec.json and the order to start have room for that
+MAX_SCOPE_BYTES = 128 * 1024
+MAX_VARIABLES = 200
+MIN_MASKED = 4  # characters; a shorter value would be found everywhere
+LINE_CHARACTERS = "\t\n\r"
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LOADER = (
+    "it decides which foreign code is loaded into every program, or which of its checks are off"
+)
+_SHELL = "it changes what every shell does that a script starts"
+_OWN = "Tempo sets it"
+REFUSED_BEGINNINGS = {
+    "TEMPO_": "such names are Tempo's own",
+    "PYTHON": "such names change the interpreter itself, and Tempo sets some of them",
+    "LD_": _LOADER,
+}
+REFUSED = {
+    **dict.fromkeys(("GCONV_PATH", "GLIBC_TUNABLES", "LOCPATH", "NLSPATH"), _LOADER),
+    **dict.fromkeys(("BASH_ENV", "BASHOPTS", "IFS", "PS4", "SHELLOPTS"), _SHELL),
+    "PATH": f"{_OWN}: the programs of the script's environment come first in it",
+    "VIRTUAL_ENV": f"{_OWN}: it names the script's environment",
+    "HOME": f"{_OWN}: it is the script's working folder, where it may write",
+    "TMPDIR": f"{_OWN}: it is the run's own folder, which is emptied at its end",
+    "SSLKEYLOGFILE": "it has the keys of encrypted connections written to a file",
+}
+
+
+class SecretUnreadable(Exception):
+    """A secret that a run needs cannot be decrypted; the sentence names the variable and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunVariables:
+    """What a run gets. The values of `secrets` go to the launcher, and never to a disk."""
+
+    plain: dict[str, str]
+    secrets: dict[str, str]
+
+    def __repr__(self) -> str:
+        return f"RunVariables(plain={sorted(self.plain)}, secrets={sorted(self.secrets)})"
+
+
+NOTHING = RunVariables(plain={}, secrets={})
+
+
+def variables_of(script: Script | None) -> QuerySet[Variable]:
+    """Those of a script, or with None those of all scripts, by name."""
+    return Variable.objects.filter(script=script).order_by("name")
+
+
+@sensitive_variables()
+def save(
+    script: Script | None, *, name: str, value: str, is_secret: bool | None = None, by: str
+) -> Variable:
+    """Set a variable, new or not; a secret is encrypted and never told again. Raises ScriptError.
+
+    `is_secret` left out: what there is stays what it was, and a new one is none. `by`: who, as pages show it.
+    """
+    name, value = checked_name(name), checked_value(value)
+    with transaction.atomic():
+        rows = {row.name: row for row in variables_of(script)}
+        before = rows.pop(name, None)
+        if is_secret is None:
+            is_secret = before is not None and before.is_secret
+        if is_secret and not value:
+            raise ScriptError("A secret needs a value", field="value")
+        stored = encryption.encrypt(value) if is_secret else value
+        _refuse_too_much([row.value for row in rows.values()], stored)
+        fields = {"value": stored, "is_secret": is_secret, "updated_by": by[:150]}
+        return Variable.objects.update_or_create(script=script, name=name, defaults=fields)[0]
+
+
+def remove(script: Script | None, name: str) -> bool:
+    """Delete a variable; whether there was one."""
+    return variables_of(script).filter(name=name).delete()[0] > 0
+
+
+def inherited(script: Script) -> list[Variable]:
+    """Those for all scripts that this one gets, by name: it has none of its own in their place."""
+    return list(variables_of(None).exclude(name__in=variables_of(script).values("name")))
+
+
+@sensitive_variables()
+def for_run(script: Script) -> RunVariables:
+    """What a run of this script gets: its own, and those for all scripts. Raises SecretUnreadable."""
+    rows = Variable.objects.filter(script=None) | Variable.objects.filter(script=script)
+    found: dict[str, Variable] = {}
+    for row in rows:
+        if row.name not in found or row.script_id is not None:
+            found[row.name] = row
+    return RunVariables(
+        plain={name: row.value for name, row in found.items() if not row.is_secret},
+        secrets={name: _opened(row) for name, row in found.items() if row.is_secret},
+    )
+
+
+@sensitive_variables()
+def is_readable(row: Variable) -> bool:
+    """Whether a run would get its value."""
+    try:
+        if row.is_secret:
+            encryption.decrypt(row.value)
+    except encryption.DecryptionError:
+        return False
+    return True
+
+
+@sensitive_variables()
+def _opened(row: Variable) -> str:
+    try:
+        return encryption.decrypt(row.value)
+    except encryption.DecryptionError as problem:
+        where = "of this script" if row.script_id else "for all scripts"
+        raise SecretUnreadable(
+            f"The secret `{row.name}` {where} could not be decrypted: {problem}.\n"
+            "hint: set it again, or give Tempo the key it had before as PYSCHED_OLD_SECRET_KEY"
+        ) from None
+
+
+def checked_name(name: object) -> str:
+    """Return a name that may be given. Raises ScriptError."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > MAX_NAME:
+        raise ScriptError(
+            f"`{str(name)[:MAX_NAME]}` is no name of a variable\n"
+            f"hint: letters A-Z and a-z, digits and `_`, no digit first, at most {MAX_NAME} characters",
+            field="name",
+        )
+    why = REFUSED.get(name) or next(
+        (why for start, why in REFUSED_BEGINNINGS.items() if name.startswith(start)), ""
+    )
+    if why:
+        raise ScriptError(f"`{name}` cannot be set: {why}", field="name")
+    return name
+
+
+@sensitive_variables()
+def checked_value(value: object) -> str:
+    """Return a value that an environment can hold. Raises ScriptError, which never tells the value."""
+    if not isinstance(value, str):
+        raise ScriptError("`value` has to be text", field="value")
+    if any(
+        (code < 32 or code == 127) and chr(code) not in LINE_CHARACTERS for code in map(ord, value)
+    ):
+        raise ScriptError(
+            "`value` contains a control character such as NUL\nhint: use base64", field="value"
+        )
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        raise ScriptError(
+            "`value` contains half a surrogate pair, which is no character", field="value"
+        ) from None
+    if size > MAX_VALUE_BYTES:
+        raise ScriptError(
+            f"`value` has {size:,} bytes; 32 kB is the most\nhint: keep it in a file", field="value"
+        )
+    return value
+
+
+def _refuse_too_much(others: list[str], stored: str) -> None:
+    """The row of a secret counts as it is stored, a third longer than its value."""
+    if len(others) >= MAX_VARIABLES:
+        raise ScriptError(
+            f"There are {len(others)} variables already; {MAX_VARIABLES} is the most", field="name"
+        )
+    size = sum(len(value.encode()) for value in [*others, stored])
+    if size > MAX_SCOPE_BYTES:
+        raise ScriptError(
+            f"All values together would have {size:,} bytes; {MAX_SCOPE_BYTES:,} is the most\n"
+            "hint: keep long texts in files of the script",
+            field="value",
+        )

@@ -1,0 +1,127 @@
+"""What the admin's pages share: rows to look at, buttons that call verbs, words about what a deletion leaves."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.contrib.admin import ModelAdmin, ShowFacets
+from django.contrib.admin.utils import unquote
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.safestring import SafeString
+from django.utils.text import capfirst
+
+MAX_WORDS = 20
+
+
+class LookOnly:
+    """Mixed into a ModelAdmin or an inline: rows to look at."""
+
+    def has_add_permission(self, request: HttpRequest, *_: Any) -> bool:
+        """Nobody."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody."""
+        return False
+
+
+class RowAdmin(ModelAdmin):  # type: ignore[type-arg]  # no generic at run time
+    """A model's pages. `acts` names its buttons: `run` is the method `do_run(request, row)`, asked for by POST."""
+
+    acts: tuple[str, ...] = ()
+    stays = ""  # a sentence: what a deletion does not take
+    list_per_page = 50
+    show_facets = ShowFacets.NEVER  # a count a choice: many queries for a number nobody asked for
+    view_on_site: Any = False
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
+        """Search by the first twenty words: each becomes conditions, of which the database takes so many."""
+        return super().get_search_results(
+            request, queryset, " ".join(search_term.split()[:MAX_WORDS])
+        )
+
+    @property
+    def media(self) -> forms.Media:
+        """Nothing: our forms need neither jQuery nor pop-ups, and the lists name their own script."""
+        return forms.Media()
+
+    def get_urls(self) -> list[URLPattern]:
+        """Django's, and one for the buttons."""
+        name = f"{self.opts.app_label}_{self.opts.model_name}_act"
+        view = self.admin_site.admin_view(self.act_view)
+        return [path("<path:object_id>/act/<str:act>/", view, name=name), *super().get_urls()]
+
+    def act_view(self, request: HttpRequest, object_id: str, act: str) -> HttpResponseBase:
+        """Do one of `acts` on a row, then go to where the act leads, to `next`, or back to the row's page."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        row = self.get_object(request, unquote(object_id))
+        if row is None or act not in self.acts:
+            raise Http404(f"There is no {self.opts.verbose_name} {object_id} that one could {act}.")
+        verb: Callable[[HttpRequest, Any], HttpResponse | None] = getattr(self, f"do_{act}")
+        return verb(request, row) or self._back(request, row)
+
+    def _back(self, request: HttpRequest, row: Any) -> HttpResponse:
+        target = request.POST.get("next", "")
+        if url_has_allowed_host_and_scheme(target, allowed_hosts=None):
+            return redirect(target)
+        return redirect(
+            reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[row.pk])
+        )
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list, headed by what it lists."""
+        extra = {
+            "title": capfirst(str(self.opts.verbose_name_plural)),
+            "stays": self.stays,
+            **(extra_context or {}),
+        }
+        response = super().changelist_view(request, extra)
+        shown = getattr(response, "context_data", None) or {}
+        # the question of the action that deletes, which takes no extra context
+        if "deletable_objects" in shown:
+            shown["stays"] = self.stays
+        return response
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Ask, naming what stays."""
+        return super().delete_view(
+            request, object_id, {"stays": self.stays, **(extra_context or {})}
+        )
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Show the form; labels as everywhere, without a colon."""
+        context["adminform"].form.label_suffix = ""
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """An empty form."""
+        title = {"title": f"New {self.opts.verbose_name}"}
+        return super().add_view(request, form_url, {**title, **(extra_context or {})})
+
+
+class ReadOnlyAdmin(LookOnly, RowAdmin):
+    """Rows that the machine wrote."""
+
+    actions: Any = None
+
+
+def chip(state: str, words: str) -> SafeString:
+    """A state as lists show it: a shape and a word, then a colour."""
+    return format_html('<span class="status status-{}">{}</span>', state, words.lower())

@@ -1,0 +1,269 @@
+"""The engine: one a data folder, threads that go on, health that names what fails."""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from pytest_django import Settings
+
+from runs_app import launcher_client
+from runs_app.admission import admission
+from runs_app.engine import engine
+from runs_app.engine.engine import DataFolderInUse, Engine
+from runs_app.scheduler import ticker
+from scripts_app.versions import drafts
+from tempo_site.lib import waking_broker
+from tests.factories import make_script
+from tests.service import wait_for
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def idle(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """An engine that was not started; threads given to it end with the test."""
+    monkeypatch.setattr(engine, "PAUSE_AFTER_ERROR_S", 0.001)
+    engine_ = Engine()
+    yield engine_
+    engine_._stopping.set()
+    for thread in engine_._threads.values():
+        thread.join(10)
+
+
+def healthy(engine_: Engine) -> dict[str, Any]:
+    """Let an engine that was not started believe that all is well; returns what it says then."""
+    engine_._facts = {"database": "ok", "launcher": "ok", "disk": "ok"}
+    engine_._seen |= {"ticker": time.monotonic(), "settler": time.monotonic()}
+    return engine_.health()
+
+
+def test_a_function_that_returns_is_called_again(idle: Engine) -> None:
+    calls: list[int] = []
+    idle._spawn("monitor", lambda: calls.append(1))
+    wait_for(lambda: len(calls) >= 3, what="three calls")
+
+
+def test_a_function_that_raises_is_called_again(idle: Engine) -> None:
+    calls: list[int] = []
+
+    def fail() -> None:
+        calls.append(1)
+        raise RuntimeError("broken")
+
+    idle._spawn("pusher", fail)
+    wait_for(lambda: len(calls) >= 3, what="three calls")
+    assert idle._threads["pusher"].is_alive()
+
+
+def test_a_function_that_returns_while_stopping_is_not(idle: Engine) -> None:
+    calls: list[int] = []
+    idle._stopping.set()
+    idle._spawn("pusher", lambda: calls.append(1))
+    idle._threads["pusher"].join(10)
+    assert calls == [1]
+
+
+@pytest.mark.parametrize(
+    ("wait", "expected_s"),
+    [
+        (timedelta(seconds=1.5), 1.5),
+        (timedelta(hours=1), engine.LOOK_S),
+        (timedelta(0), 0.0),
+        (timedelta(seconds=-30), 0.0),
+    ],
+)
+def test_the_ticker_sleeps_until_the_alarm_and_never_long(
+    wait: timedelta, expected_s: float
+) -> None:
+    assert engine.seconds_until(NOW + wait, NOW) == expected_s
+
+
+def test_without_an_alarm_the_ticker_looks_now_and_then() -> None:
+    assert engine.seconds_until(None, NOW) == engine.LOOK_S
+
+
+def test_a_second_engine_is_refused_the_data_folder(data_folder: Path) -> None:
+    lock = engine.take_lock(wait_s=0)
+    with pytest.raises(DataFolderInUse, match=str(data_folder)):
+        engine.take_lock(wait_s=0.05)
+    os.close(lock)
+
+
+def test_an_engine_waits_for_a_predecessor_that_goes_down() -> None:
+    lock = engine.take_lock(wait_s=0)
+    found: list[int] = []
+    waiting = threading.Thread(target=lambda: found.append(engine.take_lock(wait_s=10)))
+    waiting.start()
+    os.close(lock)
+    waiting.join(10)
+    os.close(found[0])
+
+
+def test_whether_an_engine_runs_is_told_without_disturbing_it() -> None:
+    assert not engine.is_running()
+    lock = engine.take_lock(wait_s=0)
+    assert engine.is_running()
+    with pytest.raises(DataFolderInUse):
+        engine.take_lock(wait_s=0)
+    os.close(lock)
+    assert not engine.is_running()
+
+
+def test_an_engine_with_nothing_wrong_is_healthy(idle: Engine) -> None:
+    assert set(healthy(idle).values()) == {"ok"}
+
+
+def test_an_engine_that_has_looked_at_nothing_yet_is_not(idle: Engine) -> None:
+    parts = idle.health()
+    assert {name for name, state in parts.items() if state != "ok"} == {
+        "database",
+        "ticker",
+        "settler",
+        "launcher",
+        "disk",
+    }
+
+
+def test_health_names_a_thread_that_ended(idle: Engine) -> None:
+    idle._stopping.set()
+    idle._spawn("worker-1", lambda: None)
+    idle._threads["worker-1"].join(10)
+    assert "worker-1" in healthy(idle)["engine"]
+
+
+def test_health_names_a_ticker_that_stands_still(idle: Engine) -> None:
+    healthy(idle)
+    idle._seen["ticker"] -= engine.SEEN_S + 1
+    parts = idle.health()
+    assert [name for name, state in parts.items() if state != "ok"] == ["ticker"]
+
+
+@pytest.mark.django_db
+def test_a_ticker_that_never_rests_is_well_and_keeps_house(
+    idle: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More schedules than it can serve: moments are late, and nobody takes it for dead."""
+    steps: list[int] = []
+    kept_house: list[object] = []
+
+    def step(**_: object) -> bool:
+        steps.append(len(steps))
+        if len(steps) == 3:
+            idle._stopping.set()
+        return True
+
+    monkeypatch.setattr(ticker, "next_moment_at", lambda *, now: now)
+    monkeypatch.setattr(ticker, "step", step)
+    monkeypatch.setattr(engine, "q2_scheduler", kept_house.append)
+    idle._run_ticker()
+    assert (len(steps), "ticker" in idle._seen, len(kept_house)) == (3, True, 1)
+
+
+def test_the_runs_of_due_alarms_begin_before_the_queue_s_task_is_heard(
+    idle: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The task that is queued with them is the net, and no part of the way: five milliseconds less a run."""
+    order: list[str] = []
+
+    def step(**_: object) -> bool:
+        order.append("stepped")
+        waking_broker.ring()
+        return True
+
+    waking_broker._bell.clear()
+    monkeypatch.setattr(ticker, "step", step)
+    monkeypatch.setattr(
+        admission,
+        "admit",
+        lambda **_: order.append(f"admitted, heard: {waking_broker._bell.is_set()}"),
+    )
+    idle._serve(is_first=True)
+    assert (order, waking_broker._bell.is_set()) == (["stepped", "admitted, heard: False"], True)
+
+
+def test_rows_of_a_crowd_come_before_its_runs_begin(
+    idle: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With an admission behind every twenty, a thousand due at once had their last row after five seconds."""
+    monkeypatch.setattr(ticker, "step", lambda **_: True)
+    admitted: list[object] = []
+    monkeypatch.setattr(admission, "admit", lambda **_: admitted.append(1))
+    idle._serve(is_first=False)
+    assert not admitted
+
+
+@pytest.mark.django_db
+def test_a_moment_that_was_slept_for_is_served_without_asking_again(
+    idle: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, served = [], []
+
+    def next_moment_at(*, now: datetime) -> datetime:
+        asked.append(now)
+        return now + timedelta(milliseconds=20)
+
+    def serve(*, is_first: bool) -> None:
+        assert is_first
+        served.append(len(asked))
+        idle._stopping.set()
+
+    monkeypatch.setattr(ticker, "next_moment_at", next_moment_at)
+    monkeypatch.setattr(idle, "_serve", serve)
+    monkeypatch.setattr(engine, "q2_scheduler", lambda _broker: None)
+    idle._run_ticker()
+    assert (len(asked), served) == (1, [1])
+
+
+def test_a_launcher_that_is_not_there_is_told() -> None:
+    assert "launcher" in engine.launcher_facts()["launcher"]
+
+
+def test_a_launcher_that_answers_is_ok(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Answering(launcher_client.LauncherClient):
+        def __init__(self) -> None:
+            pass
+
+        def ping(self) -> dict[str, Any]:
+            return {"ok": True, "isolation": {"grade": "good"}}
+
+    monkeypatch.setattr(launcher_client, "launcher", Answering())
+    assert engine.launcher_facts() == {"launcher": "ok", "isolation": {"grade": "good"}}
+
+
+def test_a_disk_below_its_floor_is_told(settings: Settings) -> None:
+    assert engine.disk_fact() == "ok"
+    settings.MIN_FREE_MB = 10**12
+    assert "the floor is" in engine.disk_fact()
+
+
+@pytest.mark.django_db
+def test_a_database_that_answers_is_ok() -> None:
+    assert engine.database_fact() == "ok"
+
+
+@pytest.mark.django_db
+def test_a_database_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise OSError("disk gone")
+
+    monkeypatch.setattr(connection, "cursor", fail)
+    assert "disk gone" in engine.database_fact()
+
+
+@pytest.mark.django_db
+def test_the_sweep_keeps_idle_drafts_among_the_versions(idle: Engine) -> None:
+    script, now = make_script(), timezone.now()
+    text = {"code": "half typed", "requirements": "", "python_version": ""}
+    drafts.save(script, **text, based_on=0, by=None, now=now)
+    idle._sweep(now + timedelta(minutes=9))
+    assert script.versions.count() == 1
+    idle._drafts_at = 0.0
+    idle._sweep(now + timedelta(minutes=10))
+    assert script.versions.values_list("code", "is_draft").first() == ("half typed", True)

@@ -1,0 +1,163 @@
+"""Specs: what a run gets to see and to work with."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from runs_app.execution import execution
+from runs_app.execution import spec as execution_spec
+from runs_app.models import Run
+from runs_app.states import Kind, Status, Trigger
+from scripts_app.models import Environment
+from tempo_site.lib import paths
+from tests.factories import make_run, make_script
+
+pytestmark = pytest.mark.django_db
+
+
+def prepared(code: str = "print(1)\n", **fields: Any) -> tuple[Run, dict[str, Any]]:
+    """A run whose folder is prepared, and its spec; `fields` are the script's."""
+    script = make_script("Hello World", code=code, **fields)
+    run = make_run(
+        script,
+        environment=script.environment,
+        status=Status.STARTING,
+        folder="2026-11/1-abcdef12",
+        timeout_s=7,
+        memory_mb=200,
+    )
+    execution.prepare_folder(run)
+    return run, json.loads((paths.run_folder(run.folder) / "spec.json").read_text())
+
+
+def test_the_environment_is_an_allow_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYSCHED_SECRET_KEY", "do not leak me")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nor me")
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    _, spec = prepared()
+    assert "leak me" not in json.dumps(spec) and "nor me" not in json.dumps(spec)
+    assert set(spec["env"]) == {
+        "HOME",
+        "LANG",
+        "PATH",
+        "PYTHONFAULTHANDLER",
+        "PYTHONIOENCODING",
+        "PYTHONPATH",
+        "PYTHONUNBUFFERED",
+        "TEMPO_PARAMS_FILE",
+        "TEMPO_RUN_ID",
+        "TEMPO_SCRIPT",
+        "TMPDIR",
+        "TZ",
+        "VIRTUAL_ENV",
+    } | {name for name in execution_spec.PASSED_ON if name in spec["env"]}
+
+
+def test_output_is_unbuffered_and_the_run_is_named() -> None:
+    run, spec = prepared()
+    env = spec["env"]
+    assert (env["PYTHONUNBUFFERED"], env["TEMPO_RUN_ID"], env["TEMPO_SCRIPT"]) == (
+        "1",
+        str(run.pk),
+        "hello-world",
+    )
+
+
+def test_a_run_works_in_the_scripts_files_with_its_own_code() -> None:
+    run, spec = prepared("print('mine')\n")
+    assert spec["cwd"] == str(paths.script_files("hello-world"))
+    assert (paths.run_folder(run.folder) / "main.py").read_text() == "print('mine')\n"
+
+
+def test_the_time_limit_is_the_one_of_the_trigger() -> None:
+    assert prepared()[1]["timeout_s"] == 7
+
+
+def test_its_limits_are_the_scripts_and_the_servers(settings: Settings) -> None:
+    settings.OUTPUT_KILL_MB, settings.OPEN_FILES, settings.MIN_FREE_MB = 100, 256, 500
+    _, spec = prepared(cpu_s=9, processes=8, output_mb=3, file_mb=70, nice=11)
+    assert spec["limits"] == {
+        "memory_mb": 200,
+        "cpu_s": 9,
+        "processes": 8,
+        "output_bytes": 3 * 2**20,
+        "output_kill_bytes": 100 * 2**20,
+        "file_mb": 70,
+        "open_files": 256,
+        "nice": 11,
+        "min_free_mb": 250,
+    }
+
+
+def test_a_bound_set_later_holds_for_what_was_stored_before(settings: Settings) -> None:
+    settings.MAX_CPU_S = settings.MAX_FILE_MB = 0
+    run, _ = prepared(cpu_s=0, file_mb=900)
+    settings.MAX_CPU_S, settings.MAX_FILE_MB = 60, 100
+    limits = execution_spec.script_limits(run)
+    assert (limits["cpu_s"], limits["file_mb"]) == (60, 100)
+
+
+def test_a_script_that_may_keep_much_is_not_stopped_before(settings: Settings) -> None:
+    settings.OUTPUT_KILL_MB = 10
+    run, _ = prepared(output_mb=50)
+    assert execution_spec.script_limits(run)["output_kill_bytes"] == 50 * 2**20
+    settings.OUTPUT_KILL_MB = 0
+    assert execution_spec.script_limits(run)["output_kill_bytes"] == 0
+
+
+def test_a_run_may_read_its_python_and_write_where_it_works(
+    settings: Settings, tmp_path: Path
+) -> None:
+    real = tmp_path / "python3.12" / "bin" / "python3.12"
+    environment = paths.environments() / ("0" * 32)
+    real.parent.mkdir(parents=True)
+    real.touch()
+    (environment / "bin").mkdir(parents=True)
+    (environment / "bin" / "python").symlink_to(real)
+    settings.EXTRA_READ_PATHS, settings.EXTRA_WRITE_PATHS = ["/mnt/media"], ["/srv/exports"]
+    run, spec = prepared()
+    temporary, inputs = (paths.run_folder(run.folder) / name for name in ("tmp", "params.json"))
+    assert spec["isolation"]["read"] == [
+        str(tmp_path / "python3.12"),
+        str(environment),
+        str(inputs),
+        "/mnt/media",
+    ]
+    assert spec["isolation"]["write"] == [
+        str(paths.script_files("hello-world")),
+        str(temporary),
+        "/srv/exports",
+    ]
+    assert spec["isolation"]["closed"] == [str(paths.data()), str(settings.BASE_DIR)]
+
+
+def test_a_run_is_the_user_of_its_script(settings: Settings) -> None:
+    settings.REQUIRE_ISOLATION = "good"
+    run, spec = prepared()
+    assert run.script
+    assert (spec["isolation"]["uid"], spec["isolation"]["uid_why"]) == (
+        settings.SCRIPT_USERS[0] + run.script.pk - 1,
+        "",
+    )
+    assert spec["isolation"]["require"] == "good"
+
+
+def test_a_build_runs_the_driver_and_claims_its_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYSCHED_SECRET_KEY", "do not leak me")
+    environment = Environment.objects.create(python="3.12.1", interpreter="/usr/bin/python3")
+    run = make_run(
+        kind=Kind.BUILD, environment=environment, trigger=Trigger.BUILD, folder="2026-11/1-abcdef12"
+    )
+    execution.prepare_folder(run)
+    spec = json.loads((paths.run_folder(run.folder) / "spec.json").read_text())
+    environment.refresh_from_db()
+    assert environment.state == Environment.State.BUILDING
+    assert (
+        spec["isolation"] is None and spec["limits"]["memory_mb"] == execution_spec.BUILD_MEMORY_MB
+    )
+    assert "build_environment.py" in spec["argv"][3] and "leak me" not in json.dumps(spec)

@@ -1,0 +1,574 @@
+"""The layers that a run gets, what it is told about them, and that they are true inside; what is given to a script."""
+
+import contextlib
+import os
+import socket
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runs_app.launcher.identity import isolation, landlock, users
+from runs_app.launcher.identity.users import User
+from tests.runs_app.launcher.confined import (
+    AS_ROOT,
+    AS_SERVICE_USER,
+    BASIC,
+    IS_ROOT,
+    LANDLOCK_ABI,
+    MODES,
+    ORDINARY,
+    PYTHON,
+    SCRIPT_USER,
+    SERVICE_USER,
+    SIGNALS_ARE_COVERED,
+    STRONG,
+    Place,
+    found_out,
+    opened,
+)
+from tests.runs_app.launcher.harness import wait_for
+
+WEB, USER, STRANGER = User(SERVICE_USER, SERVICE_USER), User(SCRIPT_USER, SCRIPT_USER), 1234
+POOL = range(50_000, 60_000)
+needs_root = pytest.mark.skipif(not IS_ROOT, reason="only root can give files to other users")
+
+INSIDE = """
+import json, os
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+print(json.dumps({
+    "users": os.getresuid(), "groups": os.getresgid(), "more_groups": os.getgroups(),
+    "umask": status["Umask"].strip(), "no_new_privs": status["NoNewPrivs"].strip(),
+    "capabilities": [int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")],
+    "descriptors": [fd for fd in range(100) if os.path.exists(f"/proc/self/fd/{fd}")],
+    "session": os.getsid(0) == os.getpid(), "blocked": int(status["SigBlk"], 16), "files": os.getcwd(),
+    "environment": sorted(os.environ),
+}))
+"""
+# Where the kernel covers signals too. Sentences are what a person reads on the run's page.
+WHY = {
+    "own user and Landlock": "It has a user of its own, and Landlock keeps it to its own files.",
+    "own user": "It has a user of its own; no Landlock: it is switched off (TEMPO_WITHOUT).",
+    "as service user": "Landlock keeps it to its own files; no user of its own: it is set to run as Tempo's own user.",
+    "ordinary user without Landlock": "No Landlock: it is switched off (TEMPO_WITHOUT); "
+    "no user of its own: Tempo was not started as root.",
+    "ordinary user": "Landlock keeps it to its own files; no user of its own: Tempo was not started as root.",
+}
+
+
+@pytest.fixture(scope="module", params=MODES, ids=lambda mode: mode.name)
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    yield from opened(request.param)
+
+
+@pytest.fixture(scope="module")
+def root_place() -> Iterator[Place]:
+    yield from opened(STRONG)
+
+
+def isolation_of(place: Place, **asked: Any) -> dict[str, Any]:
+    """What a run is told to have, in both files alike."""
+    folder = place.start("import time; time.sleep(0.05)", **asked)
+    told: dict[str, Any] = place.launcher.state_of(folder)["isolation"]
+    assert place.launcher.exit_of(folder)["isolation"] == told
+    return told
+
+
+# --- what it is told ------------------------------------------------------------------------------------------------
+def test_a_run_is_told_its_grade(place: Place) -> None:
+    told = isolation_of(place)
+
+    assert told["grade"] == place.mode.grade
+    assert told["degraded"] == (place.mode in (AS_SERVICE_USER, AS_ROOT))
+
+
+@pytest.mark.skipif(not SIGNALS_ARE_COVERED, reason="older kernels say more")
+def test_a_run_is_told_why(place: Place) -> None:
+    why = "Tempo was not started as root" if place.mode in (ORDINARY, BASIC) else ""
+    asked: dict[str, Any] = {"uid": SCRIPT_USER, "uid_why": ""} if why else {}
+
+    assert (
+        isolation_of(place, **asked)["why"]
+        == WHY[place.mode.name if place.mode != AS_ROOT else "as service user"]
+    )
+
+
+def test_the_launcher_offers_what_its_best_run_gets(place: Place) -> None:
+    offered = place.launcher.web.ask("ping")["isolation"]
+
+    is_launched_by_root = place.mode.launcher == 0
+    assert offered["own_users"] == is_launched_by_root
+    assert offered["landlock"] == (LANDLOCK_ABI if place.mode.has_landlock else 0)
+    assert (
+        offered["grade"]
+        == (STRONG if is_launched_by_root and place.mode.has_landlock else place.mode).grade
+    )
+
+
+# --- that it is true ------------------------------------------------------------------------------------------------
+def test_it_is_the_user_that_it_is_said_to_be(place: Place) -> None:
+    inside = found_out(place.output(INSIDE))
+    user = place.mode.script
+
+    assert inside["users"] == inside["groups"] == [user] * 3
+    assert inside["more_groups"] == []
+    assert inside["umask"] == ("0007" if place.mode.uid is not None else "0022")
+
+
+def test_it_has_no_power_and_cannot_get_any(place: Place) -> None:
+    inside = found_out(place.output(INSIDE))
+
+    assert inside["capabilities"] == [0, 0, 0, 0]
+    assert inside["no_new_privs"] == "1"
+
+
+def test_it_reads_its_inputs_and_cannot_change_them(place: Place) -> None:
+    code = """
+import json, os
+path = os.environ["TEMPO_RUN_FOLDER"] + "/params.json"
+print(open(path).read())
+try:
+    open(path, "a").write("x")
+except PermissionError:
+    print("not to be changed")
+"""
+    # it is Tempo's own user then
+    may_change = not place.mode.has_landlock and place.mode.uid is None
+    said = place.output(code).splitlines()
+    assert said[0] == '{"days": 7}' and (may_change or said[1:] == ["not to be changed"])
+
+
+def test_it_inherits_nothing_but_its_three_streams(place: Place) -> None:
+    inside = found_out(place.output(INSIDE))
+
+    assert inside["descriptors"] == [0, 1, 2]
+    assert inside["session"] and inside["blocked"] == 0
+    assert set(inside["environment"]) - {"LC_CTYPE"} == {
+        *("HOME", "LANG", "PATH", "PYTHONPATH", "PYTHONUNBUFFERED", "TMPDIR", "TEMPO_RUN_FOLDER"),
+    }
+
+
+def test_it_starts_in_its_files_and_may_write_there(place: Place) -> None:
+    place.output("open('kept', 'w').write('x')\nimport os; os.makedirs('a/b', exist_ok=True)")
+    kept = (place.files() / "kept").stat()
+
+    assert kept.st_uid == place.mode.script
+    assert kept.st_gid == place.mode.web  # who shows and downloads them
+    assert found_out(place.output(INSIDE))["files"] == str(place.files())
+
+
+def test_its_tmp_is_its_own(place: Place) -> None:
+    folder = place.start("import tempfile; print(tempfile.NamedTemporaryFile(delete=False).name)")
+    place.launcher.exit_of(folder)
+    (made,) = (place.launcher.path(folder) / "tmp").iterdir()
+
+    assert made.stat().st_uid == place.mode.script
+
+
+# --- what is not to be had ------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("required", ["good", "strong"])
+def test_less_than_is_required_does_not_start(place: Place, required: str) -> None:
+    told = place.told("print('ran')", require=required)
+
+    if place.mode.grade in (required, "strong"):
+        assert told["status"] == "succeeded"
+    else:
+        assert (told["reason"], told["exit_code"]) == ("could_not_start", None)
+        expected = (
+            f"isolation: {required.title()} is required (PYSCHED_REQUIRE_ISOLATION), it would be "
+        )
+        assert expected + place.mode.grade.title() in told["message"]
+
+
+@needs_root
+@pytest.mark.parametrize("uid", [0, 1, SERVICE_USER, 49_999, 60_000, 2**32, -1])
+def test_only_users_for_scripts_are_taken(root_place: Place, uid: int) -> None:
+    told = root_place.told("print('ran')", uid=uid)
+
+    assert told["reason"] == "could_not_start"
+    assert (
+        told["message"] == f"Could not start: isolation: {uid} is not among the users for scripts"
+    )
+
+
+@needs_root
+@pytest.mark.parametrize("uid", [True, "50000", 50000.5, [50000]])
+def test_a_user_that_is_no_number_is_not_taken(root_place: Place, uid: object) -> None:
+    assert (
+        "isolation uid has to be a whole number"
+        in root_place.told("print('ran')", uid=uid)["message"]
+    )
+
+
+@needs_root
+def test_an_interpreter_in_a_closed_home_is_run_by_tempos_own_user(root_place: Place) -> None:
+    home = root_place.base / "home"
+    (home / "bin").mkdir(parents=True)
+    (home / "bin/python").symlink_to(PYTHON)
+    root_place.own(home, 0o700)
+
+    told = isolation_of(root_place, python=home / "bin/python")
+
+    assert told["grade"] == ORDINARY.grade and told["degraded"]
+    assert f"{home} is closed to other users (mode 0700)" in told["why"]
+    assert (
+        found_out(root_place.output(INSIDE, python=home / "bin/python"))["users"]
+        == [SERVICE_USER] * 3
+    )
+
+
+@needs_root
+def test_a_link_to_an_interpreter_in_a_closed_home_is_seen_through(root_place: Place) -> None:
+    home = root_place.base / "closed"
+    home.mkdir()
+    (home / "python").symlink_to(PYTHON)
+    (root_place.base / "python").symlink_to(home / "python")
+    root_place.own(home, 0o700)
+
+    assert f"{home}" in (
+        users.obstacle(str(root_place.base / "python"), User(SCRIPT_USER, SCRIPT_USER)) or ""
+    )
+
+
+@needs_root
+def test_a_closed_data_folder_is_named(root_place: Place) -> None:
+    root_place.data.chmod(0o700)
+    try:
+        assert f"{root_place.data} is closed to other users" in isolation_of(root_place)["why"]
+    finally:
+        root_place.data.chmod(0o711)
+
+
+@pytest.fixture
+def socket_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A socket of ours, in a place where one is known to start programs."""
+    monkeypatch.setattr(users, "_STARTERS", (f"{tmp_path}/{{uid}}.sock",))
+    path = tmp_path / f"{os.getuid()}.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        yield path
+
+
+def best_of(user: User, *, has_users: bool = False) -> isolation.IsolationResult:
+    """What a launcher with the newest Landlock gives where web is `user`."""
+    return isolation.IsolationSupport(
+        POOL, "" if has_users else "Tempo was not started as root", 7, "", user
+    ).best
+
+
+def test_a_socket_that_starts_programs_is_a_way_out_of_landlock(socket_path: Path) -> None:
+    told = best_of(User(os.getuid(), os.getgid()))
+
+    assert told.grade == "basic"
+    assert f"but {socket_path} starts programs outside of it" in told.why
+
+
+def test_a_socket_that_is_closed_or_anothers_is_no_way_out(socket_path: Path) -> None:
+    assert best_of(User(os.getuid() + 1, os.getgid() + 1)).grade == "good"
+    socket_path.chmod(0)
+    assert best_of(User(os.getuid(), os.getgid())).grade == "good"
+
+
+def test_a_user_of_its_own_has_no_way_out_through_sockets_of_tempos_user(socket_path: Path) -> None:
+    assert best_of(User(os.getuid(), os.getgid()), has_users=True).grade == "strong"
+
+
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5])
+def test_landlock_without_signals_is_basic_and_says_what_would_do(version: int) -> None:
+    told = isolation.IsolationSupport(POOL, "Tempo was not started as root", version, "", WEB).best
+
+    assert told.grade == "basic"
+    assert f"this kernel's (ABI {version}) does not cover signals, Linux 6.12 does" in told.why
+
+
+def test_a_kernel_without_landlock_is_named() -> None:
+    told = isolation.IsolationSupport(POOL, "", 0, "kernel 4.4 has none", WEB).best
+
+    assert (told.grade, told.why) == (
+        "good",
+        "It has a user of its own; no Landlock: kernel 4.4 has none.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("version", "bits", "size"),
+    [(1, 13, 8), (2, 14, 8), (3, 15, 8), (4, 15, 16), (5, 16, 16), (6, 16, 24), (9, 16, 24)],
+)
+def test_a_kernel_is_asked_for_what_it_knows_and_no_more(
+    version: int, bits: int, size: int
+) -> None:
+    rights = landlock._rights(version)
+
+    assert rights == (1 << bits) - 1
+    assert landlock._attributes(version, rights)[1] == size
+
+
+def test_a_broad_path_of_an_admin_does_not_open_the_data_folder(place: Place) -> None:
+    (place.base / "notes").mkdir(exist_ok=True)
+    (place.base / "link").unlink(missing_ok=True)
+    (place.base / "link").symlink_to(place.data)
+    place.own(place.base / "notes", 0o777)
+    place.own(place.base, 0o755)  # what is to be left out of a folder has to be listed
+    code = f"""
+import os
+os.listdir({str(place.base / "notes")!r})
+for name in ("data/secret_key", "link/secret_key", "notes/../data/secret_key", "code/runs_app/launcher/server.py"):
+    try:
+        print("read", open({str(place.base)!r} + "/" + name).read())
+    except PermissionError:
+        pass
+"""
+    if place.mode.has_landlock:  # else there is no list of paths
+        assert place.output(code, write=[str(place.files()), str(place.base)]) == ""
+
+
+# --- what is given to a script, and what is not ---------------------------------------------------------------------
+
+
+class Folders:
+    """A data folder with the files of one script and one run folder, all of web's; `precious` is somebody else's."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.files, self.run = data / "scripts/mine/files", data / "runs/2026-11/1-abcdef12"
+        self.precious = data / "precious"
+        for folder in (self.files, self.run / "tmp"):
+            folder.mkdir(parents=True)
+        self.make(self.precious, STRANGER)
+        self.make(self.run / "main.py", SERVICE_USER)
+        self.make(self.run / "params.json", SERVICE_USER)
+        for folder in (self.files, self.run, self.run / "tmp"):
+            os.chown(folder, *WEB)
+
+    def make(self, path: Path, owner: int) -> Path:
+        path.write_text("x")
+        path.chmod(0o600)
+        os.chown(path, owner, owner)
+        return path
+
+    def give_files(self, cwd: Path | None = None, user: User = USER) -> None:
+        users.give_files(str(self.data), str(cwd or self.files), user, WEB, ours=POOL)
+
+    def give_run(self) -> None:
+        fd = os.open(self.run, os.O_RDONLY)
+        try:
+            users.give_run(fd, USER)
+        finally:
+            os.close(fd)
+
+
+def is_as_made(path: Path, owner: int = STRANGER) -> bool:
+    """Whether nobody has been given this file."""
+    status = path.lstat()
+    return (status.st_uid, status.st_gid) == (owner, owner) and stat.S_IMODE(
+        status.st_mode
+    ) == 0o600
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Folders:
+    return Folders(tmp_path)
+
+
+@needs_root
+def test_files_become_the_scripts_and_stay_open_to_web(folders: Folders) -> None:
+    (folders.files / "a").mkdir()
+    os.chown(folders.files / "a", *WEB)
+    upload = folders.make(folders.files / "a/upload", SERVICE_USER)
+    folders.give_files()
+
+    for folder in (folders.files, folders.files / "a"):
+        status = folder.stat()
+        assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (
+            SCRIPT_USER,
+            SERVICE_USER,
+            0o2770,
+        )
+    assert (upload.stat().st_uid, upload.stat().st_gid) == (SCRIPT_USER, SERVICE_USER)
+
+
+@needs_root
+def test_files_go_to_the_next_user_and_back_to_web(folders: Folders) -> None:
+    kept = folders.make(folders.files / "kept", SERVICE_USER)
+    for user in (USER, User(SCRIPT_USER + 1, SCRIPT_USER + 1), WEB):
+        folders.give_files(user=user)
+        assert (folders.files.stat().st_uid, kept.stat().st_uid) == (user.uid, user.uid)
+
+
+@needs_root
+@pytest.mark.parametrize(
+    "path",
+    [".", "scripts", "scripts/mine", "scripts/mine/files/a", "scripts/mine/../mine/files/..", "precious/files",
+     "scripts/../scripts/x/files/.",
+     "runs/2026-11/1-abcdef12", "scripts/mine/files\n", "scripts/../files", "..", "/etc"],
+)  # fmt: skip
+def test_no_other_folder_is_given(folders: Folders, path: str) -> None:
+    (folders.data / "scripts/x").mkdir()
+    (folders.files / "a").mkdir()
+    os.chown(folders.files / "a", STRANGER, STRANGER)
+    before = {found: found.lstat().st_uid for found in folders.data.rglob("*") if found.name != "x"}
+    with contextlib.suppress(FileNotFoundError):
+        folders.give_files(folders.data / path)
+
+    assert before == {found: found.lstat().st_uid for found in before}
+
+
+@needs_root
+@pytest.mark.parametrize("part", ["scripts", "scripts/mine", "scripts/mine/files"])
+def test_a_link_in_place_of_a_folder_is_not_followed(folders: Folders, part: str) -> None:
+    (folders.data / part).rename(folders.data / "elsewhere")
+    (folders.data / part).symlink_to(folders.data / "elsewhere")
+    folders.give_files()
+
+    assert {found.lstat().st_uid for found in (folders.data / "elsewhere").rglob("files")} <= {
+        SERVICE_USER
+    }
+    assert (folders.data / "elsewhere").stat().st_uid != SCRIPT_USER
+
+
+@needs_root
+def test_a_data_folder_may_be_named_by_a_link(
+    folders: Folders, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    link = tmp_path_factory.mktemp("links") / "data"
+    link.symlink_to(folders.data)
+    folders.give_files(link / "scripts/mine/files")
+
+    assert folders.files.stat().st_uid == SCRIPT_USER
+
+
+@needs_root
+def test_a_run_elsewhere_is_given_nothing(root_place: Place) -> None:
+    elsewhere = root_place.base / "elsewhere"
+    elsewhere.mkdir(mode=0o755)
+    root_place.told("pass", cwd=elsewhere)
+
+    assert (elsewhere.stat().st_uid, stat.S_IMODE(elsewhere.stat().st_mode)) == (0, 0o755)
+
+
+@needs_root
+def test_files_of_others_that_web_plants_stay_theirs(folders: Folders) -> None:
+    outside = folders.make(folders.data / "secret_key", SERVICE_USER)
+    (folders.files / "link").symlink_to(folders.precious)
+    (folders.files / "folder").symlink_to(folders.data)
+    (folders.files / "hard").hardlink_to(folders.precious)
+    (folders.files / "key").hardlink_to(outside)
+    folders.make(folders.files / "moved", STRANGER)
+    (folders.files / "strange").mkdir()
+    os.chown(folders.files / "strange", STRANGER, STRANGER)
+    inner = folders.make(folders.files / "strange/inner", SERVICE_USER)
+    os.mkfifo(folders.files / "fifo")
+    folders.give_files()
+
+    assert is_as_made(folders.precious) and is_as_made(folders.files / "moved")
+    assert is_as_made(outside, SERVICE_USER) and is_as_made(inner, SERVICE_USER)
+    assert (folders.files / "strange").stat().st_uid == STRANGER
+    assert folders.files.stat().st_uid == SCRIPT_USER
+
+
+@needs_root
+def test_a_tree_of_any_depth_ends_in_a_verdict(root_place: Place) -> None:
+    deep = "import os\nfor _ in range(1500): os.mkdir('d'); os.chdir('d')\nos.chmod(os.environ['HOME'], 0o777)"
+    root_place.output(deep, slug="other")
+    told = root_place.told("pass", slug="other")
+
+    assert told["reason"] == "could_not_start"
+    assert "cannot be used" in told["message"]
+
+
+@needs_root
+def test_giving_takes_setuid_off(folders: Folders) -> None:
+    tool = folders.make(folders.files / "tool", SERVICE_USER)
+    tool.chmod(0o6755)
+    folders.give_files()
+
+    assert stat.S_IMODE(tool.stat().st_mode) == 0o755
+
+
+@needs_root
+def test_a_run_gets_its_tmp_and_may_read_its_code(folders: Folders) -> None:
+    folders.give_run()
+    code, temporary = (folders.run / "main.py").stat(), (folders.run / "tmp").stat()
+
+    assert (code.st_uid, code.st_gid, stat.S_IMODE(code.st_mode)) == (
+        SERVICE_USER,
+        SCRIPT_USER,
+        0o640,
+    )
+    assert (temporary.st_uid, temporary.st_gid, stat.S_IMODE(temporary.st_mode)) == (
+        SCRIPT_USER,
+        SCRIPT_USER,
+        0o700,
+    )
+
+
+@needs_root
+@pytest.mark.parametrize("name", ["main.py", "params.json", "tmp"])
+@pytest.mark.parametrize(
+    "planted", ["link", "hard link", "file of another", "folder of another", "fifo", "socket"]
+)
+def test_what_web_plants_in_a_run_folder_gives_nothing_away(
+    folders: Folders, name: str, planted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = folders.run / name
+    monkeypatch.chdir(folders.run)  # a socket's path has to be short
+    place.rename(folders.data / f"old-{name}")
+    strange = folders.data / "strange"
+    strange.mkdir(mode=0o700)
+    os.chown(strange, STRANGER, STRANGER)
+    plant: dict[str, Callable[[], object]] = {
+        "link": lambda: place.symlink_to(strange if name == "tmp" else folders.precious),
+        "hard link": lambda: place.hardlink_to(folders.precious),
+        "file of another": lambda: folders.precious.rename(place),
+        "folder of another": lambda: strange.rename(place),
+        "fifo": lambda: os.mkfifo(place, 0o600),
+        "socket": lambda: socket.socket(socket.AF_UNIX).bind(name),
+    }
+    plant[planted]()
+    before = place.lstat(), folders.data.stat()
+    folders.give_run()
+
+    for path in filter(Path.exists, (strange, folders.precious, place)):
+        assert SCRIPT_USER not in (path.stat().st_uid, path.stat().st_gid)
+    assert (place.lstat().st_mode, folders.data.stat().st_uid) == (
+        before[0].st_mode,
+        before[1].st_uid,
+    )
+
+
+@needs_root
+@pytest.mark.parametrize(
+    "name",
+    [
+        "output.log",
+        "output.idx",
+        "state.json.tmp",
+        "exit.json.tmp",
+        "claim",
+        "lock",
+        "samples.csv",
+        "tail",
+    ],
+)
+def test_a_runner_writes_through_no_link_that_web_plants(root_place: Place, name: str) -> None:
+    precious = root_place.base / "precious"
+    precious.write_text("precious")
+    root_place.start("print('x')", planted={name: precious})
+    wait_for(lambda: root_place.launcher.web.ask("ping")["runs"] == 0)
+
+    assert precious.read_text() == "precious"
+    assert precious.stat().st_uid == 0
+
+
+@needs_root
+def test_a_runner_makes_nothing_where_web_may_not(root_place: Place) -> None:
+    """Should web put another folder in place of the run's: what the runner does there, web could have done."""
+    # root's, as it was made here
+    folder = root_place.launcher.new_folder([PYTHON, "-c", "print('ran')"])
+    root_place.launcher.path(folder).chmod(0o755)
+    root_place.launcher.web.ask("start", folder=folder)
+    wait_for(lambda: root_place.launcher.web.ask("ping")["runs"] == 0)
+
+    assert [path.name for path in root_place.launcher.path(folder).iterdir()] == ["spec.json"]

@@ -1,0 +1,357 @@
+"""The driver that builds environments: real processes, the real uv, an index of our own."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import uv
+from django.conf import LazySettings
+
+from scripts_app.environments import builds
+from scripts_app.environments.drivers import build as drivers_build
+from scripts_app.environments.drivers.build import BuildConfig, BuildResult, is_usable
+from scripts_app.packages import index as packages_index
+from scripts_app.packages import interpreters
+from tempo_site.lib import paths
+from tests import local_index
+
+LIMIT_S = 60
+
+
+@pytest.fixture
+def index(
+    tmp_path: Path, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """The folder of a served index that builds use."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with local_index.served(tmp_path / "index") as settings.PACKAGE_INDEX:
+        yield tmp_path / "index"
+
+
+def config_of(requirements: str, folder: Path, environments: Path, **other: Any) -> BuildConfig:
+    config: dict[str, Any] = {
+        "uv": uv.find_uv_bin(),
+        "interpreter": str(interpreters.own().path),
+        "requirements": requirements,
+        "lock": "",
+        "refresh": False,
+        "environments": str(environments),
+        "result": str(folder / builds.RESULT),
+        "progress": str(folder / builds.PROGRESS),
+        "link_mode": "copy",
+        "allows_source": False,
+        "renew": False,
+    }
+    return cast(BuildConfig, config | other)
+
+
+def start(requirements: str, *, name: str = "run", **other: Any) -> subprocess.Popen[str]:
+    folder = paths.data() / name
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text(
+        json.dumps(config_of(requirements, folder, paths.environments(), **other))
+    )
+    return subprocess.Popen(
+        builds.driver_argv(folder / "config.json"),
+        env=packages_index.variables() | packages_index.secrets(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def build(requirements: str, **other: Any) -> tuple[int, str]:
+    process = start(requirements, **other)
+    output, _ = process.communicate(timeout=LIMIT_S)
+    return process.returncode, output
+
+
+def result(name: str = "run") -> BuildResult:
+    answer: BuildResult = json.loads((paths.data() / name / "built.json").read_text())
+    return answer
+
+
+def built(requirements: str, **other: Any) -> Path:
+    status, output = build(requirements, **other)
+    assert status == 0, output
+    return paths.environments() / result()["digest"]
+
+
+def names_in_environments() -> list[str]:
+    return sorted(path.name for path in paths.environments().iterdir())
+
+
+def say_hello(place: Path) -> str:
+    program = "import tempo_greeting as g; print(g.hello(), g.hello.__code__.co_filename)"
+    argv = [str(place / "bin" / "python"), "-c", program]
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.usefixtures("index")
+def test_its_environment_has_the_packages_asked_for() -> None:
+    place = built("tempo-greeting<1.1")
+    assert say_hello(place).startswith(f"hello from tempo-greeting 1.0 {place}")
+
+
+@pytest.mark.usefixtures("index")
+def test_it_prints_each_step_and_what_uv_says() -> None:
+    _, output = build("tempo-greeting")
+    expected = [
+        "Resolving 1 requirement for Python",
+        "+ tempo-greeting==1.1",
+        "Checking",
+        "Ready: 1 package, ",
+    ]
+    assert [text for text in expected if text not in output] == []
+
+
+@pytest.mark.usefixtures("index")
+def test_its_lock_pins_every_package_with_hashes() -> None:
+    built("tempo-greeting")
+    assert result()["lock"].startswith("tempo-greeting==1.1 \\\n    --hash=sha256:")
+    assert result()["packages"] == ["tempo-greeting==1.1"]
+
+
+@pytest.mark.usefixtures("index")
+def test_it_says_how_far_it_is() -> None:
+    told: set[str] = set()
+    process = start("tempo-greeting")
+    while process.poll() is None:
+        if progress := builds.progress(paths.data() / "run"):
+            told.add(progress.step)
+    process.communicate()
+    last = builds.progress(paths.data() / "run")
+    assert last == builds.BuildProgress(step="checking", done=1, total=1)
+    assert "resolving" in told
+
+
+@pytest.mark.usefixtures("index")
+def test_a_lock_is_installed_as_it_is() -> None:
+    built("tempo-greeting<1.1")
+    lock = result()["lock"]
+    status, output = build("tempo-greeting", lock=lock)
+    assert (status, result()["packages"]) == (0, ["tempo-greeting==1.0"]), output
+
+
+@pytest.mark.usefixtures("index")
+def test_hard_links_share_the_files_of_the_cache() -> None:
+    module = "lib/python*/site-packages/tempo_greeting.py"
+    counts = [
+        next(built("tempo-greeting", link_mode=mode, renew=True).glob(module)).stat().st_nlink
+        for mode in ("copy", "hardlink", "hardlink")
+    ]
+    assert counts == [1, 2, 3]
+
+
+def test_what_logs_in_at_the_index_is_never_printed(
+    settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packages_index, "RETRIES", 0)
+    for login in ("ann:s3cr%20et@", "t0ken@"):
+        settings.PACKAGE_INDEX = f"http://{login}127.0.0.1:9/simple/"
+        status, output = build("tempo-greeting")
+        told = output + json.dumps(result())
+        assert status == 1 and "127.0.0.1:9" in told
+        assert not any(secret in told for secret in ("s3cr", "ann:", "t0ken"))
+
+
+def test_it_follows_what_packages_require(index: Path) -> None:
+    local_index.add_wheel(index, "tempo-party", "2.0", requires="tempo-greeting<1.1")
+    built("tempo-party")
+    assert result()["packages"] == ["tempo-greeting==1.0", "tempo-party==2.0"]
+
+
+def test_it_refuses_a_package_that_is_not_what_the_index_promised(index: Path) -> None:
+    local_index.add_wheel(index, "tempo-forged", "1.0", advertised_sha256="0" * 64)
+    status, output = build("tempo-forged")
+    assert (status, names_in_environments()) == (1, [])
+    assert "Hash mismatch" in output
+
+
+def test_it_refuses_a_package_that_would_have_to_be_built_from_source(index: Path) -> None:
+    local_index.add_link(index, "tempo-source", "/files/tempo_source-1.0.tar.gz#sha256=" + "0" * 64)
+    status, output = build("tempo-source")
+    assert status == 1
+    assert "no usable wheels" in output
+
+
+def test_it_builds_from_source_for_who_may_and_shares_that_with_nobody(index: Path) -> None:
+    local_index.add_source(index, "tempo-source", "1.0")
+    place = built("tempo-source", allows_source=True)
+    program = "import tempo_source; print(tempo_source.hello())"
+    done = subprocess.run([place / "bin" / "python", "-c", program], capture_output=True, text=True)
+    assert done.stdout == "built from source\n"
+    assert not any((paths.cache() / "uv").glob("sdists-*/*/*/tempo-source"))
+    status, _ = build("tempo-source")
+    assert status == 1
+
+
+@pytest.mark.usefixtures("index")
+def test_byte_code_is_there_from_the_beginning() -> None:
+    assert list(
+        built("tempo-greeting").glob("lib/*/site-packages/__pycache__/tempo_greeting.*.pyc")
+    )
+
+
+@pytest.mark.usefixtures("index")
+def test_its_files_are_read_only_copies() -> None:
+    files = [
+        path
+        for path in built("tempo-greeting").rglob("*")
+        if path.is_file() and not path.is_symlink()
+    ]
+    states = [path.stat() for path in files if path.name != "READY"]
+    assert all(not stat.S_IMODE(state.st_mode) & 0o222 and state.st_nlink == 1 for state in states)
+
+
+@pytest.mark.usefixtures("index")
+def test_equal_locks_share_one_folder() -> None:
+    first = built("tempo-greeting").stat().st_ino
+    second = built("tempo-greeting==1.1").stat().st_ino
+    assert (first, len(names_in_environments())) == (second, 1)
+
+
+@pytest.mark.usefixtures("index")
+def test_a_renewal_gets_a_folder_of_its_own() -> None:
+    first = built("tempo-greeting")
+    renewed = built("tempo-greeting", renew=True)
+    assert (first / "READY").exists() and renewed != first
+
+
+@pytest.mark.usefixtures("index")
+def test_a_shared_folder_counts_as_asked_for_just_now() -> None:
+    ready = built("tempo-greeting") / "READY"
+    os.utime(ready, (1, 1))
+    built("tempo-greeting")
+    assert ready.stat().st_mtime > 1
+
+
+@pytest.mark.usefixtures("index")
+def test_a_configuration_of_uv_nearby_does_not_count() -> None:
+    (paths.data() / "uv.toml").write_text("no-index = true\n")
+    assert built("tempo-greeting")
+
+
+@pytest.mark.usefixtures("index")
+def test_different_locks_have_different_folders() -> None:
+    assert built("tempo-greeting==1.0") != built("tempo-greeting==1.1")
+
+
+@pytest.mark.usefixtures("index")
+def test_two_builds_of_one_lock_at_once_both_succeed() -> None:
+    processes = [start("tempo-greeting", name=name) for name in ("one", "two")]
+    outputs = [process.communicate(timeout=LIMIT_S)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert names_in_environments() == [result("one")["digest"]] == [result("two")["digest"]]
+
+
+@pytest.mark.usefixtures("index")
+def test_an_index_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages_index, "READ_TIMEOUT_S", 1)
+    monkeypatch.setattr(packages_index, "RETRIES", 0)
+    status, _ = build(local_index.SILENT)
+    assert (status, names_in_environments()) == (1, [])
+    assert "timed out" in result()["error"]
+
+
+def test_no_requirements_need_no_index() -> None:
+    assert is_usable(built(""))
+    assert result()["packages"] == []
+
+
+@pytest.mark.usefixtures("index")
+def test_a_package_that_does_not_exist_leaves_nothing_behind() -> None:
+    status, output = build("tempo-greeting\ntempo-nonsense")
+    assert (status, names_in_environments()) == (1, [])
+    assert "tempo-nonsense was not found" in output
+    assert "tempo-nonsense was not found" in result()["error"]
+
+
+@pytest.mark.usefixtures("index")
+def test_an_environment_without_a_living_python_is_replaced() -> None:
+    place = built("tempo-greeting")
+    (place / "bin" / "python").unlink()
+    (place / "bin" / "python").symlink_to("/nonexistent/python")
+    built("tempo-greeting")
+    assert say_hello(place)
+    assert names_in_environments() == [place.name]
+
+
+def test_an_interpreter_that_does_not_start_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = interpreters.Interpreter(version="3.12.1", path=tmp_path / "python")
+    monkeypatch.setattr(interpreters, "own", lambda: gone)
+    status, output = build("")
+    assert status == 1
+    assert f"Python `{gone.path}` does not start" in output
+
+
+def test_a_terminated_build_leaves_nothing_behind(
+    settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        silent.settimeout(LIMIT_S)
+        settings.PACKAGE_INDEX = f"http://127.0.0.1:{silent.getsockname()[1]}/simple/"
+        process = start("tempo-greeting")
+        connection, _ = silent.accept()  # uv waits for an answer now
+        with contextlib.closing(connection):
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=LIMIT_S)
+    assert (process.returncode, names_in_environments()) == (128 + signal.SIGTERM, [])
+
+
+ASKED_FOR_ITS_STACK = """
+import os, signal
+def hang():
+    os.kill(os.getpid(), signal.SIGRTMAX)
+    print("goes on")
+hang()
+"""
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment without packages, made by the driver's own step."""
+    folder = tmp_path_factory.mktemp("bare") / "environment"
+    config = config_of("", folder.parent, folder.parent)
+    progress = drivers_build.Progress(Path(config["progress"]))
+    drivers_build.install(config, folder, [], progress)
+    return folder / "bin" / "python"
+
+
+def test_its_python_can_be_asked_where_it_is_and_goes_on(bare: Path) -> None:
+    done = subprocess.run([bare, "-c", ASKED_FOR_ITS_STACK], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "goes on\n")
+    assert 'File "<string>", line 4 in hang' in done.stderr
+
+
+def test_a_python_without_any_stderr_starts_as_quietly_as_ever(bare: Path) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"exec {bare} -c 'print(1)' 2>&-"], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
+
+
+def test_asking_for_the_stack_costs_no_import_of_the_standard_library(bare: Path) -> None:
+    program = "import sys; print('enum' in sys.modules, 'signal' in sys.modules)"
+    assert (
+        subprocess.run([bare, "-c", program], capture_output=True, text=True).stdout
+        == "False False\n"
+    )
+
+
+@pytest.mark.network
+def test_it_builds_from_the_ordinary_index() -> None:
+    python = str(built("humanize") / "bin" / "python")
+    argv = [python, "-c", "import humanize; print(humanize.intcomma(12345))"]
+    assert subprocess.run(argv, capture_output=True, text=True, check=True).stdout == "12,345\n"

@@ -1,0 +1,327 @@
+"""The health of environments: really built ones, broken by hand."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from django.conf import LazySettings
+from django.utils import timezone
+
+from scripts_app import scripts
+from scripts_app.environments import builds, disk_usage, environments, health
+from scripts_app.environments.health import Unclear
+from scripts_app.models import Environment, Script
+from scripts_app.packages import index, interpreters
+from tempo_site.lib import paths
+from tests import local_index
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+State = Environment.State
+
+pytestmark = pytest.mark.django_db
+
+
+def build(environment: Environment) -> Environment:
+    """Really build an environment."""
+    folder = paths.data() / f"build-{environment.pk}"
+    folder.mkdir(exist_ok=True)
+    config = folder / "config.json"
+    assert builds.begin(environment, config_path=config)
+    argv = builds.driver_argv(config)
+    subprocess.run(argv, env=index.variables(), check=True, timeout=60, stdout=subprocess.DEVNULL)
+    assert builds.finish(environment, folder=folder, succeeded=True, message="", now=NOW)
+    environment.refresh_from_db()
+    return environment
+
+
+@pytest.fixture
+def script(
+    tmp_path: Path, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Script]:
+    """A script whose environment is built, with one package of an index that is served on."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with local_index.served(tmp_path / "index") as settings.PACKAGE_INDEX:
+        script = scripts.create(name="Hello", requirements="tempo-greeting==1.0", by=None, now=NOW)
+        assert script.wanted_environment
+        build(script.wanted_environment)
+        script.refresh_from_db()
+        yield script
+
+
+@pytest.fixture
+def environment(script: Script) -> Environment:
+    assert script.environment
+    return script.environment
+
+
+def home(environment: Environment) -> Path:
+    return environments.python_of(environment).parent.parent
+
+
+def module(environment: Environment) -> Path:
+    (found,) = home(environment).glob("lib/python*/site-packages/tempo_greeting.py")
+    return found
+
+
+def loosen(environment: Environment, path: Path) -> None:
+    """Let an environment stand on a Python of its own, at `path`: a link to the one it has."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(environment.interpreter)
+    python = environments.python_of(environment)
+    python.unlink()
+    python.symlink_to(path)
+    Environment.objects.filter(pk=environment.pk).update(interpreter=str(path))
+    environment.refresh_from_db()
+
+
+# --- what is wrong -------------------------------------------------------------------------------------------------
+def test_an_environment_that_was_just_built_is_healthy(environment: Environment) -> None:
+    assert health.check_environment(environment, now=NOW) == ""
+    environment.refresh_from_db()
+    assert (environment.checked_at, environment.fault, environment.state) == (NOW, "", State.READY)
+
+
+def test_a_deleted_file_is_found(environment: Environment) -> None:
+    module(environment).unlink()
+    fault = health.examine(environment)
+    assert (
+        fault
+        == "1 file of the package tempo-greeting gone or changed, first of all tempo_greeting.py"
+    )
+
+
+def test_a_file_that_was_cut_is_found(environment: Environment) -> None:
+    module(environment).chmod(0o644)
+    module(environment).write_text("")
+    assert "tempo_greeting.py" in health.examine(environment)
+
+
+def test_a_package_that_was_removed_is_found(environment: Environment) -> None:
+    (record,) = home(environment).glob("lib/python*/site-packages/tempo_greeting-*.dist-info")
+    shutil.rmtree(record)
+    assert health.examine(environment) == "the package tempo-greeting is gone"
+
+
+@pytest.mark.parametrize("name", ["READY", "bin/python", "pyvenv.cfg"])
+def test_a_lost_file_of_the_environment_itself_is_found(
+    name: str, environment: Environment
+) -> None:
+    (home(environment) / name).unlink()
+    assert health.examine(environment) == f"its file {name} is gone"
+
+
+def test_a_lost_folder_is_found(environment: Environment) -> None:
+    shutil.rmtree(home(environment))
+    assert health.examine(environment) == "its folder is gone"
+
+
+def test_a_python_that_does_not_start_is_found(environment: Environment) -> None:
+    python = environments.python_of(environment)
+    python.unlink()
+    python.write_text("#!/bin/sh\necho 'no library' >&2\nexit 1\n")
+    python.chmod(0o755)
+    assert health.examine(environment) == "its Python does not start: no library"
+
+
+def test_a_python_that_is_gone_is_named(environment: Environment, tmp_path: Path) -> None:
+    loosen(environment, tmp_path / "python3.9")
+    (tmp_path / "python3.9").unlink()
+    assert (
+        health.examine(environment)
+        == f"Python {environment.python} at {tmp_path}/python3.9 is gone"
+    )
+
+
+def test_packages_that_do_not_fit_together_are_found(environment: Environment) -> None:
+    (metadata,) = home(environment).glob(
+        "lib/python*/site-packages/tempo_greeting-*.dist-info/METADATA"
+    )
+    metadata.chmod(0o644)
+    text = metadata.read_text()
+    (record,) = metadata.parent.glob("RECORD")
+    metadata.write_text(text + "Requires-Dist: not-there\n")
+    record.chmod(0o644)
+    record.write_text(
+        "\n".join(line for line in record.read_text().splitlines() if "METADATA" not in line)
+    )
+    assert "not-there" in health.examine(environment)
+
+
+# --- what is not its fault -----------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        "echo 'OSError: [Errno 28] No space left on device' >&2; exit 1",
+        "echo 'MemoryError' >&2; exit 1",
+        "kill -KILL $$",
+        "sleep 60",
+    ],
+)
+def test_trouble_of_the_machine_is_no_fault(
+    trouble: str, environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "PATIENCE_S", 0.5)
+    python = environments.python_of(environment)
+    python.unlink()
+    python.write_text(f"#!/bin/sh\n{trouble}\n")
+    python.chmod(0o755)
+    with pytest.raises(Unclear):
+        health.check_environment(environment, now=NOW + timedelta(days=1))
+    environment.refresh_from_db()
+    assert (environment.fault, environment.state, environment.checked_at) == ("", State.READY, NOW)
+
+
+def test_a_volume_that_is_away_says_nothing_of_the_environments_on_it(
+    environment: Environment,
+) -> None:
+    paths.environments().rename(paths.data() / "away")
+    with pytest.raises(Unclear):
+        health.examine(environment)
+
+
+# --- mending -------------------------------------------------------------------------------------------------------
+def test_a_broken_one_is_built_anew_from_its_lock(script: Script, environment: Environment) -> None:
+    before, old_folder = environment.lock, environment.digest
+    module(environment).unlink()
+    assert health.check_environment(environment, now=NOW)
+    environment.refresh_from_db()
+    assert environments.next_wanted() == environment
+    build(environment)
+    assert (environment.lock, environment.fault) == (before, "")
+    assert environment.digest != old_folder
+    assert health.examine(environment) == ""
+
+
+def test_the_lock_is_kept_even_where_the_index_has_something_newer(
+    script: Script, environment: Environment
+) -> None:
+    Environment.objects.filter(pk=environment.pk).update(requirements="tempo-greeting")
+    module(environment).unlink()
+    health.check_environment(environment, now=NOW)
+    environment.refresh_from_db()
+    assert "tempo-greeting==1.0" in build(environment).lock
+
+
+def test_rebuilding_by_itself_can_be_switched_off(
+    environment: Environment, settings: LazySettings
+) -> None:
+    settings.REBUILD_BROKEN = False
+    module(environment).unlink()
+    assert health.check_environment(environment, now=NOW)
+    environment.refresh_from_db()
+    assert environment.is_broken
+    assert environments.next_wanted() is None
+
+
+def test_on_demand_it_is_rebuilt_then(
+    script: Script, environment: Environment, settings: LazySettings
+) -> None:
+    settings.REBUILD_BROKEN = False
+    module(environment).unlink()
+    health.check_environment(environment, now=NOW)
+    assert environments.rebuild(script).is_renewal
+    assert health.examine(build(Environment.objects.get(pk=environment.pk))) == ""
+
+
+def test_a_broken_one_that_no_script_uses_waits_as_a_lock(
+    script: Script, environment: Environment
+) -> None:
+    scripts.update(script, by=None, now=NOW, requirements="")
+    assert script.wanted_environment
+    build(script.wanted_environment)
+    module(environment).unlink()
+    health.check_environment(environment, now=NOW)
+    environment.refresh_from_db()
+    assert (environment.state, bool(environment.lock)) == (State.STORED, True)
+
+
+def test_what_was_mended_by_hand_is_healthy_again(
+    environment: Environment, settings: LazySettings
+) -> None:
+    settings.REBUILD_BROKEN = False
+    lost = module(environment)
+    lost.rename(paths.data() / "lost")
+    health.check_environment(environment, now=NOW)
+    (paths.data() / "lost").rename(lost)
+    environment.refresh_from_db()
+    assert health.check_environment(environment, now=NOW) == ""
+    environment.refresh_from_db()
+    assert not environment.is_broken
+
+
+def test_a_folder_that_was_replaced_during_the_look_is_not_blamed(environment: Environment) -> None:
+    seen = Environment.objects.get(pk=environment.pk)
+    Environment.objects.filter(pk=environment.pk).update(digest="f" * 32)
+    assert not health.record_check(seen, "its folder is gone", now=NOW)
+    environment.refresh_from_db()
+    assert environment.fault == ""
+
+
+def test_scripts_of_a_python_that_is_gone_get_another_of_the_same_release_and_their_lock(
+    script: Script, environment: Environment, tmp_path: Path
+) -> None:
+    loosen(environment, tmp_path / "old" / "python3")
+    (tmp_path / "old" / "python3").unlink()
+    assert health.check_environment(environment, now=NOW)
+    script.refresh_from_db()
+    wanted = script.wanted_environment
+    assert wanted and wanted != environment
+    assert (wanted.interpreter, wanted.state) == (str(interpreters.own().path), State.WANTED)
+    assert wanted.lock == environment.lock
+    assert script.environment == environment
+
+
+# --- whose turn it is ----------------------------------------------------------------------------------------------
+def test_each_is_looked_at_once_after_the_start_and_once_a_day(environment: Environment) -> None:
+    def due(now: datetime, *, started_at: datetime) -> Environment | None:
+        return health.next_due(now=now, started_at=started_at)
+
+    hour = timedelta(hours=1)
+    assert due(NOW + hour, started_at=NOW - hour) is None
+    assert due(NOW + hour, started_at=NOW + hour / 2) == environment
+    assert due(NOW + 25 * hour, started_at=NOW - hour) == environment
+
+
+def test_one_that_told_nothing_does_not_keep_the_others_waiting(environment: Environment) -> None:
+    Environment.objects.filter(pk=environment.pk).update(checked_at=None)
+    left = health.next_due(now=NOW, started_at=NOW, leave_out=frozenset({environment.pk}))
+    assert left is None
+
+
+# --- sizes ---------------------------------------------------------------------------------------------------------
+def test_disk_use_counts_hard_links_once_and_says_what_is_shared(environment: Environment) -> None:
+    twin = paths.environments() / ("e" * 32)
+    shutil.copytree(home(environment), twin, symlinks=True, copy_function=os.link)
+    big = paths.cache() / "big"
+    big.write_bytes(b"x" * 10**6)
+    assert disk_usage.measure(now=NOW)
+    measured = disk_usage.read()
+    assert measured and measured.measured_at == NOW
+    size = measured.environments[environment.digest]
+    assert size["all"] > size["own"] > 0  # its folders are its own
+    assert measured.shared >= size["all"] - size["own"]
+    assert measured.of_environments < 2 * size["all"]
+    assert measured.cache >= 10**6
+    environment.refresh_from_db()
+    assert environment.size_bytes == size["all"]
+
+
+def test_disk_use_is_measured_daily_and_when_environments_came_or_went(
+    environment: Environment,
+) -> None:
+    assert disk_usage.is_due(now=NOW)
+    disk_usage.measure(now=NOW)
+    assert not disk_usage.is_due(now=NOW + timedelta(hours=1))
+    assert disk_usage.is_due(now=NOW + timedelta(days=1))
+    Environment.objects.filter(pk=environment.pk).update(digest="")
+    assert disk_usage.is_due(now=NOW + timedelta(hours=1))
+
+
+def test_a_damaged_measure_counts_as_none() -> None:
+    paths.disk_use().write_text('{"total": 1')
+    assert disk_usage.read() is None
+    assert disk_usage.is_due(now=timezone.now())

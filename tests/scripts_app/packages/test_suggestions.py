@@ -1,0 +1,26 @@
+"""Names that were probably meant."""
+
+import pytest
+
+from scripts_app.packages import suggestions
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("reqests", "requests"),
+        ("Panda", "pandas"),
+        ("beatifulsoup4", "beautifulsoup4"),
+        ("sklearn", "scikit-learn"),
+        ("PIL", "pillow"),
+        ("cv2", "opencv-python-headless"),
+        ("requests", ""),
+        ("our-own-package", ""),
+    ],
+)
+def test_a_likely_name_is_found_and_none_where_there_is_none(name: str, meant: str) -> None:
+    assert suggestions.suggestion(name) == meant
+
+
+def test_a_message_about_something_else_stays_as_it_is() -> None:
+    assert suggestions.with_suggestion("No space left on device") == "No space left on device"

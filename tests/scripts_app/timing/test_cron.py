@@ -1,0 +1,206 @@
+"""What the cron parser reads, refuses and says in words."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scripts_app.timing import cron, rule
+from scripts_app.timing.wall_clock import DAY_S
+
+VECTORS = json.loads(
+    (Path(__file__).parents[2] / "data" / "cron_vectors.json").read_text(encoding="utf-8")
+)
+DAY_2026 = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
+
+
+def refusal(text: str) -> str:
+    with pytest.raises(rule.TimingError) as caught:
+        cron.parse(text)
+    assert caught.value.field == "cron"
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("text", VECTORS["invalid"])
+def test_it_refuses_the_invalid_vectors_in_one_short_line(text: str) -> None:
+    sentence = refusal(text)
+    assert sentence.isprintable()
+    assert len(sentence) < 250
+
+
+@pytest.mark.parametrize(
+    "text", [*VECTORS["never"], "0 0 31 4,6,9,11 *", "0 0 */15 * FRI#2", "0 0 30 2 */2"]
+)
+def test_it_refuses_dates_which_no_calendar_has(text: str) -> None:
+    assert "never happens" in refusal(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ("0 24 * * *", "hour 24: use 0-23"),
+        ("60 * * * *", "minute 60: use 0-59"),
+        ("60 0 * * * *", "second 60: use 0-59"),
+        ("0 0 32 * *", "day of month 32: use 1-31 or L"),
+        ("0 0 * 0 *", "month 0: use 1-12 or JAN-DEC"),
+        ("0 0 * * 8", "day of week 8: use 0-7 or SUN-SAT"),
+        ("0 0 * * MON#6", "day of week MON#6: use 1-5 after `#`"),
+        ("0 0 * * 8L", "day of week 8L: use 0-7"),
+        ("0 22-2 * * *", "hour 22-2: a range runs upwards, so write 22-23,0-2"),
+        ("0 0 * * FRI-SUN", "day of week FRI-SUN: a range runs upwards, so write 5-7"),
+        ("*/0 * * * *", "minute */0: use a step of 1-9999"),
+        ("*/10000 * * * *", "minute */10000: use a step of 1-9999"),
+        ("5, * * * *", "minute is empty: use 0-59"),
+        ("0 0 * jan-foo *", "month jan-foo: use 1-12"),
+        ("0 0 mon * *", "day of month mon: use 1-31"),
+        ("0 0 L-3 * *", "day of month L-3: use 1-31 or L"),
+        ("0 0 * * L", "day of week L: use 0-7"),
+        ("0 0 ? * MON", "day of month ?: use 1-31"),
+        ("0 0 0 1 1 * 2030", "7 fields: use 5"),
+        ("@reboot", "`@reboot` is not a time of day: use the kind `startup`"),
+        ("@fortnightly", "`@fortnightly` is not an alias: use @hourly, @daily"),
+        ("0 0\n* * *", "4 fields"),
+        ("", "the expression is empty"),
+        (" \t ", "the expression is empty"),
+    ],
+)
+def test_its_refusal_names_field_and_remedy(text: str, start: str) -> None:
+    assert refusal(text).startswith(start)
+
+
+@pytest.mark.parametrize(
+    "text", ["*" * 160_000, "1," * 80_000 + "1 * * * *", "0 " * 80_000, "@" * 160_000]
+)
+def test_it_refuses_a_flood_of_characters_by_its_length(text: str) -> None:
+    assert refusal(text).endswith(f"an expression has at most {cron.MAX_LENGTH}")
+
+
+def test_it_refuses_a_long_digit_string_without_repeating_it() -> None:
+    assert len(refusal("9" * 390 + " * * * *")) < 80
+
+
+@pytest.mark.parametrize(
+    "character", ["\x00", "\x1b", "\n", "\u00a0", "\u0665", "\u202e", "\u212a", "ſ"]
+)
+def test_it_refuses_characters_outside_its_white_list(character: str) -> None:
+    assert refusal(f"{character}5 * * * *").isprintable()
+
+
+@given(st.text(max_size=30) | st.text("0123456789*,-/#L@ montueja", max_size=30))
+def test_it_either_understands_a_text_or_raises_its_own_error(text: str) -> None:
+    try:
+        rule.check(rule.Timing(kind="cron", cron=text))
+    except rule.TimingError as error:
+        assert error.field == "cron"
+    else:
+        assert cron.describe(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("@DAILY", "0 0 * * *"),
+        ("@annually", "@yearly"),
+        ("  5\t4  * * * ", "5 4 * * *"),
+        ("0 0 * * 7", "0 0 * * SUN"),
+        ("0 0 * * 5-7", "0 0 * * fri,SAT,Sun"),
+        ("0 0 * * 1-7/2", "0 0 * * 0,1,3,5"),
+        ("5/15 * * * *", "5,20,35,50 * * * *"),
+        ("0 0 5-5 * *", "0 0 5 * *"),
+        ("*/90 0 * * *", "0 0 * * *"),
+        ("0 0 31 dec *", "0 0 l DEC *"),
+        ("0 0 * * 7#2", "0 0 * * sun#2"),
+        ("0 0 * * fril", "0 0 * * 5L"),
+        ("0 0 12 * * *", "0 12 * * *"),
+        ("0 0 29 2 SUN#5,1", "0 0 29 2 MON,SUN#5"),
+    ],
+)
+def test_it_reads_two_spellings_as_one(text: str, same: str) -> None:
+    assert walls(text) == walls(same)
+
+
+def walls(text: str, *, days: int = 800) -> list[int]:
+    found: list[int] = []
+    wall = cron.parse(text).walls.first(DAY_2026, DAY_2026 + days * DAY_S)
+    while wall is not None:
+        found.append(wall)
+        wall = cron.parse(text).walls.first(wall + 1, DAY_2026 + days * DAY_S)
+    return found
+
+
+@st.composite
+def terms(draw: st.DrawFn, low: int, high: int) -> tuple[str, set[int]]:
+    first, last = sorted(draw(st.tuples(st.integers(low, high), st.integers(low, high))))
+    step = draw(st.integers(1, high + 5))
+    return draw(
+        st.sampled_from(
+            [
+                ("*", set(range(low, high + 1))),
+                (f"*/{step}", set(range(low, high + 1, step))),
+                (f"{first}", {first}),
+                (f"{first}-{last}", set(range(first, last + 1))),
+                (f"{first}-{last}/{step}", set(range(first, last + 1, step))),
+                (f"{first}/{step}", set(range(first, high + 1, step))),
+            ]
+        )
+    )
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(terms(0, 59), min_size=1, max_size=4), st.lists(terms(0, 23), min_size=1, max_size=4)
+)
+def test_it_expands_fields_as_ranges_with_steps(
+    minutes: list[tuple[str, set[int]]], hours: list[tuple[str, set[int]]]
+) -> None:
+    text = f"{','.join(term for term, _ in minutes)} {','.join(term for term, _ in hours)} * * *"
+    read = cron.parse(text).walls
+    assert set(read.minutes) == set().union(*(values for _, values in minutes))
+    assert set(read.hours) == set().union(*(values for _, values in hours))
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(terms(1, 12), min_size=1, max_size=4), st.lists(terms(0, 6), min_size=1, max_size=4)
+)
+def test_it_expands_months_and_weekdays_alike(
+    months: list[tuple[str, set[int]]], weekdays: list[tuple[str, set[int]]]
+) -> None:
+    text = f"0 0 * {','.join(term for term, _ in months)} {','.join(term for term, _ in weekdays)}"
+    read = cron.parse(text).walls
+    assert read.months == set().union(*(values for _, values in months))
+    assert read.weekdays == set().union(*(values for _, values in weekdays))
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("30 4 * * *", "At 04:30"),
+        ("@hourly", "Every hour"),
+        ("*/30 * * * *", "Every 30 minutes"),
+        ("*/59 * * * *", "At 0 and 59 minutes past the hour"),
+        ("*/90 * * * *", "Every hour"),
+        ("5-5 4 * * *", "At 04:05"),
+        ("0 0 5,* * MON", "At 00:00"),
+        ("0 0 1-7 * MON", "At 00:00, between day 1 and 7 of the month, or on Monday"),
+        ("0 0 */10 * MON", "At 00:00, on day 1, 11, 21 and 31 of the month, if it is Monday"),
+        ("0 0 1,L * *", "At 00:00, on day 1 and the last day of the month"),
+        ("0 0 L 6 *", "At 00:00, only in June, on the last day of the month"),
+        ("0 0 * * 5L", "At 00:00, on the last Friday of the month"),
+        (
+            "0 0 * * MON#1,THU#3",
+            "At 00:00, on the first Monday and the third Thursday of the month",
+        ),
+        (
+            "0 0 13 * FRI,MON#1",
+            "At 00:00, on day 13 of the month, or on Friday and the first Monday of the month",
+        ),
+        ("0 0 * * 0-7", "At 00:00"),
+        ("*/10 * * * * *", "Every 10 seconds"),
+    ],
+)
+def test_it_says_what_an_expression_means(text: str, sentence: str) -> None:
+    assert cron.describe(text) == sentence

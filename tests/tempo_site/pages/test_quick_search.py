@@ -1,0 +1,85 @@
+"""Where the palette leads."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from runs_app.states import Status
+from scripts_app import scripts
+from tests.factories import make_run, make_script
+
+pytestmark = pytest.mark.django_db
+
+
+def found(client: Client, words: str = "") -> list[tuple[str, str, str]]:
+    """(label, place, address) of each place that these letters lead to."""
+    items = client.get("/jump/", {"q": words}).json()["items"]
+    return [(item["label"], item["place"], item["url"]) for item in items]
+
+
+def test_a_script_is_found_by_name_folder_or_slug_and_a_name_that_begins_so_comes_first(
+    browser: Client,
+) -> None:
+    make_script("A backup of the wiki", folder="Ops/Nightly")
+    make_script("Backup")
+    make_script("Weather")
+    assert found(browser, "backup") == [
+        ("Backup", "script", "/scripts/backup/"),
+        ("A backup of the wiki", "script in Ops/Nightly", "/scripts/a-backup-of-the-wiki/"),
+    ]
+    assert [label for label, _, _ in found(browser, " nightly ")] == ["A backup of the wiki"]
+    assert [label for label, _, _ in found(browser, "of-the-w")] == ["A backup of the wiki"]
+
+
+def test_a_number_leads_to_the_run(browser: Client) -> None:
+    run = make_run(make_script("Backup"), status=Status.FAILED, finished_at=timezone.now())
+    expected = (f"#{run.pk}", "run of Backup, failed", f"/runs/{run.pk}/")
+    assert found(browser, f"#{run.pk}")[0] == found(browser, str(run.pk))[0] == expected
+
+
+@pytest.mark.parametrize("words", ["#", "99999999999999999999999", "²", "%", "'; --", "\u202e<b>"])
+def test_odd_words_lead_nowhere(browser: Client, words: str) -> None:
+    make_script("Backup")
+    assert found(browser, words) == []
+
+
+def test_without_words_it_offers_the_pages_then_the_newest_scripts(browser: Client) -> None:
+    make_script("Old")
+    make_script("New")
+    labels = [label for label, _, _ in found(browser)]
+    assert labels == [
+        "Dashboard",
+        "Scripts",
+        "Runs",
+        "Environments",
+        "New script",
+        "Change password",
+        "New",
+        "Old",
+    ]
+
+
+def test_the_admins_places_are_for_staff(client: Client, browser: Client, staff: User) -> None:
+    assert found(browser, "engine") == []
+    client.force_login(staff)
+    assert found(client, "engine") == [("Engine", "page", "/admin/")]
+
+
+def test_what_was_deleted_is_not_offered(browser: Client) -> None:
+    scripts.delete(make_script("Backup"), now=timezone.now())
+    assert found(browser, "backup") == []
+
+
+def test_it_costs_four_queries_at_most_however_many_scripts_there_are(
+    browser: Client, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(30):
+        make_script(f"Script {number}")
+    with django_assert_num_queries(4):  # session, user, run, scripts
+        assert len(found(browser, "1")) == 8
+
+
+def test_it_is_closed_to_strangers(client: Client) -> None:
+    assert client.get("/jump/").status_code == 302
