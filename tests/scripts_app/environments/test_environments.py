@@ -236,7 +236,9 @@ def test_what_may_be_built_from_source_is_an_environment_of_its_own() -> None:
     scripts.update(script, by=None, now=NOW, allow_source=True)
     assert (wanted(script).allows_source, wanted(other).allows_source) == (True, False)
     assert wanted(script) != wanted(other)
-    builds.begin(wanted(script), config_path=paths.data() / "config.json", powers={"landlock": 6})
+    builds.begin(
+        wanted(script), config_path=paths.data() / "config.json", isolation_support={"landlock": 6}
+    )
     config = json.loads((paths.data() / "config.json").read_text())
     assert (config["allows_source"], config["link_mode"]) == (True, "copy")
 
