@@ -58,11 +58,7 @@ def begin(
     config_path: Path,
     isolation_support: Mapping[str, Any] | None = None,
 ) -> bool:
-    """Claim a wanted environment and write the driver's config; False when another process was faster.
-
-    `isolation_support` is the launcher's report. The driver stores its result as `built.json` beside the config.
-    Raises OSError.
-    """
+    """Claim a wanted environment and write the driver's config; False when not wanted any more. Raises OSError."""
     wanted = Environment.objects.filter(pk=environment.pk, state=Environment.State.WANTED)
     if not wanted.update(state=Environment.State.BUILDING, message=""):
         return False
@@ -82,7 +78,7 @@ def _config(
         "lock": environment.lock,
         "refresh": environment.generation > 0,  # an upgrade needs the newest packages of the index
         "environments": str(paths.environments()),
-        "result": str(config_path.with_name(RESULT)),
+        "result": str(config_path.with_name(RESULT)),  # `finish` reads it
         "progress": str(config_path.with_name(PROGRESS)),
         "link_mode": link_mode(isolation_support, allows_source=environment.allows_source),
         "allows_source": environment.allows_source,
@@ -133,11 +129,10 @@ def finish(
     now: datetime,
     is_interrupted: bool = False,
 ) -> bool:
-    """Record the result of a build from `built.json` in the run's folder; True when the environment is ready.
+    """Record the result of a build in a run's folder; True when the environment is ready.
 
-    Waiting scripts use a ready environment at once. After a failure scripts keep their previous environment; `message`
-    is the reason if the driver left none (cancelled, out of time). An interrupted build (shutdown, power cut) has not
-    failed and is requested again.
+    `message` is the reason of a failure without a result (cancelled, out of time). An interrupted build (shutdown,
+    power cut) is requested again.
     """
     result = _result_in(folder)
     digest = result.get("digest", "")

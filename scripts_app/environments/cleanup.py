@@ -25,11 +25,9 @@ MIN_AGE = timedelta(days=1)  # since the folder was built or requested
 
 
 def collect(now: datetime, *, in_use: Collection[int] = ()) -> int:
-    """Delete unused rows and remove unused folders; return the number of removed folders.
+    """Delete unused rows and folders, except `in_use` (of current runs); return the number of removed folders.
 
-    A row is unused when no version refers to the row. A folder is unused when no script refers to the row, no version
-    of the last PYSCHED_KEEP_ENVIRONMENT_DAYS does, and no process has the folder on its command line or in its
-    variables. `in_use` holds the environments of current runs.
+    A row is kept for any version, a folder for scripts, processes and the versions of PYSCHED_KEEP_ENVIRONMENT_DAYS.
     """
     oldest_kept = now - MIN_AGE
     with transaction.atomic():

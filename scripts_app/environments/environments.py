@@ -24,19 +24,13 @@ class EnvironmentSpec:
 
 
 def spec_of_text(*, code: str, requirements: str, python_version: str) -> EnvironmentSpec:
-    """Return the environment that a text needs. May start processes: do not call this inside a transaction.
-
-    Raises InterpreterMissing and ScriptError.
-    """
+    """Return the spec of a text. Starts processes: not in a transaction. Raises InterpreterMissing, ScriptError."""
     found = resolution.resolve(code=code, requirements=requirements, python_version=python_version)
     return EnvironmentSpec(interpreter=found.interpreter, requirements=found.requirements)
 
 
 def request(script: Script) -> Environment:
-    """Request the environment of the script's current version; a failed build is tried again.
-
-    Raises InterpreterMissing and ScriptError (both were ruled out when the version was saved).
-    """
+    """Request the environment of the current version, after a failure again. Raises InterpreterMissing, ScriptError."""
     version = Script.objects.select_related("version").get(pk=script.pk).version
     assert version is not None, "a script always has a version"
     spec = spec_of_text(
@@ -52,18 +46,12 @@ def request(script: Script) -> Environment:
 
 
 def rebuild(script: Script) -> Environment:
-    """Have the environment of the script's current version built again, even if ready; runs wait for the build.
-
-    Raises InterpreterMissing and ScriptError, as `request` does.
-    """
+    """Have the environment of the current version built again; runs wait. Raises InterpreterMissing, ScriptError."""
     return renew(request(script))
 
 
 def renew(environment: Environment) -> Environment:
-    """Have an environment built again with the packages of its lock; after a failure the old folder stays in use.
-
-    A failed build is tried again. An environment that is waiting for a build already is left alone.
-    """
+    """Have an environment built again with the packages of its lock, unless a build is requested already."""
     rows = Environment.objects.filter(pk=environment.pk)
     ready = rows.filter(state=Environment.State.READY)
     failed = rows.filter(state=Environment.State.FAILED)
@@ -80,13 +68,10 @@ def renew(environment: Environment) -> Environment:
 
 
 def assign(script: Script, spec: EnvironmentSpec) -> Environment:
-    """Store which environment a script needs, in the transaction that read or saved the script's version.
-
-    An environment stays in use when the Python at its path has become another patch release: packages do not depend
-    on the patch release, and the script could not run until a new environment was built.
-    """
+    """Store which environment a script needs, in the transaction that read or saved the script's version."""
     stored = Script.objects.get(pk=script.pk)
     environment = _row_for(stored, spec)
+    # Another patch release at the same path needs no build: packages do not depend on it, and runs would wait.
     if not is_usable(environment) or not _is_same_minor(environment, spec.interpreter):
         _request_again(environment, interpreter=spec.interpreter)
     changes: dict[str, Environment | None] = {"wanted_environment": environment}
@@ -147,11 +132,8 @@ def in_trouble() -> Q:
 
 
 def is_awaited(script: Script) -> bool:
-    """Tell whether a run of the script has to wait for a build.
-
-    New code must not run with the packages of the previous version. After a failed build the previous environment is
-    used: a schedule must not stand still because of a typing error.
-    """
+    """Tell whether runs of the script wait for a build: new code must not run with the packages of older code."""
+    # After a failed build the previous environment is used: a typing error must not stop a schedule.
     if script.environment_id is None:
         return True
     wanted = script.wanted_environment
@@ -178,10 +160,7 @@ def next_wanted() -> Environment | None:
 
 
 def reset_interrupted(*, building: Collection[int] = ()) -> int:
-    """At start-up, request interrupted builds and ready environments without a folder again; return their count.
-
-    `building` holds the primary keys of environments whose build outlived the restart.
-    """
+    """Request interrupted builds and lost folders again; `building`: keys whose build has outlived the restart."""
     interrupted = Environment.objects.filter(state=Environment.State.BUILDING)
     interrupted = interrupted.exclude(pk__in=building)
     count = interrupted.update(state=Environment.State.WANTED)

@@ -1,8 +1,4 @@
-"""The health checks of environments, and the rebuilding of broken environments from their locks.
-
-A fault is certainly a fault of the environment. Trouble of the machine (no time, no memory, a full disk) raises
-Unclear instead, and the environment is checked again later.
-"""
+"""The health checks of environments, and the rebuilding of broken environments from their locks."""
 
 import contextlib
 import csv
@@ -45,7 +41,7 @@ UV_FOUND_CONFLICTS = 1  # status of `uv pip check`; 2 is an error of uv itself
 
 
 class Unclear(Exception):
-    """The health of an environment could not be determined now; str() is the reason."""
+    """Trouble of the machine (no time, no memory, a full disk) hides the health of an environment; str() says which."""
 
 
 def next_due(
@@ -82,11 +78,7 @@ def record_check(environment: Environment, fault: str, *, now: datetime) -> bool
 
 
 def rebuild_broken(environment: Environment) -> None:
-    """Have a broken environment built again from its lock, unless PYSCHED_REBUILD_BROKEN is off.
-
-    If the Python is gone, the scripts get an environment with another Python of the same release. An environment that
-    only versions refer to is not built before a script needs it.
-    """
+    """Have a broken environment built again from its lock, unless PYSCHED_REBUILD_BROKEN is off."""
     if not settings.REBUILD_BROKEN:
         return
     if interpreters.is_gone(Path(environment.interpreter)):
@@ -95,7 +87,7 @@ def rebuild_broken(environment: Environment) -> None:
     present = Script.objects.present()
     if present.filter(Q(environment=environment) | Q(wanted_environment=environment)).exists():
         environments.renew(environment)
-    else:
+    else:  # only versions refer to the environment: built when a script needs it
         broken = Environment.objects.filter(
             pk=environment.pk, state=Environment.State.READY, upgrading_scripts=None
         )

@@ -1,8 +1,4 @@
-"""Upgrades: the newest packages within the requirements, built beside the environment in use until a person accepts.
-
-An upgrade is an Environment with the same spec and the next generation. Other scripts with the same requirements keep
-their environment.
-"""
+"""Upgrades: environments with the same spec, newer packages and the next generation, used when a person accepts."""
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -15,10 +11,7 @@ _NO_UPGRADE = "There is no upgrade to look at.\nhint: ask for one first"
 
 
 def request(script: Script) -> Environment:
-    """Request a build of the newest packages that the requirements allow.
-
-    An unfinished upgrade of another script with the same spec is shared. Raises ScriptError without packages.
-    """
+    """Request a build of the newest packages that the requirements allow. Raises ScriptError without packages."""
     with transaction.atomic():
         stored = Script.objects.select_related("wanted_environment").get(pk=script.pk)
         current = stored.wanted_environment

@@ -1,8 +1,4 @@
-"""The program that installs one Python with uv: `python -I -S install_python.py UV VERSION PYTHONS RESULT`.
-
-The program uses the standard library only and is run like a script: people watch its output. After a failure the last
-lines of uv's output are in the file RESULT.
-"""
+"""The program that installs one Python with uv: `python -I -S install_python.py UV VERSION PYTHONS RESULT`."""
 
 import os
 import subprocess
@@ -23,6 +19,7 @@ def main(uv: str, version: str, place: str, result: str) -> int:
     status = run(argv, last_lines) or start_installed(version, place, last_lines)
     if status == 0:
         return 0
+    # People watch the output, and pages show the last lines of a failure.
     Path(result).write_text("\n".join(last_lines) or f"uv ended with status {status}")
     return 1
 

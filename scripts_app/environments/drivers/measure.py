@@ -1,8 +1,4 @@
-"""The program that measures the disk usage of environments, uv's cache and installed Pythons.
-
-`python -I -S measure.py ENVIRONMENTS CACHE PYTHONS` prints a Measured as JSON; standard library only. Hundreds of
-thousands of files may be involved, so in the web process pages would have to wait.
-"""
+"""The program that prints the disk usage as JSON: `python -I -S measure.py ENVIRONMENTS CACHE PYTHONS`."""
 
 import contextlib
 import json
