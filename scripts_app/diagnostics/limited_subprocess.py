@@ -44,20 +44,25 @@ def run(
             cwd="/",
             env=env,
         ) as program:
-            assert program.stdout
             _limit(program.pid)
-            is_late = threading.Event()
-            timer = threading.Timer(timeout_s, _end, (program, is_late))
-            timer.start()
-            output = program.stdout.read(max_bytes)
-            if len(output) == max_bytes:
-                program.kill()
-            status = program.wait()
-            timer.cancel()
+            output = _read_output(program, timeout_s, max_bytes)
+    if program.returncode and len(output) < max_bytes:
+        raise subprocess.CalledProcessError(program.returncode, command[0])
+    return output
+
+
+def _read_output(program: subprocess.Popen[bytes], timeout_s: float, max_bytes: int) -> bytes:
+    assert program.stdout
+    is_late = threading.Event()
+    timer = threading.Timer(timeout_s, _end, (program, is_late))
+    timer.start()
+    output = program.stdout.read(max_bytes)
+    if len(output) == max_bytes:
+        program.kill()
+    program.wait()
+    timer.cancel()
     if is_late.is_set():
         raise TimeoutError(f"it took longer than {timeout_s} s")
-    if status and len(output) < max_bytes:
-        raise subprocess.CalledProcessError(status, command[0])
     return output
 
 

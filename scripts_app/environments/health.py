@@ -103,10 +103,7 @@ def _change_interpreter(environment: Environment) -> None:
 
 
 def request_like(script: Script, previous: Environment) -> Environment:
-    """Request a script's environment with a Python that exists now, and keep the lock within a minor release.
-
-    Raises InterpreterMissing and ScriptError.
-    """
+    """Request an environment with an existing Python, and the lock if the minor release is the same."""
     wanted = environments.request(script)
     if wanted.pk == previous.pk:
         return wanted

@@ -53,7 +53,7 @@ class Interpreter:
 
 
 def own() -> Interpreter:
-    """Return the Python that Tempo itself runs on, outside its virtual environment."""
+    """Return the Python of Tempo, outside the virtual environment."""
     name = f"python{sys.version_info.major}.{sys.version_info.minor}"
     path = Path(sys.base_prefix) / "bin" / name
     if not path.exists():

@@ -18,7 +18,7 @@ IDLE_AFTER = timedelta(minutes=10)
 
 @dataclass(frozen=True, kw_only=True)
 class Text:
-    """The text in the editor of a script: the draft, or else the current version."""
+    """The text in the editor of a script, which is the draft or else the current version."""
 
     revision: int
     code: str
@@ -31,15 +31,11 @@ class Text:
 
     @property
     def fields(self) -> dict[str, str]:
-        """Return the fields that a draft and a version store."""
         return {name: getattr(self, name) for name in versions.FIELDS}
 
 
 class Conflict(ValueError):
-    """The text was changed in the meantime, so nothing was stored.
-
-    `current` is the changed text, `yours` holds the fields of the text to store, or nothing for another change.
-    """
+    """The text was changed in the meantime; `yours` holds the fields that were not stored."""
 
     def __init__(self, current: Text, *, yours: dict[str, str] | None = None) -> None:
         place = f"by `{current.author}`" if current.author else "elsewhere"
@@ -62,15 +58,24 @@ def text(script: Script) -> Text:
     draft: Draft | None = getattr(stored, "draft", None)
     source = draft or version
     if source is None:
-        fields = dict.fromkeys(versions.FIELDS, "")
-        return Text(revision=stored.revision, is_draft=False, author="", saved_at=None, **fields)
+        return Text(
+            revision=stored.revision,
+            code="",
+            requirements="",
+            python_version="",
+            is_draft=False,
+            author="",
+            saved_at=None,
+        )
     return Text(
         revision=stored.revision,
+        code=source.code,
+        requirements=source.requirements,
+        python_version=source.python_version,
         is_draft=draft is not None,
         author=source.author.get_username() if source.author else "",
         saved_at=source.saved_at if isinstance(source, Draft) else source.created_at,
         version=version.number if version else 0,
-        **versions.fields_of(source),
     )
 
 
@@ -120,10 +125,8 @@ def claim(script: Script, *, based_on: int, yours: dict[str, str] | None = None)
 
 
 def keep_idle(*, now: datetime) -> int:
-    """Keep drafts without a change for 10 minutes as versions, once per text; return the number of new versions.
-
-    The draft and the current version stay: editors go on with the draft, schedules with the version.
-    """
+    """Keep drafts without a change for 10 minutes as versions, once per text; return the number of new versions."""
+    # Draft and current version stay: editors go on with the draft, schedules with the version.
     idle = Draft.objects.filter(kept=None, saved_at__lte=now - IDLE_AFTER, script__deleted_at=None)
     return sum(_keep(pk, now=now) for pk in idle.values_list("pk", flat=True))
 
@@ -146,10 +149,7 @@ def _keep(draft_id: int, *, now: datetime) -> bool:
 
 
 def supersede(script: Script, content: dict[str, str], *, based_on: int | None) -> None:
-    """End the draft and count up the revision, before a version with `content` is saved. Raises Conflict.
-
-    `based_on` is None if the author of the version has not seen the draft, which is then kept as a version.
-    """
+    """Delete the draft before a version is saved; without `based_on` the draft is kept as a version. Raises Conflict."""
     if based_on is None:
         _count_up(script)
     else:

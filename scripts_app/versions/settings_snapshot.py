@@ -18,8 +18,6 @@ SWITCHES = {
 
 @dataclass(frozen=True, kw_only=True)
 class SettingDifference:
-    """A changed setting, in words for people."""
-
     name: str
     before: str
     after: str

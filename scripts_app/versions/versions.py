@@ -27,8 +27,6 @@ MAX_NOTE = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Content:
-    """The checked text of a version, and its environment."""
-
     code: str
     requirements: str
     python_version: str
@@ -37,17 +35,13 @@ class Content:
 
     @property
     def fields(self) -> dict[str, str]:
-        """Return the fields that a version stores."""
         return {name: getattr(self, name) for name in FIELDS}
 
 
 def save(
     script: Script, content: Content, *, author: User | None, now: datetime, note: str = ""
 ) -> Version:
-    """Return a new current version, or the current version if equal, and request its environment.
-
-    The files of the script are written after the commit. Raises ScriptError for an invalid note.
-    """
+    """Return a new current version, or the current version if equal. Raises ScriptError for an invalid note."""
     note = check_note(note)
     with transaction.atomic():
         script.version = current_version(script)  # another save may have come between

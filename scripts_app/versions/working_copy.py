@@ -31,7 +31,6 @@ class CopyOnDisk:
 
     @property
     def digest(self) -> str:
-        """Return the SHA-256 of the text."""
         return digest(self.text)
 
 
@@ -48,7 +47,6 @@ class ExternalEdit:
 
     @property
     def fields(self) -> dict[str, str]:
-        """Return the fields that a version would store."""
         return {
             "code": self.code,
             "requirements": self.requirements,

@@ -302,7 +302,7 @@ def is_usable(place: Path) -> bool:
     python = place / "bin" / "python"
     if not (place / "READY").is_file() or not python.exists():
         return False
-    argv = [python, "-I", "-S", "-c", ""]
+    argv = [str(python), "-I", "-S", "-c", ""]
     answer = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True)
     return answer.returncode == 0
 
