@@ -117,7 +117,11 @@ def progress(folder: Path) -> BuildProgress | None:
         return None
     if step not in STEPS:
         return None
-    return BuildProgress(step=step, done=min(done, total), total=total)
+    return BuildProgress(
+        step=step,
+        done=min(done, total),
+        total=total,
+    )
 
 
 def finish(

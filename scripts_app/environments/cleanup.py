@@ -56,7 +56,11 @@ def _unused(now: datetime) -> QuerySet[Environment]:
         environment__isnull=False,
         created_at__gte=now - timedelta(days=settings.KEEP_ENVIRONMENT_DAYS),
     )
-    rows = Environment.objects.filter(scripts=None, waiting_scripts=None, upgrading_scripts=None)
+    rows = Environment.objects.filter(
+        scripts=None,
+        waiting_scripts=None,
+        upgrading_scripts=None,
+    )
     rows = rows.exclude(state=Environment.State.BUILDING)
     return rows.exclude(pk__in=recent_versions.values("environment"))
 

@@ -25,7 +25,11 @@ class EnvironmentSpec:
 
 def spec_of_text(*, code: str, requirements: str, python_version: str) -> EnvironmentSpec:
     """Return the spec of a text. Starts processes: not in a transaction. Raises InterpreterMissing, ScriptError."""
-    found = resolution.resolve(code=code, requirements=requirements, python_version=python_version)
+    found = resolution.resolve(
+        code=code,
+        requirements=requirements,
+        python_version=python_version,
+    )
     return EnvironmentSpec(interpreter=found.interpreter, requirements=found.requirements)
 
 
@@ -55,15 +59,17 @@ def renew(environment: Environment) -> Environment:
     rows = Environment.objects.filter(pk=environment.pk)
     ready = rows.filter(state=Environment.State.READY)
     failed = rows.filter(state=Environment.State.FAILED)
-    is_requested = (
-        ready.update(state=Environment.State.WANTED, is_renewal=True, message="") == 1
-        or failed.update(state=Environment.State.WANTED, message="") == 1
+    changed = ready.update(
+        state=Environment.State.WANTED,
+        is_renewal=True,
+        message="",
     )
-    if is_requested:
+    if not changed:
+        changed = failed.update(state=Environment.State.WANTED, message="")
+    if changed:
         environment.refresh_from_db()
-        environment.save(
-            update_fields=["state"]
-        )  # the signal wakes the engine; update() sends none
+        # The signal of save() wakes the engine; update() sends none.
+        environment.save(update_fields=["state"])
     return environment
 
 
@@ -103,7 +109,11 @@ def _row_for(script: Script, spec: EnvironmentSpec) -> Environment:
     if newest:
         return newest
     defaults = {"python": spec.interpreter.version}
-    environment, _ = rows.get_or_create(**fields, generation=0, defaults=defaults)
+    environment, _ = rows.get_or_create(
+        **fields,
+        generation=0,
+        defaults=defaults,
+    )
     return environment
 
 

@@ -91,7 +91,12 @@ def rebuild_broken(environment: Environment) -> None:
         broken = Environment.objects.filter(
             pk=environment.pk, state=Environment.State.READY, upgrading_scripts=None
         )
-        broken.update(state=Environment.State.STORED, digest="", size_bytes=None, fault="")
+        broken.update(
+            state=Environment.State.STORED,
+            digest="",
+            size_bytes=None,
+            fault="",
+        )
 
 
 def _change_interpreter(environment: Environment) -> None:
@@ -216,7 +221,11 @@ def _package_name(record: Path) -> str:
 def _damaged_files(record: Path) -> list[str]:
     site = record.parent.parent
     try:
-        with record.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        with record.open(
+            newline="",
+            encoding="utf-8",
+            errors="surrogateescape",
+        ) as file:
             rows = [row for row in csv.reader(file) if len(row) == 3]
     except csv.Error:
         return [f"{record.parent.name}/RECORD"]

@@ -61,7 +61,11 @@ def _create_next(current: Environment) -> Environment:
     generations = _same_spec(current).order_by("-generation").values_list("generation", flat=True)
     newest = generations.first() or 0
     fields = environments.shared_fields(current)
-    return Environment.objects.create(**fields, python=current.python, generation=newest + 1)
+    return Environment.objects.create(
+        **fields,
+        python=current.python,
+        generation=newest + 1,
+    )
 
 
 def _same_spec(current: Environment) -> QuerySet[Environment]:

@@ -55,7 +55,13 @@ class Listing:
     following: str  # the `after` of the next part; "" in the last part
 
 
-def listing(script: Script, folder: str = "", *, after: str = "", limit: int = 200) -> Listing:
+def listing(
+    script: Script,
+    folder: str = "",
+    *,
+    after: str = "",
+    limit: int = 200,
+) -> Listing:
     """Return at most `limit` entries behind `after` in a folder, "" for `files/`. Raises NoSuchFile, ScriptError."""
     parts = split(folder) if folder else []
     entries = []
@@ -95,7 +101,13 @@ async def stream(file: BinaryIO) -> AsyncIterator[bytes]:
             yield data
 
 
-def save(script: Script, path: str, chunks: Iterable[bytes], *, replace: bool = False) -> None:
+def save(
+    script: Script,
+    path: str,
+    chunks: Iterable[bytes],
+    *,
+    replace: bool = False,
+) -> None:
     """Store a file, whole or not at all, and create missing folders.
 
     Raises ScriptError: over PYSCHED_MAX_UPLOAD_MB, the name of a folder, or of a file without `replace`.
@@ -110,10 +122,8 @@ def save(script: Script, path: str, chunks: Iterable[bytes], *, replace: bool = 
         try:
             with os.fdopen(fd, "wb") as file:
                 _write(file, chunks, path)
-                mode = (
-                    0o666 if paths.has_script_users() else 0o600
-                )  # the script may change the file
-                os.fchmod(fd, mode)
+                # With a user of its own the script may change the file, too.
+                os.fchmod(fd, 0o666 if paths.has_script_users() else 0o600)
             os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
         except BaseException:
             with suppress(OSError):
@@ -130,8 +140,8 @@ def delete(script: Script, path: str, *, recursive: bool = False) -> None:
     """Delete a file, a link or a folder; a folder with content only when `recursive`. Raises ScriptError."""
     *above, name = split(path)
     with _open_folder(script, above) as folder, _as_refusal(path):
-        mode = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
-        if not stat.S_ISDIR(mode):
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if not stat.S_ISDIR(status.st_mode):
             os.unlink(name, dir_fd=folder)
         elif recursive:
             shutil.rmtree(name, dir_fd=folder)
@@ -254,12 +264,18 @@ def _is_foreign(status: os.stat_result) -> bool:
     return paths.has_script_users() and status.st_nlink > 1 and status.st_uid == os.geteuid()
 
 
-def _refuse_taken(folder: int, name: str, path: str, *, replace: bool) -> None:
+def _refuse_taken(
+    folder: int,
+    name: str,
+    path: str,
+    *,
+    replace: bool,
+) -> None:
     try:
-        mode = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
         return
-    if stat.S_ISDIR(mode):
+    if stat.S_ISDIR(status.st_mode):
         raise ScriptError(f"`{path}` is a folder", field="path")
     if not replace:
         message = f"There is a file `{path}` already\nhint: say that it is to be replaced"

@@ -120,7 +120,12 @@ def _metadata(first: int, lines: list[str], table: dict[str, Any]) -> Metadata:
     plain = Metadata(line=first, lines=tuple(lines))
     problems: list[tuple[int, str]] = []
 
-    def check(key: str, value: object, is_valid: bool, expected: str) -> Any:
+    def check(
+        key: str,
+        value: object,
+        is_valid: bool,
+        expected: str,
+    ) -> Any:
         if value is None or is_valid:
             return value
         problems.append((plain.line_of(key), f"`{key}` has to be {expected}"))

@@ -72,7 +72,11 @@ def discover() -> list[Interpreter]:
     for path, version in _probe_all():
         if version and OLDEST <= Version(version).release[:2] <= NEWEST:
             found[path] = Interpreter(version=version, path=path)
-    return sorted(found.values(), key=lambda interpreter: interpreter.release, reverse=True)
+    return sorted(
+        found.values(),
+        key=lambda interpreter: interpreter.release,
+        reverse=True,
+    )
 
 
 def silent() -> list[Path]:

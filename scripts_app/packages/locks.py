@@ -36,7 +36,13 @@ def packages(lock: str) -> list[Package]:
     for line in lock.splitlines():
         match = _PACKAGE.match(line)
         if match:
-            found.append(Package(name=match[1], version=match[3], hashes=0))
+            found.append(
+                Package(
+                    name=match[1],
+                    version=match[3],
+                    hashes=0,
+                )
+            )
         hashes = line.count("--hash=")
         if found and hashes:  # of the package above
             found[-1] = replace(found[-1], hashes=found[-1].hashes + hashes)
@@ -50,7 +56,11 @@ def difference(before: str, after: str) -> list[Change]:
     changes = []
     for name in sorted(old.keys() | new.keys()):
         if old.get(name) != new.get(name):
-            change = Change(name=name, before=old.get(name, ""), after=new.get(name, ""))
+            change = Change(
+                name=name,
+                before=old.get(name, ""),
+                after=new.get(name, ""),
+            )
             changes.append(change)
     return changes
 

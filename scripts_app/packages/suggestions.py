@@ -70,7 +70,12 @@ def suggestion(name: str) -> str:
     if canonical in PACKAGES_BY_IMPORT:
         return PACKAGES_BY_IMPORT[canonical]
     others = POPULAR_PACKAGES - {canonical}
-    similar = difflib.get_close_matches(canonical, others, n=1, cutoff=MIN_SIMILARITY)
+    similar = difflib.get_close_matches(
+        canonical,
+        others,
+        n=1,
+        cutoff=MIN_SIMILARITY,
+    )
     return similar[0] if similar else ""
 
 

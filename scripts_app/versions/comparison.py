@@ -42,7 +42,13 @@ def settings(before: Version, after: Version) -> list[SettingDifference]:
     old_python = before.python_version or "Tempo's own"
     new_python = after.python_version or "Tempo's own"
     if old_python != new_python:
-        found.append(SettingDifference(name="Python", before=old_python, after=new_python))
+        found.append(
+            SettingDifference(
+                name="Python",
+                before=old_python,
+                after=new_python,
+            )
+        )
     found.extend(settings_snapshot.differences(before.settings, after.settings))
     return found
 

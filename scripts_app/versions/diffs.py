@@ -109,7 +109,13 @@ def _hunks(groups: list[list[Opcode]], a: list[str], b: list[str]) -> tuple[list
     return hunks, False
 
 
-def unified(before: str, after: str, *, before_name: str, after_name: str) -> str:
+def unified(
+    before: str,
+    after: str,
+    *,
+    before_name: str,
+    after_name: str,
+) -> str:
     """Return the whole difference in the format of `diff -u`; "" for equal texts."""
     a = lines_of(before)
     b = lines_of(after)
@@ -162,10 +168,24 @@ class _Matcher(SequenceMatcher[str]):
             bhi = len(self.b)
         # Equal lines at the beginning and at the end cost next to nothing.
         limit = min(ahi - alo, bhi - blo)
-        size = _count_equal(self.a, self.b, alo, blo, limit=limit, step=1)
+        size = _count_equal(
+            self.a,
+            self.b,
+            alo,
+            blo,
+            limit=limit,
+            step=1,
+        )
         if size:
             return Match(alo, blo, size)
-        size = _count_equal(self.a, self.b, ahi - 1, bhi - 1, limit=limit, step=-1)
+        size = _count_equal(
+            self.a,
+            self.b,
+            ahi - 1,
+            bhi - 1,
+            limit=limit,
+            step=-1,
+        )
         if size:
             return Match(ahi - size, bhi - size, size)
         steps = self._steps_to[ahi] - self._steps_to[alo]
@@ -202,11 +222,21 @@ def _pairs(group: list[Opcode], a: list[str], b: list[str]) -> Iterator[Pair]:
         yield from zip_longest(left, right)
 
 
-def _cells(lines: list[str], start: int, end: int, sign: Sign) -> Iterator[Cell]:
+def _cells(
+    lines: list[str],
+    start: int,
+    end: int,
+    sign: Sign,
+) -> Iterator[Cell]:
     for index in range(start, end):
         text = lines[index].removesuffix("\n")
         left_out = max(0, len(text) - MAX_LINE)
-        yield Cell(number=index + 1, sign=sign, text=text[:MAX_LINE], left_out=left_out)
+        yield Cell(
+            number=index + 1,
+            sign=sign,
+            text=text[:MAX_LINE],
+            left_out=left_out,
+        )
 
 
 def _row_count(group: list[Opcode]) -> int:

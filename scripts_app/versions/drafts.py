@@ -127,13 +127,21 @@ def claim(script: Script, *, based_on: int, yours: dict[str, str] | None = None)
 def keep_idle(*, now: datetime) -> int:
     """Keep drafts without a change for 10 minutes as versions, once per text; return the number of new versions."""
     # Draft and current version stay: editors go on with the draft, schedules with the version.
-    idle = Draft.objects.filter(kept=None, saved_at__lte=now - IDLE_AFTER, script__deleted_at=None)
+    idle = Draft.objects.filter(
+        kept=None,
+        saved_at__lte=now - IDLE_AFTER,
+        script__deleted_at=None,
+    )
     return sum(_keep(pk, now=now) for pk in idle.values_list("pk", flat=True))
 
 
 def _keep(draft_id: int, *, now: datetime) -> bool:
     with transaction.atomic():
-        rows = Draft.objects.filter(pk=draft_id, kept=None, saved_at__lte=now - IDLE_AFTER)
+        rows = Draft.objects.filter(
+            pk=draft_id,
+            kept=None,
+            saved_at__lte=now - IDLE_AFTER,
+        )
         draft = rows.select_related("script", "author").first()
         if draft is None:  # changed or ended in the meantime
             return False
@@ -149,7 +157,7 @@ def _keep(draft_id: int, *, now: datetime) -> bool:
 
 
 def supersede(script: Script, content: dict[str, str], *, based_on: int | None) -> None:
-    """Delete the draft before a version is saved; without `based_on` the draft is kept as a version. Raises Conflict."""
+    """Delete the draft before a version is saved; without `based_on`, keep the draft. Raises Conflict."""
     if based_on is None:
         _count_up(script)
     else:
@@ -159,13 +167,24 @@ def supersede(script: Script, content: dict[str, str], *, based_on: int | None) 
         return
     fields = versions.fields_of(draft)
     if based_on is None and fields != content and not draft.kept:
-        versions.keep_draft(script, fields, author=draft.author, note=UNSEEN_NOTE)
+        versions.keep_draft(
+            script,
+            fields,
+            author=draft.author,
+            note=UNSEEN_NOTE,
+        )
     draft.delete()
     if draft.kept and draft.kept.is_draft and fields == content:
         draft.kept.delete()  # the new version has the same text and takes the number
 
 
-def _store(script: Script, fields: dict[str, str], *, by: User | None, now: datetime) -> None:
+def _store(
+    script: Script,
+    fields: dict[str, str],
+    *,
+    by: User | None,
+    now: datetime,
+) -> None:
     version = Version.objects.filter(script=script, pk=F("script__version")).first()
     if version is not None and fields == versions.fields_of(version):
         Draft.objects.filter(script=script).delete()

@@ -47,7 +47,12 @@ def save(
         script.version = current_version(script)  # another save may have come between
         if script.version is None or fields_of(script.version) != content.fields:
             fields = {**content.fields, "syntax_error": content.syntax_error}
-            script.version = _create(script, fields, author=author, note=note)
+            script.version = _create(
+                script,
+                fields,
+                author=author,
+                note=note,
+            )
             Script.objects.filter(pk=script.pk).update(version=script.version, updated_at=now)
         elif script.version.syntax_error != content.syntax_error:
             # The same text, but the Python is another by now, or could not be started before.
@@ -75,7 +80,11 @@ def check_text(*, code: str, requirements: str, python_version: str) -> dict[str
     return {
         "code": validation.text(code, field="code"),
         "requirements": validation.text(requirements, field="requirements"),
-        "python_version": validation.line(python_version, field="python_version", most=10),
+        "python_version": validation.line(
+            python_version,
+            field="python_version",
+            most=10,
+        ),
     }
 
 
@@ -88,7 +97,13 @@ def keep_draft(
     script: Script, fields: dict[str, str], *, author: User | None, note: str
 ) -> Version:
     """Return a new version with a draft's text, not made current: schedules must not run unfinished text."""
-    return _create(script, fields, author=author, note=note, is_draft=True)
+    return _create(
+        script,
+        fields,
+        author=author,
+        note=note,
+        is_draft=True,
+    )
 
 
 def same_text(script: Script, fields: dict[str, str]) -> Version | None:

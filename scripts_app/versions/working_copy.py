@@ -146,7 +146,12 @@ def read(slug: str, name: str) -> CopyOnDisk | None:
     return CopyOnDisk(text=text, changed_at=changed_at)
 
 
-def _is_known(script: Script, name: str, found: CopyOnDisk, text: str) -> bool:
+def _is_known(
+    script: Script,
+    name: str,
+    found: CopyOnDisk,
+    text: str,
+) -> bool:
     # `text` is the text of the current version.
     if found.problem:
         return False

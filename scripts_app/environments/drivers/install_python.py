@@ -10,7 +10,12 @@ MESSAGE_LINES = 10
 UMASK = 0o022  # other users read the files: the users of scripts start this Python
 
 
-def main(uv: str, version: str, place: str, result: str) -> int:
+def main(
+    uv: str,
+    version: str,
+    place: str,
+    result: str,
+) -> int:
     os.umask(UMASK)
     sys.stdout.write(f"Installing Python {version}\n")
     sys.stdout.flush()

@@ -239,7 +239,7 @@ def test_a_broken_one_that_no_script_uses_waits_as_a_lock(
     assert (environment.state, bool(environment.lock)) == (State.STORED, True)
 
 
-def test_what_was_mended_by_hand_is_healthy_again(
+def test_what_was_repaired_by_hand_is_healthy_again(
     environment: Environment, settings: LazySettings
 ) -> None:
     settings.REBUILD_BROKEN = False
