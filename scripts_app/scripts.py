@@ -158,7 +158,7 @@ def keep_edit(
     Not where a version says it already, or is about to, by the name of `unless`.
     """
     if edit.fields != unless and versions.same_text(script, edit.fields) is None:
-        versions.keep_aside(script, edit.fields, author=None, note=note)
+        versions.keep_draft(script, edit.fields, author=None, note=note)
     working_copy.know(script, edit)
 
 

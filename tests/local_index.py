@@ -13,10 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 GREETING = "tempo-greeting"
-SILENT, SLOW = (
-    "tempo-silent",
-    "tempo-slow",
-)  # their pages never come, or a byte at a time without an end
+SILENT = "tempo-silent"  # a package whose page never comes
+SLOW = "tempo-slow"  # a package whose page comes byte by byte without an end
 BYTE_EVERY_S = 0.2
 FOREVER_S = 60.0
 _BACKEND = """
@@ -35,12 +33,11 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
 
 
 class _QuietHandler(http.server.SimpleHTTPRequestHandler):
-    """Serves files without a log, and two packages as bad indexes do."""
+    """Serves files without a log, and the pages of two packages as bad indexes do."""
 
     protocol_version = "HTTP/1.0"
 
     def do_GET(self) -> None:
-        """Answer, or not."""
         if f"/{SILENT}/" in self.path:
             threading.Event().wait(FOREVER_S)
         elif f"/{SLOW}/" in self.path:
@@ -55,12 +52,12 @@ class _QuietHandler(http.server.SimpleHTTPRequestHandler):
             super().do_GET()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        pass
 
 
 @contextlib.contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """An index with `tempo-greeting` 1.0 and 1.1; yields its URL, for `PYSCHED_PACKAGE_INDEX`. It may grow later."""
+    """Yield the URL (for `PYSCHED_PACKAGE_INDEX`) of an index with `tempo-greeting` 1.0 and 1.1."""
     for version in ("1.0", "1.1"):
         add_wheel(folder, GREETING, version)
     handler = functools.partial(_QuietHandler, directory=str(folder))
@@ -83,7 +80,7 @@ def add_wheel(
     advertised_sha256: str = "",
     ballast_mb: int = 0,
 ) -> Path:
-    """Add a pure wheel whose module has a `hello()`; with `advertised_sha256` the index lies about it."""
+    """Add a pure wheel whose module has a `hello()`; `advertised_sha256` replaces the true hash in the index."""
     module = name.replace("-", "_")
     wheel = folder / "files" / f"{module}-{version}-py3-none-any.whl"
     wheel.parent.mkdir(parents=True, exist_ok=True)
@@ -94,7 +91,7 @@ def add_wheel(
 
 
 def add_source(folder: Path, name: str, version: str, *, act: str = "pass") -> Path:
-    """Add a package without a wheel; building one does `act`, a line of Python, first. It needs no other package."""
+    """Add a package without a wheel or dependencies, whose build executes `act`, a line of Python, first."""
     module = name.replace("-", "_")
     members = {
         "pyproject.toml": f'[project]\nname = "{name}"\nversion = "{version}"\n'
@@ -109,11 +106,8 @@ def add_source(folder: Path, name: str, version: str, *, act: str = "pass") -> P
             about = tarfile.TarInfo(f"{module}-{version}/{path}")
             about.size = len(text.encode())
             sdist.addfile(about, io.BytesIO(text.encode()))
-    add_link(
-        folder,
-        name,
-        f"/files/{archive.name}#sha256={hashlib.sha256(archive.read_bytes()).hexdigest()}",
-    )
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    add_link(folder, name, f"/files/{archive.name}#sha256={digest}")
     return archive
 
 
@@ -121,32 +115,30 @@ def add_link(folder: Path, name: str, target: str) -> None:
     """Add a link to a package's page (PEP 503)."""
     page = folder / "simple" / name / "index.html"
     page.parent.mkdir(parents=True, exist_ok=True)
-    shown = target.rpartition("/")[2].partition("#")[0]
+    file_name = target.rpartition("/")[2].partition("#")[0]
     with page.open("a") as file:
-        file.write(f'<a href="{target}">{shown}</a>\n')
+        file.write(f'<a href="{target}">{file_name}</a>\n')
 
 
 def _write_wheel(wheel: Path, name: str, version: str, requires: str, ballast_mb: int) -> None:
     module = name.replace("-", "_")
     info = f"{module}-{version}.dist-info"
-    needs = f"Requires-Dist: {requires}\n" if requires else ""
+    requirement = f"Requires-Dist: {requires}\n" if requires else ""
     members = {
         f"{module}.py": f'def hello():\n    return "hello from {name} {version}"\n',
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{requirement}",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tempo-tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     record = "".join(f"{path},sha256={_hash(text)},{len(text)}\n" for path, text in members.items())
     members[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n"
     with zipfile.ZipFile(wheel, "w") as archive:
         for path, text in members.items():
-            # a fixed date: equal wheels have equal hashes
+            # ZipInfo has a fixed date, so that equal wheels have equal hashes.
             archive.writestr(zipfile.ZipInfo(path), text)
         if ballast_mb:
-            archive.writestr(
-                zipfile.ZipInfo(f"{module}_data.bin"),
-                b"\0" * (ballast_mb * 2**20),
-                zipfile.ZIP_DEFLATED,
-            )
+            ballast = b"\0" * (ballast_mb * 2**20)
+            info_of_ballast = zipfile.ZipInfo(f"{module}_data.bin")
+            archive.writestr(info_of_ballast, ballast, zipfile.ZIP_DEFLATED)
 
 
 def _hash(text: str) -> str:

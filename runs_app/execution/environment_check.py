@@ -42,5 +42,5 @@ def found(run: Run, reason: Reason, exit_code: object, *, now: datetime) -> str:
 def _rebuild(environment: Environment, now: datetime) -> str:
     fault = health.quick_check(environment)
     if fault and health.record_check(environment, fault, now=now):
-        health.rebuild(environment)
+        health.rebuild_broken(environment)
     return fault

@@ -90,7 +90,7 @@ def _build_spec(run: Run, folder: Path) -> dict[str, Any]:
         Environment.objects.filter(pk=run.environment.pk, state=Environment.State.BUILDING).update(
             state=Environment.State.WANTED
         )
-    builds.begin(run.environment, config_path=config, powers=_powers())
+    builds.begin(run.environment, config_path=config, isolation_support=_powers())
     isolation = build_isolation(run.environment, folder) if run.environment.allows_source else None
     argv = builds.driver_argv(config)
     return _driver_spec(run, folder, argv, index.variables()) | {"isolation": isolation}

@@ -5,7 +5,7 @@ from pydantic import BaseModel, ConfigDict
 
 from scripts_app.api.common import router
 from scripts_app.diagnostics import check
-from scripts_app.diagnostics.check import Problem
+from scripts_app.diagnostics.models import Problem
 
 
 class CheckIn(BaseModel):

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from scripts_app import lookup
 from scripts_app.api.common import IF_MATCH, based_on, router
 from scripts_app.diagnostics import check
-from scripts_app.diagnostics.check import Problem
+from scripts_app.diagnostics.models import Problem
 from scripts_app.versions import drafts
 from scripts_app.versions.drafts import Text
 from tempo_site import auth

@@ -1,5 +1,5 @@
-"""Problems of a script's text, found without running it.
+"""Problems of a script's text, found without running the script.
 
-`check` collects them from `syntax`, `ruff` and `leaked_secrets`; `models` has the shapes they share, and
-`limited_subprocess` asks a program with bounded time, memory and output.
+`check` collects the problems that `syntax`, `ruff` and `leaked_secrets` find, as values of `models`;
+`limited_subprocess` runs a program with bounded time, memory and output.
 """

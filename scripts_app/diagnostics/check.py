@@ -1,4 +1,4 @@
-"""Problems of a script's text, found without running it: syntax, names, doors left open, secrets, requirements."""
+"""All problems of a script's text: Python, requirements, block, secrets, encoding, syntax and the rules of ruff."""
 
 import functools
 import logging
@@ -6,11 +6,9 @@ import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import chain
 
 from scripts_app.diagnostics import leaked_secrets, ruff, syntax
-from scripts_app.diagnostics.models import Fix, Severity, TextEdit
-from scripts_app.diagnostics.models import Problem as Problem  # doors say `problems.Problem`
+from scripts_app.diagnostics.models import Fix, Problem, Severity, TextEdit
 from scripts_app.inputs import declarations
 from scripts_app.packages import interpreters
 from scripts_app.packages import requirements as packages_requirements
@@ -22,104 +20,94 @@ logger = logging.getLogger(__name__)
 MAX_PROBLEMS = 200
 MAX_LINE = syntax.MAX_LINE
 MAX_MESSAGE = ruff.MAX_MESSAGE
-OLDEST, NEWEST = 8, 14  # the Pythons 3 that scripts may have
+OLDEST, NEWEST = 8, 14  # minor releases of Python 3 for scripts
 SYNTAX = ruff.SYNTAX
 UNREADABLE = "The text is saved all the same, but it is not run until Python can read it."
 _RANKS = {Severity.ERROR: 0, Severity.SECURITY: 1, Severity.WARNING: 2}
 _COOKIE = re.compile(r"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", re.ASCII)
-_NO_CODE = re.compile(r"[ \t\f]*(#.*)?")
+_COMMENT_OR_BLANK = re.compile(r"[ \t\f]*(#.*)?")
 _UTF_8 = re.compile(r"utf[-_]?8([-_](sig|unix|dos|mac))?", re.IGNORECASE)
-_ASCII_AND_MORE = re.compile(
+_ASCII_SUPERSET = re.compile(
     r"(us[-_]?)?ascii|latin[-_]?\d+|iso[-_]8859[-_]\d+|(windows|cp)[-_]?\d+", re.IGNORECASE
 )
 
 
 def find_problems(*, code: str, requirements: str, python_version: str) -> list[Problem]:
-    """Return what is wrong with a text, at most 200 problems. It may start processes; it never fails.
-
-    Those of the code come in the order of its lines; where there are too many, mere warnings are left out first.
-    """
-    interpreter, refusal = _interpreter(python_version)
-    fields = chain(_of_python(refusal), _of_requirements(requirements))
-    texts = chain(_of_code(code, interpreter, _minor(python_version)), _of_block(code))
-    found = sorted(chain(fields, texts), key=lambda problem: _RANKS[problem.severity])[
-        :MAX_PROBLEMS
-    ]
-    return sorted(
-        found, key=lambda problem: (problem.field == "code", problem.line, problem.column)
-    )
-
-
-def doubtful(found: list[Problem]) -> list[Problem]:
-    """Those of the code that whoever presses Run is asked about, as they may end the run or harm.
-
-    None where Python cannot even read it: that is refused, not asked.
-    """
-    if any(one.code == SYNTAX for one in found):
-        return []
-    return [one for one in found if one.field == "code" and one.severity != Severity.WARNING]
-
-
-def _interpreter(python_version: str) -> tuple[Interpreter | None, str]:
-    """The Python of the text; without one, why there is none. Asked once: it looks through folders."""
+    """Return at most 200 problems by field and line, the least severe left out. May start processes; never fails."""
+    problems: list[Problem] = []
+    interpreter: Interpreter | None = None
     try:
-        return interpreters.choose(python_version), ""
+        interpreter = interpreters.choose(python_version)
     except interpreters.InterpreterMissing as refusal:
-        return None, str(refusal)
+        problems.append(_line_problem("python_version", 1, "", "python", str(refusal)))
+    problems.extend(_requirement_problems(requirements))
+    problems.extend(_code_problems(code, interpreter, _minor(python_version)))
+    problems.extend(_block_problems(code))
+    problems.sort(key=lambda problem: _RANKS[problem.severity])
+    most_severe = problems[:MAX_PROBLEMS]
+    return sorted(most_severe, key=_position)
 
 
-def _of_python(refusal: str) -> Iterator[Problem]:
-    if refusal:
-        yield _whole_line("python_version", 1, "", "python", refusal)
+def _position(problem: Problem) -> tuple[bool, int, int]:
+    return problem.field == "code", problem.line, problem.column
 
 
-def _of_requirements(text: str) -> Iterator[Problem]:
+def problems_to_confirm(problems: list[Problem]) -> list[Problem]:
+    """Return the problems of the code that a person confirms before a run; none if Python cannot read the code."""
+    if any(problem.code == SYNTAX for problem in problems):
+        return []
+    return [
+        problem
+        for problem in problems
+        if problem.field == "code" and problem.severity != Severity.WARNING
+    ]
+
+
+def _requirement_problems(text: str) -> Iterator[Problem]:
     try:
         packages_requirements.normalise(text)
     except ScriptError as refusal:
         lines = text.split("\n")
         refused = list(packages_requirements.refused_lines(text)) or [(1, str(refusal))]
-        yield from (
-            _whole_line("requirements", at, lines[at - 1], "requirement", why)
-            for at, why in refused
-        )
+        for number, reason in refused:
+            line = lines[number - 1]
+            yield _line_problem("requirements", number, line, "requirement", reason)
 
 
-def _of_block(code: str) -> Iterator[Problem]:
-    """What is wrong in the PEP 723 block, and in the parameters that it declares."""
+def _block_problems(code: str) -> Iterator[Problem]:
     lines = code.split("\n")
-    for number, why in declarations.problems(code):
-        at = min(number, len(lines))
-        yield _whole_line("code", at, lines[at - 1], "block", why)
+    for line_number, reason in declarations.problems(code):
+        number = min(line_number, len(lines))
+        yield _line_problem("code", number, lines[number - 1], "block", reason)
 
 
-def _of_code(code: str, interpreter: Interpreter | None, minor: int) -> Iterator[Problem]:
-    """What Python, ruff and the search for secrets say.
-
-    When one of them cannot be asked, that is said: a text that nobody looked at is not free of problems.
-    """
+def _code_problems(code: str, interpreter: Interpreter | None, minor: int) -> Iterator[Problem]:
     if not code.strip():
         return
     if len(code) > MAX_LINE:
         yield _unchecked(f"This text is not checked: it has more than {MAX_LINE:,} characters.")
         return
-    secrets = tuple(leaked_secrets.find_secrets(code))
+    secrets = list(leaked_secrets.find_secrets(code))
     yield from secrets
-    yield from _of_encoding(code)
-    faults = list(_of_syntax(code, interpreter)) if interpreter else []
-    yield from faults
-    for one in _of_rules(code, minor, with_syntax=interpreter is None):
-        is_said = one.code in ruff.PASSWORDS and any(secret.line == one.line for secret in secrets)
-        # that ruff fails on what is no Python is no news
-        if not is_said and (one.code or not faults):
-            yield one
+    yield from _encoding_problems(code)
+    syntax_problems: list[Problem] = []
+    if interpreter is not None:
+        syntax_problems.extend(_syntax_problems(code, interpreter))
+    yield from syntax_problems
+    secret_lines = {secret.line for secret in secrets}
+    for problem in _rule_problems(code, minor, with_syntax=interpreter is None):
+        if problem.code in ruff.PASSWORDS and problem.line in secret_lines:
+            continue  # reported above
+        if not problem.code and syntax_problems:
+            continue  # ruff has failed, but only because the code is no Python
+        yield problem
 
 
-def _of_syntax(code: str, interpreter: Interpreter) -> Iterator[Problem]:
+def _syntax_problems(code: str, interpreter: Interpreter) -> Iterator[Problem]:
     try:
         fault = syntax.fault(code, interpreter)
-    except syntax.Unknown as why:
-        yield _unchecked(f"The syntax of this text is not checked: {why}.")
+    except syntax.Unknown as reason:
+        yield _unchecked(f"The syntax of this text is not checked: {reason}.")
         return
     if fault:
         yield Problem(
@@ -134,66 +122,73 @@ def _of_syntax(code: str, interpreter: Interpreter) -> Iterator[Problem]:
         )
 
 
-def _of_rules(code: str, minor: int, *, with_syntax: bool) -> tuple[Problem, ...]:
+def _rule_problems(code: str, minor: int, *, with_syntax: bool) -> tuple[Problem, ...]:
     try:
-        return _ask_ruff(code, minor, with_syntax)
+        return _cached_ruff_problems(code, minor, with_syntax)
     except (OSError, subprocess.SubprocessError, ValueError, LookupError, TypeError) as error:
         logger.warning("problems not found: ruff: %s", error)
         return (_unchecked("This text could not be checked: the checker failed on it."),)
 
 
 @functools.lru_cache(maxsize=16)
-def _ask_ruff(code: str, minor: int, with_syntax: bool) -> tuple[Problem, ...]:
+def _cached_ruff_problems(code: str, minor: int, with_syntax: bool) -> tuple[Problem, ...]:
     return ruff.find_problems(code, minor, with_syntax=with_syntax)
 
 
-def _of_encoding(code: str) -> Iterator[Problem]:
-    """A line that makes Python read another text than the one that is shown here, which is stored as UTF-8."""
+def _encoding_problems(code: str) -> Iterator[Problem]:
+    # The text is stored as UTF-8: with another encoding Python reads other characters than the page shows.
     for number, line in enumerate(code.split("\n", 2)[:2], 1):
-        if named := _COOKIE.match(line):
-            if not _UTF_8.fullmatch(named[1]) and not (
-                _ASCII_AND_MORE.fullmatch(named[1]) and code.isascii()
-            ):
-                yield _of_cookie(number, named)
+        declaration = _COOKIE.match(line)
+        if declaration:
+            if not _is_right_encoding(declaration[1], code):
+                yield _encoding_problem(number, declaration)
             return
-        if not _NO_CODE.fullmatch(line):
+        if not _COMMENT_OR_BLANK.fullmatch(line):
             return
 
 
-def _of_cookie(number: int, named: re.Match[str]) -> Problem:
+def _is_right_encoding(name: str, code: str) -> bool:
+    if _UTF_8.fullmatch(name):
+        return True
+    return _ASCII_SUPERSET.fullmatch(name) is not None and code.isascii()
+
+
+def _encoding_problem(number: int, declaration: re.Match[str]) -> Problem:
+    name = declaration[1]
     edit = TextEdit(
         line=number,
-        column=named.start(1) + 1,
+        column=declaration.start(1) + 1,
         end_line=number,
-        end_column=named.end(1) + 1,
+        end_column=declaration.end(1) + 1,
         content="utf-8",
     )
-    is_charset = _ASCII_AND_MORE.fullmatch(named[1]) is not None
+    severity = Severity.SECURITY
+    if _ASCII_SUPERSET.fullmatch(name):
+        severity = Severity.WARNING
     return Problem(
         line=edit.line,
         column=edit.column,
         end_line=edit.end_line,
         end_column=edit.end_column,
         code="coding",
-        message=f"`{named[1][:40]}` is not how this text is stored: that is UTF-8",
+        message=f"`{name[:40]}` is not how this text is stored: that is UTF-8",
         why="Python reads other characters than the ones shown here.",
-        severity=Severity.WARNING if is_charset else Severity.SECURITY,
+        severity=severity,
         fix=Fix(message="Say `utf-8`", edits=(edit,)),
     )
 
 
 def _unchecked(message: str) -> Problem:
-    return replace(_whole_line("code", 1, "", "", message), severity=Severity.WARNING)
+    return replace(_line_problem("code", 1, "", "", message), severity=Severity.WARNING)
 
 
-def _whole_line(field: str, number: int, line: str, code: str, message: str) -> Problem:
-    end = max(len(line), 1) + 1
+def _line_problem(field: str, number: int, line: str, code: str, message: str) -> Problem:
     return Problem(
         field=field,
         line=number,
         column=1,
         end_line=number,
-        end_column=end,
+        end_column=max(len(line), 1) + 1,
         code=code,
         message=message[:MAX_MESSAGE],
         severity=Severity.ERROR,
@@ -201,6 +196,8 @@ def _whole_line(field: str, number: int, line: str, code: str, message: str) -> 
 
 
 def _minor(python_version: str) -> int:
-    """The 12 of `3.12.1`, or of Tempo's own Python, within what ruff and scripts know."""
-    wanted = re.match(r"3\.(\d{1,2})", python_version or interpreters.own().version)
-    return min(max(int(wanted[1]) if wanted else NEWEST, OLDEST), NEWEST)
+    # The 12 of `3.12.1`, within the releases that ruff and scripts know.
+    match = re.match(r"3\.(\d{1,2})", python_version or interpreters.own().version)
+    if match is None:
+        return NEWEST
+    return min(max(int(match[1]), OLDEST), NEWEST)

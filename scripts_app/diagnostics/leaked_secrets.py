@@ -1,7 +1,6 @@
-"""Secrets that were pasted into a code: private keys, the tokens of known services, long values with a telling name.
+"""Secrets pasted into code: private keys, the tokens of known services, random values with a telling name."""
 
-Every pattern reads a text once: none may begin within a run of the characters that it repeats.
-"""
+# No pattern may begin within a run of the characters that the pattern repeats, so that a text is read once.
 
 import bisect
 import math
@@ -20,17 +19,17 @@ WHY = "Whoever may read the script, or one of its versions, can use it. Make it 
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """How a kind of secret looks; `mark` is in every one of them, so that a text without it is not searched."""
+    """A kind of secret."""
 
-    what: str
-    variable: str
-    mark: str
+    description: str
+    variable: str  # the name of a variable for the secret
+    mark: str  # a part of every such secret: a text without the mark is not searched
     pattern: re.Pattern[str]
 
 
-def _shape(what: str, variable: str, mark: str, pattern: str) -> Shape:
+def _shape(description: str, variable: str, mark: str, pattern: str) -> Shape:
     return Shape(
-        what=what,
+        description=description,
         variable=variable,
         mark=mark,
         pattern=re.compile(rf"(?<![\w-])(?:{pattern})(?![\w-])"),
@@ -39,7 +38,7 @@ def _shape(what: str, variable: str, mark: str, pattern: str) -> Shape:
 
 SHAPES = (
     Shape(
-        what="a private key",
+        description="a private key",
         variable="PRIVATE_KEY",
         mark="PRIVATE KEY",
         pattern=re.compile(r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----"),
@@ -82,8 +81,7 @@ SHAPES = (
 _IN_ADDRESS = re.compile(
     r"(?<![\w+.-])[a-z][a-z0-9+.-]{1,20}://[^\s:/@'\"{}<>]{0,100}:([^\s:/@'\"{}<>]{3,200})@"
 )
-# A text of 16 characters or more that something is set to, and before that a telling name: of a variable, a keyword, a
-# dictionary's key.
+# A text of 16 characters or more behind `=` or `:`; before these stands the name of a variable, keyword or key.
 _VALUE = re.compile(
     r"(?:={1,2}|:)\s{0,5}[bru]?(?P<quote>['\"])(?P<value>[\w+/=.~!@#%^&*?-]{16,500})(?P=quote)"
 )
@@ -92,52 +90,52 @@ _TELLING = re.compile(
     r"(?:[_-]?(?:id|key|value|\d+))?\Z",
     re.IGNORECASE,
 )
-_LETTERS = string.ascii_letters + string.digits + "_-"
+_NAME_CHARACTERS = string.ascii_letters + string.digits + "_-"
+_PLACEHOLDERS = frozenset({"password", "pass", "passwd", "secret"})
 MAX_NAME = 80
 _SAMPLE = re.compile(
     r"example|sample|dummy|placeholder|change.?me|replace|your[_-]?|insert|redacted|x{4}|0{6}|\*{3}|\.{3}|12345|abcde",
     re.IGNORECASE,
 )
-_NAME_OF_ANOTHER = re.compile(
+_WORDS_OR_PATH = re.compile(
     r"[A-Za-z]+(?:[_.-][A-Za-z]+)*|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[./~].*|\w+://.*"
 )
-_HUSH = re.compile(r"#\s*noqa:[\w, ]{0,200}\bSECRET\b", re.IGNORECASE)
+_NOQA = re.compile(r"#\s*noqa:[\w, ]{0,200}\bSECRET\b", re.IGNORECASE)
 
 
 def find_secrets(code: str) -> Iterator[Problem]:
-    """Point at what looks like a secret, once a line and without repeating it; `# noqa: SECRET` in the line hushes."""
-    starts = [0, *(match.end() for match in re.finditer("\n", code)), len(code) + 1]
+    """Yield a problem for each line with a secret, without `# noqa: SECRET`; the messages do not repeat secrets."""
+    line_starts = [0, *(match.end() for match in re.finditer("\n", code)), len(code) + 1]
     seen: set[int] = set()
     count = 0
-    for start, end, what, variable in _places(code):
-        line = bisect.bisect_right(starts, start)
+    for start, end, description, variable in _places(code):
+        line = bisect.bisect_right(line_starts, start)
         if line in seen:
             continue
         seen.add(line)
-        first, following = starts[line - 1], starts[line]
-        if not _HUSH.search(code, first, following):
-            yield _problem(
-                line, start - first + 1, min(end, following - 1) - first + 1, what, variable
-            )
-            count += 1
+        line_start = line_starts[line - 1]
+        next_start = line_starts[line]
+        if _NOQA.search(code, line_start, next_start):
+            continue
+        column = start - line_start + 1
+        end_column = min(end, next_start - 1) - line_start + 1
+        yield _problem(line, column, end_column, description, variable)
+        count += 1
         if count == MAX_SECRETS:
             return
 
 
 def _places(code: str) -> Iterator[tuple[int, int, str, str]]:
-    """Where a secret begins and ends, what it is, and what a variable for it could be called."""
+    # Start, end, description, and the name of a variable for the secret.
     for shape in SHAPES:
-        if shape.mark in code:
-            for match in shape.pattern.finditer(code):
-                if not _SAMPLE.search(match[0]):
-                    yield match.start(), match.end(), shape.what, shape.variable
+        if shape.mark not in code:
+            continue
+        for match in shape.pattern.finditer(code):
+            if not _SAMPLE.search(match[0]):
+                yield match.start(), match.end(), shape.description, shape.variable
     for match in _IN_ADDRESS.finditer(code):
-        if not _SAMPLE.search(match[1]) and match[1].lower() not in (
-            "password",
-            "pass",
-            "passwd",
-            "secret",
-        ):
+        password = match[1]
+        if not _SAMPLE.search(password) and password.lower() not in _PLACEHOLDERS:
             yield match.start(1), match.end(1), "a password in an address", "PASSWORD"
     for match in _VALUE.finditer(code):
         name = _name_before(code, match.start())
@@ -146,38 +144,40 @@ def _places(code: str) -> Iterator[tuple[int, int, str, str]]:
 
 
 def _name_before(code: str, end: int) -> str:
-    """The `password` of `password`, `settings["password"]`, `password: str`; "" where there is none. No pattern, as
-    those that are bound to the end are tried at every letter.
-    """
-    before = code[max(0, end - MAX_NAME) : end].rstrip().removesuffix("str").rstrip(" :'\"]")
-    return before[len(before.rstrip(_LETTERS)) :]
+    # The `password` of `password`, `settings["password"]`, `password: str`. No pattern: one that is bound to the end
+    # would be tried at every letter.
+    before = code[max(0, end - MAX_NAME) : end].rstrip()
+    before = before.removesuffix("str").rstrip(" :'\"]")
+    name_start = len(before.rstrip(_NAME_CHARACTERS))
+    return before[name_start:]
 
 
 def _is_random(value: str) -> bool:
-    """Whether nobody would have written a text by hand: digits among letters, and few characters twice."""
-    if _SAMPLE.search(value) or _NAME_OF_ANOTHER.fullmatch(value):
+    if _SAMPLE.search(value) or _WORDS_OR_PATH.fullmatch(value):
         return False
-    if not (
-        any(letter.isdigit() for letter in value) and any(letter.isalpha() for letter in value)
-    ):
+    has_digit = any(character.isdigit() for character in value)
+    has_letter = any(character.isalpha() for character in value)
+    if not has_digit or not has_letter:
         return False
-    counts = Counter(value)
-    bits = -sum(count / len(value) * math.log2(count / len(value)) for count in counts.values())
-    return bits >= 3.0
+    entropy_bits = 0.0
+    for count in Counter(value).values():
+        share = count / len(value)
+        entropy_bits -= share * math.log2(share)
+    return entropy_bits >= 3.0
 
 
 def _variable(name: str) -> str:
     return re.sub(r"\W+", "_", name).strip("_").upper()[:60]
 
 
-def _problem(line: int, column: int, end_column: int, what: str, variable: str) -> Problem:
+def _problem(line: int, column: int, end_column: int, description: str, variable: str) -> Problem:
     return Problem(
         line=line,
         column=column,
         end_line=line,
         end_column=end_column,
         code=CODE,
-        message=f"This looks like {what}",
+        message=f"This looks like {description}",
         why=WHY.format(read=f'os.environ["{variable}"]'),
         severity=Severity.SECURITY,
         is_secret=True,

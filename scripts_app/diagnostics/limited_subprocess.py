@@ -1,4 +1,4 @@
-"""Asks a program about a text: with an end to its time, its memory and the length of its answer."""
+"""A program that reads a text, with limits for its time, its memory and its output."""
 
 import contextlib
 import resource
@@ -7,13 +7,13 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 
-MEMORY_BYTES = 1024**3  # of address space, of which a program uses a part
+MEMORY_BYTES = 1024**3  # of address space, more than the program really uses
 
 
 @contextlib.contextmanager
-def one_at_a_time(lock: threading.Lock, *, patience_s: float) -> Iterator[None]:
-    """Hold a lock meanwhile. Raises TimeoutError when another one holds it for longer."""
-    if not lock.acquire(timeout=patience_s):
+def one_at_a_time(lock: threading.Lock, *, timeout_s: float) -> Iterator[None]:
+    """Hold a lock. Raises TimeoutError when another thread holds the lock for longer."""
+    if not lock.acquire(timeout=timeout_s):
         raise TimeoutError("another text is being looked at")
     try:
         yield
@@ -21,44 +21,49 @@ def one_at_a_time(lock: threading.Lock, *, patience_s: float) -> Iterator[None]:
         lock.release()
 
 
-def answer(
+def run(
     command: Sequence[str],
     text: bytes,
     *,
-    patience_s: float,
-    most_bytes: int,
+    timeout_s: float,
+    max_bytes: int,
     env: Mapping[str, str] | None = None,
 ) -> bytes:
-    """Give a text to a program and return the first `most_bytes` that it writes; it is ended when there are more.
+    """Return the output of a program for a text; a program with more output than `max_bytes` is ended.
 
-    Raises TimeoutError when it takes longer, CalledProcessError when it fails, OSError when there is no such program.
+    Raises TimeoutError, CalledProcessError when the program fails, OSError when the program does not start.
     """
-    with tempfile.TemporaryFile() as given:  # a pipe would make both wait for each other
-        given.write(text)
-        given.seek(0)
+    with tempfile.TemporaryFile() as stdin:  # with two pipes both sides could wait for each other
+        stdin.write(text)
+        stdin.seek(0)
         with subprocess.Popen(
             command,
-            stdin=given,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd="/",
             env=env,
         ) as program:
-            assert program.stdout
             _limit(program.pid)
-            is_late = threading.Event()
-            patience = threading.Timer(patience_s, _end, (program, is_late))
-            patience.start()
-            written = program.stdout.read(most_bytes)
-            if len(written) == most_bytes:
-                program.kill()
-            status = program.wait()
-            patience.cancel()
+            output = _read_output(program, timeout_s, max_bytes)
+    if program.returncode and len(output) < max_bytes:
+        raise subprocess.CalledProcessError(program.returncode, command[0])
+    return output
+
+
+def _read_output(program: subprocess.Popen[bytes], timeout_s: float, max_bytes: int) -> bytes:
+    assert program.stdout
+    is_late = threading.Event()
+    timer = threading.Timer(timeout_s, _end, (program, is_late))
+    timer.start()
+    output = program.stdout.read(max_bytes)
+    if len(output) == max_bytes:
+        program.kill()
+    program.wait()
+    timer.cancel()
     if is_late.is_set():
-        raise TimeoutError(f"it took longer than {patience_s} s")
-    if status and len(written) < most_bytes:
-        raise subprocess.CalledProcessError(status, command[0])
-    return written
+        raise TimeoutError(f"it took longer than {timeout_s} s")
+    return output
 
 
 def _end(program: subprocess.Popen[bytes], is_late: threading.Event) -> None:
@@ -67,9 +72,9 @@ def _end(program: subprocess.Popen[bytes], is_late: threading.Event) -> None:
 
 
 def _limit(pid: int) -> None:
-    """Bound a program from outside: what runs between fork and exec in a process with threads may hang."""
+    # From outside, because code between fork and exec may hang in a process with threads.
     try:
         resource.prlimit(pid, resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
         resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
     except (ProcessLookupError, PermissionError):
-        return  # it has ended already; or the system does not let us, and the patience is all there is
+        return  # the program has ended; or the system refuses, and the timeout is the only limit

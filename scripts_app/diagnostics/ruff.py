@@ -1,4 +1,4 @@
-"""What ruff is asked about a code, how bad each finding is, and why it matters in a script that runs by itself."""
+"""The rules of ruff for scripts that run unattended: how severe each rule is, and why."""
 
 import json
 import re
@@ -12,15 +12,14 @@ from scripts_app.diagnostics.models import Fix, Problem, Severity, TextEdit
 
 RUFF = Path(sysconfig.get_path("scripts")) / "ruff"
 TIMEOUT_S = 5.0
-# of its answer: that of a hostile text has thirty times as many as the text
+# The output for a hostile text is thirty times as long as the text.
 MAX_BYTES = 2 * 1024 * 1024
 SYNTAX = "syntax"
-MAX_MESSAGE = 500  # characters of a message: a name in it may be as long as the code
-MAX_FIX = 2000  # characters: whoever presses a button wants to see what it did
+MAX_MESSAGE = 500  # characters: a name in a message may be as long as the code
+MAX_FIX = 2000  # characters: people want to see what a fix changes
 _one_at_a_time = threading.Lock()
 
-
-# Names, formats and comparisons: pyflakes' rules are all asked for, and each of these says a word more.
+# All rules of pyflakes are on; for these rules there is a reason to show.
 ADVICE = {
     "F401": "It is loaded at every run and does nothing.",
     "F403": "It hides which names there are, so that a wrong one is noticed at a run only.",
@@ -47,12 +46,12 @@ ADVICE = {
     "F901": "The run ends here with a TypeError.",
     "W605": "Newer Pythons warn of it, and one day it will be an error.",
 }
-# The security scan: what lets text from outside run as code, gives access away, or trusts whoever answers. Left out of
-# ruff's S rules is what says little about a script of one's own: `assert` (S101), to listen on all addresses (S104),
+# Ruff's S rules for code that runs foreign text, gives access away, or trusts any server. Left out are the rules that
+# say little about one's own script: `assert` (S101), listening on all addresses (S104),
 # /tmp (S108: each run has a folder of its own), try-except-pass (S110, S112), every `urlopen` (S310), random numbers
 # that are no secrets (S311), checksums by MD5 (S303, S324), XML and FTP as such (S313-S319, S321), SNMP (S508, S509),
 # every command that is a list (S603) or found by PATH (S606, S607), every paramiko call (S601), Django (S308, S61x),
-# templates that make no web page (S701, S702, S704), and imports that say nothing of their use (S4xx).
+# templates that make no web page (S701, S702, S704), and imports without their use (S4xx).
 SECURITY = {
     "S102": "Whatever the text says is run with all that this script may do.",
     "S103": "Every user of the machine may then change or run that file.",
@@ -86,14 +85,11 @@ SECURITY = {
 }
 PASSWORDS = frozenset({"S105", "S106", "S107"})
 RULES = ",".join(["E9", "F", "W605", *SECURITY])
-# that Python itself refuses to read the code
-_REFUSED = re.compile(r"invalid-syntax|E9|F40[467]|F62|F70")
-_ENDING = re.compile(r"F82[123]|F50[235679]|F52[14]|F901")  # what ends a run when it is reached
-_HARMLESS = (
-    "S113",
-    "seems safe",
-)  # a rule, and what ruff says of a command without anything from outside in it
-# What is no password though it stands where one does: empty, a place to look, the name of a field, a sample.
+_UNREADABLE = re.compile(r"invalid-syntax|E9|F40[467]|F62|F70")  # Python cannot read the code
+_FATAL = re.compile(r"F82[123]|F50[235679]|F52[14]|F901")  # ends a run
+_HARMLESS_RULE = "S113"
+_HARMLESS_WORDS = "seems safe"  # ruff's message for a command without foreign text
+# Texts in the place of a password that are none: empty, a path or address, the name of a field, a sample.
 _NO_PASSWORD = re.compile(
     r"|[^\s:]+://\S*|[./~].*|[<%$].*|.*[\s{}].*|(.)\1*|_*([a-z]+[_-])*(pass(word|wd|phrase)?|pwd|token|secret|key|name|id|url)s?"
     r"|change[_-]?(me|this|it)|replace[_-]?me|example|dummy|test|none|null|true|false|bearer|basic|todo",
@@ -102,101 +98,99 @@ _NO_PASSWORD = re.compile(
 
 
 def find_problems(code: str, minor: int, *, with_syntax: bool) -> tuple[Problem, ...]:
-    """Ask ruff about a code for Python 3.`minor`; what Python itself would refuse to read only `with_syntax`.
+    """Return what ruff finds for Python 3.`minor`; syntax errors only `with_syntax`.
 
-    Raises OSError, SubprocessError, ValueError, LookupError, TypeError: it is not there, or answers nonsense.
+    Raises OSError, SubprocessError, ValueError, LookupError or TypeError when ruff is missing or its output is invalid.
     """
     lines = code.split("\n")
-    asked = [json.loads(line) for line in _ask(code, minor)]
-    return tuple(_problem(found) for found in asked if _counts(found, lines, with_syntax))
+    problems = []
+    for line in _run_ruff(code, minor):
+        finding = json.loads(line)
+        if _is_relevant(finding, lines, with_syntax):
+            problems.append(_problem(finding))
+    return tuple(problems)
 
 
-def _counts(found: dict[str, Any], lines: list[str], with_syntax: bool) -> bool:
-    code = found["code"] or ""
-    if _REFUSED.match(code):
+def _is_relevant(finding: dict[str, Any], lines: list[str], with_syntax: bool) -> bool:
+    rule = finding["code"] or ""
+    if _UNREADABLE.match(rule):
         return with_syntax
-    return code not in PASSWORDS or not _NO_PASSWORD.fullmatch(_literal(lines, found))
+    if rule in PASSWORDS:
+        return not _NO_PASSWORD.fullmatch(_literal(lines, finding))
+    return True
 
 
-def _ask(code: str, minor: int) -> list[bytes]:
-    command = [
-        str(RUFF),
-        "check",
-        "--isolated",
-        "--no-cache",
-        "--exit-zero",
-        "--output-format",
-        "json-lines",
-    ]
-    command += [
-        "--select",
-        RULES,
-        "--target-version",
-        f"py3{minor}",
-        "--stdin-filename",
-        "main.py",
-        "-",
-    ]
-    with limited_subprocess.one_at_a_time(_one_at_a_time, patience_s=TIMEOUT_S):
-        answer = limited_subprocess.answer(
+def _run_ruff(code: str, minor: int) -> list[bytes]:
+    command = [str(RUFF), "check", "--isolated", "--no-cache", "--exit-zero"]
+    command += ["--output-format", "json-lines"]
+    command += ["--select", RULES]
+    command += ["--target-version", f"py3{minor}"]
+    command += ["--stdin-filename", "main.py", "-"]
+    with limited_subprocess.one_at_a_time(_one_at_a_time, timeout_s=TIMEOUT_S):
+        output = limited_subprocess.run(
             command,
             code.encode(errors="replace"),
-            patience_s=TIMEOUT_S,
-            most_bytes=MAX_BYTES,
+            timeout_s=TIMEOUT_S,
+            max_bytes=MAX_BYTES,
             env={"RAYON_NUM_THREADS": "1"},
         )
-    lines = answer.split(b"\n")
-    return [
-        line for line in lines[: -1 if len(answer) == MAX_BYTES else None] if line
-    ]  # the last one is cut off
+    lines = output.split(b"\n")
+    if len(output) == MAX_BYTES:
+        lines.pop()  # cut off
+    return [line for line in lines if line]
 
 
-def _problem(found: dict[str, Any]) -> Problem:
-    code = found["code"] or ""
+def _problem(finding: dict[str, Any]) -> Problem:
+    rule = finding["code"] or ""
     return Problem(
-        line=found["location"]["row"],
-        column=found["location"]["column"],
-        end_line=found["end_location"]["row"],
-        end_column=found["end_location"]["column"],
-        code=SYNTAX if code == "invalid-syntax" else code,
-        message=found["message"][:MAX_MESSAGE],
-        why=SECURITY.get(code) or ADVICE.get(code, ""),
-        severity=_severity(code, found["message"]),
-        is_secret=code in PASSWORDS,
-        fix=_fix(found["fix"]),
+        line=finding["location"]["row"],
+        column=finding["location"]["column"],
+        end_line=finding["end_location"]["row"],
+        end_column=finding["end_location"]["column"],
+        code=SYNTAX if rule == "invalid-syntax" else rule,
+        message=finding["message"][:MAX_MESSAGE],
+        why=SECURITY.get(rule) or ADVICE.get(rule, ""),
+        severity=_severity(rule, finding["message"]),
+        is_secret=rule in PASSWORDS,
+        fix=_fix(finding["fix"]),
     )
 
 
-def _severity(code: str, message: str) -> Severity:
-    if _REFUSED.match(code) or _ENDING.match(code):
+def _severity(rule: str, message: str) -> Severity:
+    if _UNREADABLE.match(rule) or _FATAL.match(rule):
         return Severity.ERROR
-    is_harmless = code in _HARMLESS or any(words in message for words in _HARMLESS)
-    return Severity.SECURITY if code in SECURITY and not is_harmless else Severity.WARNING
+    if rule not in SECURITY or rule == _HARMLESS_RULE or _HARMLESS_WORDS in message:
+        return Severity.WARNING
+    return Severity.SECURITY
 
 
-def _fix(found: dict[str, Any] | None) -> Fix | None:
-    """What ruff would do; not what it only shows (it may be wrong) nor what is longer than anybody reads."""
-    if not found or found["applicability"] == "display":
+def _fix(proposal: dict[str, Any] | None) -> Fix | None:
+    if not proposal or proposal["applicability"] == "display":  # may be wrong, says ruff
         return None
-    edits = tuple(
-        TextEdit(
-            line=edit["location"]["row"],
-            column=edit["location"]["column"],
-            end_line=edit["end_location"]["row"],
-            end_column=edit["end_location"]["column"],
-            content=edit["content"],
-        )
-        for edit in found["edits"]
+    edits = tuple(_text_edit(edit) for edit in proposal["edits"])
+    message = proposal["message"] or "Put it right"
+    length = len(message) + sum(len(edit.content) for edit in edits)
+    if length >= MAX_FIX:
+        return None
+    return Fix(message=message, edits=edits)
+
+
+def _text_edit(edit: dict[str, Any]) -> TextEdit:
+    return TextEdit(
+        line=edit["location"]["row"],
+        column=edit["location"]["column"],
+        end_line=edit["end_location"]["row"],
+        end_column=edit["end_location"]["column"],
+        content=edit["content"],
     )
-    message = found["message"] or "Put it right"
-    is_short = len(message) + sum(len(edit.content) for edit in edits) < MAX_FIX
-    return Fix(message=message, edits=edits) if is_short else None
 
 
-def _literal(lines: list[str], found: dict[str, Any]) -> str:
-    """The text between the quotes at a finding: of `password="x"` as well as of `"x"`."""
-    start, end = found["location"], found["end_location"]
+def _literal(lines: list[str], finding: dict[str, Any]) -> str:
+    # The text between the quotes, both of `password="x"` and of `"x"`.
+    start = finding["location"]
+    end = finding["end_location"]
     if start["row"] != end["row"]:
         return ""
-    quoted = lines[start["row"] - 1][start["column"] - 1 : end["column"] - 1]
+    line = lines[start["row"] - 1]
+    quoted = line[start["column"] - 1 : end["column"] - 1]
     return re.sub(r"^[^'\"]*['\"]+|['\"]+$", "", quoted[:MAX_MESSAGE])

@@ -1,4 +1,4 @@
-"""Clearing away: environments that nobody needs, folders that no row names, what killed builds left behind."""
+"""The removal of unused environments, of folders without a row, and of the work folders of killed builds."""
 
 import contextlib
 import fcntl
@@ -21,54 +21,56 @@ from tempo_site.lib import paths
 
 logger = logging.getLogger(__name__)
 
-KEEP = timedelta(days=1)  # a folder that was built or asked for so lately stays in any case
+MIN_AGE = timedelta(days=1)  # since the folder was built or requested
 
 
 def collect(now: datetime, *, in_use: Collection[int] = ()) -> int:
-    """Delete rows that nothing names and remove folders that nobody needs. Returns how many folders.
+    """Delete unused rows and folders, except `in_use` (of current runs); return the number of removed folders.
 
-    A row stays as long as a version names it: it holds that version's lock, of which its folder can be built again.
-    The folder goes when no script is set to it and no version of the last PYSCHED_KEEP_ENVIRONMENT_DAYS names it.
-    `in_use` names the environments of runs that are under way. A folder that a living process names is kept as well:
-    its row may have got another folder while the run goes on.
+    A row is kept for any version, a folder for scripts, processes and the versions of PYSCHED_KEEP_ENVIRONMENT_DAYS.
     """
-    old = now - KEEP
+    oldest_kept = now - MIN_AGE
     with transaction.atomic():
-        Script.objects.filter(deleted_at__lt=old).update(
-            environment=None, wanted_environment=None, upgrade=None
-        )
+        deleted = Script.objects.filter(deleted_at__lt=oldest_kept)
+        deleted.update(environment=None, wanted_environment=None, upgrade=None)
         unused = _unused(now).exclude(pk__in=in_use)
-        unused.filter(versions=None, created_at__lt=old).delete()
-        forgotten = {"digest": "", "size_bytes": None, "fault": "", "message": ""}
-        unused.filter(state=Environment.State.READY).update(
-            state=Environment.State.STORED, **forgotten
+        unused.filter(versions=None, created_at__lt=oldest_kept).delete()
+        # The lock stays: the folder can be built from the lock again.
+        ready = unused.filter(state=Environment.State.READY)
+        ready.update(
+            state=Environment.State.STORED, digest="", size_bytes=None, fault="", message=""
         )
-    named = set(Environment.objects.values_list("digest", flat=True)) | _digests_in_processes()
-    folders = [folder for folder in paths.environments().glob("[!.]*") if folder.name not in named]
-    return sum(_remove_older(folder, old) for folder in folders)
+    digests = set(Environment.objects.values_list("digest", flat=True))
+    # The row of a current run may have got another folder in the meantime.
+    digests |= _digests_in_processes()
+    count = 0
+    for folder in list(paths.environments().glob("[!.]*")):
+        if folder.name not in digests and _remove_old(folder, oldest_kept):
+            count += 1
+    return count
 
 
 def _unused(now: datetime) -> QuerySet[Environment]:
-    """What no script is set to, nobody builds and no recent version names; those of deleted scripts are not recent."""
-    recent = Version.objects.filter(
+    recent_versions = Version.objects.filter(
         script__deleted_at=None,
         environment__isnull=False,
         created_at__gte=now - timedelta(days=settings.KEEP_ENVIRONMENT_DAYS),
     )
-    rows = Environment.objects.filter(scripts=None, waiting_scripts=None, upgrading_scripts=None)
-    return rows.exclude(state=Environment.State.BUILDING).exclude(
-        pk__in=recent.values("environment")
+    rows = Environment.objects.filter(
+        scripts=None,
+        waiting_scripts=None,
+        upgrading_scripts=None,
     )
+    rows = rows.exclude(state=Environment.State.BUILDING)
+    return rows.exclude(pk__in=recent_versions.values("environment"))
 
 
 def remove_temporary() -> None:
-    """Remove the work folders of builds that were killed; a living build holds a lock on its own."""
+    """Remove the work folders of killed builds; the folders of current builds are locked."""
     for folder in paths.environments().glob(f"{build.TEMPORARY}*"):
         try:
             _remove_unlocked(folder)
-        except (
-            OSError
-        ) as error:  # a file, a link, gone by now: it costs space, the start must not fail for it
+        except OSError as error:  # a file, a link, gone by now: not worth a failed start
             logger.warning("work folder not removed path=%s reason=%s", folder, error)
 
 
@@ -84,23 +86,22 @@ def _remove_unlocked(folder: Path) -> None:
 
 
 def _digests_in_processes() -> set[str]:
-    """The environments that stand on a command line or in the variables of a process, as far as they can be read."""
     pattern = re.compile(re.escape(os.fsencode(paths.environments())) + rb"/([0-9a-f]+)")
     found: set[bytes] = set()
     for process in Path("/proc").glob("[0-9]*"):
         for name in ("cmdline", "environ"):
-            with contextlib.suppress(OSError):  # ended meanwhile, or another user's
+            with contextlib.suppress(OSError):  # the process has ended, or belongs to another user
                 found.update(pattern.findall((process / name).read_bytes()))
     return {digest.decode() for digest in found}
 
 
-def _remove_older(folder: Path, old: datetime) -> bool:
-    """Remove a folder that was neither built nor asked for since; renamed first, so that nobody meets half of it."""
+def _remove_old(folder: Path, oldest_kept: datetime) -> bool:
     ready = folder / "READY"
-    touched = (ready if ready.exists() else folder).lstat().st_mtime
-    if touched >= old.timestamp():
+    touched = ready if ready.exists() else folder
+    if touched.lstat().st_mtime >= oldest_kept.timestamp():
         return False
-    aside = Path(tempfile.mkdtemp(prefix=build.TEMPORARY, dir=folder.parent))
-    folder.rename(aside / folder.name)
-    shutil.rmtree(aside)
+    # The folder is renamed first, so that no process sees half an environment.
+    temporary = Path(tempfile.mkdtemp(prefix=build.TEMPORARY, dir=folder.parent))
+    folder.rename(temporary / folder.name)
+    shutil.rmtree(temporary)
     return True

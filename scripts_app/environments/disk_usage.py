@@ -1,4 +1,4 @@
-"""What environments, uv's cache and installed Pythons take on the disk: measured in the background, read by pages."""
+"""The disk usage of environments, uv's cache and installed Pythons: measured in the background, read by pages."""
 
 import json
 import logging
@@ -16,14 +16,14 @@ from tempo_site.lib import files, paths
 
 logger = logging.getLogger(__name__)
 
-EVERY = timedelta(days=1)
-MIN_EVERY = timedelta(minutes=10)  # when an environment has been built or removed since
+INTERVAL = timedelta(days=1)
+MIN_INTERVAL = timedelta(minutes=10)  # after an environment has been built or removed
 TIMEOUT_S = 600.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class DiskUsage:
-    """Sizes in bytes on the disk; hard links count once. `cache` is what no environment has in common with it."""
+    """Sizes in bytes on the disk; hard links count once, and files of environments do not count for `cache`."""
 
     measured_at: datetime
     total: int
@@ -34,17 +34,16 @@ class DiskUsage:
 
     @property
     def of_environments(self) -> int:
-        """All environments together."""
         return self.total - self.cache - self.pythons
 
 
 def measure(*, now: datetime) -> bool:
-    """Measure anew and keep the outcome; False when that was not possible. It may take minutes on a slow disk."""
+    """Measure and store the sizes; False when that was not possible. May take minutes on a slow disk."""
     program = Path(drivers_measure.__file__).absolute()
     places = [str(paths.environments()), str(paths.cache()), str(paths.pythons())]
     argv = ["nice", "-n", "10", sys.executable, "-I", "-S", str(program), *places]
     try:
-        done = subprocess.run(
+        answer = subprocess.run(
             argv,
             capture_output=True,
             check=True,
@@ -52,37 +51,41 @@ def measure(*, now: datetime) -> bool:
             stdin=subprocess.DEVNULL,
             env={"PATH": "/bin:/usr/bin"},
         )
-        measured: Measured = json.loads(done.stdout)
-        files.write_atomic(
-            paths.disk_use(),
-            json.dumps({"measured_at": now.isoformat(), **measured}),
-            durable=False,
-        )
-    except (OSError, subprocess.SubprocessError, ValueError) as problem:
-        logger.warning("environments not measured: %s", problem)
+        measured: Measured = json.loads(answer.stdout)
+        content = json.dumps({"measured_at": now.isoformat(), **measured})
+        files.write_atomic(paths.disk_use(), content, durable=False)
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        logger.warning("environments not measured: %s", error)
         return False
-    for environment in Environment.objects.exclude(digest="").only("digest", "size_bytes"):
-        size = measured["environments"].get(environment.digest)
-        if size and size["all"] != environment.size_bytes:
-            Environment.objects.filter(pk=environment.pk, digest=environment.digest).update(
-                size_bytes=size["all"]
-            )
+    _store_sizes(measured["environments"])
     return True
 
 
+def _store_sizes(sizes: Mapping[str, Size]) -> None:
+    for environment in Environment.objects.exclude(digest="").only("digest", "size_bytes"):
+        size = sizes.get(environment.digest)
+        if size and size["all"] != environment.size_bytes:
+            row = Environment.objects.filter(pk=environment.pk, digest=environment.digest)
+            row.update(size_bytes=size["all"])
+
+
 def read() -> DiskUsage | None:
-    """What was measured last; None before the first time."""
+    """Return the last measurement; None before the first."""
     try:
-        kept = json.loads(paths.disk_use().read_text())
-        return DiskUsage(**{**kept, "measured_at": datetime.fromisoformat(kept["measured_at"])})
+        stored = json.loads(paths.disk_use().read_text())
+        stored["measured_at"] = datetime.fromisoformat(stored["measured_at"])
+        return DiskUsage(**stored)
     except (OSError, ValueError, TypeError, LookupError):
         return None
 
 
 def is_due(*, now: datetime) -> bool:
-    """Whether it is time to measure: for the first time, daily, and when environments came or went since."""
+    """Tell whether to measure: at first, daily, and soon after environments were added or removed."""
     last = read()
-    if last is None or not timedelta() <= now - last.measured_at < EVERY:
+    if last is None:
+        return True
+    age = now - last.measured_at
+    if age < timedelta() or age >= INTERVAL:
         return True
     digests = set(Environment.objects.exclude(digest="").values_list("digest", flat=True))
-    return now - last.measured_at >= MIN_EVERY and digests != set(last.environments)
+    return age >= MIN_INTERVAL and digests != set(last.environments)

@@ -1,8 +1,4 @@
-"""The health of environments: looked at one by one, named when broken, built anew from their lock.
-
-A fault is what is certainly wrong with an environment. What may be the machine's doing (no time, no memory, a full
-disk) is none: it raises Unclear, and the environment is looked at again later.
-"""
+"""The health checks of environments, and the rebuilding of broken environments from their locks."""
 
 import contextlib
 import csv
@@ -26,12 +22,12 @@ from tempo_site.lib import paths
 
 logger = logging.getLogger(__name__)
 
-EVERY = timedelta(days=1)
+INTERVAL = timedelta(days=1)
 TIMEOUT_S = 60.0
 NICENESS = 10
 MAX_TEXT = 500  # characters of a program's complaint
-_START = "import sys; print('%d.%d' % sys.version_info[:2])"
-_ENDED_FROM_OUTSIDE = frozenset({-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP})
+_PRINT_MINOR = "import sys; print('%d.%d' % sys.version_info[:2])"
+_KILLED_STATUSES = frozenset({-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP})
 _SHORTAGE_WORDS = (
     "No space left on device",
     "Disk quota exceeded",
@@ -41,37 +37,38 @@ _SHORTAGE_WORDS = (
     "Resource temporarily unavailable",
     "Input/output error",
 )
-UV_FOUND_CONFLICTS = 1  # of `uv pip check`; 2 is an error of its own
+UV_FOUND_CONFLICTS = 1  # status of `uv pip check`; 2 is an error of uv itself
 
 
 class Unclear(Exception):
-    """Whether an environment is healthy could not be found out now; str() says why."""
+    """Trouble of the machine (no time, no memory, a full disk) hides the health of an environment; str() says which."""
 
 
 def next_due(
     *, now: datetime, started_at: datetime, leave_out: frozenset[int] = frozenset()
 ) -> Environment | None:
-    """The built environment that was not looked at for longest: not since the start, or not for a day."""
-    long_ago = max(started_at, now - EVERY)
+    """Return the environment with the oldest check, if not checked since the start or for a day."""
+    latest_check = max(started_at, now - INTERVAL)
     rows = Environment.objects.filter(state=Environment.State.READY).exclude(pk__in=leave_out)
-    due = rows.filter(Q(checked_at=None) | Q(checked_at__lt=long_ago))
+    due = rows.filter(Q(checked_at=None) | Q(checked_at__lt=latest_check))
     return due.order_by(F("checked_at").asc(nulls_first=True), "pk").first()
 
 
 def check_environment(environment: Environment, *, now: datetime) -> str:
-    """Look at an environment, record what is wrong with it, have it built anew; returns its fault, "" when healthy.
+    """Record the fault of an environment, have a broken environment built again, and return the fault or "".
 
-    It starts processes and may take a minute: not for a request, nor for a task of the queue. Raises Unclear.
+    Starts processes and may take a minute: neither for a request nor for a queued task. Raises Unclear.
     """
-    # twice: what is seen once may be a replaced folder
-    fault = examine(environment) and examine(environment)
+    fault = examine(environment)
+    if fault:
+        fault = examine(environment)  # again, as the folder may have been replaced during the check
     if record_check(environment, fault, now=now) and fault:
-        rebuild(environment)
+        rebuild_broken(environment)
     return fault
 
 
 def record_check(environment: Environment, fault: str, *, now: datetime) -> bool:
-    """Store the outcome of a look, unless the environment has got another folder meanwhile; returns whether."""
+    """Store the result of a check; False when the environment has got another folder in the meantime."""
     same = Environment.objects.filter(
         pk=environment.pk, state=Environment.State.READY, digest=environment.digest
     )
@@ -80,12 +77,8 @@ def record_check(environment: Environment, fault: str, *, now: datetime) -> bool
     return bool(same.update(fault=fault, checked_at=now))
 
 
-def rebuild(environment: Environment) -> None:
-    """Have a broken environment built anew from its lock, where the operator wants that (PYSCHED_REBUILD_BROKEN).
-
-    One whose Python is gone cannot be: scripts that are content with another one of the same release get that. One
-    that only versions name is left to the day when somebody needs it.
-    """
+def rebuild_broken(environment: Environment) -> None:
+    """Have a broken environment built again from its lock, unless PYSCHED_REBUILD_BROKEN is off."""
     if not settings.REBUILD_BROKEN:
         return
     if interpreters.is_gone(Path(environment.interpreter)):
@@ -94,56 +87,51 @@ def rebuild(environment: Environment) -> None:
     present = Script.objects.present()
     if present.filter(Q(environment=environment) | Q(wanted_environment=environment)).exists():
         environments.renew(environment)
-    else:
+    else:  # only versions refer to the environment: built when a script needs it
         broken = Environment.objects.filter(
             pk=environment.pk, state=Environment.State.READY, upgrading_scripts=None
         )
-        broken.update(state=Environment.State.STORED, digest="", size_bytes=None, fault="")
+        broken.update(
+            state=Environment.State.STORED,
+            digest="",
+            size_bytes=None,
+            fault="",
+        )
 
 
 def _change_interpreter(environment: Environment) -> None:
-    """Let the scripts of an environment have the same packages with another Python of the release they ask for."""
-    for script in (
-        Script.objects.present().filter(wanted_environment=environment).select_related("version")
-    ):
-        # there is none, or a requirement is refused by now: it stays marked
+    scripts = Script.objects.present().filter(wanted_environment=environment)
+    for script in scripts.select_related("version"):
+        # Without such a Python, or with a requirement that is refused by now, the environment stays broken.
         with contextlib.suppress(ValueError):
             request_like(script, environment)
 
 
-def request_like(script: Script, before: Environment) -> Environment:
-    """Ask for a script's environment with the Python there is now, and with the lock it had where that holds for it.
-
-    Raises InterpreterMissing and ScriptError.
-    """
+def request_like(script: Script, previous: Environment) -> Environment:
+    """Request an environment with an existing Python, and the lock if the minor release is the same."""
     wanted = environments.request(script)
-    if wanted.pk != before.pk and interpreters.minor_of(wanted.python) == interpreters.minor_of(
-        before.python
-    ):
+    if wanted.pk == previous.pk:
+        return wanted
+    if interpreters.minor_of(wanted.python) == interpreters.minor_of(previous.python):
         unbuilt = Environment.objects.filter(
             pk=wanted.pk, state=Environment.State.WANTED, lock="", generation=0
         )
-        unbuilt.update(lock=before.lock)
+        unbuilt.update(lock=previous.lock)
     return wanted
 
 
 def quick_check(environment: Environment) -> str:
-    """Say what a run that could not start must know of its environment: its known fault, or what stats tell."""
+    """Return the recorded fault of an environment, or a fault that file stats show; "" without a fault."""
+    if environment.fault:
+        return environment.fault
     try:
-        return (
-            environment.fault
-            or _interpreter_fault(environment)
-            or _folder_fault(_home(environment))
-        )
+        return _interpreter_fault(environment) or _folder_fault(_home(environment))
     except (OSError, ValueError):
         return ""
 
 
 def examine(environment: Environment) -> str:
-    """Return what is wrong with a built environment, in a sentence without its full stop; "" when nothing is.
-
-    Raises Unclear.
-    """
+    """Return the fault of a built environment as a sentence without full stop; "" without a fault. Raises Unclear."""
     home = _home(environment)
     python = home / "bin" / "python"
     with _as_unclear():
@@ -164,8 +152,8 @@ def _home(environment: Environment) -> Path:
 def _as_unclear() -> Iterator[None]:
     try:
         yield
-    except (OSError, UnicodeError) as problem:
-        raise Unclear(str(problem)) from problem
+    except (OSError, UnicodeError) as error:
+        raise Unclear(str(error)) from error
 
 
 def _interpreter_fault(environment: Environment) -> str:
@@ -175,92 +163,89 @@ def _interpreter_fault(environment: Environment) -> str:
 
 
 def python_is_gone(version: str, path: str) -> str:
-    """Say that a Python is not there any more."""
     return f"Python {version} at {path} is gone"
 
 
 def _folder_fault(home: Path) -> str:
-    """What a few stats tell. Raises OSError where they cannot: a volume that is away says nothing of a folder on it."""
-    home.parent.stat()
+    home.parent.stat()  # raises OSError if the volume is away, which is no fault of the folder
     if interpreters.is_gone(home):
         return "its folder is gone"
     for name in ("READY", "bin/python", "pyvenv.cfg"):
         path = home / name
-        if interpreters.is_gone(path):
-            return (
-                f"its Python {path.readlink()} is gone"
-                if path.is_symlink()
-                else f"its file {name} is gone"
-            )
+        if not interpreters.is_gone(path):
+            continue
+        if path.is_symlink():
+            return f"its Python {path.readlink()} is gone"
+        return f"its file {name} is gone"
     return ""
 
 
 def _start_fault(python: Path, environment: Environment) -> str:
     try:
-        answer = _ask([str(python), "-I", "-c", _START], {"PATH": os.defpath, "LANG": "C.UTF-8"})
-    except OSError as problem:
-        if problem.errno in interpreters.SHORTAGES:
+        variables = {"PATH": os.defpath, "LANG": "C.UTF-8"}
+        answer = _run([str(python), "-I", "-c", _PRINT_MINOR], variables)
+    except OSError as error:
+        if error.errno in interpreters.SHORTAGES:
             raise
-        return f"its Python does not start: {problem.strerror}"
-    made_for = interpreters.minor_of(environment.python)
-    if answer.returncode == 0:
-        is_same = answer.stdout.strip() == made_for
-        return (
-            ""
-            if is_same
-            else f"it was made for Python {made_for}, and its Python is {answer.stdout.strip()} now"
-        )
-    return f"its Python does not start: {_complaint(answer)}"
-
-
-def _files_fault(home: Path, environment: Environment) -> str:
-    """Whether all packages of the lock are there, each with all of its files in the sizes it came with."""
-    records = {
-        _name_of(record): record
-        for record in home.glob("lib/python*/site-packages/*.dist-info/RECORD")
-    }
-    for package in locks.packages(environment.lock):
-        record = records.get(canonicalize_name(package.name))
-        if record is None:
-            return f"the package {package.name} is gone"
-        if spoilt := _spoilt(record):
-            count = f"{len(spoilt)} file{'' if len(spoilt) == 1 else 's'}"
-            return (
-                f"{count} of the package {package.name} gone or changed, first of all {spoilt[0]}"[
-                    :MAX_TEXT
-                ]
-            )
+        return f"its Python does not start: {error.strerror}"
+    if answer.returncode != 0:
+        return f"its Python does not start: {_complaint(answer)}"
+    expected = interpreters.minor_of(environment.python)
+    actual = answer.stdout.strip()
+    if actual != expected:
+        return f"it was made for Python {expected}, and its Python is {actual} now"
     return ""
 
 
-def _name_of(record: Path) -> str:
-    return canonicalize_name(record.parent.name.removesuffix(".dist-info").rpartition("-")[0])
+def _files_fault(home: Path, environment: Environment) -> str:
+    records = {}
+    for record in home.glob("lib/python*/site-packages/*.dist-info/RECORD"):
+        records[_package_name(record)] = record
+    for package in locks.packages(environment.lock):
+        package_record = records.get(canonicalize_name(package.name))
+        if package_record is None:
+            return f"the package {package.name} is gone"
+        damaged = _damaged_files(package_record)
+        if damaged:
+            count = "1 file" if len(damaged) == 1 else f"{len(damaged)} files"
+            fault = f"{count} of the package {package.name} gone or changed"
+            return f"{fault}, first of all {damaged[0]}"[:MAX_TEXT]
+    return ""
 
 
-def _spoilt(record: Path) -> list[str]:
-    """The files of a package, as its RECORD names them, that are not there in the size they had."""
+def _package_name(record: Path) -> str:
+    name_and_version = record.parent.name.removesuffix(".dist-info")
+    return canonicalize_name(name_and_version.rpartition("-")[0])
+
+
+def _damaged_files(record: Path) -> list[str]:
     site = record.parent.parent
     try:
-        with record.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        with record.open(
+            newline="",
+            encoding="utf-8",
+            errors="surrogateescape",
+        ) as file:
             rows = [row for row in csv.reader(file) if len(row) == 3]
     except csv.Error:
         return [f"{record.parent.name}/RECORD"]
-    spoilt = [
-        name
-        for name, _, size in rows
-        if not name.endswith(".pyc") and not _is_whole(site / name, size)
-    ]
-    return [name.encode("utf-8", "replace").decode() for name in spoilt]
+    damaged = []
+    for name, _, size in rows:
+        if name.endswith(".pyc") or _is_intact(site / name, size):
+            continue
+        damaged.append(name.encode("utf-8", "replace").decode())
+    return damaged
 
 
-def _is_whole(path: Path, size: str) -> bool:
+def _is_intact(path: Path, size: str) -> bool:
     if interpreters.is_gone(path):
         return False
     return not size.isdecimal() or path.stat().st_size == int(size)
 
 
 def _packages_fault(python: Path) -> str:
-    answer = _ask([uv.find_uv_bin(), "pip", "check", "--python", str(python)], index.variables())
+    argv = [uv.find_uv_bin(), "pip", "check", "--python", str(python)]
+    answer = _run(argv, index.variables())
     if answer.returncode == 0:
         return ""
     complaint = _complaint(answer)
@@ -269,8 +254,8 @@ def _packages_fault(python: Path) -> str:
     return f"its packages do not fit together: {complaint}"
 
 
-def _ask(argv: list[str], env: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
-    """Run a program behind all others. Raises OSError when it does not start, Unclear when that tells nothing."""
+def _run(argv: list[str], env: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
+    # Raises OSError when the program does not start, Unclear when the machine ended the program.
     with subprocess.Popen(
         argv,
         stdin=subprocess.DEVNULL,
@@ -281,20 +266,21 @@ def _ask(argv: list[str], env: Mapping[str, str]) -> "subprocess.CompletedProces
         cwd=paths.environments(),
         env=dict(env),
     ) as program:
-        with contextlib.suppress(OSError):  # ended already, or not ours to slow down
+        with contextlib.suppress(OSError):  # the program has ended, or no right to do so
             os.setpriority(os.PRIO_PROCESS, program.pid, NICENESS)
         try:
             output, errors = program.communicate(timeout=TIMEOUT_S)
-        except subprocess.TimeoutExpired as problem:
+        except subprocess.TimeoutExpired as error:
             program.kill()
-            raise Unclear(f"{Path(argv[0]).name} took longer than {TIMEOUT_S:.0f} s") from problem
+            raise Unclear(f"{Path(argv[0]).name} took longer than {TIMEOUT_S:.0f} s") from error
     answer = subprocess.CompletedProcess(argv, program.returncode, output, errors)
-    if program.returncode in _ENDED_FROM_OUTSIDE or any(word in errors for word in _SHORTAGE_WORDS):
+    is_shortage = any(words in errors for words in _SHORTAGE_WORDS)
+    if is_shortage or program.returncode in _KILLED_STATUSES:
         raise Unclear(_complaint(answer))
     return answer
 
 
 def _complaint(answer: "subprocess.CompletedProcess[str]") -> str:
-    """The last lines of what a program said."""
-    said = [line.strip() for line in (answer.stderr or answer.stdout).splitlines() if line.strip()]
-    return "; ".join(said[-3:])[:MAX_TEXT] or f"it ended with status {answer.returncode}"
+    output = answer.stderr or answer.stdout
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return "; ".join(lines[-3:])[:MAX_TEXT] or f"it ended with status {answer.returncode}"

@@ -1,4 +1,4 @@
-"""Installing another Python: the command of it, and what became of that. `runs_app` makes a run of it."""
+"""The installation of another Python: its command and its result. `runs_app` makes a run of the command."""
 
 import os
 import re
@@ -16,44 +16,35 @@ from tempo_site.lib import paths
 RESULT = "installed.txt"
 MAX_MESSAGE = 2000
 _VERSION = re.compile(r"3\.(\d{1,2})(\.\d{1,2})?", re.ASCII)
-# Where a Python is downloaded from, as the operator of a machine without internet sets it.
+# The operator of a machine without internet sets these.
 _MIRRORS = ("UV_PYTHON_INSTALL_MIRROR", "UV_PYTHON_DOWNLOADS_JSON_URL")
 
 
 def check(version: str) -> str:
-    """Return a version that can be asked for: `3.12` (its newest release) or `3.12.1`. Raises ScriptError."""
-    found = _VERSION.fullmatch(version.strip())
-    if found is None or not interpreters.OLDEST <= (3, int(found[1])) <= interpreters.NEWEST:
-        raise ScriptError(
-            f"`{version[:20]}` cannot be installed\nhint: name a Python from 3.8 to 3.14, as `3.12` or `3.12.1`",
-            field="version",
-        )
-    return found[0]
+    """Return a version that uv can install: `3.12` (the newest release) or `3.12.1`. Raises ScriptError."""
+    match = _VERSION.fullmatch(version.strip())
+    if match is None or not interpreters.OLDEST <= (3, int(match[1])) <= interpreters.NEWEST:
+        hint = "name a Python from 3.8 to 3.14, as `3.12` or `3.12.1`"
+        message = f"`{version[:20]}` cannot be installed\nhint: {hint}"
+        raise ScriptError(message, field="version")
+    return match[0]
 
 
 def argv(version: str, folder: Path) -> list[str]:
-    """The command line that installs it; `folder` is that of its run."""
+    """Return the command line of the installation in a run's folder."""
     program = str(Path(install_python.__file__).absolute())
-    return [
-        sys.executable,
-        "-I",
-        "-S",
-        program,
-        uv.find_uv_bin(),
-        version,
-        str(paths.pythons()),
-        str(folder / RESULT),
-    ]
+    arguments = [uv.find_uv_bin(), version, str(paths.pythons()), str(folder / RESULT)]
+    return [sys.executable, "-I", "-S", program, *arguments]
 
 
 def variables() -> dict[str, str]:
-    """The variables of that command: those of a build, to which downloads of a Python are allowed."""
+    """Return the variables of the command: the variables of a build, with downloads of Pythons allowed."""
     mirrors = {name: os.environ[name] for name in _MIRRORS if name in os.environ}
     return index.variables() | {"UV_PYTHON_DOWNLOADS": "manual"} | mirrors
 
 
 def message(folder: Path) -> str:
-    """What uv said when it failed, as the run's folder has it; "" without that."""
+    """Return the error message of uv in a run's folder; "" without a message."""
     try:
         return (folder / RESULT).read_text(errors="replace")[-MAX_MESSAGE:]
     except OSError:
@@ -61,5 +52,5 @@ def message(folder: Path) -> str:
 
 
 def note_success() -> None:
-    """Have the environments whose Python was gone looked at soon: this may be the one their scripts ask for."""
+    """Have all broken environments checked soon: the new Python may be the missing one."""
     Environment.objects.exclude(fault="").update(checked_at=None)

@@ -1,8 +1,4 @@
-"""Upgrading packages: what is newest within the requirements is built beside the environment in use, shown, then used.
-
-An upgrade is an Environment of the same wish with the next generation. It changes nothing for anybody until a person
-has said `use`; other scripts with the same requirements keep what they have.
-"""
+"""Upgrades: environments with the same spec, newer packages and the next generation, used when a person accepts."""
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -11,37 +7,32 @@ from scripts_app.environments import environments
 from scripts_app.models import Environment, Script, Version
 from scripts_app.validation import ScriptError
 
-_NONE = "There is no upgrade to look at.\nhint: ask for one first"
+_NO_UPGRADE = "There is no upgrade to look at.\nhint: ask for one first"
 
 
 def request(script: Script) -> Environment:
-    """Have the newest packages that the requirements allow built, to be looked at.
-
-    One that others with the same wish are waiting for is shared. Raises ScriptError where there is nothing to upgrade.
-    """
+    """Request a build of the newest packages that the requirements allow. Raises ScriptError without packages."""
     with transaction.atomic():
         stored = Script.objects.select_related("wanted_environment").get(pk=script.pk)
         current = stored.wanted_environment
         if current is None or not current.lock:
-            why = (
-                "It has no packages."
-                if current and current.is_ready
-                else "Its packages are not installed yet."
-            )
+            why = "Its packages are not installed yet."
+            if current is not None and current.is_ready:
+                why = "It has no packages."
             raise ScriptError(f"{why}\nhint: there is nothing to upgrade", field="environment")
-        upgrade = _unfinished(current) or _next(current)
+        upgrade = _unfinished(current) or _create_next(current)
         Script.objects.filter(pk=script.pk).update(upgrade=upgrade)
     script.upgrade = upgrade
     return upgrade
 
 
 def use(script: Script) -> Environment:
-    """Run the script's current version with the upgrade from now on. Raises ScriptError unless it is ready."""
+    """Run the script's current version with the upgrade from now on. Raises ScriptError unless the upgrade is ready."""
     with transaction.atomic():
         stored = Script.objects.select_related("upgrade").get(pk=script.pk)
         upgrade = stored.upgrade
         if upgrade is None:
-            raise ScriptError(_NONE, field="upgrade")
+            raise ScriptError(_NO_UPGRADE, field="upgrade")
         if not environments.is_usable(upgrade):
             raise ScriptError("The upgrade is not built, so it cannot be used.", field="upgrade")
         Script.objects.filter(pk=script.pk).update(
@@ -53,27 +44,27 @@ def use(script: Script) -> Environment:
 
 
 def discard(script: Script) -> None:
-    """Forget the upgrade; the script keeps what it uses. Raises ScriptError when there is none."""
-    if not Script.objects.filter(pk=script.pk, upgrade__isnull=False).update(upgrade=None):
-        raise ScriptError(_NONE, field="upgrade")
+    """Keep the current environment and forget the upgrade. Raises ScriptError without an upgrade."""
+    rows = Script.objects.filter(pk=script.pk, upgrade__isnull=False)
+    if not rows.update(upgrade=None):
+        raise ScriptError(_NO_UPGRADE, field="upgrade")
     script.refresh_from_db(fields=["upgrade"])
 
 
 def _unfinished(current: Environment) -> Environment | None:
-    """An upgrade of the same wish that is to be built anyway."""
-    newer = _same_spec(current).filter(
-        generation__gt=current.generation, state__in=environments.UNFINISHED
-    )
-    return newer.exclude(upgrading_scripts=None).order_by("-generation").first()
+    newer = _same_spec(current).filter(generation__gt=current.generation)
+    unfinished = newer.filter(state__in=environments.UNFINISHED)
+    return unfinished.exclude(upgrading_scripts=None).order_by("-generation").first()
 
 
-def _next(current: Environment) -> Environment:
-    newest = (
-        _same_spec(current).order_by("-generation").values_list("generation", flat=True).first()
-        or 0
-    )
+def _create_next(current: Environment) -> Environment:
+    generations = _same_spec(current).order_by("-generation").values_list("generation", flat=True)
+    newest = generations.first() or 0
+    fields = environments.shared_fields(current)
     return Environment.objects.create(
-        **environments.shared_fields(current), python=current.python, generation=newest + 1
+        **fields,
+        python=current.python,
+        generation=newest + 1,
     )
 
 

@@ -1,5 +1,5 @@
-"""The lasting files of a script, and the system user they belong to.
+"""The lasting files of a script, and the system user of the script.
 
-`store` lists, uploads, downloads and deletes below `files/`, `downloads` makes safe answers of them,
-`users` gives each script a user, `isolation_summary` says what that keeps it from.
+`store` lists, uploads, downloads and deletes below `files/`, `downloads` makes safe HTTP responses,
+`users` gives each script a user, `isolation_summary` describes the isolation of a script.
 """

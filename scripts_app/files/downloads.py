@@ -1,4 +1,4 @@
-"""Answers that a browser stores and never shows: what a script has written must not act as a page of Tempo's."""
+"""Responses that a browser stores and never shows: a file of a script must not act as a page of Tempo."""
 
 import os
 import unicodedata
@@ -11,21 +11,20 @@ from scripts_app.files import store
 
 
 def attachment(file: BinaryIO, *, name: str) -> StreamingHttpResponse:
-    """Send an open file, whatever it is; `name` is its path, of which the last part is proposed."""
+    """Return a response with an open file, saved under the last part of the path `name`."""
     response = StreamingHttpResponse(store.stream(file), content_type="application/octet-stream")
+    disposition = content_disposition_header(True, _safe_name(name))
     response.headers["Content-Length"] = str(os.fstat(file.fileno()).st_size)
-    response.headers["Content-Disposition"] = (
-        content_disposition_header(True, _harmless(name)) or "attachment"
-    )
+    response.headers["Content-Disposition"] = disposition or "attachment"
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response
 
 
-def _harmless(path: str) -> str:
-    """A name without what would break a header or turn its letters around."""
+def _safe_name(path: str) -> str:
+    # Without characters that would break a header or change the direction of writing.
     name = path.rpartition("/")[2]
-    return "".join(
-        "_" if unicodedata.category(letter) in ("Cc", "Cf", "Zl", "Zp") else letter
-        for letter in name
-    )
+    for character in set(name):
+        if unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp"):
+            name = name.replace(character, "_")
+    return name

@@ -1,4 +1,4 @@
-"""What keeps a script from what is not its own, as this installation can do it: words for its Settings tab."""
+"""The isolation of a script on this installation, in words for the Settings tab."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,44 +13,45 @@ LABELS = {"strong": "Strong", "good": "Good", "basic": "Basic"}
 
 @dataclass(frozen=True, kw_only=True)
 class IsolationSummary:
-    """The grade that runs can have here with its reason, the folders opened by the admin, and what holds for others."""
+    """The isolation of runs as the page shows it."""
 
     grade: str
-    sentence: str
-    read: list[str]
+    sentence: str  # the reason for the grade
+    read: list[str]  # folders opened by the admin
     write: list[str]
-    beyond: str
-    required: str
+    beyond: str  # about all other files
+    required: str  # the label of the minimum grade
 
     @property
     def label(self) -> str:
-        """The grade in a word for people."""
         return LABELS.get(self.grade, "")
 
 
 def summary_of(
     script: Script, offered: Mapping[str, Any], *, had: tuple[str, str] | None = None
 ) -> IsolationSummary:
-    """Describe it from what the launcher says of itself (`grade`, `why`, `own_users`, `landlock`; empty: not known).
+    """Return the summary for the launcher's report (`grade`, `why`, `own_users`, `landlock`; empty: unknown).
 
-    `had`: grade and reason of its last run, where that was less than what is offered.
+    `had`: grade and reason of the last run, if lower than the launcher's report.
     """
     if had and offered and not script.as_service_user:
         offered = {**offered, "grade": had[0], "why": f"Its last run had this: {had[1]}"}
-    grade = str(offered.get("grade", ""))
     return IsolationSummary(
-        # What the lowered one would be is the launcher's to say, run by run.
-        grade=""
-        if script.as_service_user and offered.get("own_users")
-        else grade
-        if grade in LABELS
-        else "",
+        grade=_grade(script, offered),
         sentence=_sentence(script, offered),
         read=settings.EXTRA_READ_PATHS,
         write=settings.EXTRA_WRITE_PATHS,
         beyond=_beyond(script, offered),
         required=LABELS.get(settings.REQUIRE_ISOLATION, ""),
     )
+
+
+def _grade(script: Script, offered: Mapping[str, Any]) -> str:
+    # Without a user of its own the launcher decides the grade at each run.
+    if script.as_service_user and offered.get("own_users"):
+        return ""
+    grade = str(offered.get("grade", ""))
+    return grade if grade in LABELS else ""
 
 
 def _sentence(script: Script, offered: Mapping[str, Any]) -> str:

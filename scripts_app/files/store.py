@@ -1,8 +1,7 @@
-"""The lasting folder of a script, `files/`, as people use it: list, upload, download, delete; no link is followed.
+"""List, upload, download and delete in the lasting folder of a script, `files/`, without following links."""
 
-A script may put anything there and change it at any moment: each step goes by a descriptor of the folder it was found
-in, and nothing is opened but folders and regular files.
-"""
+# A script may change the folder at any moment. So each step uses a descriptor of the parent folder, and only folders
+# and regular files are opened.
 
 import errno
 import heapq
@@ -27,98 +26,122 @@ from tempo_site.lib import paths
 MAX_PATH, MAX_NAME_BYTES = 1000, 255
 CHUNK = 256 * 1024
 MB = 2**20
-_OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a FIFO would be waited for
+_OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # without O_NONBLOCK a FIFO would block
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | _OPEN
+_NOT_FOUND = (errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.ENXIO)
 _KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFLNK: "link"}
 
 
 class NoSuchFile(ScriptError):
-    """There is no such file or folder, or what is there is neither."""
+    """A path without a file or folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileEntry:
-    """What lies in a folder. `kind`: file, folder, link or other; only the first two can be opened."""
-
     name: str
     path: str
-    kind: str
+    kind: str  # file, folder, link or other; only files and folders can be opened
     size_bytes: int
     changed_at: datetime
-    has_readable_name: bool  # else it is no UTF-8, and `name` says it with substitutes: only the script can reach it
+    # False for a name that is no UTF-8: `name` has substitutes, and only the script can use the file.
+    has_readable_name: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """A part of a folder, by name; `following` is what the next part comes after, "" when this is the last."""
+    """A part of a folder, ordered by name."""
 
     entries: list[FileEntry]
-    following: str
+    following: str  # the `after` of the next part; "" in the last part
 
 
-def listing(script: Script, folder: str = "", *, after: str = "", limit: int = 200) -> Listing:
-    """List a folder below `files/` ("" is that itself), at most `limit` names behind `after`. Raises NoSuchFile."""
+def listing(
+    script: Script,
+    folder: str = "",
+    *,
+    after: str = "",
+    limit: int = 200,
+) -> Listing:
+    """Return at most `limit` entries behind `after` in a folder, "" for `files/`. Raises NoSuchFile, ScriptError."""
     parts = split(folder) if folder else []
-    with _opened(script, parts) as fd, os.scandir(fd) as found:
-        names = heapq.nsmallest(limit + 1, (entry.name for entry in found if entry.name > after))
-        entries = [entry for name in names[:limit] if (entry := _entry(fd, name, parts))]
-    return Listing(entries=entries, following=names[limit - 1] if len(names) > limit else "")
+    entries = []
+    with _open_folder(script, parts) as fd, os.scandir(fd) as found:
+        later = (entry.name for entry in found if entry.name > after)
+        names = heapq.nsmallest(limit + 1, later)
+        for name in names[:limit]:
+            entry = _entry(fd, name, parts)
+            if entry is not None:
+                entries.append(entry)
+    following = names[limit - 1] if len(names) > limit else ""
+    return Listing(entries=entries, following=following)
 
 
 def opened(script: Script, path: str) -> BinaryIO:
-    """Open a regular file for reading; the caller closes it. Raises NoSuchFile, and ScriptError when it is closed."""
+    """Return a regular file, open for reading. Raises NoSuchFile, and ScriptError without the right to read."""
     *above, name = split(path)
-    with _opened(script, above) as folder, _as_refusal(path):
+    with _open_folder(script, above) as folder, _as_refusal(path):
         fd = os.open(name, os.O_RDONLY | _OPEN, dir_fd=folder)
     status = os.fstat(fd)
-    if not stat.S_ISREG(status.st_mode) or _is_borrowed(status):
+    if not stat.S_ISREG(status.st_mode) or _is_foreign(status):
         os.close(fd)
         raise NoSuchFile(f"`{path}` is no file that can be read", field="path")
     return os.fdopen(fd, "rb")
 
 
 async def stream(file: BinaryIO) -> AsyncIterator[bytes]:
-    """Yield what an opened file has by now, read in threads: under ASGI Django would read a plain one whole."""
-    left = os.fstat(file.fileno()).st_size
+    """Yield the present content of a file in chunks; under ASGI Django would read a plain file whole."""
+    remaining = os.fstat(file.fileno()).st_size
+    read = sync_to_async(file.read)
     with file:
-        while left > 0 and (data := await sync_to_async(file.read)(min(CHUNK, left))):
-            left -= len(data)
+        while remaining > 0:
+            data = await read(min(CHUNK, remaining))
+            if not data:
+                break
+            remaining -= len(data)
             yield data
 
 
-def save(script: Script, path: str, chunks: Iterable[bytes], *, replace: bool = False) -> None:
-    """Store a file, whole or not at all; folders on its way are made. Raises ScriptError.
+def save(
+    script: Script,
+    path: str,
+    chunks: Iterable[bytes],
+    *,
+    replace: bool = False,
+) -> None:
+    """Store a file, whole or not at all, and create missing folders.
 
-    Refused: more than PYSCHED_MAX_UPLOAD_MB, a name that is taken unless `replace`, and by a folder in any case.
+    Raises ScriptError: over PYSCHED_MAX_UPLOAD_MB, the name of a folder, or of a file without `replace`.
     """
-    *above, name = _new(path)
+    *above, name = _split_new(path)
     _make_folders(script, above)
-    with _opened(script, above) as folder, _as_refusal(path):
+    with _open_folder(script, above) as folder, _as_refusal(path):
         _refuse_taken(folder, name, path, replace=replace)
-        beside = f".upload-{secrets.token_hex(8)}"
-        fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OPEN, 0o600, dir_fd=folder)
+        temporary = f".upload-{secrets.token_hex(8)}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OPEN
+        fd = os.open(temporary, flags, 0o600, dir_fd=folder)
         try:
             with os.fdopen(fd, "wb") as file:
                 _write(file, chunks, path)
-                # the folder's owner is to change it
+                # With a user of its own the script may change the file, too.
                 os.fchmod(fd, 0o666 if paths.has_script_users() else 0o600)
-            os.rename(beside, name, src_dir_fd=folder, dst_dir_fd=folder)
+            os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
         except BaseException:
             with suppress(OSError):
-                os.unlink(beside, dir_fd=folder)
+                os.unlink(temporary, dir_fd=folder)
             raise
 
 
 def make_folder(script: Script, path: str) -> None:
-    """Make a folder and those above it; one that is there is fine. Raises ScriptError."""
-    _make_folders(script, _new(path))
+    """Create a folder and missing folders above, if not there yet. Raises ScriptError."""
+    _make_folders(script, _split_new(path))
 
 
 def delete(script: Script, path: str, *, recursive: bool = False) -> None:
-    """Delete a file, a link itself, or a folder; one that is not empty only when `recursive`. Raises ScriptError."""
+    """Delete a file, a link or a folder; a folder with content only when `recursive`. Raises ScriptError."""
     *above, name = split(path)
-    with _opened(script, above) as folder, _as_refusal(path):
-        if not stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+    with _open_folder(script, above) as folder, _as_refusal(path):
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if not stat.S_ISDIR(status.st_mode):
             os.unlink(name, dir_fd=folder)
         elif recursive:
             shutil.rmtree(name, dir_fd=folder)
@@ -130,11 +153,11 @@ def split(path: object) -> list[str]:
     """Return the parts of a path below `files/`. Raises ScriptError: absolute, `..`, NULs, too long."""
     plain = validation.text(path, field="path")
     parts = plain.split("/")
-    if len(plain) > MAX_PATH or any(len(part.encode()) > MAX_NAME_BYTES for part in parts):
-        raise ScriptError(
-            f"A path has at most {MAX_PATH} characters, a name {MAX_NAME_BYTES} bytes", field="path"
-        )
-    if any(part in ("", ".", "..") for part in parts):
+    longest = max(len(part.encode()) for part in parts)
+    if len(plain) > MAX_PATH or longest > MAX_NAME_BYTES:
+        message = f"A path has at most {MAX_PATH} characters, a name {MAX_NAME_BYTES} bytes"
+        raise ScriptError(message, field="path")
+    if not {"", ".", ".."}.isdisjoint(parts):
         raise ScriptError(
             f"`{plain[:100]}` begins or ends with `/`, or has an empty part, `.` or `..`\n"
             "hint: write paths as they are below `files/`, like `data/input.csv`",
@@ -144,19 +167,17 @@ def split(path: object) -> list[str]:
 
 
 def joined(folder: str, name: str) -> str:
-    """The path of a name in a folder."""
     return f"{folder}/{name}" if folder else name
 
 
-def _new(path: str) -> list[str]:
-    """The parts of a path that is to be made: on one line, as it can be read and typed."""
+def _split_new(path: str) -> list[str]:
+    # New paths stand on one line, so that people can read and type the path.
     validation.line(path, field="path", most=MAX_PATH)
     return split(path)
 
 
 @contextmanager
-def _opened(script: Script, parts: list[str]) -> Iterator[int]:
-    """A descriptor of a folder below the script's `files/`, found step by step. Raises NoSuchFile, ScriptError."""
+def _open_folder(script: Script, parts: list[str]) -> Iterator[int]:
     paths.make_passable(paths.script(script.slug))
     paths.make_closed(paths.script_files(script.slug))
     fd = os.open(paths.data(), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -172,47 +193,40 @@ def _opened(script: Script, parts: list[str]) -> Iterator[int]:
 
 
 def _make_folders(script: Script, parts: list[str]) -> None:
-    mode = 0o2777 if paths.has_script_users() else 0o700  # others come only as far as `files/`
+    mode = 0o2777 if paths.has_script_users() else 0o700  # `files/` itself is closed to other users
     for count in range(1, len(parts) + 1):
         *above, name = parts[:count]
-        with (
-            _opened(script, above) as folder,
-            _as_refusal("/".join(parts[:count])),
-            suppress(FileExistsError),
-        ):
+        path = "/".join(parts[:count])
+        with _open_folder(script, above) as folder, _as_refusal(path), suppress(FileExistsError):
             os.mkdir(name, 0o700, dir_fd=folder)
-            made = os.open(name, _FOLDER, dir_fd=folder)
+            fd = os.open(name, _FOLDER, dir_fd=folder)
             try:
-                os.fchmod(made, mode)
+                os.fchmod(fd, mode)
             finally:
-                os.close(made)
+                os.close(fd)
 
 
 @contextmanager
 def _as_refusal(path: str) -> Iterator[None]:
-    """Say in words what the system refuses about a path."""
     try:
         yield
     except RecursionError as error:
-        raise ScriptError(
-            f"`{path}` has folders in folders too deep to be deleted at once", field="path"
-        ) from error
+        message = f"`{path}` has folders in folders too deep to be deleted at once"
+        raise ScriptError(message, field="path") from error
     except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.ENXIO):
-            raise NoSuchFile(
-                f"There is no `{path}`, or it is a link, which is not followed", field="path"
-            ) from error
-        raise ScriptError(_sentence(path, error), field="path") from error
+        if error.errno in _NOT_FOUND:
+            message = f"There is no `{path}`, or it is a link, which is not followed"
+            raise NoSuchFile(message, field="path") from error
+        raise ScriptError(_os_error_message(path, error), field="path") from error
 
 
-def _sentence(path: str, error: OSError) -> str:
+def _os_error_message(path: str, error: OSError) -> str:
     match error.errno:
         case errno.EACCES | errno.EPERM:
             return f"`{path}` is closed to Tempo: the script has made it, and may open or delete it in a run"
         case errno.ENOTEMPTY | errno.EEXIST:
-            return (
-                f"The folder `{path}` is not empty\nhint: say that all in it is to be deleted, too"
-            )
+            hint = "say that all in it is to be deleted, too"
+            return f"The folder `{path}` is not empty\nhint: {hint}"
         case errno.ENOSPC | errno.EDQUOT:
             return f"`{path}` was not stored: the disk is full"
         case errno.EISDIR:
@@ -223,46 +237,49 @@ def _sentence(path: str, error: OSError) -> str:
 
 
 def _entry(folder: int, name: str, above: list[str]) -> FileEntry | None:
-    """What is told of a name; None when it has gone meanwhile."""
     try:
         status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except OSError:
+    except OSError:  # removed in the meantime
         return None
-    readable = os.fsencode(name).decode(errors="replace")
+    readable_name = os.fsencode(name).decode(errors="replace")
     return FileEntry(
-        name=readable,
-        path="/".join([*above, readable]),
+        name=readable_name,
+        path="/".join([*above, readable_name]),
         kind=_KINDS.get(stat.S_IFMT(status.st_mode), "other"),
         size_bytes=status.st_size if stat.S_ISREG(status.st_mode) else 0,
-        changed_at=_moment(status.st_mtime),
-        has_readable_name=readable == name,
+        changed_at=_to_datetime(status.st_mtime),
+        has_readable_name=readable_name == name,
     )
 
 
-def _moment(seconds: float) -> datetime:
-    """A file's time; a script may have set it to any year."""
+def _to_datetime(mtime_s: float) -> datetime:
     try:
-        return datetime.fromtimestamp(int(seconds), UTC)
-    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(int(mtime_s), UTC)
+    except (ValueError, OverflowError, OSError):  # a script may set any year
         return datetime.fromtimestamp(0, UTC)
 
 
-def _is_borrowed(status: os.stat_result) -> bool:
-    """Whether it may be a file of Tempo's own that a script with another user has given a second name."""
+def _is_foreign(status: os.stat_result) -> bool:
+    # A script with another user may have made a hard link to a file of Tempo's own.
     return paths.has_script_users() and status.st_nlink > 1 and status.st_uid == os.geteuid()
 
 
-def _refuse_taken(folder: int, name: str, path: str, *, replace: bool) -> None:
+def _refuse_taken(
+    folder: int,
+    name: str,
+    path: str,
+    *,
+    replace: bool,
+) -> None:
     try:
-        mode = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
         return
-    if stat.S_ISDIR(mode):
+    if stat.S_ISDIR(status.st_mode):
         raise ScriptError(f"`{path}` is a folder", field="path")
     if not replace:
-        raise ScriptError(
-            f"There is a file `{path}` already\nhint: say that it is to be replaced", field="path"
-        )
+        message = f"There is a file `{path}` already\nhint: say that it is to be replaced"
+        raise ScriptError(message, field="path")
 
 
 def _write(file: BinaryIO, chunks: Iterable[bytes], path: str) -> None:
@@ -276,4 +293,4 @@ def _write(file: BinaryIO, chunks: Iterable[bytes], path: str) -> None:
                 field="path",
             )
         file.write(chunk)
-    file.flush()  # a full disk is to say so here, not in the answer's end
+    file.flush()  # a full disk raises here

@@ -1,4 +1,4 @@
-"""Users for scripts: each script has one of its own, taken from the pool at its first run and never given again."""
+"""System users for scripts: assigned from the pool at the first run of a script, and never used for another."""
 
 import logging
 
@@ -14,34 +14,31 @@ USED_UP = "every user of the pool PYSCHED_SCRIPT_USERS belongs to a script alrea
 
 
 def assign(script: Script) -> tuple[int | None, str]:
-    """Return the user a script runs as, storing it at the first time; or None and the reason why it has none."""
+    """Return the user of a script, stored at the first run; or None and the reason."""
     if script.as_service_user:
         return None, BY_CHOICE
-    # the first time, or the pool was changed: no other is accepted
+    # Users outside the pool are not accepted: the pool may have changed since.
     if script.uid not in settings.SCRIPT_USERS:
-        script.refresh_from_db(fields=["uid"])  # another run of it may have been the first
-    if script.uid in settings.SCRIPT_USERS or _give(script):
+        script.refresh_from_db(fields=["uid"])  # a parallel run may have been the first
+    if script.uid in settings.SCRIPT_USERS or _assign_free(script):
         return script.uid, ""
     return None, USED_UP
 
 
-def _give(script: Script) -> bool:
-    """Take the user that the script's number names, as numbers are never used again; else the next one above."""
-    candidate = settings.SCRIPT_USERS[0] + script.pk - 1
-    others = Script.objects.filter(uid__gte=candidate).exclude(pk=script.pk)
+def _assign_free(script: Script) -> bool:
+    # The primary key chooses the user, as primary keys are never used again; after that the next free user.
+    first = settings.SCRIPT_USERS[0] + script.pk - 1
+    others = Script.objects.filter(uid__gte=first).exclude(pk=script.pk)
     taken = set(others.values_list("uid", flat=True))
-    return any(
-        uid not in taken and _take(script, uid)
-        for uid in range(candidate, settings.SCRIPT_USERS[-1] + 1)
-    )
+    candidates = range(first, settings.SCRIPT_USERS[-1] + 1)
+    return any(_store(script, uid) for uid in candidates if uid not in taken)
 
 
-def _take(script: Script, uid: int) -> bool:
-    """Store it; False when another script was faster."""
+def _store(script: Script, uid: int) -> bool:
     try:
         with transaction.atomic():
             Script.objects.filter(pk=script.pk).update(uid=uid)
-    except IntegrityError:
+    except IntegrityError:  # another script was faster
         return False
     script.uid = uid
     logger.info("script %s has user %s from now on", script.slug, uid)

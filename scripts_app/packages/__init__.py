@@ -1,5 +1,5 @@
-"""What a script needs to run: requirements, the locks made of them, and the Pythons of this machine.
+"""The requirements of scripts, locks, the package index, and the Pythons of this machine.
 
-Texts are read and compared here (`requirements`, `inline_metadata`, `resolution`, `locks`); `index` says where packages
-come from, `interpreters` which Pythons there are, `suggestions` what a misspelt name may have meant.
+`requirements`, `inline_metadata`, `resolution` and `locks` read and compare texts, `index` has the settings of the
+package index, `interpreters` finds Pythons, `suggestions` corrects misspelt names of packages.
 """

@@ -1,4 +1,4 @@
-"""What a script's text says of itself in its PEP 723 block (`# /// script`): read, never executed."""
+"""The PEP 723 block (`# /// script`) in the text of a script: read, never executed."""
 
 import re
 import tomllib
@@ -11,7 +11,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 MAX_TEXT = 1024 * 1024  # characters
 MAX_BLOCK = 32 * 1024  # characters
 MAX_LINE = 4000  # characters
-MAX_DOTS = 200  # in a line: for each part of a dotted key tomllib looks at all parts before it
+MAX_DOTS = 200  # in a line: tomllib takes quadratic time for dotted keys
 MAX_MESSAGE = 300  # characters of a message
 _BEGIN = re.compile(r"^# /// script$", re.MULTILINE)
 _END = "# ///"
@@ -20,30 +20,29 @@ _PLACE = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$")
 
 @dataclass(frozen=True, kw_only=True)
 class Metadata:
-    """What a block says. `requirements` is None where it names none, `parameters` where there is no such table.
+    """The content of a block, without the parts that have a problem."""
 
-    Lines count from 1, in the whole text; what a problem spoils is left out as if it were not there.
-    """
-
-    requirements: tuple[str, ...] | None = None
+    requirements: tuple[str, ...] | None = None  # None without a list
     requires_python: str = ""
-    parameters: Mapping[str, Any] | None = None
-    problems: tuple[tuple[int, str], ...] = ()
-    line: int = 0  # of its beginning; 0 where there is none
+    parameters: Mapping[str, Any] | None = None  # None without a table
+    problems: tuple[tuple[int, str], ...] = ()  # line (from 1, in the whole text) and message
+    line: int = 0  # the first line of the block; 0 without a block
     lines: Sequence[str] = field(default=(), repr=False)
 
     def line_of(self, *names: str) -> int:
-        """The line on which the last of these keys seems to be given a value; that of the block's beginning if none."""
+        """Return the line that seems to assign the last of the keys, or else the first line of the block."""
         key = re.escape(names[-1])
-        given = re.compile(
+        assignment = re.compile(
             rf"\s*(?:\[[^\]]*\b{key}[\"']?\s*\]|(?:[\w.\"' -]*\.)?[\"']?{key}[\"']?\s*=)"
         )
-        found = (at for at, line in enumerate(self.lines, start=self.line + 1) if given.match(line))
-        return next(found, self.line)
+        for number, line in enumerate(self.lines, start=self.line + 1):
+            if assignment.match(line):
+                return number
+        return self.line
 
 
 class _Broken(Exception):
-    """The block cannot be read, from this line on, for this reason."""
+    """The block cannot be read; str() is the reason."""
 
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(reason)
@@ -51,118 +50,125 @@ class _Broken(Exception):
 
 
 def read(code: str) -> Metadata:
-    """Return what the block of a text says, with what is wrong in it; a text without a block says nothing.
-
-    It never raises, whatever the text, and takes some milliseconds at most.
-    """
+    """Return the content and the problems of a text's block. Never raises, and takes some milliseconds at most."""
     if "# /// script" not in code:
         return Metadata()
     if len(code) > MAX_TEXT:
-        return Metadata(
-            problems=(
-                (1, f"its `# /// script` block is not read: {len(code):,} characters are too many"),
-            )
-        )
+        message = f"its `# /// script` block is not read: {len(code):,} characters are too many"
+        return Metadata(problems=((1, message),))
     text = code.replace("\r\n", "\n").replace("\r", "\n")
-    begins = [found.start() for found in _BEGIN.finditer(text)]
-    if not begins:
+    starts = [match.start() for match in _BEGIN.finditer(text)]
+    if not starts:
         return Metadata()
-    first = text.count("\n", 0, begins[0]) + 1
+    first = text.count("\n", 0, starts[0]) + 1
     try:
-        if len(begins) > 1:
-            second = first + text.count("\n", begins[0], begins[1])
-            raise _Broken(
-                second, f"there is a second `# /// script` block; the first is on line {first}"
-            )
-        lines = _lines(text[begins[0] :], first)
-        return _metadata(first, lines, _table(first, lines))
+        if len(starts) > 1:
+            second = first + text.count("\n", starts[0], starts[1])
+            message = f"there is a second `# /// script` block; the first is on line {first}"
+            raise _Broken(second, message)
+        lines = _block_lines(text[starts[0] :], first)
+        return _metadata(first, lines, _parse(first, lines))
     except _Broken as error:
-        return Metadata(line=first, problems=((error.line, str(error)[:MAX_MESSAGE]),))
+        problem = (error.line, str(error)[:MAX_MESSAGE])
+        return Metadata(line=first, problems=(problem,))
 
 
-def _lines(text: str, first: int) -> list[str]:
-    """The TOML between the block's beginning and the last end that its comments reach. Raises _Broken."""
-    found: list[str] = []
-    end, size = None, 0
-    for line in (
-        text.split("\n")[1:] if len(text) <= MAX_BLOCK else text[: MAX_BLOCK + 1].split("\n")[1:]
-    ):
-        if not (line == "#" or line.startswith("# ")):
+def _block_lines(text: str, first: int) -> list[str]:
+    # The block ends with the last `# ///` before a line that is no comment.
+    lines: list[str] = []
+    end = None
+    size = 0
+    for line in text[: MAX_BLOCK + 1].split("\n")[1:]:
+        if line != "#" and not line.startswith("# "):
             break
         if line == _END:
-            end = len(found)
-        found.append(line[2:])
+            end = len(lines)
+        lines.append(line[2:])
         size += len(line) + 1
-    if end is None:
-        too_long = size > MAX_BLOCK - MAX_LINE
-        why = (
-            f"is longer than {MAX_BLOCK:,} characters" if too_long else "has no end: a line `# ///`"
-        )
-        raise _Broken(first, f"the `# /// script` block {why}")
-    return found[:end]
+    if end is not None:
+        return lines[:end]
+    reason = "has no end: a line `# ///`"
+    if size > MAX_BLOCK - MAX_LINE:
+        reason = f"is longer than {MAX_BLOCK:,} characters"
+    raise _Broken(first, f"the `# /// script` block {reason}")
 
 
-def _table(first: int, lines: list[str]) -> dict[str, Any]:
-    for at, line in enumerate(lines, start=first + 1):
+def _parse(first: int, lines: list[str]) -> dict[str, Any]:
+    for number, line in enumerate(lines, start=first + 1):
         if len(line) > MAX_LINE or line.count(".") > MAX_DOTS:
-            raise _Broken(
-                at,
-                f"this line of the `# /// script` block has more than {MAX_LINE} characters or 200 dots",
-            )
+            limits = f"{MAX_LINE} characters or 200 dots"
+            raise _Broken(number, f"this line of the `# /// script` block has more than {limits}")
     try:
         return tomllib.loads("\n".join(lines))
     except tomllib.TOMLDecodeError as error:
-        place = _PLACE.search(str(error))
-        at = int(place[1]) if place and place[1] else len(lines)
-        reason = _PLACE.sub("", str(error))
-        raise _Broken(
-            first + max(at, 1), f"the `# /// script` block is no TOML: {reason}"
-        ) from None
-    except (
-        RecursionError,
-        ValueError,
-        OverflowError,
-    ):  # brackets by the thousand, a number of a thousand digits
+        raise _broken_toml(first, lines, error) from None
+    except (RecursionError, ValueError, OverflowError):  # thousands of brackets or digits
         raise _Broken(first, "the `# /// script` block is no TOML that can be read") from None
+
+
+def _broken_toml(first: int, lines: list[str], error: tomllib.TOMLDecodeError) -> _Broken:
+    message = str(error)
+    line = len(lines)
+    place = _PLACE.search(message)
+    if place and place[1]:
+        line = int(place[1])
+    reason = _PLACE.sub("", message)
+    return _Broken(first + max(line, 1), f"the `# /// script` block is no TOML: {reason}")
 
 
 def _metadata(first: int, lines: list[str], table: dict[str, Any]) -> Metadata:
     plain = Metadata(line=first, lines=tuple(lines))
     problems: list[tuple[int, str]] = []
 
-    def said(key: str, value: object, is_right: bool, what: str) -> Any:
-        if value is not None and not is_right:
-            problems.append((plain.line_of(key), f"`{key}` has to be {what}"))
-            return None
-        return value
+    def check(
+        key: str,
+        value: object,
+        is_valid: bool,
+        expected: str,
+    ) -> Any:
+        if value is None or is_valid:
+            return value
+        problems.append((plain.line_of(key), f"`{key}` has to be {expected}"))
+        return None
 
-    named = table.get("dependencies")
-    is_list = isinstance(named, list) and all(isinstance(each, str) for each in named)
-    requirements = said("dependencies", named, is_list, "a list of texts")
-    python = table.get("requires-python")
-    python = said("requires-python", python, _is_specifier(python), "a text like `>=3.11`")
-    tool = table.get("tool")
-    tempo = tool.get("tempo") if isinstance(tool, dict) else None
-    declared = tempo.get("parameters") if isinstance(tempo, dict) else None
-    declared = said(
-        "parameters", declared, isinstance(declared, dict), "a table: `[tool.tempo.parameters]`"
+    dependencies = table.get("dependencies")
+    requirements = check(
+        "dependencies", dependencies, _is_list_of_texts(dependencies), "a list of texts"
     )
+    python = table.get("requires-python")
+    python = check("requires-python", python, _is_specifier(python), "a text like `>=3.11`")
+    parameters = _declared_parameters(table)
+    is_table = isinstance(parameters, dict)
+    parameters = check("parameters", parameters, is_table, "a table: `[tool.tempo.parameters]`")
     return Metadata(
         requirements=None if requirements is None else tuple(requirements),
         requires_python=python or "",
-        parameters=declared,
+        parameters=parameters,
         problems=tuple(problems),
         line=first,
         lines=plain.lines,
     )
 
 
+def _declared_parameters(table: dict[str, Any]) -> Any:
+    tool = table.get("tool")
+    if not isinstance(tool, dict):
+        return None
+    tempo = tool.get("tempo")
+    if not isinstance(tempo, dict):
+        return None
+    return tempo.get("parameters")
+
+
+def _is_list_of_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
 def _is_specifier(value: object) -> bool:
+    if not isinstance(value, str) or len(value) > MAX_MESSAGE:
+        return False
     try:
-        return (
-            isinstance(value, str)
-            and len(value) <= MAX_MESSAGE
-            and bool(SpecifierSet(value) is not None)
-        )
+        SpecifierSet(value)
     except InvalidSpecifier:
         return False
+    return True

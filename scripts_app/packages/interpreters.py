@@ -1,4 +1,4 @@
-"""The Pythons of this machine: found by looking into known places, each asked once for its version."""
+"""The Pythons of this machine: searched in known places, and started once to learn the version."""
 
 import errno
 import functools
@@ -23,67 +23,69 @@ logger = logging.getLogger(__name__)
 OLDEST = (3, 8)
 NEWEST = (3, 14)
 PROBE_TIMEOUT_S = 10.0
-# A program that does not start for one of these is not to blame for it.
+# Reasons of the machine, not of the program, that a program does not start.
 SHORTAGES = frozenset(
     {errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EIO}
 )
 _PROBE = "import platform; print(platform.python_version())"
-_WANTED = re.compile(r"3\.\d{1,2}(\.\d{1,2})?", re.ASCII)
+_VERSION = re.compile(r"3\.\d{1,2}(\.\d{1,2})?", re.ASCII)
 _HOME_PATTERNS = (".pyenv/versions/*/bin/python", ".local/share/uv/python/*/bin/python")
 
 
 class _NoAnswerYet(Exception):
-    """A Python was not heard in time, or could not be started for want of something."""
+    """A Python did not answer in time, or did not start because of a shortage."""
 
 
 class InterpreterMissing(ValueError):
-    """No Python of the wanted version is on this machine; str() names the ones that are."""
+    """No Python of the requested version is on this machine; str() lists the available versions."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Interpreter:
-    """A Python that environments can be made of: its full version (`3.12.1`) and its real, absolute path."""
+    """A Python for environments."""
 
-    version: str
-    path: Path
+    version: str  # full: `3.12.1`
+    path: Path  # absolute, without links
 
     @property
     def release(self) -> Version:
-        """Its version as a value that compares."""
         return Version(self.version)
 
 
 def own() -> Interpreter:
-    """Return the Python that Tempo itself runs on, outside its virtual environment."""
-    named = (
-        Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
-    )
-    path = named if named.exists() else Path(sys.executable)
+    """Return the Python of Tempo, outside the virtual environment."""
+    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    path = Path(sys.base_prefix) / "bin" / name
+    if not path.exists():
+        path = Path(sys.executable)
     return Interpreter(version=platform.python_version(), path=path.resolve())
 
 
 def discover() -> list[Interpreter]:
-    """Return all usable Pythons from 3.8 to 3.14, newest first; broken ones are left out.
+    """Return all usable Pythons from 3.8 to 3.14, newest first.
 
-    Equal versions come in the order of the places: Tempo's own, `PYSCHED_PYTHON_PATHS`, PATH, those Tempo installed,
+    Equal versions come in the order of the places: Tempo's own, `PYSCHED_PYTHON_PATHS`, PATH, installed by Tempo,
     pyenv, uv, /opt/pythons.
     """
-    answered = {
-        path: Interpreter(version=version, path=path)
-        for path, version in _asked()
-        if _is_of_use(version)
-    }
-    found = {own().path: own()} | answered
-    return sorted(found.values(), key=lambda interpreter: interpreter.release, reverse=True)
+    tempos_own = own()
+    found = {tempos_own.path: tempos_own}
+    for path, version in _probe_all():
+        if version and OLDEST <= Version(version).release[:2] <= NEWEST:
+            found[path] = Interpreter(version=version, path=path)
+    return sorted(
+        found.values(),
+        key=lambda interpreter: interpreter.release,
+        reverse=True,
+    )
 
 
 def silent() -> list[Path]:
-    """Return the programs in the known places that should be Pythons and do not answer as one: broken ones."""
-    return [path for path, version in _asked() if not version]
+    """Return the broken Pythons: programs in the known places that do not tell their version."""
+    return [path for path, version in _probe_all() if not version]
 
 
 def is_gone(path: Path) -> bool:
-    """Whether there is certainly nothing at a path: one that cannot be looked at just now is not gone."""
+    """Tell whether nothing exists at a path; False when the path cannot be read now."""
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -94,23 +96,21 @@ def is_gone(path: Path) -> bool:
 
 
 def minor_of(version: str) -> str:
-    """The `3.12` of `3.12.1`."""
+    """Return the `3.12` of `3.12.1`."""
     return ".".join(version.split(".")[:2])
 
 
-def versions_of(found: Iterable[Interpreter]) -> str:
-    """Their versions as people read them, each once: `3.12.1, 3.11.7`."""
-    return ", ".join(dict.fromkeys(interpreter.version for interpreter in found))
+def versions_of(available: Iterable[Interpreter]) -> str:
+    """Return the versions for people, without duplicates: `3.12.1, 3.11.7`."""
+    versions = [interpreter.version for interpreter in available]
+    return ", ".join(dict.fromkeys(versions))
 
 
 def choose(python_version: str) -> Interpreter:
-    """Return the Python for a script: "" = Tempo's own, `3.12` = the newest 3.12, `3.12.1` = exactly that.
-
-    Raises InterpreterMissing with the versions there are.
-    """
+    """Return the Python for `3.12` (the newest 3.12), `3.12.1` or "" (Tempo's own). Raises InterpreterMissing."""
     if not python_version:
         return own()
-    if not _WANTED.fullmatch(python_version):
+    if not _VERSION.fullmatch(python_version):
         raise InterpreterMissing(
             f"`{python_version}` is no Python version\nhint: write it as `3.12` or `3.12.1`"
         )
@@ -118,9 +118,9 @@ def choose(python_version: str) -> Interpreter:
     for interpreter in available:
         if interpreter.version == python_version or _is_release_of(interpreter, python_version):
             return interpreter
-    there = versions_of(available)
+    versions = versions_of(available)
     raise InterpreterMissing(
-        f"Python {python_version} is not on this machine\nhint: there is {there}"
+        f"Python {python_version} is not on this machine\nhint: there is {versions}"
     )
 
 
@@ -129,19 +129,15 @@ def _is_release_of(interpreter: Interpreter, minor: str) -> bool:
     return f"{release.major}.{release.minor}" == minor and not release.is_prerelease
 
 
-def _asked() -> Iterator[tuple[Path, str]]:
+def _probe_all() -> Iterator[tuple[Path, str]]:
     for path in dict.fromkeys(_real_paths()):
         try:
             status = path.stat()
-            yield path, _version_of(path, status.st_mtime_ns, status.st_size)
-        except _NoAnswerYet as problem:
-            logger.warning("interpreter left out for now path=%s reason=%s", path, problem)
-        except OSError:
-            continue  # gone since it was found
-
-
-def _is_of_use(version: str) -> bool:
-    return bool(version) and OLDEST <= Version(version).release[:2] <= NEWEST
+            yield path, _probe(path, status.st_mtime_ns, status.st_size)
+        except _NoAnswerYet as error:
+            logger.warning("interpreter left out for now path=%s reason=%s", path, error)
+        except OSError:  # removed in the meantime
+            continue
 
 
 def _real_paths() -> Iterator[Path]:
@@ -149,51 +145,58 @@ def _real_paths() -> Iterator[Path]:
         try:
             path = candidate.resolve()
             is_base = _is_base(path)
-        except (
-            OSError,
-            RuntimeError,
-        ) as problem:  # a closed folder, a link to itself: as if it were not there
-            logger.info("interpreter left out path=%s reason=%s", candidate, problem)
+        except (OSError, RuntimeError) as error:  # a closed folder, a link to itself
+            logger.info("interpreter left out path=%s reason=%s", candidate, error)
             continue
         if is_base:
             yield path
 
 
 def _is_base(path: Path) -> bool:
-    """Whether environments can be made of it: shims choose by the current folder, a virtual environment is no base.
-
-    A Python 2, as pyenv may have one, is not asked at all: it would not understand, and not be broken for that.
-    """
-    is_candidate = path.parent.name != "shims" and not path.name.startswith("python2")
-    is_program = is_candidate and os.access(path, os.X_OK) and path.is_file()
-    return is_program and not (path.parent.parent / "pyvenv.cfg").exists()
+    if path.parent.name == "shims":  # a shim chooses a Python by the current folder
+        return False
+    if path.name.startswith("python2"):  # of pyenv: fails the probe without being broken
+        return False
+    if not os.access(path, os.X_OK) or not path.is_file():
+        return False
+    is_virtual_environment = (path.parent.parent / "pyvenv.cfg").exists()
+    return not is_virtual_environment
 
 
 def _candidates() -> Iterator[Path]:
-    for place in map(Path, settings.PYTHON_PATHS):
-        yield from _at(place.expanduser())
-    names = ["python3", *(f"python3.{minor}" for minor in range(OLDEST[1], NEWEST[1] + 1))]
-    yield from (Path(found) for name in names if (found := shutil.which(name)))
-    yield from _listed(paths.pythons(), "*/bin/python")
+    for place in settings.PYTHON_PATHS:
+        yield from _configured(Path(place).expanduser())
+    minors = range(OLDEST[1], NEWEST[1] + 1)
+    for name in ("python3", *(f"python3.{minor}" for minor in minors)):
+        found = shutil.which(name)
+        if found:
+            yield Path(found)
+    yield from _glob(paths.pythons(), "*/bin/python")
     for pattern in _HOME_PATTERNS:
-        yield from _listed(_home(), pattern)
-    yield from _listed(Path("/opt/pythons"), "*/bin/python")
+        yield from _glob(_home(), pattern)
+    yield from _glob(Path("/opt/pythons"), "*/bin/python")
 
 
-def _at(place: Path) -> Iterator[Path]:
-    """The Pythons of a configured place: the program itself, or those of a folder; nothing where it is closed to us."""
+def _configured(place: Path) -> Iterator[Path]:
+    # A place is a program, an installation, or a folder of installations.
     try:
         is_folder = place.is_dir()
-    except OSError as problem:
-        logger.warning("PYSCHED_PYTHON_PATHS: place left out path=%s reason=%s", place, problem)
+    except OSError as error:
+        logger.warning("PYSCHED_PYTHON_PATHS: place left out path=%s reason=%s", place, error)
         return
-    yield from _inside(place) if is_folder else (place,)
+    if not is_folder:
+        yield place
+        return
+    for pattern in ("python3*", "bin/python3*", "*/bin/python3*"):
+        for path in _glob(place, pattern):
+            if re.fullmatch(r"python3(\.\d+)?", path.name):
+                yield path
 
 
-def _listed(folder: Path, pattern: str) -> list[Path]:
+def _glob(folder: Path, pattern: str) -> list[Path]:
     try:
         return sorted(folder.glob(pattern))
-    except OSError:  # closed to us
+    except OSError:  # no right to read the folder
         return []
 
 
@@ -204,20 +207,9 @@ def _home() -> Path:
         return Path("/nonexistent")
 
 
-def _inside(folder: Path) -> Iterator[Path]:
-    """The Pythons of a folder: its own, an installation's `bin/`, or those of several installations side by side."""
-    for pattern in ("python3*", "bin/python3*", "*/bin/python3*"):
-        yield from (
-            path for path in _listed(folder, pattern) if re.fullmatch(r"python3(\.\d+)?", path.name)
-        )
-
-
+# The cache holds an answer until the file changes. _NoAnswerYet, perhaps the machine's fault, is not cached.
 @functools.lru_cache(maxsize=256)
-def _version_of(path: Path, _mtime_ns: int, _size: int) -> str:
-    """Ask a Python for its full version, once for each state of its file; "" when it does not answer properly.
-
-    Raises _NoAnswerYet, which is not remembered, where that may be the machine's fault.
-    """
+def _probe(path: Path, _mtime_ns: int, _size: int) -> str:
     try:
         answer = subprocess.run(
             [path, "-I", "-S", "-c", _PROBE],
@@ -228,8 +220,8 @@ def _version_of(path: Path, _mtime_ns: int, _size: int) -> str:
             stdin=subprocess.DEVNULL,
         ).stdout.strip()
         Version(answer)
-    except subprocess.TimeoutExpired as problem:
-        raise _NoAnswerYet(str(problem)) from problem
+    except subprocess.TimeoutExpired as error:
+        raise _NoAnswerYet(str(error)) from error
     except (OSError, subprocess.SubprocessError, InvalidVersion, UnicodeDecodeError) as error:
         if isinstance(error, OSError) and error.errno in SHORTAGES:
             raise _NoAnswerYet(str(error)) from error

@@ -1,24 +1,21 @@
-"""Locks as text: which packages they name, and how two of them differ."""
+"""The packages in the text of a lock, and the differences of two locks."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _PACKAGE = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*(==|@)\s*([^\s;\\]+)")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Package:
-    """One package of a lock: its version (of a file of the web: its address), and how many hashes it may have."""
-
     name: str
-    version: str
-    hashes: int
+    version: str  # or the address of a direct URL
+    hashes: int  # number of allowed hashes
 
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """What becomes of one package: `before` is "" for a new one, `after` for one that goes."""
+    """The versions of a package in two locks; `before` is "" for an added, `after` for a removed package."""
 
     name: str
     before: str
@@ -26,36 +23,47 @@ class Change:
 
     @property
     def kind(self) -> str:
-        """`added`, `removed` or `changed`."""
-        return "changed" if self.before and self.after else "added" if self.after else "removed"
+        if not self.before:
+            return "added"
+        if not self.after:
+            return "removed"
+        return "changed"
 
 
 def packages(lock: str) -> list[Package]:
-    """The packages of a lock, in its order, which is that of their names."""
-    return [
-        Package(name=name, version=version, hashes=hashes) for name, version, hashes in _read(lock)
-    ]
+    """Return the packages of a lock in the order of the lock, which is by name."""
+    found: list[Package] = []
+    for line in lock.splitlines():
+        match = _PACKAGE.match(line)
+        if match:
+            found.append(
+                Package(
+                    name=match[1],
+                    version=match[3],
+                    hashes=0,
+                )
+            )
+        hashes = line.count("--hash=")
+        if found and hashes:  # of the package above
+            found[-1] = replace(found[-1], hashes=found[-1].hashes + hashes)
+    return found
 
 
 def difference(before: str, after: str) -> list[Change]:
-    """How the packages of a lock differ from those of another one, by name; empty where they are the same."""
-    old, new = ({name: version for name, version, _ in _read(lock)} for lock in (before, after))
-    changed = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
-    return [
-        Change(name=name, before=old.get(name, ""), after=new.get(name, "")) for name in changed
-    ]
+    """Return the changes from one lock to another, ordered by name."""
+    old = _versions(before)
+    new = _versions(after)
+    changes = []
+    for name in sorted(old.keys() | new.keys()):
+        if old.get(name) != new.get(name):
+            change = Change(
+                name=name,
+                before=old.get(name, ""),
+                after=new.get(name, ""),
+            )
+            changes.append(change)
+    return changes
 
 
-def _read(lock: str) -> Iterator[tuple[str, str, int]]:
-    """Name, version and number of hashes of each package: a line that names it, then lines with its hashes."""
-    found: list[tuple[str, str]] = []
-    hashes: list[int] = []
-    for line in lock.splitlines():
-        if named := _PACKAGE.match(line):
-            found.append((named[1], named[3]))
-            hashes.append(0)
-        if hashes:
-            hashes[-1] += line.count("--hash=")
-    yield from (
-        (name, version, count) for (name, version), count in zip(found, hashes, strict=True)
-    )
+def _versions(lock: str) -> dict[str, str]:
+    return {package.name: package.version for package in packages(lock)}

@@ -1,8 +1,4 @@
-"""What a text needs: the packages and the Python of its fields, else those of the PEP 723 block in its code.
-
-The rule: a field that is filled in counts, and the block's list or Python is then only offered. An empty field follows
-the block, also when the block changes later.
-"""
+"""The requirements and the Python of a script: from the fields, or for an empty field from the code's PEP 723 block."""
 
 from dataclasses import dataclass
 
@@ -18,9 +14,7 @@ _BLOCK = "the code's `# /// script` block"
 
 @dataclass(frozen=True, kw_only=True)
 class Resolution:
-    """Requirements in their normal form and a Python of this machine, and whether the code's block named them."""
-
-    requirements: str
+    requirements: str  # in normal form
     interpreter: Interpreter
     are_requirements_of_code: bool
     is_python_of_code: bool
@@ -28,65 +22,70 @@ class Resolution:
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """What a block names, as it is written there; whether it is used, or a field stands before it."""
+    """The requirements and the Python in a block, as written there."""
 
     requirements: tuple[str, ...]
     requires_python: str
-    is_used: bool  # all of it
-    is_overruled: bool  # any of it
+    is_used: bool  # neither field is filled in
+    is_overruled: bool  # a filled-in field takes precedence over a part of the block
 
     def __bool__(self) -> bool:
         return bool(self.requirements or self.requires_python)
 
 
 def resolve(*, code: str, requirements: str, python_version: str) -> Resolution:
-    """Return what a text needs. It may start processes. Raises InterpreterMissing, ScriptError for a refused line."""
+    """Return the needs of a script. May start processes. Raises InterpreterMissing, ScriptError for a refused line."""
     block = inline_metadata.read(code)
-    field = packages_requirements.normalise(requirements)
-    follows_packages = not field and bool(block.requirements)
-    follows_python = not python_version and bool(block.requires_python)
+    normal_requirements = packages_requirements.normalise(requirements)
+    are_requirements_of_code = not normal_requirements and bool(block.requirements)
+    if are_requirements_of_code:
+        normal_requirements = _normalise_block(block.requirements or ())
+    is_python_of_code = not python_version and bool(block.requires_python)
+    if is_python_of_code:
+        interpreter = _choose_satisfying(block.requires_python)
+    else:
+        interpreter = interpreters.choose(python_version)
     return Resolution(
-        requirements=_normal(block.requirements or ()) if follows_packages else field,
-        interpreter=_satisfying(block.requires_python)
-        if follows_python
-        else interpreters.choose(python_version),
-        are_requirements_of_code=follows_packages,
-        is_python_of_code=follows_python,
+        requirements=normal_requirements,
+        interpreter=interpreter,
+        are_requirements_of_code=are_requirements_of_code,
+        is_python_of_code=is_python_of_code,
     )
 
 
 def offer(*, code: str, requirements: str, python_version: str) -> Offer:
-    """Return what the block of a text offers beside its fields; nothing is refused."""
+    """Return the content of a block beside the fields, without a check."""
     block = inline_metadata.read(code)
-    named = block.requirements or ()
-    overruled = [
-        named and packages_requirements.has_any(requirements),
-        block.requires_python and python_version,
-    ]
+    is_overruled = bool(block.requires_python and python_version)
+    if block.requirements and packages_requirements.has_any(requirements):
+        is_overruled = True
     return Offer(
-        requirements=named,
+        requirements=block.requirements or (),
         requires_python=block.requires_python,
-        is_used=not any(overruled),
-        is_overruled=any(overruled),
+        is_used=not is_overruled,
+        is_overruled=is_overruled,
     )
 
 
-def _normal(lines: tuple[str, ...]) -> str:
+def _normalise_block(lines: tuple[str, ...]) -> str:
     try:
         return packages_requirements.normalise("\n".join(lines))
     except ScriptError as refusal:
-        number, _, why = str(refusal).partition(": ")
-        raise ScriptError(
-            f"{_BLOCK}, {number.replace('line', 'dependency')}: {why}", field="code"
-        ) from None
+        line_number, _, reason = str(refusal).partition(": ")
+        number = line_number.replace("line", "dependency")
+        raise ScriptError(f"{_BLOCK}, {number}: {reason}", field="code") from None
 
 
-def _satisfying(requires_python: str) -> Interpreter:
-    """Tempo's own Python where it will do, else the newest that does. Raises InterpreterMissing."""
-    wanted = SpecifierSet(requires_python)
+def _choose_satisfying(requires_python: str) -> Interpreter:
+    specifier = SpecifierSet(requires_python)
+    own = interpreters.own()
+    if specifier.contains(own.release, prereleases=True):
+        return own
     available = interpreters.discover()
-    for interpreter in (interpreters.own(), *available):
-        if wanted.contains(interpreter.release, prereleases=interpreter == interpreters.own()):
+    for interpreter in available:
+        if specifier.contains(interpreter.release, prereleases=False):
             return interpreter
-    there = interpreters.versions_of(available)
-    raise InterpreterMissing(f"{_BLOCK} asks for Python {requires_python}\nhint: there is {there}")
+    versions = interpreters.versions_of(available)
+    raise InterpreterMissing(
+        f"{_BLOCK} asks for Python {requires_python}\nhint: there is {versions}"
+    )

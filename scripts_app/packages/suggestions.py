@@ -1,10 +1,10 @@
-"""Names of packages that people look for, to ask "did you mean" where the index knows no such package."""
+"""Suggestions ("did you mean") for names that the package index does not know."""
 
 import difflib
 import re
 
-# Names that code imports, and the package they come in: no likeness of letters would find it.
-IMPORTED_AS = {
+# Import names and their packages, whose names are not similar.
+PACKAGES_BY_IMPORT = {
     "attr": "attrs",
     "bs4": "beautifulsoup4",
     "crypto": "pycryptodome",
@@ -57,24 +57,34 @@ _NAMES = """
     ujson unidecode urllib3 uvicorn validators watchdog weasyprint websocket-client websockets xlrd xlsxwriter
     xmltodict yfinance zeep
 """
-OFTEN_USED = frozenset(_NAMES.split())
-LIKENESS = 0.8
+POPULAR_PACKAGES = frozenset(_NAMES.split())
+MIN_SIMILARITY = 0.8
 _UNKNOWN = re.compile(
     r"\b([A-Za-z0-9][A-Za-z0-9._-]*) was not found in the (?:package registry|provided package locations)"
 )
 
 
 def suggestion(name: str) -> str:
-    """A package that was probably meant by a name no index knows, or ""."""
+    """Return the package that a person probably meant by an unknown name, or ""."""
     canonical = re.sub(r"[-_.]+", "-", name).lower()
-    if canonical in IMPORTED_AS:
-        return IMPORTED_AS[canonical]
-    like = difflib.get_close_matches(canonical, OFTEN_USED - {canonical}, n=1, cutoff=LIKENESS)
-    return like[0] if like else ""
+    if canonical in PACKAGES_BY_IMPORT:
+        return PACKAGES_BY_IMPORT[canonical]
+    others = POPULAR_PACKAGES - {canonical}
+    similar = difflib.get_close_matches(
+        canonical,
+        others,
+        n=1,
+        cutoff=MIN_SIMILARITY,
+    )
+    return similar[0] if similar else ""
 
 
 def with_suggestion(message: str) -> str:
-    """A message of uv, with a hint as its last line where no index knows a package and we know a likely one."""
+    """Return a message of uv, with a hint as last line if a package is unknown and a suggestion exists."""
     unknown = _UNKNOWN.search(message)
-    meant = suggestion(unknown[1]) if unknown else ""
-    return f"{message}\nhint: did you mean `{meant}`?" if meant else message
+    if unknown is None:
+        return message
+    package = suggestion(unknown[1])
+    if not package:
+        return message
+    return f"{message}\nhint: did you mean `{package}`?"

@@ -1,4 +1,4 @@
-"""Two versions of a script beside each other: text, Python, settings and packages."""
+"""The differences of two versions of a script: text, Python, settings and packages."""
 
 from dataclasses import dataclass
 
@@ -12,49 +12,49 @@ FILES = {"code": "main.py", "requirements": "requirements.txt"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class File:
-    """How one of a version's files differs."""
-
+class ChangedFile:
     name: str
     difference: diffs.TextDifference
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What is different; empty parts are alike."""
-
-    files: list[File]
+    files: list[ChangedFile]
     settings: list[SettingDifference]  # Python's version among them
     packages: list[Change]
 
     @property
     def is_same(self) -> bool:
-        """Whether nothing is different at all."""
         return not (self.files or self.settings or self.packages)
 
 
 def compare(before: Version, after: Version) -> Comparison:
-    """Compare two versions, each with the packages that were locked for it."""
     return Comparison(
-        files=_files(before, after),
+        files=_changed_files(before, after),
         settings=settings(before, after),
         packages=packages(before.environment, after.environment),
     )
 
 
 def settings(before: Version, after: Version) -> list[SettingDifference]:
-    """What differs of Python's version and the settings that each was saved with."""
-    pythons = (before.python_version or "Tempo's own", after.python_version or "Tempo's own")
-    wanted = (
-        [SettingDifference(name="Python", before=pythons[0], after=pythons[1])]
-        if pythons[0] != pythons[1]
-        else []
-    )
-    return [*wanted, *settings_snapshot.differences(before.settings, after.settings)]
+    """Return the differences of the Python and of the settings at the time of saving."""
+    found = []
+    old_python = before.python_version or "Tempo's own"
+    new_python = after.python_version or "Tempo's own"
+    if old_python != new_python:
+        found.append(
+            SettingDifference(
+                name="Python",
+                before=old_python,
+                after=new_python,
+            )
+        )
+    found.extend(settings_snapshot.differences(before.settings, after.settings))
+    return found
 
 
 def packages(before: Environment | None, after: Environment | None) -> list[Change]:
-    """How the locked packages differ; none as long as one of them is not locked yet."""
+    """Return the differences of the locked packages; none before both environments are built."""
     if before is None or after is None or before.pk == after.pk:
         return []
     if not (before.is_ready and after.is_ready):
@@ -63,21 +63,25 @@ def packages(before: Environment | None, after: Environment | None) -> list[Chan
 
 
 def unified(before: Version, after: Version) -> str:
-    """Return how the files differ as `diff -u` writes it, one file below the other; empty when they are alike."""
-    return "".join(
-        diffs.unified(
+    """Return the differences of all files in the format of `diff -u`; "" for equal files."""
+    parts = []
+    for field, name in FILES.items():
+        part = diffs.unified(
             getattr(before, field),
             getattr(after, field),
             before_name=f"{before}/{name}",
             after_name=f"{after}/{name}",
         )
-        for field, name in FILES.items()
-    )
+        parts.append(part)
+    return "".join(parts)
 
 
-def _files(before: Version, after: Version) -> list[File]:
-    return [
-        File(name=name, difference=diffs.compare(getattr(before, field), getattr(after, field)))
-        for field, name in FILES.items()
-        if getattr(before, field) != getattr(after, field)
-    ]
+def _changed_files(before: Version, after: Version) -> list[ChangedFile]:
+    changed = []
+    for field, name in FILES.items():
+        old_text = getattr(before, field)
+        new_text = getattr(after, field)
+        if old_text != new_text:
+            difference = diffs.compare(old_text, new_text)
+            changed.append(ChangedFile(name=name, difference=difference))
+    return changed

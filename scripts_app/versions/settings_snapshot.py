@@ -1,4 +1,4 @@
-"""A script's settings as one value: what a version remembers of them, and how two of them differ."""
+"""The settings of a script as a version stores the settings, and the differences of two snapshots."""
 
 import hashlib
 import json
@@ -18,44 +18,49 @@ SWITCHES = {
 
 @dataclass(frozen=True, kw_only=True)
 class SettingDifference:
-    """A thing that was one way before and is another way after, in words for people."""
-
     name: str
     before: str
     after: str
 
 
 def snapshot_of(script: Script) -> dict[str, Any]:
-    """Return the limits and the switches that decide how a script's text is run, as they are stored."""
+    """Return the stored limits and switches of a script."""
     return {field: getattr(script, field) for field in (*LIMITS, *SWITCHES)}
 
 
 def digest(settings: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of settings, whatever their order."""
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    """Return the SHA-256 of settings in any order."""
+    text = json.dumps(settings, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[SettingDifference]:
-    """Return what differs, limits first; a setting that one of them does not know is left out."""
-    known = [field for field in (*LIMITS, *SWITCHES) if field in before and field in after]
-    return [
-        SettingDifference(
+    """Return the differences of settings that both snapshots have, limits first."""
+    found = []
+    for field in (*LIMITS, *SWITCHES):
+        if field not in before or field not in after or before[field] == after[field]:
+            continue
+        difference = SettingDifference(
             name=_label(field),
-            before=_words(field, before[field]),
-            after=_words(field, after[field]),
+            before=_describe(field, before[field]),
+            after=_describe(field, after[field]),
         )
-        for field in known
-        if before[field] != after[field]
-    ]
+        found.append(difference)
+    return found
 
 
 def _label(field: str) -> str:
-    return LIMITS[field].label if field in LIMITS else SWITCHES[field]
+    if field in LIMITS:
+        return LIMITS[field].label
+    return SWITCHES[field]
 
 
-def _words(field: str, value: Any) -> str:
+def _describe(field: str, value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
-    if limit := LIMITS.get(field):
-        return f"{value:,} {limit.unit}".rstrip() if value or not limit.is_optional else "no limit"
-    return json.dumps(value, ensure_ascii=False) if value else "none"
+    limit = LIMITS.get(field)
+    if limit is None:
+        return json.dumps(value, ensure_ascii=False) if value else "none"
+    if not value and limit.is_optional:
+        return "no limit"
+    return f"{value:,} {limit.unit}".rstrip()

@@ -1,4 +1,4 @@
-"""Versions: what a script said at each moment. Rows are the truth; the files beside them are readable copies."""
+"""Versions: the saved texts of a script. The rows are the truth, the files are readable copies."""
 
 import logging
 from dataclasses import dataclass
@@ -27,65 +27,64 @@ MAX_NOTE = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Content:
-    """What a version says, checked, and the environment it needs."""
-
     code: str
     requirements: str
     python_version: str
-    wish: EnvironmentSpec
-    syntax_error: str = ""  # why its Python cannot read it: it is saved all the same, but not run
+    environment_spec: EnvironmentSpec
+    syntax_error: str = ""  # a version with a syntax error is saved, but not run
 
     @property
     def fields(self) -> dict[str, str]:
-        """What is stored of it."""
         return {name: getattr(self, name) for name in FIELDS}
 
 
 def save(
     script: Script, content: Content, *, author: User | None, now: datetime, note: str = ""
 ) -> Version:
-    """Make this the current version and ask for its environment; identical content returns the current one.
-
-    The files of the script are rewritten after the commit. Raises ScriptError for a note that cannot be saved.
-    """
+    """Return a new current version, or the current version if equal. Raises ScriptError for an invalid note."""
     note = check_note(note)
     with transaction.atomic():
         script.version = current_version(script)  # another save may have come between
         if script.version is None or fields_of(script.version) != content.fields:
             fields = {**content.fields, "syntax_error": content.syntax_error}
-            script.version = _create(script, fields, author=author, note=note)
+            script.version = _create(
+                script,
+                fields,
+                author=author,
+                note=note,
+            )
             Script.objects.filter(pk=script.pk).update(version=script.version, updated_at=now)
-        elif (
-            script.version.syntax_error != content.syntax_error
-        ):  # its Python is another by now, or was asked again
+        elif script.version.syntax_error != content.syntax_error:
+            # The same text, but the Python is another by now, or could not be started before.
             script.version.syntax_error = content.syntax_error
             script.version.save(update_fields=["syntax_error"])
-        environments.assign(script, content.wish)
-        # A failure is logged and no more: rows are the truth.
+        environments.assign(script, content.environment_spec)
+        # A failure is only logged, as the rows are the truth.
         transaction.on_commit(lambda: working_copy.write(script.pk), robust=True)
     return script.version
 
 
 def check(*, code: str, requirements: str, python_version: str) -> Content:
-    """Return the content of a version, normalised to `\\n`. It may start processes: not inside a transaction.
-
-    Raises ScriptError: code over 1 MB or with NULs, a requirement that is refused, a Python that is not there.
-    """
+    """Return the normalised content of a version. Starts processes: not in a transaction. Raises ScriptError."""
     fields = check_text(code=code, requirements=requirements, python_version=python_version)
     try:
-        wish = environments.spec_of_text(**fields)
+        spec = environments.spec_of_text(**fields)
     except interpreters.InterpreterMissing as error:
         raise ScriptError(str(error), field="python_version") from error
-    syntax_error = syntax.error_of(fields["code"], wish.interpreter)
-    return Content(**fields, wish=wish, syntax_error=syntax_error)
+    syntax_error = syntax.error_of(fields["code"], spec.interpreter)
+    return Content(**fields, environment_spec=spec, syntax_error=syntax_error)
 
 
 def check_text(*, code: str, requirements: str, python_version: str) -> dict[str, str]:
-    """Return what a version or a draft could hold, normalised to `\\n`. Raises ScriptError: over 1 MB, NULs."""
+    """Return the fields of a version or draft, normalised to `\\n`. Raises ScriptError: over 1 MB, NULs."""
     return {
         "code": validation.text(code, field="code"),
         "requirements": validation.text(requirements, field="requirements"),
-        "python_version": validation.line(python_version, field="python_version", most=10),
+        "python_version": validation.line(
+            python_version,
+            field="python_version",
+            most=10,
+        ),
     }
 
 
@@ -94,54 +93,51 @@ def check_note(note: str) -> str:
     return validation.line(note, field="note", most=MAX_NOTE)
 
 
-def keep_aside(
+def keep_draft(
     script: Script, fields: dict[str, str], *, author: User | None, note: str
 ) -> Version:
-    """Put a draft's text among the versions without making it the current one: schedules must not run what is half
-    typed. The next version gets the number after it.
-    """
-    return _create(script, fields, author=author, note=note, is_draft=True)
+    """Return a new version with a draft's text, not made current: schedules must not run unfinished text."""
+    return _create(
+        script,
+        fields,
+        author=author,
+        note=note,
+        is_draft=True,
+    )
 
 
 def same_text(script: Script, fields: dict[str, str]) -> Version | None:
-    """The newest version that says this, or None."""
-    return Version.objects.filter(script=script, **fields).defer("code", "requirements").first()
+    """Return the newest version with these fields, or None."""
+    rows = Version.objects.filter(script=script, **fields)
+    return rows.defer("code", "requirements").first()
 
 
 def current_version(script: Script) -> Version | None:
-    """The version that runs, as the database has it now; not the newest row where a draft was kept."""
-    return Version.objects.filter(
-        pk=Script.objects.filter(pk=script.pk).values("version")[:1]
-    ).first()
+    """Return the version that runs, from the database; the newest version may be a kept draft."""
+    current = Script.objects.filter(pk=script.pk).values("version")[:1]
+    return Version.objects.filter(pk=current).first()
 
 
 def annotate(version: Version, note: str) -> None:
-    """Give a version another note. Raises ScriptError for one that cannot be saved."""
+    """Change the note of a version. Raises ScriptError for an invalid note."""
     version.note = check_note(note)
     version.save(update_fields=["note"])
 
 
 def write_missing_copies() -> int:
-    """At start-up: write the copies that are missing or older than their version; returns of how many scripts.
-
-    They are when the disk was full after a save. Nothing but the files' times is read of those that are in order.
-    """
-    rows = (
-        Script.objects.present()
-        .exclude(version=None)
-        .values_list("pk", "slug", "version__created_at")
-    )
+    """At start-up, write copies that are missing or old, as after a full disk; return the number of scripts."""
+    scripts = Script.objects.present().exclude(version=None)
+    rows = scripts.values_list("pk", "slug", "version__created_at")
     missing = [pk for pk, slug, saved_at in rows if not _has_copies(paths.script(slug), saved_at)]
     return sum(_write_or_warn(pk) for pk in missing)
 
 
 def _has_copies(folder: Path, saved_at: datetime) -> bool:
     try:
-        return all(
-            (folder / name).stat().st_mtime >= saved_at.timestamp() for name in working_copy.FIELDS
-        )
+        mtimes = [(folder / name).stat().st_mtime for name in working_copy.FIELDS]
     except OSError:
         return False
+    return min(mtimes) >= saved_at.timestamp()
 
 
 def _write_or_warn(script_id: int) -> bool:
@@ -153,9 +149,8 @@ def _write_or_warn(script_id: int) -> bool:
     return True
 
 
-def fields_of(said: Version | Draft) -> dict[str, str]:
-    """What a version or a draft says: code, requirements and Python."""
-    return {name: getattr(said, name) for name in FIELDS}
+def fields_of(source: Version | Draft) -> dict[str, str]:
+    return {name: getattr(source, name) for name in FIELDS}
 
 
 def _create(

@@ -1,8 +1,7 @@
-"""The readable copies of a script, `main.py` and `requirements.txt`: written here, and read for edits from outside.
+"""The readable copies of a script, `main.py` and `requirements.txt`, and edits of the copies from outside."""
 
-`Script.copies` has the SHA-256 of what Tempo last knew to lie there. What it does not know somebody has edited: over a
-share, in an editor. That is never overwritten before it is among the versions.
-"""
+# `Script.copies` has the SHA-256 of the copies that Tempo knows. Another content is an edit from outside (over a share,
+# in an editor) and is not overwritten before a version has the text.
 
 import hashlib
 import os
@@ -17,13 +16,14 @@ from scripts_app.validation import ScriptError
 from tempo_site.lib import files, paths
 
 FIELDS = {"main.py": "code", "requirements.txt": "requirements"}
+MAX_MTIME_S = 2**33
 
-_copying = threading.Lock()  # two saves at once: whoever copies last copies what is current then
+_copying = threading.Lock()  # of two saves at once the last one writes the current version
 
 
 @dataclass(frozen=True, kw_only=True)
 class CopyOnDisk:
-    """What lies in a copy's place: its text with `\\n` line ends, or the problem that keeps it from being one."""
+    """The text of a copy with `\\n` line ends, or the problem of the file."""
 
     text: str = ""
     problem: str = ""
@@ -31,27 +31,22 @@ class CopyOnDisk:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the text."""
         return digest(self.text)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExternalEdit:
-    """What somebody made of a script's copies from outside: the whole text then, and what is wrong with the files.
-
-    `seen` names this very state; `digests` are those of the files that were edited, by their names.
-    """
+    """The text of a script after an edit of its copies from outside."""
 
     code: str
     requirements: str
     python_version: str
     changed_at: datetime
-    problem: str
-    digests: dict[str, str]
+    problem: str  # of the files
+    digests: dict[str, str]  # of the edited files, by name
 
     @property
     def fields(self) -> dict[str, str]:
-        """What a version would say."""
         return {
             "code": self.code,
             "requirements": self.requirements,
@@ -60,46 +55,52 @@ class ExternalEdit:
 
     @property
     def seen(self) -> str:
-        """What somebody has to show who decides about it."""
+        """Return the digest of this state, so that people decide about the state on their page."""
         return digest("\0".join([self.code, self.requirements, self.problem]))
 
 
 def digest(text: str) -> str:
-    """SHA-256 of a text."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def find_edit(script: Script) -> ExternalEdit | None:
-    """Look whether the copies were edited from outside; None when they are what Tempo wrote, or not there."""
+    """Return the edit of the copies from outside; None for unchanged or missing copies."""
     stored = Script.objects.select_related("version").filter(pk=script.pk).first()
     if stored is None or stored.version is None:
         return None
-    said = {name: getattr(stored.version, field) for name, field in FIELDS.items()}
-    found = {name: copy for name in FIELDS if (copy := read(script.slug, name))}
-    edited = {
-        name: copy for name, copy in found.items() if not _is_known(stored, name, copy, said[name])
-    }
+    texts: dict[str, str] = {}
+    edited: dict[str, CopyOnDisk] = {}
+    for name, field in FIELDS.items():
+        texts[name] = getattr(stored.version, field)
+        copy = read(script.slug, name)
+        if copy is not None and not _is_known(stored, name, copy, texts[name]):
+            edited[name] = copy
     if not edited:
         return None
-    texts = said | {name: copy.text for name, copy in edited.items() if not copy.problem}
+    digests = {}
+    for name, copy in edited.items():
+        if not copy.problem:
+            texts[name] = copy.text
+            digests[name] = copy.digest
+    problems = [copy.problem for copy in edited.values() if copy.problem]
     return ExternalEdit(
         code=texts["main.py"],
         requirements=texts["requirements.txt"],
         python_version=stored.version.python_version,
         changed_at=max(copy.changed_at for copy in edited.values()),
-        problem=" ".join(copy.problem for copy in edited.values() if copy.problem),
-        digests={name: copy.digest for name, copy in edited.items() if not copy.problem},
+        problem=" ".join(problems),
+        digests=digests,
     )
 
 
 def know(script: Script, edit: ExternalEdit) -> None:
-    """Remember that the text of an edit is kept elsewhere by now: it may be overwritten."""
+    """Store that an edit is kept elsewhere, so that `write` may overwrite the copies."""
     stored = Script.objects.only("copies").get(pk=script.pk)
     Script.objects.filter(pk=script.pk).update(copies=stored.copies | edit.digests)
 
 
 def write(script_id: int) -> None:
-    """Write the copies of the current version and make `files/`; an edit that is not known is left. Raises OSError."""
+    """Write the copies of the current version, except over unknown edits, and create `files/`. Raises OSError."""
     with _copying:
         script = Script.objects.select_related("version").get(pk=script_id)
         if script.version is None:
@@ -119,25 +120,25 @@ def write(script_id: int) -> None:
 
 
 def read(slug: str, name: str) -> CopyOnDisk | None:
-    """Read a copy; None when there is none. A link is not followed, nothing is waited for."""
+    """Return a copy, or None. Links are not followed, and a FIFO does not block."""
     path = paths.script(slug) / name
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     except OSError as error:
-        return CopyOnDisk(
-            problem=f"`{name}` cannot be read: {error.strerror}.", changed_at=datetime.now(UTC)
-        )
+        problem = f"`{name}` cannot be read: {error.strerror}."
+        return CopyOnDisk(problem=problem, changed_at=datetime.now(UTC))
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
-        changed_at = datetime.fromtimestamp(min(max(int(status.st_mtime), 0), 2**33), UTC)
+        mtime_s = min(max(int(status.st_mtime), 0), MAX_MTIME_S)
+        changed_at = datetime.fromtimestamp(mtime_s, UTC)
         if not stat.S_ISREG(status.st_mode):
             return CopyOnDisk(problem=f"`{name}` is no file.", changed_at=changed_at)
         raw = file.read(validation.MAX_TEXT_BYTES + 4)
     try:
-        # Windows editors mark their files
-        text = validation.text(raw.decode("utf-8-sig"), field=name)
+        decoded = raw.decode("utf-8-sig")  # editors on Windows may write a byte order mark
+        text = validation.text(decoded, field=name)
     except UnicodeDecodeError:
         return CopyOnDisk(problem=f"`{name}` is no UTF-8 text.", changed_at=changed_at)
     except ScriptError as refusal:
@@ -145,15 +146,19 @@ def read(slug: str, name: str) -> CopyOnDisk | None:
     return CopyOnDisk(text=text, changed_at=changed_at)
 
 
-def _is_known(script: Script, name: str, found: CopyOnDisk, text: str) -> bool:
-    """Whether Tempo wrote what lies there, or has seen it; `text` is what its version says."""
+def _is_known(
+    script: Script,
+    name: str,
+    found: CopyOnDisk,
+    text: str,
+) -> bool:
+    # `text` is the text of the current version.
     if found.problem:
         return False
     if found.text == text or found.digest == script.copies.get(name):
         return True
-    # Of an older Tempo, which kept no record: a copy that could not be rewritten is an older version's.
-    has_record = name in script.copies
-    return (
-        not has_record
-        and Version.objects.filter(script=script, **{FIELDS[name]: found.text}).exists()
-    )
+    if name in script.copies:
+        return False
+    # An older Tempo stored no digests: the copy may be an older version's that could not be replaced.
+    fields = {FIELDS[name]: found.text}
+    return Version.objects.filter(script=script, **fields).exists()

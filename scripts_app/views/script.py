@@ -18,7 +18,7 @@ from runs_app.states import Trigger
 from runs_app.triggers import builds, triggers
 from scripts_app import forms, lookup, scripts
 from scripts_app.diagnostics import check
-from scripts_app.diagnostics.check import Problem
+from scripts_app.diagnostics.models import Problem
 from scripts_app.forms import TextForm
 from scripts_app.models import Script
 from scripts_app.packages import resolution
@@ -113,7 +113,7 @@ def confirmation(script: Script, found: list[Problem], *, is_asked: bool) -> dic
     """Which problems stand against running the text; nobody is asked again about a version that has run."""
     is_known = script.version is not None and has_run(script)
     return {
-        "doubts": check.doubtful(found) if is_asked and not is_known else [],
+        "doubts": check.problems_to_confirm(found) if is_asked and not is_known else [],
         "is_known": is_known,
     }
 
@@ -122,7 +122,7 @@ def needs_confirmation(script: Script) -> bool:
     """Whether to ask before the current version is run for the first time."""
     assert script.version
     return not has_run(script) and bool(
-        check.doubtful(check.find_problems(**versions.fields_of(script.version)))
+        check.problems_to_confirm(check.find_problems(**versions.fields_of(script.version)))
     )
 
 

@@ -1,5 +1,5 @@
 """Programs that run outside Tempo's process: standard library only, started by path.
 
 `build` makes an environment, `install_python` installs a Python, `measure` sums up sizes on the disk.
-Each prints its progress and leaves its result as a file.
+The programs import neither the project nor each other.
 """

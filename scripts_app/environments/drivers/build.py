@@ -1,7 +1,6 @@
-"""Builds one environment: resolves, installs, compiles, checks, puts it into place. A program of its own.
+"""The program that builds one environment, started as `python -I -S build.py CONFIG`: standard library only.
 
-`python -I -S build_environment.py CONFIG` - standard library only, since it runs like any other run does: what it
-prints is what people watch, cancelling it is killing it. `environment_builds` writes CONFIG and reads the result.
+The program is run like a script: people watch its output and cancel it. `builds` writes CONFIG and reads the result.
 """
 
 import contextlib
@@ -20,28 +19,25 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypedDict
 from urllib.parse import unquote
 
-TEMPORARY = ".tmp-"  # begins the name of every folder below envs/ that is no environment (yet)
+TEMPORARY = ".tmp-"  # prefix of the folders below envs/ that are not (yet) an environment
 DIGEST_LENGTH = 32
 MESSAGE_LINES = 20
-LOOK_EVERY_S = 0.3
-EXIT_FAILED = 1
-EXIT_TERMINATED = 128 + signal.SIGTERM
-
+PROGRESS_EVERY_S = 0.3
+INSTALLED_FILES = {"installing": "*/*/*/*.dist-info", "compiling": "**/*.pyc"}
 _IDENTITY = """
 import json, platform, sys, sysconfig
 print(json.dumps([platform.python_version(), sys.implementation.name, sysconfig.get_platform(),
                   sysconfig.get_config_var("SOABI") or ""]))
 """
-
 STACK_FILE = "_tempo_stack.pth"
-# Every Python of the environment prints its stack at SIGRTMAX and goes on: so a run that hangs can be asked where.
-# `signal` itself would load `enum` and cost a start 2 to 5 ms, where this costs 0.3. Without stderr: no stack.
+# Every Python of the environment prints its stack at SIGRTMAX and goes on, so that people see where a run hangs.
+# Importing `signal` would load `enum` and cost each start 2 to 5 ms; `_signal` costs 0.3. Without stderr: no stack.
 STACK_LINE = (
     "import sys, faulthandler, _signal; "
     "sys.stderr is None or faulthandler.register(_signal.SIGRTMAX, chain=False)\n"
@@ -49,24 +45,22 @@ STACK_LINE = (
 
 
 class BuildConfig(TypedDict):
-    """What is to be built; all paths are absolute. No secrets: the package index comes in the environment (UV_*)."""
-
+    # Paths are absolute. Secrets are not in here: the package index comes in environment variables (UV_*).
     uv: str
     interpreter: str
     requirements: str
-    lock: str  # the packages to install; "" to find them
-    refresh: bool  # ask the index anew, whatever uv still remembers of it
+    lock: str  # the packages to install; "" to resolve the requirements
+    refresh: bool  # ask the index again, whatever uv has cached of its answers
     environments: str
     result: str
     progress: str
     link_mode: str
-    allows_source: bool  # build packages that have no wheel; what is built is shared with nobody
-    renew: bool  # build a new folder even where one with the same packages is there
+    allows_source: bool  # build packages that have no wheel; such an environment is not shared
+    renew: bool  # build a new folder even if there is one with the same packages
 
 
 class BuildResult(TypedDict, total=False):
-    """What came of it: `error` alone, or all the others. The file READY of an environment holds the same."""
-
+    # Either `error` alone or all other fields. The file READY of an environment holds the same.
     digest: str
     lock: str
     python: str
@@ -77,10 +71,8 @@ class BuildResult(TypedDict, total=False):
 
 
 class BuildStep(TypedDict):
-    """How far a build is: the step, and how many packages (while compiling: files) of how many it is done with."""
-
     step: str  # resolving | downloading | installing | compiling | checking
-    done: int
+    done: int  # packages, or files while compiling
     total: int
 
 
@@ -88,123 +80,113 @@ class BuildError(Exception):
     """A step failed; str() is its message, as uv printed it."""
 
 
-class Progress:
-    """Says in a small file, replaced whole, how far a build is; when the disk is full, it does not."""
-
+class ProgressFile:
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._told: BuildStep | None = None
-        self._telling = threading.Lock()
+        self._last: BuildStep | None = None
+        self._lock = threading.Lock()
 
-    def tell(self, step: str, done: int = 0, total: int = 0) -> None:
-        """Write it down, unless it was written already."""
-        told = BuildStep(step=step, done=done, total=total)
-        with self._telling, contextlib.suppress(OSError):
-            if told != self._told:
-                beside = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-                beside.write_text(json.dumps(told))
-                beside.rename(self._path)
-                self._told = told
+    def write(self, step: str, done: int = 0, total: int = 0) -> None:
+        build_step = BuildStep(step=step, done=done, total=total)
+        with self._lock, contextlib.suppress(OSError):  # a full disk must not end the build
+            if build_step == self._last:
+                return
+            temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+            temporary.write_text(json.dumps(build_step))
+            temporary.rename(self._path)
+            self._last = build_step
 
 
-class Installation:
-    """What can be seen of an installation from outside: uv itself only says when a step is over."""
+class InstallationMonitor:
+    """Counts the files that uv has written so far, because uv itself only says when a step is over."""
 
-    def __init__(
-        self, progress: Progress, folder: Path, packages: Sequence[str], cache: Path
-    ) -> None:
-        self._progress, self._folder, self._cache = progress, folder, cache
-        self._packages, self._missing = packages, set(packages)
-        self._step, self._count, self._total = "downloading", self._downloaded, len(packages)
+    def __init__(self, progress: ProgressFile, folder: Path, packages: list[str]) -> None:
+        self._progress = progress
+        self._folder = folder
+        self._cache = Path(os.environ.get("UV_CACHE_DIR", folder.parent))
+        self._missing = set(packages)
+        self._step = "downloading"
+        self._total = len(packages)
 
-    def hear(self, line: str) -> None:
-        """Take note of what uv said."""
+    def on_output(self, line: str) -> None:
         if line.startswith("Prepared "):
-            self._step, self._count = (
-                "installing",
-                functools.partial(self._found, "*/*/*/*.dist-info"),
-            )
+            self._step = "installing"
         elif line.startswith("Installed "):
-            self._step, self._count = "compiling", functools.partial(self._found, "**/*.pyc")
-            self._total = self._found("**/*.py")
-        self.look()
+            self._step = "compiling"
+            self._total = self._count_files("**/*.py")
+        self.write_progress()
 
-    def look(self) -> None:
-        """Tell how far it is."""
-        self._progress.tell(self._step, min(self._count(), self._total), self._total)
+    def write_progress(self) -> None:
+        if self._step == "downloading":
+            count = self._count_downloaded()
+        else:
+            count = self._count_files(INSTALLED_FILES[self._step])
+        self._progress.write(self._step, min(count, self._total), self._total)
 
     @contextlib.contextmanager
-    def watched(self) -> Iterator[None]:
-        """Look again and again while something else goes on."""
-        over = threading.Event()
-        watcher = threading.Thread(target=self._watch, args=(over,), daemon=True)
+    def watching(self) -> Iterator[None]:
+        is_over = threading.Event()
+
+        def watch() -> None:
+            while not is_over.wait(PROGRESS_EVERY_S):
+                self.write_progress()
+
+        watcher = threading.Thread(target=watch, daemon=True)
         watcher.start()
         try:
             yield
         finally:
-            over.set()
+            is_over.set()
             watcher.join()
 
-    def _watch(self, over: threading.Event) -> None:
-        while not over.wait(LOOK_EVERY_S):
-            self.look()
-
-    def _downloaded(self) -> int:
-        """The wheels of the lock that are in uv's cache: of an index of one's own a level deeper than PyPI's."""
+    def _count_downloaded(self) -> int:
         for package in list(self._missing):
-            wheel = "{}/{}-*".format(*package.split("==")) if "==" in package else "?"
-            if any(
-                next(self._cache.glob(f"wheels-*/{index}/{wheel}"), None) for index in ("*", "*/*")
-            ):
-                self._missing.discard(package)
-        return len(self._packages) - len(self._missing)
+            name, _, version = package.partition("==")
+            wheel = f"{name}/{version}-*" if version else "?"  # direct URLs are not looked for
+            # The wheels of a private index lie one level deeper in uv's cache than those of PyPI.
+            for pattern in (f"wheels-*/*/{wheel}", f"wheels-*/*/*/{wheel}"):
+                if any(self._cache.glob(pattern)):
+                    self._missing.discard(package)
+        return self._total - len(self._missing)
 
-    def _found(self, pattern: str) -> int:
+    def _count_files(self, pattern: str) -> int:
         return sum(1 for _ in self._folder.glob(pattern))
 
 
 def main(config_path: str) -> int:
-    """Build what a config file asks for, write the result file, return the exit status."""
     config: BuildConfig = json.loads(Path(config_path).read_text())
     started = time.monotonic()
     signal.signal(signal.SIGTERM, _terminate)
-    progress = Progress(Path(config["progress"]))
+    progress = ProgressFile(Path(config["progress"]))
     try:
         with work_folder(Path(config["environments"])) as work:
-            result = build(config, work, progress)
+            place = build(config, work, progress)
+        result: BuildResult = json.loads((place / "READY").read_text())
     except (BuildError, OSError) as error:
-        _write(Path(config["result"]), {"error": str(error)})
-        _say("Not built: " + str(error).partition("\n")[0])
-        return EXIT_FAILED
-    _write(Path(config["result"]), result)
-    count, size_mb, seconds = (
-        len(result["packages"]),
-        result["size"] / 1e6,
-        time.monotonic() - started,
-    )
-    _say(f"Ready: {_packages(count)}, {size_mb:.0f} MB, {seconds:.1f} s")
+        _write_result(Path(config["result"]), {"error": str(error)})
+        _print("Not built: " + str(error).partition("\n")[0])
+        return 1
+    _write_result(Path(config["result"]), result)
+    packages = _count_of(len(result["packages"]), "package")
+    size_mb = result["size"] / 1e6
+    duration_s = time.monotonic() - started
+    _print(f"Ready: {packages}, {size_mb:.0f} MB, {duration_s:.1f} s")
     return 0
 
 
-def build(config: BuildConfig, work: Path, progress: Progress) -> BuildResult:
-    """Go through the steps in a work folder beside the environments. Raises BuildError."""
-    if config[
-        "allows_source"
-    ]:  # what was built here must not be found by those who want wheels only
+def build(config: BuildConfig, work: Path, progress: ProgressFile) -> Path:
+    """Return the folder of the environment, new or shared. Raises BuildError and OSError."""
+    if config["allows_source"]:
+        # Builds that allow wheels only must not find in uv's cache what is built from source here.
         os.environ["UV_CACHE_DIR"] = str(work / "cache")
     identity = identify(config["interpreter"])
-    progress.tell("resolving")
+    progress.write("resolving")
     lock = resolve(config, work, version=identity[0])
-    # A renewal gets a folder of its own: runs that are under way go on with the old one.
-    alone = [
-        *(["source"] if config["allows_source"] else []),
-        *([work.name] if config["renew"] else []),
-    ]
-    place = Path(config["environments"]) / digest_of([*identity, *alone], lock)
+    place = Path(config["environments"]) / _digest(config, identity, lock, work)
     if is_usable(place):
-        _say("These very packages were installed before: shared")
-        os.utime(place / "READY")  # the garbage collector spares what was touched within the day
-        return _read_ready(place)
+        _print("These very packages were installed before: shared")
+        os.utime(place / "READY")  # the clean-up spares what was touched within the last day
+        return place
     folder = work / "environment"
     packages = re.findall(r"^[^\s#;]+(?:==| @ )[^\s;\\]+", lock, re.MULTILINE)
     install(config, folder, packages, progress)
@@ -216,17 +198,25 @@ def build(config: BuildConfig, work: Path, progress: Progress) -> BuildResult:
         "size": make_read_only(folder),
         "built_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    finish(folder, place, result, aside=work / "broken")
-    return _read_ready(place)
+    move_into_place(folder, place, result, broken=work / "broken")
+    return place
+
+
+def _digest(config: BuildConfig, identity: list[str], lock: str, work: Path) -> str:
+    parts = list(identity)
+    if config["allows_source"]:
+        parts.append("source")
+    if config["renew"]:
+        parts.append(work.name)  # a folder of its own: current runs go on with the old folder
+    text = "\n".join([*parts, lock])
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
 
 
 def identify(interpreter: str) -> list[str]:
-    """Ask a Python who it is: full version, implementation, platform, ABI. Raises BuildError when it does not start."""
+    """Return full version, implementation, platform and ABI of a Python. Raises BuildError when it does not start."""
     argv = [interpreter, "-I", "-S", "-c", _IDENTITY]
     try:
-        answer = subprocess.run(
-            argv, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL
-        ).stdout
+        answer = subprocess.check_output(argv, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     except (OSError, subprocess.CalledProcessError) as error:
         raise BuildError(f"Python `{interpreter}` does not start: {error}") from error
     identity: list[str] = json.loads(answer)
@@ -234,115 +224,72 @@ def identify(interpreter: str) -> list[str]:
 
 
 def resolve(config: BuildConfig, work: Path, *, version: str) -> str:
-    """Return the lock, every package with version and hashes, and leave it as `lock.txt`; "" without requirements."""
+    """Return the lock (all packages with versions and hashes) and store it as `lock.txt`; "" without requirements."""
     lock = work / "lock.txt"
     if config["lock"]:
-        _say(f"Taking the packages of the lock for Python {version}")
+        _print(f"Taking the packages of the lock for Python {version}")
         lock.write_text(config["lock"])
         return config["lock"]
     if not config["requirements"]:
         return ""
     count = len(config["requirements"].splitlines())
-    _say(f"Resolving {count} requirement{'' if count == 1 else 's'} for Python {version}")
+    _print(f"Resolving {_count_of(count, 'requirement')} for Python {version}")
     (work / "requirements.txt").write_text(config["requirements"] + "\n")
-    # Without header and annotations the lock says nothing of who asked, so that equal sets of packages are shared.
-    options = [
-        "--generate-hashes",
-        "--no-header",
-        "--no-annotate",
-        *_kinds(config),
-        "-o",
-        lock.name,
-    ]
-    options += ["--refresh"] if config["refresh"] else []
-    _uv(
-        config,
-        "pip",
-        "compile",
-        "--python",
-        config["interpreter"],
-        *options,
-        "requirements.txt",
-        cwd=work,
-    )
+    # Without header and annotations the lock does not depend on the requirements, so equal sets of packages are shared.
+    argv = [config["uv"], "pip", "compile", "--python", config["interpreter"]]
+    argv += ["--generate-hashes", "--no-header", "--no-annotate", "-o", lock.name]
+    argv += _wheel_options(config)
+    if config["refresh"]:
+        argv.append("--refresh")
+    _run([*argv, "requirements.txt"], cwd=work)
     return lock.read_text()
 
 
-def digest_of(identity: Sequence[str], lock: str) -> str:
-    """Return the name of the environment with this lock for a Python of this identity."""
-    return hashlib.sha256("\n".join([*identity, lock]).encode()).hexdigest()[:DIGEST_LENGTH]
-
-
-def install(config: BuildConfig, folder: Path, packages: Sequence[str], progress: Progress) -> None:
-    """Create an environment with exactly the locked packages, compiled and checked. Raises BuildError."""
-    work, base = folder.parent, config["interpreter"]
-    _uv(
-        config,
-        "venv",
-        "--quiet",
-        "--relocatable",
-        "--no-project",
-        "--python",
-        base,
-        str(folder),
-        cwd=work,
-    )
+def install(config: BuildConfig, folder: Path, packages: list[str], progress: ProgressFile) -> None:
+    work = folder.parent
+    venv = [config["uv"], "venv", "--quiet", "--relocatable", "--no-project"]
+    _run([*venv, "--python", config["interpreter"], str(folder)], cwd=work)
     python = str(folder / "bin" / "python")
     if packages:
-        _say(f"Installing {_packages(len(packages))} and compiling byte code")
-        options = [
-            "--require-hashes",
-            *_kinds(config),
-            "--compile-bytecode",
-            "--link-mode",
-            config["link_mode"],
-        ]
-        seen = Installation(progress, folder, packages, Path(os.environ.get("UV_CACHE_DIR", work)))
-        with seen.watched():
-            _uv(
-                config,
-                "pip",
-                "sync",
-                "--python",
-                python,
-                *options,
-                "lock.txt",
-                cwd=work,
-                hear=seen.hear,
-            )
-        _say("Checking")
-        progress.tell("checking", len(packages), len(packages))
-        _uv(config, "pip", "check", "--python", python, cwd=work)
+        _print(f"Installing {_count_of(len(packages), 'package')} and compiling byte code")
+        argv = [config["uv"], "pip", "sync", "--python", python, "--require-hashes"]
+        argv += [*_wheel_options(config), "--compile-bytecode"]
+        argv += ["--link-mode", config["link_mode"], "lock.txt"]
+        monitor = InstallationMonitor(progress, folder, packages)
+        with monitor.watching():
+            _run(argv, cwd=work, on_output=monitor.on_output)
+        _print("Checking")
+        progress.write("checking", len(packages), len(packages))
+        _run([config["uv"], "pip", "check", "--python", python], cwd=work)
     for site in folder.glob("lib/python*/site-packages"):
         (site / STACK_FILE).write_text(STACK_LINE)
     _run([python, "-I", "-c", "import sys"], cwd=work)
 
 
 def make_read_only(folder: Path) -> int:
-    """Take the right to write from every file and return their size in bytes.
-
-    Folders keep it (0755): whoever owns them could give it back to himself anyway, and a data folder which its owner
-    cannot delete with `rm -r` would be a nuisance. What keeps scripts out is a user of their own or Landlock.
-    """
+    """Take the right to write from every file and return the size of all files in bytes."""
+    # Folders stay writable (0755) for `rm -r`. Scripts are kept out by a user of their own or by Landlock.
     size = 0
     for parent, _, names in os.walk(folder):
         Path(parent).chmod(0o755)
-        for path in (Path(parent, name) for name in names):
-            if not path.is_symlink():
-                status = path.stat()
-                size += status.st_size
-                mode = 0o555 if status.st_mode & 0o111 else 0o444
-                if stat.S_IMODE(status.st_mode) != mode:
-                    path.chmod(mode)
+        for name in names:
+            path = Path(parent, name)
+            if path.is_symlink():
+                continue
+            status = path.stat()
+            size += status.st_size
+            mode = 0o555 if status.st_mode & 0o111 else 0o444
+            if stat.S_IMODE(status.st_mode) != mode:
+                path.chmod(mode)
     return size
 
 
-def finish(folder: Path, place: Path, result: BuildResult, *, aside: Path) -> None:
-    """Rename a built environment to its place; READY is the last file written, after all others are on disk."""
-    os.sync()  # one call for all: 0.1 s for pandas, where an fsync for each of its 5,000 files takes 1.1 s
-    _write(folder / "READY", result)
+def move_into_place(folder: Path, place: Path, result: BuildResult, *, broken: Path) -> None:
+    # READY has to be the last file on the disk. One sync of all takes 0.1 s for pandas, 5,000 single ones take 1.1 s.
+    os.sync()
+    _write_result(folder / "READY", result)
     if place.exists() and not is_usable(place):
-        place.rename(aside)
+        place.rename(broken)
     try:
         folder.rename(place)
     except OSError:
@@ -352,21 +299,17 @@ def finish(folder: Path, place: Path, result: BuildResult, *, aside: Path) -> No
 
 
 def is_usable(place: Path) -> bool:
-    """Whether an environment is complete and its Python starts (it does not when its interpreter was removed)."""
     python = place / "bin" / "python"
     if not (place / "READY").is_file() or not python.exists():
         return False
-    return (
-        subprocess.run(
-            [python, "-I", "-S", "-c", ""], stdin=subprocess.DEVNULL, capture_output=True
-        ).returncode
-        == 0
-    )
+    argv = [str(python), "-I", "-S", "-c", ""]
+    answer = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True)
+    return answer.returncode == 0
 
 
 @contextlib.contextmanager
 def work_folder(environments: Path) -> Iterator[Path]:
-    """A folder of this build alone, locked while it is in use and removed in the end, whatever happens."""
+    # The clean-up leaves a locked folder alone.
     folder = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=environments))
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -378,19 +321,13 @@ def work_folder(environments: Path) -> Iterator[Path]:
         os.close(descriptor)
 
 
-def _kinds(config: BuildConfig) -> list[str]:
+def _wheel_options(config: BuildConfig) -> list[str]:
     return [] if config["allows_source"] else ["--only-binary", ":all:"]
 
 
-def _uv(
-    config: BuildConfig, *arguments: str, cwd: Path, hear: Callable[[str], None] | None = None
-) -> None:
-    _run([config["uv"], *arguments], cwd=cwd, hear=hear)
-
-
-def _run(argv: list[str], *, cwd: Path, hear: Callable[[str], None] | None = None) -> None:
-    """Run one step and pass on what it has to say (uv says it on stderr). Raises BuildError with its last lines."""
-    said: deque[str] = deque(maxlen=MESSAGE_LINES)
+def _run(argv: list[str], *, cwd: Path, on_output: Callable[[str], None] | None = None) -> None:
+    # uv reports on stderr. The last lines are the message of the BuildError when the step fails.
+    last_lines: deque[str] = deque(maxlen=MESSAGE_LINES)
     with subprocess.Popen(
         argv,
         cwd=cwd,
@@ -401,55 +338,46 @@ def _run(argv: list[str], *, cwd: Path, hear: Callable[[str], None] | None = Non
     ) as process:
         assert process.stderr is not None
         try:
-            for line in process.stderr:
-                said.append(masked(line.rstrip()))
-                _say(said[-1])
-                if hear:
-                    hear(said[-1])
+            for raw_line in process.stderr:
+                line = raw_line.rstrip()
+                for secret in _credentials():
+                    line = line.replace(secret, "****")
+                last_lines.append(line)
+                _print(line)
+                if on_output:
+                    on_output(line)
         except BaseException:
             process.kill()
             raise
     if process.returncode:
-        raise BuildError(
-            "\n".join(said) or f"`{' '.join(argv[:3])}` ended with status {process.returncode}"
-        )
-
-
-def masked(line: str) -> str:
-    """Return a line without what the variables of uv and the proxies hold between `://` and `@`."""
-    for secret in credentials():
-        line = line.replace(secret, "****")
-    return line
+        program = " ".join(argv[:3])
+        message = "\n".join(last_lines)
+        raise BuildError(message or f"`{program}` ended with status {process.returncode}")
 
 
 @functools.lru_cache(maxsize=1)
-def credentials() -> list[str]:
-    """What logs in, in all addresses of the variables, as it is written there and decoded; the longest first."""
+def _credentials() -> list[str]:
+    # The logins between `://` and `@` in all variables, as written and decoded; the longest are replaced first.
     found = set()
     for value in os.environ.values():
         for login in re.findall(r"://([^\s/@]+)@", value):
             user, _, password = login.partition(":")
-            found |= {login, password or user, unquote(login), unquote(password or user)}
+            secret = password or user
+            found |= {login, secret, unquote(login), unquote(secret)}
     return sorted(found - {""}, key=len, reverse=True)
 
 
 def _terminate(*_: object) -> None:
-    raise SystemExit(EXIT_TERMINATED)
+    raise SystemExit(128 + signal.SIGTERM)
 
 
-def _read_ready(place: Path) -> BuildResult:
-    result: BuildResult = json.loads((place / "READY").read_text())
-    return result
-
-
-def _write(path: Path, result: BuildResult) -> None:
-    """Write a result whole or not at all."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with beside.open("w") as file:
+def _write_result(path: Path, result: BuildResult) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("w") as file:
         json.dump(result, file, indent=1)
         file.flush()
         os.fsync(file.fileno())
-    beside.rename(path)
+    temporary.rename(path)
     _sync_folder(path.parent)
 
 
@@ -459,11 +387,11 @@ def _sync_folder(folder: Path) -> None:
     os.close(descriptor)
 
 
-def _packages(count: int) -> str:
-    return f"{count} package{'' if count == 1 else 's'}"
+def _count_of(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def _say(sentence: str) -> None:
+def _print(sentence: str) -> None:
     sys.stdout.write(f"{sentence}\n")
     sys.stdout.flush()
 

@@ -1,9 +1,4 @@
-"""Installs one Python with uv and sees that it starts. A program of its own.
-
-`python -I -S install_python.py UV VERSION PYTHONS RESULT` - standard library only, a run like any other: what it prints
-is what people watch. UV comes from the operator's machine, its source is the internet or what UV_PYTHON_INSTALL_MIRROR
-names. RESULT is written when it failed: the last lines of what uv said.
-"""
+"""The program that installs one Python with uv: `python -I -S install_python.py UV VERSION PYTHONS RESULT`."""
 
 import os
 import subprocess
@@ -12,34 +7,42 @@ from collections import deque
 from pathlib import Path
 
 MESSAGE_LINES = 10
-OTHERS_MAY_READ = 0o022  # the umask: users of scripts start it
+UMASK = 0o022  # other users read the files: the users of scripts start this Python
 
 
-def main(uv: str, version: str, place: str, result: str) -> int:
-    """Install; returns the exit status."""
-    os.umask(OTHERS_MAY_READ)
+def main(
+    uv: str,
+    version: str,
+    place: str,
+    result: str,
+) -> int:
+    os.umask(UMASK)
     sys.stdout.write(f"Installing Python {version}\n")
     sys.stdout.flush()
-    said: deque[str] = deque(maxlen=MESSAGE_LINES)
-    status = run([uv, "python", "install", "--no-bin", "--install-dir", place, version], said)
+    last_lines: deque[str] = deque(maxlen=MESSAGE_LINES)
+    argv = [uv, "python", "install", "--no-bin", "--install-dir", place, version]
+    status = run(argv, last_lines) or start_installed(version, place, last_lines)
     if status == 0:
-        found = sorted(Path(place).glob(f"cpython-{version}[.-]*/bin/python"))
-        if not found:
-            said.append(f"uv has installed no Python {version} in {place}")
-            status = 1
-        for python in found[:1]:
-            open_up(python.resolve().parent.parent)
-            status = run(
-                [str(python), "-I", "-c", "import sys; sys.stderr.write(sys.version + chr(10))"],
-                said,
-            )
-    if status:
-        Path(result).write_text("\n".join(said) or f"uv ended with status {status}")
-    return 1 if status else 0
+        return 0
+    # People watch the output, and pages show the last lines of a failure.
+    Path(result).write_text("\n".join(last_lines) or f"uv ended with status {status}")
+    return 1
 
 
-def run(argv: list[str], said: "deque[str]") -> int:
-    """Run a program and pass on what it says; returns its exit status."""
+def start_installed(version: str, place: str, last_lines: "deque[str]") -> int:
+    """Open the new Python for all users and start it; return its exit status."""
+    pythons = sorted(Path(place).glob(f"cpython-{version}[.-]*/bin/python"))
+    if not pythons:
+        last_lines.append(f"uv has installed no Python {version} in {place}")
+        return 1
+    python = pythons[0]
+    open_for_all(python.resolve().parent.parent)
+    print_version = "import sys; sys.stderr.write(sys.version + chr(10))"
+    return run([str(python), "-I", "-c", print_version], last_lines)
+
+
+def run(argv: list[str], last_lines: "deque[str]") -> int:
+    """Run a program, print its output and add its lines to `last_lines`; return its exit status."""
     with subprocess.Popen(
         argv,
         stdin=subprocess.DEVNULL,
@@ -49,19 +52,22 @@ def run(argv: list[str], said: "deque[str]") -> int:
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            said.append(line.rstrip())
-            sys.stdout.write(f"{said[-1]}\n")
+            last_lines.append(line.rstrip())
+            sys.stdout.write(f"{last_lines[-1]}\n")
             sys.stdout.flush()
     return process.returncode
 
 
-def open_up(folder: Path) -> None:
-    """Let everybody read what is in it, and start what its owner may start."""
+def open_for_all(folder: Path) -> None:
+    """Let all users read the files, and start the files that their owner may start."""
     for parent, _, names in os.walk(folder):
         Path(parent).chmod(0o755)
-        for path in (Path(parent, name) for name in names):
-            if not path.is_symlink():
-                path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
+        for name in names:
+            path = Path(parent, name)
+            if path.is_symlink():
+                continue
+            is_executable = path.stat().st_mode & 0o100
+            path.chmod(0o755 if is_executable else 0o644)
 
 
 if __name__ == "__main__":

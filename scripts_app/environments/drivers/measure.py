@@ -1,12 +1,9 @@
-"""Measures what environments, uv's cache and installed Pythons take on the disk. A program of its own.
-
-`python -I -S measure_environments.py ENVIRONMENTS CACHE PYTHONS` prints a Measured as JSON. Standard library only:
-looking at some hundred thousand files would make the pages of the web process wait.
-"""
+"""The program that prints the disk usage as JSON: `python -I -S measure.py ENVIRONMENTS CACHE PYTHONS`."""
 
 import contextlib
 import json
 import os
+import stat
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -17,24 +14,22 @@ BLOCK = 512  # bytes; what st_blocks counts, whatever the file system's own bloc
 
 
 class Size(TypedDict):
-    """Bytes on the disk: `all` files of an environment, and its `own`: what removing it frees."""
-
-    all: int
-    own: int
+    all: int  # bytes on the disk of all files of an environment
+    own: int  # bytes that the removal of the environment would free
 
 
 class Measured(TypedDict):
-    """Bytes on the disk; a file with several names counts once, and the `cache` only beyond what others have."""
-
+    # Bytes on the disk; a file with several names counts once.
     environments: dict[str, Size]  # by digest
-    shared: int  # of the total: what several of them, or one and the cache, have in common
-    cache: int
+    shared: (
+        int  # of the total: files of two or more environments, or of an environment and the cache
+    )
+    cache: int  # without the files that environments share
     pythons: int
     total: int
 
 
 def main(environments: str, cache: str, pythons: str) -> None:
-    """Measure and print."""
     seen: set[tuple[int, int]] = set()
     sizes: dict[str, Size] = {}
     own = 0
@@ -43,35 +38,39 @@ def main(environments: str, cache: str, pythons: str) -> None:
         sizes[folder.name] = size_of(folder)
         own += sizes[folder.name]["own"]
         in_environments += new_bytes(folder, seen)
-    of_cache, of_pythons = (new_bytes(Path(place), seen) for place in (cache, pythons))
+    cache_bytes = new_bytes(Path(cache), seen)
+    python_bytes = new_bytes(Path(pythons), seen)
     measured: Measured = {
         "environments": sizes,
         "shared": in_environments - own,
-        "cache": of_cache,
-        "pythons": of_pythons,
-        "total": in_environments + of_cache + of_pythons,
+        "cache": cache_bytes,
+        "pythons": python_bytes,
+        "total": in_environments + cache_bytes + python_bytes,
     }
     sys.stdout.write(json.dumps(measured))
 
 
 def size_of(folder: Path) -> Size:
-    """Measure one environment."""
-    links: Counter[tuple[int, int]] = Counter()
-    whole, own = 0, 0
+    names: Counter[tuple[int, int]] = Counter()
+    all_bytes = 0
+    own_bytes = 0
     for status in statuses(folder):
-        links[key_of(status)] += 1
-        if links[key_of(status)] == 1:
-            whole += status.st_blocks * BLOCK
-        if links[key_of(status)] == status.st_nlink or is_folder(status):
-            own += status.st_blocks * BLOCK
-    return {"all": whole, "own": own}
+        key = key_of(status)
+        size = status.st_blocks * BLOCK
+        names[key] += 1
+        if names[key] == 1:
+            all_bytes += size
+        if names[key] == status.st_nlink or stat.S_ISDIR(status.st_mode):
+            own_bytes += size
+    return {"all": all_bytes, "own": own_bytes}
 
 
 def new_bytes(place: Path, seen: set[tuple[int, int]]) -> int:
-    """Measure what was not seen before, and remember what others may have as well."""
+    """Return the bytes of all files that are not in `seen`, and add the files with several names to `seen`."""
     total = 0
     for status in statuses(place):
-        if status.st_nlink > 1 and not is_folder(status):
+        # A folder has one name only, whatever its link count.
+        if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
             if key_of(status) in seen:
                 continue
             seen.add(key_of(status))
@@ -80,22 +79,18 @@ def new_bytes(place: Path, seen: set[tuple[int, int]]) -> int:
 
 
 def statuses(place: Path) -> Iterator[os.stat_result]:
-    """The status of everything in a folder, the folder too; what goes away meanwhile is left out."""
+    """Yield the status of a folder and of all files and folders below."""
     for parent, folders, names in os.walk(place):
-        inside = (Path(parent, name) for name in (*names, *folders))
-        for path in (place, *inside) if Path(parent) == place else inside:
-            with contextlib.suppress(OSError):
+        paths = [Path(parent, name) for name in (*names, *folders)]
+        if Path(parent) == place:
+            paths.insert(0, place)
+        for path in paths:
+            with contextlib.suppress(OSError):  # removed in the meantime
                 yield path.lstat()
 
 
 def key_of(status: os.stat_result) -> tuple[int, int]:
-    """What all names of a file have in common."""
     return status.st_dev, status.st_ino
-
-
-def is_folder(status: os.stat_result) -> bool:
-    """Whether it is a folder: these have one name only, however many links they count."""
-    return (status.st_mode & 0o170000) == 0o040000
 
 
 if __name__ == "__main__":

@@ -9,13 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripts_app.diagnostics import check, ruff, syntax
-from scripts_app.diagnostics.check import Problem
-from scripts_app.diagnostics.models import Fix, Severity, TextEdit
+from scripts_app.diagnostics.models import Fix, Problem, Severity, TextEdit
 
 
 @pytest.fixture(autouse=True)
 def fresh() -> None:
-    check._ask_ruff.cache_clear()
+    check._cached_ruff_problems.cache_clear()
 
 
 def find(code: str = "", requirements: str = "", python_version: str = "") -> list[Problem]:
@@ -283,7 +282,7 @@ def test_any_text_gets_an_answer(code: str, requirements: str, python_version: s
 def test_the_same_text_is_looked_at_once() -> None:
     for _ in range(3):
         find("import os\n")
-    assert check._ask_ruff.cache_info().misses == 1
+    assert check._cached_ruff_problems.cache_info().misses == 1
 
 
 def test_where_there_are_too_many_the_worst_are_told() -> None:
@@ -294,7 +293,7 @@ def test_where_there_are_too_many_the_worst_are_told() -> None:
 
 def test_the_doubtful_ones_are_those_that_may_end_a_run_or_harm() -> None:
     found = find("import os\neval(input())\nb\n", python_version="3.99")
-    assert [one.code for one in check.doubtful(found)] == ["S307", "F821"]
+    assert [one.code for one in check.problems_to_confirm(found)] == ["S307", "F821"]
 
 
 def test_without_ruff_it_says_that_nothing_was_checked(
@@ -316,7 +315,7 @@ def test_a_ruff_that_breaks_or_hangs_is_no_failure_and_is_asked_again(
     monkeypatch.setattr(
         ruff, "RUFF", stand_in(tmp_path, f"{'exec ' if text.startswith('sleep') else ''}{text}")
     )
-    monkeypatch.setattr(ruff, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(ruff, "TIMEOUT_S", 0.5)
     assert [problem.message for problem in find("import os\n")] == [
         "This text could not be checked: the checker failed on it."
     ]
@@ -327,8 +326,8 @@ def test_a_ruff_that_breaks_or_hangs_is_no_failure_and_is_asked_again(
 def test_a_python_that_cannot_be_asked_keeps_no_rule_from_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(syntax, "PATIENCE_S", 0.0)
-    syntax._ask.cache_clear()
+    monkeypatch.setattr(syntax, "TIMEOUT_S", 0.0)
+    syntax._compile.cache_clear()
     assert [one.message[:36] for one in find("import os\n")] == [
         "The syntax of this text is not check",
         "`os` imported but unused",

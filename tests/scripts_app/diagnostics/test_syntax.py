@@ -23,7 +23,7 @@ THERE = {".".join(each.version.split(".")[:2]): each for each in reversed(interp
 
 @pytest.fixture(autouse=True)
 def fresh() -> None:
-    syntax._ask.cache_clear()
+    syntax._compile.cache_clear()
 
 
 def stand_in(folder: Path, text: str) -> Interpreter:
@@ -106,7 +106,7 @@ def test_nothing_is_executed(tmp_path: Path) -> None:
 def test_the_same_text_is_looked_at_once() -> None:
     for _ in range(3):
         syntax.fault("x = (\n", OWN)
-    assert syntax._ask.cache_info().misses == 1
+    assert syntax._compile.cache_info().misses == 1
 
 
 def test_a_text_longer_than_any_version_is_not_looked_at() -> None:
@@ -130,7 +130,7 @@ def test_any_text_gets_an_answer_within_it(code: str) -> None:
 def test_a_python_that_breaks_or_hangs_is_nobody_s_fault_and_is_asked_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, text: str
 ) -> None:
-    monkeypatch.setattr(syntax, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(syntax, "TIMEOUT_S", 0.5)
     with caplog.at_level(logging.WARNING), pytest.raises(syntax.Unknown):
         syntax.fault("print(1)\n", stand_in(tmp_path, text))
     assert "syntax not looked at" in caplog.text
@@ -165,5 +165,5 @@ class TestVersions:
         assert (version.number, Version.objects.get(script=script).syntax_error) == (1, "")
 
     def test_when_nobody_knows_nothing_is_kept(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(syntax, "PATIENCE_S", 0)
+        monkeypatch.setattr(syntax, "TIMEOUT_S", 0)
         assert syntax.error_of("x = (\n", interpreters.own()) == ""

@@ -324,7 +324,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Python of an environment without packages, made by the driver's own step."""
     folder = tmp_path_factory.mktemp("bare") / "environment"
     config = config_of("", folder.parent, folder.parent)
-    progress = drivers_build.Progress(Path(config["progress"]))
+    progress = drivers_build.ProgressFile(Path(config["progress"]))
     drivers_build.install(config, folder, [], progress)
     return folder / "bin" / "python"
 

@@ -84,7 +84,7 @@ def test_a_new_script_asks_for_its_environment() -> None:
     assert (environment.state, environment.requirements) == (State.WANTED, "attrs\nhumanize>=4")
 
 
-def test_equal_wishes_share_a_row() -> None:
+def test_equal_specs_share_a_row() -> None:
     first, second = make_script(requirements="b\nA"), make_script(requirements="a  # why\n\nb")
     assert wanted(first) == wanted(second)
 
@@ -236,13 +236,15 @@ def test_what_may_be_built_from_source_is_an_environment_of_its_own() -> None:
     scripts.update(script, by=None, now=NOW, allow_source=True)
     assert (wanted(script).allows_source, wanted(other).allows_source) == (True, False)
     assert wanted(script) != wanted(other)
-    builds.begin(wanted(script), config_path=paths.data() / "config.json", powers={"landlock": 6})
+    builds.begin(
+        wanted(script), config_path=paths.data() / "config.json", isolation_support={"landlock": 6}
+    )
     config = json.loads((paths.data() / "config.json").read_text())
     assert (config["allows_source"], config["link_mode"]) == (True, "copy")
 
 
 @pytest.mark.parametrize(
-    ("powers", "user", "mode"),
+    ("isolation_support", "user", "mode"),
     [
         ({"landlock": 6}, 0, "hardlink"),
         ({"landlock": 0, "own_users": True}, 1000, "hardlink"),
@@ -252,10 +254,10 @@ def test_what_may_be_built_from_source_is_an_environment_of_its_own() -> None:
     ],
 )
 def test_files_are_shared_with_the_cache_only_where_scripts_cannot_write_to_them(
-    powers: dict[str, Any], user: int, mode: str, monkeypatch: pytest.MonkeyPatch
+    isolation_support: dict[str, Any], user: int, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: user)
-    assert builds.link_mode(powers, allows_source=False) == mode
+    assert builds.link_mode(isolation_support, allows_source=False) == mode
 
 
 # --- building ------------------------------------------------------------------------------------------------------
@@ -272,14 +274,14 @@ def test_nothing_is_next_while_one_is_being_built() -> None:
     assert environments.next_wanted() is None
 
 
-def test_a_wish_that_nobody_has_any_more_is_not_built() -> None:
+def test_an_environment_that_no_script_needs_any_more_is_not_built() -> None:
     script = make_script(requirements="tyop")
     change(script, "typo")
     upcoming = environments.next_wanted()
     assert upcoming and upcoming.requirements == "typo"
 
 
-def test_the_wish_of_a_deleted_script_is_not_built() -> None:
+def test_the_environment_of_a_deleted_script_is_not_built() -> None:
     scripts.delete(make_script(), now=NOW)
     assert environments.next_wanted() is None
 
@@ -463,7 +465,7 @@ def test_what_is_no_work_folder_does_not_end_the_start(
     assert (killed.exists(), elsewhere.exists()) == (False, True)
 
 
-# --- garbage -------------------------------------------------------------------------------------------------------
+# --- clean-up ------------------------------------------------------------------------------------------------------
 def make_unused() -> Environment:
     """An environment that was built, is old, and that no script uses any more."""
     script = make_script()

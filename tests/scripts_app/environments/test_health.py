@@ -164,7 +164,7 @@ def test_packages_that_do_not_fit_together_are_found(environment: Environment) -
 def test_trouble_of_the_machine_is_no_fault(
     trouble: str, environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(health, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(health, "TIMEOUT_S", 0.5)
     python = environments.python_of(environment)
     python.unlink()
     python.write_text(f"#!/bin/sh\n{trouble}\n")
@@ -183,7 +183,7 @@ def test_a_volume_that_is_away_says_nothing_of_the_environments_on_it(
         health.examine(environment)
 
 
-# --- mending -------------------------------------------------------------------------------------------------------
+# --- rebuilding ----------------------------------------------------------------------------------------------------
 def test_a_broken_one_is_built_anew_from_its_lock(script: Script, environment: Environment) -> None:
     before, old_folder = environment.lock, environment.digest
     module(environment).unlink()
@@ -239,7 +239,7 @@ def test_a_broken_one_that_no_script_uses_waits_as_a_lock(
     assert (environment.state, bool(environment.lock)) == (State.STORED, True)
 
 
-def test_what_was_mended_by_hand_is_healthy_again(
+def test_what_was_repaired_by_hand_is_healthy_again(
     environment: Environment, settings: LazySettings
 ) -> None:
     settings.REBUILD_BROKEN = False

@@ -172,10 +172,8 @@ def test_a_configured_place_that_cannot_be_looked_at_hides_no_other(
     machine: Path, settings: LazySettings
 ) -> None:
     python = add(machine / "a" / "bin" / "python3", "3.12.9")
-    settings.PYTHON_PATHS = [
-        str(machine / ("x" * 300)),
-        str(machine),
-    ]  # as a closed folder, it ends in an OSError
+    raises_os_error = str(machine / ("x" * 300))  # as a closed folder does
+    settings.PYTHON_PATHS = [raises_os_error, str(machine)]
     assert found() == [python]
 
 

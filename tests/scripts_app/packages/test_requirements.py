@@ -22,7 +22,7 @@ from scripts_app.validation import ScriptError
         ('tomli; python_version < "3.11"', 'tomli; python_version < "3.11"'),
     ],
 )
-def test_equal_wishes_have_one_normal_form(text: str, normal: str) -> None:
+def test_equal_requirements_have_one_normal_form(text: str, normal: str) -> None:
     assert requirements.normalise(text) == normal
 
 
