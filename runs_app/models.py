@@ -29,6 +29,19 @@ class RunQuerySet(models.QuerySet["Run"]):
         """Runs of people's scripts, without builds."""
         return self.filter(kind=Kind.SCRIPT)
 
+    def own_programs(self) -> "RunQuerySet":
+        """Runs of Tempo's own programs: all but people's scripts. The index `run_own_programs` needs this very form."""
+        return self.exclude(kind=Kind.SCRIPT)
+
+    def of_kind(self, kind: str) -> "RunQuerySet":
+        """Runs as lists filter them: "" takes all, and `build` installations too, which were builds once."""
+        if not kind:
+            return self
+        if kind == Kind.SCRIPT:
+            return self.scripts()
+        rows = self.own_programs()
+        return rows if kind == Kind.BUILD else rows.filter(kind=kind)
+
     def newest_first(self, *, before: int | None = None) -> "RunQuerySet":
         """A page of history: keyset on the id, so that page 1,000 costs what page 1 costs."""
         rows = self.order_by("-pk")
@@ -142,7 +155,10 @@ class Run(models.Model):
                 fields=["parent"], condition=models.Q(parent__isnull=False), name="run_of_parent"
             ),
             models.Index(  # an environment's builds
-                fields=["environment"], condition=models.Q(kind="build"), name="run_builds"
+                fields=["environment"], condition=models.Q(kind=Kind.BUILD), name="run_builds"
+            ),
+            models.Index(  # builds and installations, newest first
+                fields=["id"], condition=~models.Q(kind=Kind.SCRIPT), name="run_own_programs"
             ),
             models.Index(  # the notification sweep
                 fields=["id"],
@@ -166,13 +182,13 @@ class Run(models.Model):
 
     @property
     def is_build(self) -> bool:
-        """Whether it builds an environment."""
-        return self.kind == Kind.BUILD
+        """Whether it executes a program of Tempo's own."""
+        return self.kind != Kind.SCRIPT
 
     @property
     def installs(self) -> str:
         """The version of the Python that it installs; "" for every other run."""
-        return str(self.params.get("python", "")) if self.is_build else ""
+        return str(self.params.get("python", "")) if self.kind == Kind.INSTALL else ""
 
     def elapsed(self, now: datetime) -> timedelta | None:
         """How long it ran, or has been running."""

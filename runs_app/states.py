@@ -36,20 +36,23 @@ class Reason(models.TextChoices):
     SHUTDOWN = "shutdown"
     RESTART = "restart"
     OVERLAP = "overlap"
-    DISABLED = "disabled"
+    DISABLED = "disabled"  # of rows from before there was `deleted`
     DISK = "disk"
     SERVICE_DOWN = "service_down"
     PAUSED = "paused"
     SUPERSEDED = "superseded"
     SYNTAX = "syntax", "Syntax error"
     INPUTS = "inputs"
+    DELETED = "deleted", "Script deleted"
+    NOT_WANTED = "not_wanted", "Not wanted any more"
 
 
 class Kind(models.TextChoices):
-    """What a run executes: a person's script, or the building of an environment."""
+    """What a run executes: a person's script, or a program of Tempo's own (see runs_app/programs)."""
 
     SCRIPT = "script"
     BUILD = "build"
+    INSTALL = "install"
 
 
 class Isolation(models.TextChoices):

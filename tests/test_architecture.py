@@ -55,7 +55,7 @@ ROOMS = {
         """,
         "runs_app": """
             states signals disk_space wakeup launcher models runner_report run_folder launcher_client lookup output
-            history triggers execution admission scheduler engine
+            history triggers programs execution admission scheduler engine
         """,
     }.items()
 }

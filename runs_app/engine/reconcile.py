@@ -16,9 +16,11 @@ from runs_app.admission import admission
 from runs_app.execution import environment_check, execution, finish
 from runs_app.models import Run
 from runs_app.output import live, log
-from runs_app.states import Reason, Status
+from runs_app.programs import script
+from runs_app.states import Kind, Reason, Status
 from runs_app.triggers import builds
 from scripts_app.environments import cleanup, environments
+from scripts_app.models import Environment
 from tempo_site.lib import paths
 
 logger = logging.getLogger(__name__)
@@ -155,8 +157,10 @@ def _is_claimed(run: Run) -> bool:
 
 
 def _environments_being_built() -> list[int]:
-    building = Run.objects.under_way().filter(environment__state="building", kind="build")
-    return [pk for pk in building.values_list("environment_id", flat=True) if pk]
+    rows = Run.objects.under_way().filter(
+        kind=Kind.BUILD, environment__state=Environment.State.BUILDING
+    )
+    return [pk for pk in rows.values_list("environment_id", flat=True) if pk]
 
 
 def _adopt(run: Run) -> None:
@@ -189,7 +193,7 @@ def _conclude(run: Run, folder: int, verdict: dict[str, Any], now: datetime) -> 
     if reason == Reason.USER:
         facts["message"] = ""  # the runner knows that it was cancelled, the row knows by whom
     if fault := environment_check.found(run, reason, facts["exit_code"], now=now):
-        reason, facts["message"] = Reason.ENVIRONMENT, environment_check.sentence(fault)
+        reason, facts["message"] = Reason.ENVIRONMENT, script.broken_environment(fault)
     return finish.end(
         run,
         status,

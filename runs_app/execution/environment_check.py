@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 
 from runs_app.models import Run
-from runs_app.states import Reason
+from runs_app.states import Kind, Reason
 from scripts_app.environments import health
 from scripts_app.models import Environment
 
@@ -15,17 +15,12 @@ LOOK_AGAIN = timedelta(
 UNCAUGHT = 1  # the exit code of a script that an exception ended, be it that a module is missing
 
 
-def sentence(fault: str) -> str:
-    """Say why a run failed whose environment is broken."""
-    return f"Its environment is broken: {fault}.\nhint: have it built again, or wait until Tempo has done so"
-
-
 def found(run: Run, reason: Reason, exit_code: object, *, now: datetime) -> str:
     """Return what is wrong with the environment of a run that did not start, and have it mended; else "".
 
     A run that an exception ended has its environment looked at soon: part of a package may be gone.
     """
-    if run.is_build or run.environment_id is None:
+    if run.kind != Kind.SCRIPT or run.environment_id is None:
         return ""
     if reason == Reason.COULD_NOT_START:
         return _rebuild(

@@ -14,8 +14,9 @@ from runs_app import launcher_client
 from runs_app.execution import finish
 from runs_app.execution import spec as execution_spec
 from runs_app.models import Run
+from runs_app.programs import registry
+from runs_app.programs.program import NothingToRun
 from runs_app.states import Reason, Status
-from scripts_app.packages import index
 from scripts_app.variables import variables
 from tempo_site.lib import files, paths
 
@@ -44,13 +45,13 @@ def hand_over(run: Run, *, now: datetime) -> bool:
     if not Run.objects.filter(pk=run.pk, status=Status.STARTING).exists():
         return False  # cancelled since it was admitted
     try:
-        given = _given(run)
-        prepare_folder(run, given.plain)
-        launcher_client.launcher.start(run.folder, secrets=given.secrets)
+        found = registry.program_of(run).variables(run)
+        prepare_folder(run, found.plain)
+        launcher_client.launcher.start(run.folder, secrets=found.secrets)
     except variables.SecretUnreadable as error:
         finish.end(run, Status.FAILED, now=now, reason=Reason.COULD_NOT_START, message=str(error))
-    except execution_spec.EnvironmentGone as error:
-        finish.end(run, Status.FAILED, now=now, reason=Reason.ENVIRONMENT, message=str(error))
+    except NothingToRun as error:
+        finish.end(run, Status.FAILED, now=now, reason=error.reason, message=str(error))
     except (OSError, ValueError) as error:
         message = f"Its folder could not be written: {getattr(error, 'strerror', None) or error}."
         finish.end(run, Status.FAILED, now=now, reason=Reason.COULD_NOT_START, message=message)
@@ -63,13 +64,6 @@ def hand_over(run: Run, *, now: datetime) -> bool:
         _refused_since.pop(run.pk, None)
         return True
     return False
-
-
-def _given(run: Run) -> variables.RunVariables:
-    """The variables of a run beside those that Tempo sets. Raises SecretUnreadable."""
-    if run.script:
-        return variables.for_run(run.script)
-    return variables.RunVariables(plain={}, secrets=index.secrets())
 
 
 def was_accepted(run: Run) -> bool:

@@ -20,7 +20,7 @@ def sweep(*, now: datetime) -> Run | None:
     unbuilt = Environment.objects.filter(
         state__in=(Environment.State.WANTED, Environment.State.BUILDING)
     )
-    if not unbuilt.exists() or Run.objects.filter(kind=Kind.BUILD).active().exists():
+    if not unbuilt.exists() or Run.objects.own_programs().active().exists():
         return None
     # Nobody builds: what says it is being built was left behind by a crash.
     unbuilt.filter(state=Environment.State.BUILDING).update(state=Environment.State.WANTED)
@@ -40,17 +40,13 @@ def install_python(version: str, *, by: str, now: datetime) -> Run:
     Raises ScriptError for what is no such version.
     """
     wanted = python_installation.check(version)
-    under_way = (
-        Run.objects.filter(kind=Kind.BUILD, environment=None, params={"python": wanted})
-        .active()
-        .first()
-    )
-    return under_way or triggers.start_installation(wanted, by=by, now=now)
+    same = Run.objects.of_kind(Kind.INSTALL).filter(params={"python": wanted})
+    return same.active().first() or triggers.start_installation(wanted, by=by, now=now)
 
 
 def installations(*, at_most: int) -> list[Run]:
     """The newest runs that installed a Python, or try to."""
-    rows = Run.objects.filter(kind=Kind.BUILD, environment=None).exclude(params={})
+    rows = Run.objects.of_kind(Kind.INSTALL)
     return list(rows.newest_first()[:at_most])
 
 

@@ -73,7 +73,7 @@ def prepare(
 ) -> Run:
     """Return a queued run that nobody has stored yet. Raises Refused as `start` does."""
     if script.deleted_at is not None or script.version_id is None:
-        raise Refused(f"`{script.slug}` was deleted.", Reason.DISABLED)
+        raise Refused(f"`{script.slug}` was deleted.", Reason.DELETED)
     if script.version and script.version.syntax_error:
         raise Refused(unreadable_code(script.slug, script.version.syntax_error), Reason.SYNTAX)
     check_free_space()
@@ -128,7 +128,7 @@ def start_again(run: Run, *, trigger: Trigger, by: str, now: datetime) -> Run:
     """
     if run.script is None:
         raise Refused(
-            f"{run} built an environment: ask for it again on a script's page.", Reason.DISABLED
+            f"{run} built an environment: ask for it again on a script's page.", Reason.NONE
         )
     return start(
         run.script,
@@ -148,19 +148,19 @@ def dropped_inputs(run: Run) -> str:
 
 def start_build(environment: Environment, *, now: datetime) -> Run:
     """Queue the building of an environment."""
-    return _start_program(now=now, environment=environment)
+    return _start_program(Kind.BUILD, now=now, environment=environment)
 
 
 def start_installation(version: str, *, by: str, now: datetime) -> Run:
     """Queue the installation of a Python."""
-    return _start_program(now=now, by=by, params={"python": version})
+    return _start_program(Kind.INSTALL, now=now, by=by, params={"python": version})
 
 
-def _start_program(*, now: datetime, **facts: Any) -> Run:
+def _start_program(kind: Kind, *, now: datetime, **facts: Any) -> Run:
     """Queue a program of Tempo's own."""
     with transaction.atomic():
         run = Run.objects.create(
-            kind=Kind.BUILD,
+            kind=kind,
             trigger=Trigger.BUILD,
             timeout_s=settings.BUILD_TIMEOUT_S,
             created_at=now,
