@@ -192,7 +192,7 @@ def _conclude(run: Run, folder: int, verdict: dict[str, Any], now: datetime) -> 
     facts = runner_report.run_fields(verdict)
     if reason == Reason.USER:
         facts["message"] = ""  # the runner knows that it was cancelled, the row knows by whom
-    if fault := environment_check.found(run, reason, facts["exit_code"], now=now):
+    if fault := environment_check.check_after_run(run, reason, facts["exit_code"], now=now):
         reason, facts["message"] = Reason.ENVIRONMENT, script.broken_environment(fault)
     return finish.end(
         run,

@@ -1,4 +1,4 @@
-"""The one way a run ends: its row moves into a final status, its program is asked, everybody is told."""
+"""The only way a run ends: the row moves into a final status, the program is asked, open pages are told."""
 
 import logging
 from datetime import datetime
@@ -20,12 +20,12 @@ def end(
 ) -> bool:
     """Move a run into a final status and store `fields` (of Run) in the same UPDATE.
 
-    Returns False when it was final already, or, with `only`, in another status than that. No notification is to be
-    sent for it yet, so it counts as announced.
+    Returns False when the run was final already, or, with `only`, in another status than that.
     """
     rows = Run.objects.filter(pk=run.pk)
     if only:
         rows = rows.filter(status=only)
+    # There are no notifications yet that an end could be announced by.
     fields = {"finished_at": now, **fields, "announced_at": now}
     # The end of a run and what it means for its schedule or its environment: never one without the other.
     with transaction.atomic():

@@ -1,4 +1,4 @@
-"""What the launcher is given of a run: `spec.json`, whose larger part is the program's."""
+"""The description of a run for the launcher: `spec.json`, for the larger part by the program."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,10 +11,7 @@ from runs_app.programs import registry
 
 
 def write_spec(run: Run, folder: Path, plain: Mapping[str, str]) -> dict[str, Any]:
-    """Return the spec of a run, and write beside it what it names, like the code.
-
-    `plain` are the script's variables that are no secrets. Raises NothingToRun, OSError and ValueError.
-    """
+    """Return the spec, and write the files into the folder that the spec names. Raises as Program.spec does."""
     return {
         "v": 1,
         "run_id": run.pk,

@@ -244,7 +244,9 @@ def _runner_files(folder: Path) -> dict[str, Any]:
         return {
             "state": run_folder.read_object(descriptor, "state.json"),
             "exit": run_folder.read_object(descriptor, "exit.json"),
-            "index": _index(run_folder.read(descriptor, "output.idx", most=MAX_INDEX_BYTES) or b""),
+            "index": _index(
+                run_folder.read(descriptor, "output.idx", max_bytes=MAX_INDEX_BYTES) or b""
+            ),
         }
 
 

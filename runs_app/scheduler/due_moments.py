@@ -112,7 +112,7 @@ def _why_not(schedule: Schedule, active: Sequence[Run], now: datetime) -> str:
     """What the runs that are there already mean for another one: a sentence when there will be none."""
     if not active or schedule.overlap == Schedule.Overlap.REPLACE:
         for run in active:
-            execution.ask_to_cancel(run, by=BY_REPLACING, now=now)
+            execution.cancel_on_commit(run, by=BY_REPLACING, now=now)
         return ""
     if schedule.overlap == Schedule.Overlap.QUEUE_ONE:
         waiting = [run for run in active if run.status == Status.QUEUED]
