@@ -51,7 +51,7 @@ class SettlerThread:
                     log_failure("settler", error)
                     self.duties.hurry(SELF_CHECK)
                     self._stopping.wait(PAUSE_AFTER_ERROR_S)
-            reconcile.settle_all(now=timezone.now())
+            reconcile.reconcile_all(now=timezone.now())
 
     def _step(self, bell: socket.socket) -> None:
         # Wait for a bell or for the next pass, and do what it asks for.
@@ -66,7 +66,7 @@ class SettlerThread:
             self._stopping.wait(SETTLE_TOGETHER_S)
             wakeup.drain(bell)
             now = timezone.now()
-            reconcile.settle_all(now=now)
+            reconcile.reconcile_all(now=now)
             reconcile.follow_up(now=now)
         if time.monotonic() >= self._next_pass_at:
             is_active = self.duties.do_due(now=timezone.now())
