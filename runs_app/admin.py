@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from runs_app.execution import execution
 from runs_app.history.history import LONG_TEXTS
 from runs_app.models import Run
+from runs_app.programs import registry
 from runs_app.states import Trigger
 from runs_app.triggers import triggers
 from runs_app.views import detail
@@ -49,14 +50,8 @@ class RunAdmin(ReadOnlyAdmin):
 
     @admin.display(description="of")
     def subject(self, run: Run) -> str:
-        """The script, or the environment it built."""
-        return (
-            run.script.name
-            if run.script
-            else f"Python {run.environment.python}"
-            if run.environment
-            else "-"
-        )
+        """The script, or the Python it built an environment for or installed."""
+        return registry.program_of(run).title(run)
 
     @admin.display(description="status", ordering="status")
     def state(self, run: Run) -> SafeString:

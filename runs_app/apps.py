@@ -4,7 +4,5 @@ from django.apps import AppConfig
 
 
 class RunsConfig(AppConfig):
-    """Everything between a trigger and a recorded end."""
-
     name = "runs_app"
     verbose_name = "Runs"

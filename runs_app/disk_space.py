@@ -14,25 +14,23 @@ MB = 2**20
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
-    """A disk, in megabytes."""
-
     free_mb: int
     total_mb: int
 
     @property
     def floor_mb(self) -> int:
-        """What has to be free for a new run; 0 without any floor."""
+        """The space that has to be free for a new run; 0 without any floor."""
         percent: int = self.total_mb * settings.MIN_FREE_PERCENT // 100
         least: int = settings.MIN_FREE_MB
         return max(least, min(percent, MAX_OF_PERCENT_MB))
 
     @property
     def is_low(self) -> bool:
-        """Whether the floor is reached."""
         return self.free_mb < self.floor_mb
 
     def __str__(self) -> str:
-        return f"only {self.free_mb:,} MB are free on the disk of the data folder, the floor is {self.floor_mb:,} MB"
+        free = f"only {self.free_mb:,} MB are free on the disk of the data folder"
+        return f"{free}, the floor is {self.floor_mb:,} MB"
 
 
 def look() -> Space:
@@ -42,10 +40,8 @@ def look() -> Space:
 
 
 def why_not_writable() -> str:
-    """A sentence when the data folder cannot be written to; empty when it can, or when nobody works on it.
-
-    A file is opened for writing and nothing is written: an idle disk may sleep on.
-    """
+    """Say why the data folder cannot be written to; "" when writing works, and when no engine works there."""
+    # A file is opened for writing and nothing is written: an idle disk may sleep on.
     try:
         os.close(os.open(paths.engine_lock(), os.O_WRONLY | os.O_CLOEXEC))
     except FileNotFoundError:
@@ -56,11 +52,14 @@ def why_not_writable() -> str:
 
 
 def why_nothing_starts() -> str:
-    """What keeps new runs from starting, as a part of a sentence; empty when nothing does."""
+    """Say why no new run may start, as a part of a sentence; "" when runs may start."""
     space = look()
-    return why_not_writable() or (str(space) if space.is_low else "")
+    why = why_not_writable()
+    if not why and space.is_low:
+        why = str(space)
+    return why
 
 
 def hard_floor_mb() -> int:
-    """Where a run that writes on is stopped: half of the floor, so that new runs stop first and running ones last."""
+    """Return where a run that writes on is stopped: half of the floor, so that new runs stop before running ones."""
     return look().floor_mb // 2

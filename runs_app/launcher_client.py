@@ -13,8 +13,8 @@ from runs_app.launcher import wire
 
 logger = logging.getLogger(__name__)
 
-ANSWER_S = 5.0
-REMOVE_S = 60.0
+ANSWER_TIMEOUT_S = 5.0
+REMOVE_TIMEOUT_S = 60.0
 
 
 class LauncherError(Exception):
@@ -22,55 +22,67 @@ class LauncherError(Exception):
 
 
 class LauncherRefused(LauncherError):
-    """The launcher is there and will not do it; the text is its reason."""
+    """The launcher is there and refuses; the text is the reason."""
 
 
 class LauncherClient:
-    """A client of the launcher; safe to use from any thread."""
+    """A client of the launcher, safe to use from any thread. Every request raises LauncherError."""
 
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
         self._sending = threading.Lock()
         self._numbers = itertools.count(1)
         self._waiting: dict[object, Future[dict[str, Any]]] = {}
-        threading.Thread(target=self._receive, name="launcher-channel", daemon=True).start()
+        receiver = threading.Thread(target=self._receive, name="launcher-channel", daemon=True)
+        receiver.start()
 
     def start(self, folder: str, *, secrets: Mapping[str, str] | None = None) -> int:
-        """Fork a runner for a prepared run folder, with secrets for the script's environment; the runner's pid."""
-        fields: dict[str, Any] = {"secrets": dict(secrets)} if secrets else {}
-        return int(self._ask("start", folder=folder, **fields)["pid"])
+        """Fork a runner for a prepared run folder, with secrets for the script's environment; return the pid."""
+        fields: dict[str, Any] = {}
+        if secrets:
+            fields["secrets"] = dict(secrets)
+        answer = self._request("start", folder=folder, **fields)
+        return int(answer["pid"])
 
     def cancel(self, folder: str) -> bool:
-        """Signal the runner of a folder; False when the launcher knows none."""
-        return bool(self._ask("cancel", folder=folder).get("signalled"))
+        """Signal the runner of a folder; False when the launcher knows of no runner there."""
+        answer = self._request("cancel", folder=folder)
+        return bool(answer.get("signalled"))
 
     def adopt(self, folder: str) -> bool:
-        """Tell a new launcher of a runner that outlived the old one."""
-        return bool(self._ask("adopt", folder=folder).get("adopted"))
+        """Tell a new launcher of a runner that outlived the old launcher."""
+        answer = self._request("adopt", folder=folder)
+        return bool(answer.get("adopted"))
 
     def remove(self, folder: str, what: str) -> None:
         """Delete a run's folder (`all`) or its temporary files (`tmp`)."""
-        self._ask("remove", folder=folder, what=what, timeout_s=REMOVE_S)
+        self._request("remove", folder=folder, what=what, timeout_s=REMOVE_TIMEOUT_S)
 
     def remove_script(self, slug: str) -> None:
-        """Delete the folder of a script with all that its user has made in it."""
-        self._ask("remove", folder=slug, what="script", timeout_s=REMOVE_S)
+        """Delete the folder of a script with all files that the script's user has made there."""
+        self._request("remove", folder=slug, what="script", timeout_s=REMOVE_TIMEOUT_S)
 
     def ping(self) -> dict[str, Any]:
-        """Return what the launcher says of itself."""
-        return self._ask("ping")
+        return self._request("ping")
 
     def ready(self) -> None:
         """Say that start-up is done: a later death is restarted without back-off."""
-        self._ask("ready")
+        self._request("ready")
 
-    def _ask(self, operation: str, *, timeout_s: float = ANSWER_S, **fields: Any) -> dict[str, Any]:
+    def _request(
+        self,
+        operation: str,
+        *,
+        timeout_s: float = ANSWER_TIMEOUT_S,
+        **fields: Any,
+    ) -> dict[str, Any]:
         number = next(self._numbers)
+        message = wire.encode({"op": operation, "id": number, **fields})
         future: Future[dict[str, Any]] = Future()
         self._waiting[number] = future
         try:
             with self._sending:
-                self._channel.sendall(wire.encode({"op": operation, "id": number, **fields}))
+                self._channel.sendall(message)
             answer = future.result(timeout_s)
         except (OSError, FutureTimeout) as error:
             raise LauncherError(f"the launcher does not answer ({type(error).__name__})") from error
@@ -81,7 +93,7 @@ class LauncherClient:
         return answer
 
     def _receive(self) -> None:
-        """Hand each answer to the thread that waits for it, until the channel closes."""
+        # Hand each answer to the thread that waits for it, until the channel closes.
         decoder = wire.Decoder()
         try:
             while data := self._channel.recv(65536):
@@ -95,17 +107,22 @@ class LauncherClient:
             future.set_exception(ConnectionError("closed"))
 
 
-class _Absent(LauncherClient):
-    """Stands where no launcher is: under `runserver`, in commands and in most tests."""
-
+class _AbsentLauncher(LauncherClient):
+    # Stands where no launcher is: under `runserver`, in commands and in most tests.
     def __init__(self) -> None:  # no channel, no thread
         pass
 
-    def _ask(self, operation: str, *, timeout_s: float = ANSWER_S, **fields: Any) -> dict[str, Any]:
+    def _request(
+        self,
+        operation: str,
+        *,
+        timeout_s: float = ANSWER_TIMEOUT_S,
+        **fields: Any,
+    ) -> dict[str, Any]:
         raise LauncherError("no launcher here: Tempo was not started by `manage.py serve`")
 
 
-launcher: LauncherClient = _Absent()
+launcher: LauncherClient = _AbsentLauncher()
 
 
 def connect(channel: socket.socket) -> None:

@@ -1,4 +1,4 @@
-"""A run: one start of one version of a script, from its trigger to its end."""
+"""A run: a start of a script's version, or of a program of Tempo's own, from the trigger to the end."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,32 +15,47 @@ LATE_MS = 5000  # a later start is a fact worth telling
 
 
 class RunQuerySet(models.QuerySet["Run"]):
-    """Reading runs."""
-
     def active(self) -> "RunQuerySet":
-        """Queued or under way."""
+        """Return the runs that are queued or under way."""
         return self.filter(status__in=states.ACTIVE)
 
     def under_way(self) -> "RunQuerySet":
-        """Handed to the launcher, not yet final."""
+        """Return the runs that were handed to the launcher and are not final yet."""
         return self.filter(status__in=states.UNDER_WAY)
 
     def scripts(self) -> "RunQuerySet":
-        """Runs of people's scripts, without builds."""
         return self.filter(kind=Kind.SCRIPT)
 
+    def own_programs(self) -> "RunQuerySet":
+        """Return the runs of Tempo's own programs."""
+        return self.exclude(kind=Kind.SCRIPT)  # the index `run_own_programs` needs this very form
+
+    def of_kind(self, kind: str) -> "RunQuerySet":
+        """Return the runs as lists filter by kind: "" takes all, `build` installations too, once builds themselves."""
+        if not kind:
+            return self
+        if kind == Kind.SCRIPT:
+            return self.scripts()
+        rows = self.own_programs()
+        if kind == Kind.BUILD:
+            return rows
+        return rows.filter(kind=kind)
+
     def newest_first(self, *, before: int | None = None) -> "RunQuerySet":
-        """A page of history: keyset on the id, so that page 1,000 costs what page 1 costs."""
+        """Return a page of history: keyset on the id, so that page 1,000 costs the same as page 1."""
         rows = self.order_by("-pk")
-        return rows.filter(pk__lt=before) if before else rows
+        if before:
+            rows = rows.filter(pk__lt=before)
+        return rows
 
     def move(self, target: Status, **fields: Any) -> bool:
-        """Move these rows by a conditional UPDATE; False when someone else was faster or the move is not legal."""
-        return self.filter(status__in=states.sources_of(target)).update(status=target, **fields) > 0
+        """Move these rows by a conditional UPDATE; False when another caller was faster or the move is not legal."""
+        movable = self.filter(status__in=states.sources_of(target))
+        return movable.update(status=target, **fields) > 0
 
 
 class Run(models.Model):
-    """One run. The row is the intent, its folder is the fact; `recovery.settle` folds one into the other."""
+    """The row is the intent, the run's folder is the fact; `reconcile` brings the row in line with the folder."""
 
     kind = models.CharField(max_length=8, choices=Kind, default=Kind.SCRIPT)
     # db_index=False: every index is a page more in every commit of every run; Meta has those that a query needs.
@@ -121,11 +136,12 @@ class Run(models.Model):
             models.UniqueConstraint(fields=["schedule", "due_at"], name="one_run_a_due_moment")
         ]
         indexes = [
-            models.Index(fields=["script", "-id"], name="run_of_script"),  # a script's history
+            # A script's history.
+            models.Index(fields=["script", "-id"], name="run_of_script"),
+            # History by status; places; the sweep.
+            models.Index(fields=["status", "-id"], name="run_by_status"),
+            # The queue in its order: a few rows, whatever the history, and nothing of a run that began.
             models.Index(
-                fields=["status", "-id"], name="run_by_status"
-            ),  # history by status; places; the sweep
-            models.Index(  # the queue in its order: a few rows, whatever the history, and nothing of a run that began
                 "kind",
                 Coalesce("due_at", "created_at"),
                 "id",
@@ -133,23 +149,38 @@ class Run(models.Model):
                 condition=models.Q(status=Status.QUEUED),
                 name="run_queue",
             ),
-            models.Index(  # retention by age and count looks at what is final
+            # Retention by age and count looks at what is final.
+            models.Index(
                 fields=["finished_at"],
                 condition=models.Q(finished_at__isnull=False),
                 name="run_finished",
             ),
-            models.Index(  # retention looks for children of what it deletes
-                fields=["parent"], condition=models.Q(parent__isnull=False), name="run_of_parent"
+            # Retention looks for children of what it deletes.
+            models.Index(
+                fields=["parent"],
+                condition=models.Q(parent__isnull=False),
+                name="run_of_parent",
             ),
-            models.Index(  # an environment's builds
-                fields=["environment"], condition=models.Q(kind="build"), name="run_builds"
+            # An environment's builds.
+            models.Index(
+                fields=["environment"],
+                condition=models.Q(kind=Kind.BUILD),
+                name="run_builds",
             ),
-            models.Index(  # the notification sweep
+            # Builds and installations, newest first.
+            models.Index(
+                fields=["id"],
+                condition=~models.Q(kind=Kind.SCRIPT),
+                name="run_own_programs",
+            ),
+            # The notification sweep.
+            models.Index(
                 fields=["id"],
                 condition=models.Q(announced_at__isnull=True, finished_at__isnull=False),
                 name="run_unannounced",
             ),
-            models.Index(  # not yet archived
+            # Not yet archived.
+            models.Index(
                 fields=["id"],
                 condition=models.Q(archived_at__isnull=True, finished_at__isnull=False),
                 name="run_unarchived",
@@ -161,39 +192,45 @@ class Run(models.Model):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing about it will change any more."""
         return self.status in states.FINAL
 
     @property
     def is_build(self) -> bool:
-        """Whether it builds an environment."""
-        return self.kind == Kind.BUILD
+        """Whether the run executes a program of Tempo's own."""
+        return self.kind != Kind.SCRIPT
 
     @property
     def installs(self) -> str:
-        """The version of the Python that it installs; "" for every other run."""
-        return str(self.params.get("python", "")) if self.is_build else ""
+        """The version of the Python that the run installs; "" for every other run."""
+        if self.kind != Kind.INSTALL:
+            return ""
+        return str(self.params.get("python", ""))
 
     def elapsed(self, now: datetime) -> timedelta | None:
-        """How long it ran, or has been running."""
+        """Return how long the run took, or has been running."""
         if self.duration_s is not None:
             return timedelta(seconds=self.duration_s)
-        return now - self.started_at if self.started_at else None
+        if self.started_at is None:
+            return None
+        return now - self.started_at
 
     @property
     def which_try(self) -> str:
-        """The words for a further try: `try 2 of 4`; how many there may be is its schedule's to say."""
-        most = 1 + self.schedule.retries if self.schedule else 0
-        return f"try {self.attempt} of {most}" if most >= self.attempt else f"try {self.attempt}"
+        """The words for a further try: `try 2 of 4`; the schedule says how many tries there may be."""
+        tries = 0
+        if self.schedule:
+            tries = 1 + self.schedule.retries
+        if self.attempt > tries:
+            return f"try {self.attempt}"
+        return f"try {self.attempt} of {tries}"
 
     @property
     def is_late(self) -> bool:
-        """Whether it began so long after its due moment that people want to know."""
         return self.late_ms is not None and self.late_ms > LATE_MS
 
     @property
     def late_words(self) -> str:
-        """How late it began: `3 h 12 min`."""
+        """How late the run began: `3 h 12 min`."""
         return humanize.span((self.late_ms or 0) / 1000)
 
     @property
@@ -209,7 +246,7 @@ class Run(models.Model):
         return [name for name, is_true in notes.items() if is_true]
 
     def explain(self) -> str:
-        """Its end in one sentence, without repeating the status."""
+        """Return the end in a sentence, without repeating the status."""
         if self.message:
             return self.message
         match self.reason:
@@ -218,7 +255,9 @@ class Run(models.Model):
             case Reason.SIGNAL:
                 return f"Ended by signal {self.signal}."
             case Reason.USER:
-                return f"Cancelled by {self.cancelled_by}." if self.cancelled_by else "Cancelled."
+                if self.cancelled_by:
+                    return f"Cancelled by {self.cancelled_by}."
+                return "Cancelled."
             case Reason.SHUTDOWN:
                 return "Cancelled: Tempo was shut down."
             case Reason.OVERLAP:
@@ -226,7 +265,6 @@ class Run(models.Model):
         return self._explain_limit()
 
     def _explain_limit(self) -> str:
-        """Which limit ended it; the runner's own message says more, where there is one."""
         match self.reason:
             case Reason.TIME:
                 return f"Stopped after {humanize.span(self.timeout_s)}: its time limit."

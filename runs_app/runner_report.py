@@ -1,6 +1,7 @@
-"""What a runner's `state.json` and `exit.json` say, as fields of Run: each value is checked, as a script may forge it.
+"""The content of a runner's `state.json` and `exit.json` as fields of Run, each value checked.
 
-A number out of range would break the UPDATE, a text with half a character too; either would keep the run from its end.
+A script may forge these files: a number out of range would break the UPDATE, a text with half a character too, and
+either would keep the run from its end.
 """
 
 import math
@@ -20,8 +21,6 @@ REASONS = frozenset(
         Reason.MEMORY,
         Reason.MEMORY_SYSTEM,
         Reason.CPU,
-    }
-    | {
         Reason.OUTPUT,
         Reason.DISK,
         Reason.PROCESSES,
@@ -40,16 +39,17 @@ _SIGNAL = re.compile(r"SIG[A-Z0-9+-]{1,13}")
 
 def is_ours(verdict: dict[str, Any]) -> bool:
     """Whether status and reason are words of a runner."""
-    return _word(verdict.get("status")) in ENDS and _word(verdict.get("reason")) in REASONS
+    if _word(verdict.get("status")) not in ENDS:
+        return False
+    return _word(verdict.get("reason")) in REASONS
 
 
 def verdict_of(verdict: dict[str, Any]) -> tuple[Status, Reason]:
-    """Status and reason of a verdict that is ours."""
     return Status(verdict["status"]), Reason(verdict["reason"])
 
 
 def run_fields(verdict: dict[str, Any]) -> dict[str, Any]:
-    """The fields of Run that a verdict fills beside status, reason and times; what is impossible is left empty."""
+    """Return the fields of Run beside status, reason and times; impossible values are left empty."""
     return {
         "message": _text(verdict.get("message"), MESSAGE_LENGTH),
         "exit_code": _exit_code(verdict.get("exit_code")),
@@ -62,35 +62,35 @@ def run_fields(verdict: dict[str, Any]) -> dict[str, Any]:
         "output_lines": _count(verdict.get("output_lines"), MAX_BYTES),
         "output_dropped": _count(verdict.get("output_dropped"), MAX_BYTES),
         "leftovers_killed": _count(verdict.get("leftovers_killed"), MAX_COUNT),
-        **isolation(verdict),
+        **isolation_fields(verdict),
     }
 
 
-def isolation(record: dict[str, Any]) -> dict[str, Any]:
-    """The fields that say how a run was kept apart; none when the record does not tell."""
-    told = record.get("isolation")
-    if not isinstance(told, dict):
+def isolation_fields(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of Run about isolation; no fields when the record does not mention isolation."""
+    isolation = record.get("isolation")
+    if not isinstance(isolation, dict):
         return {}
-    grade = _word(told.get("grade"))
+    grade = _word(isolation.get("grade"))
+    if grade not in Isolation.values:
+        grade = Isolation.BASIC
     return {
-        "isolation": grade if grade in Isolation.values else Isolation.BASIC,
-        "isolation_why": _text(told.get("why"), WHY_LENGTH),
-        "isolation_degraded": told.get("degraded") is True,
+        "isolation": grade,
+        "isolation_why": _text(isolation.get("why"), WHY_LENGTH),
+        "isolation_degraded": isolation.get("degraded") is True,
     }
 
 
 def moment(value: object) -> datetime | None:
-    """A time in seconds since the epoch; None for what no run can have had."""
+    """Return a time in seconds since the epoch as a moment; None for times that no run can have had."""
     seconds = _number(value)
-    return (
-        datetime.fromtimestamp(seconds, tz=UTC)
-        if seconds is not None and 0 < seconds < LAST_MOMENT
-        else None
-    )
+    if seconds is None or not 0 < seconds < LAST_MOMENT:
+        return None
+    return datetime.fromtimestamp(seconds, tz=UTC)
 
 
 def log_size(size: int) -> int:
-    """Bytes of a log, as the sum over all runs can bear them."""
+    """Return the bytes of a log, so limited that the sum over all runs fits the database."""
     return min(size, MAX_BYTES)
 
 
@@ -101,34 +101,47 @@ def _number(value: object) -> float | None:
         number = float(value)
     except OverflowError:
         return None
-    return number if math.isfinite(number) else None
+    if not math.isfinite(number):
+        return None
+    return number
 
 
 def _amount(value: object) -> float | None:
     number = _number(value)
-    return number if number is not None and 0 <= number <= MAX_AMOUNT else None
+    if number is None or not 0 <= number <= MAX_AMOUNT:
+        return None
+    return number
 
 
-def _count(value: object, most: int) -> int:
+def _count(value: object, limit: int) -> int:
     number = _number(value)
-    return min(int(number), most) if number is not None and number >= 0 else 0
+    if number is None or number < 0:
+        return 0
+    return min(int(number), limit)
 
 
 def _exit_code(value: object) -> int | None:
     number = _number(value)
-    return int(number) if number is not None and abs(number) <= MAX_COUNT else None
+    if number is None or abs(number) > MAX_COUNT:
+        return None
+    return int(number)
 
 
 def _signal(value: object) -> str:
-    return value if isinstance(value, str) and _SIGNAL.fullmatch(value) else ""
+    if isinstance(value, str) and _SIGNAL.fullmatch(value):
+        return value
+    return ""
 
 
 def _word(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+    if isinstance(value, str):
+        return value
+    return None
 
 
 def _text(value: object, length: int) -> str:
-    """A text as the database takes it: half of a surrogate pair is no character, and a NUL ends a text in C."""
+    # As the database takes it: half of a surrogate pair is no character, and a NUL ends a text in C.
     if not isinstance(value, str):
         return ""
-    return value[:length].encode("utf-8", "replace").decode().replace("\0", "")
+    encoded = value[:length].encode("utf-8", "replace")
+    return encoded.decode().replace("\0", "")

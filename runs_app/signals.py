@@ -2,5 +2,5 @@
 
 from django.dispatch import Signal
 
-# A run reached a final status. Arguments: run. Whoever must act sweeps `announced_at IS NULL` as well.
+# A run reached a final status. Arguments: run. Receivers that must act sweep `announced_at IS NULL` as well.
 run_finished = Signal()

@@ -1,10 +1,10 @@
-"""The states of a run, the sets they form and the legal moves between them."""
+"""The states of a run, the sets of states and the legal moves."""
 
 from django.db import models
 
 
 class Status(models.TextChoices):
-    """Where a run stands; everything but the first three is final."""
+    """Where a run stands; all but the first three are final."""
 
     QUEUED = "queued"
     STARTING = "starting"
@@ -19,7 +19,7 @@ class Status(models.TextChoices):
 
 
 class Reason(models.TextChoices):
-    """Why a run stands where it stands; empty when its status says it all."""
+    """Why a run stands where it stands; empty when the status says enough."""
 
     NONE = "", "-"
     EXIT_CODE = "exit_code"
@@ -36,24 +36,27 @@ class Reason(models.TextChoices):
     SHUTDOWN = "shutdown"
     RESTART = "restart"
     OVERLAP = "overlap"
-    DISABLED = "disabled"
+    DISABLED = "disabled"  # of rows from before there was `deleted`
     DISK = "disk"
     SERVICE_DOWN = "service_down"
     PAUSED = "paused"
     SUPERSEDED = "superseded"
     SYNTAX = "syntax", "Syntax error"
     INPUTS = "inputs"
+    DELETED = "deleted", "Script deleted"
+    NOT_WANTED = "not_wanted", "Not wanted any more"
 
 
 class Kind(models.TextChoices):
-    """What a run executes: a person's script, or the building of an environment."""
+    """A person's script, or a program of Tempo's own; see runs_app/programs."""
 
     SCRIPT = "script"
     BUILD = "build"
+    INSTALL = "install"
 
 
 class Isolation(models.TextChoices):
-    """How well a run was kept apart from Tempo and from other scripts; empty for builds and what never began."""
+    """How well a run was kept apart from Tempo and other scripts; empty for builds and runs that never began."""
 
     NONE = "", "-"
     STRONG = "strong"
@@ -62,8 +65,6 @@ class Isolation(models.TextChoices):
 
 
 class Trigger(models.TextChoices):
-    """What brought a run about."""
-
     MANUAL = "manual"
     API = "api"
     COMMAND = "command"
@@ -87,10 +88,9 @@ _MOVES: dict[Status, frozenset[Status]] = {
 
 
 def may_move(source: str, target: str) -> bool:
-    """Whether a run may go from one status to another; final ones stay."""
     return target in _MOVES.get(Status(source), frozenset())
 
 
 def sources_of(target: str) -> list[str]:
-    """The statuses from which `target` can be reached: what a conditional UPDATE filters on."""
+    """Return the statuses from which `target` can be reached, for a conditional UPDATE to filter on."""
     return [source for source in _MOVES if may_move(source, target)]

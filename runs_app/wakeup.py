@@ -8,18 +8,17 @@ from tempo_site.lib import paths
 
 STATE = "state.bell"  # a run began or ended: settle
 OUTPUT = "output.bell"  # there is more to read
-_DRAINED_AT_ONCE = 100
+_BELL = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+_MAX_DRAINED = 100  # at once: a script may ring faster than we take
 
 
 def listen(name: str) -> socket.socket:
-    """Bind one bell, non-blocking. A socket left by a predecessor is replaced."""
-    bell = socket.socket(
-        socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
-    )
+    """Bind a bell, non-blocking. A socket left by a predecessor is replaced."""
+    bell = socket.socket(socket.AF_UNIX, _BELL)
     folder = os.open(paths.bells(), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         (paths.bells() / name).unlink(missing_ok=True)
-        # a socket's path holds 108 bytes, a data folder may be deeper
+        # A socket's path holds 108 bytes, and a data folder may lie deeper.
         bell.bind(f"/proc/self/fd/{folder}/{name}")
     finally:
         os.close(folder)
@@ -27,7 +26,7 @@ def listen(name: str) -> socket.socket:
 
 
 def drain(bell: socket.socket) -> None:
-    """Take the waiting datagrams: many rings are one. Not without end: somebody may ring faster than we take."""
+    """Take the waiting datagrams: many rings count as a single ring."""
     with contextlib.suppress(BlockingIOError):
-        for _ in range(_DRAINED_AT_ONCE):
+        for _ in range(_MAX_DRAINED):
             bell.recv(16)

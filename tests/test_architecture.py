@@ -4,13 +4,14 @@ import ast
 import graphlib
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from runs_app.states import Status
+from runs_app.states import Kind, Status
+from scripts_app.models import Environment
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("tempo_site", "scripts_app", "runs_app", "notifications_app")
@@ -55,12 +56,14 @@ ROOMS = {
         """,
         "runs_app": """
             states signals disk_space wakeup launcher models runner_report run_folder launcher_client lookup output
-            history triggers execution admission scheduler engine
+            history triggers programs execution admission scheduler engine
         """,
     }.items()
 }
 SIDE_BY_SIDE = 20  # modules in one folder
 INTRODUCTION_LINES = range(3, 7)  # of a package's docstring
+# What states.py names, by the field of Run that holds it.
+WORDS_OF_FIELD: dict[str, Sequence[str]] = {"status": Status.values, "kind": Kind.values}
 VAGUE = frozenset({"utils", "helpers", "services", "managers"})
 
 FUNCTION_LINES, MODULE_LINES, TEST_MODULE_LINES, TEMPLATE_LINES = 30, 400, 600, 200
@@ -265,34 +268,49 @@ def long_modules(module: Module, _: frozenset[str]) -> Iterator[str]:
 
 
 def spelt_states(module: Module, _: frozenset[str]) -> Iterator[str]:
-    """States of a run written as text where a `status` is given or compared, instead of taken from states.py.
+    """States and kinds of a run, and states reached through a relation, written as text instead of by their names.
 
     The launcher is left out: it may not import states.py, and writes the words of exit.json.
     """
     if module.name == "runs_app.states" or is_below(module.name, (LAUNCHER,)):
         return
     for node in ast.walk(module.tree):
-        for word in status_words(node):
+        for word in spelt_words(node):
             yield module.at(
-                word, f"spells the state {ast.unparse(word)}; take it from runs_app.states"
+                word, f"spells the state {ast.unparse(word)}; take it from the class that names it"
             )
 
 
-def status_words(node: ast.AST) -> Iterator[ast.expr]:
-    """The literals of states in `status="..."`, `status__in=[...]` and comparisons with `....status`."""
-    values: list[ast.expr] = []
-    if isinstance(node, ast.keyword) and (node.arg or "").startswith("status"):
-        values = [node.value]
+def spelt_words(node: ast.AST) -> Iterator[ast.expr]:
+    """The literals in `status="..."`, `status__in=[...]`, `run__kind="..."` and comparisons with `....status`."""
+    if isinstance(node, ast.keyword) and node.arg:
+        yield from literals([node.value], words_of_lookup(node.arg))
     elif isinstance(node, ast.Compare):
         sides = [node.left, *node.comparators]
-        values = (
-            sides
-            if any(isinstance(side, ast.Attribute) and side.attr == "status" for side in sides)
-            else []
-        )
-    for value in values:
-        for part in ast.walk(value):
-            if isinstance(part, ast.Constant) and part.value in Status.values:
+        for side in sides:
+            if isinstance(side, ast.Attribute):
+                yield from literals(sides, WORDS_OF_FIELD.get(side.attr, ()))
+
+
+def words_of_lookup(name: str) -> Sequence[str]:
+    """The words that may not be spelt behind this keyword, which may be a path: `environment__state__in`.
+
+    A plain `state` is a field of many models; behind a relation it is an environment's.
+    """
+    first, *others = name.split("__")
+    if "state" in others:
+        return Environment.State.values
+    for field, words in WORDS_OF_FIELD.items():
+        if first.startswith(field) or field in others:
+            return words
+    return ()
+
+
+def literals(expressions: Sequence[ast.expr], words: Sequence[str]) -> Iterator[ast.expr]:
+    """The places in these expressions where one of these words is written."""
+    for expression in expressions:
+        for part in ast.walk(expression):
+            if isinstance(part, ast.Constant) and part.value in words:
                 yield part
 
 
@@ -468,6 +486,15 @@ KNOWN = frozenset(
             "rows.exclude(status__in=['lost', Status.FAILED])",
         ),
         (spelt_states, "runs_app/output/live.py", "run.status == 'running'"),
+        (spelt_states, "runs_app/output/live.py", "rows.filter(runs__status='running')"),
+        (spelt_states, "runs_app/output/live.py", "rows.filter(status__exact='running')"),
+        (
+            spelt_states,
+            "runs_app/engine/reconcile.py",
+            "Run.objects.under_way().filter(environment__state='building')",
+        ),
+        (spelt_states, "runs_app/engine/reconcile.py", "Run.objects.filter(kind='build')"),
+        (spelt_states, "runs_app/output/live.py", "run.kind == 'build'"),
     ],
 )
 def test_a_check_catches(check: Check, path: str, source: str) -> None:
@@ -527,6 +554,7 @@ def test_a_check_catches(check: Check, path: str, source: str) -> None:
         ),
         (spelt_states, "runs_app/states.py", "filter(status='queued')"),
         (spelt_states, "scripts_app/api.py", "environment(state='failed')"),
+        (spelt_states, "scripts_app/api.py", "Schedule.objects.filter(kind='cron')"),
     ],
 )
 def test_a_check_lets_pass(check: Check, path: str, source: str) -> None:

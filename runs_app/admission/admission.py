@@ -1,7 +1,7 @@
 """Admission: which queued runs may begin: in order, under the cap, and while there is memory for them."""
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,26 +10,26 @@ from django.db import transaction
 from django.db.models import Count, Q
 from django.db.models.functions import Coalesce
 
-from runs_app import disk_space
 from runs_app.admission import memory
 from runs_app.execution import execution, finish
 from runs_app.models import Run, RunQuerySet
-from runs_app.states import UNDER_WAY, Kind, Reason, Status, Trigger
+from runs_app.programs import registry
+from runs_app.programs.conditions import ONE_BY_ONE, Situation
+from runs_app.states import Kind, Reason, Status
 from scripts_app.environments import environments
-from scripts_app.models import Environment, Schedule, Script
-from scripts_app.schedules import global_pause
+from scripts_app.models import Environment, Script
 
 logger = logging.getLogger(__name__)
 
 PROMISED_FOR = timedelta(seconds=3)  # so long a run may take to touch the memory it needs
-ONE_BY_ONE = (Schedule.Overlap.SKIP, Schedule.Overlap.QUEUE_ONE, Schedule.Overlap.REPLACE)
-# the order of the queue, behind it the id; Run has an index of it
+# The order of the queue, behind it the id; Run has an index of it.
 QUEUE_ORDER = Coalesce("due_at", "created_at")
+MAX_MESSAGE = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outlook:
-    """One look at the queue: which scripts' runs may begin now, and what keeps the first of the others from it."""
+class NextRuns:
+    """Which scripts' runs may begin now, and what keeps the first of the others from it."""
 
     begin: Sequence[Run]
     taken: int  # places
@@ -52,49 +52,58 @@ def admit(*, now: datetime) -> int:
 def claim(*, now: datetime) -> list[Run]:
     """Move as many queued runs as fit, in order, in one transaction; a second caller finds them gone."""
     kinds = _kinds_with_a_chance()  # without the write lock: most rings find nothing to do
-    if not kinds:
-        return []
-    if disk_space.why_nothing_starts():
+    situation = Situation(now=now)
+    if (
+        not kinds or situation.disk
+    ):  # the disk is a condition of every program: no need for the lock
         return []
     with transaction.atomic():
-        runs = [
-            *(_builds() if Kind.BUILD in kinds else ()),
-            *(look_for_next(now=now).begin if Kind.SCRIPT in kinds else ()),
-        ]
+        runs: list[Run] = []
+        for kind in kinds - {Kind.SCRIPT}:
+            runs += ready(kind, situation).select_related("environment")
+        if Kind.SCRIPT in kinds:
+            runs += choose_next(situation).begin
         return [run for run in runs if _begin(run, now)]
 
 
-def _kinds_with_a_chance() -> set[str]:
-    """Of which kinds runs are queued and a place may be free."""
+def _kinds_with_a_chance() -> set[Kind]:
+    # The kinds of which runs are queued and a place may be free.
     rows = Run.objects.active().order_by().values_list("kind", "status").annotate(Count("pk"))
-    counts = {(kind, status): count for kind, status, count in rows}
-    kinds = {kind for kind, status in counts if status == Status.QUEUED}
-    taken = sum(counts.get((Kind.SCRIPT, status), 0) for status in UNDER_WAY)
-    return kinds - {Kind.SCRIPT} if taken >= settings.MAX_CONCURRENT_RUNS else kinds
+    kinds: set[Kind] = set()
+    taken = 0
+    for kind, status, count in rows:
+        if status == Status.QUEUED:
+            kinds.add(Kind(kind))
+        elif kind == Kind.SCRIPT:
+            taken += count
+    if taken >= settings.MAX_CONCURRENT_RUNS:
+        kinds.discard(Kind.SCRIPT)
+    return kinds
 
 
 def queued(kind: Kind) -> RunQuerySet:
-    """The queue in its order: by due moment, or by birth where there is none."""
+    """Return the queue in its order: by due moment, or by birth where there is none."""
     return Run.objects.filter(kind=kind, status=Status.QUEUED).order_by(QUEUE_ORDER, "pk")
 
 
-def look_for_next(*, now: datetime) -> Outlook:
+def ready(kind: Kind, situation: Situation) -> RunQuerySet:
+    """Return the queued runs for which no condition of their program holds; those that wait block nobody."""
+    rows = queued(kind)
+    for condition in registry.PROGRAMS[kind].WAITS_FOR:
+        rows = rows.exclude(condition.waiting(situation))
+    return rows
+
+
+def choose_next(situation: Situation) -> NextRuns:
     """See who may begin: as many as there are places, up to the first for which there is not enough memory.
 
     Nobody overtakes that one, or a large run would wait for ever. Where nothing is under way, the first always begins.
     """
-    under_way = list(_under_way().only("script_id", "memory_mb", "handed_over_at"))
-    places = settings.MAX_CONCURRENT_RUNS - len(under_way)
-    candidates = (
-        _ready(now, busy={run.script_id for run in under_way})[:places] if places > 0 else ()
-    )
+    under_way = situation.under_way
+    candidates = _candidates(situation, places=settings.MAX_CONCURRENT_RUNS - len(under_way))
     if not candidates:
-        return Outlook(begin=(), taken=len(under_way))
-    recent = [
-        run
-        for run in under_way
-        if run.handed_over_at and abs(now - run.handed_over_at) < PROMISED_FOR
-    ]
+        return NextRuns(begin=(), taken=len(under_way))
+    recent = [run for run in under_way if _is_promised_memory(run, situation.now)]
     free_mb = memory.available_mb()
     needs = memory.needs_mb([*recent, *candidates], enough_mb=free_mb)
     free_mb = max(0, free_mb - sum(needs[run.pk] for run in recent))
@@ -102,59 +111,38 @@ def look_for_next(*, now: datetime) -> Outlook:
     for run in candidates:
         if _follows_one_of(begin, run):
             continue
-        if needs[run.pk] > free_mb and (under_way or begin):
-            return Outlook(
-                begin=begin,
-                taken=len(under_way),
-                blocked=run,
-                need_mb=needs[run.pk],
-                free_mb=free_mb,
+        need_mb = needs[run.pk]
+        if need_mb > free_mb and (under_way or begin):
+            return NextRuns(
+                begin=begin, taken=len(under_way), blocked=run, need_mb=need_mb, free_mb=free_mb
             )
         begin.append(run)
-        free_mb -= needs[run.pk]
-    return Outlook(begin=begin, taken=len(under_way))
+        free_mb -= need_mb
+    return NextRuns(begin=begin, taken=len(under_way))
+
+
+def _candidates(situation: Situation, *, places: int) -> Sequence[Run]:
+    if places <= 0:
+        return ()
+    rows = ready(Kind.SCRIPT, situation)
+    rows = rows.select_related("script", "script__environment", "version")
+    rows = rows.defer("script__environment__lock", "script__environment__requirements")
+    return list(rows[:places])
+
+
+def _is_promised_memory(run: Run, now: datetime) -> bool:
+    return run.handed_over_at is not None and abs(now - run.handed_over_at) < PROMISED_FOR
 
 
 def _follows_one_of(begin: Sequence[Run], run: Run) -> bool:
-    """Whether it is to follow a run that begins now: several of a script may be queued, as after a gap."""
+    # Several runs of a script may be queued, as after a gap: where they go one by one, the first begins now.
     is_second = any(other.script_id == run.script_id for other in begin)
     return is_second and run.schedule is not None and run.schedule.overlap in ONE_BY_ONE
 
 
-def _builds() -> list[Run]:
-    """The next build, outside the slots and one at a time."""
-    if Run.objects.filter(kind=Kind.BUILD).under_way().exists():
-        return []
-    return list(queued(Kind.BUILD).select_related("environment")[:1])
-
-
-def _under_way() -> RunQuerySet:
-    return Run.objects.filter(kind=Kind.SCRIPT).under_way().order_by()
-
-
-def _ready(now: datetime, *, busy: Collection[int | None]) -> RunQuerySet:
-    """Queued runs that wait for nothing but their turn; those that wait for something else block nobody.
-
-    That is: their environment is there and not about to be another, the moment of a retry has come and no pause holds
-    it, and a run that is to follow another one of its script does not find that script among the `busy` ones.
-    """
-    ready = queued(Kind.SCRIPT).filter(script__environment__state=Environment.State.READY)
-    settled = ready.exclude(script__wanted_environment__state__in=environments.UNFINISHED).exclude(
-        not_before__gt=now
-    )
-    if busy:  # named one by one: a subquery would look through the whole history of each script that waits
-        settled = settled.exclude(schedule__overlap__in=ONE_BY_ONE, script__in=busy)
-    if global_pause.current_pause(now):
-        settled = settled.exclude(trigger=Trigger.RETRY)
-    else:
-        settled = settled.exclude(trigger=Trigger.RETRY, schedule__paused_until__gt=now)
-    related = settled.select_related("script", "script__environment", "version")
-    return related.defer("script__environment__lock", "script__environment__requirements")
-
-
 def _begin(run: Run, now: datetime) -> bool:
-    """Claim one run; its folder and environment are fixed in the same UPDATE."""
-    if run.kind == Kind.SCRIPT and run.script:
+    # Claim one run; its folder and environment are fixed in the same UPDATE.
+    if run.script:
         run.environment = run.script.environment
     run.status = Status.STARTING
     run.folder = execution.new_folder_name(run, now)
@@ -172,22 +160,21 @@ def fail_without_environment(*, now: datetime) -> None:
     """End the runs that wait for an environment nobody will build: it failed, or the script was deleted."""
     not_ready = Q(environment=None) | ~Q(environment__state=Environment.State.READY)
     is_built_anew = Q(environment__state__in=environments.UNFINISHED)
-    hopeless = Q(~is_built_anew, wanted_environment__state=Environment.State.FAILED) | Q(
-        deleted_at__isnull=False
-    )
+    has_failed = ~is_built_anew & Q(wanted_environment__state=Environment.State.FAILED)
+    hopeless = has_failed | Q(deleted_at__isnull=False)
     waiting = queued(Kind.SCRIPT).order_by().values("script")  # answered by the queue's index alone
-    for script in Script.objects.filter(not_ready, hopeless, pk__in=waiting).select_related(
-        "wanted_environment"
-    ):
-        wanted = script.wanted_environment
-        why = wanted.message if wanted and wanted.message else "its script was deleted."
-        message = f"Its environment was not built: {why}"[:2000]
+    scripts = Script.objects.filter(not_ready, hopeless, pk__in=waiting)
+    for script in scripts.select_related("wanted_environment"):
+        reason, message = _why_there_is_no_environment(script)
         for run in queued(Kind.SCRIPT).filter(script=script):
             finish.end(
-                run,
-                Status.FAILED,
-                only=Status.QUEUED,
-                now=now,
-                reason=Reason.ENVIRONMENT,
-                message=message,
+                run, Status.FAILED, only=Status.QUEUED, now=now, reason=reason, message=message
             )
+
+
+def _why_there_is_no_environment(script: Script) -> tuple[Reason, str]:
+    wanted = script.wanted_environment
+    if script.deleted_at is not None and (wanted is None or not wanted.message):
+        return Reason.DELETED, "Its script was deleted."
+    message = wanted.message if wanted else ""
+    return Reason.ENVIRONMENT, f"Its environment was not built: {message}"[:MAX_MESSAGE]

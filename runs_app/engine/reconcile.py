@@ -1,4 +1,4 @@
-"""Settling: folding what a run's folder says into its row. Pure fact-finding, repeatable, never a heartbeat.
+"""Reconciling: the row of a run is brought in line with the run's folder; repeatable, and never a heartbeat.
 
 The order is claim, then lock, then exit.json, and an unclaimed folder is never probed: any other order calls living
 runs lost.
@@ -16,63 +16,68 @@ from runs_app.admission import admission
 from runs_app.execution import environment_check, execution, finish
 from runs_app.models import Run
 from runs_app.output import live, log
-from runs_app.states import Reason, Status
+from runs_app.programs import script
+from runs_app.run_folder import CLAIM, EXIT, SPEC, STATE
+from runs_app.states import Kind, Reason, Status
 from runs_app.triggers import builds
 from scripts_app.environments import cleanup, environments
+from scripts_app.models import Environment
 from tempo_site.lib import paths
 
 logger = logging.getLogger(__name__)
 
-# As the runner names them; its own modules are not for the web process.
-SPEC, CLAIM, STATE, EXIT, LOG = "spec.json", "claim", "state.json", "exit.json", log.LOG
 HAND_OVER_AGAIN = timedelta(seconds=2)  # a burst is still forking before that
+DAMAGED = "Its `exit.json` is damaged, so how it ended is not known."
+KILLED = (
+    "Its supervisor was killed or the machine went down, so how it would have ended is not known."
+)
+WITHOUT_FOLDER = (
+    "Its folder below runs/ was removed while it was under way, so how it ended is not known."
+)
 
 
 def reconcile(run: Run, *, now: datetime) -> bool:
-    """Bring the row in line with the folder; returns whether it changed."""
+    """Bring the row in line with the folder; returns whether the row changed."""
     path = paths.run_folder(run.folder)
     with run_folder.opened(path) as folder:
         if folder is None or not run_folder.has(folder, CLAIM):
-            return _has_lost_its_folder(run, folder, path) and _lose_without_folder(run, now)
+            if not _has_lost_its_folder(run, folder, path):
+                return False
+            return _lose_without_folder(run, now)
         is_alive = run_folder.is_locked(folder)
         verdict = run_folder.read_object(folder, EXIT)
         if verdict is not None and runner_report.is_ours(verdict):
             return _conclude(run, folder, verdict, now)
         if is_alive:
-            return run.status == Status.STARTING and _mark_running(run, folder, now)
+            return _mark_running(run, folder, now)
         if run_folder.has(folder, EXIT):
-            return _lose(
-                run, folder, path, "Its `exit.json` is damaged, so how it ended is not known.", now
-            )
+            return _lose(run, folder, path, DAMAGED, now)
         if run_folder.read(folder, CLAIM) == execution.CLAIMED_BY_CANCEL:
             return finish.end(run, Status.CANCELLED, now=now, reason=Reason.USER)
-        why = "Its supervisor was killed or the machine went down, so how it would have ended is not known."
-        return _lose(run, folder, path, why, now)
+        return _lose(run, folder, path, KILLED, now)
 
 
 def _has_lost_its_folder(run: Run, folder: int | None, path: Path) -> bool:
-    """Whether a run had begun, or may have, and its folder is gone: it must never be begun again."""
+    # Whether a run had begun, or may have, and its folder is gone: it must never be begun again.
     if run.status == Status.RUNNING or run_folder.is_replaced(path):
         return True
-    return execution.was_accepted(run) and (folder is None or not run_folder.has(folder, SPEC))
+    if not execution.was_accepted(run):
+        return False
+    return folder is None or not run_folder.has(folder, SPEC)
 
 
 def _lose_without_folder(run: Run, now: datetime) -> bool:
-    """Nothing can be recorded about it any more, so its processes are ended and the row says so."""
+    # Nothing can be recorded about it any more, so its processes are ended and the row says so.
     with suppress(launcher_client.LauncherError):
         launcher_client.launcher.cancel(run.folder)
-    why = "Its folder below runs/ was removed while it was under way, so how it ended is not known."
-    return _lose(run, None, paths.run_folder(run.folder), why, now)
+    return _lose(run, None, paths.run_folder(run.folder), WITHOUT_FOLDER, now)
 
 
 def sweep(*, now: datetime) -> bool:
-    """Look at every run under way; what was never claimed or not yet cancelled is asked for again.
-
-    Returns whether any was under way.
-    """
+    """Look at every run under way, repeat lost requests; returns whether any run was under way."""
     runs = list(Run.objects.under_way())
     for run in runs:
-        with _set_aside(run):
+        with _failing_alone(run):
             _look_at(run, now)
     execution.forget_ended()
     return bool(runs)
@@ -83,20 +88,20 @@ def _look_at(run: Run, now: datetime) -> None:
         return
     if run.cancel_requested_at:
         execution.enforce_cancel(run, now=now)
-    elif run.status == Status.STARTING and _is_unclaimed_for_long(run, now):
+    elif run.status == Status.STARTING and _is_overdue(run, now) and not _is_claimed(run):
         hand_over_again(run, now=now)
 
 
-def settle_all(*, now: datetime) -> None:
-    """Settle every run under way: the answer to a bell."""
+def reconcile_all(*, now: datetime) -> None:
+    """Reconcile every run under way: the answer to a bell."""
     for run in Run.objects.under_way().select_related("script"):
-        with _set_aside(run):
+        with _failing_alone(run):
             reconcile(run, now=now)
 
 
 @contextmanager
-def _set_aside(run: Run) -> Iterator[None]:
-    """One run that cannot be settled must not keep the others from it."""
+def _failing_alone(run: Run) -> Iterator[None]:
+    # A run that cannot be settled must not keep the others from it.
     try:
         yield
     except Exception:
@@ -104,7 +109,7 @@ def _set_aside(run: Run) -> Iterator[None]:
 
 
 def follow_up(*, now: datetime) -> None:
-    """What an ended run or a written wish may have made possible: builds, failures for want of one, admission."""
+    """Do what an ended run or a wanted environment may have made possible: builds, failures, admission."""
     builds.sweep(now=now)
     if Run.objects.filter(status=Status.QUEUED).exists():
         admission.fail_without_environment(now=now)
@@ -112,9 +117,9 @@ def follow_up(*, now: datetime) -> None:
 
 
 def at_start(*, now: datetime) -> None:
-    """After a start of `web`: settle, adopt what lives, hand over what never began."""
+    """After a start of `web`: reconcile, adopt living runs, hand over runs that never began."""
     for run in Run.objects.under_way().order_by("pk"):
-        with _set_aside(run):
+        with _failing_alone(run):
             _take_over(run, now)
     cleanup.remove_temporary()
     environments.reset_interrupted(building=_environments_being_built())
@@ -130,23 +135,20 @@ def _take_over(run: Run, now: datetime) -> None:
 
 
 def hand_over_again(run: Run, *, now: datetime) -> None:
-    """Ask for a run that was handed over but never claimed; the claim keeps it from running twice."""
+    """Hand over a run that was never claimed; the claim keeps a run from being executed twice."""
     if run.cancel_requested_at:
         execution.enforce_cancel(run, now=now)
         return
     logger.warning("run %s was not begun, handing it over again", run.pk)
     Run.objects.filter(pk=run.pk).update(handed_over_at=now)
-    full = Run.objects.select_related("script", "version", "environment").get(pk=run.pk)
-    execution.hand_over(full, now=now)
-
-
-def _is_unclaimed_for_long(run: Run, now: datetime) -> bool:
-    return _is_overdue(run, now) and not _is_claimed(run)
+    rows = Run.objects.select_related("script", "version", "environment")
+    execution.hand_over(rows.get(pk=run.pk), now=now)
 
 
 def _is_overdue(run: Run, now: datetime) -> bool:
-    """Whether it was handed over a while ago; a clock that was set back meanwhile counts as one, too."""
-    return abs(now - (run.handed_over_at or run.created_at)) > HAND_OVER_AGAIN
+    # Handed over a while ago; a clock that was set back meanwhile counts as a while, too.
+    handed_over_at = run.handed_over_at or run.created_at
+    return abs(now - handed_over_at) > HAND_OVER_AGAIN
 
 
 def _is_claimed(run: Run) -> bool:
@@ -155,8 +157,12 @@ def _is_claimed(run: Run) -> bool:
 
 
 def _environments_being_built() -> list[int]:
-    building = Run.objects.under_way().filter(environment__state="building", kind="build")
-    return [pk for pk in building.values_list("environment_id", flat=True) if pk]
+    builds_under_way = Run.objects.under_way().filter(
+        kind=Kind.BUILD,
+        environment__state=Environment.State.BUILDING,
+    )
+    pks = builds_under_way.values_list("environment_id", flat=True)
+    return [pk for pk in pks if pk is not None]
 
 
 def _adopt(run: Run) -> None:
@@ -167,29 +173,38 @@ def _adopt(run: Run) -> None:
 
 
 def _mark_running(run: Run, folder: int, now: datetime) -> bool:
+    if run.status != Status.STARTING:
+        return False
     state = run_folder.read_object(folder, STATE) or {}
     started_at = runner_report.moment(state.get("started_at"))
-    if started_at is None and _is_overdue(run, now):  # the disk was full, or somebody has spoilt it
+    if started_at is None and _is_overdue(run, now):  # the disk was full, or the file was spoilt
         started_at = runner_report.moment(run_folder.changed_at(folder, CLAIM))
     if started_at is None:
         return False  # claimed a moment ago: the script itself is still to start
     run.late_ms = late_ms(run, started_at)
-    facts = {"started_at": started_at, "late_ms": run.late_ms, **runner_report.isolation(state)}
-    moved = Run.objects.filter(pk=run.pk, status=Status.STARTING).move(Status.RUNNING, **facts)
-    if moved:
+    row = Run.objects.filter(pk=run.pk, status=Status.STARTING)
+    has_moved = row.move(
+        Status.RUNNING,
+        started_at=started_at,
+        late_ms=run.late_ms,
+        **runner_report.isolation_fields(state),
+    )
+    if has_moved:
         run.status, run.started_at = Status.RUNNING, started_at
         live.publish(run)
-    return moved
+    return has_moved
 
 
 def _conclude(run: Run, folder: int, verdict: dict[str, Any], now: datetime) -> bool:
     status, reason = runner_report.verdict_of(verdict)
     started_at = runner_report.moment(verdict.get("started_at")) or run.started_at
-    facts = runner_report.run_fields(verdict)
+    fields = runner_report.run_fields(verdict)
     if reason == Reason.USER:
-        facts["message"] = ""  # the runner knows that it was cancelled, the row knows by whom
-    if fault := environment_check.found(run, reason, facts["exit_code"], now=now):
-        reason, facts["message"] = Reason.ENVIRONMENT, environment_check.sentence(fault)
+        fields["message"] = ""  # the runner knows that it was cancelled, the row knows by whom
+    fault = environment_check.check_after_run(run, reason, fields["exit_code"], now=now)
+    if fault:
+        reason = Reason.ENVIRONMENT
+        fields["message"] = script.broken_environment(fault)
     return finish.end(
         run,
         status,
@@ -198,35 +213,40 @@ def _conclude(run: Run, folder: int, verdict: dict[str, Any], now: datetime) -> 
         started_at=started_at,
         late_ms=late_ms(run, started_at),
         finished_at=runner_report.moment(verdict.get("finished_at")) or now,
-        log_bytes=runner_report.log_size(run_folder.size(folder, LOG)),
-        **facts,
+        log_bytes=_log_bytes(folder),
+        **fields,
     )
 
 
-def _lose(run: Run, folder: int | None, path: Path, why: str, now: datetime) -> bool:
-    """It left no verdict: nobody can say how it ended, and it is never run again by itself."""
+def _lose(run: Run, folder: int | None, path: Path, message: str, now: datetime) -> bool:
+    # It left no verdict: how it ended is not known, and it is never run again by itself.
     state: dict[str, Any] = {}
     log_bytes = 0
     if folder is not None:
         log.append_tail(path)
         state = run_folder.read_object(folder, STATE) or {}
-        log_bytes = runner_report.log_size(run_folder.size(folder, LOG))
+        log_bytes = _log_bytes(folder)
     started_at = runner_report.moment(state.get("started_at")) or run.started_at
     return finish.end(
         run,
         Status.LOST,
         now=now,
         reason=Reason.RESTART,
-        message=why,
+        message=message,
         started_at=started_at,
         late_ms=late_ms(run, started_at),
         log_bytes=log_bytes,
-        **runner_report.isolation(state),
+        **runner_report.isolation_fields(state),
     )
 
 
+def _log_bytes(folder: int) -> int:
+    return runner_report.log_size(run_folder.size(folder, log.LOG))
+
+
 def late_ms(run: Run, started_at: datetime | None) -> int | None:
-    """How long after its due moment a run began, in milliseconds; None without either."""
+    """Return how long after the due moment a run began; None without a due moment or a start."""
     if run.due_at is None or started_at is None:
         return None
-    return max(0, round((started_at - run.due_at).total_seconds() * 1000))
+    late_s = (started_at - run.due_at).total_seconds()
+    return max(0, round(late_s * 1000))

@@ -10,12 +10,13 @@ from datetime import datetime
 
 from django.db import transaction
 
-from runs_app import launcher_client
+from runs_app import launcher_client, run_folder
 from runs_app.execution import finish
 from runs_app.execution import spec as execution_spec
 from runs_app.models import Run
+from runs_app.programs import registry
+from runs_app.programs.program import NothingToRun
 from runs_app.states import Reason, Status
-from scripts_app.packages import index
 from scripts_app.variables import variables
 from tempo_site.lib import files, paths
 
@@ -23,7 +24,6 @@ logger = logging.getLogger(__name__)
 
 CLAIMED_BY_CANCEL = b"cancelled\n"
 REFUSED_FOR_LONG_S = 60.0
-
 
 # What this process has handed over; lost with it, which only means that an unclaimed folder is handed over once more.
 _accepted: dict[int, str] = {}
@@ -36,27 +36,24 @@ def new_folder_name(run: Run, now: datetime) -> str:
 
 
 def hand_over(run: Run, *, now: datetime) -> bool:
-    """Write the folder and ask the launcher to start it.
-
-    A launcher that is away is no failure: the run stays `starting` and the sweep hands it over again. A folder that
-    cannot be written ends the run with the reason. Returns whether the launcher took it.
-    """
+    """Write the folder and ask the launcher to start the run; returns whether the launcher took it."""
     if not Run.objects.filter(pk=run.pk, status=Status.STARTING).exists():
         return False  # cancelled since it was admitted
     try:
-        given = _given(run)
-        prepare_folder(run, given.plain)
-        launcher_client.launcher.start(run.folder, secrets=given.secrets)
+        found = registry.program_of(run).variables(run)
+        prepare_folder(run, found.plain)
+        launcher_client.launcher.start(run.folder, secrets=found.secrets)
     except variables.SecretUnreadable as error:
-        finish.end(run, Status.FAILED, now=now, reason=Reason.COULD_NOT_START, message=str(error))
-    except execution_spec.EnvironmentGone as error:
-        finish.end(run, Status.FAILED, now=now, reason=Reason.ENVIRONMENT, message=str(error))
+        _fail(run, Reason.COULD_NOT_START, str(error), now)
+    except NothingToRun as error:
+        _fail(run, error.reason, str(error), now)
     except (OSError, ValueError) as error:
-        message = f"Its folder could not be written: {getattr(error, 'strerror', None) or error}."
-        finish.end(run, Status.FAILED, now=now, reason=Reason.COULD_NOT_START, message=message)
+        why = getattr(error, "strerror", None) or error
+        _fail(run, Reason.COULD_NOT_START, f"Its folder could not be written: {why}.", now)
     except launcher_client.LauncherRefused as refusal:
-        _end_if_refused_for_long(run, str(refusal), now)
+        _fail_if_refused_for_long(run, str(refusal), now)
     except launcher_client.LauncherError as error:
+        # A launcher that is away is no failure: the run stays `starting` and the sweep hands it over again.
         logger.warning("run %s not handed over yet: %s", run.pk, error)
     else:
         _accepted[run.pk] = run.folder
@@ -65,15 +62,21 @@ def hand_over(run: Run, *, now: datetime) -> bool:
     return False
 
 
-def _given(run: Run) -> variables.RunVariables:
-    """The variables of a run beside those that Tempo sets. Raises SecretUnreadable."""
-    if run.script:
-        return variables.for_run(run.script)
-    return variables.RunVariables(plain={}, secrets=index.secrets())
+def _fail(run: Run, reason: Reason, message: str, now: datetime) -> None:
+    finish.end(run, Status.FAILED, now=now, reason=reason, message=message)
+
+
+def _fail_if_refused_for_long(run: Run, refusal: str, now: datetime) -> None:
+    # A refusal may pass (the launcher is stopping); a refusal that lasts a minute is the run's end.
+    since = _refused_since.setdefault(run.pk, time.monotonic())
+    logger.warning("run %s was refused by the launcher: %s", run.pk, refusal)
+    if time.monotonic() - since <= REFUSED_FOR_LONG_S or was_accepted(run):
+        return
+    _fail(run, Reason.COULD_NOT_START, f"The launcher refused: {refusal}", now)
 
 
 def was_accepted(run: Run) -> bool:
-    """Whether the launcher took this run from this process: it may have begun even when its folder does not say so."""
+    """Whether the launcher took this run from this process: then it may have begun, whatever its folder says."""
     return _accepted.get(run.pk) == run.folder
 
 
@@ -83,72 +86,58 @@ def forget_ended() -> None:
     known = {*_accepted, *_refused_since}
     if not known:
         return
-    for pk in known.difference(Run.objects.under_way().values_list("pk", flat=True)):
+    under_way = Run.objects.under_way().values_list("pk", flat=True)
+    for pk in known.difference(under_way):
         _accepted.pop(pk, None)
         _refused_since.pop(pk, None)
 
 
-def _end_if_refused_for_long(run: Run, refusal: str, now: datetime) -> None:
-    """A refusal may pass (the launcher is stopping); one that lasts a minute is the run's end."""
-    since = _refused_since.setdefault(run.pk, time.monotonic())
-    logger.warning("run %s was refused by the launcher: %s", run.pk, refusal)
-    if time.monotonic() - since > REFUSED_FOR_LONG_S and not was_accepted(run):
-        finish.end(
-            run,
-            Status.FAILED,
-            now=now,
-            reason=Reason.COULD_NOT_START,
-            message=f"The launcher refused: {refusal}",
-        )
-
-
 def prepare_folder(run: Run, plain: Mapping[str, str] = variables.NOTHING.plain) -> None:
-    """Make `runs/<yyyy-mm>/<id>-<random>/` with code, `tmp/` and, last, the spec. May be repeated.
-
-    `plain`: the script's variables that are no secrets.
-    """
+    """Make `runs/<yyyy-mm>/<id>-<random>/` with code, `tmp/` and, last, the spec. May be repeated."""
     folder = paths.run_folder(run.folder)
-    if (folder / "spec.json").exists():
+    if (folder / run_folder.SPEC).exists():
         return  # handed over before: a runner may be at work, and what it opened to the script are these very files
     paths.make_passable(folder)
-    paths.make_closed(folder / "tmp")
+    paths.make_closed(folder / run_folder.TEMPORARY)
     spec = execution_spec.write_spec(run, folder, plain)
-    files.write_atomic(folder / "spec.json", json.dumps(spec), mode=0o600, durable=False)
+    files.write_atomic(folder / run_folder.SPEC, json.dumps(spec), mode=0o600, durable=False)
 
 
 def cancel(run: Run, *, by: str, now: datetime) -> bool:
-    """Cancel a run wherever it stands; False when it was final already.
-
-    A queued run ends at once. A handed-over one is ended by its runner: TERM, grace, KILL for the whole tree; the row
-    follows when that is done.
-    """
+    """Cancel a run wherever it stands; False when it was final already."""
+    # A queued run ends at once. A handed-over run is ended by its runner: TERM, grace, KILL for the whole tree; the
+    # row follows when that is done.
     if _cancel_queued(run, by=by, now=now):
         return True
-    if not _note_cancel(run, by=by, now=now):
+    if not _request_cancel(run, by=by, now=now):
         return False
     enforce_cancel(run, now=now)
     return True
 
 
-def ask_to_cancel(run: Run, *, by: str, now: datetime) -> None:
-    """Cancel a run as part of the caller's transaction: what is under way is told once that is committed."""
-    if not _cancel_queued(run, by=by, now=now) and _note_cancel(run, by=by, now=now):
+def cancel_on_commit(run: Run, *, by: str, now: datetime) -> None:
+    """Cancel a run as part of the caller's transaction; the launcher hears of it after the commit."""
+    if _cancel_queued(run, by=by, now=now):
+        return
+    if _request_cancel(run, by=by, now=now):
         transaction.on_commit(lambda: enforce_cancel(run, now=now), robust=True)
 
 
 def _cancel_queued(run: Run, *, by: str, now: datetime) -> bool:
     return finish.end(
-        run, Status.CANCELLED, only=Status.QUEUED, now=now, reason=Reason.USER, cancelled_by=by
+        run,
+        Status.CANCELLED,
+        only=Status.QUEUED,
+        now=now,
+        reason=Reason.USER,
+        cancelled_by=by,
     )
 
 
-def _note_cancel(run: Run, *, by: str, now: datetime) -> bool:
-    """Store with a run under way that it is to be cancelled, and by whom; whether it was under way."""
-    if (
-        not Run.objects.filter(pk=run.pk)
-        .under_way()
-        .update(cancel_requested_at=now, cancelled_by=by)
-    ):
+def _request_cancel(run: Run, *, by: str, now: datetime) -> bool:
+    # Store that a run under way is to be cancelled, and by whom; returns whether it was under way.
+    row = Run.objects.filter(pk=run.pk).under_way()
+    if not row.update(cancel_requested_at=now, cancelled_by=by):
         return False
     run.refresh_from_db()
     return True
@@ -159,22 +148,25 @@ def enforce_cancel(run: Run, *, now: datetime) -> None:
     if take_claim(run):
         finish.end(run, Status.CANCELLED, now=now, reason=Reason.USER)
         return
+    launcher = launcher_client.launcher
     try:
-        if not launcher_client.launcher.cancel(run.folder):
-            # a new launcher may not know it yet; the sweep asks again
-            launcher_client.launcher.adopt(run.folder)
+        is_known = launcher.cancel(run.folder)
+        if not is_known:  # as by a new launcher; the sweep asks again
+            launcher.adopt(run.folder)
     except launcher_client.LauncherError as error:
         logger.warning("run %s could not be cancelled yet: %s", run.pk, error)
 
 
 def take_claim(run: Run) -> bool:
-    """Take the claim in the runner's place, so that it can never begin; False when a runner has it."""
+    """Take the claim in the runner's place, so that the run can never begin; False when a runner has it."""
     folder = paths.run_folder(run.folder)
     paths.make_passable(folder)  # hand_over may be about to: then it finds the claim taken
     beside = folder / f".claim.{secrets.token_hex(4)}"
     beside.write_bytes(CLAIMED_BY_CANCEL)
     try:
-        os.link(beside, folder / "claim")  # whole or not at all: an empty claim is a runner's
+        os.link(
+            beside, folder / run_folder.CLAIM
+        )  # whole or not at all: an empty claim is a runner's
     except FileExistsError:
         return False
     finally:

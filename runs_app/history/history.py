@@ -45,16 +45,16 @@ def page(
     trigger: str = "",
     since: datetime | None = None,
 ) -> list[Run]:
-    """Return runs newest first, below id `before`; `kind=""` takes scripts and builds. One query, whatever the size.
+    """Return runs newest first, below id `before`, in one query, whatever the size.
 
     `status` may name several; `since` leaves out what had ended before that moment.
     """
-    rows = Run.objects.newest_first(before=before)
+    rows = Run.objects.of_kind(kind).newest_first(before=before)
     if status:
         rows = rows.filter(status__in=[status] if isinstance(status, str) else status)
     if since:
         rows = rows.filter(Q(finished_at__gte=since) | Q(finished_at=None))
-    wanted = {"kind": kind, "script__slug": script, "trigger": trigger}
+    wanted = {"script__slug": script, "trigger": trigger}
     rows = rows.filter(**{name: value for name, value in wanted.items() if value})
     related = rows.select_related("script", "schedule", "version", "environment")
     return list(related.defer(*LONG_TEXTS)[:limit])
@@ -243,7 +243,9 @@ def _runner_files(folder: Path) -> dict[str, Any]:
         return {
             "state": run_folder.read_object(descriptor, "state.json"),
             "exit": run_folder.read_object(descriptor, "exit.json"),
-            "index": _index(run_folder.read(descriptor, "output.idx", most=MAX_INDEX_BYTES) or b""),
+            "index": _index(
+                run_folder.read(descriptor, "output.idx", max_bytes=MAX_INDEX_BYTES) or b""
+            ),
         }
 
 

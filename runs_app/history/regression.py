@@ -53,7 +53,7 @@ def find_regression(script: Script, *, bad: Run | None = None) -> Regression | N
 
 def has_regression(run: Run) -> bool:
     """Whether a run failed and its script had gone well before: then there is something to compare."""
-    if run.status not in history.BAD or run.is_build or run.script_id is None:
+    if run.status not in history.BAD or run.script_id is None:
         return False
     return (
         Run.objects.filter(script=run.script_id, status=Status.SUCCEEDED, pk__lt=run.pk)

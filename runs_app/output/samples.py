@@ -94,6 +94,8 @@ def _content(folder: Path, name: str) -> bytes:
     """What a file says; nothing where it is none, or longer than it may be."""
     with contextlib.suppress(OSError), run_folder.opened(folder) as descriptor:
         return (
-            run_folder.read(descriptor, name, most=MAX_BYTES) if descriptor is not None else None
+            run_folder.read(descriptor, name, max_bytes=MAX_BYTES)
+            if descriptor is not None
+            else None
         ) or b""
     return b""

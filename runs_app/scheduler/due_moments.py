@@ -1,4 +1,4 @@
-"""Due moments become rows: each gets a run, or the row that says why there is none; and each once."""
+"""Due moments become rows: each moment gets a run, or the row that says why there is none; and each once."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -19,56 +19,64 @@ BY_REPLACING = "schedule"  # whoever is cancelled for a newer run
 
 @dataclass(frozen=True, kw_only=True)
 class DueMoment:
-    """A due moment, with those before it for which its row stands as well."""
+    """A due moment, with the earlier moments that share its row."""
 
     schedule: Schedule  # with its script
     due_at: datetime
     trigger: Trigger = Trigger.SCHEDULE
     coalesced: int = 0  # moments before it
     since: datetime | None = None  # the first of them
-    is_backlog: bool = (
-        False  # missed=all: not lost to the overlap with what else is owed, it waits for its turn
-    )
-    verdict: tuple[Status, Reason, str] | None = (
-        None  # why it gets no run, where that is clear already
-    )
+    # missed=all: not lost to the overlap with what else is owed, it waits for its turn.
+    is_backlog: bool = False
+    # Why it gets no run, where that is clear already.
+    verdict: tuple[Status, Reason, str] | None = None
 
     @property
-    def facts(self) -> dict[str, Any]:
-        """What its row says of it, whatever it comes to."""
-        since = self.since if self.coalesced else None
-        return {"due_at": self.due_at, "missed_count": self.coalesced, "missed_since": since}
+    def row_fields(self) -> dict[str, Any]:
+        """The fields of Run that are the same with and without a run."""
+        return {
+            "due_at": self.due_at,
+            "missed_count": self.coalesced,
+            "missed_since": self.since if self.coalesced else None,
+        }
 
     def without_run(self, status: Status, reason: Reason, message: str, *, now: datetime) -> Run:
-        """The row that says why there is none."""
+        """Return the row that says why there is no run, not stored yet."""
         return triggers.row_without_run(
-            self.schedule, status, reason=reason, message=message, now=now, **self.facts
+            self.schedule,
+            status,
+            reason=reason,
+            message=message,
+            now=now,
+            **self.row_fields,
         )
 
 
 def record(moments: Sequence[DueMoment], *, now: datetime) -> None:
-    """Store what comes of moments, in their order, as part of the caller's transaction.
-
-    Some queries for all of them. Only one schedule of each script may be among them.
-    """
+    """Store rows for moments, in their order and in the caller's transaction; no two may be of the same script."""
     if not moments:
         return
-    served, active = _served(moments), _active(moments)
-    unserved = [moment for moment in moments if (moment.schedule.pk, moment.due_at) not in served]
-    triggers.store([_row(moment, active[moment.schedule.script_id], now) for moment in unserved])
+    recorded = _recorded(moments)
+    active = _active_runs(moments)
+    rows = []
+    for moment in moments:
+        # Recorded already: the clock was set back since, or the service restarted.
+        if (moment.schedule.pk, moment.due_at) not in recorded:
+            rows.append(_row(moment, active[moment.schedule.script_id], now))
+    triggers.store(rows)
 
 
-def _served(moments: Sequence[DueMoment]) -> set[tuple[int | None, datetime | None]]:
-    """(schedule, due moment) of those that have their row: the clock was set back since, or the service restarted."""
-    due = {moment.due_at for moment in moments}
+def _recorded(moments: Sequence[DueMoment]) -> set[tuple[int | None, datetime | None]]:
+    # (schedule, due moment) of those that have their row.
     rows = Run.objects.filter(
-        schedule__in=[moment.schedule.pk for moment in moments], due_at__in=due
+        schedule__in=[moment.schedule.pk for moment in moments],
+        due_at__in={moment.due_at for moment in moments},
     )
     return set(rows.order_by().values_list("schedule_id", "due_at"))
 
 
-def _active(moments: Sequence[DueMoment]) -> dict[int, list[Run]]:
-    """The active runs of their scripts, newest first, by script."""
+def _active_runs(moments: Sequence[DueMoment]) -> dict[int, list[Run]]:
+    # The active runs of the moments' scripts, newest first, by script.
     found: dict[int, list[Run]] = defaultdict(list)
     scripts = [moment.schedule.script_id for moment in moments if moment.verdict is None]
     rows = Run.objects.filter(script__in=scripts).active().order_by("-pk")
@@ -78,20 +86,13 @@ def _active(moments: Sequence[DueMoment]) -> dict[int, list[Run]]:
 
 
 def _row(moment: DueMoment, active: list[Run], now: datetime) -> Run:
-    """A run, or the row that says why there is none."""
     if moment.verdict:
         return moment.without_run(*moment.verdict, now=now)
     schedule = moment.schedule
     _note_staleness(schedule, moment.due_at)
-    pending = [
-        run
-        for run in active
-        if run.schedule_id == schedule.pk and run.not_before and run.not_before > now
-    ]
-    if pending:
-        retries.supersede(schedule, now=now)
-    others = [run for run in active if run not in pending]
-    try:  # before the others are looked at: none is cancelled for a run that is refused
+    others = _supersede_pending(schedule, active, now)
+    # Prepared before the others are looked at: none is cancelled for a run that is refused.
+    try:
         run = triggers.prepare(
             schedule.script,
             trigger=moment.trigger,
@@ -99,37 +100,54 @@ def _row(moment: DueMoment, active: list[Run], now: datetime) -> Run:
             schedule=schedule,
             params=schedule.params,
             now=now,
-            **moment.facts,
+            **moment.row_fields,
         )
     except triggers.Refused as refusal:
         return moment.without_run(Status.SKIPPED, refusal.reason, str(refusal), now=now)
-    if not moment.is_backlog and (why := _why_not(schedule, others, now)):
-        return moment.without_run(Status.SKIPPED, Reason.OVERLAP, why, now=now)
+    if moment.is_backlog:
+        return run
+    overlap = _overlap_message(schedule, others)
+    if overlap:
+        return moment.without_run(Status.SKIPPED, Reason.OVERLAP, overlap, now=now)
+    if schedule.overlap == Schedule.Overlap.REPLACE:
+        for other in others:
+            execution.cancel_on_commit(other, by=BY_REPLACING, now=now)
     return run
 
 
-def _why_not(schedule: Schedule, active: Sequence[Run], now: datetime) -> str:
-    """What the runs that are there already mean for another one: a sentence when there will be none."""
+def _supersede_pending(schedule: Schedule, active: list[Run], now: datetime) -> list[Run]:
+    # End the tries of the schedule that wait for their moment; returns the other active runs.
+    others = []
+    for run in active:
+        is_try = run.schedule_id == schedule.pk
+        if not is_try or run.not_before is None or run.not_before <= now:
+            others.append(run)
+    if len(others) < len(active):
+        retries.supersede(schedule, now=now)
+    return others
+
+
+def _overlap_message(schedule: Schedule, active: Sequence[Run]) -> str:
+    # Why there will be no other run beside those that are there already; "" when there will be.
     if not active or schedule.overlap == Schedule.Overlap.REPLACE:
-        for run in active:
-            execution.ask_to_cancel(run, by=BY_REPLACING, now=now)
         return ""
     if schedule.overlap == Schedule.Overlap.QUEUE_ONE:
-        waiting = [run for run in active if run.status == Status.QUEUED]
-        return f"Run #{waiting[0].pk} waits for its turn already." if waiting else ""
+        for run in active:
+            if run.status == Status.QUEUED:
+                return f"Run #{run.pk} waits for its turn already."
+        return ""
     if schedule.overlap == Schedule.Overlap.PARALLEL:
-        most = schedule.max_parallel
-        return (
-            f"{len(active)} runs were still going, the most allowed." if len(active) >= most else ""
-        )
+        if len(active) < schedule.max_parallel:
+            return ""
+        return f"{len(active)} runs were still going, the most allowed."
     return f"Run #{active[0].pk} was still going."
 
 
 def _note_staleness(schedule: Schedule, due: datetime) -> None:
-    """Keep since when a schedule has gone too many moments without a success."""
+    # Keep since when a schedule has gone too many moments without a success.
     if schedule.stale_since is not None:
         return
     since = schedule.last_success_at or schedule.created_at
-    # the moment at hand has had no chance yet
-    if rule.count_between(schedule.timing, since, due) > STALE_PERIODS:
+    passed = rule.count_between(schedule.timing, since, due)
+    if passed > STALE_PERIODS:  # the moment at hand has had no chance yet
         Schedule.objects.filter(pk=schedule.pk).update(stale_since=due)

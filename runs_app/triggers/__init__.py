@@ -1,5 +1,5 @@
-"""Where a run is born: `triggers` makes its row, for every door alike.
+"""The birth of runs: `triggers` makes the rows, for every door alike.
 
 `retries` starts failed runs again, `builds` turns wanted environments into runs,
-`schedule_updates` moves the schedules of a script that a trigger concerns.
+`schedule_updates` stores the meaning of a run's end for the schedule.
 """

@@ -1,4 +1,4 @@
-"""Wanted environments become builds, one at a time; a build is a run like any other."""
+"""Wanted environments become builds, in single file; a build is a run like any other."""
 
 import logging
 from collections.abc import Iterable
@@ -16,14 +16,15 @@ logger = logging.getLogger(__name__)
 
 
 def sweep(*, now: datetime) -> Run | None:
-    """Start the build of the oldest wanted environment unless one is under way; returns its run, if any."""
-    unbuilt = Environment.objects.filter(
-        state__in=(Environment.State.WANTED, Environment.State.BUILDING)
-    )
-    if not unbuilt.exists() or Run.objects.filter(kind=Kind.BUILD).active().exists():
+    """Start the build of the oldest wanted environment, unless a program of Tempo's own is active."""
+    unbuilt = Environment.objects.filter(state__in=environments.UNFINISHED)
+    if not unbuilt.exists():
         return None
-    # Nobody builds: what says it is being built was left behind by a crash.
-    unbuilt.filter(state=Environment.State.BUILDING).update(state=Environment.State.WANTED)
+    if Run.objects.own_programs().active().exists():
+        return None
+    # Without a build, an environment that says it is being built was left behind by a crash.
+    left_behind = unbuilt.filter(state=Environment.State.BUILDING)
+    left_behind.update(state=Environment.State.WANTED)
     environment = environments.next_wanted()
     if environment is None:
         return None
@@ -35,42 +36,37 @@ def sweep(*, now: datetime) -> Run | None:
 
 
 def install_python(version: str, *, by: str, now: datetime) -> Run:
-    """Queue the installation of a Python, unless one of the same version is under way; returns its run.
-
-    Raises ScriptError for what is no such version.
-    """
-    wanted = python_installation.check(version)
-    under_way = (
-        Run.objects.filter(kind=Kind.BUILD, environment=None, params={"python": wanted})
-        .active()
-        .first()
-    )
-    return under_way or triggers.start_installation(wanted, by=by, now=now)
+    """Queue an installation, or return the active run for the same version. Raises ScriptError."""
+    checked = python_installation.check(version)
+    same_version = Run.objects.of_kind(Kind.INSTALL).filter(params={"python": checked})
+    active = same_version.active().first()
+    return active or triggers.start_installation(checked, by=by, now=now)
 
 
-def installations(*, at_most: int) -> list[Run]:
-    """The newest runs that installed a Python, or try to."""
-    rows = Run.objects.filter(kind=Kind.BUILD, environment=None).exclude(params={})
-    return list(rows.newest_first()[:at_most])
+def installations(*, limit: int) -> list[Run]:
+    rows = Run.objects.of_kind(Kind.INSTALL).newest_first()
+    return list(rows[:limit])
 
 
 def run_of(environment: Environment | None) -> Run | None:
-    """Return the newest run that built this environment, or tries to."""
-    return (
-        Run.objects.filter(kind=Kind.BUILD, environment=environment).newest_first().first()
-        if environment
-        else None
-    )
+    if environment is None:
+        return None
+    rows = Run.objects.filter(kind=Kind.BUILD, environment=environment)
+    return rows.newest_first().first()
 
 
-def runs_of(built: Iterable[Environment]) -> dict[int, Run]:
-    """The newest build of each of these environments, by environment, in one query."""
-    rows = Run.objects.filter(kind=Kind.BUILD, environment__in=built).order_by("pk")
-    return {run.environment_id: run for run in rows if run.environment_id}
+def runs_of(environments_: Iterable[Environment]) -> dict[int, Run]:
+    """Return the newest build of each environment by the environment's id, in a single query."""
+    found: dict[int, Run] = {}
+    rows = Run.objects.filter(kind=Kind.BUILD, environment__in=environments_)
+    for run in rows.order_by("pk"):
+        if run.environment_id:
+            found[run.environment_id] = run
+    return found
 
 
 def progress_of(run: Run | None) -> BuildProgress | None:
-    """How far a build is, from its folder; None while it has not said, and once it is over."""
+    """Return how far a build is, from the run's folder; None before the first step and after the end."""
     if run is None or run.is_final or not run.folder:
         return None
     return builds.progress(paths.run_folder(run.folder))

@@ -1,4 +1,4 @@
-"""Retries: a failed run of a schedule is followed by another try, a run of its own that waits for its moment."""
+"""Retries: a failed run of a schedule is followed by another try, a further run that waits for a moment."""
 
 import logging
 from datetime import datetime, timedelta
@@ -18,28 +18,26 @@ RETRYABLE = frozenset({Status.FAILED, Status.TIMED_OUT, Status.LOST})
 
 
 def queue_next_try(run: Run, *, now: datetime) -> Run | None:
-    """Queue the next try of a run that has just ended, as part of the caller's transaction; None without one.
-
-    What was cancelled is not tried again, and nothing is for a schedule that may not fire any more.
-    """
+    """Queue the next try of a run that has just ended, as part of the caller's transaction."""
     if run.status not in RETRYABLE or run.schedule_id is None:
         return None
-    schedule = Schedule.objects.armed().filter(pk=run.schedule_id).select_related("script").first()
+    armed = Schedule.objects.armed().filter(pk=run.schedule_id)
+    schedule = armed.select_related("script").first()
     if schedule is None or run.attempt > schedule.retries:
         return None
-    not_before = now + timedelta(seconds=wait_s(schedule, run.attempt))
     schedules.ring_on_commit()
+    inputs, _ = parameters.split(schedule.script, run.params)
     try:
         return triggers.start(
             schedule.script,
             trigger=Trigger.RETRY,
             by="",
             now=now,
-            params=parameters.split(schedule.script, run.params)[0],
+            params=inputs,
             schedule=schedule,
             parent_id=run.parent_id or run.pk,
             attempt=run.attempt + 1,
-            not_before=not_before,
+            not_before=now + timedelta(seconds=wait_s(schedule, run.attempt)),
         )
     except triggers.Refused as refusal:
         logger.warning("run %s is not tried again: %s", run.pk, refusal)
@@ -47,28 +45,29 @@ def queue_next_try(run: Run, *, now: datetime) -> Run | None:
 
 
 def wait_s(schedule: Schedule, attempt: int) -> int:
-    """Seconds between the end of a try (1 is the first) and the next one."""
-    is_growing = schedule.retry_backoff == Schedule.Backoff.DOUBLING
-    wait: int = schedule.retry_delay_s << (attempt - 1 if is_growing else 0)
-    return min(wait, schedule.retry_max_delay_s) if is_growing else wait
+    """Return the seconds between the end of a try (1 is the first) and the next try."""
+    wait: int = schedule.retry_delay_s
+    if schedule.retry_backoff != Schedule.Backoff.DOUBLING:
+        return wait
+    longer = wait << (attempt - 1)
+    return min(longer, schedule.retry_max_delay_s)
 
 
 def next_at(now: datetime) -> datetime | None:
-    """The first moment to come of a try that waits for nothing else, or None."""
+    """Return the first moment to come of a try that no pause holds back."""
     awaited = pending(now).exclude(schedule__paused_until__gt=now)
     first: datetime | None = awaited.aggregate(first=Min("not_before"))["first"]
     return first
 
 
 def pending(now: datetime) -> RunQuerySet:
-    """Tries whose moment has not come."""
     return Run.objects.filter(status=Status.QUEUED, not_before__gt=now)
 
 
 def supersede(schedule: Schedule, *, now: datetime) -> None:
-    """End the pending tries of a schedule: its next moment has come, and a try of an old one is of no use beside it."""
-    from_before = pending(now).filter(schedule=schedule)
-    from_before.move(
+    """End the pending tries of a schedule whose next moment has come."""
+    earlier = pending(now).filter(schedule=schedule)
+    earlier.move(
         Status.SKIPPED,
         reason=Reason.SUPERSEDED,
         message="Not tried again: the schedule's next moment had come.",

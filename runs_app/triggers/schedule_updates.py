@@ -1,4 +1,4 @@
-"""What the end of a run means for its schedule: a success, a run longer than its interval, another try."""
+"""The meaning of a run's end for the schedule: a success, a run longer than the interval, another try."""
 
 from datetime import datetime, timedelta
 
@@ -13,13 +13,14 @@ MIN_INTERVAL = timedelta(seconds=1)
 
 
 def note_end(run: Run, *, now: datetime) -> None:
-    """Store it, as part of the transaction in which the run ends."""
-    if run.schedule_id is None or run.status in (Status.SKIPPED, Status.MISSED):
+    """Store success, overrun and next try, as part of the transaction in which the run ends."""
+    if run.schedule_id is None:
+        return
+    if run.status in (Status.SKIPPED, Status.MISSED):
         return
     if run.status == Status.SUCCEEDED:
-        Schedule.objects.filter(pk=run.schedule_id).update(
-            last_success_at=run.finished_at, stale_since=None
-        )
+        schedule = Schedule.objects.filter(pk=run.schedule_id)
+        schedule.update(last_success_at=run.finished_at, stale_since=None)
     if _has_overrun(run):
         Run.objects.filter(pk=run.pk).update(overran=True)
         run.overran = True
@@ -27,13 +28,13 @@ def note_end(run: Run, *, now: datetime) -> None:
 
 
 def _has_overrun(run: Run) -> bool:
-    """Whether the next moment of its schedule came before its end.
-
-    Most runs are short and on time: moments are a second apart at least, so nobody has to look at their schedule.
-    """
+    # Whether the next moment of its schedule came before its end. Most runs are short and on time: moments are a
+    # second apart at least, so that their schedules need not be looked at.
     if run.due_at is None or run.started_at is None or run.finished_at is None:
         return False
-    if run.finished_at - run.due_at < MIN_INTERVAL or run.schedule is None:
+    if run.finished_at - run.due_at < MIN_INTERVAL:
+        return False
+    if run.schedule is None:
         return False
     try:
         following = rule.next_after(run.schedule.timing, run.due_at)

@@ -1,4 +1,4 @@
-"""The only place where a run is born: its row and its place in the queue, in one transaction."""
+"""The only birthplace of runs: the row and the place in the queue, in a single transaction."""
 
 import logging
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ ADMIT = "runs_app.tasks.admit"
 
 
 class Refused(ValueError):
-    """Nothing was started; the text says why and what to do, `reason` is for the row of a due moment."""
+    """No run was started; the text says why and gives a hint, `reason` is for the row of a due moment."""
 
     def __init__(self, sentence: str, reason: Reason) -> None:
         super().__init__(sentence)
@@ -39,13 +39,12 @@ class WrongInputs(Refused):
     """The run cannot be given these inputs; `fields` has a sentence by the name of the parameter."""
 
     def __init__(self, slug: str, error: parameters.InputError) -> None:
-        super().__init__(f"`{slug}` was not run: {error}\nhint: run it with inputs", Reason.INPUTS)
+        sentence = f"`{slug}` was not run: {error}\nhint: run it with inputs"
+        super().__init__(sentence, Reason.INPUTS)
         self.fields = error.fields
 
 
 class RunFields(TypedDict, total=False):
-    """What else a run may bring from its birth."""
-
     params: dict[str, Any] | None
     schedule: Schedule | None
     due_at: datetime | None
@@ -57,32 +56,38 @@ class RunFields(TypedDict, total=False):
 
 
 def start(
-    script: Script, *, trigger: Trigger, by: str, now: datetime, **facts: Unpack[RunFields]
+    script: Script,
+    *,
+    trigger: Trigger,
+    by: str,
+    now: datetime,
+    **fields: Unpack[RunFields],
 ) -> Run:
-    """Queue a run of the script's current version and return its row.
-
-    Raises Refused when the script is deleted, its Python cannot read its code, or the disk is below its floor.
-    """
-    run = prepare(script, trigger=trigger, by=by, now=now, **facts)
+    """Queue a run of the script's current version. Raises Refused: deleted, unreadable, wrong inputs, a full disk."""
+    run = prepare(script, trigger=trigger, by=by, now=now, **fields)
     store([run])
     return run
 
 
 def prepare(
-    script: Script, *, trigger: Trigger, by: str, now: datetime, **facts: Unpack[RunFields]
+    script: Script,
+    *,
+    trigger: Trigger,
+    by: str,
+    now: datetime,
+    **fields: Unpack[RunFields],
 ) -> Run:
-    """Return a queued run that nobody has stored yet. Raises Refused as `start` does."""
+    """Return a queued run that is not stored yet. Raises Refused as `start` does."""
     if script.deleted_at is not None or script.version_id is None:
-        raise Refused(f"`{script.slug}` was deleted.", Reason.DISABLED)
+        raise Refused(f"`{script.slug}` was deleted.", Reason.DELETED)
     if script.version and script.version.syntax_error:
         raise Refused(unreadable_code(script.slug, script.version.syntax_error), Reason.SYNTAX)
     check_free_space()
-    # Where both are the same row there is no need to ask for it: admission looks at its state in any case.
-    is_waiting = script.environment_id != script.wanted_environment_id and environments.is_awaited(
-        script
-    )
     bounds = limits.limits_of_script(script)
-    facts["params"] = _inputs(script, facts.get("params") or {})
+    fields["params"] = _check_inputs(script, fields.get("params") or {})
+    reason = Reason.NONE
+    if _waits_for_environment(script):
+        reason = Reason.ENVIRONMENT
     return Run(
         kind=Kind.SCRIPT,
         script=script,
@@ -91,27 +96,33 @@ def prepare(
         by=by,
         timeout_s=bounds["timeout_s"],
         memory_mb=bounds["memory_mb"],
-        reason=Reason.ENVIRONMENT if is_waiting else "",
+        reason=reason,
         created_at=now,
-        **facts,
+        **fields,
     )
 
 
-def _inputs(script: Script, given: dict[str, Any]) -> dict[str, Any]:
-    """What is given, checked, with the defaults of the rest. Raises WrongInputs."""
+def _waits_for_environment(script: Script) -> bool:
+    # Where both are the same row there is no need to ask for it: admission looks at its state in any case.
+    if script.environment_id == script.wanted_environment_id:
+        return False
+    return environments.is_awaited(script)
+
+
+def _check_inputs(script: Script, inputs: dict[str, Any]) -> dict[str, Any]:
     try:
-        return dict(parameters.check_inputs(script, given))
+        return dict(parameters.check_inputs(script, inputs))
     except parameters.InputError as error:
         raise WrongInputs(script.slug, error) from error
 
 
 def unreadable_code(slug: str, syntax_error: str) -> str:
-    """Say that a script does not run for the syntax error of its version (`line 3: invalid syntax`)."""
-    return f"`{slug}` was not run, as Python cannot read it: {syntax_error}.\nhint: correct it and save a version"
+    sentence = f"`{slug}` was not run, as Python cannot read it: {syntax_error}."
+    return f"{sentence}\nhint: correct it and save a version"
 
 
 def store(runs: Sequence[Run]) -> None:
-    """Write rows in this order, in one transaction; those that are queued find their way from there."""
+    """Write rows in this order, in a single transaction, and ask for admission when any row is queued."""
     with transaction.atomic():
         Run.objects.bulk_create(runs)
         if not all(run.is_final for run in runs):
@@ -121,50 +132,40 @@ def store(runs: Sequence[Run]) -> None:
 
 
 def start_again(run: Run, *, trigger: Trigger, by: str, now: datetime) -> Run:
-    """Queue a run of the same script with the same inputs: its current version, not the one of then.
-
-    Inputs that it does not declare any more are dropped: `dropped` says which. Raises Refused as `start` does, and for
-    the building of an environment.
-    """
+    """Queue the script's current version with the inputs of `run`, undeclared names dropped. Raises Refused."""
     if run.script is None:
-        raise Refused(
-            f"{run} built an environment: ask for it again on a script's page.", Reason.DISABLED
-        )
-    return start(
-        run.script,
-        trigger=trigger,
-        by=by,
-        now=now,
-        params=parameters.split(run.script, run.params)[0],
-    )
+        sentence = f"{run} built an environment: ask for it again on a script's page."
+        raise Refused(sentence, Reason.NONE)
+    inputs, _ = parameters.split(run.script, run.params)
+    return start(run.script, trigger=trigger, by=by, now=now, params=inputs)
 
 
 def dropped_inputs(run: Run) -> str:
-    """Say which inputs of a run its script does not declare any more; "" when all are there."""
-    names = parameters.split(run.script, run.params)[1] if run.script else []
-    shown = ", ".join(f"`{name}`" for name in names)
-    return f"Without {shown}: its script has no such input any more." if names else ""
+    if run.script is None:
+        return ""
+    _, dropped = parameters.split(run.script, run.params)
+    if not dropped:
+        return ""
+    names = ", ".join(f"`{name}`" for name in dropped)
+    return f"Without {names}: its script has no such input any more."
 
 
 def start_build(environment: Environment, *, now: datetime) -> Run:
-    """Queue the building of an environment."""
-    return _start_program(now=now, environment=environment)
+    return _start_own_program(Kind.BUILD, now=now, environment=environment)
 
 
 def start_installation(version: str, *, by: str, now: datetime) -> Run:
-    """Queue the installation of a Python."""
-    return _start_program(now=now, by=by, params={"python": version})
+    return _start_own_program(Kind.INSTALL, now=now, by=by, params={"python": version})
 
 
-def _start_program(*, now: datetime, **facts: Any) -> Run:
-    """Queue a program of Tempo's own."""
+def _start_own_program(kind: Kind, *, now: datetime, **fields: Any) -> Run:
     with transaction.atomic():
         run = Run.objects.create(
-            kind=Kind.BUILD,
+            kind=kind,
             trigger=Trigger.BUILD,
             timeout_s=settings.BUILD_TIMEOUT_S,
             created_at=now,
-            **facts,
+            **fields,
         )
         enqueue_admission()
     return run
@@ -187,12 +188,10 @@ def row_without_run(schedule: Schedule, status: Status, *, now: datetime, **fiel
 
 
 def enqueue_admission() -> None:
-    """Ask the engine to admit what is queued; part of the caller's transaction, heard when it is committed.
-
-    A task in the queue that nobody has taken yet will find this run as well: whoever takes it needs the write lock,
-    which this transaction holds. So a burst costs few tasks, not one a run. The clock is read here, as the stamps it is
-    compared with are django-q2's own.
-    """
+    """Ask the engine to admit queued runs, as part of the caller's transaction; heard after its commit."""
+    # A task that no worker has taken yet will find this run as well: the worker needs the write lock, which this
+    # transaction holds. So a burst costs few tasks, not a task a run. The clock is read here, as the stamps in the
+    # queue are django-q2's own.
     if OrmQ.objects.filter(lock__lte=timezone.now()).exists():
         transaction.on_commit(waking_broker.ring)
         return
@@ -203,8 +202,7 @@ def enqueue_admission() -> None:
 def check_free_space() -> None:
     """Raise Refused when the data folder's disk is nearly full: new runs stop first, running ones last."""
     space = disk_space.look()
-    if space.is_low:
-        sentence = (
-            f"No new run starts: {space}.\nhint: free some space, or lower PYSCHED_MIN_FREE_MB"
-        )
-        raise Refused(f"{sentence} and PYSCHED_MIN_FREE_PERCENT", Reason.DISK)
+    if not space.is_low:
+        return
+    hint = "hint: free some space, or lower PYSCHED_MIN_FREE_MB and PYSCHED_MIN_FREE_PERCENT"
+    raise Refused(f"No new run starts: {space}.\n{hint}", Reason.DISK)

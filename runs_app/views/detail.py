@@ -176,15 +176,11 @@ def run_page_context(run: Run) -> dict[str, Any]:
 
 def neighbours(run: Run) -> dict[str, Any]:
     """The run before and the run after this one, of the same script or environment."""
-    if run.is_build:
-        rows = (
-            Run.objects.filter(kind=Kind.BUILD, environment=run.environment_id)
-            if run.environment_id
-            else None
-        )
+    if run.script_id:
+        rows = Run.objects.filter(script=run.script_id)
+    elif run.environment_id:
+        rows = Run.objects.filter(kind=Kind.BUILD, environment=run.environment_id)
     else:
-        rows = Run.objects.filter(script=run.script_id) if run.script_id else None
-    if rows is None:
         return {}
     before = rows.filter(pk__lt=run.pk).order_by("-pk").values_list("pk", flat=True).first()
     after = rows.filter(pk__gt=run.pk).order_by("pk").values_list("pk", flat=True).first()

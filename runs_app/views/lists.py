@@ -29,7 +29,12 @@ TRIGGERS = [
     *((each.value, each.label.lower()) for each in Trigger if each != Trigger.BUILD),
 ]
 SINCES = [("", "All"), ("24h", "last 24 hours"), ("7d", "last 7 days"), ("30d", "last 30 days")]
-KINDS = [("", "Scripts"), (Kind.BUILD.value, "Environments"), ("all", "Both")]
+KINDS = [
+    ("", "Scripts"),
+    (Kind.BUILD.value, "Environments"),
+    (Kind.INSTALL.value, "Pythons"),
+    ("all", "All"),
+]
 
 
 class Chip(NamedTuple):
@@ -93,14 +98,14 @@ def run_list(request: HttpRequest) -> HttpResponse:
 
 def filters(chosen: dict[str, Any], now: datetime) -> dict[str, Any]:
     """The keywords of `history.page` for what was chosen."""
-    kinds = {"all": "", "": Kind.SCRIPT}
+    kind = chosen.get("kind", "")
     status = chosen.get("status", "")
     return {
         "script": chosen.get("script", ""),
         "status": {BAD: history.BAD, ACTIVE: states.ACTIVE}.get(status, status),
         "trigger": chosen.get("trigger", ""),
         "since": now - SPANS[chosen["since"]] if "since" in chosen else None,
-        "kind": kinds.get(chosen.get("kind", ""), Kind.BUILD),
+        "kind": {"": Kind.SCRIPT, "all": ""}.get(kind, kind),
     }
 
 

@@ -15,9 +15,10 @@ from scripts_app.models import Schedule, Script
 from scripts_app.timing import rule
 from scripts_app.timing.rule import TimingError
 
-# Alarms are read by Tempo's ticker alone; a cluster of their own keeps django-q2's scheduler away from them.
+# Alarms are read by Tempo's ticker alone; a cluster of their own keeps django-q2's scheduler away from them. Their rows
+# have to name a function all the same.
 CLUSTER = "alarms"
-FUNCTION = "runs_app.scheduler.ticker.never_called_by_q2"
+FUNCTION = "runs_app.tasks.never_called_by_q2"
 
 # sent after a commit that brought or moved a moment, without arguments: look again which is next
 rearmed = Signal()

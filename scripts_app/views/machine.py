@@ -57,7 +57,7 @@ def environment_list_context(number: str, *, now: datetime) -> dict[str, Any]:
         "pythons": found,
         "targets": forms.python_choices(""),
         "minors": MINORS,
-        "installations": builds.installations(at_most=INSTALLATIONS),
+        "installations": builds.installations(limit=INSTALLATIONS),
     }
 
 

@@ -231,6 +231,7 @@ def test_it_filters_by_script_status_and_kind(program: Client, script: Script) -
     failed = make_run(script, status=Status.FAILED)
     other = make_run(make_script("Other"))
     build = make_run(kind="build")
+    install = make_run(kind="install")
     found = {
         query: [item["id"] for item in send(program, "GET", f"/runs?{query}")[1]["items"]]
         for query in (
@@ -238,6 +239,7 @@ def test_it_filters_by_script_status_and_kind(program: Client, script: Script) -
             "script=nothing",
             "status=failed",
             "kind=build",
+            "kind=install",
             "kind=all",
             "",
         )
@@ -246,8 +248,9 @@ def test_it_filters_by_script_status_and_kind(program: Client, script: Script) -
         "script=hello": [failed.pk],
         "script=nothing": [],
         "status=failed": [failed.pk],
-        "kind=build": [build.pk],
-        "kind=all": [build.pk, other.pk, failed.pk],
+        "kind=build": [install.pk, build.pk],  # as when an installation was a build
+        "kind=install": [install.pk],
+        "kind=all": [install.pk, build.pk, other.pk, failed.pk],
         "": [other.pk, failed.pk],
     }
 

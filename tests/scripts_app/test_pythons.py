@@ -14,6 +14,7 @@ from uv import find_uv_bin
 from runs_app.execution import finish
 from runs_app.execution import spec as execution_spec
 from runs_app.models import Run
+from runs_app.programs.program import NothingToRun
 from runs_app.states import Kind, Status
 from runs_app.triggers import builds
 from scripts_app import pythons
@@ -179,10 +180,10 @@ def install(version: str = "3.12") -> Run:
     return builds.install_python(version, by="root", now=timezone.now())
 
 
-def test_installing_is_a_build_run_of_one_command(machine: Path) -> None:
+def test_installing_is_a_run_of_one_command(machine: Path) -> None:
     run = install()
     assert (run.kind, run.environment, run.status, run.installs) == (
-        Kind.BUILD,
+        Kind.INSTALL,
         None,
         Status.QUEUED,
         "3.12",
@@ -341,7 +342,5 @@ def test_a_run_of_a_broken_environment_is_told_why() -> None:
     run = make_run(
         script, environment=Environment.objects.get(), status=Status.STARTING, folder="2026-11/1-a"
     )
-    with pytest.raises(
-        execution_spec.EnvironmentGone, match="Its environment is broken: its folder is gone"
-    ):
+    with pytest.raises(NothingToRun, match="Its environment is broken: its folder is gone"):
         execution_spec.write_spec(run, paths.run_folder(run.folder), {})

@@ -38,7 +38,7 @@ class LiveList extends HTMLElement {
 
   heard(fact) {
     const only = this.dataset.script;
-    if (fact.t === "run" && (!only || fact.run.script === only || fact.run.kind === "build")) this.refreshSoon();
+    if (fact.t === "run" && (!only || fact.run.script === only || fact.run.kind !== "script")) this.refreshSoon();
   }
 
   opened() {

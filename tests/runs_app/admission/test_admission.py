@@ -18,6 +18,7 @@ from runs_app.admission import admission, memory
 from runs_app.admission.memory import MB
 from runs_app.execution import execution
 from runs_app.models import Run
+from runs_app.programs.conditions import Situation
 from runs_app.scheduler import ticker
 from runs_app.states import Kind, Reason, Status, Trigger
 from runs_app.triggers import triggers
@@ -375,7 +376,7 @@ def test_admission_costs_the_same_however_long_the_queue_is(
     costs = []
     for length in (10, 2000):
         queue_up(script, length)
-        costs.append(cost_of(lambda: admission.look_for_next(now=timezone.now())))
+        costs.append(cost_of(lambda: admission.choose_next(Situation(now=timezone.now()))))
     (queries, steps), (queries_later, steps_later) = costs
     assert queries_later == queries
     # each query rounds; a look at every entry would be some hundreds more
@@ -417,7 +418,7 @@ def test_admission_never_looks_through_the_history_of_a_script() -> None:
     schedule = make_schedule(every_s=60)
     make_run(schedule.script, status=Status.RUNNING)
     with CaptureQueriesContext(connection) as queries:
-        admission.look_for_next(now=NOON)
+        admission.choose_next(Situation(now=NOON))
     with connection.cursor() as cursor:
         plans = [
             str(cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}").fetchall())

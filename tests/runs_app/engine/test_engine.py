@@ -15,7 +15,7 @@ from pytest_django import Settings
 
 from runs_app import launcher_client
 from runs_app.admission import admission
-from runs_app.engine import engine
+from runs_app.engine import duties, engine, self_check, ticker_thread
 from runs_app.engine.engine import DataFolderInUse, Engine
 from runs_app.scheduler import ticker
 from scripts_app.versions import drafts
@@ -39,8 +39,8 @@ def idle(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
 
 def healthy(engine_: Engine) -> dict[str, Any]:
     """Let an engine that was not started believe that all is well; returns what it says then."""
-    engine_._facts = {"database": "ok", "launcher": "ok", "disk": "ok"}
-    engine_._seen |= {"ticker": time.monotonic(), "settler": time.monotonic()}
+    engine_.settler.self_check.findings = {"database": "ok", "launcher": "ok", "disk": "ok"}
+    engine_.ticker.last_pass_at = engine_.settler.last_pass_at = time.monotonic()
     return engine_.health()
 
 
@@ -74,7 +74,7 @@ def test_a_function_that_returns_while_stopping_is_not(idle: Engine) -> None:
     ("wait", "expected_s"),
     [
         (timedelta(seconds=1.5), 1.5),
-        (timedelta(hours=1), engine.LOOK_S),
+        (timedelta(hours=1), ticker_thread.MAX_SLEEP_S),
         (timedelta(0), 0.0),
         (timedelta(seconds=-30), 0.0),
     ],
@@ -82,11 +82,11 @@ def test_a_function_that_returns_while_stopping_is_not(idle: Engine) -> None:
 def test_the_ticker_sleeps_until_the_alarm_and_never_long(
     wait: timedelta, expected_s: float
 ) -> None:
-    assert engine.seconds_until(NOW + wait, NOW) == expected_s
+    assert ticker_thread.seconds_until(NOW + wait, NOW) == expected_s
 
 
 def test_without_an_alarm_the_ticker_looks_now_and_then() -> None:
-    assert engine.seconds_until(None, NOW) == engine.LOOK_S
+    assert ticker_thread.seconds_until(None, NOW) == ticker_thread.MAX_SLEEP_S
 
 
 def test_a_second_engine_is_refused_the_data_folder(data_folder: Path) -> None:
@@ -140,7 +140,7 @@ def test_health_names_a_thread_that_ended(idle: Engine) -> None:
 
 def test_health_names_a_ticker_that_stands_still(idle: Engine) -> None:
     healthy(idle)
-    idle._seen["ticker"] -= engine.SEEN_S + 1
+    idle.ticker.last_pass_at = time.monotonic() - engine.MAX_SILENCE_S - 1
     parts = idle.health()
     assert [name for name, state in parts.items() if state != "ok"] == ["ticker"]
 
@@ -161,9 +161,9 @@ def test_a_ticker_that_never_rests_is_well_and_keeps_house(
 
     monkeypatch.setattr(ticker, "next_moment_at", lambda *, now: now)
     monkeypatch.setattr(ticker, "step", step)
-    monkeypatch.setattr(engine, "q2_scheduler", kept_house.append)
-    idle._run_ticker()
-    assert (len(steps), "ticker" in idle._seen, len(kept_house)) == (3, True, 1)
+    monkeypatch.setattr(duties, "q2_scheduler", kept_house.append)
+    idle.ticker.run()
+    assert (len(steps), idle.ticker.last_pass_at is not None, len(kept_house)) == (3, True, 1)
 
 
 def test_the_runs_of_due_alarms_begin_before_the_queue_s_task_is_heard(
@@ -184,7 +184,7 @@ def test_the_runs_of_due_alarms_begin_before_the_queue_s_task_is_heard(
         "admit",
         lambda **_: order.append(f"admitted, heard: {waking_broker._bell.is_set()}"),
     )
-    idle._serve(is_first=True)
+    idle.ticker._serve(is_first=True)
     assert (order, waking_broker._bell.is_set()) == (["stepped", "admitted, heard: False"], True)
 
 
@@ -195,7 +195,7 @@ def test_rows_of_a_crowd_come_before_its_runs_begin(
     monkeypatch.setattr(ticker, "step", lambda **_: True)
     admitted: list[object] = []
     monkeypatch.setattr(admission, "admit", lambda **_: admitted.append(1))
-    idle._serve(is_first=False)
+    idle.ticker._serve(is_first=False)
     assert not admitted
 
 
@@ -215,14 +215,14 @@ def test_a_moment_that_was_slept_for_is_served_without_asking_again(
         idle._stopping.set()
 
     monkeypatch.setattr(ticker, "next_moment_at", next_moment_at)
-    monkeypatch.setattr(idle, "_serve", serve)
-    monkeypatch.setattr(engine, "q2_scheduler", lambda _broker: None)
-    idle._run_ticker()
+    monkeypatch.setattr(idle.ticker, "_serve", serve)
+    monkeypatch.setattr(duties, "q2_scheduler", lambda _broker: None)
+    idle.ticker.run()
     assert (len(asked), served) == (1, [1])
 
 
 def test_a_launcher_that_is_not_there_is_told() -> None:
-    assert "launcher" in engine.launcher_facts()["launcher"]
+    assert "launcher" in self_check.check_launcher()["launcher"]
 
 
 def test_a_launcher_that_answers_is_ok(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,18 +234,18 @@ def test_a_launcher_that_answers_is_ok(monkeypatch: pytest.MonkeyPatch) -> None:
             return {"ok": True, "isolation": {"grade": "good"}}
 
     monkeypatch.setattr(launcher_client, "launcher", Answering())
-    assert engine.launcher_facts() == {"launcher": "ok", "isolation": {"grade": "good"}}
+    assert self_check.check_launcher() == {"launcher": "ok", "isolation": {"grade": "good"}}
 
 
 def test_a_disk_below_its_floor_is_told(settings: Settings) -> None:
-    assert engine.disk_fact() == "ok"
+    assert self_check.check_disk() == "ok"
     settings.MIN_FREE_MB = 10**12
-    assert "the floor is" in engine.disk_fact()
+    assert "the floor is" in self_check.check_disk()
 
 
 @pytest.mark.django_db
 def test_a_database_that_answers_is_ok() -> None:
-    assert engine.database_fact() == "ok"
+    assert self_check.check_database() == "ok"
 
 
 @pytest.mark.django_db
@@ -254,7 +254,7 @@ def test_a_database_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError("disk gone")
 
     monkeypatch.setattr(connection, "cursor", fail)
-    assert "disk gone" in engine.database_fact()
+    assert "disk gone" in self_check.check_database()
 
 
 @pytest.mark.django_db
@@ -262,8 +262,8 @@ def test_the_sweep_keeps_idle_drafts_among_the_versions(idle: Engine) -> None:
     script, now = make_script(), timezone.now()
     text = {"code": "half typed", "requirements": "", "python_version": ""}
     drafts.save(script, **text, based_on=0, by=None, now=now)
-    idle._sweep(now + timedelta(minutes=9))
+    idle.settler.duties.do_due(now=now + timedelta(minutes=9))
     assert script.versions.count() == 1
-    idle._drafts_at = 0.0
-    idle._sweep(now + timedelta(minutes=10))
+    idle.settler.duties.hurry("keep idle drafts")
+    idle.settler.duties.do_due(now=now + timedelta(minutes=10))
     assert script.versions.values_list("code", "is_draft").first() == ("half typed", True)

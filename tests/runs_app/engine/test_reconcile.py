@@ -279,7 +279,7 @@ class Recorder(launcher_client.LauncherClient):
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
 
-    def _ask(self, operation: str, *, timeout_s: float = 5.0, **fields: Any) -> dict[str, Any]:
+    def _request(self, operation: str, *, timeout_s: float = 5.0, **fields: Any) -> dict[str, Any]:
         self.asked.append((operation, fields.get("folder", "")))
         return {"ok": True, "pid": 1}
 

@@ -8,8 +8,8 @@ import pytest
 from pytest_django import Settings
 
 from runs_app.execution import execution
-from runs_app.execution import spec as execution_spec
 from runs_app.models import Run
+from runs_app.programs import driver, script
 from runs_app.states import Kind, Status, Trigger
 from scripts_app.models import Environment
 from tempo_site.lib import paths
@@ -53,7 +53,7 @@ def test_the_environment_is_an_allow_list(monkeypatch: pytest.MonkeyPatch) -> No
         "TMPDIR",
         "TZ",
         "VIRTUAL_ENV",
-    } | {name for name in execution_spec.PASSED_ON if name in spec["env"]}
+    } | {name for name in script.PASSED_ON if name in spec["env"]}
 
 
 def test_output_is_unbuffered_and_the_run_is_named() -> None:
@@ -96,16 +96,16 @@ def test_a_bound_set_later_holds_for_what_was_stored_before(settings: Settings) 
     settings.MAX_CPU_S = settings.MAX_FILE_MB = 0
     run, _ = prepared(cpu_s=0, file_mb=900)
     settings.MAX_CPU_S, settings.MAX_FILE_MB = 60, 100
-    limits = execution_spec.script_limits(run)
+    limits = script.script_limits(run)
     assert (limits["cpu_s"], limits["file_mb"]) == (60, 100)
 
 
 def test_a_script_that_may_keep_much_is_not_stopped_before(settings: Settings) -> None:
     settings.OUTPUT_KILL_MB = 10
     run, _ = prepared(output_mb=50)
-    assert execution_spec.script_limits(run)["output_kill_bytes"] == 50 * 2**20
+    assert script.script_limits(run)["output_kill_bytes"] == 50 * 2**20
     settings.OUTPUT_KILL_MB = 0
-    assert execution_spec.script_limits(run)["output_kill_bytes"] == 0
+    assert script.script_limits(run)["output_kill_bytes"] == 0
 
 
 def test_a_run_may_read_its_python_and_write_where_it_works(
@@ -157,7 +157,5 @@ def test_a_build_runs_the_driver_and_claims_its_environment(
     spec = json.loads((paths.run_folder(run.folder) / "spec.json").read_text())
     environment.refresh_from_db()
     assert environment.state == Environment.State.BUILDING
-    assert (
-        spec["isolation"] is None and spec["limits"]["memory_mb"] == execution_spec.BUILD_MEMORY_MB
-    )
-    assert "build_environment.py" in spec["argv"][3] and "leak me" not in json.dumps(spec)
+    assert spec["isolation"] is None and spec["limits"]["memory_mb"] == driver.MEMORY_MB
+    assert "drivers/build.py" in spec["argv"][3] and "leak me" not in json.dumps(spec)

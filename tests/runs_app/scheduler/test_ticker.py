@@ -4,8 +4,12 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.db import OperationalError
+from django.utils import timezone
+from django.utils.module_loading import import_string
+from django_q.brokers import get_broker
 from django_q.models import OrmQ
 from django_q.models import Schedule as Alarm
+from django_q.scheduler import scheduler as q2_scheduler
 from pytest_django import Settings
 
 from runs_app.models import Run
@@ -224,3 +228,20 @@ def test_an_alarm_that_outlived_its_switch_fires_nothing() -> None:
     Schedule.objects.filter(pk=schedule.pk).update(enabled=False)
     tick_until_quiet(NOON + MINUTE)
     assert (Run.objects.count(), Alarm.objects.count()) == (0, 0)
+
+
+def test_q2_leaves_due_alarms_to_the_ticker(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The test's transaction would go with its connection.
+    monkeypatch.setattr("django_q.scheduler.close_old_django_connections", lambda: None)
+    make_schedule()
+    Alarm.objects.update(next_run=timezone.now() - MINUTE)
+    before = Alarm.objects.values().get()
+    q2_scheduler(get_broker())
+    assert (Alarm.objects.values().get(), OrmQ.objects.count()) == (before, 0)
+
+
+def test_the_function_that_alarms_name_is_there_and_serves_nothing() -> None:
+    alarm = make_schedule().alarm
+    assert alarm
+    with pytest.raises(RuntimeError, match="Tempo's ticker"):
+        import_string(alarm.func)()

@@ -30,9 +30,9 @@ def start(**fields: Any) -> Run:
 
 def test_a_run_is_queued_with_its_version_and_limit() -> None:
     run = start(timeout_s=7)
-    assert run.script is not None
-    assert (run.status, run.version) == (Status.QUEUED, run.script.version)
-    assert (run.timeout_s, run.by) == (7, "ann")
+    assert run.script
+    version = run.script.version
+    assert (run.status, run.version, run.timeout_s, run.by) == (Status.QUEUED, version, 7, "ann")
 
 
 def test_row_and_queue_entry_are_one_transaction() -> None:

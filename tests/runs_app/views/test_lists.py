@@ -35,6 +35,9 @@ def test_it_filters_by_script_status_and_kind(browser: Client) -> None:
     assert listed(browser, script="one", status="failed") == [wanted.pk]
     assert listed(browser, kind="build") == [build.pk]
     assert len(listed(browser, kind="all")) == 4
+    install = make_run(kind=Kind.INSTALL, trigger=Trigger.BUILD, params={"python": "3.12"})
+    assert listed(browser, kind="install") == [install.pk]
+    assert listed(browser, kind="build") == [install.pk, build.pk]
 
 
 def test_it_filters_by_trigger_and_age(browser: Client) -> None:

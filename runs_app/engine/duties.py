@@ -1,0 +1,80 @@
+"""What the engine does every so often, beside what it is woken for: a table of duties for each thread, and one loop."""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from django_q.brokers import get_broker
+from django_q.scheduler import scheduler as q2_scheduler
+
+from runs_app.engine import reconcile
+from runs_app.engine.self_check import SelfCheck
+from runs_app.history import history
+from scripts_app.versions import drafts
+
+SELF_CHECK = "self check"
+IN_EVERY_PASS = 0.0
+
+
+class Duty(NamedTuple):
+    """One row of the table; `function` takes `now`."""
+
+    name: str
+    every_s: float
+    function: Callable[..., object]
+    # Whether a true answer means that things are going on, so that the thread makes its next pass sooner.
+    tells_activity: bool = False
+
+
+class Duties:
+    """The duties of one thread."""
+
+    def __init__(self, table: Sequence[Duty]) -> None:
+        self._table = table
+        self._due_at = {duty.name: 0.0 for duty in table}  # of time.monotonic()
+
+    def do_due(self, *, now: datetime) -> bool:
+        """Do the duties that are due, in the order of the table. Returns whether things are going on."""
+        is_active = False
+        for duty in self._table:
+            if time.monotonic() < self._due_at[duty.name]:
+                continue
+            self._due_at[duty.name] = time.monotonic() + duty.every_s
+            answer = duty.function(now=now)
+            if duty.tells_activity and answer:
+                is_active = True
+        return is_active
+
+    def hurry(self, name: str) -> None:
+        """Have a duty done in the next pass."""
+        self._due_at[name] = 0.0
+
+
+def settler_duties(self_check: SelfCheck) -> Duties:
+    """Return what the settler does for the runs that no bell was rung for, and for the house: a few short queries."""
+
+    def check_self(*, now: datetime) -> None:
+        if not self_check.look():
+            duties.hurry(SELF_CHECK)  # what fails is looked at in every pass
+
+    duties = Duties(
+        [
+            Duty(SELF_CHECK, 10.0, check_self),
+            Duty("sweep", IN_EVERY_PASS, reconcile.sweep, tells_activity=True),
+            Duty("follow up", IN_EVERY_PASS, reconcile.follow_up),
+            Duty("keep idle drafts", 30.0, drafts.keep_idle),
+            Duty("archive", IN_EVERY_PASS, history.archive_finished, tells_activity=True),
+        ]
+    )
+    return duties
+
+
+def ticker_duties() -> Duties:
+    """Return what the ticker does beside the alarms."""
+    return Duties([Duty("housekeeping", 30.0, start_housekeeping)])
+
+
+def start_housekeeping(*, now: datetime) -> None:
+    """Have django-q2 queue the rows of `housekeeping` that are due by its own clock."""
+    q2_scheduler(get_broker())

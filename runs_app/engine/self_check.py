@@ -1,0 +1,58 @@
+"""What the service finds out about itself for /healthz: database, disk, launcher, and how busy the machine is."""
+
+from typing import Any
+
+import psutil
+from django.db import connection
+
+from runs_app import disk_space, launcher_client
+
+OK = "ok"
+PARTS = ("database", "disk", "launcher")
+
+
+class SelfCheck:
+    """The findings of the last look."""
+
+    def __init__(self) -> None:
+        self.findings: dict[str, Any] = {}
+        # Of the machine, all cores together; None before the second look.
+        self.cpu_percent: float | None = None
+
+    def look(self) -> bool:
+        """Look at every part; returns whether all are well."""
+        busy = psutil.cpu_percent(
+            interval=None
+        )  # since this thread's last look; the first one says 0
+        self.cpu_percent = busy if self.findings else None
+        self.findings = {"database": check_database(), "disk": check_disk(), **check_launcher()}
+        return all(self.findings[name] == OK for name in PARTS)
+
+    @property
+    def isolation(self) -> dict[str, Any]:
+        """What the launcher can give to scripts, as it says: `{"grade", "why", ...}`; empty while that is not known."""
+        found = self.findings.get("isolation")
+        return found if isinstance(found, dict) else {}
+
+
+def check_database() -> str:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except Exception as error:
+        return f"the database does not answer: {error}"
+    return OK
+
+
+def check_launcher() -> dict[str, Any]:
+    """Return whether the launcher answers, and which isolation it can give to scripts."""
+    try:
+        answer = launcher_client.launcher.ping()
+    except launcher_client.LauncherError as error:
+        return {"launcher": str(error)}
+    return {"launcher": OK, "isolation": answer.get("isolation")}
+
+
+def check_disk() -> str:
+    """Return whether the disk of the data folder can be written to and is above its floor."""
+    return disk_space.why_nothing_starts() or OK

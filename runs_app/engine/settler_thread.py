@@ -1,0 +1,80 @@
+"""The thread of the settler: it brings runs in line with their folders at every bell, and does its duties in passes."""
+
+import contextlib
+import logging
+import os
+import select
+import socket
+import threading
+import time
+
+from django.db import OperationalError
+from django.utils import timezone
+
+from runs_app import wakeup
+from runs_app.engine import reconcile
+from runs_app.engine.duties import SELF_CHECK, settler_duties
+from runs_app.engine.self_check import SelfCheck
+
+logger = logging.getLogger(__name__)
+
+PASS_S = 2.0  # while things are going on
+IDLE_PASS_S = 5.0
+SETTLE_TOGETHER_S = 0.01
+PAUSE_AFTER_ERROR_S = 1.0
+
+
+class SettlerThread:
+    """The body of the thread."""
+
+    def __init__(self, stopping: threading.Event) -> None:
+        self._stopping = stopping
+        self._woken, self._wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._next_pass_at = 0.0
+        self.self_check = SelfCheck()
+        self.duties = settler_duties(self.self_check)
+        self.last_pass_at: float | None = None  # of time.monotonic()
+
+    def wake(self) -> None:
+        """Have it make a pass now."""
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._wake, b"x")
+
+    def run(self) -> None:
+        """Settle at every bell; make a pass every few seconds."""
+        with wakeup.listen(wakeup.STATE) as bell:
+            while not self._stopping.is_set():
+                # The bell is kept through errors: on a read-only disk no other could be hung.
+                try:
+                    self._step(bell)
+                except Exception as error:
+                    log_failure("settler", error)
+                    self.duties.hurry(SELF_CHECK)
+                    self._stopping.wait(PAUSE_AFTER_ERROR_S)
+            reconcile.reconcile_all(now=timezone.now())
+
+    def _step(self, bell: socket.socket) -> None:
+        # Wait for a bell or for the next pass, and do what it asks for.
+        wait_s = max(0.0, self._next_pass_at - time.monotonic())
+        rung, _, _ = select.select([bell.fileno(), self._woken], [], [], wait_s)
+        if self._woken in rung:
+            os.read(self._woken, 4096)
+            self._next_pass_at = 0.0
+        if bell.fileno() in rung:
+            # Starts go before book-keeping: rings that come close together are answered together, and a run of a few
+            # milliseconds is settled once, at its end.
+            self._stopping.wait(SETTLE_TOGETHER_S)
+            wakeup.drain(bell)
+            now = timezone.now()
+            reconcile.reconcile_all(now=now)
+            reconcile.follow_up(now=now)
+        if time.monotonic() >= self._next_pass_at:
+            is_active = self.duties.do_due(now=timezone.now())
+            self.last_pass_at = time.monotonic()
+            self._next_pass_at = time.monotonic() + (PASS_S if is_active else IDLE_PASS_S)
+
+
+def log_failure(name: str, error: Exception) -> None:
+    """Say that a thread failed and is tried again; a disk or a database may be away for days, that takes one line."""
+    trace = None if isinstance(error, OperationalError | OSError) else error
+    logger.error("%s failed, starting it again: %s", name, error, exc_info=trace)

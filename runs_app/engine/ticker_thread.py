@@ -1,0 +1,77 @@
+"""The thread of the ticker: it serves due alarms, then sleeps until the next moment."""
+
+import threading
+import time
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from runs_app.admission import admission
+from runs_app.engine.duties import ticker_duties
+from runs_app.scheduler import ticker
+from tempo_site.lib import waking_broker
+
+SERVE_TOGETHER = 20
+# Where moments come one by one and faster than each can have a transaction, they share it with those that come soon:
+# every transaction keeps everybody else from the write lock.
+ROUNDS_WITHOUT_REST = 3
+SERVE_TOGETHER_WITHIN = timedelta(seconds=0.05)
+MAX_SLEEP_S = 5.0  # so that a step of the clock is noticed
+
+
+class TickerThread:
+    """The body of the thread."""
+
+    def __init__(self, stopping: threading.Event) -> None:
+        self._stopping = stopping
+        self._woken = threading.Event()
+        self._duties = ticker_duties()
+        self.last_pass_at: float | None = None  # of time.monotonic()
+
+    def wake(self) -> None:
+        """Have it look again which moment is the next."""
+        self._woken.set()
+
+    def run(self) -> None:
+        """Serve due alarms until none is left, then sleep until the next moment."""
+        rounds = 0
+        slept_for: datetime | None = None
+        while not self._stopping.is_set():
+            self._woken.clear()
+            # A moment that was slept for has come: it is served before anything else is asked.
+            next_at = slept_for if is_past(slept_for) else ticker.next_moment_at(now=timezone.now())
+            slept_for = None
+            is_due = is_past(next_at)
+            if is_due:
+                rounds += 1
+                if rounds > ROUNDS_WITHOUT_REST and not is_past(next_at, by=SERVE_TOGETHER_WITHIN):
+                    self._stopping.wait(SERVE_TOGETHER_WITHIN.total_seconds())
+                self._serve(is_first=rounds == 1)
+            self.last_pass_at = time.monotonic()  # behind the work: a pass that fails is not a pass
+            self._duties.do_due(now=timezone.now())
+            if is_due:
+                continue
+            rounds = 0
+            if not self._woken.wait(seconds_until(next_at, timezone.now())):
+                slept_for = next_at
+
+    def _serve(self, *, is_first: bool) -> None:
+        # Due alarms become runs that begin at once: the task that is queued with them is their net. It is heard behind
+        # that, as a pusher that wakes meanwhile contends for the write lock. Where more alarms are due than fit into
+        # one transaction, the others get their rows first, and admission is left to the task.
+        with waking_broker.held():
+            ticker.step(now=timezone.now(), at_most=SERVE_TOGETHER)
+            if is_first:
+                admission.admit(now=timezone.now())
+
+
+def is_past(moment: datetime | None, *, by: timedelta = timedelta()) -> bool:
+    """Whether a moment has come, so long ago at least."""
+    return moment is not None and moment + by <= timezone.now()
+
+
+def seconds_until(moment: datetime | None, now: datetime) -> float:
+    """Return how long the ticker may sleep: at most 5 s."""
+    if moment is None:
+        return MAX_SLEEP_S
+    return min(MAX_SLEEP_S, max(0.0, (moment - now).total_seconds()))

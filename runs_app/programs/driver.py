@@ -1,0 +1,49 @@
+"""What Tempo's own programs have in common: one at a time, in their run's `tmp/`, with limits of their own."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from runs_app import disk_space
+from runs_app.models import Run
+from runs_app.programs import conditions
+from runs_app.programs.program import ProgramSpec
+
+WAITS_FOR = (conditions.DISK, conditions.ONE_AT_A_TIME)
+MEMORY_MB, PROCESSES = 4096, 256  # room for large wheels and for uv's threads
+MB = 2**20
+
+
+def spec(
+    run: Run,
+    folder: Path,
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    isolation: Mapping[str, Any] | None = None,
+) -> ProgramSpec:
+    """Return how a program of Tempo's own is started; without `isolation` it may do what Tempo may."""
+    temporary = str(folder / "tmp")
+    return {
+        "limits": limits(),
+        "isolation": isolation,
+        "argv": argv,
+        "cwd": temporary,
+        "env": {**environment, "TMPDIR": temporary, "TEMPO_RUN_ID": str(run.pk)},
+    }
+
+
+def limits() -> dict[str, int]:
+    return {
+        "memory_mb": MEMORY_MB,
+        "cpu_s": 0,
+        "processes": PROCESSES,
+        "output_bytes": settings.DEFAULT_OUTPUT_MB * MB,
+        "output_kill_bytes": settings.OUTPUT_KILL_MB * MB,
+        "file_mb": 0,
+        "open_files": 0,
+        "nice": settings.DEFAULT_NICE,
+        "min_free_mb": disk_space.hard_floor_mb(),
+    }

@@ -1,0 +1,151 @@
+"""A person's script: its code, its environment, its limits and its isolation."""
+
+import json
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from runs_app import disk_space
+from runs_app.models import Run
+from runs_app.programs import conditions
+from runs_app.programs.program import NothingToRun, ProgramSpec
+from runs_app.states import Reason
+from runs_app.triggers import schedule_updates
+from scripts_app import limits
+from scripts_app.environments import environments
+from scripts_app.files import users
+from scripts_app.inputs import parameters
+from scripts_app.variables.variables import RunVariables, for_run
+from tempo_site.lib import files, paths
+
+WAITS_FOR = (
+    conditions.MOMENT,
+    conditions.PAUSE,
+    conditions.ONE_BEFORE,
+    conditions.DISK,
+    conditions.ENVIRONMENT,
+)
+CODE, INPUTS = "main.py", "params.json"
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+PASSED_ON = (
+    "TZ",
+    "LC_ALL",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    *PROXIES,
+    *(name.lower() for name in PROXIES),
+)
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+MB = 2**20
+
+
+def title(run: Run) -> str:
+    return run.script.name if run.script else "-"
+
+
+def variables(run: Run) -> RunVariables:
+    assert run.script
+    return for_run(run.script)
+
+
+def spec(run: Run, folder: Path, plain: Mapping[str, str]) -> ProgramSpec:
+    assert run.script and run.version  # admission saw to it
+    if run.environment is None or not run.environment.digest:
+        raise NothingToRun(
+            "Its environment is not there any more.\nhint: save the script to have it built again",
+            Reason.ENVIRONMENT,
+        )
+    if run.environment.fault:
+        raise NothingToRun(broken_environment(run.environment.fault), Reason.ENVIRONMENT)
+    inputs = json.dumps(run.params, ensure_ascii=False)
+    files.write_atomic(folder / CODE, run.version.code, mode=0o600, durable=False)
+    files.write_atomic(folder / INPUTS, inputs, mode=0o600, durable=False)
+    working = paths.script_files(run.script.slug)
+    paths.make_passable(working.parent)
+    paths.make_closed(working)
+    python = environments.python_of(run.environment)
+    return {
+        "limits": script_limits(run),
+        "isolation": isolation(run, folder, python=python, working=working),
+        "argv": [str(python), str(folder / CODE)],
+        "cwd": str(working),
+        "env": script_environment(run, folder, plain, python=python, working=working),
+    }
+
+
+def finished(run: Run, *, now: datetime) -> None:
+    schedule_updates.note_end(run, now=now)
+
+
+def broken_environment(fault: str) -> str:
+    """Say why a run failed whose environment is broken."""
+    return f"Its environment is broken: {fault}.\nhint: have it built again, or wait until Tempo has done so"
+
+
+def script_limits(run: Run) -> dict[str, int]:
+    """Return what a run may use. Time has its own field; the memory limit is that of the moment it was queued."""
+    assert run.script
+    own = limits.limits_of_script(run.script)
+    kill_mb = settings.OUTPUT_KILL_MB
+    if kill_mb:  # a script that may keep more is not stopped before
+        kill_mb = max(kill_mb, own["output_mb"])
+    return {
+        "memory_mb": limits.LIMITS["memory_mb"].within(run.memory_mb),
+        "cpu_s": own["cpu_s"],
+        "processes": own["processes"],
+        "output_bytes": own["output_mb"] * MB,
+        "output_kill_bytes": kill_mb * MB,
+        "file_mb": own["file_mb"],
+        "open_files": settings.OPEN_FILES,
+        "nice": own["nice"],
+        "min_free_mb": disk_space.hard_floor_mb(),
+    }
+
+
+def isolation(run: Run, folder: Path, *, python: Path, working: Path) -> dict[str, Any]:
+    """Return who a run is, and what it may read and write beside the system's folders and its own code."""
+    assert run.script
+    uid, why = users.assign(run.script)
+    prefix = python.resolve().parent.parent
+    environment = python.parent.parent
+    inputs = folder / INPUTS
+    return {
+        "uid": uid,
+        "uid_why": why,
+        "read": [str(prefix), str(environment), str(inputs), *settings.EXTRA_READ_PATHS],
+        "write": [str(working), str(folder / "tmp"), *settings.EXTRA_WRITE_PATHS],
+        "closed": [str(paths.data()), str(settings.BASE_DIR)],
+        "require": settings.REQUIRE_ISOLATION,
+    }
+
+
+def script_environment(
+    run: Run, folder: Path, plain: Mapping[str, str], *, python: Path, working: Path
+) -> dict[str, str]:
+    """Return the complete environment of a script: an allow-list, so that nothing of Tempo's own leaks in.
+
+    `plain`, its variables, replace what the server has; nothing replaces what Tempo sets.
+    """
+    assert run.script
+    passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    return {
+        "LANG": os.environ.get("LANG", "C.UTF-8"),
+        **passed,
+        **plain,
+        "PATH": f"{python.parent}:{SYSTEM_PATH}",
+        "VIRTUAL_ENV": str(python.parent.parent),
+        "HOME": str(working),
+        "PYTHONPATH": str(working),  # modules beside the script's data are importable
+        "TMPDIR": str(folder / "tmp"),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONFAULTHANDLER": "1",
+        "PYTHONIOENCODING": "utf-8:backslashreplace",
+        "TEMPO_RUN_ID": str(run.pk),
+        "TEMPO_SCRIPT": run.script.slug,
+        "TEMPO_PARAMS_FILE": str(folder / INPUTS),
+        **parameters.environment(run.params),
+    }

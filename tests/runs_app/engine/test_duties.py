@@ -1,0 +1,77 @@
+"""Duties: each in its order and at its time, and none of them lost to another one."""
+
+from datetime import datetime
+from itertools import pairwise
+
+import pytest
+
+from runs_app.engine.duties import IN_EVERY_PASS, Duties, Duty, settler_duties, ticker_duties
+from runs_app.engine.self_check import SelfCheck
+from tests.factories import NOON
+
+done: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def _nothing_done() -> None:
+    done.clear()
+
+
+def duty(name: str, every_s: float, *, answer: object = None, tells_activity: bool = False) -> Duty:
+    """One that notes that it was done."""
+
+    def do(*, now: datetime) -> object:
+        assert now == NOON
+        done.append(name)
+        return answer
+
+    return Duty(name, every_s, do, tells_activity)
+
+
+def test_duties_are_done_in_the_order_of_the_table_each_at_its_time() -> None:
+    duties = Duties([duty("hourly", 3600), duty("always", IN_EVERY_PASS), duty("daily", 86400)])
+    duties.do_due(now=NOON)
+    duties.do_due(now=NOON)
+    assert done == ["hourly", "always", "daily", "always"]
+
+
+def test_a_duty_can_be_hurried() -> None:
+    duties = Duties([duty("hourly", 3600), duty("daily", 86400)])
+    duties.do_due(now=NOON)
+    duties.hurry("daily")
+    duties.do_due(now=NOON)
+    assert done == ["hourly", "daily", "daily"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "tells_activity", "expected"), [(3, True, True), (0, True, False), (3, False, False)]
+)
+def test_only_some_answers_say_that_things_are_going_on(
+    answer: int, tells_activity: bool, expected: bool
+) -> None:
+    table = [duty("one", 1, answer=answer, tells_activity=tells_activity), duty("two", 1)]
+    assert Duties(table).do_due(now=NOON) is expected
+
+
+@pytest.mark.django_db
+def test_what_fails_is_looked_at_in_every_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [False, False, True]
+    self_check = SelfCheck()
+    monkeypatch.setattr(self_check, "look", lambda: answers.pop(0))
+    duties = settler_duties(self_check)
+    for _ in range(4):
+        duties.do_due(now=NOON)
+    assert answers == [], "and what is well for the first time in ten seconds"
+
+
+def test_runs_are_settled_before_others_begin_and_folders_are_archived_last() -> None:
+    names = [duty.name for duty in settler_duties(SelfCheck())._table]
+    order = ["sweep", "follow up", "archive"]
+    places = [names.index(name) for name in order]
+    assert all(before < after for before, after in pairwise(places))
+
+
+def test_no_thread_has_two_duties_of_one_name() -> None:
+    for duties in (settler_duties(SelfCheck()), ticker_duties()):
+        names = [duty.name for duty in duties._table]
+        assert len(names) == len(set(names))
