@@ -4,6 +4,9 @@ import errno
 import os
 import re
 
+ARCHIVE = (
+    "run.json"  # what is left of a final run's folder beside its log; written before the claim goes
+)
 _NAME = re.compile(r"[0-9]{4}-[0-9]{2}/[0-9]+-[a-z0-9]{6,16}")
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 

@@ -10,8 +10,9 @@ import select
 import time
 
 from runs_app.launcher import bells
-from runs_app.launcher.output.log_file import FULL, PIECE, STDERR, STDOUT, Log
+from runs_app.launcher.output.log_file import Log
 from runs_app.launcher.output.masking import NO_MASK, Mask, Masker
+from runs_app.launcher.output.record_format import FULL, PIECE, STDERR, STDOUT
 from runs_app.launcher.script_process import Pipes
 
 PIECE_BYTES = 16 * 1024

@@ -1,6 +1,5 @@
 """A run's log on disk: `output.log`, one record a line, and `output.idx`, the offset of every 1,000th record.
 
-A record is `<epoch_ms> O|E|S F|P <bytes as written>\\n`: stdout, stderr or the system; a full line or a piece of one.
 Once the log holds all that it may keep, what follows waits in the tail for the end.
 """
 
@@ -9,13 +8,11 @@ import struct
 import time
 
 from runs_app.launcher import files
-from runs_app.launcher.output import tail
+from runs_app.launcher.output import record_format, tail
+from runs_app.launcher.output.record_format import FULL, LOG, PIECE, SYSTEM
 from runs_app.launcher.output.tail import Tail
 
-LOG = "output.log"
 INDEX = "output.idx"
-STDOUT, STDERR, SYSTEM = b"O", b"E", b"S"
-FULL, PIECE = b"F", b"P"
 INDEX_EVERY = 1000
 _OFFSET = struct.Struct("<Q")
 
@@ -94,15 +91,15 @@ class Log:
         return True
 
     def _append(self, stream: bytes, kind: bytes, texts: list[bytes]) -> None:
-        head = b"%d %b %b " % (int(time.time() * 1000), stream, kind)
+        head = record_format.head(int(time.time() * 1000), stream, kind)
         data = head + (b"\n" + head).join(texts) + b"\n"
         if self._tail is None and (
             not self._keep_bytes or self._end + len(data) <= self._keep_bytes
         ):
-            self._put(stream, kind, data, texts)
+            self._put(stream, kind, data, texts, overhead=len(head) + 1)
             return
         if self._tail is None:
-            data = self._fill(stream, kind, data, texts)
+            data = self._fill(stream, kind, data, texts, overhead=len(head) + 1)
             self._tail = self._begin_tail()
         self.overflow += len(data)
         # The sentences of the runner are no output; they come one at a time.
@@ -110,11 +107,14 @@ class Log:
         self._note_loss(self._tail.add(data, overhead))
         self.dropped = self._tail.dropped
 
-    def _fill(self, stream: bytes, kind: bytes, data: bytes, texts: list[bytes]) -> bytes:
+    def _fill(
+        self, stream: bytes, kind: bytes, data: bytes, texts: list[bytes], *, overhead: int
+    ) -> bytes:
         """Put as many records into the batch as the log has room for; the others."""
         end = data.rfind(b"\n", 0, max(0, self._keep_bytes - self._end)) + 1
         if end:
-            self._put(stream, kind, data[:end], texts[: data.count(b"\n", 0, end)])
+            fitting = texts[: data.count(b"\n", 0, end)]
+            self._put(stream, kind, data[:end], fitting, overhead=overhead)
         return data[end:]
 
     def _begin_tail(self) -> Tail:
@@ -124,12 +124,12 @@ class Log:
         open_streams = [stream for stream, kind in self._kinds.items() if kind == PIECE]
         return Tail(self._folder_fd, self.size, b"".join(open_streams))
 
-    def _put(self, stream: bytes, kind: bytes, data: bytes, texts: list[bytes]) -> None:
+    def _put(
+        self, stream: bytes, kind: bytes, data: bytes, texts: list[bytes], *, overhead: int
+    ) -> None:
         self._kinds[stream] = kind
         self._batch.append(data)
-        self._count(
-            data, texts, overhead=data.find(stream) + 5
-        )  # `<epoch_ms> O F ` and the line end
+        self._count(data, texts, overhead=overhead)
 
     def _count(self, data: bytes, texts: list[bytes], *, overhead: int) -> None:
         """Mark what the index has to know of records that are `texts` with so many bytes each around them."""

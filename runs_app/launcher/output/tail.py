@@ -13,12 +13,13 @@ import time
 from typing import NamedTuple
 
 from runs_app.launcher import files
+from runs_app.launcher.output import record_format
+from runs_app.launcher.output.record_format import FULL, SYSTEM
 
 NAMES = ("tail", "tail.2")
 PART_BYTES = 256 * 1024
 _MAX_BYTES = 2 * PART_BYTES  # read of one part: its last record may reach beyond its size
 _HEAD = re.compile(rb"(\d{1,15}) (\d{1,15}) ([OE]{0,2})\n")
-_TIME = re.compile(rb"\d{1,15}(?= )")
 
 
 class Tail:
@@ -179,17 +180,19 @@ def _gap(parts: list[_Part], is_known: bool) -> bytes:
     """The record that says what is missing, if anything is. Lines that were open there have ended: none goes across."""
     if is_known and not parts[0].began:
         return b""
-    began = _TIME.match(parts[0].records) if parts else None
-    moment = began[0] if began else b"%d" % (time.time() * 1000)
+    first_record = record_format.HEAD.match(parts[0].records) if parts else None
+    epoch_ms = int(first_record[1]) if first_record else int(time.time() * 1000)
     sentence = (
         f"{parts[0].began:,} bytes of output were left out here"
         if is_known
         else "Output was left out here"
     )
     ends = [
-        b"%b %c F \n" % (moment, stream) for stream in (parts[0].open_streams if parts else b"")
+        record_format.head(epoch_ms, bytes([stream]), FULL) + b"\n"
+        for stream in (parts[0].open_streams if parts else b"")
     ]
-    return b"".join(ends) + b"%b S F %b\n" % (moment, sentence.encode())
+    gap = record_format.head(epoch_ms, SYSTEM, FULL) + sentence.encode() + b"\n"
+    return b"".join(ends) + gap
 
 
 def _remove(folder_fd: int) -> None:
