@@ -6,19 +6,21 @@ import signal
 import time
 from typing import NamedTuple
 
-from runs_app.launcher import bells, forking, locks, script_process, spec
+from runs_app.launcher import bells, folders, forking, locks, script_process, spec
 from runs_app.launcher.identity import isolation, prctl, users
 from runs_app.launcher.identity.isolation import IsolationSupport
 from runs_app.launcher.output.capture import Capture
 from runs_app.launcher.output.log_file import Log
 from runs_app.launcher.output.masking import Mask, Secrets
+from runs_app.launcher.signal_pipe import SignalPipe
 from runs_app.launcher.watch import explanation, procfs, verdict
 from runs_app.launcher.watch.limit_monitor import LimitMonitor
 from runs_app.launcher.watch.supervision import CANCEL, SHUTDOWN, Supervision
 
 CLAIM = "claim"
+_HEEDED = (CANCEL, SHUTDOWN, signal.SIGCHLD)
+_IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ)
 _REFUSALS = (spec.SpecError, script_process.StartError, isolation.IsolationError)
-ARCHIVE = "run.json"  # the folder of a settled run holds it before its claim goes
 
 
 class Order(NamedTuple):
@@ -83,22 +85,21 @@ def _take(folder_fd: int) -> bool:
         os.close(os.open(CLAIM, flags, 0o600, dir_fd=folder_fd))
     except FileExistsError:
         return False
-    return not os.access(
-        ARCHIVE, os.F_OK, dir_fd=folder_fd
-    )  # behind the claim: looked at before, a fold could slip in
+    # Looked for after the claim: the archive could otherwise appear between the two.
+    return not os.access(folders.ARCHIVE, os.F_OK, dir_fd=folder_fd)
 
 
 def _run(order: Order, ringer: bells.Bells) -> verdict.ExitFacts:
     """Start the script and see it through. Raises OSError while there is nothing to write to yet."""
     verdict.reserve(order.folder_fd)
-    wakeup_fd = _listen()
+    signals = SignalPipe(_HEEDED, ignored=_IGNORED)
     try:
         details = spec.read(order.folder_fd)
         plan = _prepared(order, details)
     except (*_REFUSALS, OSError) as error:
         return _not_started(Log(order.folder_fd), ringer, error)
     mask = Mask(order.secrets.values())
-    capture = Capture(Log(order.folder_fd, details.limits.output_bytes), ringer, wakeup_fd, mask)
+    capture = Capture(Log(order.folder_fd, details.limits.output_bytes), ringer, signals.fd, mask)
     moment = StartTime(time.time(), time.monotonic())
     try:
         complete = details._replace(env=details.env | order.secrets)
@@ -115,7 +116,7 @@ def _run(order: Order, ringer: bells.Bells) -> verdict.ExitFacts:
         now=time.monotonic(),
     )
     supervision = Supervision(
-        details, pid, capture, guard, wakeup_fd=wakeup_fd, shutdown_grace_s=order.shutdown_grace_s
+        details, pid, capture, guard, signals=signals, shutdown_grace_s=order.shutdown_grace_s
     )
     facts = _see_through(order, supervision, ringer, plan, moment)
     return explanation.explained(facts, details, capture.last_stderr)
@@ -202,21 +203,3 @@ def _facts(supervision: Supervision, started_at: float, duration_s: float) -> ve
         log_bytes=log.size,
         leftovers_killed=supervision.leftovers,
     )
-
-
-def _listen() -> int:
-    """Have signals announce themselves on a descriptor, and let in those that came meanwhile."""
-    read_fd, write_fd = os.pipe()
-    os.set_blocking(read_fd, False)
-    os.set_blocking(write_fd, False)
-    signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
-    for signum in (CANCEL, SHUTDOWN, signal.SIGCHLD):
-        signal.signal(signum, _noted)
-    for signum in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(signum, signal.SIG_IGN)
-    forking.let_signals_in()
-    return read_fd
-
-
-def _noted(_signum: int, _frame: object) -> None:
-    """Signals act through the wakeup descriptor; a Python handler has to stand for it to be written."""

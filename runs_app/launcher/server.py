@@ -8,14 +8,15 @@ import signal
 import socket
 import time
 
-from runs_app.launcher import console, folders, forking, options, orphans, shutdown, wire
+from runs_app.launcher import console, folders, forking, options, shutdown, wire
 from runs_app.launcher import requests as launcher_requests
 from runs_app.launcher.channel import Channel, ChannelError
 from runs_app.launcher.identity import isolation, prctl
 from runs_app.launcher.identity.users import User
 from runs_app.launcher.removal import Removals
 from runs_app.launcher.runner_registry import Runners
-from runs_app.launcher.watch import tree, verdict
+from runs_app.launcher.signal_pipe import SignalPipe
+from runs_app.launcher.watch import orphans, tree, verdict
 from runs_app.launcher.web import Web
 
 _BACKLOG = 1024
@@ -48,7 +49,7 @@ def _serve(asked: options.Options) -> int:
     _occupy_standard_streams()
     if asked.lock_fd is not None:
         os.set_inheritable(asked.lock_fd, False)
-    wakeup_fd = _hear_signals()  # before anybody is told that we are there
+    signals = SignalPipe(_SIGNALS)  # before anybody is told that we are there
     listen_fd = listen(asked.host, asked.port)
     data = os.path.realpath(asked.data)
     for folder in ("run", "runs"):
@@ -58,7 +59,7 @@ def _serve(asked: options.Options) -> int:
         pool=asked.script_users, web=User(*asked.web_user) if asked.web_user else None
     )
     console.say(console.INFO, f"isolation grade={powers.best.grade} why={powers.best.why}")
-    launcher = Launcher(asked, data=data, listen_fd=listen_fd, wakeup_fd=wakeup_fd, powers=powers)
+    launcher = Launcher(asked, data=data, listen_fd=listen_fd, signals=signals, powers=powers)
     launcher.clear_up_behind_predecessor()
     gc.freeze()  # a collection in a runner would touch, and so copy, every page it shares with us
     launcher.run()
@@ -89,22 +90,6 @@ def _occupy_standard_streams() -> None:
     os.close(fd)
 
 
-def _hear_signals() -> int:
-    """Have signals announce themselves on the descriptor that is returned."""
-    read_fd, write_fd = os.pipe()
-    os.set_blocking(read_fd, False)
-    os.set_blocking(write_fd, False)
-    signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
-    for signum in _SIGNALS:
-        signal.signal(signum, _noted)
-    forking.let_signals_in()
-    return read_fd
-
-
-def _noted(_signum: int, _frame: object) -> None:
-    """Signals act through the wakeup descriptor; a Python handler has to stand for it to be written."""
-
-
 class Launcher:
     """The loop: wait for a signal, a request or a deadline, act, repeat. Nothing in it blocks."""
 
@@ -114,12 +99,12 @@ class Launcher:
         *,
         data: str,
         listen_fd: int,
-        wakeup_fd: int,
+        signals: SignalPipe,
         powers: isolation.IsolationSupport,
     ) -> None:
         self._grace_s = asked.grace_s
         self._runs_path = os.path.join(data, "runs")
-        self._wakeup_fd = wakeup_fd
+        self._signals = signals
         runs_fd = os.open(self._runs_path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         grace_s = shutdown.grace_s(asked.grace_s)
         self._runners = Runners(data=data, runs_fd=runs_fd, shutdown_grace_s=grace_s, powers=powers)
@@ -152,8 +137,8 @@ class Launcher:
     def _step(self) -> None:
         ready = self._wait(self._advance(time.monotonic()))
         now = time.monotonic()
-        if self._wakeup_fd in ready:
-            self._heed(os.read(self._wakeup_fd, 4096), now)
+        if self._signals.fd in ready:
+            self._heed(self._signals.read(), now)
         for pid_fd, folder in self._runners.pid_fds().items():
             if pid_fd in ready:
                 self._adopted_has_exited(folder)
@@ -163,7 +148,7 @@ class Launcher:
 
     def _wait(self, deadline: float | None) -> set[int]:
         poll = select.poll()
-        for fd in (self._wakeup_fd, *self._runners.pid_fds()):
+        for fd in (self._signals.fd, *self._runners.pid_fds()):
             poll.register(fd, select.POLLIN)
         channel = self._web.channel
         if channel is not None:

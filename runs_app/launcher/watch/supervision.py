@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from runs_app.launcher import forking
 from runs_app.launcher.output.capture import Capture
+from runs_app.launcher.signal_pipe import SignalPipe
 from runs_app.launcher.spec import Spec
 from runs_app.launcher.watch import procfs, tree
 from runs_app.launcher.watch.limit_monitor import LimitMonitor
@@ -39,14 +40,14 @@ class Supervision:
         capture: Capture,
         guard: LimitMonitor,
         *,
-        wakeup_fd: int,
+        signals: SignalPipe,
         shutdown_grace_s: float,
     ) -> None:
         self._spec = spec
         self.script_pid = script_pid
         self.capture = capture
         self.guard = guard
-        self._wakeup_fd = wakeup_fd
+        self._signals = signals
         self._shutdown_grace_s = shutdown_grace_s
         self._tree_is_empty = False
         self._is_shutting_down = False
@@ -80,7 +81,7 @@ class Supervision:
         now = time.monotonic()
         due = min(self.guard.look_at, self._deadline or self.guard.look_at)
         if self.capture.step(max(0.0, due - now)):
-            self._heed(os.read(self._wakeup_fd, 4096))
+            self._heed(self._signals.read())
         now = time.monotonic()
         if now >= self.guard.look_at and not self._tree_is_empty:
             self._look(now)
