@@ -8,7 +8,7 @@ STATE = "state.bell"
 OUTPUT = "output.bell"
 
 
-def open_tower(data: str) -> int:
+def open_bell_folder(data: str) -> int:
     """A descriptor of `<data>/run`, where the bells hang. Raises OSError."""
     return os.open(os.path.join(data, "run"), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 

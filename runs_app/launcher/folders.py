@@ -20,7 +20,7 @@ def is_name(folder: str) -> bool:
     return _NAME.fullmatch(folder) is not None
 
 
-def checked(folder: object) -> str:
+def check_name(folder: object) -> str:
     """`folder` itself if it has the form of a name. Raises FolderError."""
     if not isinstance(folder, str) or not is_name(folder):
         raise FolderError(f"not the name of a run folder: {str(folder)[:100]!a}")
@@ -40,25 +40,25 @@ def mount_of(fd: int) -> bytes:
 
 def open_month(runs_fd: int, folder: str) -> tuple[int, str]:
     """Descriptor of the month's directory, and the folder's name inside it. Raises FolderError, FileNotFoundError."""
-    month, name = checked(folder).split("/")
+    month, name = check_name(folder).split("/")
     try:
         return open_directory(month, dir_fd=runs_fd), name
     except OSError as error:
-        raise _explained(folder, error) from error
+        raise _error(folder, error) from error
 
 
 def open_run(runs_fd: int, folder: object) -> int:
     """A descriptor of the run folder `folder` below `runs_fd`. Raises FolderError."""
-    month_fd, name = open_month(runs_fd, checked(folder))
+    month_fd, name = open_month(runs_fd, check_name(folder))
     try:
         return open_directory(name, dir_fd=month_fd)
     except OSError as error:
-        raise _explained(str(folder), error) from error
+        raise _error(str(folder), error) from error
     finally:
         os.close(month_fd)
 
 
-def _explained(folder: str, error: OSError) -> FolderError:
+def _error(folder: str, error: OSError) -> FolderError:
     # With O_NOFOLLOW and O_DIRECTORY a link is "not a directory" or "too many links", depending on the kernel.
     if error.errno in (errno.ELOOP, errno.ENOTDIR):
         return FolderError(f"run folder {folder} is not a real directory")

@@ -19,13 +19,13 @@ def fork(act: Callable[[], int]) -> int:
     try:
         pid = os.fork()
         if pid == 0:
-            _end_with(act)
+            _run_child(act)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return pid
 
 
-def _end_with(act: Callable[[], int]) -> None:
+def _run_child(act: Callable[[], int]) -> None:
     code = 1
     try:
         code = act()
@@ -50,19 +50,19 @@ def reap(tell: Callable[[int, int], None]) -> bool:
     return True
 
 
-def let_signals_in() -> None:
+def unblock_signals() -> None:
     """Unblock every signal."""
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def forget_handlers() -> None:
+def reset_handlers() -> None:
     """Every signal back to its default action; ignored ones too, since those would survive an exec."""
     signal.set_wakeup_fd(-1)
     for signum in _RESETTABLE:
         signal.signal(signum, signal.SIG_DFL)
 
 
-def keep_only(descriptors: Iterable[int]) -> None:
+def close_all_except(descriptors: Iterable[int]) -> None:
     """Close every descriptor that is not named.
 
     Only those that are open: where the system has no close_range(), closing up to the limit may be 10^9 calls.

@@ -14,7 +14,7 @@ _FLOCK = struct.Struct(
 )  # struct flock: l_type, l_whence, l_start, l_len, l_pid; native alignment
 
 
-def take(folder_fd: int) -> int | None:
+def acquire(folder_fd: int) -> int | None:
     """Take the lock of the folder open as `folder_fd`; the descriptor that holds it, or None when someone else does.
 
     Raises OSError if the file cannot be made.

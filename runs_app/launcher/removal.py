@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from runs_app.launcher import folders, forking, locks
 
-WHAT = ("all", "tmp", "script")
+SCOPES = ("all", "tmp", "script")
 _SLUG = re.compile(r"[a-z0-9_-]{1,80}")
 
 
@@ -37,14 +37,14 @@ class Removals:
 
         Raises FolderError, OSError.
         """
-        if what not in WHAT:
-            raise folders.FolderError(f"what has to be one of {', '.join(WHAT)}")
+        if what not in SCOPES:
+            raise folders.FolderError(f"what has to be one of {', '.join(SCOPES)}")
         parent_fd, name = self._place_of(folder, what)
         try:
             if what == "all":
                 _refuse_if_held(parent_fd, name)
             act = _remove_tmp if what == "tmp" else _remove_all
-            pid = forking.fork(lambda: _reported(act, parent_fd, name))
+            pid = forking.fork(lambda: _run_in_child(act, parent_fd, name))
         finally:
             os.close(parent_fd)
         self._under_way[pid] = Removal(str(folder), answer)
@@ -52,7 +52,7 @@ class Removals:
     def _place_of(self, folder: object, what: object) -> tuple[int, str]:
         """A descriptor of the directory that holds what is to go, and its name in there."""
         if what != "script":
-            return folders.open_month(self._runs_fd, folders.checked(folder))
+            return folders.open_month(self._runs_fd, folders.check_name(folder))
         if not isinstance(folder, str) or not _SLUG.fullmatch(folder):
             raise folders.FolderError(f"not the name of a script: {str(folder)[:100]!a}")
         data_fd = os.open(self._data, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -110,11 +110,11 @@ def _remove_tmp(month_fd: int, name: str) -> None:
         remove_tree("tmp", dir_fd=folders.open_directory(name, dir_fd=month_fd))
 
 
-def _reported(act: Callable[[int, str], None], month_fd: int, name: str) -> int:
+def _run_in_child(act: Callable[[int, str], None], month_fd: int, name: str) -> int:
     """In the child: 0, or the error's number, which fits an exit code."""
-    forking.forget_handlers()
-    forking.keep_only({0, 1, 2, month_fd})
-    forking.let_signals_in()
+    forking.reset_handlers()
+    forking.close_all_except({0, 1, 2, month_fd})
+    forking.unblock_signals()
     try:
         act(month_fd, name)
     except OSError as error:
@@ -132,12 +132,12 @@ def _empty(top_fd: int) -> None:
     while entries := _entries(top_fd):
         for name, is_directory in entries:
             if is_directory:
-                _dissolve(name, top_fd, fresh_names)
+                _remove_directory(name, top_fd, fresh_names)
             else:
                 os.unlink(name, dir_fd=top_fd)
 
 
-def _dissolve(name: str, top_fd: int, fresh_names: Iterator[str]) -> None:
+def _remove_directory(name: str, top_fd: int, fresh_names: Iterator[str]) -> None:
     """Delete a directory and its files; its own directories move up into `top_fd`, where their turn comes.
 
     So no depth costs a descriptor or a stack frame.

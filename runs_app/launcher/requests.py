@@ -15,7 +15,7 @@ class Refusal(Exception):
     """An order that is not carried out: the sentence says why."""
 
 
-class Desk(NamedTuple):
+class Context(NamedTuple):
     """What orders act on."""
 
     runners: Runners
@@ -24,22 +24,22 @@ class Desk(NamedTuple):
     is_stopping: Callable[[], bool]
 
 
-def take(desk: Desk, request: wire.Message, send: Callable[[wire.Reply], None]) -> None:
+def handle(desk: Context, request: wire.Message, send: Callable[[wire.Reply], None]) -> None:
     """Carry out `request` and `send` the reply, for a removal when it is done."""
     number = request.get("id")
-    act = _ACTS.get(str(request.get("op")))
+    act = _HANDLERS.get(str(request.get("op")))
     try:
         if act is None:
             raise Refusal(f"unknown op {str(request.get('op'))[:40]!a}")
-        reply = act(desk, request, lambda error: send(_outcome(number, error)))
+        reply = act(desk, request, lambda error: send(_reply(number, error)))
     except (Refusal, folders.FolderError) as error:
-        reply = _outcome(number, str(error))
+        reply = _reply(number, str(error))
     except OSError as error:
-        reply = _outcome(number, f"{request.get('op')} failed: {error.strerror}")
+        reply = _reply(number, f"{request.get('op')} failed: {error.strerror}")
     except Exception as error:
         # The loop's boundary: no request, however strange, may take the launcher down.
         console.say(console.ERROR, f"{request.get('op')} failed: {error!r}")
-        reply = _outcome(number, f"{request.get('op')} failed: {error!r}")
+        reply = _reply(number, f"{request.get('op')} failed: {error!r}")
     if reply is not None:
         send({"id": number, "ok": True, **reply})
 
@@ -47,18 +47,18 @@ def take(desk: Desk, request: wire.Message, send: Callable[[wire.Reply], None]) 
 _Answer = Callable[[str | None], None]
 
 
-def _outcome(number: object, error: str | None) -> wire.Reply:
+def _reply(number: object, error: str | None) -> wire.Reply:
     return (
         {"id": number, "ok": True} if error is None else {"id": number, "ok": False, "error": error}
     )
 
 
-def _ready(desk: Desk, _request: wire.Message, _answer: _Answer) -> wire.Reply:
+def _ready(desk: Context, _request: wire.Message, _answer: _Answer) -> wire.Reply:
     desk.say_ready()
     return {}
 
 
-def _ping(desk: Desk, _request: wire.Message, _answer: _Answer) -> wire.Reply:
+def _ping(desk: Context, _request: wire.Message, _answer: _Answer) -> wire.Reply:
     powers = desk.runners.powers
     best = powers.best
     told = wire.SupportMessage(
@@ -70,7 +70,7 @@ def _ping(desk: Desk, _request: wire.Message, _answer: _Answer) -> wire.Reply:
     return {"runs": len(desk.runners), "pid": os.getpid(), "isolation": told}
 
 
-def _start(desk: Desk, request: wire.Message, _answer: _Answer) -> wire.Reply:
+def _start(desk: Context, request: wire.Message, _answer: _Answer) -> wire.Reply:
     if desk.is_stopping():
         raise Refusal("Tempo is shutting down")
     if desk.removals.is_under_way(request.get("folder")):
@@ -93,23 +93,23 @@ def _secrets(told: object) -> Secrets:
     return pairs
 
 
-def _cancel(desk: Desk, request: wire.Message, _answer: _Answer) -> wire.Reply:
+def _cancel(desk: Context, request: wire.Message, _answer: _Answer) -> wire.Reply:
     return {"signalled": desk.runners.signal(request.get("folder"), CANCEL)}
 
 
-def _adopt(desk: Desk, request: wire.Message, _answer: _Answer) -> wire.Reply:
+def _adopt(desk: Context, request: wire.Message, _answer: _Answer) -> wire.Reply:
     return {"adopted": desk.runners.adopt(request.get("folder"))}
 
 
-def _remove(desk: Desk, request: wire.Message, answer: _Answer) -> None:
+def _remove(desk: Context, request: wire.Message, answer: _Answer) -> None:
     folder, what = request.get("folder"), request.get("what")
     # Just forked, it may not have its lock yet.
-    if what == "all" and desk.runners.is_own(folders.checked(folder)):
+    if what == "all" and desk.runners.is_own(folders.check_name(folder)):
         raise Refusal(f"{folder} is still running")
     desk.removals.start(folder, what, answer)
 
 
-_ACTS: dict[str, Callable[[Desk, wire.Message, _Answer], wire.Reply | None]] = {
+_HANDLERS: dict[str, Callable[[Context, wire.Message, _Answer], wire.Reply | None]] = {
     "ready": _ready,
     "ping": _ping,
     "start": _start,

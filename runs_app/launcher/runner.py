@@ -49,7 +49,7 @@ def main(order: Order) -> int:
     _detach(order)
     ringer = bells.Bells(order.tower_fd)
     try:
-        if not _take(order.folder_fd):
+        if not _claim(order.folder_fd):
             return 0
         facts = _run(order, ringer)
     except OSError as error:
@@ -64,21 +64,21 @@ def main(order: Order) -> int:
 
 def _detach(order: Order) -> None:
     """Leave the launcher's session, files and signals. Signals stay blocked."""
-    forking.forget_handlers()
+    forking.reset_handlers()
     os.setsid()
     forking.silence_standard_streams()
-    forking.keep_only({0, 1, 2, order.folder_fd, order.tower_fd})
+    forking.close_all_except({0, 1, 2, order.folder_fd, order.tower_fd})
     prctl.become_subreaper()
     # What it makes is web's, and no link that web might plant leads further than web itself may go.
     prctl.use_files_as(*order.powers.web)
 
 
-def _take(folder_fd: int) -> bool:
+def _claim(folder_fd: int) -> bool:
     """Lock, then claim: whether this runner is the one. The lock's descriptor stays open to the end of the process.
 
     A folder that was folded has no claim any more, but its run is final: an order that comes late finds `run.json`.
     """
-    if locks.take(folder_fd) is None:
+    if locks.acquire(folder_fd) is None:
         return False
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -95,7 +95,7 @@ def _run(order: Order, ringer: bells.Bells) -> verdict.ExitFacts:
     signals = SignalPipe(_HEEDED, ignored=_IGNORED)
     try:
         details = spec.read(order.folder_fd)
-        plan = _prepared(order, details)
+        plan = _prepare(order, details)
     except (*_REFUSALS, OSError) as error:
         return _not_started(Log(order.folder_fd), ringer, error)
     mask = Mask(order.secrets.values())
@@ -119,10 +119,10 @@ def _run(order: Order, ringer: bells.Bells) -> verdict.ExitFacts:
         details, pid, capture, guard, signals=signals, shutdown_grace_s=order.shutdown_grace_s
     )
     facts = _see_through(order, supervision, ringer, plan, moment)
-    return explanation.explained(facts, details, capture.last_stderr)
+    return explanation.explain(facts, details, capture.last_stderr)
 
 
-def _prepared(order: Order, details: spec.Spec) -> isolation.Plan:
+def _prepare(order: Order, details: spec.Spec) -> isolation.Plan:
     """Decide on the layers, and give the script what is to be its own. Raises IsolationError, OSError."""
     plan = isolation.plan(details, order.powers)
     if os.geteuid() == 0 and plan.user and plan.is_script:

@@ -28,7 +28,7 @@ class Runners:
         self.powers = powers
         self._runs_path = os.path.join(data, "runs")
         self._runs_fd = runs_fd
-        self._tower_fd = bells.open_tower(data)
+        self._tower_fd = bells.open_bell_folder(data)
         self._shutdown_grace_s = shutdown_grace_s
         self._own: dict[int, str] = {}  # folder by pid
         self._adopted: dict[str, Adopted] = {}  # by folder
@@ -52,7 +52,7 @@ class Runners:
 
     def adopt(self, folder: object) -> bool:
         """Take over the living runner of `folder`; whether there is one. Raises FolderError, OSError."""
-        name = folders.checked(folder)
+        name = folders.check_name(folder)
         if name in self._adopted or self.is_own(name):
             return True
         folder_fd = folders.open_run(self._runs_fd, name)
@@ -66,7 +66,7 @@ class Runners:
 
     def signal(self, folder: object, signum: signal.Signals) -> bool:
         """Send `signum` to the runner of `folder`; whether there was one. Raises FolderError."""
-        name = folders.checked(folder)
+        name = folders.check_name(folder)
         tree.send([pid for pid, own in self._own.items() if own == name], signum)
         if name in self._adopted:
             _send(self._adopted[name], signum)

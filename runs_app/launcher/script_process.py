@@ -103,6 +103,6 @@ def _shut_in(plan: Plan, run_folder: str, runner_pid: int) -> None:
 
 
 def _execute(spec: Spec, env: dict[bytes, bytes]) -> None:
-    forking.forget_handlers()
-    forking.let_signals_in()
+    forking.reset_handlers()
+    forking.unblock_signals()
     os.execve(spec.argv[0], spec.argv, env)

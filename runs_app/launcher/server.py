@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _serve(asked: options.Options) -> int:
-    _occupy_standard_streams()
+    _open_standard_streams()
     if asked.lock_fd is not None:
         os.set_inheritable(asked.lock_fd, False)
     signals = SignalPipe(_SIGNALS)  # before anybody is told that we are there
@@ -83,7 +83,7 @@ def listen(host: str, port: int) -> int:
     return listener.detach()
 
 
-def _occupy_standard_streams() -> None:
+def _open_standard_streams() -> None:
     """Started with one of 0-2 closed, the next file opened would become standard error."""
     while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(fd, True)
@@ -115,7 +115,7 @@ class Launcher:
         )
         self._stopping: shutdown.Shutdown | None = None
         self._strays_at: float | None = None
-        self._desk = launcher_requests.Desk(
+        self._desk = launcher_requests.Context(
             self._runners, self._removals, self._web.is_ready, lambda: bool(self._stopping)
         )
 
@@ -206,7 +206,7 @@ class Launcher:
             self._web.drop_channel(now, str(error))
             return
         for request in requests:
-            launcher_requests.take(self._desk, request, functools.partial(self._send, channel))
+            launcher_requests.handle(self._desk, request, functools.partial(self._send, channel))
 
     def _send(self, channel: Channel, reply: wire.Reply) -> None:
         """Answer, now or when a removal is done: the web that asked may be gone by then."""

@@ -26,7 +26,7 @@ class SignalPipe:
             signal.signal(signum, _do_nothing)
         for signum in ignored:
             signal.signal(signum, signal.SIG_IGN)
-        forking.let_signals_in()
+        forking.unblock_signals()
 
     def read(self) -> bytes:
         return os.read(self.fd, _READ_BYTES)

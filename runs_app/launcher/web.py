@@ -109,10 +109,10 @@ class Web:
         console.say(console.WARNING, f"web exited {_describe(wait_status)}, restarting{after}")
 
     def _become(self, control_fd: int, launcher_pid: int) -> int:
-        forking.forget_handlers()
+        forking.reset_handlers()
         os.setpgid(0, 0)  # the terminal's Ctrl+C is the launcher's business alone
         self._place_descriptors(control_fd)
-        forking.let_signals_in()
+        forking.unblock_signals()
         try:
             if self._user:
                 users.become(self._user)
@@ -138,7 +138,7 @@ class Web:
         control_copy = fcntl.fcntl(control_fd, fcntl.F_DUPFD, CONTROL_FD + 1)
         os.dup2(listen_copy, LISTEN_FD)
         os.dup2(control_copy, CONTROL_FD)
-        forking.keep_only({0, 1, 2, LISTEN_FD, CONTROL_FD})
+        forking.close_all_except({0, 1, 2, LISTEN_FD, CONTROL_FD})
 
 
 def _describe(wait_status: int) -> str:

@@ -115,11 +115,11 @@ def append_tail(folder: Path) -> None:
     """
     try:
         with _opened(folder, os.O_RDONLY | os.O_DIRECTORY) as folder_fd:
-            if tail.is_left_in(folder_fd):
+            if tail.exists_in(folder_fd):
                 with _opened(
                     LOG, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, dir_fd=folder_fd
                 ) as log_fd:
-                    tail.put_back(folder_fd, log_fd)
+                    tail.append_to_log(folder_fd, log_fd)
     except FileNotFoundError:
         return
     except OSError:

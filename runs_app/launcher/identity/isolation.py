@@ -28,7 +28,7 @@ class IsolationSupport(NamedTuple):
     def best(self) -> "IsolationResult":
         """What a script gets that nothing is in the way of."""
         uid = None if self.users_why_not else self.pool.start
-        return _obtained(self, uid, self.users_why_not)
+        return _result(self, uid, self.users_why_not)
 
 
 class IsolationResult(NamedTuple):
@@ -75,7 +75,7 @@ def plan(spec: Spec, powers: IsolationSupport) -> Plan:
     if wanted is None:
         return Plan(serving, False, False, None, NOTHING)
     own, why_not_own = _own_user(wanted, spec, powers)
-    obtained = _obtained(powers, own.uid if own else None, why_not_own)
+    obtained = _result(powers, own.uid if own else None, why_not_own)
     degraded = _RANK[obtained.grade] < _RANK[powers.best.grade]
     if _RANK[obtained.grade] < _RANK[wanted.require]:
         raise IsolationError(
@@ -103,7 +103,7 @@ def _own_user(
     return user, ""
 
 
-def _obtained(powers: IsolationSupport, uid: int | None, why_not_own: str) -> IsolationResult:
+def _result(powers: IsolationSupport, uid: int | None, why_not_own: str) -> IsolationResult:
     has_signals = powers.landlock_abi >= landlock.SIGNALS_ABI
     if uid is not None and powers.landlock_abi:
         return IsolationResult(

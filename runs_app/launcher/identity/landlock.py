@@ -17,9 +17,9 @@ _PATH_BENEATH = 1
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 _MAKE_CHAR, _MAKE_BLOCK = 1 << 6, 1 << 11
 _REFER, _TRUNCATE, _IOCTL_DEV = 1 << 13, 1 << 14, 1 << 15
-_SINCE = {2: _REFER, 3: _TRUNCATE, 5: _IOCTL_DEV}
+_RIGHT_SINCE_ABI = {2: _REFER, 3: _TRUNCATE, 5: _IOCTL_DEV}
 _FIRST_RIGHTS = (1 << 13) - 1
-_OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV
+_FILE_RIGHTS = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV
 _SCOPE_ABSTRACT_SOCKETS, _SCOPE_SIGNALS = 1 << 0, 1 << 1
 
 READ = _EXECUTE | _READ_FILE | _READ_DIR
@@ -71,7 +71,7 @@ def make(*, read: Iterable[str], write: Iterable[str], closed: Iterable[str]) ->
         ((*SYSTEM_WRITE, *write), WRITE),
     ):
         real = {os.path.realpath(path) for path in paths}
-        for part in _outermost({part for path in real for part in _without(path, kept_shut)}):
+        for part in _outermost({part for path in real for part in _parts_beside(path, kept_shut)}):
             _allow(rules_fd, part, wanted & rights)
     return rules_fd
 
@@ -84,7 +84,7 @@ def enter(rules_fd: int) -> None:
 def _rights(version: int) -> int:
     """Every right to files that the kernel can guard; one it does not know would be an error."""
     rights = _FIRST_RIGHTS
-    for since, right in _SINCE.items():
+    for since, right in _RIGHT_SINCE_ABI.items():
         rights |= right if version >= since else 0
     return rights
 
@@ -103,7 +103,7 @@ def _allow(rules_fd: int, path: str, rights: int) -> None:
         return  # not there, or not for us: nothing to open
     try:
         if not stat.S_ISDIR(os.fstat(fd).st_mode):
-            rights &= _OF_FILES
+            rights &= _FILE_RIGHTS
         prctl.system_call(_ADD_RULE, rules_fd, _PATH_BENEATH, struct.pack("=Qi", rights, fd))
     finally:
         os.close(fd)
@@ -125,7 +125,7 @@ def _outermost(paths: set[str]) -> Iterator[str]:
             yield path
 
 
-def _without(path: str, closed: list[str]) -> Iterator[str]:
+def _parts_beside(path: str, closed: list[str]) -> Iterator[str]:
     """`path` itself, or what lies in it beside the way to a closed folder."""
     shut = [
         folder for folder in closed if folder == path or folder.startswith(path.rstrip("/") + "/")
@@ -138,4 +138,4 @@ def _without(path: str, closed: list[str]) -> Iterator[str]:
                 if (
                     not entry.is_symlink()
                 ):  # it may lead to what is closed; where it leads otherwise has its own name
-                    yield from _without(entry.path, closed)
+                    yield from _parts_beside(entry.path, closed)

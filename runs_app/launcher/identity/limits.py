@@ -12,7 +12,7 @@ from runs_app.launcher.spec import Limits
 _OOM_SCORE = 800  # of 1000: when memory runs out the kernel takes a script, not the server
 _DATA_SHARE = 1.25  # of the memory limit: past it Python raises a MemoryError that can be read
 _TASKS_A_PROCESS = 4  # RLIMIT_NPROC counts threads, of all runs of this user
-_MOST = 2**62  # what setrlimit() takes
+_MAX_LIMIT = 2**62  # what setrlimit() takes
 
 
 def apply(limits: Limits, *, has_own_user: bool) -> None:
@@ -39,7 +39,7 @@ def apply(limits: Limits, *, has_own_user: bool) -> None:
 def _limit(what: int, most: int) -> None:
     """Never more than what is inherited: only root might raise that."""
     _soft, hard = resource.getrlimit(what)
-    allowed = min(most, _MOST if hard == resource.RLIM_INFINITY else hard)
+    allowed = min(most, _MAX_LIMIT if hard == resource.RLIM_INFINITY else hard)
     resource.setrlimit(what, (allowed, allowed))
 
 

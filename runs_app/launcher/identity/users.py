@@ -14,7 +14,7 @@ from runs_app.launcher.watch import procfs
 # CHOWN, DAC_OVERRIDE, FOWNER, KILL, SETGID, SETUID: give files away, enter what is closed, end what is another user's.
 _NEEDED = {0: "CHOWN", 1: "DAC_OVERRIDE", 3: "FOWNER", 5: "KILL", 6: "SETGID", 7: "SETUID"}
 # systemd and D-Bus obey their user, container engines whoever reaches them.
-_STARTERS = (
+_PROGRAM_STARTERS = (
     *("/run/systemd/private", "/run/user/{uid}/systemd/private", "/run/user/{uid}/bus"),
     *("/run/docker.sock", "/run/podman/podman.sock", "/run/containerd/containerd.sock"),
     *("/run/user/{uid}/docker.sock", "/run/user/{uid}/podman/podman.sock"),
@@ -66,7 +66,7 @@ def become(user: User) -> None:
 
 def obstacle(path: str, user: User) -> str | None:
     """The first thing on the way to the program or folder `path` that `user` may not pass; None: the way is free."""
-    for way in _ways(path):
+    for way in _paths_passed(path):
         steps = way.split("/")
         for end in range(2, len(steps) + 1):
             step = "/".join(steps[:end])
@@ -74,12 +74,12 @@ def obstacle(path: str, user: User) -> str | None:
                 status = os.stat(step)
             except OSError as error:
                 return f"{step}: {error.strerror}"
-            if not _may(status, user, stat.S_IXOTH):
+            if not _has_right(status, user, stat.S_IXOTH):
                 return f"{step} is closed to other users (mode {stat.S_IMODE(status.st_mode):04o})"
     return None
 
 
-def _ways(path: str) -> Iterator[str]:
+def _paths_passed(path: str) -> Iterator[str]:
     """The path itself, and that of each link that it leads over."""
     yield os.path.abspath(path)
     for _ in range(_MAX_LINKS):
@@ -95,16 +95,16 @@ def socket_that_starts_programs(user: User) -> str | None:
 
     Landlock does not cover sockets with names, so that a program started there would be outside of it.
     """
-    for template in _STARTERS:
+    for template in _PROGRAM_STARTERS:
         path = template.format(uid=user.uid)
         with contextlib.suppress(OSError):
             status = os.stat(path)
-            if stat.S_ISSOCK(status.st_mode) and _may(status, user, stat.S_IWOTH):
+            if stat.S_ISSOCK(status.st_mode) and _has_right(status, user, stat.S_IWOTH):
                 return path
     return None
 
 
-def _may(status: os.stat_result, user: User, right: int) -> bool:
+def _has_right(status: os.stat_result, user: User, right: int) -> bool:
     """Whether `user` has a right, given as that of others."""
     groups = [user.gid, *(os.getgroups() if os.geteuid() == user.uid else ())]
     shift = 6 if status.st_uid == user.uid else 3 if status.st_gid in groups else 0

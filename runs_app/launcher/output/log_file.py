@@ -78,7 +78,7 @@ class Log:
         self._tail.close()
         self._tail, self._keep_bytes = None, 0
         try:
-            ending = tail.put_back(self._folder_fd, self._log_fd)
+            ending = tail.append_to_log(self._folder_fd, self._log_fd)
         except OSError as error:
             self._note_loss(error.strerror or str(error))
             return False

@@ -21,7 +21,7 @@ class Mask:
     """What must not be seen. True if there is anything."""
 
     def __init__(self, secrets: Iterable[bytes]) -> None:
-        forms = {form for secret in secrets for form in _forms(secret)}
+        forms = {form for secret in secrets for form in _forms_of(secret)}
         self.forms = sorted(forms, key=len, reverse=True)
         self._heads = sorted({form[:MIN_LENGTH] for form in self.forms})
         self._longest = max(map(len, self.forms), default=0)
@@ -38,14 +38,14 @@ class Mask:
 
     def spans(self, data: bytes) -> list[_Span]:
         """Where secrets stand; those that overlap are one."""
-        found = [span for form in self.forms if form in data for span in _all_of(form, data)]
-        return _merged(found) if found else found
+        found = [span for form in self.forms if form in data for span in _occurrences(form, data)]
+        return _merge(found) if found else found
 
     def may_begin(self, data: bytes) -> int:
         """Where the longest end of `data` begins with which a secret could begin; its length when there is none."""
         first = max(0, len(data) - self._longest + 1)
         rest = memoryview(data)
-        for at in sorted({at for head in self._heads for at, _ in _all_of(head, data, first)}):
+        for at in sorted({at for head in self._heads for at, _ in _occurrences(head, data, first)}):
             end = rest[at:]
             if any(
                 len(end) < len(form) and memoryview(form)[: len(end)] == end for form in self.forms
@@ -106,19 +106,19 @@ class Masker:
 NO_MASK = Mask(())
 
 
-def _forms(secret: bytes) -> Iterator[bytes]:
+def _forms_of(secret: bytes) -> Iterator[bytes]:
     """A secret as it may be written, and its lines."""
     text = secret.decode(
         errors="replace"
     ).strip()  # the line end of a pasted one is no secret, but ends a line
     for part in {text, *(line.strip() for line in text.splitlines())}:
         if len(part) >= MIN_LENGTH:
-            yield from _written(part)
+            yield from _encodings(part)
     if len(text) >= MIN_LENGTH:
         yield from _base64(secret)
 
 
-def _written(text: str) -> Iterator[bytes]:
+def _encodings(text: str) -> Iterator[bytes]:
     plain = text.encode()
     yield plain
     for escaped in (
@@ -148,14 +148,14 @@ def _base64(secret: bytes) -> Iterator[bytes]:
             yield core.replace(b"+", b"-").replace(b"/", b"_")
 
 
-def _all_of(form: bytes, data: bytes, start: int = 0) -> Iterator[_Span]:
+def _occurrences(form: bytes, data: bytes, start: int = 0) -> Iterator[_Span]:
     at = data.find(form, start)
     while at >= 0:
         yield at, at + len(form)
         at = data.find(form, at + 1)
 
 
-def _merged(spans: list[_Span]) -> list[_Span]:
+def _merge(spans: list[_Span]) -> list[_Span]:
     spans.sort()
     merged = [spans[0]]
     for start, end in spans[1:]:

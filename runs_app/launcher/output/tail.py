@@ -99,12 +99,12 @@ class _Part(NamedTuple):
     records: bytes
 
 
-def is_left_in(folder_fd: int) -> bool:
+def exists_in(folder_fd: int) -> bool:
     """Whether a tail waits in this folder."""
     return any(_is_file(name, folder_fd) for name in NAMES)
 
 
-def put_back(folder_fd: int, log_fd: int) -> Ending:
+def append_to_log(folder_fd: int, log_fd: int) -> Ending:
     """Write the tail into the log, behind a record that says how much is missing, and remove it.
 
     Repeated after a crash in between it writes the same bytes to the same place. Raises OSError if the log cannot be
@@ -117,7 +117,7 @@ def put_back(folder_fd: int, log_fd: int) -> Ending:
     # A log that is shorter lost its end in a power cut; one that is much longer was not written by us alone.
     is_known = bool(parts) and 0 <= size - parts[0].log_size <= 2 * _MAX_BYTES
     at = parts[0].log_size if is_known else _behind_a_whole_record(log_fd, size)
-    data = _gap(parts, is_known) + b"".join(part.records for part in parts)
+    data = _gap_record(parts, is_known) + b"".join(part.records for part in parts)
     written, why = len(data), ""
     if size < at + len(
         data
@@ -176,7 +176,7 @@ def _behind_a_whole_record(log_fd: int, size: int) -> int:
     return size + write_lines(log_fd, b"\n", size)[0]
 
 
-def _gap(parts: list[_Part], is_known: bool) -> bytes:
+def _gap_record(parts: list[_Part], is_known: bool) -> bytes:
     """The record that says what is missing, if anything is. Lines that were open there have ended: none goes across."""
     if is_known and not parts[0].began:
         return b""

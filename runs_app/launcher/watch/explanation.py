@@ -9,15 +9,15 @@ from runs_app.launcher.watch.verdict import Cause, ExitFacts, killed_by
 _MIB = 1 << 20
 
 
-def explained(facts: ExitFacts, spec: Spec, stderr: bytes) -> ExitFacts:
+def explain(facts: ExitFacts, spec: Spec, stderr: bytes) -> ExitFacts:
     """`facts` with a cause or a message where there is one to tell; what was known before stays."""
     if facts.cause:
-        return facts._replace(message=_joined(facts.message, _stack(facts.cause, spec, stderr)))
+        return facts._replace(message=_join(facts.message, _stack(facts.cause, spec, stderr)))
     if facts.wait_status is None or facts.wait_status == 0:
         return facts
     if killed_by(facts.wait_status):
-        return _explained_signal(facts, spec)
-    return _explained_exit(facts, spec, stderr)
+        return _explain_signal(facts, spec)
+    return _explain_exit(facts, spec, stderr)
 
 
 def _stack(cause: Cause, spec: Spec, stderr: bytes) -> str:
@@ -33,7 +33,7 @@ def _stack(cause: Cause, spec: Spec, stderr: bytes) -> str:
     )
 
 
-def _explained_signal(facts: ExitFacts, spec: Spec) -> ExitFacts:
+def _explain_signal(facts: ExitFacts, spec: Spec) -> ExitFacts:
     name = killed_by(facts.wait_status)
     if name == "SIGKILL" and facts.was_out_of_memory:
         sentence = (
@@ -41,23 +41,23 @@ def _explained_signal(facts: ExitFacts, spec: Spec) -> ExitFacts:
         )
         return facts._replace(cause=Cause("failed", "memory_system", sentence))
     if name == "SIGXFSZ":
-        return facts._replace(message=_joined(facts.message, _file_size(spec)))
+        return facts._replace(message=_join(facts.message, _file_size(spec)))
     return facts
 
 
-def _explained_exit(facts: ExitFacts, spec: Spec, stderr: bytes) -> ExitFacts:
+def _explain_exit(facts: ExitFacts, spec: Spec, stderr: bytes) -> ExitFacts:
     limits = spec.limits
     if limits.memory_bytes and failure_hints.ran_out_of_memory(stderr):
         peak = f"used {facts.peak_bytes / _MIB:.0f} MB" if facts.peak_bytes else "started small"
         sentence = f"Asked for more memory than its limit of {limits.memory_bytes // _MIB} MB allows ({peak} before)"
         return facts._replace(cause=Cause("failed", "memory", sentence))
-    refused = failure_hints.refused(stderr)
+    refused = failure_hints.refused_limit(stderr)
     if refused == "processes" and limits.processes:
         sentence = f"Was refused another process or thread, limit {limits.processes} processes"
         return facts._replace(cause=Cause("failed", "processes", sentence))
     notes = {"file_size": _file_size(spec), "open_files": _open_files(spec)}
     return facts._replace(
-        message=_joined(facts.message, notes.get(refused or "", "") or _closed_path(spec, stderr))
+        message=_join(facts.message, notes.get(refused or "", "") or _closed_path(spec, stderr))
     )
 
 
@@ -89,5 +89,5 @@ def _closed_path(spec: Spec, stderr: bytes) -> str:
     )
 
 
-def _joined(*sentences: str) -> str:
+def _join(*sentences: str) -> str:
     return "; ".join(filter(None, sentences))

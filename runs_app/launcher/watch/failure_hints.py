@@ -48,7 +48,7 @@ def where_it_hung(stderr: bytes, *, home: bytes) -> Frame | None:
 
 def ran_out_of_memory(stderr: bytes) -> bool:
     """Whether the script ended with a MemoryError."""
-    return _is_last(_MEMORY, stderr)
+    return _ends_with(_MEMORY, stderr)
 
 
 def denied_path(stderr: bytes) -> str | None:
@@ -56,14 +56,14 @@ def denied_path(stderr: bytes) -> str | None:
     return _last(_DENIED, stderr)
 
 
-def refused(stderr: bytes) -> str | None:
+def refused_limit(stderr: bytes) -> str | None:
     """Which limit of the kernel an error at the end speaks of: `file_size`, `processes` or `open_files`."""
     for pattern, name in (
         (_TOO_LARGE, "file_size"),
         (_NO_PROCESS, "processes"),
         (_MANY_FILES, "open_files"),
     ):
-        if _is_last(pattern, stderr):
+        if _ends_with(pattern, stderr):
             return name
     return None
 
@@ -72,7 +72,7 @@ def _is_own(file: str, home: str) -> bool:
     return os.path.basename(file) == "main.py" or file.startswith(home.rstrip("/") + "/")
 
 
-def _is_last(pattern: re.Pattern[bytes], stderr: bytes) -> bool:
+def _ends_with(pattern: re.Pattern[bytes], stderr: bytes) -> bool:
     return pattern.match(_last_line(stderr)) is not None
 
 

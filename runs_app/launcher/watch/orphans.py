@@ -30,7 +30,7 @@ def clear(runs_path: str) -> list[str]:
     sessions = _recorded_sessions(runs_path) if _is_any_in_doubt() else {}
     living: list[str] = []
     for _ in range(_PASSES):
-        found = _by_folder(runs_path, sessions)
+        found = _pids_by_folder(runs_path, sessions)
         living = [folder for folder in found if locks.probe(os.path.join(runs_path, folder))]
         if len(living) == len(found):
             break
@@ -39,27 +39,27 @@ def clear(runs_path: str) -> list[str]:
 
 
 def _orphans(runs_path: str, sessions: Sessions) -> set[int]:
-    found = _by_folder(runs_path, sessions)
+    found = _pids_by_folder(runs_path, sessions)
     dead = [folder for folder in found if not locks.probe(os.path.join(runs_path, folder))]
     return {pid for folder in dead for pid in found[folder]}
 
 
-def _by_folder(runs_path: str, sessions: Sessions) -> dict[str, set[int]]:
+def _pids_by_folder(runs_path: str, sessions: Sessions) -> dict[str, set[int]]:
     found: dict[str, set[int]] = {}
     for pid, process in procfs.table().items():
-        folder = _in_environment(pid, runs_path) or _by_session(process, sessions)
+        folder = _folder_by_environment(pid, runs_path) or _folder_by_session(process, sessions)
         if folder and pid != os.getpid():
             found.setdefault(folder, set()).add(pid)
     return found
 
 
-def _in_environment(pid: int, runs_path: str) -> str | None:
+def _folder_by_environment(pid: int, runs_path: str) -> str | None:
     value = procfs.environment_value(pid, _VARIABLE)
     folder = os.path.relpath(value, runs_path) if value else ""
     return folder if folders.is_name(folder) else None
 
 
-def _by_session(process: procfs.Process, sessions: Sessions) -> str | None:
+def _folder_by_session(process: procfs.Process, sessions: Sessions) -> str | None:
     session = sessions.get(process.session)
     if session is None or process.start_ticks < session.start_ticks:
         return None

@@ -13,7 +13,7 @@ _HEAD = b"at_ms,cpu_percent,memory_kb,processes,output_bytes\n"
 _MAX_LINES = 1200  # then every second one goes, and samples come half as often
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 _SAME_MEMORY = 64 * 1024  # resident memory that moved less than this is not added up anew ...
-_ANEW_AFTER = 10  # ... for as many times: pages may have become private meanwhile
+_MAX_REUSES = 10  # ... for as many times: pages may have become private meanwhile
 
 
 class Usage(NamedTuple):
@@ -28,7 +28,9 @@ class Meter:
     """Measures the tree below this process."""
 
     def __init__(self) -> None:
-        self._descendants = _by_children if procfs.knows_children() else _by_table
+        self._descendants = (
+            _descendants_by_children if procfs.knows_children() else _descendants_by_table
+        )
         self._resident: dict[int, int] = {}
         self._memory: tuple[int, bool] = (0, True)
         self._kept = 0
@@ -54,9 +56,9 @@ class Meter:
     def memory(self, resident: dict[int, int]) -> tuple[int, bool]:
         """Bytes of memory, and whether that is exact: each page once, however many processes share it."""
         self._kept += 1
-        if self._kept > _ANEW_AFTER or not self._is_as_before(resident):
+        if self._kept > _MAX_REUSES or not self._is_as_before(resident):
             self._resident, self._kept = resident, 0
-            self._memory = _added_up(resident)
+            self._memory = _total(resident)
             self.peak_bytes = max(self.peak_bytes, self._memory[0])
         return self._memory
 
@@ -120,13 +122,13 @@ class Samples:
         )
 
 
-def _added_up(resident: dict[int, int]) -> tuple[int, bool]:
+def _total(resident: dict[int, int]) -> tuple[int, bool]:
     parts = {pid: procfs.proportional_bytes(pid) for pid in resident}
     total = sum(resident[pid] if part is None else part for pid, part in parts.items())
     return total, None not in parts.values()
 
 
-def _by_children() -> list[int]:
+def _descendants_by_children() -> list[int]:
     """Descendants by walking down: orphans too are ours, as a subreaper. Zombies use nothing but their pid."""
     found: list[int] = []
     ahead = procfs.children(os.getpid())
@@ -137,5 +139,5 @@ def _by_children() -> list[int]:
     return found
 
 
-def _by_table() -> list[int]:
+def _descendants_by_table() -> list[int]:
     return sorted(tree.descendants(os.getpid()))

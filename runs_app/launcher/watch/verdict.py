@@ -138,8 +138,8 @@ def could_not_start(sentence: str, *, output_lines: int = 0, log_bytes: int = 0)
 
 
 def _exit(facts: ExitFacts) -> Exit:
-    exit_code, ended_by = _ending(facts.wait_status)
-    status, reason, sentence = facts.cause or _own_end(exit_code, ended_by)
+    exit_code, ended_by = _exit_code_and_signal(facts.wait_status)
+    status, reason, sentence = facts.cause or _cause_by_itself(exit_code, ended_by)
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return Exit(
         v=1,
@@ -164,7 +164,7 @@ def _exit(facts: ExitFacts) -> Exit:
     )
 
 
-def _ending(wait_status: int | None) -> tuple[int | None, str | None]:
+def _exit_code_and_signal(wait_status: int | None) -> tuple[int | None, str | None]:
     if wait_status is None:
         return None, None
     code = os.waitstatus_to_exitcode(wait_status)
@@ -173,7 +173,7 @@ def _ending(wait_status: int | None) -> tuple[int | None, str | None]:
 
 def killed_by(wait_status: int | None) -> str | None:
     """The name of the signal that ended a process; None when it ended by itself."""
-    return _ending(wait_status)[1]
+    return _exit_code_and_signal(wait_status)[1]
 
 
 def signal_name(number: int) -> str:
@@ -184,7 +184,7 @@ def signal_name(number: int) -> str:
         return f"SIG{number}"
 
 
-def _own_end(exit_code: int | None, ended_by: str | None) -> Cause:
+def _cause_by_itself(exit_code: int | None, ended_by: str | None) -> Cause:
     if ended_by:
         return Cause("failed", "signal", "")
     if exit_code is None:

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from runs_app.engine import engine
-from runs_app.launcher.bells import STATE, Bells, open_tower
+from runs_app.launcher.bells import STATE, Bells, open_bell_folder
 from runs_app.launcher.output import record_format
 from runs_app.models import Run
 from runs_app.output import log
@@ -105,7 +105,7 @@ def user_name() -> str:
 
 def ring() -> None:
     """Tell the engine, another process, to look at the queue now and not at its next sweep."""
-    tower = open_tower(str(paths.data()))
+    tower = open_bell_folder(str(paths.data()))
     try:
         Bells(tower).ring(STATE)
     finally:

@@ -171,7 +171,12 @@ def test_a_runner_that_fails_inside_ends_the_tree_and_tells(
     folder = launcher.new_folder([sys.executable, "-I", "-S", "-c", DAEMON])
     folder_fd = os.open(launcher.path(folder), os.O_RDONLY)
     order = runner.Order(
-        folder_fd, str(launcher.path(folder)), bells.open_tower(str(launcher.data)), 1.0, POWERS, {}
+        folder_fd,
+        str(launcher.path(folder)),
+        bells.open_bell_folder(str(launcher.data)),
+        1.0,
+        POWERS,
+        {},
     )
     os.waitpid(forking.fork(lambda: runner.main(order)), 0)
     told = launcher.exit_of(folder)
