@@ -12,34 +12,39 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class FolderError(Exception):
-    """A run folder that was asked for and is not one: the sentence says why."""
+    """A run folder that cannot be used; the message is the sentence for the caller."""
 
 
 def is_name(folder: str) -> bool:
-    """Whether `folder` has the form of a run folder's name."""
     return _NAME.fullmatch(folder) is not None
 
 
 def check_name(folder: object) -> str:
-    """`folder` itself if it has the form of a name. Raises FolderError."""
+    """Return `folder` if it is the name of a run folder. Raise FolderError."""
     if not isinstance(folder, str) or not is_name(folder):
         raise FolderError(f"not the name of a run folder: {str(folder)[:100]!a}")
     return folder
 
 
 def open_directory(name: str, *, dir_fd: int) -> int:
-    """A descriptor of the directory `name` (one component) inside `dir_fd`, following no link. Raises OSError."""
+    """Return a descriptor of the directory `name` (one component), following no link. Raise OSError."""
     return os.open(name, _DIRECTORY, dir_fd=dir_fd)
 
 
 def mount_of(fd: int) -> bytes:
-    """Which mount it lies on: a share that an admin has mounted below is neither ours to give nor to delete."""
+    """Return the mount of an open file: a share mounted below is neither ours to give nor to delete."""
     with open(f"/proc/self/fdinfo/{fd}", "rb") as file:
-        return next((line for line in file if line.startswith(b"mnt_id:")), b"")
+        for line in file:
+            if line.startswith(b"mnt_id:"):
+                return line
+    return b""
 
 
 def open_month(runs_fd: int, folder: str) -> tuple[int, str]:
-    """Descriptor of the month's directory, and the folder's name inside it. Raises FolderError, FileNotFoundError."""
+    """Return a descriptor of the month's directory, and the folder's name in the month.
+
+    Raise FolderError, FileNotFoundError.
+    """
     month, name = check_name(folder).split("/")
     try:
         return open_directory(month, dir_fd=runs_fd), name
@@ -48,7 +53,7 @@ def open_month(runs_fd: int, folder: str) -> tuple[int, str]:
 
 
 def open_run(runs_fd: int, folder: object) -> int:
-    """A descriptor of the run folder `folder` below `runs_fd`. Raises FolderError."""
+    """Return a descriptor of the run folder `folder` below `runs_fd`. Raise FolderError."""
     month_fd, name = open_month(runs_fd, check_name(folder))
     try:
         return open_directory(name, dir_fd=month_fd)

@@ -10,9 +10,9 @@ _READ_BYTES = 4096
 
 
 class SignalPipe:
-    """The signals that have come, each as a byte; `fd` is readable while there are any.
+    """The signals that have come, each as a byte; `fd` is readable while the pipe holds any.
 
-    Opening it lets in the signals that were blocked since the fork.
+    Opening the pipe lets in the signals that were blocked since the fork.
     """
 
     def __init__(

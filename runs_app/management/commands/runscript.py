@@ -105,11 +105,11 @@ def user_name() -> str:
 
 def ring() -> None:
     """Tell the engine, another process, to look at the queue now and not at its next sweep."""
-    tower = open_bell_folder(str(paths.data()))
+    bells_fd = open_bell_folder(str(paths.data()))
     try:
-        Bells(tower).ring(STATE)
+        Bells(bells_fd).ring(STATE)
     finally:
-        os.close(tower)
+        os.close(bells_fd)
 
 
 def follow(run: Run) -> None:

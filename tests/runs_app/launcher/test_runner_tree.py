@@ -12,7 +12,7 @@ from runs_app.launcher.watch import procfs, supervision, tree
 from tests.runs_app.launcher.harness import LauncherHarness, is_gone, joined, wait_for
 from tests.runs_app.launcher.test_crashes import DAEMON, daemon_of
 
-POWERS = isolation.probe(pool=(50000, 59999), web=None)
+SUPPORT = isolation.probe(pool=(50000, 59999), web=None)
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +175,7 @@ def test_a_runner_that_fails_inside_ends_the_tree_and_tells(
         str(launcher.path(folder)),
         bells.open_bell_folder(str(launcher.data)),
         1.0,
-        POWERS,
+        SUPPORT,
         {},
     )
     os.waitpid(forking.fork(lambda: runner.main(order)), 0)
