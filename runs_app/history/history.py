@@ -14,6 +14,8 @@ from django.db.models import Max, Q, Sum
 from django_q.models import Failure
 
 from runs_app import launcher_client, run_folder, states
+from runs_app.launcher.folders import ARCHIVE
+from runs_app.launcher.output.record_format import LOG
 from runs_app.models import Run, RunQuerySet
 from runs_app.output import samples
 from runs_app.states import Kind, Status
@@ -22,8 +24,7 @@ from tempo_site.lib import files, paths
 
 logger = logging.getLogger(__name__)
 
-ARCHIVE = "run.json"
-KEPT = frozenset({ARCHIVE, "output.log"})
+KEPT = frozenset({ARCHIVE, LOG})
 BAD = (Status.FAILED, Status.TIMED_OUT, Status.LOST)
 BATCH = 200
 MAX_INDEX_BYTES = 8 * 2**20  # of a log with a thousand million lines

@@ -5,15 +5,15 @@ import os
 from runs_app.launcher import wire
 
 _READ_BYTES = 64 * 1024
-_MAX_UNSENT_BYTES = 4 * wire.MAX_BYTES  # a web that asks and never listens is not well
+_MAX_UNSENT_BYTES = 4 * wire.MAX_BYTES  # a web that asks and never reads its replies is not well
 
 
 class ChannelError(Exception):
-    """The channel is of no use any more: the sentence says why."""
+    """A channel that cannot be used any more; the message says why."""
 
 
 class Channel:
-    """Requests in, replies out."""
+    """Receives requests and sends replies."""
 
     def __init__(self, fd: int) -> None:
         os.set_blocking(fd, False)
@@ -23,11 +23,10 @@ class Channel:
 
     @property
     def has_unsent(self) -> bool:
-        """Whether `flush()` is to be called when the descriptor takes more."""
         return bool(self._unsent)
 
     def receive(self) -> list[wire.Message]:
-        """The requests that have come. Raises ChannelError at the end of the channel and on garbage."""
+        """Return the requests that have come. Raise ChannelError at the end of the channel and on garbage."""
         try:
             data = os.read(self.fd, _READ_BYTES)
             messages = self._decoder.feed(data)
@@ -40,22 +39,22 @@ class Channel:
         return messages
 
     def send(self, reply: wire.Reply) -> None:
-        """Send what the descriptor takes now, keep the rest. Raises ChannelError."""
+        """Send as much as the descriptor takes now and keep the rest. Raise ChannelError."""
         self._unsent += wire.encode(reply)
         if len(self._unsent) > _MAX_UNSENT_BYTES:
             raise ChannelError("web does not read its replies")
         self.flush()
 
     def flush(self) -> None:
-        """Go on sending. Raises ChannelError."""
+        """Send what is kept, when the descriptor takes more. Raise ChannelError."""
         try:
             while self._unsent:
-                self._unsent = self._unsent[os.write(self.fd, self._unsent) :]
+                sent = os.write(self.fd, self._unsent)
+                self._unsent = self._unsent[sent:]
         except BlockingIOError:
             return
         except OSError as error:
             raise ChannelError(str(error)) from error
 
     def close(self) -> None:
-        """Give the descriptor back."""
         os.close(self.fd)

@@ -7,6 +7,6 @@ INFO, WARNING, ERROR = "info", "warning", "error"
 
 
 def say(level: str, fact: str) -> None:
-    """Write `launcher: <level>: <fact>`; nobody listening is no reason to stop."""
+    # A standard error that nobody reads is no reason to stop.
     with contextlib.suppress(OSError):
         os.write(2, f"launcher: {level}: {fact}\n".encode(errors="backslashreplace"))

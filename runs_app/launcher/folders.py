@@ -4,58 +4,66 @@ import errno
 import os
 import re
 
+ARCHIVE = (
+    "run.json"  # what is left of a final run's folder beside its log; written before the claim goes
+)
 _NAME = re.compile(r"[0-9]{4}-[0-9]{2}/[0-9]+-[a-z0-9]{6,16}")
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class FolderError(Exception):
-    """A run folder that was asked for and is not one: the sentence says why."""
+    """A run folder that cannot be used; the message is the sentence for the caller."""
 
 
 def is_name(folder: str) -> bool:
-    """Whether `folder` has the form of a run folder's name."""
     return _NAME.fullmatch(folder) is not None
 
 
-def checked(folder: object) -> str:
-    """`folder` itself if it has the form of a name. Raises FolderError."""
+def check_name(folder: object) -> str:
+    """Return `folder` if it is the name of a run folder. Raise FolderError."""
     if not isinstance(folder, str) or not is_name(folder):
         raise FolderError(f"not the name of a run folder: {str(folder)[:100]!a}")
     return folder
 
 
 def open_directory(name: str, *, dir_fd: int) -> int:
-    """A descriptor of the directory `name` (one component) inside `dir_fd`, following no link. Raises OSError."""
+    """Return a descriptor of the directory `name` (one component), following no link. Raise OSError."""
     return os.open(name, _DIRECTORY, dir_fd=dir_fd)
 
 
 def mount_of(fd: int) -> bytes:
-    """Which mount it lies on: a share that an admin has mounted below is neither ours to give nor to delete."""
+    """Return the mount of an open file: a share mounted below is neither ours to give nor to delete."""
     with open(f"/proc/self/fdinfo/{fd}", "rb") as file:
-        return next((line for line in file if line.startswith(b"mnt_id:")), b"")
+        for line in file:
+            if line.startswith(b"mnt_id:"):
+                return line
+    return b""
 
 
 def open_month(runs_fd: int, folder: str) -> tuple[int, str]:
-    """Descriptor of the month's directory, and the folder's name inside it. Raises FolderError, FileNotFoundError."""
-    month, name = checked(folder).split("/")
+    """Return a descriptor of the month's directory, and the folder's name in the month.
+
+    Raise FolderError, FileNotFoundError.
+    """
+    month, name = check_name(folder).split("/")
     try:
         return open_directory(month, dir_fd=runs_fd), name
     except OSError as error:
-        raise _explained(folder, error) from error
+        raise _error(folder, error) from error
 
 
 def open_run(runs_fd: int, folder: object) -> int:
-    """A descriptor of the run folder `folder` below `runs_fd`. Raises FolderError."""
-    month_fd, name = open_month(runs_fd, checked(folder))
+    """Return a descriptor of the run folder `folder` below `runs_fd`. Raise FolderError."""
+    month_fd, name = open_month(runs_fd, check_name(folder))
     try:
         return open_directory(name, dir_fd=month_fd)
     except OSError as error:
-        raise _explained(str(folder), error) from error
+        raise _error(str(folder), error) from error
     finally:
         os.close(month_fd)
 
 
-def _explained(folder: str, error: OSError) -> FolderError:
+def _error(folder: str, error: OSError) -> FolderError:
     # With O_NOFOLLOW and O_DIRECTORY a link is "not a directory" or "too many links", depending on the kernel.
     if error.errno in (errno.ELOOP, errno.ENOTDIR):
         return FolderError(f"run folder {folder} is not a real directory")

@@ -10,22 +10,22 @@ _RESETTABLE = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 
 
 def fork(act: Callable[[], int]) -> int:
-    """Fork a child that calls `act` and exits with what it returns; its pid. Raises OSError.
+    """Fork a child that calls `act` and exits with its result; return the child's pid. Raise OSError.
 
-    In the child every signal stays blocked until `let_signals_in()`: a signal that arrives before the child has
+    In the child every signal stays blocked until `unblock_signals()`: a signal that arrives before the child has
     handlers of its own would otherwise run the parent's, on the parent's wakeup pipe.
     """
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _RESETTABLE)
     try:
         pid = os.fork()
         if pid == 0:
-            _end_with(act)
+            _run_child(act)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return pid
 
 
-def _end_with(act: Callable[[], int]) -> None:
+def _run_child(act: Callable[[], int]) -> None:
     code = 1
     try:
         code = act()
@@ -33,47 +33,42 @@ def _end_with(act: Callable[[], int]) -> None:
         os._exit(code)  # also on an exception: the parent's loop must never run twice
 
 
-def reap(tell: Callable[[int, int], None]) -> bool:
-    """Reap children that have ended, `tell` their pid and wait status; whether any child is left, ended or not.
-
-    A few at a time: who forks faster than we reap must not keep us from everything else. SIGCHLD then comes again.
-    """
+def reap(report: Callable[[int, int], None]) -> bool:
+    """Reap ended children, `report` each pid and wait status; return whether any child is left, ended or not."""
     try:
+        # A few at a time: a script that forks faster than we reap must not keep us from all other work.
         for _ in range(_REAPED_AT_ONCE):
             pid, wait_status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return True
-            tell(pid, wait_status)
+            report(pid, wait_status)
     except ChildProcessError:
         return False
     signal.raise_signal(signal.SIGCHLD)
     return True
 
 
-def let_signals_in() -> None:
-    """Unblock every signal."""
+def unblock_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def forget_handlers() -> None:
-    """Every signal back to its default action; ignored ones too, since those would survive an exec."""
+def reset_handlers() -> None:
+    """Set every signal back to its default action; ignored signals too, since they would survive an exec."""
     signal.set_wakeup_fd(-1)
     for signum in _RESETTABLE:
         signal.signal(signum, signal.SIG_DFL)
 
 
-def keep_only(descriptors: Iterable[int]) -> None:
-    """Close every descriptor that is not named.
-
-    Only those that are open: where the system has no close_range(), closing up to the limit may be 10^9 calls.
-    """
-    for fd in {int(name) for name in os.listdir("/proc/self/fd")}.difference(descriptors):
+def close_all_except(descriptors: Iterable[int]) -> None:
+    # Only open ones: where the system has no close_range(), closing up to the limit may be 10^9 calls.
+    open_descriptors = {int(name) for name in os.listdir("/proc/self/fd")}
+    for fd in open_descriptors.difference(descriptors):
         with contextlib.suppress(OSError):  # one of them was the listing's own
             os.close(fd)
 
 
 def silence_standard_streams() -> None:
-    """Descriptors 0-2, which have to be open, to /dev/null: a survivor must not hold its parent's terminal or pipe."""
+    """Turn descriptors 0-2, which have to be open, to /dev/null: a child must not hold its parent's terminal."""
     null_fd = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(null_fd, fd)

@@ -1,7 +1,7 @@
-"""A run folder's `lock`: held by the living runner and nobody else, so that anyone can tell living from dead.
+"""A run folder's `lock`: held by the living runner alone, so that anyone can tell living from dead.
 
-Open file description locks (fcntl(2)): they belong to the open file and not to the process, end with it even after
-kill -9, and can be probed without being taken. flock() locks would not be seen by the probe.
+Open file description locks (fcntl(2)) belong to the open file and not to the process, end with the file even after
+kill -9, and can be probed without being acquired. A probe would not see flock() locks.
 """
 
 import fcntl
@@ -11,18 +11,15 @@ import struct
 NAME = "lock"
 # struct flock: l_type, l_whence, l_start, l_len, l_pid; native alignment
 _FLOCK = struct.Struct("hhqqi4x")
+_WRITE_LOCK = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
 
 
-def take(folder_fd: int) -> int | None:
-    """Take the lock of the folder open as `folder_fd`; the descriptor that holds it, or None when someone else does.
-
-    Raises OSError if the file cannot be made.
-    """
-    fd = os.open(
-        NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600, dir_fd=folder_fd
-    )
+def acquire(folder_fd: int) -> int | None:
+    """Return the descriptor that holds the folder's lock, or None if another process holds it. Raise OSError."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    fd = os.open(NAME, flags, 0o600, dir_fd=folder_fd)
     try:
-        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _WRITE_LOCK)
     except BlockingIOError:
         os.close(fd)
         return None
@@ -30,21 +27,18 @@ def take(folder_fd: int) -> int | None:
 
 
 def probe(folder: int | str | os.PathLike[str]) -> bool:
-    """Whether a living runner holds the lock of `folder`, a path or an open directory; what is missing is free.
-
-    Never takes the lock: a probe that did would make a runner that starts in the same instant give up.
-    """
+    """Return whether a living runner holds the lock of `folder`, a path or an open directory."""
     try:
         fd = _open(folder)
     except (FileNotFoundError, NotADirectoryError):
         return False
     try:
-        answer = fcntl.fcntl(
-            fd, fcntl.F_OFD_GETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-        )
+        # Not acquired: a runner that starts in the same instant would give up.
+        answer = fcntl.fcntl(fd, fcntl.F_OFD_GETLK, _WRITE_LOCK)
     finally:
         os.close(fd)
-    return bool(_FLOCK.unpack(answer)[0] != fcntl.F_UNLCK)
+    lock_type = _FLOCK.unpack(answer)[0]
+    return bool(lock_type != fcntl.F_UNLCK)
 
 
 def _open(folder: int | str | os.PathLike[str]) -> int:

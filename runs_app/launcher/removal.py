@@ -1,6 +1,6 @@
 """Deleting what a run has left, or all of a script: by directory descriptors, in a child of its own.
 
-It follows no link, enters nothing that is mounted, and blocks nobody.
+A removal follows no link, enters no mounted folder, and blocks no other work.
 """
 
 import contextlib
@@ -13,46 +13,45 @@ from typing import NamedTuple
 
 from runs_app.launcher import folders, forking, locks
 
-WHAT = ("all", "tmp", "script")
+SCOPES = ("all", "tmp", "script")
 _SLUG = re.compile(r"[a-z0-9_-]{1,80}")
 
 
 class Removal(NamedTuple):
-    """One that is under way; `answer` is told None, or the sentence that says why it failed."""
+    """A removal under way; `answer` gets None, or the sentence that says why the removal failed."""
 
     folder: str
     answer: Callable[[str | None], None]
 
 
 class Removals:
-    """Those under way, by the pid of the child that does it."""
+    """The removals under way, by the pid of the child at work."""
 
     def __init__(self, runs_fd: int, *, data: str) -> None:
         self._runs_fd = runs_fd
         self._data = data
         self._under_way: dict[int, Removal] = {}
 
-    def start(self, folder: object, what: object, answer: Callable[[str | None], None]) -> None:
-        """Fork a child that removes the whole `folder` ("all"), its `tmp/`, or all of the script of that slug.
+    def start(self, folder: object, scope: object, answer: Callable[[str | None], None]) -> None:
+        """Fork a child that removes the run folder ("all"), its `tmp/`, or all of the script of that slug.
 
-        Raises FolderError, OSError.
+        Raise FolderError, OSError.
         """
-        if what not in WHAT:
-            raise folders.FolderError(f"what has to be one of {', '.join(WHAT)}")
-        parent_fd, name = self._place_of(folder, what)
+        if scope not in SCOPES:
+            raise folders.FolderError(f"what has to be one of {', '.join(SCOPES)}")
+        parent_fd, name = self._open_parent(folder, scope)
         try:
-            if what == "all":
+            if scope == "all":
                 _refuse_if_held(parent_fd, name)
-            act = _remove_tmp if what == "tmp" else _remove_all
-            pid = forking.fork(lambda: _reported(act, parent_fd, name))
+            act = _remove_tmp if scope == "tmp" else _remove_all
+            pid = forking.fork(lambda: _run_in_child(act, parent_fd, name))
         finally:
             os.close(parent_fd)
         self._under_way[pid] = Removal(str(folder), answer)
 
-    def _place_of(self, folder: object, what: object) -> tuple[int, str]:
-        """A descriptor of the directory that holds what is to go, and its name in there."""
-        if what != "script":
-            return folders.open_month(self._runs_fd, folders.checked(folder))
+    def _open_parent(self, folder: object, scope: object) -> tuple[int, str]:
+        if scope != "script":
+            return folders.open_month(self._runs_fd, folders.check_name(folder))
         if not isinstance(folder, str) or not _SLUG.fullmatch(folder):
             raise folders.FolderError(f"not the name of a script: {str(folder)[:100]!a}")
         data_fd = os.open(self._data, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -62,26 +61,27 @@ class Removals:
             os.close(data_fd)
 
     def is_under_way(self, folder: object) -> bool:
-        """Whether `folder` is being removed now."""
         return any(removal.folder == folder for removal in self._under_way.values())
 
     def pids(self) -> set[int]:
-        """The removers among our children."""
+        """Return the removers among our children."""
         return set(self._under_way)
 
-    def has_exited(self, pid: int, wait_status: int) -> bool:
-        """A child was reaped: answer if it was one of ours; whether it was."""
+    def child_exited(self, pid: int, wait_status: int) -> bool:
+        """Answer if a reaped child was a remover; return whether it was."""
         removal = self._under_way.pop(pid, None)
-        if removal is not None:
-            code = os.waitstatus_to_exitcode(wait_status)
-            removal.answer(
-                None if code == 0 else f"{removal.folder} was not removed: {_reason(code)}"
-            )
-        return removal is not None
+        if removal is None:
+            return False
+        code = os.waitstatus_to_exitcode(wait_status)
+        if code == 0:
+            removal.answer(None)
+        else:
+            removal.answer(f"{removal.folder} was not removed: {_reason(code)}")
+        return True
 
 
 def remove_tree(name: str, *, dir_fd: int) -> None:
-    """Delete the directory `name` in `dir_fd` with all in it; one that is not there is fine. Raises OSError."""
+    """Delete the directory `name` in `dir_fd` with its content, if there is one. Raise OSError."""
     with contextlib.suppress(FileNotFoundError):
         fd = _open_writable(name, dir_fd)
         try:
@@ -110,11 +110,11 @@ def _remove_tmp(month_fd: int, name: str) -> None:
         remove_tree("tmp", dir_fd=folders.open_directory(name, dir_fd=month_fd))
 
 
-def _reported(act: Callable[[int, str], None], month_fd: int, name: str) -> int:
-    """In the child: 0, or the error's number, which fits an exit code."""
-    forking.forget_handlers()
-    forking.keep_only({0, 1, 2, month_fd})
-    forking.let_signals_in()
+def _run_in_child(act: Callable[[int, str], None], month_fd: int, name: str) -> int:
+    # Ends with 0, or with the error's number, which fits an exit code.
+    forking.reset_handlers()
+    forking.close_all_except({0, 1, 2, month_fd})
+    forking.unblock_signals()
     try:
         act(month_fd, name)
     except OSError as error:
@@ -123,7 +123,9 @@ def _reported(act: Callable[[int, str], None], month_fd: int, name: str) -> int:
 
 
 def _reason(code: int) -> str:
-    return os.strerror(code) if code > 0 else f"killed by signal {-code}"
+    if code > 0:
+        return os.strerror(code)
+    return f"killed by signal {-code}"
 
 
 def _empty(top_fd: int) -> None:
@@ -132,16 +134,13 @@ def _empty(top_fd: int) -> None:
     while entries := _entries(top_fd):
         for name, is_directory in entries:
             if is_directory:
-                _dissolve(name, top_fd, fresh_names)
+                _remove_directory(name, top_fd, fresh_names)
             else:
                 os.unlink(name, dir_fd=top_fd)
 
 
-def _dissolve(name: str, top_fd: int, fresh_names: Iterator[str]) -> None:
-    """Delete a directory and its files; its own directories move up into `top_fd`, where their turn comes.
-
-    So no depth costs a descriptor or a stack frame.
-    """
+def _remove_directory(name: str, top_fd: int, fresh_names: Iterator[str]) -> None:
+    # Its own directories move up into the top one, where their turn comes: so no depth costs a descriptor or a frame.
     fd = _open_writable(name, top_fd)
     try:
         for child, is_directory in _entries(fd):
@@ -166,16 +165,13 @@ def _entries(fd: int) -> list[tuple[str, bool]]:
 
 
 def _open_writable(name: str, dir_fd: int) -> int:
-    """Open a directory for reading and emptying, also one whose owner has taken those rights from himself.
-
-    What is mounted there is somebody else's: a share of the admin's, whose files are not ours to delete.
-    """
-    path_fd = os.open(
-        name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd
-    )
+    flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    path_fd = os.open(name, flags, dir_fd=dir_fd)
     try:
+        # A mounted folder is a share of the admin's, whose files are not ours to delete.
         if folders.mount_of(path_fd) != folders.mount_of(dir_fd):
             raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+        # Its owner may have taken these rights from himself.
         with contextlib.suppress(PermissionError):
             os.chmod(f"/proc/self/fd/{path_fd}", 0o700)
         return folders.open_directory(".", dir_fd=path_fd)

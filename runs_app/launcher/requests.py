@@ -1,4 +1,4 @@
-"""What `web` may ask for over the control channel, one function per `op`."""
+"""The requests that `web` may send over the control channel, one function per `op`."""
 
 import os
 from collections.abc import Callable
@@ -10,106 +10,113 @@ from runs_app.launcher.removal import Removals
 from runs_app.launcher.runner_registry import Runners
 from runs_app.launcher.watch.supervision import CANCEL
 
-
-class Refusal(Exception):
-    """An order that is not carried out: the sentence says why."""
-
-
-class Desk(NamedTuple):
-    """What orders act on."""
-
-    runners: Runners
-    removals: Removals
-    say_ready: Callable[[], None]
-    is_stopping: Callable[[], bool]
-
-
-def take(desk: Desk, request: wire.Message, send: Callable[[wire.Reply], None]) -> None:
-    """Carry out `request` and `send` the reply, for a removal when it is done."""
-    number = request.get("id")
-    act = _ACTS.get(str(request.get("op")))
-    try:
-        if act is None:
-            raise Refusal(f"unknown op {str(request.get('op'))[:40]!a}")
-        reply = act(desk, request, lambda error: send(_outcome(number, error)))
-    except (Refusal, folders.FolderError) as error:
-        reply = _outcome(number, str(error))
-    except OSError as error:
-        reply = _outcome(number, f"{request.get('op')} failed: {error.strerror}")
-    except Exception as error:
-        # The loop's boundary: no request, however strange, may take the launcher down.
-        console.say(console.ERROR, f"{request.get('op')} failed: {error!r}")
-        reply = _outcome(number, f"{request.get('op')} failed: {error!r}")
-    if reply is not None:
-        send({"id": number, "ok": True, **reply})
-
-
 _Answer = Callable[[str | None], None]
 
 
-def _outcome(number: object, error: str | None) -> wire.Reply:
-    return (
-        {"id": number, "ok": True} if error is None else {"id": number, "ok": False, "error": error}
-    )
+class Refusal(Exception):
+    """A request that is not carried out; the message says why."""
 
 
-def _ready(desk: Desk, _request: wire.Message, _answer: _Answer) -> wire.Reply:
-    desk.say_ready()
+class Context(NamedTuple):
+    """The parts of the launcher that requests act on."""
+
+    runners: Runners
+    removals: Removals
+    mark_web_ready: Callable[[], None]
+    is_stopping: Callable[[], bool]
+
+
+def handle(context: Context, request: wire.Message, send: Callable[[wire.Reply], None]) -> None:
+    """Carry out `request` and `send` the reply, for a removal when the removal is done."""
+    number = request.get("id")
+    op = request.get("op")
+    try:
+        result = _carry_out(context, request, lambda error: send(_reply(number, error)))
+    except (Refusal, folders.FolderError) as error:
+        send(_reply(number, str(error)))
+    except OSError as error:
+        send(_reply(number, f"{op} failed: {error.strerror}"))
+    except Exception as error:
+        # The loop's boundary: no request, however strange, may take the launcher down.
+        console.say(console.ERROR, f"{op} failed: {error!r}")
+        send(_reply(number, f"{op} failed: {error!r}"))
+    else:
+        if result is not None:
+            send({"id": number, "ok": True, **result})
+
+
+def _carry_out(context: Context, request: wire.Message, answer: _Answer) -> wire.Reply | None:
+    op = str(request.get("op"))
+    handler = _HANDLERS.get(op)
+    if handler is None:
+        raise Refusal(f"unknown op {op[:40]!a}")
+    return handler(context, request, answer)
+
+
+def _reply(number: object, error: str | None) -> wire.Reply:
+    if error is None:
+        return {"id": number, "ok": True}
+    return {"id": number, "ok": False, "error": error}
+
+
+def _ready(context: Context, _request: wire.Message, _answer: _Answer) -> wire.Reply:
+    context.mark_web_ready()
     return {}
 
 
-def _ping(desk: Desk, _request: wire.Message, _answer: _Answer) -> wire.Reply:
-    powers = desk.runners.powers
-    best = powers.best
-    told = wire.SupportMessage(
+def _ping(context: Context, _request: wire.Message, _answer: _Answer) -> wire.Reply:
+    support = context.runners.support
+    best = support.best
+    message = wire.SupportMessage(
         grade=best.grade,
         why=best.why,
-        own_users=not powers.users_why_not,
-        landlock=powers.landlock_abi,
+        own_users=not support.users_why_not,
+        landlock=support.landlock_abi,
     )
-    return {"runs": len(desk.runners), "pid": os.getpid(), "isolation": told}
+    return {"runs": len(context.runners), "pid": os.getpid(), "isolation": message}
 
 
-def _start(desk: Desk, request: wire.Message, _answer: _Answer) -> wire.Reply:
-    if desk.is_stopping():
+def _start(context: Context, request: wire.Message, _answer: _Answer) -> wire.Reply:
+    folder = request.get("folder")
+    if context.is_stopping():
         raise Refusal("Tempo is shutting down")
-    if desk.removals.is_under_way(request.get("folder")):
+    if context.removals.is_under_way(folder):
         raise Refusal("the run folder is being removed")
-    return {
-        "pid": desk.runners.start(request.get("folder"), _secrets(request.get("secrets") or {}))
-    }
+    secrets = _secrets(request.get("secrets") or {})
+    return {"pid": context.runners.start(folder, secrets)}
 
 
-def _secrets(told: object) -> Secrets:
-    """What is to be in the script's environment beside its spec's; a refusal never tells a value."""
-    if not isinstance(told, dict):
+def _secrets(values: object) -> Secrets:
+    # A refusal never holds a value: it is logged and shown.
+    if not isinstance(values, dict):
         raise Refusal("secrets have to be an object of names and texts")
     try:
-        pairs = {name.encode(): value.encode() for name, value in told.items()}
+        secrets = {name.encode(): value.encode() for name, value in values.items()}
     except (AttributeError, UnicodeEncodeError):
         raise Refusal("secrets have to be an object of names and texts") from None
-    if any(not name or b"=" in name or b"\0" in name + value for name, value in pairs.items()):
-        raise Refusal("secrets have to have names, and no NUL")
-    return pairs
+    for name, value in secrets.items():
+        if not name or b"=" in name or b"\0" in name + value:
+            raise Refusal("secrets have to have names, and no NUL")
+    return secrets
 
 
-def _cancel(desk: Desk, request: wire.Message, _answer: _Answer) -> wire.Reply:
-    return {"signalled": desk.runners.signal(request.get("folder"), CANCEL)}
+def _cancel(context: Context, request: wire.Message, _answer: _Answer) -> wire.Reply:
+    return {"signalled": context.runners.signal(request.get("folder"), CANCEL)}
 
 
-def _adopt(desk: Desk, request: wire.Message, _answer: _Answer) -> wire.Reply:
-    return {"adopted": desk.runners.adopt(request.get("folder"))}
+def _adopt(context: Context, request: wire.Message, _answer: _Answer) -> wire.Reply:
+    return {"adopted": context.runners.adopt(request.get("folder"))}
 
 
-def _remove(desk: Desk, request: wire.Message, answer: _Answer) -> None:
-    folder, what = request.get("folder"), request.get("what")
-    # Just forked, it may not have its lock yet.
-    if what == "all" and desk.runners.is_own(folders.checked(folder)):
+def _remove(context: Context, request: wire.Message, answer: _Answer) -> None:
+    folder, scope = request.get("folder"), request.get("what")
+    # A runner that was just forked may not have its lock yet.
+    if scope == "all" and context.runners.is_own(folders.check_name(folder)):
         raise Refusal(f"{folder} is still running")
-    desk.removals.start(folder, what, answer)
+    context.removals.start(folder, scope, answer)
 
 
-_ACTS: dict[str, Callable[[Desk, wire.Message, _Answer], wire.Reply | None]] = {
+_HANDLERS: dict[str, Callable[[Context, wire.Message, _Answer], wire.Reply | None]] = {
     "ready": _ready,
     "ping": _ping,
     "start": _start,

@@ -1,4 +1,4 @@
-"""The runner: supervises one run from claim to verdict, detached from everything, and outlives the launcher."""
+"""The runner: supervises one run from claim to verdict, detached from its launcher, which it outlives."""
 
 import contextlib
 import os
@@ -6,29 +6,31 @@ import signal
 import time
 from typing import NamedTuple
 
-from runs_app.launcher import bells, forking, locks, script_process, spec
+from runs_app.launcher import bells, folders, forking, locks, script_process, spec
 from runs_app.launcher.identity import isolation, prctl, users
 from runs_app.launcher.identity.isolation import IsolationSupport
 from runs_app.launcher.output.capture import Capture
 from runs_app.launcher.output.log_file import Log
 from runs_app.launcher.output.masking import Mask, Secrets
+from runs_app.launcher.signal_pipe import SignalPipe
 from runs_app.launcher.watch import explanation, procfs, verdict
 from runs_app.launcher.watch.limit_monitor import LimitMonitor
 from runs_app.launcher.watch.supervision import CANCEL, SHUTDOWN, Supervision
 
 CLAIM = "claim"
+_HEEDED = (CANCEL, SHUTDOWN, signal.SIGCHLD)
+_IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ)
 _REFUSALS = (spec.SpecError, script_process.StartError, isolation.IsolationError)
-ARCHIVE = "run.json"  # the folder of a settled run holds it before its claim goes
 
 
 class Order(NamedTuple):
-    """What a runner gets from the launcher that forks it."""
+    """The values a runner gets from the launcher that forks it."""
 
     folder_fd: int  # all its work goes through this descriptor
     folder: str  # absolute, for the script's environment
-    tower_fd: int  # `<data>/run`, see bells
+    bells_fd: int  # `<data>/run`
     shutdown_grace_s: float
-    powers: IsolationSupport
+    support: IsolationSupport
     secrets: Secrets  # for the script's environment; here and there only in memory
 
 
@@ -40,14 +42,15 @@ class StartTime(NamedTuple):
 
 
 def main(order: Order) -> int:
-    """Run it; 0 also when somebody else runs it already. Raises OSError if no verdict can be written.
+    """Carry out the run. Raise OSError if no verdict can be written.
 
-    1 when processes of the script could not be killed: they become the launcher's.
+    Return 0, also when another runner has the run already, or 1 when processes of the script could not be killed:
+    they become the launcher's.
     """
     _detach(order)
-    ringer = bells.Bells(order.tower_fd)
+    ringer = bells.Bells(order.bells_fd)
     try:
-        if not _take(order.folder_fd):
+        if not _claim(order.folder_fd):
             return 0
         facts = _run(order, ringer)
     except OSError as error:
@@ -55,83 +58,92 @@ def main(order: Order) -> int:
     verdict.write_exit(order.folder_fd, facts)
     ringer.ring(bells.OUTPUT)
     ringer.ring(bells.STATE)
-    with contextlib.suppress(OSError):  # it is told; a disk that refuses now cannot take it back
+    # The verdict is announced; a disk that refuses now cannot take it back.
+    with contextlib.suppress(OSError):
         verdict.secure_exit(order.folder_fd)
     return int(forking.reap(lambda _pid, _status: None))
 
 
 def _detach(order: Order) -> None:
-    """Leave the launcher's session, files and signals. Signals stay blocked."""
-    forking.forget_handlers()
+    # Leaves the launcher's session, files and signals. Signals stay blocked.
+    forking.reset_handlers()
     os.setsid()
     forking.silence_standard_streams()
-    forking.keep_only({0, 1, 2, order.folder_fd, order.tower_fd})
+    forking.close_all_except({0, 1, 2, order.folder_fd, order.bells_fd})
     prctl.become_subreaper()
-    # What it makes is web's, and no link that web might plant leads further than web itself may go.
-    prctl.use_files_as(*order.powers.web)
+    # Its files are web's, and no link that web might plant leads further than web itself may go.
+    prctl.use_files_as(*order.support.web)
 
 
-def _take(folder_fd: int) -> bool:
-    """Lock, then claim: whether this runner is the one. The lock's descriptor stays open to the end of the process.
-
-    A folder that was folded has no claim any more, but its run is final: an order that comes late finds `run.json`.
-    """
-    if locks.take(folder_fd) is None:
+def _claim(folder_fd: int) -> bool:
+    # The lock's descriptor stays open to the end of the process.
+    if locks.acquire(folder_fd) is None:
         return False
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         os.close(os.open(CLAIM, flags, 0o600, dir_fd=folder_fd))
     except FileExistsError:
         return False
-    # behind the claim: looked at before, a fold could slip in
-    return not os.access(ARCHIVE, os.F_OK, dir_fd=folder_fd)
+    # An archived folder has no claim any more, but its run is final. Looked for after the claim was made: the archive
+    # could otherwise appear between the two.
+    return not os.access(folders.ARCHIVE, os.F_OK, dir_fd=folder_fd)
 
 
 def _run(order: Order, ringer: bells.Bells) -> verdict.ExitFacts:
-    """Start the script and see it through. Raises OSError while there is nothing to write to yet."""
+    # Raises OSError while there is nothing to write to yet.
     verdict.reserve(order.folder_fd)
-    wakeup_fd = _listen()
+    signals = SignalPipe(_HEEDED, ignored=_IGNORED)
     try:
         details = spec.read(order.folder_fd)
-        plan = _prepared(order, details)
+        plan = _prepare(order, details)
     except (*_REFUSALS, OSError) as error:
         return _not_started(Log(order.folder_fd), ringer, error)
-    mask = Mask(order.secrets.values())
-    capture = Capture(Log(order.folder_fd, details.limits.output_bytes), ringer, wakeup_fd, mask)
-    moment = StartTime(time.time(), time.monotonic())
+    log = Log(order.folder_fd, details.limits.output_bytes)
+    capture = Capture(log, ringer, signals.fd, Mask(order.secrets.values()))
+    started = StartTime(time.time(), time.monotonic())
     try:
-        complete = details._replace(env=details.env | order.secrets)
-        pid = script_process.start(
-            complete, capture.open_pipes(), run_folder=order.folder, plan=plan
+        script_pid = script_process.start(
+            details._replace(env=details.env | order.secrets),
+            capture.open_pipes(),
+            run_folder=order.folder,
+            plan=plan,
         )
     except (*_REFUSALS, OSError) as error:
-        return _not_started(capture.log, ringer, error)._replace(isolation=plan.obtained)
-    guard = LimitMonitor(
+        return _not_started(log, ringer, error)._replace(isolation=plan.result)
+    supervision = Supervision(
+        details,
+        script_pid,
+        capture,
+        _monitor(order, details, plan),
+        signals=signals,
+        shutdown_grace_s=order.shutdown_grace_s,
+    )
+    facts = _see_through(order, supervision, ringer, plan, started)
+    return explanation.explain(facts, details, capture.last_stderr)
+
+
+def _prepare(order: Order, details: spec.Spec) -> isolation.Plan:
+    # Raises IsolationError, OSError.
+    plan = isolation.plan(details, order.support)
+    if os.geteuid() == 0 and plan.user and plan.is_script:
+        web = order.support.web
+        data = os.path.normpath(os.path.join(order.folder, "../../.."))
+        cwd = os.fsdecode(details.cwd)
+        prctl.use_files_as(0, 0)
+        users.give_run(order.folder_fd, plan.user)
+        users.give_files(data, cwd, plan.user, web, ours=order.support.pool)
+        prctl.use_files_as(*web)
+    return plan
+
+
+def _monitor(order: Order, details: spec.Spec, plan: isolation.Plan) -> LimitMonitor:
+    return LimitMonitor(
         details.limits,
         order.folder_fd,
         grace_s=details.grace_s,
         has_own_user=plan.has_own_user,
         now=time.monotonic(),
     )
-    supervision = Supervision(
-        details, pid, capture, guard, wakeup_fd=wakeup_fd, shutdown_grace_s=order.shutdown_grace_s
-    )
-    facts = _see_through(order, supervision, ringer, plan, moment)
-    return explanation.explained(facts, details, capture.last_stderr)
-
-
-def _prepared(order: Order, details: spec.Spec) -> isolation.Plan:
-    """Decide on the layers, and give the script what is to be its own. Raises IsolationError, OSError."""
-    plan = isolation.plan(details, order.powers)
-    if os.geteuid() == 0 and plan.user and plan.is_script:
-        prctl.use_files_as(0, 0)
-        users.give_run(order.folder_fd, plan.user)
-        data = os.path.normpath(os.path.join(order.folder, "../../.."))
-        users.give_files(
-            data, os.fsdecode(details.cwd), plan.user, order.powers.web, ours=order.powers.pool
-        )
-        prctl.use_files_as(*order.powers.web)
-    return plan
 
 
 def _not_started(log: Log, ringer: bells.Bells, error: Exception) -> verdict.ExitFacts:
@@ -152,25 +164,26 @@ def _see_through(
     supervision: Supervision,
     ringer: bells.Bells,
     plan: isolation.Plan,
-    began: StartTime,
+    started: StartTime,
 ) -> verdict.ExitFacts:
     oom_kills = procfs.oom_kills()
     try:
         verdict.write_state(
             order.folder_fd,
             script_pid=supervision.script_pid,
-            started_at=began.at,
-            isolation=plan.obtained,
+            started_at=started.at,
+            isolation=plan.result,
         )
     except OSError as error:
         # The script runs: better a run that no later launcher finds again than none.
         supervision.capture.say(f"state.json could not be written: {error.strerror}")
     ringer.ring(bells.STATE)
     _watch(supervision)
-    facts = _facts(supervision, began.at, time.monotonic() - began.monotonic)
+    facts = _facts(supervision, started.at, time.monotonic() - started.monotonic)
     was_killed = facts.cause is None and verdict.killed_by(facts.wait_status) == "SIGKILL"
     return facts._replace(
-        isolation=plan.obtained, was_out_of_memory=was_killed and procfs.oom_kills() > oom_kills
+        isolation=plan.result,
+        was_out_of_memory=was_killed and procfs.oom_kills() > oom_kills,
     )
 
 
@@ -184,7 +197,7 @@ def _watch(supervision: Supervision) -> None:
 
 
 def _facts(supervision: Supervision, started_at: float, duration_s: float) -> verdict.ExitFacts:
-    capture, meter = supervision.capture, supervision.guard.meter
+    capture, meter = supervision.capture, supervision.monitor.meter
     log = capture.log
     loss = f"Part of the output was lost: {log.loss}" if log.loss else ""
     return verdict.ExitFacts(
@@ -194,28 +207,10 @@ def _facts(supervision: Supervision, started_at: float, duration_s: float) -> ve
         started_at=started_at,
         duration_s=duration_s,
         peak_bytes=meter.peak_bytes,
-        processes=max(1, meter.most_processes),
+        processes=max(1, meter.max_processes),
         output_bytes=capture.byte_count,
         output_lines=log.records,
         output_dropped=log.dropped,
         log_bytes=log.size,
         leftovers_killed=supervision.leftovers,
     )
-
-
-def _listen() -> int:
-    """Have signals announce themselves on a descriptor, and let in those that came meanwhile."""
-    read_fd, write_fd = os.pipe()
-    os.set_blocking(read_fd, False)
-    os.set_blocking(write_fd, False)
-    signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
-    for signum in (CANCEL, SHUTDOWN, signal.SIGCHLD):
-        signal.signal(signum, _noted)
-    for signum in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(signum, signal.SIG_IGN)
-    forking.let_signals_in()
-    return read_fd
-
-
-def _noted(_signum: int, _frame: object) -> None:
-    """Signals act through the wakeup descriptor; a Python handler has to stand for it to be written."""

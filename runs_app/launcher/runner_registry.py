@@ -1,4 +1,4 @@
-"""The runners under this launcher: those it forked, and those it adopted from a launcher that died."""
+"""The runners under this launcher: its own children, and those adopted from a launcher that died."""
 
 import contextlib
 import os
@@ -13,22 +13,22 @@ from runs_app.launcher.watch.supervision import SHUTDOWN
 
 
 class Adopted(NamedTuple):
-    """A runner that is no child of ours: the descriptor becomes readable when it ends, and names no other process."""
+    """A runner that is no child of ours."""
 
     pid: int
-    pid_fd: int
+    pid_fd: int  # becomes readable when the runner ends, and never means another process
 
 
 class Runners:
-    """Who runs which folder."""
+    """The living runners, by their folders."""
 
     def __init__(
-        self, *, data: str, runs_fd: int, shutdown_grace_s: float, powers: IsolationSupport
+        self, *, data: str, runs_fd: int, shutdown_grace_s: float, support: IsolationSupport
     ) -> None:
-        self.powers = powers
+        self.support = support
         self._runs_path = os.path.join(data, "runs")
         self._runs_fd = runs_fd
-        self._tower_fd = bells.open_tower(data)
+        self._bells_fd = bells.open_bell_folder(data)
         self._shutdown_grace_s = shutdown_grace_s
         self._own: dict[int, str] = {}  # folder by pid
         self._adopted: dict[str, Adopted] = {}  # by folder
@@ -37,11 +37,18 @@ class Runners:
         return len(self._own) + len(self._adopted)
 
     def start(self, folder: object, secrets: Secrets) -> int:
-        """Fork a runner for `folder`; its pid. Only that process keeps the secrets. Raises FolderError, OSError."""
+        """Fork a runner for `folder` and return its pid. Raise FolderError, OSError.
+
+        The secrets are kept in that process alone.
+        """
         folder_fd = folders.open_run(self._runs_fd, folder)
-        path = os.path.join(self._runs_path, str(folder))
         order = runner.Order(
-            folder_fd, path, self._tower_fd, self._shutdown_grace_s, self.powers, secrets
+            folder_fd=folder_fd,
+            folder=os.path.join(self._runs_path, str(folder)),
+            bells_fd=self._bells_fd,
+            shutdown_grace_s=self._shutdown_grace_s,
+            support=self.support,
+            secrets=secrets,
         )
         try:
             pid = forking.fork(lambda: runner.main(order))
@@ -51,29 +58,30 @@ class Runners:
         return pid
 
     def adopt(self, folder: object) -> bool:
-        """Take over the living runner of `folder`; whether there is one. Raises FolderError, OSError."""
-        name = folders.checked(folder)
+        """Take over the living runner of `folder`; return whether there is one. Raise FolderError, OSError."""
+        name = folders.check_name(folder)
         if name in self._adopted or self.is_own(name):
             return True
         folder_fd = folders.open_run(self._runs_fd, name)
         try:
-            found = _living_runner(folder_fd)
+            adopted = _find_living_runner(folder_fd)
         finally:
             os.close(folder_fd)
-        if found is not None:
-            self._adopted[name] = found
-        return found is not None
+        if adopted is None:
+            return False
+        self._adopted[name] = adopted
+        return True
 
     def signal(self, folder: object, signum: signal.Signals) -> bool:
-        """Send `signum` to the runner of `folder`; whether there was one. Raises FolderError."""
-        name = folders.checked(folder)
+        """Send `signum` to the runner of `folder`; return whether there was one. Raise FolderError."""
+        name = folders.check_name(folder)
         tree.send([pid for pid, own in self._own.items() if own == name], signum)
         if name in self._adopted:
             _send(self._adopted[name], signum)
         return name in self._adopted or self.is_own(name)
 
     def shut_down(self) -> None:
-        """Ask every runner to stop its script; asked twice, without any grace."""
+        """Ask every runner to stop its script; a second call ends the scripts' grace."""
         tree.send(self._own, SHUTDOWN)
         for adopted in self._adopted.values():
             _send(adopted, SHUTDOWN)
@@ -85,27 +93,26 @@ class Runners:
             tree.kill(lambda: tree.family(roots))
 
     def is_own(self, folder: str) -> bool:
-        """Whether a runner that we forked is at work in `folder`."""
+        """Return whether a runner forked by this launcher is at work in `folder`."""
         return folder in self._own.values()
 
     def pids(self) -> set[int]:
-        """The runners among our children."""
+        """Return the runners among our children."""
         return set(self._own)
 
     def pid_fds(self) -> dict[int, str]:
-        """What to poll for the end of adopted ones: folder by descriptor."""
+        """Return the folders of adopted runners by the descriptor to poll for their end."""
         return {adopted.pid_fd: folder for folder, adopted in self._adopted.items()}
 
-    def has_exited(self, pid: int) -> str | None:
-        """A child was reaped: the folder it was at work in, None if it was no runner."""
+    def child_exited(self, pid: int) -> str | None:
+        """Forget a reaped child; return its folder, or None if the child was no runner."""
         return self._own.pop(pid, None)
 
-    def adopted_has_exited(self, folder: str) -> None:
-        """An adopted runner is gone."""
+    def adopted_exited(self, folder: str) -> None:
         os.close(self._adopted.pop(folder).pid_fd)
 
 
-def _living_runner(folder_fd: int) -> Adopted | None:
+def _find_living_runner(folder_fd: int) -> Adopted | None:
     state = verdict.read_state(folder_fd)
     pid, start = state.get("runner_pid"), state.get("runner_start")
     if not isinstance(pid, int) or pid <= 1 or state.get("boot_id") != procfs.boot_id():
@@ -114,7 +121,7 @@ def _living_runner(folder_fd: int) -> Adopted | None:
         pid_fd = os.pidfd_open(pid)
     except OSError:
         return None
-    # Compared behind the open: from here on the descriptor and the number mean the same process.
+    # Compared after the open: from here on the descriptor and the number mean the same process.
     if procfs.start_time(pid) != start:
         os.close(pid_fd)
         return None

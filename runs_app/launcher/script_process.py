@@ -1,4 +1,4 @@
-"""Starting the script's process: everything between the runner's fork and the script's exec."""
+"""Starting the script's process: every step between the runner's fork and the script's exec."""
 
 import os
 import signal
@@ -11,11 +11,11 @@ from runs_app.launcher.identity.isolation import Plan
 from runs_app.launcher.spec import Spec
 
 _UMASK = 0o022
-_OWN_UMASK = 0o007  # its group is web's in its working folder, and nobody else's
+_OWN_USER_UMASK = 0o007  # its group is web's in its working folder, and nobody else's
 
 
 class StartError(Exception):
-    """A script whose program never began: the sentence says at which step, and what the system said."""
+    """A script whose program never began; the message names the step and the system's error."""
 
 
 class Pipes(NamedTuple):
@@ -28,10 +28,10 @@ class Pipes(NamedTuple):
 def start(spec: Spec, pipes: Pipes, *, run_folder: str, plan: Plan) -> int:
     """Start the script and return its pid once its program has begun. Closes the runner's copies of `pipes`.
 
-    Raises StartError, OSError when no process can be made.
+    Raise StartError, OSError when no process can be made.
     """
     runner_pid = os.getpid()
-    # close-on-exec: its end without a word is the word that exec worked
+    # Close-on-exec: a report that ends without a word says that exec worked.
     report_read, report_write = os.pipe()
     try:
         pid = forking.fork(lambda: _become(spec, pipes, run_folder, plan, runner_pid, report_write))
@@ -49,15 +49,13 @@ def start(spec: Spec, pipes: Pipes, *, run_folder: str, plan: Plan) -> int:
 def _become(
     spec: Spec, pipes: Pipes, run_folder: str, plan: Plan, runner_pid: int, report_fd: int
 ) -> int:
+    uid = plan.user.uid if plan.user else ""
     env = spec.env | {b"TEMPO_RUN_FOLDER": os.fsencode(run_folder)}
     failure = (
-        _try("session", lambda: _stand_alone(pipes))
+        _try("session", lambda: _begin_session(pipes))
         or _try("limits", lambda: limits.apply(spec.limits, has_own_user=plan.has_own_user))
-        or _try(
-            f"user {plan.user.uid if plan.user else ''} could not be set",
-            lambda: _change_user(plan),
-        )
-        or _try("isolation", lambda: _shut_in(plan, run_folder, runner_pid))
+        or _try(f"user {uid} could not be set", lambda: _change_user(plan))
+        or _try("isolation", lambda: _isolate(plan, run_folder, runner_pid))
         or _try(f"working folder {os.fsdecode(spec.cwd)}", lambda: os.chdir(spec.cwd))
         or _try(f"interpreter {os.fsdecode(spec.argv[0])}", lambda: _execute(spec, env))
     )
@@ -65,15 +63,15 @@ def _become(
     return 127
 
 
-def _try(phase: str, act: Callable[[], None]) -> str:
+def _try(step: str, act: Callable[[], None]) -> str:
     try:
         act()
     except OSError as error:
-        return f"{phase}: {error.strerror}"
+        return f"{step}: {error.strerror}"
     return ""
 
 
-def _stand_alone(pipes: Pipes) -> None:
+def _begin_session(pipes: Pipes) -> None:
     os.setsid()
     prctl.use_files_as(os.geteuid(), os.getegid())
     # Descriptor 0 is /dev/null already, all others close on exec.
@@ -82,26 +80,29 @@ def _stand_alone(pipes: Pipes) -> None:
 
 
 def _change_user(plan: Plan) -> None:
-    os.umask(_OWN_UMASK if plan.has_own_user else _UMASK)
+    os.umask(_OWN_USER_UMASK if plan.has_own_user else _UMASK)
     if plan.user:
-        for stream in (1, 2):
-            os.fchown(stream, *plan.user)  # else it could not open its own /dev/stdout
+        # Else the script could not open its own /dev/stdout.
+        os.fchown(1, *plan.user)
+        os.fchown(2, *plan.user)
         users.become(plan.user)
 
 
-def _shut_in(plan: Plan, run_folder: str, runner_pid: int) -> None:
+def _isolate(plan: Plan, run_folder: str, runner_pid: int) -> None:
     prctl.die_with_parent(signal.SIGKILL, runner_pid)
     prctl.forbid_new_privileges()
     if plan.is_script:
         prctl.drop_capabilities()
-    if paths := plan.shut_in:
-        code = os.path.join(run_folder, "main.py")
-        terminals = landlock.TERMINALS if plan.has_own_user else ()
-        write = [*paths.write, *terminals]
-        landlock.enter(landlock.make(read=[*paths.read, code], write=write, closed=paths.closed))
+    if plan.landlock is None:
+        return
+    read = [*plan.landlock.read, os.path.join(run_folder, "main.py")]
+    write = list(plan.landlock.write)
+    if plan.has_own_user:
+        write += landlock.TERMINALS
+    landlock.enter(landlock.make(read=read, write=write, closed=plan.landlock.closed))
 
 
 def _execute(spec: Spec, env: dict[bytes, bytes]) -> None:
-    forking.forget_handlers()
-    forking.let_signals_in()
+    forking.reset_handlers()
+    forking.unblock_signals()
     os.execve(spec.argv[0], spec.argv, env)

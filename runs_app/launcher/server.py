@@ -1,4 +1,4 @@
-"""The launcher: root of the process tree; holds the port, keeps `web` running, forks runners and reaps everything."""
+"""The launcher: root of the process tree; holds the port, keeps `web` running, forks runners and reaps all children."""
 
 import functools
 import gc
@@ -8,14 +8,15 @@ import signal
 import socket
 import time
 
-from runs_app.launcher import console, folders, forking, options, orphans, shutdown, wire
+from runs_app.launcher import console, folders, forking, options, shutdown, wire
 from runs_app.launcher import requests as launcher_requests
 from runs_app.launcher.channel import Channel, ChannelError
 from runs_app.launcher.identity import isolation, prctl
 from runs_app.launcher.identity.users import User
 from runs_app.launcher.removal import Removals
 from runs_app.launcher.runner_registry import Runners
-from runs_app.launcher.watch import tree, verdict
+from runs_app.launcher.signal_pipe import SignalPipe
+from runs_app.launcher.watch import orphans, tree, verdict
 from runs_app.launcher.web import Web
 
 _BACKLOG = 1024
@@ -25,48 +26,49 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 
 class ListenError(Exception):
-    """The address cannot be listened on: the sentence says why, and what to do."""
+    """An address that cannot be listened on; the message says why, and what to do."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run until told to stop; the exit code."""
+    """Run until asked to stop; return the exit code."""
     try:
-        asked = options.parse(arguments)
+        parsed = options.parse(arguments)
     except options.UsageError as error:
         console.say(console.ERROR, f"{error}; {options.USAGE}")
         return 2
     try:
-        return _serve(asked)
+        return _serve(parsed)
     except ListenError as error:
         console.say(console.ERROR, str(error))
     except OSError as error:
-        console.say(console.ERROR, f"the data folder {asked.data} cannot be used: {error.strerror}")
+        sentence = f"the data folder {parsed.data} cannot be used: {error.strerror}"
+        console.say(console.ERROR, sentence)
     return 1
 
 
-def _serve(asked: options.Options) -> int:
-    _occupy_standard_streams()
-    if asked.lock_fd is not None:
-        os.set_inheritable(asked.lock_fd, False)
-    wakeup_fd = _hear_signals()  # before anybody is told that we are there
-    listen_fd = listen(asked.host, asked.port)
-    data = os.path.realpath(asked.data)
+def _serve(parsed: options.Options) -> int:
+    _open_standard_streams()
+    if parsed.lock_fd is not None:
+        os.set_inheritable(parsed.lock_fd, False)
+    signals = SignalPipe(_SIGNALS)  # before any other process hears of this one
+    listen_fd = listen(parsed.host, parsed.port)
+    data = os.path.realpath(parsed.data)
     for folder in ("run", "runs"):
         os.makedirs(os.path.join(data, folder), mode=0o700, exist_ok=True)
     prctl.become_subreaper()
-    powers = isolation.probe(
-        pool=asked.script_users, web=User(*asked.web_user) if asked.web_user else None
-    )
-    console.say(console.INFO, f"isolation grade={powers.best.grade} why={powers.best.why}")
-    launcher = Launcher(asked, data=data, listen_fd=listen_fd, wakeup_fd=wakeup_fd, powers=powers)
-    launcher.clear_up_behind_predecessor()
+    web_user = User(*parsed.web_user) if parsed.web_user else None
+    support = isolation.probe(pool=parsed.script_users, web=web_user)
+    best = support.best
+    console.say(console.INFO, f"isolation grade={best.grade} why={best.why}")
+    launcher = Launcher(parsed, data=data, listen_fd=listen_fd, signals=signals, support=support)
+    launcher.take_over_from_predecessor()
     gc.freeze()  # a collection in a runner would touch, and so copy, every page it shares with us
     launcher.run()
     return 0
 
 
 def listen(host: str, port: int) -> int:
-    """A listening, non-blocking TCP socket. Raises ListenError."""
+    """Return a listening, non-blocking TCP socket. Raise ListenError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
@@ -75,73 +77,65 @@ def listen(host: str, port: int) -> int:
         listener.listen(_BACKLOG)
     except OSError as error:
         sentence = f"cannot listen on {host} port {port}: {error.strerror}"
-        raise ListenError(
-            f"{sentence} (hint: choose another address or port, or stop who uses it)"
-        ) from error
+        hint = "choose another address or port, or stop who uses it"
+        raise ListenError(f"{sentence} (hint: {hint})") from error
     console.say(console.INFO, f"listening host={host} port={listener.getsockname()[1]}")
     return listener.detach()
 
 
-def _occupy_standard_streams() -> None:
-    """Started with one of 0-2 closed, the next file opened would become standard error."""
+def _open_standard_streams() -> None:
+    # Started with one of 0-2 closed, the next file opened would become standard error.
     while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(fd, True)
     os.close(fd)
 
 
-def _hear_signals() -> int:
-    """Have signals announce themselves on the descriptor that is returned."""
-    read_fd, write_fd = os.pipe()
-    os.set_blocking(read_fd, False)
-    os.set_blocking(write_fd, False)
-    signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
-    for signum in _SIGNALS:
-        signal.signal(signum, _noted)
-    forking.let_signals_in()
-    return read_fd
-
-
-def _noted(_signum: int, _frame: object) -> None:
-    """Signals act through the wakeup descriptor; a Python handler has to stand for it to be written."""
-
-
 class Launcher:
-    """The loop: wait for a signal, a request or a deadline, act, repeat. Nothing in it blocks."""
+    """The loop: wait for a signal, a request or a deadline, act, repeat; no step blocks."""
 
     def __init__(
         self,
-        asked: options.Options,
+        parsed: options.Options,
         *,
         data: str,
         listen_fd: int,
-        wakeup_fd: int,
-        powers: isolation.IsolationSupport,
+        signals: SignalPipe,
+        support: isolation.IsolationSupport,
     ) -> None:
-        self._grace_s = asked.grace_s
+        self._grace_s = parsed.grace_s
         self._runs_path = os.path.join(data, "runs")
-        self._wakeup_fd = wakeup_fd
+        self._signals = signals
         runs_fd = os.open(self._runs_path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        grace_s = shutdown.grace_s(asked.grace_s)
-        self._runners = Runners(data=data, runs_fd=runs_fd, shutdown_grace_s=grace_s, powers=powers)
-        self._removals = Removals(runs_fd, data=data)
-        user = User(*asked.web_user) if asked.web_user else None
-        self._web = Web(
-            asked.web_argv, listen_fd, user=user, has_script_users=not powers.users_why_not
+        self._runners = Runners(
+            data=data,
+            runs_fd=runs_fd,
+            shutdown_grace_s=shutdown.grace_s(parsed.grace_s),
+            support=support,
         )
-        self._stopping: shutdown.Shutdown | None = None
-        self._strays_at: float | None = None
-        self._desk = launcher_requests.Desk(
-            self._runners, self._removals, self._web.is_ready, lambda: bool(self._stopping)
+        self._removals = Removals(runs_fd, data=data)
+        self._web = Web(
+            parsed.web_argv,
+            listen_fd,
+            user=User(*parsed.web_user) if parsed.web_user else None,
+            has_script_users=not support.users_why_not,
+        )
+        self._shutdown: shutdown.Shutdown | None = None
+        self._strays_at: float | None = None  # when to look for strays next
+        self._context = launcher_requests.Context(
+            runners=self._runners,
+            removals=self._removals,
+            mark_web_ready=self._web.mark_ready,
+            is_stopping=lambda: self._shutdown is not None,
         )
 
-    def clear_up_behind_predecessor(self) -> None:
-        """Kill what a launcher left that died together with its runners; take over the runners that live."""
+    def take_over_from_predecessor(self) -> None:
+        """Kill the orphans of a launcher that died together with its runners; adopt the runners that live."""
         for folder in orphans.clear(self._runs_path):
             self._adopt(folder)
 
     def run(self) -> None:
-        """Return when everything has been stopped."""
-        while not (self._stopping and self._stopping.is_over):
+        """Return when every process of Tempo has been stopped."""
+        while self._shutdown is None or not self._shutdown.is_over:
             self._step()
         for _ in range(_LAST_SWEEPS):
             if not self._kill_strays():
@@ -150,29 +144,34 @@ class Launcher:
         console.say(console.INFO, "stopped")
 
     def _step(self) -> None:
-        ready = self._wait(self._advance(time.monotonic()))
+        next_at = self._advance(time.monotonic())
+        ready = self._wait(next_at)
         now = time.monotonic()
-        if self._wakeup_fd in ready:
-            self._heed(os.read(self._wakeup_fd, 4096), now)
+        if self._signals.fd in ready:
+            self._handle_signals(self._signals.read(), now)
         for pid_fd, folder in self._runners.pid_fds().items():
             if pid_fd in ready:
-                self._adopted_has_exited(folder)
+                self._adopted_exited(folder)
         channel = self._web.channel
         if channel is not None and channel.fd in ready:
-            self._talk(channel, now)
+            self._handle_requests(channel, now)
 
     def _wait(self, deadline: float | None) -> set[int]:
         poll = select.poll()
-        for fd in (self._wakeup_fd, *self._runners.pid_fds()):
+        for fd in (self._signals.fd, *self._runners.pid_fds()):
             poll.register(fd, select.POLLIN)
         channel = self._web.channel
-        if channel is not None:
-            poll.register(channel.fd, select.POLLIN | (select.POLLOUT if channel.has_unsent else 0))
-        timeout_ms = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
+        if channel is not None and channel.has_unsent:
+            poll.register(channel.fd, select.POLLIN | select.POLLOUT)
+        elif channel is not None:
+            poll.register(channel.fd, select.POLLIN)
+        timeout_ms = None
+        if deadline is not None:
+            timeout_ms = max(0.0, deadline - time.monotonic()) * 1000
         return {fd for fd, _ in poll.poll(timeout_ms)}
 
     def _advance(self, now: float) -> float | None:
-        """Do everything that is due by now; when the next thing is."""
+        # Does everything that is due by now, and returns when the next step is due.
         web = self._web
         if web.start_at is not None and now >= web.start_at:
             self._start_web(now)
@@ -180,11 +179,9 @@ class Launcher:
             web.kill()
         if self._strays_at is not None and now >= self._strays_at:
             self._strays_at = now + _STRAYS_AGAIN_S if self._kill_strays() else None
-        stop_at = self._stopping.advance(now) if self._stopping else None
-        return min(
-            (at for at in (web.start_at, web.kill_at, self._strays_at, stop_at) if at is not None),
-            default=None,
-        )
+        shutdown_at = self._shutdown.advance(now) if self._shutdown else None
+        moments = (web.start_at, web.kill_at, self._strays_at, shutdown_at)
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def _start_web(self, now: float) -> None:
         try:
@@ -193,55 +190,58 @@ class Launcher:
             console.say(console.ERROR, f"web cannot be forked: {error.strerror}")
             self._web.start_at = now + 1.0
 
-    def _heed(self, signals: bytes, now: float) -> None:
+    def _handle_signals(self, signals: bytes, now: float) -> None:
         if signal.SIGCHLD in signals:
-            forking.reap(lambda pid, wait_status: self._child_has_exited(pid, wait_status, now))
-        if signal.SIGHUP in signals and not self._stopping:
+            forking.reap(lambda pid, wait_status: self._child_exited(pid, wait_status, now))
+        if signal.SIGHUP in signals and not self._shutdown:
             console.say(console.INFO, "asked to restart web")
             self._web.restart(now)
         for _ in range(signals.count(signal.SIGTERM) + signals.count(signal.SIGINT)):
             self._stop(now)
 
     def _stop(self, now: float) -> None:
-        if self._stopping:
+        if self._shutdown:
             console.say(console.WARNING, "asked again to stop, killing everything")
-            self._stopping.hurry(now)
+            self._shutdown.hurry(now)
             return
         console.say(console.INFO, f"stopping runs={len(self._runners)}")
         self._web.start_at = None
-        self._stopping = shutdown.Shutdown(
-            self._runners, self._web, now=now, asked_grace_s=self._grace_s
+        self._shutdown = shutdown.Shutdown(
+            self._runners, self._web, now=now, requested_grace_s=self._grace_s
         )
 
-    def _talk(self, channel: Channel, now: float) -> None:
+    def _handle_requests(self, channel: Channel, now: float) -> None:
         try:
             channel.flush()
             requests = channel.receive()
         except ChannelError as error:
             self._web.drop_channel(now, str(error))
             return
+        send = functools.partial(self._send, channel)
         for request in requests:
-            launcher_requests.take(self._desk, request, functools.partial(self._send, channel))
+            launcher_requests.handle(self._context, request, send)
 
     def _send(self, channel: Channel, reply: wire.Reply) -> None:
-        """Answer, now or when a removal is done: the web that asked may be gone by then."""
-        if channel is self._web.channel:
-            try:
-                channel.send(reply)
-            except ChannelError as error:
-                self._web.drop_channel(time.monotonic(), str(error))
+        # A removal is answered when it is done: the web that asked may be gone by then.
+        if channel is not self._web.channel:
+            return
+        try:
+            channel.send(reply)
+        except ChannelError as error:
+            self._web.drop_channel(time.monotonic(), str(error))
 
-    def _child_has_exited(self, pid: int, wait_status: int, now: float) -> None:
+    def _child_exited(self, pid: int, wait_status: int, now: float) -> None:
         if pid == self._web.pid:
-            self._web.has_exited(wait_status, now, may_restart=self._stopping is None)
+            self._web.exited(wait_status, now, may_restart=self._shutdown is None)
             self._strays_at = now
-        elif (folder := self._runners.has_exited(pid)) is not None:
-            if wait_status != 0:
-                code = os.waitstatus_to_exitcode(wait_status)
-                told = f"code={code}" if code >= 0 else f"signal={verdict.signal_name(-code)}"
-                console.say(console.WARNING, f"runner died folder={folder} pid={pid} {told}")
+            return
+        folder = self._runners.child_exited(pid)
+        if folder is None:
+            if not self._removals.child_exited(pid, wait_status):
                 self._strays_at = now
-        elif not self._removals.has_exited(pid, wait_status):
+        elif wait_status != 0:
+            end = verdict.describe_end(wait_status)
+            console.say(console.WARNING, f"runner died folder={folder} pid={pid} {end}")
             self._strays_at = now
 
     def _adopt(self, folder: str) -> None:
@@ -251,18 +251,19 @@ class Launcher:
         except (folders.FolderError, OSError) as error:
             console.say(console.WARNING, f"runner not adopted folder={folder}: {error}")
 
-    def _adopted_has_exited(self, folder: str) -> None:
-        """Its tree was never among our children: should it have died, only the environment tells who belonged to it."""
-        self._runners.adopted_has_exited(folder)
+    def _adopted_exited(self, folder: str) -> None:
+        self._runners.adopted_exited(folder)
+        # Its tree was never among our children: if the runner died, only the environment tells whose a process is.
         orphans.clear(self._runs_path)
 
     def _kill_strays(self) -> set[int]:
-        """Whoever became our child without our doing was left by a dead runner or web."""
         killed = tree.kill(self._strays)
         if killed:
-            console.say(console.WARNING, f"strays killed pids={','.join(map(str, sorted(killed)))}")
+            pids = ",".join(map(str, sorted(killed)))
+            console.say(console.WARNING, f"strays killed pids={pids}")
         return killed
 
     def _strays(self) -> set[int]:
+        # A process that became our child without our doing was left by a dead runner or web.
         known = {self._web.pid, *self._runners.pids(), *self._removals.pids()}
         return tree.family(tree.children(os.getpid()) - known)

@@ -10,11 +10,11 @@ _MIB = 1 << 20
 
 
 class SpecError(Exception):
-    """A spec that cannot be used: the sentence names the field."""
+    """A spec that cannot be used; the message names the field."""
 
 
 class Limits(NamedTuple):
-    """What a run may use at most; 0: as much as there is."""
+    """The most a run may use; 0: no limit."""
 
     memory_bytes: int = 0  # of the whole tree, shared pages counted once
     cpu_s: float = 0  # of the whole tree
@@ -28,7 +28,7 @@ class Limits(NamedTuple):
 
 
 class IsolationSpec(NamedTuple):
-    """What to keep a script from. Paths are absolute."""
+    """The isolation asked for a script. Paths are absolute."""
 
     uid: int | None  # a user of its own
     uid_why: str  # why it has none
@@ -39,7 +39,7 @@ class IsolationSpec(NamedTuple):
 
 
 class Spec(NamedTuple):
-    """What to start. Texts are bytes: what JSON said, in UTF-8, whatever the locale is."""
+    """The program to start. Texts are bytes: the JSON's text in UTF-8, whatever the locale is."""
 
     run_id: int
     argv: list[bytes]
@@ -52,9 +52,9 @@ class Spec(NamedTuple):
 
 
 def read(folder_fd: int) -> Spec:
-    """The spec of the folder open as `folder_fd`. Raises SpecError, OSError if there is none to read."""
+    """Return the spec in the folder open as `folder_fd`. Raise SpecError, or OSError without a readable file."""
     try:
-        content = json.loads(_contents(folder_fd).decode("utf-8"))
+        content = json.loads(_read_file(folder_fd).decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise SpecError("spec.json is not JSON") from error
     if not isinstance(content, dict) or content.get("v") != 1:
@@ -62,24 +62,18 @@ def read(folder_fd: int) -> Spec:
     return _parse(content)
 
 
-def _contents(folder_fd: int) -> bytes:
+def _read_file(folder_fd: int) -> bytes:
     fd = os.open(NAME, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder_fd)
     with open(fd, "rb") as file:
         return file.read(_MAX_BYTES)
 
 
 def _parse(content: dict[str, object]) -> Spec:
-    argv = content.get("argv")
-    env = content.get("env")
-    if not isinstance(argv, list) or not argv:
-        raise SpecError("spec.json: argv has to be a list with at least the program")
-    if not isinstance(env, dict) or any("=" in name or not name for name in env):
-        raise SpecError("spec.json: env has to be an object of names and texts")
     return Spec(
         run_id=int(_number(content, "run_id")),
-        argv=[_text("argv", value) for value in argv],
+        argv=_argv(content),
         cwd=_text("cwd", content.get("cwd")),
-        env={_text("env", name): _text(f"env {name}", value) for name, value in env.items()},
+        env=_env(content),
         timeout_s=_number(content, "timeout_s") or None,
         grace_s=_number(content, "grace_s"),
         limits=_limits(_object(content, "limits")),
@@ -87,8 +81,27 @@ def _parse(content: dict[str, object]) -> Spec:
     )
 
 
+def _argv(content: dict[str, object]) -> list[bytes]:
+    argv = content.get("argv")
+    if not isinstance(argv, list) or not argv:
+        raise SpecError("spec.json: argv has to be a list with at least the program")
+    return [_text("argv", value) for value in argv]
+
+
+def _env(content: dict[str, object]) -> dict[bytes, bytes]:
+    values = content.get("env")
+    if not isinstance(values, dict):
+        raise SpecError("spec.json: env has to be an object of names and texts")
+    env = {}
+    for name, value in values.items():
+        if not name or "=" in name:
+            raise SpecError("spec.json: env has to be an object of names and texts")
+        env[_text("env", name)] = _text(f"env {name}", value)
+    return env
+
+
 def _limits(content: dict[str, object]) -> Limits:
-    return Limits(
+    limits = Limits(
         memory_bytes=int(_number(content, "memory_mb") * _MIB),
         cpu_s=_number(content, "cpu_s"),
         processes=int(_number(content, "processes")),
@@ -96,15 +109,18 @@ def _limits(content: dict[str, object]) -> Limits:
         output_kill_bytes=int(_number(content, "output_kill_bytes")),
         file_bytes=int(_number(content, "file_mb") * _MIB),
         open_files=int(_number(content, "open_files")),
-        nice=int(_number(content, "nice")) if "nice" in content else Limits().nice,
         min_free_bytes=int(_number(content, "min_free_mb") * _MIB),
     )
+    if "nice" in content:
+        limits = limits._replace(nice=int(_number(content, "nice")))
+    return limits
 
 
 def _isolation(content: dict[str, object]) -> IsolationSpec | None:
     if not content:
         return None
-    uid, require = content.get("uid"), content.get("require") or ""
+    uid = content.get("uid")
+    require = content.get("require") or ""
     if uid is not None and (isinstance(uid, bool) or not isinstance(uid, int)):
         raise SpecError("spec.json: isolation uid has to be a whole number")
     if require not in ("", "good", "strong"):

@@ -18,7 +18,7 @@ _TERM_GRACE_S = 10.0
 
 
 class Web:
-    """One web at a time: `channel` is open exactly while `pid` is set, unless web has spoilt it."""
+    """One web at a time: `channel` is open exactly while `pid` is set, unless web has spoilt the channel."""
 
     def __init__(
         self,
@@ -30,10 +30,10 @@ class Web:
     ) -> None:
         self._argv = argv
         self._listen_fd = listen_fd
-        self._user = user  # None: what the launcher is
+        self._user = user  # None: the launcher's own
         self._has_script_users = has_script_users
         self._is_ready = False
-        self._is_asked_to_stop = False
+        self._is_stopping = False
         self._failures = 0  # deaths during start-up in a row
         self.pid: int | None = None
         self.channel: Channel | None = None
@@ -41,7 +41,7 @@ class Web:
         self.kill_at: float | None = None
 
     def start(self) -> None:
-        """Fork and exec it. Raises OSError when no process can be made."""
+        """Fork and exec web. Raise OSError when no process can be made."""
         ours, theirs = (end.detach() for end in socket.socketpair())
         launcher_pid = os.getpid()
         try:
@@ -49,29 +49,30 @@ class Web:
         finally:
             os.close(theirs)
         self.channel = Channel(ours)
-        self.start_at = self.kill_at = None
-        self._is_ready = self._is_asked_to_stop = False
+        self.start_at = None
+        self.kill_at = None
+        self._is_ready = False
+        self._is_stopping = False
         console.say(console.INFO, f"web started pid={self.pid}")
 
-    def is_ready(self) -> None:
-        """It says that its start-up is done: from now on a death is no sign of trouble at the start."""
+    def mark_ready(self) -> None:
+        # From now on a death is no sign of trouble at the start.
         self._is_ready = True
         self._failures = 0
 
     def stop(self, now: float, *, grace_s: float = _TERM_GRACE_S) -> None:
-        """TERM, once, and KILL if it is still there `grace_s` later; asked again that moment can only come nearer."""
+        """Send TERM, once, and plan the KILL; a second call can only bring the KILL nearer."""
         self.start_at = None
         if self.pid is None:
             return
-        if not self._is_asked_to_stop:
-            self._is_asked_to_stop = True
+        if not self._is_stopping:
+            self._is_stopping = True
             self.kill_at = now + grace_s
             os.kill(self.pid, signal.SIGTERM)
         elif self.kill_at is not None:
             self.kill_at = min(self.kill_at, now + grace_s)
 
     def restart(self, now: float) -> None:
-        """Stop it; it is started again as soon as it is gone."""
         if self.pid is None:
             self.start_at = now
         else:
@@ -79,45 +80,52 @@ class Web:
             self._is_ready = True  # this death was asked for
 
     def kill(self) -> None:
-        """KILL, now."""
         self.kill_at = None
         if self.pid is not None:
             os.kill(self.pid, signal.SIGKILL)
 
     def drop_channel(self, now: float, why: str) -> None:
-        """Hear nothing from this web any more and replace it. Its end of the channel may be closing because it ends."""
-        if self.channel is not None:
-            self.channel.close()
-            self.channel = None
-            if not self._is_asked_to_stop:
-                console.say(console.WARNING, f"control channel dropped: {why}")
-                self.stop(now)
-
-    def has_exited(self, wait_status: int, now: float, *, may_restart: bool) -> None:
-        """It was reaped: plan the next start."""
-        self.pid = self.kill_at = None
-        if self.channel is not None:
-            self.channel.close()
-            self.channel = None
-        if not may_restart:
-            console.say(console.INFO, f"web exited {_describe(wait_status)}")
+        """Close the channel and replace this web, unless the channel closes because web is stopping."""
+        if self.channel is None:
             return
-        wait_s = 0.0 if self._is_ready else min(_BACKOFF_S * 2**self._failures, _MAX_BACKOFF_S)
-        self._failures += not self._is_ready
-        self.start_at = now + wait_s
-        after = f" in {wait_s:g} s" if wait_s else ""
-        console.say(console.WARNING, f"web exited {_describe(wait_status)}, restarting{after}")
+        self._close_channel()
+        if not self._is_stopping:
+            console.say(console.WARNING, f"control channel dropped: {why}")
+            self.stop(now)
+
+    def _close_channel(self) -> None:
+        if self.channel is not None:
+            self.channel.close()
+            self.channel = None
+
+    def exited(self, wait_status: int, now: float, *, may_restart: bool) -> None:
+        """Note that web was reaped, and plan the next start."""
+        self.pid = None
+        self.kill_at = None
+        self._close_channel()
+        end = f"web exited {verdict.describe_end(wait_status)}"
+        if not may_restart:
+            console.say(console.INFO, end)
+        elif self._is_ready:
+            self.start_at = now
+            console.say(console.WARNING, f"{end}, restarting")
+        else:
+            wait_s = min(_BACKOFF_S * 2**self._failures, _MAX_BACKOFF_S)
+            self._failures += 1
+            self.start_at = now + wait_s
+            console.say(console.WARNING, f"{end}, restarting in {wait_s:g} s")
 
     def _become(self, control_fd: int, launcher_pid: int) -> int:
-        forking.forget_handlers()
+        forking.reset_handlers()
         os.setpgid(0, 0)  # the terminal's Ctrl+C is the launcher's business alone
         self._place_descriptors(control_fd)
-        forking.let_signals_in()
+        forking.unblock_signals()
         try:
             if self._user:
                 users.become(self._user)
-                prctl.forbid_new_privileges()  # what it starts needs none; a script's user is the launcher's business
-            # behind the change of user, which would undo it
+                # Programs that web starts need none; a script's user is the launcher's business.
+                prctl.forbid_new_privileges()
+            # After the change of user, which would undo it.
             prctl.die_with_parent(signal.SIGTERM, launcher_pid)
             os.execvpe(self._argv[0], self._argv, self._environment())
         except OSError as error:
@@ -137,9 +145,4 @@ class Web:
         control_copy = fcntl.fcntl(control_fd, fcntl.F_DUPFD, CONTROL_FD + 1)
         os.dup2(listen_copy, LISTEN_FD)
         os.dup2(control_copy, CONTROL_FD)
-        forking.keep_only({0, 1, 2, LISTEN_FD, CONTROL_FD})
-
-
-def _describe(wait_status: int) -> str:
-    code = os.waitstatus_to_exitcode(wait_status)
-    return f"code={code}" if code >= 0 else f"signal={verdict.signal_name(-code)}"
+        forking.close_all_except({0, 1, 2, LISTEN_FD, CONTROL_FD})

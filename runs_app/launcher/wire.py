@@ -11,7 +11,7 @@ Message = dict[str, object]
 
 
 class SupportMessage(TypedDict):
-    """What this installation keeps scripts from: the best grade there is and why, and the layers it is made of."""
+    """The isolation that this installation can give: the best grade and why, and the layers of that grade."""
 
     grade: str
     why: str
@@ -20,7 +20,7 @@ class SupportMessage(TypedDict):
 
 
 class Reply(TypedDict, total=False):
-    """An answer: `ok` and what was asked for, or not `ok` and one sentence in `error`."""
+    """An answer: `ok` and the values asked for, or not `ok` and a sentence in `error`."""
 
     id: object
     ok: bool
@@ -33,11 +33,11 @@ class Reply(TypedDict, total=False):
 
 
 class WireError(ValueError):
-    """The other side does not speak this language: nothing that follows on this connection can be trusted."""
+    """Bytes that are no message: nothing that follows on this connection can be trusted."""
 
 
 def encode(message: Message | Reply) -> bytes:
-    """The bytes of one message. Raises WireError if it is larger than the other side would accept."""
+    """Return the bytes of a message. Raise WireError if the message is larger than the other side would accept."""
     body = json.dumps(message).encode()
     if len(body) > MAX_BYTES:
         raise WireError(f"message of {len(body)} bytes, at most {MAX_BYTES} are allowed")
@@ -45,13 +45,13 @@ def encode(message: Message | Reply) -> bytes:
 
 
 class Decoder:
-    """Cuts a stream of bytes into messages; keeps what is incomplete, never more than one message's worth."""
+    """Cuts a stream of bytes into messages; keeps an incomplete message, never more than that."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[Message]:
-        """The messages that `data` completes. Raises WireError on anything that is no message."""
+        """Return the messages that `data` completes. Raise WireError on bytes that are no message."""
         self._buffer += data
         messages = []
         while (message := self._next()) is not None:

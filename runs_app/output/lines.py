@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from runs_app.launcher.output import record_format
 from runs_app.models import Run
 from runs_app.output import log as output_log
 
@@ -29,9 +30,8 @@ PATIENCE_S = 3.0  # for one search
 KEPT = 16  # logs whose index stays in memory
 _BLOCK = output_log.SLICE
 _SPREAD = 64  # blocks looked at from either end of a line that is spread over many
-_HEAD = 18  # bytes before the text while the clock has 13 digits: until the year 2286
 # A record that is not a full line with a clock of 13 digits: a piece, an old clock, or torn by a power cut.
-_IRREGULAR = re.compile(rb"\n(?!\d{13} [OES] F )")
+_IRREGULAR = re.compile(rb"\n(?!%b)" % record_format.USUAL_HEAD_PATTERN)
 _CONTROL = re.compile(  # within one line; every alternative takes what it can and never looks back far
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[PX^_][^\x1b\n]*(?:\x1b\\)?|[ -/]*[0-~])"
     r"|[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f-\x9f]"
@@ -394,7 +394,7 @@ def plain(text: str) -> str:
 
 def _numbered(data: bytes, lines: int, unfinished: dict[str, int]) -> Iterator[Record]:
     """Split records and say to which line each belongs; `unfinished` (stream -> line) is brought up to date."""
-    for epoch_ms, stream, is_full, text in output_log.records(data):
+    for epoch_ms, stream, is_full, text in record_format.parse(data):
         number = unfinished.get(stream, 0)
         if not number:
             lines = number = lines + 1
@@ -407,7 +407,8 @@ def _numbered(data: bytes, lines: int, unfinished: dict[str, int]) -> Iterator[R
 
 def _written(data: bytes) -> str:
     """The text of a plain block: its records without their heads."""
-    text = b"\n".join([record[_HEAD:] for record in data.split(b"\n")])
+    head_bytes = record_format.USUAL_HEAD_BYTES
+    text = b"\n".join([record[head_bytes:] for record in data.split(b"\n")])
     return text.replace(b"\r\n", b"\n").decode("utf-8", "replace")
 
 

@@ -1,7 +1,7 @@
 """Reading what a run wrote: its one log file, by byte offset, today or in a year.
 
-A stored record is `<epoch_ms> O|E|S F|P <bytes>\\n`: stream (stdout, stderr, system), full line or piece. The byte
-offset is sequence number, resume cursor and range at once.
+`launcher/output/record_format.py` says what a record looks like. Its byte offset is sequence number, resume cursor and
+range at once.
 """
 
 import json
@@ -14,19 +14,17 @@ from pathlib import Path
 
 from asgiref.sync import sync_to_async
 
-from runs_app.launcher.output import tail
+from runs_app.launcher.output import record_format, tail
 from runs_app.models import Run
 from tempo_site.lib import paths
 
 logger = logging.getLogger(__name__)
 
-# What does not look so was torn by a power cut and is left out.
-_RECORD = re.compile(rb"(\d{1,15}) ([OES]) ([FP]) ")
 # What the runner says where output is missing.
 _GAP = re.compile(rb"[\d,]+ bytes of output were left out here|Output was (?:left out|lost) here.*")
 
 SLICE = 64 * 1024
-LOG = "output.log"
+LOG = record_format.LOG
 
 
 def log_path(run: Run) -> Path | None:
@@ -65,13 +63,6 @@ def cut(data: bytes) -> bytes:
     return data[:end] if end or len(data) < SLICE else data
 
 
-def records(data: bytes) -> Iterator[tuple[int, str, bool, bytes]]:
-    """Split a slice into (epoch ms, stream `O|E|S`, whether the line is full, the bytes)."""
-    for line in data.split(b"\n")[:-1]:
-        if found := _RECORD.match(line):
-            yield int(found[1]), found[2].decode(), found[3] == b"F", line[found.end() :]
-
-
 def script_bytes(run: Run) -> Iterator[bytes]:
     """Yield what the script wrote, both streams in order of arrival, byte for byte.
 
@@ -84,7 +75,7 @@ def script_bytes(run: Run) -> Iterator[bytes]:
         if following == offset:
             return
         parts = []
-        for _, stream, is_full, text in records(data):
+        for _, stream, is_full, text in record_format.parse(data):
             if stream != "S":
                 parts.append(text + b"\n" if is_full else text)
                 is_inside = not is_full
@@ -124,11 +115,11 @@ def append_tail(folder: Path) -> None:
     """
     try:
         with _opened(folder, os.O_RDONLY | os.O_DIRECTORY) as folder_fd:
-            if tail.is_left_in(folder_fd):
+            if tail.exists_in(folder_fd):
                 with _opened(
                     LOG, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, dir_fd=folder_fd
                 ) as log_fd:
-                    tail.put_back(folder_fd, log_fd)
+                    tail.append_to_log(folder_fd, log_fd)
     except FileNotFoundError:
         return
     except OSError:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from runs_app import run_folder
+from runs_app.launcher.folders import ARCHIVE
 from runs_app.models import Run
 from tempo_site.lib import paths
 
-LIVE, ARCHIVE = "samples.csv", "run.json"
+LIVE = "samples.csv"
 MAX_SAMPLES = 600
 MAX_BYTES = 4 * 2**20
 _LINE = re.compile(rb"(\d{1,13}),(\d{1,9}(?:\.\d{1,6})?),(\d{1,15}),(\d{1,9}),(\d{1,18})\n")

@@ -13,6 +13,7 @@ from pathlib import Path
 from django.utils import timezone
 
 from runs_app.history import history
+from runs_app.launcher.folders import ARCHIVE
 from runs_app.models import Run
 from runs_app.output import log as output_log
 from runs_app.states import Reason, Status, Trigger
@@ -188,7 +189,7 @@ def write_logs(runs: list[Run]) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         log = log_of(run)
         (folder / output_log.LOG).write_bytes(log)
-        (folder / history.ARCHIVE).write_text(json.dumps(history.summary(run, folder)))
+        (folder / ARCHIVE).write_text(json.dumps(history.summary(run, folder)))
         run.log_bytes = run.output_bytes = len(log)
     Run.objects.bulk_update(runs, ["folder", "log_bytes", "output_bytes"], batch_size=BATCH)
 

@@ -1,5 +1,5 @@
-"""Who a script runs as and what it may reach.
+"""The user that a script runs as, and the paths that a script may reach.
 
 `users` changes the user, `landlock` closes paths, `limits` sets resource limits, `prctl` holds the system calls,
-`isolation` decides which of them a run gets.
+`isolation` decides on the layers of a run.
 """

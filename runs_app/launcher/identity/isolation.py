@@ -1,4 +1,4 @@
-"""What keeps a script from what is not its own: the layers this machine has, and those that one run really gets."""
+"""The layers that isolate a script: those of this machine, and those that a run really gets."""
 
 import os
 from typing import NamedTuple
@@ -12,11 +12,11 @@ _RANK = {NONE: 0, BASIC: 1, GOOD: 2, STRONG: 3}
 
 
 class IsolationError(Exception):
-    """A run that must not be started: the sentence says why."""
+    """A run that must not be started; the message says why."""
 
 
 class IsolationSupport(NamedTuple):
-    """What was found at the start of the launcher. A reason is "" where the layer can be had."""
+    """The layers found at the start of the launcher. A reason is "" where the layer can be had."""
 
     pool: range  # of users for scripts
     users_why_not: str
@@ -26,118 +26,125 @@ class IsolationSupport(NamedTuple):
 
     @property
     def best(self) -> "IsolationResult":
-        """What a script gets that nothing is in the way of."""
+        """Return the isolation of a script that nothing is in the way of."""
         uid = None if self.users_why_not else self.pool.start
-        return _obtained(self, uid, self.users_why_not)
+        return _result(self, uid, self.users_why_not)
 
 
 class IsolationResult(NamedTuple):
-    """What a run is told to have, in `state.json` and `exit.json`."""
+    """The isolation that a run has, as `state.json` and `exit.json` say."""
 
     grade: str  # strong | good | basic | "" for a program of Tempo's own
     why: str  # one sentence
-    degraded: bool  # less than this installation can give
+    degraded: bool = False  # less than this installation can give
 
 
-NOTHING = IsolationResult(NONE, "", False)
+NOTHING = IsolationResult(NONE, "")
 
 
 class Plan(NamedTuple):
-    """How one program is started."""
+    """The isolation with which a program is to be started."""
 
     user: User | None  # to become; None: stay
     has_own_user: bool
     is_script: bool  # and so without any capability
-    shut_in: IsolationSpec | None  # by Landlock
-    obtained: IsolationResult
+    landlock: IsolationSpec | None  # the paths to open; None: without Landlock
+    result: IsolationResult
 
 
 def probe(*, pool: tuple[int, int], web: User | None) -> IsolationSupport:
     """Try each layer once. `TEMPO_WITHOUT` names layers to do without: `landlock`, `users`."""
     without = os.environ.get("TEMPO_WITHOUT", "").split()
-    users_why_not = (
-        "own users are switched off (TEMPO_WITHOUT)"
-        if "users" in without
-        else _why_no_users(pool[0])
-    )
-    landlock_abi, landlock_why_not = _landlock("landlock" in without)
-    here = User(os.geteuid(), os.getegid())
+    first, last = pool
+    if "users" in without:
+        users_why_not = "own users are switched off (TEMPO_WITHOUT)"
+    else:
+        users_why_not = users.why_not_root() or users.why_not(User(first, first))
+    if "landlock" in without:
+        landlock_abi, landlock_why_not = 0, "it is switched off (TEMPO_WITHOUT)"
+    else:
+        landlock_abi, landlock_why_not = _probe_landlock()
     return IsolationSupport(
-        range(pool[0], pool[1] + 1), users_why_not, landlock_abi, landlock_why_not, web or here
+        pool=range(first, last + 1),
+        users_why_not=users_why_not,
+        landlock_abi=landlock_abi,
+        landlock_why_not=landlock_why_not,
+        web=web or User(os.geteuid(), os.getegid()),
     )
 
 
-def plan(spec: Spec, powers: IsolationSupport) -> Plan:
-    """What this run gets. Raises IsolationError."""
+def plan(spec: Spec, support: IsolationSupport) -> Plan:
+    """Decide on the isolation of a run. Raise IsolationError."""
     wanted = spec.isolation
-    # Not by looking at capabilities: whoever makes files as web's user has given some up for that time.
-    serving = powers.web if os.geteuid() == 0 and powers.web.uid != 0 else None
+    # Not by looking at capabilities: a process that makes files as web's user has given some up for that time.
+    serving = support.web if os.geteuid() == 0 and support.web.uid != 0 else None
     if wanted is None:
-        return Plan(serving, False, False, None, NOTHING)
-    own, why_not_own = _own_user(wanted, spec, powers)
-    obtained = _obtained(powers, own.uid if own else None, why_not_own)
-    degraded = _RANK[obtained.grade] < _RANK[powers.best.grade]
-    if _RANK[obtained.grade] < _RANK[wanted.require]:
+        return Plan(serving, has_own_user=False, is_script=False, landlock=None, result=NOTHING)
+    own_user, why_no_user = _own_user(wanted, spec, support)
+    result = _result(support, own_user.uid if own_user else None, why_no_user)
+    if _RANK[result.grade] < _RANK[wanted.require]:
         raise IsolationError(
             f"isolation: {wanted.require.title()} is required (PYSCHED_REQUIRE_ISOLATION), "
-            f"it would be {obtained.grade.title()}. {obtained.why}"
+            f"it would be {result.grade.title()}. {result.why}"
         )
-    shut_in = wanted if powers.landlock_abi else None
+    is_degraded = _RANK[result.grade] < _RANK[support.best.grade]
     return Plan(
-        own or serving, own is not None, True, shut_in, obtained._replace(degraded=degraded)
+        user=own_user or serving,
+        has_own_user=own_user is not None,
+        is_script=True,
+        landlock=wanted if support.landlock_abi else None,
+        result=result._replace(degraded=is_degraded),
     )
 
 
 def _own_user(
-    wanted: IsolationSpec, spec: Spec, powers: IsolationSupport
+    wanted: IsolationSpec, spec: Spec, support: IsolationSupport
 ) -> tuple[User | None, str]:
-    if wanted.uid is not None and wanted.uid not in powers.pool:
+    if wanted.uid is not None and wanted.uid not in support.pool:
         raise IsolationError(f"isolation: {wanted.uid} is not among the users for scripts")
-    if wanted.uid is None or powers.users_why_not:
-        return None, wanted.uid_why or powers.users_why_not
+    if wanted.uid is None or support.users_why_not:
+        return None, wanted.uid_why or support.users_why_not
     user = User(wanted.uid, wanted.uid)
-    # The working folder itself becomes the user's; the way to it has to be open.
+    # The working folder itself becomes the user's; the way to the folder has to be open.
     for path in (spec.argv[0], os.path.dirname(spec.cwd)):
-        if obstacle := users.obstacle(os.fsdecode(path), user):
+        obstacle = users.obstacle(os.fsdecode(path), user)
+        if obstacle:
             return None, obstacle
     return user, ""
 
 
-def _obtained(powers: IsolationSupport, uid: int | None, why_not_own: str) -> IsolationResult:
-    has_signals = powers.landlock_abi >= landlock.SIGNALS_ABI
-    if uid is not None and powers.landlock_abi:
-        return IsolationResult(
-            STRONG, "It has a user of its own, and Landlock keeps it to its own files.", False
-        )
+def _result(support: IsolationSupport, uid: int | None, why_no_user: str) -> IsolationResult:
     if uid is not None:
+        return _result_with_user(support)
+    abi = support.landlock_abi
+    no_user = f"no user of its own: {why_no_user or 'none was asked for'}."
+    if not abi:
+        return IsolationResult(BASIC, f"No Landlock: {support.landlock_why_not}; {no_user}")
+    kept = "Landlock keeps it to its own files"
+    if abi < landlock.SIGNALS_ABI:
+        gap = f"this kernel's (ABI {abi}) does not cover signals, Linux 6.12 does"
+        return IsolationResult(BASIC, f"{kept}, but {gap}; {no_user}")
+    starter = users.socket_that_starts_programs(support.web)
+    if starter:
         return IsolationResult(
-            GOOD, f"It has a user of its own; no Landlock: {powers.landlock_why_not}.", False
+            BASIC, f"{kept}, but {starter} starts programs outside of it; {no_user}"
         )
-    no_user = f"no user of its own: {why_not_own or 'none was asked for'}."
-    if has_signals and (starter := users.socket_that_starts_programs(powers.web)):
-        way_out = f"Landlock keeps it to its own files, but {starter} starts programs outside of it"
-        return IsolationResult(BASIC, f"{way_out}; {no_user}", False)
-    if has_signals:
-        return IsolationResult(GOOD, f"Landlock keeps it to its own files; {no_user}", False)
-    if powers.landlock_abi:
-        limited = (
-            f"this kernel's (ABI {powers.landlock_abi}) does not cover signals, Linux 6.12 does"
-        )
-        return IsolationResult(
-            BASIC, f"Landlock keeps it to its own files, but {limited}; {no_user}", False
-        )
-    return IsolationResult(BASIC, f"No Landlock: {powers.landlock_why_not}; {no_user}", False)
+    return IsolationResult(GOOD, f"{kept}; {no_user}")
 
 
-def _why_no_users(first: int) -> str:
-    return users.why_not_root() or users.why_not(User(first, first))
+def _result_with_user(support: IsolationSupport) -> IsolationResult:
+    if support.landlock_abi:
+        why = "It has a user of its own, and Landlock keeps it to its own files."
+        return IsolationResult(STRONG, why)
+    why = f"It has a user of its own; no Landlock: {support.landlock_why_not}."
+    return IsolationResult(GOOD, why)
 
 
-def _landlock(is_off: bool) -> tuple[int, str]:
-    if is_off:
-        return 0, "it is switched off (TEMPO_WITHOUT)"
+def _probe_landlock() -> tuple[int, str]:
     try:
         abi = landlock.abi()
     except OSError as error:
         return 0, f"the kernel has it but does not give it ({error.strerror})"
-    return abi, "" if abi else f"kernel {os.uname().release} has none"
+    if not abi:
+        return 0, f"kernel {os.uname().release} has none"
+    return abi, ""

@@ -24,14 +24,14 @@ _syscall.argtypes = [
 
 
 def become_subreaper() -> None:
-    """Orphans among this process's descendants become its children instead of init's. Raises OSError."""
+    """Make orphans among this process's descendants its children instead of init's. Raise OSError."""
     _call(_SET_CHILD_SUBREAPER, 1)
 
 
 def die_with_parent(signum: signal.Signals, parent_pid: int) -> None:
-    """Have the kernel send `signum` to this process when its parent ends; ends at once if `parent_pid` is gone.
+    """Make the kernel send `signum` to this process when its parent ends; end at once if `parent_pid` is gone.
 
-    To be called behind a change of user: that takes it back.
+    A later change of user would undo this.
     """
     _call(_SET_PDEATHSIG, signum)
     if os.getppid() != parent_pid:
@@ -39,24 +39,25 @@ def die_with_parent(signum: signal.Signals, parent_pid: int) -> None:
 
 
 def forbid_new_privileges() -> None:
-    """No setuid program gains anything for this process or its children, for ever. Raises OSError."""
+    """Keep setuid programs from giving this process or its children any right, for ever. Raise OSError."""
     _call(_SET_NO_NEW_PRIVS, 1)
 
 
 def drop_capabilities() -> None:
-    """Give up every capability; with new privileges forbidden, a program run by root gets none either. Raises OSError.
+    """Give up every capability. Raise OSError.
 
-    See capset(2): two sets of effective, permitted and inheritable.
+    With new privileges forbidden, a program run by root gets none either.
     """
+    # See capset(2): two sets of effective, permitted and inheritable.
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     if _libc.capset(header, (ctypes.c_uint32 * 6)()) != 0:
         raise _error()
 
 
 def use_files_as(uid: int, gid: int) -> tuple[int, int]:
-    """From now on this process opens and makes files as `uid`:`gid` (setfsuid(2)); as whom it did before.
+    """Make this process open and make files as `uid`:`gid` (setfsuid(2)); return the user and group before.
 
-    What it may signal stays as it is. Only root may; anybody else stays who they are.
+    The right to send signals stays. Without root, nothing changes.
     """
     # The group first: behind the change of user there is no right to it.
     back = int(_libc.setfsuid(0))
@@ -68,7 +69,7 @@ def use_files_as(uid: int, gid: int) -> tuple[int, int]:
 def system_call(
     number: int, first: object, second: int, third: object = None, fourth: int = 0
 ) -> int:
-    """A system call that the C library does not know. Raises OSError."""
+    """Make a system call that the C library does not know. Raise OSError."""
     result = int(_syscall(number, first, second, third, fourth))
     if result < 0:
         raise _error()

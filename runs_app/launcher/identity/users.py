@@ -1,4 +1,4 @@
-"""Users: which ones a launcher may start programs as, what they may reach, and what is to be theirs."""
+"""Users: those a launcher may start programs as, the paths they may reach, and the files to give them."""
 
 import contextlib
 import errno
@@ -13,34 +13,41 @@ from runs_app.launcher.watch import procfs
 
 # CHOWN, DAC_OVERRIDE, FOWNER, KILL, SETGID, SETUID: give files away, enter what is closed, end what is another user's.
 _NEEDED = {0: "CHOWN", 1: "DAC_OVERRIDE", 3: "FOWNER", 5: "KILL", 6: "SETGID", 7: "SETUID"}
-# systemd and D-Bus obey their user, container engines whoever reaches them.
-_STARTERS = (
-    *("/run/systemd/private", "/run/user/{uid}/systemd/private", "/run/user/{uid}/bus"),
-    *("/run/docker.sock", "/run/podman/podman.sock", "/run/containerd/containerd.sock"),
-    *("/run/user/{uid}/docker.sock", "/run/user/{uid}/podman/podman.sock"),
+# systemd and D-Bus obey their user, container engines any user that reaches the socket.
+_PROGRAM_STARTERS = (
+    "/run/systemd/private",
+    "/run/user/{uid}/systemd/private",
+    "/run/user/{uid}/bus",
+    "/run/docker.sock",
+    "/run/podman/podman.sock",
+    "/run/containerd/containerd.sock",
+    "/run/user/{uid}/docker.sock",
+    "/run/user/{uid}/podman/podman.sock",
 )
 _MAX_LINKS = 40  # as the kernel has it
 _FILES = re.compile(r"scripts/([A-Za-z0-9_-]+)/files")
 
 
 class User(NamedTuple):
-    """A user with its one group."""
+    """A user and its group."""
 
     uid: int
     gid: int
 
 
 def why_not_root() -> str:
-    """Why this process cannot start programs as other users; "" when it can."""
+    """Return why this process cannot start programs as other users, or ""."""
     if os.geteuid() != 0:
         return "Tempo was not started as root"
     held = procfs.effective_capabilities()
     missing = [f"CAP_{name}" for bit, name in _NEEDED.items() if not held >> bit & 1]
-    return f"Tempo was started without {', '.join(missing)}" if missing else ""
+    if not missing:
+        return ""
+    return f"Tempo was started without {', '.join(missing)}"
 
 
 def why_not(user: User) -> str:
-    """Why this process cannot become `user`, tried in a child; "" when it can. Raises OSError without a child."""
+    """Return why this process cannot become `user`, tried in a child, or "". Raise OSError without a child."""
     pid = os.fork()
     if pid == 0:
         code = 1
@@ -50,37 +57,36 @@ def why_not(user: User) -> str:
         finally:
             os._exit(code)
     _pid, wait_status = os.waitpid(pid, 0)
-    return (
-        ""
-        if wait_status == 0
-        else f"the system has no user {user.uid} (a user namespace without it?)"
-    )
+    if wait_status == 0:
+        return ""
+    return f"the system has no user {user.uid} (a user namespace without it?)"
 
 
 def become(user: User) -> None:
-    """Be `user`, with no other group, for ever. Raises OSError."""
+    """Change this process to `user`, with no other group, for ever. Raise OSError."""
     os.setgroups([])
     os.setresgid(user.gid, user.gid, user.gid)
     os.setresuid(user.uid, user.uid, user.uid)
 
 
 def obstacle(path: str, user: User) -> str | None:
-    """The first thing on the way to the program or folder `path` that `user` may not pass; None: the way is free."""
-    for way in _ways(path):
-        steps = way.split("/")
-        for end in range(2, len(steps) + 1):
-            step = "/".join(steps[:end])
+    """Return a sentence on the first folder that `user` may not pass on the way to `path`, or None."""
+    for passed in _paths_passed(path):
+        names = passed.split("/")
+        for end in range(2, len(names) + 1):
+            place = "/".join(names[:end])
             try:
-                status = os.stat(step)
+                status = os.stat(place)
             except OSError as error:
-                return f"{step}: {error.strerror}"
-            if not _may(status, user, stat.S_IXOTH):
-                return f"{step} is closed to other users (mode {stat.S_IMODE(status.st_mode):04o})"
+                return f"{place}: {error.strerror}"
+            if not _has_right(status, user, stat.S_IXOTH):
+                mode = stat.S_IMODE(status.st_mode)
+                return f"{place} is closed to other users (mode {mode:04o})"
     return None
 
 
-def _ways(path: str) -> Iterator[str]:
-    """The path itself, and that of each link that it leads over."""
+def _paths_passed(path: str) -> Iterator[str]:
+    # The path itself, and that of each link on the way.
     yield os.path.abspath(path)
     for _ in range(_MAX_LINKS):
         here = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
@@ -91,31 +97,34 @@ def _ways(path: str) -> Iterator[str]:
 
 
 def socket_that_starts_programs(user: User) -> str | None:
-    """A socket that `user` may speak to and whose owner starts programs on demand; None: none is known here.
-
-    Landlock does not cover sockets with names, so that a program started there would be outside of it.
-    """
-    for template in _STARTERS:
+    """Return a socket that `user` may speak to and whose owner starts programs on demand, or None."""
+    # Landlock does not cover sockets with names, so that a program started there would be outside.
+    for template in _PROGRAM_STARTERS:
         path = template.format(uid=user.uid)
         with contextlib.suppress(OSError):
             status = os.stat(path)
-            if stat.S_ISSOCK(status.st_mode) and _may(status, user, stat.S_IWOTH):
+            if stat.S_ISSOCK(status.st_mode) and _has_right(status, user, stat.S_IWOTH):
                 return path
     return None
 
 
-def _may(status: os.stat_result, user: User, right: int) -> bool:
-    """Whether `user` has a right, given as that of others."""
-    groups = [user.gid, *(os.getgroups() if os.geteuid() == user.uid else ())]
-    shift = 6 if status.st_uid == user.uid else 3 if status.st_gid in groups else 0
+def _has_right(status: os.stat_result, user: User, right: int) -> bool:
+    # `right` is given as the bit of other users.
+    groups = [user.gid]
+    if os.geteuid() == user.uid:
+        groups += os.getgroups()
+    if status.st_uid == user.uid:
+        shift = 6
+    elif status.st_gid in groups:
+        shift = 3
+    else:
+        shift = 0
     return bool(status.st_mode >> shift & right)
 
 
 def give_run(folder_fd: int, user: User) -> None:
-    """Let `user` read the code and the inputs in the run folder `folder_fd`, and have its `tmp/`. Raises OSError.
-
-    The folder is web's to arrange: what somebody else owns, or has a second name, stays as it is.
-    """
+    """Let `user` read the code and the inputs in the run folder `folder_fd`, and own `tmp/`. Raise OSError."""
+    # The folder is web's to arrange: a file that another user owns, or that has a second name, stays as it is.
     ours = {os.fstat(folder_fd).st_uid, user.uid}
     for name in ("main.py", "params.json"):
         with contextlib.suppress(FileNotFoundError), _pinned(name, folder_fd) as fd:
@@ -127,17 +136,17 @@ def give_run(folder_fd: int, user: User) -> None:
 
 
 def give_files(data: str, cwd: str, user: User, web: User, *, ours: range) -> None:
-    """Make the working folder of a script `user`'s, and open to the group of `web`. Raises OSError.
+    """Give a script's working folder to `user`, and open it to the group of `web`. Raise OSError.
 
-    Only `<data>/scripts/<slug>/files` is ever given away, and in it only what is of web's or of a script's user: the
-    order comes from `web`, which must not gain a file by it that it does not have. What is mounted there stays.
+    Only `<data>/scripts/<slug>/files` is ever given away, and of its content only the files of web or of a script's
+    user: the order comes from `web`, which must not gain a file that it does not have. Mounted folders stay.
     """
     # The data folder itself may be named by a link; below it none is followed.
-    found = _FILES.fullmatch(os.path.relpath(os.path.realpath(cwd), data))
-    if found is None:
+    match = _FILES.fullmatch(os.path.relpath(os.path.realpath(cwd), data))
+    if match is None:
         return
     fd = os.open(data, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    for name in ("scripts", found[1], "files"):
+    for name in ("scripts", match[1], "files"):
         parent, fd = fd, folders.open_directory(name, dir_fd=fd)
         os.close(parent)
     try:
@@ -145,9 +154,8 @@ def give_files(data: str, cwd: str, user: User, web: User, *, ours: range) -> No
         if (status.st_uid, status.st_gid, status.st_mode & 0o7777) != (user.uid, web.gid, 0o2770):
             _give_tree(fd, user, web, {web.uid, *ours})
     except RecursionError as error:
-        raise OSError(
-            errno.ENAMETOOLONG, "folders in folders too deep to be given to its user"
-        ) from error
+        sentence = "folders in folders too deep to be given to its user"
+        raise OSError(errno.ENAMETOOLONG, sentence) from error
     finally:
         os.close(fd)
 
@@ -162,14 +170,14 @@ def _give_tree(fd: int, user: User, web: User, ours: Container[int]) -> None:
                     _give_tree(directory, user, web, ours)
             elif _is_file(child, ours):
                 _give(child, user.uid, web.gid)
-    # The folder last: it says that all that is in it has been given.
+    # The folder last: it says that all of its content has been given.
     os.fchown(fd, user.uid, web.gid)
     os.fchmod(fd, 0o2770)
 
 
 @contextlib.contextmanager
 def _pinned(name: str, dir_fd: int) -> Iterator[int]:
-    """A descriptor that stands for `name` itself, link or not: what is found out about it cannot change any more."""
+    # The descriptor stands for `name` itself, link or not: no later change can exchange the file.
     fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
     try:
         yield fd
@@ -187,7 +195,7 @@ def _pinned_for_listing(path_fd: int) -> Iterator[int]:
 
 
 def _is_file(fd: int, owners: Container[int]) -> bool:
-    """Whether it is a file of one of `owners` with no other name: that could be a file of somebody else."""
+    # A file with another name could be a file of another user.
     status = os.fstat(fd)
     return stat.S_ISREG(status.st_mode) and status.st_uid in owners and status.st_nlink == 1
 

@@ -1,6 +1,6 @@
-"""Copying what a script writes from its pipes into the log: at once when it is quiet, in batches when it is chatty.
+"""Copying a script's output from its pipes into the log: at once when it is quiet, in batches when it is chatty.
 
-What goes beyond the log's room is read slowly, so that a script that floods it waits at its pipe.
+Output for which the log has no room is read slowly, so that a script that floods the log waits at its pipe.
 """
 
 import contextlib
@@ -10,23 +10,24 @@ import select
 import time
 
 from runs_app.launcher import bells
-from runs_app.launcher.output.log_file import FULL, PIECE, STDERR, STDOUT, Log
+from runs_app.launcher.output.log_file import Log
 from runs_app.launcher.output.masking import NO_MASK, Mask, Masker
+from runs_app.launcher.output.record_format import FULL, PIECE, STDERR, STDOUT
 from runs_app.launcher.script_process import Pipes
 
 PIECE_BYTES = 16 * 1024
-SILENCE_S = 0.1  # after this long without its newline, what there is of a line is shown
+SILENCE_S = 0.1  # after this long without its newline, the begin of a line is shown
 _PIPE_BYTES = 256 * 1024
 _CHATTY_S = 0.005  # a script that writes again this soon after the last read is waited for ...
-_BATCH_S = 0.002  # ... this long, so that one read takes many of its writes
+_BATCH_S = 0.002  # ... for this long, so that one read takes many of its writes
 _BULK_BYTES = 64 * 1024  # a read this large has nothing to gain from waiting
-_SLOW_BYTES_S = 256 * 1024 / 0.02  # of records, once the log has no room for them
-_LAST_BYTES = 4096  # kept of what was written to stderr, to explain a failure
+_SLOW_BYTES_S = 256 * 1024 / 0.02  # of records, once the log has no room for more
+_LAST_BYTES = 4096  # kept of stderr, to explain a failure
 _DRAIN_READS = 64  # the end of reading when a process outside the tree goes on writing
 
 
 class Stream:
-    """One of the script's streams: cuts bytes into records and keeps the line that is not finished yet."""
+    """A stream of the script: cuts bytes into records and keeps the line that is not finished yet."""
 
     def __init__(self, fd: int, letter: bytes) -> None:
         self.fd = fd  # -1 once the stream has ended
@@ -37,10 +38,8 @@ class Stream:
         self._read_at = 0.0
 
     def read(self, log: Log) -> int:
-        """Take what the pipe holds, up to its size; the number of bytes, 0 when there are none now or ever again.
-
-        All of it at once: what was written to the other stream meanwhile came behind most of it.
-        """
+        """Copy the content of the pipe; return the number of bytes, 0 when there are none now or ever again."""
+        # All at once: output on the other stream meanwhile came after most of these bytes.
         try:
             chunk = os.read(self.fd, _PIPE_BYTES)
         except BlockingIOError:
@@ -49,26 +48,31 @@ class Stream:
             self.close(log)
             return 0
         self.byte_count += len(chunk)
-        self._take(chunk, log)
+        self._add(chunk, log)
         return len(chunk)
 
-    def _take(self, chunk: bytes, log: Log) -> None:
-        self.last = (self.last + chunk if len(chunk) < _LAST_BYTES else chunk)[-_LAST_BYTES:]
+    def _add(self, chunk: bytes, log: Log) -> None:
+        last = chunk
+        if len(chunk) < _LAST_BYTES:
+            last = self.last + chunk
+        self.last = last[-_LAST_BYTES:]
         self._read_at = time.monotonic()
         self._cut(self._pending + chunk, log)
 
     def close(self, log: Log) -> None:
-        """Stop reading; what has no newline becomes a piece."""
+        """Stop reading; a line without its newline becomes a piece."""
         self._flush(log)
         os.close(self.fd)
         self.fd = -1
 
     def silent_in(self, now: float) -> float | None:
-        """Seconds until an unfinished line counts as standing still; None when there is none."""
-        return max(0.0, self._read_at + SILENCE_S - now) if self._pending else None
+        """Return the seconds until an unfinished line counts as standing still, or None when there is none."""
+        if not self._pending:
+            return None
+        return max(0.0, self._read_at + SILENCE_S - now)
 
     def flush_if_silent(self, now: float, log: Log) -> None:
-        """Show an unfinished line that has not grown for a while: a question, a progress bar."""
+        # An unfinished line that does not grow may be a question, or a progress bar.
         if self.silent_in(now) == 0:
             self._flush(log)
 
@@ -79,15 +83,16 @@ class Stream:
 
     def _cut(self, data: bytes, log: Log) -> None:
         *lines, self._pending = data.split(b"\n")
-        if len(data) > PIECE_BYTES and max(map(len, lines), default=0) > PIECE_BYTES:
+        has_long_line = len(data) > PIECE_BYTES and max(map(len, lines), default=0) > PIECE_BYTES
+        if has_long_line:
             for line in lines:
-                log.add(self.letter, FULL, [self._without_pieces(line, log)])
+                log.add(self.letter, FULL, [self._write_pieces(line, log)])
         elif lines:
             log.add(self.letter, FULL, lines)
-        self._pending = self._without_pieces(self._pending, log)
+        self._pending = self._write_pieces(self._pending, log)
 
-    def _without_pieces(self, line: bytes, log: Log) -> bytes:
-        """What is left of a line, at most 16 KiB, after as many pieces as it takes."""
+    def _write_pieces(self, line: bytes, log: Log) -> bytes:
+        # Returns what is left of the line, at most 16 KiB, after as many pieces as it takes.
         if len(line) <= PIECE_BYTES:
             return line
         starts = range(0, len(line), PIECE_BYTES)
@@ -97,27 +102,27 @@ class Stream:
 
 
 class MaskedStream(Stream):
-    """A stream of a script that has secrets: what could be the beginning of one waits for what follows."""
+    """A stream of a script with secrets: bytes that could begin a secret wait for the bytes that follow."""
 
     def __init__(self, fd: int, letter: bytes, masker: Masker) -> None:
         super().__init__(fd, letter)
         self._masker = masker
 
     def silent_in(self, now: float) -> float | None:
-        """Seconds until an unfinished line, or what is held back of one, counts as standing still."""
-        is_waiting = self._pending or self._masker.is_holding
-        return max(0.0, self._read_at + SILENCE_S - now) if is_waiting else None
+        if not self._pending and not self._masker.is_holding:
+            return None
+        return max(0.0, self._read_at + SILENCE_S - now)
 
-    def _take(self, chunk: bytes, log: Log) -> None:
-        super()._take(self._masker.feed(chunk), log)
+    def _add(self, chunk: bytes, log: Log) -> None:
+        super()._add(self._masker.feed(chunk), log)
 
     def _flush(self, log: Log) -> None:
-        super()._take(self._masker.let_go(), log)
+        super()._add(self._masker.release(), log)
         super()._flush(log)
 
 
 class Capture:
-    """Both streams, the log, and the descriptor on which signals announce themselves."""
+    """Copies both streams into the log, and returns early when a signal comes."""
 
     def __init__(self, log: Log, ringer: bells.Bells, wakeup_fd: int, mask: Mask = NO_MASK) -> None:
         self.log = log
@@ -126,38 +131,38 @@ class Capture:
         self._wakeup_fd = wakeup_fd
         self._streams: list[Stream] = []
         self._busy_at = 0.0
-        self._slow_until = 0.0  # nothing is read before
+        self._slow_until = 0.0  # no output is read before
 
     def open_pipes(self) -> Pipes:
-        """Make the two pipes; their write ends are the script's. Raises OSError."""
+        """Make the two pipes and return the write ends for the script. Raise OSError."""
         return Pipes(self._open(STDOUT), self._open(STDERR))
 
     @property
     def byte_count(self) -> int:
-        """Bytes the script has written so far."""
         return sum(stream.byte_count for stream in self._streams)
 
     @property
     def last_stderr(self) -> bytes:
-        """The last 4 KiB the script has written to stderr."""
+        """Return the last 4 KiB of the script's stderr."""
         return b"".join(stream.last for stream in self._streams if stream.letter == STDERR)
 
     def step(self, timeout_s: float | None) -> bool:
-        """Wait at most `timeout_s` for output or a signal and copy what has come; whether a signal woke it."""
+        """Wait at most `timeout_s` for output or a signal, and copy the output; return whether a signal came."""
         ready = self._wait(timeout_s)
         streams = [stream for stream in self._streams if stream.fd in ready]
         if streams and time.monotonic() - self._busy_at < _CHATTY_S:
             time.sleep(_BATCH_S)
         overflow = self.log.overflow
         count = self._copy(streams)
-        if self.log.overflow > overflow:
-            self._slow_until = time.monotonic() + (self.log.overflow - overflow) / _SLOW_BYTES_S
+        more_overflow = self.log.overflow - overflow
+        if more_overflow > 0:
+            self._slow_until = time.monotonic() + more_overflow / _SLOW_BYTES_S
         if streams:
             self._busy_at = time.monotonic() if count < _BULK_BYTES else 0.0
         return self._wakeup_fd in ready
 
     def drain(self) -> None:
-        """Copy what the pipes still hold, without waiting for their end, close them, and finish the log."""
+        """Copy the rest of both pipes, without waiting for their end, close them, and finish the log."""
         for _ in range(_DRAIN_READS):
             if not self._copy(self._open_streams()):
                 break
@@ -168,7 +173,7 @@ class Capture:
             self._ringer.ring(bells.OUTPUT)
 
     def say(self, sentence: str) -> None:
-        """Write a line of the runner's own, behind all that has been read so far."""
+        """Write a line of the runner's own, after the output that has been read so far."""
         self.log.say(sentence)
         self._ringer.ring(bells.OUTPUT)
 
@@ -178,10 +183,10 @@ class Capture:
         # An ordinary user has a budget for large pipes; beyond it the usual 64 KiB do.
         with contextlib.suppress(OSError):
             fcntl.fcntl(read_fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-        masker = Masker(self.mask) if self.mask else None
-        self._streams.append(
-            MaskedStream(read_fd, letter, masker) if masker else Stream(read_fd, letter)
-        )
+        stream = Stream(read_fd, letter)
+        if self.mask:
+            stream = MaskedStream(read_fd, letter, Masker(self.mask))
+        self._streams.append(stream)
         return write_fd
 
     def _open_streams(self) -> list[Stream]:
@@ -189,9 +194,11 @@ class Capture:
 
     def _wait(self, timeout_s: float | None) -> set[int]:
         now = time.monotonic()
-        waits = [wait for stream in self._streams if (wait := stream.silent_in(now)) is not None]
-        if timeout_s is not None:
-            waits.append(timeout_s)
+        waits = [] if timeout_s is None else [timeout_s]
+        for stream in self._streams:
+            silent_in = stream.silent_in(now)
+            if silent_in is not None:
+                waits.append(silent_in)
         poll = select.poll()
         poll.register(self._wakeup_fd, select.POLLIN)
         if now < self._slow_until:
@@ -199,11 +206,13 @@ class Capture:
         else:
             for stream in self._open_streams():
                 poll.register(stream.fd, select.POLLIN)
-        return {fd for fd, _ in poll.poll(min(waits) * 1000 if waits else None)}
+        timeout_ms = min(waits) * 1000 if waits else None
+        return {fd for fd, _ in poll.poll(timeout_ms)}
 
     def _copy(self, streams: list[Stream]) -> int:
-        """Read each of `streams` once; the number of bytes."""
-        count = sum([stream.read(self.log) for stream in streams])
+        count = 0
+        for stream in streams:
+            count += stream.read(self.log)
         now = time.monotonic()
         for stream in self._open_streams():
             stream.flush_if_silent(now, self.log)

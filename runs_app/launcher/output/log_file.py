@@ -1,7 +1,6 @@
 """A run's log on disk: `output.log`, one record a line, and `output.idx`, the offset of every 1,000th record.
 
-A record is `<epoch_ms> O|E|S F|P <bytes as written>\\n`: stdout, stderr or the system; a full line or a piece of one.
-Once the log holds all that it may keep, what follows waits in the tail for the end.
+Once the log is as long as allowed, further records wait in the tail for the end.
 """
 
 import os
@@ -9,13 +8,11 @@ import struct
 import time
 
 from runs_app.launcher import files
-from runs_app.launcher.output import tail
+from runs_app.launcher.output import record_format, tail
+from runs_app.launcher.output.record_format import FULL, LOG, PIECE, SYSTEM
 from runs_app.launcher.output.tail import Tail
 
-LOG = "output.log"
 INDEX = "output.idx"
-STDOUT, STDERR, SYSTEM = b"O", b"E", b"S"
-FULL, PIECE = b"F", b"P"
 INDEX_EVERY = 1000
 _OFFSET = struct.Struct("<Q")
 
@@ -23,7 +20,7 @@ _OFFSET = struct.Struct("<Q")
 class Log:
     """Collects records and writes them in batches; a disk that refuses loses records, never the run.
 
-    Of what goes beyond `keep_bytes` (0: no limit) only the end is kept. Its files are new.
+    Of the output beyond `keep_bytes` (0: no limit) only the end is kept. Both files are new.
     """
 
     def __init__(self, folder_fd: int, keep_bytes: int = 0) -> None:
@@ -34,10 +31,10 @@ class Log:
         self._tail: Tail | None = None  # from the first record that has no room until `finish()`
         self._kinds: dict[bytes, bytes] = {}  # of each stream's last record in the log
         self._batch: list[bytes] = []
-        self._end = 0  # offset behind the batch; `size` is the one behind what is written
-        self._marks: list[int] = []  # offsets that the index still lacks
+        self._end = 0  # offset after the batch; `size` is the offset after what is written
+        self._unindexed: list[int] = []  # offsets that the index still lacks
         self._indexed = 0
-        self._losing = False
+        self._is_losing = False
         self.size = 0
         self.records = 0
         self.overflow = 0  # bytes of records that had no room
@@ -45,25 +42,25 @@ class Log:
         self.loss = ""  # why records were lost, if any ever were
 
     def add(self, stream: bytes, kind: bytes, texts: list[bytes]) -> None:
-        """Put one record for each of `texts` (no newline in them) into the batch, all of this moment."""
-        if self._losing and not self._batch:
+        """Put a record for each of `texts` (no newline in any) into the batch, all of this moment."""
+        if self._is_losing and not self._batch:
             self._append(SYSTEM, FULL, [f"Output was lost here: {self.loss}".encode()])
         self._append(stream, kind, texts)
 
     def say(self, sentence: str) -> None:
-        """Write a line of the runner's own, with what is in the batch."""
+        """Write a line of the runner's own, with all that is in the batch."""
         self.add(SYSTEM, FULL, [sentence.replace("\n", " ").encode(errors="backslashreplace")])
         self.flush()
 
     def flush(self) -> bool:
-        """Write the batch in one go; whether there was any. Never raises: see `loss`."""
+        """Write the batch in one go; return whether there was any. Never raises: see `loss`."""
         if not self._batch:
             return False
         data = b"".join(self._batch)
         self._batch.clear()
         written, why = tail.write_lines(self._log_fd, data, self.size)
         if written < len(data):
-            self._give_up(data, written)
+            self._forget_lost(data, written)
         self.size += written
         self._end = self.size
         self._note_loss(why)
@@ -71,17 +68,18 @@ class Log:
         return True
 
     def finish(self) -> bool:
-        """Bring back the end of what had no room, behind a word on what is missing; whether there was any.
+        """Append the tail, after a record that says how much is missing; return whether there was a tail.
 
-        Writing may go on behind it, then without a limit. Never raises.
+        Later records are written after the tail, without a limit. Never raises.
         """
         self.flush()
         if self._tail is None:
             return False
         self._tail.close()
-        self._tail, self._keep_bytes = None, 0
+        self._tail = None
+        self._keep_bytes = 0
         try:
-            ending = tail.put_back(self._folder_fd, self._log_fd)
+            ending = tail.append_to_log(self._folder_fd, self._log_fd)
         except OSError as error:
             self._note_loss(error.strerror or str(error))
             return False
@@ -94,77 +92,84 @@ class Log:
         return True
 
     def _append(self, stream: bytes, kind: bytes, texts: list[bytes]) -> None:
-        head = b"%d %b %b " % (int(time.time() * 1000), stream, kind)
+        head = record_format.head(int(time.time() * 1000), stream, kind)
         data = head + (b"\n" + head).join(texts) + b"\n"
-        if self._tail is None and (
-            not self._keep_bytes or self._end + len(data) <= self._keep_bytes
-        ):
-            self._put(stream, kind, data, texts)
-            return
+        overhead = len(head) + 1
         if self._tail is None:
-            data = self._fill(stream, kind, data, texts)
+            if not self._keep_bytes or self._end + len(data) <= self._keep_bytes:
+                self._put(stream, kind, data, texts, overhead=overhead)
+                return
+            data = self._fill(stream, kind, data, texts, overhead=overhead)
             self._tail = self._begin_tail()
         self.overflow += len(data)
-        # The sentences of the runner are no output; they come one at a time.
-        overhead = len(data) if stream == SYSTEM else len(head) + (kind == PIECE)
-        self._note_loss(self._tail.add(data, overhead))
+        # A script writes the newline of a full line itself.
+        no_output = overhead if kind == PIECE else len(head)
+        if stream == SYSTEM:
+            no_output = len(data)  # the sentences of the runner come one at a time
+        self._note_loss(self._tail.add(data, no_output))
         self.dropped = self._tail.dropped
 
-    def _fill(self, stream: bytes, kind: bytes, data: bytes, texts: list[bytes]) -> bytes:
-        """Put as many records into the batch as the log has room for; the others."""
+    def _fill(
+        self, stream: bytes, kind: bytes, data: bytes, texts: list[bytes], *, overhead: int
+    ) -> bytes:
+        # Puts as many records into the batch as the log has room for, and returns the others.
         end = data.rfind(b"\n", 0, max(0, self._keep_bytes - self._end)) + 1
         if end:
-            self._put(stream, kind, data[:end], texts[: data.count(b"\n", 0, end)])
+            fitting = texts[: data.count(b"\n", 0, end)]
+            self._put(stream, kind, data[:end], fitting, overhead=overhead)
         return data[end:]
 
     def _begin_tail(self) -> Tail:
-        sentence = f"Output is over {_amount(self._keep_bytes)}: of what follows only the last 256 KB are kept"
+        cap = _amount(self._keep_bytes)
         self._keep_bytes = 0
-        self.say(sentence)
+        self.say(f"Output is over {cap}: of what follows only the last 256 KB are kept")
         open_streams = [stream for stream, kind in self._kinds.items() if kind == PIECE]
         return Tail(self._folder_fd, self.size, b"".join(open_streams))
 
-    def _put(self, stream: bytes, kind: bytes, data: bytes, texts: list[bytes]) -> None:
+    def _put(
+        self, stream: bytes, kind: bytes, data: bytes, texts: list[bytes], *, overhead: int
+    ) -> None:
         self._kinds[stream] = kind
         self._batch.append(data)
-        # `<epoch_ms> O F ` and the line end
-        self._count(data, texts, overhead=data.find(stream) + 5)
+        self._count(data, texts, overhead=overhead)
 
     def _count(self, data: bytes, texts: list[bytes], *, overhead: int) -> None:
-        """Mark what the index has to know of records that are `texts` with so many bytes each around them."""
-        position, done = self._end, 0
+        # Each record is one of `texts` with `overhead` bytes around it.
+        position = self._end
+        counted = 0
         for due in range(-self.records % INDEX_EVERY, len(texts), INDEX_EVERY):
-            position += sum(map(len, texts[done:due])) + (due - done) * overhead
-            self._marks.append(position)
-            done = due
+            position += sum(map(len, texts[counted:due])) + (due - counted) * overhead
+            self._unindexed.append(position)
+            counted = due
         self._end += len(data)
         self.records += len(texts)
 
     def _note_loss(self, why: str) -> None:
-        self._losing = bool(why)
+        self._is_losing = bool(why)
         self.loss = why or self.loss
 
-    def _give_up(self, data: bytes, written: int) -> None:
-        """Forget the records behind `written`: they did not reach the file."""
+    def _forget_lost(self, data: bytes, written: int) -> None:
+        # What comes after the first `written` bytes did not reach the file.
         self.records -= data.count(b"\n", written)
         end = self.size + written
-        self._marks = [mark for mark in self._marks if mark < end]
+        self._unindexed = [offset for offset in self._unindexed if offset < end]
 
     def _write_index(self) -> None:
-        if not self._marks:
+        if not self._unindexed:
             return
-        data = b"".join(map(_OFFSET.pack, self._marks))
+        data = b"".join(map(_OFFSET.pack, self._unindexed))
         try:
             written = os.pwrite(self._index_fd, data, self._indexed * _OFFSET.size)
         except OSError:
-            return  # the entries stay marked, for the next batch
+            return  # the entries wait for the next batch
         # An entry that did not fit whole is written again with the next ones.
-        self._indexed += written // _OFFSET.size
-        del self._marks[: written // _OFFSET.size]
+        entries = written // _OFFSET.size
+        self._indexed += entries
+        del self._unindexed[:entries]
 
 
 def _amount(size: int) -> str:
-    """`10 MB`; what is no whole number of them in KB or bytes."""
+    # `10 MB`; KB or bytes where it is no whole number.
     for unit, name in ((2**20, "MB"), (2**10, "KB")):
         if size % unit == 0:
             return f"{size // unit:,} {name}"

@@ -1,8 +1,8 @@
-"""The tail: where records go once the log has all it may keep, and from where the last of them come back at the end.
+"""The tail: holds the records for which the log has no room, until the last of them are appended at the end.
 
-Two files take turns: when one is full, the other is emptied for what follows, so that nothing is ever copied and the
-last 256 KiB are on disk at any moment. Each begins with a line of its own, written once: the log's size, behind which
-the tail belongs; the bytes of output between there and this file's first record; the streams whose line was open there.
+Two files take turns: when one is full, the other is emptied for the next records, so that no byte is ever copied and
+the last 256 KiB are on disk at any moment. Each begins with a line of its own, written once: the log's size, where the
+tail belongs; the bytes of output between there and this file's first record; the streams whose line was open there.
 """
 
 import contextlib
@@ -13,56 +13,57 @@ import time
 from typing import NamedTuple
 
 from runs_app.launcher import files
+from runs_app.launcher.output import record_format
+from runs_app.launcher.output.record_format import FULL, SYSTEM
 
 NAMES = ("tail", "tail.2")
 PART_BYTES = 256 * 1024
 _MAX_BYTES = 2 * PART_BYTES  # read of one part: its last record may reach beyond its size
 _HEAD = re.compile(rb"(\d{1,15}) (\d{1,15}) ([OE]{0,2})\n")
-_TIME = re.compile(rb"\d{1,15}(?= )")
 
 
 class Tail:
-    """Takes what the log has no room for. Never raises: says why records were lost, if any were."""
+    """Takes records for which the log has no room; never raises, but returns why records were lost."""
 
     def __init__(self, folder_fd: int, log_size: int, open_streams: bytes) -> None:
         self._folder_fd = folder_fd
         self._log_size = log_size
         self._open_streams = open_streams
         self._fd = -1
-        self._size = (
-            PART_BYTES  # of the part that is written to: full, so that the first record begins one
-        )
+        # Of the part that is written to: full, so that the first record begins one.
+        self._size = PART_BYTES
         self._parts = 0
-        self._part_began = 0
-        self._seen = 0  # bytes of output so far
+        self._part_began = 0  # bytes of output before this part
+        self._output_bytes = 0
         self.dropped = 0  # bytes of output that are gone
 
     def add(self, data: bytes, overhead: int) -> str:
-        """Write records, each with `overhead` bytes that are not the script's; why some were lost, or ""."""
+        """Write records, each with `overhead` bytes that are not the script's; return why some were lost, or ""."""
         begin = 0
         while begin < len(data):
-            if self._size >= PART_BYTES and (why := self._turn()):
-                return why
+            if self._size >= PART_BYTES:
+                why = self._begin_part()
+                if why:
+                    return why
             end = data.rfind(b"\n", begin, begin + PART_BYTES - self._size) + 1
             if end <= begin:
-                end = data.find(b"\n", begin) + 1  # the record that fills it
+                end = data.find(b"\n", begin) + 1  # the record that fills the part
             lines = data[begin:end]
             written, why = write_lines(self._fd, lines, self._size)
             self._size += written
-            self._seen += written - lines.count(b"\n", 0, written) * overhead
+            self._output_bytes += written - lines.count(b"\n", 0, written) * overhead
             if why:
                 return why
             begin = end
         return ""
 
     def close(self) -> None:
-        """Write no more."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
 
-    def _turn(self) -> str:
-        """Begin a part in place of the one before the last; why that failed, or ""."""
+    def _begin_part(self) -> str:
+        # In place of the part before the last. Returns why that failed, or "".
         name = NAMES[self._parts % 2]
         try:
             with contextlib.suppress(FileNotFoundError):
@@ -72,19 +73,21 @@ class Tail:
             fd = files.create(name, dir_fd=self._folder_fd)
         except OSError as error:
             return error.strerror or str(error)
-        head = b"%d %d %b\n" % (self._log_size, self._seen, self._open_streams)
+        head = b"%d %d %b\n" % (self._log_size, self._output_bytes, self._open_streams)
         written, why = write_lines(fd, head, 0)
         if why:
             os.close(fd)
             return why
         self.close()
-        self._fd, self._size, self._part_began = fd, written, self._seen
+        self._fd = fd
+        self._size = written
+        self._part_began = self._output_bytes
         self._parts += 1
         return ""
 
 
 class Ending(NamedTuple):
-    """What stands in the log from offset `at` on, and why it is not all of it, or ""."""
+    """The records in the log from offset `at` on, and why some of the tail were lost, or ""."""
 
     at: int
     records: bytes
@@ -98,27 +101,24 @@ class _Part(NamedTuple):
     records: bytes
 
 
-def is_left_in(folder_fd: int) -> bool:
-    """Whether a tail waits in this folder."""
+def exists_in(folder_fd: int) -> bool:
+    """Return whether a tail waits in this folder."""
     return any(_is_file(name, folder_fd) for name in NAMES)
 
 
-def put_back(folder_fd: int, log_fd: int) -> Ending:
-    """Write the tail into the log, behind a record that says how much is missing, and remove it.
+def append_to_log(folder_fd: int, log_fd: int) -> Ending:
+    """Write the tail into the log, after a record that says how much is missing, and remove the tail.
 
-    Repeated after a crash in between it writes the same bytes to the same place. Raises OSError if the log cannot be
-    looked at.
+    Repeated after a crash, the call writes the same bytes to the same place. Raise OSError if the log cannot be read.
     """
     size = os.fstat(log_fd).st_size
-    parts = sorted(
-        filter(None, (_read(name, folder_fd) for name in NAMES)), key=lambda part: part.began
-    )
+    parts = _read_parts(folder_fd)
     # A log that is shorter lost its end in a power cut; one that is much longer was not written by us alone.
     is_known = bool(parts) and 0 <= size - parts[0].log_size <= 2 * _MAX_BYTES
-    at = parts[0].log_size if is_known else _behind_a_whole_record(log_fd, size)
-    data = _gap(parts, is_known) + b"".join(part.records for part in parts)
+    at = parts[0].log_size if is_known else _end_of_whole_records(log_fd, size)
+    data = _gap_record(parts, is_known) + b"".join(part.records for part in parts)
     written, why = len(data), ""
-    # else it is there: the crash came when one of the files was gone already
+    # Else the tail is there: the crash came when one of the files was gone already.
     if size < at + len(data):
         written, why = write_lines(log_fd, data, at)
     _remove(folder_fd)
@@ -129,9 +129,9 @@ def put_back(folder_fd: int, log_fd: int) -> Ending:
 
 
 def write_lines(fd: int, data: bytes, at: int) -> tuple[int, str]:
-    """Write lines at an offset: the bytes of whole lines that reached the file, and why not all of them did, or "".
+    """Write lines at an offset; return the bytes of whole lines that reached the file, and why not all did, or "".
 
-    A torn line must not stand: where the disk refuses, the file ends behind the last whole one.
+    A torn line must not stand: where the disk refuses, the file ends after the last whole line.
     """
     written = 0
     try:
@@ -145,50 +145,59 @@ def write_lines(fd: int, data: bytes, at: int) -> tuple[int, str]:
     return written, ""
 
 
-def _read(name: str, folder_fd: int) -> _Part | None:
-    """A part as far as it is whole; None when there is none, or something else of that name."""
+def _read_parts(folder_fd: int) -> list[_Part]:
+    parts = [_read_part(name, folder_fd) for name in NAMES]
+    return sorted(filter(None, parts), key=lambda part: part.began)
+
+
+def _read_part(name: str, folder_fd: int) -> _Part | None:
+    # As far as it is whole; None when there is none, or something else of that name.
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
         with open(os.open(name, flags, dir_fd=folder_fd), "rb") as file:
-            data = file.read(_MAX_BYTES) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return None
+            data = file.read(_MAX_BYTES)
     except OSError:
         return None
     head = _HEAD.match(data)
     if head is None:
         return None
-    return _Part(int(head[1]), int(head[2]), head[3], data[head.end() : data.rfind(b"\n") + 1])
+    records = data[head.end() : data.rfind(b"\n") + 1]
+    return _Part(int(head[1]), int(head[2]), head[3], records)
 
 
 def _is_file(name: str, folder_fd: int) -> bool:
-    """Whether there is something of that name that can be removed as a file can."""
+    # Whether there is something of that name that can be removed as a file can.
     try:
         return not stat.S_ISDIR(os.stat(name, dir_fd=folder_fd, follow_symlinks=False).st_mode)
     except OSError:
         return False
 
 
-def _behind_a_whole_record(log_fd: int, size: int) -> int:
-    """The log's end, with a line end put behind a record that a power cut has torn."""
+def _end_of_whole_records(log_fd: int, size: int) -> int:
+    # The log's end; a record that a power cut has torn gets its line end first.
     if not size or os.pread(log_fd, 1, size - 1) == b"\n":
         return size
     return size + write_lines(log_fd, b"\n", size)[0]
 
 
-def _gap(parts: list[_Part], is_known: bool) -> bytes:
-    """The record that says what is missing, if anything is. Lines that were open there have ended: none goes across."""
+def _gap_record(parts: list[_Part], is_known: bool) -> bytes:
+    # Says what is missing, if anything is. Lines that were open there are ended first: none goes across the gap.
     if is_known and not parts[0].began:
         return b""
-    began = _TIME.match(parts[0].records) if parts else None
-    moment = began[0] if began else b"%d" % (time.time() * 1000)
-    sentence = (
-        f"{parts[0].began:,} bytes of output were left out here"
-        if is_known
-        else "Output was left out here"
-    )
-    ends = [
-        b"%b %c F \n" % (moment, stream) for stream in (parts[0].open_streams if parts else b"")
-    ]
-    return b"".join(ends) + b"%b S F %b\n" % (moment, sentence.encode())
+    epoch_ms = int(time.time() * 1000)
+    sentence = "Output was left out here"
+    ends = b""
+    if parts:
+        first_record = record_format.HEAD.match(parts[0].records)
+        if first_record:
+            epoch_ms = int(first_record[1])
+        for stream in parts[0].open_streams:
+            ends += record_format.head(epoch_ms, bytes([stream]), FULL) + b"\n"
+    if is_known:
+        sentence = f"{parts[0].began:,} bytes of output were left out here"
+    return ends + record_format.head(epoch_ms, SYSTEM, FULL) + sentence.encode() + b"\n"
 
 
 def _remove(folder_fd: int) -> None:

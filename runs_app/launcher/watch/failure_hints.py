@@ -1,4 +1,4 @@
-"""What the end of a script's stderr says about why it failed: a stack where it hung, memory refused, a closed path."""
+"""Hints in the end of a script's stderr why the script failed: a stack where it hung, memory refused, a closed path."""
 
 import os
 import re
@@ -26,44 +26,48 @@ class Frame(NamedTuple):
 
 
 def where_it_hung(stderr: bytes, *, home: bytes) -> Frame | None:
-    """The innermost frame of the script's own in the last stack that faulthandler printed for the main thread.
+    """Return the innermost frame of the script's own in the last stack that faulthandler printed for the main thread.
 
-    Its own files are `main.py` and what lies in its working folder `home`.
+    Its own files are `main.py` and the files in its working folder `home`.
     """
     stacks = list(_STACK.finditer(stderr))
     if not stacks:
         return None
     rest = stderr[stacks[-1].end() + 1 :]
-    frames: list[Frame] = []
+    innermost: Frame | None = None
     for line in rest.split(b"\n"):
-        found = _FRAME.match(line)
-        if found is None:
+        match = _FRAME.match(line)
+        if match is None:
             break
-        frames.append(
-            Frame(os.fsdecode(found[1]), int(found[2]), found[3].decode(errors="replace"))
-        )
-    own = [frame for frame in frames if _is_own(frame.file, os.fsdecode(home))]
-    return next(iter(own or frames), None)
+        function = match[3].decode(errors="replace")
+        frame = Frame(os.fsdecode(match[1]), int(match[2]), function)
+        if _is_own(frame.file, os.fsdecode(home)):
+            return frame
+        innermost = innermost or frame
+    return innermost
 
 
 def ran_out_of_memory(stderr: bytes) -> bool:
-    """Whether the script ended with a MemoryError."""
-    return _is_last(_MEMORY, stderr)
+    """Return whether the script ended with a MemoryError."""
+    return _ends_with(_MEMORY, stderr)
 
 
 def denied_path(stderr: bytes) -> str | None:
-    """The file or folder that the script was not let to, if that ended it."""
-    return _last(_DENIED, stderr)
+    """Return the file or folder that the script was not let to, if that error ended the script."""
+    match = _DENIED.match(_last_line(stderr))
+    if match is None:
+        return None
+    return os.fsdecode(match[1])
 
 
-def refused(stderr: bytes) -> str | None:
-    """Which limit of the kernel an error at the end speaks of: `file_size`, `processes` or `open_files`."""
+def refused_limit(stderr: bytes) -> str | None:
+    """Return the kernel's limit that ended the script: `file_size`, `processes` or `open_files`."""
     for pattern, name in (
         (_TOO_LARGE, "file_size"),
         (_NO_PROCESS, "processes"),
         (_MANY_FILES, "open_files"),
     ):
-        if _is_last(pattern, stderr):
+        if _ends_with(pattern, stderr):
             return name
     return None
 
@@ -72,13 +76,8 @@ def _is_own(file: str, home: str) -> bool:
     return os.path.basename(file) == "main.py" or file.startswith(home.rstrip("/") + "/")
 
 
-def _is_last(pattern: re.Pattern[bytes], stderr: bytes) -> bool:
+def _ends_with(pattern: re.Pattern[bytes], stderr: bytes) -> bool:
     return pattern.match(_last_line(stderr)) is not None
-
-
-def _last(pattern: re.Pattern[bytes], stderr: bytes) -> str | None:
-    found = pattern.match(_last_line(stderr))
-    return os.fsdecode(found[1]) if found else None
 
 
 def _last_line(stderr: bytes) -> bytes:

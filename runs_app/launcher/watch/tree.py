@@ -1,4 +1,4 @@
-"""Process trees: who descends from whom, and how to end all of them whatever they do against it."""
+"""Process trees: finding all descendants of a process, and ending a tree whatever its processes do."""
 
 import contextlib
 import os
@@ -7,38 +7,37 @@ from collections.abc import Callable, Iterable
 
 from runs_app.launcher.watch import procfs
 
-_PASSES = 50  # a bomb that outruns this many looks is met again by the caller's next attempt
+_PASSES = 50  # a fork bomb that outruns this many looks is met again by the caller's next attempt
 
 
 def family(roots: Iterable[int]) -> set[int]:
-    """The processes `roots` and all their descendants, as far as they still run."""
-    table, wanted = procfs.table(), set(roots)
+    """Return the running processes among `roots` and all their descendants."""
+    table = procfs.table()
+    wanted = set(roots)
     return {pid for pid in table if _descends(pid, table, wanted)}
 
 
 def descendants(ancestor: int) -> set[int]:
-    """All descendants of `ancestor` that still run, without itself."""
+    """Return the running descendants of `ancestor`, without itself."""
     return family({ancestor}) - {ancestor}
 
 
 def children(parent: int) -> set[int]:
-    """The direct children of `parent` that still run."""
+    """Return the running children of `parent`."""
     return {process.pid for process in procfs.table().values() if process.parent == parent}
 
 
 def send(pids: Iterable[int], signum: signal.Signals) -> None:
-    """Send `signum` to each of `pids`; one that is gone or not ours to signal is passed over."""
+    """Send `signum` to each of `pids`, except processes that are gone or not ours to signal."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signum)
 
 
 def kill(find: Callable[[], set[int]]) -> set[int]:
-    """Stop everything that `find` returns until it returns nothing new, then kill it all; what was killed.
-
-    A stopped process cannot fork, so nothing slips away between the look and the KILL. Whole process groups are
-    signalled: the kernel does that atomically, and so a fork bomb ends in one stroke.
-    """
+    """Stop the processes that `find` returns until no new ones appear, then kill all; return the killed pids."""
+    # A stopped process cannot fork, so none slips away between the look and the KILL. Whole process groups are
+    # signalled: the kernel does that atomically, and so a fork bomb ends in one stroke.
     stopped: set[int] = set()
     for _ in range(_PASSES):
         fresh = find() - stopped
@@ -62,7 +61,8 @@ def _descends(pid: int, table: dict[int, procfs.Process], roots: set[int]) -> bo
 
 
 def _send_with_groups(pids: set[int], signum: signal.Signals) -> None:
-    for group in {process.group for process in map(procfs.read, pids) if process}:
+    groups = {process.group for process in map(procfs.read, pids) if process}
+    for group in groups:
         if _is_inside(group, pids):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(group, signum)

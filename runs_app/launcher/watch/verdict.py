@@ -1,4 +1,4 @@
-"""A run's `exit.json`, the last word on it, and `state.json`, the word while it runs."""
+"""The verdict on a run, `exit.json`, and its state while it runs, `state.json`."""
 
 import json
 import os
@@ -18,7 +18,7 @@ _MESSAGE_LENGTH = 500  # exit.json has to fit into the room reserved for it
 
 
 class RunnerState(TypedDict):
-    """`state.json`: who runs, so that another launcher can find them again. Start times in clock ticks since boot."""
+    """`state.json`: the processes of a run, for another launcher to find. Start times in clock ticks since boot."""
 
     v: int
     runner_pid: int
@@ -31,7 +31,7 @@ class RunnerState(TypedDict):
 
 
 class Exit(TypedDict):
-    """`exit.json`: how the run ended. Times in seconds since the epoch, durations in seconds."""
+    """`exit.json`: the end of the run. Times in seconds since the epoch, durations in seconds."""
 
     v: int
     status: str  # succeeded | failed | timed_out | cancelled
@@ -50,7 +50,7 @@ class Exit(TypedDict):
     output_dropped: int  # bytes that the log leaves out
     log_bytes: int  # size of the log
     leftovers_killed: int
-    isolation: dict[str, object]  # see isolation.Obtained
+    isolation: dict[str, object]  # see isolation.IsolationResult
 
 
 class Cause(NamedTuple):
@@ -62,10 +62,10 @@ class Cause(NamedTuple):
 
 
 class ExitFacts(NamedTuple):
-    """What the runner knows at the end. `wait_status` is None when no program ran, or when it could not be killed."""
+    """The runner's facts at the end."""
 
     cause: Cause | None
-    wait_status: int | None = None
+    wait_status: int | None = None  # None: no program ran, or it could not be killed
     message: str = ""
     started_at: float | None = None
     duration_s: float = 0.0
@@ -83,7 +83,7 @@ class ExitFacts(NamedTuple):
 def write_state(
     folder_fd: int, *, script_pid: int, started_at: float, isolation: IsolationResult
 ) -> None:
-    """Say who runs. Raises OSError."""
+    """Write `state.json`. Raise OSError."""
     runner_pid = os.getpid()
     state = RunnerState(
         v=1,
@@ -99,12 +99,11 @@ def write_state(
 
 
 def read_state(folder_fd: int) -> dict[str, object]:
-    """What `state.json` says, to be checked by whoever uses it; empty when it is missing, torn or no object."""
+    """Return the unchecked content of `state.json`; empty when the file is missing, torn or no object."""
     try:
         # Without waiting: web could have put a FIFO there.
-        fd = os.open(
-            STATE, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder_fd
-        )
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        fd = os.open(STATE, flags, dir_fd=folder_fd)
         with open(fd, "rb") as file:
             state = json.loads(file.read(_STATE_BYTES))
     except (OSError, ValueError, RecursionError):
@@ -113,47 +112,47 @@ def read_state(folder_fd: int) -> dict[str, object]:
 
 
 def reserve(folder_fd: int) -> None:
-    """Make sure that the verdict can be written on a full disk. Raises OSError when it is full already."""
+    """Make sure that the verdict can be written on a full disk. Raise OSError when the disk is full already."""
     files.reserve(EXIT, dir_fd=folder_fd)
 
 
 def write_exit(folder_fd: int, facts: ExitFacts) -> None:
-    """Write the verdict. Raises OSError."""
+    """Write `exit.json`. Raise OSError."""
     files.write(EXIT, json.dumps(_exit(facts)).encode(), dir_fd=folder_fd)
 
 
 def secure_exit(folder_fd: int) -> None:
-    """Have the verdict outlive a power cut: behind its announcement, as a disk takes milliseconds for it.
-
-    Cut off in between, the run is what it would be a moment earlier: final in the database, or lost. Raises OSError.
-    """
+    """Make the verdict outlive a power cut. Raise OSError."""
+    # Called after the announcement, as a disk takes milliseconds. Cut off in between, the run is what it would be a
+    # moment earlier: final in the database, or lost.
     files.secure(EXIT, dir_fd=folder_fd)
 
 
 def could_not_start(sentence: str, *, output_lines: int = 0, log_bytes: int = 0) -> ExitFacts:
-    """The facts of a run whose program never began."""
-    return ExitFacts(
-        Cause("failed", "could_not_start", sentence), output_lines=output_lines, log_bytes=log_bytes
-    )
+    """Return the facts of a run whose program never began."""
+    cause = Cause("failed", "could_not_start", sentence)
+    return ExitFacts(cause, output_lines=output_lines, log_bytes=log_bytes)
 
 
 def _exit(facts: ExitFacts) -> Exit:
-    exit_code, ended_by = _ending(facts.wait_status)
-    status, reason, sentence = facts.cause or _own_end(exit_code, ended_by)
+    exit_code, ended_by = _exit_code_and_signal(facts.wait_status)
+    status, reason, sentence = facts.cause or _cause_by_itself(exit_code, ended_by)
+    message = "; ".join(filter(None, (sentence, facts.message)))
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    # The peak of its largest process is known exactly; that of the tree was looked at four times a second.
+    peak_bytes = max(usage.ru_maxrss * 1024, facts.peak_bytes)
     return Exit(
         v=1,
         status=status,
         reason=reason,
         exit_code=exit_code,
         signal=ended_by,
-        message="; ".join(filter(None, (sentence, facts.message)))[:_MESSAGE_LENGTH],
+        message=message[:_MESSAGE_LENGTH],
         started_at=facts.started_at,
         finished_at=time.time(),
         duration_s=round(facts.duration_s, 6),
         cpu_s=round(usage.ru_utime + usage.ru_stime, 6),
-        # What its largest process had at its peak is known exactly; what the tree had, four times a second.
-        peak_memory_mb=round(max(usage.ru_maxrss * 1024, facts.peak_bytes) / 2**20, 2),
+        peak_memory_mb=round(peak_bytes / 2**20, 2),
         processes=facts.processes,
         output_bytes=facts.output_bytes,
         output_lines=facts.output_lines,
@@ -164,29 +163,41 @@ def _exit(facts: ExitFacts) -> Exit:
     )
 
 
-def _ending(wait_status: int | None) -> tuple[int | None, str | None]:
+def _exit_code_and_signal(wait_status: int | None) -> tuple[int | None, str | None]:
     if wait_status is None:
         return None, None
     code = os.waitstatus_to_exitcode(wait_status)
-    return (code, None) if code >= 0 else (None, signal_name(-code))
+    if code < 0:
+        return None, signal_name(-code)
+    return code, None
 
 
 def killed_by(wait_status: int | None) -> str | None:
-    """The name of the signal that ended a process; None when it ended by itself."""
-    return _ending(wait_status)[1]
+    """Return the name of the signal that ended a process, or None when the process ended by itself."""
+    return _exit_code_and_signal(wait_status)[1]
+
+
+def describe_end(wait_status: int) -> str:
+    """Return `code=1` or `signal=SIGKILL`, for a line of the launcher's log."""
+    code, ended_by = _exit_code_and_signal(wait_status)
+    if ended_by:
+        return f"signal={ended_by}"
+    return f"code={code}"
 
 
 def signal_name(number: int) -> str:
-    """`SIGKILL` for 9; a real-time signal, which has no name, as `SIG40`."""
+    """Return `SIGKILL` for 9, and `SIG40` for 40: real-time signals have no names."""
     try:
         return signal.Signals(number).name
     except ValueError:
         return f"SIG{number}"
 
 
-def _own_end(exit_code: int | None, ended_by: str | None) -> Cause:
+def _cause_by_itself(exit_code: int | None, ended_by: str | None) -> Cause:
     if ended_by:
         return Cause("failed", "signal", "")
     if exit_code is None:
         return Cause("failed", "signal", "The script could not be killed")
-    return Cause("failed", "exit_code", "") if exit_code else Cause("succeeded", "", "")
+    if exit_code:
+        return Cause("failed", "exit_code", "")
+    return Cause("succeeded", "", "")

@@ -12,7 +12,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from runs_app.engine import engine
-from runs_app.launcher.bells import STATE, Bells, open_tower
+from runs_app.launcher.bells import STATE, Bells, open_bell_folder
+from runs_app.launcher.output import record_format
 from runs_app.models import Run
 from runs_app.output import log
 from runs_app.states import Status, Trigger
@@ -104,11 +105,11 @@ def user_name() -> str:
 
 def ring() -> None:
     """Tell the engine, another process, to look at the queue now and not at its next sweep."""
-    tower = open_tower(str(paths.data()))
+    bells_fd = open_bell_folder(str(paths.data()))
     try:
-        Bells(tower).ring(STATE)
+        Bells(bells_fd).ring(STATE)
     finally:
-        os.close(tower)
+        os.close(bells_fd)
 
 
 def follow(run: Run) -> None:
@@ -128,7 +129,7 @@ def follow(run: Run) -> None:
 def show(run: Run, offset: int) -> int:
     """Write the stored records from an offset to stdout and stderr; returns the offset after them."""
     data, following = log.read_slice(run, offset)
-    for _, stream, is_full, text in log.records(data):
+    for _, stream, is_full, text in record_format.parse(data):
         target = sys.stdout if stream == "O" else sys.stderr
         target.buffer.write(
             (b"tempo: " if stream == "S" else b"") + text + (b"\n" if is_full else b"")

@@ -72,7 +72,7 @@ def under_way(**fields: Any) -> tuple[Run, Path]:
 def held_lock(folder: Path) -> Iterator[None]:
     """Hold the folder's lock as a living runner does."""
     descriptor = os.open(folder, os.O_RDONLY)
-    lock = locks.take(descriptor)
+    lock = locks.acquire(descriptor)
     assert lock is not None
     try:
         yield

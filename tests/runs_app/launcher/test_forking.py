@@ -11,7 +11,7 @@ from runs_app.launcher import forking
 os.closerange = None  # closes up to the limit where the system has no close_range()
 for fd in (5, 6, 900):
     os.dup2(2, fd)
-forking.keep_only({0, 1, 2, 6, 700})
+forking.close_all_except({0, 1, 2, 6, 700})
 print([fd for fd in range(1000) if os.path.exists(f"/proc/self/fd/{fd}")])
 """
 

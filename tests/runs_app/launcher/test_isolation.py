@@ -244,7 +244,7 @@ def test_a_closed_data_folder_is_named(root_place: Place) -> None:
 @pytest.fixture
 def socket_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A socket of ours, in a place where one is known to start programs."""
-    monkeypatch.setattr(users, "_STARTERS", (f"{tmp_path}/{{uid}}.sock",))
+    monkeypatch.setattr(users, "_PROGRAM_STARTERS", (f"{tmp_path}/{{uid}}.sock",))
     path = tmp_path / f"{os.getuid()}.sock"
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))

@@ -22,7 +22,7 @@ KEY = b"-----BEGIN KEY-----\nMIIEvQIBADANBg\nkqhkiG9w0BAQEF\n-----END KEY-----\n
 def masked(*pieces: bytes, secrets: tuple[bytes, ...] = (PASSWORD,)) -> bytes:
     """What is shown of these pieces, up to the end of the stream."""
     masker = Masker(Mask(secrets))
-    return b"".join(map(masker.feed, pieces)) + masker.let_go()
+    return b"".join(map(masker.feed, pieces)) + masker.release()
 
 
 def test_a_value_becomes_four_dots() -> None:
@@ -97,7 +97,7 @@ def test_a_pause_within_a_value_shows_at_most_three_of_its_bytes() -> None:
     masker = Masker(Mask([PASSWORD]))
     shown = b""
     for at in range(len(PASSWORD)):
-        shown += masker.feed(PASSWORD[at : at + 1]) + masker.let_go()
+        shown += masker.feed(PASSWORD[at : at + 1]) + masker.release()
     assert shown + masker.feed(b"\n") == PASSWORD[:3] + MASK + b"\n"
 
 
@@ -105,7 +105,7 @@ def test_a_question_that_ends_like_a_value_begins_is_shown_after_a_moment() -> N
     masker = Masker(Mask([b"? no, a secret"]))
     assert masker.feed(b"Name?") == b"Name"
     assert masker.is_holding
-    assert (masker.let_go(), masker.is_holding) == (b"?", False)
+    assert (masker.release(), masker.is_holding) == (b"?", False)
     assert masker.feed(b" Ada\n") == b" Ada\n"
 
 

@@ -187,7 +187,7 @@ def test_remove_all_refuses_a_folder_that_runs(launcher: LauncherHarness) -> Non
 def test_remove_all_refuses_a_folder_whose_lock_another_holds(launcher: LauncherHarness) -> None:
     folder = launcher.new_folder(["/bin/true"])
     folder_fd = os.open(launcher.path(folder), os.O_RDONLY)
-    lock_fd = locks.take(folder_fd)
+    lock_fd = locks.acquire(folder_fd)
 
     assert launcher.web.ask("remove", folder=folder, what="all")["error"].endswith(
         "is still running"

@@ -284,11 +284,11 @@ def test_a_folded_folder_is_left_alone(launcher: LauncherHarness) -> None:
 
 def test_a_probe_does_not_take_the_lock(tmp_path: Path) -> None:
     folder_fd = os.open(tmp_path, os.O_RDONLY)
-    lock_fd = locks.take(folder_fd)
+    lock_fd = locks.acquire(folder_fd)
 
     assert lock_fd is not None
     assert locks.probe(tmp_path) and locks.probe(folder_fd)
-    assert locks.take(folder_fd) is None
+    assert locks.acquire(folder_fd) is None
     os.close(lock_fd)
     assert not locks.probe(tmp_path)
     assert not locks.probe(tmp_path / "missing")

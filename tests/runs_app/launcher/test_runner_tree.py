@@ -12,7 +12,7 @@ from runs_app.launcher.watch import procfs, supervision, tree
 from tests.runs_app.launcher.harness import LauncherHarness, is_gone, joined, wait_for
 from tests.runs_app.launcher.test_crashes import DAEMON, daemon_of
 
-POWERS = isolation.probe(pool=(50000, 59999), web=None)
+SUPPORT = isolation.probe(pool=(50000, 59999), web=None)
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,12 @@ def test_a_runner_that_fails_inside_ends_the_tree_and_tells(
     folder = launcher.new_folder([sys.executable, "-I", "-S", "-c", DAEMON])
     folder_fd = os.open(launcher.path(folder), os.O_RDONLY)
     order = runner.Order(
-        folder_fd, str(launcher.path(folder)), bells.open_tower(str(launcher.data)), 1.0, POWERS, {}
+        folder_fd,
+        str(launcher.path(folder)),
+        bells.open_bell_folder(str(launcher.data)),
+        1.0,
+        SUPPORT,
+        {},
     )
     os.waitpid(forking.fork(lambda: runner.main(order)), 0)
     told = launcher.exit_of(folder)

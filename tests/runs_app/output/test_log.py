@@ -2,6 +2,7 @@
 
 import pytest
 
+from runs_app.launcher.output import record_format
 from runs_app.models import Run
 from runs_app.output import log
 from runs_app.states import Status
@@ -86,7 +87,7 @@ def test_a_run_that_never_began_has_no_log() -> None:
 
 
 def test_records_tell_time_stream_and_whether_the_line_is_full() -> None:
-    assert list(log.records(b"1000 O F a b\n1001 E P \xff\n")) == [
+    assert list(record_format.parse(b"1000 O F a b\n1001 E P \xff\n")) == [
         (1000, "O", True, b"a b"),
         (1001, "E", False, b"\xff"),
     ]

@@ -1,7 +1,7 @@
-"""Clearing up behind runners that died with their launcher: their scripts carry the folder in the environment.
+"""Ending the scripts of runners that died with their launcher: a script carries its run folder in the environment.
 
-One that cleared its environment is still in the session that its run's `state.json` names. A process that did both,
-cleared its environment and began a session of its own, is not found: nothing is left that says whose it was.
+A script that cleared its environment is still in the session that its run's `state.json` names. A process that cleared
+its environment and began a session of its own is not found: no trace is left of its run.
 """
 
 import os
@@ -19,57 +19,67 @@ class Session(NamedTuple):
     """The session that a script began; its number is the script's pid."""
 
     folder: str
-    start_ticks: int  # when the script was started: who is older is nobody of its
+    start_ticks: int  # when the script was started: an older process is none of the session's
 
 
 Sessions = dict[int, Session]
 
 
 def clear(runs_path: str) -> list[str]:
-    """Kill every process of a run below `runs_path` whose runner is dead; the folders whose runner lives."""
+    """Kill every process of a run below `runs_path` whose runner is dead; return the folders whose runner lives."""
     sessions = _recorded_sessions(runs_path) if _is_any_in_doubt() else {}
     living: list[str] = []
     for _ in range(_PASSES):
-        found = _by_folder(runs_path, sessions)
-        living = [folder for folder in found if locks.probe(os.path.join(runs_path, folder))]
-        if len(living) == len(found):
+        folders_found = list(_pids_by_folder(runs_path, sessions))
+        living = [folder for folder in folders_found if _has_runner(runs_path, folder)]
+        if len(living) == len(folders_found):
             break
         tree.kill(lambda: _orphans(runs_path, sessions))
     return living
 
 
 def _orphans(runs_path: str, sessions: Sessions) -> set[int]:
-    found = _by_folder(runs_path, sessions)
-    dead = [folder for folder in found if not locks.probe(os.path.join(runs_path, folder))]
-    return {pid for folder in dead for pid in found[folder]}
+    pids: set[int] = set()
+    for folder, pids_of_run in _pids_by_folder(runs_path, sessions).items():
+        if not _has_runner(runs_path, folder):
+            pids |= pids_of_run
+    return pids
 
 
-def _by_folder(runs_path: str, sessions: Sessions) -> dict[str, set[int]]:
+def _has_runner(runs_path: str, folder: str) -> bool:
+    return locks.probe(os.path.join(runs_path, folder))
+
+
+def _pids_by_folder(runs_path: str, sessions: Sessions) -> dict[str, set[int]]:
     found: dict[str, set[int]] = {}
     for pid, process in procfs.table().items():
-        folder = _in_environment(pid, runs_path) or _by_session(process, sessions)
+        folder = _folder_by_environment(pid, runs_path) or _folder_by_session(process, sessions)
         if folder and pid != os.getpid():
             found.setdefault(folder, set()).add(pid)
     return found
 
 
-def _in_environment(pid: int, runs_path: str) -> str | None:
+def _folder_by_environment(pid: int, runs_path: str) -> str | None:
     value = procfs.environment_value(pid, _VARIABLE)
-    folder = os.path.relpath(value, runs_path) if value else ""
+    if not value:
+        return None
+    folder = os.path.relpath(value, runs_path)
     return folder if folders.is_name(folder) else None
 
 
-def _by_session(process: procfs.Process, sessions: Sessions) -> str | None:
+def _folder_by_session(process: procfs.Process, sessions: Sessions) -> str | None:
     session = sessions.get(process.session)
     if session is None or process.start_ticks < session.start_ticks:
         return None
-    # A dead script's number may have passed on to somebody else, who then leads a session of his own.
+    # A dead script's number may have passed on to another process, which then leads a session of its own.
     is_same_leader = procfs.start_time(process.session) in (None, session.start_ticks)
-    return session.folder if is_same_leader and procfs.has_no_new_privileges(process.pid) else None
+    if is_same_leader and procfs.has_no_new_privileges(process.pid):
+        return session.folder
+    return None
 
 
 def _is_any_in_doubt() -> bool:
-    """Whether there may be a script that cleared its environment: only then is it worth opening every run folder."""
+    # Opening every run folder is worth its time only if a script may have cleared its environment.
     return any(
         procfs.has_no_new_privileges(pid) and procfs.environment_value(pid, _VARIABLE) is None
         for pid in procfs.table()
@@ -77,19 +87,17 @@ def _is_any_in_doubt() -> bool:
 
 
 def _recorded_sessions(runs_path: str) -> Sessions:
-    """The sessions of runs without a verdict, as far as they began since the last boot."""
-    boot_id, sessions = procfs.boot_id(), Sessions()
+    # Of runs without a verdict that began since the last boot.
+    boot_id = procfs.boot_id()
+    sessions: Sessions = {}
     runs_fd = os.open(runs_path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for folder in _unfinished(runs_path):
             state = _state(runs_fd, folder)
+            if state.get("boot_id") != boot_id:
+                continue
             pid, start = state.get("script_pid"), state.get("script_start")
-            if (
-                isinstance(pid, int)
-                and pid > 1
-                and isinstance(start, int)
-                and state.get("boot_id") == boot_id
-            ):
+            if isinstance(pid, int) and pid > 1 and isinstance(start, int):
                 sessions[pid] = Session(folder, start)
     finally:
         os.close(runs_fd)
@@ -97,7 +105,7 @@ def _recorded_sessions(runs_path: str) -> Sessions:
 
 
 def _unfinished(runs_path: str) -> Iterator[str]:
-    """Folders with `state.json` and without `exit.json`; those of settled runs have neither."""
+    # Folders of archived runs have neither `state.json` nor `exit.json`.
     for month in _names(runs_path):
         for name in _names(os.path.join(runs_path, month)):
             path = os.path.join(runs_path, month, name)
