@@ -19,7 +19,8 @@ from runs_app.execution import execution
 from runs_app.history import regression
 from runs_app.models import Run
 from runs_app.output import lines as output_lines
-from runs_app.output import log, samples, usage_chart
+from runs_app.output import log, samples, terminal, usage_chart
+from runs_app.output.line_index import Window
 from runs_app.states import Kind, Status, Trigger
 from runs_app.triggers import triggers
 from scripts_app.inputs import parameters
@@ -140,7 +141,7 @@ def run_lines(request: HttpRequest, pk: int) -> HttpResponse:
     if (text := request.GET.get("q")) is not None:
         return _search(run, text, first=asked["from"] or 1, before=asked["before"])
     count = asked["last"] or asked["count"]
-    if not count or count > output_lines.MAX_LINES or not (asked["last"] or asked["from"]):
+    if not count or count > output_lines.MAX_WINDOW_LINES or not (asked["last"] or asked["from"]):
         sentence = (
             "Ask for `from` and `count`, or for `last`: "
             "whole numbers from 1 on, at most 1000 lines; or for `q`.\n"
@@ -228,9 +229,7 @@ def console(run: Run) -> Console:
     )
 
 
-def window_of(
-    run: Run, window: output_lines.Window, *, letters: int | None = None
-) -> dict[str, Any]:
+def window_of(run: Run, window: Window, *, letters: int | None = None) -> dict[str, Any]:
     """A window with the run's state, as it goes over the wire; with `letters`, without its first lines beyond so many.
 
     `final` means that nothing more will come: the row was read before the log, and a final row's log is whole.
@@ -249,7 +248,7 @@ def line_row(number: int, line: dict[str, Any]) -> LineRow:
     return LineRow(
         number=number,
         kind=STREAMS.get(line["s"], ""),
-        text=output_lines.plain(line["x"]).rstrip("\r"),
+        text=terminal.plain_text(line["x"]).rstrip("\r"),
     )
 
 

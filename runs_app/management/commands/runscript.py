@@ -14,7 +14,7 @@ from django.utils import timezone
 from runs_app.engine import engine
 from runs_app.launcher.bells import STATE, Bells, open_tower
 from runs_app.models import Run
-from runs_app.output import log
+from runs_app.output import log, records
 from runs_app.states import Status, Trigger
 from runs_app.triggers import triggers
 from scripts_app.models import Script
@@ -128,7 +128,7 @@ def follow(run: Run) -> None:
 def show(run: Run, offset: int) -> int:
     """Write the stored records from an offset to stdout and stderr; returns the offset after them."""
     data, following = log.read_slice(run, offset)
-    for _, stream, is_full, text in log.records(data):
+    for _, stream, is_full, text in records.split(data):
         target = sys.stdout if stream == "O" else sys.stderr
         target.buffer.write(
             (b"tempo: " if stream == "S" else b"") + text + (b"\n" if is_full else b"")
