@@ -38,7 +38,7 @@ class Column(NamedTuple):
 @register.filter
 def strip(value: Strip) -> SafeString:
     """A strip: height = duration (its root, so that one long run does not flatten the rest), a notch below the bad."""
-    width = PITCH * recent_runs.LENGTH
+    width = PITCH * recent_runs.MAX_BARS
     plain, bad = sorted_columns(columns(value))
     drawn = [f'<path class="{kind}" d="{path}"/>' for kind, path in plain.items()]
     drawn += [
@@ -56,7 +56,7 @@ def strip(value: Strip) -> SafeString:
 def columns(value: Strip) -> Iterator[Column]:
     """The bars where they stand, the newest at the right end; what never ran is a stub."""
     longest = max((bar.duration_s or 0 for bar in value.bars), default=0) or 1
-    x = PITCH * (recent_runs.LENGTH - len(value.bars)) + PITCH // 2
+    x = PITCH * (recent_runs.MAX_BARS - len(value.bars)) + PITCH // 2
     for bar in value.bars:
         height = SHORTEST + round((BASE - TOP - SHORTEST) * sqrt((bar.duration_s or 0) / longest))
         yield Column(bar, x, f"M{x} {BASE}v-{height}")
