@@ -12,7 +12,7 @@ from runs_app.history import recent_runs
 from runs_app.history.recent_runs import Bar, Strip
 from runs_app.states import ACTIVE, Status
 from tempo_site.lib import humanize
-from tempo_site.pages.dashboard import Day, Week
+from tempo_site.pages.week import Day, Week
 
 register = template.Library()
 
