@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from runs_app.execution import execution
 from runs_app.history.history import LONG_TEXTS
 from runs_app.models import Run
-from runs_app.programs import registry
+from runs_app.output import console
 from runs_app.states import Trigger
 from runs_app.triggers import triggers
 from runs_app.views import detail
@@ -35,81 +35,74 @@ class RunAdmin(ReadOnlyAdmin):
     show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
-        """Without the long texts of what they ran."""
-        rows = (
-            super()
-            .get_queryset(request)
-            .select_related("script", "schedule", "version", "environment")
-        )
-        return rows.defer(*LONG_TEXTS)
+        rows = super().get_queryset(request)
+        related = rows.select_related("script", "schedule", "version", "environment")
+        return related.defer(*LONG_TEXTS)
 
     @admin.display(description="run", ordering="id")
     def number(self, run: Run) -> str:
-        """As it is called everywhere."""
         return f"#{run.pk}"
 
     @admin.display(description="of")
     def subject(self, run: Run) -> str:
-        """The script, or the Python it built an environment for or installed."""
-        return registry.program_of(run).title(run)
+        if run.script:
+            return run.script.name
+        if run.environment:
+            return f"Python {run.environment.python}"
+        return "-"
 
     @admin.display(description="status", ordering="status")
     def state(self, run: Run) -> SafeString:
-        """As a chip."""
         return chip(run.status, run.get_status_display())
 
     @admin.display(description="trigger", ordering="trigger")
     def asked_by(self, run: Run) -> str:
-        """What started it, and who."""
-        return (
-            f"{run.get_trigger_display().lower()} by {run.by}"
-            if run.by
-            else run.get_trigger_display().lower()
-        )
+        trigger = run.get_trigger_display().lower()
+        return f"{trigger} by {run.by}" if run.by else trigger
 
     @admin.display(description="seconds", ordering="duration_s")
     def duration(self, run: Run) -> str:
-        """Rounded: a list is to be read."""
-        return "-" if run.duration_s is None else f"{run.duration_s:.1f}"
+        if run.duration_s is None:
+            return "-"
+        return f"{run.duration_s:.1f}"
 
     def view_on_site(self, obj: Run) -> str:
-        """Its page outside of the admin."""
         return reverse("run-detail", args=[obj.pk])
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Any:
-        """With the facts and the output of the run's own page."""
+        """Show the facts and the output as the run's own page does."""
         run: Run = context["original"]
-        beside = {"run": run, **detail.run_page_context(run), "console": detail.console(run)}
-        return super().render_change_form(request, {**context, **beside}, *args, **kwargs)
+        page = {**detail.run_page_context(run), "console": console.console_of_run(run)}
+        return super().render_change_form(request, {**context, **page}, *args, **kwargs)
 
     def do_cancel(self, request: auth.SignedInRequest, run: Run) -> None:
-        """Cancel it, wherever it stands."""
         if execution.cancel(run, by=request.user.get_username(), now=timezone.now()):
             self.message_user(request, f"Cancelling {run}.", messages.SUCCESS)
         else:
             self.message_user(request, f"{run} had ended already.", messages.INFO)
 
     def do_again(self, request: auth.SignedInRequest, run: Run) -> HttpResponse | None:
-        """Start another run of its script and go to it."""
-        by, now = request.user.get_username(), timezone.now()
+        by = request.user.get_username()
         try:
-            other = triggers.start_again(run, trigger=Trigger.ADMIN, by=by, now=now)
+            other = triggers.start_again(run, trigger=Trigger.ADMIN, by=by, now=timezone.now())
         except triggers.Refused as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
             return None
-        if lost := triggers.dropped_inputs(run):
-            self.message_user(request, lost, messages.WARNING)
+        dropped = triggers.dropped_inputs(run)
+        if dropped:
+            self.message_user(request, dropped, messages.WARNING)
         return redirect("admin:runs_app_run_change", other.pk)
 
     @admin.action(description="Cancel selected runs")
     def cancel_selected(self, request: auth.SignedInRequest, rows: QuerySet[Run]) -> None:
-        """Cancel what has not ended."""
-        now, by = timezone.now(), request.user.get_username()
+        """Cancel the selected runs that have not ended."""
+        now = timezone.now()
+        by = request.user.get_username()
         cancelled = sum(execution.cancel(run, by=by, now=now) for run in rows)
+        sentence = f"Cancelling {cancelled} of {len(rows)}"
         ended = len(rows) - cancelled
-        rest = f": {ended} had ended" if ended else ""
-        self.message_user(
-            request, f"Cancelling {cancelled} of {len(rows)}{rest}.", messages.SUCCESS
-        )
+        if ended:
+            sentence += f": {ended} had ended"
+        self.message_user(request, f"{sentence}.", messages.SUCCESS)

@@ -21,7 +21,7 @@ from runs_app.output import log, samples
 from runs_app.states import Kind, Trigger
 from runs_app.states import Status as RunStatus
 from runs_app.triggers import triggers
-from scripts_app import lookup as scripts_finding
+from scripts_app import lookup as script_lookup
 from tempo_site import auth
 
 router = Router(tags=["runs"])
@@ -30,20 +30,20 @@ MAX_PAGE = 200
 DEFAULT_PAGE = 50
 MAX_PARAMS_BYTES = 16 * 1024
 MAX_PARAMS_DEPTH = 32
-LAST_OFFSET = 2**53
+MAX_OFFSET = 2**53
 
 Limit = Annotated[int, Query(default=DEFAULT_PAGE, ge=1, le=MAX_PAGE)]
 Cursor = Annotated[str, Query(default="", pattern=r"^\d{0,18}$")]
-Offset = Annotated[int, Query(default=0, ge=0, le=LAST_OFFSET)]
+Offset = Annotated[int, Query(default=0, ge=0, le=MAX_OFFSET)]
 
 
 def content(kind: str) -> dict[str, Any]:
-    """What the documentation says of an answer that is no JSON."""
+    """Return the documentation's entry for an answer that is not JSON."""
     return {"responses": {200: {"content": {kind: {"schema": {"type": "string"}}}}}}
 
 
 class RunIn(BaseModel):
-    """What a run is started with. `params`: values of the script's `parameters` by name, at most 16 KB."""
+    """The inputs of a new run. `params`: values of the script's `parameters` by name, at most 16 KB."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -52,7 +52,7 @@ class RunIn(BaseModel):
     @field_validator("params")
     @classmethod
     def refuse_large(cls, value: dict[str, Any]) -> dict[str, Any]:
-        """The row carries it, so it stays small and flat enough for the database's JSON functions."""
+        # The row carries the value, so it stays small and flat enough for the database's JSON functions.
         if is_deeper(value, MAX_PARAMS_DEPTH):
             raise ValueError(f"nested deeper than {MAX_PARAMS_DEPTH} levels")
         if size_of(value) > MAX_PARAMS_BYTES:
@@ -61,7 +61,7 @@ class RunIn(BaseModel):
 
 
 class RunOut(BaseModel):
-    """A run. `reason` says why it stands where it stands, `message` in a sentence. `memory_mb` is its limit; `flags`
+    """A run. `reason` says why the run has its status, `message` in a sentence. `memory_mb` is its limit; `flags`
     are notes: `output_truncated`, `leftovers_killed`, `isolation_degraded`, `late` (more than 5 s), `overran` (longer
     than to its schedule's next moment). A further try has the first run as `parent` and waits until `not_before`.
     """
@@ -107,7 +107,7 @@ class RunPage(BaseModel):
 
 
 class QueueItem(BaseModel):
-    """A queued run; `position` 1 is the next to begin, `waits_for` says in a sentence what keeps it from that."""
+    """A queued run; `position` 1 is the next to begin, `waits_for` says in a sentence why it has not begun yet."""
 
     run: int
     script: str | None
@@ -124,7 +124,7 @@ class QueuePage(BaseModel):
 
 
 class SampleOut(BaseModel):
-    """What a run's processes used at one moment; `cpu_percent` is of one core, so four busy ones are 400."""
+    """CPU and memory of a run's processes at one moment; `cpu_percent` is of one core: four busy cores are 400."""
 
     at: datetime
     cpu_percent: float
@@ -147,12 +147,12 @@ def start_run(
     request: auth.AuthenticatedRequest, slug: str, data: RunIn | None = None
 ) -> Status[RunOut]:
     """Start a run of a script's current version; it waits its turn as `queued`."""
-    script = scripts_finding.script(slug)
+    script = script_lookup.script(slug)
     params = data.params if data else {}
     run = triggers.start(
         script, trigger=Trigger.API, by=request.auth.name, now=timezone.now(), params=params
     )
-    run.version = script.version  # the very one it was started with: saves a query
+    run.version = script.version  # the run was started with it: saves a query
     return Status(202, run_out(run))
 
 
@@ -165,32 +165,31 @@ def list_runs(
     status: RunStatus | Literal[""] = "",
     kind: Kind | Literal["all"] = Kind.SCRIPT,
 ) -> RunPage:
-    """List runs, newest first. `kind=build` shows what Tempo runs for scripts: the building of environments and the
-    installation of Pythons; `kind=install` only the latter, `kind=all` everything.
-    """
+    """List runs, newest first; `kind=build` shows the building of environments, `kind=all` both."""
+    kinds = "" if kind == "all" else kind
     rows = history.page(
-        before=int(cursor) if cursor else None,
-        limit=limit + 1,
-        script=script,
-        status=status,
-        kind="" if kind == "all" else kind,
+        before=id_of(cursor), limit=limit + 1, script=script, status=status, kind=kinds
     )
-    return RunPage.model_construct(
-        items=[run_out(run) for run in rows[:limit]],
-        next_cursor=str(rows[limit - 1].pk) if len(rows) > limit else None,
-    )
+    items = [run_out(run) for run in rows[:limit]]
+    last = rows[limit - 1].pk if len(rows) > limit else None
+    return RunPage.model_construct(items=items, next_cursor=cursor_of(last))
 
 
 @router.get("/queue", response=QueuePage)
 def read_queue(request: HttpRequest, limit: Limit, cursor: Cursor) -> QueuePage:
-    """List what waits for its turn, the next first, each with what it waits for. A run may begin between two pages."""
-    items = explain.queue_page(
-        now=timezone.now(), after=int(cursor) if cursor else None, limit=limit + 1
-    )
-    return QueuePage.model_construct(
-        items=[queue_item(item) for item in items[:limit]],
-        next_cursor=str(items[limit - 1].run.pk) if len(items) > limit else None,
-    )
+    """List the queued runs, the next first, each with what it waits for. A run may begin between two pages."""
+    rows = explain.queue_page(now=timezone.now(), after=id_of(cursor), limit=limit + 1)
+    items = [queue_item(row) for row in rows[:limit]]
+    last = rows[limit - 1].run.pk if len(rows) > limit else None
+    return QueuePage.model_construct(items=items, next_cursor=cursor_of(last))
+
+
+def id_of(cursor: str) -> int | None:
+    return int(cursor) if cursor else None
+
+
+def cursor_of(last: int | None) -> str | None:
+    return None if last is None else str(last)
 
 
 @router.get("/runs/{int:run_id}", response=RunOut)
@@ -201,19 +200,17 @@ def read_run(request: HttpRequest, run_id: int) -> RunOut:
 
 @router.get("/runs/{int:run_id}/samples", response=SamplePage)
 def read_samples(request: HttpRequest, run_id: int) -> SamplePage:
-    """List what a run used while it went, a sample a second, thinned out where they are many."""
+    """List what a run used while it went, a sample a second, thinned out where the samples are many."""
     run = lookup.run(run_id)
+    items = [sample_out(sample) for sample in samples.samples_of_run(run)]
     return SamplePage.model_construct(
-        items=[sample_out(sample) for sample in samples.samples_of_run(run)],
-        next_cursor=None,
-        memory_limit_mb=run.memory_mb,
-        status=run.status,
+        items=items, next_cursor=None, memory_limit_mb=run.memory_mb, status=run.status
     )
 
 
 @router.post("/runs/{int:run_id}/cancel", auth=auth.RUN, response=RunOut)
 def cancel_run(request: auth.AuthenticatedRequest, run_id: int) -> RunOut:
-    """Cancel a run. One under way ends within its grace time, with every process it started."""
+    """Cancel a run. A run under way ends within its grace time, with every process it started."""
     if not execution.cancel(lookup.run(run_id), by=request.auth.name, now=timezone.now()):
         raise HttpError(409, f"Run {run_id} has ended already.")
     return run_out(lookup.run(run_id))
@@ -241,17 +238,15 @@ def read_log(request: HttpRequest, run_id: int, download: bool = False) -> Strea
 )
 def read_output(request: HttpRequest, run_id: int, offset: Offset) -> HttpResponse:
     """Return stored output from a byte offset: a JSON line `{"t": "o", "o": start, "n": end, "status", "final"}`, then
-    the records, `<epoch_ms> O|E|S F|P <text>`. Ask again with `offset=n`; `final` means that nothing more will come.
+    the records, `<epoch_ms> O|E|S F|P <text>`. Ask again with `offset=n`; `final` means that no more output will come.
     """
-    response = HttpResponse(
-        log.frame(lookup.run(run_id), offset), content_type="application/octet-stream"
-    )
+    frame = log.frame(lookup.run(run_id), offset)
+    response = HttpResponse(frame, content_type="application/octet-stream")
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
 
 def run_out(run: Run) -> RunOut:
-    """Return a run as JSON shows it."""
     return RunOut.model_construct(
         id=run.pk,
         kind=run.kind,
@@ -288,7 +283,6 @@ def run_out(run: Run) -> RunOut:
 
 
 def sample_out(sample: samples.Sample) -> SampleOut:
-    """Return a sample as JSON shows it."""
     return SampleOut.model_construct(
         at=datetime.fromtimestamp(sample.at_ms / 1000, tz=UTC),
         cpu_percent=sample.cpu_percent,
@@ -299,7 +293,6 @@ def sample_out(sample: samples.Sample) -> SampleOut:
 
 
 def queue_item(item: explain.Waiting) -> QueueItem:
-    """Return a queued run as JSON shows it."""
     return QueueItem.model_construct(
         run=item.run.pk,
         script=item.run.script.slug if item.run.script else None,
@@ -310,7 +303,7 @@ def queue_item(item: explain.Waiting) -> QueueItem:
 
 
 def size_of(value: object) -> int:
-    """Bytes of a value as JSON in UTF-8. Raises ValueError for what no program could read: half a character, 1e999."""
+    """Return the bytes of a value as JSON in UTF-8. Raises ValueError where that would not be JSON: 1e999."""
     try:
         return len(json.dumps(value, allow_nan=False, ensure_ascii=False).encode())
     except UnicodeEncodeError:
@@ -318,10 +311,10 @@ def size_of(value: object) -> int:
 
 
 def is_deeper(value: object, levels: int) -> bool:
-    """Whether JSON is nested deeper than so many levels."""
     if levels < 0:
         return True
-    children = (
-        value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    )
-    return any(is_deeper(child, levels - 1) for child in children)
+    if isinstance(value, dict):
+        return any(is_deeper(child, levels - 1) for child in value.values())
+    if isinstance(value, list):
+        return any(is_deeper(child, levels - 1) for child in value)
+    return False

@@ -6,7 +6,7 @@ Each admits first: a run that is queued while any task waits adds none of its ow
 from django.utils import timezone
 
 from runs_app.admission import admission
-from runs_app.history import deleted, history
+from runs_app.history import deleted, retention
 from runs_app.models import Run
 from scripts_app.environments import cleanup
 
@@ -17,7 +17,7 @@ def admit() -> None:
 
 def prune() -> None:
     admit()
-    history.prune(now=timezone.now())
+    retention.prune(now=timezone.now())
 
 
 def collect_environments() -> None:

@@ -1,4 +1,4 @@
-"""Admin of API keys and users, and django-q2's rows to look at: their payloads are code, so nobody edits them."""
+"""Admin of API keys and users, and of django-q2's rows, which are shown only: their payloads are code."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -37,44 +37,43 @@ class ApiKeyAdmin(RowAdmin):
     radio_fields = {"scope": admin.VERTICAL}
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
-        """A new key has a name and a scope only."""
-        return super().get_fields(request, obj) if obj else ("name", "scope")
+        """Return all fields of a stored key; a new key has a name and a scope only."""
+        if obj is None:
+            return ("name", "scope")
+        return super().get_fields(request, obj)
 
     def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Say what each scope allows."""
+        """Offer the scopes, each with a word on what it allows."""
         kwargs["choices"] = list(SCOPES.items())
         return super().formfield_for_choice_field(db_field, request, **kwargs)
 
     @admin.display(description="begins with", ordering="prefix")
     def beginning(self, key: ApiKey) -> str:
-        """What of its token is known."""
+        """The first characters of the token: the rest is not stored."""
         return f"{key.prefix}…"
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """One button: what follows is the key, whatever was pressed."""
-        others = {"show_save_and_add_another": False, "show_save_and_continue": False}
-        return super().add_view(request, form_url, {**others, **(extra_context or {})})
+        """Show a single button: the token follows, whatever button is pressed."""
+        buttons = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().add_view(request, form_url, {**buttons, **(extra_context or {})})
 
-    def save_model(
-        self,
-        request: HttpRequest,
-        obj: ApiKey,
-        form: forms.ModelForm,  # type: ignore[type-arg]
-        change: bool,
-    ) -> None:
+    def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
         """Issue a new key by the verb; its token goes to the answer of this request and nowhere else."""
         if change:
             super().save_model(request, obj, form, change)
             return
-        key, obj.token = ApiKey.issue(name=obj.name, scope=obj.scope, created_by=request.user)  # type: ignore[attr-defined]
-        obj.pk, obj.prefix, obj.digest = key.pk, key.prefix, key.digest
+        key, token = ApiKey.issue(name=obj.name, scope=obj.scope, created_by=request.user)
+        obj.pk = key.pk
+        obj.prefix = key.prefix
+        obj.digest = key.digest
+        obj.token = token  # type: ignore[attr-defined]  # for `response_add`
 
     def response_add(
         self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None
     ) -> HttpResponse:
-        """Show the token. No redirect: nothing on the way would have to keep it."""
+        """Show the token. A redirect would need a place to keep the token meanwhile."""
         context = {
             **self.admin_site.each_context(request),
             "title": f"API key {obj.name}",
@@ -96,7 +95,7 @@ SCOPES = {
 
 
 class NewUserForm(BaseUserCreationForm):  # type: ignore[type-arg]  # no generic at run time
-    """A name, a password twice, and what they may do."""
+    """A name, a password twice, and whether the user is staff."""
 
     class Meta:
         model = User
@@ -104,7 +103,7 @@ class NewUserForm(BaseUserCreationForm):  # type: ignore[type-arg]  # no generic
 
 
 class UserForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at run time
-    """What may be changed about a user; someone who can enter the admin always stays. `by` is who changes it."""
+    """The fields of a user that may be changed; `by` is the user who changes them."""
 
     by: User
 
@@ -113,11 +112,12 @@ class UserForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at run 
         fields = ("username", "email", "is_active", "is_staff")
 
     def clean(self) -> dict[str, Any]:
-        """Refuse what would leave the admin without anybody."""
+        """Refuse a change that would leave the admin without any user."""
         values: dict[str, Any] = super().clean() or self.cleaned_data
         stored = User.objects.get(pk=self.instance.pk)
+        is_active = bool(values.get("is_active"))
+        is_staff = bool(values.get("is_staff"))
         try:
-            is_active, is_staff = bool(values.get("is_active")), bool(values.get("is_staff"))
             users.check(stored, is_active=is_active, is_staff=is_staff, by=self.by)
         except users.UserRefused as refusal:
             self.add_error(refusal.field, str(refusal))
@@ -125,7 +125,7 @@ class UserForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at run 
 
 
 class NewPasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]  # no generic at run time
-    """A new password for a user. Without Django's way to take it away: there is no other way to log in."""
+    """A new password for a user. Django's choice of no password is left out: there is no other way to log in."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -134,7 +134,9 @@ class NewPasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]  # no 
             field.required = True
 
 
-WHAT_STAFF_IS = {
+USER_FIELDS = ("username", "email", "is_active", "is_staff", "last_login", "date_joined")
+NEW_USER_FIELDS = ("username", "password1", "password2", "email", "is_staff")
+USER_HELP = {
     "is_staff": "Sees the admin and the settings. Whatever is about scripts and runs, every user may do.",
     "is_active": "Off: cannot log in any more. Better than deleting when the name should stay with what they did.",
 }
@@ -154,15 +156,8 @@ class TempoUserAdmin(RowAdmin, UserAdmin):  # type: ignore[type-arg]  # no gener
     list_filter = ("is_staff", "is_active")
     search_fields = ("username", "email")
     filter_horizontal = ()
-    fieldsets = (
-        (
-            None,
-            {"fields": ("username", "email", "is_active", "is_staff", "last_login", "date_joined")},
-        ),
-    )
-    add_fieldsets = (
-        (None, {"fields": ("username", "password1", "password2", "email", "is_staff")}),
-    )
+    fieldsets = ((None, {"fields": USER_FIELDS}),)
+    add_fieldsets = ((None, {"fields": NEW_USER_FIELDS}),)
     readonly_fields = ("last_login", "date_joined")
     add_form_template = "admin/change_form.html"
     change_form_template = "admin/auth/user/change_form.html"
@@ -171,19 +166,16 @@ class TempoUserAdmin(RowAdmin, UserAdmin):  # type: ignore[type-arg]  # no gener
     def get_form(
         self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any
     ) -> Any:
-        """Say what the two switches mean; let the form know who changes them."""
-        form: Any = super().get_form(
-            request, obj, change=change, help_texts=WHAT_STAFF_IS, **kwargs
-        )
+        """Return the form with help for the two switches, and with the user who changes them."""
+        form: Any = super().get_form(request, obj, change=change, help_texts=USER_HELP, **kwargs)
         form.by = request.user
         return form
 
     def delete_model(self, request: auth.SignedInRequest, obj: User) -> None:  # type: ignore[override]
-        """Delete by the verb."""
         users.delete(obj, by=request.user)
 
     def delete_queryset(self, request: auth.SignedInRequest, queryset: QuerySet[User]) -> None:  # type: ignore[override]
-        """Delete each by the verb; who has to stay stays, with the reason as a message."""
+        """Delete each user by the verb; a user who has to stay is named in a message."""
         for user in queryset:
             try:
                 users.delete(user, by=request.user)
@@ -191,14 +183,11 @@ class TempoUserAdmin(RowAdmin, UserAdmin):  # type: ignore[type-arg]  # no gener
                 self.message_user(request, str(refusal), messages.ERROR)
 
     def get_deleted_objects(self, objs: Any, request: auth.SignedInRequest) -> Any:  # type: ignore[override]
-        """Name the users, and who of them has to stay; `stays` says the rest."""
+        """Return the names of the users, and the reasons why some have to stay; `stays` says the rest."""
         names = [str(row) for row in objs]
-        return (
-            names,
-            {str(self.opts.verbose_name_plural): len(names)},
-            set(),
-            [*_reasons_to_stay(objs, request.user)],
-        )
+        counts = {str(self.opts.verbose_name_plural): len(names)}
+        reasons = list(_reasons_to_stay(objs, request.user))
+        return names, counts, set(), reasons
 
 
 def _reasons_to_stay(rows: Iterable[User], by: User) -> Iterator[str]:
@@ -215,12 +204,12 @@ class EngineRowAdmin(ReadOnlyAdmin):
     pickled: tuple[str, ...] = ()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Leave the payloads alone: reading them would run them."""
+        """Leave the payloads out: reading a payload would run it."""
         return super().get_queryset(request).defer(*self.pickled)
 
 
 class ResultAdmin(EngineRowAdmin):
-    """What the engine did."""
+    """Tasks that the engine has done."""
 
     pickled = ("args", "kwargs", "result")
     list_display = fields = ("name", "func", "started", "stopped", "success", "attempt_count")
@@ -236,7 +225,7 @@ class AlarmAdmin(EngineRowAdmin):
 
 
 class QueuedAdmin(EngineRowAdmin):
-    """What waits in the engine's queue."""
+    """Tasks that wait in the engine's queue."""
 
     pickled = ("payload",)
     list_display = fields = ("id", "key", "lock")

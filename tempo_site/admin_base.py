@@ -1,4 +1,4 @@
-"""What the admin's pages share: rows to look at, buttons that call verbs, words about what a deletion leaves."""
+"""Base classes of the admin's pages: rows to look at, buttons that call verbs, words about a deletion."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,15 +21,12 @@ class LookOnly:
     """Mixed into a ModelAdmin or an inline: rows to look at."""
 
     def has_add_permission(self, request: HttpRequest, *_: Any) -> bool:
-        """Nobody."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody."""
         return False
 
 
@@ -39,81 +36,74 @@ class RowAdmin(ModelAdmin):  # type: ignore[type-arg]  # no generic at run time
     acts: tuple[str, ...] = ()
     stays = ""  # a sentence: what a deletion does not take
     list_per_page = 50
-    show_facets = ShowFacets.NEVER  # a count a choice: many queries for a number nobody asked for
+    show_facets = ShowFacets.NEVER  # a count for each choice of a filter costs many queries
     view_on_site: Any = False
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
-        """Search by the first twenty words: each becomes conditions, of which the database takes so many."""
-        return super().get_search_results(
-            request, queryset, " ".join(search_term.split()[:MAX_WORDS])
-        )
+        """Search by the first twenty words: each becomes conditions, and the database takes a limited number."""
+        words = search_term.split()[:MAX_WORDS]
+        return super().get_search_results(request, queryset, " ".join(words))
 
     @property
     def media(self) -> forms.Media:
-        """Nothing: our forms need neither jQuery nor pop-ups, and the lists name their own script."""
+        """No files: the forms need neither jQuery nor pop-ups, and the lists name their own script."""
         return forms.Media()
 
     def get_urls(self) -> list[URLPattern]:
-        """Django's, and one for the buttons."""
+        """Return Django's addresses, and the address of the buttons."""
         name = f"{self.opts.app_label}_{self.opts.model_name}_act"
         view = self.admin_site.admin_view(self.act_view)
         return [path("<path:object_id>/act/<str:act>/", view, name=name), *super().get_urls()]
 
     def act_view(self, request: HttpRequest, object_id: str, act: str) -> HttpResponseBase:
-        """Do one of `acts` on a row, then go to where the act leads, to `next`, or back to the row's page."""
+        """Do one of `acts` on a row, then go to the address that the act returns, to `next`, or to the row's page."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         row = self.get_object(request, unquote(object_id))
         if row is None or act not in self.acts:
             raise Http404(f"There is no {self.opts.verbose_name} {object_id} that one could {act}.")
-        verb: Callable[[HttpRequest, Any], HttpResponse | None] = getattr(self, f"do_{act}")
-        return verb(request, row) or self._back(request, row)
+        do_act: Callable[[HttpRequest, Any], HttpResponse | None] = getattr(self, f"do_{act}")
+        return do_act(request, row) or self._back(request, row)
 
     def _back(self, request: HttpRequest, row: Any) -> HttpResponse:
         target = request.POST.get("next", "")
         if url_has_allowed_host_and_scheme(target, allowed_hosts=None):
             return redirect(target)
-        return redirect(
-            reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[row.pk])
-        )
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
+        return redirect(reverse(name, args=[row.pk]))
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The list, headed by what it lists."""
-        extra = {
-            "title": capfirst(str(self.opts.verbose_name_plural)),
-            "stays": self.stays,
-            **(extra_context or {}),
-        }
+        """Show the list under the plural name of its rows."""
+        title = capfirst(str(self.opts.verbose_name_plural))
+        extra = {"title": title, "stays": self.stays, **(extra_context or {})}
         response = super().changelist_view(request, extra)
-        shown = getattr(response, "context_data", None) or {}
-        # the question of the action that deletes, which takes no extra context
-        if "deletable_objects" in shown:
-            shown["stays"] = self.stays
+        context = getattr(response, "context_data", None) or {}
+        # The action that deletes asks first, on a page that takes no extra context.
+        if "deletable_objects" in context:
+            context["stays"] = self.stays
         return response
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Ask, naming what stays."""
-        return super().delete_view(
-            request, object_id, {"stays": self.stays, **(extra_context or {})}
-        )
+        """Ask, with the sentence `stays`."""
+        extra = {"stays": self.stays, **(extra_context or {})}
+        return super().delete_view(request, object_id, extra)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Show the form; labels as everywhere, without a colon."""
+        """Show the form; labels have no colon, as on the other pages."""
         context["adminform"].form.label_suffix = ""
         return super().render_change_form(request, context, *args, **kwargs)
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """An empty form."""
-        title = {"title": f"New {self.opts.verbose_name}"}
-        return super().add_view(request, form_url, {**title, **(extra_context or {})})
+        extra = {"title": f"New {self.opts.verbose_name}", **(extra_context or {})}
+        return super().add_view(request, form_url, extra)
 
 
 class ReadOnlyAdmin(LookOnly, RowAdmin):
@@ -123,5 +113,5 @@ class ReadOnlyAdmin(LookOnly, RowAdmin):
 
 
 def chip(state: str, words: str) -> SafeString:
-    """A state as lists show it: a shape and a word, then a colour."""
+    """Return a state as lists show it: a shape and a word, in a colour."""
     return format_html('<span class="status status-{}">{}</span>', state, words.lower())

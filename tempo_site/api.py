@@ -1,37 +1,22 @@
-"""The REST API below /api/v1/: its routers, its one error shape, its page of documentation."""
+"""The REST API below /api/v1/: its routers, its page of documentation, and the figures of the machine."""
 
-import dataclasses
 import functools
 import json
-import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required, login_required
-from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
-from django.core.exceptions import ValidationError as FieldError
-from django.db import OperationalError
-from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
-from django.http.multipartparser import MultiPartParserError
-from django.http.request import RawPostDataException
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver, path
 from ninja import NinjaAPI, Swagger
-from ninja.errors import HttpError, ValidationError
 from ninja.parser import Parser
-from ninja.responses import Response
 from pydantic import BaseModel
 
 from runs_app.api import router as runs_router
-from runs_app.triggers.triggers import Refused, WrongInputs
 from scripts_app.api import router as scripts_router
-from scripts_app.files.store import NoSuchFile
-from scripts_app.scripts import ScriptError
-from scripts_app.timing.rule import TimingError
-from scripts_app.versions.drafts import Conflict
-from tempo_site import auth, system
-
-logger = logging.getLogger(__name__)
+from tempo_site import api_errors, auth, system
+from tempo_site.api_errors import error
 
 View = Callable[..., HttpResponseBase]
 
@@ -42,22 +27,7 @@ Show a key as `Authorization: Bearer ...` or `X-API-Key`; make one with `manage.
 `{"items": [...], "next_cursor": ...}`: send `next_cursor` back as `cursor` until it is null. Whatever goes wrong is
 `{"error": {"code", "message", "hint"?, "fields"?}}`.
 """
-CODES = {
-    400: "bad_request",
-    401: "unauthenticated",
-    403: "forbidden",
-    404: "not_found",
-    405: "method_not_allowed",
-    409: "conflict",
-    413: "too_large",
-    422: "invalid",
-    428: "revision_needed",
-    429: "too_many_requests",
-    500: "server_error",
-    503: "unavailable",
-}
-MAX_FIELDS = 20  # a body of a million unknown fields does not get an answer of a million lines
-MAX_NAME = 80
+DOCUMENTATION = ("openapi-json", "openapi-view")  # names of its addresses
 
 
 class JsonParser(Parser):
@@ -81,19 +51,17 @@ class TempoAPI(NinjaAPI):
         """Every address below /api/v1/: the operations and the documentation, then a 404 for all others."""
         patterns, app_name, namespace = super().urls
         for pattern in patterns:
-            if isinstance(pattern, URLPattern) and pattern.name not in (
-                "openapi-json",
-                "openapi-view",
-            ):
-                pattern.callback = (
-                    unknown if pattern.name == "api-root" else _shaped(pattern.callback)
-                )
+            if not isinstance(pattern, URLPattern) or pattern.name in DOCUMENTATION:
+                continue
+            if pattern.name == "api-root":
+                pattern.callback = unknown
+            else:
+                pattern.callback = _in_error_shape(pattern.callback)
         return [*patterns, path("<path:rest>", unknown)], app_name, namespace
 
 
-def _shaped(view: View) -> View:
-    """Let an operation check its callers itself (no redirect to the login page) and shape ninja's plain 405."""
-
+def _in_error_shape(view: View) -> View:
+    # An operation checks its callers itself (no redirect to the login page), and ninja's plain 405 is shaped.
     @login_not_required
     @functools.wraps(view)
     def operation(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -110,27 +78,12 @@ def _shaped(view: View) -> View:
 
 @login_not_required
 def unknown(request: HttpRequest, **_: str) -> HttpResponse:
-    """Answer 404 to an address that is none of the API's, whoever asks; nothing is told by it."""
-    return error(
-        404,
-        f"There is nothing at `{request.path[:200]}`.\nhint: the addresses are listed at /api/v1/docs",
-    )
+    """Answer 404 to an address that is not one of the API's, for strangers as well."""
+    text = f"There is nothing at `{request.path[:200]}`."
+    return error(404, f"{text}\nhint: the addresses are listed at /api/v1/docs")
 
 
 unknown.csrf_exempt = True  # type: ignore[attr-defined]  # a POST gets its 404 as well
-
-
-def error(
-    status: int, text: str, *, fields: Mapping[str, str] | None = None, **beside: object
-) -> HttpResponse:
-    """The one error shape. What follows `\\nhint: ` in the text becomes the hint; `beside` stands next to `error`."""
-    message, _, hint = text.partition("\nhint: ")
-    body: dict[str, Any] = {"code": CODES.get(status, "error"), "message": message}
-    if hint:
-        body["hint"] = hint
-    if fields:
-        body["fields"] = dict(fields)
-    return Response({"error": body, **beside}, status=status)
 
 
 api = TempoAPI(
@@ -144,6 +97,8 @@ api = TempoAPI(
 )
 api.add_router("", scripts_router)
 api.add_router("", runs_router)
+for _exception, _handler in api_errors.HANDLERS.items():
+    api.add_exception_handler(_exception, _handler)
 
 
 class MemoryOut(BaseModel):
@@ -171,7 +126,7 @@ class LoadOut(BaseModel):
 
 
 class IsolationOut(BaseModel):
-    """The best isolation that runs can have here: `strong`, `good` or `basic`; empty while that is not known."""
+    """The best isolation that runs can have here: `strong`, `good` or `basic`; empty while the grade is not known."""
 
     grade: str
     why: str
@@ -190,135 +145,6 @@ class SystemOut(BaseModel):
 
 
 @api.get("/system", response=SystemOut, tags=["system"])
-def read_system(request: HttpRequest) -> dict[str, Any]:
+def read_system(request: HttpRequest) -> system.SystemFigures:
     """Show the machine: CPU, memory, disk, runs and isolation."""
     return system.system_figures()
-
-
-@api.exception_handler(HttpError)
-def on_http_error(request: HttpRequest, problem: HttpError) -> HttpResponse:
-    """What an operation or ninja itself refused."""
-    text = problem.message
-    if problem.status_code == 400 and isinstance(problem.__cause__, ValueError | RecursionError):
-        text = f"The body is not valid JSON: {problem.__cause__}."
-    if problem.status_code != 401:
-        return error(problem.status_code, text)
-    if text == "Unauthorized":
-        text = "An API key or a session is needed.\nhint: send `Authorization: Bearer <key>` or `X-API-Key: <key>`"
-    response = error(401, text)
-    response.headers["WWW-Authenticate"] = 'Bearer realm="Tempo"'
-    return response
-
-
-@api.exception_handler(ValidationError)
-def on_invalid_request(request: HttpRequest, problem: ValidationError) -> HttpResponse:
-    """What pydantic found wrong with the request: each field with its sentence."""
-    fields: dict[str, str] = {}
-    for found in problem.errors[:MAX_FIELDS]:
-        fields.setdefault(_field(found["loc"]), _sentence(found))
-    return error(422, " ".join(fields.values()), fields=fields)
-
-
-def _field(location: Sequence[str | int]) -> str:
-    """Return `name` or `tags.0` for ninja's ("body", <parameter>, "name") and ("query", "limit")."""
-    parts = location[2:] if location[0] == "body" else location[1:]
-    return ".".join(str(part)[:MAX_NAME] for part in parts) or "body"
-
-
-def _sentence(found: Mapping[str, Any]) -> str:
-    name = _field(found["loc"])
-    match found["type"]:
-        case "missing":
-            return f"`{name}` is required."
-        case "extra_forbidden":
-            return f"`{name}` is not known here."
-        case "value_error":
-            return f"`{name}`: {str(found['msg']).removeprefix('Value error, ')}."
-    return f"`{name}`: {found['msg']}."
-
-
-@api.exception_handler(ScriptError)
-@api.exception_handler(TimingError)
-def on_refused_field(request: HttpRequest, problem: ScriptError | TimingError) -> HttpResponse:
-    """A rule of scripts or of timing said no to one field."""
-    text = str(problem)
-    return error(
-        422, text, fields={problem.field: text.partition("\nhint: ")[0]} if problem.field else None
-    )
-
-
-@api.exception_handler(NoSuchFile)
-def on_missing_file(request: HttpRequest, problem: NoSuchFile) -> HttpResponse:
-    """No such file of a script."""
-    return error(404, str(problem))
-
-
-@api.exception_handler(FieldError)
-def on_refused_row(request: HttpRequest, problem: FieldError) -> HttpResponse:
-    """A model's own validators said no."""
-    if not hasattr(problem, "error_dict"):
-        return error(422, " ".join(problem.messages))
-    fields = {name: " ".join(sentences) for name, sentences in problem.message_dict.items()}
-    return error(422, " ".join(fields.values()), fields=fields)
-
-
-@api.exception_handler(Refused)
-def on_refused_start(request: HttpRequest, problem: Refused) -> HttpResponse:
-    """Nothing was started."""
-    return error(409, str(problem))
-
-
-@api.exception_handler(WrongInputs)
-def on_wrong_inputs(request: HttpRequest, problem: WrongInputs) -> HttpResponse:
-    """Nothing was started, as its inputs are not right; each is named as in the body: `params.days`."""
-    fields = {
-        name if name == "params" else f"params.{name}": why for name, why in problem.fields.items()
-    }
-    return error(422, str(problem), fields=fields)
-
-
-@api.exception_handler(Conflict)
-def on_conflict(request: HttpRequest, problem: Conflict) -> HttpResponse:
-    """A text was changed by someone else: both come along, `draft` theirs and `yours` what was not stored."""
-    return error(
-        409, str(problem), draft=dataclasses.asdict(problem.current), yours=problem.yours or None
-    )
-
-
-@api.exception_handler(Http404)
-def on_missing(request: HttpRequest, problem: Http404) -> HttpResponse:
-    """No such row."""
-    return error(404, str(problem))
-
-
-@api.exception_handler(RequestDataTooBig)
-def on_too_large(request: HttpRequest, problem: RequestDataTooBig) -> HttpResponse:
-    """A body above DATA_UPLOAD_MAX_MEMORY_SIZE."""
-    return error(413, "The request is too large.\nhint: at most 20 MB")
-
-
-@api.exception_handler(MultiPartParserError)
-@api.exception_handler(RawPostDataException)
-@api.exception_handler(SuspiciousOperation)
-@api.exception_handler(UnreadablePostError)
-def on_unreadable_body(request: HttpRequest, problem: Exception) -> HttpResponse:
-    """A form where JSON was expected, thousands of fields, or a connection that broke."""
-    return error(
-        400, "The request could not be read.\nhint: send JSON with `Content-Type: application/json`"
-    )
-
-
-@api.exception_handler(OperationalError)
-def on_busy_database(request: HttpRequest, problem: OperationalError) -> HttpResponse:
-    """The database was locked for longer than a request waits."""
-    logger.error("api %s %s: database: %s", request.method, request.path, problem)
-    return error(503, "The database is busy.\nhint: try again in a moment")
-
-
-@api.exception_handler(Exception)
-def on_failure(request: HttpRequest, problem: Exception) -> HttpResponse:
-    """A defect of ours: the log has the details, the answer has none."""
-    logger.error("api %s %s failed", request.method, request.path, exc_info=problem)
-    return error(
-        500, "Something went wrong on the server.\nhint: the details are in the server's log"
-    )

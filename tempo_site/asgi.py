@@ -43,11 +43,11 @@ class OneThreadHandler(ASGIHandler):
     """
 
     def load_middleware(self, is_async: bool = False) -> None:
-        """Build the synchronous chain, whatever is asked for."""
+        """Build the synchronous chain, whatever `is_async` says."""
         super().load_middleware(is_async=False)
 
     async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
-        """Pass the request through that chain in the thread of its context."""
+        """Pass the request through the synchronous chain in the thread of its context."""
         return await sync_to_async(self.get_response, thread_sensitive=True)(request)
 
 
@@ -56,7 +56,6 @@ _consumers = URLRouter(websocket_urlpatterns)
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """Route one connection."""
     if scope["type"] == "websocket":
         await _websocket(scope, receive, send)
     elif scope["path"] == "/healthz":
@@ -66,7 +65,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def _page(scope: Scope, receive: Receive, send: Send) -> None:
-    """Run Django in a free thread of the pool, or queue behind the least busy one."""
+    # In a free thread of the pool, or in the queue of the least busy thread.
     executor = min(_users, key=_users.__getitem__)
     _users[executor] += 1
     try:
@@ -77,45 +76,47 @@ async def _page(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def _healthz(send: Send) -> None:
-    """Answer from memory: a locked database or a busy pool must not make the service look dead, or alive."""
-    facts = health.health_report()
-    status = 200 if facts["status"] == "ok" else 503
+    # From memory: a locked database or a busy pool must not make the service look dead, or alive.
+    report = health.health_report()
+    status = 200 if report["status"] == "ok" else 503
     headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": json.dumps(facts).encode()})
+    await send({"type": "http.response.body", "body": json.dumps(report).encode()})
 
 
 async def _websocket(scope: Scope, receive: Receive, send: Send) -> None:
-    """Let a connection through with an API key, or with a session from a page of ours; end it when either is void."""
-    headers = {
-        name.decode("latin1").lower(): value.decode("latin1") for name, value in scope["headers"]
-    }
+    # For an API key, or for a session from a page of Tempo; the connection ends when either is void.
+    headers: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        headers[name.decode("latin1").lower()] = value.decode("latin1")
     if not await _is_welcome(headers):
         await _refuse(receive, send)
         return
     consumer = asyncio.ensure_future(_consumers(scope, receive, send))
     try:
-        while not (await asyncio.wait({consumer}, timeout=settings.SOCKET_RECHECK_S))[0]:
+        while True:
+            ended, _ = await asyncio.wait({consumer}, timeout=settings.SOCKET_RECHECK_S)
+            if ended:
+                break
             if not await _is_welcome(headers):
                 await send({"type": "websocket.close", "code": FORBIDDEN})
                 break
-        await consumer  # a closed connection is told of that, and leaves by itself
+        await consumer  # hears of the close, and ends by itself
     finally:
         consumer.cancel()
 
 
 @database_sync_to_async
 def _is_welcome(headers: Mapping[str, str]) -> bool:
-    """Whether a connection with these headers may be opened, or stay open, now."""
     if not hosts.is_allowed(headers.get("host", ""), settings.HOST_PATTERNS):
         return False
-    return auth.key_of_headers(headers) is not None or (
-        is_same_origin(headers) and auth.has_session(headers)
-    )
+    if auth.key_of_headers(headers) is not None:
+        return True
+    return is_same_origin(headers) and auth.has_session(headers)
 
 
 def is_same_origin(headers: Mapping[str, str]) -> bool:
-    """Whether Origin names the very host and port of Host; Channels' own validator passes all when hosts are `*`."""
+    """Whether Origin names the host and port of Host; Channels' own validator passes any origin when hosts are `*`."""
     origin = urlsplit(headers.get("origin", ""))
     return bool(origin.netloc) and origin.netloc.lower() == headers.get("host", "").lower()
 

@@ -1,4 +1,4 @@
-"""Who is calling: API keys with scopes, or the session of a signed-in user."""
+"""Callers: API keys with scopes, or the session of a signed-in user; and what is for staff alone."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib.auth import get_user
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, parse_cookie
@@ -25,6 +26,12 @@ DEFAULT_KEY_NAME = "default"
 MAX_TOKEN_LENGTH = 500
 TOUCH_EVERY = timedelta(minutes=1)  # a write per request would cost more than most requests
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+UNKNOWN_KEY = "This API key is not known.\nhint: make one with `createkey`"
+NO_CSRF_TOKEN = (
+    "The CSRF token is missing or wrong.\n"
+    "hint: send the cookie's value as `X-CSRFToken`, or use an API key"
+)
+ONLY_STAFF = "Only staff may do that.\nhint: ask a user of the staff"
 
 _RANK = {Scope.READ: 0, Scope.RUN: 1, Scope.FULL: 2}
 _ABILITIES = {Scope.READ: "only read", Scope.RUN: "only read, and start and cancel runs"}
@@ -32,7 +39,7 @@ _ABILITIES = {Scope.READ: "only read", Scope.RUN: "only read, and start and canc
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """Who asked. `name` is what a run stores as `by`; `user` is None for a key."""
+    """The caller of an operation. `name` is stored as `by` of a run; `user` is None for a key."""
 
     name: str
     user: User | None = None
@@ -45,7 +52,7 @@ class AuthenticatedRequest(HttpRequest):
 
 
 def has_session(headers: Mapping[str, str]) -> bool:
-    """Whether the cookie is that of a user who is logged in now: not logged out, not switched off, same password."""
+    """Whether the cookie is of a user who is logged in now: not logged out, not switched off, same password."""
     request = HttpRequest()
     name = parse_cookie(_header(headers, "Cookie")).get(settings.SESSION_COOKIE_NAME)
     request.session = SessionStore(name)
@@ -53,26 +60,37 @@ def has_session(headers: Mapping[str, str]) -> bool:
 
 
 class SignedInRequest(HttpRequest):
-    """What every page gets: the log-in check stands before it."""
+    """The request of a page: the log-in check has found a user."""
 
     user: User
 
 
-def key_of_headers(headers: Mapping[str, str]) -> ApiKey | None:
-    """Return the key shown in `X-API-Key` or `Authorization: Bearer`, or None when there is none or it is unknown.
+class StaffOnly(PermissionDenied):
+    """The caller is not staff; a page and the API answer 403 with the sentence of this exception."""
 
-    Names may be in lower case or as written here. One query when a token was shown, none otherwise.
+
+def require_staff(caller: Caller | User, sentence: str = ONLY_STAFF) -> None:
+    """Raise StaffOnly for a user who is not staff. An API key passes: its scope was checked when it was shown."""
+    user = caller.user if isinstance(caller, Caller) else caller
+    if user is not None and not user.is_staff:
+        raise StaffOnly(sentence)
+
+
+def key_of_headers(headers: Mapping[str, str]) -> ApiKey | None:
+    """Return the key shown in `X-API-Key` or `Authorization: Bearer`; None without a key, or for an unknown key.
+
+    Header names may be in lower case or as written here. One query when a token was shown, else no query.
     """
     token = token_of_headers(headers)
     return ApiKey.objects.by_token(token) if token else None
 
 
 def token_of_headers(headers: Mapping[str, str]) -> str:
-    """Return the token that was shown, or "". Other schemes than Bearer are not ours (a proxy may have its own)."""
+    """Return the token that was shown, or "". Other schemes than Bearer may be a proxy's and do not count."""
     token = _header(headers, "X-API-Key")
-    if not token:
-        scheme, _, rest = _header(headers, "Authorization").partition(" ")
-        token = rest if scheme.lower() == "bearer" else ""
+    scheme, _, credentials = _header(headers, "Authorization").partition(" ")
+    if not token and scheme.lower() == "bearer":
+        token = credentials
     return token.strip()[:MAX_TOKEN_LENGTH]
 
 
@@ -81,12 +99,12 @@ def _header(headers: Mapping[str, str], name: str) -> str:
 
 
 def is_enough(scope: str, needed: str) -> bool:
-    """Whether a key of this scope may do what asks for `needed`."""
+    """Whether a key of the scope `scope` may call an operation that asks for `needed`."""
     return _RANK[Scope(scope)] >= _RANK[Scope(needed)]
 
 
 def touch(key: ApiKey, *, now: datetime) -> None:
-    """Note that a key was used, at most once a minute."""
+    """Store the time of a key's use, at most once a minute."""
     before = now - TOUCH_EVERY
     if key.last_used_at is None or key.last_used_at < before:
         stale = Q(last_used_at=None) | Q(last_used_at__lt=before)
@@ -94,7 +112,7 @@ def touch(key: ApiKey, *, now: datetime) -> None:
 
 
 class KeyAuth(AuthBase):
-    """A key in either header; `needs` is the least scope, by default `read` for GET and `full` for the rest."""
+    """A key in either header; `needs` is the smallest scope, by default `read` for GET and `full` for the rest."""
 
     openapi_type = "http"
     openapi_scheme = "bearer"
@@ -109,21 +127,24 @@ class KeyAuth(AuthBase):
             return None
         key = key_of_headers(request.headers)
         if key is None:
-            raise AuthenticationError(
-                message="This API key is not known.\nhint: make one with `createkey`"
-            )
-        needed = self.needs or (Scope.READ if request.method in SAFE_METHODS else Scope.FULL)
+            raise AuthenticationError(message=UNKNOWN_KEY)
+        needed = self.needs or _scope_for(request.method)
         if not is_enough(key.scope, needed):
-            raise AuthorizationError(
-                message=f"The key `{key.name}` may {_ABILITIES[Scope(key.scope)]}.\n"
-                f"hint: use a key with scope `{needed}`"
-            )
+            sentence = f"The key `{key.name}` may {_ABILITIES[Scope(key.scope)]}."
+            hint = f"hint: use a key with scope `{needed}`"
+            raise AuthorizationError(message=f"{sentence}\n{hint}")
         touch(key, now=timezone.now())
         return Caller(name=f"key: {key.name}")
 
 
+def _scope_for(method: str | None) -> str:
+    if method in SAFE_METHODS:
+        return Scope.READ
+    return Scope.FULL
+
+
 class HeaderKeyAuth(KeyAuth):
-    """The same in the words of the OpenAPI page: a key in `X-API-Key`."""
+    """KeyAuth as the OpenAPI page describes a key in `X-API-Key`."""
 
     openapi_type = "apiKey"
     openapi_in = "header"
@@ -145,13 +166,13 @@ _csrf_check = _CsrfCheck(_no_view)
 
 
 def is_forged(request: HttpRequest) -> bool:
-    """Whether a request that changes something lacks the CSRF token of the session it shows."""
+    """Whether a request that changes data lacks the CSRF token of its session."""
     _csrf_check.process_request(request)
     return _csrf_check.process_view(request, _no_view, (), {}) is not None
 
 
 class SessionAuth(AuthBase):
-    """The session of a signed-in user; what changes something needs the CSRF token as well."""
+    """The session of a signed-in user; a request that changes data needs the CSRF token as well."""
 
     openapi_type = "apiKey"
     openapi_in = "cookie"
@@ -159,19 +180,16 @@ class SessionAuth(AuthBase):
     csrf = True  # tells ninja's docs page to send the token
 
     def __call__(self, request: HttpRequest) -> Caller | None:
-        """Return the caller, or None when nobody is signed in. Raises AuthorizationError without the CSRF token."""
+        """Return the caller, or None when no user is signed in. Raises AuthorizationError without the CSRF token."""
         if not isinstance(request.user, User):
             return None
         if is_forged(request):
-            raise AuthorizationError(
-                message="The CSRF token is missing or wrong.\n"
-                "hint: send the cookie's value as `X-CSRFToken`, or use an API key"
-            )
+            raise AuthorizationError(message=NO_CSRF_TOKEN)
         return Caller(name=request.user.get_username(), user=request.user)
 
 
 def callers(needs: str = "") -> Sequence[AuthBase]:
-    """Who may call an operation: keys of at least this scope, and signed-in users."""
+    """Return the callers of an operation: keys of at least the scope `needs`, and signed-in users."""
     return [KeyAuth(needs), HeaderKeyAuth(needs), SessionAuth()]
 
 
@@ -182,7 +200,7 @@ RUN = callers(Scope.RUN)
 def ensure_default_key() -> str:
     """Store `PYSCHED_DEFAULT_API_KEY` as the key `default` with scope full; return a sentence when it was ignored.
 
-    A key of that name with another token is replaced: the setting is the truth. Without the setting nothing changes.
+    A key of that name with another token is replaced: the setting is the truth. Without the setting no key changes.
     """
     token = settings.DEFAULT_API_KEY.strip()
     if not token:

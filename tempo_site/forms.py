@@ -30,21 +30,17 @@ class SetupForm(UserCreationForm):  # type: ignore[type-arg]  # no generic at ru
         self._prepare_zone(self.fields["time_zone"])
 
     def _prepare_zone(self, field: forms.Field) -> None:
-        """A zone that the operator has set is shown, and cannot be changed here."""
+        # A zone that the operator has set is shown, and cannot be changed here.
         field.initial = settings.TIME_ZONE
         field.widget.attrs |= {"list": "zones", "autocomplete": "off", "spellcheck": "false"}
         field.disabled = bool(settings.CONFIGURED_TIME_ZONE)
-        field.help_text = (
-            "Set by the variable PYSCHED_TIME_ZONE, so it is not chosen here."
-            if field.disabled
-            else "For the times on pages, and for new schedules."
-        )
+        field.help_text = "For the times on pages, and for new schedules."
+        if field.disabled:
+            field.help_text = "Set by the variable PYSCHED_TIME_ZONE, so it is not chosen here."
 
     def clean_time_zone(self) -> str:
-        """A name that this machine knows."""
         name: str = self.cleaned_data["time_zone"]
         if not zone.is_known(name):
-            raise forms.ValidationError(
-                f"There is no time zone `{name}`: use a name like `Europe/Berlin` or `UTC`."
-            )
+            sentence = f"There is no time zone `{name}`: use a name like `Europe/Berlin` or `UTC`."
+            raise forms.ValidationError(sentence)
         return name

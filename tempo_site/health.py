@@ -1,4 +1,4 @@
-"""What /healthz says: each part of the service by name, from memory."""
+"""The health of the service for /healthz: each part by name, from memory."""
 
 from typing import Any
 
@@ -8,23 +8,30 @@ _engine: Engine | None = None
 
 
 def watch(engine: Engine | None) -> None:
-    """Name the engine whose health is told; None while there is none."""
+    """Name the engine whose health is reported; None while there is no engine."""
     global _engine
     _engine = engine
 
 
 def health_report() -> dict[str, Any]:
-    """`{"status": "ok"|"failing", "failing": [names], "parts": {name: "ok"|sentence}}`."""
-    parts = _engine.health() if _engine else {"engine": "not running in this process"}
+    """Return `{"status": "ok"|"failing", "failing": [names], "parts": {name: "ok"|sentence}}`."""
+    parts = {"engine": "not running in this process"}
+    if _engine:
+        parts = _engine.health()
     failing = [name for name, state in parts.items() if state != "ok"]
-    return {"status": "failing" if failing else "ok", "failing": failing, "parts": parts}
+    status = "failing" if failing else "ok"
+    return {"status": status, "failing": failing, "parts": parts}
 
 
 def isolation() -> dict[str, Any]:
-    """What this installation can give to scripts; empty while that is not known."""
-    return _engine.isolation() if _engine else {}
+    """Return the isolation that this installation can give to scripts; empty while the grade is not known."""
+    if _engine is None:
+        return {}
+    return _engine.isolation()
 
 
 def cpu_percent() -> float | None:
-    """How busy the machine's cores are, over the last seconds; None where nobody looks."""
-    return _engine.cpu_percent if _engine else None
+    """Return how busy the machine's cores were in the last seconds; None without an engine in this process."""
+    if _engine is None:
+        return None
+    return _engine.cpu_percent

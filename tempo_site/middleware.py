@@ -1,4 +1,4 @@
-"""What every answer passes through: the Host check, the content security policy, and that pages are not kept."""
+"""Middleware of every answer: the check of the Host header, the content security policy, pages that are not kept."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ Handler = Callable[[HttpRequest], HttpResponse]
 
 
 class HostMiddleware:
-    """Refuses names that are not ours, before anything looks at the request."""
+    """Refuses host names that are not this server's, before other code looks at the request."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -35,15 +35,15 @@ class HostMiddleware:
             host = ""
         if hosts.is_allowed(host, settings.HOST_PATTERNS):
             return self.get_response(request)
-        return HttpResponse(
-            f"The name `{host[:200]}` is not one of this server's.\nhint: add it to PYSCHED_ALLOWED_HOSTS\n",
-            status=400,
-            content_type="text/plain; charset=utf-8",
+        text = (
+            f"The name `{host[:200]}` is not one of this server's.\n"
+            "hint: add it to PYSCHED_ALLOWED_HOSTS\n"
         )
+        return HttpResponse(text, status=400, content_type="text/plain; charset=utf-8")
 
 
 class PageMiddleware:
-    """Own files only, no inline script or style, no frames; and whoever comes back to a page gets it anew.
+    """Own files only, no inline script or style, no frames; and a browser that comes back to a page gets a new page.
 
     A browser that shows an old page from its memory shows an old text in the editor, and lists without the newest runs.
     """
@@ -52,7 +52,7 @@ class PageMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Add the policy to every answer, and to pages that they are not to be kept."""
+        """Add the policy to every answer, and `no-store` to pages."""
         response = self.get_response(request)
         response.headers.setdefault("Content-Security-Policy", POLICY)
         if response.headers.get("Content-Type", "").startswith("text/html"):

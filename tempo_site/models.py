@@ -1,4 +1,4 @@
-"""API keys: what a program shows instead of a password; only a hash is stored."""
+"""API keys: a program shows a key instead of a password; only a hash is stored."""
 
 import hashlib
 import secrets
@@ -19,7 +19,6 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     """Reading API keys."""
 
     def by_token(self, token: str) -> "ApiKey | None":
-        """Return the key whose token this is, or None."""
         return self.filter(digest=digest(token)).first()
 
 
@@ -27,7 +26,7 @@ class ApiKey(models.Model):
     """A named key for the REST API."""
 
     class Scope(models.TextChoices):
-        """What a key may do: everything, start and cancel runs, or look."""
+        """Rights of a key: all operations, start and cancel runs, or look."""
 
         FULL = "full"
         RUN = "run"
@@ -56,7 +55,7 @@ class ApiKey(models.Model):
     def issue(
         cls, *, name: str, scope: str = Scope.FULL, token: str = "", **fields: object
     ) -> tuple[Self, str]:
-        """Store a new key and return it with its token, which is shown once and never again."""
+        """Store a new key and return the key with its token, which is shown once and never again."""
         token = token or f"tempo_{secrets.token_urlsafe(32)}"
         key = cls(
             name=name,

@@ -1,7 +1,7 @@
 """The machine that Tempo runs on, and what it does for Tempo at the moment: for the API and the dashboard."""
 
 import os
-from typing import Any
+from typing import TypedDict
 
 import psutil
 from django.conf import settings
@@ -14,40 +14,102 @@ from tempo_site import health
 MB = 2**20
 
 
-def system_figures() -> dict[str, Any]:
-    """All of it, in one query. CPU is measured by the engine; null where none runs in this process."""
-    memory, disk, isolation = psutil.virtual_memory(), disk_space.look(), health.isolation()
-    counts = dict(
-        Run.objects.scripts().active().order_by().values_list("status").annotate(count=Count("pk"))
-    )
+class MemoryFigures(TypedDict):
+    """The machine's memory."""
+
+    total_mb: int
+    available_mb: int
+
+
+class DiskFigures(TypedDict):
+    """The disk of the data folder."""
+
+    total_mb: int
+    free_mb: int
+    floor_mb: int
+    is_low: bool
+
+
+class RunFigures(TypedDict):
+    """Runs of scripts, and how many may be under way at once."""
+
+    under_way: int
+    queued: int
+    most: int
+
+
+class IsolationFigures(TypedDict):
+    """The best isolation that runs can have here; empty while the grade is not known."""
+
+    grade: str
+    why: str
+
+
+class SystemFigures(TypedDict):
+    """The machine, as the API shows it."""
+
+    cpu_percent: float | None
+    cores: int
+    load: list[float]
+    memory: MemoryFigures
+    disk: DiskFigures
+    runs: RunFigures
+    isolation: IsolationFigures
+
+
+def system_figures() -> SystemFigures:
+    """Return all figures, in one query. CPU is measured by the engine; None without an engine in this process."""
     return {
         "cpu_percent": health.cpu_percent(),
         "cores": cores(),
         "load": load(),
-        "memory": {"total_mb": memory.total // MB, "available_mb": memory.available // MB},
-        "disk": {
-            "total_mb": disk.total_mb,
-            "free_mb": disk.free_mb,
-            "floor_mb": disk.floor_mb,
-            "is_low": disk.is_low,
-        },
-        "runs": {
-            "under_way": sum(counts.get(status, 0) for status in states.UNDER_WAY),
-            "queued": sum(counts.get(status, 0) for status in states.WAITING),
-            "most": settings.MAX_CONCURRENT_RUNS,
-        },
-        "isolation": {
-            "grade": str(isolation.get("grade", "")),
-            "why": str(isolation.get("why", "")),
-        },
+        "memory": _memory(),
+        "disk": _disk(),
+        "runs": _runs(),
+        "isolation": _isolation(),
     }
 
 
+def _memory() -> MemoryFigures:
+    memory = psutil.virtual_memory()
+    return {"total_mb": memory.total // MB, "available_mb": memory.available // MB}
+
+
+def _disk() -> DiskFigures:
+    disk = disk_space.look()
+    return {
+        "total_mb": disk.total_mb,
+        "free_mb": disk.free_mb,
+        "floor_mb": disk.floor_mb,
+        "is_low": disk.is_low,
+    }
+
+
+def _runs() -> RunFigures:
+    counts = active_counts()
+    return {
+        "under_way": sum(counts.get(status, 0) for status in states.UNDER_WAY),
+        "queued": sum(counts.get(status, 0) for status in states.WAITING),
+        "most": settings.MAX_CONCURRENT_RUNS,
+    }
+
+
+def _isolation() -> IsolationFigures:
+    isolation = health.isolation()
+    return {"grade": str(isolation.get("grade", "")), "why": str(isolation.get("why", ""))}
+
+
+def active_counts() -> dict[str, int]:
+    """Return how many runs of scripts are in each active status. One query."""
+    active = Run.objects.scripts().active().order_by()
+    return dict(active.values_list("status").annotate(count=Count("pk")))
+
+
 def cores() -> int:
-    """The cores that Tempo may use."""
+    """Return the number of cores that Tempo may use."""
     return len(os.sched_getaffinity(0))
 
 
 def load() -> list[float]:
-    """The machine's load averages over 1, 5 and 15 minutes."""
+    """Return the machine's load averages over 1, 5 and 15 minutes."""
     return [round(value, 2) for value in os.getloadavg()]

@@ -1,4 +1,4 @@
-"""Set up, log in, log out, change the password; the dashboard, and where the palette leads."""
+"""Set-up, log-in, log-out, change of password; the dashboard, and the quick search of the palette."""
 
 from typing import Any
 
@@ -21,16 +21,16 @@ from tempo_site.bootstrap import first_start
 from tempo_site.forms import SetupForm
 from tempo_site.lib import zone
 from tempo_site.pages.dashboard import dashboard_context
-from tempo_site.pages.quick_search import targets
+from tempo_site.pages.quick_search import palette_context
 
 LOGIN_RATE = "10/m"
+MAX_WORDS = 200  # characters of a search
 SETUP_OVER = """\
 This set-up address does not hold, or not any more.
 hint: Tempo prints it when it starts, until there is an admin"""
 
 
 def is_without_users() -> bool:
-    """Whether nobody could log in."""
     return not User.objects.exists()
 
 
@@ -46,16 +46,14 @@ _logout_page = LogoutView.as_view()
 
 
 class PasswordPage(PasswordChangeView):
-    """A user's own password; other browsers that are logged in as this user are logged out by it."""
+    """A user's own password; a new password logs out the user's other browsers."""
 
     template_name = "password.html"
     success_url = reverse_lazy("dashboard")
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """Store it and say so."""
-        messages.success(
-            self.request, "Your password is changed. You are logged out everywhere but here."
-        )
+        sentence = "Your password is changed. You are logged out everywhere but here."
+        messages.success(self.request, sentence)
         return super().form_valid(form)
 
 
@@ -66,10 +64,16 @@ _password_page = PasswordPage.as_view()
 @ratelimit(key="ip", rate=LOGIN_RATE, method="POST", block=False)
 def login(request: HttpRequest) -> HttpResponseBase:
     """Log in; at most ten tries a minute from one address."""
-    return _refusal_of_many(request) if getattr(request, "limited", False) else _login_page(request)
+    if _is_limited(request):
+        return _too_many_attempts(request)
+    return _login_page(request)
 
 
-def _refusal_of_many(request: HttpRequest) -> HttpResponse:
+def _is_limited(request: HttpRequest) -> bool:
+    return getattr(request, "limited", False)  # set by `ratelimit`
+
+
+def _too_many_attempts(request: HttpRequest) -> HttpResponse:
     sentence = (
         "More than 10 attempts in a minute came from you.\nhint: wait a minute, then try again"
     )
@@ -81,20 +85,19 @@ def _refusal_of_many(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @ratelimit(key="ip", rate=LOGIN_RATE, method="POST", block=False)
 def setup(request: HttpRequest, token: str) -> HttpResponse:
-    """Make the first admin, under the one-time address that the console shows; nothing is here for any other token."""
-    if getattr(request, "limited", False):
-        return _refusal_of_many(request)
+    """Make the first admin, under the one-time address that the console shows; 404 for any other token."""
+    if _is_limited(request):
+        return _too_many_attempts(request)
     if not first_start.is_open_for(token):
         raise Http404(SETUP_OVER)
     form = SetupForm(request.POST or None)
     if not form.is_valid():
         return render(request, "setup.html", {"form": form, "zones": zone.names()})
-    given = form.cleaned_data
     try:
         user = first_start.finish(
-            username=given["username"],
-            password=given["password1"],
-            time_zone=given["time_zone"],
+            username=form.cleaned_data["username"],
+            password=form.cleaned_data["password1"],
+            time_zone=form.cleaned_data["time_zone"],
             now=timezone.now(),
         )
     except first_start.AlreadySetUp as error:
@@ -111,23 +114,22 @@ def logout(request: HttpRequest) -> HttpResponseBase:
 
 @ratelimit(key="user", rate=LOGIN_RATE, method="POST", block=False)
 def password(request: HttpRequest) -> HttpResponseBase:
-    """Change one's own password; whoever found an open browser may guess the old one ten times a minute."""
-    return (
-        _refusal_of_many(request) if getattr(request, "limited", False) else _password_page(request)
-    )
+    """Change one's own password; at most ten guesses a minute of the old password in a browser left open."""
+    if _is_limited(request):
+        return _too_many_attempts(request)
+    return _password_page(request)
 
 
 @require_safe
 def jump(request: SignedInRequest) -> JsonResponse:
-    """Where the letters in `?q=` may lead, for the palette: `{items: [{label, place, url}]}`."""
-    return JsonResponse(
-        {"items": targets(request.GET.get("q", "")[:200], is_staff=request.user.is_staff)}
-    )
+    """Answer the palette: the targets of the words in `?q=`, as `{items: [{label, place, url}]}`."""
+    words = request.GET.get("q", "")[:MAX_WORDS]
+    return JsonResponse(palette_context(words, is_staff=request.user.is_staff))
 
 
 @require_safe
 def dashboard(request: HttpRequest) -> HttpResponse:
-    """How the service does, live; `?part=live` is the part that changes."""
-    now = timezone.now()
-    template = "dashboard/_live.html" if request.GET.get("part") == "live" else "dashboard.html"
-    return render(request, template, {"now": now, **dashboard_context(now)})
+    """The state of the service, live; `?part=live` is the part that changes."""
+    is_part = request.GET.get("part") == "live"
+    template = "dashboard/_live.html" if is_part else "dashboard.html"
+    return render(request, template, dashboard_context(timezone.now()))

@@ -1,6 +1,6 @@
 """Scripts that were deleted 30 days ago: their folders go, then their texts, variables and schedules.
 
-Their rows stay, and of their versions those that a run in the history belongs to: these go with it, by a later turn.
+Their rows stay, and so do the versions that a run in the history belongs to: a version goes by a later turn.
 """
 
 import logging
@@ -16,21 +16,19 @@ logger = logging.getLogger(__name__)
 
 
 def purge(*, now: datetime) -> int:
-    """Empty every script whose time has come; returns of how many the folder went. What resists is tried again."""
+    """Empty every script whose time has come; return how many folders went. A folder that resists is tried again."""
     for script in deletion.claim_expired(now):
         logger.info("script %s is deleted for good deleted_at=%s", script.slug, script.deleted_at)
-    left = [
-        script
-        for script in deletion.claimed().only("pk", "slug")
-        if paths.script(script.slug).exists()
-    ]
-    count = sum(_remove(script) for script in left)
+    count = 0
+    for script in deletion.claimed().only("pk", "slug"):
+        if paths.script(script.slug).exists() and _remove(script):
+            count += 1
     deletion.empty(ran=Run.objects.exclude(version=None).values("version"))
     return count
 
 
 def _remove(script: Script) -> bool:
-    """Have the launcher remove the folder: what lies in it may belong to the script's own user."""
+    # The launcher removes the folder: its files may belong to the script's own user.
     if Run.objects.active().filter(script=script).exists():
         return False
     try:

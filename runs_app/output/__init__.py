@@ -1,5 +1,6 @@
 """What a run wrote and used: read from its files, never held in memory.
 
-`log` reads bytes by offset, `lines` windows of lines and searches, `live` follows a growing log,
+`records` knows the format of the log, `log` reads bytes by offset, `live` follows a growing log;
+`line_index` and `line_search` find lines of a log by number and by text, `lines` asks both for a run;
 `samples` and `usage_chart` give CPU and memory over time.
 """

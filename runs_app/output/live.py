@@ -1,4 +1,4 @@
-"""Live facts and tails: what is pushed to the pages that are open right now. Nothing depends on it arriving."""
+"""Live facts and output, pushed to the pages that are open now. No rule depends on a push arriving."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ from django.db import transaction
 
 from runs_app import wakeup
 from runs_app.models import Run
-from runs_app.output import log
+from runs_app.output import log, records
 from tempo_site.lib import paths
 
 logger = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 EVENTS = "events"  # the group of all pages that show lists
 SHARED_FRAMES = 8
 LOOK_S = (
-    1.0  # datagrams may be dropped: while anyone watches, the files are looked at once a second
+    1.0  # datagrams may be dropped: while a page watches, the files are looked at once a second
 )
 
 _loop: asyncio.AbstractEventLoop | None = None
@@ -44,41 +44,43 @@ class LiveTail:
         self._frames: OrderedDict[int, bytes] = OrderedDict()
 
     def follow(self, folder: str) -> None:
-        """Read the log in this run folder from now on; "": the run has none yet, and what is known stays."""
+        """Read the log in this run folder from now on; "" (the run has no folder yet) changes nothing."""
         if folder:
             self.path = paths.run_folder(folder) / log.LOG
 
     def size(self) -> int:
-        """Bytes in the log now; 0 while it does not exist."""
+        """Return the bytes in the log now; 0 while there is no log."""
         descriptor = self._open()
         return os.fstat(descriptor).st_size if descriptor is not None else 0
 
     def read(self, offset: int) -> bytes:
-        """Whole records from `offset`, at most 64 KiB; viewers at the same place share one read."""
+        """Return whole records from `offset`, at most 64 KiB; viewers at the same place share one read."""
         if offset in self._frames:
             return self._frames[offset]
         descriptor = self._open()
-        data = log.cut(os.pread(descriptor, log.SLICE, offset)) if descriptor is not None else b""
-        if len(data) > log.SLICE // 2:  # a short read may grow, a long one will be asked for again
+        if descriptor is None:
+            return b""
+        data = records.cut(os.pread(descriptor, records.SLICE_BYTES, offset))
+        # A short read may grow, a long one will be asked for again.
+        if len(data) > records.SLICE_BYTES // 2:
             self._frames[offset] = data
             if len(self._frames) > SHARED_FRAMES:
                 self._frames.popitem(last=False)
         return data
 
     def start_of_last(self, limit: int) -> int:
-        """The offset of the first whole record in the last `limit` bytes."""
+        """Return the offset of the first whole record in the last `limit` bytes."""
         begin = max(0, self.size() - limit)
         if begin == 0 or self._descriptor is None:
             return 0
-        return begin + os.pread(self._descriptor, log.SLICE, begin).find(b"\n") + 1
+        data = os.pread(self._descriptor, records.SLICE_BYTES, begin)
+        return begin + data.find(b"\n") + 1
 
     def wake(self) -> None:
-        """Let every viewer look."""
         for event in self.wakes:
             event.set()
 
     def close(self) -> None:
-        """Close the file."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -93,7 +95,7 @@ class LiveTail:
 
 
 def watch(run: Run, event: asyncio.Event) -> LiveTail:
-    """Join the viewers of a run (event loop only); the event is set whenever there may be more."""
+    """Join the viewers of a run (event loop only); the event is set whenever there may be more output."""
     tail = _tails.get(run.pk)
     if tail is None:
         tail = _tails[run.pk] = LiveTail(run.folder)
@@ -121,7 +123,7 @@ def attach(loop: asyncio.AbstractEventLoop, bell: socket.socket) -> None:
 
 
 def detach() -> None:
-    """Push nothing any more."""
+    """End the pushing."""
     global _loop
     _loop = None
 
@@ -135,7 +137,7 @@ def publish(run: Run) -> None:
 
 
 def status_event(run: Run) -> dict[str, Any]:
-    """What an open page shows of a run that changes while it is open."""
+    """Return the facts of a run that change on an open page."""
     return {
         "id": run.pk,
         "kind": run.kind,
@@ -156,12 +158,14 @@ def status_event(run: Run) -> dict[str, Any]:
 
 
 def stamp(moment: datetime | None) -> str | None:
-    """ISO 8601 in UTC, to the millisecond."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None
+    """Return a moment in ISO 8601, UTC, to the millisecond."""
+    if moment is None:
+        return None
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _hand_to_loop(message: dict[str, Any]) -> None:
-    """A channel layer used from another thread delivers late, so the loop does the sending."""
+    # A channel layer used from another thread delivers late, so the loop does the sending.
     if _loop is not None:
         _loop.call_soon_threadsafe(_deliver, message)
 

@@ -1,10 +1,10 @@
-"""What a run used while it went: a sample a second, from its folder. Whatever lies there, reading it never fails."""
+"""CPU and memory of a run while it went: a sample a second, from its folder. Reading never fails."""
 
 import contextlib
 import itertools
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,71 +32,71 @@ class Sample(NamedTuple):
 
     @property
     def memory_mb(self) -> float:
-        """As people read it."""
         return round(self.memory_kb / 1024, 1)
 
 
 def samples_of_run(run: Run) -> list[Sample]:
-    """The samples of a run, oldest first, at most 600; none of what never began."""
+    """Return the samples of a run, oldest first, at most 600; an empty list for a run that never began."""
     if not run.folder:
         return []
     folder = paths.run_folder(run.folder)
-    return live(folder) or thinned(list(_valid(_folded(folder))))
+    return live(folder) or thinned(list(_valid(_archived_rows(folder))))
 
 
 def live(folder: Path) -> list[Sample]:
-    """Those that the runner wrote, while its file is there. A torn line is left out, as is what is no sample."""
-    rows = (
-        line.groups()
-        for line in map(_LINE.fullmatch, _content(folder, LIVE).splitlines(keepends=True))
-        if line
-    )
-    return thinned(
-        [
-            Sample(int(at), float(cpu), int(kb), int(count), int(size))
-            for at, cpu, kb, count, size in rows
-        ]
-    )
+    """Return the samples in the runner's file, as long as the file is there. Lines that are no samples are left out."""
+    samples = []
+    for line in _content(folder, LIVE).splitlines(keepends=True):
+        found = _LINE.fullmatch(line)
+        if found:
+            at, cpu, memory, processes, output = found.groups()
+            sample = Sample(int(at), float(cpu), int(memory), int(processes), int(output))
+            samples.append(sample)
+    return thinned(samples)
 
 
-def thinned(samples: Sequence[Sample], most: int = MAX_SAMPLES) -> list[Sample]:
-    """At most so many: of neighbours the one with the most memory, so that a peak stays."""
-    if len(samples) <= most:
+def thinned(samples: Sequence[Sample], limit: int = MAX_SAMPLES) -> list[Sample]:
+    """Return at most `limit` samples: of neighbours the sample with the most memory, so that a peak stays."""
+    if len(samples) <= limit:
         return list(samples)
-    edges = [len(samples) * index // most for index in range(most + 1)]
-    parts = (samples[start:end] for start, end in itertools.pairwise(edges))
-    return [max(part, key=lambda sample: sample.memory_kb) for part in parts]
+    edges = [len(samples) * index // limit for index in range(limit + 1)]
+    highest = []
+    for start, end in itertools.pairwise(edges):
+        highest.append(max(samples[start:end], key=lambda sample: sample.memory_kb))
+    return highest
 
 
-def _folded(folder: Path) -> Iterator[object]:
+def _archived_rows(folder: Path) -> list[object]:
     try:
         content = json.loads(_content(folder, ARCHIVE))
     except (ValueError, RecursionError):
-        return
-    found = content.get("samples") if isinstance(content, dict) else None
-    yield from found if isinstance(found, list) else ()
+        return []
+    if not isinstance(content, dict):
+        return []
+    rows = content.get("samples")
+    return rows if isinstance(rows, list) else []
 
 
-def _valid(rows: Iterator[object]) -> Iterator[Sample]:
+def _valid(rows: Iterable[object]) -> Iterator[Sample]:
     for row in rows:
-        if isinstance(row, list) and len(row) == len(Sample._fields) and all(map(_is_number, row)):
-            at, cpu, *rest = row
-            if at < _TOO_LATE_MS:
-                yield Sample(int(at), float(cpu), *map(int, rest))
+        if not isinstance(row, list) or len(row) != len(Sample._fields):
+            continue
+        if not all(map(_is_number, row)):
+            continue
+        at, cpu, *rest = row
+        if at < _TOO_LATE_MS:
+            yield Sample(int(at), float(cpu), *map(int, rest))
 
 
 def _is_number(value: object) -> bool:
-    return (
-        isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _TOO_LARGE
-    )
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 <= value < _TOO_LARGE
 
 
 def _content(folder: Path, name: str) -> bytes:
-    """What a file says; nothing where it is none, or longer than it may be."""
+    # Empty where there is no such file, or a file longer than it may be.
     with contextlib.suppress(OSError), run_folder.opened(folder) as descriptor:
-        return (
-            run_folder.read(descriptor, name, max_bytes=MAX_BYTES)
-            if descriptor is not None
-            else None
-        ) or b""
+        if descriptor is not None:
+            return run_folder.read(descriptor, name, most=MAX_BYTES) or b""
     return b""

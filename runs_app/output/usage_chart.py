@@ -9,14 +9,14 @@ from tempo_site.lib import humanize
 
 WIDTH, HEIGHT = 600, 100  # of the drawing, in units that the page stretches
 HEADROOM = 1.05
-CORE = 100.0  # per cent of CPU: the least that a chart spans
+CORE_PERCENT = 100.0  # the smallest span of CPU in a chart
 TABLE_ROWS = 60
 MIN_SAMPLES = 2  # one sample is no curve
 
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """One of the two: its words, its line as the path of an SVG, and where its limit lies, if it has one."""
+    """CPU or memory: its words, its line as the path of an SVG, and where its limit lies, if there is a limit."""
 
     name: str
     now: str
@@ -28,20 +28,24 @@ class Curve:
 
     @property
     def area(self) -> str:
-        """What lies below the line."""
+        """The path of the area below the line."""
         return f"{self.line}V{HEIGHT}H0Z"
 
     @property
     def label(self) -> str:
-        """The whole of it in a sentence, for whoever does not see it."""
-        limit = f", the limit is {self.limit}" if self.limit else ""
-        now = "" if self.is_over else f"{self.now} now, "
-        return f"{self.name} over time: {now}{self.most} at most{limit}"
+        """The curve in a sentence, for screen readers."""
+        sentence = f"{self.name} over time: "
+        if not self.is_over:
+            sentence += f"{self.now} now, "
+        sentence += f"{self.most} at most"
+        if self.limit:
+            sentence += f", the limit is {self.limit}"
+        return sentence
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChartRow:
-    """A row of the table that says the same in numbers."""
+    """A row of the table beside the chart."""
 
     after: str
     sample: Sample
@@ -60,21 +64,25 @@ class Chart:
 
 
 def chart_of_run(run: Run, samples: Sequence[Sample]) -> Chart | None:
-    """Draw a run's samples; None where there are not enough of them."""
+    """Draw a run's samples; return None where there are too few samples for a curve."""
     if len(samples) < MIN_SAMPLES:
         return None
-    began = samples[0].at_ms
+    began_ms = samples[0].at_ms
+    rows = []
+    for sample in thinned(samples, TABLE_ROWS):
+        rows.append(ChartRow(after=_span(began_ms, sample.at_ms), sample=sample))
     return Chart(
         cpu=_cpu(run, samples),
         memory=_memory(run, samples),
-        spans=humanize.span(max(0, samples[-1].at_ms - began) / 1000),
+        spans=_span(began_ms, samples[-1].at_ms),
         processes=samples[-1].processes,
         most_processes=max(run.processes_max, *(sample.processes for sample in samples)),
-        rows=[
-            ChartRow(after=humanize.span(max(0, sample.at_ms - began) / 1000), sample=sample)
-            for sample in thinned(samples, TABLE_ROWS)
-        ],
+        rows=rows,
     )
+
+
+def _span(began_ms: int, at_ms: int) -> str:
+    return humanize.span(max(0, at_ms - began_ms) / 1000)
 
 
 def _cpu(run: Run, samples: Sequence[Sample]) -> Curve:
@@ -84,19 +92,20 @@ def _cpu(run: Run, samples: Sequence[Sample]) -> Curve:
         now=f"{values[-1]:.0f} %",
         most=f"{max(values):.0f} %",
         is_over=run.is_final,
-        line=_line(samples, values, top=max(CORE, max(values)) * HEADROOM),
+        line=_line(samples, values, top=max(CORE_PERCENT, *values) * HEADROOM),
     )
 
 
 def _memory(run: Run, samples: Sequence[Sample]) -> Curve:
-    """The peak is measured more often than there are samples, so it may lie above the curve."""
-    values, limit_mb = [sample.memory_mb for sample in samples], run.memory_mb
-    peak = max(run.peak_memory_mb or 0, *values)
+    values = [sample.memory_mb for sample in samples]
+    limit_mb = run.memory_mb
+    # The peak is measured more often than there are samples, so it may lie above the curve.
+    peak_mb = max(run.peak_memory_mb or 0, *values)
     top = max(limit_mb, *values, 1.0) * HEADROOM
     return Curve(
         name="Memory",
         now=f"{values[-1]:.0f} MB",
-        most=f"{peak:.0f} MB",
+        most=f"{peak_mb:.0f} MB",
         is_over=run.is_final,
         line=_line(samples, values, top=top),
         limit=f"{limit_mb} MB" if limit_mb else "",
@@ -105,11 +114,14 @@ def _memory(run: Run, samples: Sequence[Sample]) -> Curve:
 
 
 def _line(samples: Sequence[Sample], values: Sequence[float], *, top: float) -> str:
-    """A path from left to right; a clock that was set back draws no line backwards."""
-    began, whole = samples[0].at_ms, max(1, samples[-1].at_ms - samples[0].at_ms)
-    points, x = [], 0.0
+    # From left to right; a clock that was set back draws no line backwards.
+    began_ms = samples[0].at_ms
+    whole_ms = max(1, samples[-1].at_ms - began_ms)
+    points = []
+    x = 0.0
     for sample, value in zip(samples, values, strict=True):
-        x = min(float(WIDTH), max(x, round(WIDTH * (sample.at_ms - began) / whole, 1)))
+        place = round(WIDTH * (sample.at_ms - began_ms) / whole_ms, 1)
+        x = min(float(WIDTH), max(x, place))
         points.append(f"{x:g} {_y(value, top):g}")
     return "M" + "L".join(points)
 

@@ -1,13 +1,10 @@
 """One run: its page with the console, its raw log, and what the page asks for while it is open."""
 
 import re
-from dataclasses import dataclass
-from itertools import accumulate
-from typing import Any
+from datetime import datetime
+from typing import TypedDict
 
-from django.conf import settings
 from django.contrib import messages
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -16,75 +13,62 @@ from django.views.decorators.http import require_POST, require_safe
 from runs_app import lookup
 from runs_app.admission import explain
 from runs_app.execution import execution
-from runs_app.history import regression
+from runs_app.history import regression, related_runs
 from runs_app.models import Run
+from runs_app.output import console, log, samples, usage_chart
 from runs_app.output import lines as output_lines
-from runs_app.output import log, samples, usage_chart
-from runs_app.states import Kind, Status, Trigger
+from runs_app.output.console import Console
+from runs_app.output.line_index import Window
+from runs_app.output.usage_chart import Chart
+from runs_app.states import Status, Trigger
 from runs_app.triggers import triggers
 from scripts_app.inputs import parameters
 from tempo_site import auth
 
-TAIL_LINES, TAIL_LETTERS = 200, 32 * 1024  # what a page carries of the output from the start
 TEXT = "text/plain; charset=utf-8"
-STREAMS = {"E": "stderr", "S": "system"}  # stdout is the rule and bears no mark
-MAX_SEARCH = 200
+MAX_SEARCH = 200  # characters
 
 
-@dataclass(frozen=True, kw_only=True)
-class LineRow:
-    """A line as the page shows it before its scripts take over; `kind` is its mark: `stderr`, `system`, or none."""
+class RunPageContext(TypedDict):
+    """The head of a run's page, with the runs before and after."""
 
-    number: int
-    kind: str
-    text: str
+    now: datetime
+    run: Run
+    inputs: dict[str, str]
+    run_before: int | None
+    run_after: int | None
+    tries: list[Run]
+    has_turning_point: bool
+    waits_for: str
+    build_run: Run | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Console:
-    """The end of a run's output, as rows to read and as the window that `<log-view>` goes on from."""
+class RunDetailContext(RunPageContext):
+    """The whole page: head, console and chart."""
 
-    lines: list[LineRow]
-    window: dict[str, Any]
-    total: int
-    is_complete: bool
-    state: str
-    zone: str
-    began_ms: int
+    console: Console
+    chart: Chart | None
 
 
 @require_safe
 def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
-    """One run: facts, console and chart. `?part=facts` and `?part=chart` are what changes while it goes,
+    """One run: facts, console and chart. `?part=facts` and `?part=chart` are the parts that change while the run goes,
     `?part=console` is the console alone.
     """
     run = lookup.run(pk)
-    match request.GET.get("part"):
-        case "facts":
-            return render(request, "runs/_facts.html", run_page_context(run))
-        case "console":
-            return render(
-                request,
-                "runs/_console.html",
-                {"run": run, "console": console(run), "is_part": True},
-            )
-        case "chart":
-            return render(
-                request,
-                "runs/_chart.html",
-                {"run": run, "chart": usage_chart.chart_of_run(run, samples.samples_of_run(run))},
-            )
-    chart = usage_chart.chart_of_run(run, samples.samples_of_run(run))
-    return render(
-        request,
-        "runs/detail.html",
-        {**run_page_context(run), "console": console(run), "chart": chart},
-    )
+    part = request.GET.get("part")
+    if part == "facts":
+        return render(request, "runs/_facts.html", run_page_context(run))
+    if part == "console":
+        context = {"run": run, "console": console.console_of_run(run), "is_part": True}
+        return render(request, "runs/_console.html", context)
+    if part == "chart":
+        return render(request, "runs/_chart.html", {"run": run, "chart": _chart(run)})
+    return render(request, "runs/detail.html", run_detail_context(run))
 
 
 @require_POST
 def run_cancel(request: auth.SignedInRequest, pk: int) -> HttpResponse:
-    """Cancel a run, wherever it stands."""
     run = lookup.run(pk)
     if execution.cancel(run, by=request.user.get_username(), now=timezone.now()):
         messages.success(request, f"Cancelling {run}.")
@@ -95,7 +79,7 @@ def run_cancel(request: auth.SignedInRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def run_again(request: auth.SignedInRequest, pk: int) -> HttpResponse:
-    """Run its script once more, with the same parameters, and go to that run."""
+    """Run the script of a run once more, with the same inputs, and go to the new run."""
     run = lookup.run(pk)
     try:
         other = triggers.start_again(
@@ -104,8 +88,9 @@ def run_again(request: auth.SignedInRequest, pk: int) -> HttpResponse:
     except triggers.Refused as refusal:
         messages.error(request, str(refusal))
         return redirect("run-detail", pk)
-    if lost := triggers.dropped_inputs(run):
-        messages.warning(request, lost)
+    dropped = triggers.dropped_inputs(run)
+    if dropped:
+        messages.warning(request, dropped)
     return redirect("run-detail", other.pk)
 
 
@@ -123,31 +108,37 @@ def run_output(request: HttpRequest, pk: int) -> HttpResponse:
     """Stored records from `?offset=`: a JSON header line, then the slice, as over the WebSocket."""
     offset = _whole_number(request.GET.get("offset", "0"))
     if offset is None:
-        return HttpResponse(
-            "`offset` has to be a number of bytes, 0 or more\n", status=400, content_type=TEXT
-        )
+        sentence = "`offset` has to be a number of bytes, 0 or more\n"
+        return HttpResponse(sentence, status=400, content_type=TEXT)
     return HttpResponse(log.frame(lookup.run(pk), offset), content_type=TEXT)
 
 
 @require_safe
 def run_lines(request: HttpRequest, pk: int) -> HttpResponse:
-    """Lines by number: `?from=N&count=M`, `?last=M`; or numbers of those with `?q=` in them, `from` or `before` one."""
+    """Lines by number: `?from=N&count=M` or `?last=M`. With `?q=` the numbers of the lines that hold a text, `from` a
+    number on or `before` a number.
+    """
     run = lookup.run(pk)
-    asked = {
-        name: _whole_number(request.GET.get(name, ""))
-        for name in ("from", "count", "last", "before")
-    }
-    if (text := request.GET.get("q")) is not None:
-        return _search(run, text, first=asked["from"] or 1, before=asked["before"])
-    count = asked["last"] or asked["count"]
-    if not count or count > output_lines.MAX_LINES or not (asked["last"] or asked["from"]):
+    first = _whole_number(request.GET.get("from", ""))
+    last = _whole_number(request.GET.get("last", ""))
+    text = request.GET.get("q")
+    if text is not None:
+        before = _whole_number(request.GET.get("before", ""))
+        return _search(run, text, first=first or 1, before=before)
+    count = last or _whole_number(request.GET.get("count", ""))
+    if not count or count > output_lines.MAX_WINDOW_LINES or not (last or first):
         sentence = (
             "Ask for `from` and `count`, or for `last`: "
             "whole numbers from 1 on, at most 1000 lines; or for `q`.\n"
         )
         return HttpResponse(sentence, status=400, content_type=TEXT)
-    last = output_lines.last(run, count) if asked["last"] else None
-    return JsonResponse(window_of(run, last or output_lines.window(run, asked["from"] or 1, count)))
+    if last:
+        return _window(run, output_lines.last(run, last))
+    return _window(run, output_lines.window(run, first or 1, count))
+
+
+def _window(run: Run, window: Window) -> JsonResponse:
+    return JsonResponse(console.window_as_json(run, window))
 
 
 def _search(run: Run, text: str, *, first: int, before: int | None) -> HttpResponse:
@@ -161,101 +152,46 @@ def _search(run: Run, text: str, *, first: int, before: int | None) -> HttpRespo
     return JsonResponse({"matches": found.numbers, "searched": found.searched, "cut": found.is_cut})
 
 
-def run_page_context(run: Run) -> dict[str, Any]:
-    """What the head of a run's page shows, with the runs before and after it."""
+def run_detail_context(run: Run) -> RunDetailContext:
+    return {
+        **run_page_context(run),
+        "console": console.console_of_run(run),
+        "chart": _chart(run),
+    }
+
+
+def run_page_context(run: Run) -> RunPageContext:
+    before, after = related_runs.neighbours(run)
+    waits_for, build_run = _waiting(run)
     return {
         "now": timezone.now(),
         "run": run,
         "inputs": {name: parameters.as_text(value) for name, value in run.params.items()},
-        **neighbours(run),
-        "tries": tries(run),
+        "run_before": before,
+        "run_after": after,
+        "tries": related_runs.tries(run),
         "has_turning_point": regression.has_regression(run),
-        **what_it_waits_for(run),
+        "waits_for": waits_for,
+        "build_run": build_run,
     }
 
 
-def neighbours(run: Run) -> dict[str, Any]:
-    """The run before and the run after this one, of the same script or environment."""
-    if run.script_id:
-        rows = Run.objects.filter(script=run.script_id)
-    elif run.environment_id:
-        rows = Run.objects.filter(kind=Kind.BUILD, environment=run.environment_id)
-    else:
-        return {}
-    before = rows.filter(pk__lt=run.pk).order_by("-pk").values_list("pk", flat=True).first()
-    after = rows.filter(pk__gt=run.pk).order_by("pk").values_list("pk", flat=True).first()
-    return {"run_before": before, "run_after": after}
+def _chart(run: Run) -> Chart | None:
+    return usage_chart.chart_of_run(run, samples.samples_of_run(run))
 
 
-def tries(run: Run) -> list[Run]:
-    """The tries of the same due moment, the first one first; none when there is but one."""
-    first = run.parent_id if run.attempt > 1 else run.pk
-    # nobody tries again what has no schedule
-    if first is None or (run.attempt == 1 and run.schedule_id is None):
-        return []
-    rows = Run.objects.filter(Q(pk=first) | Q(parent=first, attempt__gt=1)).order_by("pk")
-    found = list(rows.only("status", "attempt"))
-    return found if len(found) > 1 else []
-
-
-def what_it_waits_for(run: Run) -> dict[str, Any]:
-    """What a queued run waits for, in a sentence, its place in the queue, and the build if it is one."""
+def _waiting(run: Run) -> tuple[str, Run | None]:
+    # The sentence with its place in the queue, and the build it waits for.
     if run.status != Status.QUEUED:
-        return {}
-    found = explain.explain_waiting(run, now=timezone.now())
-    place = f" It is number {found.position} in the queue." if found.position > 1 else ""
-    return {"waits_for": f"{found.waits_for}{place}", "build_run": found.build}
-
-
-def console(run: Run) -> Console:
-    """Read the last lines of a run's output, fewer when they are long."""
-    window = window_of(run, output_lines.last(run, TAIL_LINES), letters=TAIL_LETTERS)
-    return Console(
-        lines=[
-            line_row(number, line) for number, line in enumerate(window["lines"], window["first"])
-        ],
-        window=window,
-        total=window["total"],
-        is_complete=window["final"],
-        state=state_of(run, window["final"], window["end"]),
-        zone=settings.TIME_ZONE,
-        began_ms=round(run.started_at.timestamp() * 1000) if run.started_at else 0,
-    )
-
-
-def window_of(
-    run: Run, window: output_lines.Window, *, letters: int | None = None
-) -> dict[str, Any]:
-    """A window with the run's state, as it goes over the wire; with `letters`, without its first lines beyond so many.
-
-    `final` means that nothing more will come: the row was read before the log, and a final row's log is whole.
-    """
-    content = window.as_json()
-    if letters is not None:
-        sizes = accumulate(len(line["x"]) for line in reversed(content["lines"]))
-        kept = max(1, sum(size <= letters for size in sizes))
-        content["first"] += max(0, len(content["lines"]) - kept)
-        content["lines"] = content["lines"][-kept:]
-    return {**content, "status": run.status, "final": run.is_final and window.end >= log.size(run)}
-
-
-def line_row(number: int, line: dict[str, Any]) -> LineRow:
-    """A line of a window as a row."""
-    return LineRow(
-        number=number,
-        kind=STREAMS.get(line["s"], ""),
-        text=output_lines.plain(line["x"]).rstrip("\r"),
-    )
-
-
-def state_of(run: Run, is_complete: bool, size: int) -> str:
-    """The sentence below the console."""
-    if not is_complete:
-        return "Output so far."
-    if size:
-        return "All of its output."
-    return "Its output is not kept any more." if run.log_bytes else "It wrote nothing."
+        return "", None
+    waiting = explain.explain_waiting(run, now=timezone.now())
+    sentence = waiting.waits_for
+    if waiting.position > 1:
+        sentence += f" It is number {waiting.position} in the queue."
+    return sentence, waiting.build
 
 
 def _whole_number(text: str) -> int | None:
-    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        return None
+    return int(text)

@@ -1,8 +1,8 @@
 """The history: runs newest first, filtered in the address."""
 
-from collections.abc import Iterator
+from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 from django import forms
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -12,22 +12,17 @@ from django.views.decorators.http import require_safe
 
 from runs_app import states
 from runs_app.history import history
+from runs_app.models import Run
 from runs_app.states import Kind, Status, Trigger
 from scripts_app.models import Script
 
 PAGE = 50
 BAD, ACTIVE = "bad", "active"
 SPANS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
-STATUSES = [
-    ("", "Any"),
-    (BAD, "any bad end"),
-    (ACTIVE, "not ended yet"),
-    *((each.value, each.label.lower()) for each in Status),
-]
-TRIGGERS = [
-    ("", "Any"),
-    *((each.value, each.label.lower()) for each in Trigger if each != Trigger.BUILD),
-]
+STATUSES = [("", "Any"), (BAD, "any bad end"), (ACTIVE, "not ended yet")]
+STATUSES += [(status.value, status.label.lower()) for status in Status]
+TRIGGERS = [("", "Any")]
+TRIGGERS += [(each.value, each.label.lower()) for each in Trigger if each != Trigger.BUILD]
 SINCES = [("", "All"), ("24h", "last 24 hours"), ("7d", "last 7 days"), ("30d", "last 30 days")]
 KINDS = [
     ("", "Scripts"),
@@ -38,7 +33,7 @@ KINDS = [
 
 
 class Chip(NamedTuple):
-    """A filter that is in force: what it says, and the address without it."""
+    """A filter in force: its label, its value, and the query of the address without the filter."""
 
     label: str
     value: str
@@ -63,68 +58,104 @@ class FilterForm(forms.Form):
         self.fields["script"].choices = [("", "All"), *scripts]  # type: ignore[attr-defined]  # a ChoiceField, as above
 
     @property
-    def chosen(self) -> dict[str, Any]:
+    def chosen(self) -> dict[str, str]:
         """The filters in force, the place in the pages left out."""
-        return {
-            name: value for name, value in self.cleaned_data.items() if value and name != "before"
-        }
+        chosen = {}
+        for name, value in self.cleaned_data.items():
+            if value and name != "before":
+                chosen[name] = value
+        return chosen
+
+
+class RunListContext(TypedDict):
+    """The page of runs."""
+
+    now: datetime
+    form: FilterForm
+    chips: list[Chip]
+    complaints: list[str]
+    runs: list[Run]
+    older: int | None
+    before: int | None
+    query: str
+    is_filtered: bool
 
 
 @require_safe
 def run_list(request: HttpRequest) -> HttpResponse:
-    """Newest first; the filters are the fields of FilterForm in the address. `?part=rows` is what they change."""
-    now = timezone.now()
-    form = FilterForm(request.GET)
-    form.is_valid()  # what cannot be read filters nothing, and is said above the rows
+    """Newest first; the filters are the fields of FilterForm in the address. `?part=rows` is the part they change."""
+    is_part = request.GET.get("part") == "rows"
+    template = "runs/_list.html" if is_part else "runs/list.html"
+    return render(request, template, run_list_context(request.GET, now=timezone.now()))
+
+
+def run_list_context(query: QueryDict, *, now: datetime) -> RunListContext:
+    form = FilterForm(query)
+    form.is_valid()  # a filter that cannot be read filters nothing, and is named above the rows
     before = form.cleaned_data.get("before")
-    runs = history.page(before=before, limit=PAGE + 1, **filters(form.chosen, now))
-    context = {
+    runs = history.page(before=before, limit=PAGE + 1, **history_filters(form.chosen, now))
+    has_older = len(runs) > PAGE
+    return {
         "now": now,
         "form": form,
-        "chips": list(chips(form, request.GET)),
-        "complaints": list(complaints(form, request.GET)),
+        "chips": chips(form, query),
+        "complaints": complaints(form, query),
         "runs": runs[:PAGE],
-        "older": runs[PAGE - 1].pk if len(runs) > PAGE else None,
+        "older": runs[PAGE - 1].pk if has_older else None,
         "before": before,
-        "query": without(request.GET, "before"),
+        "query": query_without(query, "before"),
         "is_filtered": bool(form.chosen),
     }
-    return render(
-        request,
-        "runs/_list.html" if request.GET.get("part") == "rows" else "runs/list.html",
-        context,
-    )
 
 
-def filters(chosen: dict[str, Any], now: datetime) -> dict[str, Any]:
-    """The keywords of `history.page` for what was chosen."""
-    kind = chosen.get("kind", "")
-    status = chosen.get("status", "")
+def history_filters(chosen: dict[str, str], now: datetime) -> dict[str, Any]:
+    """Return the keywords of `history.page` for the chosen filters."""
+    since = None
+    if "since" in chosen:
+        since = now - SPANS[chosen["since"]]
     return {
         "script": chosen.get("script", ""),
-        "status": {BAD: history.BAD, ACTIVE: states.ACTIVE}.get(status, status),
+        "status": _statuses(chosen.get("status", "")),
         "trigger": chosen.get("trigger", ""),
-        "since": now - SPANS[chosen["since"]] if "since" in chosen else None,
-        "kind": {"": Kind.SCRIPT, "all": ""}.get(kind, kind),
+        "since": since,
+        "kind": _kind(chosen.get("kind", "")),
     }
 
 
-def chips(form: FilterForm, query: QueryDict) -> Iterator[Chip]:
-    """A chip for each filter in force."""
+def _statuses(chosen: str) -> str | Collection[str]:
+    if chosen == BAD:
+        return history.BAD
+    if chosen == ACTIVE:
+        return states.ACTIVE
+    return chosen
+
+
+def _kind(chosen: str) -> str:
+    if chosen == "all":
+        return ""
+    return chosen or Kind.SCRIPT
+
+
+def chips(form: FilterForm, query: QueryDict) -> list[Chip]:
+    """Return a chip for each filter in force."""
+    found = []
     for name, value in form.chosen.items():
         words = dict(form.fields[name].choices)  # type: ignore[attr-defined]  # all but `before` are ChoiceFields
-        yield Chip(str(form[name].label), str(words[value]), without(query, name, "before"))
+        without_it = query_without(query, name, "before")
+        found.append(Chip(str(form[name].label), str(words[value]), without_it))
+    return found
 
 
-def complaints(form: FilterForm, query: QueryDict) -> Iterator[str]:
-    """A sentence for each filter that could not be read."""
-    for name in form.errors:
-        value = query.get(name, "")
-        yield f"There is no {name} `{value[:60]}`: it filters nothing."
+def complaints(form: FilterForm, query: QueryDict) -> list[str]:
+    """Return a sentence for each filter that could not be read."""
+    return [
+        f"There is no {name} `{query.get(name, '')[:60]}`: it filters nothing."
+        for name in form.errors
+    ]
 
 
-def without(query: QueryDict, *names: str) -> str:
-    """The address's query without some of its parts."""
+def query_without(query: QueryDict, *names: str) -> str:
+    """Return the address's query without some of its parts."""
     rest = query.copy()
     for name in ("part", *names):
         rest.pop(name, None)

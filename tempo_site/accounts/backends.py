@@ -1,4 +1,4 @@
-"""What a user may do in the admin: staff everything, others nothing. Tempo has no roles."""
+"""Permissions in the admin: staff has all of them, other users have none. Tempo has no roles."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from django.db.models import Model
 
 
 class StaffBackend(ModelBackend):
-    """Django's log-in by name and password, with one question in place of its table of permissions."""
+    """Django's log-in by name and password; being staff stands for the table of permissions."""
 
     def has_perm(
         self,
@@ -18,9 +18,8 @@ class StaffBackend(ModelBackend):
         obj: Model | None = None,
         **_: Any,
     ) -> bool:
-        """Whether the user is active staff; which permission is asked for makes no difference."""
+        """Whether the user is active staff, whatever the permission."""
         return user_obj.is_active and bool(getattr(user_obj, "is_staff", False))
 
     def has_module_perms(self, user_obj: AbstractBaseUser | AnonymousUser, app_label: str) -> bool:
-        """The same for a whole app."""
         return self.has_perm(user_obj, app_label)

@@ -1,11 +1,11 @@
-"""Users: someone who can enter the admin always stays, and nobody shuts the door behind themselves."""
+"""Changes of users: one active user of the staff always stays, and no user takes the admin from themselves."""
 
 from django.contrib.auth.models import User
 from django.db import transaction
 
 
 class UserRefused(ValueError):
-    """A user stays as they are; the text says why and what to do, `field` where it belongs."""
+    """A user stays unchanged; the text says why and what to do, `field` is the field of the form that caused this."""
 
     def __init__(self, sentence: str, *, field: str | None = None) -> None:
         super().__init__(sentence)
@@ -13,21 +13,20 @@ class UserRefused(ValueError):
 
 
 def check(user: User, *, is_active: bool, is_staff: bool, by: User) -> None:
-    """Raise UserRefused when nobody could enter the admin with the user changed like this, or `by` not any more."""
+    """Raise UserRefused when no user could enter the admin after this change, or `by` could not any more."""
     if is_active and is_staff:
         return
+    field = "is_active" if is_staff else "is_staff"
     if user.pk == by.pk and user.is_staff:
+        sentence = "You cannot take the admin from yourself.\nhint: ask another user of the staff"
+        raise UserRefused(sentence, field=field)
+    if _is_last_staff(user):
         raise UserRefused(
-            "You cannot take the admin from yourself.\nhint: ask another user of the staff",
-            field="is_staff" if not is_staff else "is_active",
+            f"`{user.get_username()}` is the last active user of the staff: "
+            "without one nobody could enter the admin.\n"
+            "hint: make someone else staff first",
+            field=field,
         )
-    if not _is_last_staff(user):
-        return
-    raise UserRefused(
-        f"`{user.get_username()}` is the last active user of the staff: without one nobody could enter the admin.\n"
-        "hint: make someone else staff first",
-        field="is_staff" if not is_staff else "is_active",
-    )
 
 
 def check_delete(user: User, *, by: User) -> None:

@@ -1,5 +1,5 @@
 """What pages show that belongs to no single app.
 
-`dashboard` collects the first page, `context` the frame around every page,
-`quick_search` answers the palette.
+`frame` has what stands around every page, `quick_search` answers the palette;
+`dashboard` collects the first page, `week` its heat map, `first_steps` its card for newcomers.
 """

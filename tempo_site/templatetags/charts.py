@@ -12,7 +12,7 @@ from runs_app.history import recent_runs
 from runs_app.history.recent_runs import Bar, Strip
 from runs_app.states import ACTIVE, Status
 from tempo_site.lib import humanize
-from tempo_site.pages.dashboard import Day, Week
+from tempo_site.pages.week import Day, Week
 
 register = template.Library()
 
@@ -38,7 +38,7 @@ class Column(NamedTuple):
 @register.filter
 def strip(value: Strip) -> SafeString:
     """A strip: height = duration (its root, so that one long run does not flatten the rest), a notch below the bad."""
-    width = PITCH * recent_runs.LENGTH
+    width = PITCH * recent_runs.MAX_BARS
     plain, bad = sorted_columns(columns(value))
     drawn = [f'<path class="{kind}" d="{path}"/>' for kind, path in plain.items()]
     drawn += [
@@ -56,7 +56,7 @@ def strip(value: Strip) -> SafeString:
 def columns(value: Strip) -> Iterator[Column]:
     """The bars where they stand, the newest at the right end; what never ran is a stub."""
     longest = max((bar.duration_s or 0 for bar in value.bars), default=0) or 1
-    x = PITCH * (recent_runs.LENGTH - len(value.bars)) + PITCH // 2
+    x = PITCH * (recent_runs.MAX_BARS - len(value.bars)) + PITCH // 2
     for bar in value.bars:
         height = SHORTEST + round((BASE - TOP - SHORTEST) * sqrt((bar.duration_s or 0) / longest))
         yield Column(bar, x, f"M{x} {BASE}v-{height}")

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from tempo_site.pages import context
+from tempo_site.pages import frame
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"{% block ([\w-]+) %}")
@@ -70,13 +70,13 @@ def test_the_login_page_costs_no_query(
 def test_staff_is_told_of_a_weak_secret_key_and_nobody_else(settings: Settings) -> None:
     settings.SECRET_KEY_NOTICE = "PYSCHED_SECRET_KEY is a sample"
     well: dict[str, object] = {"failing": [], "parts": {}}
-    assert context.notices(well, is_staff=True) == ["PYSCHED_SECRET_KEY is a sample"]
-    assert context.notices(well, is_staff=False) == []
+    assert frame.notices(well, is_staff=True) == ["PYSCHED_SECRET_KEY is a sample"]
+    assert frame.notices(well, is_staff=False) == []
 
 
 def test_a_failing_engine_is_told_to_everybody() -> None:
     state = {"failing": ["ticker"], "parts": {"ticker": "not seen for 30 s", "disk": "ok"}}
-    assert context.notices(state, is_staff=False) == [
+    assert frame.notices(state, is_staff=False) == [
         "Nothing may start at the moment. ticker: not seen for 30 s"
     ]
 

@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from runs_app.states import Status
 from tempo_site import health
-from tempo_site.pages import context
+from tempo_site.pages import frame
 from tests.factories import make_run, make_script
 
 pytestmark = pytest.mark.django_db
@@ -70,7 +70,7 @@ def test_a_disk_below_its_floor_is_a_banner_of_its_own() -> None:
         "engine": "ok",
     }
     state = {"status": "failing", "failing": ["disk"], "parts": parts}
-    assert context.notices(state, is_staff=False) == [f"No new run starts: {parts['disk']}."]
+    assert frame.notices(state, is_staff=False) == [f"No new run starts: {parts['disk']}."]
 
 
 def test_the_dashboard_shows_how_busy_the_machine_is(

@@ -15,7 +15,7 @@ from runs_app.engine import engine
 from runs_app.launcher.bells import STATE, Bells, open_bell_folder
 from runs_app.launcher.output import record_format
 from runs_app.models import Run
-from runs_app.output import log
+from runs_app.output import log, records
 from runs_app.states import Status, Trigger
 from runs_app.triggers import triggers
 from scripts_app.models import Script
@@ -33,7 +33,6 @@ class Command(BaseCommand):
     help = "Start a run of a script; with --wait show its output and end with its exit code."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """The script, its inputs, and whether to stay."""
         parser.add_argument("slug", help="The script's safe name: hello-world.")
         parser.add_argument(
             "--param",
@@ -47,8 +46,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Start, and follow if asked to."""
-        run = self.start(options["slug"], params_of(options["param"]))
+        run = self.start(options["slug"], inputs_of(options["param"]))
         if not options["wait"]:
             self.stdout.write(f"Run {run.pk} of {options['slug']} is queued.")
             return
@@ -61,8 +59,8 @@ class Command(BaseCommand):
             self.stderr.write(f"Run {run.pk}: {run.get_status_display()}. {run.explain()}".strip())
         sys.exit(exit_code(run))
 
-    def start(self, slug: str, params: dict[str, str]) -> Run:
-        """Queue the run and ring the engine. Raises CommandError."""
+    def start(self, slug: str, inputs: dict[str, str]) -> Run:
+        """Queue the run and wake the engine. Raises CommandError."""
         script = Script.objects.present().filter(slug=slug).first()
         if script is None:
             raise CommandError(f"There is no script `{slug}`.", returncode=NOT_RUN)
@@ -73,39 +71,38 @@ class Command(BaseCommand):
             )
         try:
             run = triggers.start(
-                script, trigger=Trigger.COMMAND, by=user_name(), now=timezone.now(), params=params
+                script, trigger=Trigger.COMMAND, by=user_name(), now=timezone.now(), params=inputs
             )
         except triggers.WrongInputs as refusal:
             sentence = str(refusal).partition("\nhint: ")[0]
-            raise CommandError(
-                f"{sentence}\nhint: --param NAME=VALUE", returncode=NOT_RUN
-            ) from refusal
+            text = f"{sentence}\nhint: --param NAME=VALUE"
+            raise CommandError(text, returncode=NOT_RUN) from refusal
         except triggers.Refused as refusal:
             raise CommandError(str(refusal), returncode=REFUSED) from refusal
         ring()
         return run
 
 
-def params_of(given: Sequence[str]) -> dict[str, str]:
-    """Read `NAME=VALUE`s; a value may be empty and may hold further `=`. Raises CommandError."""
-    found: dict[str, str] = {}
-    for each in given:
-        name, sign, value = each.partition("=")
-        if not sign or not name or name in found:
-            why = "is given twice" if name in found else "is no NAME=VALUE"
-            raise CommandError(f"`--param {each}` {why}.", returncode=NOT_RUN)
-        found[name] = value
-    return found
+def inputs_of(arguments: Sequence[str]) -> dict[str, str]:
+    """Read `NAME=VALUE` arguments; a value may be empty and may hold further `=`. Raises CommandError."""
+    inputs: dict[str, str] = {}
+    for argument in arguments:
+        name, sign, value = argument.partition("=")
+        if name in inputs:
+            raise CommandError(f"`--param {argument}` is given twice.", returncode=NOT_RUN)
+        if not sign or not name:
+            raise CommandError(f"`--param {argument}` is no NAME=VALUE.", returncode=NOT_RUN)
+        inputs[name] = value
+    return inputs
 
 
 def user_name() -> str:
-    """Who typed the command, for the history."""
     return f"command: {os.environ.get('USER') or os.getuid()}"
 
 
 def ring() -> None:
-    """Tell the engine, another process, to look at the queue now and not at its next sweep."""
-    bells_fd = open_bell_folder(str(paths.data()))
+    """Wake the engine, another process, to look at the queue now and not at its next sweep."""
+    tower = open_tower(str(paths.data()))
     try:
         Bells(bells_fd).ring(STATE)
     finally:
@@ -113,11 +110,11 @@ def ring() -> None:
 
 
 def follow(run: Run) -> None:
-    """Copy a run's output to ours until it has ended and all was shown."""
+    """Copy a run's output to this command's output until the run has ended and its whole output was shown."""
     offset = 0
     while True:
         run.refresh_from_db()
-        is_final = run.is_final  # before the slice: what a final row's log holds is all of it
+        is_final = run.is_final  # read before the slice: the log of a final row is whole
         following = show(run, offset)
         if following == offset:
             if is_final:
@@ -127,20 +124,22 @@ def follow(run: Run) -> None:
 
 
 def show(run: Run, offset: int) -> int:
-    """Write the stored records from an offset to stdout and stderr; returns the offset after them."""
+    """Write the stored records from an offset to stdout and stderr; return the offset after them."""
     data, following = log.read_slice(run, offset)
-    for _, stream, is_full, text in record_format.parse(data):
+    for _, stream, is_full, text in records.split(data):
         target = sys.stdout if stream == "O" else sys.stderr
-        target.buffer.write(
-            (b"tempo: " if stream == "S" else b"") + text + (b"\n" if is_full else b"")
-        )
+        if stream == "S":
+            text = b"tempo: " + text
+        if is_full:
+            text += b"\n"
+        target.buffer.write(text)
     sys.stdout.flush()
     sys.stderr.flush()
     return following
 
 
 def exit_code(run: Run) -> int:
-    """The script's exit code, 128 + n after signal n as shells have it, 1 when it has neither and did not succeed."""
+    """Return the script's exit code, 128 + n after signal n as shells do, 1 for a failure without either."""
     if run.status == Status.SUCCEEDED:
         return 0
     if run.signal:
@@ -149,6 +148,8 @@ def exit_code(run: Run) -> int:
 
 
 def signal_number(name: str) -> int:
-    """9 for `SIGKILL`, 40 for `SIG40`: real-time signals between the first and the last have no name."""
+    """Return 9 for `SIGKILL`, 40 for `SIG40`: real-time signals between the first and the last have no name."""
     numbered = re.fullmatch(r"SIG(\d+)", name)
-    return int(numbered[1]) if numbered else signal.Signals[name]
+    if numbered:
+        return int(numbered[1])
+    return signal.Signals[name]

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from runs_app.output import line_index, line_search
 from runs_app.output import lines as output_lines
-from runs_app.output.lines import Index, Line
+from runs_app.output.line_index import Line, LineIndex
+from runs_app.output.line_search import search, search_back
 from runs_app.states import Status
 from tempo_site.lib import paths
 from tests.factories import make_run
@@ -70,7 +72,7 @@ def mixed_log(seed: int, records: int, *, share_of_pieces: float) -> bytes:
 @pytest.mark.parametrize("share_of_pieces", [0.0, 0.02, 0.5])
 def test_windows_joined_are_the_whole(tmp_path: Path, seed: int, share_of_pieces: float) -> None:
     data = mixed_log(seed, 1500, share_of_pieces=share_of_pieces)
-    index, whole = Index(log(tmp_path, data)), as_written(data)
+    index, whole = LineIndex(log(tmp_path, data)), as_written(data)
     found: list[Line] = []
     while window := index.window(len(found) + 1, 1 + seed * 77).lines:
         found.extend(window)
@@ -83,7 +85,7 @@ def test_windows_joined_are_the_whole(tmp_path: Path, seed: int, share_of_pieces
 def test_a_log_that_grows_is_counted_as_one_that_is_whole(tmp_path: Path, step: int) -> None:
     data = mixed_log(7, 40 if step == 13 else 600, share_of_pieces=0.1)
     path = log(tmp_path, b"")
-    index = Index(path)
+    index = LineIndex(path)
     for end in range(0, len(data) + step, step):
         path.write_bytes(data[:end])  # records may be half written
         index.last(1)
@@ -103,16 +105,16 @@ def test_a_line_that_goes_on_far_behind_a_flood_of_the_other_stream_is_found_who
         + flood
         + record("O", "end")
     )
-    index = Index(log(tmp_path, data))
+    index = LineIndex(log(tmp_path, data))
     window = index.window(1, 2)
     assert texts(window.lines) == ["begin middle end", "flood 0"]
     assert not window.lines[0].is_open
-    assert index.search("MIDDLE END").numbers == [1]
+    assert search(index, "MIDDLE END").numbers == [1]
     assert index.last(1).lines[0].number == window.total == 40_001
 
 
 def test_an_open_line_is_told_with_its_stream(tmp_path: Path) -> None:
-    window = Index(log(tmp_path, record("E", "ok") + record("O", "half", kind="P"))).last(10)
+    window = LineIndex(log(tmp_path, record("E", "ok") + record("O", "half", kind="P"))).last(10)
     assert window.open == {"O": 2}
     assert [line.as_json() for line in window.lines] == [
         {"t": NOW, "s": "E", "x": "ok"},
@@ -122,7 +124,7 @@ def test_an_open_line_is_told_with_its_stream(tmp_path: Path) -> None:
 
 def test_what_stands_before_a_carriage_return_is_gone(tmp_path: Path) -> None:
     data = record("O", b"10%\r50%\r100%\r") + record("O", b"20%\r40%\r", kind="P")
-    assert texts(Index(log(tmp_path, data)).last(2).lines) == [
+    assert texts(LineIndex(log(tmp_path, data)).last(2).lines) == [
         "100%",
         "40%\r",
     ]  # what follows replaces the 40%
@@ -130,8 +132,8 @@ def test_what_stands_before_a_carriage_return_is_gone(tmp_path: Path) -> None:
 
 def test_a_long_line_is_cut_and_says_so(tmp_path: Path) -> None:
     pieces = [record("O", "x" * 16_384, kind="P")] * 8
-    (line,) = Index(log(tmp_path, b"".join(pieces) + record("O", "end"))).window(1, 5).lines
-    assert line.as_json()["c"] and len(line.text) == output_lines.LINE_BYTES
+    (line,) = LineIndex(log(tmp_path, b"".join(pieces) + record("O", "end"))).window(1, 5).lines
+    assert line.as_json()["c"] and len(line.text) == line_index.MAX_LINE_BYTES
 
 
 def test_a_progress_bar_of_an_hour_shows_its_last_state(tmp_path: Path) -> None:
@@ -139,20 +141,20 @@ def test_a_progress_bar_of_an_hour_shows_its_last_state(tmp_path: Path) -> None:
         record("E", f"\r{number:06d}", kind="P") + record("O", f"line {number} {'.' * 200}")
         for number in range(40_000)
     )
-    assert Index(log(tmp_path, data)).window(1, 1).lines[0].text == "039999"
+    assert LineIndex(log(tmp_path, data)).window(1, 1).lines[0].text == "039999"
 
 
 def test_bytes_that_are_no_text_and_torn_records_do_no_harm(tmp_path: Path) -> None:
     data = record("O", b"\xff\xfeok") + b"\0" * 200_000 + b"lost with it\n" + record("O", "after")
-    index = Index(log(tmp_path, data))
+    index = LineIndex(log(tmp_path, data))
     assert texts(index.last(5).lines) == ["\ufffd\ufffdok", "after"]
-    assert index.search("after").numbers == [2]
+    assert search(index, "after").numbers == [2]
 
 
 def test_times_of_long_ago_are_read_as_well(tmp_path: Path) -> None:
-    index = Index(log(tmp_path, b"1000 O F old\n1001 O F older\n"))
+    index = LineIndex(log(tmp_path, b"1000 O F old\n1001 O F older\n"))
     assert texts(index.last(5).lines) == ["old", "older"]
-    assert index.search("older").numbers == [2]
+    assert search(index, "older").numbers == [2]
 
 
 @pytest.mark.parametrize(
@@ -176,10 +178,11 @@ def test_search_finds_what_a_reader_sees(tmp_path: Path, text: str, numbers: lis
         + record("O", "5%\r10% ärger")
         + record("O", "abc a.c")
     )
-    assert Index(log(tmp_path, data)).search(text).numbers == numbers
-    # without a carriage return it goes the fast way
-    padded = Index(log(tmp_path, data.replace(b"5%\r", b"")))
-    assert padded.search(text).numbers == numbers
+    assert search(LineIndex(log(tmp_path, data)), text).numbers == numbers
+    padded = LineIndex(
+        log(tmp_path, data.replace(b"5%\r", b""))
+    )  # without a carriage return it goes the fast way
+    assert search(padded, text).numbers == numbers
 
 
 def test_search_gives_the_numbers_of_lines_far_in_a_long_log(tmp_path: Path) -> None:
@@ -187,14 +190,14 @@ def test_search_gives_the_numbers_of_lines_far_in_a_long_log(tmp_path: Path) -> 
         record("O", f"line {number} {'needle' if number % 9999 == 0 else ''}")
         for number in range(30_000)
     )
-    found = Index(log(tmp_path, data)).search("NEEDLE")
+    found = search(LineIndex(log(tmp_path, data)), "NEEDLE")
     assert found.numbers == [1, 10_000, 19_999, 29_998]
     assert not found.is_cut
 
 
 def test_search_stops_at_ten_thousand_and_says_so(tmp_path: Path) -> None:
-    found = Index(log(tmp_path, record("O", "same") * 10_500)).search("same")
-    assert len(found.numbers) == output_lines.MAX_MATCHES and found.is_cut
+    found = search(LineIndex(log(tmp_path, record("O", "same") * 10_500)), "same")
+    assert len(found.numbers) == line_search.MAX_MATCHES and found.is_cut
 
 
 def test_a_search_begins_at_a_line_and_goes_either_way(tmp_path: Path) -> None:
@@ -202,14 +205,14 @@ def test_a_search_begins_at_a_line_and_goes_either_way(tmp_path: Path) -> None:
         record("O", f"line {number} {'needle' if number % 10 == 0 else ''}")
         for number in range(1, 40_001)
     )
-    index = Index(log(tmp_path, data))
-    assert index.search("needle", first=39_975).numbers == [39_980, 39_990, 40_000]
-    assert index.search("needle", first=50_000).numbers == []
-    assert index.search_back("needle", before=31).numbers == [10, 20, 30]
-    back = index.search_back("line", before=30_000)
+    index = LineIndex(log(tmp_path, data))
+    assert search(index, "needle", first=39_975).numbers == [39_980, 39_990, 40_000]
+    assert search(index, "needle", first=50_000).numbers == []
+    assert search_back(index, "needle", before=31).numbers == [10, 20, 30]
+    back = search_back(index, "line", before=30_000)
     assert (back.numbers[0], back.numbers[-1], back.is_cut) == (20_000, 29_999, True)
-    assert index.search_back("needle", before=1) == index.search_back("needle", before=5)
-    assert not index.search_back("needle", before=31).is_cut
+    assert search_back(index, "needle", before=1) == search_back(index, "needle", before=5)
+    assert not search_back(index, "needle", before=31).is_cut
 
 
 @pytest.mark.parametrize(
@@ -225,12 +228,12 @@ def test_no_line_makes_a_search_slow(tmp_path: Path, line: bytes) -> None:
     data = b"".join(
         record("O", line[at : at + 16_384], kind="P") for at in range(0, len(line), 16_384)
     ) + record("O", "")
-    found = Index(log(tmp_path, data * 20)).search("a" * 199 + "b")
+    found = search(LineIndex(log(tmp_path, data * 20)), "a" * 199 + "b")
     assert (found.numbers, found.searched, found.is_cut) == ([], 20, False)
 
 
-def test_a_search_without_patience_says_how_far_it_came(tmp_path: Path) -> None:
-    found = Index(log(tmp_path, record("O", "needle") * 10)).search("needle", patience_s=0)
+def test_a_search_without_time_says_how_far_it_came(tmp_path: Path) -> None:
+    found = search(LineIndex(log(tmp_path, record("O", "needle") * 10)), "needle", timeout_s=0)
     assert (found.numbers, found.searched, found.is_cut) == ([], 0, True)
 
 
@@ -241,24 +244,24 @@ def test_a_line_is_searched_beyond_what_is_kept_of_it(tmp_path: Path) -> None:
         + record("O", "end")
         + record("O", "needle")
     )
-    index = Index(log(tmp_path, data))
-    assert index.search("needle").numbers == [1, 2]
-    assert index.search("xfarend").numbers == [1]
+    index = LineIndex(log(tmp_path, data))
+    assert search(index, "needle").numbers == [1, 2]
+    assert search(index, "xfarend").numbers == [1]
 
 
 def test_a_window_of_long_lines_ends_early_but_gives_fifty(tmp_path: Path) -> None:
     long = b"".join([record("O", "x" * 16_384, kind="P")] * 5) + record("O", "")
-    window = Index(log(tmp_path, long * 300)).window(1, 1000)
+    window = LineIndex(log(tmp_path, long * 300)).window(1, 1000)
     assert 50 <= len(window.lines) <= 70
     assert (
         sum(len(line.kept) for line in window.lines)
-        <= output_lines.MAX_BYTES + 2 * output_lines.LINE_BYTES
+        <= line_index.MAX_WINDOW_BYTES + 2 * line_index.MAX_LINE_BYTES
     )
 
 
 def test_much_of_a_line_takes_no_more_than_what_is_kept(tmp_path: Path) -> None:
     data = b"".join([record("O", "x" * 16_384, kind="P")] * 1000) + record("O", "\rlast")
-    (line,) = Index(log(tmp_path, data)).last(1).lines
+    (line,) = LineIndex(log(tmp_path, data)).last(1).lines
     assert (line.text, line.is_cut, len(line.kept)) == ("last", False, 4)
 
 
@@ -278,6 +281,6 @@ def test_the_index_of_a_run_is_kept_until_its_file_is_another_one() -> None:
     assert again is not None and texts(again.last(1).lines) == ["two"]
     (folder / "output.log").unlink()
     assert output_lines.index_of_log(run) is None
-    assert output_lines.last(run, 1) == output_lines.NOTHING
+    assert output_lines.last(run, 1) == output_lines.NO_LINES
     with pytest.raises(FileNotFoundError):
         again.last(1)

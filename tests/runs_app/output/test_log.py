@@ -4,7 +4,7 @@ import pytest
 
 from runs_app.launcher.output import record_format
 from runs_app.models import Run
-from runs_app.output import log
+from runs_app.output import log, records
 from runs_app.states import Status
 from tempo_site.lib import paths
 from tests.factories import make_run
@@ -71,7 +71,7 @@ def test_an_offset_beyond_the_end_gets_nothing() -> None:
 def test_a_slice_always_holds_a_whole_record() -> None:
     longest = b"1795411695242 O P " + b"x" * 16 * 1024 + b"\n"
     data, _ = log.read_slice(run_with(longest * 10), 0)
-    assert len(data) == len(longest) * (log.SLICE // len(longest))
+    assert len(data) == len(longest) * (records.SLICE_BYTES // len(longest))
 
 
 @pytest.mark.parametrize("content", [None, b""])
@@ -87,7 +87,7 @@ def test_a_run_that_never_began_has_no_log() -> None:
 
 
 def test_records_tell_time_stream_and_whether_the_line_is_full() -> None:
-    assert list(record_format.parse(b"1000 O F a b\n1001 E P \xff\n")) == [
+    assert list(records.split(b"1000 O F a b\n1001 E P \xff\n")) == [
         (1000, "O", True, b"a b"),
         (1001, "E", False, b"\xff"),
     ]

@@ -13,8 +13,8 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from runs_app.models import Run
+from runs_app.output.console import TAIL_CHARACTERS, TAIL_LINES
 from runs_app.states import Kind, Reason, Status, Trigger
-from runs_app.views.detail import TAIL_LETTERS, TAIL_LINES
 from scripts_app.environments import environments
 from tempo_site.lib import paths
 from tests.factories import NOON, make_run, make_schedule, make_script
@@ -98,7 +98,7 @@ def test_a_long_log_is_shown_by_its_last_lines(browser: Client) -> None:
 
 def test_long_lines_are_few_on_the_page(browser: Client) -> None:
     text = page(browser, with_log(b"".join(b"1000 O F %s\n" % (b"x" * 10_000) for _ in range(100))))
-    assert len(rows(text)) == TAIL_LETTERS // 10_000
+    assert len(rows(text)) == TAIL_CHARACTERS // 10_000
 
 
 def test_bytes_that_are_no_text_and_control_sequences_do_no_harm(browser: Client) -> None:

@@ -15,6 +15,7 @@ from runs_app.states import Kind, Reason, Status, Trigger
 from scripts_app import scripts
 from scripts_app.models import Environment, Schedule, Script
 from tempo_site.pages import dashboard
+from tempo_site.pages.week import count_week
 from tests.factories import make_run, make_schedule, make_script
 
 NOW = datetime(2026, 11, 24, 10, 30, tzinfo=UTC)
@@ -49,20 +50,20 @@ def test_it_counts_what_runs_what_waits_and_what_failed_lately() -> None:
     ended(script, Status.LOST, NOW - timedelta(hours=1))
     ended(script, Status.FAILED, NOW - timedelta(hours=25))
     make_run(kind=Kind.BUILD, trigger=Trigger.BUILD, status=Status.FAILED, finished_at=NOW)
-    facts = dashboard.dashboard_context(NOW)
-    assert (facts["running_count"], facts["waiting_count"], facts["failed_today"]) == (2, 1, 2)
+    shown = dashboard.dashboard_context(NOW)
+    assert (shown["running_count"], shown["waiting_count"], shown["failed_today"]) == (2, 1, 2)
 
 
 def test_the_rate_counts_verdicts_of_seven_days_and_100_means_all() -> None:
     script = make_script()
-    assert dashboard.week(NOW).rate is None
+    assert count_week(NOW).rate is None
     for _ in range(199):
         ended(script, Status.SUCCEEDED, NOW - timedelta(days=2))
     ended(script, Status.SKIPPED, NOW - timedelta(days=1))
     ended(script, Status.FAILED, NOW - timedelta(days=8))
-    assert dashboard.week(NOW).rate == 100
+    assert count_week(NOW).rate == 100
     ended(script, Status.TIMED_OUT, NOW - timedelta(days=1))
-    assert dashboard.week(NOW).rate == 99
+    assert count_week(NOW).rate == 99
 
 
 def test_the_week_is_told_by_the_hours_of_the_servers_zone() -> None:
@@ -71,7 +72,7 @@ def test_the_week_is_told_by_the_hours_of_the_servers_zone() -> None:
     ended(script, Status.SUCCEEDED, datetime(2026, 11, 23, 20, 20, tzinfo=UTC))
     ended(script, Status.FAILED, datetime(2026, 11, 23, 20, 10, tzinfo=UTC))  # 01:55
     with timezone.override(ZoneInfo("Asia/Kathmandu")):
-        week = dashboard.week(NOW)
+        week = count_week(NOW)
     today = week.days[-1]
     assert [day.on.isoformat() for day in week.days][::6] == ["2026-11-18", "2026-11-24"]
     assert (today.hours[2].ended, today.hours[2].bad, today.hours[1].ended, today.hours[1].bad) == (

@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings
 from twisted.internet.testing import StringTransport
 
-from tempo_site.web_request import MB, BoundedRequest, Factory, ceiling, refusal
+from tempo_site.web.bounded_request import MB, BoundedFactory, BoundedRequest, ceiling, refusal
 from tests.service import TOKEN, Service, wait_for
 
 CEILING = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
@@ -54,7 +54,7 @@ class Server:
 def opened() -> tuple[BoundedRequest, Any, StringTransport]:
     """A request for a page, its connection, and what the connection writes to."""
     server, transport = Server(), StringTransport()
-    connection = Factory(server).buildProtocol(None)
+    connection = BoundedFactory(server).buildProtocol(None)
     connection.makeConnection(transport)
     connection.dataReceived(GET)
     return server.requests[0], connection, transport
@@ -62,7 +62,7 @@ def opened() -> tuple[BoundedRequest, Any, StringTransport]:
 
 async def is_waiting(request: BoundedRequest) -> bool:
     """Whether a next part would have to wait."""
-    waiting = asyncio.ensure_future(request.until_taken())
+    waiting = asyncio.ensure_future(request.wait_until_taken())
     await asyncio.sleep(0)
     is_over = waiting.done()
     waiting.cancel()
@@ -78,7 +78,7 @@ def begun() -> tuple[BoundedRequest, Any, StringTransport]:
     """A request whose long answer has begun."""
     request, connection, transport = opened()
     request.handle_reply({"type": "http.response.start", "status": 200, "headers": []})
-    asyncio.run(request.until_taken())
+    asyncio.run(request.wait_until_taken())
     part(request, more=True)
     return request, connection, transport
 
@@ -97,11 +97,11 @@ def test_a_client_that_goes_away_leaves_nobody_waiting() -> None:
 
     async def wait_and_lose() -> None:
         transport.producer.pauseProducing()
-        waiting = asyncio.ensure_future(request.until_taken())
+        waiting = asyncio.ensure_future(request.wait_until_taken())
         await asyncio.sleep(0)
         connection.connectionLost(None)
         await asyncio.wait_for(waiting, 5)
-        await asyncio.wait_for(request.until_taken(), 5)
+        await asyncio.wait_for(request.wait_until_taken(), 5)
 
     asyncio.run(wait_and_lose())
 

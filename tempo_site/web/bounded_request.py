@@ -1,6 +1,6 @@
 """One HTTP request at the socket: a body has a ceiling, and a long answer waits for a slow client.
 
-Both stand here, before ASGI: Twisted stores a whole body in a file before an application hears of the request.
+Both rules stand before ASGI: Twisted stores a whole body in a file before an application hears of the request.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from twisted.internet import reactor
 LINGER_S = 5.0  # a client that is still sending when it is refused gets this long to read why
 TOO_LARGE = "The request is too large."
 MB = 2**20
-# where files of a script are received
+# Where files of a script are received.
 _UPLOAD = re.compile(rb"/(?:api/v1/)?scripts/[^/?]+/files/?(?:\?.*)?")
 
 
@@ -31,14 +31,14 @@ class BoundedRequest(WebRequest):
 
     # --- the body: Twisted calls these as it arrives -----------------------------------------------------------------
     def gotLength(self, length: int | None) -> None:
-        """Refuse a body that says it is too large before any of it is read; None: it comes in chunks."""
+        """Refuse a body that says it is too large before the body is read; None: the body comes in chunks."""
         is_too_large = (length or 0) > ceiling(self.channel._path)
         super().gotLength(0 if is_too_large else length)
         if is_too_large:
             self._refuse()
 
     def handleContentChunk(self, data: bytes) -> None:
-        """Store a piece of the body; above the ceiling refuse it, and drop what still comes."""
+        """Store a piece of the body; above the ceiling refuse the request, and drop further pieces."""
         self._received += len(data)
         if self._is_refused:
             return
@@ -55,7 +55,7 @@ class BoundedRequest(WebRequest):
             super().requestReceived(command, path, version)
 
     def _refuse(self) -> None:
-        """Answer 413 and say that nothing more follows. Closing at once would reset the connection under the answer."""
+        # Answers 413 and closes later: closing at once would reset the connection under the answer.
         self._is_refused = True
         self.content.truncate(0)
         self.requestHeaders.removeHeader(b"Expect")  # Twisted would ask for the body
@@ -65,8 +65,8 @@ class BoundedRequest(WebRequest):
         reactor.callLater(LINGER_S, transport.abortConnection)
 
     # --- the answer --------------------------------------------------------------------------------------------------
-    async def until_taken(self) -> None:
-        """Wait until the client has taken what was sent, 64 KiB apart. Returns at once when it has gone away."""
+    async def wait_until_taken(self) -> None:
+        """Wait until the client has taken all but 64 KiB of the answer. Return at once when the client has gone."""
         if self.finished or self.channel is None:
             return
         if self.producer is None:
@@ -74,15 +74,15 @@ class BoundedRequest(WebRequest):
         await self._may_send.wait()
 
     def pauseProducing(self) -> None:
-        """The transport has enough."""
+        """Called by the transport when its buffer is full."""
         self._may_send.clear()
 
     def resumeProducing(self) -> None:
-        """The transport has sent it."""
+        """Called by the transport when its buffer is sent."""
         self._may_send.set()
 
     def stopProducing(self) -> None:
-        """Nobody takes it any more."""
+        """Called by the transport when the client is gone."""
         self._may_send.set()
 
     def connectionLost(self, reason: Any) -> None:
@@ -91,41 +91,45 @@ class BoundedRequest(WebRequest):
         super().connectionLost(reason)
 
     def finish(self) -> None:
-        """End the answer."""
         if self.producer is not None:
             self.unregisterProducer()
         super().finish()
 
 
-class Factory(HTTPFactory):
-    """Makes connections whose requests are ours."""
+class BoundedFactory(HTTPFactory):
+    """Makes connections whose requests are bounded."""
 
     def buildProtocol(self, addr: Any) -> Any:
-        """As daphne does, with our class of requests."""
         protocol = super().buildProtocol(addr)
         protocol.requestFactory = BoundedRequest
         return protocol
 
 
 def ceiling(path: bytes) -> int:
-    """The most bytes of a body that is sent to this address; an upload has a little around its files."""
-    most = int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
-    upload = (int(settings.MAX_UPLOAD_MB) + 1) * MB
-    return max(most, upload) if _UPLOAD.fullmatch(path) else most
+    """Return the maximal bytes of a body that is sent to this address."""
+    limit = int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+    if not _UPLOAD.fullmatch(path):
+        return limit
+    # An upload has a little around its files.
+    return max(limit, (int(settings.MAX_UPLOAD_MB) + 1) * MB)
 
 
 def refusal(path: bytes) -> bytes:
-    """The whole answer to a body that is too large: JSON in the API's error shape below /api/, else a sentence."""
+    """Return the whole answer to a too large body: JSON in the API's error shape below /api/, else a sentence."""
     hint = f"at most {ceiling(path) // MB} MB"
     if path.startswith(b"/api/"):
         kind = "application/json"
-        body = json.dumps(
-            {"error": {"code": "too_large", "message": TOO_LARGE, "hint": hint}}
-        ).encode()
+        error = {"code": "too_large", "message": TOO_LARGE, "hint": hint}
+        body = json.dumps({"error": error}).encode()
     else:
         kind = "text/plain; charset=utf-8"
         body = f"{TOO_LARGE}\nhint: {hint}\n".encode()
     head = (
-        f"HTTP/1.1 413 Content Too Large\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
+        "HTTP/1.1 413 Content Too Large\r\n"
+        f"Content-Type: {kind}\r\n"
+        f"Content-Length: {len(body)}\r\n"
+        "X-Content-Type-Options: nosniff\r\n"
+        "Connection: close\r\n"
+        "\r\n"
     )
-    return f"{head}X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n".encode() + body
+    return head.encode() + body

@@ -1,25 +1,13 @@
-"""The web process, as far as it can be seen without starting one: reload, origins, health."""
+"""The ASGI application without a server: origins of sockets, threads of requests, health."""
 
 import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tempo_site import asgi, health, server
-
-
-def test_a_changed_file_is_noticed() -> None:
-    known = {Path("/a.py"): 1.0}
-    assert server.is_changed(known, {Path("/a.py"): 2.0})
-
-
-def test_a_module_imported_later_is_no_change() -> None:
-    known = {Path("/a.py"): 1.0}
-    assert not server.is_changed(known, {Path("/a.py"): 1.0, Path("/b.py"): 1.0})
-    assert server.is_changed(known, {Path("/b.py"): 2.0})
+from tempo_site import asgi, health
 
 
 @pytest.mark.parametrize(

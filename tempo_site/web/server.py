@@ -1,4 +1,4 @@
-"""The web process: daphne on the inherited socket, the engine beside it, one orderly way up and one down."""
+"""The web process: daphne on the inherited socket, the engine beside it, an orderly way up and down."""
 
 import asyncio
 import faulthandler
@@ -9,12 +9,10 @@ import socket
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 from daphne.server import Server, twisted_loop
 from django.db import connections
-from django.utils.autoreload import iter_all_python_module_files
 from twisted.internet import reactor
 
 from runs_app import launcher_client, wakeup
@@ -22,18 +20,18 @@ from runs_app.engine.engine import DataFolderInUse, Engine
 from runs_app.output import live
 from tempo_site import health
 from tempo_site.asgi import application
-from tempo_site.web_request import BoundedRequest, Factory
+from tempo_site.web.bounded_request import BoundedFactory, BoundedRequest
 
 logger = logging.getLogger(__name__)
 
 LISTEN_FD, CONTROL_FD = 3, 4  # what the launcher hands over
-STOP_S = 6.0
-IN_FLIGHT_S = 3.0
+STOP_TIMEOUT_S = 6.0
+IN_FLIGHT_TIMEOUT_S = 3.0
 START_FAILED, STUCK = 1, 3
 
 
 class WebServer(Server):
-    """daphne, adopting a socket that the launcher listens on, stopped by us and not by its own signal handlers."""
+    """daphne on a socket that the launcher listens on, stopped by Tempo and not by daphne's own signal handlers."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -43,7 +41,7 @@ class WebServer(Server):
             websocket_timeout=-1,
             ping_interval=20,
             ping_timeout=30,
-            # Both directions: a frame of output is 64 KiB, three times that when its bytes are no UTF-8.
+            # Both directions: a frame of output is 64 KiB, three times that when its bytes are not UTF-8.
             websocket_max_message_size=256 * 1024,
             websocket_max_frame_size=256 * 1024,
             server_name="tempo",
@@ -60,16 +58,16 @@ class WebServer(Server):
         self.ready_callable = self._start
         self.run()
         sys.stdout.flush()
-        # no interpreter tear-down: a stuck thread must not keep a stopped service alive
+        # No interpreter tear-down: a stuck thread must not keep a stopped service alive.
         os._exit(0)
 
     # --- up --------------------------------------------------------------------------------------------------------
     def _start(self) -> None:
-        """Begin in a thread, as settling takes a while; the socket is adopted when the engine is up."""
+        # In a thread, as reconciling runs takes a while; the socket is adopted when the engine is up.
         threading.Thread(target=self._start_engine, name="start", daemon=True).start()
 
     def _start_engine(self) -> None:
-        """Every exception is caught: daphne throws Twisted's log away, and a deaf server would stay."""
+        # Every exception is caught: daphne throws Twisted's log away, and a deaf server would stay.
         try:
             self.engine.start()
             twisted_loop.call_soon_threadsafe(self._open)
@@ -87,9 +85,9 @@ class WebServer(Server):
             live.attach(twisted_loop, wakeup.listen(wakeup.OUTPUT))
             listener = socket.socket(fileno=os.dup(LISTEN_FD))
             listener.setblocking(False)
-            self.ports.append(
-                reactor.adoptStreamPort(listener.fileno(), listener.family, Factory(self))
-            )
+            factory = BoundedFactory(self)
+            port = reactor.adoptStreamPort(listener.fileno(), listener.family, factory)
+            self.ports.append(port)
             listener.close()
             health.watch(self.engine)
             launcher_client.launcher.ready()
@@ -100,9 +98,9 @@ class WebServer(Server):
 
     # --- answers ---------------------------------------------------------------------------------------------------
     async def handle_reply(self, protocol: Any, message: Any) -> None:
-        """Pass on a message of the application; a part of a long answer waits until its client took the last."""
+        """Pass on a message of the application; a part of a long answer waits until its client took the last part."""
         if isinstance(protocol, BoundedRequest) and message.get("more_body"):
-            await protocol.until_taken()
+            await protocol.wait_until_taken()
         await super().handle_reply(protocol, message)
 
     # --- down ------------------------------------------------------------------------------------------------------
@@ -110,16 +108,15 @@ class WebServer(Server):
         if self._is_stopping:
             os._exit(0)
         self._is_stopping = True
-        faulthandler.dump_traceback_later(STOP_S, exit=False)
-        threading.Timer(STOP_S + 0.2, os._exit, (STUCK,)).start()
+        faulthandler.dump_traceback_later(STOP_TIMEOUT_S, exit=False)
+        threading.Timer(STOP_TIMEOUT_S + 0.2, os._exit, (STUCK,)).start()
         self._ending = asyncio.ensure_future(self._stop())
 
     async def _stop(self) -> None:
-        """Stop listening, let requests in flight end, close the engine, leave the loop."""
-        deadline = time.monotonic() + STOP_S - 0.5
+        deadline = time.monotonic() + STOP_TIMEOUT_S - 0.5
         for port in self.ports:
             port.stopListening()
-        await self._drain(min(deadline, time.monotonic() + IN_FLIGHT_S))
+        await self._drain(min(deadline, time.monotonic() + IN_FLIGHT_TIMEOUT_S))
         live.detach()
         await asyncio.to_thread(self._stop_engine, deadline)
         reactor.callFromThread(reactor.stop)
@@ -129,14 +126,15 @@ class WebServer(Server):
             await asyncio.sleep(0.02)
 
     def _requests_in_flight(self) -> int:
-        """HTTP requests that were begun and not answered; WebSockets live on until they are closed."""
-        return sum(
-            1
-            for protocol, details in self.connections.items()
-            if details.get("application_instance") is not None
-            and not details["application_instance"].done()
-            and "WebSocket" not in type(protocol).__name__
-        )
+        # HTTP requests that were begun and not answered; WebSockets live on until they are closed.
+        count = 0
+        for protocol, details in self.connections.items():
+            application_instance = details.get("application_instance")
+            if application_instance is None or application_instance.done():
+                continue
+            if "WebSocket" not in type(protocol).__name__:
+                count += 1
+        return count
 
     def _stop_engine(self, deadline: float) -> None:
         try:
@@ -146,34 +144,10 @@ class WebServer(Server):
 
 
 def inherit() -> None:
-    """Take over the launcher's two descriptors. Raises OSError when this process was not started by it."""
+    """Take over the launcher's two descriptors. Raises OSError when another program started this process."""
     for descriptor in (LISTEN_FD, CONTROL_FD):
         os.set_inheritable(descriptor, False)  # scripts and uv must not get them
     channel = socket.socket(fileno=CONTROL_FD)
     if channel.family != socket.AF_UNIX:
         raise OSError("descriptor 4 is not the launcher's channel")
     launcher_client.connect(channel)
-
-
-def end_on_change() -> None:
-    """For development: end the process when a loaded module's file changes; the launcher starts it again."""
-    threading.Thread(target=_watch_files, name="reload", daemon=True).start()
-
-
-def _watch_files() -> None:
-    known: dict[Path, float] = {}
-    while not is_changed(known, _modified()):
-        time.sleep(1.0)
-    logger.info("a source file changed, starting again")
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
-def is_changed(known: dict[Path, float], now: dict[Path, float]) -> bool:
-    """Whether a known file has another time of change; new ones become known, as modules are imported at any time."""
-    changed = any(known.get(path, stamp) != stamp for path, stamp in now.items())
-    known |= now
-    return changed
-
-
-def _modified() -> dict[Path, float]:
-    return {path: path.stat().st_mtime for path in iter_all_python_module_files() if path.exists()}

@@ -1,0 +1,190 @@
+"""The one error shape of the API, and which answer each exception gets."""
+
+import dataclasses
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import ValidationError as FieldError
+from django.db import OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
+from django.http.request import RawPostDataException
+from ninja.errors import HttpError, ValidationError
+from ninja.responses import Response
+
+from runs_app.triggers.triggers import Refused, WrongInputs
+from scripts_app.files.store import NoSuchFile
+from scripts_app.scripts import ScriptError
+from scripts_app.timing.rule import TimingError
+from scripts_app.versions.drafts import Conflict
+from tempo_site import auth
+
+logger = logging.getLogger(__name__)
+
+Handler = Callable[[HttpRequest, Any], HttpResponse]
+
+CODES = {
+    400: "bad_request",
+    401: "unauthenticated",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    409: "conflict",
+    413: "too_large",
+    422: "invalid",
+    428: "revision_needed",
+    429: "too_many_requests",
+    500: "server_error",
+    503: "unavailable",
+}
+MAX_FIELDS = 20  # a body of a million unknown fields does not get an answer of a million lines
+MAX_NAME = 80
+KEY_NEEDED = (
+    "An API key or a session is needed.\n"
+    "hint: send `Authorization: Bearer <key>` or `X-API-Key: <key>`"
+)
+
+
+def error(
+    status: int, text: str, *, fields: Mapping[str, str] | None = None, **beside: object
+) -> HttpResponse:
+    """Return an answer in the error shape. The text after `\\nhint: ` is the hint; `beside` stands next to `error`."""
+    message, _, hint = text.partition("\nhint: ")
+    body: dict[str, Any] = {"code": CODES.get(status, "error"), "message": message}
+    if hint:
+        body["hint"] = hint
+    if fields:
+        body["fields"] = dict(fields)
+    return Response({"error": body, **beside}, status=status)
+
+
+def _http_error(request: HttpRequest, problem: HttpError) -> HttpResponse:
+    # An operation or ninja itself refused.
+    text = problem.message
+    if problem.status_code == 400 and isinstance(problem.__cause__, ValueError | RecursionError):
+        text = f"The body is not valid JSON: {problem.__cause__}."
+    if problem.status_code != 401:
+        return error(problem.status_code, text)
+    if text == "Unauthorized":
+        text = KEY_NEEDED
+    response = error(401, text)
+    response.headers["WWW-Authenticate"] = 'Bearer realm="Tempo"'
+    return response
+
+
+def _invalid_request(request: HttpRequest, problem: ValidationError) -> HttpResponse:
+    # Pydantic found something wrong: each field with its sentence.
+    fields: dict[str, str] = {}
+    for found in problem.errors[:MAX_FIELDS]:
+        fields.setdefault(_field(found["loc"]), _sentence(found))
+    return error(422, " ".join(fields.values()), fields=fields)
+
+
+def _field(location: Sequence[str | int]) -> str:
+    # `name` or `tags.0` for ninja's ("body", <parameter>, "name") and ("query", "limit").
+    start = 2 if location[0] == "body" else 1
+    parts = [str(part)[:MAX_NAME] for part in location[start:]]
+    return ".".join(parts) or "body"
+
+
+def _sentence(found: Mapping[str, Any]) -> str:
+    name = _field(found["loc"])
+    match found["type"]:
+        case "missing":
+            return f"`{name}` is required."
+        case "extra_forbidden":
+            return f"`{name}` is not known here."
+        case "value_error":
+            return f"`{name}`: {str(found['msg']).removeprefix('Value error, ')}."
+    return f"`{name}`: {found['msg']}."
+
+
+def _refused_field(request: HttpRequest, problem: ScriptError | TimingError) -> HttpResponse:
+    text = str(problem)
+    if not problem.field:
+        return error(422, text)
+    message = text.partition("\nhint: ")[0]
+    return error(422, text, fields={problem.field: message})
+
+
+def _refused_row(request: HttpRequest, problem: FieldError) -> HttpResponse:
+    # A model's own validators said no.
+    if not hasattr(problem, "error_dict"):
+        return error(422, " ".join(problem.messages))
+    fields = {name: " ".join(sentences) for name, sentences in problem.message_dict.items()}
+    return error(422, " ".join(fields.values()), fields=fields)
+
+
+def _wrong_inputs(request: HttpRequest, problem: WrongInputs) -> HttpResponse:
+    # Each input is named as in the body: `params.days`.
+    fields = {}
+    for name, sentence in problem.fields.items():
+        field = name if name == "params" else f"params.{name}"
+        fields[field] = sentence
+    return error(422, str(problem), fields=fields)
+
+
+def _conflict(request: HttpRequest, problem: Conflict) -> HttpResponse:
+    # Both texts come along: `draft` is the stored text, `yours` the text that was not stored.
+    draft = dataclasses.asdict(problem.current)
+    return error(409, str(problem), draft=draft, yours=problem.yours or None)
+
+
+def _refused_start(request: HttpRequest, problem: Refused) -> HttpResponse:
+    return error(409, str(problem))
+
+
+def _staff_only(request: HttpRequest, problem: auth.StaffOnly) -> HttpResponse:
+    return error(403, str(problem))
+
+
+def _not_found(request: HttpRequest, problem: Http404 | NoSuchFile) -> HttpResponse:
+    return error(404, str(problem))
+
+
+def _too_large(request: HttpRequest, problem: RequestDataTooBig) -> HttpResponse:
+    return error(413, "The request is too large.\nhint: at most 20 MB")
+
+
+def _unreadable_body(request: HttpRequest, problem: Exception) -> HttpResponse:
+    # A form where JSON was expected, thousands of fields, or a connection that broke.
+    text = "The request could not be read.\nhint: send JSON with `Content-Type: application/json`"
+    return error(400, text)
+
+
+def _busy_database(request: HttpRequest, problem: OperationalError) -> HttpResponse:
+    # The database was locked for longer than a request waits.
+    logger.error("api %s %s: database: %s", request.method, request.path, problem)
+    return error(503, "The database is busy.\nhint: try again in a moment")
+
+
+def _failure(request: HttpRequest, problem: Exception) -> HttpResponse:
+    # A defect of Tempo: the log has the details, the answer has none.
+    logger.error("api %s %s failed", request.method, request.path, exc_info=problem)
+    text = "Something went wrong on the server.\nhint: the details are in the server's log"
+    return error(500, text)
+
+
+# The most special class of an exception counts.
+HANDLERS: dict[type[Exception], Handler] = {
+    HttpError: _http_error,
+    ValidationError: _invalid_request,
+    ScriptError: _refused_field,
+    TimingError: _refused_field,
+    FieldError: _refused_row,
+    Refused: _refused_start,
+    WrongInputs: _wrong_inputs,
+    Conflict: _conflict,
+    auth.StaffOnly: _staff_only,
+    Http404: _not_found,
+    NoSuchFile: _not_found,
+    RequestDataTooBig: _too_large,
+    MultiPartParserError: _unreadable_body,
+    RawPostDataException: _unreadable_body,
+    SuspiciousOperation: _unreadable_body,
+    UnreadablePostError: _unreadable_body,
+    OperationalError: _busy_database,
+    Exception: _failure,
+}

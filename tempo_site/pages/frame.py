@@ -1,0 +1,125 @@
+"""The frame around every page: places to go, notices, a pause, the engine's state, the version."""
+
+import tomllib
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypedDict
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
+
+from scripts_app.schedules import global_pause
+from tempo_site import health
+
+MANAGE = "Manage"
+_PROJECT = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]
+VERSION: str = _PROJECT["version"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """An entry of the navigation: `key` is the two keys that lead there, `section` the heading above, or ""."""
+
+    label: str
+    url: str
+    symbol: str
+    key: str
+    is_here: bool
+    section: str = ""
+
+
+class FrameContext(TypedDict):
+    """The frame around a page."""
+
+    navigation: list[Place]
+    notices: list[str]
+    pause: Any  # a lazy object: the current pause, or None
+    engine_is_well: bool
+    version: str
+
+
+# For strangers: the log-in page, and errors before the log-in check.
+EMPTY_FRAME: FrameContext = {
+    "navigation": [],
+    "notices": [],
+    "pause": None,
+    "engine_is_well": False,
+    "version": "",
+}
+
+
+def frame_context(request: HttpRequest) -> dict[str, FrameContext]:
+    """Return the context of every template: the frame under the name `chrome`. Costs no query."""
+    # The log-in check loaded the user, the engine tells its state from memory, and `pause` is asked for by the
+    # template that shows it, so that the parts of a page which are fetched alone are spared.
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return {"chrome": EMPTY_FRAME}
+    report = health.health_report()
+    frame: FrameContext = {
+        "navigation": navigation(request.path, is_staff=user.is_staff),
+        "notices": notices(report, is_staff=user.is_staff),
+        "pause": SimpleLazyObject(partial(global_pause.current_pause, timezone.now())),
+        "engine_is_well": report["status"] == "ok",
+        "version": VERSION,
+    }
+    return {"chrome": frame}
+
+
+def navigation(path: str, *, is_staff: bool) -> list[Place]:
+    """Return the places that a user may go to; `path` is the address of the page."""
+    home = reverse("dashboard")
+    places = [
+        Place(label="Dashboard", url=home, symbol="dashboard", key="g d", is_here=path == home),
+        _scripts(path),
+        _place(path, "Runs", "run-list", "runs", "g r"),
+        _place(path, "Environments", "environment-list", "environments", "g n", section=MANAGE),
+    ]
+    if is_staff:
+        places += _places_of_staff(path)
+    return places
+
+
+def _scripts(path: str) -> Place:
+    url = reverse("script-list")
+    is_here = path.startswith((url, reverse("script-new")))
+    return Place(label="Scripts", url=url, symbol="scripts", key="g s", is_here=is_here)
+
+
+def _place(
+    path: str, label: str, url_name: str, symbol: str, key: str, *, section: str = ""
+) -> Place:
+    url = reverse(url_name)
+    is_here = path.startswith(url)
+    return Place(label=label, url=url, symbol=symbol, key=key, is_here=is_here, section=section)
+
+
+def _places_of_staff(path: str) -> list[Place]:
+    variables = _place(path, "Variables", "variables", "variables", "g v", section=MANAGE)
+    api_keys = "admin:tempo_site_apikey_changelist"
+    keys = _place(path, "API keys", api_keys, "keys", "g k", section=MANAGE)
+    # The keys lie below the admin's index.
+    url = reverse("admin:index")
+    is_at_engine = path.startswith(url) and not keys.is_here
+    engine = Place(
+        label="Engine", url=url, symbol="engine", key="g e", is_here=is_at_engine, section=MANAGE
+    )
+    return [variables, keys, engine]
+
+
+def notices(report: dict[str, Any], *, is_staff: bool) -> list[str]:
+    """Return the sentences that stand above every page until their cause is gone."""
+    sentences = []
+    failing = report["failing"]
+    parts = report["parts"]
+    if failing == ["disk"]:
+        sentences.append(f"No new run starts: {parts['disk']}.")
+    elif failing:
+        causes = "; ".join(f"{name}: {parts[name]}" for name in failing)
+        sentences.append(f"Nothing may start at the moment. {causes}")
+    if is_staff and settings.SECRET_KEY_NOTICE:
+        sentences.append(settings.SECRET_KEY_NOTICE)
+    return sentences

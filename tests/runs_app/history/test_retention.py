@@ -1,0 +1,155 @@
+"""Retention: which finished runs go, and which stay."""
+
+import errno
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django_q.models import Failure
+from pytest_django import Settings
+
+from runs_app.history import retention
+from runs_app.models import Run
+from runs_app.states import Kind, Reason, Status, Trigger
+from scripts_app.models import Environment
+from tempo_site.lib import paths
+from tests.factories import NOON, make_run, make_script
+from tests.runs_app.history.finished_runs import ended
+
+pytestmark = pytest.mark.django_db
+
+DAY = timedelta(days=1)
+
+
+def test_old_runs_go_with_their_folders(settings: Settings) -> None:
+    settings.KEEP_DAYS = 30
+    _, folder = ended(1, created_at=NOON - 31 * DAY)
+    young, kept = ended(2, created_at=NOON - 29 * DAY)
+    assert retention.prune(now=NOON) == 1
+    assert list(Run.objects.all()) == [young]
+    assert (folder.exists(), kept.exists()) == (False, True)
+
+
+def test_each_script_keeps_its_newest(settings: Settings) -> None:
+    settings.KEEP_RUNS = 2
+    script, other = make_script(), make_script("Other")
+    kept = [make_run(other, status=Status.SUCCEEDED, created_at=NOON)]
+    runs = [make_run(script, status=Status.SUCCEEDED, created_at=NOON) for _ in range(5)]
+    assert retention.prune(now=NOON) == 3
+    assert set(Run.objects.all()) == {*kept, *runs[3:]}
+
+
+def test_builds_count_together(settings: Settings) -> None:
+    settings.KEEP_RUNS = 1
+    environments = [
+        Environment.objects.create(python="3.12.1", interpreter=f"/p{number}")
+        for number in range(3)
+    ]
+    builds = [
+        make_run(
+            kind=Kind.BUILD,
+            trigger=Trigger.BUILD,
+            environment=row,
+            status=Status.SUCCEEDED,
+            created_at=NOON,
+        )
+        for row in environments
+    ]
+    retention.prune(now=NOON)
+    assert list(Run.objects.all()) == builds[-1:]
+
+
+def test_the_oldest_logs_go_until_the_rest_fits(settings: Settings) -> None:
+    settings.KEEP_MB = 2
+    runs = [ended(number, created_at=NOON, log_bytes=2**20) for number in range(1, 5)]
+    assert retention.prune(now=NOON) == 2
+    assert [folder.exists() for _, folder in runs] == [False, False, True, True]
+
+
+@pytest.mark.parametrize("status", [Status.FAILED, Status.TIMED_OUT, Status.LOST])
+def test_the_last_failure_of_a_script_stays_whatever_its_age(
+    status: Status, settings: Settings
+) -> None:
+    settings.KEEP_DAYS, settings.KEEP_RUNS, settings.KEEP_MB = 1, 1, 0
+    script = make_script()
+    ended(1, script=script, status=status, created_at=NOON - 90 * DAY)
+    last, folder = ended(2, script=script, status=status, created_at=NOON - 80 * DAY)
+    for number in (3, 4):
+        ended(number, script=script, created_at=NOON - 70 * DAY)
+    retention.prune(now=NOON)
+    assert (list(Run.objects.all()), folder.exists()) == ([last], True)
+
+
+@pytest.mark.parametrize("status", [Status.QUEUED, Status.STARTING, Status.RUNNING])
+def test_an_active_run_is_never_touched(status: Status, settings: Settings) -> None:
+    settings.KEEP_DAYS, settings.KEEP_RUNS, settings.KEEP_MB = 1, 1, 0
+    script = make_script()
+    active, folder = ended(
+        1, script=script, status=status, finished_at=None, created_at=NOON - 90 * DAY
+    )
+    ended(2, script=script, created_at=NOON - 90 * DAY)
+    ended(3, script=script, created_at=NOON - 90 * DAY)
+    retention.prune(now=NOON)
+    assert (list(Run.objects.all()), folder.exists()) == ([active], True)
+
+
+def test_many_runs_go_in_batches(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "BATCH", 3)
+    settings.KEEP_RUNS = 1
+    script = make_script()
+    for _ in range(11):
+        make_run(script, status=Status.SUCCEEDED, created_at=NOON)
+    assert retention.prune(now=NOON) == 10
+
+
+def test_rows_without_a_folder_go_too(settings: Settings) -> None:
+    settings.KEEP_DAYS = 30
+    make_run(
+        make_script(), status=Status.MISSED, reason=Reason.SERVICE_DOWN, created_at=NOON - 31 * DAY
+    )
+    assert (retention.prune(now=NOON), Run.objects.count()) == (1, 0)
+
+
+def test_an_empty_month_goes_with_its_last_run(settings: Settings) -> None:
+    settings.KEEP_DAYS = 30
+    ended(created_at=NOON - 31 * DAY)
+    retention.prune(
+        now=NOON + 9 * DAY
+    )  # in December; in the current month a run's folder may be about to be made
+    assert list(paths.runs().iterdir()) == []
+
+
+def test_what_is_younger_and_fits_is_left_alone() -> None:
+    ended(created_at=NOON - DAY)
+    assert (retention.prune(now=NOON), Run.objects.count()) == (0, 1)
+
+
+def test_a_run_whose_folder_cannot_be_removed_keeps_no_other_from_going(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.KEEP_DAYS = 30
+    stuck, _ = ended(1, created_at=NOON - 31 * DAY)
+    ended(2, created_at=NOON - 31 * DAY)
+    honest = shutil.rmtree
+
+    def rmtree(path: Path) -> None:
+        if path == paths.run_folder(stuck.folder):
+            raise PermissionError(
+                errno.EPERM, "Operation not permitted"
+            )  # and no launcher is there to help
+        honest(path)
+
+    monkeypatch.setattr(shutil, "rmtree", rmtree)
+    retention.prune(now=NOON)
+    assert list(Run.objects.all()) == [stuck]
+
+
+def test_what_q2_failed_at_long_ago_is_forgotten(settings: Settings) -> None:
+    settings.KEEP_DAYS = 30
+    for identity, stopped in (("old", NOON - 31 * DAY), ("young", NOON)):
+        Failure.objects.create(
+            id=identity, name=identity, func="f", started=stopped, stopped=stopped, success=False
+        )
+    retention.prune(now=NOON)
+    assert [failure.id for failure in Failure.objects.all()] == ["young"]
