@@ -12,6 +12,8 @@ from typing import Any
 from django.db.models import Q
 
 from runs_app import launcher_client, run_folder
+from runs_app.launcher.folders import ARCHIVE
+from runs_app.launcher.output.record_format import LOG
 from runs_app.models import Run
 from runs_app.output import samples
 from runs_app.states import Kind, Status
@@ -136,7 +138,7 @@ def _runner_files(folder: Path) -> dict[str, Any]:
     with run_folder.opened(folder) as descriptor:
         if descriptor is None:
             return {"state": None, "exit": None, "index": []}
-        index = run_folder.read(descriptor, "output.idx", most=MAX_INDEX_BYTES)
+        index = run_folder.read(descriptor, "output.idx", max_bytes=MAX_INDEX_BYTES)
         return {
             "state": run_folder.read_object(descriptor, "state.json"),
             "exit": run_folder.read_object(descriptor, "exit.json"),

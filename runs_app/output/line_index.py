@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from runs_app.launcher.output import record_format
 from runs_app.output import records
 
 MAX_LINE_BYTES = 64 * 1024  # what is given of one line
@@ -260,7 +261,7 @@ class LineIndex:
 
 def _numbered(data: bytes, lines: int, unfinished: dict[str, int]) -> Iterator[NumberedRecord]:
     # `lines` begun before; `unfinished` (stream -> number of its open line) is brought up to date.
-    for epoch_ms, stream, is_full, text in records.split(data):
+    for epoch_ms, stream, is_full, text in record_format.parse(data):
         number = unfinished.get(stream, 0)
         if not number:
             lines += 1

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from runs_app.launcher.output import record_format
 from runs_app.models import Run
 from runs_app.output import line_search, log
 from runs_app.output.line_index import LineIndex, Window

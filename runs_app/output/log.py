@@ -17,7 +17,7 @@ from tempo_site.lib import paths
 
 logger = logging.getLogger(__name__)
 
-LOG = "output.log"
+LOG = record_format.LOG
 _SCRIPT_CHUNK_BYTES = 4 * records.SLICE_BYTES
 # What the runner says where output is missing.
 _GAP = re.compile(rb"[\d,]+ bytes of output were left out here|Output was (?:left out|lost) here.*")
@@ -63,7 +63,7 @@ def script_bytes(run: Run) -> Iterator[bytes]:
         if following == offset:
             return
         parts = []
-        for _, stream, is_full, text in records.split(data):
+        for _, stream, is_full, text in record_format.parse(data):
             if stream != "S":
                 parts.append(text + b"\n" if is_full else text)
                 is_inside_line = not is_full
@@ -106,9 +106,9 @@ def append_tail(folder: Path) -> None:
     log_flags = os.O_RDWR | os.O_CREAT | os.O_NONBLOCK
     try:
         with _opened(folder, os.O_RDONLY | os.O_DIRECTORY) as folder_fd:
-            if tail.is_left_in(folder_fd):
+            if tail.exists_in(folder_fd):
                 with _opened(LOG, log_flags, dir_fd=folder_fd) as log_fd:
-                    tail.put_back(folder_fd, log_fd)
+                    tail.append_to_log(folder_fd, log_fd)
     except FileNotFoundError:
         return
     except OSError:

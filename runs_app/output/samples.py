@@ -98,5 +98,5 @@ def _content(folder: Path, name: str) -> bytes:
     # Empty where there is no such file, or a file longer than it may be.
     with contextlib.suppress(OSError), run_folder.opened(folder) as descriptor:
         if descriptor is not None:
-            return run_folder.read(descriptor, name, most=MAX_BYTES) or b""
+            return run_folder.read(descriptor, name, max_bytes=MAX_BYTES) or b""
     return b""

@@ -42,7 +42,7 @@ def spec(run: Run, folder: Path, _: Mapping[str, str]) -> ProgramSpec:
     if not config.exists():  # begun by a process that died before it wrote this
         building = Environment.objects.filter(pk=environment.pk, state=Environment.State.BUILDING)
         building.update(state=Environment.State.WANTED)
-    builds.begin(environment, config_path=config, powers=_launcher_isolation())
+    builds.begin(environment, config_path=config, isolation_support=_launcher_isolation())
     isolation = source_isolation(environment, folder) if environment.allows_source else None
     argv = builds.driver_argv(config)
     return driver.spec(run, folder, argv, index.variables(), isolation=isolation)

@@ -15,7 +15,7 @@ from runs_app.engine import engine
 from runs_app.launcher.bells import STATE, Bells, open_bell_folder
 from runs_app.launcher.output import record_format
 from runs_app.models import Run
-from runs_app.output import log, records
+from runs_app.output import log
 from runs_app.states import Status, Trigger
 from runs_app.triggers import triggers
 from scripts_app.models import Script
@@ -102,7 +102,7 @@ def user_name() -> str:
 
 def ring() -> None:
     """Wake the engine, another process, to look at the queue now and not at its next sweep."""
-    tower = open_tower(str(paths.data()))
+    bells_fd = open_bell_folder(str(paths.data()))
     try:
         Bells(bells_fd).ring(STATE)
     finally:
@@ -126,7 +126,7 @@ def follow(run: Run) -> None:
 def show(run: Run, offset: int) -> int:
     """Write the stored records from an offset to stdout and stderr; return the offset after them."""
     data, following = log.read_slice(run, offset)
-    for _, stream, is_full, text in records.split(data):
+    for _, stream, is_full, text in record_format.parse(data):
         target = sys.stdout if stream == "O" else sys.stderr
         if stream == "S":
             text = b"tempo: " + text

@@ -17,7 +17,7 @@ import pytest
 
 from runs_app.launcher.output import log_file, record_format
 from runs_app.launcher.output.record_format import FULL, PIECE, STDERR, STDOUT, SYSTEM
-from runs_app.output.lines import Index
+from runs_app.output.line_index import LineIndex
 from tests.runs_app.launcher.harness import parse_log
 
 SCRIPTS = Path(__file__).parents[3] / "static" / "js"
@@ -77,7 +77,9 @@ TORN = [
 def lines_of_the_index(tmp_path: Path, stored: bytes) -> list[tuple[int, str, str]]:
     path = tmp_path / "output.log"
     path.write_bytes(stored)
-    return [(line.epoch_ms, line.stream, line.text) for line in Index(path).window(1, 100).lines]
+    return [
+        (line.epoch_ms, line.stream, line.text) for line in LineIndex(path).window(1, 100).lines
+    ]
 
 
 def lines_of_the_page(tmp_path: Path, stored: bytes) -> list[tuple[int, str, str]]:

@@ -87,7 +87,7 @@ def test_a_run_that_never_began_has_no_log() -> None:
 
 
 def test_records_tell_time_stream_and_whether_the_line_is_full() -> None:
-    assert list(records.split(b"1000 O F a b\n1001 E P \xff\n")) == [
+    assert list(record_format.parse(b"1000 O F a b\n1001 E P \xff\n")) == [
         (1000, "O", True, b"a b"),
         (1001, "E", False, b"\xff"),
     ]
