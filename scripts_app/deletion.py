@@ -40,8 +40,9 @@ def restore(script: Script, *, now: datetime) -> Script:
 
 
 def ends_at(script: Script) -> datetime | None:
-    """Until when a deleted script can be restored."""
-    return script.deleted_at + KEPT if script.deleted_at else None
+    if script.deleted_at:
+        return script.deleted_at + KEPT
+    return None
 
 
 def delete_folder(folder: Folder, *, now: datetime, confirm: str = "") -> int:
@@ -106,8 +107,8 @@ def empty(*, ran: QuerySet[Any, Any]) -> int:
     return count
 
 
+# The row of its environment may be gone since; what cannot be asked for is said where it is missing.
 def _ask_for_environment(script: Script) -> None:
-    """The row of its environment may be gone since; what cannot be asked for is said where it is missing."""
     try:
         environments.request(script)
     except ValueError as error:  # a Python that is gone, a requirement that is refused by now

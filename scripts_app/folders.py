@@ -23,7 +23,6 @@ class Branch:
 
     @property
     def name(self) -> str:
-        """Its own part of the path."""
         return self.path.rpartition("/")[2]
 
     @property
@@ -87,7 +86,6 @@ def within(path: str, *, field: str) -> Q:
 
 
 def scripts_in(folder: Folder) -> QuerySet[Script]:
-    """The present scripts in a folder and below it."""
     return Script.objects.present().filter(within(folder.path, field="folder__path"))
 
 
@@ -112,13 +110,14 @@ def tree() -> list[Branch]:
 
 
 def _lines_of_descent(path: str) -> Iterator[str]:
-    """`A`, `A/B` and `A/B/C` for `A/B/C`."""
     parts = _parts(path)
     return ("/".join(parts[:end]) for end in range(1, len(parts) + 1))
 
 
 def _parts(path: str) -> list[str]:
-    return path.split("/") if path else []
+    if path:
+        return path.split("/")
+    return []
 
 
 def _moved(path: str, old: str, new: str) -> str:

@@ -25,23 +25,25 @@ class Limit:
 
     @property
     def help(self) -> str:
-        """What it means, and the bound if there is one."""
         if self.most:
             return f"{self.means} At most {self.most:,} {self.unit} on this server."
-        return f"{self.means} 0 = no limit." if self.is_optional else self.means
+        if self.is_optional:
+            return f"{self.means} 0 = no limit."
+        return self.means
 
     @property
     def most(self) -> int:
-        """The bound; 0 without any."""
-        return int(getattr(settings, self.bound)) if self.bound else 0
+        if self.bound:
+            return int(getattr(settings, self.bound))
+        return 0
 
     def exceeds(self, value: int) -> bool:
-        """Whether a value is above the bound. None at all is."""
         return bool(self.most) and (value > self.most or (self.is_optional and value == 0))
 
     def within(self, value: int) -> int:
-        """The value, or else the bound: what a run really gets."""
-        return self.most if self.exceeds(value) else value
+        if self.exceeds(value):
+            return self.most
+        return value
 
     def check(self, value: int) -> None:
         """Raise ScriptError for a value above the bound."""
@@ -132,7 +134,6 @@ LIMITS = {
 
 
 def default_limits() -> dict[str, int]:
-    """The limits of a new script."""
     return {
         field: int(getattr(settings, limit.default))
         for field, limit in LIMITS.items()
@@ -146,7 +147,6 @@ def limits_of_script(script: Script) -> dict[str, int]:
 
 
 def lowered_limits(script: Script) -> Iterator[str]:
-    """A sentence for each limit whose stored value is above the bound."""
     for field, limit in LIMITS.items():
         if limit.exceeds(value := getattr(script, field)):
             stored = f"{value:,} {limit.unit}" if value else "no limit"

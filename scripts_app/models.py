@@ -35,8 +35,6 @@ class Environment(models.Model):
     """
 
     class State(models.TextChoices):
-        """How far it has come."""
-
         WANTED = "wanted"
         BUILDING = "building"
         READY = "ready"
@@ -83,20 +81,16 @@ class Environment(models.Model):
             )
         ]
         indexes = [
-            models.Index(fields=["state"], name="environment_state")
-        ]  # the sweep for wanted ones
+            models.Index(fields=["state"], name="environment_state")  # the sweep for wanted ones
+        ]
 
     def __str__(self) -> str:
-        count = sum(
-            1 for line in self.requirements.splitlines() if line and not line.startswith("#")
-        )
-        return (
-            f"Python {self.python}, {count} requirement{'' if count == 1 else 's'} ({self.state})"
-        )
+        lines = [line for line in self.requirements.splitlines() if line and line[0] != "#"]
+        plural = "" if len(lines) == 1 else "s"
+        return f"Python {self.python}, {len(lines)} requirement{plural} ({self.state})"
 
     @property
     def is_ready(self) -> bool:
-        """Whether it is built, and not to be built anew."""
         return self.state == self.State.READY
 
     @property
@@ -111,14 +105,10 @@ class Environment(models.Model):
 
 
 class ScriptQuerySet(models.QuerySet["Script"]):
-    """Reading scripts."""
-
     def present(self) -> "ScriptQuerySet":
-        """Those that were not deleted."""
         return self.filter(deleted_at=None)
 
     def restorable(self) -> "ScriptQuerySet":
-        """Those that were deleted and are still whole."""
         return self.filter(deleted_at__isnull=False, purged_at=None)
 
 
@@ -323,10 +313,7 @@ class Variable(models.Model):
 
 
 class ScheduleQuerySet(models.QuerySet["Schedule"]):
-    """Reading schedules."""
-
     def armed(self) -> "ScheduleQuerySet":
-        """Those that may fire: enabled, on a script that is enabled and present."""
         return self.filter(enabled=True, script__enabled=True, script__deleted_at=None)
 
 
@@ -334,31 +321,23 @@ class Schedule(models.Model):
     """When a script runs. Its linked alarm holds the next moment, here and nowhere else."""
 
     class Kind(models.TextChoices):
-        """How due moments are found."""
-
         CRON = "cron"
         INTERVAL = "interval"
         ONCE = "once"
         STARTUP = "startup"
 
     class Overlap(models.TextChoices):
-        """What happens at a due moment while the script still runs."""
-
         SKIP = "skip"
         QUEUE_ONE = "queue_one", "queue one"
         PARALLEL = "parallel"
         REPLACE = "replace"
 
     class Missed(models.TextChoices):
-        """What happens to due moments the service could not serve in time."""
-
         ONCE = "once", "one run for all of them"
         SKIP = "skip", "none, only recorded"
         ALL = "all", "a run for each"
 
     class Backoff(models.TextChoices):
-        """How the wait between two tries grows."""
-
         FIXED = "fixed"
         DOUBLING = "doubling"
 
@@ -440,7 +419,6 @@ class Schedule(models.Model):
 
     @property
     def timing(self) -> rule.Timing:
-        """Its due moments as a value, for `scripts_app.timing.rule`."""
         return rule.Timing(
             kind=self.kind,
             cron=self.cron,
@@ -456,11 +434,12 @@ class Schedule(models.Model):
 
     @property
     def next_at(self) -> datetime | None:
-        """The next due moment, or None when nothing is to come."""
-        return self.alarm.next_run if self.alarm else None
+        if self.alarm is None:
+            return None
+        moment: datetime | None = self.alarm.next_run
+        return moment
 
     def is_paused(self, now: datetime) -> bool:
-        """Whether its own pause holds."""
         return self.paused_until is not None and self.paused_until > now
 
     def describe(self) -> str:
@@ -482,5 +461,4 @@ class Pause(models.Model):
         return f"all schedules, since {self.since:%Y-%m-%d %H:%M}"
 
     def is_open(self, now: datetime) -> bool:
-        """Whether it still holds."""
         return self.until is None or self.until > now

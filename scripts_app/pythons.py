@@ -66,14 +66,14 @@ def listing() -> list[Python]:
 
 
 def origin_of(path: str) -> str:
-    """Where a Python comes from, when that matters."""
     if path == str(interpreters.own().path):
         return OWN
-    return INSTALLED if Path(path).is_relative_to(paths.pythons().resolve()) else ""
+    if Path(path).is_relative_to(paths.pythons().resolve()):
+        return INSTALLED
+    return ""
 
 
 def _in_use() -> list[tuple[str, str, int]]:
-    """The Pythons of the present scripts: path, version, how many."""
     rows = Script.objects.present().exclude(wanted_environment=None).order_by()
     fields = "wanted_environment__interpreter", "wanted_environment__python"
     return list(rows.values_list(*fields).annotate(Count("pk")))

@@ -37,34 +37,30 @@ class ScriptTemplate:
 
     @property
     def kind(self) -> str:
-        """The kind of its suggested schedule."""
-        return Schedule.Kind.CRON.value if self.cron else Schedule.Kind.INTERVAL.value
+        if self.cron:
+            return Schedule.Kind.CRON.value
+        return Schedule.Kind.INTERVAL.value
 
     @property
     def rhythm(self) -> str:
-        """Its suggested schedule in words."""
         return rule.describe(rule.Timing(kind=self.kind, cron=self.cron, every_s=self.every_s))
 
     @property
     def packages(self) -> list[str]:
-        """Its requirements."""
         return self.requirements.splitlines()
 
 
 @functools.cache
 def all_templates() -> dict[str, ScriptTemplate]:
-    """All starters by name: the featured ones first, the others by title."""
     found = [_read(path) for path in FOLDER.glob("*.py") if path.name != "__init__.py"]
     return {starter.name: starter for starter in sorted(found, key=_place)}
 
 
 def featured_templates() -> list[ScriptTemplate]:
-    """Those to begin with."""
     return [all_templates()[name] for name in FEATURED]
 
 
 def find_template(name: str) -> ScriptTemplate:
-    """The starter of that name. Raises ScriptError."""
     found = all_templates().get(name)
     if found is None:
         raise ScriptError(
@@ -95,8 +91,9 @@ def create_from_template(
     return script
 
 
+# Read a starter. The files are Tempo's own: tests see to it that each has a block that says all of
+# this.
 def _read(path: Path) -> ScriptTemplate:
-    """Read a starter. The files are Tempo's own: tests see to it that each has a block that says all of this."""
     code = path.read_text(encoding="utf-8")
     block = inline_metadata.read(code)
     about = tomllib.loads("\n".join(block.lines))["tool"]["tempo"]
@@ -113,5 +110,8 @@ def _read(path: Path) -> ScriptTemplate:
 
 
 def _place(starter: ScriptTemplate) -> tuple[int, str]:
-    first = FEATURED.index(starter.name) if starter.name in FEATURED else len(FEATURED)
+    if starter.name in FEATURED:
+        first = FEATURED.index(starter.name)
+    else:
+        first = len(FEATURED)
     return first, starter.title.casefold()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
@@ -34,42 +34,35 @@ CHANGEABLE = frozenset(
 EDITED = "Edited on the disk, kept when another version was saved"
 
 
-def create(
-    *,
-    name: str,
-    by: User | None,
-    now: datetime,
-    folder: str = "",
-    code: str = "",
-    requirements: str = "",
-    python_version: str = "",
-    description: str = "",
-    tags: Sequence[str] = (),
-    as_service_user: bool = False,
-    allow_source: bool = False,
-    parameters: Sequence[dict[str, Any]] = (),
-    **chosen: int,
-) -> Script:
-    """Create a script with its first version and ask for its environment.
+class NewScript(TypedDict, total=False):
+    """What a new script may be given beside its name: text, settings, and limits other than the server's."""
 
-    `chosen`: limits other than the server's. The slug, the name's safe form, never changes. Raises ScriptError.
+    folder: str
+    code: str
+    requirements: str
+    python_version: str
+    description: str
+    tags: Sequence[str]
+    as_service_user: bool
+    allow_source: bool
+    parameters: Sequence[dict[str, Any]]
+    timeout_s: int
+    memory_mb: int
+    cpu_s: int
+    processes: int
+    output_mb: int
+    file_mb: int
+    nice: int
+
+
+def create(*, name: str, by: User | None, now: datetime, **fields: Unpack[NewScript]) -> Script:
+    """Create a script with its first version and request its environment.
+
+    The slug, the name's safe form, never changes. Raise ScriptError for values that cannot be saved.
     """
-    _refuse_unknown(chosen.keys() - LIMITS.keys())
-    content = versions.check(code=code, requirements=requirements, python_version=python_version)
-    about = {
-        "name": name,
-        "folder": folder,
-        "description": description,
-        "tags": tags,
-        "parameters": parameters,
-    }
-    values = {
-        **about,
-        "as_service_user": as_service_user,
-        "allow_source": allow_source,
-        **limits.default_limits(),
-        **chosen,
-    }
+    values: dict[str, Any] = {"name": name, "folder": "", **limits.default_limits(), **fields}
+    _refuse_unknown(values.keys() - (CHANGEABLE - {"enabled"}))
+    content = versions.check(**{field: values.pop(field, "") for field in versions.FIELDS})
     with transaction.atomic():
         script = Script()
         _assign(script, values)
@@ -94,44 +87,57 @@ def update(
     cannot be saved. Nothing is stored after a refusal.
     """
     _refuse_unknown(changes.keys() - CHANGEABLE)
-    new: dict[str, Any] = {name: changes.pop(name) for name in versions.FIELDS if name in changes}
-    is_new_wish = bool(new) or "allow_source" in changes
-    before = _fields(script) if is_new_wish else {}
-    content = versions.check(**before | new) if is_new_wish else None
-    edit = working_copy.find_edit(script) if content else None
+    text: dict[str, Any] = {
+        field: changes.pop(field) for field in versions.FIELDS if field in changes
+    }
+    change = None
+    if text or "allow_source" in changes:
+        change = _TextChange(script, text, author=by, based_on=based_on, note=note)
     with transaction.atomic():
         script.refresh_from_db()
         if script.deleted_at is not None:
             raise ScriptError(f"`{script.slug}` was deleted and cannot be changed", field="script")
         _assign(script, changes)
         script.save(update_fields=[*changes, "updated_at"])
-        if content:
-            # another save came between; it has asked the Pythons, so no process starts
-            if _fields(script) != before:
-                content = versions.check(**_fields(script) | new)
-            if edit and content.fields != _fields(script):
-                keep_edit(script, edit, note=EDITED, unless=content.fields)
-            _save_text(script, content, by=by, now=now, based_on=based_on, note=note)
+        if change:
+            change.save(script, now=now)
         if "enabled" in changes:
             schedules.rearm(script, now=now)
     return script
 
 
-def _save_text(
-    script: Script,
-    content: versions.Content,
-    *,
-    by: User | None,
-    now: datetime,
-    based_on: int | None,
-    note: str,
-) -> None:
-    """Make a version and end the draft. Text that a version says already is no conflict and leaves an unseen draft."""
-    is_new = content.fields != _fields(script)
-    if is_new or (based_on is not None and Draft.objects.filter(script=script).exists()):
-        drafts.supersede(script, content.fields, based_on=based_on)
-    versions.save(script, content, author=by, now=now, note=note)
-    script.refresh_from_db(fields=["revision"])
+class _TextChange:
+    def __init__(
+        self,
+        script: Script,
+        text: dict[str, Any],
+        *,
+        author: User | None,
+        based_on: int | None,
+        note: str,
+    ) -> None:
+        # Asking Pythons and reading files is done here, before the transaction.
+        self.text, self.author, self.based_on, self.note = text, author, based_on, note
+        self.before = _fields(script)
+        self.content = versions.check(**self.before | text)
+        self.edit = working_copy.find_edit(script)
+
+    def save(self, script: Script, *, now: datetime) -> None:
+        stored = _fields(script)
+        if stored != self.before:
+            # Another save came between; it has asked the Pythons, so no process starts.
+            self.content = versions.check(**stored | self.text)
+        fields = self.content.fields
+        is_new = fields != stored
+        if self.edit and is_new:
+            keep_edit(script, self.edit, note=EDITED, unless=fields)
+        is_based_on_draft = (
+            self.based_on is not None and Draft.objects.filter(script=script).exists()
+        )
+        if is_new or is_based_on_draft:
+            drafts.supersede(script, fields, based_on=self.based_on)
+        versions.save(script, self.content, author=self.author, now=now, note=self.note)
+        script.refresh_from_db(fields=["revision"])
 
 
 def restore_version(script: Script, version: Version, *, by: User | None, now: datetime) -> Version:
@@ -186,25 +192,17 @@ def duplicate(
     text = _fields(script)
     content = versions.check(**text)
     beside = script.folder.path if script.folder else ""
+    values = {field: getattr(script, field) for field in CHANGEABLE - set(versions.FIELDS)}
+    values |= limits.limits_of_script(script)
+    values["name"] = name or _name_of_copy(script.name)
+    values["folder"] = beside if folder is None else folder
+    values["enabled"] = False
+    note = f"Copied from `{script.slug}`"[: versions.MAX_NOTE]
     with transaction.atomic():
         copy = Script()
-        about = {
-            "name": name or _name_of_copy(script.name),
-            "folder": beside if folder is None else folder,
-        }
-        own = {
-            field: getattr(script, field)
-            for field in CHANGEABLE - {*about, *versions.FIELDS, "enabled"}
-        }
-        _assign(copy, {**own, **about, **limits.limits_of_script(script), "enabled": False})
+        _assign(copy, values)
         _insert(copy)
-        versions.save(
-            copy,
-            content,
-            author=by,
-            now=now,
-            note=f"Copied from `{script.slug}`"[: versions.MAX_NOTE],
-        )
+        versions.save(copy, content, author=by, now=now, note=note)
         _copy_rows(script, copy, now=now)
     return copy
 
@@ -215,19 +213,21 @@ def slugs(name: str) -> Iterator[str]:
     Names without any Latin letter or digit become `script`; digits among other letters are kept: `script-2024`.
     """
     base = humanize.safe_name(name)
-    if any(character.isalpha() for character in name) and not any(
-        character.isalpha() for character in base
-    ):
+    has_letters = any(map(str.isalpha, name))
+    if has_letters and not any(map(str.isalpha, base)):
         base = f"script-{base}".rstrip("-")
     taken = set(Script.objects.filter(slug__startswith=base).values_list("slug", flat=True))
-    candidates = (
-        base if number == 1 else f"{base}-{number}" for number in range(1, len(taken) + 1000)
-    )
-    return (slug for slug in candidates if slug not in taken)
+    if base not in taken:
+        yield base
+    for number in range(2, len(taken) + 1000):
+        slug = f"{base}-{number}"
+        if slug not in taken:
+            yield slug
 
 
+# Insert a row under the first free slug; when someone takes that slug at the same moment, under the
+# next.
 def _insert(script: Script) -> None:
-    """Insert a row under the first free slug; when someone takes that slug at the same moment, under the next."""
     for slug in slugs(script.name):
         script.slug = slug
         try:
@@ -241,7 +241,6 @@ def _insert(script: Script) -> None:
 
 
 def _assign(script: Script, values: dict[str, Any]) -> None:
-    """Set validated values on a script. Raises ScriptError."""
     checks: dict[str, Callable[[object], Any]] = {
         "name": validation.name,
         "folder": folders.ensure,
@@ -267,8 +266,8 @@ def _name_of_copy(name: str) -> str:
     return name[: validation.MAX_NAME - len(suffix)] + suffix
 
 
+# Give a copy the variables of its original, secrets as they are stored, and its schedules.
 def _copy_rows(script: Script, copy: Script, *, now: datetime) -> None:
-    """Give a copy the variables of its original, secrets as they are stored, and its schedules."""
     variables = Variable.objects.filter(script=script)
     Variable.objects.bulk_create(_like(variable, script=copy) for variable in variables)
     machine = {
@@ -286,7 +285,6 @@ def _copy_rows(script: Script, copy: Script, *, now: datetime) -> None:
 
 
 def _like(row: Any, **changes: object) -> Any:
-    """A row that is not stored yet, with the values of another but for `changes`."""
     values = {
         field.name: getattr(row, field.name)
         for field in row._meta.concrete_fields
@@ -300,9 +298,9 @@ def _description(value: object) -> str:
 
 
 def _fields(script: Script) -> dict[str, str]:
-    return (
-        versions.fields_of(script.version) if script.version else dict.fromkeys(versions.FIELDS, "")
-    )
+    if script.version:
+        return versions.fields_of(script.version)
+    return dict.fromkeys(versions.FIELDS, "")
 
 
 def _refuse_unknown(names: set[str]) -> None:

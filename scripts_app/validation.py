@@ -63,7 +63,10 @@ def name(value: object) -> str:
 def folder_path(value: object, *, field: str = "folder") -> str:
     """Return a folder path with trimmed parts, or "" for the top. Raises ScriptError for empty parts, `.` and `..`."""
     plain = line(value, field=field, most=MAX_FOLDER)
-    parts = [part.strip() for part in plain.split("/")] if plain else []
+    if plain:
+        parts = [part.strip() for part in plain.split("/")]
+    else:
+        parts = []
     if any(part in ("", ".", "..") for part in parts):
         raise ScriptError(
             f"`{plain}` has an empty part, `.` or `..`\nhint: write folders like `Ops/Nightly`",

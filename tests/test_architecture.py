@@ -71,6 +71,8 @@ FUNCTION_LINES, MODULE_LINES, TEST_MODULE_LINES, TEMPLATE_LINES = 30, 400, 600, 
 LONG_FUNCTIONS = {
     "runs_app.api.run_out": "the shape of a run: a line for each of its fields",
 }
+# Modules that may be longer than 400 lines, each with its reason.
+LONG_MODULES = {"scripts_app.models": "a line for each column of nine tables"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,7 +265,7 @@ def long_modules(module: Module, _: frozenset[str]) -> Iterator[str]:
     """Modules above the ceiling."""
     ceiling = TEST_MODULE_LINES if is_below(module.name, ("tests",)) else MODULE_LINES
     lines = len(module.source.splitlines())
-    if lines > ceiling:
+    if lines > ceiling and module.name not in LONG_MODULES:
         yield f"{module.path}:{lines} has {lines} lines, the ceiling is {ceiling}"
 
 
@@ -397,6 +399,8 @@ def test_every_exception_on_the_list_is_still_needed() -> None:
         if (function.end_lineno or 0) - function.lineno + 1 > FUNCTION_LINES
     }
     assert set(LONG_FUNCTIONS) <= too_long
+    lines = {module.name: len(module.source.splitlines()) for module in PRODUCT}
+    assert all(lines[name] > MODULE_LINES for name in LONG_MODULES)
 
 
 def test_all_four_packages_were_looked_at() -> None:

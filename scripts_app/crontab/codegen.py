@@ -44,7 +44,10 @@ def with_head(code: str, given: Given, *, arguments: Sequence[str] = ()) -> str:
         for name in ("os", "sys", "time")
         if any(act.startswith(f"{name}.") for act in acts)
     ]
-    imports = ["import io", *imports] if given.stdin is not None else imports
+    if given.stdin is not None:
+        imports = ["import io", *imports]
+    else:
+        imports = imports
     if given.folder:
         acts += [
             "# Here it works in a folder of its own. Where it worked before, if Tempo may go there:",
@@ -59,14 +62,12 @@ def with_head(code: str, given: Given, *, arguments: Sequence[str] = ()) -> str:
 
 
 def missing_file(path: str, given: Given, *, reason: str, arguments: Sequence[str] = ()) -> str:
-    """Return a starter that says which code is missing, and where it was to be found."""
     sentence = f"The code of {printable(path)} is missing: paste it into this script."
     rest = f"# `{printable(path)}` {printable(reason)}.\n# Paste its code here, in place of the next line.\n"
     return with_head(f"{rest}raise SystemExit({sentence!r})\n", given, arguments=arguments)
 
 
 def program(words: Sequence[str], given: Given) -> str:
-    """Return a starter that calls a program with these words, without a shell."""
     return _starter(
         f"COMMAND = {list(words)!r}",
         "COMMAND",
@@ -76,7 +77,6 @@ def program(words: Sequence[str], given: Given) -> str:
 
 
 def in_shell(command: str, given: Given, *, shell: str) -> str:
-    """Return a starter that has a shell run the command, as cron did."""
     why = "It runs no Python file, so this script has a shell run it, as cron did."
     return _starter(f"COMMAND = {command!r}", f"[{shell!r}, '-c', COMMAND]", given, why)
 
@@ -103,8 +103,8 @@ def _starter(stated: str, called: str, given: Given, why: str) -> str:
     )
 
 
+# How many lines have to stay on top: `#!` and the encoding, the docstring, `__future__` imports.
 def _end_of_preamble(code: str) -> int:
-    """How many lines have to stay on top: `#!` and the encoding, the docstring, `__future__` imports."""
     end = _opening_comments(code)
     try:
         for number, (statement, last_line) in enumerate(_statements(code)):
@@ -117,8 +117,9 @@ def _end_of_preamble(code: str) -> int:
     return end
 
 
+# Yield each opening statement's tokens and its last line; those that cannot belong to a preamble end
+# it.
 def _statements(code: str) -> Iterator[tuple[list[str], int]]:
-    """Yield each opening statement's tokens and its last line; those that cannot belong to a preamble end it."""
     statement: list[str] = []
     for token in tokenize.generate_tokens(io.StringIO(code).readline):
         if token.type in _FILLERS:

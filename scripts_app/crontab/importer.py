@@ -55,28 +55,25 @@ class Proposal:
     @property
     def key(self) -> str:
         """Names this proposal in what a person agreed to: another code or time is another proposal."""
-        timing = (self.timing.kind, self.timing.cron, self.timing.timezone) if self.timing else ()
+        timing: tuple[str, ...] = ()
+        if self.timing:
+            timing = (self.timing.kind, self.timing.cron, self.timing.timezone)
         said = repr((self.entry.text, self.code, self.python_version, timing))
         return f"{self.entry.number}-{hashlib.sha256(said.encode()).hexdigest()[:20]}"
 
     @property
     def what(self) -> str:
-        """What will be made, in a few words."""
         if self.problem:
             return "nothing"
         if self.source:
             return "its code, copied"
-        return (
-            "a starter: the code is missing"
-            if self.is_python
-            else "not Python: a starter that calls it"
-        )
+        if self.is_python:
+            return "a starter: the code is missing"
+        return "not Python: a starter that calls it"
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Made:
-    """The code for a line and what is to be said about it."""
-
     name: str
     code: str
     is_python: bool = False
@@ -154,13 +151,11 @@ def _proposal(
 
 
 def _timing(entry: CrontabEntry) -> tuple[Timing | None, str]:
-    """When it is due, or why that cannot be said."""
     zone = entry.zone or settings.TIME_ZONE
-    when = (
-        Timing(kind="startup", timezone=zone)
-        if entry.is_at_startup
-        else Timing(kind="cron", cron=entry.when, timezone=zone)
-    )
+    if entry.is_at_startup:
+        when = Timing(kind="startup", timezone=zone)
+    else:
+        when = Timing(kind="cron", cron=entry.when, timezone=zone)
     try:
         rule.check(when)
     except TimingError as error:
@@ -220,7 +215,10 @@ def _in_shell(entry: CrontabEntry, home: str, note: str) -> _Made:
         r"[^\s;&|(){}<>=\"'$`!]+", re.sub(r"^(\s*cd\s[^;&|]*[;&]+)", "", entry.command)
     )
     given = Given(line=entry.text, variables=entry.given, stdin=entry.stdin)
-    said = [f"cron ran it in `{home}`; here it begins in a folder of its own"] if home else []
+    if home:
+        said = [f"cron ran it in `{home}`; here it begins in a folder of its own"]
+    else:
+        said = []
     code = codegen.in_shell(entry.command, given, shell=shell if shell.startswith("/") else SHELL)
     return _Made(
         name=posixpath.basename(found[0].rstrip("/")) if found else "",
@@ -239,7 +237,6 @@ def _given(entry: CrontabEntry, call: Call, folder: str) -> Given:
 
 
 def _version(wanted: str) -> tuple[str, list[str]]:
-    """The Python for a script that was run by `python3.11`, and what is to be said about it."""
     if wanted.startswith("2"):
         return "", ["Python 2 ran it: it may need changes"]
     if "." not in wanted:
@@ -251,8 +248,8 @@ def _version(wanted: str) -> tuple[str, list[str]]:
     return wanted, []
 
 
+# Whether a program's redirection can be left out: what it prints is kept with the run.
 def _is_for_a_log(redirection: str) -> bool:
-    """Whether a program's redirection can be left out: what it prints is kept with the run."""
     sign, _, target = redirection.partition(" ")
     return sign.endswith(">>") or "&" in sign or target in _NOWHERE
 
@@ -276,9 +273,11 @@ def _notes_of(entry: CrontabEntry) -> Iterator[str]:
 
 
 def _unique(wanted: str, taken: set[str], number: int) -> str:
-    """A name that no script has yet, and notes that it is taken now."""
     plain = printable(wanted, NAME_LENGTH).replace("\ufffd", "").strip()
-    base = plain if any(character.isalnum() for character in plain) else f"crontab line {number}"
+    if any(character.isalnum() for character in plain):
+        base = plain
+    else:
+        base = f"crontab line {number}"
     name, count = base, 1
     while name.casefold() in taken:
         count += 1

@@ -50,22 +50,18 @@ class CrontabEntry:
 
     @property
     def is_at_startup(self) -> bool:
-        """Whether it starts with the machine and not at a time."""
         return self.when.lower() == _REBOOT
 
     @property
     def zone(self) -> str:
-        """The time zone that the crontab names for it, or ""."""
         return self.variables.get("CRON_TZ", "")
 
     @property
     def home(self) -> str:
-        """Where cron starts it, or "" when the crontab does not say."""
         return self.variables.get("HOME", "")
 
     @property
     def given(self) -> dict[str, str]:
-        """The variables that are meant for the script."""
         return {
             name: value for name, value in self.variables.items() if name not in NOT_FOR_SCRIPTS
         }
@@ -126,8 +122,8 @@ def _entries(text: str) -> Iterator[CrontabEntry]:
         yield _entry(number, plain, variables)
 
 
+# The variables with one more; each entry keeps those that stood above it.
 def _with(variables: Mapping[str, str], name: str, value: str) -> Mapping[str, str]:
-    """The variables with one more; each entry keeps those that stood above it."""
     added = {**variables, name: _unquoted(value.strip(" \t"))}
     if sum(len(each) + len(text) for each, text in added.items()) > MAX_VARIABLES_BYTES:
         raise CrontabError(
@@ -138,11 +134,14 @@ def _with(variables: Mapping[str, str], name: str, value: str) -> Mapping[str, s
 
 def _unquoted(value: str) -> str:
     is_quoted = len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'"
-    return value[1:-1] if is_quoted else value
+    if is_quoted:
+        return value[1:-1]
+    return value
 
 
+# A line with its time apart from the rest; whether that begins with a user is seen when all are
+# there.
 def _entry(number: int, plain: str, variables: Mapping[str, str]) -> CrontabEntry:
-    """A line with its time apart from the rest; whether that begins with a user is seen when all are there."""
     count = 1 if plain.startswith("@") else _FIELDS
     parts = re.split("[ \t]+", plain, maxsplit=count)
     entry = CrontabEntry(number=number, text=plain, variables=variables)
@@ -173,7 +172,8 @@ def _finished(entry: CrontabEntry, is_system: bool) -> CrontabEntry:
     return replace(entry, user=user, command=command, stdin=stdin)
 
 
+# Return the command and its input: the first `%` ends the command, further ones are new lines; `\%`
+# is a `%`.
 def _split_percent(text: str) -> tuple[str, str | None]:
-    """Return the command and its input: the first `%` ends the command, further ones are new lines; `\\%` is a `%`."""
     command, *lines = (piece.replace("\\%", "%") for piece in _PERCENT.split(text))
     return command.strip(" \t"), "\n".join(lines) + "\n" if lines else None

@@ -182,7 +182,6 @@ def steps(command: str, variables: Mapping[str, str]) -> list[Step]:
 
 
 def _words(command: str, variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield (`word`, text), (`redirection`, text) and (`joint`, text) in order."""
     pieces: list[str] = []  # of the word at hand; a word in quotes may be empty
     sign = ""  # of the redirection whose file the next word names
     for kind, text, follows in _parts(command):
@@ -208,8 +207,9 @@ def _words(command: str, variables: Mapping[str, str]) -> Iterator[tuple[str, st
                 yield kind, text
 
 
+# Yield each part's kind, its text without quotes, and the character after it; at last a space, to end
+# a word.
 def _parts(command: str) -> Iterator[tuple[str, str, str]]:
-    """Yield each part's kind, its text without quotes, and the character after it; at last a space, to end a word."""
     for match in _matches(_PART, command):
         kind = match.lastgroup or ""
         yield kind, match[kind], command[match.end() : match.end() + 1]
@@ -217,7 +217,6 @@ def _parts(command: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _matches(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
-    """Yield the pattern's matches one behind the other. Raises TooClever for what it does not know."""
     position = 0
     while position < len(text):
         match = pattern.match(text, position)
@@ -228,14 +227,18 @@ def _matches(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
 
 
 def _refusal(character: str) -> str:
-    shown = character if character.isprintable() else "a line break"
-    return f"of `{shown}`" if shown == character else f"of {shown}"
+    if character.isprintable():
+        shown = character
+    else:
+        shown = "a line break"
+    if shown == character:
+        return f"of `{shown}`"
+    return f"of {shown}"
 
 
 def _meaning(
     kind: str, text: str, variables: Mapping[str, str], *, is_first: bool, follows: str
 ) -> str:
-    """What a part of a word stands for."""
     if kind in ("name", "braced"):
         value = _value(text, variables)
         if re.search(r"[\s*?\[]", value):
@@ -264,8 +267,9 @@ def _value(name: str, variables: Mapping[str, str]) -> str:
     return variables[name]
 
 
+# The folder after a step before the program. Raises TooClever for steps that do more than go
+# somewhere.
 def _folder_after(step: Step, folder: str) -> str:
-    """The folder after a step before the program. Raises TooClever for steps that do more than go somewhere."""
     if step.words[:1] == ["cd"] and len(step.words) == 2 and step.words[1] != "-":
         return posixpath.join(folder, step.words[1])
     is_activation = step.words[:1] in (["."], ["source"]) and step.words[-1].endswith(
@@ -277,7 +281,6 @@ def _folder_after(step: Step, folder: str) -> str:
 
 
 def _without_prefixes(words: list[str]) -> tuple[dict[str, str], list[str]]:
-    """The variables that a call begins with, and its words without them, `exec`, `nohup` and `env`."""
     own: dict[str, str] = {}
     rest = list(words)
     while rest:

@@ -46,7 +46,6 @@ def reader() -> Read:
 
 
 def read_code(path: str) -> str:
-    """Return the code in a file, as UTF-8 would hold it. Raises Unreadable."""
     if not path.startswith("/"):
         raise UnreadableFile(
             "is a relative path, and the crontab does not say from where (`HOME=` does)"
@@ -54,13 +53,17 @@ def read_code(path: str) -> str:
     try:
         data = _bytes_of(path)
     except (OSError, ValueError) as error:
-        reason = (error.strerror or "").lower() if isinstance(error, OSError) else str(error)
+        if isinstance(error, OSError):
+            reason = (error.strerror or "").lower()
+        else:
+            reason = str(error)
         raise UnreadableFile(f"cannot be read: {reason or type(error).__name__}") from error
     return _text_of(data)
 
 
+# The bytes of a file; what it is was looked at before it was opened, so that nothing is set off by
+# opening it.
 def _bytes_of(path: str) -> bytes:
-    """The bytes of a file; what it is was looked at before it was opened, so that nothing is set off by opening it."""
     handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
         _refuse_others(Path(f"/proc/self/fd/{handle}").readlink(), os.fstat(handle))
@@ -74,8 +77,8 @@ def _bytes_of(path: str) -> bytes:
     return data
 
 
+# Refuse what is no ordinary Python file: a link counts as what it leads to.
 def _refuse_others(real: Path, status: os.stat_result) -> None:
-    """Refuse what is no ordinary Python file: a link counts as what it leads to."""
     if not stat.S_ISREG(status.st_mode):
         raise UnreadableFile("is no regular file")
     if real.suffix != SUFFIX:
@@ -97,10 +100,11 @@ def _text_of(data: bytes) -> str:
         code = validation.text(data.decode(encoding), field="code")
     except (UnicodeDecodeError, ScriptError) as error:
         raise UnreadableFile(f"is no text in {encoding}; save it as UTF-8") from error
-    return code if encoding.startswith("utf-8") else _as_utf8(code)
+    if encoding.startswith("utf-8"):
+        return code
+    return _as_utf8(code)
 
 
 def _as_utf8(code: str) -> str:
-    """The code with the encoding that its first lines name put right."""
     lines = code.split("\n", 2)
     return "\n".join([*(_COOKIE.sub(r"\1utf-8", line) for line in lines[:2]), *lines[2:]])

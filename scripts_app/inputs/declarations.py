@@ -87,7 +87,6 @@ def declared_in_toml(text: str) -> list[dict[str, Any]]:
 
 
 def as_toml(stored: Sequence[Mapping[str, Any]]) -> str:
-    """Return parameters as lines that of_toml() reads."""
     lines = []
     for each in stored:
         said = ", ".join(f"{key} = {_toml(value)}" for key, value in each.items() if key != "name")
@@ -105,7 +104,6 @@ def _stored(table: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _each(table: Mapping[str, Any]) -> Iterator[tuple[str, Parameter | DeclarationError]]:
-    """Each name with its parameter, or with what is wrong about it."""
     for number, (name, said) in enumerate(table.items(), start=1):
         try:
             if number > MAX_PARAMETERS:
@@ -142,15 +140,14 @@ def _parameter(name: str, said: object) -> Parameter:
     bounded = replace(plain, **bounds)
     if len(bounds) == 2 and bounds["min"] > bounds["max"]:
         raise DeclarationError("has a `min` above its `max`")
-    return (
-        replace(bounded, default=_value(bounded, "default", said["default"]))
-        if "default" in said
-        else bounded
-    )
+    if "default" in said:
+        return replace(bounded, default=_value(bounded, "default", said["default"]))
+    return bounded
 
 
+# A value as its type wants it; a declaration says numbers as numbers, and a date as TOML does or as
+# text.
 def _value(parameter: Parameter, key: str, said: object) -> Any:
-    """A value as its type wants it; a declaration says numbers as numbers, and a date as TOML does or as text."""
     if isinstance(said, date) and not isinstance(said, datetime):
         said = said.isoformat()
     if isinstance(said, str) and parameter.type in ("int", "float", "bool"):
@@ -197,7 +194,9 @@ def _is_line(text: str) -> bool:
 
 
 def _shown(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:60]}…"
+    if len(text) <= 60:
+        return text
+    return f"{text[:60]}…"
 
 
 def _toml(value: object) -> str:

@@ -55,11 +55,9 @@ class Parameter:
 
     @property
     def must_be_given(self) -> bool:
-        """Whether a run needs a value for it from somebody."""
         return self.required and self.default is None
 
     def as_json(self) -> dict[str, Any]:
-        """Return what is stored of it: name, type and what differs from a plain one."""
         said = {**asdict(self), "choices": list(self.choices)}
         return {
             key: value
@@ -77,7 +75,6 @@ _PLAIN: dict[str, tuple[object, ...]] = dict.fromkeys(("default", "min", "max"),
 
 
 def from_json(stored: Mapping[str, Any]) -> Parameter:
-    """Return a parameter from what as_json() made of one."""
     known = {each.name for each in fields(Parameter)}
     said: dict[str, Any] = {key: value for key, value in stored.items() if key in known}
     return Parameter(**{**said, "choices": tuple(said.get("choices", ()))})
@@ -147,7 +144,6 @@ def as_text(value: object) -> str:
 
 
 def environment(values: Mapping[str, Any]) -> dict[str, str]:
-    """Return the variables that carry the values to a script."""
     return {f"{ENVIRONMENT}{name.upper()}": as_text(value) for name, value in values.items()}
 
 
@@ -179,19 +175,23 @@ def _checked(script: Script, given: Mapping[str, Any]) -> tuple[dict[str, Value]
     return values, wrong
 
 
+# Whether this leaves the value to the default: nothing, or an empty field of a form.
 def _is_nothing(parameter: Parameter, given: object) -> bool:
-    """Whether this leaves the value to the default: nothing, or an empty field of a form."""
     return given is None or (given == "" and (parameter.type != "text" or parameter.required))
 
 
 def _names(declared: Iterable[str]) -> str:
     names = ", ".join(f"`{name}`" for name in declared)
-    return f"there are {names}" if names else "it declares none"
+    if names:
+        return f"there are {names}"
+    return "it declares none"
 
 
 def _shown(text: object) -> str:
     shown = str(text).encode(errors="replace").decode()
-    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
+    if len(shown) <= _SHOWN:
+        return shown
+    return f"{shown[:_SHOWN]}…"
 
 
 def _text(_: Parameter, given: object) -> str:
@@ -229,13 +229,11 @@ def _float(_: Parameter, given: object) -> float:
 
 
 def _bool(_: Parameter, given: object) -> bool:
-    found = (
-        given
-        if isinstance(given, bool)
-        else _BOOLS.get(given.strip().lower())
-        if isinstance(given, str)
-        else None
-    )
+    if isinstance(given, bool):
+        return given
+    found = None
+    if isinstance(given, str):
+        found = _BOOLS.get(given.strip().lower())
     if found is None:
         raise ValueError("has to be `true` or `false`")
     return found

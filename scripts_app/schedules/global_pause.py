@@ -8,9 +8,10 @@ from scripts_app.timing.rule import TimingError
 
 
 def current_pause(now: datetime) -> Pause | None:
-    """The pause that holds now."""
     pause = last_pause()
-    return pause if pause is not None and pause.is_open(now) else None
+    if pause is not None and pause.is_open(now):
+        return pause
+    return None
 
 
 def last_pause() -> Pause | None:

@@ -29,17 +29,14 @@ class PreviewMoment:
 
     @property
     def utc(self) -> datetime:
-        """The same instant."""
         return self.local.astimezone(UTC)
 
     @property
     def weekday(self) -> str:
-        """The day's short name."""
         return f"{self.local:%a}"
 
     @property
     def text(self) -> str:
-        """Date, time and the zone's short name."""
         return _text(self.local, self.has_seconds)
 
 
@@ -52,20 +49,16 @@ class PreviewHour:
 
     @property
     def level(self) -> int:
-        """0 for none, 4 for one a minute or more."""
         return sum(self.count >= least for least in _LEVELS)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PreviewDay:
-    """One row of the grid."""
-
     date: date
     hours: list[PreviewHour]
 
     @property
     def name(self) -> str:
-        """Weekday and day of the month."""
         return f"{self.date:%a} {self.date.day}"
 
     def __bool__(self) -> bool:
@@ -86,7 +79,10 @@ class Preview:
 def preview_of(rhythm: Timing, *, now: datetime, delay_s: int = 0) -> Preview:
     """Return what a rhythm means that timing.check() accepts. Raises TimingError for others."""
     dues = rule.upcoming(rhythm, now, NEXT_MOMENTS)
-    calendar_notes = simple.notes(rhythm.cron) if rhythm.kind == "cron" else []
+    if rhythm.kind == "cron":
+        calendar_notes = simple.notes(rhythm.cron)
+    else:
+        calendar_notes = []
     return Preview(
         sentence=rule.describe(rhythm),
         zone=rhythm.timezone,
@@ -97,7 +93,6 @@ def preview_of(rhythm: Timing, *, now: datetime, delay_s: int = 0) -> Preview:
 
 
 def moments(rhythm: Timing, dues: Sequence[datetime], *, now: datetime) -> list[PreviewMoment]:
-    """Return due instants as people read them."""
     has_seconds = any(due.second for due in dues)
     return [_moment(due, rhythm, now, has_seconds) for due in dues]
 
@@ -191,4 +186,6 @@ def _clock(moment: datetime, rhythm: Timing) -> str:
 
 
 def _text(local: datetime, has_seconds: bool) -> str:
-    return f"{local:%Y-%m-%d %H:%M:%S %Z}" if has_seconds else f"{local:%Y-%m-%d %H:%M %Z}"
+    if has_seconds:
+        return f"{local:%Y-%m-%d %H:%M:%S %Z}"
+    return f"{local:%Y-%m-%d %H:%M %Z}"

@@ -95,8 +95,8 @@ def check(schedule: Schedule, *, now: datetime) -> None:
     _check_rhythm(schedule, _stored(schedule), now)
 
 
+# Give an interval its grid and refuse what can never be due; returns whether the rhythm is a new one.
 def _check_rhythm(schedule: Schedule, stored: dict[str, Any] | None, now: datetime) -> bool:
-    """Give an interval its grid and refuse what can never be due; returns whether the rhythm is a new one."""
     _set_anchor(schedule, stored, now)
     rule.check(schedule.timing)
     is_new = stored is None or any(stored[name] != getattr(schedule, name) for name in _RHYTHM)
@@ -105,8 +105,9 @@ def _check_rhythm(schedule: Schedule, stored: dict[str, Any] | None, now: dateti
     return is_new
 
 
+# What is stored of it; None for a new one. Raises TimingError when it was deleted: a save must not
+# revive it.
 def _stored(schedule: Schedule) -> dict[str, Any] | None:
-    """What is stored of it; None for a new one. Raises TimingError when it was deleted: a save must not revive it."""
     stored: dict[str, Any] | None = Schedule.objects.filter(pk=schedule.pk).values(*_STORED).first()
     if schedule.pk is not None and stored is None:
         raise TimingError(
@@ -115,8 +116,8 @@ def _stored(schedule: Schedule) -> dict[str, Any] | None:
     return stored
 
 
+# Its script as it is stored: the one at hand may be from before it was disabled. Raises TimingError.
 def _present_script(schedule: Schedule) -> Script:
-    """Its script as it is stored: the one at hand may be from before it was disabled. Raises TimingError."""
     rows = (
         Script.objects.present()
         .select_related("version")
@@ -129,7 +130,6 @@ def _present_script(schedule: Schedule) -> Script:
 
 
 def delete(schedule: Schedule) -> None:
-    """Delete a schedule with its alarm; the runs it started stay."""
     with transaction.atomic():
         disarm(schedule)
         schedule.delete()
@@ -146,8 +146,10 @@ def arm(schedule: Schedule, *, now: datetime) -> None:
 
 
 def _arm(schedule: Schedule, *, now: datetime) -> None:
-    """Arm what was read or stored in this very transaction."""
-    due = rule.next_after(schedule.timing, now) if may_fire(schedule) else None
+    if may_fire(schedule):
+        due = rule.next_after(schedule.timing, now)
+    else:
+        due = None
     if due is None:
         disarm(schedule)
         return
@@ -161,7 +163,6 @@ def _arm(schedule: Schedule, *, now: datetime) -> None:
 
 
 def arm_at(schedule: Schedule, moment: datetime) -> None:
-    """Set the alarm to a moment of the caller's: a start-up that is put off."""
     with transaction.atomic():
         if schedule.alarm is None:
             schedule.alarm = _new_alarm(schedule, moment)
@@ -172,7 +173,6 @@ def arm_at(schedule: Schedule, moment: datetime) -> None:
 
 
 def disarm(schedule: Schedule) -> None:
-    """Take a schedule's alarm away."""
     if schedule.alarm is None:
         return
     with transaction.atomic():
@@ -188,14 +188,14 @@ def rearm(script: Script, *, now: datetime) -> None:
             _arm_if_needed(schedule, now=now, again=False)
 
 
+# Arm unless it is armed already: its moment may be due and not served yet, and must not be jumped
+# over.
 def _arm_if_needed(schedule: Schedule, *, now: datetime, again: bool) -> None:
-    """Arm unless it is armed already: its moment may be due and not served yet, and must not be jumped over."""
     if again or schedule.alarm is None or not may_fire(schedule):
         _arm(schedule, now=now)
 
 
 def may_fire(schedule: Schedule) -> bool:
-    """Whether it and its script are enabled and present."""
     return schedule.enabled and schedule.script.enabled and schedule.script.deleted_at is None
 
 
@@ -229,7 +229,6 @@ def _clear_other_kinds(schedule: Schedule) -> None:
 
 
 def _check_numbers(schedule: Schedule) -> None:
-    """Refuse what the model's own bounds refuse. Raises TimingError."""
     for name in _NUMBERS:
         field, value = Schedule._meta.get_field(name), getattr(schedule, name)
         assert isinstance(field, Field)
@@ -240,11 +239,10 @@ def _check_numbers(schedule: Schedule) -> None:
             raise TimingError(name, f"{label} {value}: {' '.join(error.messages)}") from error
 
 
+# Refuse inputs that are not right, and to switch on what would start nothing. Raises TimingError.
+# What the script's code asks for since it was switched on is no reason to refuse a pause or another
+# rhythm.
 def _check_params(schedule: Schedule, stored: dict[str, Any] | None) -> None:
-    """Refuse inputs that are not right, and to switch on what would start nothing. Raises TimingError.
-
-    What the script's code asks for since it was switched on is no reason to refuse a pause or another rhythm.
-    """
     is_new = stored is None or stored["params"] != schedule.params
     try:
         if is_new:
@@ -258,8 +256,8 @@ def _check_params(schedule: Schedule, stored: dict[str, Any] | None) -> None:
         raise TimingError(field, f"Its runs could not start: {error}\nhint: {hint}") from error
 
 
+# Keep when a pause began: what is due in it is recorded at its end, also when that comes early.
 def _set_pause(schedule: Schedule, stored: dict[str, Any] | None, now: datetime) -> None:
-    """Keep when a pause began: what is due in it is recorded at its end, also when that comes early."""
     until = schedule.paused_until
     was_until = stored["paused_until"] if stored else None
     was_open = was_until is not None and was_until > now
@@ -285,8 +283,8 @@ def _set_anchor(schedule: Schedule, stored: dict[str, Any] | None, now: datetime
     schedule.anchor = stored["anchor"] if stored and is_same_grid else schedule.start_at or now
 
 
+# A moment that has passed can be no one's intention; with `enabled` off it may be kept.
 def _refuse_the_past(schedule: Schedule, now: datetime) -> None:
-    """A moment that has passed can be no one's intention; with `enabled` off it may be kept."""
     if schedule.enabled and schedule.end_at and schedule.end_at <= now:
         raise TimingError(
             "end_at", f"{schedule.end_at.isoformat(sep=' ', timespec='seconds')} is in the past"

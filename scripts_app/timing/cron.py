@@ -38,10 +38,9 @@ class TimingError(ValueError):
         self.field = field
 
 
+# What one field may hold: numbers from `low` to `high`, `names` in place of those from `low` on.
 @dataclass(frozen=True, kw_only=True)
 class _Field:
-    """What one field may hold: numbers from `low` to `high`, `names` in place of those from `low` on."""
-
     title: str
     low: int
     high: int
@@ -51,12 +50,10 @@ class _Field:
 
     @property
     def allowed(self) -> str:
-        """The allowed values, for the user."""
         return f"{self.low}-{self.high if self.alias is None else self.alias}{self.hint}"
 
     @property
     def values(self) -> range:
-        """All its values, each once."""
         return range(self.low, self.high + 1)
 
 
@@ -82,10 +79,9 @@ _WEEKDAY = _Field(
 _FIELDS = (_SECOND, _MINUTE, _HOUR, _DAY, _MONTH, _WEEKDAY)
 
 
+# One field, read. `plain` are its terms in numbers, for croniter; it refuses or mixes up the rest.
 @dataclass(frozen=True, kw_only=True)
 class _Terms:
-    """One field, read. `plain` are its terms in numbers, for croniter; it refuses or mixes up the rest."""
-
     plain: tuple[str, ...]
     has_star: bool = False
     has_last_day: bool = False
@@ -134,7 +130,9 @@ def describe(text: str) -> str:
     sentence: str = get_description(
         " ".join(fields if second == "0" else [second, *fields]), options
     )
-    return f"{sentence}, {days}" if days else sentence
+    if days:
+        return f"{sentence}, {days}"
+    return sentence
 
 
 def _read(text: str) -> list[_Terms]:
@@ -142,7 +140,6 @@ def _read(text: str) -> list[_Terms]:
 
 
 def _split(text: str) -> list[str]:
-    """Return the six fields of the text, second first."""
     if len(text) > MAX_LENGTH:
         raise TimingError("cron", f"{len(text)} characters: an expression has at most {MAX_LENGTH}")
     fields = re.split("[ \t]+", _without_alias(text.strip(" \t")))
@@ -156,7 +153,9 @@ def _split(text: str) -> list[str]:
             "cron",
             f"{len(fields)} field{'s' if len(fields) > 1 else ''}: use 5 ({expected}), or 6 with the second first",
         )
-    return fields if len(fields) == 6 else ["0", *fields]
+    if len(fields) == 6:
+        return fields
+    return ["0", *fields]
 
 
 def expanded(text: str) -> str:
@@ -187,7 +186,9 @@ def _read_field(field: _Field, text: str) -> _Terms:
 
 
 def _match(pattern: re.Pattern[str], term: str) -> re.Match[str] | None:
-    return pattern.fullmatch(term.lower()) if term.isascii() else None
+    if term.isascii():
+        return pattern.fullmatch(term.lower())
+    return None
 
 
 def _read_term(field: _Field, term: str) -> str:
@@ -200,7 +201,10 @@ def _read_term(field: _Field, term: str) -> str:
     if match["star"]:
         return _canonical(field.low, field.high, step, span="*")
     low = _value(field, term, match["low"])
-    high = _value(field, term, match["high"]) if match["high"] else low
+    if match["high"]:
+        high = _value(field, term, match["high"])
+    else:
+        high = low
     if match["step"] and not match["high"]:
         return _canonical(low, max(low, field.high), step, span=str(low))
     if high < low:
@@ -210,20 +214,22 @@ def _read_term(field: _Field, term: str) -> str:
     return _canonical(low, high, step, span=f"{low}-{high}")
 
 
+# Return what a range that passes the end of its field must be written as.
 def _two_ranges(field: _Field, low: int, high: int) -> str:
-    """Return what a range that passes the end of its field must be written as."""
     if high == field.low and field.alias is not None:
         return f"{low}-{field.alias}"
     return f"{low}-{field.high},{field.low}-{high}"
 
 
+# Return a term which croniter and cron-descriptor read as cron does (`5-5` and `*/59` they do not).
 def _canonical(low: int, high: int, step: int, *, span: str) -> str:
-    """Return a term which croniter and cron-descriptor read as cron does (`5-5` and `*/59` they do not)."""
     values = range(low, high + 1, step)
     is_even = span == "*" and (high - low + 1) % step == 0
     if len(values) == 1 or (len(values) == 2 and not is_even):
         return ",".join(map(str, values))
-    return span if step == 1 and span != str(low) else f"{span}/{step}"
+    if step == 1 and span != str(low):
+        return span
+    return f"{span}/{step}"
 
 
 def _read_nth(field: _Field, term: str, match: re.Match[str]) -> tuple[int, int]:
@@ -235,8 +241,10 @@ def _read_nth(field: _Field, term: str, match: re.Match[str]) -> tuple[int, int]
 
 
 def _value(field: _Field, term: str, text: str) -> int:
-    """Return the number for a digit string or a name, or refuse it."""
-    number = field.low + field.names.index(text) if text in field.names else _number(text)
+    if text in field.names:
+        number = field.low + field.names.index(text)
+    else:
+        number = _number(text)
     if number not in field.values and number != field.alias:
         raise _refusal(field, text if text == term else term, f"use {field.allowed}")
     return number
@@ -250,9 +258,10 @@ def _step(field: _Field, term: str, text: str | None) -> int:
 
 
 def _number(text: str) -> int:
-    """Return the number, or -1 (allowed nowhere) for a name or more digits than anything needs."""
     digits = text.lstrip("0") or "0"
-    return int(digits) if text.isdecimal() and len(digits) <= _MAX_DIGITS else -1
+    if text.isdecimal() and len(digits) <= _MAX_DIGITS:
+        return int(digits)
+    return -1
 
 
 def _refusal(field: _Field, term: str, hint: str) -> TimingError:
@@ -260,9 +269,10 @@ def _refusal(field: _Field, term: str, hint: str) -> TimingError:
 
 
 def _shown(text: str) -> str:
-    """Return the start of a text, safe to print in one line."""
     visible = "".join(character if character.isprintable() else "?" for character in text[:40])
-    return visible if len(text) <= 40 else f"{visible}..."
+    if len(text) <= 40:
+        return visible
+    return f"{visible}..."
 
 
 def _calendar(terms: Sequence[_Terms]) -> Calendar:
@@ -281,7 +291,6 @@ def _calendar(terms: Sequence[_Terms]) -> Calendar:
 
 
 def _expand(terms: Sequence[_Terms]) -> list[frozenset[int]]:
-    """Let croniter turn the numbers of each field into a set (it wants the second last)."""
     second, *others = (",".join(item.plain) or "*" for item in terms)
     expanded, _ = croniter.expand(" ".join([*others, second]))
     fields = zip(_FIELDS, terms, [expanded[-1], *expanded[:-1]], strict=True)
@@ -292,8 +301,8 @@ def _values(field: _Field, values: Sequence[int | str]) -> frozenset[int]:
     return frozenset(field.values if "*" in values else (int(value) for value in values))
 
 
+# Return the fields as cron-descriptor should read them: `*` for all that leaves nothing out.
 def _descriptor_fields(terms: Sequence[_Terms], walls: Calendar) -> list[str]:
-    """Return the fields as cron-descriptor should read them: `*` for all that leaves nothing out."""
     sets = (walls.seconds, walls.minutes, walls.hours, walls.days, walls.months, walls.weekdays)
     return [
         "*" if len(values) == len(field.values) else ",".join(item.plain)
@@ -301,18 +310,20 @@ def _descriptor_fields(terms: Sequence[_Terms], walls: Calendar) -> list[str]:
     ]
 
 
+# Return which of the two day fields leave any day out; where either may match, one that leaves out
+# none wins.
 def _limits(walls: Calendar) -> set[str]:
-    """Return which of the two day fields leave any day out; where either may match, one that leaves out none wins."""
     limits = set()
     if len(walls.days) < len(_DAY.values):
         limits.add("date")
     if len(walls.weekdays) < len(_WEEKDAY.values):
         limits.add("weekday")
-    return limits if walls.needs_both_days or len(limits) == 2 else set()
+    if walls.needs_both_days or len(limits) == 2:
+        return limits
+    return set()
 
 
 def _days_in_words(walls: Calendar) -> str:
-    """Return the days in words of our own, or nothing where cron-descriptor's are right."""
     limits = _limits(walls)
     is_special = ("date" in limits and walls.has_last_day) or (
         "weekday" in limits and walls.nth_weekdays
@@ -327,7 +338,10 @@ def _days_in_words(walls: Calendar) -> str:
 
 def _dates_in_words(walls: Calendar) -> str:
     numbers = [str(day) for day in sorted(walls.days)]
-    names = [f"day {numbers[0]}", *numbers[1:]] if numbers else []
+    if numbers:
+        names = [f"day {numbers[0]}", *numbers[1:]]
+    else:
+        names = []
     return f"{_joined([*names, *(['the last day'] if walls.has_last_day else [])])} of the month"
 
 

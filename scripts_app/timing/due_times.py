@@ -14,8 +14,6 @@ _TICK = timedelta(microseconds=1)
 
 
 class DueTimes(Protocol):
-    """A set of UTC instants."""
-
     def next_after(self, moment: datetime) -> datetime | None: ...
     def last_at_or_before(self, moment: datetime) -> datetime | None: ...
     def count_between(self, after: datetime, until: datetime) -> int: ...
@@ -23,15 +21,17 @@ class DueTimes(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Single:
-    """One instant, or none."""
-
     at: datetime | None
 
     def next_after(self, moment: datetime) -> datetime | None:
-        return self.at if self.at is not None and self.at > moment else None
+        if self.at is not None and self.at > moment:
+            return self.at
+        return None
 
     def last_at_or_before(self, moment: datetime) -> datetime | None:
-        return self.at if self.at is not None and self.at <= moment else None
+        if self.at is not None and self.at <= moment:
+            return self.at
+        return None
 
     def count_between(self, after: datetime, until: datetime) -> int:
         return int(self.at is not None and after < self.at <= until)
@@ -52,7 +52,9 @@ class Interval:
 
     def last_at_or_before(self, moment: datetime) -> datetime | None:
         index = self._index(moment)
-        return self.anchor + index * self.step if index >= 0 else None
+        if index >= 0:
+            return self.anchor + index * self.step
+        return None
 
     def count_between(self, after: datetime, until: datetime) -> int:
         return max(self._index(until), -1) - max(self._index(after), -1)
@@ -71,15 +73,21 @@ class Bounded:
 
     def next_after(self, moment: datetime) -> datetime | None:
         due = self.due_times.next_after(max(moment, self.first - _TICK))
-        return due if due is not None and due <= self.last else None
+        if due is not None and due <= self.last:
+            return due
+        return None
 
     def last_at_or_before(self, moment: datetime) -> datetime | None:
         due = self.due_times.last_at_or_before(min(moment, self.last))
-        return due if due is not None and due >= self.first else None
+        if due is not None and due >= self.first:
+            return due
+        return None
 
     def count_between(self, after: datetime, until: datetime) -> int:
         after, until = max(after, self.first - _TICK), min(until, self.last)
-        return self.due_times.count_between(after, until) if after < until else 0
+        if after < until:
+            return self.due_times.count_between(after, until)
+        return 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,13 +106,17 @@ class Jittered:
         if last is not None and (due := self._put_off(last)) > moment:
             return due
         following = self.due_times.next_after(moment)
-        return None if following is None else self._put_off(following)
+        if following is None:
+            return None
+        return self._put_off(following)
 
     def last_at_or_before(self, moment: datetime) -> datetime | None:
         last = self.due_times.last_at_or_before(moment)
         if last is not None and self._put_off(last) > moment:
             last = self.due_times.last_at_or_before(last - _TICK)
-        return None if last is None else self._put_off(last)
+        if last is None:
+            return None
+        return self._put_off(last)
 
     def count_between(self, after: datetime, until: datetime) -> int:
         count = self.due_times.count_between(after, until)
@@ -116,11 +128,12 @@ class Jittered:
 
     def _put_off(self, due: datetime) -> datetime:
         following = self.due_times.next_after(due)
-        room = (
-            self.jitter_s
-            if following is None
-            else min(self.jitter_s, (following - due) // _SECOND - 1)
-        )
+        if following is None:
+            room = self.jitter_s
+        else:
+            room = min(self.jitter_s, (following - due) // _SECOND - 1)
         name = f"{self.seed} {due.isoformat()}".encode()
         number = int.from_bytes(hashlib.blake2b(name, digest_size=8).digest())
-        return due + number % (room + 1) * _SECOND if room > 0 else due
+        if room > 0:
+            return due + number % (room + 1) * _SECOND
+        return due

@@ -55,8 +55,6 @@ _ZONE_NAME = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """When a schedule is due."""
-
     kind: str  # cron, interval, once or startup
     cron: str = ""
     every_s: int | None = None
@@ -112,7 +110,9 @@ def last_at_or_before(timing: Timing, moment: datetime) -> datetime | None:
 
 def count_between(timing: Timing, after: datetime, until: datetime) -> int:
     """Return the number of due instants in (after, until] without visiting them."""
-    return _due_times(timing).count_between(_in_utc(after), _in_utc(until)) if after < until else 0
+    if after < until:
+        return _due_times(timing).count_between(_in_utc(after), _in_utc(until))
+    return 0
 
 
 def describe(timing: Timing) -> str:
@@ -144,11 +144,14 @@ def warnings(timing: Timing, moment: datetime) -> list[str]:
     ]
 
 
+# What is due in fact: within the bounds, and put off by the jitter.
 def _due_times(timing: Timing) -> DueTimes:
-    """What is due in fact: within the bounds, and put off by the jitter."""
     due_times = _nominal(timing)
     if timing.start_at or timing.end_at:
-        first = _in_utc(timing.start_at) if timing.start_at else FIRST
+        if timing.start_at:
+            first = _in_utc(timing.start_at)
+        else:
+            first = FIRST
         last = _in_utc(timing.end_at) if timing.end_at else LAST
         due_times = Bounded(due_times=due_times, first=first, last=last)
     if timing.jitter_s:
@@ -190,13 +193,10 @@ def _instant(timing: Timing) -> datetime:
 def _interval(timing: Timing) -> Interval:
     every_s = timing.every_s
     if every_s is None or not 1 <= every_s <= MAX_INTERVAL_S:
-        given = (
-            "is missing"
-            if every_s is None
-            else str(every_s)
-            if abs(every_s) < 10**12
-            else "is far too large"
-        )
+        if every_s is None:
+            given = "is missing"
+        else:
+            given = str(every_s) if abs(every_s) < 10**12 else "is far too large"
         raise TimingError("every_s", f"the interval {given}: use 1-{MAX_INTERVAL_S} seconds")
     return Interval(
         anchor=_EPOCH if timing.anchor is None else _in_utc(timing.anchor), step=every_s * _SECOND
@@ -206,13 +206,13 @@ def _interval(timing: Timing) -> Interval:
 def _describe_interval(every_s: int) -> str:
     units = (("day", DAY_S), ("hour", 3600), ("minute", 60), ("second", 1))
     unit, size = next(item for item in units if every_s % item[1] == 0)
-    return f"Every {unit}" if every_s == size else f"Every {every_s // size} {unit}s"
+    if every_s == size:
+        return f"Every {unit}"
+    return f"Every {every_s // size} {unit}s"
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Stretch:
-    """UTC seconds [start, end) in which a zone keeps one offset, which it changed by `jump` at `began`."""
-
     start: int
     end: int
     offset: int
@@ -221,24 +221,19 @@ class _Stretch:
 
     @property
     def changed_walls(self) -> tuple[int, int]:
-        """The wall-clock times [from, to) which the change at `began` skipped or repeats."""
         before, after = self.began + self.offset - self.jump, self.began + self.offset
         return min(before, after), max(before, after)
 
 
+# A cron expression by the clock of a zone. Whole UTC seconds inside, datetimes at the door.
+# A due second lies less than a day from the wall it stands for, which is what lets the searches leap.
 @dataclass(frozen=True, kw_only=True)
 class _Cron:
-    """A cron expression by the clock of a zone. Whole UTC seconds inside, datetimes at the door.
-
-    A due second lies less than a day from the wall it stands for, which is what lets the searches leap.
-    """
-
     expression: cron.Expression
     zone: ZoneInfo
 
     @property
     def is_steady(self) -> bool:
-        """Whether it follows real time through every hour of the day."""
         return self.expression.is_wildcard and len(self.expression.walls.hours) == 24
 
     def next_after(self, moment: datetime) -> datetime | None:
@@ -274,7 +269,6 @@ class _Cron:
         return sum(self._count(stretch) for stretch in _stretches(self.zone, start, end))
 
     def warning(self, stretch: _Stretch) -> str:
-        """Return what becomes of the due times which the change at the start of the stretch skips or repeats."""
         first = self.expression.walls.first(*stretch.changed_walls)
         last = self.expression.walls.last(*stretch.changed_walls)
         if first is None or last is None:
@@ -286,11 +280,10 @@ class _Cron:
 
     def _outcome(self, stretch: _Stretch) -> str:
         if stretch.jump < 0:
-            passes = (
-                "it runs both times"
-                if self.expression.is_wildcard
-                else "it runs once, the first time"
-            )
+            if self.expression.is_wildcard:
+                passes = "it runs both times"
+            else:
+                passes = "it runs once, the first time"
             return f"happens twice in {self.zone.key}: {passes}"
         if self.expression.is_wildcard or stretch.jump > MAX_GAP_S:
             return f"is skipped in {self.zone.key}: it does not run then"
@@ -300,12 +293,16 @@ class _Cron:
         if self._is_due_after_gap(stretch):
             return stretch.start
         wall = self.expression.walls.first(*self._walls(stretch))
-        return None if wall is None else wall - stretch.offset
+        if wall is None:
+            return None
+        return wall - stretch.offset
 
     def _last(self, stretch: _Stretch) -> int | None:
         wall = self.expression.walls.last(*self._walls(stretch))
         if wall is None:
-            return stretch.start if self._is_due_after_gap(stretch) else None
+            if self._is_due_after_gap(stretch):
+                return stretch.start
+            return None
         return wall - stretch.offset
 
     def _count(self, stretch: _Stretch) -> int:
@@ -314,14 +311,13 @@ class _Cron:
             return 1 + self.expression.walls.count(start + 1, end)
         return self.expression.walls.count(start, end)
 
+    # Return the walls [from, to) of the stretch, less those that a fixed expression has passed before.
     def _walls(self, stretch: _Stretch) -> tuple[int, int]:
-        """Return the walls [from, to) of the stretch, less those that a fixed expression has passed before."""
         start, end = stretch.start + stretch.offset, stretch.end + stretch.offset
         is_repeated = stretch.jump < 0 and not self.expression.is_wildcard
         return max(start, stretch.changed_walls[1]) if is_repeated else start, end
 
     def _is_due_after_gap(self, stretch: _Stretch) -> bool:
-        """Whether a fixed expression makes up at the start of the stretch for what its gap skipped."""
         if (
             self.expression.is_wildcard
             or stretch.start != stretch.began
@@ -332,7 +328,6 @@ class _Cron:
 
 
 def _stretches(zone: ZoneInfo, start: int, end: int) -> Iterator[_Stretch]:
-    """Yield the stretches of one offset from start to end, in order."""
     began, jump = start - 2 * DAY_S, 0
     for change in (*_changes(zone, began, end), end):
         offset = _offset(zone, began)
@@ -344,7 +339,6 @@ def _stretches(zone: ZoneInfo, start: int, end: int) -> Iterator[_Stretch]:
 
 
 def _changes(zone: ZoneInfo, start: int, end: int) -> Iterator[int]:
-    """Yield the seconds in (start, end) from which another offset holds."""
     before = _offset(zone, start)
     for second in range(start, end, _PROBE_S):
         last = min(second + _PROBE_S, end - 1)
@@ -362,24 +356,23 @@ def _first_with_another_offset(zone: ZoneInfo, low: int, high: int) -> int:
 
 
 def _offset(zone: ZoneInfo, second: int) -> int:
-    """Return the seconds which the zone's clock is ahead of UTC."""
     offset = datetime.fromtimestamp(min(max(second, _EARLIEST), _LATEST), zone).utcoffset()
-    return 0 if offset is None else offset // _SECOND
+    if offset is None:
+        return 0
+    return offset // _SECOND
 
 
 @lru_cache(maxsize=128)
 def zone_of(name: str) -> ZoneInfo:
-    """Return a zone by its IANA name. Raises TimingError, with a suggestion."""
     if _ZONE_NAME.fullmatch(name):
         with contextlib.suppress(ValueError, OSError, KeyError):  # KeyError: ZoneInfoNotFoundError
             return ZoneInfo(name)
     names = {known.lower(): known for known in available_timezones() if _ZONE_NAME.fullmatch(known)}
     close = difflib.get_close_matches(name[:64].lower(), names, n=1)
-    hint = (
-        f"did you mean `{names[close[0]]}`?"
-        if close
-        else "use an IANA name such as `Europe/Berlin` or `UTC`"
-    )
+    if close:
+        hint = f"did you mean `{names[close[0]]}`?"
+    else:
+        hint = "use an IANA name such as `Europe/Berlin` or `UTC`"
     raise TimingError("timezone", f"there is no time zone `{name[:64]}`: {hint}")
 
 
@@ -390,7 +383,6 @@ def _in_utc(moment: datetime) -> datetime:
 
 
 def _seconds(moment: datetime) -> int:
-    """Return the whole seconds since 1970, rounded down."""
     return (moment - _EPOCH) // _SECOND
 
 
@@ -399,4 +391,6 @@ def _moment(second: int) -> datetime:
 
 
 def _clock(moment: datetime) -> str:
-    return f"{moment:%H:%M:%S}" if moment.second else f"{moment:%H:%M}"
+    if moment.second:
+        return f"{moment:%H:%M:%S}"
+    return f"{moment:%H:%M}"

@@ -42,7 +42,9 @@ def line(simple: Simple) -> str:
     time = f"{simple.minute} {simple.hour}"
     match simple.every:
         case "minutes":
-            return "* * * * *" if simple.step == 1 else f"*/{simple.step} * * * *"
+            if simple.step == 1:
+                return "* * * * *"
+            return f"*/{simple.step} * * * *"
         case "hour":
             return f"{simple.minute} * * * *"
         case "week":
@@ -66,11 +68,12 @@ def parse(text: str) -> Simple | None:
     is_same = own.is_wildcard == expression.is_wildcard and vars(own.walls) == vars(
         expression.walls
     )
-    return guess if is_same else None
+    if is_same:
+        return guess
+    return None
 
 
 def notes(text: str) -> list[str]:
-    """Return what a reader of a cron line's sentence might overlook."""
     simple = parse(text)
     if simple is None or simple.every != "month" or simple.day <= _MIN_MONTH_DAYS:
         return []
@@ -80,17 +83,14 @@ def notes(text: str) -> list[str]:
 
 
 def _guess(expression: cron.Expression) -> Simple:
-    """Return the rhythm that comes closest."""
     walls = expression.walls
     hour, minute = walls.hours[0], walls.minutes[0]
     time: dict[str, Any] = {"hour": hour, "minute": minute}
     if len(walls.hours) == 24:
         step = 60 // len(walls.minutes)
-        return (
-            Simple(every="hour", minute=minute)
-            if step == 60
-            else Simple(every="minutes", step=step)
-        )
+        if step == 60:
+            return Simple(every="hour", minute=minute)
+        return Simple(every="minutes", step=step)
     if 0 < len(walls.weekdays) < 7:
         return Simple(every="week", weekdays=tuple(sorted(walls.weekdays)), **time)
     if walls.has_last_day or len(walls.days) == 1:
@@ -100,8 +100,8 @@ def _guess(expression: cron.Expression) -> Simple:
     return Simple(every="day", **time)
 
 
+# Return the days as cron writes them: `1-5`, `0,6`, `*` for all.
 def _weekdays(days: tuple[int, ...]) -> str:
-    """Return the days as cron writes them: `1-5`, `0,6`, `*` for all."""
     if len(set(days)) == 7:
         return "*"
     runs: list[list[int]] = []
@@ -114,4 +114,6 @@ def _weekdays(days: tuple[int, ...]) -> str:
 
 
 def _run(days: list[int]) -> str:
-    return f"{days[0]}-{days[-1]}" if len(days) >= _MIN_RANGE else ",".join(map(str, days))
+    if len(days) >= _MIN_RANGE:
+        return f"{days[0]}-{days[-1]}"
+    return ",".join(map(str, days))

@@ -31,7 +31,6 @@ class Calendar:
     needs_both_days: bool  # day of month and day of week must both match; otherwise either may
 
     def first(self, start: int, end: int) -> int | None:
-        """Return the least wall in [start, end)."""
         if end <= start:
             return None
         day, second = divmod(start, DAY_S)
@@ -42,10 +41,11 @@ class Calendar:
                 return None
             day = next_day
         wall = day * DAY_S + self._time_of_day(index)
-        return wall if wall < end else None
+        if wall < end:
+            return wall
+        return None
 
     def last(self, start: int, end: int) -> int | None:
-        """Return the greatest wall in [start, end)."""
         if end <= start:
             return None
         day, second = divmod(end, DAY_S)
@@ -56,7 +56,9 @@ class Calendar:
                 return None
             day = previous_day
         wall = day * DAY_S + self._time_of_day(index - 1)
-        return wall if wall >= start else None
+        if wall >= start:
+            return wall
+        return None
 
     def count(self, start: int, end: int) -> int:
         """Return how many walls lie in [start, end): a product for the whole days, never a walk."""
@@ -82,23 +84,26 @@ class Calendar:
             or (weekday, (day + 6) // 7) in self.nth_weekdays
             or ((weekday, LAST) in self.nth_weekdays and day + 7 > length)
         )
-        return by_date and by_weekday if self.needs_both_days else by_date or by_weekday
+        if self.needs_both_days:
+            return by_date and by_weekday
+        return by_date or by_weekday
 
     @property
     def _per_day(self) -> int:
         return len(self.hours) * len(self.minutes) * len(self.seconds)
 
     def _rank(self, second_of_day: int) -> int:
-        """Return how many of the times of day are before this one."""
         hour, minute, second = second_of_day // 3600, second_of_day // 60 % 60, second_of_day % 60
         rank = bisect_left(self.hours, hour) * len(self.minutes) * len(self.seconds)
         if hour not in self.hours:
             return rank
         rank += bisect_left(self.minutes, minute) * len(self.seconds)
-        return rank + bisect_left(self.seconds, second) if minute in self.minutes else rank
+        if minute in self.minutes:
+            return rank + bisect_left(self.seconds, second)
+        return rank
 
+    # Return the index-th time of day as a second of the day: _rank() the other way round.
     def _time_of_day(self, index: int) -> int:
-        """Return the index-th time of day as a second of the day: _rank() the other way round."""
         rest, second = divmod(index, len(self.seconds))
         hour, minute = divmod(rest, len(self.minutes))
         return self.hours[hour] * 3600 + self.minutes[minute] * 60 + self.seconds[second]
@@ -126,22 +131,22 @@ class Calendar:
             last_day = month_start - 1
         return None
 
+    # Yield (base, mask) for each month between two days: bit n is set when day base + n matches.
     def _months(self, first_day: int, last_day: int) -> Iterator[tuple[int, int]]:
-        """Yield (base, mask) for each month between two days: bit n is set when day base + n matches."""
         while first_day <= last_day:
             start = date.fromordinal(first_day + _EPOCH_DAY)
             monday_first, length = calendar.monthrange(start.year, start.month)
             base = first_day - start.day
-            mask = (
-                _day_mask(self, length, (monday_first + 1) % 7) if start.month in self.months else 0
-            )
+            if start.month in self.months:
+                mask = _day_mask(self, length, (monday_first + 1) % 7)
+            else:
+                mask = 0
             yield base, mask & ((2 << min(length, last_day - base)) - (1 << start.day))
             first_day = base + length + 1
 
 
 @lru_cache(maxsize=2048)
 def _day_mask(walls: Calendar, length: int, first_weekday: int) -> int:
-    """Return a bit for every matching day of a month of this length which begins on this weekday."""
     days = ((day, (first_weekday + day - 1) % 7) for day in range(1, length + 1))
     return sum(
         1 << day for day, weekday in days if walls.is_day(day, length=length, weekday=weekday)

@@ -29,7 +29,6 @@ def encrypt(text: str) -> str:
 
 @sensitive_variables()
 def decrypt(sealed: str) -> str:
-    """Return the text. Raises Unreadable."""
     try:
         return _box(tuple(known_keys())).decrypt(sealed.encode()).decode()
     except (_fernet().InvalidToken, UnicodeDecodeError) as error:
@@ -57,7 +56,6 @@ def known_keys() -> list[str]:
 @functools.lru_cache(maxsize=4)
 @sensitive_variables()
 def _box(keys: tuple[str, ...]) -> "MultiFernet":
-    """Seals with the first key, opens with all of them."""
     fernet = _fernet()
     return fernet.MultiFernet([fernet.Fernet(_derived(key)) for key in keys])  # type: ignore[no-any-return]
 
@@ -72,6 +70,7 @@ def _derived(key: str) -> bytes:
     return base64.urlsafe_b64encode(derived)
 
 
+# The library, loaded with the first secret: it takes 4.5 MB, and most installations start without
+# any.
 def _fernet() -> Any:
-    """The library, loaded with the first secret: it takes 4.5 MB, and most installations start without any."""
     return importlib.import_module("cryptography.fernet")

@@ -46,16 +46,16 @@ def rotate() -> Rotation:
     return Rotation(count=count, unreadable=unreadable, has_new_key=has_new_key)
 
 
+# Write a key for the user whose the other one is: root may be at work here for the service's user.
 def _put(path: Path, key: str, *, like: Path) -> None:
-    """Write a key for the user whose the other one is: root may be at work here for the service's user."""
     status = like.stat()
     files.write_atomic(path, key)
     if os.geteuid() == 0:
         os.chown(path, status.st_uid, status.st_gid, follow_symlinks=False)
 
 
+# All of them or none; when and by whom each was set stays as it was.
 def _reencrypt_all(keys: list[str]) -> tuple[int, list[str]]:
-    """All of them or none; when and by whom each was set stays as it was."""
     count, unreadable = 0, []
     with transaction.atomic():
         for row in Variable.objects.filter(is_secret=True).select_related("script"):

@@ -112,7 +112,6 @@ def for_run(script: Script) -> RunVariables:
 
 @sensitive_variables()
 def is_readable(row: Variable) -> bool:
-    """Whether a run would get its value."""
     try:
         if row.is_secret:
             encryption.decrypt(row.value)
@@ -126,7 +125,10 @@ def _opened(row: Variable) -> str:
     try:
         return encryption.decrypt(row.value)
     except encryption.DecryptionError as problem:
-        where = "of this script" if row.script_id else "for all scripts"
+        if row.script_id:
+            where = "of this script"
+        else:
+            where = "for all scripts"
         raise SecretUnreadable(
             f"The secret `{row.name}` {where} could not be decrypted: {problem}.\n"
             "hint: set it again, or give Tempo the key it had before as PYSCHED_OLD_SECRET_KEY"
@@ -134,7 +136,6 @@ def _opened(row: Variable) -> str:
 
 
 def checked_name(name: object) -> str:
-    """Return a name that may be given. Raises ScriptError."""
     if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > MAX_NAME:
         raise ScriptError(
             f"`{str(name)[:MAX_NAME]}` is no name of a variable\n"
@@ -173,8 +174,8 @@ def checked_value(value: object) -> str:
     return value
 
 
+# The row of a secret counts as it is stored, a third longer than its value.
 def _refuse_too_much(others: list[str], stored: str) -> None:
-    """The row of a secret counts as it is stored, a third longer than its value."""
     if len(others) >= MAX_VARIABLES:
         raise ScriptError(
             f"There are {len(others)} variables already; {MAX_VARIABLES} is the most", field="name"
