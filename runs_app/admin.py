@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from runs_app.execution import execution
 from runs_app.history.history import LONG_TEXTS
 from runs_app.models import Run
+from runs_app.programs import registry
 from runs_app.output import console
 from runs_app.states import Trigger
 from runs_app.triggers import triggers
@@ -45,11 +46,7 @@ class RunAdmin(ReadOnlyAdmin):
 
     @admin.display(description="of")
     def subject(self, run: Run) -> str:
-        if run.script:
-            return run.script.name
-        if run.environment:
-            return f"Python {run.environment.python}"
-        return "-"
+        return registry.program_of(run).title(run)
 
     @admin.display(description="status", ordering="status")
     def state(self, run: Run) -> SafeString:

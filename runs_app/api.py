@@ -165,7 +165,9 @@ def list_runs(
     status: RunStatus | Literal[""] = "",
     kind: Kind | Literal["all"] = Kind.SCRIPT,
 ) -> RunPage:
-    """List runs, newest first; `kind=build` shows the building of environments, `kind=all` both."""
+    """List runs, newest first. `kind=build` shows what Tempo runs for scripts: the building of environments and the
+    installation of Pythons; `kind=install` only the latter, `kind=all` everything.
+    """
     kinds = "" if kind == "all" else kind
     rows = history.page(
         before=id_of(cursor), limit=limit + 1, script=script, status=status, kind=kinds

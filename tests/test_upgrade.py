@@ -40,7 +40,7 @@ sys.path.insert(0, sys.argv[1])
 from runs_app.launcher import locks
 from runs_app.launcher.watch import procfs
 os.chdir(sys.argv[2])
-lock = locks.take(os.open(".", os.O_RDONLY))
+lock = locks.acquire(os.open(".", os.O_RDONLY))
 assert lock is not None
 open("claim", "w").close()
 state = {"v": 1, "runner_pid": os.getpid(), "runner_start": procfs.start_time(os.getpid()), "script_pid": os.getpid(),

@@ -53,8 +53,6 @@ def page(
         rows = rows.filter(status__in=statuses)
     if since:
         rows = rows.filter(Q(finished_at__gte=since) | Q(finished_at=None))
-    if kind:
-        rows = rows.filter(kind=kind)
     if script:
         rows = rows.filter(script__slug=script)
     if trigger:

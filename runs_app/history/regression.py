@@ -52,7 +52,7 @@ def find_regression(script: Script, *, bad: Run | None = None) -> Regression | N
 
 def has_regression(run: Run) -> bool:
     """Whether a run failed and its script had succeeded before: then there are two runs to compare."""
-    if run.status not in history.BAD or run.is_build or run.script_id is None:
+    if run.status not in history.BAD or run.script_id is None:
         return False
     earlier = Run.objects.filter(script=run.script_id, pk__lt=run.pk).scripts()
     return earlier.filter(status=Status.SUCCEEDED).exists()

@@ -17,13 +17,11 @@ def neighbours(run: Run) -> tuple[int | None, int | None]:
 
 
 def _of_same_subject(run: Run) -> RunQuerySet | None:
-    if run.is_build:
-        if run.environment_id is None:
-            return None
+    if run.script_id:
+        return Run.objects.filter(script=run.script_id)
+    if run.environment_id:
         return Run.objects.filter(kind=Kind.BUILD, environment=run.environment_id)
-    if run.script_id is None:
-        return None
-    return Run.objects.filter(script=run.script_id)
+    return None
 
 
 def tries(run: Run) -> list[Run]:
