@@ -13,8 +13,8 @@ from django.utils.safestring import SafeString
 from runs_app.execution import execution
 from runs_app.history.history import LONG_TEXTS
 from runs_app.models import Run
-from runs_app.programs import registry
 from runs_app.output import console
+from runs_app.programs import registry
 from runs_app.states import Trigger
 from runs_app.triggers import triggers
 from runs_app.views import detail
