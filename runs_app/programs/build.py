@@ -25,7 +25,9 @@ CONFIG = "build.json"
 
 
 def title(run: Run) -> str:
-    return f"Python {run.environment.python}" if run.environment else "-"
+    if run.environment is None:
+        return "-"
+    return f"Python {run.environment.python}"
 
 
 def variables(_: Run) -> RunVariables:
@@ -43,7 +45,9 @@ def spec(run: Run, folder: Path, _: Mapping[str, str]) -> ProgramSpec:
         building = Environment.objects.filter(pk=environment.pk, state=Environment.State.BUILDING)
         building.update(state=Environment.State.WANTED)
     builds.begin(environment, config_path=config, powers=_launcher_isolation())
-    isolation = source_isolation(environment, folder) if environment.allows_source else None
+    isolation = None
+    if environment.allows_source:
+        isolation = source_isolation(environment, folder)
     argv = builds.driver_argv(config)
     return driver.spec(run, folder, argv, index.variables(), isolation=isolation)
 
@@ -62,10 +66,8 @@ def finished(run: Run, *, now: datetime) -> None:
 
 
 def source_isolation(environment: Environment, folder: Path) -> dict[str, Any]:
-    """Return what the building of packages from source may read and write, as it runs whatever their authors wrote.
-
-    It stays Tempo's own user, who has to own what comes of it; so only Landlock keeps it from the rest of the data.
-    """
+    """Return what a build from source may read and write: such a build executes code of the packages' authors."""
+    # It stays Tempo's own user, who has to own what comes of it; so only Landlock keeps it from the rest of the data.
     own = [sys.prefix, sys.base_prefix, str(settings.BASE_DIR / "scripts_app")]
     prefix = Path(environment.interpreter).resolve().parent.parent
     places = (settings.PACKAGE_FIND_LINKS, os.environ.get("SSL_CERT_FILE", ""))
@@ -86,7 +88,9 @@ def _launcher_isolation() -> dict[str, Any]:
         found = launcher_client.launcher.ping().get("isolation")
     except launcher_client.LauncherError:
         return {}
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    return found
 
 
 def _is_interrupted(run: Run) -> bool:
