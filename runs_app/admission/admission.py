@@ -68,7 +68,8 @@ def claim(*, now: datetime) -> list[Run]:
 
 def _kinds_with_a_chance() -> set[Kind]:
     # The kinds of which runs are queued and a place may be free.
-    rows = Run.objects.active().order_by().values_list("kind", "status").annotate(Count("pk"))
+    active = Run.objects.active().order_by()
+    rows = active.values_list("kind", "status").annotate(Count("pk"))
     kinds: set[Kind] = set()
     taken = 0
     for kind, status, count in rows:
@@ -83,7 +84,8 @@ def _kinds_with_a_chance() -> set[Kind]:
 
 def queued(kind: Kind) -> RunQuerySet:
     """Return the queue in order: by due moment, or by birth for runs without a due moment."""
-    return Run.objects.filter(kind=kind, status=Status.QUEUED).order_by(QUEUE_ORDER, "pk")
+    rows = Run.objects.filter(kind=kind, status=Status.QUEUED)
+    return rows.order_by(QUEUE_ORDER, "pk")
 
 
 def ready(kind: Kind, situation: Situation) -> RunQuerySet:
@@ -104,7 +106,9 @@ def choose_next(situation: Situation) -> NextRuns:
     recent = [run for run in under_way if _is_promised_memory(run, situation.now)]
     free_mb = memory.available_mb()
     needs = memory.needs_mb([*recent, *candidates], enough_mb=free_mb)
-    free_mb = max(0, free_mb - sum(needs[run.pk] for run in recent))
+    for run in recent:
+        free_mb -= needs[run.pk]
+    free_mb = max(0, free_mb)
     begin: list[Run] = []
     for run in candidates:
         if _follows_one_of(begin, run):
@@ -112,7 +116,11 @@ def choose_next(situation: Situation) -> NextRuns:
         need_mb = needs[run.pk]
         if need_mb > free_mb and (under_way or begin):
             return NextRuns(
-                begin=begin, taken=len(under_way), blocked=run, need_mb=need_mb, free_mb=free_mb
+                begin=begin,
+                taken=len(under_way),
+                blocked=run,
+                need_mb=need_mb,
+                free_mb=free_mb,
             )
         begin.append(run)
         free_mb -= need_mb
@@ -166,7 +174,12 @@ def fail_without_environment(*, now: datetime) -> None:
         reason, message = _why_there_is_no_environment(script)
         for run in queued(Kind.SCRIPT).filter(script=script):
             finish.end(
-                run, Status.FAILED, only=Status.QUEUED, now=now, reason=reason, message=message
+                run,
+                Status.FAILED,
+                only=Status.QUEUED,
+                now=now,
+                reason=reason,
+                message=message,
             )
 
 

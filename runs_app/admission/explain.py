@@ -33,7 +33,12 @@ class Waiting:
     build: Run | None = None  # of its environment
 
 
-def queue_page(*, now: datetime, after: int | None = None, limit: int = 50) -> list[Waiting]:
+def queue_page(
+    *,
+    now: datetime,
+    after: int | None = None,
+    limit: int = 50,
+) -> list[Waiting]:
     """Return a page of the queue, behind the run `after`, which may have left the queue meanwhile."""
     rows = admission.queued(Kind.SCRIPT)
     before = 0
@@ -63,7 +68,13 @@ def _behind(rows: RunQuerySet, run: Run) -> RunQuerySet:
     return behind.exclude(turn=moment, pk__lte=run.pk)
 
 
-def _explain(runs: Sequence[Run], kind: Kind, *, position: int, now: datetime) -> list[Waiting]:
+def _explain(
+    runs: Sequence[Run],
+    kind: Kind,
+    *,
+    position: int,
+    now: datetime,
+) -> list[Waiting]:
     if not runs:
         return []
     situation = Situation(now=now)
@@ -83,12 +94,21 @@ def _explain(runs: Sequence[Run], kind: Kind, *, position: int, now: datetime) -
             sentence = _turn_sentence(run, next_runs)
         else:
             sentence = ABOUT_TO_BEGIN
-        found.append(Waiting(run=run, position=number, waits_for=sentence, build=build))
+        found.append(
+            Waiting(
+                run=run,
+                position=number,
+                waits_for=sentence,
+                build=build,
+            )
+        )
     return found
 
 
 def holding_conditions(
-    runs: Sequence[Run], kind: Kind, situation: Situation
+    runs: Sequence[Run],
+    kind: Kind,
+    situation: Situation,
 ) -> dict[int, Condition]:
     """Return the first condition that holds for a run, by the run's id. All runs must be of this kind."""
     # The database decides it, by the very expressions that keep these runs from admission.

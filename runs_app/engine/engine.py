@@ -135,7 +135,10 @@ class Engine:
     # --- threads ---------------------------------------------------------------------------------------------------
     def _spawn(self, name: str, body: Callable[[], object]) -> None:
         thread = threading.Thread(
-            target=self._keep_going, args=(name, body), name=name, daemon=True
+            target=self._keep_going,
+            args=(name, body),
+            name=name,
+            daemon=True,
         )
         self._threads[name] = thread
         thread.start()

@@ -42,7 +42,11 @@ class HealthChecker:
 
     def step(self, *, now: datetime) -> bool:
         """Check an environment, or measure; returns whether there was anything to do."""
-        due = health.next_due(now=now, started_at=self._started_at, leave_out=self._still_put_off())
+        due = health.next_due(
+            now=now,
+            started_at=self._started_at,
+            leave_out=self._still_put_off(),
+        )
         if due is None:
             return disk_usage.is_due(now=now) and disk_usage.measure(now=now)
         try:

@@ -22,7 +22,11 @@ class SelfCheck:
         busy = psutil.cpu_percent(interval=None)  # since this thread's last look
         if self.findings:  # the first look says 0
             self.cpu_percent = busy
-        self.findings = {"database": check_database(), "disk": check_disk(), **check_launcher()}
+        self.findings = {
+            "database": check_database(),
+            "disk": check_disk(),
+            **check_launcher(),
+        }
         return all(self.findings[name] == OK for name in PARTS)
 
     @property

@@ -44,7 +44,11 @@ def spec(run: Run, folder: Path, _: Mapping[str, str]) -> ProgramSpec:
     if not config.exists():  # begun by a process that died before it wrote this
         building = Environment.objects.filter(pk=environment.pk, state=Environment.State.BUILDING)
         building.update(state=Environment.State.WANTED)
-    builds.begin(environment, config_path=config, powers=_launcher_isolation())
+    builds.begin(
+        environment,
+        config_path=config,
+        powers=_launcher_isolation(),
+    )
     isolation = None
     if environment.allows_source:
         isolation = source_isolation(environment, folder)
@@ -77,7 +81,10 @@ def source_isolation(environment: Environment, folder: Path) -> dict[str, Any]:
         "uid_why": "environments are built by Tempo's own user",
         "read": [*own, str(prefix), *local],
         "write": [str(paths.environments()), str(folder)],
-        "closed": [str(paths.data()), str(settings.BASE_DIR)],
+        "closed": [
+            str(paths.data()),
+            str(settings.BASE_DIR),
+        ],
         "require": "",
     }
 
@@ -97,5 +104,10 @@ def _is_interrupted(run: Run) -> bool:
     # A build deserves another try by itself after a shutdown, or when it is lost for the first time in a row.
     if run.status != Status.LOST:
         return run.reason == Reason.SHUTDOWN
-    before = Run.objects.filter(kind=Kind.BUILD, environment=run.environment, pk__lt=run.pk)
-    return before.order_by("-pk").values_list("status", flat=True).first() != Status.LOST
+    before = Run.objects.filter(
+        kind=Kind.BUILD,
+        environment=run.environment,
+        pk__lt=run.pk,
+    )
+    statuses = before.order_by("-pk").values_list("status", flat=True)
+    return statuses.first() != Status.LOST

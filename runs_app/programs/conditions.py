@@ -18,7 +18,11 @@ from scripts_app.environments import environments
 from scripts_app.models import Environment, Schedule
 from scripts_app.schedules import global_pause
 
-ONE_BY_ONE = (Schedule.Overlap.SKIP, Schedule.Overlap.QUEUE_ONE, Schedule.Overlap.REPLACE)
+ONE_BY_ONE = (
+    Schedule.Overlap.SKIP,
+    Schedule.Overlap.QUEUE_ONE,
+    Schedule.Overlap.REPLACE,
+)
 NO_RUN = Q(pk__in=[])
 EVERY_RUN = ~NO_RUN
 
@@ -47,9 +51,11 @@ class Situation:
     def own_programs(self) -> list[Run]:
         """The active runs of Tempo's own programs: first the run under way, then the queued runs in order."""
         rows = Run.objects.own_programs().active()
-        found = list(rows.only("kind", "status", "environment_id", "created_at"))
-        found.sort(key=lambda run: (run.status not in states.UNDER_WAY, run.created_at, run.pk))
-        return found
+        rows = rows.only("kind", "status", "environment_id", "created_at")
+        in_order = sorted(rows, key=lambda run: (run.created_at, run.pk))
+        under_way = [run for run in in_order if run.status in states.UNDER_WAY]
+        queued = [run for run in in_order if run.status not in states.UNDER_WAY]
+        return under_way + queued
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +99,8 @@ def _behind_another(situation: Situation) -> Q:
 
 
 def _behind_another_sentence(run: Run, situation: Situation) -> str:
-    before = next(other for other in situation.under_way if other.script_id == run.script_id)
-    return f"It waits for run #{before.pk} of its script to end."
+    under_way = [other.pk for other in situation.under_way if other.script_id == run.script_id]
+    return f"It waits for run #{under_way[0]} of its script to end."
 
 
 # --- space on the disk ----------------------------------------------------------------------------------------------
@@ -148,15 +154,33 @@ def _own_program_sentence(_: Run, situation: Situation) -> str:
     return f"It waits for run #{first.pk}: environments are built one at a time."
 
 
-MOMENT = Condition(name="moment", waiting=_before_their_moment, sentence=_moment_sentence)
-PAUSE = Condition(name="pause", waiting=_paused, sentence=_pause_sentence)
-ONE_BEFORE = Condition(
-    name="run of its script", waiting=_behind_another, sentence=_behind_another_sentence
+MOMENT = Condition(
+    name="moment",
+    waiting=_before_their_moment,
+    sentence=_moment_sentence,
 )
-DISK = Condition(name="disk", waiting=_without_space, sentence=_disk_sentence)
+PAUSE = Condition(
+    name="pause",
+    waiting=_paused,
+    sentence=_pause_sentence,
+)
+ONE_BEFORE = Condition(
+    name="run of its script",
+    waiting=_behind_another,
+    sentence=_behind_another_sentence,
+)
+DISK = Condition(
+    name="disk",
+    waiting=_without_space,
+    sentence=_disk_sentence,
+)
 ENVIRONMENT = Condition(
-    name="environment", waiting=_without_environment, sentence=_environment_sentence
+    name="environment",
+    waiting=_without_environment,
+    sentence=_environment_sentence,
 )
 ONE_AT_A_TIME = Condition(
-    name="own program", waiting=_behind_an_own_program, sentence=_own_program_sentence
+    name="own program",
+    waiting=_behind_an_own_program,
+    sentence=_own_program_sentence,
 )

@@ -31,7 +31,11 @@ def spec(
         "isolation": isolation,
         "argv": argv,
         "cwd": temporary,
-        "env": {**environment, "TMPDIR": temporary, "TEMPO_RUN_ID": str(run.pk)},
+        "env": {
+            **environment,
+            "TMPDIR": temporary,
+            "TEMPO_RUN_ID": str(run.pk),
+        },
     }
 
 

@@ -64,8 +64,18 @@ def spec(run: Run, folder: Path, plain: Mapping[str, str]) -> ProgramSpec:
     if run.environment.fault:
         raise NothingToRun(broken_environment(run.environment.fault), Reason.ENVIRONMENT)
     inputs = json.dumps(run.params, ensure_ascii=False)
-    files.write_atomic(folder / CODE, run.version.code, mode=0o600, durable=False)
-    files.write_atomic(folder / INPUTS, inputs, mode=0o600, durable=False)
+    files.write_atomic(
+        folder / CODE,
+        run.version.code,
+        mode=0o600,
+        durable=False,
+    )
+    files.write_atomic(
+        folder / INPUTS,
+        inputs,
+        mode=0o600,
+        durable=False,
+    )
     working = paths.script_files(run.script.slug)
     paths.make_passable(working.parent)
     paths.make_closed(working)
@@ -75,7 +85,13 @@ def spec(run: Run, folder: Path, plain: Mapping[str, str]) -> ProgramSpec:
         "isolation": isolation(run, folder, python=python, working=working),
         "argv": [str(python), str(folder / CODE)],
         "cwd": str(working),
-        "env": script_environment(run, folder, plain, python=python, working=working),
+        "env": script_environment(
+            run,
+            folder,
+            plain,
+            python=python,
+            working=working,
+        ),
     }
 
 
@@ -107,7 +123,13 @@ def script_limits(run: Run) -> dict[str, int]:
     }
 
 
-def isolation(run: Run, folder: Path, *, python: Path, working: Path) -> dict[str, Any]:
+def isolation(
+    run: Run,
+    folder: Path,
+    *,
+    python: Path,
+    working: Path,
+) -> dict[str, Any]:
     """Return the user of a run, and the paths to read and write beside the system's folders and its own code."""
     assert run.script
     uid, why = users.assign(run.script)
@@ -117,15 +139,32 @@ def isolation(run: Run, folder: Path, *, python: Path, working: Path) -> dict[st
     return {
         "uid": uid,
         "uid_why": why,
-        "read": [str(prefix), str(environment), str(inputs), *settings.EXTRA_READ_PATHS],
-        "write": [str(working), str(folder / "tmp"), *settings.EXTRA_WRITE_PATHS],
-        "closed": [str(paths.data()), str(settings.BASE_DIR)],
+        "read": [
+            str(prefix),
+            str(environment),
+            str(inputs),
+            *settings.EXTRA_READ_PATHS,
+        ],
+        "write": [
+            str(working),
+            str(folder / "tmp"),
+            *settings.EXTRA_WRITE_PATHS,
+        ],
+        "closed": [
+            str(paths.data()),
+            str(settings.BASE_DIR),
+        ],
         "require": settings.REQUIRE_ISOLATION,
     }
 
 
 def script_environment(
-    run: Run, folder: Path, plain: Mapping[str, str], *, python: Path, working: Path
+    run: Run,
+    folder: Path,
+    plain: Mapping[str, str],
+    *,
+    python: Path,
+    working: Path,
 ) -> dict[str, str]:
     """Return the complete environment of a script: an allow-list, so that no variable of Tempo's own leaks in."""
     # `plain`, the script's variables, replace what the server has; nothing replaces what Tempo sets.

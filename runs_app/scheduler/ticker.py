@@ -99,19 +99,31 @@ def _due(now: datetime) -> QuerySet[Alarm]:
     )
 
 
-def _start_up(schedule: Schedule, due: datetime, now: datetime) -> None:
+def _start_up(
+    schedule: Schedule,
+    due: datetime,
+    now: datetime,
+) -> None:
     # Now, or at an alarm of its own when it is put off; once for a start of the service, as its moment is the same.
     is_put_off = schedule.delay_s and due > now
     if is_put_off and not Run.objects.filter(schedule=schedule, due_at=due).exists():
         schedules.arm_at(schedule, due)
         return
-    moment = DueMoment(schedule=schedule, due_at=due, trigger=Trigger.STARTUP)
+    moment = DueMoment(
+        schedule=schedule,
+        due_at=due,
+        trigger=Trigger.STARTUP,
+    )
     if schedule.is_paused(now) or global_pause.current_pause(now) is not None:
         moment = replace(moment, verdict=PAUSED)
     due_moments.record([moment], now=now)
 
 
-def _serve(alarms: Sequence[Alarm], pause: Pause | None, now: datetime) -> None:
+def _serve(
+    alarms: Sequence[Alarm],
+    pause: Pause | None,
+    now: datetime,
+) -> None:
     # Decide what comes of these alarms' moments, record it, and set the alarms to what follows. As one after the
     # other: it ends before a second schedule of a script, whose overlap is a matter of what the first one starts, and
     # before an alarm that comes behind the next moment of one of those before it.
@@ -167,7 +179,11 @@ def _moments_of(
     return found, decided.following
 
 
-def _pauses_begun(schedule: Schedule, everything: Pause | None, now: datetime) -> list[PauseSpan]:
+def _pauses_begun(
+    schedule: Schedule,
+    everything: Pause | None,
+    now: datetime,
+) -> list[PauseSpan]:
     # The last pause of a schedule and the last pause of everything, as far as they have begun, in their order.
     spans = [(schedule.paused_at, schedule.paused_until)]
     if everything:
@@ -180,7 +196,9 @@ def _pauses_begun(schedule: Schedule, everything: Pause | None, now: datetime) -
 
 
 def _paused(
-    schedule: Schedule, due: datetime, until: datetime
+    schedule: Schedule,
+    due: datetime,
+    until: datetime,
 ) -> tuple[DueMoment, datetime | None]:
     # The last moment of a pause, for all from `due` on; and the first moment behind the pause.
     timing = schedule.timing
@@ -197,7 +215,11 @@ def _paused(
 
 
 def _served(
-    schedule: Schedule, decided: TickDecision, *, first: datetime, now: datetime
+    schedule: Schedule,
+    decided: TickDecision,
+    *,
+    first: datetime,
+    now: datetime,
 ) -> DueMoment:
     assert decided.serve
     trigger = Trigger.SCHEDULE
@@ -220,7 +242,12 @@ def _is_behind(decided: TickDecision, now: datetime) -> bool:
     return decided.serve is not None and now - decided.serve > LATE_IS_MISSED
 
 
-def _missed(schedule: Schedule, decided: TickDecision, *, first: datetime) -> DueMoment:
+def _missed(
+    schedule: Schedule,
+    decided: TickDecision,
+    *,
+    first: datetime,
+) -> DueMoment:
     assert decided.missed_until
     plural = "s" if decided.missed > 1 else ""
     message = f"{decided.missed} due moment{plural} passed while the service was away."
