@@ -33,7 +33,11 @@ class LauncherClient:
         self._sending = threading.Lock()
         self._numbers = itertools.count(1)
         self._waiting: dict[object, Future[dict[str, Any]]] = {}
-        receiver = threading.Thread(target=self._receive, name="launcher-channel", daemon=True)
+        receiver = threading.Thread(
+            target=self._receive,
+            name="launcher-channel",
+            daemon=True,
+        )
         receiver.start()
 
     def start(self, folder: str, *, secrets: Mapping[str, str] | None = None) -> int:
@@ -56,11 +60,21 @@ class LauncherClient:
 
     def remove(self, folder: str, what: str) -> None:
         """Delete a run's folder (`all`) or its temporary files (`tmp`)."""
-        self._request("remove", folder=folder, what=what, timeout_s=REMOVE_TIMEOUT_S)
+        self._request(
+            "remove",
+            folder=folder,
+            what=what,
+            timeout_s=REMOVE_TIMEOUT_S,
+        )
 
     def remove_script(self, slug: str) -> None:
         """Delete the folder of a script with all files that the script's user has made there."""
-        self._request("remove", folder=slug, what="script", timeout_s=REMOVE_TIMEOUT_S)
+        self._request(
+            "remove",
+            folder=slug,
+            what="script",
+            timeout_s=REMOVE_TIMEOUT_S,
+        )
 
     def ping(self) -> dict[str, Any]:
         return self._request("ping")

@@ -57,18 +57,38 @@ class RunQuerySet(models.QuerySet["Run"]):
 class Run(models.Model):
     """The row is the intent, the run's folder is the fact; `reconcile` brings the row in line with the folder."""
 
-    kind = models.CharField(max_length=8, choices=Kind, default=Kind.SCRIPT)
+    kind = models.CharField(
+        max_length=8,
+        choices=Kind,
+        default=Kind.SCRIPT,
+    )
     # db_index=False: every index is a page more in every commit of every run; Meta has those that a query needs.
     script = models.ForeignKey(
-        Script, models.CASCADE, null=True, related_name="runs", db_index=False
+        Script,
+        models.CASCADE,
+        null=True,
+        related_name="runs",
+        db_index=False,
     )
     version = models.ForeignKey(
-        Version, models.PROTECT, null=True, related_name="+", db_index=False
+        Version,
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
     )
     environment = models.ForeignKey(
-        Environment, models.SET_NULL, null=True, related_name="runs", db_index=False
+        Environment,
+        models.SET_NULL,
+        null=True,
+        related_name="runs",
+        db_index=False,
     )
-    status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
+    status = models.CharField(
+        max_length=10,
+        choices=Status,
+        default=Status.QUEUED,
+    )
     reason = models.CharField(max_length=20, choices=Reason, blank=True)
     message = models.TextField(blank=True)
     exit_code = models.IntegerField(null=True)
@@ -76,10 +96,16 @@ class Run(models.Model):
 
     trigger = models.CharField(max_length=10, choices=Trigger)
     by = models.CharField(
-        max_length=150, blank=True, help_text="Who asked: a user, or an API key's name."
+        max_length=150,
+        blank=True,
+        help_text="Who asked: a user, or an API key's name.",
     )
     schedule = models.ForeignKey(
-        Schedule, models.SET_NULL, null=True, related_name="runs", db_index=False
+        Schedule,
+        models.SET_NULL,
+        null=True,
+        related_name="runs",
+        db_index=False,
     )
     due_at = models.DateTimeField(null=True)
     late_ms = models.PositiveBigIntegerField(null=True)
@@ -96,7 +122,11 @@ class Run(models.Model):
         default=False, help_text="It took longer than to its schedule's next moment."
     )
     parent = models.ForeignKey(
-        "self", models.SET_NULL, null=True, related_name="children", db_index=False
+        "self",
+        models.SET_NULL,
+        null=True,
+        related_name="children",
+        db_index=False,
     )
 
     created_at = models.DateTimeField()
@@ -111,7 +141,9 @@ class Run(models.Model):
     timeout_s = models.PositiveIntegerField(default=0)
     memory_mb = models.PositiveIntegerField(default=0, help_text="The limit it had; 0 = none.")
     folder = models.CharField(
-        max_length=80, blank=True, help_text="Below runs/: <yyyy-mm>/<id>-<random>."
+        max_length=80,
+        blank=True,
+        help_text="Below runs/: <yyyy-mm>/<id>-<random>.",
     )
     archived_at = models.DateTimeField(null=True)
     cpu_s = models.FloatField(null=True)
@@ -124,7 +156,11 @@ class Run(models.Model):
     )
     log_bytes = models.PositiveBigIntegerField(default=0)
     leftovers_killed = models.PositiveIntegerField(default=0)
-    isolation = models.CharField(max_length=10, choices=Isolation, blank=True)
+    isolation = models.CharField(
+        max_length=10,
+        choices=Isolation,
+        blank=True,
+    )
     isolation_why = models.CharField(max_length=300, blank=True)
     isolation_degraded = models.BooleanField(default=False)
 

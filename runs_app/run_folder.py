@@ -20,7 +20,15 @@ SPEC, CLAIM, STATE, EXIT = "spec.json", "claim", "state.json", "exit.json"
 TEMPORARY = "tmp"
 MAX_BYTES = 64 * 1024  # what the runner writes has a few hundred
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a FIFO would be waited for
-_MISSING = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EACCES})
+_MISSING = frozenset(
+    {
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.ELOOP,
+        errno.ENXIO,
+        errno.EACCES,
+    }
+)
 
 
 @contextmanager
@@ -69,7 +77,12 @@ def changed_at(folder: int, name: str) -> float | None:
     return status.st_mtime
 
 
-def read(folder: int, name: str, *, max_bytes: int = MAX_BYTES) -> bytes | None:
+def read(
+    folder: int,
+    name: str,
+    *,
+    max_bytes: int = MAX_BYTES,
+) -> bytes | None:
     """Return the content of a regular file; None for any other entry, and for a file with more bytes."""
     try:
         descriptor = os.open(name, _FLAGS, dir_fd=folder)

@@ -11,7 +11,14 @@ from typing import Any
 
 from runs_app.states import Isolation, Reason, Status
 
-ENDS = frozenset({Status.SUCCEEDED, Status.FAILED, Status.TIMED_OUT, Status.CANCELLED})
+ENDS = frozenset(
+    {
+        Status.SUCCEEDED,
+        Status.FAILED,
+        Status.TIMED_OUT,
+        Status.CANCELLED,
+    }
+)
 REASONS = frozenset(
     {
         Reason.NONE,

@@ -80,10 +80,18 @@ UNDER_WAY = frozenset({Status.STARTING, Status.RUNNING})
 ACTIVE = WAITING | UNDER_WAY
 FINAL = frozenset(Status) - ACTIVE
 
+_ENDS_OF_BEGUN = FINAL - {Status.SKIPPED, Status.MISSED}
 _MOVES: dict[Status, frozenset[Status]] = {
-    Status.QUEUED: frozenset({Status.STARTING, Status.CANCELLED, Status.SKIPPED, Status.FAILED}),
-    Status.STARTING: frozenset({Status.RUNNING}) | (FINAL - {Status.SKIPPED, Status.MISSED}),
-    Status.RUNNING: FINAL - {Status.SKIPPED, Status.MISSED},
+    Status.QUEUED: frozenset(
+        {
+            Status.STARTING,
+            Status.CANCELLED,
+            Status.SKIPPED,
+            Status.FAILED,
+        }
+    ),
+    Status.STARTING: frozenset({Status.RUNNING}) | _ENDS_OF_BEGUN,
+    Status.RUNNING: _ENDS_OF_BEGUN,
 }
 
 

@@ -1,6 +1,6 @@
-"""What django-q2's workers call; each body is one verb.
+"""The tasks of django-q2's workers; each body is a single verb.
 
-Each admits first: a run that is queued while any task waits adds none of its own (`triggers.enqueue_admission`).
+Each admits first: a run that is queued while any task waits adds no task (`triggers.enqueue_admission`).
 """
 
 from django.utils import timezone
@@ -21,15 +21,13 @@ def prune() -> None:
 
 
 def collect_environments() -> None:
-    """Remove environments that nothing names any more."""
     admit()
     active = Run.objects.active().exclude(environment=None)
-    in_use = {pk for pk in active.values_list("environment_id", flat=True) if pk is not None}
-    cleanup.collect(timezone.now(), in_use=in_use)
+    in_use = active.values_list("environment_id", flat=True)
+    cleanup.collect(timezone.now(), in_use={pk for pk in in_use if pk})
 
 
 def purge_scripts() -> None:
-    """Empty what was deleted 30 days ago."""
     admit()
     deleted.purge(now=timezone.now())
 

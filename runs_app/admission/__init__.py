@@ -1,5 +1,5 @@
-"""Which queued run begins next: places, order, memory.
+"""Which queued run begins next: conditions, places, order, memory.
 
-`admission` moves runs from `queued` to `starting`, `memory` says what fits,
-`explain` says in words what each queued run waits for.
+`admission` moves runs from `queued` to `starting`, `memory` estimates needs,
+`explain` tells people why a queued run waits.
 """

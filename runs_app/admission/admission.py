@@ -1,4 +1,4 @@
-"""Admission: which queued runs may begin: in order, under the cap, and while there is memory for them."""
+"""Admission: queued runs begin in order, under the cap, and while there is memory for them."""
 
 import logging
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ MAX_MESSAGE = 2000
 
 @dataclass(frozen=True, kw_only=True)
 class NextRuns:
-    """Which scripts' runs may begin now, and what keeps the first of the others from it."""
+    """The runs of scripts that may begin now, and why the first of the others may not."""
 
     begin: Sequence[Run]
     taken: int  # places
@@ -50,7 +50,7 @@ def admit(*, now: datetime) -> int:
 
 
 def claim(*, now: datetime) -> list[Run]:
-    """Move as many queued runs as fit, in order, in one transaction; a second caller finds them gone."""
+    """Move as many queued runs as fit, in order, in a transaction; a second caller finds the runs gone."""
     kinds = _kinds_with_a_chance()  # without the write lock: most rings find nothing to do
     situation = Situation(now=now)
     if (
@@ -68,7 +68,8 @@ def claim(*, now: datetime) -> list[Run]:
 
 def _kinds_with_a_chance() -> set[Kind]:
     # The kinds of which runs are queued and a place may be free.
-    rows = Run.objects.active().order_by().values_list("kind", "status").annotate(Count("pk"))
+    active = Run.objects.active().order_by()
+    rows = active.values_list("kind", "status").annotate(Count("pk"))
     kinds: set[Kind] = set()
     taken = 0
     for kind, status, count in rows:
@@ -82,12 +83,13 @@ def _kinds_with_a_chance() -> set[Kind]:
 
 
 def queued(kind: Kind) -> RunQuerySet:
-    """Return the queue in its order: by due moment, or by birth where there is none."""
-    return Run.objects.filter(kind=kind, status=Status.QUEUED).order_by(QUEUE_ORDER, "pk")
+    """Return the queue in order: by due moment, or by birth for runs without a due moment."""
+    rows = Run.objects.filter(kind=kind, status=Status.QUEUED)
+    return rows.order_by(QUEUE_ORDER, "pk")
 
 
 def ready(kind: Kind, situation: Situation) -> RunQuerySet:
-    """Return the queued runs for which no condition of their program holds; those that wait block nobody."""
+    """Return the queued runs for which no condition of their program holds; waiting runs block no other run."""
     rows = queued(kind)
     for condition in registry.PROGRAMS[kind].WAITS_FOR:
         rows = rows.exclude(condition.waiting(situation))
@@ -95,10 +97,8 @@ def ready(kind: Kind, situation: Situation) -> RunQuerySet:
 
 
 def choose_next(situation: Situation) -> NextRuns:
-    """See who may begin: as many as there are places, up to the first for which there is not enough memory.
-
-    Nobody overtakes that one, or a large run would wait for ever. Where nothing is under way, the first always begins.
-    """
+    """Choose as many runs as there are places, up to the first run for which there is not enough memory."""
+    # That run is not overtaken, or a large run would wait for ever; where nothing is under way, it begins all the same.
     under_way = situation.under_way
     candidates = _candidates(situation, places=settings.MAX_CONCURRENT_RUNS - len(under_way))
     if not candidates:
@@ -106,7 +106,9 @@ def choose_next(situation: Situation) -> NextRuns:
     recent = [run for run in under_way if _is_promised_memory(run, situation.now)]
     free_mb = memory.available_mb()
     needs = memory.needs_mb([*recent, *candidates], enough_mb=free_mb)
-    free_mb = max(0, free_mb - sum(needs[run.pk] for run in recent))
+    for run in recent:
+        free_mb -= needs[run.pk]
+    free_mb = max(0, free_mb)
     begin: list[Run] = []
     for run in candidates:
         if _follows_one_of(begin, run):
@@ -114,7 +116,11 @@ def choose_next(situation: Situation) -> NextRuns:
         need_mb = needs[run.pk]
         if need_mb > free_mb and (under_way or begin):
             return NextRuns(
-                begin=begin, taken=len(under_way), blocked=run, need_mb=need_mb, free_mb=free_mb
+                begin=begin,
+                taken=len(under_way),
+                blocked=run,
+                need_mb=need_mb,
+                free_mb=free_mb,
             )
         begin.append(run)
         free_mb -= need_mb
@@ -157,7 +163,7 @@ def _begin(run: Run, now: datetime) -> bool:
 
 
 def fail_without_environment(*, now: datetime) -> None:
-    """End the runs that wait for an environment nobody will build: it failed, or the script was deleted."""
+    """End the runs that wait in vain for an environment: the build failed, or the script was deleted."""
     not_ready = Q(environment=None) | ~Q(environment__state=Environment.State.READY)
     is_built_anew = Q(environment__state__in=environments.UNFINISHED)
     has_failed = ~is_built_anew & Q(wanted_environment__state=Environment.State.FAILED)
@@ -168,7 +174,12 @@ def fail_without_environment(*, now: datetime) -> None:
         reason, message = _why_there_is_no_environment(script)
         for run in queued(Kind.SCRIPT).filter(script=script):
             finish.end(
-                run, Status.FAILED, only=Status.QUEUED, now=now, reason=reason, message=message
+                run,
+                Status.FAILED,
+                only=Status.QUEUED,
+                now=now,
+                reason=reason,
+                message=message,
             )
 
 

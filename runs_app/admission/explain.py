@@ -1,4 +1,4 @@
-"""What waits for what: a sentence for each queued run, in a constant number of queries however many there are."""
+"""Why queued runs wait: a sentence for each run, in a constant number of queries."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,28 +14,37 @@ from runs_app.programs import conditions, registry
 from runs_app.programs.conditions import Condition, Situation
 from runs_app.states import Kind
 
-LONG_TEXTS = [
-    f"script__{name}__{text}"
-    for name in ("environment", "wanted_environment")
-    for text in ("lock", "requirements")
-]
+LONG_TEXTS = (
+    "script__environment__lock",
+    "script__environment__requirements",
+    "script__wanted_environment__lock",
+    "script__wanted_environment__requirements",
+)
 ABOUT_TO_BEGIN = "It is about to begin."
 
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
-    """A queued run, its place in the queue (1 is the next; 0 for Tempo's own programs, which have none), and why."""
+    """A queued run, the place in the queue (1 is next, 0 for Tempo's own programs), and why the run waits."""
 
     run: Run
     position: int
     waits_for: str
-    build: Run | None = None  # the one that makes its environment
+    build: Run | None = None  # of its environment
 
 
-def queue_page(*, now: datetime, after: int | None = None, limit: int = 50) -> list[Waiting]:
-    """Return the queue from its head, or behind the run `after`, which may have left it meanwhile."""
-    rows, before = admission.queued(Kind.SCRIPT), 0
-    last = Run.objects.filter(pk=after).first() if after else None
+def queue_page(
+    *,
+    now: datetime,
+    after: int | None = None,
+    limit: int = 50,
+) -> list[Waiting]:
+    """Return a page of the queue, behind the run `after`, which may have left the queue meanwhile."""
+    rows = admission.queued(Kind.SCRIPT)
+    before = 0
+    last = None
+    if after:
+        last = Run.objects.filter(pk=after).first()
     if last is not None:
         rows = _behind(rows, last)
         before = admission.queued(Kind.SCRIPT).count() - rows.count()
@@ -45,7 +54,6 @@ def queue_page(*, now: datetime, after: int | None = None, limit: int = 50) -> l
 
 
 def explain_waiting(run: Run, *, now: datetime) -> Waiting:
-    """Say what one queued run waits for."""
     kind = Kind(run.kind)
     position = 0
     if kind == Kind.SCRIPT:
@@ -60,42 +68,61 @@ def _behind(rows: RunQuerySet, run: Run) -> RunQuerySet:
     return behind.exclude(turn=moment, pk__lte=run.pk)
 
 
-def _explain(runs: Sequence[Run], kind: Kind, *, position: int, now: datetime) -> list[Waiting]:
+def _explain(
+    runs: Sequence[Run],
+    kind: Kind,
+    *,
+    position: int,
+    now: datetime,
+) -> list[Waiting]:
     if not runs:
         return []
     situation = Situation(now=now)
     holding = holding_conditions(runs, kind, situation)
-    next_runs = admission.choose_next(situation) if kind == Kind.SCRIPT else None
+    next_runs = None
+    if kind == Kind.SCRIPT:
+        next_runs = admission.choose_next(situation)
     found = []
     for number, run in enumerate(runs, position):
-        condition, build = holding.get(run.pk), None
+        condition = holding.get(run.pk)
+        build = None
+        if condition is conditions.ENVIRONMENT:
+            build = conditions.build_awaited(run, situation)
         if condition is not None:
             sentence = condition.sentence(run, situation)
         elif next_runs is not None:
             sentence = _turn_sentence(run, next_runs)
         else:
             sentence = ABOUT_TO_BEGIN
-        if condition is conditions.ENVIRONMENT:
-            build = conditions.build_awaited(run, situation)
-        found.append(Waiting(run=run, position=number, waits_for=sentence, build=build))
+        found.append(
+            Waiting(
+                run=run,
+                position=number,
+                waits_for=sentence,
+                build=build,
+            )
+        )
     return found
 
 
 def holding_conditions(
-    runs: Sequence[Run], kind: Kind, situation: Situation
+    runs: Sequence[Run],
+    kind: Kind,
+    situation: Situation,
 ) -> dict[int, Condition]:
-    """Return the first condition that holds for each of these runs of one kind, by the run's id; none for the others.
-
-    The database decides it, by the very expressions that keep these runs from admission.
-    """
+    """Return the first condition that holds for a run, by the run's id. All runs must be of this kind."""
+    # The database decides it, by the very expressions that keep these runs from admission.
     table = registry.PROGRAMS[kind].WAITS_FOR
-    cases = [
-        When(condition.waiting(situation), then=Value(number))
-        for number, condition in enumerate(table)
-    ]
+    cases = []
+    for number, condition in enumerate(table):
+        cases.append(When(condition.waiting(situation), then=Value(number)))
     first = Case(*cases, default=None, output_field=IntegerField())
     rows = Run.objects.filter(pk__in=[run.pk for run in runs]).order_by()
-    return {pk: table[number] for pk, number in rows.values_list("pk", first) if number is not None}
+    holding: dict[int, Condition] = {}
+    for pk, number in rows.values_list("pk", first):
+        if number is not None:
+            holding[pk] = table[number]
+    return holding
 
 
 def _turn_sentence(run: Run, next_runs: NextRuns) -> str:

@@ -1,8 +1,7 @@
-"""Memory: what is available on this machine, and what runs that are about to begin may need."""
+"""Memory: how much is available on this machine, and how much runs may need that are about to begin."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 import psutil
 from django.db.models import F, FloatField, OuterRef, Subquery
@@ -18,19 +17,21 @@ OWN_CGROUP = Path("/proc/self/cgroup")
 
 
 class _Largest(Subquery):
-    """The largest of the values that a subquery finds."""
-
+    # The largest of the values that a subquery finds.
     template = "(SELECT MAX(peak) FROM (%(subquery)s))"
 
 
 def available_mb() -> int:
-    """Megabytes that processes can still take without swapping, by the machine and by the container's limit."""
-    amounts = [psutil.virtual_memory().available, *_left_in_cgroup()]
-    return int(min(amounts) // MB)
+    """Return the megabytes that processes can still take without swapping, of the machine and of the container."""
+    available = psutil.virtual_memory().available
+    left = _left_in_cgroup()
+    if left is not None:
+        available = min(available, left)
+    return int(available // MB)
 
 
-def _left_in_cgroup() -> list[int]:
-    """Bytes up to the memory limit of a container or a systemd unit; none where there is no limit to be seen."""
+def _left_in_cgroup() -> int | None:
+    # Bytes up to the memory limit of a container or a systemd unit; None where no limit is to be seen.
     try:
         name = next(
             line[3:] for line in OWN_CGROUP.read_text().splitlines() if line.startswith("0::")
@@ -48,36 +49,39 @@ def _left_in_cgroup() -> list[int]:
 
 
 def needs_mb(runs: Sequence[Run], *, enough_mb: int | None = None) -> dict[int, int]:
-    """What each run may need, by id: its limit, or with some headroom the most that its script's last runs took.
-
-    The peaks cost one query for all; it is saved where even the limits together need no more than `enough_mb`.
-    """
+    """Return the megabytes that each run may need, by the run's id: the limit, or less by the script's last peaks."""
     limits = {run.pk: run.memory_mb for run in runs}
-    if enough_mb is not None and all(limits.values()) and sum(limits.values()) <= enough_mb:
+    has_limits = all(limits.values())
+    # The peaks cost one query for all; it is saved where even the limits together need no more than is enough.
+    if enough_mb is not None and has_limits and sum(limits.values()) <= enough_mb:
         return limits
     peaks = _peaks_mb(runs)
     return {run.pk: _need_mb(run.memory_mb, peaks.get(run.script_id)) for run in runs}
 
 
 def _need_mb(limit_mb: int, peak_mb: float | None) -> int:
-    """0 is no limit; without a limit and without history nobody can say, and the least must do."""
+    # A limit of 0 is no limit; without a limit and without history the need is not known, and the least must do.
     if not peak_mb:
         return limit_mb or MIN_MB
     likely_mb = max(MIN_MB, round(peak_mb * HEADROOM))
-    return min(limit_mb, likely_mb) if limit_mb else likely_mb
+    if not limit_mb:
+        return likely_mb
+    return min(limit_mb, likely_mb)
 
 
 def _peaks_mb(runs: Sequence[Run]) -> dict[int | None, float]:
-    """The largest peak of each script's last runs, by the script's id.
-
-    Only what is older than the first of these runs is looked at: between it and the latest there may be a long queue.
-    """
-    first = {run.script_id: run.pk for run in sorted(runs, key=lambda run: run.pk, reverse=True)}
-    before = Run.objects.filter(script=OuterRef("script"), pk__lt=OuterRef("pk")).order_by("-pk")
-    largest = _Largest(
-        before.values(peak=F("peak_memory_mb"))[:LAST_RUNS], output_field=FloatField()
-    )
-    rows = Run.objects.filter(pk__in=first.values()).order_by().annotate(largest=largest)
-    return {
-        script: cast(float, peak) for script, peak in rows.values_list("script", "largest") if peak
-    }
+    # The largest peak of each script's last runs, by the script's id. Only what is older than the first of these runs
+    # is looked at: between that and the latest there may be a long queue.
+    first: dict[int | None, int] = {}
+    for run in runs:
+        first[run.script_id] = min(run.pk, first.get(run.script_id, run.pk))
+    before = Run.objects.filter(script=OuterRef("script"), pk__lt=OuterRef("pk"))
+    peaks = before.order_by("-pk").values(peak=F("peak_memory_mb"))
+    largest = _Largest(peaks[:LAST_RUNS], output_field=FloatField())
+    rows = Run.objects.filter(pk__in=first.values()).order_by()
+    found: dict[int | None, float] = {}
+    rows = rows.annotate(largest=largest)
+    for script_id, peak in rows.values_list("script", "largest"):
+        if peak:
+            found[script_id] = peak
+    return found

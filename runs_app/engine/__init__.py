@@ -1,5 +1,6 @@
-"""The threads of `web` that keep everything going.
+"""The threads of `web` that do the work.
 
-`engine` starts and stops them, `reconcile` folds run folders into rows, `health_checker` looks after
-environments, `housekeeping` lists what django-q2 does daily.
+`engine` starts and stops all threads, `ticker_thread` and `settler_thread` are the bodies of the two busiest,
+`duties` is the table of periodic work, `reconcile` brings rows in line with run folders, `health_checker` looks at
+environments, `self_check` at the service, `housekeeping` lists the daily tasks of django-q2.
 """

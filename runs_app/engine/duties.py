@@ -1,4 +1,4 @@
-"""What the engine does every so often, beside what it is woken for: a table of duties for each thread, and one loop."""
+"""The periodic work of the engine: a table of duties for each thread, and the loop over the table."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -18,24 +18,20 @@ IN_EVERY_PASS = 0.0
 
 
 class Duty(NamedTuple):
-    """One row of the table; `function` takes `now`."""
-
     name: str
     every_s: float
-    function: Callable[..., object]
+    function: Callable[..., object]  # takes `now`
     # Whether a true answer means that things are going on, so that the thread makes its next pass sooner.
     tells_activity: bool = False
 
 
 class Duties:
-    """The duties of one thread."""
-
     def __init__(self, table: Sequence[Duty]) -> None:
         self._table = table
         self._due_at = {duty.name: 0.0 for duty in table}  # of time.monotonic()
 
     def do_due(self, *, now: datetime) -> bool:
-        """Do the duties that are due, in the order of the table. Returns whether things are going on."""
+        """Do the duties that are due, in the order of the table; returns whether things are going on."""
         is_active = False
         for duty in self._table:
             if time.monotonic() < self._due_at[duty.name]:
@@ -52,7 +48,7 @@ class Duties:
 
 
 def settler_duties(self_check: SelfCheck) -> Duties:
-    """Return what the settler does for the runs that no bell was rung for, and for the house: a few short queries."""
+    # For the runs that no bell was rung for, and for the house: a few short queries.
 
     def check_self(*, now: datetime) -> None:
         if not self_check.look():
@@ -71,10 +67,9 @@ def settler_duties(self_check: SelfCheck) -> Duties:
 
 
 def ticker_duties() -> Duties:
-    """Return what the ticker does beside the alarms."""
     return Duties([Duty("housekeeping", 30.0, start_housekeeping)])
 
 
 def start_housekeeping(*, now: datetime) -> None:
-    """Have django-q2 queue the rows of `housekeeping` that are due by its own clock."""
+    # By django-q2's own clock: it queues the rows of `housekeeping` that are due.
     q2_scheduler(get_broker())

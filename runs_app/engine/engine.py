@@ -22,7 +22,7 @@ from django_q.pusher import pusher
 from django_q.worker import worker
 
 from runs_app.engine import housekeeping, reconcile
-from runs_app.engine.health_checker import Inspector
+from runs_app.engine.health_checker import HealthChecker
 from runs_app.engine.settler_thread import SettlerThread, log_failure
 from runs_app.engine.ticker_thread import TickerThread
 from runs_app.scheduler import ticker
@@ -56,7 +56,7 @@ class _Timer:
 
 
 class Engine:
-    """Owns the threads. One at most works on a data folder: it holds `run/engine.lock`."""
+    """Owns the threads. At most a single engine works on a data folder: the owner of `run/engine.lock`."""
 
     def __init__(self) -> None:
         self._stopping = threading.Event()
@@ -69,7 +69,7 @@ class Engine:
 
     # --- life ------------------------------------------------------------------------------------------------------
     def start(self) -> None:
-        """Take the data folder, settle what was open, start the threads. Raises DataFolderInUse after 15 s."""
+        """Take the data folder, reconcile open runs, start the threads. Raises DataFolderInUse after 15 s."""
         self._lock = take_lock(wait_s=LOCK_TIMEOUT_S)
         now = timezone.now()
         OrmQ.objects.all().update(lock=now)  # what a dead predecessor had taken is free again
@@ -85,14 +85,14 @@ class Engine:
         logger.info("engine started")
 
     def _start_threads(self) -> None:
-        inspector = Inspector(started_at=service_started_at())
+        health_checker = HealthChecker(started_at=service_started_at())
         self._spawn("pusher", lambda: pusher(self._queue, self._stopping, get_broker()))
         for number in range(settings.Q_CLUSTER["workers"]):
             self._spawn(f"worker-{number}", self._run_worker)
         self._spawn("monitor", lambda: monitor(self._results, get_broker()))
         self._spawn("ticker", self.ticker.run)
         self._spawn("settler", self.settler.run)
-        self._spawn("inspector", lambda: inspector.run(self._stopping))
+        self._spawn("inspector", lambda: health_checker.run(self._stopping))
 
     def stop(self, *, deadline: float) -> None:
         """End the threads, in the order of the flow, until a moment of time.monotonic()."""
@@ -114,12 +114,11 @@ class Engine:
         logger.info("engine stopped")
 
     def health(self) -> dict[str, Any]:
-        """Return what /healthz says of the engine, from memory: `{part: "ok" | sentence}`."""
+        """Return the parts of /healthz, from memory: `{part: "ok" | sentence}`."""
         findings = self.settler.self_check.findings
-        dead = [name for name, thread in self._threads.items() if not thread.is_alive()]
         return {
             "database": findings.get("database", "not looked at yet"),
-            "engine": f"threads ended: {', '.join(dead)}" if dead else "ok",
+            "engine": self._describe_threads(),
             "ticker": _describe_silence(self.ticker.last_pass_at),
             "settler": _describe_silence(self.settler.last_pass_at),
             "launcher": findings.get("launcher", "not asked yet"),
@@ -127,18 +126,19 @@ class Engine:
         }
 
     def isolation(self) -> dict[str, Any]:
-        """Return what the launcher can give to scripts; empty while that is not known."""
         return self.settler.self_check.isolation
 
     @property
     def cpu_percent(self) -> float | None:
-        """How busy the machine is, all cores together; None before the second look."""
         return self.settler.self_check.cpu_percent
 
     # --- threads ---------------------------------------------------------------------------------------------------
     def _spawn(self, name: str, body: Callable[[], object]) -> None:
         thread = threading.Thread(
-            target=self._keep_going, args=(name, body), name=name, daemon=True
+            target=self._keep_going,
+            args=(name, body),
+            name=name,
+            daemon=True,
         )
         self._threads[name] = thread
         thread.start()
@@ -164,6 +164,12 @@ class Engine:
     def _run_worker(self) -> None:
         worker(self._queue, self._results, _Timer(), -1)
 
+    def _describe_threads(self) -> str:
+        ended = [name for name, thread in self._threads.items() if not thread.is_alive()]
+        if not ended:
+            return "ok"
+        return f"threads ended: {', '.join(ended)}"
+
     # Methods, and not closures: signals hold their receivers weakly.
     def _on_rearmed(self, **_: object) -> None:
         self.ticker.wake()
@@ -176,23 +182,21 @@ def _describe_silence(last_pass_at: float | None) -> str:
     if last_pass_at is None:
         return "has done nothing yet"
     silent_s = time.monotonic() - last_pass_at
-    return "ok" if silent_s < MAX_SILENCE_S else f"has done no work for {silent_s:.0f} s"
+    if silent_s < MAX_SILENCE_S:
+        return "ok"
+    return f"has done no work for {silent_s:.0f} s"
 
 
 def take_lock(*, wait_s: float) -> int:
     """Hold `run/engine.lock`; waits for a predecessor that is still going down. Raises DataFolderInUse."""
     descriptor = os.open(paths.engine_lock(), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    give_up = time.monotonic() + wait_s
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= give_up:
-                os.close(descriptor)
-                raise DataFolderInUse(f"another engine works on {paths.data()}") from None
-            time.sleep(0.02)
-        else:
-            return descriptor
+    give_up_at = time.monotonic() + wait_s
+    while not _lock(descriptor):
+        if time.monotonic() >= give_up_at:
+            os.close(descriptor)
+            raise DataFolderInUse(f"another engine works on {paths.data()}")
+        time.sleep(0.02)
+    return descriptor
 
 
 def is_running() -> bool:
@@ -202,18 +206,20 @@ def is_running() -> bool:
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    else:
-        return False
+        return not _lock(descriptor)
     finally:
         os.close(descriptor)
 
 
-def service_started_at() -> datetime:
-    """When the service was started, as `serve` left it for us: the same after a restart of `web` alone.
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
-    Not the launcher's start time from /proc, which moves with the clock on a machine that boots without one.
-    """
+
+def service_started_at() -> datetime:
+    """Return the start of the service, as `serve` left it for us: the same after a restart of `web` alone."""
+    # Not the launcher's start time from /proc, which moves with the clock on a machine that boots without one.
     return datetime.fromtimestamp(int(os.environ["TEMPO_STARTED_AT"]), tz=UTC)

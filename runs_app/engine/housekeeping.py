@@ -12,21 +12,16 @@ TASKS = {
 
 
 def ensure_schedules(*, now: datetime) -> None:
-    """Write the rows that are missing and mend those that were changed; first turn a minute after the start."""
+    """Write missing rows and restore changed rows; the first turn is a minute after the start."""
     for name, (function, minutes) in TASKS.items():
+        fields = {
+            "func": function,
+            "schedule_type": Housekeeping.MINUTES,
+            "minutes": minutes,
+            "repeats": -1,
+        }
         Housekeeping.objects.update_or_create(
             name=name,
-            defaults={
-                "func": function,
-                "schedule_type": Housekeeping.MINUTES,
-                "minutes": minutes,
-                "repeats": -1,
-            },
-            create_defaults={
-                "func": function,
-                "schedule_type": Housekeeping.MINUTES,
-                "minutes": minutes,
-                "repeats": -1,
-                "next_run": now + timedelta(minutes=1),
-            },
+            defaults=fields,
+            create_defaults={**fields, "next_run": now + timedelta(minutes=1)},
         )

@@ -53,11 +53,20 @@ def reconcile(run: Run, *, now: datetime) -> bool:
         if run_folder.has(folder, EXIT):
             return _lose(run, folder, path, DAMAGED, now)
         if run_folder.read(folder, CLAIM) == execution.CLAIMED_BY_CANCEL:
-            return finish.end(run, Status.CANCELLED, now=now, reason=Reason.USER)
+            return finish.end(
+                run,
+                Status.CANCELLED,
+                now=now,
+                reason=Reason.USER,
+            )
         return _lose(run, folder, path, KILLED, now)
 
 
-def _has_lost_its_folder(run: Run, folder: int | None, path: Path) -> bool:
+def _has_lost_its_folder(
+    run: Run,
+    folder: int | None,
+    path: Path,
+) -> bool:
     # Whether a run had begun, or may have, and its folder is gone: it must never be begun again.
     if run.status == Status.RUNNING or run_folder.is_replaced(path):
         return True
@@ -195,7 +204,12 @@ def _mark_running(run: Run, folder: int, now: datetime) -> bool:
     return has_moved
 
 
-def _conclude(run: Run, folder: int, verdict: dict[str, Any], now: datetime) -> bool:
+def _conclude(
+    run: Run,
+    folder: int,
+    verdict: dict[str, Any],
+    now: datetime,
+) -> bool:
     status, reason = runner_report.verdict_of(verdict)
     started_at = runner_report.moment(verdict.get("started_at")) or run.started_at
     fields = runner_report.run_fields(verdict)
@@ -218,7 +232,13 @@ def _conclude(run: Run, folder: int, verdict: dict[str, Any], now: datetime) -> 
     )
 
 
-def _lose(run: Run, folder: int | None, path: Path, message: str, now: datetime) -> bool:
+def _lose(
+    run: Run,
+    folder: int | None,
+    path: Path,
+    message: str,
+    now: datetime,
+) -> bool:
     # It left no verdict: how it ended is not known, and it is never run again by itself.
     state: dict[str, Any] = {}
     log_bytes = 0

@@ -1,4 +1,4 @@
-"""What the service finds out about itself for /healthz: database, disk, launcher, and how busy the machine is."""
+"""The service's look at itself for /healthz: database, disk, launcher, and how busy the machine is."""
 
 from typing import Any
 
@@ -12,8 +12,6 @@ PARTS = ("database", "disk", "launcher")
 
 
 class SelfCheck:
-    """The findings of the last look."""
-
     def __init__(self) -> None:
         self.findings: dict[str, Any] = {}
         # Of the machine, all cores together; None before the second look.
@@ -21,18 +19,23 @@ class SelfCheck:
 
     def look(self) -> bool:
         """Look at every part; returns whether all are well."""
-        busy = psutil.cpu_percent(
-            interval=None
-        )  # since this thread's last look; the first one says 0
-        self.cpu_percent = busy if self.findings else None
-        self.findings = {"database": check_database(), "disk": check_disk(), **check_launcher()}
+        busy = psutil.cpu_percent(interval=None)  # since this thread's last look
+        if self.findings:  # the first look says 0
+            self.cpu_percent = busy
+        self.findings = {
+            "database": check_database(),
+            "disk": check_disk(),
+            **check_launcher(),
+        }
         return all(self.findings[name] == OK for name in PARTS)
 
     @property
     def isolation(self) -> dict[str, Any]:
-        """What the launcher can give to scripts, as it says: `{"grade", "why", ...}`; empty while that is not known."""
+        """The launcher's words on isolation, `{"grade", "why", ...}`; empty before the first answer."""
         found = self.findings.get("isolation")
-        return found if isinstance(found, dict) else {}
+        if not isinstance(found, dict):
+            return {}
+        return found
 
 
 def check_database() -> str:
@@ -45,7 +48,6 @@ def check_database() -> str:
 
 
 def check_launcher() -> dict[str, Any]:
-    """Return whether the launcher answers, and which isolation it can give to scripts."""
     try:
         answer = launcher_client.launcher.ping()
     except launcher_client.LauncherError as error:
@@ -54,5 +56,4 @@ def check_launcher() -> dict[str, Any]:
 
 
 def check_disk() -> str:
-    """Return whether the disk of the data folder can be written to and is above its floor."""
     return disk_space.why_nothing_starts() or OK

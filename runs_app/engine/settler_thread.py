@@ -1,4 +1,4 @@
-"""The thread of the settler: it brings runs in line with their folders at every bell, and does its duties in passes."""
+"""The thread of the settler: runs are reconciled at every bell, and duties done in passes."""
 
 import contextlib
 import logging
@@ -25,8 +25,6 @@ PAUSE_AFTER_ERROR_S = 1.0
 
 
 class SettlerThread:
-    """The body of the thread."""
-
     def __init__(self, stopping: threading.Event) -> None:
         self._stopping = stopping
         self._woken, self._wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -36,12 +34,11 @@ class SettlerThread:
         self.last_pass_at: float | None = None  # of time.monotonic()
 
     def wake(self) -> None:
-        """Have it make a pass now."""
+        """Have the thread make a pass now."""
         with contextlib.suppress(BlockingIOError):
             os.write(self._wake, b"x")
 
     def run(self) -> None:
-        """Settle at every bell; make a pass every few seconds."""
         with wakeup.listen(wakeup.STATE) as bell:
             while not self._stopping.is_set():
                 # The bell is kept through errors: on a read-only disk no other could be hung.
@@ -71,10 +68,15 @@ class SettlerThread:
         if time.monotonic() >= self._next_pass_at:
             is_active = self.duties.do_due(now=timezone.now())
             self.last_pass_at = time.monotonic()
-            self._next_pass_at = time.monotonic() + (PASS_S if is_active else IDLE_PASS_S)
+            pause_s = IDLE_PASS_S
+            if is_active:
+                pause_s = PASS_S
+            self._next_pass_at = time.monotonic() + pause_s
 
 
 def log_failure(name: str, error: Exception) -> None:
-    """Say that a thread failed and is tried again; a disk or a database may be away for days, that takes one line."""
-    trace = None if isinstance(error, OperationalError | OSError) else error
+    # A disk or a database may be away for days: that takes a line each time, and no trace.
+    trace: Exception | None = error
+    if isinstance(error, OperationalError | OSError):
+        trace = None
     logger.error("%s failed, starting it again: %s", name, error, exc_info=trace)

@@ -1,4 +1,4 @@
-"""The thread of the ticker: it serves due alarms, then sleeps until the next moment."""
+"""The thread of the ticker: due alarms are served, then the thread sleeps until the next moment."""
 
 import threading
 import time
@@ -20,8 +20,6 @@ MAX_SLEEP_S = 5.0  # so that a step of the clock is noticed
 
 
 class TickerThread:
-    """The body of the thread."""
-
     def __init__(self, stopping: threading.Event) -> None:
         self._stopping = stopping
         self._woken = threading.Event()
@@ -29,17 +27,18 @@ class TickerThread:
         self.last_pass_at: float | None = None  # of time.monotonic()
 
     def wake(self) -> None:
-        """Have it look again which moment is the next."""
+        """Have the thread look again for the next moment."""
         self._woken.set()
 
     def run(self) -> None:
-        """Serve due alarms until none is left, then sleep until the next moment."""
         rounds = 0
         slept_for: datetime | None = None
         while not self._stopping.is_set():
             self._woken.clear()
             # A moment that was slept for has come: it is served before anything else is asked.
-            next_at = slept_for if is_past(slept_for) else ticker.next_moment_at(now=timezone.now())
+            next_at = slept_for
+            if not is_past(slept_for):
+                next_at = ticker.next_moment_at(now=timezone.now())
             slept_for = None
             is_due = is_past(next_at)
             if is_due:
@@ -71,7 +70,6 @@ def is_past(moment: datetime | None, *, by: timedelta = timedelta()) -> bool:
 
 
 def seconds_until(moment: datetime | None, now: datetime) -> float:
-    """Return how long the ticker may sleep: at most 5 s."""
     if moment is None:
         return MAX_SLEEP_S
     return min(MAX_SLEEP_S, max(0.0, (moment - now).total_seconds()))

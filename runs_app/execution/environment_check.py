@@ -12,7 +12,13 @@ LOOK_AGAIN = timedelta(minutes=10)
 UNCAUGHT = 1  # the exit code of a script that an exception ended, be it that a module is missing
 
 
-def check_after_run(run: Run, reason: Reason, exit_code: object, *, now: datetime) -> str:
+def check_after_run(
+    run: Run,
+    reason: Reason,
+    exit_code: object,
+    *,
+    now: datetime,
+) -> str:
     """Return the fault of the environment of a run that did not start, and have it rebuilt; "" without a fault."""
     if run.kind != Kind.SCRIPT or run.environment_id is None:
         return ""

@@ -63,10 +63,20 @@ def hand_over(run: Run, *, now: datetime) -> bool:
 
 
 def _fail(run: Run, reason: Reason, message: str, now: datetime) -> None:
-    finish.end(run, Status.FAILED, now=now, reason=reason, message=message)
+    finish.end(
+        run,
+        Status.FAILED,
+        now=now,
+        reason=reason,
+        message=message,
+    )
 
 
-def _fail_if_refused_for_long(run: Run, refusal: str, now: datetime) -> None:
+def _fail_if_refused_for_long(
+    run: Run,
+    refusal: str,
+    now: datetime,
+) -> None:
     # A refusal may pass (the launcher is stopping); a refusal that lasts a minute is the run's end.
     since = _refused_since.setdefault(run.pk, time.monotonic())
     logger.warning("run %s was refused by the launcher: %s", run.pk, refusal)
@@ -100,7 +110,12 @@ def prepare_folder(run: Run, plain: Mapping[str, str] = variables.NOTHING.plain)
     paths.make_passable(folder)
     paths.make_closed(folder / run_folder.TEMPORARY)
     spec = execution_spec.write_spec(run, folder, plain)
-    files.write_atomic(folder / run_folder.SPEC, json.dumps(spec), mode=0o600, durable=False)
+    files.write_atomic(
+        folder / run_folder.SPEC,
+        json.dumps(spec),
+        mode=0o600,
+        durable=False,
+    )
 
 
 def cancel(run: Run, *, by: str, now: datetime) -> bool:
@@ -134,7 +149,12 @@ def _cancel_queued(run: Run, *, by: str, now: datetime) -> bool:
     )
 
 
-def _request_cancel(run: Run, *, by: str, now: datetime) -> bool:
+def _request_cancel(
+    run: Run,
+    *,
+    by: str,
+    now: datetime,
+) -> bool:
     # Store that a run under way is to be cancelled, and by whom; returns whether it was under way.
     row = Run.objects.filter(pk=run.pk).under_way()
     if not row.update(cancel_requested_at=now, cancelled_by=by):
@@ -146,7 +166,12 @@ def _request_cancel(run: Run, *, by: str, now: datetime) -> bool:
 def enforce_cancel(run: Run, *, now: datetime) -> None:
     """Carry out a requested cancel; repeated by the sweep until the run is final."""
     if take_claim(run):
-        finish.end(run, Status.CANCELLED, now=now, reason=Reason.USER)
+        finish.end(
+            run,
+            Status.CANCELLED,
+            now=now,
+            reason=Reason.USER,
+        )
         return
     launcher = launcher_client.launcher
     try:

@@ -16,7 +16,12 @@ logger = logging.getLogger(__name__)
 
 
 def end(
-    run: Run, status: Status, *, now: datetime, only: Status | None = None, **fields: Any
+    run: Run,
+    status: Status,
+    *,
+    now: datetime,
+    only: Status | None = None,
+    **fields: Any,
 ) -> bool:
     """Move a run into a final status and store `fields` (of Run) in the same UPDATE.
 

@@ -10,7 +10,11 @@ from runs_app.models import Run
 from runs_app.programs import registry
 
 
-def write_spec(run: Run, folder: Path, plain: Mapping[str, str]) -> dict[str, Any]:
+def write_spec(
+    run: Run,
+    folder: Path,
+    plain: Mapping[str, str],
+) -> dict[str, Any]:
     """Return the spec, and write the files into the folder that the spec names. Raises as Program.spec does."""
     return {
         "v": 1,

@@ -1,5 +1,5 @@
-"""What a run executes: `script` a person's script, `build` an environment's build, `install` another Python.
+"""The programs that runs execute: `script` for scripts, `build` for environments, `install` for Pythons.
 
-`registry` finds the program of a run, `program` says what each of them defines, `driver` is common to Tempo's own,
-`conditions` are what queued runs wait for.
+`registry` finds the program of a run, `program` lists the verbs of every program, `driver` is common to Tempo's own,
+`conditions` say why a queued run waits.
 """

@@ -25,7 +25,9 @@ CONFIG = "build.json"
 
 
 def title(run: Run) -> str:
-    return f"Python {run.environment.python}" if run.environment else "-"
+    if run.environment is None:
+        return "-"
+    return f"Python {run.environment.python}"
 
 
 def variables(_: Run) -> RunVariables:
@@ -62,10 +64,8 @@ def finished(run: Run, *, now: datetime) -> None:
 
 
 def source_isolation(environment: Environment, folder: Path) -> dict[str, Any]:
-    """Return what the building of packages from source may read and write, as it runs whatever their authors wrote.
-
-    It stays Tempo's own user, who has to own what comes of it; so only Landlock keeps it from the rest of the data.
-    """
+    """Return what a build from source may read and write: such a build executes code of the packages' authors."""
+    # It stays Tempo's own user, who has to own what comes of it; so only Landlock keeps it from the rest of the data.
     own = [sys.prefix, sys.base_prefix, str(settings.BASE_DIR / "scripts_app")]
     prefix = Path(environment.interpreter).resolve().parent.parent
     places = (settings.PACKAGE_FIND_LINKS, os.environ.get("SSL_CERT_FILE", ""))
@@ -75,7 +75,10 @@ def source_isolation(environment: Environment, folder: Path) -> dict[str, Any]:
         "uid_why": "environments are built by Tempo's own user",
         "read": [*own, str(prefix), *local],
         "write": [str(paths.environments()), str(folder)],
-        "closed": [str(paths.data()), str(settings.BASE_DIR)],
+        "closed": [
+            str(paths.data()),
+            str(settings.BASE_DIR),
+        ],
         "require": "",
     }
 
@@ -86,12 +89,19 @@ def _launcher_isolation() -> dict[str, Any]:
         found = launcher_client.launcher.ping().get("isolation")
     except launcher_client.LauncherError:
         return {}
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    return found
 
 
 def _is_interrupted(run: Run) -> bool:
     # A build deserves another try by itself after a shutdown, or when it is lost for the first time in a row.
     if run.status != Status.LOST:
         return run.reason == Reason.SHUTDOWN
-    before = Run.objects.filter(kind=Kind.BUILD, environment=run.environment, pk__lt=run.pk)
-    return before.order_by("-pk").values_list("status", flat=True).first() != Status.LOST
+    before = Run.objects.filter(
+        kind=Kind.BUILD,
+        environment=run.environment,
+        pk__lt=run.pk,
+    )
+    statuses = before.order_by("-pk").values_list("status", flat=True)
+    return statuses.first() != Status.LOST

@@ -1,4 +1,4 @@
-"""What Tempo's own programs have in common: one at a time, in their run's `tmp/`, with limits of their own."""
+"""Common to Tempo's own programs: they run one at a time, in `tmp/` of the run, with limits of their own."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,14 +24,18 @@ def spec(
     *,
     isolation: Mapping[str, Any] | None = None,
 ) -> ProgramSpec:
-    """Return how a program of Tempo's own is started; without `isolation` it may do what Tempo may."""
+    """Return the spec of a program of Tempo's own; without `isolation` the program has all of Tempo's rights."""
     temporary = str(folder / "tmp")
     return {
         "limits": limits(),
         "isolation": isolation,
         "argv": argv,
         "cwd": temporary,
-        "env": {**environment, "TMPDIR": temporary, "TEMPO_RUN_ID": str(run.pk)},
+        "env": {
+            **environment,
+            "TMPDIR": temporary,
+            "TEMPO_RUN_ID": str(run.pk),
+        },
     }
 
 

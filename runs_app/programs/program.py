@@ -1,4 +1,4 @@
-"""What each program defines, for every module that meets a run without knowing its kind."""
+"""The verbs of a program, for modules that meet a run of any kind."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ from scripts_app.variables.variables import RunVariables
 
 
 class NothingToRun(Exception):
-    """A run that was admitted has nothing to execute any more; the text is the row's message, `reason` its reason."""
+    """The program of an admitted run is gone; the text becomes the row's message, `reason` the row's reason."""
 
     def __init__(self, sentence: str, reason: Reason) -> None:
         super().__init__(sentence)
@@ -30,23 +30,21 @@ class ProgramSpec(TypedDict):
 
 
 class Program(Protocol):
-    """A module with one kind of program. A new kind is such a module, a line in `registry` and a member of Kind."""
+    """A module for a kind of run. A new kind is such a module, a line in `registry` and a member of Kind."""
 
+    # A constant of the module: what a queued run may have to wait for, in the order in which it is told.
     @property
-    def WAITS_FOR(self) -> tuple[Condition, ...]:
-        """What a queued run may have to wait for, in the order in which it is told; a constant of the module."""
+    def WAITS_FOR(self) -> tuple[Condition, ...]: ...
 
     def title(self, run: Run, /) -> str:
-        """Return what the run is about, in a few words."""
+        """Return the subject of the run in a few words."""
 
     def variables(self, run: Run, /) -> RunVariables:
-        """Return the variables that people have set for it. Raises SecretUnreadable."""
+        """Return the variables that people have set. Raises SecretUnreadable."""
 
     def spec(self, run: Run, folder: Path, plain: Mapping[str, str], /) -> ProgramSpec:
-        """Write what the run needs into its folder and return how it is started; `plain` are its open variables.
-
-        Raises NothingToRun, OSError and ValueError.
-        """
+        """Fill the run's folder and return how to start the program. Raises NothingToRun, OSError and ValueError."""
+        # `plain`: the variables that are no secrets.
 
     def finished(self, run: Run, /, *, now: datetime) -> None:
-        """Store what the end of the run means elsewhere, in the transaction in which it ends."""
+        """Store the consequences of the run's end, in the transaction of the end."""

@@ -1,4 +1,4 @@
-"""A person's script: its code, its environment, its limits and its isolation."""
+"""A person's script: code, environment, limits and isolation."""
 
 import json
 import os
@@ -44,7 +44,9 @@ MB = 2**20
 
 
 def title(run: Run) -> str:
-    return run.script.name if run.script else "-"
+    if run.script is None:
+        return "-"
+    return run.script.name
 
 
 def variables(run: Run) -> RunVariables:
@@ -62,8 +64,18 @@ def spec(run: Run, folder: Path, plain: Mapping[str, str]) -> ProgramSpec:
     if run.environment.fault:
         raise NothingToRun(broken_environment(run.environment.fault), Reason.ENVIRONMENT)
     inputs = json.dumps(run.params, ensure_ascii=False)
-    files.write_atomic(folder / CODE, run.version.code, mode=0o600, durable=False)
-    files.write_atomic(folder / INPUTS, inputs, mode=0o600, durable=False)
+    files.write_atomic(
+        folder / CODE,
+        run.version.code,
+        mode=0o600,
+        durable=False,
+    )
+    files.write_atomic(
+        folder / INPUTS,
+        inputs,
+        mode=0o600,
+        durable=False,
+    )
     working = paths.script_files(run.script.slug)
     paths.make_passable(working.parent)
     paths.make_closed(working)
@@ -73,7 +85,13 @@ def spec(run: Run, folder: Path, plain: Mapping[str, str]) -> ProgramSpec:
         "isolation": isolation(run, folder, python=python, working=working),
         "argv": [str(python), str(folder / CODE)],
         "cwd": str(working),
-        "env": script_environment(run, folder, plain, python=python, working=working),
+        "env": script_environment(
+            run,
+            folder,
+            plain,
+            python=python,
+            working=working,
+        ),
     }
 
 
@@ -82,12 +100,11 @@ def finished(run: Run, *, now: datetime) -> None:
 
 
 def broken_environment(fault: str) -> str:
-    """Say why a run failed whose environment is broken."""
     return f"Its environment is broken: {fault}.\nhint: have it built again, or wait until Tempo has done so"
 
 
 def script_limits(run: Run) -> dict[str, int]:
-    """Return what a run may use. Time has its own field; the memory limit is that of the moment it was queued."""
+    """Return the limits of a run, time apart; the memory limit is the limit of the moment of its birth."""
     assert run.script
     own = limits.limits_of_script(run.script)
     kill_mb = settings.OUTPUT_KILL_MB
@@ -106,8 +123,14 @@ def script_limits(run: Run) -> dict[str, int]:
     }
 
 
-def isolation(run: Run, folder: Path, *, python: Path, working: Path) -> dict[str, Any]:
-    """Return who a run is, and what it may read and write beside the system's folders and its own code."""
+def isolation(
+    run: Run,
+    folder: Path,
+    *,
+    python: Path,
+    working: Path,
+) -> dict[str, Any]:
+    """Return the user of a run, and the paths to read and write beside the system's folders and its own code."""
     assert run.script
     uid, why = users.assign(run.script)
     prefix = python.resolve().parent.parent
@@ -116,20 +139,35 @@ def isolation(run: Run, folder: Path, *, python: Path, working: Path) -> dict[st
     return {
         "uid": uid,
         "uid_why": why,
-        "read": [str(prefix), str(environment), str(inputs), *settings.EXTRA_READ_PATHS],
-        "write": [str(working), str(folder / "tmp"), *settings.EXTRA_WRITE_PATHS],
-        "closed": [str(paths.data()), str(settings.BASE_DIR)],
+        "read": [
+            str(prefix),
+            str(environment),
+            str(inputs),
+            *settings.EXTRA_READ_PATHS,
+        ],
+        "write": [
+            str(working),
+            str(folder / "tmp"),
+            *settings.EXTRA_WRITE_PATHS,
+        ],
+        "closed": [
+            str(paths.data()),
+            str(settings.BASE_DIR),
+        ],
         "require": settings.REQUIRE_ISOLATION,
     }
 
 
 def script_environment(
-    run: Run, folder: Path, plain: Mapping[str, str], *, python: Path, working: Path
+    run: Run,
+    folder: Path,
+    plain: Mapping[str, str],
+    *,
+    python: Path,
+    working: Path,
 ) -> dict[str, str]:
-    """Return the complete environment of a script: an allow-list, so that nothing of Tempo's own leaks in.
-
-    `plain`, its variables, replace what the server has; nothing replaces what Tempo sets.
-    """
+    """Return the complete environment of a script: an allow-list, so that no variable of Tempo's own leaks in."""
+    # `plain`, the script's variables, replace what the server has; nothing replaces what Tempo sets.
     assert run.script
     passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return {

@@ -1,5 +1,5 @@
 """Due moments of schedules become runs, or rows that say why not.
 
-`ticker` sleeps until the next alarm and serves what is due, `due_moments` decides about each moment,
-`schedule_history` lists what became of them.
+`ticker` serves due alarms, `missed_moments` decides about those that were not served in time,
+`due_moments` makes the rows, `schedule_history` lists them.
 """

@@ -40,7 +40,14 @@ class DueMoment:
             "missed_since": self.since if self.coalesced else None,
         }
 
-    def without_run(self, status: Status, reason: Reason, message: str, *, now: datetime) -> Run:
+    def without_run(
+        self,
+        status: Status,
+        reason: Reason,
+        message: str,
+        *,
+        now: datetime,
+    ) -> Run:
         """Return the row that says why there is no run, not stored yet."""
         return triggers.row_without_run(
             self.schedule,
@@ -115,7 +122,11 @@ def _row(moment: DueMoment, active: list[Run], now: datetime) -> Run:
     return run
 
 
-def _supersede_pending(schedule: Schedule, active: list[Run], now: datetime) -> list[Run]:
+def _supersede_pending(
+    schedule: Schedule,
+    active: list[Run],
+    now: datetime,
+) -> list[Run]:
     # End the tries of the schedule that wait for their moment; returns the other active runs.
     others = []
     for run in active:

@@ -8,7 +8,12 @@ from scripts_app.models import Schedule, Script
 from tempo_site.lib import humanize
 
 
-def history_page(schedule: Schedule, *, before: int | None = None, limit: int = 50) -> list[Run]:
+def history_page(
+    schedule: Schedule,
+    *,
+    before: int | None = None,
+    limit: int = 50,
+) -> list[Run]:
     """Return the rows of a schedule below id `before`, newest first, tries included, in a single query."""
     rows = _runs_of_script(schedule.script_id, before).filter(schedule=schedule)
     return list(rows[:limit])

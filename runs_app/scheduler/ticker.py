@@ -10,50 +10,49 @@ from django.db.models import QuerySet
 from django_q.models import Schedule as Alarm
 
 from runs_app.models import Run
-from runs_app.scheduler import due_moments as scheduler_due_moments
+from runs_app.scheduler import due_moments, missed_moments
 from runs_app.scheduler.due_moments import DueMoment
+from runs_app.scheduler.missed_moments import LATE_IS_MISSED, TICK, TickDecision
 from runs_app.states import Reason, Status, Trigger
 from runs_app.triggers import retries
 from scripts_app.models import Pause, Schedule
 from scripts_app.schedules import global_pause, schedules
 from scripts_app.timing import rule
-from scripts_app.timing.rule import Timing, TimingError
+from scripts_app.timing.rule import TimingError
 
 logger = logging.getLogger(__name__)
 
 # with missed=skip, a moment older than this is not served any more
 LATE_IS_MISSED = timedelta(seconds=60)
 PAUSED = (Status.SKIPPED, Reason.PAUSED, "Its schedule was paused.")
-_TICK = timedelta(microseconds=1)
+MAX_MESSAGE = 500
 
 
 @dataclass(frozen=True, kw_only=True)
-class TickDecision:
-    """What one look at a due alarm decides."""
+class PauseSpan:
+    """A pause of a schedule, or of all schedules; the end is not part of the pause."""
 
-    serve: datetime | None  # the moment that gets a run
-    coalesced: int = 0  # moments before it that the same run stands for
-    missed: int = 0  # moments recorded as missed, in one row ending at `missed_until`
-    missed_until: datetime | None = None
-    following: datetime | None  # the alarm's next moment
+    since: datetime
+    until: datetime
 
 
 def next_moment_at(*, now: datetime) -> datetime | None:
-    """When there is something to do: the earliest alarm that may ring, or retry; in a pause of everything, its end."""
-    if pause := global_pause.current_pause(now):
+    """Return when the ticker has work: the earliest alarm or retry, or the end of a pause of all schedules."""
+    pause = global_pause.current_pause(now)
+    if pause:
         return pause.until
-    alarm: datetime | None = (
-        _may_ring(now).order_by("next_run").values_list("next_run", flat=True).first()
-    )
-    return min(filter(None, (alarm, retries.next_at(now))), default=None)
+    alarms = _may_ring(now).order_by("next_run")
+    alarm: datetime | None = alarms.values_list("next_run", flat=True).first()
+    retry = retries.next_at(now)
+    if alarm is None or retry is None:
+        return alarm or retry
+    return min(alarm, retry)
 
 
 def step(*, now: datetime, at_most: int = 1) -> bool:
-    """Serve the earliest due alarms, at most so many; returns whether there were any. In a pause of everything none.
-
-    They are read within the write lock, in one transaction with what comes of them: nobody edits a schedule between
-    this and its new alarm.
-    """
+    """Serve the earliest due alarms, at most so many; returns whether any were due."""
+    # They are read within the write lock, in one transaction with what comes of them: no schedule is edited between
+    # this and its new alarm.
     alarms: list[Alarm] = []
     try:
         with transaction.atomic():
@@ -74,64 +73,63 @@ def step(*, now: datetime, at_most: int = 1) -> bool:
 
 
 def at_start(*, service_started_at: datetime, now: datetime) -> None:
-    """Run what is to run at start-up, once for each start of the service (not of `web` alone).
-
-    A schedule whose time zone has gone from the system is put aside now, and not only when it is due.
-    """
-    _put_aside_unknown_zones()
-    for schedule in (
-        Schedule.objects.armed().filter(kind=Schedule.Kind.STARTUP).select_related("script")
-    ):
+    """Run the start-up schedules, once for each start of the service; suspend schedules of unknown time zones."""
+    _suspend_unknown_zones()
+    startup = Schedule.objects.armed().filter(kind=Schedule.Kind.STARTUP)
+    for schedule in startup.select_related("script"):
+        due = service_started_at + timedelta(seconds=schedule.delay_s)
         try:
             with transaction.atomic():
-                _start_up(schedule, service_started_at + timedelta(seconds=schedule.delay_s), now)
+                _start_up(schedule, due, now)
         except Exception:  # the others and the service itself must start
             logger.exception("start-up schedule %s could not be served", schedule.pk)
 
 
 def _may_ring(now: datetime) -> QuerySet[Alarm]:
-    """The alarms of schedules that are not paused; those of the others wait for the end of the pause."""
-    paused = Schedule.objects.filter(paused_until__gt=now, alarm__isnull=False).values("alarm")
-    ringing: QuerySet[Alarm] = Alarm.objects.filter(cluster=schedules.CLUSTER).exclude(
-        pk__in=paused
-    )
-    return ringing
+    # The alarms of schedules that are not paused; those of the others wait for the end of the pause.
+    paused = Schedule.objects.filter(paused_until__gt=now, alarm__isnull=False)
+    alarms: QuerySet[Alarm] = Alarm.objects.filter(cluster=schedules.CLUSTER)
+    return alarms.exclude(pk__in=paused.values("alarm"))
 
 
 def _due(now: datetime) -> QuerySet[Alarm]:
     due = _may_ring(now).filter(next_run__lte=now).order_by("next_run", "pk")
     related = due.select_related("schedule__script__version")
     return related.defer(
-        "schedule__script__version__code", "schedule__script__version__requirements"
+        "schedule__script__version__code",
+        "schedule__script__version__requirements",
     )
 
 
-def _start_up(schedule: Schedule, due: datetime, now: datetime) -> None:
-    """Now, or at an alarm of its own when it is put off; once for a start of the service, as its moment is the same."""
-    moment = DueMoment(schedule=schedule, due_at=due, trigger=Trigger.STARTUP)
-    if (
-        schedule.delay_s
-        and due > now
-        and not Run.objects.filter(schedule=schedule, due_at=due).exists()
-    ):
+def _start_up(
+    schedule: Schedule,
+    due: datetime,
+    now: datetime,
+) -> None:
+    # Now, or at an alarm of its own when it is put off; once for a start of the service, as its moment is the same.
+    is_put_off = schedule.delay_s and due > now
+    if is_put_off and not Run.objects.filter(schedule=schedule, due_at=due).exists():
         schedules.arm_at(schedule, due)
-    else:
-        scheduler_due_moments.record(
-            [replace(moment, verdict=PAUSED) if _is_paused(schedule, now) else moment], now=now
-        )
+        return
+    moment = DueMoment(
+        schedule=schedule,
+        due_at=due,
+        trigger=Trigger.STARTUP,
+    )
+    if schedule.is_paused(now) or global_pause.current_pause(now) is not None:
+        moment = replace(moment, verdict=PAUSED)
+    due_moments.record([moment], now=now)
 
 
-def _is_paused(schedule: Schedule, now: datetime) -> bool:
-    return schedule.is_paused(now) or global_pause.current_pause(now) is not None
-
-
-def _serve(alarms: Sequence[Alarm], pause: Pause | None, now: datetime) -> None:
-    """Decide what comes of these alarms' moments, record it, and set the alarms to what follows.
-
-    As one after the other: it ends before a second schedule of a script, whose overlap is a matter of what the first
-    one starts, and before an alarm that comes behind the next moment of one of those before it.
-    """
-    due_moments: list[DueMoment] = []
+def _serve(
+    alarms: Sequence[Alarm],
+    pause: Pause | None,
+    now: datetime,
+) -> None:
+    # Decide what comes of these alarms' moments, record it, and set the alarms to what follows. As one after the
+    # other: it ends before a second schedule of a script, whose overlap is a matter of what the first one starts, and
+    # before an alarm that comes behind the next moment of one of those before it.
+    moments: list[DueMoment] = []
     following: dict[int, datetime | None] = {}
     scripts: set[int] = set()
     for alarm in alarms:
@@ -140,164 +138,144 @@ def _serve(alarms: Sequence[Alarm], pause: Pause | None, now: datetime) -> None:
         if schedule is None or not schedules.may_fire(schedule):
             following[alarm.pk] = None
             continue
-        comes_first = min(filter(None, following.values()), default=alarm.next_run + _TICK)
+        comes_first = min(filter(None, following.values()), default=alarm.next_run + TICK)
         if schedule.script_id in scripts or comes_first <= alarm.next_run:
             break
         scripts.add(schedule.script_id)
         found, following[alarm.pk] = _moments_of(schedule, alarm.next_run, pause, now)
-        due_moments += found
-    scheduler_due_moments.record(due_moments, now=now)
+        moments += found
+    due_moments.record(moments, now=now)
     _move_alarms(following)
 
 
 def _moments_of(
-    schedule: Schedule, due: datetime | None, pause: Pause | None, now: datetime
+    schedule: Schedule,
+    due: datetime | None,
+    pause: Pause | None,
+    now: datetime,
 ) -> tuple[list[DueMoment], datetime | None]:
-    """What is to be recorded of the moments from `due` up to now, in their order, and the first one behind them."""
-    pauses_begun = [(since, until) for since, until in _pauses(schedule, pause) if since <= now]
-    found, due = _in_pauses(schedule, due, pauses_begun)
+    # What is to be recorded of the moments from `due` up to now, in their order, and the first moment behind them.
+    pauses = _pauses_begun(schedule, pause, now)
+    found: list[DueMoment] = []
+    for each in pauses:
+        if due is not None and each.since <= due < each.until:
+            paused, due = _paused(schedule, due, each.until)
+            found.append(paused)
     if due is None or due > now:
         return found, due
     # What was due before a pause and could not be served is not part of what was due behind it: that takes a step more.
-    until = min((since - _TICK for since, _ in pauses_begun if since > due), default=now)
-    decided = turn(
-        schedule.timing, schedule.missed, due=due, now=now, until=until, cap=schedule.missed_cap
+    ends = [each.since - TICK for each in pauses if each.since > due]
+    decided = missed_moments.decide(
+        schedule.timing,
+        schedule.missed,
+        due=due,
+        now=now,
+        until=min(ends, default=now),
+        cap=schedule.missed_cap,
     )
     if decided.missed:
         found.append(_missed(schedule, decided, first=due))
     if decided.serve:
-        is_startup = schedule.kind == Schedule.Kind.STARTUP
-        moment = DueMoment(
-            schedule=schedule,
-            due_at=decided.serve,
-            trigger=Trigger.STARTUP if is_startup else Trigger.SCHEDULE,
-            coalesced=decided.coalesced,
-            since=due,
-            is_backlog=schedule.missed == Schedule.Missed.ALL and _is_behind(decided, now),
-        )
-        found.append(moment)
+        found.append(_served(schedule, decided, first=due, now=now))
     return found, decided.following
 
 
-def _is_behind(decided: TickDecision, now: datetime) -> bool:
-    """Whether a moment is served long after it was due, or when the next one is due as well."""
-    is_followed = decided.following is not None and decided.following <= now
-    return is_followed or (decided.serve is not None and now - decided.serve > LATE_IS_MISSED)
-
-
-def _pauses(schedule: Schedule, everything: Pause | None) -> list[tuple[datetime, datetime]]:
-    """(since, until) of the last pause of a schedule and of the last one of everything, in their order."""
-    both = (
-        (schedule.paused_at, schedule.paused_until),
-        (everything and everything.since, everything and everything.until),
-    )
-    return sorted((since, until) for since, until in both if since and until)
-
-
-def _in_pauses(
-    schedule: Schedule, due: datetime | None, pauses_begun: Sequence[tuple[datetime, datetime]]
-) -> tuple[list[DueMoment], datetime | None]:
-    """What was due in pauses that are over, a moment for each of these that stands for all; the first one behind."""
+def _pauses_begun(
+    schedule: Schedule,
+    everything: Pause | None,
+    now: datetime,
+) -> list[PauseSpan]:
+    # The last pause of a schedule and the last pause of everything, as far as they have begun, in their order.
+    spans = [(schedule.paused_at, schedule.paused_until)]
+    if everything:
+        spans.append((everything.since, everything.until))
     found = []
-    for since, until in pauses_begun:
-        if due is not None and since <= due < until:
-            moment, due = _paused(schedule, due, until)
-            found.append(moment)
-    return found, due
+    for since, until in spans:
+        if since and until and since <= now:
+            found.append(PauseSpan(since=since, until=until))
+    return sorted(found, key=lambda pause: (pause.since, pause.until))
 
 
 def _paused(
-    schedule: Schedule, due: datetime, until: datetime
-) -> tuple[DueMoment, datetime | None]:
-    """The last moment of a pause, for all from `due` on; and the first one behind the pause."""
-    when = schedule.timing
-    last = max(rule.last_at_or_before(when, until - _TICK) or due, due)
-    coalesced = rule.count_between(when, due, last)
-    moment = DueMoment(
-        schedule=schedule, due_at=last, coalesced=coalesced, since=due, verdict=PAUSED
-    )
-    return moment, rule.next_after(when, until - _TICK)
-
-
-def turn(
-    when: Timing,
-    policy: str,
-    *,
+    schedule: Schedule,
     due: datetime,
+    until: datetime,
+) -> tuple[DueMoment, datetime | None]:
+    # The last moment of a pause, for all from `due` on; and the first moment behind the pause.
+    timing = schedule.timing
+    last = rule.last_at_or_before(timing, until - TICK)
+    last = max(last or due, due)
+    moment = DueMoment(
+        schedule=schedule,
+        due_at=last,
+        coalesced=rule.count_between(timing, due, last),
+        since=due,
+        verdict=PAUSED,
+    )
+    return moment, rule.next_after(timing, until - TICK)
+
+
+def _served(
+    schedule: Schedule,
+    decided: TickDecision,
+    *,
+    first: datetime,
     now: datetime,
-    until: datetime | None = None,
-    cap: int = 10,
-) -> TickDecision:
-    """Decide what happens at `now` to the moments from `due` to `until` (now). A gap is counted, never walked."""
-    last = max(rule.last_at_or_before(when, until or now) or due, due)
-    count = 1 + rule.count_between(when, due, last)
-    if policy == Schedule.Missed.ALL:
-        return _turn_all(when, due, last, count, cap)
-    following = rule.next_after(when, last)
-    if policy == Schedule.Missed.ONCE:
-        return TickDecision(serve=last, coalesced=count - 1, following=following)
-    if now - last > LATE_IS_MISSED:
-        return TickDecision(serve=None, missed=count, missed_until=last, following=following)
-    if count == 1:
-        return TickDecision(serve=last, following=following)
-    return TickDecision(
-        serve=last, missed=count - 1, missed_until=_before(when, last), following=following
+) -> DueMoment:
+    assert decided.serve
+    trigger = Trigger.SCHEDULE
+    if schedule.kind == Schedule.Kind.STARTUP:
+        trigger = Trigger.STARTUP
+    return DueMoment(
+        schedule=schedule,
+        due_at=decided.serve,
+        trigger=trigger,
+        coalesced=decided.coalesced,
+        since=first,
+        is_backlog=schedule.missed == Schedule.Missed.ALL and _is_behind(decided, now),
     )
 
 
-def _turn_all(when: Timing, due: datetime, last: datetime, count: int, cap: int) -> TickDecision:
-    """A run for each, one a step, so that each gets a transaction of its own; the oldest of too many are recorded."""
-    if count <= cap:
-        return TickDecision(serve=due, following=rule.next_after(when, due))
-    early, late = due, last
-    while late - early > timedelta(seconds=1):  # find where the last of them begin
-        middle = early + (late - early) / 2
-        if rule.count_between(when, middle, last) >= cap:
-            early = middle
-        else:
-            late = middle
-    until = rule.last_at_or_before(when, early) or due
-    missed = 1 + rule.count_between(when, due, until)
-    return TickDecision(
-        serve=None, missed=missed, missed_until=until, following=rule.next_after(when, until)
-    )
+def _is_behind(decided: TickDecision, now: datetime) -> bool:
+    # Whether a moment is served long after it was due, or when the next moment is due as well.
+    if decided.following is not None and decided.following <= now:
+        return True
+    return decided.serve is not None and now - decided.serve > LATE_IS_MISSED
 
 
-def _before(when: Timing, moment: datetime) -> datetime:
-    found = rule.last_at_or_before(when, moment - _TICK)
-    assert found is not None  # only asked when there are earlier moments
-    return found
-
-
-def _missed(schedule: Schedule, decided: TickDecision, *, first: datetime) -> DueMoment:
+def _missed(
+    schedule: Schedule,
+    decided: TickDecision,
+    *,
+    first: datetime,
+) -> DueMoment:
     assert decided.missed_until
-    passed = f"{decided.missed} due moment{'s' if decided.missed > 1 else ''}"
+    plural = "s" if decided.missed > 1 else ""
+    message = f"{decided.missed} due moment{plural} passed while the service was away."
     return DueMoment(
         schedule=schedule,
         due_at=decided.missed_until,
         coalesced=decided.missed - 1,
         since=first,
-        verdict=(
-            Status.MISSED,
-            Reason.SERVICE_DOWN,
-            f"{passed} passed while the service was away.",
-        ),
+        verdict=(Status.MISSED, Reason.SERVICE_DOWN, message),
     )
 
 
 def _move_alarms(following: dict[int, datetime | None]) -> None:
-    """Set alarms to their next moments, those with the same one together; without one they go."""
-    for moment in dict.fromkeys(following.values()):
-        alarms = Alarm.objects.filter(
-            pk__in=[pk for pk, next_run in following.items() if next_run == moment]
-        )
+    # Set alarms to their next moments, those with the same one together; without a next moment they go.
+    by_moment: dict[datetime | None, list[int]] = {}
+    for pk, next_run in following.items():
+        by_moment.setdefault(next_run, []).append(pk)
+    for moment, pks in by_moment.items():
+        alarms = Alarm.objects.filter(pk__in=pks)
         if moment is None:
             alarms.delete()
         else:
             alarms.update(next_run=moment)
 
 
-def _put_aside_unknown_zones() -> None:
+def _suspend_unknown_zones() -> None:
+    # A schedule whose time zone has gone from the system is suspended now, and not only when it is due.
     armed = Schedule.objects.armed().filter(alarm__isnull=False)
     for name in armed.order_by().values_list("timezone", flat=True).distinct():
         try:
@@ -309,7 +287,7 @@ def _put_aside_unknown_zones() -> None:
 
 
 def _suspend(alarm_pk: int, error: Exception) -> None:
-    message = f"Put aside: {error}"[:500]
+    message = f"Put aside: {error}"[:MAX_MESSAGE]
     with transaction.atomic():
         Schedule.objects.filter(alarm_id=alarm_pk).update(message=message)
         Alarm.objects.filter(pk=alarm_pk).delete()

@@ -131,13 +131,25 @@ def store(runs: Sequence[Run]) -> None:
             live.publish(run)
 
 
-def start_again(run: Run, *, trigger: Trigger, by: str, now: datetime) -> Run:
+def start_again(
+    run: Run,
+    *,
+    trigger: Trigger,
+    by: str,
+    now: datetime,
+) -> Run:
     """Queue the script's current version with the inputs of `run`, undeclared names dropped. Raises Refused."""
     if run.script is None:
         sentence = f"{run} built an environment: ask for it again on a script's page."
         raise Refused(sentence, Reason.NONE)
     inputs, _ = parameters.split(run.script, run.params)
-    return start(run.script, trigger=trigger, by=by, now=now, params=inputs)
+    return start(
+        run.script,
+        trigger=trigger,
+        by=by,
+        now=now,
+        params=inputs,
+    )
 
 
 def dropped_inputs(run: Run) -> str:
@@ -151,11 +163,20 @@ def dropped_inputs(run: Run) -> str:
 
 
 def start_build(environment: Environment, *, now: datetime) -> Run:
-    return _start_own_program(Kind.BUILD, now=now, environment=environment)
+    return _start_own_program(
+        Kind.BUILD,
+        now=now,
+        environment=environment,
+    )
 
 
 def start_installation(version: str, *, by: str, now: datetime) -> Run:
-    return _start_own_program(Kind.INSTALL, now=now, by=by, params={"python": version})
+    return _start_own_program(
+        Kind.INSTALL,
+        now=now,
+        by=by,
+        params={"python": version},
+    )
 
 
 def _start_own_program(kind: Kind, *, now: datetime, **fields: Any) -> Run:
@@ -171,7 +192,13 @@ def _start_own_program(kind: Kind, *, now: datetime, **fields: Any) -> Run:
     return run
 
 
-def row_without_run(schedule: Schedule, status: Status, *, now: datetime, **fields: Any) -> Run:
+def row_without_run(
+    schedule: Schedule,
+    status: Status,
+    *,
+    now: datetime,
+    **fields: Any,
+) -> Run:
     """Return the row of a due moment that gets no run, not stored yet: `skipped` or `missed`, final from birth."""
     return Run(
         script=schedule.script,
