@@ -98,21 +98,28 @@ def _run(order: Order, ringer: bells.Bells) -> verdict.ExitFacts:
         plan = _prepare(order, details)
     except (*_REFUSALS, OSError) as error:
         return _not_started(Log(order.folder_fd), ringer, error)
+    return _start_and_watch(order, ringer, details, plan, signals)
+
+
+def _start_and_watch(
+    order: Order,
+    ringer: bells.Bells,
+    details: spec.Spec,
+    plan: isolation.Plan,
+    signals: SignalPipe,
+) -> verdict.ExitFacts:
     log = Log(order.folder_fd, details.limits.output_bytes)
     capture = Capture(log, ringer, signals.fd, Mask(order.secrets.values()))
     started = StartTime(time.time(), time.monotonic())
+    with_secrets = details._replace(env=details.env | order.secrets)
     try:
-        script_pid = script_process.start(
-            details._replace(env=details.env | order.secrets),
-            capture.open_pipes(),
-            run_folder=order.folder,
-            plan=plan,
-        )
+        pipes = capture.open_pipes()
+        pid = script_process.start(with_secrets, pipes, run_folder=order.folder, plan=plan)
     except (*_REFUSALS, OSError) as error:
         return _not_started(log, ringer, error)._replace(isolation=plan.result)
     supervision = Supervision(
         details,
-        script_pid,
+        pid,
         capture,
         _monitor(order, details, plan),
         signals=signals,

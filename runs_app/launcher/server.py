@@ -102,23 +102,17 @@ class Launcher:
         signals: SignalPipe,
         support: isolation.IsolationSupport,
     ) -> None:
-        self._grace_s = parsed.grace_s
+        self._grace_s = shutdown.grace_s(parsed.grace_s)
         self._runs_path = os.path.join(data, "runs")
         self._signals = signals
         runs_fd = os.open(self._runs_path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._runners = Runners(
-            data=data,
-            runs_fd=runs_fd,
-            shutdown_grace_s=shutdown.grace_s(parsed.grace_s),
-            support=support,
+            data=data, runs_fd=runs_fd, shutdown_grace_s=self._grace_s, support=support
         )
         self._removals = Removals(runs_fd, data=data)
-        self._web = Web(
-            parsed.web_argv,
-            listen_fd,
-            user=User(*parsed.web_user) if parsed.web_user else None,
-            has_script_users=not support.users_why_not,
-        )
+        user = User(*parsed.web_user) if parsed.web_user else None
+        has_script_users = not support.users_why_not
+        self._web = Web(parsed.web_argv, listen_fd, user=user, has_script_users=has_script_users)
         self._shutdown: shutdown.Shutdown | None = None
         self._strays_at: float | None = None  # when to look for strays next
         self._context = launcher_requests.Context(
@@ -207,7 +201,7 @@ class Launcher:
         console.say(console.INFO, f"stopping runs={len(self._runners)}")
         self._web.start_at = None
         self._shutdown = shutdown.Shutdown(
-            self._runners, self._web, now=now, requested_grace_s=self._grace_s
+            self._runners, self._web, now=now, script_grace_s=self._grace_s
         )
 
     def _handle_requests(self, channel: Channel, now: float) -> None:
