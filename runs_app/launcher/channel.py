@@ -13,8 +13,6 @@ class ChannelError(Exception):
 
 
 class Channel:
-    """Receives requests and sends replies."""
-
     def __init__(self, fd: int) -> None:
         os.set_blocking(fd, False)
         self.fd = fd

@@ -27,7 +27,6 @@ def check_name(folder: object) -> str:
 
 
 def open_directory(name: str, *, dir_fd: int) -> int:
-    """Return a descriptor of the directory `name` (one component), following no link. Raise OSError."""
     return os.open(name, _DIRECTORY, dir_fd=dir_fd)
 
 

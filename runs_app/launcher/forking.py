@@ -68,7 +68,6 @@ def close_all_except(descriptors: Iterable[int]) -> None:
 
 
 def silence_standard_streams() -> None:
-    """Turn descriptors 0-2, which have to be open, to /dev/null: a child must not hold its parent's terminal."""
     null_fd = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(null_fd, fd)

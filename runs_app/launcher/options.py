@@ -17,8 +17,6 @@ class UsageError(Exception):
 
 
 class Options(NamedTuple):
-    """The values of the command line."""
-
     data: str
     host: str
     port: int

@@ -25,8 +25,6 @@ class Removal(NamedTuple):
 
 
 class Removals:
-    """The removals under way, by the pid of the child at work."""
-
     def __init__(self, runs_fd: int, *, data: str) -> None:
         self._runs_fd = runs_fd
         self._data = data
@@ -64,11 +62,9 @@ class Removals:
         return any(removal.folder == folder for removal in self._under_way.values())
 
     def pids(self) -> set[int]:
-        """Return the removers among our children."""
         return set(self._under_way)
 
     def child_exited(self, pid: int, wait_status: int) -> bool:
-        """Answer if a reaped child was a remover; return whether it was."""
         removal = self._under_way.pop(pid, None)
         if removal is None:
             return False

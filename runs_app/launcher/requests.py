@@ -18,8 +18,6 @@ class Refusal(Exception):
 
 
 class Context(NamedTuple):
-    """The parts of the launcher that requests act on."""
-
     runners: Runners
     removals: Removals
     mark_web_ready: Callable[[], None]

@@ -24,8 +24,6 @@ _REFUSALS = (spec.SpecError, script_process.StartError, isolation.IsolationError
 
 
 class Order(NamedTuple):
-    """The values a runner gets from the launcher that forks it."""
-
     folder_fd: int  # all its work goes through this descriptor
     folder: str  # absolute, for the script's environment
     bells_fd: int  # `<data>/run`

@@ -13,15 +13,11 @@ from runs_app.launcher.watch.supervision import SHUTDOWN
 
 
 class Adopted(NamedTuple):
-    """A runner that is no child of ours."""
-
     pid: int
     pid_fd: int  # becomes readable when the runner ends, and never means another process
 
 
 class Runners:
-    """The living runners, by their folders."""
-
     def __init__(
         self, *, data: str, runs_fd: int, shutdown_grace_s: float, support: IsolationSupport
     ) -> None:
@@ -87,17 +83,14 @@ class Runners:
             _send(adopted, SHUTDOWN)
 
     def kill(self) -> None:
-        """KILL every runner with its tree: the verdicts are lost."""
         roots = {*self._own, *(adopted.pid for adopted in self._adopted.values())}
         if roots:
             tree.kill(lambda: tree.family(roots))
 
     def is_own(self, folder: str) -> bool:
-        """Return whether a runner forked by this launcher is at work in `folder`."""
         return folder in self._own.values()
 
     def pids(self) -> set[int]:
-        """Return the runners among our children."""
         return set(self._own)
 
     def pid_fds(self) -> dict[int, str]:

@@ -30,7 +30,6 @@ class ListenError(Exception):
 
 
 def main(arguments: list[str]) -> int:
-    """Run until asked to stop; return the exit code."""
     try:
         parsed = options.parse(arguments)
     except options.UsageError as error:
@@ -123,12 +122,10 @@ class Launcher:
         )
 
     def take_over_from_predecessor(self) -> None:
-        """Kill the orphans of a launcher that died together with its runners; adopt the runners that live."""
         for folder in orphans.clear(self._runs_path):
             self._adopt(folder)
 
     def run(self) -> None:
-        """Return when every process of Tempo has been stopped."""
         while self._shutdown is None or not self._shutdown.is_over:
             self._step()
         for _ in range(_LAST_SWEEPS):

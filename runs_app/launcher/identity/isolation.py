@@ -26,7 +26,6 @@ class IsolationSupport(NamedTuple):
 
     @property
     def best(self) -> "IsolationResult":
-        """Return the isolation of a script that nothing is in the way of."""
         uid = None if self.users_why_not else self.pool.start
         return _result(self, uid, self.users_why_not)
 

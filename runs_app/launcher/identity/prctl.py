@@ -24,7 +24,6 @@ _syscall.argtypes = [
 
 
 def become_subreaper() -> None:
-    """Make orphans among this process's descendants its children instead of init's. Raise OSError."""
     _call(_SET_CHILD_SUBREAPER, 1)
 
 
@@ -69,7 +68,6 @@ def use_files_as(uid: int, gid: int) -> tuple[int, int]:
 def system_call(
     number: int, first: object, second: int, third: object = None, fourth: int = 0
 ) -> int:
-    """Make a system call that the C library does not know. Raise OSError."""
     result = int(_syscall(number, first, second, third, fourth))
     if result < 0:
         raise _error()

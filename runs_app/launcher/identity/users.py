@@ -29,8 +29,6 @@ _FILES = re.compile(r"scripts/([A-Za-z0-9_-]+)/files")
 
 
 class User(NamedTuple):
-    """A user and its group."""
-
     uid: int
     gid: int
 
@@ -63,7 +61,6 @@ def why_not(user: User) -> str:
 
 
 def become(user: User) -> None:
-    """Change this process to `user`, with no other group, for ever. Raise OSError."""
     os.setgroups([])
     os.setresgid(user.gid, user.gid, user.gid)
     os.setresuid(user.uid, user.uid, user.uid)
@@ -123,7 +120,6 @@ def _has_right(status: os.stat_result, user: User, right: int) -> bool:
 
 
 def give_run(folder_fd: int, user: User) -> None:
-    """Let `user` read the code and the inputs in the run folder `folder_fd`, and own `tmp/`. Raise OSError."""
     # The folder is web's to arrange: a file that another user owns, or that has a second name, stays as it is.
     ours = {os.fstat(folder_fd).st_uid, user.uid}
     for name in ("main.py", "params.json"):

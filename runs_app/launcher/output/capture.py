@@ -122,8 +122,6 @@ class MaskedStream(Stream):
 
 
 class Capture:
-    """Copies both streams into the log, and returns early when a signal comes."""
-
     def __init__(self, log: Log, ringer: bells.Bells, wakeup_fd: int, mask: Mask = NO_MASK) -> None:
         self.log = log
         self.mask = mask
@@ -134,7 +132,6 @@ class Capture:
         self._slow_until = 0.0  # no output is read before
 
     def open_pipes(self) -> Pipes:
-        """Make the two pipes and return the write ends for the script. Raise OSError."""
         return Pipes(self._open(STDOUT), self._open(STDERR))
 
     @property
@@ -143,7 +140,6 @@ class Capture:
 
     @property
     def last_stderr(self) -> bytes:
-        """Return the last 4 KiB of the script's stderr."""
         return b"".join(stream.last for stream in self._streams if stream.letter == STDERR)
 
     def step(self, timeout_s: float | None) -> bool:
@@ -173,7 +169,6 @@ class Capture:
             self._ringer.ring(bells.OUTPUT)
 
     def say(self, sentence: str) -> None:
-        """Write a line of the runner's own, after the output that has been read so far."""
         self.log.say(sentence)
         self._ringer.ring(bells.OUTPUT)
 

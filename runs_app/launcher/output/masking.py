@@ -30,7 +30,6 @@ class Mask:
         return bool(self.forms)
 
     def text(self, sentence: str) -> str:
-        """Return a sentence of Tempo's own, masked."""
         data = sentence.encode(errors="backslashreplace")
         for start, end in reversed(self.spans(data)):
             data = data[:start] + MASK + data[end:]
@@ -75,7 +74,6 @@ class Masker:
 
     @property
     def is_holding(self) -> bool:
-        """Return whether `release()` would give out any bytes."""
         return len(self._held) > self._released
 
     def feed(self, chunk: bytes) -> bytes:

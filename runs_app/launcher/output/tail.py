@@ -102,7 +102,6 @@ class _Part(NamedTuple):
 
 
 def exists_in(folder_fd: int) -> bool:
-    """Return whether a tail waits in this folder."""
     return any(_is_file(name, folder_fd) for name in NAMES)
 
 

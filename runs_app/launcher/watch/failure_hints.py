@@ -18,8 +18,6 @@ _MANY_FILES = re.compile(rb"^OSError: \[Errno 24\] ", re.MULTILINE)
 
 
 class Frame(NamedTuple):
-    """A line of a stack."""
-
     file: str
     line: int
     function: str
@@ -48,12 +46,10 @@ def where_it_hung(stderr: bytes, *, home: bytes) -> Frame | None:
 
 
 def ran_out_of_memory(stderr: bytes) -> bool:
-    """Return whether the script ended with a MemoryError."""
     return _ends_with(_MEMORY, stderr)
 
 
 def denied_path(stderr: bytes) -> str | None:
-    """Return the file or folder that the script was not let to, if that error ended the script."""
     match = _DENIED.match(_last_line(stderr))
     if match is None:
         return None

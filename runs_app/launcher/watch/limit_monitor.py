@@ -24,8 +24,6 @@ _DISK_GRACE_S = 2.0
 
 
 class Breach(NamedTuple):
-    """A limit that was passed."""
-
     cause: Cause
     grace_s: float  # between TERM and KILL
 

@@ -16,8 +16,6 @@ _PASSES = 100
 
 
 class Session(NamedTuple):
-    """The session that a script began; its number is the script's pid."""
-
     folder: str
     start_ticks: int  # when the script was started: an older process is none of the session's
 

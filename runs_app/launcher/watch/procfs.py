@@ -26,7 +26,6 @@ class Process(NamedTuple):
 
 
 def read(pid: int) -> Process | None:
-    """Return the process `pid`, also a zombie."""
     return _parse(pid, _read_file(f"/proc/{pid}/stat"))
 
 
@@ -69,7 +68,6 @@ def start_time(pid: int) -> int | None:
 
 
 def has_no_new_privileges(pid: int) -> bool:
-    """Return whether `pid` runs with no_new_privs, as every script does; a process cannot take that off again."""
     return b"\nNoNewPrivs:\t1\n" in _read_file(f"/proc/{pid}/status")
 
 
@@ -131,7 +129,6 @@ def handles(pid: int, signum: int) -> bool:
 
 
 def effective_capabilities() -> int:
-    """Return the capabilities that this process may use now, as bits (capabilities(7))."""
     return _bits("/proc/self/status", b"CapEff:")
 
 
