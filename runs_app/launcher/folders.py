@@ -40,10 +40,7 @@ def mount_of(fd: int) -> bytes:
 
 
 def open_month(runs_fd: int, folder: str) -> tuple[int, str]:
-    """Return a descriptor of the month's directory, and the folder's name in the month.
-
-    Raise FolderError, FileNotFoundError.
-    """
+    """Return a descriptor of the month's directory, and the folder's name in there. Raise FolderError."""
     month, name = check_name(folder).split("/")
     try:
         return open_directory(month, dir_fd=runs_fd), name

@@ -1,8 +1,7 @@
-"""A run folder's `lock`: held by the living runner alone, so that anyone can tell living from dead.
+"""A run folder's `lock`: held by the living runner alone, so that any process can tell living from dead."""
 
-Open file description locks (fcntl(2)) belong to the open file and not to the process, end with the file even after
-kill -9, and can be probed without being acquired. A probe would not see flock() locks.
-"""
+# Open file description locks (fcntl(2)) belong to the open file and not to the process, end with the file even after
+# kill -9, and can be probed without being acquired. A probe would not see flock() locks.
 
 import fcntl
 import os
@@ -15,7 +14,7 @@ _WRITE_LOCK = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
 
 
 def acquire(folder_fd: int) -> int | None:
-    """Return the descriptor that holds the folder's lock, or None if another process holds it. Raise OSError."""
+    """Return the descriptor that holds the folder's lock, or None if another process has the lock. Raise OSError."""
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     fd = os.open(NAME, flags, 0o600, dir_fd=folder_fd)
     try:

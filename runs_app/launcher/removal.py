@@ -1,7 +1,4 @@
-"""Deleting what a run has left, or all of a script: by directory descriptors, in a child of its own.
-
-A removal follows no link, enters no mounted folder, and blocks no other work.
-"""
+"""Deleting run folders, or all of a script: in a child process, following no link and entering no mounted folder."""
 
 import contextlib
 import errno
@@ -31,10 +28,7 @@ class Removals:
         self._under_way: dict[int, Removal] = {}
 
     def start(self, folder: object, scope: object, answer: Callable[[str | None], None]) -> None:
-        """Fork a child that removes the run folder ("all"), its `tmp/`, or all of the script of that slug.
-
-        Raise FolderError, OSError.
-        """
+        """Fork a child that removes a run folder ("all"), its `tmp/`, or a script. Raise FolderError, OSError."""
         if scope not in SCOPES:
             raise folders.FolderError(f"what has to be one of {', '.join(SCOPES)}")
         parent_fd, name = self._open_parent(folder, scope)
@@ -77,7 +71,7 @@ class Removals:
 
 
 def remove_tree(name: str, *, dir_fd: int) -> None:
-    """Delete the directory `name` in `dir_fd` with its content, if there is one. Raise OSError."""
+    """Delete the directory `name` in `dir_fd` with its content, if any. Raise OSError."""
     with contextlib.suppress(FileNotFoundError):
         fd = _open_writable(name, dir_fd)
         try:

@@ -1,4 +1,4 @@
-"""The runner: supervises one run from claim to verdict, detached from its launcher, which it outlives."""
+"""The runner: supervises a run from claim to verdict, detached from the launcher, so as to outlive the launcher."""
 
 import contextlib
 import os
@@ -33,18 +33,15 @@ class Order(NamedTuple):
 
 
 class StartTime(NamedTuple):
-    """The begin of a run: as a date (seconds since the epoch), and by the clock that nobody sets."""
+    """The begin of a run, in seconds since the epoch and by the monotonic clock."""
 
     at: float
     monotonic: float
 
 
 def main(order: Order) -> int:
-    """Carry out the run. Raise OSError if no verdict can be written.
-
-    Return 0, also when another runner has the run already, or 1 when processes of the script could not be killed:
-    they become the launcher's.
-    """
+    """Carry out the run; return 1 if processes of the script live on, else 0. Raise OSError without a verdict."""
+    # Processes that could not be killed become the launcher's.
     _detach(order)
     ringer = bells.Bells(order.bells_fd)
     try:

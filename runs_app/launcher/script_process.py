@@ -26,10 +26,7 @@ class Pipes(NamedTuple):
 
 
 def start(spec: Spec, pipes: Pipes, *, run_folder: str, plan: Plan) -> int:
-    """Start the script and return its pid once its program has begun. Closes the runner's copies of `pipes`.
-
-    Raise StartError, OSError when no process can be made.
-    """
+    """Start the script and close `pipes`; return the pid once the program has begun. Raise StartError, OSError."""
     runner_pid = os.getpid()
     # Close-on-exec: a report that ends without a word says that exec worked.
     report_read, report_write = os.pipe()

@@ -1,4 +1,4 @@
-"""The layers that isolate a script: those of this machine, and those that a run really gets."""
+"""The layers that isolate a script: the layers of this machine, and the layers that a run really gets."""
 
 import os
 from typing import NamedTuple
@@ -42,7 +42,7 @@ NOTHING = IsolationResult(NONE, "")
 
 
 class Plan(NamedTuple):
-    """The isolation with which a program is to be started."""
+    """The isolation of a program to start."""
 
     user: User | None  # to become; None: stay
     has_own_user: bool

@@ -1,4 +1,4 @@
-"""Users: those a launcher may start programs as, the paths they may reach, and the files to give them."""
+"""The users of scripts: changing to a user, finding the paths open to a user, and giving files to a user."""
 
 import contextlib
 import errno
@@ -94,7 +94,7 @@ def _paths_passed(path: str) -> Iterator[str]:
 
 
 def socket_that_starts_programs(user: User) -> str | None:
-    """Return a socket that `user` may speak to and whose owner starts programs on demand, or None."""
+    """Return a socket open to `user` that starts programs on demand, or None."""
     # Landlock does not cover sockets with names, so that a program started there would be outside.
     for template in _PROGRAM_STARTERS:
         path = template.format(uid=user.uid)
@@ -132,11 +132,9 @@ def give_run(folder_fd: int, user: User) -> None:
 
 
 def give_files(data: str, cwd: str, user: User, web: User, *, ours: range) -> None:
-    """Give a script's working folder to `user`, and open it to the group of `web`. Raise OSError.
-
-    Only `<data>/scripts/<slug>/files` is ever given away, and of its content only the files of web or of a script's
-    user: the order comes from `web`, which must not gain a file that it does not have. Mounted folders stay.
-    """
+    """Give a script's working folder to `user`, and open the folder to the group of `web`. Raise OSError."""
+    # Only `<data>/scripts/<slug>/files` is ever given away, and of its content only the files of web or of a script's
+    # user: the order comes from `web`, which must not gain a file that it does not have. Mounted folders stay.
     # The data folder itself may be named by a link; below it none is followed.
     match = _FILES.fullmatch(os.path.relpath(os.path.realpath(cwd), data))
     if match is None:

@@ -1,7 +1,6 @@
-"""Copying a script's output from its pipes into the log: at once when it is quiet, in batches when it is chatty.
+"""Copying a script's output from the pipes into the log: at once from a quiet script, in batches from a chatty one."""
 
-Output for which the log has no room is read slowly, so that a script that floods the log waits at its pipe.
-"""
+# Output for which the log has no room is read slowly, so that a script that floods the log waits at its pipe.
 
 import contextlib
 import fcntl
@@ -38,7 +37,7 @@ class Stream:
         self._read_at = 0.0
 
     def read(self, log: Log) -> int:
-        """Copy the content of the pipe; return the number of bytes, 0 when there are none now or ever again."""
+        """Copy the content of the pipe; return the number of bytes, 0 for an empty or closed pipe."""
         # All at once: output on the other stream meanwhile came after most of these bytes.
         try:
             chunk = os.read(self.fd, _PIPE_BYTES)
@@ -66,7 +65,7 @@ class Stream:
         self.fd = -1
 
     def silent_in(self, now: float) -> float | None:
-        """Return the seconds until an unfinished line counts as standing still, or None when there is none."""
+        """Return the seconds until an unfinished line counts as standing still, or None without such a line."""
         if not self._pending:
             return None
         return max(0.0, self._read_at + SILENCE_S - now)

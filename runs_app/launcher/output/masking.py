@@ -1,8 +1,7 @@
-"""Masking: the values of secrets leave a script's output before it is written anywhere, `••••` stands in their place.
+"""Masking: `••••` takes the place of secrets in a script's output before the output is written anywhere."""
 
-A value is also found in the forms of JSON, Python's repr, a URL or base64 (alone, or anywhere in a longer text), and
-each line of a value with several lines by itself. Values and lines of under four characters are not looked for.
-"""
+# A value is also found in the forms of JSON, Python's repr, a URL or base64 (alone, or anywhere in a longer text), and
+# each line of a value with several lines by itself. Values and lines of under four characters are not looked for.
 
 import binascii
 import json
@@ -44,7 +43,7 @@ class Mask:
         return _merge(spans) if spans else spans
 
     def may_begin(self, data: bytes) -> int:
-        """Return where the longest end of `data` begins that could begin a secret; the length when there is none."""
+        """Return the offset of the longest end of `data` that could begin a secret, or the length of `data`."""
         first = max(0, len(data) - self._longest + 1)
         starts: set[int] = set()
         for head in self._heads:
@@ -100,10 +99,8 @@ class Masker:
         return b"".join(parts)
 
     def release(self) -> bytes:
-        """Return the bytes held back, as no more may come; a possible secret of four bytes or more is masked.
-
-        Should the rest of the secret come nevertheless, the rest is masked.
-        """
+        """Return the bytes held back, as no more may come; a possible secret of four bytes or more is masked."""
+        # Should the rest of the secret come nevertheless, the rest is masked.
         rest = self._held[self._released :]
         if not rest:
             return b""

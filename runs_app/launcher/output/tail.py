@@ -1,9 +1,8 @@
-"""The tail: holds the records for which the log has no room, until the last of them are appended at the end.
+"""The tail: holds the records for which the log has no room, until the last records are appended at the end."""
 
-Two files take turns: when one is full, the other is emptied for the next records, so that no byte is ever copied and
-the last 256 KiB are on disk at any moment. Each begins with a line of its own, written once: the log's size, where the
-tail belongs; the bytes of output between there and this file's first record; the streams whose line was open there.
-"""
+# Two files take turns: when one is full, the other is emptied for the next records, so that no byte is ever copied and
+# the last 256 KiB are on disk at any moment. Each begins with a line of its own, written once: the log's size, where
+# the tail belongs; the bytes of output between there and this file's first record; the streams whose line was open.
 
 import contextlib
 import os
@@ -106,10 +105,8 @@ def exists_in(folder_fd: int) -> bool:
 
 
 def append_to_log(folder_fd: int, log_fd: int) -> Ending:
-    """Write the tail into the log, after a record that says how much is missing, and remove the tail.
-
-    Repeated after a crash, the call writes the same bytes to the same place. Raise OSError if the log cannot be read.
-    """
+    """Move the tail into the log, after a record that says how much is missing. Raise OSError for an unreadable log."""
+    # Repeated after a crash in between, this writes the same bytes to the same place.
     size = os.fstat(log_fd).st_size
     parts = _read_parts(folder_fd)
     # A log that is shorter lost its end in a power cut; one that is much longer was not written by us alone.
@@ -128,10 +125,8 @@ def append_to_log(folder_fd: int, log_fd: int) -> Ending:
 
 
 def write_lines(fd: int, data: bytes, at: int) -> tuple[int, str]:
-    """Write lines at an offset; return the bytes of whole lines that reached the file, and why not all did, or "".
-
-    A torn line must not stand: where the disk refuses, the file ends after the last whole line.
-    """
+    """Write lines at an offset; return the bytes of whole lines that reached the file, and why some did not, or ""."""
+    # A torn line must not stand: where the disk refuses, the file ends after the last whole line.
     written = 0
     try:
         while written < len(data):

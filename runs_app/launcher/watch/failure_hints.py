@@ -24,10 +24,8 @@ class Frame(NamedTuple):
 
 
 def where_it_hung(stderr: bytes, *, home: bytes) -> Frame | None:
-    """Return the innermost frame of the script's own in the last stack that faulthandler printed for the main thread.
-
-    Its own files are `main.py` and the files in its working folder `home`.
-    """
+    """Return the script's innermost frame in the last stack that faulthandler printed for the main thread."""
+    # Files of the script are `main.py` and those in its working folder `home`.
     stacks = list(_STACK.finditer(stderr))
     if not stacks:
         return None

@@ -1,8 +1,8 @@
-"""Ending the scripts of runners that died with their launcher: a script carries its run folder in the environment.
+"""Ending the scripts of runners that died together with the launcher."""
 
-A script that cleared its environment is still in the session that its run's `state.json` names. A process that cleared
-its environment and began a session of its own is not found: no trace is left of its run.
-"""
+# A script carries its run folder in the environment. One that cleared its environment is still in the session that its
+# run's `state.json` names. A process that cleared its environment and began a session of its own is not found: no trace
+# is left of its run.
 
 import os
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ Sessions = dict[int, Session]
 
 
 def clear(runs_path: str) -> list[str]:
-    """Kill every process of a run below `runs_path` whose runner is dead; return the folders whose runner lives."""
+    """Kill all processes of dead runners' runs below `runs_path`; return the folders of living runners."""
     sessions = _recorded_sessions(runs_path) if _is_any_in_doubt() else {}
     living: list[str] = []
     for _ in range(_PASSES):
