@@ -9,7 +9,8 @@ OUTPUT = "output.bell"
 
 
 def open_bell_folder(data: str) -> int:
-    return os.open(os.path.join(data, "run"), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    path = os.path.join(data, "run")
+    return os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
 class Bells:

@@ -44,7 +44,6 @@ class Channel:
         self.flush()
 
     def flush(self) -> None:
-        """Send what is kept, when the descriptor takes more. Raise ChannelError."""
         try:
             while self._unsent:
                 sent = os.write(self.fd, self._unsent)

@@ -26,6 +26,11 @@ def check_name(folder: object) -> str:
     return folder
 
 
+def open_path(path: str) -> int:
+    """Return a descriptor of a directory outside of run folders, where links are fine. Raise OSError."""
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
 def open_directory(name: str, *, dir_fd: int) -> int:
     return os.open(name, _DIRECTORY, dir_fd=dir_fd)
 

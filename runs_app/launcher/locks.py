@@ -7,6 +7,8 @@ import fcntl
 import os
 import struct
 
+from runs_app.launcher import files
+
 NAME = "lock"
 # struct flock: l_type, l_whence, l_start, l_len, l_pid; native alignment
 _FLOCK = struct.Struct("hhqqi4x")
@@ -42,7 +44,6 @@ def probe(folder: int | str | os.PathLike[str]) -> bool:
 
 def _open(folder: int | str | os.PathLike[str]) -> int:
     # Web could have put a FIFO there, which must not stop the launcher.
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     if isinstance(folder, int):
-        return os.open(NAME, flags, dir_fd=folder)
-    return os.open(os.path.join(folder, NAME), flags)
+        return files.open_existing(NAME, dir_fd=folder)
+    return files.open_existing(os.path.join(folder, NAME))

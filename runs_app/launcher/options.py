@@ -30,7 +30,6 @@ class Options(NamedTuple):
 
 
 def parse(arguments: list[str]) -> Options:
-    """Read the arguments after the program's name. Raise UsageError."""
     if "--" not in arguments:
         raise UsageError("no `--` before the command of web")
     split = arguments.index("--")

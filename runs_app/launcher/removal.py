@@ -46,7 +46,7 @@ class Removals:
             return folders.open_month(self._runs_fd, folders.check_name(folder))
         if not isinstance(folder, str) or not _SLUG.fullmatch(folder):
             raise folders.FolderError(f"not the name of a script: {str(folder)[:100]!a}")
-        data_fd = os.open(self._data, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        data_fd = folders.open_path(self._data)
         try:
             return folders.open_directory("scripts", dir_fd=data_fd), folder
         finally:
@@ -71,7 +71,6 @@ class Removals:
 
 
 def remove_tree(name: str, *, dir_fd: int) -> None:
-    """Delete the directory `name` in `dir_fd` with its content, if any. Raise OSError."""
     with contextlib.suppress(FileNotFoundError):
         fd = _open_writable(name, dir_fd)
         try:

@@ -68,7 +68,8 @@ class Runners:
     def signal(self, folder: object, signum: signal.Signals) -> bool:
         """Send `signum` to the runner of `folder`; return whether a runner was found. Raise FolderError."""
         name = folders.check_name(folder)
-        tree.send([pid for pid, own in self._own.items() if own == name], signum)
+        own = [pid for pid, folder in self._own.items() if folder == name]
+        tree.send(own, signum)
         if name in self._adopted:
             _send(self._adopted[name], signum)
         return name in self._adopted or self.is_own(name)
@@ -80,7 +81,8 @@ class Runners:
             _send(adopted, SHUTDOWN)
 
     def kill(self) -> None:
-        roots = {*self._own, *(adopted.pid for adopted in self._adopted.values())}
+        roots = set(self._own)
+        roots.update(adopted.pid for adopted in self._adopted.values())
         if roots:
             tree.kill(lambda: tree.family(roots))
 

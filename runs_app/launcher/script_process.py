@@ -96,7 +96,8 @@ def _isolate(plan: Plan, run_folder: str, runner_pid: int) -> None:
     write = list(plan.landlock.write)
     if plan.has_own_user:
         write += landlock.TERMINALS
-    landlock.enter(landlock.make(read=read, write=write, closed=plan.landlock.closed))
+    rules_fd = landlock.make(read=read, write=write, closed=plan.landlock.closed)
+    landlock.enter(rules_fd)
 
 
 def _execute(spec: Spec, env: dict[bytes, bytes]) -> None:

@@ -52,8 +52,9 @@ def _serve(parsed: options.Options) -> int:
     signals = SignalPipe(_SIGNALS)  # before any other process hears of this one
     listen_fd = listen(parsed.host, parsed.port)
     data = os.path.realpath(parsed.data)
-    for folder in ("run", "runs"):
-        os.makedirs(os.path.join(data, folder), mode=0o700, exist_ok=True)
+    for name in ("run", "runs"):
+        path = os.path.join(data, name)
+        os.makedirs(path, mode=0o700, exist_ok=True)
     prctl.become_subreaper()
     web_user = User(*parsed.web_user) if parsed.web_user else None
     support = isolation.probe(pool=parsed.script_users, web=web_user)
@@ -104,7 +105,7 @@ class Launcher:
         self._grace_s = shutdown.grace_s(parsed.grace_s)
         self._runs_path = os.path.join(data, "runs")
         self._signals = signals
-        runs_fd = os.open(self._runs_path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        runs_fd = folders.open_path(self._runs_path)
         self._runners = Runners(
             data=data, runs_fd=runs_fd, shutdown_grace_s=self._grace_s, support=support
         )
@@ -169,10 +170,15 @@ class Launcher:
         if web.kill_at is not None and now >= web.kill_at:
             web.kill()
         if self._strays_at is not None and now >= self._strays_at:
-            self._strays_at = now + _STRAYS_AGAIN_S if self._kill_strays() else None
+            self._strays_at = None
+            if self._kill_strays():
+                self._strays_at = now + _STRAYS_AGAIN_S
         shutdown_at = self._shutdown.advance(now) if self._shutdown else None
-        moments = (web.start_at, web.kill_at, self._strays_at, shutdown_at)
-        return min((moment for moment in moments if moment is not None), default=None)
+        next_at = None
+        for moment in (web.start_at, web.kill_at, self._strays_at, shutdown_at):
+            if moment is not None and (next_at is None or moment < next_at):
+                next_at = moment
+        return next_at
 
     def _start_web(self, now: float) -> None:
         try:
@@ -187,7 +193,8 @@ class Launcher:
         if signal.SIGHUP in signals and not self._shutdown:
             console.say(console.INFO, "asked to restart web")
             self._web.restart(now)
-        for _ in range(signals.count(signal.SIGTERM) + signals.count(signal.SIGINT)):
+        stop_count = signals.count(signal.SIGTERM) + signals.count(signal.SIGINT)
+        for _ in range(stop_count):
             self._stop(now)
 
     def _stop(self, now: float) -> None:

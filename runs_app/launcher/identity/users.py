@@ -25,6 +25,7 @@ _PROGRAM_STARTERS = (
     "/run/user/{uid}/podman/podman.sock",
 )
 _MAX_LINKS = 40  # as the kernel has it
+_FILES_MODE = 0o2770
 _FILES = re.compile(r"scripts/([A-Za-z0-9_-]+)/files")
 
 
@@ -86,11 +87,12 @@ def _paths_passed(path: str) -> Iterator[str]:
     # The path itself, and that of each link on the way.
     yield os.path.abspath(path)
     for _ in range(_MAX_LINKS):
-        here = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
-        yield here
-        if not os.path.islink(here):
+        folder = os.path.realpath(os.path.dirname(path))
+        path = os.path.join(folder, os.path.basename(path))
+        yield path
+        if not os.path.islink(path):
             return
-        path = os.path.join(os.path.dirname(here), os.readlink(here))
+        path = os.path.join(folder, os.readlink(path))
 
 
 def socket_that_starts_programs(user: User) -> str | None:
@@ -139,13 +141,14 @@ def give_files(data: str, cwd: str, user: User, web: User, *, ours: range) -> No
     match = _FILES.fullmatch(os.path.relpath(os.path.realpath(cwd), data))
     if match is None:
         return
-    fd = os.open(data, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fd = folders.open_path(data)
     for name in ("scripts", match[1], "files"):
         parent, fd = fd, folders.open_directory(name, dir_fd=fd)
         os.close(parent)
     try:
         status = os.fstat(fd)
-        if (status.st_uid, status.st_gid, status.st_mode & 0o7777) != (user.uid, web.gid, 0o2770):
+        mode = stat.S_IMODE(status.st_mode)
+        if (status.st_uid, status.st_gid, mode) != (user.uid, web.gid, _FILES_MODE):
             _give_tree(fd, user, web, {web.uid, *ours})
     except RecursionError as error:
         sentence = "folders in folders too deep to be given to its user"
@@ -166,7 +169,7 @@ def _give_tree(fd: int, user: User, web: User, ours: Container[int]) -> None:
                 _give(child, user.uid, web.gid)
     # The folder last: it says that all of its content has been given.
     os.fchown(fd, user.uid, web.gid)
-    os.fchmod(fd, 0o2770)
+    os.fchmod(fd, _FILES_MODE)
 
 
 @contextlib.contextmanager

@@ -82,10 +82,10 @@ class Stream:
 
     def _cut(self, data: bytes, log: Log) -> None:
         *lines, self._pending = data.split(b"\n")
-        has_long_line = len(data) > PIECE_BYTES and max(map(len, lines), default=0) > PIECE_BYTES
-        if has_long_line:
+        if len(data) > PIECE_BYTES and max(map(len, lines), default=0) > PIECE_BYTES:
             for line in lines:
-                log.add(self.letter, FULL, [self._write_pieces(line, log)])
+                rest = self._write_pieces(line, log)
+                log.add(self.letter, FULL, [rest])
         elif lines:
             log.add(self.letter, FULL, lines)
         self._pending = self._write_pieces(self._pending, log)

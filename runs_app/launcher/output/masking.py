@@ -169,7 +169,8 @@ def _merge(spans: list[_Span]) -> list[_Span]:
     merged = [spans[0]]
     for start, end in spans[1:]:
         if start < merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+            last_start, last_end = merged[-1]
+            merged[-1] = (last_start, max(end, last_end))
         else:
             merged.append((start, end))
     return merged

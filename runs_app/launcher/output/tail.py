@@ -146,9 +146,8 @@ def _read_parts(folder_fd: int) -> list[_Part]:
 
 def _read_part(name: str, folder_fd: int) -> _Part | None:
     # As far as it is whole; None when there is none, or something else of that name.
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
-        with open(os.open(name, flags, dir_fd=folder_fd), "rb") as file:
+        with open(files.open_existing(name, dir_fd=folder_fd), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 return None
             data = file.read(_MAX_BYTES)

@@ -88,7 +88,7 @@ def _recorded_sessions(runs_path: str) -> Sessions:
     # Of runs without a verdict that began since the last boot.
     boot_id = procfs.boot_id()
     sessions: Sessions = {}
-    runs_fd = os.open(runs_path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    runs_fd = folders.open_path(runs_path)
     try:
         for folder in _unfinished(runs_path):
             state = _state(runs_fd, folder)
@@ -107,8 +107,9 @@ def _unfinished(runs_path: str) -> Iterator[str]:
     for month in _names(runs_path):
         for name in _names(os.path.join(runs_path, month)):
             path = os.path.join(runs_path, month, name)
-            has_state = os.path.exists(os.path.join(path, verdict.STATE))
-            if has_state and not os.path.exists(os.path.join(path, verdict.EXIT)):
+            state = os.path.join(path, verdict.STATE)
+            exit_file = os.path.join(path, verdict.EXIT)
+            if os.path.exists(state) and not os.path.exists(exit_file):
                 yield f"{month}/{name}"
 
 

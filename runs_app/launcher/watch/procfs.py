@@ -124,7 +124,6 @@ def written_bytes(pid: int) -> int:
 
 
 def handles(pid: int, signum: int) -> bool:
-    """Return whether `pid` has a handler for a signal, and so is not ended by the signal."""
     return bool(_bits(f"/proc/{pid}/status", b"SigCgt:") >> (signum - 1) & 1)
 
 
@@ -133,7 +132,6 @@ def effective_capabilities() -> int:
 
 
 def oom_kills() -> int:
-    """Return how often the kernel has killed a process for want of memory since boot, in any cgroup."""
     return int(_value(_read_file("/proc/vmstat"), b"oom_kill") or 0)
 
 

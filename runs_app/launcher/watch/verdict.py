@@ -96,10 +96,7 @@ def write_state(
 def read_state(folder_fd: int) -> dict[str, object]:
     """Return the unchecked content of `state.json`; empty when the file is missing, torn or no object."""
     try:
-        # Without waiting: web could have put a FIFO there.
-        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-        fd = os.open(STATE, flags, dir_fd=folder_fd)
-        with open(fd, "rb") as file:
+        with open(files.open_existing(STATE, dir_fd=folder_fd), "rb") as file:
             state = json.loads(file.read(_STATE_BYTES))
     except (OSError, ValueError, RecursionError):
         return {}
