@@ -9,13 +9,11 @@ OUTPUT = "output.bell"
 
 
 def open_bell_folder(data: str) -> int:
-    """Return a descriptor of `<data>/run`, where the bells are. Raise OSError."""
-    return os.open(os.path.join(data, "run"), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    path = os.path.join(data, "run")
+    return os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
 class Bells:
-    """Ring bells from one process, without ever blocking or failing."""
-
     def __init__(self, folder_fd: int) -> None:
         # Socket addresses end after 108 bytes: the way through the descriptor is short for any data folder.
         self._folder = f"/proc/self/fd/{folder_fd}"

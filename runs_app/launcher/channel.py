@@ -13,8 +13,6 @@ class ChannelError(Exception):
 
 
 class Channel:
-    """Receives requests and sends replies."""
-
     def __init__(self, fd: int) -> None:
         os.set_blocking(fd, False)
         self.fd = fd
@@ -46,7 +44,6 @@ class Channel:
         self.flush()
 
     def flush(self) -> None:
-        """Send what is kept, when the descriptor takes more. Raise ChannelError."""
         try:
             while self._unsent:
                 sent = os.write(self.fd, self._unsent)

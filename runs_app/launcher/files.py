@@ -16,6 +16,12 @@ def create(name: str, *, dir_fd: int) -> int:
     return os.open(name, flags, FILE_MODE, dir_fd=dir_fd)
 
 
+def open_existing(name: str, *, dir_fd: int | None = None) -> int:
+    """Return a descriptor for reading, following no link and never waiting for a FIFO. Raise OSError."""
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    return os.open(name, flags, dir_fd=dir_fd)
+
+
 def write(name: str, content: bytes, *, dir_fd: int) -> None:
     """Replace the content of the file `name`. Raise OSError, and then leave the old file as it was."""
     _write_temporary(name, content, dir_fd=dir_fd)
@@ -24,7 +30,7 @@ def write(name: str, content: bytes, *, dir_fd: int) -> None:
 
 def secure(name: str, *, dir_fd: int) -> None:
     """Make the file `name` outlive a power cut. Raise OSError."""
-    fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=dir_fd)
+    fd = open_existing(name, dir_fd=dir_fd)
     try:
         os.fsync(fd)
     finally:

@@ -26,8 +26,12 @@ def check_name(folder: object) -> str:
     return folder
 
 
+def open_path(path: str) -> int:
+    """Return a descriptor of a directory outside of run folders, where links are fine. Raise OSError."""
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
 def open_directory(name: str, *, dir_fd: int) -> int:
-    """Return a descriptor of the directory `name` (one component), following no link. Raise OSError."""
     return os.open(name, _DIRECTORY, dir_fd=dir_fd)
 
 
@@ -41,10 +45,7 @@ def mount_of(fd: int) -> bytes:
 
 
 def open_month(runs_fd: int, folder: str) -> tuple[int, str]:
-    """Return a descriptor of the month's directory, and the folder's name in the month.
-
-    Raise FolderError, FileNotFoundError.
-    """
+    """Return a descriptor of the month's directory, and the folder's name in there. Raise FolderError."""
     month, name = check_name(folder).split("/")
     try:
         return open_directory(month, dir_fd=runs_fd), name

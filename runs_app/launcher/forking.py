@@ -1,4 +1,4 @@
-"""Forking this warm interpreter: a child that does one thing and ends, with nothing inherited by accident."""
+"""Forking this warm interpreter: a child carries out a single act and inherits no file or signal by accident."""
 
 import contextlib
 import os
@@ -10,11 +10,9 @@ _RESETTABLE = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 
 
 def fork(act: Callable[[], int]) -> int:
-    """Fork a child that calls `act` and exits with its result; return the child's pid. Raise OSError.
-
-    In the child every signal stays blocked until `unblock_signals()`: a signal that arrives before the child has
-    handlers of its own would otherwise run the parent's, on the parent's wakeup pipe.
-    """
+    """Fork a child that calls `act` and exits with the result; return the pid. Raise OSError."""
+    # In the child every signal stays blocked until `unblock_signals()`: a signal that arrives before the child has
+    # handlers of its own would otherwise run the parent's, on the parent's wakeup pipe.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _RESETTABLE)
     try:
         pid = os.fork()
@@ -53,7 +51,7 @@ def unblock_signals() -> None:
 
 
 def reset_handlers() -> None:
-    """Set every signal back to its default action; ignored signals too, since they would survive an exec."""
+    """Set every signal back to the default action; ignored signals too, which would survive an exec."""
     signal.set_wakeup_fd(-1)
     for signum in _RESETTABLE:
         signal.signal(signum, signal.SIG_DFL)
@@ -68,7 +66,6 @@ def close_all_except(descriptors: Iterable[int]) -> None:
 
 
 def silence_standard_streams() -> None:
-    """Turn descriptors 0-2, which have to be open, to /dev/null: a child must not hold its parent's terminal."""
     null_fd = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(null_fd, fd)

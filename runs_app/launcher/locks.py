@@ -1,12 +1,13 @@
-"""A run folder's `lock`: held by the living runner alone, so that anyone can tell living from dead.
+"""A run folder's `lock`: held by the living runner alone, so that any process can tell living from dead."""
 
-Open file description locks (fcntl(2)) belong to the open file and not to the process, end with the file even after
-kill -9, and can be probed without being acquired. A probe would not see flock() locks.
-"""
+# Open file description locks (fcntl(2)) belong to the open file and not to the process, end with the file even after
+# kill -9, and can be probed without being acquired. A probe would not see flock() locks.
 
 import fcntl
 import os
 import struct
+
+from runs_app.launcher import files
 
 NAME = "lock"
 # struct flock: l_type, l_whence, l_start, l_len, l_pid; native alignment
@@ -15,7 +16,7 @@ _WRITE_LOCK = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
 
 
 def acquire(folder_fd: int) -> int | None:
-    """Return the descriptor that holds the folder's lock, or None if another process holds it. Raise OSError."""
+    """Return the descriptor that holds the folder's lock, or None if another process has the lock. Raise OSError."""
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     fd = os.open(NAME, flags, 0o600, dir_fd=folder_fd)
     try:
@@ -43,7 +44,6 @@ def probe(folder: int | str | os.PathLike[str]) -> bool:
 
 def _open(folder: int | str | os.PathLike[str]) -> int:
     # Web could have put a FIFO there, which must not stop the launcher.
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     if isinstance(folder, int):
-        return os.open(NAME, flags, dir_fd=folder)
-    return os.open(os.path.join(folder, NAME), flags)
+        return files.open_existing(NAME, dir_fd=folder)
+    return files.open_existing(os.path.join(folder, NAME))

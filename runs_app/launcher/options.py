@@ -17,8 +17,6 @@ class UsageError(Exception):
 
 
 class Options(NamedTuple):
-    """The values of the command line."""
-
     data: str
     host: str
     port: int
@@ -32,7 +30,6 @@ class Options(NamedTuple):
 
 
 def parse(arguments: list[str]) -> Options:
-    """Read the arguments after the program's name. Raise UsageError."""
     if "--" not in arguments:
         raise UsageError("no `--` before the command of web")
     split = arguments.index("--")

@@ -1,7 +1,4 @@
-"""Deleting what a run has left, or all of a script: by directory descriptors, in a child of its own.
-
-A removal follows no link, enters no mounted folder, and blocks no other work.
-"""
+"""Deleting run folders, or all of a script: in a child process, following no link and entering no mounted folder."""
 
 import contextlib
 import errno
@@ -25,18 +22,13 @@ class Removal(NamedTuple):
 
 
 class Removals:
-    """The removals under way, by the pid of the child at work."""
-
     def __init__(self, runs_fd: int, *, data: str) -> None:
         self._runs_fd = runs_fd
         self._data = data
         self._under_way: dict[int, Removal] = {}
 
     def start(self, folder: object, scope: object, answer: Callable[[str | None], None]) -> None:
-        """Fork a child that removes the run folder ("all"), its `tmp/`, or all of the script of that slug.
-
-        Raise FolderError, OSError.
-        """
+        """Fork a child that removes a run folder ("all"), its `tmp/`, or a script. Raise FolderError, OSError."""
         if scope not in SCOPES:
             raise folders.FolderError(f"what has to be one of {', '.join(SCOPES)}")
         parent_fd, name = self._open_parent(folder, scope)
@@ -54,7 +46,7 @@ class Removals:
             return folders.open_month(self._runs_fd, folders.check_name(folder))
         if not isinstance(folder, str) or not _SLUG.fullmatch(folder):
             raise folders.FolderError(f"not the name of a script: {str(folder)[:100]!a}")
-        data_fd = os.open(self._data, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        data_fd = folders.open_path(self._data)
         try:
             return folders.open_directory("scripts", dir_fd=data_fd), folder
         finally:
@@ -64,11 +56,9 @@ class Removals:
         return any(removal.folder == folder for removal in self._under_way.values())
 
     def pids(self) -> set[int]:
-        """Return the removers among our children."""
         return set(self._under_way)
 
     def child_exited(self, pid: int, wait_status: int) -> bool:
-        """Answer if a reaped child was a remover; return whether it was."""
         removal = self._under_way.pop(pid, None)
         if removal is None:
             return False
@@ -81,7 +71,6 @@ class Removals:
 
 
 def remove_tree(name: str, *, dir_fd: int) -> None:
-    """Delete the directory `name` in `dir_fd` with its content, if there is one. Raise OSError."""
     with contextlib.suppress(FileNotFoundError):
         fd = _open_writable(name, dir_fd)
         try:

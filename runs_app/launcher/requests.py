@@ -11,6 +11,7 @@ from runs_app.launcher.runner_registry import Runners
 from runs_app.launcher.watch.supervision import CANCEL
 
 _Answer = Callable[[str | None], None]
+_Send = Callable[[wire.Reply], None]
 
 
 class Refusal(Exception):
@@ -18,28 +19,30 @@ class Refusal(Exception):
 
 
 class Context(NamedTuple):
-    """The parts of the launcher that requests act on."""
-
     runners: Runners
     removals: Removals
     mark_web_ready: Callable[[], None]
     is_stopping: Callable[[], bool]
 
 
-def handle(context: Context, request: wire.Message, send: Callable[[wire.Reply], None]) -> None:
+def handle(context: Context, request: wire.Message, send: _Send) -> None:
     """Carry out `request` and `send` the reply, for a removal when the removal is done."""
     number = request.get("id")
     op = request.get("op")
+
+    def answer(error: str | None) -> None:
+        send(_reply(number, error))
+
     try:
-        result = _carry_out(context, request, lambda error: send(_reply(number, error)))
+        result = _carry_out(context, request, answer)
     except (Refusal, folders.FolderError) as error:
-        send(_reply(number, str(error)))
+        answer(str(error))
     except OSError as error:
-        send(_reply(number, f"{op} failed: {error.strerror}"))
+        answer(f"{op} failed: {error.strerror}")
     except Exception as error:
         # The loop's boundary: no request, however strange, may take the launcher down.
         console.say(console.ERROR, f"{op} failed: {error!r}")
-        send(_reply(number, f"{op} failed: {error!r}"))
+        answer(f"{op} failed: {error!r}")
     else:
         if result is not None:
             send({"id": number, "ok": True, **result})

@@ -1,4 +1,4 @@
-"""The runner: supervises one run from claim to verdict, detached from its launcher, which it outlives."""
+"""The runner: supervises a run from claim to verdict, detached from the launcher, so as to outlive the launcher."""
 
 import contextlib
 import os
@@ -24,8 +24,6 @@ _REFUSALS = (spec.SpecError, script_process.StartError, isolation.IsolationError
 
 
 class Order(NamedTuple):
-    """The values a runner gets from the launcher that forks it."""
-
     folder_fd: int  # all its work goes through this descriptor
     folder: str  # absolute, for the script's environment
     bells_fd: int  # `<data>/run`
@@ -35,18 +33,15 @@ class Order(NamedTuple):
 
 
 class StartTime(NamedTuple):
-    """The begin of a run: as a date (seconds since the epoch), and by the clock that nobody sets."""
+    """The begin of a run, in seconds since the epoch and by the monotonic clock."""
 
     at: float
     monotonic: float
 
 
 def main(order: Order) -> int:
-    """Carry out the run. Raise OSError if no verdict can be written.
-
-    Return 0, also when another runner has the run already, or 1 when processes of the script could not be killed:
-    they become the launcher's.
-    """
+    """Carry out the run; return 1 if processes of the script live on, else 0. Raise OSError without a verdict."""
+    # Processes that could not be killed become the launcher's.
     _detach(order)
     ringer = bells.Bells(order.bells_fd)
     try:
@@ -98,21 +93,28 @@ def _run(order: Order, ringer: bells.Bells) -> verdict.ExitFacts:
         plan = _prepare(order, details)
     except (*_REFUSALS, OSError) as error:
         return _not_started(Log(order.folder_fd), ringer, error)
+    return _start_and_watch(order, ringer, details, plan, signals)
+
+
+def _start_and_watch(
+    order: Order,
+    ringer: bells.Bells,
+    details: spec.Spec,
+    plan: isolation.Plan,
+    signals: SignalPipe,
+) -> verdict.ExitFacts:
     log = Log(order.folder_fd, details.limits.output_bytes)
     capture = Capture(log, ringer, signals.fd, Mask(order.secrets.values()))
     started = StartTime(time.time(), time.monotonic())
+    with_secrets = details._replace(env=details.env | order.secrets)
     try:
-        script_pid = script_process.start(
-            details._replace(env=details.env | order.secrets),
-            capture.open_pipes(),
-            run_folder=order.folder,
-            plan=plan,
-        )
+        pipes = capture.open_pipes()
+        pid = script_process.start(with_secrets, pipes, run_folder=order.folder, plan=plan)
     except (*_REFUSALS, OSError) as error:
         return _not_started(log, ringer, error)._replace(isolation=plan.result)
     supervision = Supervision(
         details,
-        script_pid,
+        pid,
         capture,
         _monitor(order, details, plan),
         signals=signals,

@@ -1,4 +1,4 @@
-"""The runners under this launcher: its own children, and those adopted from a launcher that died."""
+"""The runners under this launcher: children, and runners adopted from a launcher that died."""
 
 import contextlib
 import os
@@ -13,15 +13,11 @@ from runs_app.launcher.watch.supervision import SHUTDOWN
 
 
 class Adopted(NamedTuple):
-    """A runner that is no child of ours."""
-
     pid: int
     pid_fd: int  # becomes readable when the runner ends, and never means another process
 
 
 class Runners:
-    """The living runners, by their folders."""
-
     def __init__(
         self, *, data: str, runs_fd: int, shutdown_grace_s: float, support: IsolationSupport
     ) -> None:
@@ -37,10 +33,7 @@ class Runners:
         return len(self._own) + len(self._adopted)
 
     def start(self, folder: object, secrets: Secrets) -> int:
-        """Fork a runner for `folder` and return its pid. Raise FolderError, OSError.
-
-        The secrets are kept in that process alone.
-        """
+        """Fork a runner for `folder`, which alone keeps the secrets; return the pid. Raise FolderError, OSError."""
         folder_fd = folders.open_run(self._runs_fd, folder)
         order = runner.Order(
             folder_fd=folder_fd,
@@ -58,7 +51,7 @@ class Runners:
         return pid
 
     def adopt(self, folder: object) -> bool:
-        """Take over the living runner of `folder`; return whether there is one. Raise FolderError, OSError."""
+        """Take over the living runner of `folder`; return whether a runner lives. Raise FolderError, OSError."""
         name = folders.check_name(folder)
         if name in self._adopted or self.is_own(name):
             return True
@@ -73,39 +66,38 @@ class Runners:
         return True
 
     def signal(self, folder: object, signum: signal.Signals) -> bool:
-        """Send `signum` to the runner of `folder`; return whether there was one. Raise FolderError."""
+        """Send `signum` to the runner of `folder`; return whether a runner was found. Raise FolderError."""
         name = folders.check_name(folder)
-        tree.send([pid for pid, own in self._own.items() if own == name], signum)
+        own = [pid for pid, folder in self._own.items() if folder == name]
+        tree.send(own, signum)
         if name in self._adopted:
             _send(self._adopted[name], signum)
         return name in self._adopted or self.is_own(name)
 
     def shut_down(self) -> None:
-        """Ask every runner to stop its script; a second call ends the scripts' grace."""
+        """Ask every runner to stop the script; a second call ends the scripts' grace."""
         tree.send(self._own, SHUTDOWN)
         for adopted in self._adopted.values():
             _send(adopted, SHUTDOWN)
 
     def kill(self) -> None:
-        """KILL every runner with its tree: the verdicts are lost."""
-        roots = {*self._own, *(adopted.pid for adopted in self._adopted.values())}
+        roots = set(self._own)
+        roots.update(adopted.pid for adopted in self._adopted.values())
         if roots:
             tree.kill(lambda: tree.family(roots))
 
     def is_own(self, folder: str) -> bool:
-        """Return whether a runner forked by this launcher is at work in `folder`."""
         return folder in self._own.values()
 
     def pids(self) -> set[int]:
-        """Return the runners among our children."""
         return set(self._own)
 
     def pid_fds(self) -> dict[int, str]:
-        """Return the folders of adopted runners by the descriptor to poll for their end."""
+        """Return the folders of adopted runners by the descriptor to poll for the runner's end."""
         return {adopted.pid_fd: folder for folder, adopted in self._adopted.items()}
 
     def child_exited(self, pid: int) -> str | None:
-        """Forget a reaped child; return its folder, or None if the child was no runner."""
+        """Forget a reaped child; return the runner's folder, or None if the child was no runner."""
         return self._own.pop(pid, None)
 
     def adopted_exited(self, folder: str) -> None:

@@ -26,10 +26,7 @@ class Pipes(NamedTuple):
 
 
 def start(spec: Spec, pipes: Pipes, *, run_folder: str, plan: Plan) -> int:
-    """Start the script and return its pid once its program has begun. Closes the runner's copies of `pipes`.
-
-    Raise StartError, OSError when no process can be made.
-    """
+    """Start the script and close `pipes`; return the pid once the program has begun. Raise StartError, OSError."""
     runner_pid = os.getpid()
     # Close-on-exec: a report that ends without a word says that exec worked.
     report_read, report_write = os.pipe()
@@ -99,7 +96,8 @@ def _isolate(plan: Plan, run_folder: str, runner_pid: int) -> None:
     write = list(plan.landlock.write)
     if plan.has_own_user:
         write += landlock.TERMINALS
-    landlock.enter(landlock.make(read=read, write=write, closed=plan.landlock.closed))
+    rules_fd = landlock.make(read=read, write=write, closed=plan.landlock.closed)
+    landlock.enter(rules_fd)
 
 
 def _execute(spec: Spec, env: dict[bytes, bytes]) -> None:

@@ -30,7 +30,6 @@ class ListenError(Exception):
 
 
 def main(arguments: list[str]) -> int:
-    """Run until asked to stop; return the exit code."""
     try:
         parsed = options.parse(arguments)
     except options.UsageError as error:
@@ -53,8 +52,9 @@ def _serve(parsed: options.Options) -> int:
     signals = SignalPipe(_SIGNALS)  # before any other process hears of this one
     listen_fd = listen(parsed.host, parsed.port)
     data = os.path.realpath(parsed.data)
-    for folder in ("run", "runs"):
-        os.makedirs(os.path.join(data, folder), mode=0o700, exist_ok=True)
+    for name in ("run", "runs"):
+        path = os.path.join(data, name)
+        os.makedirs(path, mode=0o700, exist_ok=True)
     prctl.become_subreaper()
     web_user = User(*parsed.web_user) if parsed.web_user else None
     support = isolation.probe(pool=parsed.script_users, web=web_user)
@@ -102,23 +102,17 @@ class Launcher:
         signals: SignalPipe,
         support: isolation.IsolationSupport,
     ) -> None:
-        self._grace_s = parsed.grace_s
+        self._grace_s = shutdown.grace_s(parsed.grace_s)
         self._runs_path = os.path.join(data, "runs")
         self._signals = signals
-        runs_fd = os.open(self._runs_path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        runs_fd = folders.open_path(self._runs_path)
         self._runners = Runners(
-            data=data,
-            runs_fd=runs_fd,
-            shutdown_grace_s=shutdown.grace_s(parsed.grace_s),
-            support=support,
+            data=data, runs_fd=runs_fd, shutdown_grace_s=self._grace_s, support=support
         )
         self._removals = Removals(runs_fd, data=data)
-        self._web = Web(
-            parsed.web_argv,
-            listen_fd,
-            user=User(*parsed.web_user) if parsed.web_user else None,
-            has_script_users=not support.users_why_not,
-        )
+        user = User(*parsed.web_user) if parsed.web_user else None
+        has_script_users = not support.users_why_not
+        self._web = Web(parsed.web_argv, listen_fd, user=user, has_script_users=has_script_users)
         self._shutdown: shutdown.Shutdown | None = None
         self._strays_at: float | None = None  # when to look for strays next
         self._context = launcher_requests.Context(
@@ -129,12 +123,10 @@ class Launcher:
         )
 
     def take_over_from_predecessor(self) -> None:
-        """Kill the orphans of a launcher that died together with its runners; adopt the runners that live."""
         for folder in orphans.clear(self._runs_path):
             self._adopt(folder)
 
     def run(self) -> None:
-        """Return when every process of Tempo has been stopped."""
         while self._shutdown is None or not self._shutdown.is_over:
             self._step()
         for _ in range(_LAST_SWEEPS):
@@ -178,10 +170,15 @@ class Launcher:
         if web.kill_at is not None and now >= web.kill_at:
             web.kill()
         if self._strays_at is not None and now >= self._strays_at:
-            self._strays_at = now + _STRAYS_AGAIN_S if self._kill_strays() else None
+            self._strays_at = None
+            if self._kill_strays():
+                self._strays_at = now + _STRAYS_AGAIN_S
         shutdown_at = self._shutdown.advance(now) if self._shutdown else None
-        moments = (web.start_at, web.kill_at, self._strays_at, shutdown_at)
-        return min((moment for moment in moments if moment is not None), default=None)
+        next_at = None
+        for moment in (web.start_at, web.kill_at, self._strays_at, shutdown_at):
+            if moment is not None and (next_at is None or moment < next_at):
+                next_at = moment
+        return next_at
 
     def _start_web(self, now: float) -> None:
         try:
@@ -196,7 +193,8 @@ class Launcher:
         if signal.SIGHUP in signals and not self._shutdown:
             console.say(console.INFO, "asked to restart web")
             self._web.restart(now)
-        for _ in range(signals.count(signal.SIGTERM) + signals.count(signal.SIGINT)):
+        stop_count = signals.count(signal.SIGTERM) + signals.count(signal.SIGINT)
+        for _ in range(stop_count):
             self._stop(now)
 
     def _stop(self, now: float) -> None:
@@ -207,7 +205,7 @@ class Launcher:
         console.say(console.INFO, f"stopping runs={len(self._runners)}")
         self._web.start_at = None
         self._shutdown = shutdown.Shutdown(
-            self._runners, self._web, now=now, requested_grace_s=self._grace_s
+            self._runners, self._web, now=now, script_grace_s=self._grace_s
         )
 
     def _handle_requests(self, channel: Channel, now: float) -> None:

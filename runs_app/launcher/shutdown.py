@@ -18,11 +18,11 @@ def grace_s(requested_s: float) -> float:
 class Shutdown:
     """The end, from the first TERM or INT on; `advance()` does what is due."""
 
-    def __init__(self, runners: Runners, web: Web, *, now: float, requested_grace_s: float) -> None:
+    def __init__(self, runners: Runners, web: Web, *, now: float, script_grace_s: float) -> None:
         self._runners = runners
         self._web = web
         self._ends_at = now + END_S
-        self._runners_until = now + grace_s(requested_grace_s) + _VERDICT_S
+        self._runners_until = now + script_grace_s + _VERDICT_S
         runners.shut_down()
 
     @property

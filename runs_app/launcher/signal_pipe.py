@@ -1,4 +1,4 @@
-"""Signals as bytes on a pipe, so that a loop acts on them when it is its turn, and never inside a handler."""
+"""Signals as bytes on a pipe, so that a loop acts on signals in turn, and never inside a handler."""
 
 import os
 import signal
@@ -10,10 +10,7 @@ _READ_BYTES = 4096
 
 
 class SignalPipe:
-    """The signals that have come, each as a byte; `fd` is readable while the pipe holds any.
-
-    Opening the pipe lets in the signals that were blocked since the fork.
-    """
+    """The signals that have come, each as a byte; lets in the signals that were blocked since the fork."""
 
     def __init__(
         self, heeded: Iterable[signal.Signals], *, ignored: Iterable[signal.Signals] = ()

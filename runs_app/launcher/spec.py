@@ -4,6 +4,8 @@ import json
 import os
 from typing import NamedTuple, cast
 
+from runs_app.launcher import files
+
 NAME = "spec.json"
 _MAX_BYTES = 1 << 20
 _MIB = 1 << 20
@@ -63,8 +65,7 @@ def read(folder_fd: int) -> Spec:
 
 
 def _read_file(folder_fd: int) -> bytes:
-    fd = os.open(NAME, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder_fd)
-    with open(fd, "rb") as file:
+    with open(files.open_existing(NAME, dir_fd=folder_fd), "rb") as file:
         return file.read(_MAX_BYTES)
 
 

@@ -41,7 +41,6 @@ class Web:
         self.kill_at: float | None = None
 
     def start(self) -> None:
-        """Fork and exec web. Raise OSError when no process can be made."""
         ours, theirs = (end.detach() for end in socket.socketpair())
         launcher_pid = os.getpid()
         try:
@@ -99,7 +98,6 @@ class Web:
             self.channel = None
 
     def exited(self, wait_status: int, now: float, *, may_restart: bool) -> None:
-        """Note that web was reaped, and plan the next start."""
         self.pid = None
         self.kill_at = None
         self._close_channel()

@@ -11,8 +11,6 @@ Message = dict[str, object]
 
 
 class SupportMessage(TypedDict):
-    """The isolation that this installation can give: the best grade and why, and the layers of that grade."""
-
     grade: str
     why: str
     own_users: bool

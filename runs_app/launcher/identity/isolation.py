@@ -1,4 +1,4 @@
-"""The layers that isolate a script: those of this machine, and those that a run really gets."""
+"""The layers that isolate a script: the layers of this machine, and the layers that a run really gets."""
 
 import os
 from typing import NamedTuple
@@ -26,7 +26,6 @@ class IsolationSupport(NamedTuple):
 
     @property
     def best(self) -> "IsolationResult":
-        """Return the isolation of a script that nothing is in the way of."""
         uid = None if self.users_why_not else self.pool.start
         return _result(self, uid, self.users_why_not)
 
@@ -43,7 +42,7 @@ NOTHING = IsolationResult(NONE, "")
 
 
 class Plan(NamedTuple):
-    """The isolation with which a program is to be started."""
+    """The isolation of a program to start."""
 
     user: User | None  # to become; None: stay
     has_own_user: bool

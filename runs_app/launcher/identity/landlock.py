@@ -1,4 +1,4 @@
-"""Landlock: a process gives up all paths but a list of them, for itself and its children, for ever (landlock(7))."""
+"""Landlock: a process gives up all paths but a list, with all later children, for ever (landlock(7))."""
 
 import contextlib
 import errno
@@ -59,10 +59,7 @@ def abi() -> int:
 
 
 def make(*, read: Iterable[str], write: Iterable[str], closed: Iterable[str]) -> int:
-    """Return a rule set's descriptor for `enter()`, of these paths and the system's. Raise OSError.
-
-    Paths that are missing are left out, and so is every path that leads to a `closed` folder.
-    """
+    """Return a rule set of the paths and the system's, without missing paths and the way to `closed`. Raise OSError."""
     version = abi()
     rights = _rights(version)
     rules_fd = prctl.system_call(_CREATE_RULESET, *_attributes(version, rights))

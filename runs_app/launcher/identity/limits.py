@@ -1,7 +1,6 @@
-"""The kernel's limits of a script's process, which it applies to itself before its program begins.
+"""The kernel's limits of a script, applied by the script's process before the program begins."""
 
-They stand behind the limits that the runner watches: they act at once, but know a single process, or count threads.
-"""
+# They stand behind the limits that the runner watches: they act at once, but know a single process, or count threads.
 
 import contextlib
 import os

@@ -24,30 +24,24 @@ _syscall.argtypes = [
 
 
 def become_subreaper() -> None:
-    """Make orphans among this process's descendants its children instead of init's. Raise OSError."""
     _call(_SET_CHILD_SUBREAPER, 1)
 
 
 def die_with_parent(signum: signal.Signals, parent_pid: int) -> None:
-    """Make the kernel send `signum` to this process when its parent ends; end at once if `parent_pid` is gone.
-
-    A later change of user would undo this.
-    """
+    """Have the kernel send `signum` when the parent ends; end now if `parent_pid` is gone already. Raise OSError."""
+    # A later change of user would undo this.
     _call(_SET_PDEATHSIG, signum)
     if os.getppid() != parent_pid:
         os._exit(1)
 
 
 def forbid_new_privileges() -> None:
-    """Keep setuid programs from giving this process or its children any right, for ever. Raise OSError."""
+    """Keep setuid programs from giving this process and all children any right, for ever. Raise OSError."""
     _call(_SET_NO_NEW_PRIVS, 1)
 
 
 def drop_capabilities() -> None:
-    """Give up every capability. Raise OSError.
-
-    With new privileges forbidden, a program run by root gets none either.
-    """
+    """Give up every capability, with new privileges forbidden also for programs run by root. Raise OSError."""
     # See capset(2): two sets of effective, permitted and inheritable.
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     if _libc.capset(header, (ctypes.c_uint32 * 6)()) != 0:
@@ -55,10 +49,8 @@ def drop_capabilities() -> None:
 
 
 def use_files_as(uid: int, gid: int) -> tuple[int, int]:
-    """Make this process open and make files as `uid`:`gid` (setfsuid(2)); return the user and group before.
-
-    The right to send signals stays. Without root, nothing changes.
-    """
+    """Open and make files as `uid`:`gid` (setfsuid(2)) from now on; return the user and group before."""
+    # The right to send signals stays. Without root, nothing changes.
     # The group first: behind the change of user there is no right to it.
     back = int(_libc.setfsuid(0))
     before = (back, int(_libc.setfsgid(gid)))
@@ -69,7 +61,6 @@ def use_files_as(uid: int, gid: int) -> tuple[int, int]:
 def system_call(
     number: int, first: object, second: int, third: object = None, fourth: int = 0
 ) -> int:
-    """Make a system call that the C library does not know. Raise OSError."""
     result = int(_syscall(number, first, second, third, fourth))
     if result < 0:
         raise _error()

@@ -1,4 +1,4 @@
-"""Users: those a launcher may start programs as, the paths they may reach, and the files to give them."""
+"""The users of scripts: changing to a user, finding the paths open to a user, and giving files to a user."""
 
 import contextlib
 import errno
@@ -25,12 +25,11 @@ _PROGRAM_STARTERS = (
     "/run/user/{uid}/podman/podman.sock",
 )
 _MAX_LINKS = 40  # as the kernel has it
+_FILES_MODE = 0o2770
 _FILES = re.compile(r"scripts/([A-Za-z0-9_-]+)/files")
 
 
 class User(NamedTuple):
-    """A user and its group."""
-
     uid: int
     gid: int
 
@@ -63,7 +62,6 @@ def why_not(user: User) -> str:
 
 
 def become(user: User) -> None:
-    """Change this process to `user`, with no other group, for ever. Raise OSError."""
     os.setgroups([])
     os.setresgid(user.gid, user.gid, user.gid)
     os.setresuid(user.uid, user.uid, user.uid)
@@ -89,15 +87,16 @@ def _paths_passed(path: str) -> Iterator[str]:
     # The path itself, and that of each link on the way.
     yield os.path.abspath(path)
     for _ in range(_MAX_LINKS):
-        here = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
-        yield here
-        if not os.path.islink(here):
+        folder = os.path.realpath(os.path.dirname(path))
+        path = os.path.join(folder, os.path.basename(path))
+        yield path
+        if not os.path.islink(path):
             return
-        path = os.path.join(os.path.dirname(here), os.readlink(here))
+        path = os.path.join(folder, os.readlink(path))
 
 
 def socket_that_starts_programs(user: User) -> str | None:
-    """Return a socket that `user` may speak to and whose owner starts programs on demand, or None."""
+    """Return a socket open to `user` that starts programs on demand, or None."""
     # Landlock does not cover sockets with names, so that a program started there would be outside.
     for template in _PROGRAM_STARTERS:
         path = template.format(uid=user.uid)
@@ -123,7 +122,6 @@ def _has_right(status: os.stat_result, user: User, right: int) -> bool:
 
 
 def give_run(folder_fd: int, user: User) -> None:
-    """Let `user` read the code and the inputs in the run folder `folder_fd`, and own `tmp/`. Raise OSError."""
     # The folder is web's to arrange: a file that another user owns, or that has a second name, stays as it is.
     ours = {os.fstat(folder_fd).st_uid, user.uid}
     for name in ("main.py", "params.json"):
@@ -136,22 +134,21 @@ def give_run(folder_fd: int, user: User) -> None:
 
 
 def give_files(data: str, cwd: str, user: User, web: User, *, ours: range) -> None:
-    """Give a script's working folder to `user`, and open it to the group of `web`. Raise OSError.
-
-    Only `<data>/scripts/<slug>/files` is ever given away, and of its content only the files of web or of a script's
-    user: the order comes from `web`, which must not gain a file that it does not have. Mounted folders stay.
-    """
+    """Give a script's working folder to `user`, and open the folder to the group of `web`. Raise OSError."""
+    # Only `<data>/scripts/<slug>/files` is ever given away, and of its content only the files of web or of a script's
+    # user: the order comes from `web`, which must not gain a file that it does not have. Mounted folders stay.
     # The data folder itself may be named by a link; below it none is followed.
     match = _FILES.fullmatch(os.path.relpath(os.path.realpath(cwd), data))
     if match is None:
         return
-    fd = os.open(data, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fd = folders.open_path(data)
     for name in ("scripts", match[1], "files"):
         parent, fd = fd, folders.open_directory(name, dir_fd=fd)
         os.close(parent)
     try:
         status = os.fstat(fd)
-        if (status.st_uid, status.st_gid, status.st_mode & 0o7777) != (user.uid, web.gid, 0o2770):
+        mode = stat.S_IMODE(status.st_mode)
+        if (status.st_uid, status.st_gid, mode) != (user.uid, web.gid, _FILES_MODE):
             _give_tree(fd, user, web, {web.uid, *ours})
     except RecursionError as error:
         sentence = "folders in folders too deep to be given to its user"
@@ -172,7 +169,7 @@ def _give_tree(fd: int, user: User, web: User, ours: Container[int]) -> None:
                 _give(child, user.uid, web.gid)
     # The folder last: it says that all of its content has been given.
     os.fchown(fd, user.uid, web.gid)
-    os.fchmod(fd, 0o2770)
+    os.fchmod(fd, _FILES_MODE)
 
 
 @contextlib.contextmanager

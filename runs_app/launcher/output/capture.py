@@ -1,7 +1,6 @@
-"""Copying a script's output from its pipes into the log: at once when it is quiet, in batches when it is chatty.
+"""Copying a script's output from the pipes into the log: at once from a quiet script, in batches from a chatty one."""
 
-Output for which the log has no room is read slowly, so that a script that floods the log waits at its pipe.
-"""
+# Output for which the log has no room is read slowly, so that a script that floods the log waits at its pipe.
 
 import contextlib
 import fcntl
@@ -38,7 +37,7 @@ class Stream:
         self._read_at = 0.0
 
     def read(self, log: Log) -> int:
-        """Copy the content of the pipe; return the number of bytes, 0 when there are none now or ever again."""
+        """Copy the content of the pipe; return the number of bytes, 0 for an empty or closed pipe."""
         # All at once: output on the other stream meanwhile came after most of these bytes.
         try:
             chunk = os.read(self.fd, _PIPE_BYTES)
@@ -66,7 +65,7 @@ class Stream:
         self.fd = -1
 
     def silent_in(self, now: float) -> float | None:
-        """Return the seconds until an unfinished line counts as standing still, or None when there is none."""
+        """Return the seconds until an unfinished line counts as standing still, or None without such a line."""
         if not self._pending:
             return None
         return max(0.0, self._read_at + SILENCE_S - now)
@@ -83,10 +82,10 @@ class Stream:
 
     def _cut(self, data: bytes, log: Log) -> None:
         *lines, self._pending = data.split(b"\n")
-        has_long_line = len(data) > PIECE_BYTES and max(map(len, lines), default=0) > PIECE_BYTES
-        if has_long_line:
+        if len(data) > PIECE_BYTES and max(map(len, lines), default=0) > PIECE_BYTES:
             for line in lines:
-                log.add(self.letter, FULL, [self._write_pieces(line, log)])
+                rest = self._write_pieces(line, log)
+                log.add(self.letter, FULL, [rest])
         elif lines:
             log.add(self.letter, FULL, lines)
         self._pending = self._write_pieces(self._pending, log)
@@ -122,8 +121,6 @@ class MaskedStream(Stream):
 
 
 class Capture:
-    """Copies both streams into the log, and returns early when a signal comes."""
-
     def __init__(self, log: Log, ringer: bells.Bells, wakeup_fd: int, mask: Mask = NO_MASK) -> None:
         self.log = log
         self.mask = mask
@@ -134,7 +131,6 @@ class Capture:
         self._slow_until = 0.0  # no output is read before
 
     def open_pipes(self) -> Pipes:
-        """Make the two pipes and return the write ends for the script. Raise OSError."""
         return Pipes(self._open(STDOUT), self._open(STDERR))
 
     @property
@@ -143,7 +139,6 @@ class Capture:
 
     @property
     def last_stderr(self) -> bytes:
-        """Return the last 4 KiB of the script's stderr."""
         return b"".join(stream.last for stream in self._streams if stream.letter == STDERR)
 
     def step(self, timeout_s: float | None) -> bool:
@@ -173,7 +168,6 @@ class Capture:
             self._ringer.ring(bells.OUTPUT)
 
     def say(self, sentence: str) -> None:
-        """Write a line of the runner's own, after the output that has been read so far."""
         self.log.say(sentence)
         self._ringer.ring(bells.OUTPUT)
 

@@ -1,7 +1,4 @@
-"""A run's log on disk: `output.log`, one record a line, and `output.idx`, the offset of every 1,000th record.
-
-Once the log is as long as allowed, further records wait in the tail for the end.
-"""
+"""A run's log on disk: `output.log`, and `output.idx` with the offset of every 1,000th record."""
 
 import os
 import struct
@@ -18,10 +15,9 @@ _OFFSET = struct.Struct("<Q")
 
 
 class Log:
-    """Collects records and writes them in batches; a disk that refuses loses records, never the run.
+    """Writes records in batches, and keeps only the end of the output beyond `keep_bytes` (0: no limit)."""
 
-    Of the output beyond `keep_bytes` (0: no limit) only the end is kept. Both files are new.
-    """
+    # A disk that refuses loses records, never the run. Records beyond the limit wait in the tail for `finish()`.
 
     def __init__(self, folder_fd: int, keep_bytes: int = 0) -> None:
         self._folder_fd = folder_fd
@@ -68,10 +64,7 @@ class Log:
         return True
 
     def finish(self) -> bool:
-        """Append the tail, after a record that says how much is missing; return whether there was a tail.
-
-        Later records are written after the tail, without a limit. Never raises.
-        """
+        """Append the tail and lift the limit; return whether there was a tail. Never raises."""
         self.flush()
         if self._tail is None:
             return False

@@ -1,8 +1,7 @@
-"""Masking: the values of secrets leave a script's output before it is written anywhere, `••••` stands in their place.
+"""Masking: `••••` takes the place of secrets in a script's output before the output is written anywhere."""
 
-A value is also found in the forms of JSON, Python's repr, a URL or base64 (alone, or anywhere in a longer text), and
-each line of a value with several lines by itself. Values and lines of under four characters are not looked for.
-"""
+# A value is also found in the forms of JSON, Python's repr, a URL or base64 (alone, or anywhere in a longer text), and
+# each line of a value with several lines by itself. Values and lines of under four characters are not looked for.
 
 import binascii
 import json
@@ -30,7 +29,6 @@ class Mask:
         return bool(self.forms)
 
     def text(self, sentence: str) -> str:
-        """Return a sentence of Tempo's own, masked."""
         data = sentence.encode(errors="backslashreplace")
         for start, end in reversed(self.spans(data)):
             data = data[:start] + MASK + data[end:]
@@ -45,7 +43,7 @@ class Mask:
         return _merge(spans) if spans else spans
 
     def may_begin(self, data: bytes) -> int:
-        """Return where the longest end of `data` begins that could begin a secret; the length when there is none."""
+        """Return the offset of the longest end of `data` that could begin a secret, or the length of `data`."""
         first = max(0, len(data) - self._longest + 1)
         starts: set[int] = set()
         for head in self._heads:
@@ -75,7 +73,6 @@ class Masker:
 
     @property
     def is_holding(self) -> bool:
-        """Return whether `release()` would give out any bytes."""
         return len(self._held) > self._released
 
     def feed(self, chunk: bytes) -> bytes:
@@ -102,10 +99,8 @@ class Masker:
         return b"".join(parts)
 
     def release(self) -> bytes:
-        """Return the bytes held back, as no more may come; a possible secret of four bytes or more is masked.
-
-        Should the rest of the secret come nevertheless, the rest is masked.
-        """
+        """Return the bytes held back, as no more may come; a possible secret of four bytes or more is masked."""
+        # Should the rest of the secret come nevertheless, the rest is masked.
         rest = self._held[self._released :]
         if not rest:
             return b""
@@ -174,7 +169,8 @@ def _merge(spans: list[_Span]) -> list[_Span]:
     merged = [spans[0]]
     for start, end in spans[1:]:
         if start < merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+            last_start, last_end = merged[-1]
+            merged[-1] = (last_start, max(end, last_end))
         else:
             merged.append((start, end))
     return merged

@@ -1,8 +1,7 @@
-"""The format of `output.log`: one record a line, `<epoch_ms> O|E|S F|P <bytes as written>\\n`.
+"""The format of `output.log`: a record a line, `<epoch_ms> O|E|S F|P <bytes as written>\\n`."""
 
-The first letter is the stream (stdout, stderr, Tempo's own words), the second says whether the record is a full line or
-a piece of one. The script in the page (`static/js/log-lines.js`) reads the same format.
-"""
+# The first letter is the stream (stdout, stderr, Tempo's own words), the second says whether the record is a full line
+# or a piece of a line. The script in the page (`static/js/log-lines.js`) reads the same format.
 
 import re
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ def head(epoch_ms: int, stream: bytes, kind: bytes) -> bytes:
 
 
 def parse(data: bytes) -> Iterator[tuple[int, str, bool, bytes]]:
-    """Split whole records into (epoch ms, stream `O|E|S`, whether the line is full, the bytes); skip torn ones."""
+    """Split whole records into (epoch ms, stream `O|E|S`, whether the line is full, the bytes); skip torn records."""
     for line in data.split(b"\n")[:-1]:
         if found := HEAD.match(line):
             yield int(found[1]), found[2].decode(), found[3] == b"F", line[found.end() :]

@@ -1,9 +1,8 @@
-"""The tail: holds the records for which the log has no room, until the last of them are appended at the end.
+"""The tail: holds the records for which the log has no room, until the last records are appended at the end."""
 
-Two files take turns: when one is full, the other is emptied for the next records, so that no byte is ever copied and
-the last 256 KiB are on disk at any moment. Each begins with a line of its own, written once: the log's size, where the
-tail belongs; the bytes of output between there and this file's first record; the streams whose line was open there.
-"""
+# Two files take turns: when one is full, the other is emptied for the next records, so that no byte is ever copied and
+# the last 256 KiB are on disk at any moment. Each begins with a line of its own, written once: the log's size, where
+# the tail belongs; the bytes of output between there and this file's first record; the streams whose line was open.
 
 import contextlib
 import os
@@ -102,15 +101,12 @@ class _Part(NamedTuple):
 
 
 def exists_in(folder_fd: int) -> bool:
-    """Return whether a tail waits in this folder."""
     return any(_is_file(name, folder_fd) for name in NAMES)
 
 
 def append_to_log(folder_fd: int, log_fd: int) -> Ending:
-    """Write the tail into the log, after a record that says how much is missing, and remove the tail.
-
-    Repeated after a crash, the call writes the same bytes to the same place. Raise OSError if the log cannot be read.
-    """
+    """Move the tail into the log, after a record that says how much is missing. Raise OSError for an unreadable log."""
+    # Repeated after a crash in between, this writes the same bytes to the same place.
     size = os.fstat(log_fd).st_size
     parts = _read_parts(folder_fd)
     # A log that is shorter lost its end in a power cut; one that is much longer was not written by us alone.
@@ -129,10 +125,8 @@ def append_to_log(folder_fd: int, log_fd: int) -> Ending:
 
 
 def write_lines(fd: int, data: bytes, at: int) -> tuple[int, str]:
-    """Write lines at an offset; return the bytes of whole lines that reached the file, and why not all did, or "".
-
-    A torn line must not stand: where the disk refuses, the file ends after the last whole line.
-    """
+    """Write lines at an offset; return the bytes of whole lines that reached the file, and why some did not, or ""."""
+    # A torn line must not stand: where the disk refuses, the file ends after the last whole line.
     written = 0
     try:
         while written < len(data):
@@ -152,9 +146,8 @@ def _read_parts(folder_fd: int) -> list[_Part]:
 
 def _read_part(name: str, folder_fd: int) -> _Part | None:
     # As far as it is whole; None when there is none, or something else of that name.
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
-        with open(os.open(name, flags, dir_fd=folder_fd), "rb") as file:
+        with open(files.open_existing(name, dir_fd=folder_fd), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 return None
             data = file.read(_MAX_BYTES)

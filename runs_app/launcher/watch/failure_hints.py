@@ -18,18 +18,14 @@ _MANY_FILES = re.compile(rb"^OSError: \[Errno 24\] ", re.MULTILINE)
 
 
 class Frame(NamedTuple):
-    """A line of a stack."""
-
     file: str
     line: int
     function: str
 
 
 def where_it_hung(stderr: bytes, *, home: bytes) -> Frame | None:
-    """Return the innermost frame of the script's own in the last stack that faulthandler printed for the main thread.
-
-    Its own files are `main.py` and the files in its working folder `home`.
-    """
+    """Return the script's innermost frame in the last stack that faulthandler printed for the main thread."""
+    # Files of the script are `main.py` and those in its working folder `home`.
     stacks = list(_STACK.finditer(stderr))
     if not stacks:
         return None
@@ -48,12 +44,10 @@ def where_it_hung(stderr: bytes, *, home: bytes) -> Frame | None:
 
 
 def ran_out_of_memory(stderr: bytes) -> bool:
-    """Return whether the script ended with a MemoryError."""
     return _ends_with(_MEMORY, stderr)
 
 
 def denied_path(stderr: bytes) -> str | None:
-    """Return the file or folder that the script was not let to, if that error ended the script."""
     match = _DENIED.match(_last_line(stderr))
     if match is None:
         return None

@@ -1,8 +1,7 @@
-"""Keeping a run to its limits: a look at its tree four times a second or less, a sample a second for its chart.
+"""Keeping a run to the limits: a look at the tree four times a second or less, a sample a second for the chart."""
 
-Waking up is the price of a look, so a look is put off while there is much room: twenty quiet runs that are looked at
-four times a second took 2.9 % of a core, once a second 0.8 %.
-"""
+# Waking up is the price of a look, so a look is put off while there is much room: twenty quiet runs that are looked at
+# four times a second took 2.9 % of a core, once a second 0.8 %.
 
 import os
 from typing import NamedTuple
@@ -24,8 +23,6 @@ _DISK_GRACE_S = 2.0
 
 
 class Breach(NamedTuple):
-    """A limit that was passed."""
-
     cause: Cause
     grace_s: float  # between TERM and KILL
 

@@ -1,8 +1,8 @@
-"""Ending the scripts of runners that died with their launcher: a script carries its run folder in the environment.
+"""Ending the scripts of runners that died together with the launcher."""
 
-A script that cleared its environment is still in the session that its run's `state.json` names. A process that cleared
-its environment and began a session of its own is not found: no trace is left of its run.
-"""
+# A script carries its run folder in the environment. One that cleared its environment is still in the session that its
+# run's `state.json` names. A process that cleared its environment and began a session of its own is not found: no trace
+# is left of its run.
 
 import os
 from collections.abc import Iterator
@@ -16,8 +16,6 @@ _PASSES = 100
 
 
 class Session(NamedTuple):
-    """The session that a script began; its number is the script's pid."""
-
     folder: str
     start_ticks: int  # when the script was started: an older process is none of the session's
 
@@ -26,7 +24,7 @@ Sessions = dict[int, Session]
 
 
 def clear(runs_path: str) -> list[str]:
-    """Kill every process of a run below `runs_path` whose runner is dead; return the folders whose runner lives."""
+    """Kill all processes of dead runners' runs below `runs_path`; return the folders of living runners."""
     sessions = _recorded_sessions(runs_path) if _is_any_in_doubt() else {}
     living: list[str] = []
     for _ in range(_PASSES):
@@ -90,7 +88,7 @@ def _recorded_sessions(runs_path: str) -> Sessions:
     # Of runs without a verdict that began since the last boot.
     boot_id = procfs.boot_id()
     sessions: Sessions = {}
-    runs_fd = os.open(runs_path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    runs_fd = folders.open_path(runs_path)
     try:
         for folder in _unfinished(runs_path):
             state = _state(runs_fd, folder)
@@ -109,8 +107,9 @@ def _unfinished(runs_path: str) -> Iterator[str]:
     for month in _names(runs_path):
         for name in _names(os.path.join(runs_path, month)):
             path = os.path.join(runs_path, month, name)
-            has_state = os.path.exists(os.path.join(path, verdict.STATE))
-            if has_state and not os.path.exists(os.path.join(path, verdict.EXIT)):
+            state = os.path.join(path, verdict.STATE)
+            exit_file = os.path.join(path, verdict.EXIT)
+            if os.path.exists(state) and not os.path.exists(exit_file):
                 yield f"{month}/{name}"
 
 

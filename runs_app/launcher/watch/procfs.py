@@ -26,7 +26,6 @@ class Process(NamedTuple):
 
 
 def read(pid: int) -> Process | None:
-    """Return the process `pid`, also a zombie."""
     return _parse(pid, _read_file(f"/proc/{pid}/stat"))
 
 
@@ -69,7 +68,6 @@ def start_time(pid: int) -> int | None:
 
 
 def has_no_new_privileges(pid: int) -> bool:
-    """Return whether `pid` runs with no_new_privs, as every script does; a process cannot take that off again."""
     return b"\nNoNewPrivs:\t1\n" in _read_file(f"/proc/{pid}/status")
 
 
@@ -126,17 +124,14 @@ def written_bytes(pid: int) -> int:
 
 
 def handles(pid: int, signum: int) -> bool:
-    """Return whether `pid` has a handler for a signal, and so is not ended by the signal."""
     return bool(_bits(f"/proc/{pid}/status", b"SigCgt:") >> (signum - 1) & 1)
 
 
 def effective_capabilities() -> int:
-    """Return the capabilities that this process may use now, as bits (capabilities(7))."""
     return _bits("/proc/self/status", b"CapEff:")
 
 
 def oom_kills() -> int:
-    """Return how often the kernel has killed a process for want of memory since boot, in any cgroup."""
     return int(_value(_read_file("/proc/vmstat"), b"oom_kill") or 0)
 
 

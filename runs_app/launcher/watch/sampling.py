@@ -18,16 +18,12 @@ _MAX_REUSES = 10  # ... for as many times: pages may have become private meanwhi
 
 
 class Usage(NamedTuple):
-    """The use of a tree at one moment."""
-
     processes: int
     cpu_s: float  # of processes that live and processes that have ended
     memory_bytes: int
 
 
 class Meter:
-    """Measures the tree below this process."""
-
     def __init__(self) -> None:
         self._descendants = _descendants_by_table
         if procfs.knows_children():
@@ -48,7 +44,6 @@ class Meter:
         return {pid: procfs.resident_bytes(pid) for pid in pids}
 
     def cpu_s(self, pids: list[int]) -> float:
-        """Return the CPU seconds of the tree so far."""
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         living = sum(map(procfs.cpu_ticks, pids))
         return usage.ru_utime + usage.ru_stime + living / _TICKS_A_SECOND
@@ -88,7 +83,6 @@ class Samples:
         self._at = time.monotonic()
 
     def add(self, usage: Usage, output_bytes: int, now: float) -> None:
-        """Write a line, if a line is due at `now` (of the monotonic clock)."""
         if now < self._due_at:
             return
         share = (usage.cpu_s - self._cpu_s) / max(now - self._at, 0.001)

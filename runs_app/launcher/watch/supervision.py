@@ -60,7 +60,6 @@ class Supervision:
         self.message = ""
 
     def watch(self) -> None:
-        """Return when the whole tree is gone and its output is copied."""
         self._reap()
         while not self._tree_is_empty:
             self._step()

@@ -18,12 +18,10 @@ def family(roots: Iterable[int]) -> set[int]:
 
 
 def descendants(ancestor: int) -> set[int]:
-    """Return the running descendants of `ancestor`, without itself."""
     return family({ancestor}) - {ancestor}
 
 
 def children(parent: int) -> set[int]:
-    """Return the running children of `parent`."""
     return {process.pid for process in procfs.table().values() if process.parent == parent}
 
 

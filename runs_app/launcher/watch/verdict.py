@@ -54,16 +54,12 @@ class Exit(TypedDict):
 
 
 class Cause(NamedTuple):
-    """Why a run was stopped from outside."""
-
     status: str
     reason: str
     sentence: str
 
 
 class ExitFacts(NamedTuple):
-    """The runner's facts at the end."""
-
     cause: Cause | None
     wait_status: int | None = None  # None: no program ran, or it could not be killed
     message: str = ""
@@ -83,7 +79,6 @@ class ExitFacts(NamedTuple):
 def write_state(
     folder_fd: int, *, script_pid: int, started_at: float, isolation: IsolationResult
 ) -> None:
-    """Write `state.json`. Raise OSError."""
     runner_pid = os.getpid()
     state = RunnerState(
         v=1,
@@ -101,10 +96,7 @@ def write_state(
 def read_state(folder_fd: int) -> dict[str, object]:
     """Return the unchecked content of `state.json`; empty when the file is missing, torn or no object."""
     try:
-        # Without waiting: web could have put a FIFO there.
-        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-        fd = os.open(STATE, flags, dir_fd=folder_fd)
-        with open(fd, "rb") as file:
+        with open(files.open_existing(STATE, dir_fd=folder_fd), "rb") as file:
             state = json.loads(file.read(_STATE_BYTES))
     except (OSError, ValueError, RecursionError):
         return {}
@@ -117,7 +109,6 @@ def reserve(folder_fd: int) -> None:
 
 
 def write_exit(folder_fd: int, facts: ExitFacts) -> None:
-    """Write `exit.json`. Raise OSError."""
     files.write(EXIT, json.dumps(_exit(facts)).encode(), dir_fd=folder_fd)
 
 
@@ -129,7 +120,6 @@ def secure_exit(folder_fd: int) -> None:
 
 
 def could_not_start(sentence: str, *, output_lines: int = 0, log_bytes: int = 0) -> ExitFacts:
-    """Return the facts of a run whose program never began."""
     cause = Cause("failed", "could_not_start", sentence)
     return ExitFacts(cause, output_lines=output_lines, log_bytes=log_bytes)
 

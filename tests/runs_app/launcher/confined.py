@@ -149,6 +149,14 @@ class Place:
             limits=LIMITS if is_confined else {},
             isolation={**self._isolation(path, slug), **isolation} if is_confined else None,
         )
+        self._fill_run_folder(path, code)
+        for name, target in planted.items():
+            (path / name).symlink_to(target)
+        reply = self.launcher.web.ask("start", folder=folder)
+        assert reply["ok"], reply
+        return folder
+
+    def _fill_run_folder(self, path: Path, code: str) -> None:
         (path / "main.py").write_text(code)
         (path / "params.json").write_text('{"days": 7}')
         (path / "tmp").mkdir()
@@ -156,11 +164,6 @@ class Place:
         self.own(path / "tmp", 0o700)
         for name in ("main.py", "params.json", "spec.json"):
             self.own(path / name, 0o600)
-        for name, target in planted.items():
-            (path / name).symlink_to(target)
-        reply = self.launcher.web.ask("start", folder=folder)
-        assert reply["ok"], reply
-        return folder
 
     def told(self, code: str, **more: Any) -> dict[str, Any]:
         """Run this code to its end; its exit.json."""
@@ -177,32 +180,18 @@ class Place:
     def _lay_out(self) -> None:
         """Every folder with the owner and the mode of docs/security.md."""
         self.own(self.base, 0o711)
-        package = self.code / "runs_app"
-        shutil.copytree(
-            Path(runs_app.launcher.__file__).parent, package / "launcher", ignore=_BYTE_CODE
-        )
-        (package / "__init__.py").touch()
+        self._copy_launcher()
         passable = 0o711 if self.mode.launcher == 0 else 0o700
-        for path in (
-            ".",
-            "scripts",
-            "scripts/mine",
-            "scripts/other",
-            "runs",
-            f"runs/{_MONTH}",
-            "envs",
-        ):
+        for path in (".", "scripts", "scripts/mine", "scripts/other"):
+            self._folder(path, passable)
+        for path in ("runs", f"runs/{_MONTH}", "envs"):
             self._folder(path, passable)
         for path in ("scripts/mine/files", "scripts/other/files", "backups", "cache", "run"):
             self._folder(path, 0o700)
-        for path in (
-            "secret_key",
-            "tempo.sqlite3",
-            "backups/old.sqlite3",
-            "scripts/other/files/diary",
-        ):
+        for path in ("secret_key", "tempo.sqlite3", "backups/old.sqlite3"):
             self._file(path, 0o600)
-        self._file("scripts/mine/main.py", 0o600)
+        for path in ("scripts/other/files/diary", "scripts/mine/main.py"):
+            self._file(path, 0o600)
         for path in ("envs/e1", "envs/e1/bin", "envs/e1/lib"):
             self._folder(path, 0o755)
         self._file("envs/e1/lib/package.py", 0o644)
@@ -211,6 +200,12 @@ class Place:
         if IS_ROOT:  # a checkout belongs to whom it runs as
             for found in (self.code, *self.code.rglob("*")):
                 os.chown(found, self.mode.launcher, self.mode.launcher)
+
+    def _copy_launcher(self) -> None:
+        package = self.code / "runs_app"
+        launcher = Path(runs_app.launcher.__file__).parent
+        shutil.copytree(launcher, package / "launcher", ignore=_BYTE_CODE)
+        (package / "__init__.py").touch()
 
     def _folder(self, path: str, mode: int) -> None:
         (self.data / path).mkdir()

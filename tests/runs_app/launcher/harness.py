@@ -138,11 +138,9 @@ class LauncherHarness:
         # socket paths have to be short
         self._home = tempfile.TemporaryDirectory(prefix="launcher-")
         self._door = self._open_door()
-        self._become = (
-            ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
-            if user is not None
-            else []
-        )
+        self._become: list[str] = []
+        if user is not None:
+            self._become = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
         self._launcher_argv = [python, "-I", "-S", str(main)]
         self._env = env or {}
         self._web_argv = web_argv or [python, "-I", "-S", "-c", _WEB, f"{self._home.name}/door"]
@@ -177,26 +175,11 @@ class LauncherHarness:
 
     def start(self) -> Self:
         """Start the launcher, and unless web is the test's own, wait for it and say that it is ready."""
-        options = [
-            "--data",
-            str(self.data),
-            "--host",
-            "127.0.0.1",
-            "--port",
-            "0",
-            "--grace",
-            str(self.grace_s),
-        ]
+        options = ["--data", str(self.data), "--host", "127.0.0.1", "--port", "0"]
+        options += ["--grace", str(self.grace_s), *self.options]
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                [
-                    *self._become,
-                    *self._launcher_argv,
-                    *options,
-                    *self.options,
-                    "--",
-                    *self._web_argv,
-                ],
+                [*self._become, *self._launcher_argv, *options, "--", *self._web_argv],
                 stderr=log,
                 env={**os.environ, **self._env},
                 pass_fds=self.pass_fds,

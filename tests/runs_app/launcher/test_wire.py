@@ -60,38 +60,18 @@ def test_garbage_on_the_channel_costs_the_web_not_the_launcher(tmp_path: Path) -
             assert launcher.next_web().ask("ping")["ok"]
 
 
+WRONG_VALUES: list[object] = [None, 1, -1, 1e300, True, "", "\ud800", "../etc", [], {}]
+WRONG_VALUES += ["2026-11/1-abcdef", "all"]
+OPS: list[Any] = ["start", "cancel", "adopt", "remove", "ping", "ready"]
+OPS += ["nothing", None, 7, [], {}]
+
+
 def test_wrong_requests_are_answered_with_a_sentence(tmp_path: Path) -> None:
     noise = random.Random(2)
-    values: list[object] = [
-        None,
-        1,
-        -1,
-        1e300,
-        True,
-        "",
-        "\ud800",
-        "../etc",
-        [],
-        {},
-        "2026-11/1-abcdef",
-        "all",
-    ]
-    ops: list[Any] = [
-        "start",
-        "cancel",
-        "adopt",
-        "remove",
-        "ping",
-        "ready",
-        "nothing",
-        None,
-        7,
-        [],
-        {},
-    ]
     with LauncherHarness(tmp_path) as launcher:
         for _ in range(300):
-            op, folder, what = noise.choice(ops), noise.choice(values), noise.choice(values)
+            op, folder = noise.choice(OPS), noise.choice(WRONG_VALUES)
+            what = noise.choice(WRONG_VALUES)
             reply = launcher.web.ask(op, folder=folder, what=what)
             assert reply["ok"] or reply["error"]
 
