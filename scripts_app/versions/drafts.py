@@ -157,7 +157,7 @@ def _keep(draft_id: int, *, now: datetime) -> bool:
 
 
 def supersede(script: Script, content: dict[str, str], *, based_on: int | None) -> None:
-    """Delete the draft before a version is saved; without `based_on`, keep the draft. Raises Conflict."""
+    """End the draft before a new version; an unseen draft (no `based_on`) becomes a version first. Raises Conflict."""
     if based_on is None:
         _count_up(script)
     else:
