@@ -13,7 +13,7 @@ from django.db import connections
 
 from runs_app.launcher.identity import users
 from runs_app.launcher.identity.users import User
-from tempo_site.bootstrap import bootstrap, first_start, service_user
+from tempo_site.bootstrap import bootstrap, first_start, service_user, static_files
 from tempo_site.lib import hosts, paths
 
 LAUNCHER = settings.BASE_DIR / "runs_app" / "launcher" / "__main__.py"
@@ -46,8 +46,8 @@ class Command(BaseCommand):
         user = service_user.choose(say)
         if user:
             service_user.take_over(user)
-            if bootstrap.is_collected_by_root():
-                bootstrap.collect_static(say)
+            if static_files.is_collected_by_root():
+                static_files.collect(say)
         service_user.act_as(user, lambda: self._prepare(options))
         self.stdout.flush()
         os.environ.setdefault(
