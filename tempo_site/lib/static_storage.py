@@ -4,6 +4,6 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class HashedStaticFilesStorage(CompressedManifestStaticFilesStorage):
-    """ES modules import each other by their hashed names as well: an upgrade never mixes old and new ones."""
+    """ES modules import each other by their hashed names as well: an upgrade never mixes old and new modules."""
 
     support_js_module_import_aggregation = True
