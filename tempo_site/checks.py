@@ -1,5 +1,6 @@
-"""System checks: impossible settings are named before anything starts, with what to do."""
+"""System checks: impossible settings are named before the service starts, each with a hint."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
@@ -48,36 +49,31 @@ MINIMA = {
 
 
 @register
-def numbers(**_: Any) -> list[CheckMessage]:
-    """Numbers below what makes sense."""
-    return [
-        Error(
-            f"{variable} is {getattr(settings, name)}.",
-            hint=f"Use {least} or more.",
-            id="tempo.E001",
-        )
-        for name, (variable, least) in MINIMA.items()
-        if getattr(settings, name) < least
-    ]
+def small_numbers(**_: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    for name, (variable, minimum) in MINIMA.items():
+        value = getattr(settings, name)
+        if value < minimum:
+            hint = f"Use {minimum} or more."
+            found.append(Error(f"{variable} is {value}.", hint=hint, id="tempo.E001"))
+    return found
 
 
 @register
 def large_numbers(**_: Any) -> list[CheckMessage]:
-    """Numbers beyond what can be calculated with."""
-    return [
-        Error(
-            f"{variable} is {getattr(settings, name)}.",
-            hint=f"Use {most} or less.",
-            id="tempo.E004",
-        )
-        for name, (variable, most) in MAXIMA.items()
-        if getattr(settings, name) > most
-    ]
+    """Find numbers that are too large for a calculation."""
+    found: list[CheckMessage] = []
+    for name, (variable, maximum) in MAXIMA.items():
+        value = getattr(settings, name)
+        if value > maximum:
+            hint = f"Use {maximum} or less."
+            found.append(Error(f"{variable} is {value}.", hint=hint, id="tempo.E004"))
+    return found
 
 
 @register
-def unreadable(**_: Any) -> list[CheckMessage]:
-    """Values that are no number, no zone."""
+def unreadable_values(**_: Any) -> list[CheckMessage]:
+    """Find values that are no number or no time zone, as the settings noted them."""
     return [
         Error(f"{variable} `{value}` cannot be used.", hint=hint, id="tempo.E002")
         for variable, value, hint in settings.SETTINGS_PROBLEMS
@@ -86,110 +82,93 @@ def unreadable(**_: Any) -> list[CheckMessage]:
 
 @register
 def defaults_above_bounds(**_: Any) -> list[CheckMessage]:
-    """Limits of new scripts that no script may have."""
-    return [
-        Error(
-            f"The default of new scripts, {getattr(settings, limit.default)}, is more than {limit.variable} allows: "
-            f"{limit.most}.",
-            hint=f"Lower {_variable_of(limit.default)} to {limit.most} or less, or raise {limit.variable}.",
-            id="tempo.E005",
-        )
-        for limit in LIMITS.values()
-        if limit.default and limit.exceeds(getattr(settings, limit.default))
-    ]
-
-
-def _variable_of(name: str) -> str:
-    return MINIMA[name][0]
+    """Find limits of new scripts that no script may have."""
+    found: list[CheckMessage] = []
+    for limit in LIMITS.values():
+        if not limit.default:
+            continue
+        value = getattr(settings, limit.default)
+        if limit.exceeds(value):
+            sentence = (
+                f"The default of new scripts, {value}, is more than {limit.variable} allows: "
+                f"{limit.most}."
+            )
+            default_variable, _minimum = MINIMA[limit.default]
+            hint = f"Lower {default_variable} to {limit.most} or less, or raise {limit.variable}."
+            found.append(Error(sentence, hint=hint, id="tempo.E005"))
+    return found
 
 
 @register
-def small_bounds(**_: Any) -> list[CheckMessage]:
-    """A bound on memory in which no Python starts."""
-    if 0 < settings.MAX_MEMORY_MB < MIN_MEMORY_MB:
-        hint = f"Use {MIN_MEMORY_MB} or more, or 0 for no bound."
-        return [
-            Error(
-                f"PYSCHED_MAX_MEMORY_LIMIT is {settings.MAX_MEMORY_MB}.", hint=hint, id="tempo.E001"
-            )
-        ]
-    return []
+def small_memory_bound(**_: Any) -> list[CheckMessage]:
+    """Find a bound on memory in which no Python starts."""
+    bound_mb = settings.MAX_MEMORY_MB
+    if bound_mb <= 0 or bound_mb >= MIN_MEMORY_MB:
+        return []
+    hint = f"Use {MIN_MEMORY_MB} or more, or 0 for no bound."
+    return [Error(f"PYSCHED_MAX_MEMORY_LIMIT is {bound_mb}.", hint=hint, id="tempo.E001")]
 
 
 @register
 def extra_paths(**_: Any) -> list[CheckMessage]:
-    """Paths for scripts that could mean anything."""
-    lists = {
-        "PYSCHED_EXTRA_READ_PATHS": settings.EXTRA_READ_PATHS,
-        "PYSCHED_EXTRA_WRITE_PATHS": settings.EXTRA_WRITE_PATHS,
-    }
-    hint = "Give absolute paths, separated by commas: `/mnt/media,/srv/data`."
+    """Find paths for scripts that are not absolute."""
     return [
-        Error(f"{variable}: `{path}` is not absolute.", hint=hint, id="tempo.E006")
-        for variable, paths in lists.items()
-        for path in paths
-        if not path.startswith("/") or "\0" in path
+        *_not_absolute("PYSCHED_EXTRA_READ_PATHS", settings.EXTRA_READ_PATHS),
+        *_not_absolute("PYSCHED_EXTRA_WRITE_PATHS", settings.EXTRA_WRITE_PATHS),
     ]
 
 
+def _not_absolute(variable: str, paths: list[str]) -> Iterator[CheckMessage]:
+    hint = "Give absolute paths, separated by commas: `/mnt/media,/srv/data`."
+    for path in paths:
+        if not path.startswith("/") or "\0" in path:
+            yield Error(f"{variable}: `{path}` is not absolute.", hint=hint, id="tempo.E006")
+
+
 @register
-def isolation(**_: Any) -> list[CheckMessage]:
-    """A grade of isolation that there is not."""
-    grades = ("", "good", "strong")
-    if settings.REQUIRE_ISOLATION in grades:
+def isolation_grade(**_: Any) -> list[CheckMessage]:
+    grade = settings.REQUIRE_ISOLATION
+    if grade in ("", "good", "strong"):
         return []
     hint = "Use `good` or `strong`, or leave it empty."
-    return [
-        Error(
-            f"PYSCHED_REQUIRE_ISOLATION is `{settings.REQUIRE_ISOLATION}`.",
-            hint=hint,
-            id="tempo.E007",
-        )
-    ]
+    return [Error(f"PYSCHED_REQUIRE_ISOLATION is `{grade}`.", hint=hint, id="tempo.E007")]
 
 
 @register
-def users(**_: Any) -> list[CheckMessage]:
-    """Tempo's own user or group among those that scripts get."""
+def users_of_scripts(**_: Any) -> list[CheckMessage]:
+    """Find Tempo's own user or group among the users of scripts."""
     hint = "Choose another number, or another pool with PYSCHED_SCRIPT_USERS."
-    return [
-        Error(f"{variable} {number} is among the users of scripts.", hint=hint, id="tempo.E008")
-        for variable, number in (("PYSCHED_PUID", settings.PUID), ("PYSCHED_PGID", settings.PGID))
-        if number is not None and number in settings.SCRIPT_USERS
-    ]
+    found: list[CheckMessage] = []
+    for variable, number in (("PYSCHED_PUID", settings.PUID), ("PYSCHED_PGID", settings.PGID)):
+        if number is not None and number in settings.SCRIPT_USERS:
+            sentence = f"{variable} {number} is among the users of scripts."
+            found.append(Error(sentence, hint=hint, id="tempo.E008"))
+    return found
 
 
 @register
 def host_patterns(**_: Any) -> list[CheckMessage]:
-    """Patterns that can match nothing."""
-    wrong = [
-        item
-        for item in settings.HOST_PATTERNS
-        if "/" in item or hosts.name_of(item) != item.lower().strip("[]")
-    ]
+    """Find patterns that match no host name."""
     hint = (
         "Give host names without scheme, port or path: `tempo.example.org`, `.example.org` or `*`."
     )
-    return [
-        Error(f"PYSCHED_ALLOWED_HOSTS: `{item}` is no host name.", hint=hint, id="tempo.E003")
-        for item in wrong
-    ]
+    found: list[CheckMessage] = []
+    for pattern in settings.HOST_PATTERNS:
+        if "/" in pattern or hosts.name_of(pattern) != pattern.lower().strip("[]"):
+            sentence = f"PYSCHED_ALLOWED_HOSTS: `{pattern}` is no host name."
+            found.append(Error(sentence, hint=hint, id="tempo.E003"))
+    return found
 
 
 @register
-def time_zone(**_: Any) -> list[CheckMessage]:
-    """A stored zone that cannot be used any more."""
-    return [_warning(settings.TIME_ZONE_NOTICE, "tempo.W002")] if settings.TIME_ZONE_NOTICE else []
-
-
-@register
-def secret_key(**_: Any) -> list[CheckMessage]:
-    """A sample or short key, which was replaced by a generated one."""
-    return (
-        [_warning(settings.SECRET_KEY_NOTICE, "tempo.W001")] if settings.SECRET_KEY_NOTICE else []
-    )
-
-
-def _warning(notice: str, code: str) -> CheckMessage:
-    text, _separator, hint = notice.partition(" hint: ")
-    return Warning(text, hint=hint, id=code)
+def notices(**_: Any) -> list[CheckMessage]:
+    """Find a stored time zone that cannot be used any more, and a secret key that was replaced by a generated key."""
+    found: list[CheckMessage] = []
+    for notice, code in (
+        (settings.TIME_ZONE_NOTICE, "tempo.W002"),
+        (settings.SECRET_KEY_NOTICE, "tempo.W001"),
+    ):
+        if notice:
+            sentence, _separator, hint = notice.partition(" hint: ")
+            found.append(Warning(sentence, hint=hint, id=code))
+    return found

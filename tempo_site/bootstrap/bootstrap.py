@@ -1,47 +1,40 @@
-"""What must be in place before the service starts: folders, database, static files, the first admin."""
+"""The data folder of a service before its start: folders, database, static files, the first admin."""
 
-import filecmp
-import hashlib
 import os
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.auth.password_validation import validate_password
-from django.contrib.staticfiles.finders import get_finders
 from django.core.exceptions import ValidationError
-from django.core.management import CommandError, call_command
+from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from tempo_site import auth
-from tempo_site.bootstrap import first_script, first_start
-from tempo_site.lib import files, paths
-from tempo_site.lib.static_storage import HashedStaticFilesStorage
+from tempo_site.bootstrap import first_script, first_start, static_files
+from tempo_site.lib import paths
 
 Say = Callable[[str], None]
 
 
 def prepare(say: Say) -> None:
-    """Do what is missing; everything is skipped when it was done before. `say` gets one line for each thing done.
-
-    Raises CommandError.
-    """
+    """Do each step that was not done before; `say` gets a line for each step that is done. Raises CommandError."""
     os.umask(0o077)
     paths.make_all()
-    for notice in filter(None, (settings.SECRET_KEY_NOTICE, settings.TIME_ZONE_NOTICE)):
-        say(notice)
+    for notice in (settings.SECRET_KEY_NOTICE, settings.TIME_ZONE_NOTICE):
+        if notice:
+            say(notice)
     migrate(say)
-    collect_static(say)
+    static_files.collect(say)
     create_admin(say)
-    if notice := auth.ensure_default_key():
+    notice = auth.ensure_default_key()
+    if notice:
         say(notice)
 
 
 def migrate(say: Say) -> None:
-    """Bring the database up to date."""
     executor = MigrationExecutor(connection)
     if not executor.migration_plan(executor.loader.graph.leaf_nodes()):
         return
@@ -156,24 +149,23 @@ def _remove_changed() -> None:
 
 
 def create_admin(say: Say) -> None:
-    """Make the admin named by PYSCHED_ADMIN_USER and PYSCHED_ADMIN_PASSWORD, unless there is one."""
+    """Make the admin named by PYSCHED_ADMIN_USER and PYSCHED_ADMIN_PASSWORD, unless there is an admin."""
+    name, password = settings.ADMIN_USER, settings.ADMIN_PASSWORD
     if first_start.has_admin():
         first_start.close()
         return
-    if not settings.ADMIN_USER or not settings.ADMIN_PASSWORD:
+    if not name or not password:
         say("There is no admin yet.")
         return
     try:
-        validate_password(settings.ADMIN_PASSWORD)
+        validate_password(password)
     except ValidationError as error:
         say(f"PYSCHED_ADMIN_PASSWORD was refused: {' '.join(error.messages)}")
         return
-    if User.objects.filter(username=settings.ADMIN_USER).exists():
-        say(
-            f"PYSCHED_ADMIN_USER: there is a user `{settings.ADMIN_USER}` who is no admin; nobody was changed."
-        )
+    if User.objects.filter(username=name).exists():
+        say(f"PYSCHED_ADMIN_USER: there is a user `{name}` who is no admin; nobody was changed.")
         return
-    user = User.objects.create_superuser(settings.ADMIN_USER, "", settings.ADMIN_PASSWORD)
+    user = User.objects.create_superuser(name, "", password)
     first_start.close()
-    first_script.plant(by=user, now=timezone.now())
-    say(f"Admin `{settings.ADMIN_USER}` was created.")
+    first_script.create(by=user, now=timezone.now())
+    say(f"Admin `{name}` was created.")

@@ -1,4 +1,4 @@
-"""The starter script: what a new Tempo has to try, so that nobody begins before an empty list."""
+"""The starter script: a new Tempo has a script to try, so that no newcomer begins with an empty list."""
 
 import logging
 from datetime import datetime
@@ -36,17 +36,14 @@ print(f"\\033[32mDone.\\033[0m You have run me {times}. Now change me!")
 """
 
 
-def plant(*, by: User, now: datetime) -> Script | None:
-    """Create the starter, disabled, where no script ever was; None where there is one, or none can be made."""
+def create(*, by: User, now: datetime) -> Script | None:
+    """Create the starter, disabled, where there never was a script; return None where no starter is made."""
     if Script.objects.exists():
         return None
     try:
         script = scripts.create(name=NAME, code=CODE, description=DESCRIPTION, by=by, now=now)
         return scripts.update(script, by=by, now=now, enabled=False)
-    except (
-        ValueError,
-        OSError,
-        DatabaseError,
-    ):  # no Python for scripts, say: nobody is kept out for want of an example
+    except (ValueError, OSError, DatabaseError):
+        # There may be no Python for scripts: the admin is made all the same.
         logger.warning("the starter script was not made", exc_info=True)
         return None

@@ -1,4 +1,4 @@
-"""The first start: a one-time address makes the first admin and is gone as soon as there is one."""
+"""The first start: a one-time address makes the first admin, and is gone as soon as there is an admin."""
 
 import logging
 import secrets
@@ -21,12 +21,11 @@ class AlreadySetUp(Exception):
 
 
 def has_admin() -> bool:
-    """Whether someone can run this Tempo."""
     return User.objects.filter(is_staff=True, is_active=True).exists()
 
 
 def token() -> str:
-    """The token of the set-up address, the same over restarts; "" when there is an admin, and any old one is gone."""
+    """Return the token of the set-up address, the same over restarts; "" when there is an admin."""
     if has_admin():
         close()
         return ""
@@ -39,17 +38,17 @@ def close() -> None:
 
 
 def is_waiting() -> bool:
-    """Whether an address was printed and there is no admin yet; without a token it costs no query."""
+    """Whether an address was printed and there is no admin yet. Without a stored token this costs no query."""
     return paths.setup_token().exists() and bool(token())
 
 
-def is_open_for(shown: str) -> bool:
-    """Whether this token opens the set-up now. An admin who came another way (`createsuperuser`) ends it, too."""
+def is_open_for(candidate: str) -> bool:
+    """Whether this token opens the set-up now. An admin made by `createsuperuser` ends the set-up as well."""
     try:
         stored = paths.setup_token().read_text().strip()
     except OSError:
         stored = ""
-    is_right = secrets.compare_digest(shown.encode(), stored.encode())
+    is_right = secrets.compare_digest(candidate.encode(), stored.encode())
     if not stored or not is_right:
         return False
     return bool(token())
@@ -58,7 +57,7 @@ def is_open_for(shown: str) -> bool:
 def finish(*, username: str, password: str, time_zone: str, now: datetime) -> User:
     """Make the first admin, this server's time zone and the starter script. Raises AlreadySetUp.
 
-    Of two who finish at once one becomes the admin: the transaction holds the database's write lock from its begin.
+    Of two browsers that finish at once one makes the admin: the transaction holds the write lock from its begin.
     """
     user = User(username=username, is_staff=True, is_superuser=True)
     user.set_password(password)  # takes a third of a second: before the lock
@@ -68,14 +67,14 @@ def finish(*, username: str, password: str, time_zone: str, now: datetime) -> Us
         user.save()
     close()
     if not settings.CONFIGURED_TIME_ZONE:
-        _keep_zone(time_zone)
-    first_script.plant(by=user, now=now)
+        _store_zone(time_zone)
+    first_script.create(by=user, now=now)
     logger.info("first admin made user=%s zone=%s", username, settings.TIME_ZONE)
     return user
 
 
-def _keep_zone(name: str) -> None:
+def _store_zone(name: str) -> None:
     try:
-        zone.keep(name)
-    except OSError:  # it holds until the next start; the admin is made all the same
+        zone.store(name)
+    except OSError:  # the zone holds until the next start; the admin is made all the same
         logger.warning("the time zone could not be stored", exc_info=True)

@@ -30,7 +30,6 @@ class CodeEditor(forms.Textarea):
         self.file_name = file_name
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
-        """Add the name that is shown above the text."""
         return {**super().get_context(name, value, attrs), "file_name": self.file_name}
 
     def render(
@@ -40,7 +39,6 @@ class CodeEditor(forms.Textarea):
         attrs: dict[str, Any] | None = None,
         renderer: BaseRenderer | None = None,
     ) -> SafeString:
-        """Return the element. Django's own renderer of widgets knows no templates but Django's and the apps'."""
-        return SafeString(
-            render_to_string(self.template_name, self.get_context(name, value, attrs))
-        )
+        # Django's own renderer of widgets knows no templates but Django's and the apps'.
+        context = self.get_context(name, value, attrs)
+        return SafeString(render_to_string(self.template_name, context))

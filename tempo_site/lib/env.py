@@ -9,14 +9,14 @@ from django.core.exceptions import ImproperlyConfigured
 
 from tempo_site.lib import zone
 
-# What the launcher takes as users of scripts: nobody that a person or a service could be.
+# What the launcher takes as users of scripts: numbers that belong to no person and no service.
 MIN_USER, LAST_USER, MAX_USERS = 1000, 2**31 - 1, 100_000
 
 
 class Env(environ.Env):
     """django-environ's reader that never ends the start with a traceback.
 
-    What cannot be read gets its default and is noted in `problems` as (variable, value, what to use instead);
+    An unreadable value gets its default and is noted in `problems` as (variable, value, hint);
     `tempo_site.checks` turns the notes into errors with a hint.
     """
 
@@ -27,7 +27,7 @@ class Env(environ.Env):
     def get_value(
         self, var: str, cast: Any = None, default: Any = None, parse_default: bool = False
     ) -> Any:
-        """Return the value of a variable; its default when it is empty, missing or impossible."""
+        """Return the value of a variable; the default when the variable is empty, missing or impossible."""
         value = os.environ.get(var, "").strip()
         if not value:
             return default
@@ -46,35 +46,35 @@ class Env(environ.Env):
         return value
 
     def user(self, var: str, default: str) -> int | None:
-        """Return the number of a user or a group; None when it is not given."""
+        """Return the number of a user or a group; None when no number is given."""
         value: str = self.str(var, default=default).strip()
-        if not value or (re.fullmatch("[0-9]{1,10}", value) and int(value) <= LAST_USER):
-            return int(value) if value else None
-        self.problems.append(
-            (var, value, "Use the number of a user or a group like `1000`; 0 is root.")
-        )
+        if not value:
+            return None
+        if re.fullmatch("[0-9]{1,10}", value) and int(value) <= LAST_USER:
+            return int(value)
+        hint = "Use the number of a user or a group like `1000`; 0 is root."
+        self.problems.append((var, value, hint))
         return None
 
     def users(self, var: str, default: str) -> range:
-        """Return the numbers of a pool of users, written `FIRST-LAST`; those of people and of services are refused."""
+        """Return the numbers of a pool of users, written `FIRST-LAST`; numbers of people and services are refused."""
         value: str = self.str(var, default=default)
         pool = _pool(value)
-        if pool is None:
-            hint = (
-                f"Use a range like `{default}`, from {MIN_USER} on and at most {MAX_USERS} of them."
-            )
-            self.problems.append((var, value, hint))
-        return pool or _pool(default) or range(0)
+        if pool:
+            return pool
+        hint = f"Use a range like `{default}`, from {MIN_USER} on and at most {MAX_USERS} of them."
+        self.problems.append((var, value, hint))
+        return _pool(default) or range(0)
 
 
 def _pool(text: str) -> range | None:
-    """`50000-59999` as numbers; None when it is no such range, or one that may not be given to scripts."""
-    written = re.fullmatch(r"([0-9]{1,10})-([0-9]{1,10})", text)
-    if not written:
+    # None for a text that is no range, and for a range that may not be given to scripts.
+    found = re.fullmatch(r"([0-9]{1,10})-([0-9]{1,10})", text)
+    if not found:
         return None
-    pool = range(int(written[1]), int(written[2]) + 1)
-    return (
-        pool
-        if pool and pool[0] >= MIN_USER and pool[-1] <= LAST_USER and len(pool) <= MAX_USERS
-        else None
-    )
+    pool = range(int(found[1]), int(found[2]) + 1)
+    if not 0 < len(pool) <= MAX_USERS:
+        return None
+    if pool[0] < MIN_USER or pool[-1] > LAST_USER:
+        return None
+    return pool

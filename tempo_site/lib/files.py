@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written beside, flushed, renamed. And locks, for what one may do at a time."""
+"""Files that are whole or absent: written beside, flushed, renamed. And locks between processes."""
 
 import fcntl
 import os
@@ -21,7 +21,7 @@ def write_atomic(
     try:
         with os.fdopen(descriptor, "wb") as file:
             if mode & 0o077:
-                os.fchmod(descriptor, mode)  # the umask is not to take away what others are to have
+                os.fchmod(descriptor, mode)  # the umask must not take away the rights of others
             file.write(data)
             file.flush()
             if durable:
@@ -45,7 +45,7 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock of this name against other processes; whoever comes second waits. It ends with the process, too."""
+    """Hold the lock of this name against other processes: the second waits. The lock ends with the process, too."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

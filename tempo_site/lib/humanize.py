@@ -1,25 +1,25 @@
 """Numbers and names as people read them: safe names, spans of time."""
 
+import itertools
 import re
 import unicodedata
 
 MAX_SLUG = 60
+UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))  # of a span, in seconds
 
 
 def safe_name(name: str) -> str:
-    """Return the filesystem-safe form of a display name, or "" when nothing of it is left.
+    """Return the filesystem-safe form of a display name; "" when no character can be kept.
 
-    Lower case, runs of white space, `_`, `.`, `/` and `-` become one hyphen, accents are dropped, everything but
-    `a-z0-9-` goes. At most 60 characters, so that it stays a sane file name and URL.
+    Lower case, runs of white space, `_`, `.`, `/` and `-` become one hyphen, accents are dropped, all characters but
+    `a-z0-9-` go. At most 60 characters, for file names and URLs.
     """
-    plain = (
-        unicodedata.normalize("NFKD", name.replace("ß", "ss"))
-        .encode("ascii", "ignore")
-        .decode()
-        .lower()
-    )
+    decomposed = unicodedata.normalize("NFKD", name.replace("ß", "ss"))
+    plain = decomposed.encode("ascii", "ignore").decode().lower()
     hyphened = re.sub(r"[\s_.\-/]+", "-", plain)
-    return re.sub(r"-+", "-", re.sub(r"[^a-z0-9-]", "", hyphened)).strip("-")[:MAX_SLUG].rstrip("-")
+    safe = re.sub(r"[^a-z0-9-]", "", hyphened)
+    single_hyphens = re.sub(r"-+", "-", safe).strip("-")
+    return single_hyphens[:MAX_SLUG].rstrip("-")
 
 
 def span(seconds: float) -> str:
@@ -27,14 +27,16 @@ def span(seconds: float) -> str:
     if seconds < 10:
         return f"{seconds:.2f} s"
     whole = round(seconds)
-    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
-    for index, (unit, size) in enumerate(units):
+    for (unit, size), (smaller_unit, smaller_size) in itertools.pairwise(UNITS):
         if whole >= size:
-            rest = whole % size // units[index + 1][1] if size > 1 else 0
-            return f"{whole // size} {unit}" + (f" {rest} {units[index + 1][0]}" if rest else "")
-    return "0 s"
+            rest = whole % size // smaller_size
+            text = f"{whole // size} {unit}"
+            return f"{text} {rest} {smaller_unit}" if rest else text
+    return f"{whole} s"
 
 
 def whole_span(seconds: float) -> str:
-    """Return the same without fractions: `7 s`, `3 min 20 s`."""
-    return span(seconds) if seconds >= 10 else f"{seconds:.0f} s"
+    """Return a duration without fractions: `7 s`, `3 min 20 s`."""
+    if seconds >= 10:
+        return span(seconds)
+    return f"{seconds:.0f} s"

@@ -1,4 +1,4 @@
-"""Handing the data folder to another user: its known parts, those of the former owner, following no link."""
+"""Handing the data folder to another user: its known parts, the files of the former owner, following no link."""
 
 import contextlib
 import os
@@ -27,20 +27,23 @@ class Owner(NamedTuple):
 class _Handover(NamedTuple):
     former: Owner
     new: Owner
-    device: int  # what is mounted inside is somebody else's affair
+    device: int  # what is mounted inside stays untouched
 
 
 def hand_over(new: Owner) -> bool:
-    """Give the data folder and its parts to `new`; whether anything was another's. Raises OSError.
+    """Give the data folder and its parts to `new`; return whether a part had another owner. Raises OSError.
 
-    What else lies in the folder is left alone, and so is what is not the former owner's, such as files of scripts with
-    users of their own; only their group follows.
+    Other files in the folder keep their owner, and so do files of other users, such as files of scripts with users of
+    their own; only their group follows.
     """
     with _opened(str(paths.data())) as fd:
         status = os.fstat(fd)
-        given = [_hand_over_part(name, fd, new, status.st_dev) for name in (*FILES, *FOLDERS)]
+        is_changed = False
+        for name in (*FILES, *FOLDERS):
+            if _hand_over_part(name, fd, new, status.st_dev):
+                is_changed = True
         if (status.st_uid, status.st_gid) == new:
-            return any(given)
+            return is_changed
         os.fchown(fd, *new)  # last: after a crash the parts are looked at again anyway
         return True
 
@@ -58,7 +61,7 @@ def _hand_over_part(name: str, data_fd: int, new: Owner, device: int) -> bool:
 
 
 def _give(name: str, parent_fd: int, handover: _Handover, *, depth: int) -> None:
-    """Change owner and group of one entry, of a folder last: where it is the new one's, all in it is."""
+    # A folder itself comes last: where the folder is the new owner's, all its content is.
     status = os.stat(name, dir_fd=parent_fd, follow_symlinks=False)
     if status.st_dev != handover.device:
         return

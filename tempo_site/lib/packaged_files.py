@@ -1,4 +1,4 @@
-"""The few files that pages take from Python packages: the code editor, without the megabytes beside it."""
+"""Files that pages take from Python packages: the code editor, without the megabytes beside it."""
 
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
@@ -22,7 +22,7 @@ FOLDERS = {
 
 
 class PackagedFilesFinder(BaseFinder):
-    """Offers them to `{% static %}` under the name of their innermost folder: `ace/ace.js`."""
+    """Offers the files to `{% static %}` under the name of their innermost folder: `ace/ace.js`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -37,7 +37,6 @@ class PackagedFilesFinder(BaseFinder):
         return []
 
     def list(self, ignore_patterns: Iterable[str] | None) -> Iterator[tuple[str, Storage]]:
-        """Yield (name within the storage, storage) of each file."""
         for folder, patterns in FOLDERS.items():
             storage = self.storages[folder]
             for pattern in patterns:

@@ -1,4 +1,4 @@
-"""Where everything lies in the data folder; nobody else builds such a path."""
+"""Paths in the data folder; no other module builds such a path."""
 
 import contextlib
 import os
@@ -8,90 +8,86 @@ from pathlib import Path
 
 from django.conf import settings
 
-# Set by whoever can start scripts as users of their own: those have to pass through the folders above their own.
+# Set where scripts run as users of their own: these users have to pass through the folders above their own.
 SCRIPT_USERS = "TEMPO_SCRIPT_USERS"
 CLOSED = 0o700
 SECRET = ("secret_key", "setup_token", "tempo.sqlite3", "tempo.sqlite3-wal", "tempo.sqlite3-shm")
-PASSABLE = 0o711  # others may enter what they know the name of, and list nothing
+PASSABLE = 0o711  # others may enter by name, and list nothing
 
 
 def data() -> Path:
-    """The data folder (`PYSCHED_DATA_PATH`)."""
     return Path(settings.DATA_PATH)
 
 
 def runs() -> Path:
-    """All run folders, one sub-folder a month."""
+    """Return the folder of all run folders, which has a sub-folder a month."""
     return data() / "runs"
 
 
 def run_folder(name: str) -> Path:
-    """The folder of one run; `name` is `<yyyy-mm>/<id>-<random>` as stored with the row."""
+    """Return the folder of a run; `name` is `<yyyy-mm>/<id>-<random>` as stored with the row."""
     return runs() / name
 
 
 def month(moment: datetime) -> str:
-    """The sub-folder of `runs/` for a moment: `2026-11`."""
+    """Return the name of the sub-folder of `runs/` for a moment: `2026-11`."""
     return f"{moment:%Y-%m}"
 
 
 def script(slug: str) -> Path:
-    """A script's folder: `main.py` and `requirements.txt` (readable copies) and `files/`."""
+    """Return a script's folder: `main.py` and `requirements.txt` (readable copies) and `files/`."""
     return data() / "scripts" / slug
 
 
 def script_files(slug: str) -> Path:
-    """The lasting working folder of a script."""
+    """Return the lasting working folder of a script."""
     return script(slug) / "files"
 
 
 def environments() -> Path:
-    """All environments, one folder each, named by their digest."""
+    """Return the folder of all environments, which are named by their digest."""
     return data() / "envs"
 
 
 def cache() -> Path:
-    """uv's cache; on the same volume as the environments, so that packages are hard links."""
+    """Return uv's cache; on the same volume as the environments, so that packages are hard links."""
     return data() / "cache"
 
 
 def pythons() -> Path:
-    """The Pythons that Tempo installed, one folder each; scripts run with them, so they pass through."""
+    """Return the folder of the Pythons that Tempo installed; the users of scripts pass through."""
     return data() / "pythons"
 
 
 def disk_use() -> Path:
-    """What environments and cache take on the disk, as it was last measured."""
+    """Return the file with the last measured sizes of environments and cache."""
     return bells() / "disk-use.json"
 
 
 def bells() -> Path:
-    """Sockets and locks of the running service."""
+    """Return the folder of sockets and locks of the running service."""
     return data() / "run"
 
 
 def engine_lock() -> Path:
-    """Held by the one engine of this data folder."""
     return bells() / "engine.lock"
 
 
 def service_lock() -> Path:
-    """Held by the one launcher of this data folder."""
     return bells() / "service.lock"
 
 
 def setup_token() -> Path:
-    """The one-time token of the set-up address; there until the first admin is."""
+    """Return the file with the one-time token of the set-up address; removed when there is an admin."""
     return data() / "setup_token"
 
 
 def has_script_users() -> bool:
-    """Whether scripts run as users of their own here."""
     return os.environ.get(SCRIPT_USERS) == "1"
 
 
 def make_all() -> None:
-    """Create the data folder and its parts: what scripts have to pass through, and what is closed to everybody else."""
+    """Create the data folder and its parts: folders that scripts pass through, and folders closed to other users."""
     for folder in (runs(), environments(), pythons(), data() / "scripts"):
         make_passable(folder)
     for folder in (cache(), bells()):
@@ -103,9 +99,9 @@ def make_all() -> None:
 
 
 def make_passable(folder: Path) -> None:
-    """Create a folder within the data folder and all above it, whatever the umask is. Raises OSError.
+    """Create a folder within the data folder and all folders above, whatever the umask is. Raises OSError.
 
-    The users of scripts may pass through each of them, where there are such users; else they are closed.
+    Users of scripts may pass through; without such users the folders are closed.
     """
     within = folder.relative_to(data()).parts
     data().parent.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -115,12 +111,12 @@ def make_passable(folder: Path) -> None:
 
 
 def make_closed(folder: Path) -> None:
-    """Create a folder that is for its owner alone. Raises OSError."""
+    """Create a folder for its owner alone. Raises OSError."""
     _make(folder, CLOSED)
 
 
 def _close(file: Path) -> None:
-    """Take away what others may do: one that was copied back by hand may be open to all."""
+    # A file that was copied back by hand may be open to all.
     fd = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         os.fchmod(fd, 0o600)
@@ -130,7 +126,7 @@ def _close(file: Path) -> None:
 
 def _make(folder: Path, mode: int) -> None:
     folder.mkdir(mode=mode, exist_ok=True)
-    # One that was there keeps its mode unless scripts have to pass: its owner may have opened it to somebody.
+    # A folder that was there keeps its mode unless scripts have to pass: its owner may have opened it to others.
     if mode == PASSABLE:
         # somebody else's, a link, a share without modes: using it will tell
         with contextlib.suppress(OSError):
@@ -138,7 +134,7 @@ def _make(folder: Path, mode: int) -> None:
 
 
 def _open_up(folder: Path) -> None:
-    """Make it passable; by its descriptor, as root must not be led elsewhere by a link within the data folder."""
+    # By its descriptor: root must not be led elsewhere by a link within the data folder.
     no_link = 0 if folder == data() else os.O_NOFOLLOW
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | no_link)
     try:

@@ -1,4 +1,4 @@
-"""The secret key: the operator's if it is a real one, else one generated once into the data folder."""
+"""The secret key: the operator's if strong enough, else a key that is generated once into the data folder."""
 
 import contextlib
 import os
@@ -6,31 +6,28 @@ import secrets
 import tempfile
 from pathlib import Path
 
-# What people paste from examples, Tempo's own documentation included.
+# Values that people paste from examples, Tempo's own documentation included.
 SAMPLES = frozenset(
     {"your-secret-key", "change-me", "changeme", "secret", "your-api-key", "your-default-api-key"}
 )
 MINIMUM_LENGTH = 32
+MIN_DIFFERENT_CHARACTERS = 8
 RANDOM_BYTES = 48
-NAME, OLD_NAME = (
-    "secret_key",
-    "secret_key.old",
-)  # in the data folder; the old one only while keys are being changed
+# In the data folder; the old key is there only while keys are being changed.
+NAME = "secret_key"
+OLD_NAME = "secret_key.old"
 
 
 def is_weak(value: str) -> bool:
     """Whether a key or token is a known sample, Django's start value, or under 32 characters."""
     plain = value.strip()
-    return (
-        len(plain) < MINIMUM_LENGTH
-        or plain.lower() in SAMPLES
-        or plain.startswith("django-insecure-")
-        or len(set(plain)) < 8
-    )
+    if plain.lower() in SAMPLES or plain.startswith("django-insecure-"):
+        return True
+    return len(plain) < MINIMUM_LENGTH or len(set(plain)) < MIN_DIFFERENT_CHARACTERS
 
 
 def choose(configured: str, data_path: Path) -> tuple[str, str]:
-    """Return the key to use and, when the configured one was refused, a sentence for the operator (else "")."""
+    """Return the key to use and, when the configured key was refused, a sentence for the operator (else "")."""
     if configured and not is_weak(configured):
         return configured, ""
     key = read_or_generate(data_path / NAME)
@@ -43,12 +40,12 @@ def choose(configured: str, data_path: Path) -> tuple[str, str]:
 
 
 def for_this_process() -> str:
-    """Return a key that nobody keeps, for where none can be read: enough to say so."""
+    """Return a key that is not stored, for a process that cannot read the stored key and only says so."""
     return secrets.token_urlsafe(RANDOM_BYTES)
 
 
 def read_or_generate(path: Path, *, random_bytes: int = RANDOM_BYTES) -> str:
-    """Return the key stored at `path` (mode 0600), made at the first call; two starters at once agree on one."""
+    """Return the key stored at `path` (mode 0600), made at the first call; two processes at once agree on one key."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
         descriptor, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
@@ -64,7 +61,7 @@ def read_or_generate(path: Path, *, random_bytes: int = RANDOM_BYTES) -> str:
 
 
 def stored(path: Path) -> str:
-    """Return the key that lies at `path`, or "" when there is none to read."""
+    """Return the key stored at `path`, or "" when no key can be read."""
     try:
         return path.read_text().strip()
     except (OSError, UnicodeDecodeError):

@@ -13,7 +13,7 @@ IMPORT = re.compile(r'^@import "\./(?P<name>[^"]+)";$', re.MULTILINE)
 
 
 class HashedStaticFilesStorage(CompressedManifestStaticFilesStorage):
-    """ES modules import each other by their hashed names as well: an upgrade never mixes old and new ones."""
+    """ES modules import each other by their hashed names as well: an upgrade never mixes old and new modules."""
 
     support_js_module_import_aggregation = True
 

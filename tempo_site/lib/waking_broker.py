@@ -1,4 +1,4 @@
-"""django-q2's ORM broker with a doorbell: a committed enqueue wakes the pusher at once instead of at its next poll."""
+"""django-q2's ORM broker with a bell: a committed enqueue wakes the pusher at once instead of at its next poll."""
 
 import logging
 import threading
@@ -10,13 +10,13 @@ from django_q.brokers.orm import ORM
 
 logger = logging.getLogger(__name__)
 
-POLL_S = 5.0  # the net below: a bell that was never rung costs this much, a run is never lost
+POLL_S = 5.0  # a bell that was never rung costs this much time, and no run is lost
 
 _bell = threading.Event()
 
 
 class _Held(threading.local):
-    """Whether this thread keeps its rings back, and whether it has one."""
+    """Whether this thread holds the bell, and whether a ring is due."""
 
     depth = 0
     is_due = False
@@ -26,7 +26,7 @@ _held = _Held()
 
 
 def ring() -> None:
-    """Wake the pusher, or note that it is to be woken when this thread holds the bell."""
+    """Wake the pusher, or note that a ring is due while this thread holds the bell."""
     if _held.depth:
         _held.is_due = True
     else:
@@ -35,7 +35,7 @@ def ring() -> None:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Ring once, behind the block, however often this thread rings within it.
+    """Ring once, behind the block, however often this thread rings within the block.
 
     A pusher that wakes in the middle of a batch of transactions contends with it for the write lock.
     """
@@ -53,7 +53,7 @@ class WakingBroker(ORM):
     """The ORM broker, waiting on an event where the original sleeps."""
 
     def enqueue(self, task: str) -> int:
-        """Store a signed task; rings when the surrounding transaction is committed. Returns the row's id."""
+        """Store a signed task and return the row's id; the bell rings when the transaction is committed."""
         pk: int = super().enqueue(task)
         transaction.on_commit(ring)
         return pk
@@ -61,12 +61,12 @@ class WakingBroker(ORM):
     def dequeue(self) -> list[tuple[int, str]] | None:
         """Return locked tasks, or None after at most 5 s. Never raises: the pusher ends for good on an exception."""
         _bell.clear()
+        tasks: list[tuple[int, str]] | None = None
         try:
             # `poll: 0` in Q_CLUSTER: it does not sleep itself
             tasks: list[tuple[int, str]] | None = super().dequeue()
         except DatabaseError:
             logger.exception("queue could not be read, trying again")
-            tasks = None
         if not tasks:
             _bell.wait(POLL_S)
         return tasks

@@ -13,18 +13,13 @@ from tempo_site.lib import files
 
 FALLBACK = "UTC"
 MAX_LENGTH = 64
-NO_ZONES = (
-    "posix",
-    "right",
-    "posixrules",
-    "localtime",
-    "Factory",
-)  # other files that lie among them
+# Other files among the zones of a machine.
+NO_ZONES = ("posix", "right", "posixrules", "localtime", "Factory")
 HINT = "hint: write a name like `Europe/Berlin` into it, or set PYSCHED_TIME_ZONE"
 
 
 def is_known(name: str) -> bool:
-    """Whether this machine knows a zone of that name, and schedules do."""
+    """Whether this machine has a zone of that name that schedules can store."""
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
@@ -34,12 +29,12 @@ def is_known(name: str) -> bool:
 
 @functools.cache
 def names() -> list[str]:
-    """Every zone of this machine that can be chosen; reads a few hundred files, once."""
+    """Return every zone of this machine that can be chosen. Reads a few hundred files, once."""
     return sorted(name for name in available_timezones() if is_known(name))
 
 
 def choose(configured: str, data_path: Path) -> tuple[str, str]:
-    """Return the zone to use and, when the stored one is of no use, a sentence for the operator (else "")."""
+    """Return the zone to use and, when the stored zone cannot be used, a sentence for the operator (else "")."""
     if configured:
         return configured, ""
     path = file_in(data_path)
@@ -48,28 +43,29 @@ def choose(configured: str, data_path: Path) -> tuple[str, str]:
     except FileNotFoundError:
         return FALLBACK, ""
     except (OSError, UnicodeDecodeError) as error:
-        return FALLBACK, f"{path} cannot be read ({type(error).__name__}); times are in UTC. {HINT}"
+        sentence = f"{path} cannot be read ({type(error).__name__}); times are in UTC."
+        return FALLBACK, f"{sentence} {HINT}"
     if is_known(stored):
         return stored, ""
-    return (
-        FALLBACK,
-        f"{path} names the zone `{stored[:MAX_LENGTH]}`, unknown to this machine; times are in UTC. {HINT}",
+    sentence = (
+        f"{path} names the zone `{stored[:MAX_LENGTH]}`, unknown to this machine; times are in UTC."
     )
+    return FALLBACK, f"{sentence} {HINT}"
 
 
 def file_in(data_path: Path) -> Path:
-    """Where the chosen zone is kept; the settings ask before `paths` can be used."""
+    """Return where the chosen zone is stored; the settings ask before `paths` can be used."""
     return data_path / "time_zone"
 
 
-def keep(name: str) -> None:
-    """Make a known zone this server's from now on: in this process, and in those that start later. Raises OSError."""
+def store(name: str) -> None:
+    """Make a known zone this server's from now on: in this process, and in later processes. Raises OSError."""
     apply(name)
     files.write_atomic(file_in(Path(settings.DATA_PATH)), f"{name}\n")
 
 
 def apply(name: str) -> None:
-    """Show and ask for times in this zone; also for the log of this process and the scripts it starts."""
+    """Show and ask for times in this zone; the log of this process and new runs of scripts follow."""
     settings.TIME_ZONE = name
     os.environ["TZ"] = name
     time.tzset()

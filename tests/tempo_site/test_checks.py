@@ -16,7 +16,7 @@ def test_a_number_below_its_least_is_named_with_its_variable(
     settings: LazySettings, name: str, variable: str, least: int
 ) -> None:
     setattr(settings, name, least - 1)
-    found = checks.numbers()
+    found = checks.small_numbers()
     assert [(error.id, error.hint) for error in found] == [("tempo.E001", f"Use {least} or more.")]
     assert variable in found[0].msg and str(least - 1) in found[0].msg
 
@@ -24,7 +24,7 @@ def test_a_number_below_its_least_is_named_with_its_variable(
 def test_a_number_at_its_least_is_fine(settings: LazySettings) -> None:
     for name, (_, least) in checks.MINIMA.items():
         setattr(settings, name, least)
-    assert checks.numbers() == []
+    assert checks.small_numbers() == []
 
 
 @pytest.mark.parametrize("zone", ["Mars/Base", "../etc/passwd", "/etc/localtime", "Europe"])
@@ -35,7 +35,7 @@ def test_an_unknown_time_zone_is_named(
     variables = Env()
     assert variables.zone("PYSCHED_TIME_ZONE", default="UTC") == "UTC"
     settings.SETTINGS_PROBLEMS = variables.problems
-    found = checks.unreadable()
+    found = checks.unreadable_values()
     assert [error.id for error in found] == ["tempo.E002"]
     assert zone in found[0].msg
 
@@ -63,7 +63,7 @@ def test_tempos_own_user_and_group_are_none_of_the_scripts(
     settings: LazySettings, variable: str, name: str
 ) -> None:
     setattr(settings, name, settings.SCRIPT_USERS[0])
-    found = checks.users()
+    found = checks.users_of_scripts()
     assert [error.id for error in found] == ["tempo.E008"]
     assert variable in found[0].msg and "PYSCHED_SCRIPT_USERS" in str(found[0].hint)
 
@@ -85,12 +85,14 @@ def test_a_user_that_is_no_number_is_named(
     variables = Env()
     assert variables.user("PYSCHED_PUID", default="") is None
     settings.SETTINGS_PROBLEMS = variables.problems
-    assert [value in error.msg and error.id for error in checks.unreadable()] == ["tempo.E002"]
+    assert [value in error.msg and error.id for error in checks.unreadable_values()] == [
+        "tempo.E002"
+    ]
 
 
 def test_a_replaced_secret_key_is_a_warning_with_a_hint(settings: LazySettings) -> None:
     settings.SECRET_KEY_NOTICE = "It was ignored. hint: unset it"
-    found = checks.secret_key()
+    found = checks.notices()
     assert [(warning.id, warning.msg, warning.hint) for warning in found] == [
         ("tempo.W001", "It was ignored.", "unset it")
     ]
@@ -148,7 +150,7 @@ def test_no_limit_by_default_is_above_any_bound(settings: LazySettings) -> None:
 
 def test_a_bound_in_which_no_python_starts_is_named(settings: LazySettings) -> None:
     settings.MAX_MEMORY_MB = 15
-    assert [error.id for error in checks.small_bounds()] == ["tempo.E001"]
+    assert [error.id for error in checks.small_memory_bound()] == ["tempo.E001"]
 
 
 @pytest.mark.parametrize("name", ["EXTRA_READ_PATHS", "EXTRA_WRITE_PATHS"])
@@ -162,7 +164,7 @@ def test_a_relative_path_for_scripts_is_named(settings: LazySettings, name: str)
 @pytest.mark.parametrize("grade", ["", "good", "strong"])
 def test_a_grade_of_isolation_can_be_required(settings: LazySettings, grade: str) -> None:
     settings.REQUIRE_ISOLATION = grade
-    assert checks.isolation() == []
+    assert checks.isolation_grade() == []
 
 
 @pytest.mark.parametrize(
@@ -175,6 +177,6 @@ def test_a_pool_of_users_that_cannot_be_is_named(
     variables = Env()
     assert variables.users("PYSCHED_SCRIPT_USERS", default="50000-59999") == range(50000, 60000)
     settings.SETTINGS_PROBLEMS = variables.problems
-    found = checks.unreadable()
+    found = checks.unreadable_values()
     assert [error.id for error in found] == ["tempo.E002"]
     assert f"`{pool}`" in found[0].msg

@@ -131,7 +131,7 @@ def test_an_impossible_value_is_named_without_a_traceback(
 @pytest.mark.parametrize(
     ("variable", "name", "value"),
     [
-        ("PYSCHED_GRACE", "GRACE_S", 10),
+        ("PYSCHED_GRACE", "STOP_GRACE_S", 10),
         ("PYSCHED_TIME_ZONE", "TIME_ZONE", "UTC"),
         ("PYSCHED_ALLOWED_HOSTS", "HOST_PATTERNS", []),
         ("PYSCHED_DATA_PATH", "DATA_PATH", str(ROOT / "data")),

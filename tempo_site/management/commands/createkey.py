@@ -14,7 +14,6 @@ class Command(BaseCommand):
     help = "Make an API key and print it; only its hash is stored, so it is shown this once."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Name and scope."""
         parser.add_argument(
             "name", help="What the key is for; shown in lists and in the history of runs."
         )
@@ -26,7 +25,6 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Issue the key."""
         try:
             _, token = ApiKey.issue(name=options["name"], scope=options["scope"])
         except ValidationError as error:

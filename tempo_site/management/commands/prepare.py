@@ -13,5 +13,4 @@ class Command(BaseCommand):
     help = "Create the data folder, bring the database up to date, collect static files."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Prepare, one line for each thing done."""
         bootstrap.prepare(self.stdout.write)

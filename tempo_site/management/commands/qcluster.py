@@ -13,12 +13,11 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take what django-q2's command takes."""
+        # The options of django-q2's command.
         parser.add_argument("--run-once", action="store_true")
         parser.add_argument("-n", "--name")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Print the sentence and exit with 2."""
         self.stderr.write(
             "The cluster runs inside `manage.py serve`, as threads of the web process, so that a run starts within"
             " milliseconds; there is nothing to start beside it."

@@ -8,6 +8,8 @@ from django.core.management.base import BaseCommand, CommandError
 from runs_app.engine import engine
 from scripts_app.variables import rotation
 
+IN_USE = "Tempo is running, and knows the old key only: stop it, then do this."
+STILL_READABLE = "All secrets can still be read; do this again."
 AFTERWARDS = "Everybody signs in again. Backups made before need the key of before."
 
 
@@ -20,23 +22,20 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Rotate and say what was done."""
         try:
             lock = engine.take_lock(wait_s=0)
             done = rotation.rotate()
         except engine.DataFolderInUse:
-            raise CommandError(
-                "Tempo is running, and knows the old key only: stop it, then do this."
-            ) from None
+            raise CommandError(IN_USE) from None
         except OSError as error:
-            raise CommandError(
-                f"{error.filename} cannot be used: {error.strerror}. All secrets can still be read; do this again."
-            ) from error
+            cause = f"{error.filename} cannot be used: {error.strerror}."
+            raise CommandError(f"{cause} {STILL_READABLE}") from error
         os.close(lock)
-        made = " A new secret key was made." if done.has_new_key else ""
         plural = "" if done.count == 1 else "s"
-        self.stdout.write(f"Encrypted {done.count} secret{plural} anew.{made} {AFTERWARDS}")
+        report = f"Encrypted {done.count} secret{plural} anew."
+        if done.has_new_key:
+            report += " A new secret key was made."
+        self.stdout.write(f"{report} {AFTERWARDS}")
         for name in done.unreadable:
-            self.stderr.write(
-                f"{name} could not be decrypted with any key that is known: set it again."
-            )
+            sentence = "could not be decrypted with any key that is known: set it again."
+            self.stderr.write(f"{name} {sentence}")

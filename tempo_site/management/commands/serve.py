@@ -13,7 +13,7 @@ from django.db import connections
 
 from runs_app.launcher.identity import users
 from runs_app.launcher.identity.users import User
-from tempo_site.bootstrap import bootstrap, first_start, service_user
+from tempo_site.bootstrap import bootstrap, first_start, service_user, static_files
 from tempo_site.lib import hosts, paths
 
 LAUNCHER = settings.BASE_DIR / "runs_app" / "launcher" / "__main__.py"
@@ -25,7 +25,6 @@ class Command(BaseCommand):
     help = "Start Tempo: pages, API, schedules and runs."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Where to listen."""
         parser.add_argument(
             "--host", default="127.0.0.1", help="Address to listen on (default: 127.0.0.1)."
         )
@@ -37,7 +36,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Take the data folder, prepare it, and exec the launcher, which keeps the lock."""
+        # The lock of the data folder survives `exec`: the launcher keeps it.
         os.umask(0o077)
         say = self.stdout.write
         if not users.why_not_root():
@@ -46,8 +45,8 @@ class Command(BaseCommand):
         user = service_user.choose(say)
         if user:
             service_user.take_over(user)
-            if bootstrap.is_collected_by_root():
-                bootstrap.collect_static(say)
+            if static_files.is_collected_by_root():
+                static_files.collect(say)
         service_user.act_as(user, lambda: self._prepare(options))
         self.stdout.flush()
         # a locked database becomes a 503, not a queue
@@ -58,7 +57,7 @@ class Command(BaseCommand):
         os.execv(sys.executable, launcher_argv(lock, options, user))
 
     def _prepare(self, options: dict[str, Any]) -> None:
-        """As the user of web, so that everything is its own; nothing but the console is left behind."""
+        # As the user of the web process, so that all files are its own.
         service_user.refuse_unreachable()
         bootstrap.prepare(self.stdout.write)
         token = first_start.token()
@@ -74,9 +73,10 @@ def _take_data_folder() -> int:
         paths.make_all()
         return take_service_lock()
     except OSError as error:
+        uid = os.geteuid()
         raise CommandError(
             f"The data folder {paths.data()} cannot be used: {error.filename}: {error.strerror}.\n"
-            f"hint: give it to user {os.geteuid()}, as whom Tempo runs, or set PYSCHED_DATA_PATH to another folder"
+            f"hint: give it to user {uid}, as whom Tempo runs, or set PYSCHED_DATA_PATH to another folder"
         ) from error
 
 
@@ -95,13 +95,11 @@ def take_service_lock() -> int:
 
 
 def launcher_argv(lock: int, options: dict[str, Any], user: User | None) -> list[str]:
-    """The launcher's command line, `web`'s behind the `--`; `user` is whom web becomes."""
-    web = [
-        sys.executable,
-        str(settings.BASE_DIR / "manage.py"),
-        "web",
-        *(["--reload"] if options["reload"] else []),
-    ]
+    """Return the launcher's command line, and behind `--` that of `web`; `web` becomes `user`."""
+    web = [sys.executable, str(settings.BASE_DIR / "manage.py"), "web"]
+    if options["reload"]:
+        web.append("--reload")
+    web_user = ["--web-user", f"{user.uid}:{user.gid}"] if user else []
     return [
         sys.executable, "-I", "-S", str(LAUNCHER),
         "--data", str(paths.data()),
@@ -109,7 +107,7 @@ def launcher_argv(lock: int, options: dict[str, Any], user: User | None) -> list
         "--port", str(options["port"]),
         "--lock-fd", str(lock),
         "--grace", str(settings.SHUTDOWN_GRACE_S),
-        *(["--web-user", f"{user.uid}:{user.gid}"] if user else []),
+        *web_user,
         "--script-users", f"{settings.SCRIPT_USERS[0]}-{settings.SCRIPT_USERS[-1]}",
         "--", *web,
     ]  # fmt: skip

@@ -60,13 +60,13 @@ def test_a_folder_in_its_place_does_not_end_the_start(tmp_path: Path) -> None:
 
 def test_no_sentence_is_no_warning(settings: Settings) -> None:
     settings.TIME_ZONE_NOTICE = ""
-    assert checks.time_zone() == []
+    assert checks.notices() == []
 
 
 @pytest.mark.usefixtures("own_zone")
 def test_a_choice_holds_at_once_for_pages_logs_and_scripts() -> None:
     timezone.get_default_timezone()  # remembered by Django
-    zone.keep("Asia/Tokyo")
+    zone.store("Asia/Tokyo")
     assert timezone.localtime(NOON).hour == 21
     assert time.localtime(NOON.timestamp()).tm_hour == 21
     assert os.environ["TZ"] == "Asia/Tokyo"
@@ -74,7 +74,7 @@ def test_a_choice_holds_at_once_for_pages_logs_and_scripts() -> None:
 
 @pytest.mark.usefixtures("own_zone")
 def test_a_choice_is_kept_for_the_next_start_and_for_its_owner_alone() -> None:
-    zone.keep("Asia/Tokyo")
+    zone.store("Asia/Tokyo")
     assert zone.choose("", paths.data()) == ("Asia/Tokyo", "")
     assert stat.S_IMODE(zone.file_in(paths.data()).stat().st_mode) == 0o600
 
