@@ -33,19 +33,31 @@ def available_mb() -> int:
 def _left_in_cgroup() -> int | None:
     # Bytes up to the memory limit of a container or a systemd unit; None where no limit is to be seen.
     try:
-        name = next(
-            line[3:] for line in OWN_CGROUP.read_text().splitlines() if line.startswith("0::")
-        )
-        folder = CGROUPS / name.lstrip("/")
-        limit, used = (
-            (folder / file).read_text().strip() for file in ("memory.max", "memory.current")
-        )
-        facts = (line.split() for line in (folder / "memory.stat").read_text().splitlines())
-        # given back when asked for
-        cached = next(int(value) for key, value in facts if key == "inactive_file")
-        return [] if limit == "max" else [max(0, int(limit) - int(used) + cached)]
-    except (OSError, ValueError, StopIteration):
-        return []
+        folder = CGROUPS / _own_cgroup()
+        limit = (folder / "memory.max").read_text().strip()
+        used = int((folder / "memory.current").read_text())
+        cached = _cached_bytes((folder / "memory.stat").read_text())
+        if limit == "max":
+            return None
+        return max(0, int(limit) - used + cached)
+    except (OSError, ValueError):
+        return None
+
+
+def _own_cgroup() -> str:
+    for line in OWN_CGROUP.read_text().splitlines():
+        if line.startswith("0::"):
+            return line.removeprefix("0::").lstrip("/")
+    raise ValueError("no cgroup of version 2")
+
+
+def _cached_bytes(statistics: str) -> int:
+    # What the kernel gives back when it is asked for memory.
+    for line in statistics.splitlines():
+        name, value = line.split()
+        if name == "inactive_file":
+            return int(value)
+    raise ValueError("no inactive_file in memory.stat")
 
 
 def needs_mb(runs: Sequence[Run], *, enough_mb: int | None = None) -> dict[int, int]:
@@ -78,9 +90,8 @@ def _peaks_mb(runs: Sequence[Run]) -> dict[int | None, float]:
     before = Run.objects.filter(script=OuterRef("script"), pk__lt=OuterRef("pk"))
     peaks = before.order_by("-pk").values(peak=F("peak_memory_mb"))
     largest = _Largest(peaks[:LAST_RUNS], output_field=FloatField())
-    rows = Run.objects.filter(pk__in=first.values()).order_by()
+    rows = Run.objects.filter(pk__in=first.values()).order_by().annotate(largest=largest)
     found: dict[int | None, float] = {}
-    rows = rows.annotate(largest=largest)
     for script_id, peak in rows.values_list("script", "largest"):
         if peak:
             found[script_id] = peak

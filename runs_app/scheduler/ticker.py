@@ -22,8 +22,6 @@ from scripts_app.timing.rule import TimingError
 
 logger = logging.getLogger(__name__)
 
-# with missed=skip, a moment older than this is not served any more
-LATE_IS_MISSED = timedelta(seconds=60)
 PAUSED = (Status.SKIPPED, Reason.PAUSED, "Its schedule was paused.")
 MAX_MESSAGE = 500
 
@@ -134,8 +132,9 @@ def _serve(
     scripts: set[int] = set()
     for alarm in alarms:
         schedule = getattr(alarm, "schedule", None)
-        # deleted, or disabled a moment ago
-        if schedule is None or not schedules.may_fire(schedule):
+        if schedule is None or not schedules.may_fire(
+            schedule
+        ):  # deleted, or disabled a moment ago
             following[alarm.pk] = None
             continue
         comes_first = min(filter(None, following.values()), default=alarm.next_run + TICK)

@@ -68,7 +68,7 @@ def _give(name: str, parent_fd: int, handover: _Handover, *, depth: int) -> None
     if stat.S_ISDIR(status.st_mode) and depth < MAX_DEPTH:
         with _opened(name, dir_fd=parent_fd) as fd:
             for child in os.listdir(fd):  # noqa: PTH208 - a path has no descriptor
-                # a script that outlived its launcher may be at work
+                # A script that outlived its launcher may be at work.
                 with contextlib.suppress(FileNotFoundError):
                     _give(child, fd, handover, depth=depth + 1)
     uid = handover.new.uid if status.st_uid == handover.former.uid else -1

@@ -93,7 +93,7 @@ def make_all() -> None:
     for folder in (cache(), bells()):
         make_closed(folder)
     for name in SECRET:
-        # not there yet, a link, or another's: using it will tell
+        # Not there yet, a link, or another user's: the first use will tell.
         with contextlib.suppress(OSError):
             _close(data() / name)
 
@@ -128,7 +128,7 @@ def _make(folder: Path, mode: int) -> None:
     folder.mkdir(mode=mode, exist_ok=True)
     # A folder that was there keeps its mode unless scripts have to pass: its owner may have opened it to others.
     if mode == PASSABLE:
-        # somebody else's, a link, a share without modes: using it will tell
+        # Another user's, a link, a share without modes: the first use will tell.
         with contextlib.suppress(OSError):
             _open_up(folder)
 

@@ -63,8 +63,7 @@ class WakingBroker(ORM):
         _bell.clear()
         tasks: list[tuple[int, str]] | None = None
         try:
-            # `poll: 0` in Q_CLUSTER: it does not sleep itself
-            tasks: list[tuple[int, str]] | None = super().dequeue()
+            tasks = super().dequeue()  # does not sleep itself: `poll: 0` in Q_CLUSTER
         except DatabaseError:
             logger.exception("queue could not be read, trying again")
         if not tasks:

@@ -49,9 +49,9 @@ class Command(BaseCommand):
                 static_files.collect(say)
         service_user.act_as(user, lambda: self._prepare(options))
         self.stdout.flush()
-        # a locked database becomes a 503, not a queue
+        # A locked database becomes a 503, not a queue.
         os.environ.setdefault("TEMPO_DATABASE_TIMEOUT_S", "5")
-        # vector code for masks and UTF-8: 2 MB that few frames do not need
+        # Vector code for masks and UTF-8: 2 MB that few frames do not need.
         os.environ.setdefault("AUTOBAHN_USE_NVX", "0")
         os.environ["TEMPO_STARTED_AT"] = str(int(time.time()))
         os.execv(sys.executable, launcher_argv(lock, options, user))

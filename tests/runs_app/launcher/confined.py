@@ -139,7 +139,7 @@ class Place:
         folder = f"{_MONTH}/{next(_numbers)}-abcdef12"
         path = self.launcher.path(folder)
         python = str(isolation.pop("python", self.environment / "bin/python"))
-        # links that a hostile web has put into the run folder
+        # Links that a hostile web has put into the run folder.
         planted = isolation.pop("planted", {})
         self.launcher.new_folder(
             [python, *flags.split(), str(path / "main.py")],

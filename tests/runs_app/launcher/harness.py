@@ -135,7 +135,7 @@ class LauncherHarness:
         self.options: list[str] = []  # more of them for the next start
         self.pass_fds: tuple[int, ...] = ()
         self._ready = ready
-        # socket paths have to be short
+        # Socket paths have to be short.
         self._home = tempfile.TemporaryDirectory(prefix="launcher-")
         self._door = self._open_door()
         self._become: list[str] = []

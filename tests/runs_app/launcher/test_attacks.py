@@ -370,5 +370,6 @@ def test_it_cannot_lend_out_the_group_of_web(burglary: Burglary) -> None:
     status = (burglary.place.files() / "tool").stat()
 
     has_lent = bool(status.st_mode & stat.S_ISGID) and status.st_gid == burglary.place.mode.web
-    # who has that group anyway lends out what is its own
-    assert has_lent == burglary.place.mode.uid is None
+    assert has_lent == (
+        burglary.place.mode.uid is None
+    )  # who has that group anyway lends out what is its own

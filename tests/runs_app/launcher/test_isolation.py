@@ -134,8 +134,9 @@ try:
 except PermissionError:
     print("not to be changed")
 """
-    # it is Tempo's own user then
-    may_change = not place.mode.has_landlock and place.mode.uid is None
+    may_change = (
+        not place.mode.has_landlock and place.mode.uid is None
+    )  # it is Tempo's own user then
     said = place.output(code).splitlines()
     assert said[0] == '{"days": 7}' and (may_change or said[1:] == ["not to be changed"])
 
@@ -565,8 +566,9 @@ def test_a_runner_writes_through_no_link_that_web_plants(root_place: Place, name
 @needs_root
 def test_a_runner_makes_nothing_where_web_may_not(root_place: Place) -> None:
     """Should web put another folder in place of the run's: what the runner does there, web could have done."""
-    # root's, as it was made here
-    folder = root_place.launcher.new_folder([PYTHON, "-c", "print('ran')"])
+    folder = root_place.launcher.new_folder(
+        [PYTHON, "-c", "print('ran')"]
+    )  # root's, as it was made here
     root_place.launcher.path(folder).chmod(0o755)
     root_place.launcher.web.ask("start", folder=folder)
     wait_for(lambda: root_place.launcher.web.ask("ping")["runs"] == 0)

@@ -84,7 +84,7 @@ def test_a_frame_that_stops_in_the_middle_holds_nobody_up(tmp_path: Path) -> Non
         launcher.web.control.sendall(struct.pack(">I", 1000) + b'{"op"')
         launcher.web.control.close()
 
-        # web cannot say that it has gone: its descriptor lives in the test
+        # Web cannot say that it has gone: its descriptor lives in the test.
         launcher.process.send_signal(1)
 
         assert launcher.next_web().ask("ping")["ok"]
