@@ -120,21 +120,15 @@ def _metadata(first: int, lines: list[str], table: dict[str, Any]) -> Metadata:
     plain = Metadata(line=first, lines=tuple(lines))
     problems: list[tuple[int, str]] = []
 
-    def check(
-        key: str,
-        value: object,
-        is_valid: bool,
-        expected: str,
-    ) -> Any:
+    def check(key: str, value: object, is_valid: bool, expected: str) -> Any:
         if value is None or is_valid:
             return value
         problems.append((plain.line_of(key), f"`{key}` has to be {expected}"))
         return None
 
     dependencies = table.get("dependencies")
-    requirements = check(
-        "dependencies", dependencies, _is_list_of_texts(dependencies), "a list of texts"
-    )
+    is_list = _is_list_of_texts(dependencies)
+    requirements = check("dependencies", dependencies, is_list, "a list of texts")
     python = table.get("requires-python")
     python = check("requires-python", python, _is_specifier(python), "a text like `>=3.11`")
     parameters = _declared_parameters(table)

@@ -168,24 +168,10 @@ class _Matcher(SequenceMatcher[str]):
             bhi = len(self.b)
         # Equal lines at the beginning and at the end cost next to nothing.
         limit = min(ahi - alo, bhi - blo)
-        size = _count_equal(
-            self.a,
-            self.b,
-            alo,
-            blo,
-            limit=limit,
-            step=1,
-        )
+        size = _count_equal(self.a, self.b, alo, blo, limit=limit, step=1)
         if size:
             return Match(alo, blo, size)
-        size = _count_equal(
-            self.a,
-            self.b,
-            ahi - 1,
-            bhi - 1,
-            limit=limit,
-            step=-1,
-        )
+        size = _count_equal(self.a, self.b, ahi - 1, bhi - 1, limit=limit, step=-1)
         if size:
             return Match(ahi - size, bhi - size, size)
         steps = self._steps_to[ahi] - self._steps_to[alo]
