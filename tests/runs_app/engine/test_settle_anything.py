@@ -213,7 +213,7 @@ def test_every_end_and_every_reason_of_a_runner_is_taken(
     script: Script, status: Status, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        health, "glance", lambda _environment: ""
+        health, "quick_check", lambda _environment: ""
     )  # a broken one would be the reason
     for number, reason in enumerate(sorted(runner_report.REASONS), 1):
         run = settled_with(script, number, VERDICT | {"status": status, "reason": reason})

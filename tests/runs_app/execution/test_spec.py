@@ -160,4 +160,4 @@ def test_a_build_runs_the_driver_and_claims_its_environment(
     assert (
         spec["isolation"] is None and spec["limits"]["memory_mb"] == execution_spec.BUILD_MEMORY_MB
     )
-    assert "build_environment.py" in spec["argv"][3] and "leak me" not in json.dumps(spec)
+    assert "drivers/build.py" in spec["argv"][3] and "leak me" not in json.dumps(spec)

@@ -91,6 +91,6 @@ def test_a_build_gets_no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         folder="2026-11/2-abcdef12",
     )
     monkeypatch.setattr(launcher_client, "launcher", ear := Ear())
-    monkeypatch.setattr(execution_spec, "of", lambda *_: {})
+    monkeypatch.setattr(execution_spec, "write_spec", lambda *_: {})
     execution.hand_over(run, now=timezone.now())
     assert ear.heard == [(run.folder, {})]
