@@ -285,6 +285,12 @@ def on_conflict(request: HttpRequest, problem: Conflict) -> HttpResponse:
     )
 
 
+@api.exception_handler(auth.StaffOnly)
+def on_staff_only(request: HttpRequest, problem: auth.StaffOnly) -> HttpResponse:
+    """The user who asked is not staff."""
+    return error(403, str(problem))
+
+
 @api.exception_handler(Http404)
 def on_missing(request: HttpRequest, problem: Http404) -> HttpResponse:
     """No such row."""

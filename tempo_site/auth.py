@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib.auth import get_user
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, parse_cookie
@@ -25,6 +26,7 @@ DEFAULT_KEY_NAME = "default"
 MAX_TOKEN_LENGTH = 500
 TOUCH_EVERY = timedelta(minutes=1)  # a write per request would cost more than most requests
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+ONLY_STAFF = "Only staff may do that.\nhint: ask a user of the staff"
 
 _RANK = {Scope.READ: 0, Scope.RUN: 1, Scope.FULL: 2}
 _ABILITIES = {Scope.READ: "only read", Scope.RUN: "only read, and start and cancel runs"}
@@ -56,6 +58,17 @@ class SignedInRequest(HttpRequest):
     """What every page gets: the log-in check stands before it."""
 
     user: User
+
+
+class StaffOnly(PermissionDenied):
+    """What all scripts share is changed by staff alone: a page and the API answer 403 with this sentence."""
+
+
+def require_staff(caller: Caller | User, sentence: str = ONLY_STAFF) -> None:
+    """Raise StaffOnly for a user who is not staff. An API key passes: its scope was checked when it was shown."""
+    user = caller.user if isinstance(caller, Caller) else caller
+    if user is not None and not user.is_staff:
+        raise StaffOnly(sentence)
 
 
 def key_of_headers(headers: Mapping[str, str]) -> ApiKey | None:

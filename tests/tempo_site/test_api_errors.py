@@ -13,6 +13,7 @@ from ninja.errors import Throttled
 
 from runs_app.triggers import triggers
 from scripts_app.timing.rule import TimingError
+from tempo_site import auth
 from tempo_site.api import api, error
 from tests.factories import make_script
 
@@ -116,6 +117,16 @@ def test_a_broken_form_is_a_400(user: User) -> None:
 
 def test_thousands_of_query_fields_are_a_400(program: Client) -> None:
     assert problem(program.get("/api/v1/runs?" + "a&" * 2000), 400)
+
+
+def test_what_only_staff_may_do_is_a_403_with_its_hint() -> None:
+    response = api.on_exception(HttpRequest(), auth.StaffOnly(auth.ONLY_STAFF))
+    assert response.status_code == 403
+    assert json.loads(response.content)["error"] == {
+        "code": "forbidden",
+        "message": "Only staff may do that.",
+        "hint": "ask a user of the staff",
+    }
 
 
 def test_too_many_requests_are_a_429() -> None:

@@ -110,6 +110,20 @@ def test_a_session_of_a_disabled_user_is_worth_nothing(browser: Client, user: Us
     assert browser.get("/api/v1/runs").status_code == 401
 
 
+def test_it_lets_staff_and_keys_change_what_all_scripts_share(staff: User) -> None:
+    auth.require_staff(staff)
+    auth.require_staff(auth.Caller(name="root", user=staff))
+    auth.require_staff(auth.Caller(name="key: ci"))
+
+
+def test_it_refuses_a_user_who_is_not_staff(user: User) -> None:
+    for caller in (user, auth.Caller(name="ann", user=user)):
+        with pytest.raises(auth.StaffOnly, match="Only staff may do that"):
+            auth.require_staff(caller)
+    with pytest.raises(auth.StaffOnly, match="set by staff"):
+        auth.require_staff(user, "Variables are set by staff.")
+
+
 def test_it_stores_the_default_key_once(settings: LazySettings) -> None:
     settings.DEFAULT_API_KEY = LONG
     assert auth.ensure_default_key() == auth.ensure_default_key() == ""
