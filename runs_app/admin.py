@@ -14,7 +14,7 @@ from runs_app.execution import execution
 from runs_app.history.history import LONG_TEXTS
 from runs_app.models import Run
 from runs_app.states import Trigger
-from runs_app.triggers import triggers
+from runs_app.triggers import confirmation, triggers
 from runs_app.views import detail
 from tempo_site import auth
 from tempo_site.admin_base import ReadOnlyAdmin, chip
@@ -100,7 +100,7 @@ class RunAdmin(ReadOnlyAdmin):
         """Start another run of its script and go to it."""
         by, now = request.user.get_username(), timezone.now()
         try:
-            other = triggers.start_again(run, trigger=Trigger.ADMIN, by=by, now=now)
+            other = confirmation.start_again(run, trigger=Trigger.ADMIN, by=by, now=now)
         except triggers.Refused as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
             return None

@@ -23,6 +23,7 @@ from ninja.responses import Response
 from pydantic import BaseModel
 
 from runs_app.api import router as runs_router
+from runs_app.triggers.confirmation import ConfirmationNeeded
 from runs_app.triggers.triggers import Refused, WrongInputs
 from scripts_app.api import router as scripts_router
 from scripts_app.files.store import NoSuchFile
@@ -121,11 +122,16 @@ unknown.csrf_exempt = True  # type: ignore[attr-defined]  # a POST gets its 404 
 
 
 def error(
-    status: int, text: str, *, fields: Mapping[str, str] | None = None, **beside: object
+    status: int,
+    text: str,
+    *,
+    code: str = "",
+    fields: Mapping[str, str] | None = None,
+    **beside: object,
 ) -> HttpResponse:
     """The one error shape. What follows `\\nhint: ` in the text becomes the hint; `beside` stands next to `error`."""
     message, _, hint = text.partition("\nhint: ")
-    body: dict[str, Any] = {"code": CODES.get(status, "error"), "message": message}
+    body: dict[str, Any] = {"code": code or CODES.get(status, "error"), "message": message}
     if hint:
         body["hint"] = hint
     if fields:
@@ -266,6 +272,17 @@ def on_refused_row(request: HttpRequest, problem: FieldError) -> HttpResponse:
 def on_refused_start(request: HttpRequest, problem: Refused) -> HttpResponse:
     """Nothing was started."""
     return error(409, str(problem))
+
+
+@api.exception_handler(ConfirmationNeeded)
+def on_unconfirmed_start(request: HttpRequest, problem: ConfirmationNeeded) -> HttpResponse:
+    """Nothing was started before somebody confirms the first run: the problems found come along."""
+    return error(
+        409,
+        f'{problem.sentence}\nhint: send `"confirm": true` to run it all the same',
+        code="confirmation_needed",
+        problems=[dataclasses.asdict(found) for found in problem.problems],
+    )
 
 
 @api.exception_handler(WrongInputs)

@@ -16,14 +16,12 @@ from runs_app.states import Reason, Status, Trigger
 from runs_app.triggers import retries
 from scripts_app.models import Pause, Schedule
 from scripts_app.schedules import global_pause, schedules
+from scripts_app.schedules.outlook import LATE_IS_MISSED
 from scripts_app.timing import rule
 from scripts_app.timing.rule import Timing, TimingError
 
 logger = logging.getLogger(__name__)
 
-LATE_IS_MISSED = timedelta(
-    seconds=60
-)  # with missed=skip, a moment older than this is not served any more
 PAUSED = (Status.SKIPPED, Reason.PAUSED, "Its schedule was paused.")
 _TICK = timedelta(microseconds=1)
 

@@ -21,7 +21,7 @@ from runs_app.models import Run
 from runs_app.output import lines as output_lines
 from runs_app.output import log, samples, usage_chart
 from runs_app.states import Kind, Status, Trigger
-from runs_app.triggers import triggers
+from runs_app.triggers import confirmation, triggers
 from scripts_app.inputs import parameters
 from tempo_site import auth
 
@@ -98,7 +98,7 @@ def run_again(request: auth.SignedInRequest, pk: int) -> HttpResponse:
     """Run its script once more, with the same parameters, and go to that run."""
     run = lookup.run(pk)
     try:
-        other = triggers.start_again(
+        other = confirmation.start_again(
             run, trigger=Trigger.MANUAL, by=request.user.get_username(), now=timezone.now()
         )
     except triggers.Refused as refusal:

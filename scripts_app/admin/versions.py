@@ -27,33 +27,30 @@ class VersionAdmin(ReadOnlyAdmin):
     list_select_related = ("script",)
     search_fields = ("script__name", "note")
     fields = (
-        *(
-            "script",
-            "number",
-            "is_draft",
-            "saved_by",
-            "note",
-            "created_at",
-            "python_version",
-            "environment",
-        ),
-        *("settings_hash", "settings", "syntax_error", "code", "requirements"),
+        "script",
+        "number",
+        "is_draft",
+        "saved_by",
+        "note",
+        "created_at",
+        "python_version",
+        "environment",
+        "settings_hash",
+        "settings",
+        "syntax_error",
+        "code",
+        "requirements",
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Version]:
-        """Without the long texts, which the page of one of them asks for."""
-        rows: QuerySet[Version] = (
-            super().get_queryset(request).select_related("script", "environment")
-        )
-        return rows.defer(*LONG_TEXTS)
+        rows: QuerySet[Version] = super().get_queryset(request)
+        return rows.select_related("script", "environment").defer(*LONG_TEXTS)
 
     def view_on_site(self, obj: Version) -> str | None:
-        """Its page outside of the admin, as long as its script has pages."""
-        return (
-            None
-            if obj.script.deleted_at
-            else reverse("version-detail", args=[obj.script.slug, obj.number])
-        )
+        """Return the page outside of the admin; a deleted script has none."""
+        if obj.script.deleted_at:
+            return None
+        return reverse("version-detail", args=[obj.script.slug, obj.number])
 
     def do_restore(self, request: auth.SignedInRequest, version: Version) -> HttpResponse | None:
         """Make a new version that says what this one says, and go to it."""

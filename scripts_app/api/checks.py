@@ -1,4 +1,4 @@
-"""REST operation that looks at a text which need not be stored anywhere."""
+"""REST operation that looks for problems in a text that need not be stored anywhere."""
 
 from django.http import HttpRequest
 from pydantic import BaseModel, ConfigDict
@@ -24,15 +24,17 @@ class CheckOut(BaseModel):
     problems: list[Problem]
 
 
-@router.post(
-    "/check", response=CheckOut, tags=["drafts"]
-)  # not below /scripts/: a script may be called "check"
+# Not below /scripts/: a script may be called "check".
+@router.post("/check", response=CheckOut, tags=["drafts"])
 def check_text(request: HttpRequest, data: CheckIn) -> CheckOut:
     """Look for problems in a code without running it: syntax, names, doors left open, secrets, requirements."""
-    code, requirements = (
-        text.replace("\r\n", "\n").replace("\r", "\n") for text in (data.code, data.requirements)
-    )
     found = check.find_problems(
-        code=code, requirements=requirements, python_version=data.python_version
+        code=with_plain_line_ends(data.code),
+        requirements=with_plain_line_ends(data.requirements),
+        python_version=data.python_version,
     )
     return CheckOut.model_construct(problems=found)
+
+
+def with_plain_line_ends(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -1,4 +1,4 @@
-"""What the operations on scripts and schedules share: their router, bounds of what may be sent, revisions."""
+"""The router of the operations on scripts and schedules, bounds of what may be sent, revisions in headers."""
 
 import re
 from datetime import datetime
@@ -10,7 +10,6 @@ from ninja.errors import HttpError
 from pydantic import AfterValidator, AwareDatetime, Field
 
 from scripts_app.timing import rule
-from tempo_site import auth
 
 router = Router()
 
@@ -30,7 +29,7 @@ IF_MATCH = {
 
 
 def plausible(moment: datetime) -> datetime:
-    """Refuse years in which arithmetic with time zones and hundred intervals would leave the calendar."""
+    # In other years arithmetic with time zones and a hundred intervals would leave the calendar.
     if moment.year not in rule.YEARS:
         raise ValueError(
             f"the year {moment.year} is not between {rule.YEARS[0]} and {rule.YEARS[-1]}"
@@ -45,15 +44,9 @@ Cursor = Annotated[str, Query(default="", pattern=r"^\d{0,18}$")]
 
 
 def without_defaults(schema: dict[str, Any]) -> None:
-    """In a PATCH what is left out stays as it is, so the documentation must not promise a default."""
+    """Take the defaults out of a schema: in a PATCH a field that is left out stays as it is."""
     for field in schema["properties"].values():
         field.pop("default", None)
-
-
-def check_staff(request: auth.AuthenticatedRequest, sentence: str) -> None:
-    """What all scripts share is for users of the staff to change, or for keys of full scope. Raises HttpError."""
-    if request.auth.user and not request.auth.user.is_staff:
-        raise HttpError(403, sentence)
 
 
 def based_on(request: HttpRequest) -> int | None:

@@ -13,6 +13,7 @@ from scripts_app.api.common import Cursor, Limit, router
 from scripts_app.environments import disk_usage, environments, upgrades
 from scripts_app.models import Environment, Script
 from scripts_app.packages import locks
+from scripts_app.packages.locks import Change
 from tempo_site import auth
 
 
@@ -98,13 +99,15 @@ def list_environments(request: HttpRequest, limit: Limit, cursor: Cursor) -> Env
 def read_disk_use(request: HttpRequest) -> DiskUseOut:
     """Show what all environments, uv's cache and the Pythons that Tempo installed take on the disk."""
     measured = disk_usage.read()
+    if measured is None:
+        return DiskUseOut.model_construct(**dict.fromkeys(DiskUseOut.model_fields))
     return DiskUseOut.model_construct(
-        measured_at=measured.measured_at if measured else None,
-        total=measured.total if measured else None,
-        environments=measured.of_environments if measured else None,
-        shared=measured.shared if measured else None,
-        cache=measured.cache if measured else None,
-        pythons=measured.pythons if measured else None,
+        measured_at=measured.measured_at,
+        total=measured.total,
+        environments=measured.of_environments,
+        shared=measured.shared,
+        cache=measured.cache,
+        pythons=measured.pythons,
     )
 
 
@@ -160,32 +163,32 @@ def discard_upgrade(request: auth.AuthenticatedRequest, slug: str) -> Status[Non
 
 
 def upgrade_out(script: Script) -> UpgradeOut:
-    """Return a script's upgrade as JSON shows it. Raises Http404."""
+    """Return a script's upgrade. Raises Http404 when there is none."""
     stored = Script.objects.select_related("upgrade", "environment").get(pk=script.pk)
     if stored.upgrade is None:
         raise Http404("There is no upgrade to look at.")
-    before = stored.environment.lock if stored.environment else ""
-    changes = locks.difference(before, stored.upgrade.lock) if stored.upgrade.is_ready else []
-    return UpgradeOut.model_construct(
-        environment=newest_facts(stored.upgrade),
-        changes=[
-            ChangeOut.model_construct(
-                name=change.name, kind=change.kind, before=change.before, after=change.after
-            )
-            for change in changes
-        ],
+    changes = [change_out(change) for change in upgrades.changes_of(stored)]
+    return UpgradeOut.model_construct(environment=newest_facts(stored.upgrade), changes=changes)
+
+
+def change_out(change: Change) -> ChangeOut:
+    return ChangeOut.model_construct(
+        name=change.name, kind=change.kind, before=change.before, after=change.after
     )
 
 
 def newest_facts(environment: Environment) -> EnvironmentFacts:
-    """Return one environment as JSON shows it."""
     return environment_facts(environment, builds.run_of(environment))
 
 
 def environment_facts(environment: Environment, run: Run | None) -> EnvironmentFacts:
-    """Return an environment and its newest build as JSON shows them."""
     progress = builds.progress_of(run)
-    packages = locks.packages(environment.lock)
+    packages = [
+        PackageOut.model_construct(
+            name=package.name, version=package.version, hashes=package.hashes
+        )
+        for package in locks.packages(environment.lock)
+    ]
     return EnvironmentFacts.model_construct(
         id=environment.pk,
         state=environment.state,
@@ -197,10 +200,7 @@ def environment_facts(environment: Environment, run: Run | None) -> EnvironmentF
         allows_source=environment.allows_source,
         generation=environment.generation,
         message=environment.message,
-        packages=[
-            PackageOut.model_construct(name=p.name, version=p.version, hashes=p.hashes)
-            for p in packages
-        ],
+        packages=packages,
         lock=environment.lock,
         size_bytes=environment.size_bytes,
         fault=environment.fault,

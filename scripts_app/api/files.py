@@ -75,10 +75,13 @@ def upload_files(
         raise ScriptError(f"{len(file)} files at once; {MAX_FILES} is the most", field="file")
     if not file:
         store.make_folder(script, folder)
-    stored = [store.joined(folder, each.name or "") for each in file]
-    for path, each in zip(stored, file, strict=True):
-        store.save(script, path, each.chunks(), replace=replace)
-    return Status(201, Stored(paths=stored or [folder]))
+        return Status(201, Stored(paths=[folder]))
+    paths = []
+    for upload in file:
+        path = store.joined(folder, upload.name or "")
+        store.save(script, path, upload.chunks(), replace=replace)
+        paths.append(path)
+    return Status(201, Stored(paths=paths))
 
 
 @router.get(
@@ -102,7 +105,6 @@ def delete_file(
 
 
 def file_out(entry: FileEntry) -> FileOut:
-    """Return an entry as JSON shows it."""
     return FileOut.model_construct(
         name=entry.name,
         path=entry.path,

@@ -47,16 +47,13 @@ class FolderPage(BaseModel):
 def list_folders(request: HttpRequest, limit: Limit, cursor: Cursor) -> FolderPage:
     """List folders; one above another is listed as well."""
     after = int(cursor) if cursor else 0
-    found = sorted(
-        (branch for branch in folders.tree() if branch.pk > after), key=lambda branch: branch.pk
-    )
-    return FolderPage.model_construct(
-        items=[
-            FolderOut(id=branch.pk, path=branch.path, scripts=branch.count)
-            for branch in found[:limit]
-        ],
-        next_cursor=str(found[limit - 1].pk) if len(found) > limit else None,
-    )
+    later = [branch for branch in folders.tree() if branch.pk > after]
+    later.sort(key=lambda branch: branch.pk)
+    items = [
+        FolderOut(id=branch.pk, path=branch.path, scripts=branch.count) for branch in later[:limit]
+    ]
+    next_cursor = str(later[limit - 1].pk) if len(later) > limit else None
+    return FolderPage.model_construct(items=items, next_cursor=next_cursor)
 
 
 @router.post("/folders", response={201: FolderOut}, tags=["folders"])
@@ -82,5 +79,4 @@ def delete_folder(
 
 
 def folder_out(folder: Folder) -> FolderOut:
-    """Return a folder as JSON shows it."""
     return FolderOut(id=folder.pk, path=folder.path, scripts=folders.scripts_in(folder).count())

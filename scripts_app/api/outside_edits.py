@@ -45,28 +45,33 @@ def read_outside_edit(request: HttpRequest, slug: str) -> OutsideEditOut:
 
 
 @router.post("/scripts/{slug:slug}/outside-edit", response=ScriptOut, tags=["versions"])
-def settle_outside_edit(
+def decide_on_outside_edit(
     request: auth.AuthenticatedRequest, slug: str, data: OutsideEditIn
 ) -> Status[ScriptOut]:
     """Take what was edited on the disk as the new version, or write the current version over it."""
     script = lookup.script(slug)
     edit = working_copy.find_edit(script)
-    seen = data.seen if data.seen is not None or edit is None else edit.seen
+    seen = data.seen
+    if seen is None:
+        seen = edit.seen if edit else ""
     if data.take:
-        external_edits.accept(script, seen=seen or "", by=request.auth.user, now=timezone.now())
+        external_edits.accept(script, seen=seen, by=request.auth.user, now=timezone.now())
     else:
-        external_edits.revert(script, seen=seen or "")
+        external_edits.revert(script, seen=seen)
     return Status(200, script_out(lookup.script(slug)))
 
 
 def edit_out(edit: ExternalEdit | None) -> OutsideEditOut:
-    """Return an edit as JSON shows it."""
+    if edit is None:
+        return OutsideEditOut.model_construct(
+            exists=False, seen="", changed_at=None, files=[], code="", requirements="", problem=""
+        )
     return OutsideEditOut.model_construct(
-        exists=edit is not None,
-        seen=edit.seen if edit else "",
-        changed_at=edit.changed_at if edit else None,
-        files=sorted(edit.digests) if edit else [],
-        code=edit.code if edit else "",
-        requirements=edit.requirements if edit else "",
-        problem=edit.problem if edit else "",
+        exists=True,
+        seen=edit.seen,
+        changed_at=edit.changed_at,
+        files=sorted(edit.digests),
+        code=edit.code,
+        requirements=edit.requirements,
+        problem=edit.problem,
     )

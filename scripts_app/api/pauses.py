@@ -52,10 +52,6 @@ def end_pause(request: auth.AuthenticatedRequest) -> PauseOut:
 
 
 def pause_out(pause: Pause | None) -> PauseOut:
-    """Return the pause that holds, or none, as JSON shows it."""
-    return PauseOut(
-        paused=pause is not None,
-        since=pause.since if pause else None,
-        until=pause.until if pause else None,
-        by=pause.by if pause else "",
-    )
+    if pause is None:
+        return PauseOut(paused=False, since=None, until=None, by="")
+    return PauseOut(paused=True, since=pause.since, until=pause.until, by=pause.by)

@@ -6,10 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from runs_app.triggers import builds
 from scripts_app import pythons
-from scripts_app.api.common import check_staff, router
+from scripts_app.api.common import router
 from tempo_site import auth
-
-BY_STAFF = "Only staff may do that.\nhint: ask a user of the staff"
 
 
 class PythonOut(BaseModel):
@@ -75,23 +73,22 @@ def list_pythons(request: auth.AuthenticatedRequest) -> PythonPage:
 
 
 @router.post("/pythons", response={202: InstallationOut}, tags=["environments"])
-def install_python(request: auth.AuthenticatedRequest, asked: PythonIn) -> Status[InstallationOut]:
+def install_python(request: auth.AuthenticatedRequest, data: PythonIn) -> Status[InstallationOut]:
     """Install another Python from the internet, for all scripts; a run does it, whose output tells how far it is."""
-    check_staff(request, BY_STAFF)
-    run = builds.install_python(asked.version, by=request.auth.name, now=timezone.now())
+    auth.require_staff(request.auth)
+    run = builds.install_python(data.version, by=request.auth.name, now=timezone.now())
     return Status(202, InstallationOut.model_construct(run=run.pk, version=run.params["python"]))
 
 
 @router.post("/pythons/move", response=MovedOut, tags=["environments"])
-def move_scripts(request: auth.AuthenticatedRequest, asked: MoveIn) -> MovedOut:
+def move_scripts(request: auth.AuthenticatedRequest, data: MoveIn) -> MovedOut:
     """Have all scripts of one Python use another one; each gets a new version that says so."""
-    check_staff(request, BY_STAFF)
-    moved = pythons.move(
-        source=asked.source, target=asked.target, by=request.auth.user, now=timezone.now()
+    auth.require_staff(request.auth)
+    outcome = pythons.move(
+        source=data.source, target=data.target, by=request.auth.user, now=timezone.now()
     )
-    refused = [
-        RefusedOut.model_construct(slug=script.slug, message=why) for script, why in moved.refused
-    ]
-    return MovedOut.model_construct(
-        moved=[script.slug for script in moved.scripts], refused=refused
-    )
+    refused = []
+    for script, why in outcome.refused:
+        refused.append(RefusedOut.model_construct(slug=script.slug, message=why))
+    moved = [script.slug for script in outcome.done]
+    return MovedOut.model_construct(moved=moved, refused=refused)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from scripts_app import deletion, lookup, scripts
 from scripts_app.api.common import IF_MATCH, Limit, Number, based_on, router, without_defaults
 from scripts_app.models import Script
+from scripts_app.versions import versions
 from tempo_site import auth
 
 
@@ -175,45 +176,32 @@ def duplicate_script(
     request: auth.AuthenticatedRequest, slug: str, data: DuplicateIn | None = None
 ) -> Status[ScriptOut]:
     """Copy a script with its settings, variables and schedules, but without files; the copy is disabled."""
-    given = data.model_dump(exclude_unset=True) if data else {}
-    copy = scripts.duplicate(lookup.script(slug), by=request.auth.user, now=timezone.now(), **given)
+    chosen = data.model_dump(exclude_unset=True) if data else {}
+    script = lookup.script(slug)
+    copy = scripts.duplicate(script, by=request.auth.user, now=timezone.now(), **chosen)
     return Status(201, script_out(lookup.script(copy.slug)))
 
 
 def script_out(script: Script) -> ScriptOut:
-    """Return a script as JSON shows it."""
-    version = script.version
-    return ScriptOut.model_construct(
-        slug=script.slug,
-        name=script.name,
-        folder=script.folder.path if script.folder else "",
-        description=script.description,
-        tags=script.tags,
-        enabled=script.enabled,
-        code=version.code if version else "",
-        requirements=version.requirements if version else "",
-        python_version=version.python_version if version else "",
-        version=version.number if version else 0,
-        revision=script.revision,
-        environment=environment_out(script),
-        timeout_s=script.timeout_s,
-        memory_mb=script.memory_mb,
-        cpu_s=script.cpu_s,
-        processes=script.processes,
-        output_mb=script.output_mb,
-        file_mb=script.file_mb,
-        nice=script.nice,
-        as_service_user=script.as_service_user,
-        allow_source=script.allow_source,
-        parameters=script.declared,
-        created_at=script.created_at,
-        updated_at=script.updated_at,
-        deleted_at=script.deleted_at,
-    )
+    fields: dict[str, Any] = {
+        "folder": script.folder.path if script.folder else "",
+        "version": 0,
+        "code": "",
+        "requirements": "",
+        "python_version": "",
+        "environment": environment_out(script),
+        "parameters": script.declared,
+    }
+    if script.version is not None:
+        fields |= versions.fields_of(script.version)
+        fields["version"] = script.version.number
+    for name in ScriptOut.model_fields.keys() - fields.keys():
+        fields[name] = getattr(script, name)  # the model's columns bear the same names
+    return ScriptOut.model_construct(**fields)
 
 
 def environment_out(script: Script) -> EnvironmentOut | None:
-    """Return the environment the script's current version asks for, else the one it still uses."""
+    """Return the environment that the current version asks for, or else the environment in use."""
     environment = script.wanted_environment or script.environment
     if environment is None:
         return None

@@ -1,6 +1,5 @@
 """REST operations on the versions of a script: list, show, annotate, restore, compare."""
 
-from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -13,7 +12,9 @@ from runs_app.history import regression
 from scripts_app import lookup, scripts
 from scripts_app.api.common import MAX_NUMBER, Cursor, Limit, router
 from scripts_app.models import Script, Version
+from scripts_app.packages.locks import Change
 from scripts_app.versions import comparison, versions
+from scripts_app.versions.settings_snapshot import SettingDifference
 from tempo_site import auth
 
 TEXT = "text/plain; charset=utf-8"
@@ -91,13 +92,11 @@ def list_versions(request: HttpRequest, slug: str, limit: Limit, cursor: Cursor)
     if cursor:
         rows = rows.filter(number__lt=int(cursor))
     found = list(rows[: limit + 1])
-    return VersionPage.model_construct(
-        items=[
-            VersionOut.model_construct(**version_fields(script, version))
-            for version in found[:limit]
-        ],
-        next_cursor=str(found[limit - 1].number) if len(found) > limit else None,
-    )
+    items = [
+        VersionOut.model_construct(**version_fields(script, version)) for version in found[:limit]
+    ]
+    next_cursor = str(found[limit - 1].number) if len(found) > limit else None
+    return VersionPage.model_construct(items=items, next_cursor=next_cursor)
 
 
 @router.get(
@@ -133,10 +132,8 @@ def read_turning_point(request: HttpRequest, slug: str) -> TurningPointOut:
         good_version=before.number,
         bad_version=after.number,
         diff=comparison.unified(before, after),
-        settings=[
-            DifferenceOut.model_construct(**asdict(difference)) for difference in found.settings
-        ],
-        packages=[DifferenceOut.model_construct(**asdict(change)) for change in found.packages],
+        settings=[difference_out(difference) for difference in found.settings],
+        packages=[difference_out(change) for change in found.packages],
     )
 
 
@@ -167,13 +164,17 @@ def restore_version(request: auth.AuthenticatedRequest, slug: str, number: int) 
     """Make a new version that says what this one said, and show it; the current one where that says it already."""
     script = lookup.script(slug)
     version = lookup.version(script, number)
-    return version_out(
-        script, scripts.restore_version(script, version, by=request.auth.user, now=timezone.now())
+    restored = scripts.restore_version(script, version, by=request.auth.user, now=timezone.now())
+    return version_out(script, restored)
+
+
+def difference_out(difference: SettingDifference | Change) -> DifferenceOut:
+    return DifferenceOut.model_construct(
+        name=difference.name, before=difference.before, after=difference.after
     )
 
 
 def version_out(script: Script, version: Version) -> VersionDetail:
-    """Return a version with its texts as JSON shows it."""
     return VersionDetail.model_construct(
         **version_fields(script, version),
         code=version.code,
@@ -183,7 +184,6 @@ def version_out(script: Script, version: Version) -> VersionDetail:
 
 
 def version_fields(script: Script, version: Version) -> dict[str, Any]:
-    """What lists show of a version."""
     return {
         "number": version.number,
         "is_current": version.pk == script.version_id,

@@ -194,9 +194,8 @@ class ScheduleBuilder(ScheduleForm):
         self._keep_stored(
             {name for name, counts in self._side_fields(values).items() if not counts}, values
         )
-        self.instance.params = {
-            name: value for name, value in inputs.given(values).items() if value
-        }
+        given = inputs.inputs_in(values)
+        self.instance.params = {name: value for name, value in given.items() if value}
         if mode == SIMPLE:
             values["kind"], values["cron"] = Schedule.Kind.CRON.value, self._line(values)
         return values

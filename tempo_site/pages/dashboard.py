@@ -17,6 +17,7 @@ from runs_app.states import Status, Trigger
 from scripts_app import script_templates
 from scripts_app.environments import environments
 from scripts_app.models import Schedule, Script
+from scripts_app.schedules import outlook
 from tempo_site import health, system
 from tempo_site.lib import paths
 
@@ -139,9 +140,6 @@ class Steps:
 
 def dashboard_context(now: datetime) -> dict[str, Any]:
     """All of it, with the same number of queries for one script and for a thousand."""
-    armed = Schedule.objects.armed().filter(alarm__isnull=False).exclude(paused_until__gt=now)
-    due = armed.select_related("script", "alarm")
-    due_schedules = list(due.order_by("alarm__next_run")[:NEXT_DUE])
     active = Run.objects.scripts().active().order_by()
     counts = dict(active.values_list("status").annotate(count=Count("pk")))
     longest_first = active.order_by(F("started_at").asc(nulls_last=True), "pk").select_related(
@@ -160,7 +158,7 @@ def dashboard_context(now: datetime) -> dict[str, Any]:
         "failed_today": _bad_since(now - DAY),
         "week": week(now),
         **machine(),
-        "due_schedules": due_schedules,
+        "due_schedules": outlook.due_next(now, limit=NEXT_DUE),
         "last_runs": history.page(limit=LAST_RUNS),
         "troubles": list(_troubles(failing[:MAX_TROUBLES], strip_of)),
         "more_troubles": len(failing[MAX_TROUBLES:]),
