@@ -13,7 +13,7 @@ from runs_app.states import Reason, Trigger
 from runs_app.triggers import triggers
 from scripts_app.diagnostics import check
 from scripts_app.diagnostics.check import Problem
-from scripts_app.models import Script
+from scripts_app.models import Script, Version
 from scripts_app.versions import versions
 
 MAX_NAMED = 3  # problems told in the sentence; the rest is a number
@@ -62,7 +62,12 @@ def problems_to_confirm(script: Script) -> list[Problem]:
     """Return the problems that stand against running the current version; none when it has run before."""
     if script.version is None or has_run(script):
         return []
-    return check.doubtful(check.find_problems(**versions.fields_of(script.version)))
+    return problems_of(script.version)
+
+
+def problems_of(version: Version) -> list[Problem]:
+    """Return the problems of a version that a person has to know of before its first run."""
+    return check.doubtful(check.find_problems(**versions.fields_of(version)))
 
 
 def has_run(script: Any) -> bool:

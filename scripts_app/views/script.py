@@ -149,10 +149,12 @@ def editor_context(form: TextForm, text: Text, conflict: Text | None) -> EditorC
 
 
 def question_context(script: Script, *, is_asked: bool) -> QuestionContext:
-    is_known = script.version is not None and confirmation.has_run(script)
+    if script.version is None:
+        return {"doubts": [], "is_known": False}
+    is_known = confirmation.has_run(script)
     doubts: list[Problem] = []
     if is_asked and not is_known:
-        doubts = confirmation.problems_to_confirm(script)
+        doubts = confirmation.problems_of(script.version)
     return {"doubts": doubts, "is_known": is_known}
 
 
