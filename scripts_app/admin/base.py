@@ -1,4 +1,4 @@
-"""Forms of the admin that save by a verb, and the pages around them."""
+"""Forms of the admin that save by a verb, and the pages around the forms."""
 
 from typing import Any
 
@@ -13,9 +13,9 @@ from tempo_site.admin_base import RowAdmin
 
 
 class ActingMixin:
-    """A model form whose last check is the verb itself: a refusal is an error at its field, never a failed page.
+    """A model form whose last check is the verb: a refusal is an error at a field, never a failed page.
 
-    The admin calls the form once, in the transaction of its view, and is told not to save again.
+    The admin calls the form once, in the transaction of the view, and is told not to save again.
     """
 
     user: User
@@ -37,7 +37,7 @@ class ActingMixin:
 
 
 class ActingAdmin(RowAdmin):
-    """Saves by its form's verb. A form that is shown again with an error has saved nothing at all."""
+    """Saves by the verb of the form. A form that is shown again with an error has saved no row at all."""
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
@@ -52,7 +52,7 @@ class ActingAdmin(RowAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Show the form, or save it with all of its inlines or with none."""
+        """Show the form, or save the form together with all inlines."""
         if request.method != "POST":
             return super().changeform_view(request, object_id, form_url, extra_context)
         # Pythons that were not asked yet are started by this: not within the transaction.
@@ -79,6 +79,6 @@ class ActingAdmin(RowAdmin):
             self.delete_one(row)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Name what goes; Django would list versions and runs, which stay."""
+        """Name the rows; Django would list versions and runs, but these stay."""
         names = [str(row) for row in objs]
         return names, {str(self.opts.verbose_name_plural): len(names)}, set(), []

@@ -1,4 +1,4 @@
-"""Admin of environments: to be looked at; Tempo builds them."""
+"""Admin of environments: to be looked at; the builds are Tempo's."""
 
 from django.contrib import admin
 from django.urls import reverse

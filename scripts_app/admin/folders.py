@@ -15,7 +15,7 @@ from scripts_app.validation import ScriptError
 
 
 class FolderForm(ActingMixin, forms.ModelForm):  # type: ignore[type-arg]
-    """A folder's path; another one moves it with all below."""
+    """A folder's path; another path moves the folder with all below."""
 
     class Meta:
         model = Folder
@@ -35,7 +35,7 @@ class FolderForm(ActingMixin, forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(Folder)
 class FolderAdmin(ActingAdmin):
-    """Folders; here only an empty one can be deleted."""
+    """Folders; only empty folders can be deleted here."""
 
     form = FolderForm
     stays = "Only an empty folder can be deleted here: move what is in it first."
@@ -59,7 +59,7 @@ class FolderAdmin(ActingAdmin):
                 self.message_user(request, str(refusal), messages.ERROR)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Name the folders, and those that have to stay."""
+        """Name the folders, and the folders that have to stay."""
         names = [str(folder) for folder in objs]
         full = {branch.pk: branch.count for branch in folders.tree() if not branch.is_empty}
         protected = []

@@ -1,4 +1,4 @@
-"""Admin of schedules: on a page of their own, and within their script's."""
+"""Admin of schedules: on pages of their own, and on the page of the script."""
 
 from datetime import datetime
 from typing import Any
@@ -38,7 +38,7 @@ class ScheduleAdminForm(ActingMixin, ScheduleForm):
 
 
 class ScheduleRowForm(ActingMixin, ScheduleForm):
-    """A schedule among those of its script."""
+    """A schedule on the page of the script."""
 
     class Meta(ScheduleForm.Meta):
         help_texts = {
@@ -62,10 +62,10 @@ class ScheduleRowForm(ActingMixin, ScheduleForm):
 
 
 class ScheduleFormSet(BaseInlineFormSet):  # type: ignore[type-arg]  # no generic at run time
-    """The schedules of one script; its forms act, what is to be deleted goes by the verb."""
+    """The schedules of a script; the forms act, and the verb deletes."""
 
     def clean(self) -> None:
-        """Say in words what a hidden field would complain about."""
+        """Turn the complaint of a hidden field into words."""
         super().clean()
         if any("id" in form.errors for form in self.initial_forms):
             raise ValidationError(
@@ -73,7 +73,7 @@ class ScheduleFormSet(BaseInlineFormSet):  # type: ignore[type-arg]  # no generi
             )
 
     def save(self, commit: bool = True) -> list[Schedule]:
-        """Delete what is to go; tell the admin's history what the forms have done."""
+        """Delete by the verb; tell the admin's history about the acts of the forms."""
         to_delete = self.deleted_forms
         self.deleted_objects = [form.instance for form in to_delete if form.instance.pk]
         self.new_objects = []

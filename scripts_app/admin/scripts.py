@@ -1,4 +1,4 @@
-"""Admin of scripts: text, settings and schedules on one page, with buttons that run, switch and rebuild."""
+"""Admin of scripts: text, settings and schedules on the same page, with buttons that run, switch and rebuild."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -54,7 +54,7 @@ class ScriptStateContext(TypedDict):
 
 
 class ScriptAdminForm(ActingMixin, forms.ModelForm, ScriptForm):  # type: ignore[type-arg]
-    """The page's form on a row, with the revision its text was made from."""
+    """The page's form on a row, with the revision that the text was made from."""
 
     based_on = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
@@ -122,7 +122,7 @@ class ScriptAdminForm(ActingMixin, forms.ModelForm, ScriptForm):  # type: ignore
 
 
 class VersionInline(LookOnly, admin.TabularInline):  # type: ignore[type-arg]
-    """A script's newest versions, each with a link to its own page."""
+    """A script's newest versions, each with a link to a page."""
 
     model = Version
     extra = 0
@@ -132,7 +132,7 @@ class VersionInline(LookOnly, admin.TabularInline):  # type: ignore[type-arg]
     verbose_name_plural = f"newest {NEWEST_VERSIONS} versions"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Version]:
-        """Return the newest few, without their code."""
+        """Return the newest few without code."""
         match = request.resolver_match
         script_id = str(match.kwargs.get("object_id", "")) if match else ""
         newest_first = Version.objects.filter(script_id=script_id).order_by("-number")
@@ -204,7 +204,7 @@ class ScriptAdmin(ActingAdmin):
     def response_add(
         self, request: HttpRequest, obj: Script, post_url_continue: str | None = None
     ) -> HttpResponse:
-        """Go to the page of the new script: it has the button that runs it."""
+        """Go to the page of the new script, with the button that runs the script."""
         if "_addanother" in request.POST:
             return super().response_add(request, obj, post_url_continue)
         self.message_user(
@@ -227,7 +227,7 @@ class ScriptAdmin(ActingAdmin):
 
     # --- buttons of the page ----------------------------------------------------------------------------------------
     def do_run(self, request: auth.SignedInRequest, script: Script) -> HttpResponse | None:
-        """Start a run and go to it, or to the question that is asked before a first run."""
+        """Start a run and go to the run, or to the question that is asked before a first run."""
         try:
             run = start_run(script, request)
         except ConfirmationNeeded:
@@ -302,7 +302,7 @@ class ScriptAdmin(ActingAdmin):
 
 
 def start_run(script: Script, request: auth.SignedInRequest) -> Run:
-    """Start a run in the name of who asks. Raises Refused, ConfirmationNeeded among them."""
+    """Start a run in the name of the user. Raises Refused, also as ConfirmationNeeded."""
     confirmation.require(script)
     by = request.user.get_username()
     return triggers.start(script, trigger=Trigger.ADMIN, by=by, now=timezone.now())
@@ -317,7 +317,7 @@ def disable(script: Script) -> Script:
 
 
 def script_state_context(script: Script, *, now: datetime) -> ScriptStateContext:
-    """Return the line above a script's form: last run, build of its environment, next start, draft."""
+    """Return the line above a script's form: last run, build of the environment, next start, draft."""
     builds = Run.objects.filter(kind=Kind.BUILD, environment=script.wanted_environment_id)
     schedules = outlook.with_pause(script.schedules.filter(alarm__isnull=False))
     first = outlook.first_start(schedules, now)

@@ -21,7 +21,7 @@ MAX_VALUE = 80  # characters shown in the list
 
 
 class VariableAdminForm(ActingMixin, forms.ModelForm, VariableForm):  # type: ignore[type-arg]
-    """The form of a variable, with the script to choose; whose it is and its name stay what they were."""
+    """The form of a variable, with the script to choose; script and name of a stored variable cannot be changed."""
 
     class Meta:
         model = Variable
@@ -66,11 +66,11 @@ class VariableAdminForm(ActingMixin, forms.ModelForm, VariableForm):  # type: ig
 
 @admin.register(Variable)
 class VariableAdmin(ActingAdmin):
-    """Variables of scripts, and those for all."""
+    """Variables of scripts and variables for all scripts."""
 
     form = VariableAdminForm
     stays = "Runs that start from now on are without it."
-    list_display = ("name", "scope", "shown", "updated_at", "updated_by")
+    list_display = ("name", "scope", "value_in_short", "updated_at", "updated_by")
     list_filter = ("is_secret",)
     list_select_related = ("script",)
     search_fields = ("name", "script__name")
@@ -95,7 +95,7 @@ class VariableAdmin(ActingAdmin):
         return row.script.name if row.script else "all scripts"
 
     @admin.display(description="value")
-    def shown(self, row: Variable) -> str | SafeString:
+    def value_in_short(self, row: Variable) -> str | SafeString:
         if row.is_secret:
             return chip("secret, set", "on")
         return row.value[:MAX_VALUE]

@@ -9,7 +9,7 @@ from scripts_app.diagnostics.check import Problem
 
 
 class CheckIn(BaseModel):
-    """A text to be looked at; `python_version` as a script has it, empty: Tempo's own."""
+    """A text to be looked at; `python_version` as in a script, empty: Tempo's own."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -19,7 +19,7 @@ class CheckIn(BaseModel):
 
 
 class CheckOut(BaseModel):
-    """What is wrong with it, at most 200 problems; `severity` is `error`, `security` or `warning`."""
+    """The problems of the text, at most 200; `severity` is `error`, `security` or `warning`."""
 
     problems: list[Problem]
 
@@ -27,7 +27,7 @@ class CheckOut(BaseModel):
 # Not below /scripts/: a script may be called "check".
 @router.post("/check", response=CheckOut, tags=["drafts"])
 def check_text(request: HttpRequest, data: CheckIn) -> CheckOut:
-    """Look for problems in a code without running it: syntax, names, doors left open, secrets, requirements."""
+    """Look for problems in a code without a run: syntax, names, doors left open, secrets, requirements."""
     found = check.find_problems(
         code=with_plain_line_ends(data.code),
         requirements=with_plain_line_ends(data.requirements),

@@ -1,6 +1,7 @@
-"""The router of the operations on scripts and schedules, bounds of what may be sent, revisions in headers."""
+"""The router of the operations on scripts and schedules, types of parameters, cursors and revisions."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -44,13 +45,25 @@ Cursor = Annotated[str, Query(default="", pattern=r"^\d{0,18}$")]
 
 
 def without_defaults(schema: dict[str, Any]) -> None:
-    """Take the defaults out of a schema: in a PATCH a field that is left out stays as it is."""
+    """Take the defaults out of a schema: in a PATCH a field that is left out does not change."""
     for field in schema["properties"].values():
         field.pop("default", None)
 
 
+def number_of(cursor: str) -> int | None:
+    """Return the number in a cursor; None for the first page."""
+    return int(cursor) if cursor else None
+
+
+def cursor_after(rows: Sequence[Any], limit: int, field: str = "pk") -> str | None:
+    """Return the cursor behind a page of `limit` rows, or None when `rows` holds no further row."""
+    if len(rows) <= limit:
+        return None
+    return str(getattr(rows[limit - 1], field))
+
+
 def based_on(request: HttpRequest) -> int | None:
-    """Return the revision that `If-Match` names, or None without the header. Raises HttpError."""
+    """Return the revision of the header `If-Match`; None without the header. Raises HttpError."""
     header = request.headers.get("If-Match")
     if header is None:
         return None

@@ -1,4 +1,4 @@
-"""REST operations on the draft of a script, which its editor reads and saves."""
+"""REST operations on the draft of a script, for the editor."""
 
 from datetime import datetime
 from typing import Any
@@ -28,7 +28,7 @@ class DraftIn(BaseModel):
 
 
 class DraftSaved(BaseModel):
-    """Which text is stored, and what is wrong with it. `is_draft` is false when it is what the version says."""
+    """The stored text's revision and problems. `is_draft` is false for a text equal to the current version."""
 
     revision: int
     saved_at: datetime | None
@@ -37,7 +37,7 @@ class DraftSaved(BaseModel):
 
 
 class DraftOut(DraftSaved):
-    """The text of a script: its draft, or else its current version."""
+    """The text of a script: the draft, or else the current version."""
 
     code: str
     requirements: str
@@ -48,7 +48,7 @@ class DraftOut(DraftSaved):
 
 @router.get("/scripts/{slug:slug}/draft", response=DraftOut, tags=["drafts"])
 def read_draft(request: HttpRequest, response: HttpResponse, slug: str) -> DraftOut:
-    """Show the text of a script; without a draft it is the current version's."""
+    """Show the text of a script: the draft, or else the current version."""
     return draft_out(response, drafts.text(lookup.script(slug)))
 
 
@@ -58,7 +58,7 @@ def read_draft(request: HttpRequest, response: HttpResponse, slug: str) -> Draft
 def save_draft(
     request: auth.AuthenticatedRequest, response: HttpResponse, slug: str, data: DraftIn
 ) -> DraftSaved:
-    """Save a draft. `If-Match: "<revision>"` says which text it was made from; 409 when that is not the newest."""
+    """Save a draft. `If-Match: "<revision>"` names the text that was changed; 409 when there is a newer text."""
     script, now = lookup.script(slug), timezone.now()
     revision = revision_seen(request)
     text = drafts.save(

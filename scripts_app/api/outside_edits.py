@@ -1,4 +1,4 @@
-"""REST operations on what somebody edited in a script's readable copies from outside."""
+"""REST operations on edits of a script's readable copies from outside."""
 
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from tempo_site import auth
 
 
 class OutsideEditOut(BaseModel):
-    """What lies in `main.py` and `requirements.txt` and is no version yet. `problem` says why it cannot become one."""
+    """A text in `main.py` and `requirements.txt` that is no version yet. `problem` says why no version can be made."""
 
     exists: bool
     seen: str
@@ -28,7 +28,7 @@ class OutsideEditOut(BaseModel):
 
 
 class OutsideEditIn(BaseModel):
-    """Whether it becomes the current version, or is put back to that; either way its text is among the versions."""
+    """Whether the edit becomes the current version or is put back; either way the text is among the versions."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -40,7 +40,7 @@ class OutsideEditIn(BaseModel):
 
 @router.get("/scripts/{slug:slug}/outside-edit", response=OutsideEditOut, tags=["versions"])
 def read_outside_edit(request: HttpRequest, slug: str) -> OutsideEditOut:
-    """Show whether the files of a script were edited on the disk, and what they say."""
+    """Show whether the files of a script were edited on the disk, and the text of the edit."""
     return edit_out(working_copy.find_edit(lookup.script(slug)))
 
 
@@ -48,7 +48,7 @@ def read_outside_edit(request: HttpRequest, slug: str) -> OutsideEditOut:
 def decide_on_outside_edit(
     request: auth.AuthenticatedRequest, slug: str, data: OutsideEditIn
 ) -> Status[ScriptOut]:
-    """Take what was edited on the disk as the new version, or write the current version over it."""
+    """Take an edit on the disk as the new version, or write the current version over the edit."""
     script = lookup.script(slug)
     edit = working_copy.find_edit(script)
     seen = data.seen

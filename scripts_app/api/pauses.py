@@ -39,14 +39,14 @@ def read_pause(request: HttpRequest) -> PauseOut:
 
 @router.post("/pause", response=PauseOut, tags=["schedules"])
 def start_pause(request: auth.AuthenticatedRequest, data: PauseIn | None = None) -> PauseOut:
-    """Pause all schedules, or give the pause that holds another end. What is under way and runs by hand go on."""
+    """Pause all schedules, or give the current pause another end. Runs under way and runs by hand go on."""
     until = data.until if data else None
     return pause_out(global_pause.pause_all(until=until, by=request.auth.name, now=timezone.now()))
 
 
 @router.delete("/pause", response=PauseOut, tags=["schedules"])
 def end_pause(request: auth.AuthenticatedRequest) -> PauseOut:
-    """Let schedules fire again; what was due meanwhile is recorded as skipped."""
+    """Let schedules fire again; moments that were due meanwhile are recorded as skipped."""
     global_pause.resume_all(by=request.auth.name, now=timezone.now())
     return pause_out(None)
 

@@ -1,4 +1,4 @@
-"""REST operations on the Pythons of this machine: which there are, installing one, moving scripts to another one."""
+"""REST operations on the Pythons of this machine: listing, installing, moving scripts to another Python."""
 
 from django.utils import timezone
 from ninja.responses import Status
@@ -11,7 +11,7 @@ from tempo_site import auth
 
 
 class PythonOut(BaseModel):
-    """A Python; `state`: `ok`, `broken` (no answer) or `gone` (scripts miss it). `scripts`: how many use it."""
+    """A Python; `state`: `ok`, `broken` (no answer) or `gone` (scripts miss it). `scripts`: the number of users."""
 
     version: str
     path: str
@@ -28,7 +28,7 @@ class PythonPage(BaseModel):
 
 
 class PythonIn(BaseModel):
-    """The Python to install: `3.12` (its newest release) or `3.12.1`."""
+    """The Python to install: `3.12` (the newest release) or `3.12.1`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -36,14 +36,14 @@ class PythonIn(BaseModel):
 
 
 class InstallationOut(BaseModel):
-    """The run that installs it."""
+    """The run of the installation."""
 
     run: int
     version: str
 
 
 class MoveIn(BaseModel):
-    """From which Python (its path, or its full version) to which (as a script may ask for it; "" = Tempo's own)."""
+    """From a Python (path or full version) to another (as a script may ask for a Python; "" = Tempo's own)."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -52,7 +52,7 @@ class MoveIn(BaseModel):
 
 
 class RefusedOut(BaseModel):
-    """A script that stays where it is, and why."""
+    """A script that was not moved, and why."""
 
     slug: str
     message: str
@@ -67,14 +67,14 @@ class MovedOut(BaseModel):
 
 @router.get("/pythons", response=PythonPage, tags=["environments"])
 def list_pythons(request: auth.AuthenticatedRequest) -> PythonPage:
-    """List the Pythons of this machine from 3.8 to 3.14, and those that scripts miss."""
+    """List the Pythons of this machine from 3.8 to 3.14, and Pythons that scripts miss."""
     items = [PythonOut.model_construct(**vars(python)) for python in pythons.listing()]
     return PythonPage.model_construct(items=items, next_cursor=None)
 
 
 @router.post("/pythons", response={202: InstallationOut}, tags=["environments"])
 def install_python(request: auth.AuthenticatedRequest, data: PythonIn) -> Status[InstallationOut]:
-    """Install another Python from the internet, for all scripts; a run does it, whose output tells how far it is."""
+    """Install another Python from the internet, for all scripts; the output of the run tells the progress."""
     auth.require_staff(request.auth)
     run = builds.install_python(data.version, by=request.auth.name, now=timezone.now())
     return Status(202, InstallationOut.model_construct(run=run.pk, version=run.params["python"]))
@@ -82,7 +82,7 @@ def install_python(request: auth.AuthenticatedRequest, data: PythonIn) -> Status
 
 @router.post("/pythons/move", response=MovedOut, tags=["environments"])
 def move_scripts(request: auth.AuthenticatedRequest, data: MoveIn) -> MovedOut:
-    """Have all scripts of one Python use another one; each gets a new version that says so."""
+    """Have all scripts of a Python use another Python; each script gets a new version that says so."""
     auth.require_staff(request.auth)
     outcome = pythons.move(
         source=data.source, target=data.target, by=request.auth.user, now=timezone.now()

@@ -1,4 +1,4 @@
-"""REST operations on schedules; each finds its row, calls one verb and answers."""
+"""REST operations on schedules; each finds a row, calls a verb and answers."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -18,6 +18,8 @@ from scripts_app.api.common import (
     Limit,
     Moment,
     Number,
+    cursor_after,
+    number_of,
     router,
     without_defaults,
 )
@@ -32,8 +34,8 @@ REPEATED = frozenset({"cron", "interval"})  # the kinds that have bounds and jit
 class RhythmIn(BaseModel):
     """When: `cron` with a five- or six-field expression, `interval` with `every_s`, `once` with `at`, or `startup`.
 
-    Of what repeats, `start_at` and `end_at` are the bounds (an interval's grid begins at its start), and each moment is
-    put off by up to `jitter_s` seconds, always by the same.
+    A repeated rhythm has the bounds `start_at` and `end_at` (the grid of an interval begins at the start), and each
+    moment is put off by up to `jitter_s` seconds, always by the same.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -75,7 +77,7 @@ class ScheduleIn(RhythmIn):
 
 
 class SchedulePatch(ScheduleIn):
-    """Changes to a schedule; what is left out stays as it is."""
+    """Changes to a schedule; fields that are left out do not change."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=without_defaults)
 
@@ -83,8 +85,8 @@ class SchedulePatch(ScheduleIn):
 
 
 class PreviewIn(RhythmIn):
-    """A rhythm to try out; `start` is the moment to look from (default: now), `script` the one it would be given to:
-    its slug decides how far jitter puts a moment off.
+    """A rhythm to try out; `start` is the moment to look from (default: now), `script` the slug of the script with the
+    schedule: the slug decides how far jitter puts a moment off.
     """
 
     start: Moment | None = None
@@ -93,8 +95,8 @@ class PreviewIn(RhythmIn):
 
 
 class ScheduleOut(BaseModel):
-    """A schedule; `next_at` is the next moment that starts a run, behind a pause where one holds. It is null when
-    nothing is to come, and while all schedules are paused until further notice. By `stale_since` three moments had
+    """A schedule; `next_at` is the next moment that starts a run, behind a pause as well. `next_at` is null when no
+    moment is to come, and while all schedules are paused until further notice. By `stale_since` three moments had
     passed without a success.
     """
 
@@ -128,8 +130,8 @@ class ScheduleOut(BaseModel):
 
 
 class LedgerItem(BaseModel):
-    """What became of a due moment: a run, or the row that says why there was none; `missed_count` moments more since
-    `missed_since` are in the same row. A further try (`attempt` from 2 on) has no due moment of its own.
+    """The outcome of a due moment: a run, or the row that says why there was no run; `missed_count` moments more since
+    `missed_since` are in the same row. A further try (`attempt` from 2 on) has no due moment.
     """
 
     due_at: datetime | None
@@ -158,7 +160,7 @@ class SchedulePage(BaseModel):
 
 
 class MomentOut(BaseModel):
-    """A due moment: in UTC, on the wall clock of its time zone, and from the start of the preview."""
+    """A due moment: in UTC, on the wall clock of the time zone, and from the start of the preview."""
 
     utc: datetime
     local: str
@@ -166,7 +168,7 @@ class MomentOut(BaseModel):
 
 
 class PreviewOut(BaseModel):
-    """What a rhythm means."""
+    """The meaning of a rhythm."""
 
     description: str
     next: list[MomentOut]
@@ -182,7 +184,7 @@ def list_schedules(request: HttpRequest, slug: str, limit: Limit, cursor: int = 
     rows = list(found.order_by("pk")[: limit + 1])
     return SchedulePage.model_construct(
         items=[schedule_out(schedule, now=now) for schedule in rows[:limit]],
-        next_cursor=str(rows[limit - 1].pk) if len(rows) > limit else None,
+        next_cursor=cursor_after(rows, limit),
     )
 
 
@@ -197,7 +199,7 @@ def create_schedule(request: HttpRequest, slug: str, data: ScheduleIn) -> Status
 
 @router.post("/schedules/preview", response=PreviewOut, tags=["schedules"])
 def preview_schedule(request: HttpRequest, data: PreviewIn) -> PreviewOut:
-    """Show the due moments that a schedule would have; nothing is stored."""
+    """Show the due moments that a schedule would have, without storing a schedule."""
     start = data.start or timezone.now()
     script = script_named(data.script) if data.script else None
     rhythm = rhythm_of(data, start, script)
@@ -221,7 +223,7 @@ def script_named(slug: str) -> Script:
 
 
 def rhythm_of(data: PreviewIn, start: datetime, script: Script | None) -> rule.Timing:
-    """Return the timing that a schedule saved at `start` would have: bounds and jitter are for what repeats."""
+    """Return the timing of a schedule that is saved at `start`: bounds and jitter are for repeated rhythms."""
     left_out = {"start", "count", "script"}
     if data.kind not in REPEATED:
         left_out |= {"start_at", "end_at", "jitter_s"}
@@ -232,7 +234,7 @@ def rhythm_of(data: PreviewIn, start: datetime, script: Script | None) -> rule.T
 
 @router.get("/schedules/{int:schedule_id}", response=ScheduleOut, tags=["schedules"])
 def read_schedule(request: HttpRequest, schedule_id: int) -> ScheduleOut:
-    """Show one schedule."""
+    """Show a schedule."""
     return schedule_out(lookup.schedule(schedule_id), now=timezone.now())
 
 
@@ -248,20 +250,20 @@ def change_schedule(request: HttpRequest, schedule_id: int, data: SchedulePatch)
 
 @router.delete("/schedules/{int:schedule_id}", response={204: None}, tags=["schedules"])
 def delete_schedule(request: HttpRequest, schedule_id: int) -> Status[None]:
-    """Delete a schedule; runs it started stay in the history."""
+    """Delete a schedule; the runs of the schedule stay in the history."""
     schedules.delete(lookup.schedule(schedule_id))
     return Status(204, None)
 
 
 @router.get("/schedules/{int:schedule_id}/ledger", response=LedgerPage, tags=["schedules"])
 def read_ledger(request: HttpRequest, schedule_id: int, limit: Limit, cursor: Cursor) -> LedgerPage:
-    """List what became of a schedule's due moments, newest first: runs with their further tries, skipped and missed."""
+    """List the outcomes of a schedule's due moments, newest first: runs with further tries, skipped and missed."""
     schedule = lookup.schedule(schedule_id)
-    before = int(cursor) if cursor else None
+    before = number_of(cursor)
     rows = schedule_history.history_page(schedule, before=before, limit=limit + 1)
     return LedgerPage.model_construct(
         items=[ledger_item(run) for run in rows[:limit]],
-        next_cursor=str(rows[limit - 1].pk) if len(rows) > limit else None,
+        next_cursor=cursor_after(rows, limit),
     )
 
 

@@ -16,7 +16,7 @@ from tempo_site import auth
 
 
 class TemplateIn(BaseModel):
-    """What the new script is called and where it lies; left out: by the template's title, in no folder."""
+    """Name and folder of the new script; by default the template's title, and no folder."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -34,7 +34,7 @@ class SuggestionOut(BaseModel):
 
 
 class TemplateItem(BaseModel):
-    """A template. `parameters` are the inputs of its runs, as its code declares them."""
+    """A template. `parameters` are the inputs of a run, as declared in the code."""
 
     name: str
     title: str
@@ -45,7 +45,7 @@ class TemplateItem(BaseModel):
 
 
 class TemplateOut(TemplateItem):
-    """A template with its code."""
+    """A template with the code."""
 
     code: str
 
@@ -67,7 +67,7 @@ def list_templates(request: HttpRequest) -> TemplatePage:
 
 @router.get("/templates/{slug:name}", response=TemplateOut, tags=["templates"])
 def read_template(request: HttpRequest, name: str) -> TemplateOut:
-    """Show one template with its code."""
+    """Show a template with the code."""
     template = find_template(name)
     return TemplateOut.model_construct(**template_fields(template), code=template.code)
 
@@ -76,7 +76,7 @@ def read_template(request: HttpRequest, name: str) -> TemplateOut:
 def create_from_template(
     request: auth.AuthenticatedRequest, name: str, data: TemplateIn
 ) -> Status[ScriptOut]:
-    """Create a script from a template. Its suggested schedule comes with it, switched off: nothing runs by itself."""
+    """Create a script from a template. The suggested schedule comes along, switched off: no run starts by itself."""
     template = find_template(name)
     script = script_templates.create_from_template(
         template, by=request.auth.user, now=timezone.now(), **data.model_dump()

@@ -8,14 +8,14 @@ from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, SecretStr, StrictBool
 
 from scripts_app import lookup
-from scripts_app.api.common import Limit, router
+from scripts_app.api.common import Limit, cursor_after, router
 from scripts_app.models import Script, Variable
 from scripts_app.variables import variables
 from tempo_site import auth
 
 
 class VariableIn(BaseModel):
-    """What a variable is to be. `secret` left out: what there is stays what it was, and a new one is none."""
+    """The new value of a variable. Without `secret` a stored variable stays secret or plain; a new one is plain."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -24,7 +24,7 @@ class VariableIn(BaseModel):
 
 
 class VariableOut(BaseModel):
-    """A variable. `value` is null for a secret; `readable`: whether a run would get it (else set it again)."""
+    """A variable. `value` is null for a secret; `readable`: whether a run would get the value (else set it again)."""
 
     name: str
     secret: bool
@@ -75,7 +75,7 @@ def list_script_variables(
 def set_script_variable(
     request: auth.AuthenticatedRequest, slug: str, name: str, data: VariableIn
 ) -> VariableOut:
-    """Set a variable of a script; it wins over the one for all scripts."""
+    """Set a variable of a script, in place of a variable for all scripts with the same name."""
     return put(request, lookup.script(slug), name, data)
 
 
@@ -89,7 +89,7 @@ def page(script: Script | None, limit: int, cursor: str) -> VariablePage:
     rows = list(variables.variables_of(script).filter(name__gt=cursor)[: limit + 1])
     return VariablePage.model_construct(
         items=[variable_out(row) for row in rows[:limit]],
-        next_cursor=rows[limit - 1].name if len(rows) > limit else None,
+        next_cursor=cursor_after(rows, limit, "name"),
     )
 
 

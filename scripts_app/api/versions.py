@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from runs_app.history import regression
 from scripts_app import lookup, scripts
-from scripts_app.api.common import MAX_NUMBER, Cursor, Limit, router
+from scripts_app.api.common import MAX_NUMBER, Cursor, Limit, cursor_after, router
 from scripts_app.models import Script, Version
 from scripts_app.packages.locks import Change
 from scripts_app.versions import comparison, versions
@@ -25,8 +25,8 @@ To = Annotated[int, Query(alias="to", ge=1, le=MAX_NUMBER)]
 
 
 class VersionOut(BaseModel):
-    """A version. `is_draft`: kept from a draft, it never was what runs. `settings_hash` is the SHA-256 of the script's
-    limits and switches when it was saved; `environment` the one that was locked for it.
+    """A version. `is_draft`: kept from a draft, never the current version. `settings_hash` is the SHA-256 of the limits
+    and switches at the time of saving; `environment` is the environment that was locked for the version.
     """
 
     number: int
@@ -42,7 +42,7 @@ class VersionOut(BaseModel):
 
 
 class VersionDetail(VersionOut):
-    """A version with what it says and the settings it was saved with."""
+    """A version with texts and with the settings at the time of saving."""
 
     code: str
     requirements: str
@@ -57,7 +57,7 @@ class VersionPage(BaseModel):
 
 
 class VersionPatch(BaseModel):
-    """What may change of a version: its note, a line of at most 200 characters."""
+    """The note of a version, a line of at most 200 characters."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -73,7 +73,7 @@ class DifferenceOut(BaseModel):
 
 
 class TurningPointOut(BaseModel):
-    """The last good run and the first bad one behind it; `diff` is what `diff -u` writes of their versions."""
+    """The last good run and the first bad run after it; `diff` compares the versions as `diff -u` does."""
 
     good_run: int
     bad_run: int
@@ -86,7 +86,7 @@ class TurningPointOut(BaseModel):
 
 @router.get("/scripts/{slug:slug}/versions", response=VersionPage, tags=["versions"])
 def list_versions(request: HttpRequest, slug: str, limit: Limit, cursor: Cursor) -> VersionPage:
-    """List the versions of a script, newest first, without their texts."""
+    """List the versions of a script, newest first, without texts."""
     script = lookup.script(slug)
     rows = script.versions.defer("code", "requirements", "settings")
     if cursor:
@@ -95,7 +95,7 @@ def list_versions(request: HttpRequest, slug: str, limit: Limit, cursor: Cursor)
     items = [
         VersionOut.model_construct(**version_fields(script, version)) for version in found[:limit]
     ]
-    next_cursor = str(found[limit - 1].number) if len(found) > limit else None
+    next_cursor = cursor_after(found, limit, "number")
     return VersionPage.model_construct(items=items, next_cursor=next_cursor)
 
 
@@ -106,7 +106,7 @@ def list_versions(request: HttpRequest, slug: str, limit: Limit, cursor: Cursor)
     tags=["versions"],
 )
 def compare_versions(request: HttpRequest, slug: str, before: From, after: To) -> HttpResponse:
-    """Return how two versions differ, as `diff -u` writes it (text/plain); empty when they say the same."""
+    """Return how two versions differ, as `diff -u` writes it (text/plain); empty for equal texts."""
     script = lookup.script(slug)
     text = comparison.unified(lookup.version(script, before), lookup.version(script, after))
     return HttpResponse(text, content_type=TEXT)
@@ -118,7 +118,7 @@ def compare_versions(request: HttpRequest, slug: str, before: From, after: To) -
     tags=["versions"],
 )
 def read_turning_point(request: HttpRequest, slug: str) -> TurningPointOut:
-    """Show what changed between the last good run and the first bad one behind it; 404 when there are no such two."""
+    """Show the change between the last good run and the first bad run after it; 404 without two such runs."""
     point = regression.find_regression(lookup.script(slug))
     if point is None:
         raise Http404(
@@ -139,7 +139,7 @@ def read_turning_point(request: HttpRequest, slug: str) -> TurningPointOut:
 
 @router.get("/scripts/{slug:slug}/versions/{int:number}", response=VersionDetail, tags=["versions"])
 def read_version(request: HttpRequest, slug: str, number: int) -> VersionDetail:
-    """Show one version with its texts."""
+    """Show a version with texts."""
     script = lookup.script(slug)
     return version_out(script, lookup.version(script, number))
 
@@ -150,7 +150,7 @@ def read_version(request: HttpRequest, slug: str, number: int) -> VersionDetail:
 def annotate_version(
     request: HttpRequest, slug: str, number: int, data: VersionPatch
 ) -> VersionDetail:
-    """Change the note of a version; nothing else of it can be changed."""
+    """Change the note of a version; the other fields of a version cannot be changed."""
     script = lookup.script(slug)
     version = lookup.version(script, number)
     versions.annotate(version, data.note)
@@ -161,7 +161,7 @@ def annotate_version(
     "/scripts/{slug:slug}/versions/{int:number}/restore", response=VersionDetail, tags=["versions"]
 )
 def restore_version(request: auth.AuthenticatedRequest, slug: str, number: int) -> VersionDetail:
-    """Make a new version that says what this one said, and show it; the current one where that says it already."""
+    """Make a new version with the text of an older version, and show the version; an equal current version stays."""
     script = lookup.script(slug)
     version = lookup.version(script, number)
     restored = scripts.restore_version(script, version, by=request.auth.user, now=timezone.now())

@@ -1,4 +1,4 @@
-"""The inputs of a run as fields of a form: for "Run with inputs", and for what a schedule gives its runs."""
+"""The inputs of a run as fields of a form: for "Run with inputs", and for the runs of a schedule."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,7 +23,7 @@ TOML = {
 
 
 class InputsForm(forms.Form):
-    """A field for each parameter of a script, filled in with its default."""
+    """A field for each parameter of a script, filled in with the default."""
 
     def __init__(self, *args: Any, declared: Sequence[Parameter], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -47,7 +47,7 @@ class InputsForm(forms.Form):
 
 
 class ParametersField(forms.CharField):
-    """Parameters as settings declare them, written as in the code."""
+    """Parameters as settings declare them, in the notation of the code's block."""
 
     widget = forms.Textarea(attrs=TOML)
 
@@ -62,7 +62,7 @@ class ParametersField(forms.CharField):
 
 
 def inputs_in(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the inputs among the cleaned values of a form, by the names of their parameters."""
+    """Return the inputs among the cleaned values of a form, by the names of the parameters."""
     inputs = {}
     for field, value in values.items():
         if field.startswith(PREFIX):
@@ -71,19 +71,17 @@ def inputs_in(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def run_field(parameter: Parameter) -> forms.Field:
-    """Return the field of a parameter for one run: the run gets what stands in it."""
-    label, help_text = parameter.name, help_of(parameter)
-    if parameter.type == "bool":
-        return forms.BooleanField(
-            required=False, initial=parameter.default, label=label, help_text=help_text
-        )
+    """Return the field of a parameter for a single run: the run gets the value of the field."""
     default = default_text(parameter)
     about: dict[str, Any] = {
-        "label": label,
-        "help_text": help_text,
+        "label": parameter.name,
+        "help_text": help_of(parameter),
         "required": parameter.required,
         "initial": default,
     }
+    if parameter.type == "bool":
+        about |= {"required": False, "initial": parameter.default}
+        return forms.BooleanField(**about)
     if parameter.type == "choice":
         choices = [(choice, choice) for choice in parameter.choices]
         if not parameter.required and not default:
@@ -93,7 +91,7 @@ def run_field(parameter: Parameter) -> forms.Field:
 
 
 def schedule_field(parameter: Parameter) -> forms.Field:
-    """Return the field of a parameter for a schedule: left empty, its runs get what is declared when they start."""
+    """Return the field of a parameter for a schedule. Left empty, each run gets the default of that time."""
     about: dict[str, Any] = {
         "label": parameter.name,
         "help_text": help_of(parameter),
@@ -118,7 +116,7 @@ def default_text(parameter: Parameter) -> str:
 
 
 def help_of(parameter: Parameter) -> str:
-    """Return what a person has to know to fill in the field."""
+    """Return the help of a parameter, with the bounds."""
     smallest, largest = parameter.min, parameter.max
     bounds = ""
     if smallest is not None and largest is not None:

@@ -1,4 +1,4 @@
-"""A verb called for a form: its refusal becomes an error at the form's field."""
+"""A verb called for a form: a refusal becomes an error at the field."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -12,7 +12,7 @@ Result = TypeVar("Result")
 
 
 def attempt(form: forms.BaseForm, act: Callable[[], Result]) -> Result | None:
-    """Return the result of a verb, or None when it was refused: the refusal becomes an error of the form."""
+    """Return the result of a verb; a refusal becomes an error of the form, and the result is None."""
     try:
         return act()
     except (ScriptError, TimingError) as refusal:

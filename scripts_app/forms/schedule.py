@@ -14,7 +14,7 @@ from tempo_site.lib import zone
 
 
 class WallClockField(forms.DateTimeField):
-    """A local time without a zone: the schedule's zone gives it its meaning."""
+    """A local time without a zone: the schedule's zone gives the time a meaning."""
 
     widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": "1"})
 
@@ -110,9 +110,9 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at 
                 self.initial[name] = f"{moment.astimezone(own_zone):%Y-%m-%dT%H:%M:%S}"
 
     def clean(self) -> dict[str, Any]:
-        """Give local times their zone, and empty fields their default.
+        """Give local times the zone of the schedule, and empty fields the default of the model.
 
-        An unknown zone is left to the verb, which refuses it with a suggestion.
+        An unknown zone is left to the verb, whose refusal comes with a suggestion.
         """
         values = super().clean() or self.cleaned_data
         own_zone = zone_of(values.get("timezone", "")) or ZoneInfo("UTC")
@@ -135,7 +135,7 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at 
 
 
 def zone_of(name: str) -> ZoneInfo | None:
-    """Return the zone of a name, or None for an unknown name."""
+    """Return the zone of a name; None for an unknown name."""
     return ZoneInfo(name) if zone.is_known(name) else None
 
 

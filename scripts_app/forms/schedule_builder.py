@@ -1,4 +1,4 @@
-"""The schedule builder's form: plain choices, a cron line, an interval, one moment or start-up."""
+"""The schedule builder's form: plain choices, a cron line, an interval, a moment or start-up."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -100,7 +100,7 @@ BOUNDS = {  # for browsers; the model decides
 
 
 class EveryWidget(forms.MultiWidget):
-    """A number and its unit."""
+    """A number and a unit."""
 
     def __init__(self, unit: int = 60) -> None:
         self.unit = unit  # while there is no number
@@ -108,7 +108,7 @@ class EveryWidget(forms.MultiWidget):
         super().__init__([number, forms.Select(choices=UNITS)])
 
     def decompress(self, value: Any) -> list[Any]:
-        """Return seconds as a number of the largest unit that divides them."""
+        """Return seconds as a number of the largest unit without a rest."""
         if not value:
             return [None, self.unit]
         for size, _ in reversed(UNITS):
@@ -132,15 +132,18 @@ class EveryField(forms.MultiValueField):
         unit_widget.attrs["aria-label"] = f"{self.label}: unit"
 
     def compress(self, data_list: list[Any]) -> int | None:
-        """Return seconds, or None when there is no number."""
-        number, size = data_list or (None, None)
+        """Return seconds; None without a number."""
+        if not data_list:
+            return None
+        number: int | None = data_list[0]
+        size: int | None = data_list[1]
         if not number or not size:
             return None
         return number * size
 
 
 class ScheduleBuilder(ScheduleForm):
-    """When a script runs, in one of five modes; the fields of the other four modes do not count."""
+    """When a script runs, in five modes; the fields of the other four modes do not count."""
 
     kind = forms.ChoiceField(choices=MODES, widget=forms.RadioSelect, label="When it runs")
     every_s = EveryField(label="Every")
@@ -208,12 +211,12 @@ class ScheduleBuilder(ScheduleForm):
                 self.initial[name] = parameters.as_text(value)
 
     def input_fields(self) -> list[forms.BoundField]:
-        """Return the fields of the script's inputs, as the page shows them."""
+        """Return the fields of the script's inputs."""
         return [self[name] for name in self.fields if name.startswith(inputs.PREFIX)]
 
     @property
     def is_more_said(self) -> bool:
-        """Whether one of the fields that stand apart has an error, or another value than its default."""
+        """Whether a field of the folded part has an error, or a value other than the default."""
         for name in REST:
             value = self.initial.get(name) or None
             if value != (default_of(name) or None) or name in self.errors:
@@ -221,7 +224,7 @@ class ScheduleBuilder(ScheduleForm):
         return False
 
     def clean(self) -> dict[str, Any]:
-        """Keep the fields of the chosen mode and forget the others, with their errors."""
+        """Keep the fields of the chosen mode and forget the other fields and errors."""
         values = super().clean()
         mode = values.get("kind", "")
         of_all_modes: set[str] = set().union(*MODE_FIELDS.values())
@@ -247,8 +250,9 @@ class ScheduleBuilder(ScheduleForm):
         if fields & self.errors.keys():
             return ""
         simple = _simple_of(every, {name: values[f"simple_{name}"] for name in names})
-        if timing_simple.parse(self.stored_cron) == simple:
-            return self.stored_cron  # unchanged, so its own words stay: `@daily` for one
+        stored: str = self.stored_cron
+        if timing_simple.parse(stored) == simple:
+            return stored  # unchanged, so its own words stay: `@daily` for one
         return timing_simple.line(simple)
 
     def _forget(self, names: set[str], values: dict[str, Any]) -> None:
@@ -284,7 +288,7 @@ class ScheduleBuilder(ScheduleForm):
 
 
 def simple_values(simple: Simple) -> dict[str, Any]:
-    """Return the form's values for a rhythm in plain choices, of the fields that it is made of alone."""
+    """Return the form's values for a rhythm in plain choices, without the fields of other rhythms."""
     values = _all_values(simple)
     names = ("every", *SIMPLE_FIELDS[simple.every])
     return {f"simple_{name}": values[f"simple_{name}"] for name in names}

@@ -18,7 +18,7 @@ LENGTHS = [
 
 
 class PauseForm(forms.Form):
-    """Cleaned to `until`, an aware moment or None. Without a length the moment counts."""
+    """Cleaned to `until`: an aware moment, or None for no end. Without a length the moment counts."""
 
     length = forms.ChoiceField(required=False, choices=LENGTHS)
     until = WallClockField(required=False, label="Until")

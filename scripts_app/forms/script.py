@@ -1,4 +1,4 @@
-"""Forms of scripts: everything about one, for the admin; a new one and its settings, for the pages."""
+"""Forms of scripts: all settings for the admin; creation and settings for the pages."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ class TagsField(forms.CharField):
 
 
 class ScriptForm(forms.Form):
-    """All settings of a script with its text, as the admin shows them."""
+    """All settings of a script with the text, for the admin."""
 
     name = forms.CharField(
         help_text="As people read it; the folder's name and the address are made from it once."
@@ -129,7 +129,7 @@ def starter_choices() -> list[tuple[str, str]]:
 
 
 class NewScriptForm(forms.Form):
-    """A name, unless the script begins as a starter, whose title is its name; and a folder, if wanted."""
+    """A name, unless the script begins as a starter with a title; and a folder, if wanted."""
 
     name = forms.CharField(
         required=False, widget=forms.TextInput(attrs={"autofocus": True, "autocomplete": "off"})
@@ -153,9 +153,10 @@ class NewScriptForm(forms.Form):
 
 
 class SettingsForm(forms.Form):
-    """All settings of a script but its text and its schedules.
+    """All settings of a script but text and schedules.
 
-    The form carries the values it showed: only changed fields are saved, and no change of another person is undone.
+    The form carries the values that were shown: only changed fields are saved, so no change of another person is
+    undone.
     """
 
     name = forms.CharField(
@@ -205,7 +206,7 @@ class SettingsForm(forms.Form):
 
 
 class TextForm(forms.Form):
-    """The text of a script, as the editor's page sends it without JavaScript."""
+    """The text of a script, as the editor's page sends the text without JavaScript."""
 
     code = forms.CharField(
         required=False, strip=False, widget=forms.Textarea(attrs={**CODE, "rows": 24})
@@ -231,12 +232,12 @@ class TextForm(forms.Form):
         return self.cleaned_data
 
     def put_on_top_of(self, revision: int) -> None:
-        """Base the typed text on a newer revision: after a conflict, saving it once more replaces the other text."""
+        """Base the typed text on a newer revision: after a conflict, a second save replaces the other text."""
         self.data = {**dict(self.data.items()), "based_on": str(revision)}
 
 
 def python_choices(chosen: str) -> list[tuple[str, str]]:
-    """Return the Pythons a script may have, newest first; a chosen Python that is gone is among them and marked."""
+    """Return the Pythons a script may have, newest first; a chosen Python that is gone is marked."""
     versions_here = [interpreter.version for interpreter in interpreters.discover()]
     minors = [interpreters.minor_of(version) for version in versions_here]
     choices = {"": f"Tempo's own ({interpreters.own().version})"}

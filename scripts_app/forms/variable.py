@@ -44,5 +44,5 @@ class VariableForm(forms.Form):
         return value if "\n" in without_end else without_end
 
     def forget_value(self) -> None:
-        """Take the value out of a refused form: the page that shows it again must not hold a secret."""
+        """Take the value out of a refused form: the next page must not hold a secret."""
         self.data = {**dict(self.data.items()), "value": ""}

@@ -1,4 +1,4 @@
-"""Moving in from cron: paste a crontab, look at what it would become, make what is chosen."""
+"""Moving in from cron: a pasted crontab, a preview of the scripts it would become, and the import."""
 
 from datetime import datetime
 from typing import TypedDict
@@ -19,7 +19,7 @@ SHOWN_CODE = 4000  # characters; the rest is there when it is made
 
 
 class ImportContext(TypedDict, total=False):
-    """The page; `rows` and what comes after it are there once a crontab was read."""
+    """The page; `rows`, `ticked` and `is_system` are there once a crontab was read."""
 
     now: datetime
     shown_code: int
@@ -33,7 +33,7 @@ class ImportContext(TypedDict, total=False):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def crontab_import(request: auth.SignedInRequest) -> HttpResponse:
-    """Show a box for a crontab. A POST shows what its lines would become; `act=import` makes the chosen lines."""
+    """Show a box for a crontab. A POST shows a preview of the lines; `act=import` makes the chosen lines."""
     now = timezone.now()
     context: ImportContext = {
         "now": now,
@@ -62,7 +62,7 @@ def crontab_import(request: auth.SignedInRequest) -> HttpResponse:
 def proposals_of(
     request: auth.SignedInRequest, text: str, *, now: datetime
 ) -> tuple[list[Proposal], bool]:
-    """Return what a paste would become, and whether it is a system crontab. Files are read for staff alone."""
+    """Return the proposals for a paste, and whether the paste is a system crontab. Files are read for staff alone."""
     is_staff = request.user.is_staff
     users = importer.users() if is_staff else {"root"}
     read = source_files.reader() if is_staff else importer.unread

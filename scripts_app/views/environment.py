@@ -1,4 +1,4 @@
-"""The environment of one script: how far it is, its packages, newer ones to look at before they are used."""
+"""The environment of a script: the progress of the build, packages, newer packages to look at before use."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -70,7 +70,7 @@ def environment_page_context(script: Script, *, now: datetime) -> EnvironmentPag
 
 
 def follows_code(script: Script) -> bool:
-    """Whether the PEP 723 block of the current version's code named its packages or its Python."""
+    """Whether the PEP 723 block of the current version's code named the packages or the Python."""
     if script.version is None:
         return False
     offer = resolution.offer(**versions.fields_of(script.version))
@@ -84,7 +84,7 @@ def build_context(environment: Environment | None) -> BuildContext:
 
 @require_POST
 def script_rebuild(request: HttpRequest, slug: str) -> HttpResponse:
-    """Have the environment built again: after a failed build, or because something is wrong with it."""
+    """Have the environment built again, after a failed build or because of a fault."""
     return act(request, slug, environments.rebuild, "The environment of `{}` is asked for.")
 
 
@@ -107,7 +107,7 @@ def script_upgrade_discard(request: HttpRequest, slug: str) -> HttpResponse:
 def act(
     request: HttpRequest, slug: str, verb: Callable[[Script], object], done: str
 ) -> HttpResponse:
-    """Call a verb on a script, report the result and go to its environment, or back to its text."""
+    """Call a verb on a script, report the result and go to the environment's page, or back to the text."""
     script = lookup.script(slug)
     try:
         verb(script)

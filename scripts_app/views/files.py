@@ -1,4 +1,4 @@
-"""The files of a script: what lies in its `files/`, uploads, downloads, and what is deleted."""
+"""The files of a script: the listing of `files/`, uploads, downloads and deletion."""
 
 from datetime import datetime
 from typing import TypedDict
@@ -49,7 +49,7 @@ def script_file_list(request: auth.SignedInRequest, slug: str) -> HttpResponse:
         raise Http404(str(missing)) from missing
     except scripts.ScriptError as refusal:
         messages.error(request, str(refusal))
-        return redirect("script-file-list", slug) if folder else redirect("script-detail", slug)
+        return redirect("script-file-list" if folder else "script-detail", slug)
     context: FileListContext = {
         "now": now,
         "script": script,
@@ -71,7 +71,7 @@ def make_folder(request: HttpRequest, script: Script, path: str, *, name: str) -
 
 
 def store_uploads(request: HttpRequest, script: Script, folder: str) -> None:
-    """Store each file that was sent; a refusal of one file does not stop the others."""
+    """Store each file that was sent; a refused file does not stop the others."""
     may_replace = request.POST.get("replace") == "1"
     count = 0
     for file in request.FILES.getlist("file"):
@@ -83,7 +83,8 @@ def store_uploads(request: HttpRequest, script: Script, folder: str) -> None:
         else:
             count += 1
     if count:
-        messages.success(request, f"Stored {count} file{'' if count == 1 else 's'}.")
+        files = "1 file" if count == 1 else f"{count} files"
+        messages.success(request, f"Stored {files}.")
     elif not request.FILES:
         messages.warning(request, "No file was chosen.")
 
@@ -100,7 +101,7 @@ def script_file_download(request: HttpRequest, slug: str) -> StreamingHttpRespon
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def script_file_delete(request: auth.SignedInRequest, slug: str) -> HttpResponse:
-    """Ask, naming it, then delete a file or a folder with all that is in it (`?path=`)."""
+    """Ask, then delete a file, or a folder with all of the content (`?path=`)."""
     script = lookup.script(slug)
     path = request.GET.get("path", "")
     back = address(script, path.rpartition("/")[0])
@@ -118,14 +119,14 @@ def script_file_delete(request: auth.SignedInRequest, slug: str) -> HttpResponse
 
 def crumbs(folder: str) -> list[tuple[str, str]]:
     """Return the name and the path of each folder on the way."""
-    found = []
-    path = ""
-    for name in folder.split("/") if folder else []:
-        path = f"{path}/{name}" if path else name
-        found.append((name, path))
-    return found
+    if not folder:
+        return []
+    names = folder.split("/")
+    return [(name, "/".join(names[: depth + 1])) for depth, name in enumerate(names)]
 
 
 def address(script: Script, folder: str) -> str:
     place = reverse("script-file-list", args=[script.slug])
-    return f"{place}?{urlencode({'folder': folder})}" if folder else place
+    if not folder:
+        return place
+    return f"{place}?{urlencode({'folder': folder})}"

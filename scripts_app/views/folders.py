@@ -1,4 +1,4 @@
-"""Folders of scripts: a new one, its name and place, and its end; and the scripts that were deleted."""
+"""Folders of scripts: make, rename, move and delete; and the scripts that were deleted."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -20,7 +20,7 @@ form_page = require_http_methods(["GET", "HEAD", "POST"])
 
 @form_page
 def folder_new(request: auth.SignedInRequest) -> HttpResponse:
-    """Make a folder; `?folder=` is the folder that it is proposed in."""
+    """Make a folder; `?folder=` is the proposed folder above."""
     above = request.GET.get("folder", "")
     form = FolderForm(request.POST or None, initial={"path": f"{above}/" if above else ""})
     if form.is_valid():
@@ -33,7 +33,7 @@ def folder_new(request: auth.SignedInRequest) -> HttpResponse:
 
 @form_page
 def folder_edit(request: auth.SignedInRequest, pk: int) -> HttpResponse:
-    """Rename or move a folder with everything below it; the page has a button that deletes it as well."""
+    """Rename or move a folder with all folders and scripts below; the page has a button for deletion as well."""
     folder = lookup.folder(pk)
     form = FolderForm(request.POST or None, initial={"path": folder.path})
     if form.is_valid():
@@ -49,7 +49,7 @@ def folder_edit(request: auth.SignedInRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def folder_delete(request: auth.SignedInRequest, pk: int) -> HttpResponse:
-    """Delete a folder; one that is not empty only when `confirm` names it."""
+    """Delete a folder; `confirm` has to name a folder that is not empty."""
     folder = lookup.folder(pk)
     confirm = request.POST.get("confirm", "").strip()
     try:

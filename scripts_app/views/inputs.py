@@ -23,7 +23,7 @@ from tempo_site import auth
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def script_run_with(request: auth.SignedInRequest, slug: str) -> HttpResponse:
-    """Ask for the inputs of a run and start it; `?like=<id>` fills in those of an earlier run of the script."""
+    """Ask for the inputs of a run, then start the run; `?like=<id>` fills in the inputs of an earlier run."""
     now = timezone.now()
     script = lookup.script_for_page(slug, now=now)
     declared = parameters.parameters_of(script)
@@ -38,7 +38,7 @@ def script_run_with(request: auth.SignedInRequest, slug: str) -> HttpResponse:
 def start(
     request: auth.SignedInRequest, script: Script, form: InputsForm, *, now: datetime
 ) -> Run | None:
-    """Start a run with what was filled in; a refusal becomes an error of the form, or its question."""
+    """Start a run with the inputs of the form; a refusal becomes an error of the form, or a question."""
     by = request.user.get_username()
     try:
         confirmation.require(script, is_confirmed=CONFIRM in request.POST)
@@ -53,7 +53,7 @@ def start(
 
 
 def inputs_like(request: HttpRequest, script: Script) -> dict[str, Any]:
-    """Return the inputs of the run that the address names, as far as they are still declared."""
+    """Return the inputs of the run that the address names, without inputs that are not declared any more."""
     pk = number_in(request.GET, "like")
     run = Run.objects.filter(pk=pk, script=script).only("params").first() if pk else None
     if run is None:

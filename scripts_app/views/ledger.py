@@ -1,4 +1,4 @@
-"""The ledger on a script's Schedule tab: what became of its schedules' due moments, newest first."""
+"""The ledger on a script's Schedule tab: the due moments of the schedules and their outcomes, newest first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ PAGE = 20
 
 @dataclass(frozen=True, kw_only=True)
 class HistoryRow:
-    """A due moment: the run it got, or the row that says why there was none, and the further tries."""
+    """A due moment: the run for the moment, or the row that says why there was no run, and the further tries."""
 
     run: Run
     schedule: Schedule
@@ -35,7 +35,7 @@ class LedgerContext(TypedDict):
 def ledger_context(
     script: Script, schedules: Sequence[Schedule], query: QueryDict
 ) -> LedgerContext:
-    """Return a page of the ledger of all these schedules, or of the one that `?schedule=` names."""
+    """Return a page of the ledger of all schedules, or of the schedule that `?schedule=` names."""
     by_id = {schedule.pk: schedule for schedule in schedules}
     chosen = by_id.get(number_in(query, "schedule"))
     before = number_in(query, "before")

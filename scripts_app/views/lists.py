@@ -1,4 +1,4 @@
-"""All scripts: folders, search and filters in the address, and what is done to several at once."""
+"""All scripts: folders, search and filters in the address, and acts on several scripts at once."""
 
 from collections.abc import Callable
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What all scripts share on this machine: environments and their sizes, Pythons; what the staff may do about them."""
+"""Environments with their sizes and the Pythons of this machine, for all scripts; acts on both for the staff."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,7 +31,7 @@ MINORS = [f"3.{minor}" for minor in range(interpreters.NEWEST[1], interpreters.O
 
 @dataclass(frozen=True, kw_only=True)
 class EnvironmentRow:
-    """An environment in the list; `own` is how many bytes its removal would free, None before the first measure."""
+    """An environment in the list; `own` is how many bytes a removal would free, None before the first measure."""
 
     environment: Environment
     requirements: list[str]
@@ -54,7 +54,7 @@ class EnvironmentListContext(TypedDict):
 
 @require_safe
 def environment_list(request: HttpRequest) -> HttpResponse:
-    """Show environments with their sizes and health, broken ones first, and the Pythons."""
+    """Show environments with size and health, the broken first, and the Pythons."""
     context = environment_list_context(request.GET.get("page", ""), now=timezone.now())
     return render(request, "environments/list.html", context)
 
@@ -83,7 +83,7 @@ def environment_list_context(number: str, *, now: datetime) -> EnvironmentListCo
 
 
 def environment_rows(page: "Page[Any]", measured: DiskUsage | None) -> list[EnvironmentRow]:
-    """Return the rows of a page, with one query for all of their scripts."""
+    """Return the rows of a page. One query for all scripts."""
     scripts_of = scripts_by_environment([row.pk for row in page])
     sizes = measured.environments if measured else {}
     rows = []
@@ -104,7 +104,7 @@ def environment_rows(page: "Page[Any]", measured: DiskUsage | None) -> list[Envi
 
 
 def scripts_by_environment(environment_ids: list[int]) -> dict[int, list[Script]]:
-    """Return the scripts that use or want each of these environments. One query."""
+    """Return the scripts that use or want an environment, by environment. One query."""
     uses = Q(environment__in=environment_ids)
     wants = Q(wanted_environment__in=environment_ids)
     rows = Script.objects.present().filter(uses | wants)
@@ -117,7 +117,7 @@ def scripts_by_environment(environment_ids: list[int]) -> dict[int, list[Script]
 
 @require_POST
 def environment_rebuild(request: auth.SignedInRequest, pk: int) -> HttpResponse:
-    """Have an environment built anew with the packages of its lock."""
+    """Have an environment built anew with the packages of the lock."""
     auth.require_staff(request.user)
     environments.renew(lookup.environment(pk))
     messages.success(request, "It is built again from its lock.")
@@ -126,7 +126,7 @@ def environment_rebuild(request: auth.SignedInRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def python_install(request: auth.SignedInRequest) -> HttpResponse:
-    """Install another Python from the internet; goes to the run that does it."""
+    """Install another Python from the internet; goes to the run of the installation."""
     auth.require_staff(request.user)
     version = request.POST.get("version", "")
     try:
@@ -139,7 +139,7 @@ def python_install(request: auth.SignedInRequest) -> HttpResponse:
 
 @require_POST
 def python_move(request: auth.SignedInRequest) -> HttpResponse:
-    """Have all scripts of one Python (`from`, its path) use another one (`to`)."""
+    """Have all scripts of a Python (`from`, a path) use another Python (`to`)."""
     auth.require_staff(request.user)
     source, target = request.POST.get("from", ""), request.POST.get("to", "")
     try:

@@ -1,4 +1,4 @@
-"""Pausing: one schedule from its script's tab, all of them from the dashboard."""
+"""Pausing: a schedule from the tab of the script, all schedules from the dashboard."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -53,7 +53,7 @@ def resume_all(request: auth.SignedInRequest) -> HttpResponse:
 
 @form_page
 def schedule_pause(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    """Ask until when, then pause one schedule."""
+    """Ask until when, then pause a schedule."""
     schedule, now = lookup.schedule(pk, slug=slug), timezone.now()
     zone = forms.zone_of(schedule.timezone) or server_zone()
     form = PauseForm(request.POST or None, now=now, zone=zone, may_be_open=False)
@@ -73,7 +73,7 @@ def schedule_pause(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 
 @require_POST
 def schedule_resume(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    """End the pause of one schedule."""
+    """End the pause of a schedule."""
     schedule = lookup.schedule(pk, slug=slug)
     schedule.paused_until = None
     try:
@@ -97,7 +97,7 @@ def end_of_pause(until: datetime | None, zone: ZoneInfo) -> str:
 
 
 def page_before(request: HttpRequest) -> str:
-    """Return the page of this site to go back to; "" when none is named."""
+    """Return the page of this site to go back to; "" without a name in the request."""
     named = request.POST.get("next") or request.GET.get("next") or ""
     is_own = url_has_allowed_host_and_scheme(named, allowed_hosts=None)
     return named if named.startswith("/") and is_own else ""

@@ -1,4 +1,4 @@
-"""The runs of one script: its tab."""
+"""The runs of a script: the tab."""
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
@@ -15,7 +15,7 @@ ANY_STATUS = [("", "Any"), *((status.value, status.label.lower()) for status in 
 
 
 class StatusForm(forms.Form):
-    """Which runs of the script the list shows."""
+    """The filter of the list."""
 
     status = forms.ChoiceField(required=False, choices=ANY_STATUS)
     before = forms.IntegerField(

@@ -1,4 +1,4 @@
-"""The schedules of a script as its Schedule tab lists them, each with its words, its next start and its newest run."""
+"""The schedules of a script as the Schedule tab lists them: words, next start and newest run of each."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ from tempo_site.lib import humanize
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleEntry:
-    """One schedule in its script's list; without a preview when it cannot be read."""
+    """A schedule in the list; without a preview when the row cannot be read."""
 
     schedule: Schedule
     preview: Preview | None
@@ -30,7 +30,7 @@ class ScheduleEntry:
 
 
 def entries_of(script: Script, *, now: datetime) -> list[ScheduleEntry]:
-    """Return a script's schedules for its tab, with as many queries for one schedule as for many."""
+    """Return a script's schedules for the tab, with the same number of queries for 1 schedule and for 100."""
     of_schedule = Run.objects.filter(schedule=OuterRef("pk"), due_at__isnull=False)
     newest = of_schedule.order_by("-due_at").values("pk")[:1]
     rows = list(outlook.with_pause(script.schedules.all()))
@@ -56,7 +56,7 @@ def entry(schedule: Schedule, last_run: Run | None, *, now: datetime) -> Schedul
 
 
 def preview_if_readable(schedule: Schedule, *, now: datetime) -> Preview | None:
-    """Return what a stored schedule means; None when its row was broken from outside."""
+    """Return the meaning of a stored schedule, or None for a row that was broken from outside."""
     try:
         return preview.preview_of(schedule.timing, now=now, delay_s=schedule.delay_s)
     except TimingError:

@@ -1,4 +1,4 @@
-"""Schedules of a script: its tab, the builder, the preview that the builder asks for."""
+"""Schedules of a script: the tab, the builder, and the preview for the builder."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -40,7 +40,7 @@ class BuilderContext(TypedDict):
 
 @require_safe
 def script_schedule(request: HttpRequest, slug: str) -> HttpResponse:
-    """Show when a script runs; one that has no schedule is offered the builder at once."""
+    """Show when a script runs; a script without schedules is offered the builder at once."""
     now = timezone.now()
     script = lookup.script_for_page(slug, now=now)
     entries = schedule_entries.entries_of(script, now=now)
@@ -72,7 +72,7 @@ def schedule_edit(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 def schedule_page(
     request: HttpRequest, schedule: Schedule, template: str, *, now: datetime
 ) -> HttpResponse:
-    """Show the builder, preview what the form says (`preview` in a POST), or save it."""
+    """Show the builder, preview the form (`preview` in a POST), or save."""
     form = ScheduleBuilder(request.POST or None, instance=schedule, now=now)
     shown = None
     if not form.is_bound:
@@ -98,7 +98,7 @@ def report_saved(request: HttpRequest, schedule: Schedule, *, now: datetime) -> 
 
 @require_POST
 def schedule_switch(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    """Enable or disable one schedule (`enabled=1` or `0`)."""
+    """Enable or disable a schedule (`enabled=1` or `0`)."""
     schedule = lookup.schedule(pk, slug=slug)
     schedule.enabled = request.POST.get("enabled") == "1"
     try:
@@ -113,7 +113,7 @@ def schedule_switch(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 
 @form_page
 def schedule_delete(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    """Ask, then delete; the runs it started stay."""
+    """Ask, then delete; the runs of the schedule stay."""
     schedule = lookup.schedule(pk, slug=slug)
     if request.method == "POST":
         schedules.delete(schedule)
@@ -125,32 +125,41 @@ def schedule_delete(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 
 @require_POST
 def schedule_preview(request: HttpRequest) -> HttpResponse:
-    """Say what the builder's form would save, as JSON, and as the HTML that shows it; nothing is stored."""
+    """Return the meaning of the builder's form as JSON, and as HTML for the page; no row is stored."""
     now = timezone.now()
     form = ScheduleBuilder(request.POST, instance=posted_schedule(request.POST), now=now)
     shown = checked_preview(form, now=now)
-    line = form.instance.cron if shown else ""
-    simple = timing_simple.parse(line)
-    moments = shown.moments if shown else []
-    errors = {}
+    answer = preview_json(shown, form.instance.cron if shown else "")
+    answer["errors"] = {}
     for name, sentences in form.errors.items():
-        errors[name] = [str(sentence) for sentence in sentences]
-    answer = {
-        "sentence": shown.sentence if shown else "",
-        "zone": shown.zone if shown else "",
-        "next": [moment_json(moment) for moment in moments],
-        "warnings": shown.notes if shown else [],
-        "cron": line,
-        "fields": cron_fields_of(line),
-        "simple": simple_values(simple) if simple else None,
-        "errors": errors,
-        "html": render_to_string("schedules/_preview.html", builder_context(form, shown, now=now)),
-    }
+        answer["errors"][name] = [str(sentence) for sentence in sentences]
+    builder = builder_context(form, shown, now=now)
+    answer["html"] = render_to_string("schedules/_preview.html", {**builder})
     return JsonResponse(answer)
 
 
+def preview_json(shown: Preview | None, line: str) -> dict[str, Any]:
+    """Return a preview and the cron line of the form; empty values without a preview."""
+    simple = timing_simple.parse(line)
+    answer: dict[str, Any] = {
+        "sentence": "",
+        "zone": "",
+        "next": [],
+        "warnings": [],
+        "cron": line,
+        "fields": cron_fields_of(line),
+        "simple": simple_values(simple) if simple else None,
+    }
+    if shown is not None:
+        answer["sentence"] = shown.sentence
+        answer["zone"] = shown.zone
+        answer["next"] = [moment_json(moment) for moment in shown.moments]
+        answer["warnings"] = shown.notes
+    return answer
+
+
 def cron_fields_of(line: str) -> str:
-    """Return a cron line's fields as the boxes show them; "" when there are none to show."""
+    """Return the fields of a cron line for the boxes of the form; "" for an unreadable line."""
     try:
         return cron.expanded(line)
     except TimingError:
@@ -196,7 +205,7 @@ def builder_context(
 
 
 def checked_preview(form: ScheduleBuilder, *, now: datetime) -> Preview | None:
-    """Return what a filled form means; a refusal that saving it would meet becomes an error of the form."""
+    """Return the meaning of a filled form; a refusal by the verb that saves becomes an error of the form."""
     schedule = form.instance
 
     def act() -> Preview:
@@ -210,7 +219,7 @@ def checked_preview(form: ScheduleBuilder, *, now: datetime) -> Preview | None:
 
 
 def first_preview(form: ScheduleBuilder, *, now: datetime) -> Preview | None:
-    """Return what the form means before anything was typed: its schedule as stored, or the form's suggestion."""
+    """Return the meaning of a form before the first change: the stored schedule, or the form's suggestion."""
     schedule = form.instance
     if schedule.pk is None and not schedule.cron:
         schedule.cron = form.initial["cron"]

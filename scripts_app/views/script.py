@@ -1,4 +1,4 @@
-"""One script: the tab with its text, and what its buttons do."""
+"""A script: the tab with the text, and the buttons of the page."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -77,10 +77,10 @@ class ScriptPageContext(SideContext, EditorContext, QuestionContext, ExternalEdi
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def script_detail(request: auth.SignedInRequest, slug: str) -> HttpResponse:
-    """Show the text, its problems, environment and last runs; `?part=side` is what changes while the page is open.
+    """Show the text, problems, environment and last runs; `?part=side` is the part that changes on an open page.
 
-    A POST stores the text: `act` is `save` (a version), `run` (a version and a run of it) or `draft`. With `?ask=run`
-    the page asks whether to run a version that problems were found in.
+    A POST stores the text: `act` is `save` (a version), `run` (a version and a run) or `draft`. With `?ask=run` the
+    page asks whether to run a version in spite of the problems that were found.
     """
     now = timezone.now()
     script = lookup.script_for_page(slug, now=now)
@@ -124,7 +124,7 @@ def side_context(script: Script, *, now: datetime) -> SideContext:
 
 
 def editor_context(form: TextForm, text: Text, conflict: Text | None) -> EditorContext:
-    """Return what the editor shows: after a refusal, the text that was typed instead of the stored one."""
+    """Return the content of the editor: after a refusal, the typed text instead of the stored text."""
     if conflict:
         form.put_on_top_of(conflict.revision)
     if form.is_bound:
@@ -181,12 +181,12 @@ def store_text(
 
 @require_POST
 def script_run(request: auth.SignedInRequest, slug: str) -> HttpResponse:
-    """Start a run and go to it; `confirm` is the answer to the question before the first run."""
+    """Start a run and go to the run; `confirm` is the answer to the question before the first run."""
     return start(request, lookup.script(slug))
 
 
 def start(request: auth.SignedInRequest, script: Script) -> HttpResponse:
-    """Start a run of the current version and go to it, or to the question, or back with the reason of a refusal."""
+    """Start a run of the current version and go to the run or to the question, or back with a refusal."""
     by = request.user.get_username()
     try:
         confirmation.require(script, is_confirmed="confirm" in request.POST)

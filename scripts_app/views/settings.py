@@ -1,4 +1,4 @@
-"""A script's settings: a new one, its name, folder and limits, and its end."""
+"""A script's settings: creation, name, folder and limits, deletion."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -50,7 +50,7 @@ class SettingsContext(TypedDict):
 
 @form_page
 def script_new(request: auth.SignedInRequest) -> HttpResponse:
-    """Create a script from a name or a starter and open its editor; `?part=form` is the form alone, for a dialog."""
+    """Create a script from a name or a starter and open the editor; `?part=form` is the form alone, for a dialog."""
     initial = {"folder": request.GET.get("folder", ""), "start": request.GET.get("start", "")}
     form = NewScriptForm(request.POST or None, initial=initial)
     if form.is_valid():
@@ -68,7 +68,7 @@ def script_new(request: auth.SignedInRequest) -> HttpResponse:
 
 
 def create(request: auth.SignedInRequest, *, start: str, name: str, folder: str) -> Script:
-    """Create a script; of one from a starter it is said that its schedule waits to be switched on."""
+    """Create a script; a message says that the schedule of a starter waits to be switched on."""
     by, now = request.user, timezone.now()
     if not start:
         return scripts.create(name=name, folder=folder, code=FIRST_LINES, by=by, now=now)
@@ -83,7 +83,7 @@ def create(request: auth.SignedInRequest, *, start: str, name: str, folder: str)
 
 @form_page
 def script_settings(request: auth.SignedInRequest, slug: str) -> HttpResponse:
-    """Show and save everything about a script but its text and its schedules."""
+    """Show and save all settings of a script but text and schedules."""
     now = timezone.now()
     script = lookup.script(slug)
     form = SettingsForm(request.POST or None, initial=SettingsForm.values_of(script))
@@ -120,7 +120,7 @@ def settings_context(
 
 @form_page
 def script_delete(request: auth.SignedInRequest, slug: str) -> HttpResponse:
-    """Ask, then delete; for 30 days it can be restored."""
+    """Ask, then delete; for 30 days the script can be restored."""
     script = lookup.script(slug)
     if request.method == "POST":
         scripts.delete(script, now=timezone.now())

@@ -1,4 +1,4 @@
-"""Variables of a script, and those for all scripts: one list, one form, for both."""
+"""Variables of a script and variables for all scripts: the same list and form for both."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -31,7 +31,7 @@ class VariablesContext(TypedDict):
 
 
 def form_page(view: View) -> View:
-    """Decorate a page with a form whose value appears in no report of an error."""
+    """Decorate a page with a form, so that no report of an error shows the value."""
     return require_http_methods(["GET", "HEAD", "POST"])(sensitive_post_parameters("value")(view))
 
 
@@ -60,7 +60,7 @@ def variables_for_all(request: auth.SignedInRequest) -> HttpResponse:
 def variables_context(
     request: auth.SignedInRequest, script: Script | None, *, now: datetime
 ) -> VariablesContext | None:
-    """Return list and form; `?edit=NAME` fills the form, `?delete=NAME` asks. None when a POST was carried out."""
+    """Return list and form; `?edit=NAME` fills the form, `?delete=NAME` asks. None after a successful POST."""
     edited = variable_named(script, request.GET.get("edit", ""))
     initial = VariableForm.values_of(edited) if edited else None
     form = VariableForm(request.POST or None, initial=initial)

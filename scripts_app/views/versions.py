@@ -1,4 +1,4 @@
-"""The versions of one script: its tab, each as it was, two beside each other, and what came between good and bad."""
+"""The versions of a script: the tab, a version as it was, comparisons, and the change between good and bad runs."""
 
 from datetime import datetime
 from itertools import pairwise
@@ -72,7 +72,7 @@ def versions_context(script: Script, *, before: str, now: datetime) -> VersionsC
 
 @require_safe
 def version_detail(request: HttpRequest, slug: str, number: int) -> HttpResponse:
-    """Show the code and the requirements of one version."""
+    """Show the code and the requirements of a version."""
     now = timezone.now()
     script = lookup.script_for_page(slug, now=now)
     version = lookup.version(script, number)
@@ -103,7 +103,7 @@ def versions_compare(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_safe
 def last_good_to_first_bad(request: HttpRequest, slug: str) -> HttpResponse:
-    """Show what changed between the last good run and the first bad one; `?run=<id>` names another bad run."""
+    """Compare the last good run with the first bad run; `?run=<id>` names another bad run."""
     now = timezone.now()
     script = lookup.script_for_page(slug, now=now)
     run = None
@@ -121,7 +121,7 @@ def last_good_to_first_bad(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def version_restore(request: auth.SignedInRequest, slug: str, number: int) -> HttpResponse:
-    """Make a new version that says what an older one said."""
+    """Make a new version with the text of an older version."""
     script = lookup.script(slug)
     version, current = lookup.version(script, number), script.version
     try:
@@ -150,7 +150,7 @@ def version_note(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 
 
 def look_context(request: HttpRequest) -> LookContext:
-    """Return how the page shows a difference, and the other ways, each with its address."""
+    """Return the chosen look of a difference, and the other looks with their addresses."""
     look = request.GET.get("look", "")
     if look not in LOOKS:
         look = "unified"
@@ -166,7 +166,7 @@ def look_context(request: HttpRequest) -> LookContext:
 
 
 def number_of(text: str) -> int:
-    """Return a number out of an address. Raises Http404 where there is none: no version and no run is called so."""
+    """Return a number out of an address. Raises Http404 for a text that is no number of a version or run."""
     if not (text.isascii() and text.isdecimal()):
         raise Http404("Two versions are compared by their numbers, like `?from=1&to=2`.")
     return int(text[:18])

@@ -10,7 +10,7 @@ from scripts_app.scripts import ScriptError
 
 
 class Command(BaseCommand):
-    """Without a name it lists what there is; nothing it makes runs by itself."""
+    """Without a name the command lists the starters; no script runs by itself."""
 
     help = "List the starters, or make a script from one, its suggested schedule switched off."
 

@@ -24,7 +24,7 @@ MAX_NOTE = 400
 
 
 class Command(BaseCommand):
-    """It asks before it makes anything; the schedules are made switched off, and nothing is run."""
+    """The command asks first; the schedules are made switched off, and no command of the crontab is run."""
 
     help = "Show which scripts the lines of a crontab would become, ask, and make them, their schedules switched off."
 
@@ -67,7 +67,7 @@ class Command(BaseCommand):
                 self.stdout.write(f"line {proposal.entry.number}: {plain}")
 
     def is_agreed(self, count: int) -> bool:
-        """Ask on a terminal; elsewhere nobody can agree."""
+        """Ask on a terminal; elsewhere there is no agreement."""
         if not sys.stdin.isatty():
             self.stdout.write("Nothing was made.\nhint: add --yes to make them")
             return False
@@ -82,7 +82,7 @@ class Command(BaseCommand):
         return False
 
     def make(self, proposals: list[Proposal]) -> None:
-        """Make each; a refusal of one does not stop the others. Raises CommandError when there was a refusal."""
+        """Make each script; a refused script does not stop the others. Raises CommandError after a refusal."""
         made = 0
         for proposal in proposals:
             try:
@@ -129,7 +129,7 @@ def is_system_crontab(name: str) -> bool:
 
 
 def home_folder() -> str:
-    """Return the home of the user who runs this, the crontab's owner; "" when it is not known."""
+    """Return the home of the current user, the crontab's owner; "" for an unknown home."""
     try:
         return str(Path.home())
     except RuntimeError:
@@ -137,7 +137,7 @@ def home_folder() -> str:
 
 
 def cells(proposal: Proposal) -> tuple[str, ...]:
-    """Return a line of the table; nothing in it can move the cursor."""
+    """Return a line of the table, without characters that move the cursor."""
     name = proposal.name or printable(proposal.entry.text, MAX_CELL)
     rhythm = "no schedule" if proposal.no_schedule else proposal.rhythm
     zone = "-"
@@ -148,7 +148,7 @@ def cells(proposal: Proposal) -> tuple[str, ...]:
 
 
 def notes_on(proposal: Proposal) -> list[str]:
-    """Return what a person should know before the script is made."""
+    """Return the notes that a person should read before the import."""
     notes = []
     if proposal.problem:
         notes.append(proposal.problem)
