@@ -16,7 +16,7 @@ from runs_app.models import Run
 from runs_app.output import console
 from runs_app.programs import registry
 from runs_app.states import Trigger
-from runs_app.triggers import triggers
+from runs_app.triggers import confirmation, triggers
 from runs_app.views import detail
 from tempo_site import auth
 from tempo_site.admin_base import ReadOnlyAdmin, chip
@@ -83,7 +83,7 @@ class RunAdmin(ReadOnlyAdmin):
     def do_again(self, request: auth.SignedInRequest, run: Run) -> HttpResponse | None:
         by = request.user.get_username()
         try:
-            other = triggers.start_again(run, trigger=Trigger.ADMIN, by=by, now=timezone.now())
+            other = confirmation.start_again(run, trigger=Trigger.ADMIN, by=by, now=now)
         except triggers.Refused as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
             return None

@@ -10,7 +10,7 @@ from django.utils import timezone
 from ninja import Query, Router
 from ninja.errors import HttpError
 from ninja.responses import Status
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, field_validator
 
 from runs_app import lookup
 from runs_app.admission import explain
@@ -20,8 +20,9 @@ from runs_app.models import Run
 from runs_app.output import log, samples
 from runs_app.states import Kind, Trigger
 from runs_app.states import Status as RunStatus
-from runs_app.triggers import triggers
-from scripts_app import lookup as script_lookup
+from runs_app.triggers import confirmation, triggers
+from scripts_app import lookup as scripts_finding
+from scripts_app.models import Script
 from tempo_site import auth
 
 router = Router(tags=["runs"])
@@ -48,6 +49,10 @@ class RunIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     params: dict[str, Any] = Field(default={})
+    confirm: StrictBool = Field(
+        default=False,
+        description="Run the version also when this is its first run and problems were found in it.",
+    )
 
     @field_validator("params")
     @classmethod
@@ -146,8 +151,14 @@ class SamplePage(BaseModel):
 def start_run(
     request: auth.AuthenticatedRequest, slug: str, data: RunIn | None = None
 ) -> Status[RunOut]:
-    """Start a run of a script's current version; it waits its turn as `queued`."""
-    script = script_lookup.script(slug)
+    """Start a run of a script's current version; it waits its turn as `queued`.
+
+    The first run of a version in which problems were found (`POST /check` says which) has to be confirmed: without
+    `confirm` the answer is 409 `confirmation_needed`, with the `problems` beside the error. Later runs are not asked.
+    """
+    rows = confirmation.with_has_run(Script.objects.present())
+    script = scripts_finding.script(slug, rows)
+    confirmation.require(script, is_confirmed=data is not None and data.confirm)
     params = data.params if data else {}
     run = triggers.start(
         script, trigger=Trigger.API, by=request.auth.name, now=timezone.now(), params=params

@@ -1,45 +1,42 @@
 """Scripts and schedules by what an address names them with, for every door alike."""
 
+from datetime import datetime
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce, Greatest
+from django.db.models import QuerySet
 from django.http import Http404
 
-from scripts_app.models import Environment, Folder, Schedule, Script, ScriptQuerySet, Version
+from scripts_app.models import Environment, Folder, Schedule, Script, Version
+from scripts_app.schedules import outlook
+
+# A lock with its hashes is longer than most scripts.
+LONG_TEXTS = (
+    "environment__lock",
+    "environment__requirements",
+    "wanted_environment__lock",
+    "wanted_environment__requirements",
+)
 
 
-def scripts(among: ScriptQuerySet | None = None) -> ScriptQuerySet:
-    """Scripts, by default those that were not deleted, with all that a page or their JSON shows, in one query."""
-    rows = (Script.objects.present() if among is None else among).select_related(
-        "folder", "version", "environment", "wanted_environment"
-    )
-    heavy = ("lock", "requirements")  # a lock with its hashes is longer than most scripts
-    return rows.defer(
-        *(f"{name}__{field}" for name in ("environment", "wanted_environment") for field in heavy)
-    )
+def scripts(among: QuerySet[Script] | None = None) -> QuerySet[Any]:
+    """Return scripts, by default those not deleted, with all that a page or their JSON shows, in one query."""
+    rows = Script.objects.present() if among is None else among
+    related = rows.select_related("folder", "version", "environment", "wanted_environment")
+    return related.defer(*LONG_TEXTS)
 
 
-def with_next(rows: QuerySet[Script]) -> QuerySet[Any]:
-    """Add `next_at`, the next due moment or None, and `starts_with_tempo`, whether a start-up schedule is armed.
-
-    A schedule that is paused starts nothing before the end of its pause, which then counts as its next moment.
-    """
-    armed = Schedule.objects.armed().filter(script=OuterRef("pk"))
-    # of NULL nothing is the greatest
-    first = Coalesce(Greatest("alarm__next_run", "paused_until"), "alarm__next_run")
-    due = armed.filter(alarm__next_run__isnull=False).annotate(first=first).order_by("first")
-    return rows.annotate(
-        next_at=Subquery(due.values("first")[:1]),
-        starts_with_tempo=Exists(armed.filter(kind=Schedule.Kind.STARTUP)),
-    )
-
-
-def script(slug: str) -> Any:
-    """Return a script that was not deleted, with what `with_next` adds. Raises Http404."""
-    found = with_next(scripts()).filter(slug=slug).first()
+def script(slug: str, among: QuerySet[Script] | None = None) -> Any:
+    """Return a script, by default one that was not deleted. Raises Http404."""
+    found = scripts(among).filter(slug=slug).first()
     if found is None:
         raise Http404(f"There is no script `{slug[:80]}`.")
+    return found
+
+
+def script_for_page(slug: str, *, now: datetime) -> Any:
+    """Return a script that was not deleted, with what the head of its pages says of its schedules. Raises Http404."""
+    found = script(slug, outlook.with_alarms(Script.objects.present()))
+    outlook.set_next_starts([found], now)
     return found
 
 
@@ -78,8 +75,11 @@ def version(script: Script, number: int) -> Version:
 
 def schedule(pk: int, *, slug: str = "") -> Schedule:
     """Return a schedule, of the script `slug` if one is given, that was not deleted. Raises Http404."""
-    rows = Schedule.objects.filter(script__deleted_at=None).select_related("script", "alarm")
-    found = (rows.filter(script__slug=slug) if slug else rows).filter(pk=pk).first()
+    rows = outlook.with_pause(Schedule.objects.filter(script__deleted_at=None))
+    if slug:
+        rows = rows.filter(script__slug=slug)
+    found = rows.filter(pk=pk).first()
     if found is None:
-        raise Http404(f"There is no schedule {str(pk)[:20]}{f' of `{slug[:80]}`' if slug else ''}.")
+        of_script = f" of `{slug[:80]}`" if slug else ""
+        raise Http404(f"There is no schedule {str(pk)[:20]}{of_script}.")
     return found

@@ -1,13 +1,14 @@
 """The Pythons of this machine and the scripts that use them: which are there or gone, moving from one to another."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from django.contrib.auth.models import User
 from django.db.models import Count
 
-from scripts_app import scripts
+from scripts_app import bulk, scripts
+from scripts_app.bulk import Outcome
 from scripts_app.environments import health
 from scripts_app.models import Script
 from scripts_app.packages import interpreters
@@ -27,14 +28,6 @@ class Python:
     state: str
     origin: str
     scripts: int
-
-
-@dataclass(kw_only=True)
-class Moved:
-    """What a move came to: the scripts that have another Python, and those that refused, with why."""
-
-    scripts: list[Script] = field(default_factory=list)
-    refused: list[tuple[Script, str]] = field(default_factory=list)
 
 
 def listing() -> list[Python]:
@@ -79,7 +72,7 @@ def _in_use() -> list[tuple[str, str, int]]:
     return list(rows.values_list(*fields).annotate(Count("pk")))
 
 
-def move(*, source: str, target: str, by: User | None, now: datetime) -> Moved:
+def move(*, source: str, target: str, by: User | None, now: datetime) -> Outcome[Script]:
     """Have all scripts of one Python use another one: each gets a version that says so.
 
     `source` is its path, or its full version where several have the same; `target` what a script may ask for: `3.12`,
@@ -96,15 +89,7 @@ def move(*, source: str, target: str, by: User | None, now: datetime) -> Moved:
     )
     if not chosen:
         raise ScriptError(f"No script uses the Python `{source[:200]}`.", field="from")
-    moved = Moved()
-    for script in chosen:
-        try:
-            _move(script, target, by=by, now=now)
-        except ValueError as refusal:  # ScriptError and InterpreterMissing
-            moved.refused.append((script, str(refusal)))
-        else:
-            moved.scripts.append(script)
-    return moved
+    return bulk.act_on_each(chosen, lambda script: _move(script, target, by=by, now=now))
 
 
 def _move(script: Script, target: str, *, by: User | None, now: datetime) -> None:

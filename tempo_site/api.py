@@ -14,6 +14,8 @@ from ninja.parser import Parser
 from pydantic import BaseModel
 
 from runs_app.api import router as runs_router
+from runs_app.triggers.confirmation import ConfirmationNeeded
+from runs_app.triggers.triggers import Refused, WrongInputs
 from scripts_app.api import router as scripts_router
 from tempo_site import api_errors, auth, system
 from tempo_site.api_errors import error
@@ -86,6 +88,24 @@ def unknown(request: HttpRequest, **_: str) -> HttpResponse:
 unknown.csrf_exempt = True  # type: ignore[attr-defined]  # a POST gets its 404 as well
 
 
+def error(
+    status: int,
+    text: str,
+    *,
+    code: str = "",
+    fields: Mapping[str, str] | None = None,
+    **beside: object,
+) -> HttpResponse:
+    """The one error shape. What follows `\\nhint: ` in the text becomes the hint; `beside` stands next to `error`."""
+    message, _, hint = text.partition("\nhint: ")
+    body: dict[str, Any] = {"code": code or CODES.get(status, "error"), "message": message}
+    if hint:
+        body["hint"] = hint
+    if fields:
+        body["fields"] = dict(fields)
+    return Response({"error": body, **beside}, status=status)
+
+
 api = TempoAPI(
     title="Tempo",
     version="1",
@@ -148,3 +168,149 @@ class SystemOut(BaseModel):
 def read_system(request: HttpRequest) -> system.SystemFigures:
     """Show the machine: CPU, memory, disk, runs and isolation."""
     return system.system_figures()
+
+
+@api.exception_handler(HttpError)
+def on_http_error(request: HttpRequest, problem: HttpError) -> HttpResponse:
+    """What an operation or ninja itself refused."""
+    text = problem.message
+    if problem.status_code == 400 and isinstance(problem.__cause__, ValueError | RecursionError):
+        text = f"The body is not valid JSON: {problem.__cause__}."
+    if problem.status_code != 401:
+        return error(problem.status_code, text)
+    if text == "Unauthorized":
+        text = "An API key or a session is needed.\nhint: send `Authorization: Bearer <key>` or `X-API-Key: <key>`"
+    response = error(401, text)
+    response.headers["WWW-Authenticate"] = 'Bearer realm="Tempo"'
+    return response
+
+
+@api.exception_handler(ValidationError)
+def on_invalid_request(request: HttpRequest, problem: ValidationError) -> HttpResponse:
+    """What pydantic found wrong with the request: each field with its sentence."""
+    fields: dict[str, str] = {}
+    for found in problem.errors[:MAX_FIELDS]:
+        fields.setdefault(_field(found["loc"]), _sentence(found))
+    return error(422, " ".join(fields.values()), fields=fields)
+
+
+def _field(location: Sequence[str | int]) -> str:
+    """Return `name` or `tags.0` for ninja's ("body", <parameter>, "name") and ("query", "limit")."""
+    parts = location[2:] if location[0] == "body" else location[1:]
+    return ".".join(str(part)[:MAX_NAME] for part in parts) or "body"
+
+
+def _sentence(found: Mapping[str, Any]) -> str:
+    name = _field(found["loc"])
+    match found["type"]:
+        case "missing":
+            return f"`{name}` is required."
+        case "extra_forbidden":
+            return f"`{name}` is not known here."
+        case "value_error":
+            return f"`{name}`: {str(found['msg']).removeprefix('Value error, ')}."
+    return f"`{name}`: {found['msg']}."
+
+
+@api.exception_handler(ScriptError)
+@api.exception_handler(TimingError)
+def on_refused_field(request: HttpRequest, problem: ScriptError | TimingError) -> HttpResponse:
+    """A rule of scripts or of timing said no to one field."""
+    text = str(problem)
+    return error(
+        422, text, fields={problem.field: text.partition("\nhint: ")[0]} if problem.field else None
+    )
+
+
+@api.exception_handler(NoSuchFile)
+def on_missing_file(request: HttpRequest, problem: NoSuchFile) -> HttpResponse:
+    """No such file of a script."""
+    return error(404, str(problem))
+
+
+@api.exception_handler(FieldError)
+def on_refused_row(request: HttpRequest, problem: FieldError) -> HttpResponse:
+    """A model's own validators said no."""
+    if not hasattr(problem, "error_dict"):
+        return error(422, " ".join(problem.messages))
+    fields = {name: " ".join(sentences) for name, sentences in problem.message_dict.items()}
+    return error(422, " ".join(fields.values()), fields=fields)
+
+
+@api.exception_handler(Refused)
+def on_refused_start(request: HttpRequest, problem: Refused) -> HttpResponse:
+    """Nothing was started."""
+    return error(409, str(problem))
+
+
+@api.exception_handler(ConfirmationNeeded)
+def on_unconfirmed_start(request: HttpRequest, problem: ConfirmationNeeded) -> HttpResponse:
+    """Nothing was started before somebody confirms the first run: the problems found come along."""
+    return error(
+        409,
+        f'{problem.sentence}\nhint: send `"confirm": true` to run it all the same',
+        code="confirmation_needed",
+        problems=[dataclasses.asdict(found) for found in problem.problems],
+    )
+
+
+@api.exception_handler(WrongInputs)
+def on_wrong_inputs(request: HttpRequest, problem: WrongInputs) -> HttpResponse:
+    """Nothing was started, as its inputs are not right; each is named as in the body: `params.days`."""
+    fields = {
+        name if name == "params" else f"params.{name}": why for name, why in problem.fields.items()
+    }
+    return error(422, str(problem), fields=fields)
+
+
+@api.exception_handler(Conflict)
+def on_conflict(request: HttpRequest, problem: Conflict) -> HttpResponse:
+    """A text was changed by someone else: both come along, `draft` theirs and `yours` what was not stored."""
+    return error(
+        409, str(problem), draft=dataclasses.asdict(problem.current), yours=problem.yours or None
+    )
+
+
+@api.exception_handler(auth.StaffOnly)
+def on_staff_only(request: HttpRequest, problem: auth.StaffOnly) -> HttpResponse:
+    """The user who asked is not staff."""
+    return error(403, str(problem))
+
+
+@api.exception_handler(Http404)
+def on_missing(request: HttpRequest, problem: Http404) -> HttpResponse:
+    """No such row."""
+    return error(404, str(problem))
+
+
+@api.exception_handler(RequestDataTooBig)
+def on_too_large(request: HttpRequest, problem: RequestDataTooBig) -> HttpResponse:
+    """A body above DATA_UPLOAD_MAX_MEMORY_SIZE."""
+    return error(413, "The request is too large.\nhint: at most 20 MB")
+
+
+@api.exception_handler(MultiPartParserError)
+@api.exception_handler(RawPostDataException)
+@api.exception_handler(SuspiciousOperation)
+@api.exception_handler(UnreadablePostError)
+def on_unreadable_body(request: HttpRequest, problem: Exception) -> HttpResponse:
+    """A form where JSON was expected, thousands of fields, or a connection that broke."""
+    return error(
+        400, "The request could not be read.\nhint: send JSON with `Content-Type: application/json`"
+    )
+
+
+@api.exception_handler(OperationalError)
+def on_busy_database(request: HttpRequest, problem: OperationalError) -> HttpResponse:
+    """The database was locked for longer than a request waits."""
+    logger.error("api %s %s: database: %s", request.method, request.path, problem)
+    return error(503, "The database is busy.\nhint: try again in a moment")
+
+
+@api.exception_handler(Exception)
+def on_failure(request: HttpRequest, problem: Exception) -> HttpResponse:
+    """A defect of ours: the log has the details, the answer has none."""
+    logger.error("api %s %s failed", request.method, request.path, exc_info=problem)
+    return error(
+        500, "Something went wrong on the server.\nhint: the details are in the server's log"
+    )

@@ -51,8 +51,8 @@ ROOMS = {
     app: tuple(rooms.split())
     for app, rooms in {
         "scripts_app": """
-            validation timing packages models environments files folders inputs limits lookup variables diagnostics
-            schedules versions scripts crontab deletion external_edits pythons starters script_templates
+            validation timing packages models environments files folders inputs limits variables diagnostics
+            schedules lookup versions scripts bulk crontab deletion external_edits pythons starters script_templates
         """,
         "runs_app": """
             states signals disk_space wakeup launcher models runner_report run_folder launcher_client lookup output

@@ -17,6 +17,7 @@ from runs_app.states import Reason, Status, Trigger
 from runs_app.triggers import retries
 from scripts_app.models import Pause, Schedule
 from scripts_app.schedules import global_pause, schedules
+from scripts_app.schedules.outlook import LATE_IS_MISSED
 from scripts_app.timing import rule
 from scripts_app.timing.rule import TimingError
 

@@ -17,11 +17,9 @@ from runs_app.history import regression, related_runs
 from runs_app.models import Run
 from runs_app.output import console, log, samples, usage_chart
 from runs_app.output import lines as output_lines
-from runs_app.output.console import Console
-from runs_app.output.line_index import Window
-from runs_app.output.usage_chart import Chart
-from runs_app.states import Status, Trigger
-from runs_app.triggers import triggers
+from runs_app.output import log, samples, usage_chart
+from runs_app.states import Kind, Status, Trigger
+from runs_app.triggers import confirmation, triggers
 from scripts_app.inputs import parameters
 from tempo_site import auth
 
@@ -82,7 +80,7 @@ def run_again(request: auth.SignedInRequest, pk: int) -> HttpResponse:
     """Run the script of a run once more, with the same inputs, and go to the new run."""
     run = lookup.run(pk)
     try:
-        other = triggers.start_again(
+        other = confirmation.start_again(
             run, trigger=Trigger.MANUAL, by=request.user.get_username(), now=timezone.now()
         )
     except triggers.Refused as refusal:

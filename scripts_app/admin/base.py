@@ -1,4 +1,4 @@
-"""Forms of the admin that save by a verb, and the pages around them."""
+"""Forms of the admin that save by a verb, and the pages around the forms."""
 
 from typing import Any
 
@@ -13,9 +13,9 @@ from tempo_site.admin_base import RowAdmin
 
 
 class ActingMixin:
-    """A model form whose last check is the verb itself: a refusal is an error at its field, never a failed page.
+    """A model form whose last check is the verb: a refusal is an error at a field, never a failed page.
 
-    The admin calls the form once, in the transaction of its view, and is told not to save again.
+    The admin calls the form once, in the transaction of the view, and is told not to save again.
     """
 
     user: User
@@ -23,13 +23,12 @@ class ActingMixin:
     is_bound: bool
 
     def full_clean(self) -> None:
-        """Validate, then act."""
         super().full_clean()  # type: ignore[misc]
-        if self.is_bound and not self._errors and self.is_meant():
+        if self.is_bound and not self._errors and self.has_work():
             attempt(self, self.act)  # type: ignore[arg-type]
 
-    def is_meant(self) -> bool:
-        """Whether there is anything to do; a row of an inline may be empty, unchanged or to be deleted."""
+    def has_work(self) -> bool:
+        """Whether to act at all; a row of an inline may be empty, unchanged or to be deleted."""
         return True
 
     def act(self) -> object:
@@ -38,12 +37,11 @@ class ActingMixin:
 
 
 class ActingAdmin(RowAdmin):
-    """Saves by its form's verb. What is shown again with an error has not been saved at all."""
+    """Saves by the verb of the form. A form that is shown again with an error has saved no row at all."""
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> Any:
-        """Tell the form who acts."""
         form = super().get_form(request, obj, change=change, **kwargs)
         return type(form.__name__, (form,), {"user": request.user})
 
@@ -54,34 +52,33 @@ class ActingAdmin(RowAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Show the form; or save it with its inlines, all of it or nothing."""
+        """Show the form, or save the form together with all inlines."""
         if request.method != "POST":
             return super().changeform_view(request, object_id, form_url, extra_context)
-        interpreters.discover()  # asks what it has not asked yet by starting it: not within the transaction
+        # Pythons that were not asked yet are started by this: not within the transaction.
+        interpreters.discover()
         with transaction.atomic():
             response = super().changeform_view(request, object_id, form_url, extra_context)
-            # a part of it may have acted before
-            if (getattr(response, "context_data", None) or {}).get("errors"):
+            context = getattr(response, "context_data", None) or {}
+            if context.get("errors"):  # a part of the page may have acted before
                 transaction.set_rollback(True)
         return response
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Do nothing: the form has acted."""
+        pass  # the form has acted
 
     def delete_one(self, row: Any) -> None:
         """Call the verb that deletes."""
         raise NotImplementedError
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        """Delete by the verb."""
         self.delete_one(obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """Delete each by the verb."""
         for row in queryset:
             self.delete_one(row)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Name what goes; Django would list versions and runs, which stay."""
+        """Name the rows; Django would list versions and runs, but these stay."""
         names = [str(row) for row in objs]
         return names, {str(self.opts.verbose_name_plural): len(names)}, set(), []

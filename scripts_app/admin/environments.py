@@ -1,4 +1,4 @@
-"""Admin of environments: to be looked at; Tempo builds them."""
+"""Admin of environments: to be looked at; the builds are Tempo's."""
 
 from django.contrib import admin
 from django.urls import reverse
@@ -7,6 +7,8 @@ from django.utils.safestring import SafeString
 
 from scripts_app.models import Environment
 from tempo_site.admin_base import ReadOnlyAdmin, chip
+
+MAX_REQUIREMENTS = 80  # characters
 
 
 @admin.register(Environment)
@@ -30,16 +32,15 @@ class EnvironmentAdmin(ReadOnlyAdmin):
 
     @admin.display(description="state", ordering="state")
     def state_chip(self, environment: Environment) -> SafeString:
-        """How far it has come."""
         return chip(environment.state, environment.state)
 
     @admin.display(description="requirements")
     def requirements_in_short(self, environment: Environment) -> str:
-        """The beginning of its list."""
         words = ", ".join(environment.requirements.split())
-        return words if len(words) <= 80 else f"{words[:79]}…"
+        if len(words) <= MAX_REQUIREMENTS:
+            return words
+        return f"{words[: MAX_REQUIREMENTS - 1]}…"
 
     @admin.display(description="built by")
     def builds(self, environment: Environment) -> SafeString:
-        """Where its builds are listed."""
         return format_html('<a href="{}?kind=build">runs of kind build</a>', reverse("run-list"))

@@ -15,17 +15,16 @@ from scripts_app.validation import ScriptError
 
 
 class FolderForm(ActingMixin, forms.ModelForm):  # type: ignore[type-arg]
-    """A folder's path; another one moves it with all below."""
+    """A folder's path; another path moves the folder with all below."""
 
     class Meta:
         model = Folder
         fields = ("path",)
 
     def _post_clean(self) -> None:
-        """Leave the row alone: the verb assigns and checks."""
+        pass  # the verb assigns to the row and checks it
 
     def act(self) -> Folder:
-        """Make or move."""
         folder: Folder = self.instance
         if folder.pk:
             return folders.move(folder, path=self.cleaned_data["path"])
@@ -36,7 +35,7 @@ class FolderForm(ActingMixin, forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(Folder)
 class FolderAdmin(ActingAdmin):
-    """Folders; here only an empty one can be deleted."""
+    """Folders; only empty folders can be deleted here."""
 
     form = FolderForm
     stays = "Only an empty folder can be deleted here: move what is in it first."
@@ -44,17 +43,15 @@ class FolderAdmin(ActingAdmin):
     search_fields = ("path",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Folder]:
-        """With the number of scripts in each."""
         present = Count("scripts", filter=Q(scripts__deleted_at=None))
         rows: QuerySet[Folder] = super().get_queryset(request).annotate(count=present)
         return rows
 
     def delete_model(self, request: HttpRequest, obj: Folder) -> None:
-        """Delete by the verb."""
         deletion.delete_folder(obj, now=timezone.now())
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Folder]) -> None:
-        """Delete each by the verb; one that has got a script meanwhile stays, with the reason as a message."""
+        """Delete each; a folder that has got a script meanwhile stays, with the reason as a message."""
         for folder in queryset:
             try:
                 deletion.delete_folder(folder, now=timezone.now())
@@ -62,17 +59,19 @@ class FolderAdmin(ActingAdmin):
                 self.message_user(request, str(refusal), messages.ERROR)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Name the folders, and those that have to stay."""
+        """Name the folders, and the folders that have to stay."""
         names = [str(folder) for folder in objs]
         full = {branch.pk: branch.count for branch in folders.tree() if not branch.is_empty}
-        told = [f"`{each}` holds {_held(full[each.pk])}" for each in objs if each.pk in full]
-        return names, {str(self.opts.verbose_name_plural): len(names)}, set(), told
+        protected = []
+        for folder in objs:
+            if folder.pk in full:
+                protected.append(f"`{folder}` holds {_content(full[folder.pk])}")
+        return names, {str(self.opts.verbose_name_plural): len(names)}, set(), protected
 
     @admin.display(description="scripts", ordering="count")
     def script_count(self, folder: Folder) -> int:
-        """How many are in it."""
         return folder.count  # type: ignore[attr-defined,no-any-return]  # annotated above
 
 
-def _held(scripts: int) -> str:
-    return f"{scripts} of them" if scripts else "folders"
+def _content(script_count: int) -> str:
+    return f"{script_count} of them" if script_count else "folders"

@@ -1,5 +1,6 @@
-"""Admin of schedules: on a page of their own, and within their script's."""
+"""Admin of schedules: on pages of their own, and on the page of the script."""
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -15,7 +16,7 @@ from django.utils import timezone
 from scripts_app.admin.base import ActingAdmin, ActingMixin
 from scripts_app.forms import ScheduleForm, WallClockField, zone_of
 from scripts_app.models import Schedule, Script
-from scripts_app.schedules import schedules
+from scripts_app.schedules import outlook, schedules
 from tempo_site.lib import zone
 
 STAYS = "The runs it started stay."
@@ -33,12 +34,11 @@ class ScheduleAdminForm(ActingMixin, ScheduleForm):
         fields = ("script", *ScheduleForm.Meta.fields, "paused_until")
 
     def act(self) -> Schedule:
-        """Save and arm."""
         return schedules.save(self.instance, now=timezone.now())
 
 
 class ScheduleRowForm(ActingMixin, ScheduleForm):
-    """A schedule among those of its script."""
+    """A schedule on the page of the script."""
 
     class Meta(ScheduleForm.Meta):
         help_texts = {
@@ -52,21 +52,20 @@ class ScheduleRowForm(ActingMixin, ScheduleForm):
         for name in ("at", "start_at", "end_at"):
             self.fields[name].help_text = ""
 
-    def is_meant(self) -> bool:
-        """Changed, not to be deleted, and of a script that could be saved."""
-        is_to_go = self.cleaned_data.get(DELETION_FIELD_NAME, False)
-        return self.has_changed() and not is_to_go and self.instance.script_id is not None
+    def has_work(self) -> bool:
+        to_delete = self.cleaned_data.get(DELETION_FIELD_NAME, False)
+        has_script = self.instance.script_id is not None  # its script could be saved
+        return self.has_changed() and not to_delete and has_script
 
     def act(self) -> Schedule:
-        """Save and arm."""
         return schedules.save(self.instance, now=timezone.now())
 
 
 class ScheduleFormSet(BaseInlineFormSet):  # type: ignore[type-arg]  # no generic at run time
-    """The schedules of one script; its forms act, what is to be deleted goes by the verb."""
+    """The schedules of a script; the forms act, and the verb deletes."""
 
     def clean(self) -> None:
-        """Say in words what a hidden field would complain about."""
+        """Turn the complaint of a hidden field into words."""
         super().clean()
         if any("id" in form.errors for form in self.initial_forms):
             raise ValidationError(
@@ -74,17 +73,23 @@ class ScheduleFormSet(BaseInlineFormSet):  # type: ignore[type-arg]  # no generi
             )
 
     def save(self, commit: bool = True) -> list[Schedule]:
-        """Delete what is to go; tell the admin's history what the forms have done."""
-        going = self.deleted_forms
-        done = [form for form in self.forms if form not in going and form.has_changed()]
-        self.deleted_objects = [form.instance for form in going if form.instance.pk]
-        self.new_objects = [form.instance for form in done if form in self.extra_forms]
-        self.changed_objects = [
-            (form.instance, form.changed_data) for form in done if form in self.initial_forms
-        ]
+        """Delete by the verb; tell the admin's history about the acts of the forms."""
+        to_delete = self.deleted_forms
+        self.deleted_objects = [form.instance for form in to_delete if form.instance.pk]
+        self.new_objects = []
+        self.changed_objects = []
+        saved = []
+        for form in self.forms:
+            if form in to_delete or not form.has_changed():
+                continue
+            saved.append(form.instance)
+            if form in self.extra_forms:
+                self.new_objects.append(form.instance)
+            else:
+                self.changed_objects.append((form.instance, form.changed_data))
         for schedule in self.deleted_objects:
             schedules.delete(schedule)
-        return [form.instance for form in done]
+        return saved
 
 
 class ScheduleInline(admin.StackedInline):  # type: ignore[type-arg]
@@ -103,11 +108,10 @@ class ScheduleInline(admin.StackedInline):  # type: ignore[type-arg]
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Schedule]:
-        """With their alarms."""
         return super().get_queryset(request).select_related("alarm", "script")
 
     def get_extra(self, request: HttpRequest, obj: Script | None = None, **_: Any) -> int:
-        """An empty form where there is none yet; the next ones come with JavaScript, or on a page of their own."""
+        # Further forms come with JavaScript, or on a page of their own.
         return 0 if obj and obj.schedules.exists() else 1
 
 
@@ -127,46 +131,37 @@ class ScheduleAdmin(ActingAdmin):
     search_fields = ("script__name", "cron")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Schedule]:
-        """Those of deleted scripts are over."""
         rows = super().get_queryset(request).filter(script__deleted_at=None)
-        return rows.select_related("script", "alarm")
+        return outlook.with_pause(rows)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Schedule | None = None) -> Any:
-        """A schedule stays with its script."""
         return ("script", *self.facts) if obj else ()
 
     def get_fields(self, request: HttpRequest, obj: Schedule | None = None) -> Any:
-        """The form, then the machine's facts."""
         return (*self.fields, *self.facts) if obj else self.fields
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Any:
-        """With the names of all time zones."""
-        return super().render_change_form(
-            request, {**context, "zones": zone.names()}, *args, **kwargs
-        )
+        context = {**context, "zones": zone.names()}
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def view_on_site(self, obj: Schedule) -> str:
-        """The tab of its script."""
         return reverse("script-schedule", args=[obj.script.slug])
 
     @admin.display(description="rhythm")
     def rhythm(self, schedule: Schedule) -> str:
-        """A sentence."""
         return schedule.describe()
 
     @admin.display(description="next due", ordering="alarm__next_run")
     def next_due(self, schedule: Schedule) -> str:
-        """With its zone."""
-        return next_due(schedule)
+        start = outlook.next_start(schedule, timezone.now())
+        return in_zone_of(schedule, start) if start else "-"
 
     def delete_one(self, row: Schedule) -> None:
-        """Delete by the verb, with its alarm."""
         schedules.delete(row)
 
 
-def next_due(schedule: Schedule) -> str:
-    """The next due moment in the schedule's zone, or `-`."""
-    zone = zone_of(schedule.timezone)
-    return f"{schedule.next_at.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}" if schedule.next_at else "-"
+def in_zone_of(schedule: Schedule, moment: datetime) -> str:
+    """Return a moment by the clock of a schedule."""
+    return f"{moment.astimezone(zone_of(schedule.timezone)):%Y-%m-%d %H:%M:%S %Z}"

@@ -1,8 +1,9 @@
-"""Admin of scripts: text, settings and schedules on one page, with buttons that run, switch and rebuild."""
+"""Admin of scripts: text, settings and schedules on the same page, with buttons that run, switch and rebuild."""
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypedDict
 
 from django import forms
 from django.contrib import admin, messages
@@ -14,24 +15,27 @@ from django.utils import timezone
 
 from runs_app.models import Run
 from runs_app.states import Kind, Trigger
-from runs_app.triggers import triggers
-from scripts_app import scripts
+from runs_app.triggers import confirmation, triggers
+from runs_app.triggers.confirmation import ConfirmationNeeded
+from scripts_app import bulk, scripts
 from scripts_app.admin.base import ActingAdmin, ActingMixin
-from scripts_app.admin.schedules import ScheduleInline, next_due
+from scripts_app.admin.schedules import ScheduleInline, in_zone_of
 from scripts_app.environments import environments
 from scripts_app.forms import ScriptForm, python_choices
 from scripts_app.limits import LIMITS
-from scripts_app.models import Environment, Folder, Script, Version
+from scripts_app.models import Folder, Script, Version
+from scripts_app.schedules import outlook
 from scripts_app.versions import drafts
+from scripts_app.versions.drafts import Text
+from scripts_app.views.script import question_address
 from tempo_site import auth
 from tempo_site.admin_base import LookOnly, chip
 from tempo_site.lib import zone
 from tempo_site.lib.code_editor import CodeEditor
 
 NEWEST_VERSIONS = 10
+MAX_NAMED, MAX_NAME = 5, 60  # of scripts told by name after an action
 FACTS = ("slug", "uid", "version", "environment", "wanted_environment", "created_at", "updated_at")
-
-
 LONG_TEXTS = (
     "version__code",
     "version__requirements",
@@ -39,9 +43,18 @@ LONG_TEXTS = (
     "wanted_environment__lock",
 )
 
+Verb = Callable[[Script], object]
+
+
+class ScriptStateContext(TypedDict):
+    last_run: Run | None
+    build_run: Run | None
+    next_due: str
+    text: Text
+
 
 class ScriptAdminForm(ActingMixin, forms.ModelForm, ScriptForm):  # type: ignore[type-arg]
-    """The page's form on a row, with the revision its text was made from."""
+    """The page's form on a row, with the revision that the text was made from."""
 
     based_on = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
@@ -51,52 +64,56 @@ class ScriptAdminForm(ActingMixin, forms.ModelForm, ScriptForm):  # type: ignore
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields[
-            "enabled"
-        ].show_hidden_initial = True  # what was not touched here is not set back
+        self.fields["enabled"].show_hidden_initial = True  # an untouched box changes nothing
         self.fields["code"].widget = CodeEditor({"rows": 20})
         self.fields["folder"].widget.attrs["list"] = "folders"
         if self.instance.pk:
-            text = drafts.text(self.instance)
-            stored = {
-                **ScriptForm.values_of(self.instance),
-                **text.fields,
-                "based_on": text.revision,
-            }
-            self.initial = {**self.initial, **stored, "tags": ", ".join(self.instance.tags)}
+            self._show_stored()
         chosen = self["python_version"].value() or ""
         self.fields["python_version"].widget = forms.Select(choices=python_choices(chosen))
         self.fields["python_version"].help_text = ""
 
+    def _show_stored(self) -> None:
+        text = drafts.text(self.instance)
+        self.initial.update(ScriptForm.values_of(self.instance))
+        self.initial.update(text.fields)
+        self.initial["based_on"] = text.revision
+        self.initial["tags"] = ", ".join(self.instance.tags)
+
     def _post_clean(self) -> None:
-        """Leave the row alone: the verb assigns and checks."""
+        pass  # the verb assigns to the row and checks it
 
     def act(self) -> Script:
-        """Create or update."""
-        now, values = timezone.now(), dict(self.cleaned_data)
+        values = dict(self.cleaned_data)
         based_on = values.pop("based_on")
         enabled = values.pop("enabled")
-        if self.instance.pk:
-            if "enabled" in self.changed_data:
-                values["enabled"] = enabled
-            untouched = {*LIMITS, "as_service_user", "allow_source"}.difference(self.changed_data)
-            kept = {name: value for name, value in values.items() if name not in untouched}
-            return self._update({**kept, "based_on": based_on})
-        self.instance.pk = scripts.create(by=self.user, now=now, **values).pk
-        self.instance.refresh_from_db()  # this very object is what the forms of its schedules hold already
-        return (
-            self.instance
-            if enabled
-            else scripts.update(self.instance, by=self.user, now=now, enabled=False)
-        )
+        if not self.instance.pk:
+            return self._create(values, enabled=enabled)
+        for name in (*LIMITS, "as_service_user", "allow_source"):
+            if name not in self.changed_data:
+                values.pop(name, None)
+        if "enabled" in self.changed_data:
+            values["enabled"] = enabled
+        return self._update({**values, "based_on": based_on})
 
+    def _create(self, values: dict[str, Any], *, enabled: bool) -> Script:
+        now = timezone.now()
+        # The forms of its schedules hold this very object already, so it becomes the created one.
+        script: Script = self.instance
+        script.pk = scripts.create(by=self.user, now=now, **values).pk
+        script.refresh_from_db()
+        if not enabled:
+            scripts.update(script, by=self.user, now=now, enabled=False)
+        return script
+
+    # A text that someone else changed meanwhile is refused once: the next try keeps both.
     def _update(self, values: dict[str, Any]) -> Script:
-        """Save; text that someone else changed meanwhile is said so, once: the next try keeps both."""
         try:
             return scripts.update(self.instance, by=self.user, now=timezone.now(), **values)
         except drafts.Conflict as conflict:
             self.data = {**self.data.dict(), "based_on": ""}  # type: ignore[attr-defined]  # a QueryDict
-            who = f"`{conflict.current.author}`" if conflict.current.author else "someone"
+            author = conflict.current.author
+            who = f"`{author}`" if author else "someone"
             raise scripts.ScriptError(
                 f"The text was changed by {who} in the meantime, so nothing was saved.\n"
                 "hint: save again to put yours on top; theirs stays among the versions",
@@ -105,7 +122,7 @@ class ScriptAdminForm(ActingMixin, forms.ModelForm, ScriptForm):  # type: ignore
 
 
 class VersionInline(LookOnly, admin.TabularInline):  # type: ignore[type-arg]
-    """A script's newest versions, each with a link to its own page."""
+    """A script's newest versions, each with a link to a page."""
 
     model = Version
     extra = 0
@@ -115,14 +132,11 @@ class VersionInline(LookOnly, admin.TabularInline):  # type: ignore[type-arg]
     verbose_name_plural = f"newest {NEWEST_VERSIONS} versions"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Version]:
-        """The newest few, without their code."""
+        """Return the newest few without code."""
         match = request.resolver_match
         script_id = str(match.kwargs.get("object_id", "")) if match else ""
-        newest = (
-            Version.objects.filter(script_id=script_id)
-            .order_by("-number")
-            .values("pk")[:NEWEST_VERSIONS]
-        )
+        newest_first = Version.objects.filter(script_id=script_id).order_by("-number")
+        newest = newest_first.values("pk")[:NEWEST_VERSIONS]
         rows = super().get_queryset(request).filter(pk__in=newest)
         return rows.defer("code", "requirements")
 
@@ -152,45 +166,45 @@ class ScriptAdmin(ActingAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Script]:
-        """Deleted ones are kept for their history only."""
         rows = super().get_queryset(request).filter(deleted_at=None)
         related = rows.select_related("folder", "version", "environment", "wanted_environment")
         return related.defer(*LONG_TEXTS)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Script | None = None) -> Any:
-        """What the machine wrote, once there is something."""
         return FACTS if obj else ()
 
     def get_fieldsets(self, request: HttpRequest, obj: Script | None = None) -> Any:
-        """The text first; what the machine wrote last."""
         about = ("name", ("folder", "tags"), "description", "enabled")
         text = ("code", "requirements", "python_version", "based_on")
-        own = {"fields": (*LIMITS, "as_service_user", "allow_source"), "classes": ("collapse",)}
-        sets = [(None, {"fields": about}), (None, {"fields": text}), ("Limits", own)]
-        facts = {"fields": self.get_readonly_fields(request, obj), "classes": ("collapse",)}
-        return [*sets, ("What Tempo knows", facts)] if obj else sets
+        limits = {"fields": (*LIMITS, "as_service_user", "allow_source"), "classes": ("collapse",)}
+        sets: list[Any] = [(None, {"fields": about}), (None, {"fields": text}), ("Limits", limits)]
+        if obj:
+            facts = {"fields": FACTS, "classes": ("collapse",)}
+            sets.append(("What Tempo knows", facts))
+        return sets
 
     def get_inlines(self, request: HttpRequest, obj: Script | None) -> Any:
-        """A new script has no versions yet."""
         return self.inlines if obj else (ScheduleInline,)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Any:
-        """With what stands beside the form: its state, names of folders and zones."""
-        paths = Folder.objects.values_list("path", flat=True)
-        beside = {
+        now = timezone.now()
+        context = {
+            **context,
             "zones": zone.names(),
-            "folders": paths,
-            "now": timezone.now(),
-            **_state_of(context.get("original")),
+            "folders": Folder.objects.values_list("path", flat=True),
+            "now": now,
         }
-        return super().render_change_form(request, {**context, **beside}, *args, **kwargs)
+        script = context.get("original")
+        if script is not None:
+            context |= script_state_context(script, now=now)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def response_add(
         self, request: HttpRequest, obj: Script, post_url_continue: str | None = None
     ) -> HttpResponse:
-        """A new script's page is where one goes on: it has the button that runs it."""
+        """Go to the page of the new script, with the button that runs the script."""
         if "_addanother" in request.POST:
             return super().response_add(request, obj, post_url_continue)
         self.message_user(
@@ -201,44 +215,50 @@ class ScriptAdmin(ActingAdmin):
         return redirect("admin:scripts_app_script_change", obj.pk)
 
     def view_on_site(self, obj: Script) -> str:
-        """Its page outside of the admin."""
         return reverse("script-detail", args=[obj.slug])
 
     @admin.display(description="environment", ordering="wanted_environment__state")
     def environment_state(self, script: Script) -> str:
-        """How far its environment is."""
         environment = script.wanted_environment
         return chip(environment.state, environment.state) if environment else "-"
 
     def delete_one(self, row: Script) -> None:
-        """Delete by the verb."""
         scripts.delete(row, now=timezone.now())
 
     # --- buttons of the page ----------------------------------------------------------------------------------------
     def do_run(self, request: auth.SignedInRequest, script: Script) -> HttpResponse | None:
-        """Start a run and go to it."""
-        if run := self._try(request, script, _start(request)):
-            self._note(request, script, f"Started {run}.")
-            return redirect("admin:runs_app_run_change", run.pk)
-        return None
+        """Start a run and go to the run, or to the question that is asked before a first run."""
+        try:
+            run = start_run(script, request)
+        except ConfirmationNeeded:
+            return redirect(question_address(script))
+        except triggers.Refused as refusal:
+            self.message_user(request, f"`{script.name}`: {refusal}", messages.ERROR)
+            return None
+        self._note(request, script, f"Started {run}.")
+        return redirect("admin:runs_app_run_change", run.pk)
 
     def do_enable(self, request: HttpRequest, script: Script) -> None:
         """Switch schedules on."""
-        if self._try(request, script, partial(_switch, enabled=True)):
-            self._note(request, script, "Enabled.")
+        self._act(request, script, enable, "Enabled.")
 
     def do_disable(self, request: HttpRequest, script: Script) -> None:
         """Switch schedules off."""
-        if self._try(request, script, partial(_switch, enabled=False)):
-            self._note(request, script, "Disabled.")
+        self._act(request, script, disable, "Disabled.")
 
     def do_rebuild(self, request: HttpRequest, script: Script) -> None:
         """Ask for the environment again."""
-        if self._try(request, script, _rebuild):
-            self._note(request, script, "Asked for the environment again.")
+        self._act(request, script, environments.rebuild, "Asked for the environment again.")
+
+    def _act(self, request: HttpRequest, script: Script, verb: Verb, done: str) -> None:
+        try:
+            verb(script)
+        except ValueError as refusal:  # ScriptError, InterpreterMissing
+            self.message_user(request, f"`{script.name}`: {refusal}", messages.ERROR)
+        else:
+            self._note(request, script, done)
 
     def _note(self, request: HttpRequest, script: Script, done: str) -> None:
-        """Say what was done, and write it into the history."""
         self.message_user(request, f"`{script.name}`: {done}", messages.SUCCESS)
         self.log_change(request, script, done)
 
@@ -246,74 +266,64 @@ class ScriptAdmin(ActingAdmin):
     @admin.action(description="Run selected scripts")
     def run_selected(self, request: auth.SignedInRequest, rows: QuerySet[Script]) -> None:
         """Start a run of each."""
-        self._each(request, rows, "started", _start(request))
+        self._act_on_each(request, rows, lambda script: start_run(script, request), "started")
 
     @admin.action(description="Enable selected scripts")
     def enable_selected(self, request: HttpRequest, rows: QuerySet[Script]) -> None:
         """Switch schedules on."""
-        self._each(request, rows, "enabled", partial(_switch, enabled=True))
+        self._act_on_each(request, rows, enable, "enabled")
 
     @admin.action(description="Disable selected scripts")
     def disable_selected(self, request: HttpRequest, rows: QuerySet[Script]) -> None:
         """Switch schedules off."""
-        self._each(request, rows, "disabled", partial(_switch, enabled=False))
+        self._act_on_each(request, rows, disable, "disabled")
 
     @admin.action(description="Rebuild the environments of selected scripts")
     def rebuild_selected(self, request: HttpRequest, rows: QuerySet[Script]) -> None:
         """Ask for each environment again."""
-        self._each(request, rows, "asked for its environment again", _rebuild)
+        verb = environments.rebuild
+        self._act_on_each(request, rows, verb, "asked for its environment again")
 
     @admin.action(description="Duplicate selected scripts")
     def duplicate_selected(self, request: auth.SignedInRequest, rows: QuerySet[Script]) -> None:
         """Copy each; the copies are disabled."""
-        self._each(
-            request, rows, "copied", partial(scripts.duplicate, by=request.user, now=timezone.now())
-        )
+        verb = partial(scripts.duplicate, by=request.user, now=timezone.now())
+        self._act_on_each(request, rows, verb, "copied")
 
-    def _each(
-        self, request: HttpRequest, rows: QuerySet[Script], done: str, verb: Callable[[Script], Any]
+    def _act_on_each(
+        self, request: HttpRequest, rows: QuerySet[Script], verb: Verb, done: str
     ) -> None:
-        """Do it to each, refusals aside, and say so once."""
-        names = [script.name for script in rows if self._try(request, script, verb)]
-        if names:
-            shown = ", ".join(f"`{name[:60]}`" for name in names[:5]) + (
-                ", …" if len(names) > 5 else ""
-            )
-            self.message_user(request, f"{len(names)} {done}: {shown}", messages.SUCCESS)
-
-    def _try(self, request: HttpRequest, script: Script, verb: Callable[[Script], Any]) -> Any:
-        """The verb's result; None when it refused, which becomes a message."""
-        try:
-            return verb(script)
-        except ValueError as refusal:  # Refused, ScriptError, InterpreterMissing
-            self.message_user(request, f"`{script.name}`: {refusal}", messages.ERROR)
-            return None
+        outcome = bulk.act_on_each(rows, verb)
+        names = [f"`{script.name[:MAX_NAME]}`" for script in outcome.done]
+        shown = ", ".join(names[:MAX_NAMED])
+        if len(names) > MAX_NAMED:
+            shown += ", …"
+        bulk.report(request, outcome, done=f"{len(names)} {done}: {shown}")
 
 
-def _start(request: auth.SignedInRequest) -> Callable[[Script], Run]:
-    return partial(
-        triggers.start, trigger=Trigger.ADMIN, by=request.user.get_username(), now=timezone.now()
-    )
+def start_run(script: Script, request: auth.SignedInRequest) -> Run:
+    """Start a run in the name of the user. Raises Refused, also as ConfirmationNeeded."""
+    confirmation.require(script)
+    by = request.user.get_username()
+    return triggers.start(script, trigger=Trigger.ADMIN, by=by, now=timezone.now())
 
 
-def _switch(script: Script, *, enabled: bool) -> Script:
-    return scripts.update(script, by=None, now=timezone.now(), enabled=enabled)
+def enable(script: Script) -> Script:
+    return scripts.update(script, by=None, now=timezone.now(), enabled=True)
 
 
-def _rebuild(script: Script) -> Environment:
-    return environments.rebuild(script)
+def disable(script: Script) -> Script:
+    return scripts.update(script, by=None, now=timezone.now(), enabled=False)
 
 
-def _state_of(script: Script | None) -> dict[str, Any]:
-    """The line above a script's form: its last run, the build of its environment, what is due next, its draft."""
-    if script is None:
-        return {}
+def script_state_context(script: Script, *, now: datetime) -> ScriptStateContext:
+    """Return the line above a script's form: last run, build of the environment, next start, draft."""
     builds = Run.objects.filter(kind=Kind.BUILD, environment=script.wanted_environment_id)
-    armed = script.schedules.filter(alarm__isnull=False).select_related("alarm", "script")
-    first = armed.order_by("alarm__next_run").first()
+    schedules = outlook.with_pause(script.schedules.filter(alarm__isnull=False))
+    first = outlook.first_start(schedules, now)
     return {
         "last_run": Run.objects.filter(script=script).newest_first().first(),
         "build_run": builds.newest_first().first(),
-        "next_due": next_due(first) if first else "",
+        "next_due": in_zone_of(first.schedule, first.at) if first else "",
         "text": drafts.text(script),
     }

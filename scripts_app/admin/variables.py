@@ -17,9 +17,11 @@ from scripts_app.validation import ScriptError
 from scripts_app.variables import variables
 from tempo_site.admin_base import chip
 
+MAX_VALUE = 80  # characters shown in the list
+
 
 class VariableAdminForm(ActingMixin, forms.ModelForm, VariableForm):  # type: ignore[type-arg]
-    """The form of a variable, with the script to choose; whose it is and its name stay what they were."""
+    """The form of a variable, with the script to choose; script and name of a stored variable cannot be changed."""
 
     class Meta:
         model = Variable
@@ -34,75 +36,69 @@ class VariableAdminForm(ActingMixin, forms.ModelForm, VariableForm):  # type: ig
             self.fields["script"].empty_label = "for all scripts"  # type: ignore[attr-defined]
 
     def _post_clean(self) -> None:
-        """Leave the row alone: the verb assigns and checks."""
+        pass  # the verb assigns to the row and checks it
 
     def full_clean(self) -> None:
-        """Validate, then act; a refused secret is not shown again."""
         super().full_clean()
         if self._errors and self.is_bound and self.data.get("is_secret"):
-            self.forget_value()
+            self.forget_value()  # a refused secret is not shown again
 
     @method_decorator(sensitive_variables())
     def act(self) -> Variable:
-        """Save it. A new one does not take the place of another."""
         row: Variable = self.instance
         values = self.cleaned_data
-        script = row.script if row.pk else values["script"]
-        name = row.name if row.pk else values["name"]
-        if not row.pk and variables.variables_of(script).filter(name=name).exists():
-            raise ScriptError(f"There is a variable `{name}` already", field="name")
-        by = self.user.get_username()
-        secret, value = values["is_secret"], values["value"]
-        row.pk = variables.save(script, name=name, value=value, is_secret=secret, by=by).pk
+        script, name = row.script, row.name
+        if not row.pk:
+            script, name = values["script"], values["name"]
+            if variables.variables_of(script).filter(name=name).exists():
+                raise ScriptError(f"There is a variable `{name}` already", field="name")
+        saved = variables.save(
+            script,
+            name=name,
+            value=values["value"],
+            is_secret=values["is_secret"],
+            by=self.user.get_username(),
+        )
+        row.pk = saved.pk
         row.refresh_from_db()
         return row
 
 
 @admin.register(Variable)
 class VariableAdmin(ActingAdmin):
-    """Variables of scripts, and those for all."""
+    """Variables of scripts and variables for all scripts."""
 
     form = VariableAdminForm
     stays = "Runs that start from now on are without it."
-    list_display = ("name", "scope", "shown", "updated_at", "updated_by")
+    list_display = ("name", "scope", "value_in_short", "updated_at", "updated_by")
     list_filter = ("is_secret",)
     list_select_related = ("script",)
     search_fields = ("name", "script__name")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Variable]:
-        """Without those of deleted scripts."""
         rows: QuerySet[Variable] = super().get_queryset(request)
         return rows.filter(script__deleted_at=None)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Variable | None = None) -> Any:
-        """What is not changed any more."""
         return ("script", "name", "updated_at", "updated_by") if obj else ()
 
     def get_fields(self, request: HttpRequest, obj: Variable | None = None) -> Any:
-        """What it is, then who changed it when."""
-        return (
-            "script",
-            "name",
-            "value",
-            "is_secret",
-            *(("updated_at", "updated_by") if obj else ()),
-        )
+        fields = ("script", "name", "value", "is_secret")
+        return (*fields, "updated_at", "updated_by") if obj else fields
 
     @method_decorator(sensitive_post_parameters("value"))
     def changeform_view(self, *args: Any, **kwargs: Any) -> HttpResponse:
-        """The form; its value appears in no report of an error."""
         return super().changeform_view(*args, **kwargs)
 
     @admin.display(description="for", ordering="script__name")
     def scope(self, row: Variable) -> str:
-        """Whose it is."""
         return row.script.name if row.script else "all scripts"
 
     @admin.display(description="value")
-    def shown(self, row: Variable) -> str | SafeString:
-        """The beginning of a plain one."""
-        return chip("secret, set", "on") if row.is_secret else row.value[:80]
+    def value_in_short(self, row: Variable) -> str | SafeString:
+        if row.is_secret:
+            return chip("secret, set", "on")
+        return row.value[:MAX_VALUE]
 
     def delete_one(self, row: Variable) -> None:
-        """Delete by the verb."""
         variables.remove(row.script, row.name)

@@ -17,7 +17,7 @@ LONG_TEXTS = ("code", "requirements", "environment__lock", "environment__require
 
 @admin.register(Version)
 class VersionAdmin(ReadOnlyAdmin):
-    """Versions: what was run must not change."""
+    """Versions, read-only: a version that was run must not change."""
 
     acts = ("restore",)
     change_form_template = "admin/scripts_app/version/change_form.html"
@@ -27,36 +27,33 @@ class VersionAdmin(ReadOnlyAdmin):
     list_select_related = ("script",)
     search_fields = ("script__name", "note")
     fields = (
-        *(
-            "script",
-            "number",
-            "is_draft",
-            "saved_by",
-            "note",
-            "created_at",
-            "python_version",
-            "environment",
-        ),
-        *("settings_hash", "settings", "syntax_error", "code", "requirements"),
+        "script",
+        "number",
+        "is_draft",
+        "saved_by",
+        "note",
+        "created_at",
+        "python_version",
+        "environment",
+        "settings_hash",
+        "settings",
+        "syntax_error",
+        "code",
+        "requirements",
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Version]:
-        """Without the long texts, which the page of one of them asks for."""
-        rows: QuerySet[Version] = (
-            super().get_queryset(request).select_related("script", "environment")
-        )
-        return rows.defer(*LONG_TEXTS)
+        rows: QuerySet[Version] = super().get_queryset(request)
+        return rows.select_related("script", "environment").defer(*LONG_TEXTS)
 
     def view_on_site(self, obj: Version) -> str | None:
-        """Its page outside of the admin, as long as its script has pages."""
-        return (
-            None
-            if obj.script.deleted_at
-            else reverse("version-detail", args=[obj.script.slug, obj.number])
-        )
+        """Return the page outside of the admin; there is no page of a deleted script."""
+        if obj.script.deleted_at:
+            return None
+        return reverse("version-detail", args=[obj.script.slug, obj.number])
 
     def do_restore(self, request: auth.SignedInRequest, version: Version) -> HttpResponse | None:
-        """Make a new version that says what this one says, and go to it."""
+        """Make a new version with the text of this version, and go to the new version."""
         try:
             restored = scripts.restore_version(
                 version.script, version, by=request.user, now=timezone.now()

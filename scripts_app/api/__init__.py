@@ -1,4 +1,4 @@
-"""REST operations on scripts, their folders, versions, drafts, variables and schedules, and on the pause of those."""
+"""REST operations on scripts, folders, versions, drafts, variables, schedules and the pause of all schedules."""
 
 from scripts_app.api import (
     checks,

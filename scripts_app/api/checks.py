@@ -1,4 +1,4 @@
-"""REST operation that looks at a text which need not be stored anywhere."""
+"""REST operation that looks for problems in a text that need not be stored anywhere."""
 
 from django.http import HttpRequest
 from pydantic import BaseModel, ConfigDict
@@ -9,7 +9,7 @@ from scripts_app.diagnostics.models import Problem
 
 
 class CheckIn(BaseModel):
-    """A text to be looked at; `python_version` as a script has it, empty: Tempo's own."""
+    """A text to be looked at; `python_version` as in a script, empty: Tempo's own."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -19,19 +19,22 @@ class CheckIn(BaseModel):
 
 
 class CheckOut(BaseModel):
-    """What is wrong with it, at most 200 problems; `severity` is `error`, `security` or `warning`."""
+    """The problems of the text, at most 200; `severity` is `error`, `security` or `warning`."""
 
     problems: list[Problem]
 
 
-# not below /scripts/: a script may be called "check"
+# Not below /scripts/: a script may be called "check".
 @router.post("/check", response=CheckOut, tags=["drafts"])
 def check_text(request: HttpRequest, data: CheckIn) -> CheckOut:
-    """Look for problems in a code without running it: syntax, names, doors left open, secrets, requirements."""
-    code, requirements = (
-        text.replace("\r\n", "\n").replace("\r", "\n") for text in (data.code, data.requirements)
-    )
+    """Look for problems in a code without a run: syntax, names, doors left open, secrets, requirements."""
     found = check.find_problems(
-        code=code, requirements=requirements, python_version=data.python_version
+        code=with_plain_line_ends(data.code),
+        requirements=with_plain_line_ends(data.requirements),
+        python_version=data.python_version,
     )
     return CheckOut.model_construct(problems=found)
+
+
+def with_plain_line_ends(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")

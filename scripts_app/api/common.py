@@ -1,6 +1,7 @@
-"""What the operations on scripts and schedules share: their router, bounds of what may be sent, revisions."""
+"""The router of the operations on scripts and schedules, types of parameters, cursors and revisions."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -10,7 +11,6 @@ from ninja.errors import HttpError
 from pydantic import AfterValidator, AwareDatetime, Field
 
 from scripts_app.timing import rule
-from tempo_site import auth
 
 router = Router()
 
@@ -30,7 +30,7 @@ IF_MATCH = {
 
 
 def plausible(moment: datetime) -> datetime:
-    """Refuse years in which arithmetic with time zones and hundred intervals would leave the calendar."""
+    # In other years arithmetic with time zones and a hundred intervals would leave the calendar.
     if moment.year not in rule.YEARS:
         raise ValueError(
             f"the year {moment.year} is not between {rule.YEARS[0]} and {rule.YEARS[-1]}"
@@ -45,19 +45,25 @@ Cursor = Annotated[str, Query(default="", pattern=r"^\d{0,18}$")]
 
 
 def without_defaults(schema: dict[str, Any]) -> None:
-    """In a PATCH what is left out stays as it is, so the documentation must not promise a default."""
+    """Take the defaults out of a schema: in a PATCH a field that is left out does not change."""
     for field in schema["properties"].values():
         field.pop("default", None)
 
 
-def check_staff(request: auth.AuthenticatedRequest, sentence: str) -> None:
-    """What all scripts share is for users of the staff to change, or for keys of full scope. Raises HttpError."""
-    if request.auth.user and not request.auth.user.is_staff:
-        raise HttpError(403, sentence)
+def number_of(cursor: str) -> int | None:
+    """Return the number in a cursor; None for the first page."""
+    return int(cursor) if cursor else None
+
+
+def cursor_after(rows: Sequence[Any], limit: int, field: str = "pk") -> str | None:
+    """Return the cursor behind a page of `limit` rows, or None when `rows` holds no further row."""
+    if len(rows) <= limit:
+        return None
+    return str(getattr(rows[limit - 1], field))
 
 
 def based_on(request: HttpRequest) -> int | None:
-    """Return the revision that `If-Match` names, or None without the header. Raises HttpError."""
+    """Return the revision of the header `If-Match`; None without the header. Raises HttpError."""
     header = request.headers.get("If-Match")
     if header is None:
         return None

@@ -1,6 +1,7 @@
-"""REST operations on the draft of a script: what its editor reads and saves while one types."""
+"""REST operations on the draft of a script, for the editor."""
 
 from datetime import datetime
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -27,7 +28,7 @@ class DraftIn(BaseModel):
 
 
 class DraftSaved(BaseModel):
-    """Which text is stored, and what is wrong with it. `is_draft` is false when it is what the version says."""
+    """The stored text's revision and problems. `is_draft` is false for a text equal to the current version."""
 
     revision: int
     saved_at: datetime | None
@@ -36,7 +37,7 @@ class DraftSaved(BaseModel):
 
 
 class DraftOut(DraftSaved):
-    """The text of a script: its draft, or else its current version."""
+    """The text of a script: the draft, or else the current version."""
 
     code: str
     requirements: str
@@ -47,7 +48,7 @@ class DraftOut(DraftSaved):
 
 @router.get("/scripts/{slug:slug}/draft", response=DraftOut, tags=["drafts"])
 def read_draft(request: HttpRequest, response: HttpResponse, slug: str) -> DraftOut:
-    """Show the text of a script; without a draft it is the current version's."""
+    """Show the text of a script: the draft, or else the current version."""
     return draft_out(response, drafts.text(lookup.script(slug)))
 
 
@@ -57,18 +58,14 @@ def read_draft(request: HttpRequest, response: HttpResponse, slug: str) -> Draft
 def save_draft(
     request: auth.AuthenticatedRequest, response: HttpResponse, slug: str, data: DraftIn
 ) -> DraftSaved:
-    """Save a draft. `If-Match: "<revision>"` says which text it was made from; 409 when that is not the newest."""
+    """Save a draft. `If-Match: "<revision>"` names the text that was changed; 409 when there is a newer text."""
     script, now = lookup.script(slug), timezone.now()
+    revision = revision_seen(request)
     text = drafts.save(
-        script, based_on=seen(request), by=request.auth.user, now=now, **data.model_dump()
+        script, based_on=revision, by=request.auth.user, now=now, **data.model_dump()
     )
     response.headers["ETag"] = etag(text)
-    return DraftSaved.model_construct(
-        revision=text.revision,
-        saved_at=text.saved_at,
-        is_draft=text.is_draft,
-        problems=check.find_problems(**text.fields),
-    )
+    return DraftSaved.model_construct(**saved_fields(text))
 
 
 @router.delete(
@@ -77,12 +74,12 @@ def save_draft(
 def discard_draft(request: HttpRequest, response: HttpResponse, slug: str) -> DraftOut:
     """Throw away the draft that `If-Match` names and show the text that is left: the current version's."""
     script = lookup.script(slug)
-    drafts.discard(script, based_on=seen(request))
+    drafts.discard(script, based_on=revision_seen(request))
     return draft_out(response, drafts.text(script))
 
 
-def seen(request: HttpRequest) -> int:
-    """The revision in `If-Match`. Raises HttpError 428 without it."""
+def revision_seen(request: HttpRequest) -> int:
+    """Return the revision in `If-Match`. Raises HttpError 428 without the header."""
     revision = based_on(request)
     if revision is None:
         raise HttpError(
@@ -93,13 +90,9 @@ def seen(request: HttpRequest) -> int:
 
 
 def draft_out(response: HttpResponse, text: Text) -> DraftOut:
-    """Return a text as JSON shows it, its revision in the header as well."""
     response.headers["ETag"] = etag(text)
     return DraftOut.model_construct(
-        revision=text.revision,
-        saved_at=text.saved_at,
-        is_draft=text.is_draft,
-        problems=check.find_problems(**text.fields),
+        **saved_fields(text),
         author=text.author,
         version=text.version,
         code=text.code,
@@ -108,6 +101,14 @@ def draft_out(response: HttpResponse, text: Text) -> DraftOut:
     )
 
 
+def saved_fields(text: Text) -> dict[str, Any]:
+    return {
+        "revision": text.revision,
+        "saved_at": text.saved_at,
+        "is_draft": text.is_draft,
+        "problems": check.find_problems(**text.fields),
+    }
+
+
 def etag(text: Text) -> str:
-    """The revision as HTTP spells it."""
     return f'"{text.revision}"'

@@ -1,4 +1,4 @@
-"""REST operations on environments: what one holds and how far it is, building it anew, newer packages."""
+"""REST operations on environments: content and progress, building anew, newer packages."""
 
 from datetime import datetime
 
@@ -9,15 +9,19 @@ from pydantic import BaseModel
 from runs_app.models import Run
 from runs_app.triggers import builds
 from scripts_app import lookup
-from scripts_app.api.common import Cursor, Limit, router
+from scripts_app.api.common import Cursor, Limit, cursor_after, number_of, router
 from scripts_app.environments import disk_usage, environments, upgrades
+from scripts_app.environments.builds import BuildProgress
 from scripts_app.models import Environment, Script
 from scripts_app.packages import locks
+from scripts_app.packages.locks import Change
 from tempo_site import auth
+
+NOT_BUILDING = BuildProgress(step="", done=0, total=0)
 
 
 class PackageOut(BaseModel):
-    """A package of a lock; `hashes`: how many files of it are allowed."""
+    """A package of a lock; `hashes`: how many files of the package are allowed."""
 
     name: str
     version: str
@@ -25,7 +29,7 @@ class PackageOut(BaseModel):
 
 
 class ChangeOut(BaseModel):
-    """What an upgrade does to a package: `added`, `removed` or `changed`."""
+    """The effect of an upgrade on a package: `added`, `removed` or `changed`."""
 
     name: str
     kind: str
@@ -34,7 +38,7 @@ class ChangeOut(BaseModel):
 
 
 class EnvironmentFacts(BaseModel):
-    """An environment. While it is built, `step` says where it is: `done` of `total` packages (compiling: files)."""
+    """An environment. During a build `step` is the current step: `done` of `total` packages (compiling: files)."""
 
     id: int
     state: str
@@ -57,8 +61,8 @@ class EnvironmentFacts(BaseModel):
 
 
 class DiskUseOut(BaseModel):
-    """Bytes on the disk, hard links counted once; null before the first measure. `shared` is a part of `environments`:
-    what several of them, or one and the cache, have in common. `cache` is what no environment has in common with it.
+    """Bytes on the disk, hard links counted once; null before the first measure. `shared` is the part of `environments`
+    that several environments, or an environment and the cache, have in common. `cache` is the rest of the cache.
     """
 
     measured_at: datetime | None
@@ -70,7 +74,7 @@ class DiskUseOut(BaseModel):
 
 
 class UpgradeOut(BaseModel):
-    """Newer packages that are not used yet; `changes` is empty until they are built, or when nothing is newer."""
+    """Newer packages that are not used yet; `changes` is empty before the build, and when no package is newer."""
 
     environment: EnvironmentFacts
     changes: list[ChangeOut]
@@ -86,31 +90,35 @@ class EnvironmentPage(BaseModel):
 @router.get("/environments", response=EnvironmentPage, tags=["environments"])
 def list_environments(request: HttpRequest, limit: Limit, cursor: Cursor) -> EnvironmentPage:
     """List environments by id."""
-    rows = list(Environment.objects.filter(pk__gt=int(cursor or 0)).order_by("pk")[: limit + 1])
+    rows = list(
+        Environment.objects.filter(pk__gt=number_of(cursor) or 0).order_by("pk")[: limit + 1]
+    )
     found = builds.runs_of(rows[:limit])
     return EnvironmentPage.model_construct(
         items=[environment_facts(row, found.get(row.pk)) for row in rows[:limit]],
-        next_cursor=str(rows[limit - 1].pk) if len(rows) > limit else None,
+        next_cursor=cursor_after(rows, limit),
     )
 
 
 @router.get("/environments/disk-use", response=DiskUseOut, tags=["environments"])
 def read_disk_use(request: HttpRequest) -> DiskUseOut:
-    """Show what all environments, uv's cache and the Pythons that Tempo installed take on the disk."""
+    """Show how much the environments, uv's cache and the installed Pythons take on the disk."""
     measured = disk_usage.read()
+    if measured is None:
+        return DiskUseOut.model_construct(**dict.fromkeys(DiskUseOut.model_fields))
     return DiskUseOut.model_construct(
-        measured_at=measured.measured_at if measured else None,
-        total=measured.total if measured else None,
-        environments=measured.of_environments if measured else None,
-        shared=measured.shared if measured else None,
-        cache=measured.cache if measured else None,
-        pythons=measured.pythons if measured else None,
+        measured_at=measured.measured_at,
+        total=measured.total,
+        environments=measured.of_environments,
+        shared=measured.shared,
+        cache=measured.cache,
+        pythons=measured.pythons,
     )
 
 
 @router.get("/environments/{int:environment_id}", response=EnvironmentFacts, tags=["environments"])
 def read_environment(request: HttpRequest, environment_id: int) -> EnvironmentFacts:
-    """Show one environment: its packages, its lock, how far its build is."""
+    """Show an environment with packages, lock and the progress of the build."""
     return newest_facts(lookup.environment(environment_id))
 
 
@@ -122,7 +130,7 @@ def read_environment(request: HttpRequest, environment_id: int) -> EnvironmentFa
 def rebuild_environment(
     request: auth.AuthenticatedRequest, environment_id: int
 ) -> Status[EnvironmentFacts]:
-    """Have an environment built anew with the packages of its lock; when that fails, what is there stays in use."""
+    """Have an environment built anew with the packages of the lock; after a failure the old files stay in use."""
     return Status(202, newest_facts(environments.renew(lookup.environment(environment_id))))
 
 
@@ -136,7 +144,7 @@ def read_upgrade(request: HttpRequest, slug: str) -> UpgradeOut:
     "/scripts/{slug:slug}/environment/upgrade", response={202: UpgradeOut}, tags=["environments"]
 )
 def ask_for_upgrade(request: auth.AuthenticatedRequest, slug: str) -> Status[UpgradeOut]:
-    """Have the newest packages that the requirements allow built. Nothing uses them until you say so."""
+    """Have the newest packages that the requirements allow built. They are not used until you say so."""
     script = lookup.script(slug)
     upgrades.request(script)
     return Status(202, upgrade_out(script))
@@ -154,53 +162,50 @@ def use_upgrade(request: auth.AuthenticatedRequest, slug: str) -> EnvironmentFac
     "/scripts/{slug:slug}/environment/upgrade", response={204: None}, tags=["environments"]
 )
 def discard_upgrade(request: auth.AuthenticatedRequest, slug: str) -> Status[None]:
-    """Forget the newer packages; the script keeps what it uses."""
+    """Forget the newer packages; the script keeps the packages in use."""
     upgrades.discard(lookup.script(slug))
     return Status(204, None)
 
 
 def upgrade_out(script: Script) -> UpgradeOut:
-    """Return a script's upgrade as JSON shows it. Raises Http404."""
+    """Return a script's upgrade. Raises Http404 for a script without an upgrade."""
     stored = Script.objects.select_related("upgrade", "environment").get(pk=script.pk)
     if stored.upgrade is None:
         raise Http404("There is no upgrade to look at.")
-    before = stored.environment.lock if stored.environment else ""
-    changes = locks.difference(before, stored.upgrade.lock) if stored.upgrade.is_ready else []
-    return UpgradeOut.model_construct(
-        environment=newest_facts(stored.upgrade),
-        changes=[
-            ChangeOut.model_construct(
-                name=change.name, kind=change.kind, before=change.before, after=change.after
-            )
-            for change in changes
-        ],
+    changes = [change_out(change) for change in upgrades.changes_of(stored)]
+    return UpgradeOut.model_construct(environment=newest_facts(stored.upgrade), changes=changes)
+
+
+def change_out(change: Change) -> ChangeOut:
+    return ChangeOut.model_construct(
+        name=change.name, kind=change.kind, before=change.before, after=change.after
     )
 
 
 def newest_facts(environment: Environment) -> EnvironmentFacts:
-    """Return one environment as JSON shows it."""
     return environment_facts(environment, builds.run_of(environment))
 
 
 def environment_facts(environment: Environment, run: Run | None) -> EnvironmentFacts:
-    """Return an environment and its newest build as JSON shows them."""
-    progress = builds.progress_of(run)
-    packages = locks.packages(environment.lock)
+    progress = builds.progress_of(run) or NOT_BUILDING
+    packages = [
+        PackageOut.model_construct(
+            name=package.name, version=package.version, hashes=package.hashes
+        )
+        for package in locks.packages(environment.lock)
+    ]
     return EnvironmentFacts.model_construct(
         id=environment.pk,
         state=environment.state,
-        step=progress.step if progress else "",
-        done=progress.done if progress else 0,
-        total=progress.total if progress else 0,
+        step=progress.step,
+        done=progress.done,
+        total=progress.total,
         python=environment.python,
         requirements=environment.requirements,
         allows_source=environment.allows_source,
         generation=environment.generation,
         message=environment.message,
-        packages=[
-            PackageOut.model_construct(name=p.name, version=p.version, hashes=p.hashes)
-            for p in packages
-        ],
+        packages=packages,
         lock=environment.lock,
         size_bytes=environment.size_bytes,
         fault=environment.fault,

@@ -1,4 +1,4 @@
-"""REST operations on the files of a script: what lies in its `files/`, where its runs begin."""
+"""REST operations on the files of a script: the folder `files/`, where runs begin."""
 
 from datetime import datetime
 from typing import Annotated
@@ -21,7 +21,7 @@ BINARY = {
 
 
 class FileOut(BaseModel):
-    """What lies in a folder. `kind` is file, folder, link or other; a link is never followed."""
+    """An entry of a folder. `kind` is file, folder, link or other; a link is never followed."""
 
     name: str
     path: str
@@ -47,7 +47,7 @@ class Stored(BaseModel):
 def list_files(
     request: HttpRequest, slug: str, limit: Limit, folder: str = "", cursor: str = ""
 ) -> FilePage:
-    """List what lies in `files/`, or in a folder below it."""
+    """List the entries of `files/`, or of a folder below."""
     found = store.listing(lookup.script(slug), folder, after=cursor, limit=limit)
     return FilePage.model_construct(
         items=[file_out(entry) for entry in found.entries], next_cursor=found.following or None
@@ -62,9 +62,9 @@ def upload_files(
     folder: Annotated[str, Form(default="")],
     replace: Annotated[bool, Form(default=False)],
 ) -> Status[Stored]:
-    """Store one or more files (`multipart/form-data`) in `files/` or the folder below it that is named.
+    """Store files (`multipart/form-data`) in `files/`, or in the named folder below.
 
-    The folder is made, too; without a file it is all that is made. A name that is taken is refused unless `replace`.
+    The folder is made, too; without a file only the folder is made. A taken name is refused unless `replace`.
     """
     script = lookup.script(slug)
     if not file and not folder:
@@ -75,10 +75,13 @@ def upload_files(
         raise ScriptError(f"{len(file)} files at once; {MAX_FILES} is the most", field="file")
     if not file:
         store.make_folder(script, folder)
-    stored = [store.joined(folder, each.name or "") for each in file]
-    for path, each in zip(stored, file, strict=True):
-        store.save(script, path, each.chunks(), replace=replace)
-    return Status(201, Stored(paths=stored or [folder]))
+        return Status(201, Stored(paths=[folder]))
+    paths = []
+    for upload in file:
+        path = store.joined(folder, upload.name or "")
+        store.save(script, path, upload.chunks(), replace=replace)
+        paths.append(path)
+    return Status(201, Stored(paths=paths))
 
 
 @router.get(
@@ -96,13 +99,12 @@ def download_file(request: HttpRequest, slug: str, path: str) -> StreamingHttpRe
 def delete_file(
     request: HttpRequest, slug: str, path: str, recursive: bool = False
 ) -> Status[None]:
-    """Delete a file or a folder; one that is not empty only with `recursive`."""
+    """Delete a file or a folder; a folder that is not empty only with `recursive`."""
     store.delete(lookup.script(slug), path, recursive=recursive)
     return Status(204, None)
 
 
 def file_out(entry: FileEntry) -> FileOut:
-    """Return an entry as JSON shows it."""
     return FileOut.model_construct(
         name=entry.name,
         path=entry.path,

@@ -6,7 +6,7 @@ from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, Field
 
 from scripts_app import deletion, folders, lookup
-from scripts_app.api.common import Cursor, Limit, router
+from scripts_app.api.common import Cursor, Limit, cursor_after, number_of, router
 from scripts_app.models import Folder
 
 
@@ -19,7 +19,7 @@ class FolderIn(BaseModel):
 
 
 class FolderDelete(BaseModel):
-    """What is asked of someone who deletes a folder that holds anything."""
+    """The confirmation for a folder that is not empty."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -29,7 +29,7 @@ class FolderDelete(BaseModel):
 
 
 class FolderOut(BaseModel):
-    """A folder; `scripts` counts those below it as well."""
+    """A folder; `scripts` counts the scripts in folders below as well."""
 
     id: int
     path: str
@@ -45,29 +45,26 @@ class FolderPage(BaseModel):
 
 @router.get("/folders", response=FolderPage, tags=["folders"])
 def list_folders(request: HttpRequest, limit: Limit, cursor: Cursor) -> FolderPage:
-    """List folders; one above another is listed as well."""
-    after = int(cursor) if cursor else 0
-    found = sorted(
-        (branch for branch in folders.tree() if branch.pk > after), key=lambda branch: branch.pk
-    )
-    return FolderPage.model_construct(
-        items=[
-            FolderOut(id=branch.pk, path=branch.path, scripts=branch.count)
-            for branch in found[:limit]
-        ],
-        next_cursor=str(found[limit - 1].pk) if len(found) > limit else None,
-    )
+    """List folders; a folder above another folder is listed as well."""
+    after = number_of(cursor) or 0
+    later = [branch for branch in folders.tree() if branch.pk > after]
+    later.sort(key=lambda branch: branch.pk)
+    items = [
+        FolderOut(id=branch.pk, path=branch.path, scripts=branch.count) for branch in later[:limit]
+    ]
+    next_cursor = cursor_after(later, limit)
+    return FolderPage.model_construct(items=items, next_cursor=next_cursor)
 
 
 @router.post("/folders", response={201: FolderOut}, tags=["folders"])
 def create_folder(request: HttpRequest, data: FolderIn) -> Status[FolderOut]:
-    """Make a folder, and those above it that are missing."""
+    """Make a folder, and missing folders above."""
     return Status(201, folder_out(folders.create(data.path)))
 
 
 @router.patch("/folders/{int:folder_id}", response=FolderOut, tags=["folders"])
 def move_folder(request: HttpRequest, folder_id: int, data: FolderIn) -> FolderOut:
-    """Rename or move a folder with everything below it."""
+    """Rename or move a folder with all folders and scripts below."""
     return folder_out(folders.move(lookup.folder(folder_id), path=data.path))
 
 
@@ -75,12 +72,11 @@ def move_folder(request: HttpRequest, folder_id: int, data: FolderIn) -> FolderO
 def delete_folder(
     request: HttpRequest, folder_id: int, data: FolderDelete | None = None
 ) -> Status[None]:
-    """Delete a folder. One that holds anything goes with all of it, when the body confirms it with its path."""
+    """Delete a folder. A folder that is not empty goes with all content, when the body confirms with the path."""
     confirm = data.confirm if data else ""
     deletion.delete_folder(lookup.folder(folder_id), confirm=confirm, now=timezone.now())
     return Status(204, None)
 
 
 def folder_out(folder: Folder) -> FolderOut:
-    """Return a folder as JSON shows it."""
     return FolderOut(id=folder.pk, path=folder.path, scripts=folders.scripts_in(folder).count())

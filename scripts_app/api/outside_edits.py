@@ -1,4 +1,4 @@
-"""REST operations on what somebody edited in a script's readable copies from outside."""
+"""REST operations on edits of a script's readable copies from outside."""
 
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from tempo_site import auth
 
 
 class OutsideEditOut(BaseModel):
-    """What lies in `main.py` and `requirements.txt` and is no version yet. `problem` says why it cannot become one."""
+    """A text in `main.py` and `requirements.txt` that is no version yet. `problem` says why no version can be made."""
 
     exists: bool
     seen: str
@@ -28,7 +28,7 @@ class OutsideEditOut(BaseModel):
 
 
 class OutsideEditIn(BaseModel):
-    """Whether it becomes the current version, or is put back to that; either way its text is among the versions."""
+    """Whether the edit becomes the current version or is put back; either way the text is among the versions."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -40,33 +40,38 @@ class OutsideEditIn(BaseModel):
 
 @router.get("/scripts/{slug:slug}/outside-edit", response=OutsideEditOut, tags=["versions"])
 def read_outside_edit(request: HttpRequest, slug: str) -> OutsideEditOut:
-    """Show whether the files of a script were edited on the disk, and what they say."""
+    """Show whether the files of a script were edited on the disk, and the text of the edit."""
     return edit_out(working_copy.find_edit(lookup.script(slug)))
 
 
 @router.post("/scripts/{slug:slug}/outside-edit", response=ScriptOut, tags=["versions"])
-def settle_outside_edit(
+def decide_on_outside_edit(
     request: auth.AuthenticatedRequest, slug: str, data: OutsideEditIn
 ) -> Status[ScriptOut]:
-    """Take what was edited on the disk as the new version, or write the current version over it."""
+    """Take an edit on the disk as the new version, or write the current version over the edit."""
     script = lookup.script(slug)
     edit = working_copy.find_edit(script)
-    seen = data.seen if data.seen is not None or edit is None else edit.seen
+    seen = data.seen
+    if seen is None:
+        seen = edit.seen if edit else ""
     if data.take:
-        external_edits.accept(script, seen=seen or "", by=request.auth.user, now=timezone.now())
+        external_edits.accept(script, seen=seen, by=request.auth.user, now=timezone.now())
     else:
-        external_edits.revert(script, seen=seen or "")
+        external_edits.revert(script, seen=seen)
     return Status(200, script_out(lookup.script(slug)))
 
 
 def edit_out(edit: ExternalEdit | None) -> OutsideEditOut:
-    """Return an edit as JSON shows it."""
+    if edit is None:
+        return OutsideEditOut.model_construct(
+            exists=False, seen="", changed_at=None, files=[], code="", requirements="", problem=""
+        )
     return OutsideEditOut.model_construct(
-        exists=edit is not None,
-        seen=edit.seen if edit else "",
-        changed_at=edit.changed_at if edit else None,
-        files=sorted(edit.digests) if edit else [],
-        code=edit.code if edit else "",
-        requirements=edit.requirements if edit else "",
-        problem=edit.problem if edit else "",
+        exists=True,
+        seen=edit.seen,
+        changed_at=edit.changed_at,
+        files=sorted(edit.digests),
+        code=edit.code,
+        requirements=edit.requirements,
+        problem=edit.problem,
     )

@@ -39,23 +39,19 @@ def read_pause(request: HttpRequest) -> PauseOut:
 
 @router.post("/pause", response=PauseOut, tags=["schedules"])
 def start_pause(request: auth.AuthenticatedRequest, data: PauseIn | None = None) -> PauseOut:
-    """Pause all schedules, or give the pause that holds another end. What is under way and runs by hand go on."""
+    """Pause all schedules, or give the current pause another end. Runs under way and runs by hand go on."""
     until = data.until if data else None
     return pause_out(global_pause.pause_all(until=until, by=request.auth.name, now=timezone.now()))
 
 
 @router.delete("/pause", response=PauseOut, tags=["schedules"])
 def end_pause(request: auth.AuthenticatedRequest) -> PauseOut:
-    """Let schedules fire again; what was due meanwhile is recorded as skipped."""
+    """Let schedules fire again; moments that were due meanwhile are recorded as skipped."""
     global_pause.resume_all(by=request.auth.name, now=timezone.now())
     return pause_out(None)
 
 
 def pause_out(pause: Pause | None) -> PauseOut:
-    """Return the pause that holds, or none, as JSON shows it."""
-    return PauseOut(
-        paused=pause is not None,
-        since=pause.since if pause else None,
-        until=pause.until if pause else None,
-        by=pause.by if pause else "",
-    )
+    if pause is None:
+        return PauseOut(paused=False, since=None, until=None, by="")
+    return PauseOut(paused=True, since=pause.since, until=pause.until, by=pause.by)

@@ -1,4 +1,4 @@
-"""REST operations on the Pythons of this machine: which there are, installing one, moving scripts to another one."""
+"""REST operations on the Pythons of this machine: listing, installing, moving scripts to another Python."""
 
 from django.utils import timezone
 from ninja.responses import Status
@@ -6,14 +6,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from runs_app.triggers import builds
 from scripts_app import pythons
-from scripts_app.api.common import check_staff, router
+from scripts_app.api.common import router
 from tempo_site import auth
-
-BY_STAFF = "Only staff may do that.\nhint: ask a user of the staff"
 
 
 class PythonOut(BaseModel):
-    """A Python; `state`: `ok`, `broken` (no answer) or `gone` (scripts miss it). `scripts`: how many use it."""
+    """A Python; `state`: `ok`, `broken` (no answer) or `gone` (scripts miss it). `scripts`: the number of users."""
 
     version: str
     path: str
@@ -30,7 +28,7 @@ class PythonPage(BaseModel):
 
 
 class PythonIn(BaseModel):
-    """The Python to install: `3.12` (its newest release) or `3.12.1`."""
+    """The Python to install: `3.12` (the newest release) or `3.12.1`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -38,14 +36,14 @@ class PythonIn(BaseModel):
 
 
 class InstallationOut(BaseModel):
-    """The run that installs it."""
+    """The run of the installation."""
 
     run: int
     version: str
 
 
 class MoveIn(BaseModel):
-    """From which Python (its path, or its full version) to which (as a script may ask for it; "" = Tempo's own)."""
+    """From a Python (path or full version) to another (as a script may ask for a Python; "" = Tempo's own)."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -54,7 +52,7 @@ class MoveIn(BaseModel):
 
 
 class RefusedOut(BaseModel):
-    """A script that stays where it is, and why."""
+    """A script that was not moved, and why."""
 
     slug: str
     message: str
@@ -69,29 +67,28 @@ class MovedOut(BaseModel):
 
 @router.get("/pythons", response=PythonPage, tags=["environments"])
 def list_pythons(request: auth.AuthenticatedRequest) -> PythonPage:
-    """List the Pythons of this machine from 3.8 to 3.14, and those that scripts miss."""
+    """List the Pythons of this machine from 3.8 to 3.14, and Pythons that scripts miss."""
     items = [PythonOut.model_construct(**vars(python)) for python in pythons.listing()]
     return PythonPage.model_construct(items=items, next_cursor=None)
 
 
 @router.post("/pythons", response={202: InstallationOut}, tags=["environments"])
-def install_python(request: auth.AuthenticatedRequest, asked: PythonIn) -> Status[InstallationOut]:
-    """Install another Python from the internet, for all scripts; a run does it, whose output tells how far it is."""
-    check_staff(request, BY_STAFF)
-    run = builds.install_python(asked.version, by=request.auth.name, now=timezone.now())
+def install_python(request: auth.AuthenticatedRequest, data: PythonIn) -> Status[InstallationOut]:
+    """Install another Python from the internet, for all scripts; the output of the run tells the progress."""
+    auth.require_staff(request.auth)
+    run = builds.install_python(data.version, by=request.auth.name, now=timezone.now())
     return Status(202, InstallationOut.model_construct(run=run.pk, version=run.params["python"]))
 
 
 @router.post("/pythons/move", response=MovedOut, tags=["environments"])
-def move_scripts(request: auth.AuthenticatedRequest, asked: MoveIn) -> MovedOut:
-    """Have all scripts of one Python use another one; each gets a new version that says so."""
-    check_staff(request, BY_STAFF)
-    moved = pythons.move(
-        source=asked.source, target=asked.target, by=request.auth.user, now=timezone.now()
+def move_scripts(request: auth.AuthenticatedRequest, data: MoveIn) -> MovedOut:
+    """Have all scripts of a Python use another Python; each script gets a new version that says so."""
+    auth.require_staff(request.auth)
+    outcome = pythons.move(
+        source=data.source, target=data.target, by=request.auth.user, now=timezone.now()
     )
-    refused = [
-        RefusedOut.model_construct(slug=script.slug, message=why) for script, why in moved.refused
-    ]
-    return MovedOut.model_construct(
-        moved=[script.slug for script in moved.scripts], refused=refused
-    )
+    refused = []
+    for script, why in outcome.refused:
+        refused.append(RefusedOut.model_construct(slug=script.slug, message=why))
+    moved = [script.slug for script in outcome.done]
+    return MovedOut.model_construct(moved=moved, refused=refused)

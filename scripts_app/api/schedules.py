@@ -1,4 +1,4 @@
-"""REST operations on schedules; each finds its row, calls one verb and answers."""
+"""REST operations on schedules; each finds a row, calls a verb and answers."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -18,11 +18,13 @@ from scripts_app.api.common import (
     Limit,
     Moment,
     Number,
+    cursor_after,
+    number_of,
     router,
     without_defaults,
 )
 from scripts_app.models import Schedule, Script
-from scripts_app.schedules import preview, schedules
+from scripts_app.schedules import outlook, preview, schedules
 from scripts_app.timing import rule
 from scripts_app.timing.rule import TimingError
 
@@ -32,8 +34,8 @@ REPEATED = frozenset({"cron", "interval"})  # the kinds that have bounds and jit
 class RhythmIn(BaseModel):
     """When: `cron` with a five- or six-field expression, `interval` with `every_s`, `once` with `at`, or `startup`.
 
-    Of what repeats, `start_at` and `end_at` are the bounds (an interval's grid begins at its start), and each moment is
-    put off by up to `jitter_s` seconds, always by the same.
+    A repeated rhythm has the bounds `start_at` and `end_at` (the grid of an interval begins at the start), and each
+    moment is put off by up to `jitter_s` seconds, always by the same.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -75,7 +77,7 @@ class ScheduleIn(RhythmIn):
 
 
 class SchedulePatch(ScheduleIn):
-    """Changes to a schedule; what is left out stays as it is."""
+    """Changes to a schedule; fields that are left out do not change."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=without_defaults)
 
@@ -83,8 +85,8 @@ class SchedulePatch(ScheduleIn):
 
 
 class PreviewIn(RhythmIn):
-    """A rhythm to try out; `start` is the moment to look from (default: now), `script` the one it would be given to:
-    its slug decides how far jitter puts a moment off.
+    """A rhythm to try out; `start` is the moment to look from (default: now), `script` the slug of the script with the
+    schedule: the slug decides how far jitter puts a moment off.
     """
 
     start: Moment | None = None
@@ -93,8 +95,9 @@ class PreviewIn(RhythmIn):
 
 
 class ScheduleOut(BaseModel):
-    """A schedule; `next_at` is null when nothing is to come. By `stale_since` three moments had passed without a
-    success.
+    """A schedule; `next_at` is the next moment that starts a run, behind a pause as well. `next_at` is null when no
+    moment is to come, and while all schedules are paused until further notice. By `stale_since` three moments had
+    passed without a success.
     """
 
     id: int
@@ -127,8 +130,8 @@ class ScheduleOut(BaseModel):
 
 
 class LedgerItem(BaseModel):
-    """What became of a due moment: a run, or the row that says why there was none; `missed_count` moments more since
-    `missed_since` are in the same row. A further try (`attempt` from 2 on) has no due moment of its own.
+    """The outcome of a due moment: a run, or the row that says why there was no run; `missed_count` moments more since
+    `missed_since` are in the same row. A further try (`attempt` from 2 on) has no due moment.
     """
 
     due_at: datetime | None
@@ -157,7 +160,7 @@ class SchedulePage(BaseModel):
 
 
 class MomentOut(BaseModel):
-    """A due moment: in UTC, on the wall clock of its time zone, and from the start of the preview."""
+    """A due moment: in UTC, on the wall clock of the time zone, and from the start of the preview."""
 
     utc: datetime
     local: str
@@ -165,7 +168,7 @@ class MomentOut(BaseModel):
 
 
 class PreviewOut(BaseModel):
-    """What a rhythm means."""
+    """The meaning of a rhythm."""
 
     description: str
     next: list[MomentOut]
@@ -175,45 +178,44 @@ class PreviewOut(BaseModel):
 @router.get("/scripts/{slug:slug}/schedules", response=SchedulePage, tags=["schedules"])
 def list_schedules(request: HttpRequest, slug: str, limit: Limit, cursor: int = 0) -> SchedulePage:
     """List a script's schedules."""
+    now = timezone.now()
     script = lookup.script(slug)
-    rows = list(
-        script.schedules.filter(pk__gt=cursor)
-        .select_related("alarm", "script")
-        .order_by("pk")[: limit + 1]
-    )
+    found = outlook.with_pause(script.schedules.filter(pk__gt=cursor))
+    rows = list(found.order_by("pk")[: limit + 1])
     return SchedulePage.model_construct(
-        items=[schedule_out(schedule) for schedule in rows[:limit]],
-        next_cursor=str(rows[limit - 1].pk) if len(rows) > limit else None,
+        items=[schedule_out(schedule, now=now) for schedule in rows[:limit]],
+        next_cursor=cursor_after(rows, limit),
     )
 
 
 @router.post("/scripts/{slug:slug}/schedules", response={201: ScheduleOut}, tags=["schedules"])
 def create_schedule(request: HttpRequest, slug: str, data: ScheduleIn) -> Status[ScheduleOut]:
     """Give a script a schedule."""
+    now = timezone.now()
     schedule = Schedule(script=lookup.script(slug), **data.model_dump())
-    return Status(201, schedule_out(schedules.save(schedule, now=timezone.now())))
+    schedules.save(schedule, now=now)
+    return Status(201, schedule_out(schedule, now=now))
 
 
 @router.post("/schedules/preview", response=PreviewOut, tags=["schedules"])
 def preview_schedule(request: HttpRequest, data: PreviewIn) -> PreviewOut:
-    """Show the due moments that a schedule would have; nothing is stored."""
+    """Show the due moments that a schedule would have, without storing a schedule."""
     start = data.start or timezone.now()
     script = script_named(data.script) if data.script else None
     rhythm = rhythm_of(data, start, script)
     rule.check(rhythm)
     dues = rule.upcoming(rhythm, start, data.count)
+    moments = preview.moments(rhythm, dues, now=start)
+    notes = preview.notes(rhythm, dues, now=start)
+    crowd = preview.crowd(rhythm, dues, script_id=script.pk if script else None)
     return PreviewOut(
         description=rule.describe(rhythm),
-        next=[moment_out(moment) for moment in preview.moments(rhythm, dues, now=start)],
-        warnings=[
-            *preview.notes(rhythm, dues, now=start),
-            *preview.crowd(rhythm, dues, script_id=script.pk if script else None),
-        ],
+        next=[moment_out(moment) for moment in moments],
+        warnings=[*notes, *crowd],
     )
 
 
 def script_named(slug: str) -> Script:
-    """The script that a body names. Raises TimingError."""
     script = Script.objects.present().filter(slug=slug).first()
     if script is None:
         raise TimingError("script", f"There is no script `{slug}`")
@@ -221,56 +223,62 @@ def script_named(slug: str) -> Script:
 
 
 def rhythm_of(data: PreviewIn, start: datetime, script: Script | None) -> rule.Timing:
-    """The timing that a schedule saved at `start` would have: bounds and jitter are for what repeats."""
-    bounds = {"start_at", "end_at", "jitter_s"} if data.kind not in REPEATED else set()
-    fields = data.model_dump(exclude={"start", "count", "script", *bounds})
-    return rule.Timing(anchor=data.start_at or start, seed=script.slug if script else "", **fields)
+    """Return the timing of a schedule that is saved at `start`: bounds and jitter are for repeated rhythms."""
+    left_out = {"start", "count", "script"}
+    if data.kind not in REPEATED:
+        left_out |= {"start_at", "end_at", "jitter_s"}
+    fields = data.model_dump(exclude=left_out)
+    seed = script.slug if script else ""
+    return rule.Timing(anchor=data.start_at or start, seed=seed, **fields)
 
 
 @router.get("/schedules/{int:schedule_id}", response=ScheduleOut, tags=["schedules"])
 def read_schedule(request: HttpRequest, schedule_id: int) -> ScheduleOut:
-    """Show one schedule."""
-    return schedule_out(lookup.schedule(schedule_id))
+    """Show a schedule."""
+    return schedule_out(lookup.schedule(schedule_id), now=timezone.now())
 
 
 @router.patch("/schedules/{int:schedule_id}", response=ScheduleOut, tags=["schedules"])
 def change_schedule(request: HttpRequest, schedule_id: int, data: SchedulePatch) -> ScheduleOut:
     """Change a schedule."""
+    now = timezone.now()
     schedule = lookup.schedule(schedule_id)
     for name, value in data.model_dump(exclude_unset=True).items():
         setattr(schedule, name, value)
-    return schedule_out(schedules.save(schedule, now=timezone.now()))
+    return schedule_out(schedules.save(schedule, now=now), now=now)
 
 
 @router.delete("/schedules/{int:schedule_id}", response={204: None}, tags=["schedules"])
 def delete_schedule(request: HttpRequest, schedule_id: int) -> Status[None]:
-    """Delete a schedule; runs it started stay in the history."""
+    """Delete a schedule; the runs of the schedule stay in the history."""
     schedules.delete(lookup.schedule(schedule_id))
     return Status(204, None)
 
 
 @router.get("/schedules/{int:schedule_id}/ledger", response=LedgerPage, tags=["schedules"])
 def read_ledger(request: HttpRequest, schedule_id: int, limit: Limit, cursor: Cursor) -> LedgerPage:
-    """List what became of a schedule's due moments, newest first: runs with their further tries, skipped and missed."""
+    """List the outcomes of a schedule's due moments, newest first: runs with further tries, skipped and missed."""
     schedule = lookup.schedule(schedule_id)
-    rows = schedule_history.history_page(
-        schedule, before=int(cursor) if cursor else None, limit=limit + 1
-    )
+    before = number_of(cursor)
+    rows = schedule_history.history_page(schedule, before=before, limit=limit + 1)
     return LedgerPage.model_construct(
         items=[ledger_item(run) for run in rows[:limit]],
-        next_cursor=str(rows[limit - 1].pk) if len(rows) > limit else None,
+        next_cursor=cursor_after(rows, limit),
     )
 
 
-def schedule_out(schedule: Schedule) -> ScheduleOut:
-    """Return a schedule as JSON shows it."""
-    own: dict[str, Any] = {"id": schedule.pk, "script": schedule.script.slug}
-    same = {name: getattr(schedule, name) for name in ScheduleOut.model_fields if name not in own}
-    return ScheduleOut.model_construct(**own, **same)
+def schedule_out(schedule: Schedule, *, now: datetime) -> ScheduleOut:
+    fields: dict[str, Any] = {
+        "id": schedule.pk,
+        "script": schedule.script.slug,
+        "next_at": outlook.next_start(schedule, now),
+    }
+    for name in ScheduleOut.model_fields.keys() - fields.keys():
+        fields[name] = getattr(schedule, name)  # the model's columns bear the same names
+    return ScheduleOut.model_construct(**fields)
 
 
 def ledger_item(run: Run) -> LedgerItem:
-    """Return a row of the ledger as JSON shows it."""
     return LedgerItem.model_construct(
         due_at=run.due_at,
         status=run.status,
@@ -285,5 +293,4 @@ def ledger_item(run: Run) -> LedgerItem:
 
 
 def moment_out(moment: preview.PreviewMoment) -> MomentOut:
-    """Return a due moment as a preview shows it."""
     return MomentOut(utc=moment.utc, local=moment.local.isoformat(), relative=moment.relative)

@@ -1,4 +1,4 @@
-"""REST operations on scripts; each finds its row, calls one verb and answers."""
+"""REST operations on scripts; each finds a row, calls a verb and answers."""
 
 from datetime import datetime
 from typing import Any
@@ -9,8 +9,17 @@ from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from scripts_app import deletion, lookup, scripts
-from scripts_app.api.common import IF_MATCH, Limit, Number, based_on, router, without_defaults
+from scripts_app.api.common import (
+    IF_MATCH,
+    Limit,
+    Number,
+    based_on,
+    cursor_after,
+    router,
+    without_defaults,
+)
 from scripts_app.models import Script
+from scripts_app.versions import versions
 from tempo_site import auth
 
 
@@ -43,7 +52,7 @@ class ScriptIn(BaseModel):
 
 
 class ScriptPatch(ScriptIn):
-    """Changes to a script; what is left out stays as it is."""
+    """Changes to a script; fields that are left out do not change."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=without_defaults)
 
@@ -64,9 +73,9 @@ class EnvironmentOut(BaseModel):
 
 
 class ScriptOut(BaseModel):
-    """A script. `version` is the number of its current version; `revision` counts every change of its text.
+    """A script. `version` is the number of the current version; `revision` counts every change of the text.
 
-    `parameters` are those in force: its code's where it declares them, else those of its settings.
+    `parameters` are the parameters in force: as declared in the code, or else in the settings.
     """
 
     slug: str
@@ -97,7 +106,7 @@ class ScriptOut(BaseModel):
 
 
 class DuplicateIn(BaseModel):
-    """A copy of a script; left out, the name gets `(copy)` behind it and the folder is the same."""
+    """A copy of a script; by default the name gets `(copy)` at the end and the folder is the same."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -114,7 +123,7 @@ class ScriptPage(BaseModel):
 
 @router.post("/scripts", response={201: ScriptOut}, tags=["scripts"])
 def create_script(request: auth.AuthenticatedRequest, data: ScriptIn) -> Status[ScriptOut]:
-    """Create a script; its environment is built in the background."""
+    """Create a script; the environment is built in the background."""
     script = scripts.create(
         by=request.auth.user, now=timezone.now(), **data.model_dump(exclude_unset=True)
     )
@@ -125,18 +134,18 @@ def create_script(request: auth.AuthenticatedRequest, data: ScriptIn) -> Status[
 def list_scripts(
     request: HttpRequest, limit: Limit, cursor: str = "", deleted: bool = False
 ) -> ScriptPage:
-    """List scripts by slug; with `deleted` those that were deleted and can be restored, for 30 days."""
+    """List scripts by slug; with `deleted` the deleted scripts that can be restored, for 30 days."""
     found = lookup.scripts(Script.objects.restorable() if deleted else None)
     rows = list(found.filter(slug__gt=cursor).order_by("slug")[: limit + 1])
     return ScriptPage.model_construct(
         items=[script_out(script) for script in rows[:limit]],
-        next_cursor=rows[limit - 1].slug if len(rows) > limit else None,
+        next_cursor=cursor_after(rows, limit, "slug"),
     )
 
 
 @router.get("/scripts/{slug:slug}", response=ScriptOut, tags=["scripts"])
 def read_script(request: HttpRequest, slug: str) -> ScriptOut:
-    """Show one script."""
+    """Show a script."""
     return script_out(lookup.script(slug))
 
 
@@ -144,7 +153,7 @@ def read_script(request: HttpRequest, slug: str) -> ScriptOut:
 def change_script(request: auth.AuthenticatedRequest, slug: str, data: ScriptPatch) -> ScriptOut:
     """Change a script. New code, requirements or Python make a new version and end the draft.
 
-    With `If-Match: "<revision>"` a text that someone changed in the meantime is not replaced: 409.
+    With `If-Match: "<revision>"` a text that was changed in the meantime is not replaced: 409.
     """
     scripts.update(
         lookup.script(slug),
@@ -158,7 +167,7 @@ def change_script(request: auth.AuthenticatedRequest, slug: str, data: ScriptPat
 
 @router.delete("/scripts/{slug:slug}", response={204: None}, tags=["scripts"])
 def delete_script(request: HttpRequest, slug: str) -> Status[None]:
-    """Delete a script; its history stays, and for 30 days it can be restored."""
+    """Delete a script; the history stays, and for 30 days the script can be restored."""
     scripts.delete(lookup.script(slug), now=timezone.now())
     return Status(204, None)
 
@@ -174,46 +183,33 @@ def restore_script(request: HttpRequest, slug: str) -> ScriptOut:
 def duplicate_script(
     request: auth.AuthenticatedRequest, slug: str, data: DuplicateIn | None = None
 ) -> Status[ScriptOut]:
-    """Copy a script with its settings, variables and schedules, but without files; the copy is disabled."""
-    given = data.model_dump(exclude_unset=True) if data else {}
-    copy = scripts.duplicate(lookup.script(slug), by=request.auth.user, now=timezone.now(), **given)
+    """Copy a script with settings, variables and schedules, but without files; the copy is disabled."""
+    chosen = data.model_dump(exclude_unset=True) if data else {}
+    script = lookup.script(slug)
+    copy = scripts.duplicate(script, by=request.auth.user, now=timezone.now(), **chosen)
     return Status(201, script_out(lookup.script(copy.slug)))
 
 
 def script_out(script: Script) -> ScriptOut:
-    """Return a script as JSON shows it."""
-    version = script.version
-    return ScriptOut.model_construct(
-        slug=script.slug,
-        name=script.name,
-        folder=script.folder.path if script.folder else "",
-        description=script.description,
-        tags=script.tags,
-        enabled=script.enabled,
-        code=version.code if version else "",
-        requirements=version.requirements if version else "",
-        python_version=version.python_version if version else "",
-        version=version.number if version else 0,
-        revision=script.revision,
-        environment=environment_out(script),
-        timeout_s=script.timeout_s,
-        memory_mb=script.memory_mb,
-        cpu_s=script.cpu_s,
-        processes=script.processes,
-        output_mb=script.output_mb,
-        file_mb=script.file_mb,
-        nice=script.nice,
-        as_service_user=script.as_service_user,
-        allow_source=script.allow_source,
-        parameters=script.declared,
-        created_at=script.created_at,
-        updated_at=script.updated_at,
-        deleted_at=script.deleted_at,
-    )
+    fields: dict[str, Any] = {
+        "folder": script.folder.path if script.folder else "",
+        "version": 0,
+        "code": "",
+        "requirements": "",
+        "python_version": "",
+        "environment": environment_out(script),
+        "parameters": script.declared,
+    }
+    if script.version is not None:
+        fields |= versions.fields_of(script.version)
+        fields["version"] = script.version.number
+    for name in ScriptOut.model_fields.keys() - fields.keys():
+        fields[name] = getattr(script, name)  # the model's columns bear the same names
+    return ScriptOut.model_construct(**fields)
 
 
 def environment_out(script: Script) -> EnvironmentOut | None:
-    """Return the environment the script's current version asks for, else the one it still uses."""
+    """Return the environment that the current version asks for, or else the environment in use."""
     environment = script.wanted_environment or script.environment
     if environment is None:
         return None

@@ -16,7 +16,7 @@ from tempo_site import auth
 
 
 class TemplateIn(BaseModel):
-    """What the new script is called and where it lies; left out: by the template's title, in no folder."""
+    """Name and folder of the new script; by default the template's title, and no folder."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -34,7 +34,7 @@ class SuggestionOut(BaseModel):
 
 
 class TemplateItem(BaseModel):
-    """A template. `parameters` are the inputs of its runs, as its code declares them."""
+    """A template. `parameters` are the inputs of a run, as declared in the code."""
 
     name: str
     title: str
@@ -45,7 +45,7 @@ class TemplateItem(BaseModel):
 
 
 class TemplateOut(TemplateItem):
-    """A template with its code."""
+    """A template with the code."""
 
     code: str
 
@@ -60,43 +60,50 @@ class TemplatePage(BaseModel):
 @router.get("/templates", response=TemplatePage, tags=["templates"])
 def list_templates(request: HttpRequest) -> TemplatePage:
     """List the templates that scripts can be made from."""
-    items = [
-        TemplateItem.model_construct(**template_fields(starter))
-        for starter in script_templates.all_templates().values()
-    ]
+    found = script_templates.all_templates().values()
+    items = [TemplateItem.model_construct(**template_fields(template)) for template in found]
     return TemplatePage.model_construct(items=items, next_cursor=None)
 
 
 @router.get("/templates/{slug:name}", response=TemplateOut, tags=["templates"])
 def read_template(request: HttpRequest, name: str) -> TemplateOut:
-    """Show one template with its code."""
-    starter = find_template(name)
-    return TemplateOut.model_construct(**template_fields(starter), code=starter.code)
+    """Show a template with the code."""
+    template = find_template(name)
+    return TemplateOut.model_construct(**template_fields(template), code=template.code)
 
 
 @router.post("/templates/{slug:name}", response={201: ScriptOut}, tags=["templates"])
 def create_from_template(
     request: auth.AuthenticatedRequest, name: str, data: TemplateIn
 ) -> Status[ScriptOut]:
-    """Create a script from a template. Its suggested schedule comes with it, switched off: nothing runs by itself."""
+    """Create a script from a template. The suggested schedule comes along, switched off: no run starts by itself."""
+    template = find_template(name)
     script = script_templates.create_from_template(
-        find_template(name), by=request.auth.user, now=timezone.now(), **data.model_dump()
+        template, by=request.auth.user, now=timezone.now(), **data.model_dump()
     )
     return Status(201, script_out(lookup.script(script.slug)))
 
 
 def find_template(name: str) -> ScriptTemplate:
-    """The starter that an address names. Raises Http404."""
+    """Return the template that an address names. Raises Http404."""
     try:
         return script_templates.find_template(name)
     except ScriptError as error:
         raise Http404(str(error)) from error
 
 
-def template_fields(starter: ScriptTemplate) -> dict[str, Any]:
-    """Everything about it but its code."""
+def template_fields(template: ScriptTemplate) -> dict[str, Any]:
     schedule = SuggestionOut.model_construct(
-        kind=starter.kind, cron=starter.cron, every_s=starter.every_s, description=starter.rhythm
+        kind=template.kind,
+        cron=template.cron,
+        every_s=template.every_s,
+        description=template.rhythm,
     )
-    names = ("name", "title", "description", "requirements", "parameters")
-    return {"schedule": schedule, **{name: getattr(starter, name) for name in names}}
+    return {
+        "name": template.name,
+        "title": template.title,
+        "description": template.description,
+        "requirements": template.requirements,
+        "schedule": schedule,
+        "parameters": template.parameters,
+    }

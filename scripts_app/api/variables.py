@@ -8,25 +8,23 @@ from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, SecretStr, StrictBool
 
 from scripts_app import lookup
-from scripts_app.api.common import Limit, check_staff, router
+from scripts_app.api.common import Limit, cursor_after, router
 from scripts_app.models import Script, Variable
 from scripts_app.variables import variables
 from tempo_site import auth
 
-BY_STAFF = "Variables for all scripts are set by staff.\nhint: set one of the script"
-
 
 class VariableIn(BaseModel):
-    """What a variable is to be. `secret` left out: what there is stays what it was, and a new one is none."""
+    """The new value of a variable. Without `secret` a stored variable stays secret or plain; a new one is plain."""
 
     model_config = ConfigDict(extra="forbid")
 
-    value: SecretStr  # also where it is none: what is written of a request in an error has no value in it
+    value: SecretStr  # of plain ones too: a report of an error shows the request without the value
     secret: StrictBool | None = None
 
 
 class VariableOut(BaseModel):
-    """A variable. `value` is null for a secret; `readable`: whether a run would get it (else set it again)."""
+    """A variable. `value` is null for a secret; `readable`: whether a run would get the value (else set it again)."""
 
     name: str
     secret: bool
@@ -54,14 +52,14 @@ def list_variables(
 @router.put("/variables/{name}", response=VariableOut, tags=["variables"])
 def set_variable(request: auth.AuthenticatedRequest, name: str, data: VariableIn) -> VariableOut:
     """Set a variable for all scripts."""
-    check_staff(request, BY_STAFF)
+    auth.require_staff(request.auth, variables.ONLY_STAFF_SET_VARIABLES)
     return put(request, None, name, data)
 
 
 @router.delete("/variables/{name}", response={204: None}, tags=["variables"])
 def delete_variable(request: auth.AuthenticatedRequest, name: str) -> Status[None]:
     """Delete a variable for all scripts."""
-    check_staff(request, BY_STAFF)
+    auth.require_staff(request.auth, variables.ONLY_STAFF_SET_VARIABLES)
     return remove(None, name)
 
 
@@ -77,7 +75,7 @@ def list_script_variables(
 def set_script_variable(
     request: auth.AuthenticatedRequest, slug: str, name: str, data: VariableIn
 ) -> VariableOut:
-    """Set a variable of a script; it wins over the one for all scripts."""
+    """Set a variable of a script, in place of a variable for all scripts with the same name."""
     return put(request, lookup.script(slug), name, data)
 
 
@@ -88,11 +86,10 @@ def delete_script_variable(request: HttpRequest, slug: str, name: str) -> Status
 
 
 def page(script: Script | None, limit: int, cursor: str) -> VariablePage:
-    """Return a page of the variables of a script, or of all."""
     rows = list(variables.variables_of(script).filter(name__gt=cursor)[: limit + 1])
     return VariablePage.model_construct(
         items=[variable_out(row) for row in rows[:limit]],
-        next_cursor=rows[limit - 1].name if len(rows) > limit else None,
+        next_cursor=cursor_after(rows, limit, "name"),
     )
 
 
@@ -100,22 +97,23 @@ def page(script: Script | None, limit: int, cursor: str) -> VariablePage:
 def put(
     request: auth.AuthenticatedRequest, script: Script | None, name: str, data: VariableIn
 ) -> VariableOut:
-    """Set one."""
-    value = data.value.get_secret_value()
-    return variable_out(
-        variables.save(script, name=name, value=value, is_secret=data.secret, by=request.auth.name)
+    row = variables.save(
+        script,
+        name=name,
+        value=data.value.get_secret_value(),
+        is_secret=data.secret,
+        by=request.auth.name,
     )
+    return variable_out(row)
 
 
 def remove(script: Script | None, name: str) -> Status[None]:
-    """Delete one. Raises Http404."""
     if not variables.remove(script, name):
         raise Http404(f"There is no variable `{name[:80]}` here.")
     return Status(204, None)
 
 
 def variable_out(row: Variable) -> VariableOut:
-    """Return a variable as JSON shows it."""
     return VariableOut.model_construct(
         name=row.name,
         secret=row.is_secret,

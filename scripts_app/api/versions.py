@@ -1,6 +1,5 @@
 """REST operations on the versions of a script: list, show, annotate, restore, compare."""
 
-from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -11,9 +10,11 @@ from pydantic import BaseModel, ConfigDict
 
 from runs_app.history import regression
 from scripts_app import lookup, scripts
-from scripts_app.api.common import MAX_NUMBER, Cursor, Limit, router
+from scripts_app.api.common import MAX_NUMBER, Cursor, Limit, cursor_after, router
 from scripts_app.models import Script, Version
+from scripts_app.packages.locks import Change
 from scripts_app.versions import comparison, versions
+from scripts_app.versions.settings_snapshot import SettingDifference
 from tempo_site import auth
 
 TEXT = "text/plain; charset=utf-8"
@@ -24,8 +25,8 @@ To = Annotated[int, Query(alias="to", ge=1, le=MAX_NUMBER)]
 
 
 class VersionOut(BaseModel):
-    """A version. `is_draft`: kept from a draft, it never was what runs. `settings_hash` is the SHA-256 of the script's
-    limits and switches when it was saved; `environment` the one that was locked for it.
+    """A version. `is_draft`: kept from a draft, never the current version. `settings_hash` is the SHA-256 of the limits
+    and switches at the time of saving; `environment` is the environment that was locked for the version.
     """
 
     number: int
@@ -41,7 +42,7 @@ class VersionOut(BaseModel):
 
 
 class VersionDetail(VersionOut):
-    """A version with what it says and the settings it was saved with."""
+    """A version with texts and with the settings at the time of saving."""
 
     code: str
     requirements: str
@@ -56,7 +57,7 @@ class VersionPage(BaseModel):
 
 
 class VersionPatch(BaseModel):
-    """What may change of a version: its note, a line of at most 200 characters."""
+    """The note of a version, a line of at most 200 characters."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -72,7 +73,7 @@ class DifferenceOut(BaseModel):
 
 
 class TurningPointOut(BaseModel):
-    """The last good run and the first bad one behind it; `diff` is what `diff -u` writes of their versions."""
+    """The last good run and the first bad run after it; `diff` compares the versions as `diff -u` does."""
 
     good_run: int
     bad_run: int
@@ -85,19 +86,17 @@ class TurningPointOut(BaseModel):
 
 @router.get("/scripts/{slug:slug}/versions", response=VersionPage, tags=["versions"])
 def list_versions(request: HttpRequest, slug: str, limit: Limit, cursor: Cursor) -> VersionPage:
-    """List the versions of a script, newest first, without their texts."""
+    """List the versions of a script, newest first, without texts."""
     script = lookup.script(slug)
     rows = script.versions.defer("code", "requirements", "settings")
     if cursor:
         rows = rows.filter(number__lt=int(cursor))
     found = list(rows[: limit + 1])
-    return VersionPage.model_construct(
-        items=[
-            VersionOut.model_construct(**version_fields(script, version))
-            for version in found[:limit]
-        ],
-        next_cursor=str(found[limit - 1].number) if len(found) > limit else None,
-    )
+    items = [
+        VersionOut.model_construct(**version_fields(script, version)) for version in found[:limit]
+    ]
+    next_cursor = cursor_after(found, limit, "number")
+    return VersionPage.model_construct(items=items, next_cursor=next_cursor)
 
 
 @router.get(
@@ -107,7 +106,7 @@ def list_versions(request: HttpRequest, slug: str, limit: Limit, cursor: Cursor)
     tags=["versions"],
 )
 def compare_versions(request: HttpRequest, slug: str, before: From, after: To) -> HttpResponse:
-    """Return how two versions differ, as `diff -u` writes it (text/plain); empty when they say the same."""
+    """Return how two versions differ, as `diff -u` writes it (text/plain); empty for equal texts."""
     script = lookup.script(slug)
     text = comparison.unified(lookup.version(script, before), lookup.version(script, after))
     return HttpResponse(text, content_type=TEXT)
@@ -119,7 +118,7 @@ def compare_versions(request: HttpRequest, slug: str, before: From, after: To) -
     tags=["versions"],
 )
 def read_turning_point(request: HttpRequest, slug: str) -> TurningPointOut:
-    """Show what changed between the last good run and the first bad one behind it; 404 when there are no such two."""
+    """Show the change between the last good run and the first bad run after it; 404 without two such runs."""
     point = regression.find_regression(lookup.script(slug))
     if point is None:
         raise Http404(
@@ -133,16 +132,14 @@ def read_turning_point(request: HttpRequest, slug: str) -> TurningPointOut:
         good_version=before.number,
         bad_version=after.number,
         diff=comparison.unified(before, after),
-        settings=[
-            DifferenceOut.model_construct(**asdict(difference)) for difference in found.settings
-        ],
-        packages=[DifferenceOut.model_construct(**asdict(change)) for change in found.packages],
+        settings=[difference_out(difference) for difference in found.settings],
+        packages=[difference_out(change) for change in found.packages],
     )
 
 
 @router.get("/scripts/{slug:slug}/versions/{int:number}", response=VersionDetail, tags=["versions"])
 def read_version(request: HttpRequest, slug: str, number: int) -> VersionDetail:
-    """Show one version with its texts."""
+    """Show a version with texts."""
     script = lookup.script(slug)
     return version_out(script, lookup.version(script, number))
 
@@ -153,7 +150,7 @@ def read_version(request: HttpRequest, slug: str, number: int) -> VersionDetail:
 def annotate_version(
     request: HttpRequest, slug: str, number: int, data: VersionPatch
 ) -> VersionDetail:
-    """Change the note of a version; nothing else of it can be changed."""
+    """Change the note of a version; the other fields of a version cannot be changed."""
     script = lookup.script(slug)
     version = lookup.version(script, number)
     versions.annotate(version, data.note)
@@ -164,16 +161,20 @@ def annotate_version(
     "/scripts/{slug:slug}/versions/{int:number}/restore", response=VersionDetail, tags=["versions"]
 )
 def restore_version(request: auth.AuthenticatedRequest, slug: str, number: int) -> VersionDetail:
-    """Make a new version that says what this one said, and show it; the current one where that says it already."""
+    """Make a new version with the text of an older version, and show the version; an equal current version stays."""
     script = lookup.script(slug)
     version = lookup.version(script, number)
-    return version_out(
-        script, scripts.restore_version(script, version, by=request.auth.user, now=timezone.now())
+    restored = scripts.restore_version(script, version, by=request.auth.user, now=timezone.now())
+    return version_out(script, restored)
+
+
+def difference_out(difference: SettingDifference | Change) -> DifferenceOut:
+    return DifferenceOut.model_construct(
+        name=difference.name, before=difference.before, after=difference.after
     )
 
 
 def version_out(script: Script, version: Version) -> VersionDetail:
-    """Return a version with its texts as JSON shows it."""
     return VersionDetail.model_construct(
         **version_fields(script, version),
         code=version.code,
@@ -183,7 +184,6 @@ def version_out(script: Script, version: Version) -> VersionDetail:
 
 
 def version_fields(script: Script, version: Version) -> dict[str, Any]:
-    """What lists show of a version."""
     return {
         "number": version.number,
         "is_current": version.pk == script.version_id,

@@ -5,6 +5,8 @@ from django.db.models import QuerySet
 
 from scripts_app.environments import environments
 from scripts_app.models import Environment, Script, Version
+from scripts_app.packages import locks
+from scripts_app.packages.locks import Change
 from scripts_app.validation import ScriptError
 
 _NO_UPGRADE = "There is no upgrade to look at.\nhint: ask for one first"
@@ -49,6 +51,15 @@ def discard(script: Script) -> None:
     if not rows.update(upgrade=None):
         raise ScriptError(_NO_UPGRADE, field="upgrade")
     script.refresh_from_db(fields=["upgrade"])
+
+
+def changes_of(script: Script) -> list[Change]:
+    """Return what the upgrade of a script changes in the packages in use; nothing while it is not built."""
+    upgrade = script.upgrade
+    if upgrade is None or not upgrade.is_ready:
+        return []
+    before = script.environment.lock if script.environment else ""
+    return locks.difference(before, upgrade.lock)
 
 
 def _unfinished(current: Environment) -> Environment | None:

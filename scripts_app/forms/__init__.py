@@ -1,4 +1,4 @@
-"""Forms of scripts and schedules, for pages and admin alike; what a verb refuses becomes an error at its field."""
+"""Forms of scripts and schedules, for pages and admin alike; a verb's refusal becomes an error of a field."""
 
 from scripts_app.forms.folder import FolderForm
 from scripts_app.forms.inputs import InputsForm

@@ -1,4 +1,4 @@
-"""The inputs of a run as fields of a form: for "Run with inputs", and for what a schedule gives its runs."""
+"""The inputs of a run as fields of a form: for "Run with inputs", and for the runs of a schedule."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +10,9 @@ from scripts_app.inputs.parameters import Parameter
 from scripts_app.validation import ScriptError
 
 PREFIX = "params."  # as the API names them, and no field of another kind is called so
+CONFIRM = "confirm"
 YES_NO = [("true", "Yes"), ("false", "No")]
+MAX_PLACEHOLDER = 80  # characters
 TOML = {
     "class": "code",
     "spellcheck": "false",
@@ -21,94 +23,108 @@ TOML = {
 
 
 class InputsForm(forms.Form):
-    """A field for each parameter of a script, filled in with its default."""
+    """A field for each parameter of a script, filled in with the default."""
 
     def __init__(self, *args: Any, declared: Sequence[Parameter], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields |= {f"{PREFIX}{each.name}": run_field(each) for each in declared}
+        for parameter in declared:
+            self.fields[f"{PREFIX}{parameter.name}"] = run_field(parameter)
 
     @property
-    def given(self) -> dict[str, Any]:
-        """What was filled in, by name."""
-        return given(self.cleaned_data)
+    def inputs(self) -> dict[str, Any]:
+        return inputs_in(self.cleaned_data)
 
     def refuse(self, wrong: Mapping[str, str]) -> None:
-        """Show what is not right at its field."""
+        """Show a sentence at the field of each input that is wrong."""
         for name, why in wrong.items():
             field = f"{PREFIX}{name}"
             self.add_error(field if field in self.fields else None, f"It {why}.")
 
+    def ask(self, sentence: str) -> None:
+        """Show why the run has to be confirmed, and a box that does so when the form is sent again."""
+        self.fields[CONFIRM] = forms.BooleanField(required=False, label="Run anyway")
+        self.add_error(None, sentence)
+
 
 class ParametersField(forms.CharField):
-    """Parameters as settings declare them, written as in the code."""
+    """Parameters as settings declare them, in the notation of the code's block."""
 
     widget = forms.Textarea(attrs=TOML)
 
     def clean(self, value: Any) -> list[dict[str, Any]]:
-        """Return what is stored."""
         try:
             return declarations.declared_in_toml(super().clean(value))
         except ScriptError as refusal:
             raise forms.ValidationError(str(refusal)) from refusal
 
     def prepare_value(self, value: Any) -> Any:
-        """Show what is stored as text."""
         return declarations.as_toml(value) if isinstance(value, list) else value
 
 
-def given(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The inputs among the cleaned values of a form."""
-    return {
-        name.removeprefix(PREFIX): value
-        for name, value in values.items()
-        if name.startswith(PREFIX)
-    }
+def inputs_in(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the inputs among the cleaned values of a form, by the names of the parameters."""
+    inputs = {}
+    for field, value in values.items():
+        if field.startswith(PREFIX):
+            inputs[field.removeprefix(PREFIX)] = value
+    return inputs
 
 
 def run_field(parameter: Parameter) -> forms.Field:
-    """The field of a parameter for one run: what stands in it is what the run gets."""
-    shown = parameters.as_text(parameter.default) if parameter.default is not None else ""
-    about: dict[str, Any] = {"label": parameter.name, "help_text": help_of(parameter)}
+    """Return the field of a parameter for a single run: the run gets the value of the field."""
+    default = default_text(parameter)
+    about: dict[str, Any] = {
+        "label": parameter.name,
+        "help_text": help_of(parameter),
+        "required": parameter.required,
+        "initial": default,
+    }
     if parameter.type == "bool":
-        return forms.BooleanField(required=False, initial=parameter.default, **about)
-    about |= {"required": parameter.required, "initial": shown}
+        about |= {"required": False, "initial": parameter.default}
+        return forms.BooleanField(**about)
     if parameter.type == "choice":
-        nothing = [] if parameter.required or shown else [("", "–")]
-        return forms.ChoiceField(
-            choices=nothing + [(each, each) for each in parameter.choices], **about
-        )
+        choices = [(choice, choice) for choice in parameter.choices]
+        if not parameter.required and not default:
+            choices.insert(0, ("", "–"))
+        return forms.ChoiceField(choices=choices, **about)
     return forms.CharField(strip=False, widget=_widget(parameter), **about)
 
 
 def schedule_field(parameter: Parameter) -> forms.Field:
-    """The field of a parameter for a schedule: left empty, its runs get what is declared when they start."""
-    default = parameters.as_text(parameter.default) if parameter.default is not None else ""
+    """Return the field of a parameter for a schedule. Left empty, each run gets the default of that time."""
     about: dict[str, Any] = {
         "label": parameter.name,
         "help_text": help_of(parameter),
         "required": False,
     }
+    default = default_text(parameter)
     if parameter.type in ("bool", "choice"):
-        choices = (
-            YES_NO if parameter.type == "bool" else [(each, each) for each in parameter.choices]
-        )
-        return forms.ChoiceField(
-            choices=[("", f"As declared: {default}" if default else "–"), *choices], **about
-        )
+        choices = [(choice, choice) for choice in parameter.choices]
+        if parameter.type == "bool":
+            choices = YES_NO
+        as_declared = f"As declared: {default}" if default else "–"
+        return forms.ChoiceField(choices=[("", as_declared), *choices], **about)
     widget = _widget(parameter)
-    widget.attrs["placeholder"] = default[:80]
+    widget.attrs["placeholder"] = default[:MAX_PLACEHOLDER]
     return forms.CharField(strip=False, widget=widget, **about)
 
 
+def default_text(parameter: Parameter) -> str:
+    if parameter.default is None:
+        return ""
+    return parameters.as_text(parameter.default)
+
+
 def help_of(parameter: Parameter) -> str:
-    """What a person has to know to fill it in."""
-    least, most = parameter.min, parameter.max
-    if least is not None and most is not None:
-        bounds = f"{least} to {most}."
-    elif least is not None:
-        bounds = f"{least} or more."
-    else:
-        bounds = f"{most} or less." if most is not None else ""
+    """Return the help of a parameter, with the bounds."""
+    smallest, largest = parameter.min, parameter.max
+    bounds = ""
+    if smallest is not None and largest is not None:
+        bounds = f"{smallest} to {largest}."
+    elif smallest is not None:
+        bounds = f"{smallest} or more."
+    elif largest is not None:
+        bounds = f"{largest} or less."
     return " ".join(filter(None, (parameter.help, bounds)))
 
 
@@ -116,14 +132,13 @@ def _widget(parameter: Parameter) -> forms.Widget:
     if parameter.type == "date":
         return forms.DateInput(attrs={"type": "date"})
     if parameter.type in ("int", "float"):
-        bounds = {
-            "min": parameter.min,
-            "max": parameter.max,
-            "step": 1 if parameter.type == "int" else "any",
-        }
-        return forms.NumberInput(
-            attrs={name: value for name, value in bounds.items() if value is not None}
-        )
+        attributes: dict[str, Any] = {}
+        if parameter.min is not None:
+            attributes["min"] = parameter.min
+        if parameter.max is not None:
+            attributes["max"] = parameter.max
+        attributes["step"] = 1 if parameter.type == "int" else "any"
+        return forms.NumberInput(attrs=attributes)
     if isinstance(parameter.default, str) and "\n" in parameter.default:
         return forms.Textarea(attrs={"rows": 3})
     return forms.TextInput(attrs={"autocomplete": "off"})

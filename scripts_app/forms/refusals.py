@@ -1,4 +1,4 @@
-"""What a verb refuses becomes an error at the form's field."""
+"""A verb called for a form: a refusal becomes an error at the field."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -12,9 +12,10 @@ Result = TypeVar("Result")
 
 
 def attempt(form: forms.BaseForm, act: Callable[[], Result]) -> Result | None:
-    """Call a verb; what it refuses becomes an error of the form, and the answer is None."""
+    """Return the result of a verb; a refusal becomes an error of the form, and the result is None."""
     try:
         return act()
     except (ScriptError, TimingError) as refusal:
-        form.add_error(refusal.field if refusal.field in form.fields else None, str(refusal))
+        field = refusal.field if refusal.field in form.fields else None
+        form.add_error(field, str(refusal))
         return None

@@ -14,12 +14,11 @@ from tempo_site.lib import zone
 
 
 class WallClockField(forms.DateTimeField):
-    """A local time without a zone: the schedule's zone gives it its meaning."""
+    """A local time without a zone: the schedule's zone gives the time a meaning."""
 
     widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": "1"})
 
     def to_python(self, value: Any) -> datetime | None:
-        """Return a naive datetime."""
         with timezone.override(UTC):
             moment = super().to_python(value)
         return moment.replace(tzinfo=None) if moment else None
@@ -27,22 +26,30 @@ class WallClockField(forms.DateTimeField):
 
 RHYTHM = ("kind", "cron", "every_s", "at", "timezone")
 REST = (
-    *(
-        "start_at",
-        "end_at",
-        "jitter_s",
-        "delay_s",
-        "overlap",
-        "max_parallel",
-        "missed",
-        "missed_cap",
-    ),
-    *("retries", "retry_delay_s", "retry_backoff", "retry_max_delay_s", "enabled"),
+    "start_at",
+    "end_at",
+    "jitter_s",
+    "delay_s",
+    "overlap",
+    "max_parallel",
+    "missed",
+    "missed_cap",
+    "retries",
+    "retry_delay_s",
+    "retry_backoff",
+    "retry_max_delay_s",
+    "enabled",
 )
 MOMENTS = ("at", "start_at", "end_at", "paused_until")  # local times of the form
 MAY_BE_EMPTY = (  # for the model's default
-    *("jitter_s", "delay_s", "max_parallel", "missed_cap"),
-    *("retries", "retry_delay_s", "retry_backoff", "retry_max_delay_s"),
+    "jitter_s",
+    "delay_s",
+    "max_parallel",
+    "missed_cap",
+    "retries",
+    "retry_delay_s",
+    "retry_backoff",
+    "retry_max_delay_s",
 )
 
 
@@ -88,45 +95,51 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at 
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        schedule, place = self.instance, zone_of(self.instance.timezone)
-        for name in MOMENTS:
-            if (moment := getattr(schedule, name)) and place:
-                self.initial[name] = f"{moment.astimezone(place):%Y-%m-%dT%H:%M:%S}"
         for name in MAY_BE_EMPTY:
             self.fields[name].required = False
+        schedule = self.instance
         if schedule.pk is None:  # the model's own default is not the server's zone
-            self.initial["timezone"] = (kwargs.get("initial") or {}).get(
-                "timezone", settings.TIME_ZONE
-            )
+            initial = kwargs.get("initial") or {}
+            self.initial["timezone"] = initial.get("timezone", settings.TIME_ZONE)
+        own_zone = zone_of(schedule.timezone)
+        if own_zone is None:
+            return
+        for name in MOMENTS:
+            moment = getattr(schedule, name)
+            if moment:
+                self.initial[name] = f"{moment.astimezone(own_zone):%Y-%m-%dT%H:%M:%S}"
 
     def clean(self) -> dict[str, Any]:
-        """Give local times their zone, and what is empty its default. An unknown zone is refused by the verb, with a
-        suggestion.
+        """Give local times the zone of the schedule, and empty fields the default of the model.
+
+        An unknown zone is left to the verb, whose refusal comes with a suggestion.
         """
         values = super().clean() or self.cleaned_data
-        place = zone_of(values.get("timezone", "")) or ZoneInfo("UTC")
+        own_zone = zone_of(values.get("timezone", "")) or ZoneInfo("UTC")
         for name in MOMENTS:
-            if moment := values.get(name):
-                values[name] = self._in_zone(moment, place, getattr(self.instance, name))
+            local = values.get(name)
+            if local:
+                values[name] = self._in_zone(local, own_zone, getattr(self.instance, name))
         for name in MAY_BE_EMPTY:
             if values.get(name, 0) in (None, ""):
                 values[name] = default_of(name)
         return values
 
-    def _in_zone(self, local: datetime, place: ZoneInfo, stored: datetime | None) -> datetime:
-        """What stands there already stays what it is: in a repeated hour the wall clock does not tell which pass."""
-        if stored and stored.astimezone(place).replace(tzinfo=None, microsecond=0) == local:
-            return stored
-        return local.replace(tzinfo=place)
+    # An unchanged moment stays what it is: in a repeated hour the wall clock does not tell which pass.
+    def _in_zone(self, local: datetime, own_zone: ZoneInfo, stored: datetime | None) -> datetime:
+        if stored:
+            shown = stored.astimezone(own_zone).replace(tzinfo=None, microsecond=0)
+            if shown == local:
+                return stored
+        return local.replace(tzinfo=own_zone)
 
 
 def zone_of(name: str) -> ZoneInfo | None:
-    """Return the zone of a known name."""
+    """Return the zone of a name; None for an unknown name."""
     return ZoneInfo(name) if zone.is_known(name) else None
 
 
 def default_of(name: str) -> Any:
-    """The model's default of a field."""
     field = Schedule._meta.get_field(name)
     assert isinstance(field, Field)
     return field.get_default()

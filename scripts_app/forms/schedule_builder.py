@@ -1,4 +1,4 @@
-"""The schedule builder's form: plain choices, a cron line, an interval, one moment, start-up; one of them counts."""
+"""The schedule builder's form: plain choices, a cron line, an interval, a moment or start-up."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,9 +22,23 @@ MODES = [
     (Schedule.Kind.STARTUP.value, "Start-up"),
 ]
 EVERY = list(zip(timing_simple.EVERY, ["Minutes", "Hour", "Day", "Week", "Month"], strict=True))
-WEEKDAYS = [(1, "Mon"), (2, "Tue"), (3, "Wed"), (4, "Thu"), (5, "Fri"), (6, "Sat"), (0, "Sun")]
-DAYS = [*((day, str(day)) for day in range(1, 32)), (timing_simple.LAST_DAY, "last day")]
-UNITS = [(1, "seconds"), (60, "minutes"), (3600, "hours"), (DAY_S, "days")]
+WEEKDAYS = [
+    (1, "Mon"),
+    (2, "Tue"),
+    (3, "Wed"),
+    (4, "Thu"),
+    (5, "Fri"),
+    (6, "Sat"),
+    (0, "Sun"),
+]
+DAYS = [(day, str(day)) for day in range(1, 32)]
+DAYS.append((timing_simple.LAST_DAY, "last day"))
+UNITS = [
+    (1, "seconds"),
+    (60, "minutes"),
+    (3600, "hours"),
+    (DAY_S, "days"),
+]
 OVERLAP = [
     (Schedule.Overlap.SKIP.value, "Skip the moment"),
     (Schedule.Overlap.QUEUE_ONE.value, "Wait for its end, then run once"),
@@ -36,12 +50,13 @@ MISSED = [
     (Schedule.Missed.SKIP.value, "No run, only a line in the history"),
     (Schedule.Missed.ALL.value, "A run for each of them"),
 ]
-RETRIES = [(0, "none"), *((number, str(number)) for number in range(1, 11))]
+RETRIES = [(0, "none")]
+RETRIES += [(number, str(number)) for number in range(1, 11)]
 BACKOFF = [
     (Schedule.Backoff.FIXED.value, "The same before each try"),
     (Schedule.Backoff.DOUBLING.value, "Doubled before each further try"),
 ]
-NEEDS = {  # the fields that a rhythm in plain choices is made of
+SIMPLE_FIELDS = {  # the fields that a rhythm in plain choices is made of
     "minutes": ("step",),
     "hour": ("minute",),
     "day": ("time",),
@@ -64,7 +79,11 @@ MODE_FIELDS = {
     Schedule.Kind.ONCE: {"at"},
     Schedule.Kind.STARTUP: {"delay_s"},
 }
-EMPTY = {"cron": "", "jitter_s": 0, "delay_s": 0}  # of what does not count; all others are None
+EMPTY = {
+    "cron": "",
+    "jitter_s": 0,
+    "delay_s": 0,
+}  # of fields that do not count; all others are None
 MISSING = {
     "step": "Choose a number of minutes.",
     "minute": "Say the minute: 0 to 59.",
@@ -74,11 +93,14 @@ MISSING = {
 }
 DEFAULT = Simple(every="day")
 DEFAULT_EVERY_S = 15 * 60
-BOUNDS = {"max_parallel": (2, 20), "missed_cap": (1, 100)}  # for browsers; the model decides
+BOUNDS = {  # for browsers; the model decides
+    "max_parallel": (2, 20),
+    "missed_cap": (1, 100),
+}
 
 
 class EveryWidget(forms.MultiWidget):
-    """A number and its unit."""
+    """A number and a unit."""
 
     def __init__(self, unit: int = 60) -> None:
         self.unit = unit  # while there is no number
@@ -86,11 +108,13 @@ class EveryWidget(forms.MultiWidget):
         super().__init__([number, forms.Select(choices=UNITS)])
 
     def decompress(self, value: Any) -> list[Any]:
-        """Return seconds as a number of the largest unit that holds them whole."""
+        """Return seconds as a number of the largest unit without a rest."""
         if not value:
             return [None, self.unit]
-        size = max(size for size, _ in UNITS if value % size == 0)
-        return [value // size, size]
+        for size, _ in reversed(UNITS):
+            if value % size == 0:
+                return [value // size, size]
+        raise AssertionError("a second divides every number of seconds")
 
 
 class EveryField(forms.MultiValueField):
@@ -102,19 +126,24 @@ class EveryField(forms.MultiValueField):
         number = forms.IntegerField(required=False, min_value=1)
         unit = forms.TypedChoiceField(required=False, choices=UNITS, coerce=int, empty_value=None)
         super().__init__([number, unit], require_all_fields=False, required=False, **kwargs)
-        for part, name in zip(self.widget.widgets, ("number", "unit"), strict=True):
-            part.attrs["aria-label"] = (
-                f"{self.label}: {name}"  # there are several of these on a page
-            )
+        number_widget, unit_widget = self.widget.widgets
+        # There are several of these on a page, so each part names its field.
+        number_widget.attrs["aria-label"] = f"{self.label}: number"
+        unit_widget.attrs["aria-label"] = f"{self.label}: unit"
 
     def compress(self, data_list: list[Any]) -> int | None:
-        """Return seconds, or None when there is no number."""
-        number, size = data_list or (None, None)
-        return number * size if number and size else None
+        """Return seconds; None without a number."""
+        if not data_list:
+            return None
+        number: int | None = data_list[0]
+        size: int | None = data_list[1]
+        if not number or not size:
+            return None
+        return number * size
 
 
 class ScheduleBuilder(ScheduleForm):
-    """When a script runs, said in one of five ways; what stands in the other four does not count."""
+    """When a script runs, in five modes; the fields of the other four modes do not count."""
 
     kind = forms.ChoiceField(choices=MODES, widget=forms.RadioSelect, label="When it runs")
     every_s = EveryField(label="Every")
@@ -154,105 +183,115 @@ class ScheduleBuilder(ScheduleForm):
         super().__init__(*args, **kwargs)
         schedule = self.instance
         self.stored_cron = schedule.cron
-        simple = timing_simple.parse(schedule.cron) if schedule.kind == Schedule.Kind.CRON else None
-        is_simple = simple is not None or schedule.pk is None
-        self.initial["kind"] = SIMPLE if is_simple else schedule.kind
         self.initial["cron"] = schedule.cron or timing_simple.line(DEFAULT)
         self.initial["every_s"] = schedule.every_s or DEFAULT_EVERY_S
         self.initial["at"] = self.initial.get("at") or self._tomorrow(now)
-        self.initial.update(_all_values(simple or DEFAULT))
+        self._show_mode()
         self.fields["enabled"].label = "Enabled"
-        for name, (least, most) in BOUNDS.items():
-            self.fields[name].widget.attrs |= {"min": least, "max": most, "inputmode": "numeric"}
+        for name, (minimum, maximum) in BOUNDS.items():
+            attributes = {"min": minimum, "max": maximum, "inputmode": "numeric"}
+            self.fields[name].widget.attrs |= attributes
         self._add_inputs()
 
+    def _show_mode(self) -> None:
+        schedule = self.instance
+        simple = None
+        if schedule.kind == Schedule.Kind.CRON:
+            simple = timing_simple.parse(schedule.cron)
+        is_simple = simple is not None or schedule.pk is None
+        self.initial["kind"] = SIMPLE if is_simple else schedule.kind
+        self.initial.update(_all_values(simple or DEFAULT))
+
     def _add_inputs(self) -> None:
-        """A field for each parameter of the script, with what the schedule gives its runs."""
-        for each in parameters.parameters_of(self.instance.script):
-            name = f"{inputs.PREFIX}{each.name}"
-            self.fields[name] = inputs.schedule_field(each)
-            if each.name in self.instance.params:
-                self.initial[name] = parameters.as_text(self.instance.params[each.name])
+        for parameter in parameters.parameters_of(self.instance.script):
+            name = f"{inputs.PREFIX}{parameter.name}"
+            self.fields[name] = inputs.schedule_field(parameter)
+            if parameter.name in self.instance.params:
+                value = self.instance.params[parameter.name]
+                self.initial[name] = parameters.as_text(value)
 
     def input_fields(self) -> list[forms.BoundField]:
-        """Those of the inputs, as the page shows them."""
+        """Return the fields of the script's inputs."""
         return [self[name] for name in self.fields if name.startswith(inputs.PREFIX)]
 
     @property
     def is_more_said(self) -> bool:
-        """Whether one of the fields that stand apart has an error, or says something else than its default."""
-        said = (
-            name for name in REST if (self.initial.get(name) or None) != (default_of(name) or None)
-        )
-        return any(True for _ in said) or any(name in self.errors for name in REST)
+        """Whether a field of the folded part has an error, or a value other than the default."""
+        for name in REST:
+            value = self.initial.get(name) or None
+            if value != (default_of(name) or None) or name in self.errors:
+                return True
+        return False
 
     def clean(self) -> dict[str, Any]:
-        """Take what the chosen mode says and forget the others, their errors too."""
+        """Keep the fields of the chosen mode and forget the other fields and errors."""
         values = super().clean()
         mode = values.get("kind", "")
-        self._forget(set().union(*MODE_FIELDS.values()) - MODE_FIELDS.get(mode, set()), values)
-        self._keep_stored(
-            {name for name, counts in self._side_fields(values).items() if not counts}, values
-        )
-        self.instance.params = {
-            name: value for name, value in inputs.given(values).items() if value
-        }
+        of_all_modes: set[str] = set().union(*MODE_FIELDS.values())
+        self._forget(of_all_modes - MODE_FIELDS.get(mode, set()), values)
+        self._keep_stored(self._hidden_fields(values), values)
+        given = inputs.inputs_in(values)
+        self.instance.params = {name: value for name, value in given.items() if value}
         if mode == SIMPLE:
-            values["kind"], values["cron"] = Schedule.Kind.CRON.value, self._line(values)
+            values["kind"] = Schedule.Kind.CRON.value
+            values["cron"] = self._line(values)
         return values
 
+    # The cron line of the plain choices; a choice that is missing becomes an error.
     def _line(self, values: dict[str, Any]) -> str:
-        """Return the cron line of the plain choices; what is missing becomes an error."""
         every = values.get("simple_every") or DEFAULT.every
-        needed = {name: values.get(f"simple_{name}") for name in NEEDS[every]}
-        kept = {"simple_every", *REPEATED, *(f"simple_{name}" for name in needed)}
-        self._forget(MODE_FIELDS[SIMPLE] - kept, values)
-        for name, value in needed.items():
-            if value in (None, []) and f"simple_{name}" not in self.errors:
+        names = SIMPLE_FIELDS[every]
+        fields = {f"simple_{name}" for name in names}
+        self._forget(MODE_FIELDS[SIMPLE] - fields - {"simple_every", *REPEATED}, values)
+        for name in names:
+            is_missing = values.get(f"simple_{name}") in (None, [])
+            if is_missing and f"simple_{name}" not in self.errors:
                 self.add_error(f"simple_{name}", MISSING[name])
-        if any(f"simple_{name}" in self.errors for name in needed):
+        if fields & self.errors.keys():
             return ""
-        if moment := needed.pop("time", None):
-            needed |= {"hour": moment.hour, "minute": moment.minute}
-        simple = Simple(every=every, **{**needed, **_as_tuple(needed)})
-        # then its own words stay, `@daily` for one
-        is_unchanged = timing_simple.parse(self.stored_cron) == simple
-        return self.stored_cron if is_unchanged else timing_simple.line(simple)
+        simple = _simple_of(every, {name: values[f"simple_{name}"] for name in names})
+        stored: str = self.stored_cron
+        if timing_simple.parse(stored) == simple:
+            return stored  # unchanged, so its own words stay: `@daily` for one
+        return timing_simple.line(simple)
 
     def _forget(self, names: set[str], values: dict[str, Any]) -> None:
-        """Let what stands in fields that do not count be nothing, and no error."""
         for name in names:
             self.errors.pop(name, None)
             values[name] = EMPTY.get(name)
 
-    def _side_fields(self, values: dict[str, Any]) -> dict[str, bool]:
-        """The fields that belong to a choice of another one, and whether that was chosen."""
+    # The fields that belong to a choice of another field which was not made.
+    def _hidden_fields(self, values: dict[str, Any]) -> set[str]:
+        hidden = set()
+        if values.get("overlap") != Schedule.Overlap.PARALLEL:
+            hidden.add("max_parallel")
+        if values.get("missed") != Schedule.Missed.ALL:
+            hidden.add("missed_cap")
         has_retries = bool(values.get("retries")) or "retries" in self.errors
-        return {
-            "max_parallel": values.get("overlap") == Schedule.Overlap.PARALLEL,
-            "missed_cap": values.get("missed") == Schedule.Missed.ALL,
-            "retry_delay_s": has_retries,
-            "retry_backoff": has_retries,
-            "retry_max_delay_s": has_retries
-            and values.get("retry_backoff") == Schedule.Backoff.DOUBLING,
-        }
+        if not has_retries:
+            hidden |= {"retry_delay_s", "retry_backoff"}
+        if not has_retries or values.get("retry_backoff") != Schedule.Backoff.DOUBLING:
+            hidden.add("retry_max_delay_s")
+        return hidden
 
+    # Fields that nobody sees stay what they were, without an error.
     def _keep_stored(self, names: set[str], values: dict[str, Any]) -> None:
-        """Let fields that nobody sees be what they were, without an error."""
         for name in names:
             self.errors.pop(name, None)
             values[name] = getattr(self.instance, name)
 
+    # Tomorrow at nine by the schedule's clock.
     def _tomorrow(self, now: datetime) -> str:
-        """Tomorrow at nine by the schedule's clock."""
-        zone = zone_of(self.initial.get("timezone") or self.instance.timezone)
-        return f"{now.astimezone(zone) + timedelta(days=1):%Y-%m-%d}T09:00"
+        own_zone = zone_of(self.initial.get("timezone") or self.instance.timezone)
+        in_a_day = now.astimezone(own_zone) + timedelta(days=1)
+        return f"{in_a_day:%Y-%m-%d}T09:00"
 
 
 def simple_values(simple: Simple) -> dict[str, Any]:
-    """The form's values for a rhythm in plain choices: those alone that it is made of."""
-    needed = {"simple_every", *(f"simple_{name}" for name in NEEDS[simple.every])}
-    return {name: value for name, value in _all_values(simple).items() if name in needed}
+    """Return the form's values for a rhythm in plain choices, without the fields of other rhythms."""
+    values = _all_values(simple)
+    names = ("every", *SIMPLE_FIELDS[simple.every])
+    return {f"simple_{name}": values[f"simple_{name}"] for name in names}
 
 
 def _all_values(simple: Simple) -> dict[str, Any]:
@@ -266,5 +305,12 @@ def _all_values(simple: Simple) -> dict[str, Any]:
     }
 
 
-def _as_tuple(needed: dict[str, Any]) -> dict[str, Any]:
-    return {"weekdays": tuple(sorted(needed["weekdays"]))} if "weekdays" in needed else {}
+def _simple_of(every: str, values: dict[str, Any]) -> Simple:
+    fields = dict(values)
+    moment = fields.pop("time", None)
+    if moment is not None:
+        fields["hour"] = moment.hour
+        fields["minute"] = moment.minute
+    if "weekdays" in fields:
+        fields["weekdays"] = tuple(sorted(fields["weekdays"]))
+    return Simple(every=every, **fields)

@@ -18,7 +18,7 @@ LENGTHS = [
 
 
 class PauseForm(forms.Form):
-    """Cleaned to `until`, an aware moment or None. Whoever names no length means the moment."""
+    """Cleaned to `until`: an aware moment, or None for no end. Without a length the moment counts."""
 
     length = forms.ChoiceField(required=False, choices=LENGTHS)
     until = WallClockField(required=False, label="Until")
@@ -27,18 +27,19 @@ class PauseForm(forms.Form):
         self, *args: Any, now: datetime, zone: ZoneInfo, may_be_open: bool, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.now, self.zone, self.may_be_open = now, zone, may_be_open
-        self.fields["until"].initial = f"{now.astimezone(zone) + timedelta(days=1):%Y-%m-%d}T09:00"
+        self.now = now
+        self.zone = zone
+        self.may_be_open = may_be_open
+        in_a_day = now.astimezone(zone) + timedelta(days=1)
+        self.fields["until"].initial = f"{in_a_day:%Y-%m-%d}T09:00"
 
     @property
     def tomorrow(self) -> datetime:
-        """The first moment of tomorrow by the zone's clock."""
-        return datetime.combine(
-            self.now.astimezone(self.zone).date() + timedelta(days=1), time(), self.zone
-        )
+        """Return the first moment of tomorrow by the zone's clock."""
+        today = self.now.astimezone(self.zone).date()
+        return datetime.combine(today + timedelta(days=1), time(), self.zone)
 
     def clean(self) -> dict[str, Any]:
-        """Turn the length into a moment."""
         values = super().clean() or self.cleaned_data
         match values.get("length"):
             case "hour":
@@ -48,11 +49,12 @@ class PauseForm(forms.Form):
             case "open" if self.may_be_open:
                 values["until"] = None
             case _:
-                self._take_moment(values)
+                self._put_moment_in_zone(values)
         return values
 
-    def _take_moment(self, values: dict[str, Any]) -> None:
-        if moment := values.get("until"):
+    def _put_moment_in_zone(self, values: dict[str, Any]) -> None:
+        moment = values.get("until")
+        if moment:
             values["until"] = moment.replace(tzinfo=self.zone)
         elif "until" not in self.errors:
             self.add_error("until", "Say the date and the time.")

@@ -1,4 +1,4 @@
-"""Forms of scripts: everything about one, for the admin; a new one and its settings, for the pages."""
+"""Forms of scripts: all settings for the admin; creation and settings for the pages."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from scripts_app import limits, script_templates
 from scripts_app.forms.inputs import ParametersField
 from scripts_app.models import Script
 from scripts_app.packages import interpreters
+from scripts_app.versions import versions
 from scripts_app.versions.versions import MAX_NOTE
 
 UNITS = ("seconds", "MB")
@@ -30,16 +31,15 @@ class TagsField(forms.CharField):
     """Tags, separated by commas."""
 
     def clean(self, value: Any) -> list[str]:
-        """Return the list."""
-        return [tag for tag in (part.strip() for part in super().clean(value).split(",")) if tag]
+        tags = [part.strip() for part in super().clean(value).split(",")]
+        return [tag for tag in tags if tag]
 
     def prepare_value(self, value: Any) -> Any:
-        """Show a list as text."""
         return ", ".join(value) if isinstance(value, list) else value
 
 
 class ScriptForm(forms.Form):
-    """Everything a person decides about a script."""
+    """All settings of a script with the text, for the admin."""
 
     name = forms.CharField(
         help_text="As people read it; the folder's name and the address are made from it once."
@@ -67,33 +67,33 @@ class ScriptForm(forms.Form):
 
     @staticmethod
     def values_of(script: Script) -> dict[str, Any]:
-        """The initial values for an existing script."""
-        version = script.version
-        return {
+        values = {
             "name": script.name,
             "folder": script.folder.path if script.folder else "",
             "description": script.description,
             "tags": script.tags,
-            "code": version.code if version else "",
-            "requirements": version.requirements if version else "",
-            "python_version": version.python_version if version else "",
             **limits_of(script),
         }
+        if script.version is not None:
+            values |= versions.fields_of(script.version)
+        return values
 
 
 def limit_fields() -> dict[str, forms.Field]:
-    """A field for each limit and the switch that belongs to them; what was not touched is not saved."""
-    starting = limits.default_limits()
-    fields: dict[str, forms.Field] = {
-        limit.field: forms.IntegerField(
-            label=f"{limit.label} ({limit.unit})" if limit.unit in UNITS else limit.label,
+    """Return a field for each limit and for the switches beside the limits; an untouched field is not saved."""
+    defaults = limits.default_limits()
+    fields: dict[str, forms.Field] = {}
+    for limit in limits.LIMITS.values():
+        label = limit.label
+        if limit.unit in UNITS:
+            label = f"{label} ({limit.unit})"
+        fields[limit.field] = forms.IntegerField(
+            label=label,
             min_value=limit.least,
-            initial=starting[limit.field],
+            initial=defaults[limit.field],
             help_text=limit.help,
             show_hidden_initial=True,
         )
-        for limit in limits.LIMITS.values()
-    }
     fields["as_service_user"] = forms.BooleanField(
         required=False,
         label="Run as Tempo's own user",
@@ -110,31 +110,26 @@ def limit_fields() -> dict[str, forms.Field]:
 
 
 def limits_of(script: Script) -> dict[str, Any]:
-    """The initial values of those fields."""
-    return {
-        field: getattr(script, field)
-        for field in (*limits.LIMITS, "as_service_user", "allow_source")
-    }
+    """Return the initial values of `limit_fields`."""
+    fields = (*limits.LIMITS, "as_service_user", "allow_source")
+    return {field: getattr(script, field) for field in fields}
 
 
 def python_help() -> str:
-    """Say which Pythons there are."""
-    there = interpreters.versions_of(interpreters.discover())
-    return (
-        f"Like `3.12`. Empty: the one Tempo runs on, {interpreters.own().version}. Here: {there}."
-    )
+    own = interpreters.own().version
+    available = interpreters.versions_of(interpreters.discover())
+    return f"Like `3.12`. Empty: the one Tempo runs on, {own}. Here: {available}."
 
 
 def starter_choices() -> list[tuple[str, str]]:
-    """What a new script can begin as."""
-    return [
-        ("", "Empty"),
-        *((starter.name, starter.title) for starter in script_templates.all_templates().values()),
-    ]
+    choices = [("", "Empty")]
+    for template in script_templates.all_templates().values():
+        choices.append((template.name, template.title))
+    return choices
 
 
 class NewScriptForm(forms.Form):
-    """What a new script needs: a name, unless it begins as a starter, which has one; and a place if wanted."""
+    """A name, unless the script begins as a starter with a title; and a folder, if wanted."""
 
     name = forms.CharField(
         required=False, widget=forms.TextInput(attrs={"autofocus": True, "autocomplete": "off"})
@@ -151,20 +146,17 @@ class NewScriptForm(forms.Form):
     )
 
     def clean(self) -> dict[str, Any]:
-        """Ask for a name where there is no starter to lend its own."""
-        if (
-            not self.cleaned_data.get("name")
-            and not self.cleaned_data.get("start")
-            and "name" not in self.errors
-        ):
+        has_name = self.cleaned_data.get("name") or self.cleaned_data.get("start")
+        if not has_name and "name" not in self.errors:
             self.add_error("name", self.fields["name"].error_messages["required"])
         return self.cleaned_data
 
 
 class SettingsForm(forms.Form):
-    """Everything a person decides about a script but its text and its schedules.
+    """All settings of a script but text and schedules.
 
-    It carries what it showed: only what was changed here is saved, and nothing that somebody else did meanwhile undone.
+    The form carries the values that were shown: only changed fields are saved, so no change of another person is
+    undone.
     """
 
     name = forms.CharField(
@@ -194,17 +186,14 @@ class SettingsForm(forms.Form):
             field.show_hidden_initial = True
 
     def limit_fields(self) -> list[forms.BoundField]:
-        """Those of the limits, as the page shows them."""
         return [self[name] for name in limits.LIMITS]
 
     @property
     def changes(self) -> dict[str, Any]:
-        """What was changed."""
         return {name: self.cleaned_data[name] for name in self.changed_data}
 
     @staticmethod
     def values_of(script: Script) -> dict[str, Any]:
-        """The initial values for a script."""
         return {
             "name": script.name,
             "folder": script.folder.path if script.folder else "",
@@ -217,7 +206,7 @@ class SettingsForm(forms.Form):
 
 
 class TextForm(forms.Form):
-    """The text of a script: what the editor's page sends without JavaScript."""
+    """The text of a script, as the editor's page sends the text without JavaScript."""
 
     code = forms.CharField(
         required=False, strip=False, widget=forms.Textarea(attrs={**CODE, "rows": 24})
@@ -235,25 +224,25 @@ class TextForm(forms.Form):
         self.fields["python_version"].widget.choices = python_choices(chosen)
 
     def clean(self) -> dict[str, Any]:
-        """Say it in words when the page did not name its revision: the field has no place of its own."""
         if "based_on" in self.errors:
             self.add_error(
-                None,
+                None,  # the field is hidden and has no place for its error
                 "The page did not say which text this was made from, so it was not saved. Save again.",
             )
         return self.cleaned_data
 
     def put_on_top_of(self, revision: int) -> None:
-        """After a conflict: what was typed stays, and saving it once more replaces what the other one wrote."""
+        """Base the typed text on a newer revision: after a conflict, a second save replaces the other text."""
         self.data = {**dict(self.data.items()), "based_on": str(revision)}
 
 
 def python_choices(chosen: str) -> list[tuple[str, str]]:
-    """The Pythons a script may have, newest first; one that is chosen but gone stays among them and says so."""
-    there = [interpreter.version for interpreter in interpreters.discover()]
-    minors = [interpreters.minor_of(version) for version in there]
-    choices = [("", f"Tempo's own ({interpreters.own().version})")]
-    choices += [(version, version) for version in dict.fromkeys([*minors, *there])]
-    if chosen and chosen not in dict(choices):
-        choices.append((chosen, f"{chosen} (not on this machine)"))
-    return choices
+    """Return the Pythons a script may have, newest first; a chosen Python that is gone is marked."""
+    versions_here = [interpreter.version for interpreter in interpreters.discover()]
+    minors = [interpreters.minor_of(version) for version in versions_here]
+    choices = {"": f"Tempo's own ({interpreters.own().version})"}
+    for version in [*minors, *versions_here]:
+        choices[version] = version
+    if chosen and chosen not in choices:
+        choices[chosen] = f"{chosen} (not on this machine)"
+    return list(choices.items())

@@ -1,4 +1,4 @@
-"""The form of a variable, for pages and admin alike; the value of a secret is not given back."""
+"""The form of a variable, for pages and admin alike; the value of a secret is never shown."""
 
 from typing import Any
 
@@ -31,7 +31,6 @@ class VariableForm(forms.Form):
 
     @staticmethod
     def values_of(row: Variable) -> dict[str, Any]:
-        """The initial values for a variable."""
         return {
             "name": row.name,
             "is_secret": row.is_secret,
@@ -39,10 +38,11 @@ class VariableForm(forms.Form):
         }
 
     def clean_value(self) -> str:
-        """Browsers end lines as Windows does; a line end behind a single line came with the pasting of it."""
+        # Browsers end lines as Windows does; a line end behind a single line came with the pasting of it.
         value: str = self.cleaned_data["value"].replace("\r\n", "\n")
-        return value.rstrip("\n") if "\n" not in value.rstrip("\n") else value
+        without_end = value.rstrip("\n")
+        return value if "\n" in without_end else without_end
 
     def forget_value(self) -> None:
-        """After a refusal: a page that is shown again does not hold what was to be a secret."""
+        """Take the value out of a refused form: the next page must not hold a secret."""
         self.data = {**dict(self.data.items()), "value": ""}

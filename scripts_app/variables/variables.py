@@ -18,6 +18,9 @@ MAX_SCOPE_BYTES = 128 * 1024
 MAX_VARIABLES = 200
 MIN_MASKED = 4  # characters; a shorter value would be found everywhere
 LINE_CHARACTERS = "\t\n\r"
+ONLY_STAFF_SET_VARIABLES = (
+    "Variables for all scripts are set by staff.\nhint: set one of the script"
+)
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LOADER = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scripts_app.limits import LIMITS
-from scripts_app.models import Script
+from scripts_app.models import Script, Version
 
 SWITCHES = {
     "as_service_user": "Run as Tempo's own user",
@@ -47,6 +47,19 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Set
         )
         found.append(difference)
     return found
+
+
+def changed_since_version(script: Script) -> list[SettingDifference]:
+    """Return what was changed in the settings since the current version was saved."""
+    if script.version is None:
+        return []
+    return differences(script.version.settings, snapshot_of(script))
+
+
+def has_other_settings(before: Version, after: Version) -> bool:
+    """Whether the settings were changed between two versions, as far as both remember them."""
+    is_known = bool(before.settings_hash and after.settings_hash)
+    return is_known and before.settings_hash != after.settings_hash
 
 
 def _label(field: str) -> str:

@@ -1,8 +1,8 @@
-"""The environment of one script: how far it is, its packages, newer ones to look at before they are used."""
+"""The environment of a script: the progress of the build, packages, newer packages to look at before use."""
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import TypedDict
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -10,32 +10,51 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
+from runs_app.models import Run
 from runs_app.triggers import builds
 from scripts_app import lookup
 from scripts_app.environments import environments, upgrades
+from scripts_app.environments.builds import BuildProgress
 from scripts_app.models import Environment, Script
 from scripts_app.packages import locks, resolution
+from scripts_app.packages.locks import Change, Package
 from scripts_app.versions import drafts, versions
 from scripts_app.versions.drafts import Conflict
 from tempo_site import auth
 
 
+class BuildContext(TypedDict):
+    build_run: Run | None
+    progress: BuildProgress | None
+
+
+class EnvironmentPageContext(BuildContext):
+    now: datetime
+    script: Script
+    environment: Environment | None
+    packages: list[Package]
+    is_older_in_use: bool
+    follows_code: bool
+    upgrade: Environment | None
+    changes: list[Change]
+    upgrade_build: BuildContext
+
+
 @require_safe
 def script_environment(request: HttpRequest, slug: str) -> HttpResponse:
-    """The environment that the current version asks for; `?part=environment` is what changes while one looks at it."""
-    script, now = lookup.script(slug), timezone.now()
-    is_part = request.GET.get("part") == "environment"
-    template = "scripts/_environment_parts.html" if is_part else "scripts/environment.html"
+    """Show the environment that the current version asks for; `?part=environment` is the part that changes."""
+    now = timezone.now()
+    script = lookup.script_for_page(slug, now=now)
+    template = "scripts/environment.html"
+    if request.GET.get("part") == "environment":
+        template = "scripts/_environment_parts.html"
     return render(request, template, environment_page_context(script, now=now))
 
 
-def environment_page_context(script: Script, *, now: datetime) -> dict[str, Any]:
-    """What the page shows."""
-    stored = Script.objects.select_related("wanted_environment", "environment", "upgrade").get(
-        pk=script.pk
-    )
-    environment, upgrade = stored.wanted_environment or stored.environment, stored.upgrade
-    in_use = stored.environment.lock if stored.environment else ""
+def environment_page_context(script: Script, *, now: datetime) -> EnvironmentPageContext:
+    rows = Script.objects.select_related("wanted_environment", "environment", "upgrade")
+    stored = rows.get(pk=script.pk)
+    environment = stored.wanted_environment or stored.environment
     return {
         "now": now,
         "script": script,
@@ -43,89 +62,77 @@ def environment_page_context(script: Script, *, now: datetime) -> dict[str, Any]
         "packages": locks.packages(environment.lock) if environment else [],
         "is_older_in_use": stored.environment_id not in (None, stored.wanted_environment_id),
         "follows_code": follows_code(script),
-        "upgrade": upgrade,
-        "changes": locks.difference(in_use, upgrade.lock) if upgrade and upgrade.is_ready else [],
-        **build_facts(environment),
-        "upgrade_build": build_facts(upgrade),
+        "upgrade": stored.upgrade,
+        "changes": upgrades.changes_of(stored),
+        **build_context(environment),
+        "upgrade_build": build_context(stored.upgrade),
     }
 
 
 def follows_code(script: Script) -> bool:
-    """Whether it was the code's PEP 723 block that named packages or Python of the current version."""
-    version = script.version
-    if version is None:
+    """Whether the PEP 723 block of the current version's code named the packages or the Python."""
+    if script.version is None:
         return False
-    offer = resolution.offer(**versions.fields_of(version))
+    offer = resolution.offer(**versions.fields_of(script.version))
     return bool(offer) and not offer.is_overruled
 
 
-def build_facts(environment: Environment | None) -> dict[str, Any]:
-    """The newest run that built an environment or tries to, and how far it is."""
+def build_context(environment: Environment | None) -> BuildContext:
     run = builds.run_of(environment)
     return {"build_run": run, "progress": builds.progress_of(run)}
 
 
 @require_POST
 def script_rebuild(request: HttpRequest, slug: str) -> HttpResponse:
-    """Have the environment built again: after a failed build, or because something is wrong with it."""
+    """Have the environment built again, after a failed build or because of a fault."""
     return act(request, slug, environments.rebuild, "The environment of `{}` is asked for.")
 
 
 @require_POST
 def script_upgrade(request: HttpRequest, slug: str) -> HttpResponse:
-    """Ask for newer packages."""
-    return act(
-        request,
-        slug,
-        upgrades.request,
-        "Newer packages for `{}` are looked for. They are used when you say so.",
-    )
+    done = "Newer packages for `{}` are looked for. They are used when you say so."
+    return act(request, slug, upgrades.request, done)
 
 
 @require_POST
 def script_upgrade_use(request: HttpRequest, slug: str) -> HttpResponse:
-    """Use the newer packages from now on."""
     return act(request, slug, upgrades.use, "Runs of `{}` use the newer packages from now on.")
 
 
 @require_POST
 def script_upgrade_discard(request: HttpRequest, slug: str) -> HttpResponse:
-    """Forget the newer packages."""
     return act(request, slug, upgrades.discard, "`{}` keeps the packages it has.")
 
 
 def act(
     request: HttpRequest, slug: str, verb: Callable[[Script], object], done: str
 ) -> HttpResponse:
-    """Call a verb on a script, say what came of it and go to its environment, or back to its text."""
+    """Call a verb on a script, report the result and go to the environment's page, or back to the text."""
     script = lookup.script(slug)
     try:
         verb(script)
-    except (
-        ValueError
-    ) as refusal:  # a Python that is gone, a requirement that is refused by now, no upgrade
+    except ValueError as refusal:  # a Python that is gone, a requirement refused by now, no upgrade
         messages.error(request, str(refusal))
     else:
         messages.success(request, done.format(script.name))
-    return redirect(
-        "script-detail" if request.POST.get("tab") == "code" else "script-environment", slug
-    )
+    if request.POST.get("tab") == "code":
+        return redirect("script-detail", slug)
+    return redirect("script-environment", slug)
 
 
 @require_POST
 def script_take_over(request: auth.SignedInRequest, slug: str) -> HttpResponse:
     """Empty the fields that stand before the code's PEP 723 block, in the draft."""
     script = lookup.script(slug)
-    text = drafts.text(script)
-    offer = resolution.offer(**text.fields)
-    emptied = {
-        **text.fields,
-        **({"requirements": ""} if offer.requirements else {}),
-        **({"python_version": ""} if offer.requires_python else {}),
-    }
+    fields = drafts.text(script).fields
+    offer = resolution.offer(**fields)
+    if offer.requirements:
+        fields["requirements"] = ""
+    if offer.requires_python:
+        fields["python_version"] = ""
     based_on = drafts.revision_named(request.POST.get("based_on", ""))
     try:
-        drafts.save(script, by=request.user, now=timezone.now(), based_on=based_on, **emptied)
+        drafts.save(script, by=request.user, now=timezone.now(), based_on=based_on, **fields)
     except Conflict:
         messages.error(
             request,
@@ -140,9 +147,9 @@ def script_take_over(request: auth.SignedInRequest, slug: str) -> HttpResponse:
 
 @require_safe
 def environment_lock(request: HttpRequest, pk: int) -> HttpResponse:
-    """The lock of an environment as a file: `pip install --require-hashes -r requirements.lock` installs the same."""
-    found = lookup.environment(pk)
-    head = f"# Python {found.python}\n"
-    response = HttpResponse(head + found.lock, content_type="text/plain; charset=utf-8")
+    """Send the lock of an environment: `pip install --require-hashes -r requirements.lock` installs the same."""
+    environment = lookup.environment(pk)
+    head = f"# Python {environment.python}\n"
+    response = HttpResponse(head + environment.lock, content_type="text/plain; charset=utf-8")
     response.headers["Content-Disposition"] = 'attachment; filename="requirements.lock"'
     return response

@@ -1,6 +1,7 @@
-"""The files of a script: what lies in its `files/`, uploads, downloads, and what is deleted."""
+"""The files of a script: the listing of `files/`, uploads, downloads and deletion."""
 
-from typing import Any
+from datetime import datetime
+from typing import TypedDict
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
@@ -13,19 +14,34 @@ from django.views.decorators.http import require_http_methods, require_safe
 from scripts_app import lookup, scripts
 from scripts_app.files import downloads
 from scripts_app.files import store as files_store
-from scripts_app.files.store import NoSuchFile
+from scripts_app.files.store import Listing, NoSuchFile
 from scripts_app.models import Script
 from tempo_site import auth
 
 PAGE = 200
 
 
+class FileListContext(TypedDict):
+    now: datetime
+    script: Script
+    folder: str
+    above: list[tuple[str, str]]
+    found: Listing
+    is_further: bool
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 def script_file_list(request: auth.SignedInRequest, slug: str) -> HttpResponse:
-    """A folder below `files/` (`?folder=`, `?after=`). A POST stores uploads, or makes the folder that is named."""
-    script, folder = lookup.script(slug), request.GET.get("folder", "")
+    """Show a folder below `files/` (`?folder=`, `?after=`). A POST stores uploads, or makes the folder `name`."""
+    now = timezone.now()
+    script = lookup.script_for_page(slug, now=now)
+    folder = request.GET.get("folder", "")
     if request.method == "POST":
-        store(request, script, folder)
+        name = request.POST.get("name", "").strip()
+        if name:
+            make_folder(request, script, files_store.joined(folder, name), name=name)
+        else:
+            store_uploads(request, script, folder)
         return redirect(address(script, folder))
     try:
         found = files_store.listing(script, folder, after=request.GET.get("after", ""), limit=PAGE)
@@ -33,48 +49,49 @@ def script_file_list(request: auth.SignedInRequest, slug: str) -> HttpResponse:
         raise Http404(str(missing)) from missing
     except scripts.ScriptError as refusal:
         messages.error(request, str(refusal))
-        return redirect("script-file-list", slug) if folder else redirect("script-detail", slug)
-    context = {
-        "now": timezone.now(),
+        return redirect("script-file-list" if folder else "script-detail", slug)
+    context: FileListContext = {
+        "now": now,
         "script": script,
         "folder": folder,
-        "above": list(crumbs(folder)),
+        "above": crumbs(folder),
         "found": found,
         "is_further": "after" in request.GET,
     }
     return render(request, "scripts/files.html", context)
 
 
-def store(request: HttpRequest, script: Script, folder: str) -> None:
-    """Store what was sent, or make the folder that was named, and say what was done; one refusal stops no other."""
-    name, done = request.POST.get("name", "").strip(), 0
+def make_folder(request: HttpRequest, script: Script, path: str, *, name: str) -> None:
     try:
-        if name:
-            files_store.make_folder(script, files_store.joined(folder, name))
-            messages.success(request, f"Made the folder `{name}`.")
-            return
+        files_store.make_folder(script, path)
     except scripts.ScriptError as refusal:
         messages.error(request, str(refusal))
-        return
+    else:
+        messages.success(request, f"Made the folder `{name}`.")
+
+
+def store_uploads(request: HttpRequest, script: Script, folder: str) -> None:
+    """Store each file that was sent; a refused file does not stop the others."""
+    may_replace = request.POST.get("replace") == "1"
+    count = 0
     for file in request.FILES.getlist("file"):
         path = files_store.joined(folder, file.name or "")
         try:
-            files_store.save(
-                script, path, file.chunks(), replace=request.POST.get("replace") == "1"
-            )
+            files_store.save(script, path, file.chunks(), replace=may_replace)
         except scripts.ScriptError as refusal:
             messages.error(request, str(refusal))
         else:
-            done += 1
-    if done:
-        messages.success(request, f"Stored {done} file{'' if done == 1 else 's'}.")
+            count += 1
+    if count:
+        files = "1 file" if count == 1 else f"{count} files"
+        messages.success(request, f"Stored {files}.")
     elif not request.FILES:
         messages.warning(request, "No file was chosen.")
 
 
 @require_safe
 def script_file_download(request: HttpRequest, slug: str) -> StreamingHttpResponse:
-    """A file (`?path=`), to be stored by the browser and never shown."""
+    """Send a file (`?path=`), to be stored by the browser and never shown."""
     path = request.GET.get("path", "")
     try:
         return downloads.attachment(files_store.opened(lookup.script(slug), path), name=path)
@@ -84,33 +101,32 @@ def script_file_download(request: HttpRequest, slug: str) -> StreamingHttpRespon
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def script_file_delete(request: auth.SignedInRequest, slug: str) -> HttpResponse:
-    """Ask, naming it, then delete a file or a folder with all in it (`?path=`)."""
-    script, path = lookup.script(slug), request.GET.get("path", "")
-    folder = path.rpartition("/")[0]
-    if request.method == "POST":
-        try:
-            files_store.delete(script, path, recursive=True)
-        except scripts.ScriptError as refusal:
-            messages.error(request, str(refusal))
-        else:
-            messages.success(request, f"Deleted `{path}`.")
-        return redirect(address(script, folder))
-    context = {
-        "now": timezone.now(),
-        "script": script,
-        "path": path,
-        "back": address(script, folder),
-    }
-    return render(request, "scripts/file_delete.html", context)
+    """Ask, then delete a file, or a folder with all of the content (`?path=`)."""
+    script = lookup.script(slug)
+    path = request.GET.get("path", "")
+    back = address(script, path.rpartition("/")[0])
+    if request.method != "POST":
+        context = {"now": timezone.now(), "script": script, "path": path, "back": back}
+        return render(request, "scripts/file_delete.html", context)
+    try:
+        files_store.delete(script, path, recursive=True)
+    except scripts.ScriptError as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, f"Deleted `{path}`.")
+    return redirect(back)
 
 
-def crumbs(folder: str) -> Any:
-    """Each folder on the way, with its own name."""
-    parts = folder.split("/") if folder else []
-    return ((part, "/".join(parts[: at + 1])) for at, part in enumerate(parts))
+def crumbs(folder: str) -> list[tuple[str, str]]:
+    """Return the name and the path of each folder on the way."""
+    if not folder:
+        return []
+    names = folder.split("/")
+    return [(name, "/".join(names[: depth + 1])) for depth, name in enumerate(names)]
 
 
 def address(script: Script, folder: str) -> str:
-    """Where a folder is listed."""
     place = reverse("script-file-list", args=[script.slug])
-    return f"{place}?{urlencode({'folder': folder})}" if folder else place
+    if not folder:
+        return place
+    return f"{place}?{urlencode({'folder': folder})}"

@@ -1,10 +1,10 @@
-"""What all scripts share on this machine: environments and their sizes, Pythons; what the staff may do about them."""
+"""Environments with their sizes and the Pythons of this machine, for all scripts; acts on both for the staff."""
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import Page, Paginator
 from django.db.models import Case, IntegerField, Q, Value, When
 from django.http import HttpRequest, HttpResponse
@@ -12,83 +12,113 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
+from runs_app.models import Run
 from runs_app.triggers import builds
-from scripts_app import forms, lookup, pythons
+from scripts_app import bulk, forms, lookup, pythons
 from scripts_app.environments import disk_usage, environments
+from scripts_app.environments.disk_usage import DiskUsage
 from scripts_app.models import Environment, Script
 from scripts_app.packages import interpreters
-from scripts_app.pythons import Moved
+from scripts_app.pythons import Python
 from scripts_app.validation import ScriptError
 from tempo_site import auth
 
 PAGE = 100
-INSTALLATIONS = 3
-NAMED = 3  # scripts of an environment, and refusals, told one by one; the rest is a number
+MAX_INSTALLATIONS = 3
+MAX_NAMED = 3  # scripts and requirements of an environment told one by one; the rest is a number
 MINORS = [f"3.{minor}" for minor in range(interpreters.NEWEST[1], interpreters.OLDEST[1] - 1, -1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentRow:
+    """An environment in the list; `own` is how many bytes a removal would free, None before the first measure."""
+
+    environment: Environment
+    requirements: list[str]
+    more_requirements: int
+    scripts: list[Script]
+    more_scripts: int
+    own: int | None
+
+
+class EnvironmentListContext(TypedDict):
+    now: datetime
+    page: "Page[Any]"
+    rows: list[EnvironmentRow]
+    measured: DiskUsage | None
+    pythons: list[Python]
+    targets: list[tuple[str, str]]
+    minors: list[str]
+    installations: list[Run]
 
 
 @require_safe
 def environment_list(request: HttpRequest) -> HttpResponse:
-    """Environments with their sizes and health, broken ones first; the Pythons; both with what may be done."""
-    return render(
-        request,
-        "environments/list.html",
-        environment_list_context(request.GET.get("page", ""), now=timezone.now()),
-    )
+    """Show environments with size and health, the broken first, and the Pythons."""
+    context = environment_list_context(request.GET.get("page", ""), now=timezone.now())
+    return render(request, "environments/list.html", context)
 
 
-def environment_list_context(number: str, *, now: datetime) -> dict[str, Any]:
-    """What the page shows."""
-    quiet = (
+def environment_list_context(number: str, *, now: datetime) -> EnvironmentListContext:
+    rank = Case(
         When(state=Environment.State.READY, fault="", then=1),
         When(state=Environment.State.STORED, then=2),
+        default=Value(0),
+        output_field=IntegerField(),
     )
-    rows = Environment.objects.annotate(
-        rank=Case(*quiet, default=Value(0), output_field=IntegerField())
-    )
-    page = Paginator(rows.defer("lock").order_by("rank", "-pk"), PAGE).get_page(number)
+    rows = Environment.objects.annotate(rank=rank).defer("lock").order_by("rank", "-pk")
+    page = Paginator(rows, PAGE).get_page(number)
     measured = disk_usage.read()
     found = pythons.listing()
     return {
         "now": now,
         "page": page,
-        "rows": rows_of(page, measured),
+        "rows": environment_rows(page, measured),
         "measured": measured,
         "pythons": found,
         "targets": forms.python_choices(""),
         "minors": MINORS,
-        "installations": builds.installations(limit=INSTALLATIONS),
+        "installations": builds.installations(at_most=MAX_INSTALLATIONS),
     }
 
 
-def rows_of(page: "Page[Any]", measured: disk_usage.DiskUsage | None) -> list[dict[str, Any]]:
-    """Each environment of a page with its scripts and what removing it would free, with one query for all."""
-    scripts_of: dict[int, list[Script]] = {}
-    shown = [row.pk for row in page]
-    users = Script.objects.present().filter(
-        Q(environment__in=shown) | Q(wanted_environment__in=shown)
-    )
-    for script in users.only("name", "slug", "environment_id", "wanted_environment_id"):
-        for used in {script.environment_id, script.wanted_environment_id}:
-            scripts_of.setdefault(used or 0, []).append(script)
+def environment_rows(page: "Page[Any]", measured: DiskUsage | None) -> list[EnvironmentRow]:
+    """Return the rows of a page. One query for all scripts."""
+    scripts_of = scripts_by_environment([row.pk for row in page])
     sizes = measured.environments if measured else {}
-    return [
-        {
-            "environment": row,
-            "requirements": [line for line in row.requirements.splitlines() if line][:NAMED],
-            "more_requirements": max(0, len(row.requirements.splitlines()) - NAMED),
-            "scripts": scripts_of.get(row.pk, [])[:NAMED],
-            "more_scripts": max(0, len(scripts_of.get(row.pk, [])) - NAMED),
-            "own": sizes[row.digest]["own"] if row.digest in sizes else None,
-        }
-        for row in page
-    ]
+    rows = []
+    for environment in page:
+        scripts = scripts_of.get(environment.pk, [])
+        lines = environment.requirements.splitlines()
+        size = sizes.get(environment.digest)
+        row = EnvironmentRow(
+            environment=environment,
+            requirements=[line for line in lines if line][:MAX_NAMED],
+            more_requirements=max(0, len(lines) - MAX_NAMED),
+            scripts=scripts[:MAX_NAMED],
+            more_scripts=max(0, len(scripts) - MAX_NAMED),
+            own=size["own"] if size else None,
+        )
+        rows.append(row)
+    return rows
+
+
+def scripts_by_environment(environment_ids: list[int]) -> dict[int, list[Script]]:
+    """Return the scripts that use or want an environment, by environment. One query."""
+    uses = Q(environment__in=environment_ids)
+    wants = Q(wanted_environment__in=environment_ids)
+    rows = Script.objects.present().filter(uses | wants)
+    found: dict[int, list[Script]] = {}
+    for script in rows.only("name", "slug", "environment_id", "wanted_environment_id"):
+        for environment_id in {script.environment_id, script.wanted_environment_id}:
+            found.setdefault(environment_id or 0, []).append(script)
+    return found
 
 
 @require_POST
 def environment_rebuild(request: auth.SignedInRequest, pk: int) -> HttpResponse:
-    """Have an environment built anew with the packages of its lock."""
-    check_staff(request)
+    """Have an environment built anew with the packages of the lock."""
+    auth.require_staff(request.user)
     environments.renew(lookup.environment(pk))
     messages.success(request, "It is built again from its lock.")
     return redirect("environment-list")
@@ -96,12 +126,11 @@ def environment_rebuild(request: auth.SignedInRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def python_install(request: auth.SignedInRequest) -> HttpResponse:
-    """Install another Python from the internet; goes to the run that does it."""
-    check_staff(request)
+    """Install another Python from the internet; goes to the run of the installation."""
+    auth.require_staff(request.user)
+    version = request.POST.get("version", "")
     try:
-        run = builds.install_python(
-            request.POST.get("version", ""), by=request.user.get_username(), now=timezone.now()
-        )
+        run = builds.install_python(version, by=request.user.get_username(), now=timezone.now())
     except ScriptError as refusal:
         messages.error(request, str(refusal))
         return redirect("environment-list")
@@ -110,32 +139,14 @@ def python_install(request: auth.SignedInRequest) -> HttpResponse:
 
 @require_POST
 def python_move(request: auth.SignedInRequest) -> HttpResponse:
-    """Have all scripts of one Python (`from`, its path) use another one (`to`)."""
-    check_staff(request)
+    """Have all scripts of a Python (`from`, a path) use another Python (`to`)."""
+    auth.require_staff(request.user)
     source, target = request.POST.get("from", ""), request.POST.get("to", "")
     try:
-        report_moved(
-            request, pythons.move(source=source, target=target, by=request.user, now=timezone.now())
-        )
+        outcome = pythons.move(source=source, target=target, by=request.user, now=timezone.now())
     except ScriptError as refusal:
         messages.error(request, str(refusal))
+        return redirect("environment-list")
+    moved = bulk.count_of_scripts(len(outcome.done))
+    bulk.report(request, outcome, done=f"{moved} moved. Their environments are built now.")
     return redirect("environment-list")
-
-
-def report_moved(request: HttpRequest, moved: Moved) -> None:
-    """Say how many were moved, and which were not."""
-    if count := len(moved.scripts):
-        messages.success(
-            request,
-            f"{count} script{'' if count == 1 else 's'} moved. Their environments are built now.",
-        )
-    for script, why in moved.refused[:NAMED]:
-        messages.error(request, f"`{script.name}`: {why}")
-    if len(moved.refused) > NAMED:
-        messages.error(request, f"{len(moved.refused) - NAMED} more were refused.")
-
-
-def check_staff(request: auth.SignedInRequest) -> None:
-    """What all scripts share is changed by the staff alone. Raises PermissionDenied."""
-    if not request.user.is_staff:
-        raise PermissionDenied("Only staff may do that.")

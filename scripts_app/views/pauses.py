@@ -1,4 +1,4 @@
-"""Pausing: one schedule from its script's tab, all of them from the dashboard."""
+"""Pausing: a schedule from the tab of the script, all schedules from the dashboard."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -29,19 +29,19 @@ def pause_all(request: auth.SignedInRequest) -> HttpResponse:
     def act() -> Pause:
         return global_pause.pause_all(until=form.cleaned_data["until"], by=by, now=now)
 
-    if form.is_bound and form.is_valid() and (pause := forms.attempt(form, act)):
-        messages.success(
-            request, f"All schedules are paused {until_words(pause.until, form.zone)}."
-        )
-        return back(request)
-    return render(
-        request, "schedules/pause_all.html", {"form": form, "now": now, "next": came_from(request)}
-    )
+    if form.is_bound and form.is_valid():
+        pause = forms.attempt(form, act)
+        if pause is not None:
+            end = end_of_pause(pause.until, form.zone)
+            messages.success(request, f"All schedules are paused {end}.")
+            return back(request)
+    context = {"form": form, "now": now, "next": page_before(request)}
+    return render(request, "schedules/pause_all.html", context)
 
 
 @require_POST
 def resume_all(request: auth.SignedInRequest) -> HttpResponse:
-    """End the pause of all schedules, and go back to where one was."""
+    """End the pause of all schedules, and go back to the page that the button was on."""
     if global_pause.resume_all(by=request.user.get_username(), now=timezone.now()):
         messages.success(
             request, "Schedules fire again. What was due meanwhile is recorded as skipped."
@@ -53,11 +53,10 @@ def resume_all(request: auth.SignedInRequest) -> HttpResponse:
 
 @form_page
 def schedule_pause(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    """Ask until when, then pause one schedule."""
+    """Ask until when, then pause a schedule."""
     schedule, now = lookup.schedule(pk, slug=slug), timezone.now()
     zone = forms.zone_of(schedule.timezone) or server_zone()
     form = PauseForm(request.POST or None, now=now, zone=zone, may_be_open=False)
-
     if form.is_bound and form.is_valid():
         schedule.paused_until = form.cleaned_data["until"]
         try:
@@ -65,8 +64,8 @@ def schedule_pause(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         except TimingError as refusal:
             form.add_error("until" if refusal.field == "paused_until" else None, str(refusal))
         else:
-            words = until_words(schedule.paused_until, zone)
-            messages.success(request, f"Paused {words}: {schedule.describe()}.")
+            end = end_of_pause(schedule.paused_until, zone)
+            messages.success(request, f"Paused {end}: {schedule.describe()}.")
             return redirect("script-schedule", slug)
     context = {"form": form, "schedule": schedule, "script": lookup.script(slug), "now": now}
     return render(request, "schedules/pause.html", context)
@@ -74,7 +73,7 @@ def schedule_pause(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 
 @require_POST
 def schedule_resume(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    """End the pause of one schedule."""
+    """End the pause of a schedule."""
     schedule = lookup.schedule(pk, slug=slug)
     schedule.paused_until = None
     try:
@@ -87,25 +86,22 @@ def schedule_resume(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 
 
 def server_zone() -> ZoneInfo:
-    """The zone of all pages."""
     return ZoneInfo(timezone.get_current_timezone_name())
 
 
-def until_words(until: datetime | None, zone: ZoneInfo) -> str:
-    """Until when, by a zone's clock."""
-    return f"until {until.astimezone(zone):%Y-%m-%d %H:%M %Z}" if until else "until further notice"
+def end_of_pause(until: datetime | None, zone: ZoneInfo) -> str:
+    """Return the end of a pause in words, by a zone's clock."""
+    if until is None:
+        return "until further notice"
+    return f"until {until.astimezone(zone):%Y-%m-%d %H:%M %Z}"
 
 
-def came_from(request: HttpRequest) -> str:
-    """The page to go back to, of this site alone; "" when none is named."""
+def page_before(request: HttpRequest) -> str:
+    """Return the page of this site to go back to; "" without a name in the request."""
     named = request.POST.get("next") or request.GET.get("next") or ""
-    return (
-        named
-        if named.startswith("/") and url_has_allowed_host_and_scheme(named, allowed_hosts=None)
-        else ""
-    )
+    is_own = url_has_allowed_host_and_scheme(named, allowed_hosts=None)
+    return named if named.startswith("/") and is_own else ""
 
 
 def back(request: HttpRequest) -> HttpResponse:
-    """To the page one came from, else to the dashboard."""
-    return redirect(came_from(request) or "dashboard")
+    return redirect(page_before(request) or "dashboard")

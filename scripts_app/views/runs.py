@@ -1,4 +1,4 @@
-"""The runs of one script: its tab."""
+"""The runs of a script: the tab."""
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
@@ -11,15 +11,13 @@ from runs_app.states import Status
 from scripts_app import lookup
 
 PAGE = 50
+ANY_STATUS = [("", "Any"), *((status.value, status.label.lower()) for status in Status)]
 
 
 class StatusForm(forms.Form):
-    """Which of its runs the list shows."""
+    """The filter of the list."""
 
-    status = forms.ChoiceField(
-        required=False,
-        choices=[("", "Any"), *((each.value, each.label.lower()) for each in Status)],
-    )
+    status = forms.ChoiceField(required=False, choices=ANY_STATUS)
     before = forms.IntegerField(
         required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput
     )
@@ -27,13 +25,16 @@ class StatusForm(forms.Form):
 
 @require_safe
 def script_runs(request: HttpRequest, slug: str) -> HttpResponse:
-    """Newest first; `?status=` and `?before=<id>` in the address."""
-    script, form = lookup.script(slug), StatusForm(request.GET)
-    form.is_valid()  # what cannot be read filters nothing, and says so at its field
-    status, before = form.cleaned_data.get("status", ""), form.cleaned_data.get("before")
+    """Show the runs, newest first; `?status=` and `?before=<id>` in the address."""
+    now = timezone.now()
+    script = lookup.script_for_page(slug, now=now)
+    form = StatusForm(request.GET)
+    form.is_valid()  # a value that cannot be read filters nothing, and its field says so
+    status = form.cleaned_data.get("status", "")
+    before = form.cleaned_data.get("before")
     runs = history.page(script=script.slug, status=status, before=before, limit=PAGE + 1)
     context = {
-        "now": timezone.now(),
+        "now": now,
         "script": script,
         "form": form,
         "status": status,

@@ -1,8 +1,8 @@
-"""One script: the tab with its text, and what its buttons do."""
+"""A script: the tab with the text, and the buttons of the page."""
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 
 from django.conf import settings
 from django.contrib import messages
@@ -15,16 +15,20 @@ from django.views.decorators.http import require_http_methods, require_POST
 from runs_app.history import history
 from runs_app.models import Run
 from runs_app.states import Trigger
-from runs_app.triggers import builds, triggers
+from runs_app.triggers import builds, confirmation, triggers
+from runs_app.triggers.confirmation import ConfirmationNeeded
 from scripts_app import forms, lookup, scripts
 from scripts_app.diagnostics import check
-from scripts_app.diagnostics.models import Problem
+from scripts_app.diagnostics.check import Problem
+from scripts_app.environments.builds import BuildProgress
 from scripts_app.forms import TextForm
-from scripts_app.models import Script
+from scripts_app.models import Environment, Script
 from scripts_app.packages import resolution
-from scripts_app.versions import drafts, versions
+from scripts_app.packages.resolution import Offer
+from scripts_app.versions import drafts
 from scripts_app.versions.drafts import Conflict, Text
 from scripts_app.views import outside_edits
+from scripts_app.views.outside_edits import ExternalEditContext
 from tempo_site import auth
 
 RECENT_RUNS = 10
@@ -40,40 +44,72 @@ TABS = {
 }
 
 
+class SideContext(TypedDict):
+    now: datetime
+    script: Script
+    environment: Environment | None
+    build_run: Run | None
+    progress: BuildProgress | None
+    is_older_in_use: bool
+    runs: list[Run]
+
+
+class EditorContext(TypedDict):
+    form: TextForm
+    text: Text
+    conflict: Text | None
+    revision: Any  # of the form: what the browser sent, unchecked
+    is_draft: bool
+    zone: str
+    problems: list[Problem]
+    offer: Offer
+    pythons: list[tuple[str, str]]
+
+
+class QuestionContext(TypedDict):
+    doubts: list[Problem]
+    is_known: bool
+
+
+class ScriptPageContext(SideContext, EditorContext, QuestionContext, ExternalEditContext):
+    pass
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 def script_detail(request: auth.SignedInRequest, slug: str) -> HttpResponse:
-    """The text, its problems, environment and last runs; `?part=side` is what changes while one looks at it.
+    """Show the text, problems, environment and last runs; `?part=side` is the part that changes on an open page.
 
-    A POST stores the text: `act` is `save` (a version), `run` (a version and a run of it) or `draft`. With `?ask=run`
-    it asks whether to run a version that problems were found in.
+    A POST stores the text: `act` is `save` (a version), `run` (a version and a run) or `draft`. With `?ask=run` the
+    page asks whether to run a version in spite of the problems that were found.
     """
-    script, now = lookup.script(slug), timezone.now()
+    now = timezone.now()
+    script = lookup.script_for_page(slug, now=now)
     if request.GET.get("part") == "side":
-        return render(request, "scripts/_side.html", side(script, now=now))
+        return render(request, "scripts/_side.html", side_context(script, now=now))
     text = drafts.text(script)
     form = TextForm(request.POST or None, initial={**text.fields, "based_on": text.revision})
     conflict = None
     if form.is_valid():
         try:
-            if answer := forms.attempt(
-                form, lambda: store(request, script, form.cleaned_data, now=now)
-            ):
-                return answer
+            answer = forms.attempt(
+                form, lambda: store_text(request, script, form.cleaned_data, now=now)
+            )
         except Conflict as refusal:
             conflict = refusal.current
-    context = (
-        side(script, now=now)
-        | editor(form, text, conflict)
-        | outside_edits.external_edit_context(script)
-    )
-    context |= confirmation(
-        script, context["problems"], is_asked=request.GET.get("ask") == "run" and not text.is_draft
-    )
-    return render(request, "scripts/detail.html", context, status=409 if conflict else 200)
+        else:
+            if answer is not None:
+                return answer
+    context: ScriptPageContext = {
+        **side_context(script, now=now),
+        **editor_context(form, text, conflict),
+        **question_context(script, is_asked=request.GET.get("ask") == "run"),
+        **outside_edits.external_edit_context(script),
+    }
+    status = 409 if conflict else 200
+    return render(request, "scripts/detail.html", context, status=status)
 
 
-def side(script: Script, *, now: datetime) -> dict[str, Any]:
-    """What stands beside the text and changes by itself."""
+def side_context(script: Script, *, now: datetime) -> SideContext:
     environment = script.wanted_environment or script.environment
     build_run = builds.run_of(environment)
     return {
@@ -87,20 +123,23 @@ def side(script: Script, *, now: datetime) -> dict[str, Any]:
     }
 
 
-def editor(form: TextForm, text: Text, conflict: Text | None) -> dict[str, Any]:
-    """The text with what is wrong with it; after a refusal, what was typed instead of what is stored."""
+def editor_context(form: TextForm, text: Text, conflict: Text | None) -> EditorContext:
+    """Return the content of the editor: after a refusal, the typed text instead of the stored text."""
     if conflict:
         form.put_on_top_of(conflict.revision)
     if form.is_bound:
-        code, requirements, python = (
-            form[name].value() or "" for name in ("code", "requirements", "python_version")
+        text = replace(
+            text,
+            code=form["code"].value() or "",
+            requirements=form["requirements"].value() or "",
+            python_version=form["python_version"].value() or "",
         )
-        text = replace(text, code=code, requirements=requirements, python_version=python)
+    is_unreadable = "based_on" in form.errors
     return {
         "form": form,
         "text": text,
         "conflict": conflict,
-        "revision": text.revision if "based_on" in form.errors else form["based_on"].value(),
+        "revision": text.revision if is_unreadable else form["based_on"].value(),
         "is_draft": text.is_draft,
         "zone": settings.TIME_ZONE,
         "problems": check.find_problems(**text.fields),
@@ -109,61 +148,51 @@ def editor(form: TextForm, text: Text, conflict: Text | None) -> dict[str, Any]:
     }
 
 
-def confirmation(script: Script, found: list[Problem], *, is_asked: bool) -> dict[str, Any]:
-    """Which problems stand against running the text; nobody is asked again about a version that has run."""
-    is_known = script.version is not None and has_run(script)
-    return {
-        "doubts": check.problems_to_confirm(found) if is_asked and not is_known else [],
-        "is_known": is_known,
-    }
+def question_context(script: Script, *, is_asked: bool) -> QuestionContext:
+    if script.version is None:
+        return {"doubts": [], "is_known": False}
+    is_known = confirmation.has_run(script)
+    doubts: list[Problem] = []
+    if is_asked and not is_known:
+        doubts = confirmation.problems_of(script.version)
+    return {"doubts": doubts, "is_known": is_known}
 
 
-def needs_confirmation(script: Script) -> bool:
-    """Whether to ask before the current version is run for the first time."""
-    assert script.version
-    return not has_run(script) and bool(
-        check.problems_to_confirm(check.find_problems(**versions.fields_of(script.version)))
-    )
-
-
-def has_run(script: Script) -> bool:
-    """Whether the current version has run before, or is about to."""
-    return Run.objects.filter(script=script, version=script.version_id).exists()
-
-
-def store(
+def store_text(
     request: auth.SignedInRequest, script: Script, values: dict[str, Any], *, now: datetime
 ) -> HttpResponse:
     """Store the text and go on. Raises ScriptError and Conflict."""
     note = values.pop("note")
-    if request.POST.get("act") == "draft":
+    act = request.POST.get("act")
+    if act == "draft":
         drafts.save(script, by=request.user, now=now, **values)
         messages.success(request, "Saved as a draft: it is run when you save a version.")
         return redirect("script-detail", script.slug)
     before = script.version_id
     scripts.update(script, by=request.user, now=now, note=note, **values)
-    if request.POST.get("act") == "run":
-        question = f"{reverse('script-detail', args=[script.slug])}?ask=run"
-        return redirect(question) if needs_confirmation(script) else start(request, script)
-    is_new = script.version_id != before
-    messages.success(
-        request, f"Saved as {script.version}." if is_new else f"No changes since {script.version}."
-    )
+    if act == "run":
+        return start(request, script)
+    if script.version_id != before:
+        messages.success(request, f"Saved as {script.version}.")
+    else:
+        messages.success(request, f"No changes since {script.version}.")
     return redirect("script-detail", script.slug)
 
 
 @require_POST
 def script_run(request: auth.SignedInRequest, slug: str) -> HttpResponse:
-    """Start a run and go to it."""
+    """Start a run and go to the run; `confirm` is the answer to the question before the first run."""
     return start(request, lookup.script(slug))
 
 
 def start(request: auth.SignedInRequest, script: Script) -> HttpResponse:
-    """Start a run of the current version and go to it, or back with the reason why it was refused."""
+    """Start a run of the current version and go to the run or to the question, or back with a refusal."""
+    by = request.user.get_username()
     try:
-        run = triggers.start(
-            script, trigger=Trigger.MANUAL, by=request.user.get_username(), now=timezone.now()
-        )
+        confirmation.require(script, is_confirmed="confirm" in request.POST)
+        run = triggers.start(script, trigger=Trigger.MANUAL, by=by, now=timezone.now())
+    except ConfirmationNeeded:
+        return redirect(question_address(script))
     except triggers.WrongInputs:
         messages.info(request, "It was not run yet: it needs an input.")
         return redirect("script-run-with", script.slug)
@@ -173,10 +202,16 @@ def start(request: auth.SignedInRequest, script: Script) -> HttpResponse:
     return redirect("run-detail", run.pk)
 
 
+def question_address(script: Script) -> str:
+    """Return where a person is asked before the first run of a version that problems were found in."""
+    return f"{reverse('script-detail', args=[script.slug])}?ask=run"
+
+
 @require_POST
 def script_switch(request: auth.SignedInRequest, slug: str) -> HttpResponse:
     """Enable or disable a script (`enabled=1` or `0`)."""
-    script, enabled = lookup.script(slug), request.POST.get("enabled") == "1"
+    script = lookup.script(slug)
+    enabled = request.POST.get("enabled") == "1"
     scripts.update(script, by=request.user, now=timezone.now(), enabled=enabled)
     messages.success(request, f"`{script.name}` is {'enabled' if enabled else 'disabled'}.")
     return back(request, slug)
@@ -184,12 +219,13 @@ def script_switch(request: auth.SignedInRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def script_draft_discard(request: HttpRequest, slug: str) -> HttpResponse:
-    """Throw the draft away; the version is the text again."""
     script = lookup.script(slug)
+    based_on = drafts.revision_named(request.POST.get("based_on", ""))
     try:
-        drafts.discard(script, based_on=drafts.revision_named(request.POST.get("based_on", "")))
+        drafts.discard(script, based_on=based_on)
     except Conflict as refusal:
-        who = f"`{refusal.current.author}`" if refusal.current.author else "somebody"
+        author = refusal.current.author
+        who = f"`{author}`" if author else "somebody"
         messages.error(
             request,
             f"The draft was not discarded: {who} has changed it meanwhile. This is their text.",
@@ -200,5 +236,5 @@ def script_draft_discard(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def back(request: HttpRequest, slug: str) -> HttpResponse:
-    """To the tab that a button of the script's head was pressed on."""
+    """Go to the tab that a button of the script's head was pressed on."""
     return redirect(TABS.get(request.POST.get("tab", ""), "script-detail"), slug)

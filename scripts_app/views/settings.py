@@ -1,6 +1,11 @@
-"""A script's settings: a new one, its name, folder and limits, and its end."""
+"""A script's settings: creation, name, folder and limits, deletion."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TypedDict
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -9,8 +14,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 from runs_app.history import history
 from scripts_app import forms, limits, lookup, script_templates, scripts
 from scripts_app.files import isolation_summary
+from scripts_app.files.isolation_summary import IsolationSummary
 from scripts_app.forms import NewScriptForm, SettingsForm
 from scripts_app.models import Folder, Script
+from scripts_app.script_templates import ScriptTemplate
 from tempo_site import auth, health
 
 FIRST_LINES = """\
@@ -24,73 +31,96 @@ for number in range(1, 4):
 form_page = require_http_methods(["GET", "HEAD", "POST"])
 
 
+class NewScriptContext(TypedDict):
+    form: NewScriptForm
+    folders: QuerySet[Folder]
+    starters: Iterable[ScriptTemplate]
+
+
+class SettingsContext(TypedDict):
+    now: datetime
+    script: Script
+    form: SettingsForm
+    folders: QuerySet[Folder]
+    files: str
+    lowered: list[str]
+    isolation: IsolationSummary
+    start_url: str
+
+
 @form_page
 def script_new(request: auth.SignedInRequest) -> HttpResponse:
-    """Create a script from a name or a starter and open its editor; `?part=form` is the form alone, for a dialog."""
-    form = NewScriptForm(
-        request.POST or None,
-        initial={name: request.GET.get(name, "") for name in ("folder", "start")},
-    )
-    if form.is_valid() and (
-        script := forms.attempt(form, lambda: created(request, **form.cleaned_data))
-    ):
-        return redirect("script-detail", script.slug)
-    template = "scripts/_new_form.html" if request.GET.get("part") == "form" else "scripts/new.html"
-    context = {
+    """Create a script from a name or a starter and open the editor; `?part=form` is the form alone, for a dialog."""
+    initial = {"folder": request.GET.get("folder", ""), "start": request.GET.get("start", "")}
+    form = NewScriptForm(request.POST or None, initial=initial)
+    if form.is_valid():
+        script = forms.attempt(form, lambda: create(request, **form.cleaned_data))
+        if script is not None:
+            return redirect("script-detail", script.slug)
+    context: NewScriptContext = {
         "form": form,
         "folders": Folder.objects.all(),
         "starters": script_templates.all_templates().values(),
     }
+    is_part = request.GET.get("part") == "form"
+    template = "scripts/_new_form.html" if is_part else "scripts/new.html"
     return render(request, template, context)
 
 
-def created(request: auth.SignedInRequest, *, start: str, name: str, folder: str) -> Script:
-    """The new script; of one from a starter it is said that its schedule waits to be switched on."""
-    now = timezone.now()
+def create(request: auth.SignedInRequest, *, start: str, name: str, folder: str) -> Script:
+    """Create a script; a message says that the schedule of a starter waits to be switched on."""
+    by, now = request.user, timezone.now()
     if not start:
-        return scripts.create(name=name, folder=folder, code=FIRST_LINES, by=request.user, now=now)
+        return scripts.create(name=name, folder=folder, code=FIRST_LINES, by=by, now=now)
     starter = script_templates.find_template(start)
     script = script_templates.create_from_template(
-        starter, name=name, folder=folder, by=request.user, now=now
+        starter, name=name, folder=folder, by=by, now=now
     )
-    messages.info(
-        request,
-        f"Its suggested schedule, {starter.rhythm[:1].lower()}{starter.rhythm[1:]}, is there but switched off.",
-    )
+    rhythm = starter.rhythm[:1].lower() + starter.rhythm[1:]
+    messages.info(request, f"Its suggested schedule, {rhythm}, is there but switched off.")
     return script
 
 
 @form_page
 def script_settings(request: auth.SignedInRequest, slug: str) -> HttpResponse:
-    """Everything about a script but its text and its schedules."""
+    """Show and save all settings of a script but text and schedules."""
+    now = timezone.now()
     script = lookup.script(slug)
     form = SettingsForm(request.POST or None, initial=SettingsForm.values_of(script))
     if form.is_valid():
-        now = timezone.now()
-        if forms.attempt(
+        saved = forms.attempt(
             form, lambda: scripts.update(script, by=request.user, now=now, **form.changes)
-        ):
+        )
+        if saved is not None:
             messages.success(request, f"Saved the settings of `{form.cleaned_data['name']}`.")
             return redirect("script-settings", slug)
-    stored = lookup.script(slug)  # what was typed and refused stays in the form
-    context = {
-        "now": timezone.now(),
-        "script": stored,
+    stored = lookup.script_for_page(slug, now=now)  # what was typed and refused stays in the form
+    start_url = request.build_absolute_uri(f"/api/v1/scripts/{slug}/runs")
+    context = settings_context(stored, form, start_url=start_url, now=now)
+    return render(request, "scripts/settings.html", context)
+
+
+def settings_context(
+    script: Script, form: SettingsForm, *, start_url: str, now: datetime
+) -> SettingsContext:
+    isolation = isolation_summary.summary_of(
+        script, health.isolation(), had=history.lowered_isolation(script)
+    )
+    return {
+        "now": now,
+        "script": script,
         "form": form,
         "folders": Folder.objects.all(),
-        "files": f"scripts/{slug}/",
-        "lowered": list(limits.lowered_limits(stored)),
-        "isolation": isolation_summary.summary_of(
-            stored, health.isolation(), had=history.lowered_isolation(stored)
-        ),
-        "start_url": request.build_absolute_uri(f"/api/v1/scripts/{slug}/runs"),
+        "files": f"scripts/{script.slug}/",
+        "lowered": list(limits.lowered_limits(script)),
+        "isolation": isolation,
+        "start_url": start_url,
     }
-    return render(request, "scripts/settings.html", context)
 
 
 @form_page
 def script_delete(request: auth.SignedInRequest, slug: str) -> HttpResponse:
-    """Ask, then delete; for 30 days it can be restored."""
+    """Ask, then delete; for 30 days the script can be restored."""
     script = lookup.script(slug)
     if request.method == "POST":
         scripts.delete(script, now=timezone.now())
@@ -102,7 +132,8 @@ def script_delete(request: auth.SignedInRequest, slug: str) -> HttpResponse:
 @require_POST
 def script_duplicate(request: auth.SignedInRequest, slug: str) -> HttpResponse:
     """Copy a script and go to the copy."""
-    script, name = lookup.script(slug), request.POST.get("name", "").strip()
+    script = lookup.script(slug)
+    name = request.POST.get("name", "").strip()
     try:
         copy = scripts.duplicate(script, by=request.user, now=timezone.now(), name=name)
     except scripts.ScriptError as refusal:

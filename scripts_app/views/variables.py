@@ -1,10 +1,10 @@
-"""Variables of a script, and those for all scripts: one list, one form, for both."""
+"""Variables of a script and variables for all scripts: the same list and form for both."""
 
 from collections.abc import Callable
-from typing import Any
+from datetime import datetime
+from typing import TypedDict
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -20,88 +20,90 @@ from tempo_site import auth
 View = Callable[..., HttpResponse]
 
 
+class VariablesContext(TypedDict):
+    now: datetime
+    form: VariableForm
+    edited: Variable | None
+    to_delete: Variable | None
+    rows: list[tuple[Variable, bool]]
+    most: int
+    shortest_masked: int
+
+
 def form_page(view: View) -> View:
-    """A page with a form whose value appears in no report of an error."""
+    """Decorate a page with a form, so that no report of an error shows the value."""
     return require_http_methods(["GET", "HEAD", "POST"])(sensitive_post_parameters("value")(view))
 
 
 @form_page
 def script_variables(request: auth.SignedInRequest, slug: str) -> HttpResponse:
-    """The variables of a script."""
-    script = lookup.script(slug)
+    now = timezone.now()
+    script = lookup.script_for_page(slug, now=now)
+    context = variables_context(request, script, now=now)
+    if context is None:
+        return redirect("script-variables", slug)
     beside = {"script": script, "inherited": variables.inherited(script)}
-    return page(request, script, "scripts/variables.html", beside)
+    return render(request, "scripts/variables.html", {**context, **beside})
 
 
 @form_page
 def variables_for_all(request: auth.SignedInRequest) -> HttpResponse:
-    """The variables for all scripts: for staff."""
-    if not request.user.is_staff:
-        raise PermissionDenied(
-            "Variables for all scripts are set by staff.\nhint: set one of the script"
-        )
-    return page(request, None, "scripts/variables_for_all.html", {})
+    """Show and change the variables for all scripts: for staff."""
+    auth.require_staff(request.user, variables.ONLY_STAFF_SET_VARIABLES)
+    context = variables_context(request, None, now=timezone.now())
+    if context is None:
+        return redirect("variables")
+    return render(request, "scripts/variables_for_all.html", context)
 
 
 @sensitive_variables()
-def page(
-    request: auth.SignedInRequest, script: Script | None, template: str, beside: dict[str, Any]
-) -> HttpResponse:
-    """List and form; `?edit=NAME` fills the form, `?delete=NAME` asks. A POST saves, or with `act=delete` deletes."""
-    if request.method == "POST" and request.POST.get("act") == "delete":
-        return delete(request, script)
-    edited, to_delete = (named(script, request.GET.get(act, "")) for act in ("edit", "delete"))
-    form = VariableForm(
-        request.POST or None, initial=VariableForm.values_of(edited) if edited else None
-    )
-    if form.is_valid():
-        by, values = request.user.get_username(), form.cleaned_data
-        if forms.attempt(form, lambda: variables.save(script, by=by, **values)):
-            return done(
-                request,
-                script,
-                f"`{values['name']}` is saved: runs that start from now on have it.",
-            )
+def variables_context(
+    request: auth.SignedInRequest, script: Script | None, *, now: datetime
+) -> VariablesContext | None:
+    """Return list and form; `?edit=NAME` fills the form, `?delete=NAME` asks. None after a successful POST."""
+    edited = variable_named(script, request.GET.get("edit", ""))
+    initial = VariableForm.values_of(edited) if edited else None
+    form = VariableForm(request.POST or None, initial=initial)
+    if request.method == "POST" and act(request, script, form):
+        return None
     if form.is_bound and form.data.get("is_secret"):
         form.forget_value()
     rows = [(row, variables.is_readable(row)) for row in variables.variables_of(script)]
-    context = {
-        "now": timezone.now(),
+    return {
+        "now": now,
         "form": form,
         "edited": edited,
-        "to_delete": to_delete,
+        "to_delete": variable_named(script, request.GET.get("delete", "")),
         "rows": rows,
-        **limits(),
-        **beside,
+        "most": variables.MAX_VARIABLES,
+        "shortest_masked": variables.MIN_MASKED,
     }
-    return render(request, template, context)
 
 
-def named(script: Script | None, name: str) -> Variable | None:
-    """The variable of this name, if there is one."""
-    return variables.variables_of(script).filter(name=name).first() if name else None
+@sensitive_variables()
+def act(request: auth.SignedInRequest, script: Script | None, form: VariableForm) -> bool:
+    """Save, or with `act=delete` delete; returns False when the form was refused."""
+    if request.POST.get("act") == "delete":
+        delete(request, script, request.POST.get("name", ""))
+        return True
+    if not form.is_valid():
+        return False
+    by, values = request.user.get_username(), form.cleaned_data
+    saved = forms.attempt(form, lambda: variables.save(script, by=by, **values))
+    if saved is None:
+        return False
+    messages.success(request, f"`{values['name']}` is saved: runs that start from now on have it.")
+    return True
 
 
-def limits() -> dict[str, int]:
-    """What the page tells of the rules."""
-    return {"most": variables.MAX_VARIABLES, "shortest_masked": variables.MIN_MASKED}
-
-
-def delete(request: HttpRequest, script: Script | None) -> HttpResponse:
-    """Delete one by its name."""
-    name = request.POST.get("name", "")
+def delete(request: HttpRequest, script: Script | None, name: str) -> None:
     if variables.remove(script, name):
-        return done(request, script, f"`{name}` is deleted.")
-    messages.info(request, f"There was no `{name[:100]}` any more.")
-    return back(script)
+        messages.success(request, f"`{name}` is deleted.")
+    else:
+        messages.info(request, f"There was no `{name[:100]}` any more.")
 
 
-def done(request: HttpRequest, script: Script | None, sentence: str) -> HttpResponse:
-    """Say it, and show the list."""
-    messages.success(request, sentence)
-    return back(script)
-
-
-def back(script: Script | None) -> HttpResponse:
-    """To the list."""
-    return redirect("script-variables", script.slug) if script else redirect("variables")
+def variable_named(script: Script | None, name: str) -> Variable | None:
+    if not name:
+        return None
+    return variables.variables_of(script).filter(name=name).first()

@@ -1,7 +1,8 @@
-"""The versions of one script: its tab, each as it was, two beside each other, and what came between good and bad."""
+"""The versions of a script: the tab, a version as it was, comparisons, and the change between good and bad runs."""
 
+from datetime import datetime
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypedDict
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -9,11 +10,13 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from runs_app import lookup as runs_finding
+from runs_app import lookup as runs_lookup
 from runs_app.history import regression
+from runs_app.history.regression import Regression
 from scripts_app import lookup, scripts
 from scripts_app.models import Script, Version
 from scripts_app.versions import comparison, settings_snapshot, versions
+from scripts_app.versions.settings_snapshot import SettingDifference
 from tempo_site import auth
 
 PAGE = 50
@@ -21,95 +24,104 @@ LOOKS = {"unified": "One below the other", "beside": "Side by side"}
 TEXT = "text/plain; charset=utf-8"
 
 
+class VersionsContext(TypedDict):
+    now: datetime
+    script: Script
+    versions: list[Version]
+    changed: set[int]
+    settings: list[SettingDifference]
+    older: int | None
+    before: str
+    point: Regression | None
+
+
+class LookContext(TypedDict):
+    look: str
+    looks: list[dict[str, Any]]
+
+
 @require_safe
 def script_versions(request: HttpRequest, slug: str) -> HttpResponse:
-    """Newest first, 50 a page; `?before=<number>` in the address. Two can be chosen to be compared."""
-    script, before = lookup.script(slug), request.GET.get("before", "")
+    """Show the versions, newest first, 50 a page; `?before=<number>`. Two can be chosen to be compared."""
+    now = timezone.now()
+    script = lookup.script_for_page(slug, now=now)
+    context = versions_context(script, before=request.GET.get("before", ""), now=now)
+    return render(request, "scripts/versions.html", context)
+
+
+def versions_context(script: Script, *, before: str, now: datetime) -> VersionsContext:
     rows = script.versions.defer("code", "requirements")
     if before.isdecimal():
         rows = rows.filter(number__lt=int(before[:9]))
     found = list(rows[: PAGE + 1])
-    context = {
-        "now": timezone.now(),
+    changed = set()
+    for newer, older in pairwise(found):
+        if settings_snapshot.has_other_settings(older, newer):
+            changed.add(newer.pk)
+    return {
+        "now": now,
         "script": script,
         "versions": found[:PAGE],
-        "changed": {
-            after.pk for after, before in pairwise(found) if has_other_settings(before, after)
-        },
-        "settings": changed_since(script),
+        "changed": changed,
+        "settings": settings_snapshot.changed_since_version(script),
         "older": found[PAGE - 1].number if len(found) > PAGE else None,
         "before": before,
         "point": regression.find_regression(script),
     }
-    return render(request, "scripts/versions.html", context)
-
-
-def has_other_settings(before: Version, after: Version) -> bool:
-    """Whether the script's settings were changed between two versions, as far as both remember them."""
-    return (
-        bool(before.settings_hash and after.settings_hash)
-        and before.settings_hash != after.settings_hash
-    )
-
-
-def changed_since(script: Script) -> list[settings_snapshot.SettingDifference]:
-    """What was changed in the settings since the current version was saved."""
-    return (
-        settings_snapshot.differences(
-            script.version.settings, settings_snapshot.snapshot_of(script)
-        )
-        if script.version
-        else []
-    )
 
 
 @require_safe
 def version_detail(request: HttpRequest, slug: str, number: int) -> HttpResponse:
-    """One version: its code and requirements, to be read."""
-    script = lookup.script(slug)
+    """Show the code and the requirements of a version."""
+    now = timezone.now()
+    script = lookup.script_for_page(slug, now=now)
     version = lookup.version(script, number)
     earlier = script.versions.filter(number__lt=number).values_list("number", flat=True).first()
-    context = {"now": timezone.now(), "script": script, "version": version, "earlier": earlier}
+    context = {"now": now, "script": script, "version": version, "earlier": earlier}
     return render(request, "scripts/version.html", context)
 
 
 @require_safe
 def versions_compare(request: HttpRequest, slug: str) -> HttpResponse:
-    """Two versions, `?from=<number>&to=<number>`; `?look=unified|beside` is how, `?as=text` what `diff -u` writes."""
-    script = lookup.script(slug)
-    before, after = (
-        lookup.version(script, number_of(request.GET.get(name, ""))) for name in ("from", "to")
-    )
+    """Compare two versions, `?from=<number>&to=<number>`; `?look=unified|beside`, `?as=text` for a plain diff."""
+    now = timezone.now()
+    script = lookup.script_for_page(slug, now=now)
+    before = lookup.version(script, number_of(request.GET.get("from", "")))
+    after = lookup.version(script, number_of(request.GET.get("to", "")))
     if request.GET.get("as") == "text":
         return HttpResponse(comparison.unified(before, after), content_type=TEXT)
     context = {
-        "now": timezone.now(),
+        "now": now,
         "script": script,
         "before": before,
         "after": after,
         "comparison": comparison.compare(before, after),
+        **look_context(request),
     }
-    return render(request, "scripts/versions_compare.html", context | looks(request))
+    return render(request, "scripts/versions_compare.html", context)
 
 
 @require_safe
 def last_good_to_first_bad(request: HttpRequest, slug: str) -> HttpResponse:
-    """What changed between the last good run and the first bad one; `?run=<id>` names a bad run, else the newest."""
-    script = lookup.script(slug)
-    run = runs_finding.run(number_of(request.GET["run"])) if "run" in request.GET else None
-    if run is not None and run.script_id != script.pk:
-        raise Http404("This run is not one of this script.")
+    """Compare the last good run with the first bad run; `?run=<id>` names another bad run."""
+    now = timezone.now()
+    script = lookup.script_for_page(slug, now=now)
+    run = None
+    if "run" in request.GET:
+        run = runs_lookup.run(number_of(request.GET["run"]))
+        if run.script_id != script.pk:
+            raise Http404("This run is not one of this script.")
     point = regression.find_regression(script, bad=run)
-    context: dict[str, Any] = {"now": timezone.now(), "script": script, "point": point, "run": run}
+    context: dict[str, Any] = {"now": now, "script": script, "point": point, "run": run}
     if point:
         before, after = regression.versions(point)
         context |= {"before": before, "after": after, "comparison": regression.differences(point)}
-    return render(request, "scripts/turning_point.html", context | looks(request))
+    return render(request, "scripts/turning_point.html", {**context, **look_context(request)})
 
 
 @require_POST
 def version_restore(request: auth.SignedInRequest, slug: str, number: int) -> HttpResponse:
-    """Make a new version that says what this one said."""
+    """Make a new version with the text of an older version."""
     script = lookup.script(slug)
     version, current = lookup.version(script, number), script.version
     try:
@@ -137,22 +149,24 @@ def version_note(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     return redirect("version-detail", slug, number)
 
 
-def looks(request: HttpRequest) -> dict[str, Any]:
-    """How the page shows a difference, and the other ways, each with its address."""
-    chosen = request.GET.get("look", "")
-    look = chosen if chosen in LOOKS else "unified"
-    found = []
+def look_context(request: HttpRequest) -> LookContext:
+    """Return the chosen look of a difference, and the other looks with their addresses."""
+    look = request.GET.get("look", "")
+    if look not in LOOKS:
+        look = "unified"
+    looks = []
     for name, words in LOOKS.items():
         query = request.GET.copy()
         query["look"] = name
-        found.append(
-            {"name": name, "words": words, "query": query.urlencode(), "is_chosen": name == look}
+        is_chosen = name == look
+        looks.append(
+            {"name": name, "words": words, "query": query.urlencode(), "is_chosen": is_chosen}
         )
-    return {"look": look, "looks": found}
+    return {"look": look, "looks": looks}
 
 
 def number_of(text: str) -> int:
-    """A number out of an address. Raises Http404 where there is none: no version and no run is called so."""
+    """Return a number out of an address. Raises Http404 for a text that is no number of a version or run."""
     if not (text.isascii() and text.isdecimal()):
         raise Http404("Two versions are compared by their numbers, like `?from=1&to=2`.")
     return int(text[:18])

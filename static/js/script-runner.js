@@ -85,7 +85,8 @@ export class ScriptRunner {
     let answer;
     try {
       const headers = { "Content-Type": "application/json", "X-CSRFToken": this.editor.csrf };
-      answer = await fetch(`${this.api}/runs`, { method: "POST", body: "{}", headers });
+      const body = JSON.stringify({ confirm: true }); // isWanted() has asked
+      answer = await fetch(`${this.api}/runs`, { method: "POST", body, headers });
     } catch (error) {
       console.warn("could not start:", error);
       return this.editor.alert("The run was not started: the server does not answer. Try again.");

@@ -129,9 +129,10 @@ def test_everything_is_paused_and_resumed_from_wherever_one_is(
     expect(screen.locator(".entries")).to_contain_text(
         "It starts nothing while all schedules are paused."
     )
-    due = service.get(f"/schedules/{schedule['id']}")["next_at"]
-    # a moment has come within the pause
-    screen.wait_for_function("due => Date.now() > Date.parse(due)", arg=due)
+    assert service.get(f"/schedules/{schedule['id']}")["next_at"] is None
+    # A moment has come within the pause: there is one a second.
+    since = service.get("/pause")["since"]
+    screen.wait_for_function("since => Date.now() > Date.parse(since) + 1100", arg=since)
     banner.get_by_role("button", name="Resume").click()
     expect(banner).to_have_count(0)
     expect(screen.locator("#ledger .status-skipped").first).to_be_visible(timeout=LIMIT_MS)

@@ -133,7 +133,7 @@ def test_a_script_without_a_python_of_its_own_only_gets_its_environment_anew(mac
     Environment.objects.update(interpreter=str(gone))
     moved = pythons.move(source=str(gone), target="", by=None, now=timezone.now())
     script.refresh_from_db()
-    assert moved.scripts == [script]
+    assert moved.done == [script]
     assert script.wanted_environment
     assert script.wanted_environment.interpreter == str(interpreters.own().path)
     assert script.versions.count() == 1
@@ -141,7 +141,7 @@ def test_a_script_without_a_python_of_its_own_only_gets_its_environment_anew(mac
 
 def test_a_move_can_name_the_version(machine: Path) -> None:
     make_missing(machine, "A")
-    assert len(pythons.move(source="3.9.2", target="", by=None, now=timezone.now()).scripts) == 1
+    assert len(pythons.move(source="3.9.2", target="", by=None, now=timezone.now()).done) == 1
 
 
 @pytest.mark.parametrize(

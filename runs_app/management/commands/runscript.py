@@ -1,4 +1,4 @@
-"""`manage.py runscript SLUG [--param NAME=VALUE] [--wait]`: start a run from the command line."""
+"""`manage.py runscript SLUG [--param NAME=VALUE] [--yes] [--wait]`: start a run from the command line."""
 
 import os
 import re
@@ -17,7 +17,7 @@ from runs_app.launcher.output import record_format
 from runs_app.models import Run
 from runs_app.output import log
 from runs_app.states import Status, Trigger
-from runs_app.triggers import triggers
+from runs_app.triggers import confirmation, triggers
 from scripts_app.models import Script
 from tempo_site.lib import paths
 
@@ -42,11 +42,17 @@ class Command(BaseCommand):
             help="An input of the run; may be repeated.",
         )
         parser.add_argument(
+            "--yes",
+            action="store_true",
+            help="Run it also when this is the first run of its version and problems were found in it.",
+        )
+        parser.add_argument(
             "--wait", action="store_true", help="Follow its output and exit with its exit code."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        run = self.start(options["slug"], inputs_of(options["param"]))
+        """Start, and follow if asked to."""
+        run = self.start(options["slug"], params_of(options["param"]), is_confirmed=options["yes"])
         if not options["wait"]:
             self.stdout.write(f"Run {run.pk} of {options['slug']} is queued.")
             return
@@ -59,8 +65,8 @@ class Command(BaseCommand):
             self.stderr.write(f"Run {run.pk}: {run.get_status_display()}. {run.explain()}".strip())
         sys.exit(exit_code(run))
 
-    def start(self, slug: str, inputs: dict[str, str]) -> Run:
-        """Queue the run and wake the engine. Raises CommandError."""
+    def start(self, slug: str, params: dict[str, str], *, is_confirmed: bool) -> Run:
+        """Queue the run and ring the engine. Raises CommandError."""
         script = Script.objects.present().filter(slug=slug).first()
         if script is None:
             raise CommandError(f"There is no script `{slug}`.", returncode=NOT_RUN)
@@ -70,9 +76,14 @@ class Command(BaseCommand):
                 returncode=NOT_RUN,
             )
         try:
+            confirmation.require(script, is_confirmed=is_confirmed)
             run = triggers.start(
                 script, trigger=Trigger.COMMAND, by=user_name(), now=timezone.now(), params=inputs
             )
+        except confirmation.ConfirmationNeeded as question:
+            raise CommandError(
+                f"{question.sentence}\nhint: add --yes to run it all the same", returncode=NOT_RUN
+            ) from question
         except triggers.WrongInputs as refusal:
             sentence = str(refusal).partition("\nhint: ")[0]
             text = f"{sentence}\nhint: --param NAME=VALUE"

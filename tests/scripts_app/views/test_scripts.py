@@ -136,7 +136,7 @@ def test_what_may_harm_is_asked_about_before_the_first_run_of_a_version(browser:
     assert "Line 2: <bdi>Undefined name <code>nothing_there</code></bdi>" in page
     assert 'role="alert" data-doubts>' in page
 
-    browser.post("/scripts/hello-world/run/")  # its button, "Run anyway"
+    browser.post("/scripts/hello-world/run/", {"confirm": "1"})  # its button, "Run anyway"
     browser.post("/scripts/hello-world/", text | {"act": "run", "based_on": "1"})
     assert Run.objects.count() == 2, "nobody is asked again"
     assert (
