@@ -83,7 +83,7 @@ class RunAdmin(ReadOnlyAdmin):
     def do_again(self, request: auth.SignedInRequest, run: Run) -> HttpResponse | None:
         by = request.user.get_username()
         try:
-            other = confirmation.start_again(run, trigger=Trigger.ADMIN, by=by, now=now)
+            other = confirmation.start_again(run, trigger=Trigger.ADMIN, by=by, now=timezone.now())
         except triggers.Refused as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
             return None

@@ -14,6 +14,7 @@ from django.http.request import RawPostDataException
 from ninja.errors import HttpError, ValidationError
 from ninja.responses import Response
 
+from runs_app.triggers.confirmation import ConfirmationNeeded
 from runs_app.triggers.triggers import Refused, WrongInputs
 from scripts_app.files.store import NoSuchFile
 from scripts_app.scripts import ScriptError
@@ -48,11 +49,16 @@ KEY_NEEDED = (
 
 
 def error(
-    status: int, text: str, *, fields: Mapping[str, str] | None = None, **beside: object
+    status: int,
+    text: str,
+    *,
+    code: str = "",
+    fields: Mapping[str, str] | None = None,
+    **beside: object,
 ) -> HttpResponse:
     """Return an answer in the error shape. The text after `\\nhint: ` is the hint; `beside` stands next to `error`."""
     message, _, hint = text.partition("\nhint: ")
-    body: dict[str, Any] = {"code": CODES.get(status, "error"), "message": message}
+    body: dict[str, Any] = {"code": code or CODES.get(status, "error"), "message": message}
     if hint:
         body["hint"] = hint
     if fields:
@@ -136,6 +142,15 @@ def _refused_start(request: HttpRequest, problem: Refused) -> HttpResponse:
     return error(409, str(problem))
 
 
+def _unconfirmed_start(request: HttpRequest, problem: ConfirmationNeeded) -> HttpResponse:
+    return error(
+        409,
+        f'{problem.sentence}\nhint: send `"confirm": true` to run it all the same',
+        code="confirmation_needed",
+        problems=[dataclasses.asdict(found) for found in problem.problems],
+    )
+
+
 def _staff_only(request: HttpRequest, problem: auth.StaffOnly) -> HttpResponse:
     return error(403, str(problem))
 
@@ -175,6 +190,7 @@ HANDLERS: dict[type[Exception], Handler] = {
     TimingError: _refused_field,
     FieldError: _refused_row,
     Refused: _refused_start,
+    ConfirmationNeeded: _unconfirmed_start,
     WrongInputs: _wrong_inputs,
     Conflict: _conflict,
     auth.StaffOnly: _staff_only,

@@ -26,6 +26,11 @@ DEFAULT_KEY_NAME = "default"
 MAX_TOKEN_LENGTH = 500
 TOUCH_EVERY = timedelta(minutes=1)  # a write per request would cost more than most requests
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+UNKNOWN_KEY = "This API key is not known.\nhint: make one with `createkey`"
+NO_CSRF_TOKEN = (
+    "The CSRF token is missing or wrong.\n"
+    "hint: send the cookie's value as `X-CSRFToken`, or use an API key"
+)
 ONLY_STAFF = "Only staff may do that.\nhint: ask a user of the staff"
 
 _RANK = {Scope.READ: 0, Scope.RUN: 1, Scope.FULL: 2}
@@ -61,18 +66,7 @@ class SignedInRequest(HttpRequest):
 
 
 class StaffOnly(PermissionDenied):
-    """What all scripts share is changed by staff alone: a page and the API answer 403 with this sentence."""
-
-
-def require_staff(caller: Caller | User, sentence: str = ONLY_STAFF) -> None:
-    """Raise StaffOnly for a user who is not staff. An API key passes: its scope was checked when it was shown."""
-    user = caller.user if isinstance(caller, Caller) else caller
-    if user is not None and not user.is_staff:
-        raise StaffOnly(sentence)
-
-
-def key_of_headers(headers: Mapping[str, str]) -> ApiKey | None:
-    """Return the key shown in `X-API-Key` or `Authorization: Bearer`, or None when there is none or it is unknown.
+    """The caller is not staff; a page and the API answer 403 with the sentence of this exception."""
 
 
 def require_staff(caller: Caller | User, sentence: str = ONLY_STAFF) -> None:

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from scripts_app.models import Schedule
+from scripts_app.schedules.outlook import LATE_IS_MISSED
 from scripts_app.timing import rule
 from scripts_app.timing.rule import Timing
 
-# With missed=skip, a moment older than this is not served any more.
-LATE_IS_MISSED = timedelta(seconds=60)
 TICK = timedelta(microseconds=1)
 
 

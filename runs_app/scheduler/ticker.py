@@ -12,7 +12,7 @@ from django_q.models import Schedule as Alarm
 from runs_app.models import Run
 from runs_app.scheduler import due_moments, missed_moments
 from runs_app.scheduler.due_moments import DueMoment
-from runs_app.scheduler.missed_moments import LATE_IS_MISSED, TICK, TickDecision
+from runs_app.scheduler.missed_moments import TICK, TickDecision
 from runs_app.states import Reason, Status, Trigger
 from runs_app.triggers import retries
 from scripts_app.models import Pause, Schedule

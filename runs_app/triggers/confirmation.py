@@ -12,7 +12,7 @@ from runs_app.models import Run
 from runs_app.states import Reason, Trigger
 from runs_app.triggers import triggers
 from scripts_app.diagnostics import check
-from scripts_app.diagnostics.check import Problem
+from scripts_app.diagnostics.models import Problem
 from scripts_app.models import Script, Version
 from scripts_app.versions import versions
 
@@ -67,7 +67,7 @@ def problems_to_confirm(script: Script) -> list[Problem]:
 
 def problems_of(version: Version) -> list[Problem]:
     """Return the problems of a version that a person has to know of before its first run."""
-    return check.doubtful(check.find_problems(**versions.fields_of(version)))
+    return check.problems_to_confirm(check.find_problems(**versions.fields_of(version)))
 
 
 def has_run(script: Any) -> bool:

@@ -17,8 +17,10 @@ from runs_app.history import regression, related_runs
 from runs_app.models import Run
 from runs_app.output import console, log, samples, usage_chart
 from runs_app.output import lines as output_lines
-from runs_app.output import log, samples, usage_chart
-from runs_app.states import Kind, Status, Trigger
+from runs_app.output.console import Console
+from runs_app.output.line_index import Window
+from runs_app.output.usage_chart import Chart
+from runs_app.states import Status, Trigger
 from runs_app.triggers import confirmation, triggers
 from scripts_app.inputs import parameters
 from tempo_site import auth

@@ -78,7 +78,7 @@ def environment_list_context(number: str, *, now: datetime) -> EnvironmentListCo
         "pythons": found,
         "targets": forms.python_choices(""),
         "minors": MINORS,
-        "installations": builds.installations(at_most=MAX_INSTALLATIONS),
+        "installations": builds.installations(limit=MAX_INSTALLATIONS),
     }
 
 

@@ -19,7 +19,7 @@ from runs_app.triggers import builds, confirmation, triggers
 from runs_app.triggers.confirmation import ConfirmationNeeded
 from scripts_app import forms, lookup, scripts
 from scripts_app.diagnostics import check
-from scripts_app.diagnostics.check import Problem
+from scripts_app.diagnostics.models import Problem
 from scripts_app.environments.builds import BuildProgress
 from scripts_app.forms import TextForm
 from scripts_app.models import Environment, Script

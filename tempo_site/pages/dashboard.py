@@ -16,6 +16,7 @@ from scripts_app import script_templates
 from scripts_app.environments import environments
 from scripts_app.models import Schedule, Script
 from scripts_app.schedules import outlook
+from scripts_app.script_templates import ScriptTemplate
 from tempo_site import health, system
 from tempo_site.lib import paths
 from tempo_site.pages.first_steps import FirstSteps, first_steps
@@ -82,40 +83,51 @@ class MachineContext(TypedDict):
     disk: Gauge
 
 
-def dashboard_context(now: datetime) -> dict[str, Any]:
-    """All of it, with the same number of queries for one script and for a thousand."""
-    active = Run.objects.scripts().active().order_by()
-    counts = dict(active.values_list("status").annotate(count=Count("pk")))
-    longest_first = active.order_by(F("started_at").asc(nulls_last=True), "pk").select_related(
-        "script"
-    )
-    failing = list(recent_runs.failing(Script.objects.present()).only("name", "slug"))
-    lately = _ran_lately()
-    strip_of = recent_runs.recent_runs_of(
-        {script.pk for script in [*failing[:MAX_TROUBLES], *lately]}
-    )
+class ActiveContext(TypedDict):
+    """The runs that have not ended yet: the longest first, and how many there are."""
+
+    active_runs: list[Run]
+    active_count: int
+    running_count: int
+    waiting_count: int
+
+
+class TroubleContext(TypedDict):
+    """What needs a person, and the strips of the scripts that ran last."""
+
+    troubles: list[Trouble]
+    more_troubles: int
+    broken_environments: Some[Script]
+    aside: Some[Schedule]
+    strips: list[tuple[Script, Strip]]
+
+
+class DashboardContext(MachineContext, ActiveContext, TroubleContext):
+    """The whole dashboard."""
+
+    now: datetime
+    failed_today: int
+    week: Week
+    due_schedules: list[Schedule]
+    last_runs: list[Run]
+    steps: FirstSteps
+    featured: list[ScriptTemplate]
+
+
+def dashboard_context(now: datetime) -> DashboardContext:
+    """Return all figures, with the same number of queries for one script and for a thousand."""
     return {
         "now": now,
-        "due_schedules": _due_schedules(now),
+        "due_schedules": outlook.due_next(now, limit=MAX_DUE),
         **_active_context(),
         "failed_today": _bad_since(now - DAY),
-        "week": week(now),
-        **machine(),
-        "due_schedules": outlook.due_next(now, limit=NEXT_DUE),
-        "last_runs": history.page(limit=LAST_RUNS),
-        "troubles": list(_troubles(failing[:MAX_TROUBLES], strip_of)),
-        "more_troubles": len(failing[MAX_TROUBLES:]),
-        "broken_environments": _broken_environments(),
-        "aside": _suspended(),
-        "strips": [(script, strip_of.get(script.pk, Strip())) for script in lately],
+        "week": count_week(now),
+        **_machine_context(),
+        "last_runs": history.page(limit=MAX_LAST_RUNS),
+        **_trouble_context(),
         "steps": first_steps(),
         "featured": script_templates.featured_templates(),
     }
-
-
-def _due_schedules(now: datetime) -> list[Schedule]:
-    armed = Schedule.objects.armed().filter(alarm__isnull=False).exclude(paused_until__gt=now)
-    return list(armed.select_related("script", "alarm").order_by("alarm__next_run")[:MAX_DUE])
 
 
 def _active_context() -> ActiveContext:

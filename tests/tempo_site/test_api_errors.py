@@ -14,7 +14,8 @@ from ninja.errors import Throttled
 from runs_app.triggers import triggers
 from scripts_app.timing.rule import TimingError
 from tempo_site import auth
-from tempo_site.api import api, error
+from tempo_site.api import api
+from tempo_site.api_errors import error
 from tests.factories import make_script
 
 pytestmark = pytest.mark.django_db

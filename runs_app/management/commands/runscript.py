@@ -51,8 +51,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Start, and follow if asked to."""
-        run = self.start(options["slug"], params_of(options["param"]), is_confirmed=options["yes"])
+        inputs = inputs_of(options["param"])
+        run = self.start(options["slug"], inputs, is_confirmed=options["yes"])
         if not options["wait"]:
             self.stdout.write(f"Run {run.pk} of {options['slug']} is queued.")
             return
@@ -65,8 +65,8 @@ class Command(BaseCommand):
             self.stderr.write(f"Run {run.pk}: {run.get_status_display()}. {run.explain()}".strip())
         sys.exit(exit_code(run))
 
-    def start(self, slug: str, params: dict[str, str], *, is_confirmed: bool) -> Run:
-        """Queue the run and ring the engine. Raises CommandError."""
+    def start(self, slug: str, inputs: dict[str, str], *, is_confirmed: bool) -> Run:
+        """Queue the run and wake the engine. Raises CommandError."""
         script = Script.objects.present().filter(slug=slug).first()
         if script is None:
             raise CommandError(f"There is no script `{slug}`.", returncode=NOT_RUN)
@@ -81,9 +81,8 @@ class Command(BaseCommand):
                 script, trigger=Trigger.COMMAND, by=user_name(), now=timezone.now(), params=inputs
             )
         except confirmation.ConfirmationNeeded as question:
-            raise CommandError(
-                f"{question.sentence}\nhint: add --yes to run it all the same", returncode=NOT_RUN
-            ) from question
+            text = f"{question.sentence}\nhint: add --yes to run it all the same"
+            raise CommandError(text, returncode=NOT_RUN) from question
         except triggers.WrongInputs as refusal:
             sentence = str(refusal).partition("\nhint: ")[0]
             text = f"{sentence}\nhint: --param NAME=VALUE"

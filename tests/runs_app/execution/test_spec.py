@@ -157,7 +157,5 @@ def test_a_build_runs_the_driver_and_claims_its_environment(
     spec = json.loads((paths.run_folder(run.folder) / "spec.json").read_text())
     environment.refresh_from_db()
     assert environment.state == Environment.State.BUILDING
-    assert (
-        spec["isolation"] is None and spec["limits"]["memory_mb"] == execution_spec.BUILD_MEMORY_MB
-    )
+    assert spec["isolation"] is None and spec["limits"]["memory_mb"] == driver.MEMORY_MB
     assert "drivers/build.py" in spec["argv"][3] and "leak me" not in json.dumps(spec)
