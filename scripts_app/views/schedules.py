@@ -157,7 +157,7 @@ def schedule_preview(request: HttpRequest) -> HttpResponse:
 def fields_of(line: str) -> str:
     """A cron line's fields as the boxes show them; "" when there are none to show."""
     try:
-        return cron.expanded(line)
+        return cron.expand_alias(line)
     except TimingError:
         return ""
 
