@@ -249,7 +249,7 @@ def _check_params(schedule: Schedule, stored: dict[str, Any] | None) -> None:
     is_new = stored is None or stored["params"] != schedule.params
     try:
         if is_new:
-            schedule.params = dict(parameters.check_given(schedule.script, schedule.params))
+            schedule.params = dict(parameters.check_schedule_inputs(schedule.script, schedule.params))
         if schedule.enabled and (is_new or (stored and not stored["enabled"])):
             parameters.check_inputs(schedule.script, schedule.params)
     except parameters.InputError as error:
