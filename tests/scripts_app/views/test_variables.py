@@ -114,7 +114,7 @@ def test_a_report_of_an_error_does_not_tell_the_value(
     def broken(_: str) -> str:
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr(encryption, "seal", broken)
+    monkeypatch.setattr(encryption, "encrypt", broken)
     request = rf.post("/variables/", {"name": "TOKEN", "value": VALUE, "is_secret": "on"})
     request.user = staff
     with pytest.raises(RuntimeError) as defect:
