@@ -1,5 +1,5 @@
-"""The inputs of a run: which parameters a script has, and how values for them are checked.
+"""The parameters that a script declares, and the inputs that its runs get for them.
 
-`declarations` reads parameters from the code or the settings, `parameters` checks values and hands them to a run.
-Neither knows of runs or forms.
+`declarations` reads parameters from the code or the settings, `parameters` checks inputs and hands them to a run.
+Both are free of runs and forms.
 """

@@ -24,180 +24,191 @@ BOUNDED = ("int", "float", "date")
 
 
 class DeclarationError(ValueError):
-    """A parameter is not declared as it has to be; the sentence has no subject."""
+    """Why a parameter is declared wrongly; the sentence has no subject."""
 
 
 def declared_in_code(code: str) -> list[dict[str, Any]] | None:
-    """Return the parameters that a text declares, as they are stored; None without such a table.
+    """Return the parameters that a text declares, in their stored form; None without such a table.
 
-    What is declared wrongly is left out: problems() says what it is.
+    Wrong declarations are left out: problems() describes them.
     """
     table = inline_metadata.read(code).parameters
     if table is None:
         return None
-    return [found.as_json() for _, found in _each(table) if isinstance(found, Parameter)]
+    declared = []
+    for _, parameter in _read_table(table):
+        if isinstance(parameter, Parameter):
+            declared.append(parameter.as_json())
+    return declared
 
 
 def problems(code: str) -> list[tuple[int, str]]:
-    """What is wrong in the block of a text, with its lines."""
+    """Return the problems in the block of a text, each with its line."""
     metadata = inline_metadata.read(code)
     found = list(metadata.problems)
-    for name, refusal in _each(metadata.parameters or {}):
+    for name, refusal in _read_table(metadata.parameters or {}):
         if isinstance(refusal, DeclarationError):
-            found.append((metadata.line_of(name), f"parameter `{_shown(name)}` {refusal}"))
+            found.append((metadata.line_of(name), f"parameter `{_excerpt(name)}` {refusal}"))
     return found
 
 
-def declared_in_settings(given: object) -> list[dict[str, Any]]:
-    """Return parameters as settings declare them: a list of objects. Raises ScriptError (field `parameters`)."""
-    if (
-        not isinstance(given, Sequence)
-        or isinstance(given, str)
-        or not all(isinstance(each, dict) for each in given)
-    ):
+def declared_in_settings(declared: object) -> list[dict[str, Any]]:
+    """Return parameters as settings declare them: a list of objects. Raise ScriptError (field `parameters`)."""
+    if not isinstance(declared, Sequence) or isinstance(declared, str):
         raise ScriptError("`parameters` has to be a list of objects", field="parameters")
-    names = [each.get("name") for each in given]
+    if not all(isinstance(parameter, dict) for parameter in declared):
+        raise ScriptError("`parameters` has to be a list of objects", field="parameters")
+    names = [parameter.get("name") for parameter in declared]
     if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
         raise ScriptError("Each of `parameters` needs a `name` of its own", field="parameters")
-    return _stored(
-        {
-            each["name"]: {key: value for key, value in each.items() if key != "name"}
-            for each in given
-        }
-    )
+    table = {}
+    for parameter in declared:
+        declaration = dict(parameter)
+        table[declaration.pop("name")] = declaration
+    return _stored(table)
 
 
 def declared_in_toml(text: str) -> list[dict[str, Any]]:
-    """Return parameters from the lines of a form, written as in the code. Raises ScriptError (field `parameters`)."""
+    """Return parameters from the lines of a form, written as in the code. Raise ScriptError (field `parameters`)."""
     lines = text.replace("\r\n", "\n").split("\n")
-    if len(text) > MAX_BLOCK or any(
-        len(line) > MAX_LINE or line.count(".") > MAX_LINE // 20 for line in lines
-    ):
-        raise ScriptError(
-            f"The parameters have more than {MAX_BLOCK:,} characters", field="parameters"
-        )
+    if len(text) > MAX_BLOCK or any(_is_costly(line) for line in lines):
+        sentence = f"The parameters have more than {MAX_BLOCK:,} characters"
+        raise ScriptError(sentence, field="parameters")
     try:
         table = tomllib.loads("\n".join(lines))
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+        sentence = f"The parameters are no TOML: {str(error)[:200]}"
         hint = 'write lines like `days = {type = "int", default = 7}`'
-        raise ScriptError(
-            f"The parameters are no TOML: {str(error)[:200]}\nhint: {hint}", field="parameters"
-        ) from None
+        raise ScriptError(f"{sentence}\nhint: {hint}", field="parameters") from None
     return _stored(table)
 
 
 def as_toml(stored: Sequence[Mapping[str, Any]]) -> str:
+    """Return parameters as lines that declared_in_toml() reads."""
     lines = []
-    for each in stored:
-        said = ", ".join(f"{key} = {_toml(value)}" for key, value in each.items() if key != "name")
-        lines.append(f"{each['name']} = {{{said}}}\n")
+    for parameter in stored:
+        declaration = dict(parameter)
+        name = declaration.pop("name")
+        pairs = ", ".join(f"{key} = {_toml_value(value)}" for key, value in declaration.items())
+        lines.append(f"{name} = {{{pairs}}}\n")
     return "".join(lines)
 
 
+# Each dot of a key is a further table to the TOML parser.
+def _is_costly(line: str) -> bool:
+    return len(line) > MAX_LINE or line.count(".") > MAX_LINE // 20
+
+
 def _stored(table: Mapping[str, Any]) -> list[dict[str, Any]]:
-    found = []
-    for name, each in _each(table):
-        if isinstance(each, DeclarationError):
-            raise ScriptError(f"Parameter `{_shown(name)}` {each}", field="parameters")
-        found.append(each.as_json())
-    return found
+    stored = []
+    for name, parameter in _read_table(table):
+        if isinstance(parameter, DeclarationError):
+            raise ScriptError(f"Parameter `{_excerpt(name)}` {parameter}", field="parameters")
+        stored.append(parameter.as_json())
+    return stored
 
 
-def _each(table: Mapping[str, Any]) -> Iterator[tuple[str, Parameter | DeclarationError]]:
-    for number, (name, said) in enumerate(table.items(), start=1):
+def _read_table(table: Mapping[str, Any]) -> Iterator[tuple[str, Parameter | DeclarationError]]:
+    for number, (name, declaration) in enumerate(table.items(), start=1):
+        if number > MAX_PARAMETERS:
+            yield name, DeclarationError(f"is one too many: {MAX_PARAMETERS} is the most")
+            return
         try:
-            if number > MAX_PARAMETERS:
-                raise DeclarationError(f"is one too many: {MAX_PARAMETERS} is the most")
-            yield name, _parameter(name, said)
+            yield name, _read_declaration(name, declaration)
         except DeclarationError as refusal:
             yield name, refusal
-        if number > MAX_PARAMETERS:
-            return
 
 
-def _parameter(name: str, said: object) -> Parameter:
+def _read_declaration(name: str, declaration: object) -> Parameter:
     if not NAME.fullmatch(name):
         raise DeclarationError(
             "needs another name: a letter from a to z first, then a-z, 0-9 and `_`, 40 at most"
         )
-    if not isinstance(said, dict):
+    if not isinstance(declaration, dict):
         raise DeclarationError('is no table: write `{type = "text"}`')
-    if unknown := sorted(said.keys() - set(FIELDS)):
-        raise DeclarationError(f"has a field `{_shown(unknown[0])}`: there are {', '.join(FIELDS)}")
-    type_ = said.get("type", "choice" if "choices" in said else "text")
+    unknown = sorted(declaration.keys() - set(FIELDS))
+    if unknown:
+        fields = ", ".join(FIELDS)
+        raise DeclarationError(f"has a field `{_excerpt(unknown[0])}`: there are {fields}")
+    type_ = declaration.get("type", "choice" if "choices" in declaration else "text")
     if type_ not in TYPES:
         raise DeclarationError(f"has no type that there is: use {', '.join(TYPES)}")
     plain = Parameter(
         name=name,
         type=type_,
-        choices=_choices(type_, said.get("choices")),
-        required=_required(said.get("required", False)),
-        help=_help(said.get("help", "")),
+        choices=_read_choices(type_, declaration.get("choices")),
+        required=_read_required(declaration.get("required", False)),
+        help=_read_help(declaration.get("help", "")),
     )
-    if ("min" in said or "max" in said) and type_ not in BOUNDED:
-        raise DeclarationError(f"has `min` or `max`, which are for {', '.join(BOUNDED)}")
-    bounds = {key: _value(plain, key, said[key]) for key in ("min", "max") if key in said}
-    bounded = replace(plain, **bounds)
+    bounded = _with_bounds(plain, declaration)
+    if "default" not in declaration:
+        return bounded
+    return replace(bounded, default=_read_value(bounded, "default", declaration["default"]))
+
+
+def _with_bounds(parameter: Parameter, declaration: Mapping[str, Any]) -> Parameter:
+    bounds = {}
+    for key in ("min", "max"):
+        if key not in declaration:
+            continue
+        if parameter.type not in BOUNDED:
+            raise DeclarationError(f"has `min` or `max`, which are for {', '.join(BOUNDED)}")
+        bounds[key] = _read_value(parameter, key, declaration[key])
     if len(bounds) == 2 and bounds["min"] > bounds["max"]:
         raise DeclarationError("has a `min` above its `max`")
-    if "default" in said:
-        return replace(bounded, default=_value(bounded, "default", said["default"]))
-    return bounded
+    return replace(parameter, **bounds)
 
 
-# A value as its type wants it; a declaration says numbers as numbers, and a date as TOML does or as
-# text.
-def _value(parameter: Parameter, key: str, said: object) -> Any:
-    if isinstance(said, date) and not isinstance(said, datetime):
-        said = said.isoformat()
-    if isinstance(said, str) and parameter.type in ("int", "float", "bool"):
+# A declaration writes numbers as numbers, and a date as TOML does or as text.
+def _read_value(parameter: Parameter, key: str, raw: object) -> Any:
+    if isinstance(raw, date) and not isinstance(raw, datetime):
+        raw = raw.isoformat()
+    if isinstance(raw, str) and parameter.type in ("int", "float", "bool"):
         raise DeclarationError(f"has a `{key}` in quotes: write it without")
     try:
-        return parameters.value_of(parameter, said)
+        return parameters.read_value(parameter, raw)
     except ValueError as refusal:
         raise DeclarationError(f"has a `{key}` that {refusal}") from None
 
 
-def _choices(type_: str, said: object) -> tuple[str, ...]:
+def _read_choices(type_: str, raw: object) -> tuple[str, ...]:
     if type_ != "choice":
-        if said is not None:
+        if raw is not None:
             raise DeclarationError("has `choices`, which are for the type `choice`")
         return ()
-    found = tuple(said) if isinstance(said, list | tuple) else ()
-    if not 1 <= len(found) <= MAX_CHOICES or not all(
-        isinstance(each, str) and each for each in found
-    ):
+    choices = tuple(raw) if isinstance(raw, list | tuple) else ()
+    is_complete = all(isinstance(choice, str) and choice for choice in choices)
+    if not is_complete or not 1 <= len(choices) <= MAX_CHOICES:
         raise DeclarationError(f"needs `choices`: a list of 1 to {MAX_CHOICES} texts")
-    if any(len(each) > MAX_CHOICE for each in found):
+    if any(len(choice) > MAX_CHOICE for choice in choices):
         raise DeclarationError(f"has a choice of more than {MAX_CHOICE} characters")
-    if len(set(found)) < len(found) or not all(_is_line(each) for each in found):
+    if len(set(choices)) < len(choices) or not all(_is_line(choice) for choice in choices):
         raise DeclarationError("has `choices` that are not different lines of text")
-    return found
+    return choices
 
 
-def _required(said: object) -> bool:
-    if not isinstance(said, bool):
+def _read_required(raw: object) -> bool:
+    if not isinstance(raw, bool):
         raise DeclarationError("has a `required` that is not `true` or `false`")
-    return said
+    return raw
 
 
-def _help(said: object) -> str:
-    if not isinstance(said, str) or len(said) > MAX_HELP or not _is_line(said):
+def _read_help(raw: object) -> str:
+    if not isinstance(raw, str) or len(raw) > MAX_HELP or not _is_line(raw):
         raise DeclarationError(f"has a `help` that is no line of at most {MAX_HELP} characters")
-    return said
+    return raw
 
 
 def _is_line(text: str) -> bool:
-    return not any(
-        unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text
-    )
+    categories = map(unicodedata.category, text)
+    return not any(category in ("Cc", "Cs", "Zl", "Zp") for category in categories)
 
 
-def _shown(text: str) -> str:
-    if len(text) <= 60:
-        return text
-    return f"{text[:60]}…"
+def _excerpt(text: str) -> str:
+    if len(text) > 60:
+        return f"{text[:60]}…"
+    return text
 
 
-def _toml(value: object) -> str:
+def _toml_value(value: object) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,10 +1,10 @@
-"""The parameters of a script: what a run may be given, and how that is checked and handed on."""
+"""The parameters of a script, and the inputs of its runs: checked by type and handed on."""
 
 import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any
 
@@ -15,8 +15,9 @@ Value = str | int | float | bool
 MAX_VALUE_BYTES = 10_000
 MAX_BYTES = 16 * 1024  # of all values as JSON: the row of each run carries them
 ENVIRONMENT = "TEMPO_PARAM_"
-_LARGEST = 2**63 - 1
-_SHOWN = 60
+_MAX_NUMBER = 2**63 - 1
+_MAX_REFUSALS = 20
+_MAX_EXCERPT = 60
 _INT = re.compile(r"[+-]?[0-9]{1,19}")
 _FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -33,7 +34,7 @@ _BOOLS = {
 
 
 class InputError(ValueError):
-    """A run cannot be given this: `fields` holds a sentence by the name of the parameter."""
+    """Inputs that a run cannot start with: `fields` holds a sentence by the name of the parameter."""
 
     def __init__(self, fields: Mapping[str, str]) -> None:
         super().__init__(" ".join(f"`{name}`: {why}." for name, why in fields.items()))
@@ -42,7 +43,7 @@ class InputError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
-    """A parameter as it is declared; `min` and `max` are for `int`, `float` and `date`, `choices` for `choice`."""
+    """A declared parameter; `min` and `max` are for `int`, `float` and `date`, `choices` for `choice`."""
 
     name: str
     type: str = "text"
@@ -58,82 +59,75 @@ class Parameter:
         return self.required and self.default is None
 
     def as_json(self) -> dict[str, Any]:
-        said = {**asdict(self), "choices": list(self.choices)}
-        return {
-            key: value
-            for key, value in said.items()
-            if key in ("name", "type") or value not in _PLAIN[key]
-        }
-
-
-# What a field need not say; False and 0 are values of a default.
-_PLAIN: dict[str, tuple[object, ...]] = dict.fromkeys(("default", "min", "max"), (None,)) | {
-    "choices": ([],),
-    "required": (False,),
-    "help": ("",),
-}
+        """Return the stored form: name, type and the fields that differ from a plain parameter."""
+        stored: dict[str, Any] = {"name": self.name, "type": self.type}
+        if self.default is not None:
+            stored["default"] = self.default
+        if self.choices:
+            stored["choices"] = list(self.choices)
+        if self.required:
+            stored["required"] = True
+        if self.help:
+            stored["help"] = self.help
+        if self.min is not None:
+            stored["min"] = self.min
+        if self.max is not None:
+            stored["max"] = self.max
+        return stored
 
 
 def from_json(stored: Mapping[str, Any]) -> Parameter:
-    known = {each.name for each in fields(Parameter)}
-    said: dict[str, Any] = {key: value for key, value in stored.items() if key in known}
-    return Parameter(**{**said, "choices": tuple(said.get("choices", ()))})
+    """Return a parameter from its stored form; unknown fields are ignored."""
+    known = {field.name for field in fields(Parameter)}
+    values: dict[str, Any] = {name: value for name, value in stored.items() if name in known}
+    values["choices"] = tuple(values.get("choices", ()))
+    return Parameter(**values)
 
 
 def parameters_of(script: Script) -> list[Parameter]:
-    """The parameters of a script as its current version has them: those of its code, else those of its settings."""
+    """Return the parameters that the current version's code declares, else those of the settings."""
     return [from_json(stored) for stored in script.declared]
 
 
-def are_missing(script: Script, given: Mapping[str, Any]) -> list[str]:
-    """The names of those that must be given and are not."""
-    return [
-        each.name
-        for each in parameters_of(script)
-        if each.must_be_given and _is_nothing(each, given.get(each.name))
-    ]
+def check_inputs(script: Script, inputs: Mapping[str, Any]) -> dict[str, Value]:
+    """Return the checked inputs of a run, with the defaults of the parameters that have no input.
 
-
-def check_inputs(script: Script, given: Mapping[str, Any]) -> dict[str, Value]:
-    """Return the values of a run: what is given, checked, and the defaults; what has neither is left out.
-
-    Texts are read as their type wants them. Raises InputError: names that are not declared, values that are not right,
-    required ones that are missing, more than 16 KB together.
+    Texts are read as the parameter's type wants. Raise InputError: undeclared names, wrong values, required inputs that
+    are missing, more than 16 KB together.
     """
-    values, wrong = _checked(script, given)
-    wrong |= {name: "is required" for name in are_missing(script, given) if name not in wrong}
-    if wrong:
-        raise InputError(wrong)
-    defaults = {
-        each.name: each.default for each in parameters_of(script) if each.default is not None
-    }
-    found = {**defaults, **values}
-    if _size(found) > MAX_BYTES:
-        raise InputError({"params": f"all values together have more than {MAX_BYTES:,} bytes"})
+    values, refusals = _read_inputs(script, inputs)
+    for name in _missing_names(script, inputs):
+        refusals.setdefault(name, "is required")
+    if refusals:
+        raise InputError(refusals)
+    found: dict[str, Value] = {}
+    for parameter in parameters_of(script):
+        if parameter.default is not None:
+            found[parameter.name] = parameter.default
+    found.update(values)
+    _refuse_too_many_bytes(found)
     return found
 
 
-def check_given(script: Script, given: object) -> dict[str, Value]:
-    """Return the values that a schedule gives its runs, checked; what it leaves out is no concern yet.
+def check_schedule_inputs(script: Script, inputs: object) -> dict[str, Value]:
+    """Return the checked inputs that a schedule has for its runs; required inputs may still be missing.
 
-    Raises InputError as check() does.
+    Raise InputError like check_inputs().
     """
-    if not isinstance(given, Mapping):
+    if not isinstance(inputs, Mapping):
         raise InputError({"params": "has to be an object of names and values"})
-    values, wrong = _checked(script, given)
-    if wrong:
-        raise InputError(wrong)
-    if _size(values) > MAX_BYTES:
-        raise InputError({"params": f"all values together have more than {MAX_BYTES:,} bytes"})
+    values, refusals = _read_inputs(script, inputs)
+    if refusals:
+        raise InputError(refusals)
+    _refuse_too_many_bytes(values)
     return values
 
 
-def split(script: Script, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Return what of an older run's values the script still declares, and the names that are dropped."""
-    names = {each.name for each in parameters_of(script)}
-    return {name: value for name, value in given.items() if name in names}, sorted(
-        given.keys() - names
-    )
+def split(script: Script, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return the inputs of an older run that the script still declares, and the names of the others."""
+    names = {parameter.name for parameter in parameters_of(script)}
+    kept = {name: value for name, value in inputs.items() if name in names}
+    return kept, sorted(inputs.keys() - names)
 
 
 def as_text(value: object) -> str:
@@ -143,13 +137,14 @@ def as_text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def environment(values: Mapping[str, Any]) -> dict[str, str]:
-    return {f"{ENVIRONMENT}{name.upper()}": as_text(value) for name, value in values.items()}
+def environment(inputs: Mapping[str, Any]) -> dict[str, str]:
+    """Return the environment variables that carry the inputs to a script."""
+    return {f"{ENVIRONMENT}{name.upper()}": as_text(value) for name, value in inputs.items()}
 
 
-def value_of(parameter: Parameter, given: object) -> Value:
-    """Return what is given as the parameter's type wants it. Raises ValueError: a sentence without subject."""
-    value = _READERS[parameter.type](parameter, given)
+def read_value(parameter: Parameter, raw: object) -> Value:
+    """Return a value of the parameter's type. Raise ValueError: a sentence without subject."""
+    value = _READERS[parameter.type](parameter, raw)
     if parameter.min is not None and value < parameter.min:  # type: ignore[operator]  # of one type: dates are ISO text
         raise ValueError(f"is less than {as_text(parameter.min)}")
     if parameter.max is not None and value > parameter.max:  # type: ignore[operator]
@@ -157,115 +152,126 @@ def value_of(parameter: Parameter, given: object) -> Value:
     return value
 
 
-def _checked(script: Script, given: Mapping[str, Any]) -> tuple[dict[str, Value], dict[str, str]]:
-    declared = {each.name: each for each in parameters_of(script)}
+def _read_inputs(
+    script: Script, inputs: Mapping[str, Any]
+) -> tuple[dict[str, Value], dict[str, str]]:
+    declared = {parameter.name: parameter for parameter in parameters_of(script)}
     values: dict[str, Value] = {}
-    wrong: dict[str, str] = {}
-    for name, raw in given.items():
+    refusals: dict[str, str] = {}
+    for name, raw in inputs.items():
         parameter = declared.get(name)
         if parameter is None:
-            wrong[_shown(name)] = f"is no parameter of this script: {_names(declared)}"
-        elif not _is_nothing(parameter, raw):
+            names = _describe_names(declared)
+            refusals[_excerpt(name)] = f"is no parameter of this script: {names}"
+        elif not _is_empty(parameter, raw):
             try:
-                values[name] = value_of(parameter, raw)
+                values[name] = read_value(parameter, raw)
             except ValueError as refusal:
-                wrong[name] = str(refusal)
-        if len(wrong) >= 20:
+                refusals[name] = str(refusal)
+        if len(refusals) >= _MAX_REFUSALS:
             break
-    return values, wrong
+    return values, refusals
 
 
-# Whether this leaves the value to the default: nothing, or an empty field of a form.
-def _is_nothing(parameter: Parameter, given: object) -> bool:
-    return given is None or (given == "" and (parameter.type != "text" or parameter.required))
+def _missing_names(script: Script, inputs: Mapping[str, Any]) -> list[str]:
+    missing = []
+    for parameter in parameters_of(script):
+        if parameter.must_be_given and _is_empty(parameter, inputs.get(parameter.name)):
+            missing.append(parameter.name)
+    return missing
 
 
-def _names(declared: Iterable[str]) -> str:
+# Whether an input leaves the value to the default: there is none, or an empty field of a form.
+def _is_empty(parameter: Parameter, raw: object) -> bool:
+    if raw is None:
+        return True
+    return raw == "" and (parameter.type != "text" or parameter.required)
+
+
+def _describe_names(declared: Iterable[str]) -> str:
     names = ", ".join(f"`{name}`" for name in declared)
-    if names:
-        return f"there are {names}"
-    return "it declares none"
+    if not names:
+        return "it declares none"
+    return f"there are {names}"
 
 
-def _shown(text: object) -> str:
-    shown = str(text).encode(errors="replace").decode()
-    if len(shown) <= _SHOWN:
-        return shown
-    return f"{shown[:_SHOWN]}…"
+def _excerpt(text: object) -> str:
+    printable = str(text).encode(errors="replace").decode()
+    if len(printable) > _MAX_EXCERPT:
+        return f"{printable[:_MAX_EXCERPT]}…"
+    return printable
 
 
-def _text(_: Parameter, given: object) -> str:
-    if not isinstance(given, str):
+def _refuse_too_many_bytes(values: Mapping[str, Value]) -> None:
+    if len(json.dumps(values, ensure_ascii=False).encode()) > MAX_BYTES:
+        raise InputError({"params": f"all values together have more than {MAX_BYTES:,} bytes"})
+
+
+def _read_text(_: Parameter, raw: object) -> str:
+    if not isinstance(raw, str):
         raise ValueError("has to be text")
     try:
-        size = len(given.encode())
+        size = len(raw.encode())
     except UnicodeEncodeError:
         raise ValueError("contains half a surrogate pair, which is no character") from None
     if size > MAX_VALUE_BYTES:
         raise ValueError(f"has {size:,} bytes; {MAX_VALUE_BYTES:,} is the most")
-    if "\0" in given:
+    if "\0" in raw:
         raise ValueError("contains a NUL character, which no program can be given")
-    return given
+    return raw
 
 
-def _int(_: Parameter, given: object) -> int:
-    if isinstance(given, str) and _INT.fullmatch(given.strip()):
-        given = int(given)
-    if isinstance(given, bool) or not isinstance(given, int) or abs(given) > _LARGEST:
+def _read_int(_: Parameter, raw: object) -> int:
+    if isinstance(raw, str) and _INT.fullmatch(raw.strip()):
+        raw = int(raw)
+    if isinstance(raw, bool) or not isinstance(raw, int) or abs(raw) > _MAX_NUMBER:
         raise ValueError("has to be a whole number")
-    return given
+    return raw
 
 
-def _float(_: Parameter, given: object) -> float:
-    if isinstance(given, str) and len(given) <= 400 and _FLOAT.fullmatch(given.strip()):
-        given = float(given)
-    is_number = isinstance(given, int | float) and not isinstance(given, bool)
-    if not is_number or (isinstance(given, int) and abs(given) > _LARGEST):
+def _read_float(_: Parameter, raw: object) -> float:
+    if isinstance(raw, str) and len(raw) <= 400 and _FLOAT.fullmatch(raw.strip()):
+        raw = float(raw)
+    if isinstance(raw, bool) or not isinstance(raw, int | float):
         raise ValueError("has to be a number")
-    number = float(given)  # type: ignore[arg-type]  # a number, as was seen above
+    if isinstance(raw, int) and abs(raw) > _MAX_NUMBER:
+        raise ValueError("has to be a number")
+    number = float(raw)
     if not math.isfinite(number):
         raise ValueError("has to be a number that is not infinite")
     return number
 
 
-def _bool(_: Parameter, given: object) -> bool:
-    if isinstance(given, bool):
-        return given
-    found = None
-    if isinstance(given, str):
-        found = _BOOLS.get(given.strip().lower())
-    if found is None:
+def _read_bool(_: Parameter, raw: object) -> bool:
+    if isinstance(raw, str):
+        raw = _BOOLS.get(raw.strip().lower())
+    if not isinstance(raw, bool):
         raise ValueError("has to be `true` or `false`")
-    return found
+    return raw
 
 
-def _choice(parameter: Parameter, given: object) -> str:
-    if not isinstance(given, str) or given not in parameter.choices:
-        raise ValueError(
-            f"has to be one of {', '.join(f'`{choice}`' for choice in parameter.choices)}"
-        )
-    return given
+def _read_choice(parameter: Parameter, raw: object) -> str:
+    if not isinstance(raw, str) or raw not in parameter.choices:
+        choices = ", ".join(f"`{choice}`" for choice in parameter.choices)
+        raise ValueError(f"has to be one of {choices}")
+    return raw
 
 
-def _date(_: Parameter, given: object) -> str:
+def _read_date(_: Parameter, raw: object) -> str:
     try:
-        if isinstance(given, str) and _DATE.fullmatch(given.strip()):
-            return date.fromisoformat(given.strip()).isoformat()
+        if isinstance(raw, str) and _DATE.fullmatch(raw.strip()):
+            return date.fromisoformat(raw.strip()).isoformat()
     except ValueError:
         pass
     raise ValueError("has to be a date like `2026-11-24`")
 
 
 _READERS: dict[str, Callable[[Parameter, object], Value]] = {
-    "text": _text,
-    "int": _int,
-    "float": _float,
-    "bool": _bool,
-    "choice": _choice,
-    "date": _date,
+    "text": _read_text,
+    "int": _read_int,
+    "float": _read_float,
+    "bool": _read_bool,
+    "choice": _read_choice,
+    "date": _read_date,
 }
 TYPES = tuple(_READERS)
-
-
-def _size(values: Mapping[str, Value]) -> int:
-    return len(json.dumps(values, ensure_ascii=False).encode())

@@ -1,5 +1,5 @@
-"""Schedules: saved, armed, paused, and what they mean for people.
+"""Schedules: saved, armed, paused, and described for people.
 
-`schedules` is the only writer of a schedule and its alarm, `global_pause` stops all of them for a while,
-`preview` says in words and moments what a schedule will do.
+`schedules` is the only writer of a schedule and its alarm, `global_pause` stops all schedules for a while,
+`preview` describes a schedule in words and due moments.
 """

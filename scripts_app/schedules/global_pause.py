@@ -1,4 +1,4 @@
-"""The pause of everything: while it lasts no schedule fires; runs by hand go on."""
+"""The pause of all schedules: while it lasts no schedule fires; runs by hand go on."""
 
 from datetime import datetime
 
@@ -9,37 +9,38 @@ from scripts_app.timing.rule import TimingError
 
 def current_pause(now: datetime) -> Pause | None:
     pause = last_pause()
-    if pause is not None and pause.is_open(now):
-        return pause
-    return None
+    if pause is None or not pause.is_open(now):
+        return None
+    return pause
 
 
 def last_pause() -> Pause | None:
-    """The last pause there was, over or not: what it kept from firing may still have to be recorded."""
+    """Return the last pause, over or not: the due moments inside may still have to be recorded."""
     return Pause.objects.first()
 
 
 def pause_all(*, by: str, now: datetime, until: datetime | None = None) -> Pause:
-    """Pause every schedule, until a moment or until further notice; one that holds gets the new end.
+    """Pause every schedule until a time or until further notice; a pause that holds gets the new end.
 
-    Raises TimingError (field `until`) for a moment that has passed.
+    Raise TimingError (field `until`) for a time that has passed.
     """
     if until is not None and until <= now:
         raise TimingError("until", "the pause would be over already: name a moment to come")
-    open_one = current_pause(now)
-    since = open_one.since if open_one else now
-    pause, _ = Pause.objects.update_or_create(
-        pk=1, defaults={"since": since, "until": until, "by": by}
-    )
+    current = current_pause(now)
+    since = current.since if current else now
+    values = {"since": since, "until": until, "by": by}
+    pause, _ = Pause.objects.update_or_create(pk=1, defaults=values)
     ring_on_commit()
     return pause
 
 
 def resume_all(*, by: str, now: datetime) -> Pause | None:
-    """End the pause that holds; what was due meanwhile is recorded as skipped. None when there was none."""
+    """End and return the pause that holds; due moments inside are recorded as skipped. None without a pause."""
     pause = current_pause(now)
-    if pause is not None:
-        pause.until, pause.by = now, by
-        pause.save()
-        ring_on_commit()
+    if pause is None:
+        return None
+    pause.until = now
+    pause.by = by
+    pause.save()
+    ring_on_commit()
     return pause

@@ -1,9 +1,9 @@
-"""What a schedule means, for people: a sentence, the next moments, what to beware of, the coming week by hours."""
+"""What a schedule means, for people: a sentence, the next due moments, notes, and the coming week by hours."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from scripts_app.models import Schedule
@@ -21,11 +21,11 @@ _LEVELS = (1, 2, 6, 60)  # from how many starts an hour each level of the grid b
 
 @dataclass(frozen=True, kw_only=True)
 class PreviewMoment:
-    """A due moment: `local` by the clock of its schedule's zone, `relative` from the preview's now."""
+    """A due moment: `local` by the clock of the schedule's zone, `relative` from the preview's now."""
 
     local: datetime
     relative: str
-    has_seconds: bool  # whether any of its preview's moments falls between two minutes
+    has_seconds: bool  # whether any due moment of the preview falls between two minutes
 
     @property
     def utc(self) -> datetime:
@@ -42,18 +42,21 @@ class PreviewMoment:
 
 @dataclass(frozen=True, kw_only=True)
 class PreviewHour:
-    """One hour of the grid: how often the script starts in it, and 0 to 4 for how much that is."""
+    """One hour of the grid with the number of starts in it."""
 
     hour: int
     count: int
 
     @property
     def level(self) -> int:
-        return sum(self.count >= least for least in _LEVELS)
+        """Return 0 for no start, up to 4 for a start a minute or more."""
+        return sum(self.count >= threshold for threshold in _LEVELS)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PreviewDay:
+    """One row of the grid; true when the row holds any start."""
+
     date: date
     hours: list[PreviewHour]
 
@@ -67,7 +70,7 @@ class PreviewDay:
 
 @dataclass(frozen=True, kw_only=True)
 class Preview:
-    """What a rhythm means; `terms` are the sentences that belong to it, `notes` what to beware of."""
+    """The meaning of a timing; `terms` are sentences that belong to it, `notes` are warnings."""
 
     sentence: str
     zone: str
@@ -76,49 +79,40 @@ class Preview:
     terms: list[str]
 
 
-def preview_of(rhythm: Timing, *, now: datetime, delay_s: int = 0) -> Preview:
-    """Return what a rhythm means that timing.check() accepts. Raises TimingError for others."""
-    dues = rule.upcoming(rhythm, now, NEXT_MOMENTS)
-    if rhythm.kind == "cron":
-        calendar_notes = simple.notes(rhythm.cron)
-    else:
-        calendar_notes = []
+def preview_of(timing: Timing, *, now: datetime, delay_s: int = 0) -> Preview:
+    """Return the meaning of a timing that rule.check() accepts. Raise TimingError for others."""
+    dues = rule.upcoming(timing, now, NEXT_MOMENTS)
+    found_notes = notes(timing, dues, now=now)
+    if timing.kind == "cron":
+        found_notes.extend(simple.notes(timing.cron))
     return Preview(
-        sentence=rule.describe(rhythm),
-        zone=rhythm.timezone,
-        moments=moments(rhythm, dues, now=now),
-        notes=[*notes(rhythm, dues, now=now), *calendar_notes],
-        terms=terms(rhythm, delay_s=delay_s),
+        sentence=rule.describe(timing),
+        zone=timing.timezone,
+        moments=moments(timing, dues, now=now),
+        notes=found_notes,
+        terms=terms(timing, delay_s=delay_s),
     )
 
 
-def moments(rhythm: Timing, dues: Sequence[datetime], *, now: datetime) -> list[PreviewMoment]:
+def moments(timing: Timing, dues: Sequence[datetime], *, now: datetime) -> list[PreviewMoment]:
     has_seconds = any(due.second for due in dues)
-    return [_moment(due, rhythm, now, has_seconds) for due in dues]
+    return [_moment(due, timing, now, has_seconds) for due in dues]
 
 
-def notes(rhythm: Timing, dues: Sequence[datetime], *, now: datetime) -> list[str]:
-    """Return what to beware of: what the clocks' changes do to it, and that nothing is due any more."""
-    found = rule.warnings(rhythm, now)
-    if dues or rhythm.kind == "startup":
-        return found
-    if rhythm.kind == "once":
-        return [*found, "It never happens: its moment has passed"]
-    if rhythm.end_at is None:
-        return [*found, "It never happens"]
-    first = max(rhythm.start_at or now, now)
-    return [
-        *found,
-        f"It never happens: no moment lies between {_clock(first, rhythm)} and {_clock(rhythm.end_at, rhythm)}",
-    ]
+def notes(timing: Timing, dues: Sequence[datetime], *, now: datetime) -> list[str]:
+    """Return warnings: what the changes of the clock do to a timing, and that nothing is due any more."""
+    found = rule.warnings(timing, now)
+    if not dues and timing.kind != "startup":
+        found.append(_why_never(timing, now))
+    return found
 
 
-def crowd(rhythm: Timing, dues: Sequence[datetime], *, script_id: int | None) -> list[str]:
-    """Return a sentence when many other scripts are due in the minute of the first of these moments. One query.
+def crowd(timing: Timing, dues: Sequence[datetime], *, script_id: int | None) -> list[str]:
+    """Return a sentence when many other scripts are due in the minute of the first due moment. One query.
 
-    Whoever says nothing but an interval has chosen no minute, and can choose no other.
+    An interval without a start has no minute that a person has chosen, or could choose.
     """
-    if not dues or (rhythm.kind == "interval" and rhythm.start_at is None):
+    if not dues or (timing.kind == "interval" and timing.start_at is None):
         return []
     minute = dues[0].replace(second=0, microsecond=0)
     rivals = Schedule.objects.armed().filter(
@@ -127,61 +121,77 @@ def crowd(rhythm: Timing, dues: Sequence[datetime], *, script_id: int | None) ->
     count = rivals.exclude(script=script_id).values("script").distinct().count()
     if count < CROWD:
         return []
-    local = minute.astimezone(rule.zone_of(rhythm.timezone))
+    local = minute.astimezone(rule.zone_of(timing.timezone))
     return [
         f"It starts with {count} other scripts at this minute, {local:%a %H:%M}: another minute spreads the load"
     ]
 
 
-def terms(rhythm: Timing, *, delay_s: int = 0) -> list[str]:
-    """Return what belongs to a rhythm beside its sentence: its bounds, its jitter, the delay of a start-up."""
+def terms(timing: Timing, *, delay_s: int = 0) -> list[str]:
+    """Return the sentences beside the main one: bounds, jitter, the delay of a start-up."""
     found = []
-    if rhythm.start_at:
-        found.append(f"From {_clock(rhythm.start_at, rhythm)} on")
-    if rhythm.end_at:
-        found.append(f"Until {_clock(rhythm.end_at, rhythm)}")
-    if rhythm.jitter_s:
-        found.append(
-            f"Each start up to {humanize.whole_span(rhythm.jitter_s)} later, the same each time"
-        )
+    if timing.start_at:
+        found.append(f"From {_clock(timing.start_at, timing)} on")
+    if timing.end_at:
+        found.append(f"Until {_clock(timing.end_at, timing)}")
+    if timing.jitter_s:
+        span = humanize.whole_span(timing.jitter_s)
+        found.append(f"Each start up to {span} later, the same each time")
     if delay_s:
         found.append(f"{humanize.whole_span(delay_s)} after Tempo has started")
     return found
 
 
-def week(rhythm: Timing, *, now: datetime) -> list[PreviewDay]:
-    """Return how often a rhythm is due after `now` in each hour of seven days by its own clock; today is the first.
+def week(timing: Timing, *, now: datetime) -> list[PreviewDay]:
+    """Return the number of starts after `now` for each hour of seven days by the timing's own clock, today first.
 
     Counted, not walked: a schedule of every second costs no more than a daily one. An hour that the clocks skip has
-    none, one that they repeat has those of both passes.
+    no start, an hour that they repeat has the starts of both passes.
     """
-    zone = rule.zone_of(rhythm.timezone)
+    zone = rule.zone_of(timing.timezone)
     today = now.astimezone(zone).date()
-    return [_day(rhythm, today + timedelta(days=number), zone, now) for number in range(WEEK_DAYS)]
+    return [_day(timing, today + timedelta(days=number), zone, now) for number in range(WEEK_DAYS)]
 
 
-def _day(rhythm: Timing, day: date, zone: ZoneInfo, now: datetime) -> PreviewDay:
+def _why_never(timing: Timing, now: datetime) -> str:
+    if timing.kind == "once":
+        return "It never happens: its moment has passed"
+    if timing.end_at is None:
+        return "It never happens"
+    first = _clock(max(timing.start_at or now, now), timing)
+    last = _clock(timing.end_at, timing)
+    return f"It never happens: no moment lies between {first} and {last}"
+
+
+def _day(timing: Timing, day: date, zone: ZoneInfo, now: datetime) -> PreviewDay:
+    tomorrow = day + timedelta(days=1)
     edges = [datetime.combine(day, time(hour), zone).astimezone(UTC) for hour in range(24)]
-    edges.append(datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC))
-    # count_between leaves its first moment out; where two hours are skipped, the edge between them lies behind the next
-    starts = list(accumulate((max(edge - _SECOND, now) for edge in edges), max))
-    hours = [rule.count_between(rhythm, start, end) for start, end in pairwise(starts)]
-    return PreviewDay(
-        date=day, hours=[PreviewHour(hour=hour, count=count) for hour, count in enumerate(hours)]
-    )
+    edges.append(datetime.combine(tomorrow, time(), zone).astimezone(UTC))
+    # count_between leaves its first instant out; where two hours are skipped, the edge between them lies behind the
+    # next.
+    starts: list[datetime] = []
+    for edge in edges:
+        start = max(edge - _SECOND, now)
+        if starts:
+            start = max(start, starts[-1])
+        starts.append(start)
+    hours = []
+    for hour, (start, end) in enumerate(pairwise(starts)):
+        hours.append(PreviewHour(hour=hour, count=rule.count_between(timing, start, end)))
+    return PreviewDay(date=day, hours=hours)
 
 
-def _moment(due: datetime, rhythm: Timing, now: datetime, has_seconds: bool) -> PreviewMoment:
-    local = due.astimezone(rule.zone_of(rhythm.timezone))
+def _moment(due: datetime, timing: Timing, now: datetime, has_seconds: bool) -> PreviewMoment:
+    span = humanize.whole_span((due - now).total_seconds())
     return PreviewMoment(
-        local=local,
-        relative=f"in {humanize.whole_span((due - now).total_seconds())}",
+        local=due.astimezone(rule.zone_of(timing.timezone)),
+        relative=f"in {span}",
         has_seconds=has_seconds,
     )
 
 
-def _clock(moment: datetime, rhythm: Timing) -> str:
-    local = moment.astimezone(rule.zone_of(rhythm.timezone))
+def _clock(instant: datetime, timing: Timing) -> str:
+    local = instant.astimezone(rule.zone_of(timing.timezone))
     return _text(local, bool(local.second))
 
 

@@ -20,10 +20,10 @@ from scripts_app.timing.rule import TimingError
 CLUSTER = "alarms"
 FUNCTION = "runs_app.tasks.never_called_by_q2"
 
-# sent after a commit that brought or moved a moment, without arguments: look again which is next
+# Sent without arguments after a commit that brought or moved a due moment: look again which is next.
 rearmed = Signal()
 
-_RHYTHM = ("kind", "cron", "every_s", "at", "timezone", "start_at", "end_at", "jitter_s", "delay_s")
+_TIMING = ("kind", "cron", "every_s", "at", "timezone", "start_at", "end_at", "jitter_s", "delay_s")
 _REPEATED = {"start_at", "end_at", "jitter_s"}
 _FIELDS_OF_KIND = {
     Schedule.Kind.CRON: {"cron", *_REPEATED},
@@ -31,7 +31,7 @@ _FIELDS_OF_KIND = {
     Schedule.Kind.ONCE: {"at"},
     Schedule.Kind.STARTUP: {"delay_s"},
 }
-_STORED = (*_RHYTHM, "params", "enabled", "anchor", "alarm", "paused_at", "paused_until")
+_STORED = (*_TIMING, "params", "enabled", "anchor", "alarm", "paused_at", "paused_until")
 _NUMBERS = (
     "jitter_s",
     "delay_s",
@@ -62,94 +62,107 @@ _EMPTY = {
 def save(schedule: Schedule, *, now: datetime) -> Schedule:
     """Validate, store and arm a schedule; fields of other kinds are cleared.
 
-    An interval's first moment is one interval after `now`; later saves keep its grid unless kind or length change.
-    A due moment that nobody has served yet survives a save which leaves the rhythm alone.
-    Setting `paused_until` pauses it from now on; clearing it, or setting another moment, ends or moves that pause.
-    Raises TimingError (its field is the schedule's; `schedule` or `script` when that was deleted).
+    An interval's first due moment is one interval after `now`; later saves keep the grid unless kind or length change.
+    A due moment that is not served yet survives a save which leaves the timing alone.
+    Setting `paused_until` pauses from now on; clearing `paused_until` or setting another time ends or moves the pause.
+    Raise TimingError (its field is the schedule's; `schedule` or `script` when that row was deleted).
     """
     _check_choices(schedule)
     _check_numbers(schedule)
     _clear_other_kinds(schedule)
     with transaction.atomic():
-        stored = _stored(schedule)
+        stored = _read_stored(schedule)
         schedule.script = _present_script(schedule)
-        _check_params(schedule, stored)
-        is_new_rhythm = _check_rhythm(schedule, stored, now)
+        _check_inputs(schedule, stored)
+        is_new_timing = _check_timing(schedule, stored, now)
         _set_pause(schedule, stored, now)
         schedule.message = ""
-        # the ticker may have changed it meanwhile
+        # The ticker may have changed the alarm meanwhile.
         schedule.alarm_id = stored["alarm"] if stored else None
         schedule.save()
-        _arm_if_needed(schedule, now=now, again=is_new_rhythm)
+        if is_new_timing:
+            _arm(schedule, now=now)
+        else:
+            _arm_if_needed(schedule, now=now)
     return schedule
 
 
 def check(schedule: Schedule, *, now: datetime) -> None:
-    """Raise TimingError for what save() would refuse, and store nothing; the schedule at hand is left as save() would.
+    """Raise TimingError like save(), and store nothing; the schedule at hand is changed as by save().
 
-    For previews: they cannot promise what a save then refuses.
+    For previews: a preview must not promise a schedule that a save then refuses.
     """
     _check_choices(schedule)
     _check_numbers(schedule)
     _clear_other_kinds(schedule)
-    _check_rhythm(schedule, _stored(schedule), now)
-
-
-# Give an interval its grid and refuse what can never be due; returns whether the rhythm is a new one.
-def _check_rhythm(schedule: Schedule, stored: dict[str, Any] | None, now: datetime) -> bool:
-    _set_anchor(schedule, stored, now)
-    rule.check(schedule.timing)
-    is_new = stored is None or any(stored[name] != getattr(schedule, name) for name in _RHYTHM)
-    if is_new:
-        _refuse_the_past(schedule, now)
-    return is_new
-
-
-# What is stored of it; None for a new one. Raises TimingError when it was deleted: a save must not
-# revive it.
-def _stored(schedule: Schedule) -> dict[str, Any] | None:
-    stored: dict[str, Any] | None = Schedule.objects.filter(pk=schedule.pk).values(*_STORED).first()
-    if schedule.pk is not None and stored is None:
-        raise TimingError(
-            "schedule", "This schedule was deleted meanwhile\nhint: give the script a new one"
-        )
-    return stored
-
-
-# Its script as it is stored: the one at hand may be from before it was disabled. Raises TimingError.
-def _present_script(schedule: Schedule) -> Script:
-    rows = (
-        Script.objects.present()
-        .select_related("version")
-        .defer("version__code", "version__requirements")
-    )
-    script = rows.filter(pk=schedule.script_id).first()
-    if script is None:
-        raise TimingError("script", "The script of this schedule was deleted")
-    return script
+    _check_timing(schedule, _read_stored(schedule), now)
 
 
 def delete(schedule: Schedule) -> None:
+    """Delete a schedule with its alarm; the runs of the schedule stay."""
     with transaction.atomic():
         disarm(schedule)
         schedule.delete()
 
 
 def arm(schedule: Schedule, *, now: datetime) -> None:
-    """Set the alarm to the first due moment after `now`; take it away when there is none or nothing may fire.
+    """Set the alarm to the first due moment after `now`, or delete the alarm when there is none or nothing may fire.
 
-    What is stored counts, not what `schedule` remembers; nothing happens when it was deleted.
+    The stored row counts, not the fields of `schedule`; nothing happens when the row was deleted.
     """
     with transaction.atomic(), suppress(Schedule.DoesNotExist):
         schedule.refresh_from_db()
         _arm(schedule, now=now)
 
 
+def arm_at(schedule: Schedule, instant: datetime) -> None:
+    """Set the alarm to an instant of the caller's: a start-up that is put off."""
+    with transaction.atomic():
+        if schedule.alarm is None:
+            schedule.alarm = _new_alarm(schedule, instant)
+            schedule.save(update_fields=["alarm"])
+        else:
+            Alarm.objects.filter(pk=schedule.alarm.pk).update(next_run=instant)
+        ring_on_commit()
+
+
+def disarm(schedule: Schedule) -> None:
+    """Delete the alarm of a schedule."""
+    if schedule.alarm is None:
+        return
+    with transaction.atomic():
+        schedule.alarm.delete()  # sets the stored schedule's reference to NULL
+        schedule.alarm = None
+        ring_on_commit()
+
+
+def rearm(script: Script, *, now: datetime) -> None:
+    """Arm or disarm all schedules of a script after the script was enabled or disabled, deleted or restored."""
+    rows = Schedule.objects.filter(script=script)
+    with transaction.atomic():
+        for schedule in rows.select_related("script", "alarm"):
+            _arm_if_needed(schedule, now=now)
+
+
+def may_fire(schedule: Schedule) -> bool:
+    """Return whether the schedule and its script are enabled and present."""
+    return schedule.enabled and schedule.script.enabled and schedule.script.deleted_at is None
+
+
+def ring_on_commit() -> None:
+    """Make the ticker look for the next due moment again once the current transaction is committed."""
+    transaction.on_commit(lambda: rearmed.send(sender=Schedule), robust=True)
+
+
+# An armed schedule keeps its alarm: a due moment that is not served yet must not be jumped over.
+def _arm_if_needed(schedule: Schedule, *, now: datetime) -> None:
+    if schedule.alarm is None or not may_fire(schedule):
+        _arm(schedule, now=now)
+
+
+# For rows that were read or stored in this very transaction.
 def _arm(schedule: Schedule, *, now: datetime) -> None:
-    if may_fire(schedule):
-        due = rule.next_after(schedule.timing, now)
-    else:
-        due = None
+    due = rule.next_after(schedule.timing, now) if may_fire(schedule) else None
     if due is None:
         disarm(schedule)
         return
@@ -162,43 +175,6 @@ def _arm(schedule: Schedule, *, now: datetime) -> None:
     ring_on_commit()
 
 
-def arm_at(schedule: Schedule, moment: datetime) -> None:
-    with transaction.atomic():
-        if schedule.alarm is None:
-            schedule.alarm = _new_alarm(schedule, moment)
-            schedule.save(update_fields=["alarm"])
-        else:
-            Alarm.objects.filter(pk=schedule.alarm.pk).update(next_run=moment)
-        ring_on_commit()
-
-
-def disarm(schedule: Schedule) -> None:
-    if schedule.alarm is None:
-        return
-    with transaction.atomic():
-        schedule.alarm.delete()  # sets the stored schedule's reference to NULL
-        schedule.alarm = None
-        ring_on_commit()
-
-
-def rearm(script: Script, *, now: datetime) -> None:
-    """Arm or disarm all schedules of a script after it was enabled or disabled, deleted or restored."""
-    with transaction.atomic():
-        for schedule in Schedule.objects.filter(script=script).select_related("script", "alarm"):
-            _arm_if_needed(schedule, now=now, again=False)
-
-
-# Arm unless it is armed already: its moment may be due and not served yet, and must not be jumped
-# over.
-def _arm_if_needed(schedule: Schedule, *, now: datetime, again: bool) -> None:
-    if again or schedule.alarm is None or not may_fire(schedule):
-        _arm(schedule, now=now)
-
-
-def may_fire(schedule: Schedule) -> bool:
-    return schedule.enabled and schedule.script.enabled and schedule.script.deleted_at is None
-
-
 def _new_alarm(schedule: Schedule, due: datetime) -> Alarm:
     return Alarm.objects.create(
         name=f"schedule {schedule.pk}",
@@ -209,92 +185,121 @@ def _new_alarm(schedule: Schedule, due: datetime) -> Alarm:
     )
 
 
-def ring_on_commit() -> None:
-    """Have the ticker look again which moment is next, once what was changed is committed."""
-    transaction.on_commit(lambda: rearmed.send(sender=Schedule), robust=True)
+def _read_stored(schedule: Schedule) -> dict[str, Any] | None:
+    rows = Schedule.objects.filter(pk=schedule.pk)
+    stored: dict[str, Any] | None = rows.values(*_STORED).first()
+    # A save must not bring a deleted schedule back.
+    if schedule.pk is not None and stored is None:
+        hint = "give the script a new one"
+        raise TimingError("schedule", f"This schedule was deleted meanwhile\nhint: {hint}")
+    return stored
+
+
+# The script at hand may be from before it was disabled.
+def _present_script(schedule: Schedule) -> Script:
+    script = (
+        Script.objects.present()
+        .select_related("version")
+        .defer("version__code", "version__requirements")
+        .filter(pk=schedule.script_id)
+        .first()
+    )
+    if script is None:
+        raise TimingError("script", "The script of this schedule was deleted")
+    return script
 
 
 def _check_choices(schedule: Schedule) -> None:
     for name, choices in _CHOICES.items():
         value = getattr(schedule, name)
         if value not in choices.values:
-            raise TimingError(
-                name, f"`{value}` is no value of `{name}`: use {', '.join(choices.values)}"
-            )
-
-
-def _clear_other_kinds(schedule: Schedule) -> None:
-    for name in _EMPTY.keys() - _FIELDS_OF_KIND[Schedule.Kind(schedule.kind)]:
-        setattr(schedule, name, _EMPTY[name])
+            allowed = ", ".join(choices.values)
+            raise TimingError(name, f"`{value}` is no value of `{name}`: use {allowed}")
 
 
 def _check_numbers(schedule: Schedule) -> None:
     for name in _NUMBERS:
-        field, value = Schedule._meta.get_field(name), getattr(schedule, name)
+        field = Schedule._meta.get_field(name)
         assert isinstance(field, Field)
+        value = getattr(schedule, name)
         try:
             field.run_validators(value)
         except ValidationError as error:
             label = name.removesuffix("_s").replace("_", " ")
-            raise TimingError(name, f"{label} {value}: {' '.join(error.messages)}") from error
+            sentence = " ".join(error.messages)
+            raise TimingError(name, f"{label} {value}: {sentence}") from error
 
 
-# Refuse inputs that are not right, and to switch on what would start nothing. Raises TimingError.
-# What the script's code asks for since it was switched on is no reason to refuse a pause or another
-# rhythm.
-def _check_params(schedule: Schedule, stored: dict[str, Any] | None) -> None:
+def _clear_other_kinds(schedule: Schedule) -> None:
+    kind = Schedule.Kind(schedule.kind)
+    for name in _EMPTY.keys() - _FIELDS_OF_KIND[kind]:
+        setattr(schedule, name, _EMPTY[name])
+
+
+# Wrong inputs are refused, and to switch on a schedule that would start nothing. Inputs that the script's code asks for
+# since then are no reason to refuse a pause or another timing.
+def _check_inputs(schedule: Schedule, stored: dict[str, Any] | None) -> None:
     is_new = stored is None or stored["params"] != schedule.params
+    was_off = stored is not None and not stored["enabled"]
     try:
         if is_new:
-            schedule.params = dict(parameters.check_given(schedule.script, schedule.params))
-        if schedule.enabled and (is_new or (stored and not stored["enabled"])):
+            inputs = parameters.check_schedule_inputs(schedule.script, schedule.params)
+            schedule.params = dict(inputs)
+        if schedule.enabled and (is_new or was_off):
             parameters.check_inputs(schedule.script, schedule.params)
     except parameters.InputError as error:
         name = next(iter(error.fields))
-        hint = "give the schedule these inputs, or save it switched off"
         field = name if name == "params" else f"params.{name}"
+        hint = "give the schedule these inputs, or save it switched off"
         raise TimingError(field, f"Its runs could not start: {error}\nhint: {hint}") from error
 
 
-# Keep when a pause began: what is due in it is recorded at its end, also when that comes early.
+# Whether the timing is a new one. An interval gets its grid here; timings that can never be due are refused.
+def _check_timing(schedule: Schedule, stored: dict[str, Any] | None, now: datetime) -> bool:
+    schedule.anchor = _anchor(schedule, stored, now)
+    rule.check(schedule.timing)
+    is_new = stored is None or any(stored[name] != getattr(schedule, name) for name in _TIMING)
+    if is_new:
+        _refuse_the_past(schedule, now)
+    return is_new
+
+
+def _anchor(schedule: Schedule, stored: dict[str, Any] | None, now: datetime) -> datetime | None:
+    if schedule.kind != Schedule.Kind.INTERVAL:
+        return schedule.anchor
+    grid = ("kind", "every_s", "start_at")
+    if stored and all(stored[name] == getattr(schedule, name) for name in grid):
+        anchor: datetime | None = stored["anchor"]
+        return anchor
+    return schedule.start_at or now
+
+
+# Nobody can mean a time that has passed; a schedule that is switched off may keep it.
+def _refuse_the_past(schedule: Schedule, now: datetime) -> None:
+    if not schedule.enabled:
+        return
+    ends = {"end_at": schedule.end_at}
+    if schedule.kind == Schedule.Kind.ONCE:
+        ends["at"] = schedule.at
+    for name, end in ends.items():
+        if end and end <= now:
+            text = end.isoformat(sep=" ", timespec="seconds")
+            raise TimingError(name, f"{text} is in the past")
+
+
+# The beginning of a pause is kept: its due moments are recorded when the pause ends, also when that is early.
 def _set_pause(schedule: Schedule, stored: dict[str, Any] | None, now: datetime) -> None:
     until = schedule.paused_until
-    was_until = stored["paused_until"] if stored else None
-    was_open = was_until is not None and was_until > now
-    if until == was_until:
-        schedule.paused_at = stored["paused_at"] if stored else (now if until else None)
-    elif until is None or until <= now:
-        if until is not None:
-            raise TimingError(
-                "paused_until", "the pause would be over already: name a moment to come"
-            )
-        schedule.paused_at, schedule.paused_until = (
-            (stored["paused_at"], now) if stored and was_open else (None, None)
-        )
+    began: datetime | None = stored["paused_at"] if stored else None
+    stored_until: datetime | None = stored["paused_until"] if stored else None
+    was_open = stored_until is not None and stored_until > now
+    if until == stored_until:
+        schedule.paused_at = began
+    elif until is None:
+        schedule.paused_at = began if was_open else None
+        schedule.paused_until = now if was_open else None
+    elif until <= now:
+        sentence = "the pause would be over already: name a moment to come"
+        raise TimingError("paused_until", sentence)
     else:
-        schedule.paused_at = stored["paused_at"] if stored and was_open else now
-
-
-def _set_anchor(schedule: Schedule, stored: dict[str, Any] | None, now: datetime) -> None:
-    if schedule.kind != Schedule.Kind.INTERVAL:
-        return
-    names = ("kind", "every_s", "start_at")
-    is_same_grid = stored and all(stored[name] == getattr(schedule, name) for name in names)
-    schedule.anchor = stored["anchor"] if stored and is_same_grid else schedule.start_at or now
-
-
-# A moment that has passed can be no one's intention; with `enabled` off it may be kept.
-def _refuse_the_past(schedule: Schedule, now: datetime) -> None:
-    if schedule.enabled and schedule.end_at and schedule.end_at <= now:
-        raise TimingError(
-            "end_at", f"{schedule.end_at.isoformat(sep=' ', timespec='seconds')} is in the past"
-        )
-    if (
-        schedule.kind == Schedule.Kind.ONCE
-        and schedule.enabled
-        and schedule.at
-        and schedule.at <= now
-    ):
-        raise TimingError(
-            "at", f"{schedule.at.isoformat(sep=' ', timespec='seconds')} is in the past"
-        )
+        schedule.paused_at = began if was_open else now

@@ -1,5 +1,5 @@
-"""When a schedule is due: the rule, and the calendars behind it.
+"""When a schedule is due, as plain functions of a timing and an instant, without the database.
 
-Plain functions of a timing and a moment, without the database; `rule` is the door, `cron` and `simple` read and
-write expressions, `due_times` and `wall_clock` hold the sets of moments they mean.
+`rule` is the door; `cron` and `simple` read and write expressions.
+`cron_times`, `due_times`, `wall_clock` and `zones` hold the sets of instants behind an expression.
 """

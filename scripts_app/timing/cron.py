@@ -41,16 +41,19 @@ class TimingError(ValueError):
 # What one field may hold: numbers from `low` to `high`, `names` in place of those from `low` on.
 @dataclass(frozen=True, kw_only=True)
 class _Field:
+    """A field of an expression: numbers from `low` to `high`, or `names` for the numbers from `low` on."""
+
     title: str
     low: int
     high: int
     hint: str = ""
     names: tuple[str, ...] = ()
-    alias: int | None = None  # one number more, which means `low` (7 is Sunday)
+    alias: int | None = None  # a further number that means `low` (7 is Sunday)
 
     @property
     def allowed(self) -> str:
-        return f"{self.low}-{self.high if self.alias is None else self.alias}{self.hint}"
+        high = self.high if self.alias is None else self.alias
+        return f"{self.low}-{high}{self.hint}"
 
     @property
     def values(self) -> range:
@@ -82,6 +85,8 @@ _FIELDS = (_SECOND, _MINUTE, _HOUR, _DAY, _MONTH, _WEEKDAY)
 # One field, read. `plain` are its terms in numbers, for croniter; it refuses or mixes up the rest.
 @dataclass(frozen=True, kw_only=True)
 class _Terms:
+    """The terms of a field. `plain` are numbers for croniter, which refuses or mixes up the other terms."""
+
     plain: tuple[str, ...]
     has_star: bool = False
     has_last_day: bool = False
@@ -90,49 +95,49 @@ class _Terms:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Expression:
-    """A cron expression: `walls` are the wall-clock seconds it names."""
+    """A cron expression; `calendar` holds the wall-clock times that match."""
 
-    walls: Calendar
-    is_wildcard: bool  # minute or hour starts with `*`: the schedule follows real time through a change of the clock
+    calendar: Calendar
+    # Minute or hour starts with `*`: the schedule follows real time through a change of the clock.
+    is_wildcard: bool
 
 
 @lru_cache(maxsize=256)
 def parse(text: str) -> Expression:
-    """Return what `text` means: 5 fields, 6 with the second first, or an alias such as `@daily`.
+    """Return the meaning of 5 fields, of 6 with the second first, or of an alias such as `@daily`.
 
-    Raises TimingError for all else and for dates which no calendar has. The rules are those of Debian's cron, with
+    Raise TimingError for any other text and for dates which no calendar has. The rules are those of Debian's cron, with
     `L`, `#` and `5/15` besides; a step longer than its field is legal there and leaves the first value.
     """
     terms = _read(text)
-    walls = _calendar(terms)
-    if not walls.is_ever_a_day():
-        raise TimingError(
-            "cron", f"`{_shown(text)}` never happens: no month it names has such a day"
-        )
-    return Expression(walls=walls, is_wildcard=terms[1].has_star or terms[2].has_star)
+    calendar = _calendar(terms)
+    if not calendar.is_ever_a_day():
+        sentence = f"`{_excerpt(text)}` never happens: no month it names has such a day"
+        raise TimingError("cron", sentence)
+    return Expression(calendar=calendar, is_wildcard=terms[1].has_star or terms[2].has_star)
 
 
 def describe(text: str) -> str:
-    """Return what `text` means as a sentence: cron-descriptor's words, ours for days on which it is silent or wrong.
-
-    Raises TimingError where parse() does.
-    """
-    walls = parse(text).walls
-    second, minute, hour, day, month, weekday = _descriptor_fields(_read(text), walls)
-    days = _days_in_words(walls)
-    fields = [
-        minute,
-        hour,
-        *(("*", month, "*") if days or not _limits(walls) else (day, month, weekday)),
-    ]
+    """Return an expression as a sentence. Raise TimingError like parse()."""
+    calendar = parse(text).calendar
+    second, minute, hour, day, month, weekday = _descriptor_fields(_read(text), calendar)
+    days = _describe_days(calendar)
+    if days or not _limiting_fields(calendar):
+        day = weekday = "*"
+    fields = [minute, hour, day, month, weekday]
+    if second != "0":
+        fields.insert(0, second)
     options = Options()
     options.use_24hour_time_format = True
-    sentence: str = get_description(
-        " ".join(fields if second == "0" else [second, *fields]), options
-    )
+    sentence: str = get_description(" ".join(fields), options)
     if days:
         return f"{sentence}, {days}"
     return sentence
+
+
+def expand_alias(text: str) -> str:
+    """Return the fields of a line, those of an alias written out. Raise TimingError for an unknown alias."""
+    return _without_alias(text.strip())
 
 
 def _read(text: str) -> list[_Terms]:
@@ -144,73 +149,73 @@ def _split(text: str) -> list[str]:
         raise TimingError("cron", f"{len(text)} characters: an expression has at most {MAX_LENGTH}")
     fields = re.split("[ \t]+", _without_alias(text.strip(" \t")))
     if fields == [""]:
-        raise TimingError(
-            "cron", "the expression is empty: use five fields such as `30 4 * * *`, or `@daily`"
-        )
-    if len(fields) not in (5, 6):
+        hint = "use five fields such as `30 4 * * *`, or `@daily`"
+        raise TimingError("cron", f"the expression is empty: {hint}")
+    if len(fields) == 5:
+        fields.insert(0, "0")  # the second
+    elif len(fields) != 6:
+        number = "1 field" if len(fields) == 1 else f"{len(fields)} fields"
         expected = "minute, hour, day of month, month, day of week"
-        raise TimingError(
-            "cron",
-            f"{len(fields)} field{'s' if len(fields) > 1 else ''}: use 5 ({expected}), or 6 with the second first",
-        )
-    if len(fields) == 6:
-        return fields
-    return ["0", *fields]
-
-
-def expanded(text: str) -> str:
-    """Return a line's fields, those of an alias written out. Raises TimingError for what is no alias."""
-    return _without_alias(text.strip())
+        raise TimingError("cron", f"{number}: use 5 ({expected}), or 6 with the second first")
+    return fields
 
 
 def _without_alias(text: str) -> str:
     if not text.startswith("@"):
         return text
-    if text.lower() == "@reboot":
+    alias = text.lower()
+    if alias == "@reboot":
         raise TimingError("cron", "`@reboot` is not a time of day: use the kind `startup` instead")
-    if text.lower() not in _ALIASES:
-        raise TimingError("cron", f"`{_shown(text)}` is not an alias: use {', '.join(_ALIASES)}")
-    return _ALIASES[text.lower()]
+    if alias not in _ALIASES:
+        known = ", ".join(_ALIASES)
+        raise TimingError("cron", f"`{_excerpt(text)}` is not an alias: use {known}")
+    return _ALIASES[alias]
 
 
 def _read_field(field: _Field, text: str) -> _Terms:
-    terms = text.split(",")
-    last_days = [term for term in terms if field is _DAY and term in ("L", "l")]
-    nths = {term: match for term in terms if field is _WEEKDAY and (match := _match(_NTH, term))}
+    plain = []
+    has_last_day = False
+    nths = []
+    for term in text.split(","):
+        if field is _DAY and term in ("L", "l"):
+            has_last_day = True
+        elif field is _WEEKDAY and (match := _match(_NTH, term)):
+            nths.append((term, match))
+        else:
+            plain.append(_read_term(field, term))
     return _Terms(
-        plain=tuple(_read_term(field, term) for term in terms if term not in [*last_days, *nths]),
+        plain=tuple(plain),
         has_star=text.startswith("*"),
-        has_last_day=bool(last_days),
-        nth_weekdays=frozenset(_read_nth(field, term, match) for term, match in nths.items()),
+        has_last_day=has_last_day,
+        nth_weekdays=frozenset(_read_nth(field, term, match) for term, match in nths),
     )
 
 
 def _match(pattern: re.Pattern[str], term: str) -> re.Match[str] | None:
-    if term.isascii():
-        return pattern.fullmatch(term.lower())
-    return None
+    # lower() turns some letters outside ASCII into letters inside: the Kelvin sign into `k`.
+    if not term.isascii():
+        return None
+    return pattern.fullmatch(term.lower())
 
 
 def _read_term(field: _Field, term: str) -> str:
     match = _match(_TERM, term)
     if match is None:
-        raise _refusal(
-            field, term, f"use {field.allowed}, `*`, lists (1,2), ranges (1-5), steps (*/5)"
-        )
-    step = _step(field, term, match["step"])
+        hint = f"use {field.allowed}, `*`, lists (1,2), ranges (1-5), steps (*/5)"
+        raise _refusal(field, term, hint)
+    step = _read_step(field, term, match["step"])
     if match["star"]:
         return _canonical(field.low, field.high, step, span="*")
-    low = _value(field, term, match["low"])
+    low = _read_value(field, term, match["low"])
     if match["high"]:
-        high = _value(field, term, match["high"])
+        high = _read_value(field, term, match["high"])
+    elif match["step"]:
+        return _canonical(low, max(low, field.high), step, span=str(low))
     else:
         high = low
-    if match["step"] and not match["high"]:
-        return _canonical(low, max(low, field.high), step, span=str(low))
     if high < low:
-        raise _refusal(
-            field, term, f"a range runs upwards, so write {_two_ranges(field, low, high)}"
-        )
+        hint = f"a range runs upwards, so write {_two_ranges(field, low, high)}"
+        raise _refusal(field, term, hint)
     return _canonical(low, high, step, span=f"{low}-{high}")
 
 
@@ -221,7 +226,7 @@ def _two_ranges(field: _Field, low: int, high: int) -> str:
     return f"{low}-{field.high},{field.low}-{high}"
 
 
-# Return a term which croniter and cron-descriptor read as cron does (`5-5` and `*/59` they do not).
+# The same term as croniter and cron-descriptor have to see it: they do not read `5-5` and `*/59` as cron does.
 def _canonical(low: int, high: int, step: int, *, span: str) -> str:
     values = range(low, high + 1, step)
     is_even = span == "*" and (high - low + 1) % step == 0
@@ -233,31 +238,33 @@ def _canonical(low: int, high: int, step: int, *, span: str) -> str:
 
 
 def _read_nth(field: _Field, term: str, match: re.Match[str]) -> tuple[int, int]:
-    weekday = _value(field, term, match["weekday"]) % 7
-    nth = _number(match["nth"]) if match["nth"] else LAST
+    weekday = _read_value(field, term, match["weekday"]) % 7
+    nth = _read_number(match["nth"]) if match["nth"] else LAST
     if nth not in _NTH_WORDS:
         raise _refusal(field, term, "use 1-5 after `#`")
     return weekday, nth
 
 
-def _value(field: _Field, term: str, text: str) -> int:
+def _read_value(field: _Field, term: str, text: str) -> int:
     if text in field.names:
-        number = field.low + field.names.index(text)
-    else:
-        number = _number(text)
+        return field.low + field.names.index(text)
+    number = _read_number(text)
     if number not in field.values and number != field.alias:
-        raise _refusal(field, text if text == term else term, f"use {field.allowed}")
+        raise _refusal(field, term, f"use {field.allowed}")
     return number
 
 
-def _step(field: _Field, term: str, text: str | None) -> int:
-    step = 1 if text is None else _number(text)
+def _read_step(field: _Field, term: str, text: str | None) -> int:
+    if text is None:
+        return 1
+    step = _read_number(text)
     if step < 1:
         raise _refusal(field, term, f"use a step of 1-{10**_MAX_DIGITS - 1} after `/`")
     return step
 
 
-def _number(text: str) -> int:
+# -1, which is allowed nowhere, stands for a name or for more digits than any value needs.
+def _read_number(text: str) -> int:
     digits = text.lstrip("0") or "0"
     if text.isdecimal() and len(digits) <= _MAX_DIGITS:
         return int(digits)
@@ -265,14 +272,15 @@ def _number(text: str) -> int:
 
 
 def _refusal(field: _Field, term: str, hint: str) -> TimingError:
-    return TimingError("cron", f"{field.title} {_shown(term) or 'is empty'}: {hint}")
+    return TimingError("cron", f"{field.title} {_excerpt(term) or 'is empty'}: {hint}")
 
 
-def _shown(text: str) -> str:
+# The start of a text, safe to print in one line.
+def _excerpt(text: str) -> str:
     visible = "".join(character if character.isprintable() else "?" for character in text[:40])
-    if len(text) <= 40:
-        return visible
-    return f"{visible}..."
+    if len(text) > 40:
+        return f"{visible}..."
+    return visible
 
 
 def _calendar(terms: Sequence[_Terms]) -> Calendar:
@@ -291,68 +299,84 @@ def _calendar(terms: Sequence[_Terms]) -> Calendar:
 
 
 def _expand(terms: Sequence[_Terms]) -> list[frozenset[int]]:
-    second, *others = (",".join(item.plain) or "*" for item in terms)
-    expanded, _ = croniter.expand(" ".join([*others, second]))
-    fields = zip(_FIELDS, terms, [expanded[-1], *expanded[:-1]], strict=True)
-    return [_values(field, values) if item.plain else frozenset() for field, item, values in fields]
+    second, *others = [",".join(item.plain) or "*" for item in terms]
+    expanded, _ = croniter.expand(" ".join([*others, second]))  # it wants the second last
+    in_order = [expanded[-1], *expanded[:-1]]
+    sets = []
+    for field, item, values in zip(_FIELDS, terms, in_order, strict=True):
+        if not item.plain:
+            sets.append(frozenset[int]())
+        elif "*" in values:
+            sets.append(frozenset(field.values))
+        else:
+            sets.append(frozenset(map(int, values)))
+    return sets
 
 
-def _values(field: _Field, values: Sequence[int | str]) -> frozenset[int]:
-    return frozenset(field.values if "*" in values else (int(value) for value in values))
+# The fields as cron-descriptor should read them: `*` for each that leaves no value out.
+def _descriptor_fields(terms: Sequence[_Terms], calendar: Calendar) -> list[str]:
+    sets = (
+        calendar.seconds,
+        calendar.minutes,
+        calendar.hours,
+        calendar.days,
+        calendar.months,
+        calendar.weekdays,
+    )
+    texts = []
+    for field, item, values in zip(_FIELDS, terms, sets, strict=True):
+        is_full = len(values) == len(field.values)
+        texts.append("*" if is_full else ",".join(item.plain))
+    return texts
 
 
-# Return the fields as cron-descriptor should read them: `*` for all that leaves nothing out.
-def _descriptor_fields(terms: Sequence[_Terms], walls: Calendar) -> list[str]:
-    sets = (walls.seconds, walls.minutes, walls.hours, walls.days, walls.months, walls.weekdays)
-    return [
-        "*" if len(values) == len(field.values) else ",".join(item.plain)
-        for field, item, values in zip(_FIELDS, terms, sets, strict=True)
-    ]
-
-
-# Return which of the two day fields leave any day out; where either may match, one that leaves out
-# none wins.
-def _limits(walls: Calendar) -> set[str]:
-    limits = set()
-    if len(walls.days) < len(_DAY.values):
-        limits.add("date")
-    if len(walls.weekdays) < len(_WEEKDAY.values):
-        limits.add("weekday")
-    if walls.needs_both_days or len(limits) == 2:
-        return limits
+# The day fields that leave a day out. Where either of both may match, a field without a limit lifts the other's.
+def _limiting_fields(calendar: Calendar) -> set[str]:
+    limiting = set()
+    if len(calendar.days) < len(_DAY.values):
+        limiting.add("date")
+    if len(calendar.weekdays) < len(_WEEKDAY.values):
+        limiting.add("weekday")
+    if calendar.needs_both_days or len(limiting) == 2:
+        return limiting
     return set()
 
 
-def _days_in_words(walls: Calendar) -> str:
-    limits = _limits(walls)
-    is_special = ("date" in limits and walls.has_last_day) or (
-        "weekday" in limits and walls.nth_weekdays
-    )
-    if len(limits) == 2 and (is_special or walls.needs_both_days):
-        link = ", if it is" if walls.needs_both_days else ", or on"
-        return f"on {_dates_in_words(walls)}{link} {_weekdays_in_words(walls)}"
+# Tempo's own words for days on which cron-descriptor is silent or wrong; empty where its words are right.
+def _describe_days(calendar: Calendar) -> str:
+    limiting = _limiting_fields(calendar)
+    has_special_date = "date" in limiting and calendar.has_last_day
+    has_special_weekday = "weekday" in limiting and bool(calendar.nth_weekdays)
+    is_special = has_special_date or has_special_weekday
+    if len(limiting) == 2 and (is_special or calendar.needs_both_days):
+        link = ", if it is" if calendar.needs_both_days else ", or on"
+        return f"on {_describe_dates(calendar)}{link} {_describe_weekdays(calendar)}"
     if not is_special:
         return ""
-    return f"on {_dates_in_words(walls) if 'date' in limits else _weekdays_in_words(walls)}"
+    if "date" in limiting:
+        return f"on {_describe_dates(calendar)}"
+    return f"on {_describe_weekdays(calendar)}"
 
 
-def _dates_in_words(walls: Calendar) -> str:
-    numbers = [str(day) for day in sorted(walls.days)]
-    if numbers:
-        names = [f"day {numbers[0]}", *numbers[1:]]
-    else:
-        names = []
-    return f"{_joined([*names, *(['the last day'] if walls.has_last_day else [])])} of the month"
+def _describe_dates(calendar: Calendar) -> str:
+    words = [str(day) for day in sorted(calendar.days)]
+    if words:
+        words[0] = f"day {words[0]}"
+    if calendar.has_last_day:
+        words.append("the last day")
+    return f"{_join(words)} of the month"
 
 
-def _weekdays_in_words(walls: Calendar) -> str:
-    plain = [_WEEKDAY_WORDS[weekday] for weekday in sorted(walls.weekdays)]
-    nths = [
-        f"the {_NTH_WORDS[nth]} {_WEEKDAY_WORDS[weekday]}"
-        for weekday, nth in sorted(walls.nth_weekdays)
-    ]
-    return f"{_joined([*plain, *nths])}{' of the month' if nths else ''}"
+def _describe_weekdays(calendar: Calendar) -> str:
+    words = [_WEEKDAY_WORDS[weekday] for weekday in sorted(calendar.weekdays)]
+    for weekday, nth in sorted(calendar.nth_weekdays):
+        words.append(f"the {_NTH_WORDS[nth]} {_WEEKDAY_WORDS[weekday]}")
+    if calendar.nth_weekdays:
+        return f"{_join(words)} of the month"
+    return _join(words)
 
 
-def _joined(words: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+def _join(words: Sequence[str]) -> str:
+    if len(words) == 1:
+        return words[0]
+    return f"{', '.join(words[:-1])} and {words[-1]}"

@@ -7,19 +7,7 @@ from scripts_app.timing import cron
 from scripts_app.timing.cron import TimingError
 
 EVERY = ("minutes", "hour", "day", "week", "month")
-STEPS = (
-    1,
-    2,
-    3,
-    4,
-    5,
-    6,
-    10,
-    12,
-    15,
-    20,
-    30,
-)  # what divides an hour: any other step jumps at its end
+STEPS = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30)  # all that divide an hour: others jump at its end
 LAST_DAY = 0  # in place of a day of the month
 _MIN_MONTH_DAYS = 28
 _MIN_RANGE = 3  # `1-3` for three days in a row, `1,2` for two
@@ -27,7 +15,7 @@ _MIN_RANGE = 3  # `1-3` for three days in a row, `1,2` for two
 
 @dataclass(frozen=True, kw_only=True)
 class Simple:
-    """A rhythm in plain choices; what its `every` does not need keeps its default."""
+    """A rhythm in plain choices; fields that its `every` does not need keep their defaults."""
 
     every: str  # one of EVERY
     step: int = 15  # minutes: one of STEPS
@@ -41,9 +29,9 @@ def line(simple: Simple) -> str:
     """Return the cron line for a rhythm; a week with all its days is the line of every day."""
     time = f"{simple.minute} {simple.hour}"
     match simple.every:
+        case "minutes" if simple.step == 1:
+            return "* * * * *"
         case "minutes":
-            if simple.step == 1:
-                return "* * * * *"
             return f"*/{simple.step} * * * *"
         case "hour":
             return f"{simple.minute} * * * *"
@@ -55,7 +43,7 @@ def line(simple: Simple) -> str:
 
 
 def parse(text: str) -> Simple | None:
-    """Return the rhythm that means exactly what a cron line means; None when there is none, or no meaning.
+    """Return the rhythm that means exactly the same as a cron line; None when there is none, or no meaning.
 
     Exactly: the same seconds of the calendar and the same conduct when the clocks change.
     """
@@ -65,12 +53,11 @@ def parse(text: str) -> Simple | None:
         return None
     guess = _guess(expression)
     own = cron.parse(line(guess))
-    is_same = own.is_wildcard == expression.is_wildcard and vars(own.walls) == vars(
-        expression.walls
-    )
-    if is_same:
-        return guess
-    return None
+    if own.is_wildcard != expression.is_wildcard:
+        return None
+    if vars(own.calendar) != vars(expression.calendar):
+        return None
+    return guess
 
 
 def notes(text: str) -> list[str]:
@@ -82,25 +69,26 @@ def notes(text: str) -> list[str]:
     ]
 
 
+# The rhythm that comes closest to an expression.
 def _guess(expression: cron.Expression) -> Simple:
-    walls = expression.walls
-    hour, minute = walls.hours[0], walls.minutes[0]
-    time: dict[str, Any] = {"hour": hour, "minute": minute}
-    if len(walls.hours) == 24:
-        step = 60 // len(walls.minutes)
+    calendar = expression.calendar
+    minute = calendar.minutes[0]
+    if len(calendar.hours) == 24:
+        step = 60 // len(calendar.minutes)
         if step == 60:
             return Simple(every="hour", minute=minute)
         return Simple(every="minutes", step=step)
-    if 0 < len(walls.weekdays) < 7:
-        return Simple(every="week", weekdays=tuple(sorted(walls.weekdays)), **time)
-    if walls.has_last_day or len(walls.days) == 1:
-        return Simple(
-            every="month", day=LAST_DAY if walls.has_last_day else min(walls.days), **time
-        )
+    time: dict[str, Any] = {"hour": calendar.hours[0], "minute": minute}
+    if 0 < len(calendar.weekdays) < 7:
+        return Simple(every="week", weekdays=tuple(sorted(calendar.weekdays)), **time)
+    if calendar.has_last_day:
+        return Simple(every="month", day=LAST_DAY, **time)
+    if len(calendar.days) == 1:
+        return Simple(every="month", day=min(calendar.days), **time)
     return Simple(every="day", **time)
 
 
-# Return the days as cron writes them: `1-5`, `0,6`, `*` for all.
+# The days as cron writes them: `1-5`, `0,6`, `*` for all.
 def _weekdays(days: tuple[int, ...]) -> str:
     if len(set(days)) == 7:
         return "*"
@@ -110,7 +98,7 @@ def _weekdays(days: tuple[int, ...]) -> str:
             runs[-1].append(day)
         else:
             runs.append([day])
-    return ",".join(_run(run) for run in runs)
+    return ",".join(map(_run, runs))
 
 
 def _run(days: list[int]) -> str:

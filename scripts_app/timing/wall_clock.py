@@ -1,4 +1,4 @@
-"""The calendar behind a cron expression: which wall-clock seconds its sets of numbers name (no time zones here)."""
+"""The calendar behind a cron expression: the wall-clock seconds that match its numbers (no time zones here)."""
 
 import calendar
 from bisect import bisect_left
@@ -36,14 +36,15 @@ class Calendar:
         day, second = divmod(start, DAY_S)
         index = self._rank(second)
         if index == self._per_day or not self._is_day(day):
-            next_day, index = self._next_day(day + 1, (end - 1) // DAY_S), 0
+            next_day = self._next_day(day + 1, (end - 1) // DAY_S)
             if next_day is None:
                 return None
             day = next_day
+            index = 0
         wall = day * DAY_S + self._time_of_day(index)
-        if wall < end:
-            return wall
-        return None
+        if wall >= end:
+            return None
+        return wall
 
     def last(self, start: int, end: int) -> int | None:
         if end <= start:
@@ -51,33 +52,33 @@ class Calendar:
         day, second = divmod(end, DAY_S)
         index = self._rank(second)
         if index == 0 or not self._is_day(day):
-            previous_day, index = self._previous_day(start // DAY_S, day - 1), self._per_day
+            previous_day = self._previous_day(start // DAY_S, day - 1)
             if previous_day is None:
                 return None
             day = previous_day
+            index = self._per_day
         wall = day * DAY_S + self._time_of_day(index - 1)
-        if wall >= start:
-            return wall
-        return None
+        if wall < start:
+            return None
+        return wall
 
     def count(self, start: int, end: int) -> int:
-        """Return how many walls lie in [start, end): a product for the whole days, never a walk."""
+        """Return the number of walls in [start, end): a product for the whole days, never a walk."""
         if end <= start:
             return 0
         first_day = start // DAY_S
         return self._count_from(first_day, end) - self._count_from(first_day, start)
 
     def is_ever_a_day(self) -> bool:
-        """Whether any month of any year holds a matching day (within 400 years each begins on every weekday)."""
-        return any(
-            _day_mask(self, length, first_weekday)
-            for month in self.months
-            for length in _MONTH_LENGTHS[month] or ()
-            for first_weekday in range(7)
-        )
+        # Within 400 years each month begins on every weekday.
+        for month in self.months:
+            for length in _MONTH_LENGTHS[month] or ():
+                if any(_day_mask(self, length, first_weekday) for first_weekday in range(7)):
+                    return True
+        return False
 
     def is_day(self, day: int, *, length: int, weekday: int) -> bool:
-        """Whether day 1 to 31 of a month of this length, falling on this weekday, matches."""
+        """Return whether day 1 to 31 of a month of this length, falling on this weekday, matches."""
         by_date = day in self.days or (self.has_last_day and day == length)
         by_weekday = (
             weekday in self.weekdays
@@ -92,17 +93,18 @@ class Calendar:
     def _per_day(self) -> int:
         return len(self.hours) * len(self.minutes) * len(self.seconds)
 
+    # The number of matching times of day before this one.
     def _rank(self, second_of_day: int) -> int:
-        hour, minute, second = second_of_day // 3600, second_of_day // 60 % 60, second_of_day % 60
+        minute_of_day, second = divmod(second_of_day, 60)
+        hour, minute = divmod(minute_of_day, 60)
         rank = bisect_left(self.hours, hour) * len(self.minutes) * len(self.seconds)
-        if hour not in self.hours:
-            return rank
-        rank += bisect_left(self.minutes, minute) * len(self.seconds)
-        if minute in self.minutes:
-            return rank + bisect_left(self.seconds, second)
+        if hour in self.hours:
+            rank += bisect_left(self.minutes, minute) * len(self.seconds)
+            if minute in self.minutes:
+                rank += bisect_left(self.seconds, second)
         return rank
 
-    # Return the index-th time of day as a second of the day: _rank() the other way round.
+    # The index-th time of day as a second of the day: _rank() the other way round.
     def _time_of_day(self, index: int) -> int:
         rest, second = divmod(index, len(self.seconds))
         hour, minute = divmod(rest, len(self.minutes))
@@ -110,8 +112,13 @@ class Calendar:
 
     def _count_from(self, first_day: int, end: int) -> int:
         day, second = divmod(end, DAY_S)
-        whole_days = sum(mask.bit_count() for _, mask in self._months(first_day, day - 1))
-        return whole_days * self._per_day + (self._rank(second) if self._is_day(day) else 0)
+        whole_days = 0
+        for _, mask in self._months(first_day, day - 1):
+            whole_days += mask.bit_count()
+        count = whole_days * self._per_day
+        if self._is_day(day):
+            count += self._rank(second)
+        return count
 
     def _is_day(self, day: int) -> bool:
         return self._next_day(day, day) is not None
@@ -119,7 +126,8 @@ class Calendar:
     def _next_day(self, first_day: int, last_day: int) -> int | None:
         for base, mask in self._months(first_day, last_day):
             if mask:
-                return base + (mask & -mask).bit_length() - 1
+                lowest_bit = mask & -mask
+                return base + lowest_bit.bit_length() - 1
         return None
 
     def _previous_day(self, first_day: int, last_day: int) -> int | None:
@@ -131,23 +139,27 @@ class Calendar:
             last_day = month_start - 1
         return None
 
-    # Yield (base, mask) for each month between two days: bit n is set when day base + n matches.
+    # (base, mask) for each month between two days: bit n is set when day base + n matches.
     def _months(self, first_day: int, last_day: int) -> Iterator[tuple[int, int]]:
         while first_day <= last_day:
             start = date.fromordinal(first_day + _EPOCH_DAY)
-            monday_first, length = calendar.monthrange(start.year, start.month)
+            weekday_from_monday, length = calendar.monthrange(start.year, start.month)
             base = first_day - start.day
+            mask = 0
             if start.month in self.months:
-                mask = _day_mask(self, length, (monday_first + 1) % 7)
-            else:
-                mask = 0
-            yield base, mask & ((2 << min(length, last_day - base)) - (1 << start.day))
+                mask = _day_mask(self, length, (weekday_from_monday + 1) % 7)
+            up_to_last = (2 << min(length, last_day - base)) - 1
+            before_first = (1 << start.day) - 1
+            yield base, mask & (up_to_last - before_first)
             first_day = base + length + 1
 
 
+# A bit for every matching day of a month of this length that begins on this weekday.
 @lru_cache(maxsize=2048)
 def _day_mask(walls: Calendar, length: int, first_weekday: int) -> int:
-    days = ((day, (first_weekday + day - 1) % 7) for day in range(1, length + 1))
-    return sum(
-        1 << day for day, weekday in days if walls.is_day(day, length=length, weekday=weekday)
-    )
+    mask = 0
+    for day in range(1, length + 1):
+        weekday = (first_weekday + day - 1) % 7
+        if walls.is_day(day, length=length, weekday=weekday):
+            mask |= 1 << day
+    return mask

@@ -1,4 +1,4 @@
-"""Variables: names and values for the environment of a script, or of all scripts; secrets among them."""
+"""Variables: names and values for the environment of a script or of all scripts, plain or secret."""
 
 import re
 from dataclasses import dataclass
@@ -13,14 +13,11 @@ from scripts_app.variables import encryption
 
 MAX_NAME = 100
 MAX_VALUE_BYTES = 32 * 1024
-# a run gets two scopes: spec.json and the order to start have room for that
+# A run gets two scopes: spec.json and the request to start have room for both.
 MAX_SCOPE_BYTES = 128 * 1024
 MAX_VARIABLES = 200
 MIN_MASKED = 4  # characters; a shorter value would be found everywhere
-LINE_CHARACTERS = "\t\n\r"
-ONLY_STAFF_SET_VARIABLES = (
-    "Variables for all scripts are set by staff.\nhint: set one of the script"
-)
+_CONTROL_CHARACTERS = {chr(code) for code in (*range(32), 127)} - set("\t\n\r")
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LOADER = (
@@ -28,7 +25,7 @@ _LOADER = (
 )
 _SHELL = "it changes what every shell does that a script starts"
 _OWN = "Tempo sets it"
-REFUSED_BEGINNINGS = {
+REFUSED_PREFIXES = {
     "TEMPO_": "such names are Tempo's own",
     "PYTHON": "such names change the interpreter itself, and Tempo sets some of them",
     "LD_": _LOADER,
@@ -45,12 +42,12 @@ REFUSED = {
 
 
 class SecretUnreadable(Exception):
-    """A secret that a run needs cannot be decrypted; the sentence names the variable and what to do."""
+    """A secret that a run needs cannot be decrypted; the sentence names the variable and the remedy."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunVariables:
-    """What a run gets. The values of `secrets` go to the launcher, and never to a disk."""
+    """The variables of a run. The values of `secrets` go to the launcher, and never to a disk."""
 
     plain: dict[str, str]
     secrets: dict[str, str]
@@ -63,7 +60,7 @@ NOTHING = RunVariables(plain={}, secrets={})
 
 
 def variables_of(script: Script | None) -> QuerySet[Variable]:
-    """Those of a script, or with None those of all scripts, by name."""
+    """Return the variables of a script by name; with None, those for all scripts."""
     return Variable.objects.filter(script=script).order_by("name")
 
 
@@ -71,60 +68,70 @@ def variables_of(script: Script | None) -> QuerySet[Variable]:
 def save(
     script: Script | None, *, name: str, value: str, is_secret: bool | None = None, by: str
 ) -> Variable:
-    """Set a variable, new or not; a secret is encrypted and never told again. Raises ScriptError.
+    """Create or replace a variable; a secret is encrypted. Raise ScriptError.
 
-    `is_secret` left out: what there is stays what it was, and a new one is none. `by`: who, as pages show it.
+    Without `is_secret` a variable stays as it was, and a new variable is plain. `by` is the author as pages show it.
     """
-    name, value = checked_name(name), checked_value(value)
+    name = checked_name(name)
+    value = checked_value(value)
     with transaction.atomic():
-        rows = {row.name: row for row in variables_of(script)}
-        before = rows.pop(name, None)
+        others = {row.name: row for row in variables_of(script)}
+        before = others.pop(name, None)
         if is_secret is None:
             is_secret = before is not None and before.is_secret
         if is_secret and not value:
             raise ScriptError("A secret needs a value", field="value")
         stored = encryption.encrypt(value) if is_secret else value
-        _refuse_too_much([row.value for row in rows.values()], stored)
+        _refuse_too_much([row.value for row in others.values()], stored)
         fields = {"value": stored, "is_secret": is_secret, "updated_by": by[:150]}
-        return Variable.objects.update_or_create(script=script, name=name, defaults=fields)[0]
+        row, _ = Variable.objects.update_or_create(script=script, name=name, defaults=fields)
+        return row
 
 
 def remove(script: Script | None, name: str) -> bool:
-    """Delete a variable; whether there was one."""
-    return variables_of(script).filter(name=name).delete()[0] > 0
+    """Delete a variable; return whether there was one."""
+    count, _ = variables_of(script).filter(name=name).delete()
+    return count > 0
 
 
 def inherited(script: Script) -> list[Variable]:
-    """Those for all scripts that this one gets, by name: it has none of its own in their place."""
-    return list(variables_of(None).exclude(name__in=variables_of(script).values("name")))
+    """Return the variables for all scripts that this script does not replace by its own, by name."""
+    own_names = variables_of(script).values("name")
+    return list(variables_of(None).exclude(name__in=own_names))
 
 
 @sensitive_variables()
 def for_run(script: Script) -> RunVariables:
-    """What a run of this script gets: its own, and those for all scripts. Raises SecretUnreadable."""
+    """Return the script's own variables and the variables for all scripts. Raise SecretUnreadable."""
     rows = Variable.objects.filter(script=None) | Variable.objects.filter(script=script)
     found: dict[str, Variable] = {}
     for row in rows:
         if row.name not in found or row.script_id is not None:
             found[row.name] = row
-    return RunVariables(
-        plain={name: row.value for name, row in found.items() if not row.is_secret},
-        secrets={name: _opened(row) for name, row in found.items() if row.is_secret},
-    )
+    plain = {}
+    secrets = {}
+    for name, row in found.items():
+        if row.is_secret:
+            secrets[name] = _decrypted(row)
+        else:
+            plain[name] = row.value
+    return RunVariables(plain=plain, secrets=secrets)
 
 
 @sensitive_variables()
 def is_readable(row: Variable) -> bool:
+    """Return whether a run would get the value."""
+    if not row.is_secret:
+        return True
     try:
-        if row.is_secret:
-            encryption.decrypt(row.value)
+        encryption.decrypt(row.value)
     except encryption.DecryptionError:
         return False
     return True
 
 
 @sensitive_variables()
-def _opened(row: Variable) -> str:
+def _decrypted(row: Variable) -> str:
     try:
         return encryption.decrypt(row.value)
     except encryption.DecryptionError as problem:
@@ -139,28 +146,34 @@ def _opened(row: Variable) -> str:
 
 
 def checked_name(name: object) -> str:
+    """Return a valid name. Raise ScriptError."""
     if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > MAX_NAME:
         raise ScriptError(
             f"`{str(name)[:MAX_NAME]}` is no name of a variable\n"
             f"hint: letters A-Z and a-z, digits and `_`, no digit first, at most {MAX_NAME} characters",
             field="name",
         )
-    why = REFUSED.get(name) or next(
-        (why for start, why in REFUSED_BEGINNINGS.items() if name.startswith(start)), ""
-    )
+    why = _why_refused(name)
     if why:
         raise ScriptError(f"`{name}` cannot be set: {why}", field="name")
     return name
 
 
+def _why_refused(name: str) -> str:
+    if name in REFUSED:
+        return REFUSED[name]
+    for prefix, why in REFUSED_PREFIXES.items():
+        if name.startswith(prefix):
+            return why
+    return ""
+
+
 @sensitive_variables()
 def checked_value(value: object) -> str:
-    """Return a value that an environment can hold. Raises ScriptError, which never tells the value."""
+    """Return a value that an environment can hold. Raise ScriptError, whose sentence never holds the value."""
     if not isinstance(value, str):
         raise ScriptError("`value` has to be text", field="value")
-    if any(
-        (code < 32 or code == 127) and chr(code) not in LINE_CHARACTERS for code in map(ord, value)
-    ):
+    if not _CONTROL_CHARACTERS.isdisjoint(value):
         raise ScriptError(
             "`value` contains a control character such as NUL\nhint: use base64", field="value"
         )
@@ -177,7 +190,7 @@ def checked_value(value: object) -> str:
     return value
 
 
-# The row of a secret counts as it is stored, a third longer than its value.
+# A secret counts as it is stored, a third longer than its value.
 def _refuse_too_much(others: list[str], stored: str) -> None:
     if len(others) >= MAX_VARIABLES:
         raise ScriptError(

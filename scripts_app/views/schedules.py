@@ -161,7 +161,7 @@ def preview_json(shown: Preview | None, line: str) -> dict[str, Any]:
 def cron_fields_of(line: str) -> str:
     """Return the fields of a cron line for the boxes of the form; "" for an unreadable line."""
     try:
-        return cron.expanded(line)
+        return cron.expand_alias(line)
     except TimingError:
         return ""
 

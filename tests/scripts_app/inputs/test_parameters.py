@@ -37,16 +37,16 @@ def script() -> Script:
     return make_script("Hello", code=with_block(DECLARED))
 
 
-def wrong(script: Script, **given: Any) -> dict[str, str]:
+def wrong(script: Script, **inputs: Any) -> dict[str, str]:
     """What is refused of these values, by name."""
     with pytest.raises(InputError) as caught:
-        parameters.check_inputs(script, {"who": "me", **given})
+        parameters.check_inputs(script, {"who": "me", **inputs})
     return caught.value.fields
 
 
 def test_what_is_given_is_read_and_the_rest_has_its_default(script: Script) -> None:
-    given = {"who": "", "ratio": "1.5", "dry": "yes", "since": " 2026-01-31 ", "days": ""}
-    assert parameters.check_inputs(script, {**given, "who": "me"}) == {
+    inputs = {"who": "", "ratio": "1.5", "dry": "yes", "since": " 2026-01-31 ", "days": ""}
+    assert parameters.check_inputs(script, {**inputs, "who": "me"}) == {
         "who": "me",
         "ratio": 1.5,
         "dry": True,
@@ -57,7 +57,7 @@ def test_what_is_given_is_read_and_the_rest_has_its_default(script: Script) -> N
 
 
 @pytest.mark.parametrize(
-    ("given", "why"),
+    ("inputs", "why"),
     [
         ({"days": 0}, "is less than 1"),
         ({"days": "31"}, "is more than 30"),
@@ -80,9 +80,9 @@ def test_what_is_given_is_read_and_the_rest_has_its_default(script: Script) -> N
     ],
 )
 def test_a_value_that_is_not_right_is_refused_by_name(
-    script: Script, given: dict[str, Any], why: str
+    script: Script, inputs: dict[str, Any], why: str
 ) -> None:
-    assert wrong(script, **given) == {next(iter(given)): why}
+    assert wrong(script, **inputs) == {next(iter(inputs)): why}
 
 
 def test_a_name_that_is_not_declared_is_refused(script: Script) -> None:
@@ -176,11 +176,11 @@ def test_there_are_fifty_at_most() -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [5, "x", [5], [{}], [{"name": 5}], [{"name": "a"}, {"name": "a"}], {"name": "a"}]
+    "declared", [5, "x", [5], [{}], [{"name": 5}], [{"name": "a"}, {"name": "a"}], {"name": "a"}]
 )
-def test_settings_that_are_no_list_are_refused(given: Any) -> None:
+def test_settings_that_are_no_list_are_refused(declared: Any) -> None:
     with pytest.raises(ScriptError):
-        declarations.declared_in_settings(given)
+        declarations.declared_in_settings(declared)
 
 
 @pytest.mark.parametrize(

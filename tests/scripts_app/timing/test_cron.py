@@ -124,10 +124,10 @@ def test_it_reads_two_spellings_as_one(text: str, same: str) -> None:
 
 def walls(text: str, *, days: int = 800) -> list[int]:
     found: list[int] = []
-    wall = cron.parse(text).walls.first(DAY_2026, DAY_2026 + days * DAY_S)
+    wall = cron.parse(text).calendar.first(DAY_2026, DAY_2026 + days * DAY_S)
     while wall is not None:
         found.append(wall)
-        wall = cron.parse(text).walls.first(wall + 1, DAY_2026 + days * DAY_S)
+        wall = cron.parse(text).calendar.first(wall + 1, DAY_2026 + days * DAY_S)
     return found
 
 
@@ -157,7 +157,7 @@ def test_it_expands_fields_as_ranges_with_steps(
     minutes: list[tuple[str, set[int]]], hours: list[tuple[str, set[int]]]
 ) -> None:
     text = f"{','.join(term for term, _ in minutes)} {','.join(term for term, _ in hours)} * * *"
-    read = cron.parse(text).walls
+    read = cron.parse(text).calendar
     assert set(read.minutes) == set().union(*(values for _, values in minutes))
     assert set(read.hours) == set().union(*(values for _, values in hours))
 
@@ -170,7 +170,7 @@ def test_it_expands_months_and_weekdays_alike(
     months: list[tuple[str, set[int]]], weekdays: list[tuple[str, set[int]]]
 ) -> None:
     text = f"0 0 * {','.join(term for term, _ in months)} {','.join(term for term, _ in weekdays)}"
-    read = cron.parse(text).walls
+    read = cron.parse(text).calendar
     assert read.months == set().union(*(values for _, values in months))
     assert read.weekdays == set().union(*(values for _, values in weekdays))
 

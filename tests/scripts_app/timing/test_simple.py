@@ -41,7 +41,7 @@ def test_a_line_that_becomes_choices_means_the_same_as_they_do(text: str) -> Non
     rhythm = simple.parse(text)
     if rhythm is not None:
         read, own = cron.parse(text), cron.parse(simple.line(rhythm))
-        assert vars(read.walls) == vars(own.walls)
+        assert vars(read.calendar) == vars(own.calendar)
         assert read.is_wildcard == own.is_wildcard
 
 

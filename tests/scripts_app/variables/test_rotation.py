@@ -41,8 +41,7 @@ def start_anew(settings: Settings) -> None:
     settings.SECRET_KEY, _ = secret_key.choose("", settings.DATA_PATH)
 
 
-def sealed() -> list[str]:
-    """What is stored."""
+def stored_values() -> list[str]:
     return list(
         Variable.objects.filter(is_secret=True).order_by("name").values_list("value", flat=True)
     )
@@ -51,7 +50,7 @@ def sealed() -> list[str]:
 def test_a_new_key_is_made_and_opens_all(script: Script, settings: Settings) -> None:
     before, stored, changed = (
         settings.SECRET_KEY,
-        sealed(),
+        stored_values(),
         Variable.objects.latest("updated_at").updated_at,
     )
     done = rotation.rotate()
@@ -59,7 +58,7 @@ def test_a_new_key_is_made_and_opens_all(script: Script, settings: Settings) -> 
     assert (done.count, done.unreadable, done.has_new_key) == (2, [], True)
     assert before != settings.SECRET_KEY and not secret_key.is_weak(settings.SECRET_KEY)
     assert variables.for_run(script) == variables.RunVariables(plain={"PLAIN": "1"}, secrets=VALUES)
-    assert not set(stored) & set(sealed())
+    assert not set(stored) & set(stored_values())
     assert Variable.objects.latest("updated_at").updated_at == changed
 
 
@@ -134,8 +133,8 @@ def cut_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
         return cut
 
-    monkeypatch.setattr(rotation, "_put", or_end(rotation._put))
-    monkeypatch.setattr(encryption, "reseal", or_end(encryption.reencrypt))
+    monkeypatch.setattr(rotation, "_write_key", or_end(rotation._write_key))
+    monkeypatch.setattr(encryption, "reencrypt", or_end(encryption.reencrypt))
     monkeypatch.setattr(Path, "unlink", or_end(Path.unlink))
     monkeypatch.setattr(files, "sync_folder", or_end(files.sync_folder))
 
@@ -149,12 +148,12 @@ def test_the_command_says_what_it_did(script: Script) -> None:
 
 
 def test_the_command_refuses_while_tempo_runs(script: Script) -> None:
-    stored = sealed()
+    stored = stored_values()
     lock = engine.take_lock(wait_s=0)
     with pytest.raises(CommandError, match="is running"):
         call_command("rotatesecrets")
     os.close(lock)
-    assert sealed() == stored
+    assert stored_values() == stored
 
 
 def test_the_command_says_when_the_folder_cannot_be_written(
@@ -163,7 +162,7 @@ def test_the_command_says_when_the_folder_cannot_be_written(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device", "secret_key")
 
-    monkeypatch.setattr(rotation, "_put", full)
+    monkeypatch.setattr(rotation, "_write_key", full)
     with pytest.raises(
         CommandError, match=r"No space left on device\. All secrets can still be read"
     ):

@@ -42,10 +42,10 @@ def test_its_own_wins_whichever_of_them_is_secret(is_secret: bool) -> None:
     script = make_script()
     save(None, "A", "for all", is_secret=not is_secret)
     save(script, "A", "its own", is_secret=is_secret)
-    given = variables.for_run(script)
+    found = variables.for_run(script)
     assert (
-        given.secrets if is_secret else given.plain,
-        given.plain if is_secret else given.secrets,
+        found.secrets if is_secret else found.plain,
+        found.plain if is_secret else found.secrets,
     ) == (
         {"A": "its own"},
         {},
@@ -121,8 +121,8 @@ def test_names_that_would_change_the_program_itself_are_refused_with_the_reason(
 def test_values_that_are_kept_as_they_are(value: str) -> None:
     for is_secret in (True, False) if value else (False,):
         save(value=value, is_secret=is_secret)
-        given = variables.for_run(make_script())
-        assert (given.secrets if is_secret else given.plain) == {"TOKEN": value}
+        found = variables.for_run(make_script())
+        assert (found.secrets if is_secret else found.plain) == {"TOKEN": value}
 
 
 @pytest.mark.parametrize("value", ["a\0b", "x" * 32769, "ä" * 16385, "\x1b[31m", "\x7f", "\ud800"])
@@ -190,9 +190,9 @@ def test_what_was_damaged_is_unreadable(settings: Settings) -> None:
 def test_neither_a_representation_nor_a_traceback_tells_a_secret() -> None:
     script = make_script()
     save(script, is_secret=True)
-    given = variables.for_run(script)
-    assert VALUE not in repr(given) and "TOKEN" in repr(given)
+    found = variables.for_run(script)
+    assert VALUE not in repr(found) and "TOKEN" in repr(found)
     try:
-        raise LookupError(given)
+        raise LookupError(found)
     except LookupError:
         assert VALUE not in traceback.format_exc()
