@@ -39,7 +39,6 @@ def queue_page(
     after: int | None = None,
     limit: int = 50,
 ) -> list[Waiting]:
-    """Return a page of the queue, behind the run `after`, which may have left the queue meanwhile."""
     rows = admission.queued(Kind.SCRIPT)
     before = 0
     last = None

@@ -92,8 +92,8 @@ def _peaks_mb(runs: Sequence[Run]) -> dict[int | None, float]:
     largest = _Largest(peaks[:LAST_RUNS], output_field=FloatField())
     rows = Run.objects.filter(pk__in=first.values()).order_by()
     found: dict[int | None, float] = {}
-    rows = rows.annotate(largest=largest)
-    for script_id, peak in rows.values_list("script", "largest"):
+    with_peaks = rows.annotate(largest=largest)
+    for script_id, peak in with_peaks.values_list("script", "largest"):
         if peak:
             found[script_id] = peak
     return found

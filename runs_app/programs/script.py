@@ -104,7 +104,6 @@ def broken_environment(fault: str) -> str:
 
 
 def script_limits(run: Run) -> dict[str, int]:
-    """Return the limits of a run, time apart; the memory limit is the limit of the moment of its birth."""
     assert run.script
     own = limits.limits_of_script(run.script)
     kill_mb = settings.OUTPUT_KILL_MB
@@ -130,7 +129,6 @@ def isolation(
     python: Path,
     working: Path,
 ) -> dict[str, Any]:
-    """Return the user of a run, and the paths to read and write beside the system's folders and its own code."""
     assert run.script
     uid, why = users.assign(run.script)
     prefix = python.resolve().parent.parent

@@ -14,8 +14,6 @@ TICK = timedelta(microseconds=1)
 
 @dataclass(frozen=True, kw_only=True)
 class TickDecision:
-    """The decision about a due alarm."""
-
     serve: datetime | None  # the moment that gets a run
     coalesced: int = 0  # moments before it that the same run stands for
     missed: int = 0  # moments recorded as missed, in one row ending at `missed_until`

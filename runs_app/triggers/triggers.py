@@ -227,7 +227,7 @@ def enqueue_admission() -> None:
 
 
 def check_free_space() -> None:
-    """Raise Refused when the data folder's disk is nearly full: new runs stop first, running ones last."""
+    # New runs stop first, running ones last: see `disk_space.hard_floor_mb`.
     space = disk_space.look()
     if not space.is_low:
         return
