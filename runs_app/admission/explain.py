@@ -87,20 +87,12 @@ def _explain(
         build = None
         if condition is conditions.ENVIRONMENT:
             build = conditions.build_awaited(run, situation)
+        sentence = ABOUT_TO_BEGIN
         if condition is not None:
             sentence = condition.sentence(run, situation)
         elif next_runs is not None:
             sentence = _turn_sentence(run, next_runs)
-        else:
-            sentence = ABOUT_TO_BEGIN
-        found.append(
-            Waiting(
-                run=run,
-                position=number,
-                waits_for=sentence,
-                build=build,
-            )
-        )
+        found.append(Waiting(run=run, position=number, waits_for=sentence, build=build))
     return found
 
 

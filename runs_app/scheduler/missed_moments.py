@@ -38,18 +38,9 @@ def decide(
         return _decide_all(timing, due, last, count, cap)
     following = rule.next_after(timing, last)
     if policy == Schedule.Missed.ONCE:
-        return TickDecision(
-            serve=last,
-            coalesced=count - 1,
-            following=following,
-        )
+        return TickDecision(serve=last, coalesced=count - 1, following=following)
     if now - last > LATE_IS_MISSED:
-        return TickDecision(
-            serve=None,
-            missed=count,
-            missed_until=last,
-            following=following,
-        )
+        return TickDecision(serve=None, missed=count, missed_until=last, following=following)
     if count == 1:
         return TickDecision(serve=last, following=following)
     return TickDecision(
