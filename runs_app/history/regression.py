@@ -20,8 +20,6 @@ MEMORY = LIMITS["memory_mb"].label
 
 @dataclass(frozen=True, kw_only=True)
 class Regression:
-    """The two runs, each with its version and its environment."""
-
     good: Run
     bad: Run
 
@@ -51,7 +49,6 @@ def find_regression(script: Script, *, bad: Run | None = None) -> Regression | N
 
 
 def has_regression(run: Run) -> bool:
-    """Whether a run failed and its script had succeeded before: then there are two runs to compare."""
     if run.status not in history.BAD or run.is_build or run.script_id is None:
         return False
     earlier = Run.objects.filter(script=run.script_id, pk__lt=run.pk).scripts()
@@ -73,7 +70,6 @@ def differences(regression: Regression) -> Comparison:
 
 
 def versions(regression: Regression) -> tuple[Version, Version]:
-    """Return the versions that the two runs executed, with their texts."""
     good, bad = regression.good.version_id or 0, regression.bad.version_id or 0
     found = Version.objects.select_related("environment").in_bulk([good, bad])
     return found[good], found[bad]

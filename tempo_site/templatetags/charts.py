@@ -35,8 +35,6 @@ LEVELS = 4
 
 
 class Column(NamedTuple):
-    """A bar in a strip: the run, the middle of the bar, and its path."""
-
     bar: Bar
     x: int
     path: str

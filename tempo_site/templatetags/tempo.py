@@ -82,13 +82,11 @@ def ticked(value: object) -> SafeString:
 
 @register.filter
 def span(value: timedelta | float) -> str:
-    """Write a duration in at most two units."""
     return humanize.span(seconds(value))
 
 
 @register.filter
 def seconds(value: timedelta | float) -> float:
-    """Return a duration in seconds."""
     if isinstance(value, timedelta):
         return value.total_seconds()
     return float(value)
@@ -96,11 +94,9 @@ def seconds(value: timedelta | float) -> float:
 
 @register.filter
 def elapsed(run: Run, now: datetime) -> timedelta | None:
-    """Return how long a run took, or has been going; None before the run began."""
     return run.elapsed(now)
 
 
 @register.filter
 def began(run: Run) -> datetime:
-    """Return when a run started, or else when the run was created."""
     return run.started_at or run.created_at

@@ -100,7 +100,6 @@ def user_name() -> str:
 
 
 def ring() -> None:
-    """Wake the engine, another process, to look at the queue now and not at its next sweep."""
     tower = open_tower(str(paths.data()))
     try:
         Bells(tower).ring(STATE)
@@ -147,7 +146,6 @@ def exit_code(run: Run) -> int:
 
 
 def signal_number(name: str) -> int:
-    """Return 9 for `SIGKILL`, 40 for `SIG40`: real-time signals between the first and the last have no name."""
     numbered = re.fullmatch(r"SIG(\d+)", name)
     if numbered:
         return int(numbered[1])
