@@ -74,15 +74,12 @@ class BoundedRequest(WebRequest):
         await self._may_send.wait()
 
     def pauseProducing(self) -> None:
-        """Called by the transport when its buffer is full."""
         self._may_send.clear()
 
     def resumeProducing(self) -> None:
-        """Called by the transport when its buffer is sent."""
         self._may_send.set()
 
     def stopProducing(self) -> None:
-        """Called by the transport when the client is gone."""
         self._may_send.set()
 
     def connectionLost(self, reason: Any) -> None:
@@ -97,8 +94,6 @@ class BoundedRequest(WebRequest):
 
 
 class BoundedFactory(HTTPFactory):
-    """Makes connections whose requests are bounded."""
-
     def buildProtocol(self, addr: Any) -> Any:
         protocol = super().buildProtocol(addr)
         protocol.requestFactory = BoundedRequest

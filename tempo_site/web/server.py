@@ -52,7 +52,6 @@ class WebServer(Server):
         self._is_stopping = False
 
     def serve(self) -> None:
-        """Run until TERM or INT; ends the process."""
         for name in (signal.SIGTERM, signal.SIGINT):
             twisted_loop.add_signal_handler(name, self._on_signal)
         self.ready_callable = self._start
