@@ -2,11 +2,11 @@
 
 import dataclasses
 import functools
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required, login_required
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.core.exceptions import ValidationError as FieldError
@@ -29,7 +29,7 @@ from scripts_app.files.store import NoSuchFile
 from scripts_app.scripts import ScriptError
 from scripts_app.timing.rule import TimingError
 from scripts_app.versions.drafts import Conflict
-from tempo_site import auth, system
+from tempo_site import auth, json_body, system
 
 logger = logging.getLogger(__name__)
 
@@ -64,13 +64,8 @@ class JsonParser(Parser):
     """JSON as the standard has it: no NaN, no Infinity."""
 
     def parse_body(self, request: HttpRequest) -> dict[str, Any]:
-        """Return the body. Raises ValueError or RecursionError, which ninja turns into a 400."""
-        body: dict[str, Any] = json.loads(request.body, parse_constant=_refuse_constant)
-        return body
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"`{name}` is not JSON")
+        """Return the body. Raises ValueError, which ninja turns into a 400."""
+        return json_body.parse(request.body)
 
 
 class TempoAPI(NinjaAPI):
@@ -293,8 +288,9 @@ def on_missing(request: HttpRequest, problem: Http404) -> HttpResponse:
 
 @api.exception_handler(RequestDataTooBig)
 def on_too_large(request: HttpRequest, problem: RequestDataTooBig) -> HttpResponse:
-    """A body above DATA_UPLOAD_MAX_MEMORY_SIZE."""
-    return error(413, "The request is too large.\nhint: at most 20 MB")
+    """Answer 413 to a body that Django itself finds too large."""
+    limit_mb = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20
+    return error(413, f"The request is too large.\nhint: at most {limit_mb} MB")
 
 
 @api.exception_handler(MultiPartParserError)

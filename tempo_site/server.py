@@ -22,7 +22,7 @@ from runs_app.engine.engine import DataFolderInUse, Engine
 from runs_app.output import live
 from tempo_site import health
 from tempo_site.asgi import application
-from tempo_site.web_request import BoundedRequest, Factory
+from tempo_site.web_request import BoundedConnections, BoundedRequest, Factory
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +88,9 @@ class WebServer(Server):
             listener = socket.socket(fileno=os.dup(LISTEN_FD))
             listener.setblocking(False)
             self.ports.append(
-                reactor.adoptStreamPort(listener.fileno(), listener.family, Factory(self))
+                reactor.adoptStreamPort(
+                    listener.fileno(), listener.family, BoundedConnections(Factory(self))
+                )
             )
             listener.close()
             health.watch(self.engine)
