@@ -220,7 +220,9 @@ SECURE_REFERRER_POLICY = "same-origin"
 # Over plain HTTP browsers ignore this header, and say so on every page.
 SECURE_CROSS_ORIGIN_OPENER_POLICY = None
 X_FRAME_OPTIONS = "DENY"
-DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = (
+    8 * 1024 * 1024
+)  # a page with a text of 1 MB, however a form writes its characters
 AUTHENTICATION_BACKENDS = ["tempo_site.accounts.backends.StaffBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {
