@@ -15,8 +15,8 @@ from django.shortcuts import resolve_url
 from twisted.internet import reactor
 from twisted.protocols.policies import WrappingFactory
 
-from tempo_site import body_limits
-from tempo_site.body_limits import MB, STRANGER_BYTES
+from tempo_site.web import body_limits
+from tempo_site.web.body_limits import MB, STRANGER_BYTES
 
 LINGER_S = 5.0  # a client that is still sending when it is refused gets this long to read why
 MAX_CONNECTIONS = 600
@@ -61,7 +61,7 @@ class BoundedRequest(WebRequest):
             self._ask_for_caller()
 
     def handleContentChunk(self, data: bytes) -> None:
-        """Store a piece of the body; above the ceiling refuse the request, and drop further pieces."""
+        """Store a piece of the body; above the ceiling refuse it, and drop what still comes."""
         self._received += len(data)
         if self._is_refused:
             return
@@ -133,8 +133,8 @@ class BoundedRequest(WebRequest):
         reactor.callLater(LINGER_S, transport.abortConnection)
 
     # --- the answer --------------------------------------------------------------------------------------------------
-    async def wait_until_taken(self) -> None:
-        """Wait until the client has taken all but 64 KiB of the answer. Return at once when the client has gone."""
+    async def until_taken(self) -> None:
+        """Wait until the client has taken what was sent, 64 KiB apart. Returns at once when it has gone away."""
         if self.finished or self.channel is None:
             return
         if self.producer is None:
@@ -163,6 +163,8 @@ class BoundedRequest(WebRequest):
 
 
 class BoundedFactory(HTTPFactory):
+    """Makes connections whose requests are ours."""
+
     def buildProtocol(self, addr: Any) -> Any:
         protocol = super().buildProtocol(addr)
         protocol.requestFactory = BoundedRequest

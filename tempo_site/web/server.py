@@ -20,7 +20,7 @@ from runs_app.engine.engine import DataFolderInUse, Engine
 from runs_app.output import live
 from tempo_site import health
 from tempo_site.asgi import application
-from tempo_site.web_request import BoundedConnections, BoundedRequest, Factory
+from tempo_site.web.bounded_request import BoundedConnections, BoundedFactory, BoundedRequest
 
 logger = logging.getLogger(__name__)
 
@@ -84,11 +84,9 @@ class WebServer(Server):
             live.attach(twisted_loop, wakeup.listen(wakeup.OUTPUT))
             listener = socket.socket(fileno=os.dup(LISTEN_FD))
             listener.setblocking(False)
-            self.ports.append(
-                reactor.adoptStreamPort(
-                    listener.fileno(), listener.family, BoundedConnections(Factory(self))
-                )
-            )
+            factory = BoundedConnections(BoundedFactory(self))
+            port = reactor.adoptStreamPort(listener.fileno(), listener.family, factory)
+            self.ports.append(port)
             listener.close()
             health.watch(self.engine)
             launcher_client.launcher.ready()

@@ -13,8 +13,13 @@ import pytest
 from django.conf import settings
 from twisted.internet.testing import StringTransport
 
-from tempo_site.body_limits import API_BYTES, KB, MB, STRANGER_BYTES, ceiling
-from tempo_site.web_request import MAX_CONNECTIONS_OF_ADDRESS, BoundedRequest, Factory, refusal
+from tempo_site.web.body_limits import API_BYTES, KB, MB, STRANGER_BYTES, ceiling
+from tempo_site.web.bounded_request import (
+    MAX_CONNECTIONS_OF_ADDRESS,
+    BoundedFactory,
+    BoundedRequest,
+    refusal,
+)
 from tests.service import TOKEN, Service, manage, wait_for
 
 CEILING = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
@@ -63,7 +68,7 @@ def opened() -> tuple[BoundedRequest, Any, StringTransport]:
 
 async def is_waiting(request: BoundedRequest) -> bool:
     """Whether a next part would have to wait."""
-    waiting = asyncio.ensure_future(request.wait_until_taken())
+    waiting = asyncio.ensure_future(request.until_taken())
     await asyncio.sleep(0)
     is_over = waiting.done()
     waiting.cancel()
@@ -79,7 +84,7 @@ def begun() -> tuple[BoundedRequest, Any, StringTransport]:
     """A request whose long answer has begun."""
     request, connection, transport = opened()
     request.handle_reply({"type": "http.response.start", "status": 200, "headers": []})
-    asyncio.run(request.wait_until_taken())
+    asyncio.run(request.until_taken())
     part(request, more=True)
     return request, connection, transport
 
@@ -98,11 +103,11 @@ def test_a_client_that_goes_away_leaves_nobody_waiting() -> None:
 
     async def wait_and_lose() -> None:
         transport.producer.pauseProducing()
-        waiting = asyncio.ensure_future(request.wait_until_taken())
+        waiting = asyncio.ensure_future(request.until_taken())
         await asyncio.sleep(0)
         connection.connectionLost(None)
         await asyncio.wait_for(waiting, 5)
-        await asyncio.wait_for(request.wait_until_taken(), 5)
+        await asyncio.wait_for(request.until_taken(), 5)
 
     asyncio.run(wait_and_lose())
 
@@ -362,7 +367,7 @@ def test_a_whole_body_sent_at_once_waits_for_its_caller(running: Service) -> Non
 
 def test_twisted_parses_no_form() -> None:
     server, body = Server(), b"a=b"
-    connection = Factory(server).buildProtocol(None)
+    connection = BoundedFactory(server).buildProtocol(None)
     connection.makeConnection(StringTransport())
     head = f"POST / HTTP/1.1\r\nHost: localhost\r\n{FORM}\r\nContent-Length: 3\r\n\r\n"
     connection.dataReceived(head.encode() + body)

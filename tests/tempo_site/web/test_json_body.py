@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tempo_site.json_body import MAX_DEPTH, MAX_VALUES, parse
+from tempo_site.web.json_body import MAX_DEPTH, MAX_VALUES, parse
 
 
 @pytest.mark.parametrize(
