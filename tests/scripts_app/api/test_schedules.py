@@ -415,9 +415,8 @@ def test_the_ledger_has_a_row_a_moment_and_a_row_a_try_newest_first(program: Cli
     }
     first = make_run(**about, **failed, due_at=NOON, late_ms=12)
     second = make_run(**about, status=RunStatus.SUCCEEDED, attempt=2, parent=first)
-    gap = {"missed_count": 4, "missed_since": NOON + timedelta(minutes=1)}
-    missed_at = NOON + timedelta(minutes=5)
-    missed = make_run(**about, status=RunStatus.MISSED, due_at=missed_at, **gap)
+    gap: dict[str, Any] = {"missed_count": 4, "missed_since": NOON + timedelta(minutes=1)}
+    missed = make_run(**about, **gap, status=RunStatus.MISSED, due_at=NOON + timedelta(minutes=5))
     items = send(program, "GET", f"/schedules/{schedule.pk}/ledger")[1]["items"]
     assert [(item["run"], item["attempt"]) for item in items] == [
         (missed.pk, 1),
