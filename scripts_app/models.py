@@ -1,4 +1,4 @@
-"""What runs, with what and when: folders, scripts, versions, environments, schedules."""
+"""The tables of scripts: folders, scripts, versions, drafts, environments, variables, schedules and the pause."""
 
 from datetime import datetime
 from pathlib import Path
@@ -31,7 +31,7 @@ class Folder(models.Model):
 class Environment(models.Model):
     """A locked set of packages for one Python: asked for as `wanted`, usable as `ready`.
 
-    The row is the letter: whoever needs an environment writes it, `runs_app.triggers.builds` sweeps it.
+    The row is the letter: a need for an environment is written as a row, and `runs_app.triggers.builds` sweeps for rows.
     """
 
     class State(models.TextChoices):
@@ -39,7 +39,7 @@ class Environment(models.Model):
         BUILDING = "building"
         READY = "ready"
         FAILED = "failed"
-        STORED = "stored"  # its lock is kept, its folder is not: it is built again when somebody needs it
+        STORED = "stored"  # the lock is kept, the folder is not: built again when a script needs it
 
     python = models.CharField(max_length=40, help_text="Full version of the interpreter: 3.11.7.")
     interpreter = models.CharField(
@@ -95,12 +95,11 @@ class Environment(models.Model):
 
     @property
     def is_python_gone(self) -> bool:
-        """Whether the Python it was asked for with is not on this machine any more."""
         return interpreters.is_gone(Path(self.interpreter))
 
     @property
     def is_broken(self) -> bool:
-        """Whether it was built and something of it is gone or spoilt since; `fault` says what."""
+        """Return whether a built environment was damaged since; `fault` names the damage."""
         return self.is_ready and bool(self.fault)
 
 
@@ -208,14 +207,15 @@ class Script(models.Model):
 
     @property
     def declared(self) -> list[dict[str, Any]]:
-        """The parameters of its runs: those of its code where it declares them, else those of its settings."""
-        own = self.version.parameters if self.version else None
-        found: list[dict[str, Any]] = self.parameters if own is None else own
-        return found
+        """Return the parameters that the current version's code declares, else those of the settings."""
+        declared: list[dict[str, Any]] = self.parameters
+        if self.version and self.version.parameters is not None:
+            declared = self.version.parameters
+        return declared
 
 
 class Version(models.Model):
-    """What a script said at one moment; a run executes exactly one of these."""
+    """The text of a script as it was saved; a run executes exactly one version."""
 
     script = models.ForeignKey(Script, models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
@@ -261,7 +261,7 @@ class Version(models.Model):
 
 
 class Draft(models.Model):
-    """Text of a script that is not a version yet; there is at most one, shared by all who edit it."""
+    """Text of a script that is not a version yet; all people who edit the script share one draft."""
 
     script = models.OneToOneField(Script, models.CASCADE, related_name="draft")
     code = models.TextField(blank=True)
@@ -318,7 +318,7 @@ class ScheduleQuerySet(models.QuerySet["Schedule"]):
 
 
 class Schedule(models.Model):
-    """When a script runs. Its linked alarm holds the next moment, here and nowhere else."""
+    """When a script runs. The alarm holds the next due moment, here and nowhere else."""
 
     class Kind(models.TextChoices):
         CRON = "cron"
@@ -436,14 +436,14 @@ class Schedule(models.Model):
     def next_at(self) -> datetime | None:
         if self.alarm is None:
             return None
-        moment: datetime | None = self.alarm.next_run
-        return moment
+        due: datetime | None = self.alarm.next_run
+        return due
 
     def is_paused(self, now: datetime) -> bool:
         return self.paused_until is not None and self.paused_until > now
 
     def describe(self) -> str:
-        """Its rhythm as a sentence; also for a row that was broken from outside, so that lists still open."""
+        """Return the timing as a sentence; also for a row that was damaged from outside, so that lists still open."""
         try:
             return rule.describe(self.timing)
         except rule.TimingError as error:
@@ -451,7 +451,7 @@ class Schedule(models.Model):
 
 
 class Pause(models.Model):
-    """The time in which no schedule fires; one row at most, the last pause there was."""
+    """The time in which no schedule fires; the table holds the last pause alone."""
 
     since = models.DateTimeField()
     until = models.DateTimeField(null=True, help_text="Empty: until further notice.")

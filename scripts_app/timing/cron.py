@@ -38,7 +38,6 @@ class TimingError(ValueError):
         self.field = field
 
 
-# What one field may hold: numbers from `low` to `high`, `names` in place of those from `low` on.
 @dataclass(frozen=True, kw_only=True)
 class _Field:
     """A field of an expression: numbers from `low` to `high`, or `names` for the numbers from `low` on."""
@@ -82,7 +81,6 @@ _WEEKDAY = _Field(
 _FIELDS = (_SECOND, _MINUTE, _HOUR, _DAY, _MONTH, _WEEKDAY)
 
 
-# One field, read. `plain` are its terms in numbers, for croniter; it refuses or mixes up the rest.
 @dataclass(frozen=True, kw_only=True)
 class _Terms:
     """The terms of a field. `plain` are numbers for croniter, which refuses or mixes up the other terms."""
@@ -219,7 +217,7 @@ def _read_term(field: _Field, term: str) -> str:
     return _canonical(low, high, step, span=f"{low}-{high}")
 
 
-# Return what a range that passes the end of its field must be written as.
+# A range that passes the end of its field, as it has to be written.
 def _two_ranges(field: _Field, low: int, high: int) -> str:
     if high == field.low and field.alias is not None:
         return f"{low}-{field.alias}"
