@@ -133,7 +133,7 @@ class BoundedRequest(WebRequest):
         reactor.callLater(LINGER_S, transport.abortConnection)
 
     # --- the answer --------------------------------------------------------------------------------------------------
-    async def until_taken(self) -> None:
+    async def wait_until_taken(self) -> None:
         """Wait until the client has taken what was sent, 64 KiB apart. Returns at once when it has gone away."""
         if self.finished or self.channel is None:
             return

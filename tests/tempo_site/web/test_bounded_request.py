@@ -68,7 +68,7 @@ def opened() -> tuple[BoundedRequest, Any, StringTransport]:
 
 async def is_waiting(request: BoundedRequest) -> bool:
     """Whether a next part would have to wait."""
-    waiting = asyncio.ensure_future(request.until_taken())
+    waiting = asyncio.ensure_future(request.wait_until_taken())
     await asyncio.sleep(0)
     is_over = waiting.done()
     waiting.cancel()
@@ -84,7 +84,7 @@ def begun() -> tuple[BoundedRequest, Any, StringTransport]:
     """A request whose long answer has begun."""
     request, connection, transport = opened()
     request.handle_reply({"type": "http.response.start", "status": 200, "headers": []})
-    asyncio.run(request.until_taken())
+    asyncio.run(request.wait_until_taken())
     part(request, more=True)
     return request, connection, transport
 
@@ -103,11 +103,11 @@ def test_a_client_that_goes_away_leaves_nobody_waiting() -> None:
 
     async def wait_and_lose() -> None:
         transport.producer.pauseProducing()
-        waiting = asyncio.ensure_future(request.until_taken())
+        waiting = asyncio.ensure_future(request.wait_until_taken())
         await asyncio.sleep(0)
         connection.connectionLost(None)
         await asyncio.wait_for(waiting, 5)
-        await asyncio.wait_for(request.until_taken(), 5)
+        await asyncio.wait_for(request.wait_until_taken(), 5)
 
     asyncio.run(wait_and_lose())
 
