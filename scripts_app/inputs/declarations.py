@@ -84,7 +84,6 @@ def declared_in_toml(text: str) -> list[dict[str, Any]]:
 
 
 def as_toml(stored: Sequence[Mapping[str, Any]]) -> str:
-    """Return parameters as lines that declared_in_toml() reads."""
     lines = []
     for parameter in stored:
         declaration = dict(parameter)

@@ -42,21 +42,16 @@ class PreviewMoment:
 
 @dataclass(frozen=True, kw_only=True)
 class PreviewHour:
-    """One hour of the grid with the number of starts in it."""
-
     hour: int
     count: int
 
     @property
     def level(self) -> int:
-        """Return 0 for no start, up to 4 for a start a minute or more."""
         return sum(self.count >= threshold for threshold in _LEVELS)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PreviewDay:
-    """One row of the grid; true when the row holds any start."""
-
     date: date
     hours: list[PreviewHour]
 

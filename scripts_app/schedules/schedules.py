@@ -99,7 +99,6 @@ def check(schedule: Schedule, *, now: datetime) -> None:
 
 
 def delete(schedule: Schedule) -> None:
-    """Delete a schedule with its alarm; the runs of the schedule stay."""
     with transaction.atomic():
         disarm(schedule)
         schedule.delete()
@@ -116,7 +115,6 @@ def arm(schedule: Schedule, *, now: datetime) -> None:
 
 
 def arm_at(schedule: Schedule, instant: datetime) -> None:
-    """Set the alarm to an instant of the caller's: a start-up that is put off."""
     with transaction.atomic():
         if schedule.alarm is None:
             schedule.alarm = _new_alarm(schedule, instant)
@@ -127,7 +125,6 @@ def arm_at(schedule: Schedule, instant: datetime) -> None:
 
 
 def disarm(schedule: Schedule) -> None:
-    """Delete the alarm of a schedule."""
     if schedule.alarm is None:
         return
     with transaction.atomic():

@@ -38,10 +38,9 @@ class TimingError(ValueError):
         self.field = field
 
 
+# A field of an expression: numbers from `low` to `high`, or `names` for the numbers from `low` on.
 @dataclass(frozen=True, kw_only=True)
 class _Field:
-    """A field of an expression: numbers from `low` to `high`, or `names` for the numbers from `low` on."""
-
     title: str
     low: int
     high: int
@@ -83,8 +82,6 @@ _FIELDS = (_SECOND, _MINUTE, _HOUR, _DAY, _MONTH, _WEEKDAY)
 
 @dataclass(frozen=True, kw_only=True)
 class _Terms:
-    """The terms of a field. `plain` are numbers for croniter, which refuses or mixes up the other terms."""
-
     plain: tuple[str, ...]
     has_star: bool = False
     has_last_day: bool = False
@@ -93,8 +90,6 @@ class _Terms:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Expression:
-    """A cron expression; `calendar` holds the wall-clock times that match."""
-
     calendar: Calendar
     # Minute or hour starts with `*`: the schedule follows real time through a change of the clock.
     is_wildcard: bool
