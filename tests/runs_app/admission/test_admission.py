@@ -95,9 +95,8 @@ def test_a_run_waits_for_the_packages_that_its_version_asks_for(launcher: Record
     run = triggers.start(script, trigger=Trigger.API, by="", now=timezone.now())
     assert (run.reason, admission.admit(now=timezone.now())) == (Reason.ENVIRONMENT, 0)
     Environment.objects.filter(waiting_scripts=script).update(state=Environment.State.FAILED)
-    assert (
-        admission.admit(now=timezone.now()) == 1
-    )  # a schedule does not stand still for a typing error
+    # A schedule does not stand still for a typing error.
+    assert admission.admit(now=timezone.now()) == 1
     run.refresh_from_db()
     assert (run.environment, run.reason) == (before, "")
 
@@ -258,9 +257,8 @@ def test_what_was_promised_to_a_run_of_a_moment_ago_is_not_available(
     make_run(script, memory_mb=500)
     available(1000)
     assert admission.admit(now=now) == 0
-    Run.objects.filter(pk=young.pk).update(
-        handed_over_at=now - admission.PROMISED_FOR
-    )  # it holds its memory by now
+    # It holds its memory by now.
+    Run.objects.filter(pk=young.pk).update(handed_over_at=now - admission.PROMISED_FOR)
     assert admission.admit(now=now) == 1
 
 
@@ -381,18 +379,16 @@ def test_admission_costs_the_same_however_long_the_queue_is(
         costs.append(cost_of(lambda: admission.choose_next(Situation(now=timezone.now()))))
     (queries, steps), (queries_later, steps_later) = costs
     assert queries_later == queries
-    assert (
-        steps_later <= steps + 20
-    )  # each query rounds; a look at every entry would be some hundreds more
+    # Each query rounds; a look at every entry would be some hundreds more.
+    assert steps_later <= steps + 20
 
 
 def test_ending_what_waits_in_vain_reads_the_queue_s_index_alone() -> None:
     script = make_script()
     queue_up(script, 2000)
     _, steps = cost_of(lambda: admission.fail_without_environment(now=timezone.now()))
-    assert (
-        steps < 2000 * 20 / 100
-    )  # some steps an entry; a look at each row with its script takes a hundred
+    # Some steps an entry; a look at each row with its script takes a hundred.
+    assert steps < 2000 * 20 / 100
 
 
 def test_a_run_in_the_middle_of_a_long_queue_can_be_cancelled(

@@ -133,9 +133,8 @@ def test_missed_all_keeps_to_its_cap_and_records_the_rest() -> None:
     tick_until_quiet(NOON + timedelta(seconds=100_000))
     missed = Run.objects.get(status=Status.MISSED)
     served = Run.objects.filter(status=Status.QUEUED).count()
-    late = Run.objects.get(
-        status=Status.SKIPPED
-    )  # the last one is on time, and finds the others waiting
+    # The last one is on time, and finds the others waiting.
+    late = Run.objects.get(status=Status.SKIPPED)
     assert late.due_at == NOON + timedelta(seconds=100_000)
     assert missed.missed_count + 1 + served + 1 == 100_000
     assert served + 1 == 7
