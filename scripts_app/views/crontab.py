@@ -65,7 +65,7 @@ def proposals_of(
     """Return the proposals for a paste, and whether the paste is a system crontab. Files are read for staff alone."""
     is_staff = request.user.is_staff
     users = importer.users() if is_staff else {"root"}
-    read = source_files.reader() if is_staff else importer.unread
+    read = source_files.reader() if is_staff else importer.refuse_to_read
     table = parser.parse_crontab(text, users=users)
     return importer.propose(table, now=now, read=read), table.is_system
 
