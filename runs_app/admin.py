@@ -69,7 +69,6 @@ class RunAdmin(ReadOnlyAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Any:
-        """Show the facts and the output as the run's own page does."""
         run: Run = context["original"]
         page = {**detail.run_page_context(run), "console": console.console_of_run(run)}
         return super().render_change_form(request, {**context, **page}, *args, **kwargs)

@@ -63,7 +63,6 @@ class RunOutputConsumer(AsyncWebsocketConsumer):
             live.leave(self.run_id, self.wake)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """Take an acknowledgement; other messages are ignored."""
         with contextlib.suppress(ValueError, TypeError, KeyError, OverflowError, RecursionError):
             acknowledged = int(json.loads(text_data or "")["a"])
             self.acknowledged = max(self.acknowledged, min(acknowledged, self.offset))
@@ -122,7 +121,6 @@ class RunOutputConsumer(AsyncWebsocketConsumer):
         return False
 
     async def skip(self) -> None:
-        """Jump near the end; the page may fetch the gap by HTTP."""
         start = self.tail.start_of_last(SKIP_TO_LAST_BYTES)
         await self.frame({"t": "skip", "o": self.offset, "n": start})
         self.offset = self.acknowledged = start

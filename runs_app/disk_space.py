@@ -34,7 +34,6 @@ class Space:
 
 
 def look() -> Space:
-    """Measure the disk of the data folder."""
     state = psutil.disk_usage(str(paths.data()))
     return Space(free_mb=state.free // MB, total_mb=state.total // MB)
 
@@ -61,5 +60,5 @@ def why_nothing_starts() -> str:
 
 
 def hard_floor_mb() -> int:
-    """Return where a run that writes on is stopped: half of the floor, so that new runs stop before running ones."""
+    # Half of the floor, so that new runs stop first and running ones last.
     return look().floor_mb // 2

@@ -22,7 +22,7 @@ class LauncherError(Exception):
 
 
 class LauncherRefused(LauncherError):
-    """The launcher is there and refuses; the text is the reason."""
+    pass
 
 
 class LauncherClient:
@@ -54,7 +54,6 @@ class LauncherClient:
         return bool(answer.get("signalled"))
 
     def adopt(self, folder: str) -> bool:
-        """Tell a new launcher of a runner that outlived the old launcher."""
         answer = self._request("adopt", folder=folder)
         return bool(answer.get("adopted"))
 
@@ -68,7 +67,6 @@ class LauncherClient:
         )
 
     def remove_script(self, slug: str) -> None:
-        """Delete the folder of a script with all files that the script's user has made there."""
         self._request(
             "remove",
             folder=slug,
@@ -80,7 +78,6 @@ class LauncherClient:
         return self._request("ping")
 
     def ready(self) -> None:
-        """Say that start-up is done: a later death is restarted without back-off."""
         self._request("ready")
 
     def _request(
@@ -140,6 +137,5 @@ launcher: LauncherClient = _AbsentLauncher()
 
 
 def connect(channel: socket.socket) -> None:
-    """Use this inherited socket from now on."""
     global launcher
     launcher = LauncherClient(channel)

@@ -16,18 +16,15 @@ LATE_MS = 5000  # a later start is a fact worth telling
 
 class RunQuerySet(models.QuerySet["Run"]):
     def active(self) -> "RunQuerySet":
-        """Return the runs that are queued or under way."""
         return self.filter(status__in=states.ACTIVE)
 
     def under_way(self) -> "RunQuerySet":
-        """Return the runs that were handed to the launcher and are not final yet."""
         return self.filter(status__in=states.UNDER_WAY)
 
     def scripts(self) -> "RunQuerySet":
         return self.filter(kind=Kind.SCRIPT)
 
     def own_programs(self) -> "RunQuerySet":
-        """Return the runs of Tempo's own programs."""
         return self.exclude(kind=Kind.SCRIPT)  # the index `run_own_programs` needs this very form
 
     def of_kind(self, kind: str) -> "RunQuerySet":
@@ -243,7 +240,6 @@ class Run(models.Model):
         return str(self.params.get("python", ""))
 
     def elapsed(self, now: datetime) -> timedelta | None:
-        """Return how long the run took, or has been running."""
         if self.duration_s is not None:
             return timedelta(seconds=self.duration_s)
         if self.started_at is None:
@@ -266,12 +262,10 @@ class Run(models.Model):
 
     @property
     def late_words(self) -> str:
-        """How late the run began: `3 h 12 min`."""
         return humanize.span((self.late_ms or 0) / 1000)
 
     @property
     def flags(self) -> list[str]:
-        """Notes beside the status, by the names that the API gives them."""
         notes = {
             "output_truncated": self.output_dropped,
             "leftovers_killed": self.leftovers_killed,
@@ -282,7 +276,6 @@ class Run(models.Model):
         return [name for name, is_true in notes.items() if is_true]
 
     def explain(self) -> str:
-        """Return the end in a sentence, without repeating the status."""
         if self.message:
             return self.message
         match self.reason:

@@ -48,7 +48,6 @@ def opened(path: Path) -> Iterator[int | None]:
 
 
 def is_replaced(path: Path) -> bool:
-    """Whether something that is no folder stands in a folder's place."""
     try:
         mode = path.lstat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -113,7 +112,6 @@ def read_object(folder: int, name: str) -> dict[str, Any] | None:
 
 
 def is_locked(folder: int) -> bool:
-    """Whether a living runner holds the lock."""
     status = _status(folder, locks.NAME)
     if status is None or not stat.S_ISREG(status.st_mode):
         return False  # no runner made it

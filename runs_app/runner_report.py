@@ -45,7 +45,6 @@ _SIGNAL = re.compile(r"SIG[A-Z0-9+-]{1,13}")
 
 
 def is_ours(verdict: dict[str, Any]) -> bool:
-    """Whether status and reason are words of a runner."""
     if _word(verdict.get("status")) not in ENDS:
         return False
     return _word(verdict.get("reason")) in REASONS
@@ -74,7 +73,6 @@ def run_fields(verdict: dict[str, Any]) -> dict[str, Any]:
 
 
 def isolation_fields(record: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of Run about isolation; no fields when the record does not mention isolation."""
     isolation = record.get("isolation")
     if not isinstance(isolation, dict):
         return {}
@@ -97,7 +95,6 @@ def moment(value: object) -> datetime | None:
 
 
 def log_size(size: int) -> int:
-    """Return the bytes of a log, so limited that the sum over all runs fits the database."""
     return min(size, MAX_BYTES)
 
 

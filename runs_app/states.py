@@ -48,8 +48,7 @@ class Reason(models.TextChoices):
 
 
 class Kind(models.TextChoices):
-    """A person's script, or a program of Tempo's own; see runs_app/programs."""
-
+    # Each has a module in runs_app/programs.
     SCRIPT = "script"
     BUILD = "build"
     INSTALL = "install"

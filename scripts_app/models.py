@@ -31,7 +31,7 @@ class Folder(models.Model):
 class Environment(models.Model):
     """A locked set of packages for one Python: asked for as `wanted`, usable as `ready`.
 
-    The row is the letter: a need for an environment is written as a row, `runs_app.triggers.builds` sweeps for rows.
+    The row is the letter: a need for an environment is written as a row, `runs_app.triggers.builds` sweeps them.
     """
 
     class State(models.TextChoices):

@@ -22,9 +22,8 @@ from scripts_app.views import (
 
 urlpatterns = [
     path("scripts/", lists.script_list, name="script-list"),
-    path(
-        "new-script/", settings.script_new, name="script-new"
-    ),  # outside of scripts/: a script may be called "new"
+    # Outside of scripts/: a script may be called "new".
+    path("new-script/", settings.script_new, name="script-new"),
     path("new-folder/", folders.folder_new, name="folder-new"),
     path("folders/<int:pk>/", folders.folder_edit, name="folder-edit"),
     path("folders/<int:pk>/delete/", folders.folder_delete, name="folder-delete"),

@@ -43,13 +43,11 @@ class ApiKeyAdmin(RowAdmin):
         return super().get_fields(request, obj)
 
     def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Offer the scopes, each with a word on what it allows."""
         kwargs["choices"] = list(SCOPES.items())
         return super().formfield_for_choice_field(db_field, request, **kwargs)
 
     @admin.display(description="begins with", ordering="prefix")
     def beginning(self, key: ApiKey) -> str:
-        """The first characters of the token: the rest is not stored."""
         return f"{key.prefix}…"
 
     def add_view(
@@ -95,8 +93,6 @@ SCOPES = {
 
 
 class NewUserForm(BaseUserCreationForm):  # type: ignore[type-arg]  # no generic at run time
-    """A name, a password twice, and whether the user is staff."""
-
     class Meta:
         model = User
         fields = ("username", "email", "is_staff")
@@ -166,7 +162,6 @@ class TempoUserAdmin(RowAdmin, UserAdmin):  # type: ignore[type-arg]  # no gener
     def get_form(
         self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any
     ) -> Any:
-        """Return the form with help for the two switches, and with the user who changes them."""
         form: Any = super().get_form(request, obj, change=change, help_texts=USER_HELP, **kwargs)
         form.by = request.user
         return form
@@ -209,24 +204,18 @@ class EngineRowAdmin(ReadOnlyAdmin):
 
 
 class ResultAdmin(EngineRowAdmin):
-    """Tasks that the engine has done."""
-
     pickled = ("args", "kwargs", "result")
     list_display = fields = ("name", "func", "started", "stopped", "success", "attempt_count")
     search_fields = ("name", "func")
 
 
 class AlarmAdmin(EngineRowAdmin):
-    """Alarms of schedules, and housekeeping."""
-
     pickled = ("args", "kwargs")
     list_display = fields = ("name", "func", "schedule_type", "next_run", "cluster")
     search_fields = ("name", "func")
 
 
 class QueuedAdmin(EngineRowAdmin):
-    """Tasks that wait in the engine's queue."""
-
     pickled = ("payload",)
     list_display = fields = ("id", "key", "lock")
 

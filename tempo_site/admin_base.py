@@ -50,7 +50,6 @@ class RowAdmin(ModelAdmin):  # type: ignore[type-arg]  # no generic at run time
         return forms.Media()
 
     def get_urls(self) -> list[URLPattern]:
-        """Return Django's addresses, and the address of the buttons."""
         name = f"{self.opts.app_label}_{self.opts.model_name}_act"
         view = self.admin_site.admin_view(self.act_view)
         return [path("<path:object_id>/act/<str:act>/", view, name=name), *super().get_urls()]
@@ -75,7 +74,6 @@ class RowAdmin(ModelAdmin):  # type: ignore[type-arg]  # no generic at run time
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show the list under the plural name of its rows."""
         title = capfirst(str(self.opts.verbose_name_plural))
         extra = {"title": title, "stays": self.stays, **(extra_context or {})}
         response = super().changelist_view(request, extra)
@@ -88,7 +86,6 @@ class RowAdmin(ModelAdmin):  # type: ignore[type-arg]  # no generic at run time
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Ask, with the sentence `stays`."""
         extra = {"stays": self.stays, **(extra_context or {})}
         return super().delete_view(request, object_id, extra)
 
@@ -107,11 +104,8 @@ class RowAdmin(ModelAdmin):  # type: ignore[type-arg]  # no generic at run time
 
 
 class ReadOnlyAdmin(LookOnly, RowAdmin):
-    """Rows that the machine wrote."""
-
     actions: Any = None
 
 
 def chip(state: str, words: str) -> SafeString:
-    """Return a state as lists show it: a shape and a word, in a colour."""
     return format_html('<span class="status status-{}">{}</span>', state, words.lower())

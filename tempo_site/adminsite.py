@@ -27,8 +27,6 @@ APPS = ("scripts_app", "runs_app", "tempo_site", "auth", "django_q")
 
 
 class AdminIndexContext(TypedDict):
-    """The engine at a glance, above the list of all models."""
-
     now: datetime
     health: dict[str, Any]
     active_runs: RunQuerySet
@@ -60,18 +58,15 @@ class TempoAdminSite(AdminSite):
     def password_change(  # type: ignore[override]  # a redirect, not a page
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Send staff to the page on which every user changes the password."""
         return redirect("password")
 
     def index(  # type: ignore[override]  # a user is signed in
         self, request: auth.SignedInRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show the engine at a glance, above the list of all models."""
         context = admin_index_context(request.user, now=timezone.now())
         return super().index(request, {**context, **(extra_context or {})})
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
-        """Return the apps in the order of use; the users stand beside the keys."""
         apps = {app["app_label"]: app for app in super().get_app_list(request, app_label)}
         if "auth" in apps and "tempo_site" in apps:
             users = apps.pop("auth")

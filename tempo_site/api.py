@@ -1,7 +1,6 @@
 """The REST API below /api/v1/: its routers, its page of documentation, and the figures of the machine."""
 
 import functools
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +16,7 @@ from runs_app.api import router as runs_router
 from scripts_app.api import router as scripts_router
 from tempo_site import api_errors, auth, system
 from tempo_site.api_errors import error
+from tempo_site.web import json_body
 
 View = Callable[..., HttpResponseBase]
 
@@ -31,16 +31,11 @@ DOCUMENTATION = ("openapi-json", "openapi-view")  # names of its addresses
 
 
 class JsonParser(Parser):
-    """JSON as the standard has it: no NaN, no Infinity."""
+    """JSON as the standard has it, bounded: no NaN, no Infinity, so many values."""
 
     def parse_body(self, request: HttpRequest) -> dict[str, Any]:
-        """Return the body. Raises ValueError or RecursionError, which ninja turns into a 400."""
-        body: dict[str, Any] = json.loads(request.body, parse_constant=_refuse_constant)
-        return body
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"`{name}` is not JSON")
+        """Return the body. Raises ValueError, which ninja turns into a 400."""
+        return json_body.parse(request.body)
 
 
 class TempoAPI(NinjaAPI):

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.core.exceptions import ValidationError as FieldError
 from django.db import OperationalError
@@ -160,7 +161,8 @@ def _not_found(request: HttpRequest, problem: Http404 | NoSuchFile) -> HttpRespo
 
 
 def _too_large(request: HttpRequest, problem: RequestDataTooBig) -> HttpResponse:
-    return error(413, "The request is too large.\nhint: at most 20 MB")
+    limit_mb = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20
+    return error(413, f"The request is too large.\nhint: at most {limit_mb} MB")
 
 
 def _unreadable_body(request: HttpRequest, problem: Exception) -> HttpResponse:

@@ -5,8 +5,6 @@ from django.contrib.admin.apps import AdminConfig
 
 
 class TempoSiteConfig(AppConfig):
-    """API keys, checks, commands and wiring."""
-
     name = "tempo_site"
     verbose_name = "Access"
 
@@ -16,6 +14,4 @@ class TempoSiteConfig(AppConfig):
 
 
 class TempoAdminConfig(AdminConfig):
-    """Django's admin with Tempo's site class."""
-
     default_site = "tempo_site.adminsite.TempoAdminSite"

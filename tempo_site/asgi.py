@@ -43,11 +43,9 @@ class OneThreadHandler(ASGIHandler):
     """
 
     def load_middleware(self, is_async: bool = False) -> None:
-        """Build the synchronous chain, whatever `is_async` says."""
         super().load_middleware(is_async=False)
 
     async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
-        """Pass the request through the synchronous chain in the thread of its context."""
         return await sync_to_async(self.get_response, thread_sensitive=True)(request)
 
 

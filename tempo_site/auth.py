@@ -46,8 +46,6 @@ class Caller:
 
 
 class AuthenticatedRequest(HttpRequest):
-    """A request whose caller is known."""
-
     auth: Caller
 
 
@@ -99,12 +97,10 @@ def _header(headers: Mapping[str, str], name: str) -> str:
 
 
 def is_enough(scope: str, needed: str) -> bool:
-    """Whether a key of the scope `scope` may call an operation that asks for `needed`."""
     return _RANK[Scope(scope)] >= _RANK[Scope(needed)]
 
 
 def touch(key: ApiKey, *, now: datetime) -> None:
-    """Store the time of a key's use, at most once a minute."""
     before = now - TOUCH_EVERY
     if key.last_used_at is None or key.last_used_at < before:
         stale = Q(last_used_at=None) | Q(last_used_at__lt=before)
@@ -144,8 +140,6 @@ def _scope_for(method: str | None) -> str:
 
 
 class HeaderKeyAuth(KeyAuth):
-    """KeyAuth as the OpenAPI page describes a key in `X-API-Key`."""
-
     openapi_type = "apiKey"
     openapi_in = "header"
     openapi_name = "X-API-Key"
@@ -189,7 +183,6 @@ class SessionAuth(AuthBase):
 
 
 def callers(needs: str = "") -> Sequence[AuthBase]:
-    """Return the callers of an operation: keys of at least the scope `needs`, and signed-in users."""
     return [KeyAuth(needs), HeaderKeyAuth(needs), SessionAuth()]
 
 

@@ -28,7 +28,6 @@ class HostMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Answer 400 to a foreign Host header."""
         try:
             host = request.get_host()
         except DisallowedHost:  # not even the form of a name
@@ -52,7 +51,6 @@ class PageMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Add the policy to every answer, and `no-store` to pages."""
         response = self.get_response(request)
         response.headers.setdefault("Content-Security-Policy", POLICY)
         if response.headers.get("Content-Type", "").startswith("text/html"):

@@ -16,15 +16,11 @@ def digest(token: str) -> str:
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
-    """Reading API keys."""
-
     def by_token(self, token: str) -> "ApiKey | None":
         return self.filter(digest=digest(token)).first()
 
 
 class ApiKey(models.Model):
-    """A named key for the REST API."""
-
     class Scope(models.TextChoices):
         """Rights of a key: all operations, start and cancel runs, or look."""
 

@@ -1,4 +1,4 @@
-"""Every setting of Tempo; each PYSCHED_* variable is described in docs/configuration.md."""
+"""Settings of Tempo; each PYSCHED_* variable is described in docs/configuration.md."""
 
 import os
 import sys
@@ -20,17 +20,14 @@ if (BASE_DIR / ".env").is_file():
     environ.Env.read_env(BASE_DIR / ".env")
 
 # --- what the operator decides -------------------------------------------------------------------------------------
-DATA_PATH = (
-    Path(env.str("PYSCHED_DATA_PATH", default=str(BASE_DIR / "data"))).expanduser().absolute()
-)
+DATA_PATH = Path(env.str("PYSCHED_DATA_PATH", default=str(BASE_DIR / "data")))
+DATA_PATH = DATA_PATH.expanduser().absolute()
 DEBUG = env.bool("PYSCHED_DEBUG", default=False)
+configured_key = env.str("PYSCHED_SECRET_KEY", default="")
 try:
-    SECRET_KEY, SECRET_KEY_NOTICE = secret_key.choose(
-        env.str("PYSCHED_SECRET_KEY", default=""), DATA_PATH
-    )
-except (
-    OSError
-) as problem:  # nothing can work on such a folder; the system checks say so before anything starts
+    SECRET_KEY, SECRET_KEY_NOTICE = secret_key.choose(configured_key, DATA_PATH)
+except OSError as problem:
+    # Nothing can work on such a folder; the system checks say so before the service starts.
     SECRET_KEY, SECRET_KEY_NOTICE = secret_key.for_this_process(), ""
     hint = f"{problem.strerror}. Tempo runs as user {os.geteuid()}: give it that folder, or choose another."
     env.problems.append(("PYSCHED_DATA_PATH", str(DATA_PATH), hint))
@@ -83,9 +80,8 @@ PYTHON_PATHS = env.list("PYSCHED_PYTHON_PATHS", default=[])
 SETTINGS_PROBLEMS = env.problems
 
 # --- Django --------------------------------------------------------------------------------------------------------
-ALLOWED_HOSTS = [
-    "*"
-]  # the real check is tempo_site.middleware.HostMiddleware: Django has no word for "any IP address"
+# The real check is tempo_site.middleware.HostMiddleware: Django has no word for "any IP address".
+ALLOWED_HOSTS = ["*"]
 INSTALLED_APPS = [
     "daphne",
     "tempo_site.apps.TempoSiteConfig",
@@ -194,9 +190,8 @@ LANGUAGE_CODE = "en-us"
 USE_I18N = False
 USE_TZ = True
 DATETIME_FORMAT = "Y-m-d H:i:s T"  # never a time without its zone
-FORMAT_MODULE_PATH = [
-    "tempo_site.formats"
-]  # the same where Django writes a time by the language's own format
+# The same format where Django writes a time by the language's own format.
+FORMAT_MODULE_PATH = ["tempo_site.formats"]
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"  # how errors look is one of our templates
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
@@ -222,11 +217,12 @@ SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
-SECURE_CROSS_ORIGIN_OPENER_POLICY = (
-    None  # over plain HTTP browsers ignore it, and say so on every page
-)
+# Over plain HTTP browsers ignore this header, and say so on every page.
+SECURE_CROSS_ORIGIN_OPENER_POLICY = None
 X_FRAME_OPTIONS = "DENY"
-DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = (
+    8 * 1024 * 1024
+)  # a page with a text of 1 MB, however a form writes its characters
 AUTHENTICATION_BACKENDS = ["tempo_site.accounts.backends.StaffBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {

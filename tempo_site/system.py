@@ -15,15 +15,11 @@ MB = 2**20
 
 
 class MemoryFigures(TypedDict):
-    """The machine's memory."""
-
     total_mb: int
     available_mb: int
 
 
 class DiskFigures(TypedDict):
-    """The disk of the data folder."""
-
     total_mb: int
     free_mb: int
     floor_mb: int
@@ -46,8 +42,6 @@ class IsolationFigures(TypedDict):
 
 
 class SystemFigures(TypedDict):
-    """The machine, as the API shows it."""
-
     cpu_percent: float | None
     cores: int
     load: list[float]
@@ -100,13 +94,11 @@ def _isolation() -> IsolationFigures:
 
 
 def active_counts() -> dict[str, int]:
-    """Return how many runs of scripts are in each active status. One query."""
     active = Run.objects.scripts().active().order_by()
     return dict(active.values_list("status").annotate(count=Count("pk")))
 
 
 def cores() -> int:
-    """Return the number of cores that Tempo may use."""
     return len(os.sched_getaffinity(0))
 
 

@@ -108,7 +108,6 @@ def setup(request: HttpRequest, token: str) -> HttpResponse:
 
 @login_not_required
 def logout(request: HttpRequest) -> HttpResponseBase:
-    """Log out (POST)."""
     return _logout_page(request)
 
 

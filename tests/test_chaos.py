@@ -287,12 +287,17 @@ def test_an_adopted_run_can_be_cancelled(service: Service) -> None:
     assert not processes.of_run(service, run_id)
 
 
+def disable_when_caught_up(service: Service, slug: str, schedule: dict[str, Any]) -> None:
+    """Wait until every moment up to now has its row, then let no further one come."""
+    now = time.time()
+    wait_for(lambda: last_due(service, slug) > now, what="the schedule to catch up")
+    assert service.call("PATCH", f"/schedules/{schedule['id']}", {"enabled": False})[0] == 200
+
+
 def test_a_web_that_is_frozen_for_a_while_misses_nothing(service: Service) -> None:
     ticking = service.make_script("Ticking", EXIT.format(code=0))
-    gated, short = (
-        service.make_script("Gated", GATED),
-        service.make_script("Short", EXIT.format(code=3)),
-    )
+    gated = service.make_script("Gated", GATED)
+    short = service.make_script("Short", EXIT.format(code=3))
     rhythm = {"kind": "interval", "every_s": 1, "missed": "all", **TOGETHER}
     schedule = service.post(f"/scripts/{ticking}/schedules", rhythm)
     waiting = start(service, gated)
@@ -306,18 +311,15 @@ def test_a_web_that_is_frozen_for_a_while_misses_nothing(service: Service) -> No
         time.sleep(FROZEN_S)
     finally:
         os.kill(web, signal.SIGCONT)
-    now = time.time()
-    wait_for(lambda: last_due(service, ticking) > now, what="the schedule to catch up")
-    assert service.call("PATCH", f"/schedules/{schedule['id']}", {"enabled": False})[0] == 200
+    disable_when_caught_up(service, ticking, schedule)
     assert service.finished(waiting)["status"] == "succeeded"
     assert {service.finished(run_id)["exit_code"] for run_id in started} == {3}
     wait_until_quiet(service)
     runs = runs_of(service, ticking)
     dues = sorted(moment(run["due_at"]) for run in runs)
     assert dues == [moment(schedule["next_at"]) + number * SECOND for number in range(len(runs))]
-    assert {(run["status"], run["reason"], run["message"]) for run in runs} == {
-        ("succeeded", "", "")
-    }
+    ends = {(run["status"], run["reason"], run["message"]) for run in runs}
+    assert ends == {("succeeded", "", "")}
     assert sorted(executed(service, ticking)) == sorted(run["id"] for run in runs)
     assert sorted(executed(service, short)) == started
     assert service.web_pid() == web, "nobody took it for dead"

@@ -83,7 +83,6 @@ def _kinds_with_a_chance() -> set[Kind]:
 
 
 def queued(kind: Kind) -> RunQuerySet:
-    """Return the queue in order: by due moment, or by birth for runs without a due moment."""
     rows = Run.objects.filter(kind=kind, status=Status.QUEUED)
     return rows.order_by(QUEUE_ORDER, "pk")
 

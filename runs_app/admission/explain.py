@@ -39,7 +39,6 @@ def queue_page(
     after: int | None = None,
     limit: int = 50,
 ) -> list[Waiting]:
-    """Return a page of the queue, behind the run `after`, which may have left the queue meanwhile."""
     rows = admission.queued(Kind.SCRIPT)
     before = 0
     last = None
@@ -88,20 +87,12 @@ def _explain(
         build = None
         if condition is conditions.ENVIRONMENT:
             build = conditions.build_awaited(run, situation)
+        sentence = ABOUT_TO_BEGIN
         if condition is not None:
             sentence = condition.sentence(run, situation)
         elif next_runs is not None:
             sentence = _turn_sentence(run, next_runs)
-        else:
-            sentence = ABOUT_TO_BEGIN
-        found.append(
-            Waiting(
-                run=run,
-                position=number,
-                waits_for=sentence,
-                build=build,
-            )
-        )
+        found.append(Waiting(run=run, position=number, waits_for=sentence, build=build))
     return found
 
 

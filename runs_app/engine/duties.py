@@ -43,7 +43,6 @@ class Duties:
         return is_active
 
     def hurry(self, name: str) -> None:
-        """Have a duty done in the next pass."""
         self._due_at[name] = 0.0
 
 

@@ -40,7 +40,7 @@ PAUSE_AFTER_ERROR_S = 1.0
 
 
 class DataFolderInUse(Exception):
-    """Another engine works on this data folder."""
+    pass
 
 
 class _Timer:
@@ -95,7 +95,6 @@ class Engine:
         self._spawn("inspector", lambda: health_checker.run(self._stopping))
 
     def stop(self, *, deadline: float) -> None:
-        """End the threads, in the order of the flow, until a moment of time.monotonic()."""
         self._stopping.set()
         waking_broker.ring()
         self.ticker.wake()
@@ -200,7 +199,6 @@ def take_lock(*, wait_s: float) -> int:
 
 
 def is_running() -> bool:
-    """Whether an engine works on this data folder, in this process or another."""
     try:
         descriptor = os.open(paths.engine_lock(), os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -220,6 +218,5 @@ def _lock(descriptor: int) -> bool:
 
 
 def service_started_at() -> datetime:
-    """Return the start of the service, as `serve` left it for us: the same after a restart of `web` alone."""
     # Not the launcher's start time from /proc, which moves with the clock on a machine that boots without one.
     return datetime.fromtimestamp(int(os.environ["TEMPO_STARTED_AT"]), tz=UTC)

@@ -23,8 +23,6 @@ AGAIN_S = 600.0  # after a check without a result
 
 
 class HealthChecker:
-    """Remembers the environments that could not be checked lately; all else is in the rows."""
-
     def __init__(self, *, started_at: datetime) -> None:
         self._started_at = started_at
         # Environment -> when to try again, of time.monotonic().

@@ -102,7 +102,6 @@ def _look_at(run: Run, now: datetime) -> None:
 
 
 def reconcile_all(*, now: datetime) -> None:
-    """Reconcile every run under way: the answer to a bell."""
     for run in Run.objects.under_way().select_related("script"):
         with _failing_alone(run):
             reconcile(run, now=now)
@@ -118,7 +117,6 @@ def _failing_alone(run: Run) -> Iterator[None]:
 
 
 def follow_up(*, now: datetime) -> None:
-    """Do what an ended run or a wanted environment may have made possible: builds, failures, admission."""
     builds.sweep(now=now)
     if Run.objects.filter(status=Status.QUEUED).exists():
         admission.fail_without_environment(now=now)
@@ -265,7 +263,6 @@ def _log_bytes(folder: int) -> int:
 
 
 def late_ms(run: Run, started_at: datetime | None) -> int | None:
-    """Return how long after the due moment a run began; None without a due moment or a start."""
     if run.due_at is None or started_at is None:
         return None
     late_s = (started_at - run.due_at).total_seconds()

@@ -31,7 +31,6 @@ class SelfCheck:
 
     @property
     def isolation(self) -> dict[str, Any]:
-        """The launcher's words on isolation, `{"grade", "why", ...}`; empty before the first answer."""
         found = self.findings.get("isolation")
         if not isinstance(found, dict):
             return {}

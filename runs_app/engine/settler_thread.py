@@ -34,7 +34,6 @@ class SettlerThread:
         self.last_pass_at: float | None = None  # of time.monotonic()
 
     def wake(self) -> None:
-        """Have the thread make a pass now."""
         with contextlib.suppress(BlockingIOError):
             os.write(self._wake, b"x")
 

@@ -27,7 +27,6 @@ class TickerThread:
         self.last_pass_at: float | None = None  # of time.monotonic()
 
     def wake(self) -> None:
-        """Have the thread look again for the next moment."""
         self._woken.set()
 
     def run(self) -> None:
@@ -59,13 +58,12 @@ class TickerThread:
         # that, as a pusher that wakes meanwhile contends for the write lock. Where more alarms are due than fit into
         # one transaction, the others get their rows first, and admission is left to the task.
         with waking_broker.held():
-            ticker.step(now=timezone.now(), at_most=SERVE_TOGETHER)
+            ticker.step(now=timezone.now(), limit=SERVE_TOGETHER)
             if is_first:
                 admission.admit(now=timezone.now())
 
 
 def is_past(moment: datetime | None, *, by: timedelta = timedelta()) -> bool:
-    """Whether a moment has come, so long ago at least."""
     return moment is not None and moment + by <= timezone.now()
 
 

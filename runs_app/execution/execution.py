@@ -31,7 +31,7 @@ _refused_since: dict[int, float] = {}
 
 
 def new_folder_name(run: Run, now: datetime) -> str:
-    """Return a fresh name below `runs/`; the random part keeps a guess from finding a log."""
+    # The random part keeps a guess from finding a log.
     return f"{paths.month(now)}/{run.pk}-{secrets.token_hex(4)}"
 
 
@@ -91,7 +91,6 @@ def was_accepted(run: Run) -> bool:
 
 
 def forget_ended() -> None:
-    """Forget the orders of runs that are final; called by the sweep."""
     # Noted before the rows are read: an order that another thread adds meanwhile must not be taken for an old one.
     known = {*_accepted, *_refused_since}
     if not known:
@@ -164,7 +163,6 @@ def _request_cancel(
 
 
 def enforce_cancel(run: Run, *, now: datetime) -> None:
-    """Carry out a requested cancel; repeated by the sweep until the run is final."""
     if take_claim(run):
         finish.end(
             run,

@@ -40,6 +40,11 @@ def end(
         for name, value in fields.items():
             setattr(run, name, value)
         registry.program_of(run).finished(run, now=now)
+    _tell(run)
+    return True
+
+
+def _tell(run: Run) -> None:
     logger.info(
         "run %s ended status=%s reason=%s exit_code=%s",
         run.pk,
@@ -49,4 +54,3 @@ def end(
     )
     live.publish(run)
     run_finished.send_robust(Run, run=run)
-    return True

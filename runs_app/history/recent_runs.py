@@ -21,8 +21,6 @@ VERDICTS = states.FINAL - frozenset(NEVER_RAN)  # what says how a script is doin
 
 
 class Bar(NamedTuple):
-    """One run in a strip."""
-
     pk: int
     status: str
     duration_s: float | None
@@ -60,7 +58,6 @@ class Strip:
         return count
 
     def describe(self) -> str:
-        """Return the strip in words, for screen readers."""
         if not self.bars:
             return "No run yet"
         newest = WORDS[self.bars[-1].status]

@@ -20,8 +20,6 @@ MEMORY = LIMITS["memory_mb"].label
 
 @dataclass(frozen=True, kw_only=True)
 class Regression:
-    """The two runs, each with its version and its environment."""
-
     good: Run
     bad: Run
 
@@ -73,7 +71,6 @@ def differences(regression: Regression) -> Comparison:
 
 
 def versions(regression: Regression) -> tuple[Version, Version]:
-    """Return the versions that the two runs executed, with their texts."""
     good, bad = regression.good.version_id or 0, regression.bad.version_id or 0
     found = Version.objects.select_related("environment").in_bulk([good, bad])
     return found[good], found[bad]

@@ -24,8 +24,6 @@ _MAX_SPREAD = 64  # blocks looked at from either end of a line that is spread ov
 
 
 class NumberedRecord(NamedTuple):
-    """One stored record and the number of the line it belongs to."""
-
     number: int
     epoch_ms: int
     stream: str
@@ -130,7 +128,6 @@ class LineIndex:
         self._lock = threading.Lock()
 
     def window(self, first: int, count: int) -> Window:
-        """Return at most `count` lines from number `first` on, fewer when the lines are long."""
         with self.reading():
             return self._window(max(1, first), count, max_bytes=MAX_WINDOW_BYTES)
 
@@ -212,7 +209,6 @@ class LineIndex:
         return self.total
 
     def lines_begun_in(self, position: int) -> list[Line]:
-        """Return the lines that begin in a block, each with all of its pieces."""
         first = self.lines_begun_before(position) + 1
         return self._lines(first, self.lines_begun_before(position + 1) + 1, max_bytes=None)
 

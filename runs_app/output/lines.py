@@ -23,22 +23,18 @@ _indexes_lock = threading.Lock()
 
 
 def window(run: Run, first: int, count: int) -> Window:
-    """Return at most `count` lines of a run's output from number `first` on; no lines without a log."""
     return _read(run, lambda index: index.window(first, count), NO_LINES)
 
 
 def last(run: Run, count: int) -> Window:
-    """Return the last `count` lines of a run's output; no lines without a log."""
     return _read(run, lambda index: index.last(count), NO_LINES)
 
 
 def search(run: Run, text: str, *, first: int = 1) -> Matches:
-    """Find the lines of a run's output, from number `first` on, that hold a text."""
     return _read(run, lambda index: line_search.search(index, text, first=first), NO_MATCHES)
 
 
 def search_back(run: Run, text: str, *, before: int) -> Matches:
-    """Find the last lines of a run's output before number `before` that hold a text."""
     return _read(run, lambda index: line_search.search_back(index, text, before=before), NO_MATCHES)
 
 

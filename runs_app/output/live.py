@@ -49,7 +49,6 @@ class LiveTail:
             self.path = paths.run_folder(folder) / log.LOG
 
     def size(self) -> int:
-        """Return the bytes in the log now; 0 while there is no log."""
         descriptor = self._open()
         return os.fstat(descriptor).st_size if descriptor is not None else 0
 
@@ -69,7 +68,6 @@ class LiveTail:
         return data
 
     def start_of_last(self, limit: int) -> int:
-        """Return the offset of the first whole record in the last `limit` bytes."""
         begin = max(0, self.size() - limit)
         if begin == 0 or self._descriptor is None:
             return 0
@@ -104,7 +102,6 @@ def watch(run: Run, event: asyncio.Event) -> LiveTail:
 
 
 def leave(run_id: int, event: asyncio.Event) -> None:
-    """Stop watching; the last viewer closes the file."""
     tail = _tails.get(run_id)
     if tail is None:
         return
@@ -123,7 +120,6 @@ def attach(loop: asyncio.AbstractEventLoop, bell: socket.socket) -> None:
 
 
 def detach() -> None:
-    """End the pushing."""
     global _loop
     _loop = None
 
@@ -137,7 +133,6 @@ def publish(run: Run) -> None:
 
 
 def status_event(run: Run) -> dict[str, Any]:
-    """Return the facts of a run that change on an open page."""
     return {
         "id": run.pk,
         "kind": run.kind,

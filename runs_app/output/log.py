@@ -32,7 +32,6 @@ def log_path(run: Run) -> Path | None:
 
 
 def size(run: Run) -> int:
-    """Return the bytes in the log now; 0 without a log."""
     path = log_path(run)
     return path.stat().st_size if path else 0
 

@@ -10,5 +10,4 @@ _CONTROL = re.compile(
 
 
 def plain_text(text: str) -> str:
-    """Return a text without colours and control sequences."""
     return _CONTROL.sub("", text)

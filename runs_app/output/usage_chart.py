@@ -28,7 +28,6 @@ class Curve:
 
     @property
     def area(self) -> str:
-        """The path of the area below the line."""
         return f"{self.line}V{HEIGHT}H0Z"
 
     @property
@@ -45,8 +44,6 @@ class Curve:
 
 @dataclass(frozen=True, kw_only=True)
 class ChartRow:
-    """A row of the table beside the chart."""
-
     after: str
     sample: Sample
 

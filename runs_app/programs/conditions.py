@@ -43,7 +43,6 @@ class Situation:
 
     @cached_property
     def under_way(self) -> list[Run]:
-        """The runs of scripts that occupy a place."""
         rows = Run.objects.scripts().under_way().order_by("pk")
         return list(rows.only("script_id", "memory_mb", "handed_over_at"))
 
@@ -132,7 +131,6 @@ def _environment_sentence(run: Run, situation: Situation) -> str:
 
 
 def build_awaited(run: Run, situation: Situation) -> Run | None:
-    """Return the active build of the environment that the script of a run asks for."""
     if run.script is None or run.script.wanted_environment_id is None:
         return None
     for build in situation.own_programs:

@@ -20,8 +20,6 @@ class NothingToRun(Exception):
 
 
 class ProgramSpec(TypedDict):
-    """The part of `spec.json` that depends on the program."""
-
     limits: Mapping[str, int]
     isolation: Mapping[str, Any] | None
     argv: Sequence[str]
@@ -36,8 +34,7 @@ class Program(Protocol):
     @property
     def WAITS_FOR(self) -> tuple[Condition, ...]: ...
 
-    def title(self, run: Run, /) -> str:
-        """Return the subject of the run in a few words."""
+    def title(self, run: Run, /) -> str: ...
 
     def variables(self, run: Run, /) -> RunVariables:
         """Return the variables that people have set. Raises SecretUnreadable."""

@@ -64,18 +64,8 @@ def spec(run: Run, folder: Path, plain: Mapping[str, str]) -> ProgramSpec:
     if run.environment.fault:
         raise NothingToRun(broken_environment(run.environment.fault), Reason.ENVIRONMENT)
     inputs = json.dumps(run.params, ensure_ascii=False)
-    files.write_atomic(
-        folder / CODE,
-        run.version.code,
-        mode=0o600,
-        durable=False,
-    )
-    files.write_atomic(
-        folder / INPUTS,
-        inputs,
-        mode=0o600,
-        durable=False,
-    )
+    files.write_atomic(folder / CODE, run.version.code, mode=0o600, durable=False)
+    files.write_atomic(folder / INPUTS, inputs, mode=0o600, durable=False)
     working = paths.script_files(run.script.slug)
     paths.make_passable(working.parent)
     paths.make_closed(working)
@@ -85,13 +75,7 @@ def spec(run: Run, folder: Path, plain: Mapping[str, str]) -> ProgramSpec:
         "isolation": isolation(run, folder, python=python, working=working),
         "argv": [str(python), str(folder / CODE)],
         "cwd": str(working),
-        "env": script_environment(
-            run,
-            folder,
-            plain,
-            python=python,
-            working=working,
-        ),
+        "env": script_environment(run, folder, plain, python=python, working=working),
     }
 
 
@@ -104,7 +88,6 @@ def broken_environment(fault: str) -> str:
 
 
 def script_limits(run: Run) -> dict[str, int]:
-    """Return the limits of a run, time apart; the memory limit is the limit of the moment of its birth."""
     assert run.script
     own = limits.limits_of_script(run.script)
     kill_mb = settings.OUTPUT_KILL_MB
@@ -130,7 +113,6 @@ def isolation(
     python: Path,
     working: Path,
 ) -> dict[str, Any]:
-    """Return the user of a run, and the paths to read and write beside the system's folders and its own code."""
     assert run.script
     uid, why = users.assign(run.script)
     prefix = python.resolve().parent.parent
@@ -150,10 +132,7 @@ def isolation(
             str(folder / "tmp"),
             *settings.EXTRA_WRITE_PATHS,
         ],
-        "closed": [
-            str(paths.data()),
-            str(settings.BASE_DIR),
-        ],
+        "closed": [str(paths.data()), str(settings.BASE_DIR)],
         "require": settings.REQUIRE_ISOLATION,
     }
 

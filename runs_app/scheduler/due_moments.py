@@ -33,7 +33,6 @@ class DueMoment:
 
     @property
     def row_fields(self) -> dict[str, Any]:
-        """The fields of Run that are the same with and without a run."""
         return {
             "due_at": self.due_at,
             "missed_count": self.coalesced,

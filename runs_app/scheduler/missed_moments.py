@@ -13,8 +13,6 @@ TICK = timedelta(microseconds=1)
 
 @dataclass(frozen=True, kw_only=True)
 class TickDecision:
-    """The decision about a due alarm."""
-
     serve: datetime | None  # the moment that gets a run
     coalesced: int = 0  # moments before it that the same run stands for
     missed: int = 0  # moments recorded as missed, in one row ending at `missed_until`
@@ -39,18 +37,9 @@ def decide(
         return _decide_all(timing, due, last, count, cap)
     following = rule.next_after(timing, last)
     if policy == Schedule.Missed.ONCE:
-        return TickDecision(
-            serve=last,
-            coalesced=count - 1,
-            following=following,
-        )
+        return TickDecision(serve=last, coalesced=count - 1, following=following)
     if now - last > LATE_IS_MISSED:
-        return TickDecision(
-            serve=None,
-            missed=count,
-            missed_until=last,
-            following=following,
-        )
+        return TickDecision(serve=None, missed=count, missed_until=last, following=following)
     if count == 1:
         return TickDecision(serve=last, following=following)
     return TickDecision(

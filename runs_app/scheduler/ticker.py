@@ -48,8 +48,8 @@ def next_moment_at(*, now: datetime) -> datetime | None:
     return min(alarm, retry)
 
 
-def step(*, now: datetime, at_most: int = 1) -> bool:
-    """Serve the earliest due alarms, at most so many; returns whether any were due."""
+def step(*, now: datetime, limit: int = 1) -> bool:
+    """Serve the earliest due alarms, up to a limit; returns whether any were due."""
     # They are read within the write lock, in one transaction with what comes of them: no schedule is edited between
     # this and its new alarm.
     alarms: list[Alarm] = []
@@ -57,7 +57,7 @@ def step(*, now: datetime, at_most: int = 1) -> bool:
         with transaction.atomic():
             pause = global_pause.last_pause()
             if pause is None or not pause.is_open(now):
-                alarms += _due(now)[:at_most]
+                alarms += _due(now)[:limit]
                 _serve(alarms, pause, now)
     except (OperationalError, OSError, MemoryError):
         raise  # says nothing about a schedule: the ticker looks again in a second

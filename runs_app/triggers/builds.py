@@ -16,7 +16,6 @@ logger = logging.getLogger(__name__)
 
 
 def sweep(*, now: datetime) -> Run | None:
-    """Start the build of the oldest wanted environment, unless a program of Tempo's own is active."""
     unbuilt = Environment.objects.filter(state__in=environments.UNFINISHED)
     if not unbuilt.exists():
         return None

@@ -45,7 +45,6 @@ def queue_next_try(run: Run, *, now: datetime) -> Run | None:
 
 
 def wait_s(schedule: Schedule, attempt: int) -> int:
-    """Return the seconds between the end of a try (1 is the first) and the next try."""
     wait: int = schedule.retry_delay_s
     if schedule.retry_backoff != Schedule.Backoff.DOUBLING:
         return wait
@@ -54,7 +53,6 @@ def wait_s(schedule: Schedule, attempt: int) -> int:
 
 
 def next_at(now: datetime) -> datetime | None:
-    """Return the first moment to come of a try that no pause holds back."""
     awaited = pending(now).exclude(schedule__paused_until__gt=now)
     first: datetime | None = awaited.aggregate(first=Min("not_before"))["first"]
     return first
@@ -65,7 +63,6 @@ def pending(now: datetime) -> RunQuerySet:
 
 
 def supersede(schedule: Schedule, *, now: datetime) -> None:
-    """End the pending tries of a schedule whose next moment has come."""
     earlier = pending(now).filter(schedule=schedule)
     earlier.move(
         Status.SKIPPED,

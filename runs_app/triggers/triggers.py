@@ -85,9 +85,6 @@ def prepare(
     check_free_space()
     bounds = limits.limits_of_script(script)
     fields["params"] = _check_inputs(script, fields.get("params") or {})
-    reason = Reason.NONE
-    if _waits_for_environment(script):
-        reason = Reason.ENVIRONMENT
     return Run(
         kind=Kind.SCRIPT,
         script=script,
@@ -96,17 +93,19 @@ def prepare(
         by=by,
         timeout_s=bounds["timeout_s"],
         memory_mb=bounds["memory_mb"],
-        reason=reason,
+        reason=_reason_to_wait(script),
         created_at=now,
         **fields,
     )
 
 
-def _waits_for_environment(script: Script) -> bool:
+def _reason_to_wait(script: Script) -> Reason:
     # Where both are the same row there is no need to ask for it: admission looks at its state in any case.
     if script.environment_id == script.wanted_environment_id:
-        return False
-    return environments.is_awaited(script)
+        return Reason.NONE
+    if environments.is_awaited(script):
+        return Reason.ENVIRONMENT
+    return Reason.NONE
 
 
 def _check_inputs(script: Script, inputs: dict[str, Any]) -> dict[str, Any]:
@@ -227,7 +226,7 @@ def enqueue_admission() -> None:
 
 
 def check_free_space() -> None:
-    """Raise Refused when the data folder's disk is nearly full: new runs stop first, running ones last."""
+    # New runs stop first, running ones last: see `disk_space.hard_floor_mb`.
     space = disk_space.look()
     if not space.is_low:
         return

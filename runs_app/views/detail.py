@@ -30,8 +30,6 @@ MAX_SEARCH = 200  # characters
 
 
 class RunPageContext(TypedDict):
-    """The head of a run's page, with the runs before and after."""
-
     now: datetime
     run: Run
     inputs: dict[str, str]
@@ -44,8 +42,6 @@ class RunPageContext(TypedDict):
 
 
 class RunDetailContext(RunPageContext):
-    """The whole page: head, console and chart."""
-
     console: Console
     chart: Chart | None
 

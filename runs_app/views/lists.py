@@ -41,8 +41,6 @@ class Chip(NamedTuple):
 
 
 class FilterForm(forms.Form):
-    """Which runs a list shows."""
-
     script = forms.ChoiceField(required=False)
     status = forms.ChoiceField(required=False, choices=STATUSES)
     trigger = forms.ChoiceField(required=False, choices=TRIGGERS)
@@ -68,8 +66,6 @@ class FilterForm(forms.Form):
 
 
 class RunListContext(TypedDict):
-    """The page of runs."""
-
     now: datetime
     form: FilterForm
     chips: list[Chip]
@@ -137,7 +133,6 @@ def _kind(chosen: str) -> str:
 
 
 def chips(form: FilterForm, query: QueryDict) -> list[Chip]:
-    """Return a chip for each filter in force."""
     found = []
     for name, value in form.chosen.items():
         words = dict(form.fields[name].choices)  # type: ignore[attr-defined]  # all but `before` are ChoiceFields
@@ -147,7 +142,6 @@ def chips(form: FilterForm, query: QueryDict) -> list[Chip]:
 
 
 def complaints(form: FilterForm, query: QueryDict) -> list[str]:
-    """Return a sentence for each filter that could not be read."""
     return [
         f"There is no {name} `{query.get(name, '')[:60]}`: it filters nothing."
         for name in form.errors
@@ -155,7 +149,6 @@ def complaints(form: FilterForm, query: QueryDict) -> list[str]:
 
 
 def query_without(query: QueryDict, *names: str) -> str:
-    """Return the address's query without some of its parts."""
     rest = query.copy()
     for name in ("part", *names):
         rest.pop(name, None)

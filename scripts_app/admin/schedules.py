@@ -135,7 +135,9 @@ class ScheduleAdmin(ActingAdmin):
         return outlook.with_pause(rows)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Schedule | None = None) -> Any:
-        return ("script", *self.facts) if obj else ()
+        if obj is None:
+            return ()
+        return ("script", *self.facts)
 
     def get_fields(self, request: HttpRequest, obj: Schedule | None = None) -> Any:
         return (*self.fields, *self.facts) if obj else self.fields

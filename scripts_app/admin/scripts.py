@@ -134,7 +134,8 @@ class VersionInline(LookOnly, admin.TabularInline):  # type: ignore[type-arg]
     def get_queryset(self, request: HttpRequest) -> QuerySet[Version]:
         """Return the newest few without code."""
         match = request.resolver_match
-        script_id = str(match.kwargs.get("object_id", "")) if match else ""
+        assert match is not None
+        script_id = str(match.kwargs.get("object_id", ""))
         newest_first = Version.objects.filter(script_id=script_id).order_by("-number")
         newest = newest_first.values("pk")[:NEWEST_VERSIONS]
         rows = super().get_queryset(request).filter(pk__in=newest)
@@ -184,7 +185,9 @@ class ScriptAdmin(ActingAdmin):
         return sets
 
     def get_inlines(self, request: HttpRequest, obj: Script | None) -> Any:
-        return self.inlines if obj else (ScheduleInline,)
+        if obj is None:
+            return (ScheduleInline,)
+        return self.inlines
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -220,7 +223,9 @@ class ScriptAdmin(ActingAdmin):
     @admin.display(description="environment", ordering="wanted_environment__state")
     def environment_state(self, script: Script) -> str:
         environment = script.wanted_environment
-        return chip(environment.state, environment.state) if environment else "-"
+        if environment is None:
+            return "-"
+        return chip(environment.state, environment.state)
 
     def delete_one(self, row: Script) -> None:
         scripts.delete(row, now=timezone.now())

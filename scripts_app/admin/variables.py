@@ -80,7 +80,9 @@ class VariableAdmin(ActingAdmin):
         return rows.filter(script__deleted_at=None)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Variable | None = None) -> Any:
-        return ("script", "name", "updated_at", "updated_by") if obj else ()
+        if obj is None:
+            return ()
+        return ("script", "name", "updated_at", "updated_by")
 
     def get_fields(self, request: HttpRequest, obj: Variable | None = None) -> Any:
         fields = ("script", "name", "value", "is_secret")
@@ -92,7 +94,9 @@ class VariableAdmin(ActingAdmin):
 
     @admin.display(description="for", ordering="script__name")
     def scope(self, row: Variable) -> str:
-        return row.script.name if row.script else "all scripts"
+        if row.script is None:
+            return "all scripts"
+        return row.script.name
 
     @admin.display(description="value")
     def value_in_short(self, row: Variable) -> str | SafeString:

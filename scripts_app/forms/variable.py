@@ -31,17 +31,18 @@ class VariableForm(forms.Form):
 
     @staticmethod
     def values_of(row: Variable) -> dict[str, Any]:
-        return {
-            "name": row.name,
-            "is_secret": row.is_secret,
-            "value": "" if row.is_secret else row.value,
-        }
+        values = {"name": row.name, "is_secret": row.is_secret, "value": ""}
+        if not row.is_secret:
+            values["value"] = row.value
+        return values
 
     def clean_value(self) -> str:
         # Browsers end lines as Windows does; a line end behind a single line came with the pasting of it.
         value: str = self.cleaned_data["value"].replace("\r\n", "\n")
-        without_end = value.rstrip("\n")
-        return value if "\n" in without_end else without_end
+        single_line = value.rstrip("\n")
+        if "\n" in single_line:
+            return value
+        return single_line
 
     def forget_value(self) -> None:
         """Take the value out of a refused form: the next page must not hold a secret."""

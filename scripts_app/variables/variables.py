@@ -19,6 +19,10 @@ MAX_VARIABLES = 200
 MIN_MASKED = 4  # characters; a shorter value would be found everywhere
 _CONTROL_CHARACTERS = {chr(code) for code in (*range(32), 127)} - set("\t\n\r")
 
+ONLY_STAFF_SET_VARIABLES = (
+    "Variables for all scripts are set by staff.\nhint: set one of the script"
+)
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LOADER = (
     "it decides which foreign code is loaded into every program, or which of its checks are off"

@@ -63,11 +63,13 @@ def proposals_of(
     request: auth.SignedInRequest, text: str, *, now: datetime
 ) -> tuple[list[Proposal], bool]:
     """Return the proposals for a paste, and whether the paste is a system crontab. Files are read for staff alone."""
-    is_staff = request.user.is_staff
-    users = importer.users() if is_staff else {"root"}
-    read = source_files.reader() if is_staff else importer.refuse_to_read
-    table = parser.parse_crontab(text, users=users)
-    return importer.propose(table, now=now, read=read), table.is_system
+    if request.user.is_staff:
+        table = parser.parse_crontab(text, users=importer.users())
+        proposals = importer.propose(table, now=now, read=source_files.reader())
+    else:
+        table = parser.parse_crontab(text, users={"root"})
+        proposals = importer.propose(table, now=now, read=importer.refuse_to_read)
+    return proposals, table.is_system
 
 
 def make_chosen(

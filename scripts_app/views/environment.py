@@ -59,7 +59,7 @@ def environment_page_context(script: Script, *, now: datetime) -> EnvironmentPag
         "now": now,
         "script": script,
         "environment": environment,
-        "packages": locks.packages(environment.lock) if environment else [],
+        "packages": packages_of(environment),
         "is_older_in_use": stored.environment_id not in (None, stored.wanted_environment_id),
         "follows_code": follows_code(script),
         "upgrade": stored.upgrade,
@@ -67,6 +67,12 @@ def environment_page_context(script: Script, *, now: datetime) -> EnvironmentPag
         **build_context(environment),
         "upgrade_build": build_context(stored.upgrade),
     }
+
+
+def packages_of(environment: Environment | None) -> list[Package]:
+    if environment is None:
+        return []
+    return locks.packages(environment.lock)
 
 
 def follows_code(script: Script) -> bool:

@@ -57,8 +57,10 @@ def folder_delete(request: auth.SignedInRequest, pk: int) -> HttpResponse:
     except scripts.ScriptError as refusal:
         messages.error(request, str(refusal))
         return redirect("folder-edit", pk)
-    content = f" with {bulk.count_of_scripts(count)}" if count else ""
-    messages.success(request, f"Deleted the folder `{folder.path}`{content}.")
+    done = f"Deleted the folder `{folder.path}`"
+    if count:
+        done += f" with {bulk.count_of_scripts(count)}"
+    messages.success(request, f"{done}.")
     return redirect("script-list")
 
 

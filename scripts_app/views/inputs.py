@@ -55,12 +55,15 @@ def start(
 def inputs_like(request: HttpRequest, script: Script) -> dict[str, Any]:
     """Return the inputs of the run that the address names, without inputs that are not declared any more."""
     pk = number_in(request.GET, "like")
-    run = Run.objects.filter(pk=pk, script=script).only("params").first() if pk else None
+    if not pk:
+        return {}
+    run = Run.objects.filter(pk=pk, script=script).only("params").first()
     if run is None:
         return {}
     known, _ = parameters.split(script, run.params)
     initial: dict[str, Any] = {}
     for name, value in known.items():
-        is_switch = isinstance(value, bool)
-        initial[f"{PREFIX}{name}"] = value if is_switch else parameters.as_text(value)
+        if not isinstance(value, bool):
+            value = parameters.as_text(value)
+        initial[f"{PREFIX}{name}"] = value
     return initial

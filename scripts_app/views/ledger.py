@@ -9,7 +9,7 @@ from django.http import QueryDict
 from runs_app.models import Run
 from runs_app.scheduler import schedule_history
 from scripts_app.models import Schedule, Script
-from scripts_app.views.query_string import number_in
+from scripts_app.views.query_string import mark_of_older, number_in
 
 PAGE = 20
 
@@ -58,6 +58,6 @@ def ledger_context(
         "ledger": rows,
         "ledger_of": chosen,
         "ledger_before": before,
-        "ledger_older": found[PAGE - 1].pk if len(found) > PAGE else None,
+        "ledger_older": mark_of_older(found, PAGE),
         "is_of_many": len(by_id) > 1 and chosen is None,
     }

@@ -50,12 +50,13 @@ def script_list(request: auth.SignedInRequest) -> HttpResponse:
 
 
 def script_list_context(query: QueryDict, *, now: datetime) -> ScriptListContext:
-    state = query.get("state", "")
-    is_known = state in overview.STATES
+    state, unknown_state = query.get("state", ""), ""
+    if state not in overview.STATES:
+        state, unknown_state = "", state
     chosen = ScriptFilter(
         folder=query.get("folder", ""),
         words=query.get("q", "").strip(),
-        state=state if is_known else "",
+        state=state,
     )
     tree = folders.tree()
     chosen_folder = next((branch for branch in tree if branch.path == chosen.folder), None)
@@ -68,7 +69,7 @@ def script_list_context(query: QueryDict, *, now: datetime) -> ScriptListContext
         "states": overview.STATES,
         "featured": script_templates.featured_templates(),
         "is_narrowed": chosen.is_narrow,
-        "unheard_state": "" if is_known else state,
+        "unheard_state": unknown_state,
         "folder": chosen.folder,
         "words": chosen.words,
         "state": chosen.state,

@@ -100,7 +100,9 @@ def page_before(request: HttpRequest) -> str:
     """Return the page of this site to go back to; "" without a name in the request."""
     named = request.POST.get("next") or request.GET.get("next") or ""
     is_own = url_has_allowed_host_and_scheme(named, allowed_hosts=None)
-    return named if named.startswith("/") and is_own else ""
+    if named.startswith("/") and is_own:
+        return named
+    return ""
 
 
 def back(request: HttpRequest) -> HttpResponse:

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 from runs_app.history import history
 from runs_app.states import Status
 from scripts_app import lookup
+from scripts_app.views.query_string import mark_of_older
 
 PAGE = 50
 ANY_STATUS = [("", "Any"), *((status.value, status.label.lower()) for status in Status)]
@@ -39,7 +40,7 @@ def script_runs(request: HttpRequest, slug: str) -> HttpResponse:
         "form": form,
         "status": status,
         "runs": runs[:PAGE],
-        "older": runs[PAGE - 1].pk if len(runs) > PAGE else None,
+        "older": mark_of_older(runs, PAGE),
         "before": before,
     }
     return render(request, "scripts/runs.html", context)

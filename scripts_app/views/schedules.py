@@ -73,6 +73,7 @@ def schedule_page(
     request: HttpRequest, schedule: Schedule, template: str, *, now: datetime
 ) -> HttpResponse:
     """Show the builder, preview the form (`preview` in a POST), or save."""
+    script = schedule.script  # saving looks at the stored one, without what the page's head shows
     form = ScheduleBuilder(request.POST or None, instance=schedule, now=now)
     shown = None
     if not form.is_bound:
@@ -84,7 +85,7 @@ def schedule_page(
         if stored is not None:
             return report_saved(request, stored, now=now)
     builder = builder_context(form, shown, now=now)
-    context = {"script": schedule.script, "schedule": schedule, **builder}
+    context = {"script": script, "schedule": schedule, **builder}
     return render(request, template, context)
 
 

@@ -91,14 +91,11 @@ def script_detail(request: auth.SignedInRequest, slug: str) -> HttpResponse:
     conflict = None
     if form.is_valid():
         try:
-            answer = forms.attempt(
-                form, lambda: store_text(request, script, form.cleaned_data, now=now)
-            )
+            answer = forms.attempt(form, lambda: store_text(request, script, form, now=now))
         except Conflict as refusal:
-            conflict = refusal.current
-        else:
-            if answer is not None:
-                return answer
+            answer, conflict = None, refusal.current
+        if answer is not None:
+            return answer
     context: ScriptPageContext = {
         **side_context(script, now=now),
         **editor_context(form, text, conflict),
@@ -159,9 +156,10 @@ def question_context(script: Script, *, is_asked: bool) -> QuestionContext:
 
 
 def store_text(
-    request: auth.SignedInRequest, script: Script, values: dict[str, Any], *, now: datetime
+    request: auth.SignedInRequest, script: Script, form: TextForm, *, now: datetime
 ) -> HttpResponse:
     """Store the text and go on. Raises ScriptError and Conflict."""
+    values = dict(form.cleaned_data)
     note = values.pop("note")
     act = request.POST.get("act")
     if act == "draft":

@@ -17,6 +17,7 @@ from scripts_app import lookup, scripts
 from scripts_app.models import Script, Version
 from scripts_app.versions import comparison, settings_snapshot, versions
 from scripts_app.versions.settings_snapshot import SettingDifference
+from scripts_app.views.query_string import mark_of_older
 from tempo_site import auth
 
 PAGE = 50
@@ -64,7 +65,7 @@ def versions_context(script: Script, *, before: str, now: datetime) -> VersionsC
         "versions": found[:PAGE],
         "changed": changed,
         "settings": settings_snapshot.changed_since_version(script),
-        "older": found[PAGE - 1].number if len(found) > PAGE else None,
+        "older": mark_of_older(found, PAGE, "number"),
         "before": before,
         "point": regression.find_regression(script),
     }

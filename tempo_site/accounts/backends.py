@@ -18,7 +18,6 @@ class StaffBackend(ModelBackend):
         obj: Model | None = None,
         **_: Any,
     ) -> bool:
-        """Whether the user is active staff, whatever the permission."""
         return user_obj.is_active and bool(getattr(user_obj, "is_staff", False))
 
     def has_module_perms(self, user_obj: AbstractBaseUser | AnonymousUser, app_label: str) -> bool:

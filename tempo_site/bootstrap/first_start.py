@@ -33,7 +33,6 @@ def token() -> str:
 
 
 def close() -> None:
-    """End the set-up for good."""
     paths.setup_token().unlink(missing_ok=True)
 
 

@@ -35,7 +35,6 @@ def write_atomic(
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -20,7 +20,6 @@ _HOST = re.compile(
 
 
 def name_of(host_header: str) -> str:
-    """Return the lower-case host name of a Host header, without port and brackets; "" for any other text."""
     header = host_header.strip().lower()
     if _is_address(header):
         return header

@@ -36,7 +36,6 @@ def span(seconds: float) -> str:
 
 
 def whole_span(seconds: float) -> str:
-    """Return a duration without fractions: `7 s`, `3 min 20 s`."""
     if seconds >= 10:
         return span(seconds)
     return f"{seconds:.0f} s"

@@ -20,7 +20,6 @@ def data() -> Path:
 
 
 def runs() -> Path:
-    """Return the folder of all run folders, which has a sub-folder a month."""
     return data() / "runs"
 
 
@@ -40,7 +39,6 @@ def script(slug: str) -> Path:
 
 
 def script_files(slug: str) -> Path:
-    """Return the lasting working folder of a script."""
     return script(slug) / "files"
 
 
@@ -55,17 +53,14 @@ def cache() -> Path:
 
 
 def pythons() -> Path:
-    """Return the folder of the Pythons that Tempo installed; the users of scripts pass through."""
     return data() / "pythons"
 
 
 def disk_use() -> Path:
-    """Return the file with the last measured sizes of environments and cache."""
     return bells() / "disk-use.json"
 
 
 def bells() -> Path:
-    """Return the folder of sockets and locks of the running service."""
     return data() / "run"
 
 
@@ -111,7 +106,6 @@ def make_passable(folder: Path) -> None:
 
 
 def make_closed(folder: Path) -> None:
-    """Create a folder for its owner alone. Raises OSError."""
     _make(folder, CLOSED)
 
 

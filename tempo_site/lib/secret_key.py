@@ -19,7 +19,6 @@ OLD_NAME = "secret_key.old"
 
 
 def is_weak(value: str) -> bool:
-    """Whether a key or token is a known sample, Django's start value, or under 32 characters."""
     plain = value.strip()
     if plain.lower() in SAMPLES or plain.startswith("django-insecure-"):
         return True

@@ -16,8 +16,6 @@ _bell = threading.Event()
 
 
 class _Held(threading.local):
-    """Whether this thread holds the bell, and whether a ring is due."""
-
     depth = 0
     is_due = False
 

@@ -35,8 +35,6 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Gauge:
-    """How full the memory or the disk of the machine is."""
-
     used: int
     total: int
 
@@ -74,8 +72,6 @@ class Some(Generic[T]):
 
 
 class MachineContext(TypedDict):
-    """How busy and how full the machine is."""
-
     cpu_percent: float | None
     cores: int
     load: float
@@ -103,8 +99,6 @@ class TroubleContext(TypedDict):
 
 
 class DashboardContext(MachineContext, ActiveContext, TroubleContext):
-    """The whole dashboard."""
-
     now: datetime
     failed_today: int
     week: Week
@@ -157,13 +151,11 @@ def _machine_context() -> MachineContext:
 
 
 def memory() -> Gauge:
-    """Return the machine's memory: what programs could not get any more counts as used."""
     state = psutil.virtual_memory()
     return Gauge(used=state.total - state.available, total=state.total)
 
 
 def disk() -> Gauge:
-    """Return the disk of the data folder: what programs could not get any more counts as used."""
     state = psutil.disk_usage(str(paths.data()))
     return Gauge(used=state.total - state.free, total=state.total)
 

@@ -32,8 +32,6 @@ class Place:
 
 
 class FrameContext(TypedDict):
-    """The frame around a page."""
-
     navigation: list[Place]
     notices: list[str]
     pause: Any  # a lazy object: the current pause, or None
@@ -70,7 +68,6 @@ def frame_context(request: HttpRequest) -> dict[str, FrameContext]:
 
 
 def navigation(path: str, *, is_staff: bool) -> list[Place]:
-    """Return the places that a user may go to; `path` is the address of the page."""
     home = reverse("dashboard")
     places = [
         Place(label="Dashboard", url=home, symbol="dashboard", key="g d", is_here=path == home),

@@ -27,8 +27,6 @@ class Target:
 
 
 class PaletteContext(TypedDict):
-    """The answer to the palette."""
-
     items: list[dict[str, str]]
 
 

@@ -25,8 +25,6 @@ class Hour:
 
 @dataclass(kw_only=True)
 class Day:
-    """A row of the heat map."""
-
     on: date
     hours: list[Hour] = field(default_factory=lambda: [Hour() for _ in range(24)])
 
@@ -57,7 +55,6 @@ class Week:
 
     @property
     def most(self) -> int:
-        """The number of runs in the busiest hour."""
         return max(hour.ended for day in self.days for hour in day.hours)
 
 

@@ -1,1 +1,1 @@
-"""What the templates need beyond Django's own words."""
+"""Template tags and filters beyond Django's own."""

@@ -16,7 +16,12 @@ from tempo_site.pages.week import Day, Week
 
 register = template.Library()
 
-PITCH, BASE, TOP, SHORTEST = 6, 26, 2, 3
+# Of a strip, in units of its drawing.
+PITCH = 6
+BASE = 26
+TOP = 2
+MIN_HEIGHT = 3
+MAX_HEIGHT = BASE - TOP
 KIND: dict[str, str] = {
     Status.SUCCEEDED: "is-good",
     Status.FAILED: "is-bad",
@@ -24,12 +29,12 @@ KIND: dict[str, str] = {
     Status.TIMED_OUT: "is-late",
     **dict.fromkeys(ACTIVE, "is-busy"),
 }
-CELL, LEVELS = 10, 4
+# Of the heat map.
+CELL = 10
+LEVELS = 4
 
 
 class Column(NamedTuple):
-    """A bar in a strip: its run, its middle, and its path."""
-
     bar: Bar
     x: int
     path: str
@@ -37,37 +42,39 @@ class Column(NamedTuple):
 
 @register.filter
 def strip(value: Strip) -> SafeString:
-    """A strip: height = duration (its root, so that one long run does not flatten the rest), a notch below the bad."""
+    """Draw a strip: the height of a bar is its duration, bad bars have a notch below."""
     width = PITCH * recent_runs.MAX_BARS
-    plain, bad = sorted_columns(columns(value))
-    drawn = [f'<path class="{kind}" d="{path}"/>' for kind, path in plain.items()]
-    drawn += [
-        f'<path class="{KIND[bar.status]}" d="{path}"><title>{title_of(bar)}</title></path>'
-        f'<path class="is-notch" d="M{x - 2} 31.5l2-3 2 3z"/>'
-        for bar, x, path in bad
-    ]
-    # Numbers and words of this program, nothing that a person wrote. Escaping them took a fifth of a page of strips.
+    plain, bad = _sorted_columns(_columns(value))
+    paths = [f'<path class="{kind}" d="{path}"/>' for kind, path in plain.items()]
+    for bar, x, path in bad:
+        kind = KIND[bar.status]
+        paths.append(f'<path class="{kind}" d="{path}"><title>{_title(bar)}</title></path>')
+        paths.append(f'<path class="is-notch" d="M{x - 2} 31.5l2-3 2 3z"/>')
+    # Numbers and words of this program, no text of a person. Escaping took a fifth of the time of a page of strips.
     return SafeString(
         f'<svg class="strip" viewBox="0 0 {width} 32" preserveAspectRatio="xMinYMid" role="img"'
-        f' aria-label="{value.describe()}"><path class="is-base" d="M0 {BASE}.5h{width}"/>{"".join(drawn)}</svg>'
+        f' aria-label="{value.describe()}">'
+        f'<path class="is-base" d="M0 {BASE}.5h{width}"/>{"".join(paths)}</svg>'
     )
 
 
-def columns(value: Strip) -> Iterator[Column]:
-    """The bars where they stand, the newest at the right end; what never ran is a stub."""
-    longest = max((bar.duration_s or 0 for bar in value.bars), default=0) or 1
+def _columns(value: Strip) -> Iterator[Column]:
+    # The newest bar stands at the right end; a run that never began is a stub.
+    durations = [bar.duration_s or 0 for bar in value.bars]
+    longest = max(durations, default=0) or 1
     x = PITCH * (recent_runs.MAX_BARS - len(value.bars)) + PITCH // 2
-    for bar in value.bars:
-        height = SHORTEST + round((BASE - TOP - SHORTEST) * sqrt((bar.duration_s or 0) / longest))
+    for bar, duration_s in zip(value.bars, durations, strict=True):
+        # The root, so that a single long run does not flatten the others.
+        height = MIN_HEIGHT + round((MAX_HEIGHT - MIN_HEIGHT) * sqrt(duration_s / longest))
         yield Column(bar, x, f"M{x} {BASE}v-{height}")
         x += PITCH
 
 
-def sorted_columns(found: Iterator[Column]) -> tuple[dict[str, str], list[Column]]:
-    """Those that need no look, as one path a class (a page of strips stays small so), and those that do."""
+def _sorted_columns(columns: Iterator[Column]) -> tuple[dict[str, str], list[Column]]:
+    # Good bars are a single path for each class, which keeps a page of strips small; bad bars are drawn alone.
     plain: dict[str, str] = {}
     bad: list[Column] = []
-    for column in found:
+    for column in columns:
         if column.bar.is_bad:
             bad.append(column)
         else:
@@ -76,57 +83,60 @@ def sorted_columns(found: Iterator[Column]) -> tuple[dict[str, str], list[Column
     return plain, bad
 
 
-def title_of(bar: Bar) -> str:
-    """What a bar says when one points at it."""
-    took = f" after {humanize.span(bar.duration_s)}" if bar.duration_s is not None else ""
-    return f"#{bar.pk} {recent_runs.WORDS[bar.status]}{took}"
+def _title(bar: Bar) -> str:
+    title = f"#{bar.pk} {recent_runs.WORDS[bar.status]}"
+    if bar.duration_s is None:
+        return title
+    return f"{title} after {humanize.span(bar.duration_s)}"
 
 
 @register.filter
 def heat(value: Week) -> SafeString:
-    """The heat map: a field an hour, the more runs the fuller; a corner is cut into those with bad ends."""
-    ended, bad = sum(day.ended for day in value.days), sum(day.bad for day in value.days)
+    """Draw the heat map: a field an hour, the more runs the fuller; hours with bad ends have a cut corner."""
+    ended = sum(day.ended for day in value.days)
+    bad = sum(day.bad for day in value.days)
     label = f"Runs by the hour in the last 7 days: {ended} ended, {bad} of them badly"
+    empty = "".join(_empty_fields(value.days))
+    full = _full_fields(value)
     return format_html(
         '<svg class="heat" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}</svg>',
         24 * CELL - 1,
         7 * CELL - 1,
         label,
-        format_html('<path class="is-empty" d="{}"/>', "".join(empty_fields(value.days))),
-        format_html_join(
-            "", '<path class="{}" d="{}"><title>{}</title></path>', full_fields(value)
-        ),
+        format_html('<path class="is-empty" d="{}"/>', empty),
+        format_html_join("", '<path class="{}" d="{}"><title>{}</title></path>', full),
     )
 
 
-def empty_fields(days: list[Day]) -> Iterator[str]:
-    """The path of the hours without a run."""
+def _empty_fields(days: list[Day]) -> Iterator[str]:
     for row, day in enumerate(days):
         for column, hour in enumerate(day.hours):
             if not hour.ended:
-                yield field(row, column)
+                yield _field(row, column)
 
 
-def full_fields(week: Week) -> Iterator[tuple[str, str, str]]:
-    """(class, path, title) of each hour with runs."""
+def _full_fields(week: Week) -> Iterator[tuple[str, str, str]]:
+    # (class, path, title) of each hour with runs.
+    busiest = max(week.most, LEVELS)
     for row, day in enumerate(week.days):
         for column, hour in enumerate(day.hours):
-            if hour.ended:
-                level = ceil(LEVELS * sqrt(hour.ended / max(week.most, LEVELS)))
-                bad = f", {hour.bad} badly" if hour.bad else ""
-                title = f"{day.on:%a %d %b} {column:02}:00: {hour.ended} ended{bad}"
-                yield (
-                    f"is-{level}{' is-bad' if hour.bad else ''}",
-                    field(row, column, is_cut=bool(hour.bad)),
-                    title,
-                )
+            if not hour.ended:
+                continue
+            level = ceil(LEVELS * sqrt(hour.ended / busiest))
+            title = f"{day.on:%a %d %b} {column:02}:00: {hour.ended} ended"
+            if hour.bad:
+                title += f", {hour.bad} badly"
+                yield f"is-{level} is-bad", _cut_field(row, column), title
+            else:
+                yield f"is-{level}", _field(row, column), title
 
 
-def field(row: int, column: int, *, is_cut: bool = False) -> str:
-    """A field's path; a cut one lacks its upper right corner."""
-    x, y, size = column * CELL, row * CELL, CELL - 1
-    return (
-        f"M{x} {y}h{size - 4}l4 4v{size - 4}h-{size}z"
-        if is_cut
-        else f"M{x} {y}h{size}v{size}h-{size}z"
-    )
+def _field(row: int, column: int) -> str:
+    size = CELL - 1
+    return f"M{column * CELL} {row * CELL}h{size}v{size}h-{size}z"
+
+
+def _cut_field(row: int, column: int) -> str:
+    # Without the upper right corner.
+    size = CELL - 1
+    return f"M{column * CELL} {row * CELL}h{size - 4}l4 4v{size - 4}h-{size}z"

@@ -1,72 +1,140 @@
-"""One HTTP request at the socket: a body has a ceiling, and a long answer waits for a slow client.
+"""One HTTP request at the socket: bodies have ceilings, strangers small ones, and long answers wait for slow clients.
 
-Both rules stand before ASGI: Twisted stores a whole body in a file before an application hears of the request.
+This stands before ASGI: Twisted stores a whole body in a file before an application hears of the request.
 """
 
 import asyncio
 import json
-import re
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from daphne.http_protocol import HTTPFactory, WebRequest
 from django.conf import settings
+from django.shortcuts import resolve_url
 from twisted.internet import reactor
+from twisted.protocols.policies import WrappingFactory
+
+from tempo_site.web import body_limits
+from tempo_site.web.body_limits import MB, STRANGER_BYTES
 
 LINGER_S = 5.0  # a client that is still sending when it is refused gets this long to read why
-TOO_LARGE = "The request is too large."
-MB = 2**20
-# Where files of a script are received.
-_UPLOAD = re.compile(rb"/(?:api/v1/)?scripts/[^/?]+/files/?(?:\?.*)?")
+MAX_CONNECTIONS = 600
+MAX_CONNECTIONS_OF_ADDRESS = 200
+MAX_LARGE_BODIES = 16  # under way at a time, each may take a file of MAX_UPLOAD_MB
+ERRORS = {
+    401: ("unauthenticated", "A request of this size needs a log-in or an API key."),
+    403: ("forbidden", "This API key may not send a request of this size."),
+    413: ("too_large", "The request is too large."),
+    503: ("unavailable", "Too many large requests are under way."),
+}
 
 
 class BoundedRequest(WebRequest):
     """daphne's request, which by itself takes a body of any size and keeps all of an unread answer in memory."""
 
+    large_bodies: "set[BoundedRequest]" = set()
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        # Twisted would parse forms in the event loop, for anybody; Django does, for whom it serves.
+        super().__init__(*args, parsePOSTFormSubmission=False, **kwargs)
         self._received = 0
         self._is_refused = False
+        self._is_known = False
+        self._target = b""
+        self._length: int | None = None
+        self._question: asyncio.Future[None] | None = None
+        self._held: list[bytes] = []
+        self._whole: tuple[bytes, bytes, bytes] | None = None
         self._may_send = asyncio.Event()
         self._may_send.set()
 
     # --- the body: Twisted calls these as it arrives -----------------------------------------------------------------
     def gotLength(self, length: int | None) -> None:
-        """Refuse a body that says it is too large before the body is read; None: the body comes in chunks."""
-        is_too_large = (length or 0) > ceiling(self.channel._path)
-        super().gotLength(0 if is_too_large else length)
+        """Refuse a body that says it is too large before any of it is read; None: it comes in chunks."""
+        self._target, self._length = self.channel._path, length
+        is_too_large = (length or 0) > body_limits.ceiling(self._target)
+        super().gotLength(0 if is_too_large else min(length or STRANGER_BYTES, STRANGER_BYTES))
         if is_too_large:
-            self._refuse()
+            self._refuse(413)
+        elif (length or 0) > STRANGER_BYTES:
+            self._ask_for_caller()
 
     def handleContentChunk(self, data: bytes) -> None:
-        """Store a piece of the body; above the ceiling refuse the request, and drop further pieces."""
+        """Store a piece of the body; above the ceiling refuse it, and drop what still comes."""
         self._received += len(data)
         if self._is_refused:
             return
-        if self._received > ceiling(self.channel._path):
-            self._refuse()
-        else:
+        if self._received > body_limits.ceiling(self._target):
+            self._refuse(413)
+        elif self._question is None and (self._is_known or self._received <= STRANGER_BYTES):
             super().handleContentChunk(data)
+        else:
+            self._held.append(data)
+            self._ask_for_caller()
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         """Go on to the application with a whole body; a refused request has its answer."""
         if self._is_refused:
             self.channel.loseConnection()
+        elif self._question is not None:
+            self._whole = (command, path, version)
         else:
+            self.large_bodies.discard(self)
             super().requestReceived(command, path, version)
 
-    def _refuse(self) -> None:
-        # Answers 413 and closes later: closing at once would reset the connection under the answer.
+    # --- who sends it ------------------------------------------------------------------------------------------------
+    def _ask_for_caller(self) -> None:
+        """Read nothing more until the caller is known: at most one piece, 64 KiB, has arrived beyond the limit."""
+        if self._question is None:
+            self.channel.transport.pauseProducing()
+            self._question = asyncio.ensure_future(self._go_on_or_refuse())
+
+    async def _go_on_or_refuse(self) -> None:
+        headers = {
+            name.decode("latin1").lower(): values[0].decode("latin1")
+            for name, values in self.requestHeaders.getAllRawHeaders()
+        }
+        try:
+            status = await body_limits.status_of_caller(headers)
+        except Exception:  # a locked or broken database: the application says what is wrong
+            status = body_limits.OK
+        if self._is_refused or self.channel is None:
+            return
+        if status == body_limits.OK and len(self.large_bodies) >= MAX_LARGE_BODIES:
+            status = 503
+        if status == body_limits.OK:
+            self._take_large_body()
+        else:
+            self._refuse(status)
+
+    def _take_large_body(self) -> None:
+        self._question, self._is_known = None, True
+        self.large_bodies.add(self)
+        content = self.content.getvalue() + b"".join(self._held)
+        self._held = []
+        super().gotLength(self._length)
+        self.content.write(content)
+        self.channel.transport.resumeProducing()
+        if self._whole:
+            self.requestReceived(*self._whole)
+
+    def _refuse(self, status: int) -> None:
+        """Answer and say that nothing more follows. Closing at once would reset the connection under the answer."""
         self._is_refused = True
+        self.large_bodies.discard(self)
+        self._held = []
         self.content.truncate(0)
         self.requestHeaders.removeHeader(b"Expect")  # Twisted would ask for the body
         transport = self.channel.transport
-        transport.write(refusal(self.channel._path))
+        transport.resumeProducing()
+        transport.write(refusal(status, self._target))
         transport.loseWriteConnection()
         reactor.callLater(LINGER_S, transport.abortConnection)
 
     # --- the answer --------------------------------------------------------------------------------------------------
     async def wait_until_taken(self) -> None:
-        """Wait until the client has taken all but 64 KiB of the answer. Return at once when the client has gone."""
+        """Wait until the client has taken what was sent, 64 KiB apart. Returns at once when it has gone away."""
         if self.finished or self.channel is None:
             return
         if self.producer is None:
@@ -74,19 +142,17 @@ class BoundedRequest(WebRequest):
         await self._may_send.wait()
 
     def pauseProducing(self) -> None:
-        """Called by the transport when its buffer is full."""
         self._may_send.clear()
 
     def resumeProducing(self) -> None:
-        """Called by the transport when its buffer is sent."""
         self._may_send.set()
 
     def stopProducing(self) -> None:
-        """Called by the transport when the client is gone."""
         self._may_send.set()
 
     def connectionLost(self, reason: Any) -> None:
         """Let the application go on and find that the client is gone."""
+        self.large_bodies.discard(self)
         self._may_send.set()
         super().connectionLost(reason)
 
@@ -97,7 +163,7 @@ class BoundedRequest(WebRequest):
 
 
 class BoundedFactory(HTTPFactory):
-    """Makes connections whose requests are bounded."""
+    """Makes connections whose requests are ours."""
 
     def buildProtocol(self, addr: Any) -> Any:
         protocol = super().buildProtocol(addr)
@@ -105,31 +171,47 @@ class BoundedFactory(HTTPFactory):
         return protocol
 
 
-def ceiling(path: bytes) -> int:
-    """Return the maximal bytes of a body that is sent to this address."""
-    limit = int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
-    if not _UPLOAD.fullmatch(path):
-        return limit
-    # An upload has a little around its files.
-    return max(limit, (int(settings.MAX_UPLOAD_MB) + 1) * MB)
+class BoundedConnections(WrappingFactory):
+    """Closes a new connection at once where there are too many, of its address or in all."""
+
+    def buildProtocol(self, addr: Any) -> Any:
+        of_address = sum(each.getPeer().host == addr.host for each in self.protocols)
+        if len(self.protocols) >= MAX_CONNECTIONS or of_address >= MAX_CONNECTIONS_OF_ADDRESS:
+            return None
+        return super().buildProtocol(addr)
 
 
-def refusal(path: bytes) -> bytes:
-    """Return the whole answer to a too large body: JSON in the API's error shape below /api/, else a sentence."""
-    hint = f"at most {ceiling(path) // MB} MB"
-    if path.startswith(b"/api/"):
+def refusal(status: int, target: bytes) -> bytes:
+    """Return the whole answer to a body that is not taken.
+
+    Below /api/ JSON in the API's error shape; a page leads to the log-in, or says a sentence.
+    """
+    code, message = ERRORS[status]
+    hint = f"at most {_size(body_limits.ceiling(target))}" if status == 413 else ""
+    headers = ["X-Content-Type-Options: nosniff", "Connection: close"]
+    if target.startswith(b"/api/"):
         kind = "application/json"
-        error = {"code": "too_large", "message": TOO_LARGE, "hint": hint}
+        error = {"code": code, "message": message} | ({"hint": hint} if hint else {})
         body = json.dumps({"error": error}).encode()
     else:
         kind = "text/plain; charset=utf-8"
-        body = f"{TOO_LARGE}\nhint: {hint}\n".encode()
-    head = (
-        "HTTP/1.1 413 Content Too Large\r\n"
-        f"Content-Type: {kind}\r\n"
-        f"Content-Length: {len(body)}\r\n"
-        "X-Content-Type-Options: nosniff\r\n"
-        "Connection: close\r\n"
-        "\r\n"
-    )
-    return head.encode() + body
+        body = (f"{message}\nhint: {hint}\n" if hint else f"{message}\n").encode()
+        if status == 401:
+            status = 302
+            after = quote(target.partition(b"?")[0].decode("latin1"), safe="/")
+            headers.append(f"Location: {resolve_url(settings.LOGIN_URL)}?next={after}")
+    if status == 503:
+        headers.append("Retry-After: 5")
+    head = [
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+        f"Content-Type: {kind}",
+        f"Content-Length: {len(body)}",
+        *headers,
+    ]
+    return "\r\n".join([*head, "", ""]).encode() + body
+
+
+def _size(size_bytes: int) -> str:
+    if size_bytes < MB:
+        return f"{size_bytes // 2**10} KB"
+    return f"{size_bytes // MB} MB"

@@ -15,7 +15,6 @@ POLL_S = 1.0
 
 
 def end_on_change() -> None:
-    """Watch the files of the loaded modules in a thread of their own."""
     threading.Thread(target=_watch_files, name="reload", daemon=True).start()
 
 

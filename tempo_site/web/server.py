@@ -20,7 +20,7 @@ from runs_app.engine.engine import DataFolderInUse, Engine
 from runs_app.output import live
 from tempo_site import health
 from tempo_site.asgi import application
-from tempo_site.web.bounded_request import BoundedFactory, BoundedRequest
+from tempo_site.web.bounded_request import BoundedConnections, BoundedFactory, BoundedRequest
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,6 @@ class WebServer(Server):
         self._is_stopping = False
 
     def serve(self) -> None:
-        """Run until TERM or INT; ends the process."""
         for name in (signal.SIGTERM, signal.SIGINT):
             twisted_loop.add_signal_handler(name, self._on_signal)
         self.ready_callable = self._start
@@ -85,7 +84,7 @@ class WebServer(Server):
             live.attach(twisted_loop, wakeup.listen(wakeup.OUTPUT))
             listener = socket.socket(fileno=os.dup(LISTEN_FD))
             listener.setblocking(False)
-            factory = BoundedFactory(self)
+            factory = BoundedConnections(BoundedFactory(self))
             port = reactor.adoptStreamPort(listener.fileno(), listener.family, factory)
             self.ports.append(port)
             listener.close()

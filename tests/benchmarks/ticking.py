@@ -45,7 +45,7 @@ def serve() -> None:
     is_more = True
     while is_more:
         with waking_broker.held():
-            is_more = ticker.step(now=due, at_most=ticker_thread.SERVE_TOGETHER)
+            is_more = ticker.step(now=due, limit=ticker_thread.SERVE_TOGETHER)
     elapsed_s = time.monotonic() - began
     rows = list(Run.objects.filter(due_at=due).order_by("pk").values_list("schedule", flat=True))
     is_in_order = rows == [alarm.schedule.pk for alarm in alarms]

@@ -47,7 +47,6 @@ def cells(item: explain.Waiting) -> tuple[str, ...]:
 
 
 def table(rows: list[tuple[str, ...]]) -> list[str]:
-    """Return the lines of a table whose columns are as wide as their longest cells."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:

@@ -158,7 +158,6 @@ def exit_code(run: Run) -> int:
 
 
 def signal_number(name: str) -> int:
-    """Return 9 for `SIGKILL`, 40 for `SIG40`: real-time signals between the first and the last have no name."""
     numbered = re.fullmatch(r"SIG(\d+)", name)
     if numbered:
         return int(numbered[1])

@@ -39,9 +39,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         table = read_crontab(options["file"])
-        home = "" if table.is_system else home_folder()
         proposals = importer.propose(
-            table, now=timezone.now(), read=source_files.reader(), home=home
+            table,
+            now=timezone.now(),
+            read=source_files.reader(),
+            home=home_folder(table),
         )
         self.show(table, proposals)
         possible = [proposal for proposal in proposals if not proposal.problem]
@@ -128,8 +130,10 @@ def is_system_crontab(name: str) -> bool:
     return path == SYSTEM or path.parent == SYSTEM_FOLDER
 
 
-def home_folder() -> str:
-    """Return the home of the current user, the crontab's owner; "" for an unknown home."""
+def home_folder(table: Crontab) -> str:
+    """Return the home of the crontab's owner, who runs this; "" for a system crontab and an unknown home."""
+    if table.is_system:
+        return ""
     try:
         return str(Path.home())
     except RuntimeError:
@@ -139,7 +143,9 @@ def home_folder() -> str:
 def cells(proposal: Proposal) -> tuple[str, ...]:
     """Return a line of the table, without characters that move the cursor."""
     name = proposal.name or printable(proposal.entry.text, MAX_CELL)
-    rhythm = "no schedule" if proposal.no_schedule else proposal.rhythm
+    rhythm = proposal.rhythm
+    if proposal.no_schedule:
+        rhythm = "no schedule"
     zone = "-"
     if proposal.timing and proposal.timing.kind == "cron":
         zone = proposal.timing.timezone

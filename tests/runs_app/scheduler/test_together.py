@@ -27,10 +27,10 @@ def make_crowd(count: int, **fields: Any) -> list[Schedule]:
     return [make_schedule(make_script(f"Crowd {number}"), **fields) for number in range(count)]
 
 
-def serve_all(now: datetime, *, at_most: int = 20) -> int:
+def serve_all(now: datetime, *, limit: int = 20) -> int:
     """Serve everything due at `now`; returns how many steps it took."""
     steps = 0
-    while ticker.step(now=now, at_most=at_most):
+    while ticker.step(now=now, limit=limit):
         steps += 1
         assert steps < 1000, "the ticker never comes to rest"
     return steps
@@ -58,7 +58,7 @@ def test_alarms_of_the_same_moment_share_a_step_and_their_rows_come_in_order() -
 
 def test_it_serves_no_more_than_it_is_asked_to() -> None:
     make_crowd(5)
-    ticker.step(now=NOON + MINUTE, at_most=3)
+    ticker.step(now=NOON + MINUTE, limit=3)
     assert Run.objects.count() == 3
 
 
@@ -71,10 +71,10 @@ def test_a_crowd_asks_for_one_admission() -> None:
 def test_twenty_alarms_cost_as_many_queries_as_two() -> None:
     make_crowd(22)
     counts = []
-    for at_most in (2, 20):
+    for limit in (2, 20):
         OrmQ.objects.all().delete()
         with CaptureQueriesContext(connection) as queries:
-            ticker.step(now=NOON + MINUTE, at_most=at_most)
+            ticker.step(now=NOON + MINUTE, limit=limit)
         counts.append(len(queries))
     assert counts[0] == counts[1]
 
@@ -124,15 +124,15 @@ def test_alarms_without_a_schedule_go_with_the_others() -> None:
 def test_together_is_as_one_after_the_other(missed: str, overlap: str) -> None:
     """After a gap, with what the pauses in it held back."""
     outcomes = []
-    for at_most in (1, 20):
+    for limit in (1, 20):
         Run.objects.all().delete()
         Schedule.objects.all().delete()
         Alarm.objects.all().delete()
-        script = make_script(f"Shared {at_most}")
+        script = make_script(f"Shared {limit}")
         for every_s in (60, 60, 90, 3600):
             make_schedule(script, every_s=every_s, missed=missed, overlap=overlap)
         for number, every_s in enumerate((45, 60, 61, 600)):
-            own = make_script(f"Own {number} {at_most}")
+            own = make_script(f"Own {number} {limit}")
             schedule = make_schedule(
                 own, every_s=every_s, missed=missed, overlap=overlap, missed_cap=5
             )
@@ -140,8 +140,8 @@ def test_together_is_as_one_after_the_other(missed: str, overlap: str) -> None:
                 schedule.paused_until = NOON + 3 * MINUTE
                 schedules.save(schedule, now=NOON + MINUTE / 2)
         for now in (NOON + MINUTE, NOON + 2 * MINUTE, NOON + 7 * MINUTE, NOON + 10 * MINUTE):
-            serve_all(now, at_most=at_most)
+            serve_all(now, limit=limit)
         outcomes.append(
-            [(str(slug).removesuffix(f"-{at_most}"), *others) for slug, *others in rows()]
+            [(str(slug).removesuffix(f"-{limit}"), *others) for slug, *others in rows()]
         )
     assert outcomes[0] == outcomes[1]

@@ -407,28 +407,16 @@ def test_a_preview_tells_of_a_crowd_at_its_minute_with_as_many_queries_for_1_as_
 # --- the ledger -----------------------------------------------------------------------------------------------------
 def test_the_ledger_has_a_row_a_moment_and_a_row_a_try_newest_first(program: Client) -> None:
     schedule = make_schedule()
-    due = NOON
-    first = make_run(
-        schedule.script,
-        schedule=schedule,
-        due_at=due,
-        status=RunStatus.FAILED,
-        late_ms=12,
-        exit_code=3,
-    )
-    first.reason = Reason.EXIT_CODE
-    first.save()
-    second = make_run(
-        schedule.script, schedule=schedule, status=RunStatus.SUCCEEDED, attempt=2, parent=first
-    )
-    gap = {"missed_count": 4, "missed_since": due + timedelta(minutes=1)}
-    missed = make_run(
-        schedule.script,
-        schedule=schedule,
-        status=RunStatus.MISSED,
-        due_at=due + timedelta(minutes=5),
-        **gap,
-    )
+    about: dict[str, Any] = {"script": schedule.script, "schedule": schedule}
+    failed: dict[str, Any] = {
+        "status": RunStatus.FAILED,
+        "reason": Reason.EXIT_CODE,
+        "exit_code": 3,
+    }
+    first = make_run(**about, **failed, due_at=NOON, late_ms=12)
+    second = make_run(**about, status=RunStatus.SUCCEEDED, attempt=2, parent=first)
+    gap: dict[str, Any] = {"missed_count": 4, "missed_since": NOON + timedelta(minutes=1)}
+    missed = make_run(**about, **gap, status=RunStatus.MISSED, due_at=NOON + timedelta(minutes=5))
     items = send(program, "GET", f"/schedules/{schedule.pk}/ledger")[1]["items"]
     assert [(item["run"], item["attempt"]) for item in items] == [
         (missed.pk, 1),

@@ -50,26 +50,23 @@ def test_a_second_script_of_a_name_gets_a_number(program: Client) -> None:
     ]
 
 
+WHOLE: dict[str, Any] = {
+    "name": "Hello",
+    "folder": "Ops/Nightly",
+    "code": "print(1)\n",
+    "requirements": "humanize",
+    "tags": ["a"],
+}
+
+
 def test_it_answers_with_the_whole_script(program: Client, settings: Any) -> None:
-    answer = create(
-        program,
-        name="Hello",
-        folder="Ops/Nightly",
-        code="print(1)\n",
-        requirements="humanize",
-        tags=["a"],
-    )
+    answer = create(program, **WHOLE)
     environment = answer.pop("environment")
-    created_at, updated_at = answer.pop("created_at"), answer.pop("updated_at")
-    assert answer == {
+    times = [answer.pop(name) for name in ("created_at", "updated_at")]
+    assert answer == WHOLE | {
         "slug": "hello",
-        "name": "Hello",
-        "folder": "Ops/Nightly",
         "description": "",
-        "tags": ["a"],
         "enabled": True,
-        "code": "print(1)\n",
-        "requirements": "humanize",
         "python_version": "",
         "version": 1,
         "revision": 0,
@@ -86,7 +83,7 @@ def test_it_answers_with_the_whole_script(program: Client, settings: Any) -> Non
         "deleted_at": None,
     }
     assert environment["state"] == "wanted" and environment["python"]
-    assert created_at.endswith("Z") and updated_at.endswith("Z")
+    assert all(time.endswith("Z") for time in times)
 
 
 def test_what_was_created_can_be_read(program: Client) -> None:

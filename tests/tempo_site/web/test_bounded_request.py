@@ -13,8 +13,14 @@ import pytest
 from django.conf import settings
 from twisted.internet.testing import StringTransport
 
-from tempo_site.web.bounded_request import MB, BoundedFactory, BoundedRequest, ceiling, refusal
-from tests.service import TOKEN, Service, wait_for
+from tempo_site.web.body_limits import API_BYTES, KB, MB, STRANGER_BYTES, ceiling
+from tempo_site.web.bounded_request import (
+    MAX_CONNECTIONS_OF_ADDRESS,
+    BoundedFactory,
+    BoundedRequest,
+    refusal,
+)
+from tests.service import TOKEN, Service, manage, wait_for
 
 CEILING = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 BLOCK = b"a" * 64 * 1024
@@ -124,9 +130,9 @@ def test_after_the_end_nothing_waits() -> None:
     ("path", "kind"), [(b"/api/v1/scripts", b"application/json"), (b"/login/", b"text/plain")]
 )
 def test_the_api_is_refused_in_its_own_shape(path: bytes, kind: bytes) -> None:
-    head, _, body = refusal(path).partition(b"\r\n\r\n")
+    head, _, body = refusal(413, path).partition(b"\r\n\r\n")
     assert kind in head and f"Content-Length: {len(body)}".encode() in head
-    assert b"too large" in body and b"20 MB" in body
+    assert b"too large" in body and b"at most" in body and b" MB" in body
     if path.startswith(b"/api/"):
         assert json.loads(body)["error"]["code"] == "too_large"
 
@@ -256,10 +262,138 @@ def test_an_upload_may_be_larger_than_other_bodies(path: bytes) -> None:
         b"/",
         b"/scripts/a/",
         b"/scripts/a/files/x",
-        b"/api/v1/scripts/a?/files",
         b"/x/scripts/a/files/",
         b"/login/",
     ],
 )
 def test_no_other_address_takes_more(path: bytes) -> None:
     assert ceiling(path) == CEILING
+
+
+@pytest.mark.parametrize(
+    ("path", "most"),
+    [
+        (b"/api/v1/scripts", API_BYTES),
+        (b"/api/v1/scripts/a?/files", API_BYTES),
+        (b"/api/v1/scripts/a/runs", STRANGER_BYTES),
+        (b"/api/v1/scripts/a/runs?x=1", STRANGER_BYTES),
+        (b"/api/v1/runs/1/cancel", STRANGER_BYTES),
+    ],
+)
+def test_an_operation_takes_what_it_needs(path: bytes, most: int) -> None:
+    assert ceiling(path) == most
+
+
+# --- before the caller is known ---------------------------------------------------------------------------------------
+def stranger(service: Service, path: str, *headers: str) -> socket.socket:
+    """A connection on which a stranger sent the head of a POST."""
+    connection = socket.create_connection(("127.0.0.1", service.port), timeout=30)
+    lines = [f"POST {path} HTTP/1.1", "Host: localhost", *headers, "", ""]
+    connection.sendall("\r\n".join(lines).encode())
+    return connection
+
+
+FORM = "Content-Type: application/x-www-form-urlencoded"
+LARGE = f"Content-Length: {STRANGER_BYTES + 1}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/api/v1/scripts", [], b"401"),
+        ("/api/v1/scripts", ["X-API-Key: unknown"], b"401"),
+        ("/api/v1/scripts", ["Cookie: sessionid=unknown"], b"401"),
+        ("/scripts/a/files/", [], b"302"),
+        ("/login/", [FORM], b"302"),
+    ],
+)
+def test_a_stranger_s_large_body_is_refused_unread(
+    running: Service, path: str, headers: list[str], status: bytes
+) -> None:
+    with stranger(running, path, LARGE, *headers) as connection:
+        answer = all_of(connection)
+    assert answer.split()[1] == status
+    assert b"unauthenticated" in answer or b"Location: /login/?next=/" in answer
+
+
+@pytest.mark.slow
+def test_a_stranger_s_body_in_chunks_is_read_no_further_than_64_kb(running: Service) -> None:
+    chunk = b"%x\r\n%s\r\n" % (KB, b"a" * KB)
+    with stranger(running, "/api/v1/scripts", "Transfer-Encoding: chunked") as connection:
+        connection.sendall(chunk * 64)
+        connection.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            connection.recv(1)
+        connection.settimeout(30)
+        connection.sendall(chunk)
+        assert all_of(connection).startswith(b"HTTP/1.1 401 ")
+    assert stored_bytes(running.web_pid()) == 0
+
+
+@pytest.mark.slow
+def test_a_small_form_of_a_stranger_is_still_read(running: Service) -> None:
+    body = "username=a&password=b"
+    length = f"Content-Length: {len(body)}"
+    with stranger(running, "/login/", FORM, length, "Connection: close") as connection:
+        connection.sendall(body.encode())
+        assert all_of(connection).startswith(b"HTTP/1.1 403 Forbidden")  # Django read it
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scope", ["read", "run"])
+def test_a_weak_key_sends_no_large_body(running: Service, scope: str) -> None:
+    token = manage(running.data, "createkey", f"weak-{scope}", "--scope", scope).strip()
+    headers = (f"X-API-Key: {token}", LARGE)
+    with stranger(running, "/api/v1/scripts", *headers) as connection:
+        assert all_of(connection).startswith(b"HTTP/1.1 403 ")
+
+
+@pytest.mark.slow
+def test_a_run_takes_64_kb_whoever_starts_it(running: Service) -> None:
+    with connect(running, "POST", "/api/v1/scripts/a/runs", LARGE) as connection:
+        answer = all_of(connection)
+    assert answer.startswith(b"HTTP/1.1 413 ") and b"at most 64 KB" in answer
+
+
+@pytest.mark.slow
+def test_a_whole_body_sent_at_once_waits_for_its_caller(running: Service) -> None:
+    body = json.dumps({"name": "At once", "code": "#" * 100_000}).encode()
+    head = ("Content-Type: application/json", f"Content-Length: {len(body)}", "Connection: close")
+    with connect(running, "POST", "/api/v1/scripts", *head) as connection:
+        connection.sendall(body)
+        assert all_of(connection).startswith(b"HTTP/1.1 201 ")
+
+
+def test_twisted_parses_no_form() -> None:
+    server, body = Server(), b"a=b"
+    connection = BoundedFactory(server).buildProtocol(None)
+    connection.makeConnection(StringTransport())
+    head = f"POST / HTTP/1.1\r\nHost: localhost\r\n{FORM}\r\nContent-Length: 3\r\n\r\n"
+    connection.dataReceived(head.encode() + body)
+    assert server.requests[0].args == {}
+
+
+def is_closed(connection: socket.socket) -> bool:
+    """Whether the other side has closed it."""
+    try:
+        return connection.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionResetError:
+        return True
+
+
+@pytest.mark.slow
+def test_one_address_holds_so_many_connections(running: Service) -> None:
+    address, count = ("127.0.0.1", running.port), MAX_CONNECTIONS_OF_ADDRESS + 10
+    connections = [socket.create_connection(address, timeout=30) for _ in range(count)]
+    for connection in connections:
+        connection.setblocking(False)
+    try:
+        wait_for(lambda: sum(map(is_closed, connections)) >= 10, what="the end of those too many")
+        assert sum(map(is_closed, connections)) < 20
+    finally:
+        for connection in connections:
+            connection.close()
+    wait_for(running.is_healthy, what="health")

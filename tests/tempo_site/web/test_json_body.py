@@ -1,0 +1,43 @@
+"""JSON of requests is bounded before anything is built of it."""
+
+import json
+
+import pytest
+
+from tempo_site.web.json_body import MAX_DEPTH, MAX_VALUES, parse
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {},
+        {"name": 'a"\\,[{', "code": "[[[[,,,,{{{{" * 50_000},
+        {"a": [[1, {"b": None}], "\u20ac"]},
+    ],
+)
+def test_what_it_says_is_returned(content: dict[str, object]) -> None:
+    assert parse(json.dumps(content).encode()) == content
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1), "nested deeper than 64 levels"),
+        (b'{"a":' * (MAX_DEPTH + 1), "nested deeper than 64 levels"),
+        (b"[" + b"0," * MAX_VALUES + b"0]", "more than 20,000 values"),
+        (b"[" + b"{}," * MAX_VALUES + b"0]", "more than 20,000 values"),
+        (b'{"a": NaN}', "`NaN` is not JSON"),
+        (b'{"a": "', "Unterminated string"),
+        (b'"\\', ""),
+        (b"", ""),
+        (b"\xff", ""),
+    ],
+)
+def test_what_is_refused_is_a_value_error(body: bytes, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        parse(body)
+
+
+def test_the_bounds_themselves_are_taken() -> None:
+    assert parse(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)
+    assert len(parse(b"[" + b"0," * (MAX_VALUES - 1) + b"0]")) == MAX_VALUES
