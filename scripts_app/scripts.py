@@ -88,10 +88,7 @@ def update(
     unknown names and for values that cannot be saved. Nothing is stored after a refusal.
     """
     _refuse_unknown(changes.keys() - CHANGEABLE)
-    text: dict[str, Any] = {}
-    for field in versions.FIELDS:
-        if field in changes:
-            text[field] = changes.pop(field)
+    text = _pop_text(changes)
     change = None
     if text or "allow_source" in changes:
         change = _TextChange(script, text, author=by, based_on=based_on, note=note)
@@ -106,6 +103,14 @@ def update(
         if "enabled" in changes:
             schedules.rearm(script, now=now)
     return script
+
+
+def _pop_text(changes: dict[str, Any]) -> dict[str, Any]:
+    text = {}
+    for field in versions.FIELDS:
+        if field in changes:
+            text[field] = changes.pop(field)
+    return text
 
 
 # Text of an update. To ask Pythons and to read files is done when it is made, before the transaction of save().
