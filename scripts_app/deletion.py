@@ -1,4 +1,4 @@
-"""Deleted scripts: brought back for 30 days, emptied after that; and deleting a folder with all that is in it."""
+"""Deleted scripts: restored within 30 days, emptied after that; and folders that are deleted with all inside."""
 
 import logging
 from datetime import datetime, timedelta
@@ -19,9 +19,9 @@ KEPT = timedelta(days=30)
 
 
 def restore(script: Script, *, now: datetime) -> Script:
-    """Bring a deleted script back into its folder, as it was; its schedules fire again, unless it is disabled.
+    """Bring a deleted script back into its folder; its schedules fire again, unless the script is disabled.
 
-    Raises ScriptError when it was emptied meanwhile. One that is present stays as it is.
+    Raise ScriptError when the script was emptied meanwhile. A present script stays as it is.
     """
     with transaction.atomic():
         script.refresh_from_db()
@@ -32,64 +32,65 @@ def restore(script: Script, *, now: datetime) -> Script:
                 f"`{script.slug}` was deleted for good and cannot be restored", field="script"
             )
         script.folder = folders.ensure(script.deleted_from)
-        script.deleted_at, script.deleted_from = None, ""
+        script.deleted_at = None
+        script.deleted_from = ""
         script.save(update_fields=["folder", "deleted_at", "deleted_from", "updated_at"])
         schedules.rearm(script, now=now)
-    _ask_for_environment(script)
+    _request_environment(script)
     return script
 
 
 def ends_at(script: Script) -> datetime | None:
-    if script.deleted_at:
-        return script.deleted_at + KEPT
-    return None
+    if script.deleted_at is None:
+        return None
+    return script.deleted_at + KEPT
 
 
 def delete_folder(folder: Folder, *, now: datetime, confirm: str = "") -> int:
-    """Delete a folder with the folders below it and the scripts in all of them; returns how many scripts.
+    """Delete a folder with all folders and scripts inside; return the number of scripts.
 
-    One that holds anything goes only when `confirm` is its path, or ScriptError is raised.
+    Raise ScriptError for a folder that is not empty, unless `confirm` is its path.
     """
     with transaction.atomic():
         found = list(folders.scripts_in(folder))
         rows = Folder.objects.filter(folders.within(folder.path, field="path"))
         below = rows.count() - 1
         if (found or below) and confirm != folder.path:
+            content = f"{_count(len(found), 'script')} and {_count(below, 'folder')}"
             raise ScriptError(
-                f"`{folder.path}` holds {_number(len(found), 'script')} and {_number(below, 'folder')}.\n"
+                f"`{folder.path}` holds {content}.\n"
                 "hint: move them first, or confirm with its path that all of it is to be deleted",
                 field="confirm",
             )
         for script in found:
             scripts.delete(script, now=now)
-        for (
-            row
-        ) in rows:  # rows of a Tempo before this one: scripts that were deleted and lie in it still
+        # In databases of older releases deleted scripts still lie in their folders.
+        for row in rows:
             row.scripts.update(deleted_from=row.path, folder=None)
         rows.delete()
     return len(found)
 
 
 def claim_expired(now: datetime) -> list[Script]:
-    """Take the scripts that were deleted 30 days ago: nobody restores them from now on. Their folders may go."""
-    expired = Script.objects.restorable().filter(deleted_at__lt=now - KEPT)
-    return [
-        script
-        for script in expired
-        if Script.objects.restorable().filter(pk=script.pk).update(purged_at=now)
-    ]
+    """Return the scripts that were deleted 30 days ago, claimed: no restore succeeds any more, their folders may go."""
+    claimed_scripts = []
+    for script in Script.objects.restorable().filter(deleted_at__lt=now - KEPT):
+        row = Script.objects.restorable().filter(pk=script.pk)
+        if row.update(purged_at=now):
+            claimed_scripts.append(script)
+    return claimed_scripts
 
 
 def claimed() -> QuerySet[Script]:
-    """The scripts that were taken; a folder of one of them that is there still was too stubborn at the time."""
+    """Return all claimed scripts: a folder that could not be deleted at the time is still there."""
     return Script.objects.filter(purged_at__isnull=False)
 
 
 def empty(*, ran: QuerySet[Any, Any]) -> int:
-    """Delete what scripts that were taken leave: texts, variables, schedules. Returns how many versions went.
+    """Delete texts, variables and schedules of claimed scripts; return the number of deleted versions.
 
-    `ran` gives the versions that a run in the history belongs to, and no NULL: they go with those. The rows of the
-    scripts stay: runs bear their names, and neither their slugs nor their users are ever given to another.
+    `ran` holds the versions of runs in the history, without NULL: these versions stay until their runs are deleted. The
+    rows of the scripts stay: runs bear their names, and no other script ever gets the slug or the user.
     """
     with transaction.atomic():
         gone = claimed()
@@ -107,8 +108,8 @@ def empty(*, ran: QuerySet[Any, Any]) -> int:
     return count
 
 
-# The row of its environment may be gone since; what cannot be asked for is said where it is missing.
-def _ask_for_environment(script: Script) -> None:
+# The environment may have been deleted since. Pages name a missing environment, so a failure is only logged here.
+def _request_environment(script: Script) -> None:
     try:
         environments.request(script)
     except ValueError as error:  # a Python that is gone, a requirement that is refused by now
@@ -116,5 +117,7 @@ def _ask_for_environment(script: Script) -> None:
     script.refresh_from_db()
 
 
-def _number(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
+def _count(count: int, noun: str) -> str:
+    if count == 1:
+        return f"1 {noun}"
+    return f"{count} {noun}s"

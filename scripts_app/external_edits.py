@@ -1,4 +1,4 @@
-"""What somebody edited in a script's readable copies from outside: offered, taken as a version, or put back."""
+"""External edits of a script's readable copies: accepted as a version, or reverted."""
 
 from datetime import datetime
 
@@ -12,40 +12,40 @@ from scripts_app.versions import working_copy
 from scripts_app.versions.working_copy import ExternalEdit
 
 ACCEPTED = "Edited on the disk"
-LEFT = "Edited on the disk, and put back"
+REVERTED = "Edited on the disk, and put back"
 
 
 def accept(script: Script, *, seen: str, by: User | None, now: datetime) -> Version:
-    """Make the edit that somebody has `seen` the current version; a draft is kept among the versions.
+    """Make the `seen` edit the current version; a draft is kept among the versions.
 
-    Raises ScriptError: it is another by now or gone, is no text, or says what cannot be saved.
+    Raise ScriptError: the edit has changed or gone since, is no text, or cannot be saved.
     """
-    edit = _seen(script, seen)
+    edit = _find_seen_edit(script, seen)
     if edit.problem:
         raise ScriptError(f"{edit.problem} It cannot become a version", field="take")
-    taken = scripts.update(
+    version = scripts.update(
         script, by=by, now=now, note=ACCEPTED, code=edit.code, requirements=edit.requirements
     ).version
-    assert taken is not None
-    return taken
+    assert version is not None
+    return version
 
 
 def revert(script: Script, *, seen: str) -> None:
-    """Write the current version over the edit that somebody has `seen`; its text is kept among the versions.
+    """Write the current version over the `seen` edit, whose text is kept among the versions.
 
-    Raises ScriptError: it is another by now or gone, or what lies there is no text that could be kept.
+    Raise ScriptError: the edit has changed or gone since, or is no text that could be kept.
     """
-    edit = _seen(script, seen)
+    edit = _find_seen_edit(script, seen)
     if edit.problem:
         raise ScriptError(
             f"{edit.problem} Move it away yourself: Tempo could not keep what it says", field="take"
         )
     with transaction.atomic():
-        scripts.keep_edit(script, edit, note=LEFT)
+        scripts.keep_edit(script, edit, note=REVERTED)
         transaction.on_commit(lambda: working_copy.write(script.pk), robust=True)
 
 
-def _seen(script: Script, seen: str) -> ExternalEdit:
+def _find_seen_edit(script: Script, seen: str) -> ExternalEdit:
     edit = working_copy.find_edit(script)
     if edit is None:
         raise ScriptError(

@@ -1,4 +1,4 @@
-"""Folders of scripts: made, renamed and moved with all that is below them; each is a row that bears its whole path."""
+"""Folders of scripts: made, renamed and moved with all folders below; each row holds the whole path."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from scripts_app.validation import ScriptError
 
 @dataclass(frozen=True, kw_only=True)
 class Branch:
-    """A folder in the tree; `count` is of the scripts in it and below, `is_empty` says that nothing at all is."""
+    """A folder in the tree; `count` is the number of scripts inside and below; `is_empty`: no script and no folder."""
 
     pk: int
     path: str
@@ -27,21 +27,21 @@ class Branch:
 
     @property
     def depth(self) -> int:
-        """How many folders are above it; what lies deeper than the fifth level is drawn at it."""
+        """Return the number of folders above, at most 4: deeper folders are drawn on the fifth level."""
         return min(self.path.count("/"), 4)
 
 
 def ensure(path: object, *, field: str = "folder") -> Folder | None:
-    """Return the folder of a path, made with those above it where they are missing; None for "". Raises ScriptError."""
+    """Return the folder of a path, or None for ""; missing folders are made. Raise ScriptError."""
     plain = validation.folder_path(path, field=field)
     folder = None
-    for above in _lines_of_descent(plain):
-        folder = Folder.objects.get_or_create(path=above)[0]
+    for ancestor in _with_ancestors(plain):
+        folder, _ = Folder.objects.get_or_create(path=ancestor)
     return folder
 
 
 def create(path: object) -> Folder:
-    """Make a folder, and those above it. Raises ScriptError for a path that cannot be one, or is one already."""
+    """Make a folder with all missing folders above. Raise ScriptError for a path that is invalid or taken."""
     plain = validation.folder_path(path, field="path")
     if not plain:
         raise ScriptError("A folder needs a name", field="path")
@@ -53,9 +53,9 @@ def create(path: object) -> Folder:
 
 
 def move(folder: Folder, *, path: object) -> Folder:
-    """Give a folder another path: another name, another place, or both. What is below it comes along.
+    """Give a folder another path: another name, another place, or both. All folders below move along.
 
-    Raises ScriptError: a path that is taken or lies within the folder itself, or becomes too long below.
+    Raise ScriptError: a path that is taken or lies within the folder itself, or becomes too long below.
     """
     plain = validation.folder_path(path, field="path")
     with transaction.atomic():
@@ -63,25 +63,21 @@ def move(folder: Folder, *, path: object) -> Folder:
         if plain == folder.path:
             return folder
         _check_target(folder, plain)
-        old, above = folder.path, plain.rpartition("/")[0]
-        ensure(above, field="path")
+        old = folder.path
+        ensure(plain.rpartition("/")[0], field="path")
         for row in Folder.objects.filter(within(old, field="path")):
             Folder.objects.filter(pk=row.pk).update(path=_moved(row.path, old, plain))
-        for script in (
-            Script.objects.restorable()
-            .filter(within(old, field="deleted_from"))
-            .only("deleted_from")
-        ):
-            Script.objects.filter(pk=script.pk).update(
-                deleted_from=_moved(script.deleted_from, old, plain)
-            )
+        deleted = Script.objects.restorable().filter(within(old, field="deleted_from"))
+        for script in deleted.only("deleted_from"):
+            deleted_from = _moved(script.deleted_from, old, plain)
+            Script.objects.filter(pk=script.pk).update(deleted_from=deleted_from)
         folder.refresh_from_db()
     return folder
 
 
 def within(path: str, *, field: str) -> Q:
-    """The rows whose path, in `field`, is this one or lies below it."""
-    # 0 follows /
+    """Return a filter for rows whose path, in `field`, is this path or lies below."""
+    # The character behind `/` is `0`.
     return Q(**{field: path}) | Q(**{f"{field}__gt": f"{path}/", f"{field}__lt": f"{path}0"})
 
 
@@ -90,34 +86,34 @@ def scripts_in(folder: Folder) -> QuerySet[Script]:
 
 
 def tree() -> list[Branch]:
-    """Every folder, each before what is below it, whatever their number in two queries."""
-    rows = sorted(
-        Folder.objects.values_list("path", "pk"),
-        key=lambda row: [part.casefold() for part in _parts(row[0])],
-    )
+    """Return every folder, each before the folders below, in two queries."""
+    folders = sorted(Folder.objects.all(), key=lambda folder: folder.path.casefold().split("/"))
+    counts = _count_scripts()
+    parents = {folder.path.rpartition("/")[0] for folder in folders}
+    branches = []
+    for folder in folders:
+        count = counts[folder.path]
+        is_empty = not count and folder.path not in parents
+        branches.append(Branch(pk=folder.pk, path=folder.path, count=count, is_empty=is_empty))
+    return branches
+
+
+# By path, with the scripts of all folders below.
+def _count_scripts() -> Counter[str]:
     counts = Counter[str]()
-    for path in (
-        Script.objects.present().exclude(folder=None).values_list("folder__path", flat=True)
-    ):
-        counts.update(_lines_of_descent(str(path)))
-    parents = {path.rpartition("/")[0] for path, _ in rows}
-    return [
-        Branch(
-            pk=pk, path=path, count=counts[path], is_empty=not counts[path] and path not in parents
-        )
-        for path, pk in rows
-    ]
+    scripts = Script.objects.present().exclude(folder=None)
+    for path in scripts.values_list("folder__path", flat=True):
+        counts.update(_with_ancestors(str(path)))
+    return counts
 
 
-def _lines_of_descent(path: str) -> Iterator[str]:
-    parts = _parts(path)
-    return ("/".join(parts[:end]) for end in range(1, len(parts) + 1))
-
-
-def _parts(path: str) -> list[str]:
-    if path:
-        return path.split("/")
-    return []
+# `a`, `a/b`, `a/b/c` for the last of them; nothing for "".
+def _with_ancestors(path: str) -> Iterator[str]:
+    if not path:
+        return
+    parts = path.split("/")
+    for end in range(1, len(parts) + 1):
+        yield "/".join(parts[:end])
 
 
 def _moved(path: str, old: str, new: str) -> str:
@@ -130,12 +126,8 @@ def _check_target(folder: Folder, path: str) -> None:
     if path.startswith(f"{folder.path}/"):
         raise ScriptError(f"`{path}` lies within `{folder.path}` itself", field="path")
     _refuse_taken(path)
-    longest = max(
-        len(found)
-        for found in Folder.objects.filter(within(folder.path, field="path")).values_list(
-            "path", flat=True
-        )
-    )
+    rows = Folder.objects.filter(within(folder.path, field="path"))
+    longest = max(map(len, rows.values_list("path", flat=True)))
     length = longest - len(folder.path) + len(path)
     if length > validation.MAX_FOLDER:
         raise ScriptError(

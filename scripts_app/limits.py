@@ -1,4 +1,4 @@
-"""What a run may use: each limit with what it means, its default for a new script, and the bound that an admin sets."""
+"""The limits of runs: each with a description, the default for a new script, and the bound that an admin sets."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,50 +11,66 @@ from scripts_app.validation import ScriptError
 
 @dataclass(frozen=True, kw_only=True)
 class Limit:
-    """A limit: a field of Script, its words for people, the settings that hold its default and its bound."""
+    """A limit: a field of Script, words for people, and the settings that hold default and bound."""
 
     field: str
     label: str
     unit: str
-    means: str  # one sentence or two: what it is, and what happens when it is reached
-    default: str = ""  # a setting's name; without one the model's default counts
+    description: str  # the limit, and what happens to a run that reaches it
+    default: str = ""  # name of a setting; without a name the model's default counts
     bound: str = ""
-    variable: str = ""  # the bound's, as an admin writes it
+    variable: str = ""  # of the bound, as an admin writes it
     is_optional: bool = False  # 0 = no limit
-    least: int = 0
+    minimum: int = 0
 
     @property
     def help(self) -> str:
-        if self.most:
-            return f"{self.means} At most {self.most:,} {self.unit} on this server."
+        if self.maximum:
+            return f"{self.description} At most {self.maximum:,} {self.unit} on this server."
         if self.is_optional:
-            return f"{self.means} 0 = no limit."
-        return self.means
+            return f"{self.description} 0 = no limit."
+        return self.description
 
     @property
-    def most(self) -> int:
+    def maximum(self) -> int:
+        """Return the bound, or 0 without a bound."""
         if self.bound:
             return int(getattr(settings, self.bound))
         return 0
 
     def exceeds(self, value: int) -> bool:
-        return bool(self.most) and (value > self.most or (self.is_optional and value == 0))
+        """Return whether a value is above the bound; no limit at all is."""
+        maximum = self.maximum
+        if not maximum:
+            return False
+        return value > maximum or (self.is_optional and value == 0)
 
     def within(self, value: int) -> int:
+        """Return the value, or else the bound."""
         if self.exceeds(value):
-            return self.most
+            return self.maximum
         return value
 
     def check(self, value: int) -> None:
         """Raise ScriptError for a value above the bound."""
         if not self.exceeds(value):
             return
-        what = f"{value:,} {self.unit}" if value else "no limit"
         raise ScriptError(
-            f"`{self.field}`: {what} is more than this server allows, {self.most:,} {self.unit}.\n"
-            f"hint: use {self.most} or less, or have an admin raise `{self.variable}`",
+            f"`{self.field}`: {self._describe(value)} is more than this server allows, "
+            f"{self._describe(self.maximum)}.\n"
+            f"hint: use {self.maximum} or less, or have an admin raise `{self.variable}`",
             field=self.field,
         )
+
+    def describe_lowered(self, value: int) -> str:
+        """Return a sentence about a stored value above the bound."""
+        stored = self._describe(value)
+        return f"{self.label}: {stored} is stored, its runs get {self._describe(self.maximum)}."
+
+    def _describe(self, value: int) -> str:
+        if value == 0:
+            return "no limit"
+        return f"{value:,} {self.unit}"
 
 
 LIMITS = {
@@ -64,7 +80,9 @@ LIMITS = {
             field="timeout_s",
             label="Time",
             unit="seconds",
-            means="Seconds a run may take. Then it is asked to end, after a while made to, and counts as timed out.",
+            description=(
+                "Seconds a run may take. Then it is asked to end, after a while made to, and counts as timed out."
+            ),
             default="DEFAULT_TIMEOUT_S",
             bound="MAX_TIMEOUT_S",
             variable="PYSCHED_MAX_SCRIPT_TIMEOUT",
@@ -74,17 +92,19 @@ LIMITS = {
             field="memory_mb",
             label="Memory",
             unit="MB",
-            means="Megabytes that a run with all its processes may hold. One that takes more is ended and fails.",
+            description="Megabytes that a run with all its processes may hold. One that takes more is ended and fails.",
             default="DEFAULT_MEMORY_MB",
             bound="MAX_MEMORY_MB",
             variable="PYSCHED_MAX_MEMORY_LIMIT",
-            least=16,
+            minimum=16,
         ),
         Limit(
             field="cpu_s",
             label="CPU time",
             unit="seconds",
-            means="Seconds of computing, added up over all its processes; waiting does not count. Then it is ended.",
+            description=(
+                "Seconds of computing, added up over all its processes; waiting does not count. Then it is ended."
+            ),
             bound="MAX_CPU_S",
             variable="PYSCHED_MAX_CPU",
             is_optional=True,
@@ -93,30 +113,34 @@ LIMITS = {
             field="processes",
             label="Processes",
             unit="processes",
-            means="How many processes and threads a run may have at once. More cannot be started, or end the run.",
+            description=(
+                "How many processes and threads a run may have at once. More cannot be started, or end the run."
+            ),
             default="DEFAULT_PROCESSES",
             bound="MAX_PROCESSES",
             variable="PYSCHED_MAX_PROCESSES",
-            least=1,
+            minimum=1,
         ),
         Limit(
             field="output_mb",
             label="Output",
             unit="MB",
-            means=(
+            description=(
                 "Megabytes of output that are kept: the beginning, and the last 256 KB behind one marked gap. The run "
                 "goes on, slower; one that never stops writing is ended."
             ),
             default="DEFAULT_OUTPUT_MB",
             bound="MAX_OUTPUT_MB",
             variable="PYSCHED_MAX_OUTPUT_LIMIT",
-            least=1,
+            minimum=1,
         ),
         Limit(
             field="file_mb",
             label="Size of a file",
             unit="MB",
-            means="Megabytes a file may have that a run writes. Beyond it the script gets an error, `File too large`.",
+            description=(
+                "Megabytes a file may have that a run writes. Beyond it the script gets an error, `File too large`."
+            ),
             default="DEFAULT_FILE_MB",
             bound="MAX_FILE_MB",
             variable="PYSCHED_MAX_FILE_SIZE_LIMIT",
@@ -126,7 +150,7 @@ LIMITS = {
             field="nice",
             label="Niceness",
             unit="",
-            means="0 to 19: the higher, the more it lets others go first when the machine is busy.",
+            description="0 to 19: the higher, the more it lets others go first when the machine is busy.",
             default="DEFAULT_NICE",
         ),
     )
@@ -134,20 +158,23 @@ LIMITS = {
 
 
 def default_limits() -> dict[str, int]:
-    return {
-        field: int(getattr(settings, limit.default))
-        for field, limit in LIMITS.items()
-        if limit.default
-    } | {field: limit.within(0) for field, limit in LIMITS.items() if not limit.default}
+    values = {}
+    for field, limit in LIMITS.items():
+        if limit.default:
+            values[field] = int(getattr(settings, limit.default))
+        else:
+            values[field] = limit.within(0)
+    return values
 
 
 def limits_of_script(script: Script) -> dict[str, int]:
-    """What a run of a script gets: what is stored, or else the bound."""
+    """Return the limits of a script's runs: the stored values, or else the bounds."""
     return {field: limit.within(getattr(script, field)) for field, limit in LIMITS.items()}
 
 
 def lowered_limits(script: Script) -> Iterator[str]:
+    """Yield a sentence for each limit whose stored value is above the bound."""
     for field, limit in LIMITS.items():
-        if limit.exceeds(value := getattr(script, field)):
-            stored = f"{value:,} {limit.unit}" if value else "no limit"
-            yield f"{limit.label}: {stored} is stored, its runs get {limit.most:,} {limit.unit}."
+        value = getattr(script, field)
+        if limit.exceeds(value):
+            yield limit.describe_lowered(value)

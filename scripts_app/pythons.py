@@ -1,5 +1,6 @@
-"""The Pythons of this machine and the scripts that use them: which are there or gone, moving from one to another."""
+"""The Pythons of this machine, the scripts that use each, and the move of scripts to another Python."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +22,7 @@ OWN, INSTALLED = "Tempo runs on it", "installed by Tempo"
 
 @dataclass(frozen=True, kw_only=True)
 class Python:
-    """One Python; `state`: `ok`, `broken` (it does not answer) or `gone`. `version` is "" where it never answered."""
+    """A Python; `state`: `ok`, `broken` (no answer) or `gone`. `version` is "" for a Python that never answered."""
 
     version: str
     path: str
@@ -31,31 +32,32 @@ class Python:
 
 
 def listing() -> list[Python]:
-    """All Pythons from 3.8 to 3.14, newest first, then those that do not answer, and those that scripts miss."""
-    counts: dict[str, int] = {}
+    """Return all Pythons from 3.8 to 3.14, newest first, then silent Pythons, then Pythons that scripts miss."""
+    counts = Counter[str]()
     versions: dict[str, str] = {}
     for path, version, count in _in_use():
-        counts[path] = counts.get(path, 0) + count
+        counts[path] += count
         versions[path] = version
-    found = [
-        (interpreter.version, str(interpreter.path), OK) for interpreter in interpreters.discover()
-    ]
-    found += [(versions.get(str(path), ""), str(path), SILENT) for path in interpreters.silent()]
-    known = {path for _, path, _ in found}
-    missed = [path for path in sorted(counts) if path not in known]
-    found += [
-        (versions[path], path, GONE if interpreters.is_gone(Path(path)) else OK) for path in missed
-    ]
-    return [
-        Python(
-            version=version,
+    states: dict[str, str] = {}
+    for interpreter in interpreters.discover():
+        path = str(interpreter.path)
+        versions[path] = interpreter.version
+        states[path] = OK
+    for silent in interpreters.silent():
+        states[str(silent)] = SILENT
+    for path in sorted(counts.keys() - states.keys()):
+        states[path] = GONE if interpreters.is_gone(Path(path)) else OK
+    pythons = []
+    for path, state in states.items():
+        python = Python(
+            version=versions.get(path, ""),
             path=path,
             state=state,
             origin=origin_of(path),
-            scripts=counts.get(path, 0),
+            scripts=counts[path],
         )
-        for version, path, state in found
-    ]
+        pythons.append(python)
+    return pythons
 
 
 def origin_of(path: str) -> str:
@@ -66,6 +68,7 @@ def origin_of(path: str) -> str:
     return ""
 
 
+# Path, version and the number of scripts.
 def _in_use() -> list[tuple[str, str, int]]:
     rows = Script.objects.present().exclude(wanted_environment=None).order_by()
     fields = "wanted_environment__interpreter", "wanted_environment__python"
@@ -73,20 +76,20 @@ def _in_use() -> list[tuple[str, str, int]]:
 
 
 def move(*, source: str, target: str, by: User | None, now: datetime) -> Outcome[Script]:
-    """Have all scripts of one Python use another one: each gets a version that says so.
+    """Move all scripts of a Python to another Python: each script gets a new version.
 
-    `source` is its path, or its full version where several have the same; `target` what a script may ask for: `3.12`,
-    `3.12.1`, or "" for the one Tempo runs on. A script that asks for no version of its own only gets its environment
-    anew. Raises ScriptError when no script uses `source`, or `target` is not there.
+    `source` is a path or a full version; `target` is a version as scripts request: `3.12`, `3.12.1`, or "" for the
+    Python that Tempo runs on. A script that requests no version only gets a new environment. Raise ScriptError when no
+    script uses `source`, or `target` is not there.
     """
     try:
         interpreters.choose(target)
     except interpreters.InterpreterMissing as problem:
         raise ScriptError(str(problem), field="to") from problem
     rows = Script.objects.present().select_related("version", "wanted_environment")
-    chosen = rows.filter(wanted_environment__interpreter=source) or rows.filter(
-        wanted_environment__python=source
-    )
+    chosen = rows.filter(wanted_environment__interpreter=source)
+    if not chosen:
+        chosen = rows.filter(wanted_environment__python=source)
     if not chosen:
         raise ScriptError(f"No script uses the Python `{source[:200]}`.", field="from")
     return bulk.act_on_each(chosen, lambda script: _move(script, target, by=by, now=now))
@@ -94,7 +97,7 @@ def move(*, source: str, target: str, by: User | None, now: datetime) -> Outcome
 
 def _move(script: Script, target: str, *, by: User | None, now: datetime) -> None:
     assert script.version and script.wanted_environment
-    if not script.version.python_version:
-        health.request_like(script, script.wanted_environment)
-    else:
+    if script.version.python_version:
         scripts.update(script, by=by, now=now, python_version=target)
+    else:
+        health.request_like(script, script.wanted_environment)

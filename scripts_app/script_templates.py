@@ -1,4 +1,4 @@
-"""The starters that a new script can begin from: read from their files, once, when they are first asked for."""
+"""The templates that a new script can begin from; their files are read once, at the first request."""
 
 import functools
 import tomllib
@@ -18,13 +18,13 @@ from scripts_app.schedules import schedules
 from scripts_app.timing import rule
 from scripts_app.validation import ScriptError
 
-FOLDER = Path(__file__).parent / "starters"
+FOLDER = Path(__file__).parent / "script_template_files"
 FEATURED = ("hello", "http_check", "folder_backup")  # offered where there is no script yet
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScriptTemplate:
-    """A script as it is offered; `name` is that of its file. Nothing of it runs before somebody switches it on."""
+    """A finished script with a suggested schedule; `name` is the name of the file."""
 
     name: str
     title: str
@@ -52,8 +52,13 @@ class ScriptTemplate:
 
 @functools.cache
 def all_templates() -> dict[str, ScriptTemplate]:
-    found = [_read(path) for path in FOLDER.glob("*.py") if path.name != "__init__.py"]
-    return {starter.name: starter for starter in sorted(found, key=_place)}
+    """Return all templates by name: the featured templates first, then the others by title."""
+    templates = []
+    for path in FOLDER.glob("*.py"):
+        if path.name != "__init__.py":
+            templates.append(_read_template(path))
+    templates.sort(key=_sort_key)
+    return {template.name: template for template in templates}
 
 
 def featured_templates() -> list[ScriptTemplate]:
@@ -61,57 +66,61 @@ def featured_templates() -> list[ScriptTemplate]:
 
 
 def find_template(name: str) -> ScriptTemplate:
-    found = all_templates().get(name)
-    if found is None:
+    """Return the template of this name. Raise ScriptError."""
+    template = all_templates().get(name)
+    if template is None:
+        names = ", ".join(all_templates())
         raise ScriptError(
-            f"There is no template `{name[:80]}`\nhint: there are {', '.join(all_templates())}",
-            field="template",
+            f"There is no template `{name[:80]}`\nhint: there are {names}", field="template"
         )
-    return found
+    return template
 
 
 def create_from_template(
-    starter: ScriptTemplate, *, by: User | None, now: datetime, name: str = "", folder: str = ""
+    template: ScriptTemplate, *, by: User | None, now: datetime, name: str = "", folder: str = ""
 ) -> Script:
-    """Create a script from a starter, with its suggested schedule switched off. Raises ScriptError."""
+    """Create a script from a template, with the suggested schedule switched off. Raise ScriptError."""
     script = scripts.create(
-        name=name or starter.title,
+        name=name or template.title,
         folder=folder,
-        description=starter.description,
-        code=starter.code,
-        requirements=starter.requirements,
+        description=template.description,
+        code=template.code,
+        requirements=template.requirements,
         by=by,
         now=now,
     )
-    suggestion = Schedule(
-        script=script, kind=starter.kind, cron=starter.cron, every_s=starter.every_s, enabled=False
+    schedule = Schedule(
+        script=script,
+        kind=template.kind,
+        cron=template.cron,
+        every_s=template.every_s,
+        timezone=settings.TIME_ZONE,
+        enabled=False,
     )
-    suggestion.timezone = settings.TIME_ZONE
-    schedules.save(suggestion, now=now)
+    schedules.save(schedule, now=now)
     return script
 
 
-# Read a starter. The files are Tempo's own: tests see to it that each has a block that says all of
-# this.
-def _read(path: Path) -> ScriptTemplate:
+# The files are Tempo's own: tests make sure that each block is complete.
+def _read_template(path: Path) -> ScriptTemplate:
     code = path.read_text(encoding="utf-8")
     block = inline_metadata.read(code)
     about = tomllib.loads("\n".join(block.lines))["tool"]["tempo"]
+    requirements = block.requirements or ()
     return ScriptTemplate(
         name=path.stem,
         title=about["title"],
         description=about["description"],
         code=code,
-        requirements="".join(f"{requirement}\n" for requirement in block.requirements or ()),
+        requirements="".join(f"{requirement}\n" for requirement in requirements),
         parameters=declarations.declared_in_code(code) or [],
         cron=about.get("cron", ""),
         every_s=about.get("every_s"),
     )
 
 
-def _place(starter: ScriptTemplate) -> tuple[int, str]:
-    if starter.name in FEATURED:
-        first = FEATURED.index(starter.name)
-    else:
-        first = len(FEATURED)
-    return first, starter.title.casefold()
+def _sort_key(template: ScriptTemplate) -> tuple[int, str]:
+    place = len(FEATURED)
+    if template.name in FEATURED:
+        place = FEATURED.index(template.name)
+    return place, template.title.casefold()

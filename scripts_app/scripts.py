@@ -35,7 +35,7 @@ EDITED = "Edited on the disk, kept when another version was saved"
 
 
 class NewScript(TypedDict, total=False):
-    """What a new script may be given beside its name: text, settings, and limits other than the server's."""
+    """The fields of a new script beside its name: text, settings, and limits other than the server's."""
 
     folder: str
     code: str
@@ -62,7 +62,8 @@ def create(*, name: str, by: User | None, now: datetime, **fields: Unpack[NewScr
     """
     values: dict[str, Any] = {"name": name, "folder": "", **limits.default_limits(), **fields}
     _refuse_unknown(values.keys() - (CHANGEABLE - {"enabled"}))
-    content = versions.check(**{field: values.pop(field, "") for field in versions.FIELDS})
+    text = {field: values.pop(field, "") for field in versions.FIELDS}
+    content = versions.check(**text)
     with transaction.atomic():
         script = Script()
         _assign(script, values)
@@ -80,16 +81,14 @@ def update(
     note: str = "",
     **changes: object,
 ) -> Script:
-    """Change a script; other code, requirements or Python version make a new Version. Unnamed fields stay as stored.
+    """Change a script; other code, requirements or Python version make a new Version. Other fields stay as stored.
 
-    Names: those of CHANGEABLE; `note` is the new version's. `based_on` is the revision a text was made from: with it
-    the draft has been seen and ends, or drafts.Conflict is raised. Raises ScriptError for other names and for what
-    cannot be saved. Nothing is stored after a refusal.
+    `changes` have the names of CHANGEABLE; `note` belongs to the new version. `based_on` is the revision that a text
+    was made from: with this revision the draft ends, with another drafts.Conflict is raised. Raise ScriptError for
+    unknown names and for values that cannot be saved. Nothing is stored after a refusal.
     """
     _refuse_unknown(changes.keys() - CHANGEABLE)
-    text: dict[str, Any] = {
-        field: changes.pop(field) for field in versions.FIELDS if field in changes
-    }
+    text = _pop_text(changes)
     change = None
     if text or "allow_source" in changes:
         change = _TextChange(script, text, author=by, based_on=based_on, note=note)
@@ -106,6 +105,15 @@ def update(
     return script
 
 
+def _pop_text(changes: dict[str, Any]) -> dict[str, Any]:
+    text = {}
+    for field in versions.FIELDS:
+        if field in changes:
+            text[field] = changes.pop(field)
+    return text
+
+
+# Text of an update. To ask Pythons and to read files is done when it is made, before the transaction of save().
 class _TextChange:
     def __init__(
         self,
@@ -116,8 +124,10 @@ class _TextChange:
         based_on: int | None,
         note: str,
     ) -> None:
-        # Asking Pythons and reading files is done here, before the transaction.
-        self.text, self.author, self.based_on, self.note = text, author, based_on, note
+        self.text = text
+        self.author = author
+        self.based_on = based_on
+        self.note = note
         self.before = _fields(script)
         self.content = versions.check(**self.before | text)
         self.edit = working_copy.find_edit(script)
@@ -131,19 +141,20 @@ class _TextChange:
         is_new = fields != stored
         if self.edit and is_new:
             keep_edit(script, self.edit, note=EDITED, unless=fields)
-        is_based_on_draft = (
-            self.based_on is not None and Draft.objects.filter(script=script).exists()
-        )
-        if is_new or is_based_on_draft:
+        if is_new or self._ends_draft(script):
             drafts.supersede(script, fields, based_on=self.based_on)
         versions.save(script, self.content, author=self.author, now=now, note=self.note)
         script.refresh_from_db(fields=["revision"])
 
+    # Text that a version has already is no conflict; a draft that the author has not seen stays.
+    def _ends_draft(self, script: Script) -> bool:
+        return self.based_on is not None and Draft.objects.filter(script=script).exists()
+
 
 def restore_version(script: Script, version: Version, *, by: User | None, now: datetime) -> Version:
-    """Make a new version that says what an older one said; the current one where it says that already.
+    """Make a new version with the text of an older version, or return the current version if the text is the same.
 
-    Settings stay as they are, and a draft is kept among the versions. Raises ScriptError for a text that could not be
+    Settings stay as they are, and a draft is kept among the versions. Raise ScriptError for a text that could not be
     saved today: a Python that is gone, a requirement that is refused.
     """
     fields: dict[str, Any] = versions.fields_of(version)
@@ -159,9 +170,10 @@ def keep_edit(
     note: str,
     unless: dict[str, str] | None = None,
 ) -> None:
-    """Put what was edited from outside among the versions, as it is about to be overwritten.
+    """Keep an external edit among the versions before the edited files are overwritten.
 
-    Not where a version says it already, or is about to, by the name of `unless`.
+    Nothing is kept when a version has the same text already, or will have: `unless` is the text that is about to be
+    saved.
     """
     if edit.fields != unless and versions.same_text(script, edit.fields) is None:
         versions.keep_draft(script, edit.fields, author=None, note=note)
@@ -169,33 +181,37 @@ def keep_edit(
 
 
 def delete(script: Script, *, now: datetime) -> None:
-    """Delete a script for people: its schedules fire no more; its rows, files, runs and its slug stay."""
+    """Hide a script and stop its schedules; rows, files, runs and the slug stay."""
     with transaction.atomic():
         found = Script.objects.present().select_related("folder").filter(pk=script.pk).first()
         if found is None:
             return
-        place = found.folder.path if found.folder else ""
-        Script.objects.filter(pk=script.pk).update(deleted_at=now, deleted_from=place, folder=None)
-        script.deleted_at, script.deleted_from, script.folder = now, place, None
+        script.deleted_at = now
+        script.deleted_from = found.folder.path if found.folder else ""
+        script.folder = None
+        Script.objects.filter(pk=script.pk).update(
+            deleted_at=now, deleted_from=script.deleted_from, folder=None
+        )
         schedules.rearm(script, now=now)
 
 
 def duplicate(
     script: Script, *, by: User | None, now: datetime, name: str = "", folder: str | None = None
 ) -> Script:
-    """Create a script that says what another's current version says, with its settings, variables and schedules.
+    """Create a copy of a script: text of the current version, settings, variables and schedules.
 
-    It is disabled, so that nothing runs twice before somebody has looked; files and runs are not copied. Without a name
-    it is the other's with `(copy)` behind it, without a folder it lies beside it. Raises ScriptError.
+    The copy is disabled, so that nothing runs twice unseen; files and runs are not copied. Without a name `(copy)` is
+    added to the original's name, without a folder the copy lies beside the original. Raise ScriptError.
     """
-    interpreters.discover()  # asks what it has not asked yet by starting it: not within the transaction
-    text = _fields(script)
-    content = versions.check(**text)
-    beside = script.folder.path if script.folder else ""
+    # Unknown Pythons are asked by starting them: not within the transaction.
+    interpreters.discover()
+    content = versions.check(**_fields(script))
+    if folder is None:
+        folder = script.folder.path if script.folder else ""
     values = {field: getattr(script, field) for field in CHANGEABLE - set(versions.FIELDS)}
     values |= limits.limits_of_script(script)
     values["name"] = name or _name_of_copy(script.name)
-    values["folder"] = beside if folder is None else folder
+    values["folder"] = folder
     values["enabled"] = False
     note = f"Copied from `{script.slug}`"[: versions.MAX_NOTE]
     with transaction.atomic():
@@ -208,7 +224,7 @@ def duplicate(
 
 
 def slugs(name: str) -> Iterator[str]:
-    """The slugs a name may get, best first, taken ones left out: `hello-world`, `hello-world-2`...
+    """Yield the free slugs for a name, best first: `hello-world`, `hello-world-2`...
 
     Names without any Latin letter or digit become `script`; digits among other letters are kept: `script-2024`.
     """
@@ -225,8 +241,7 @@ def slugs(name: str) -> Iterator[str]:
             yield slug
 
 
-# Insert a row under the first free slug; when someone takes that slug at the same moment, under the
-# next.
+# Under the first free slug, or under the next when another request takes that slug at the same time.
 def _insert(script: Script) -> None:
     for slug in slugs(script.name):
         script.slug = slug
@@ -249,14 +264,16 @@ def _assign(script: Script, values: dict[str, Any]) -> None:
         "description": _description,
     }
     for field, value in values.items():
-        setattr(script, field, checks[field](value) if field in checks else value)
+        if field in checks:
+            value = checks[field](value)
+        setattr(script, field, value)
+    not_assigned = {"slug", "folder", "version", "environment", "wanted_environment"}
     try:
-        script.clean_fields(
-            exclude={"slug", "folder", "version", "environment", "wanted_environment"}
-        )
+        script.clean_fields(exclude=not_assigned)
     except ValidationError as error:
         field, messages = next(iter(error.message_dict.items()))
-        raise ScriptError(f"`{field}`: {' '.join(messages)}", field=field) from error
+        sentence = " ".join(messages)
+        raise ScriptError(f"`{field}`: {sentence}", field=field) from error
     for field in LIMITS.keys() & values.keys():
         LIMITS[field].check(getattr(script, field))
 
@@ -266,30 +283,28 @@ def _name_of_copy(name: str) -> str:
     return name[: validation.MAX_NAME - len(suffix)] + suffix
 
 
-# Give a copy the variables of its original, secrets as they are stored, and its schedules.
+# Secrets are copied as they are stored; what Tempo noted about a schedule is not copied.
 def _copy_rows(script: Script, copy: Script, *, now: datetime) -> None:
     variables = Variable.objects.filter(script=script)
-    Variable.objects.bulk_create(_like(variable, script=copy) for variable in variables)
-    machine = {
+    Variable.objects.bulk_create(_copy_of(variable, script=copy) for variable in variables)
+    noted = {
         "alarm": None,
         "paused_at": None,
         "paused_until": None,
         "message": "",
         "last_success_at": None,
+        "stale_since": None,
     }
-    Schedule.objects.bulk_create(
-        _like(schedule, script=copy, stale_since=None, **machine)
-        for schedule in script.schedules.all()
-    )
+    originals = script.schedules.all()
+    Schedule.objects.bulk_create(_copy_of(row, script=copy, **noted) for row in originals)
     schedules.rearm(copy, now=now)
 
 
-def _like(row: Any, **changes: object) -> Any:
-    values = {
-        field.name: getattr(row, field.name)
-        for field in row._meta.concrete_fields
-        if not field.primary_key
-    }
+def _copy_of(row: Any, **changes: object) -> Any:
+    values = {}
+    for field in row._meta.concrete_fields:
+        if not field.primary_key:
+            values[field.name] = getattr(row, field.name)
     return type(row)(**values | changes)
 
 
@@ -305,8 +320,9 @@ def _fields(script: Script) -> dict[str, str]:
 
 def _refuse_unknown(names: set[str]) -> None:
     if names:
-        unknown = sorted(names)[0]
+        unknown = min(names)
+        known = ", ".join(sorted(CHANGEABLE))
         raise ScriptError(
-            f"`{unknown}` is no changeable field of a script\nhint: there are {', '.join(sorted(CHANGEABLE))}",
+            f"`{unknown}` is no changeable field of a script\nhint: there are {known}",
             field=unknown,
         )

@@ -88,10 +88,12 @@ def defaults_above_bounds(**_: Any) -> list[CheckMessage]:
         if limit.exceeds(value):
             sentence = (
                 f"The default of new scripts, {value}, is more than {limit.variable} allows: "
-                f"{limit.most}."
+                f"{limit.maximum}."
             )
             default_variable, _minimum = MINIMA[limit.default]
-            hint = f"Lower {default_variable} to {limit.most} or less, or raise {limit.variable}."
+            hint = (
+                f"Lower {default_variable} to {limit.maximum} or less, or raise {limit.variable}."
+            )
             found.append(Error(sentence, hint=hint, id="tempo.E005"))
     return found
 

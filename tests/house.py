@@ -3,8 +3,9 @@
 Needs the standard library alone and no network. Measures other Django projects too, by their root and packages.
 
 How the figures are counted:
-- Left out are folders named like one of LEFT_OUT, minified files, and Python outside the packages. `starters` holds the
-  scripts people get. Templates, CSS and JS are looked for in the packages and in `templates` and `static` of the root.
+- Left out are folders named like one of LEFT_OUT, minified files, and Python outside the packages. The scripts that
+  people get lie in `script_template_files`.
+- Templates, CSS and JS are looked for in the packages and in `templates` and `static` of the root.
 - Modules of a folder are the `.py` files directly in the folder, without `__init__.py`.
 - A code line is a physical line that bears a counted token; inner lines of a long string do. Comments, docstrings,
   line ends and indents are no tokens; an f-string is one token in every version of Python.
@@ -28,7 +29,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("tempo_site", "scripts_app", "runs_app", "notifications_app")
-LEFT_OUT = frozenset({"migrations", "starters", "tests", "tests_e2e", "node_modules"})
+LEFT_OUT = frozenset({"migrations", "script_template_files", "tests", "tests_e2e", "node_modules"})
 KINDS = {"template": ".html", "CSS": ".css", "JS": ".js"}
 
 WIDTH = 120

@@ -52,7 +52,8 @@ ROOMS = {
     for app, rooms in {
         "scripts_app": """
             validation timing packages models environments files folders inputs limits variables diagnostics
-            schedules lookup versions scripts bulk crontab deletion external_edits pythons starters script_templates
+            schedules lookup versions scripts bulk crontab deletion external_edits pythons script_template_files
+            script_templates
         """,
         "runs_app": """
             states signals disk_space wakeup launcher models runner_report run_folder launcher_client lookup output

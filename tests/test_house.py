@@ -70,8 +70,10 @@ def test_several_packages_are_counted_together(tmp_path: Path) -> None:
     assert figures[TERNARIES].source == "0 / 2"
 
 
-@pytest.mark.parametrize("folder", ["migrations", "starters", "tests"])
-def test_migrations_starters_and_tests_are_left_out(tmp_path: Path, folder: str) -> None:
+@pytest.mark.parametrize("folder", ["migrations", "script_template_files", "tests"])
+def test_migrations_script_template_files_and_tests_are_left_out(
+    tmp_path: Path, folder: str
+) -> None:
     figures = measured(
         tmp_path, {"app/one.py": "a = 1\n", f"app/{folder}/two.py": "b = 1 if a else 2\n"}
     )

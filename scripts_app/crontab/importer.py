@@ -1,4 +1,4 @@
-"""Moving in from cron: what each line of a crontab would become, shown first, and made when it is wanted."""
+"""Moving in from cron: a proposal for each line of a crontab, and the scripts that are made from proposals."""
 
 import hashlib
 import posixpath
@@ -16,7 +16,7 @@ from django.db import transaction
 from scripts_app import scripts, validation
 from scripts_app.crontab import codegen, source_files
 from scripts_app.crontab import shell as crontab_shell
-from scripts_app.crontab.codegen import Given
+from scripts_app.crontab.codegen import CommandContext
 from scripts_app.crontab.parser import Crontab, CrontabEntry, printable
 from scripts_app.crontab.shell import Call, PythonFile, UnsupportedShellSyntax
 from scripts_app.crontab.source_files import Read, UnreadableFile
@@ -31,13 +31,15 @@ from scripts_app.versions import versions
 NAME_LENGTH = 100
 SHELL = "/bin/sh"
 _NOWHERE = ("/dev/null", "/dev/stdout", "/dev/stderr")
-# they move the times; MAILTO is said once, in the guide
-_LOST = frozenset({"RANDOM_DELAY", "START_HOURS_RANGE"})
+# Variables that move the times and are lost; the guide mentions MAILTO once.
+_LOST_VARIABLES = {"RANDOM_DELAY", "START_HOURS_RANGE"}
+_LEADING_CD = re.compile(r"^(\s*cd\s[^;&|]*[;&]+)")
+_FIRST_WORD = re.compile(r"[^\s;&|(){}<>=\"'$`!]+")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Proposal:
-    """The script that one line would become, and its schedule; with a `problem` nothing can be made of it."""
+    """The script for one line with its schedule; with a `problem` no script can be made."""
 
     entry: CrontabEntry
     name: str = ""
@@ -48,18 +50,19 @@ class Proposal:
     timing: Timing | None = None
     rhythm: str = ""
     next_at: datetime | None = None
-    no_schedule: str = ""  # why it gets none
+    no_schedule: str = ""  # why the script gets no schedule
     notes: list[str] = field(default_factory=list)
     problem: str = ""
 
     @property
     def key(self) -> str:
-        """Names this proposal in what a person agreed to: another code or time is another proposal."""
+        """Return the name of the proposal that a person agrees to: another code or time makes another key."""
         timing: tuple[str, ...] = ()
         if self.timing:
             timing = (self.timing.kind, self.timing.cron, self.timing.timezone)
-        said = repr((self.entry.text, self.code, self.python_version, timing))
-        return f"{self.entry.number}-{hashlib.sha256(said.encode()).hexdigest()[:20]}"
+        content = repr((self.entry.text, self.code, self.python_version, timing))
+        digest = hashlib.sha256(content.encode()).hexdigest()
+        return f"{self.entry.number}-{digest[:20]}"
 
     @property
     def what(self) -> str:
@@ -73,7 +76,7 @@ class Proposal:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Made:
+class _Draft:
     name: str
     code: str
     is_python: bool = False
@@ -83,19 +86,20 @@ class _Made:
 
 
 def propose(table: Crontab, *, now: datetime, read: Read, home: str = "") -> list[Proposal]:
-    """Return what each line would become; nothing is stored and nothing is run.
+    """Return a proposal for each line, without storing or running anything.
 
-    `read` returns the code in a file or raises Unreadable; `home`: the folder of the crontab's owner, where known.
+    `read` returns the code in a file or raises UnreadableFile; `home`: the folder of the crontab's owner, where known.
     """
-    taken = {name.casefold() for name in Script.objects.present().values_list("name", flat=True)}
+    names = Script.objects.present().values_list("name", flat=True)
+    taken = {name.casefold() for name in names}
     return [_proposal(entry, taken, now=now, read=read, home=home) for entry in table.entries]
 
 
 def make(proposal: Proposal, *, by: User | None, now: datetime) -> Script:
-    """Create the script and its schedule, which is switched off: both or neither. Raises ScriptError, TimingError."""
+    """Create the script and its schedule, switched off, in one transaction. Raise ScriptError, TimingError."""
     if proposal.problem:
         raise ScriptError(proposal.problem, field="code")
-    # asks the Pythons here
+    # The Pythons are asked here, before the transaction.
     versions.check(code=proposal.code, requirements="", python_version=proposal.python_version)
     with transaction.atomic():
         script = scripts.create(
@@ -106,21 +110,26 @@ def make(proposal: Proposal, *, by: User | None, now: datetime) -> Script:
             by=by,
             now=now,
         )
-        if when := proposal.timing:
-            rhythm = {"kind": when.kind, "cron": when.cron, "timezone": when.timezone}
-            schedules.save(Schedule(script=script, enabled=False, **rhythm), now=now)
+        if proposal.timing:
+            schedule = Schedule(script=script, enabled=False)
+            schedule.kind = proposal.timing.kind
+            schedule.cron = proposal.timing.cron
+            schedule.timezone = proposal.timing.timezone
+            schedules.save(schedule, now=now)
     return script
 
 
 def users() -> frozenset[str]:
-    """Names that tell a user before a command: those of this machine that are no programs as well (`git pull`)."""
-    return frozenset(
-        {"root", *(row.pw_name for row in pwd.getpwall() if shutil.which(row.pw_name) is None)}
-    )
+    """Return the users of this machine whose name is no program as well (`git pull` names no user)."""
+    names = {"root"}
+    for row in pwd.getpwall():
+        if shutil.which(row.pw_name) is None:
+            names.add(row.pw_name)
+    return frozenset(names)
 
 
-def unread(_: str) -> str:
-    """Reads nothing: for people who may not have the server's files read."""
+def refuse_to_read(_: str) -> str:
+    """Raise UnreadableFile: for people who may not have the server's files read."""
     raise UnreadableFile("was not read: only staff may have Tempo read the server's files")
 
 
@@ -129,156 +138,170 @@ def _proposal(
 ) -> Proposal:
     if entry.problem:
         return Proposal(entry=entry, problem=entry.problem)
-    made = _code(entry, read=read, home=entry.home or home)
+    draft = _draft(entry, read=read, home=entry.home or home)
     try:
-        validation.text(made.code, field="code")
+        validation.text(draft.code, field="code")
     except ScriptError as error:
         return Proposal(entry=entry, problem=str(error))
-    when, no_schedule = _timing(entry)
+    timing, no_schedule = _timing(entry)
     return Proposal(
         entry=entry,
-        name=_unique(made.name, taken, entry.number),
-        code=made.code,
-        is_python=made.is_python,
-        source=made.source,
-        python_version=made.python_version,
-        timing=when,
-        rhythm=rule.describe(when) if when else "",
-        next_at=rule.next_after(when, now) if when else None,
+        name=_unique_name(draft.name, taken, entry.number),
+        code=draft.code,
+        is_python=draft.is_python,
+        source=draft.source,
+        python_version=draft.python_version,
+        timing=timing,
+        rhythm=rule.describe(timing) if timing else "",
+        next_at=rule.next_after(timing, now) if timing else None,
         no_schedule=no_schedule,
-        notes=[*made.notes, *_notes_of(entry)],
+        notes=[*draft.notes, *_entry_notes(entry)],
     )
 
 
 def _timing(entry: CrontabEntry) -> tuple[Timing | None, str]:
     zone = entry.zone or settings.TIME_ZONE
     if entry.is_at_startup:
-        when = Timing(kind="startup", timezone=zone)
+        timing = Timing(kind="startup", timezone=zone)
     else:
-        when = Timing(kind="cron", cron=entry.when, timezone=zone)
+        timing = Timing(kind="cron", cron=entry.when, timezone=zone)
     try:
-        rule.check(when)
+        rule.check(timing)
     except TimingError as error:
         return None, str(error)
-    return when, ""
+    return timing, ""
 
 
-def _code(entry: CrontabEntry, *, read: Read, home: str) -> _Made:
-    known = {"HOME": home} if home else {}
+def _draft(entry: CrontabEntry, *, read: Read, home: str) -> _Draft:
+    variables = dict(entry.variables)
+    if home:
+        variables.setdefault("HOME", home)
     try:
-        call = crontab_shell.call(entry.command, {**known, **entry.variables})
+        call = crontab_shell.call(entry.command, variables)
     except UnsupportedShellSyntax as reason:
-        return _in_shell(entry, home, f"a shell runs it, because {reason}")
-    if file := crontab_shell.python_file(call.words):
-        return _python(entry, call, file, read=read, home=home)
-    kept = [each for each in call.redirections if not _is_for_a_log(each)]
-    if kept:
-        return _in_shell(entry, home, f"a shell runs it, because of `{kept[0]}`")
-    is_relative = "/" in call.words[0] and not call.words[0].startswith("/")
-    given = _given(
-        entry, call, posixpath.join(home, call.folder) if call.folder or is_relative else ""
-    )
-    return _Made(
-        name=posixpath.basename(call.words[0].rstrip("/")),
-        code=codegen.program(call.words, given),
-        notes=list(_dropped(call.redirections)),
-    )
+        return _shell_draft(entry, home, f"a shell runs it, because {reason}")
+    file = crontab_shell.python_file(call.words)
+    if file:
+        return _python_draft(entry, call, file, read=read, home=home)
+    for redirection in call.redirections:
+        if not _is_for_a_log(redirection):
+            return _shell_draft(entry, home, f"a shell runs it, because of `{redirection}`")
+    return _program_draft(entry, call, home)
 
 
-def _python(entry: CrontabEntry, call: Call, file: PythonFile, *, read: Read, home: str) -> _Made:
+def _python_draft(
+    entry: CrontabEntry, call: Call, file: PythonFile, *, read: Read, home: str
+) -> _Draft:
     folder = posixpath.join(home, call.folder)
     path = posixpath.join(folder, file.path)
-    given = _given(entry, call, folder if call.folder else "")
-    version, said = _version(file.version)
-    notes = [
-        *said,
-        *(f"`{flag}` is left out" for flag in file.flags if flag != "-u"),
-        *_dropped(call.redirections),
-    ]
-    name = posixpath.basename(file.path).removesuffix(source_files.SUFFIX)
+    context = _context(entry, call, folder if call.folder else "")
+    version, notes = _python_version(file.version)
+    for flag in file.flags:
+        if flag != "-u":
+            notes.append(f"`{flag}` is left out")
+    notes.extend(_redirection_notes(call.redirections))
     try:
-        code, source = codegen.with_head(read(path), given, arguments=file.arguments), path
-    except UnreadableFile as reason:
-        code, source = (
-            codegen.missing_file(path, given, reason=str(reason), arguments=file.arguments),
-            "",
-        )
+        code = codegen.with_context(read(path), context, arguments=file.arguments)
+        source = path
+    except UnreadableFile as error:
+        reason = str(error)
+        code = codegen.missing_file(path, context, reason=reason, arguments=file.arguments)
+        source = ""
         notes.insert(0, f"`{path}` {reason}")
-    return _Made(
-        name=name, code=code, is_python=True, source=source, python_version=version, notes=notes
-    )
-
-
-def _in_shell(entry: CrontabEntry, home: str, note: str) -> _Made:
-    shell = entry.variables.get("SHELL", SHELL)
-    found = re.search(
-        r"[^\s;&|(){}<>=\"'$`!]+", re.sub(r"^(\s*cd\s[^;&|]*[;&]+)", "", entry.command)
-    )
-    given = Given(line=entry.text, variables=entry.given, stdin=entry.stdin)
-    if home:
-        said = [f"cron ran it in `{home}`; here it begins in a folder of its own"]
-    else:
-        said = []
-    code = codegen.in_shell(entry.command, given, shell=shell if shell.startswith("/") else SHELL)
-    return _Made(
-        name=posixpath.basename(found[0].rstrip("/")) if found else "",
+    return _Draft(
+        name=posixpath.basename(file.path).removesuffix(source_files.SUFFIX),
         code=code,
-        notes=[note, *said],
+        is_python=True,
+        source=source,
+        python_version=version,
+        notes=notes,
     )
 
 
-def _given(entry: CrontabEntry, call: Call, folder: str) -> Given:
-    return Given(
+def _program_draft(entry: CrontabEntry, call: Call, home: str) -> _Draft:
+    program = call.words[0]
+    folder = ""
+    is_relative = "/" in program and not program.startswith("/")
+    if call.folder or is_relative:
+        folder = posixpath.join(home, call.folder)
+    return _Draft(
+        name=posixpath.basename(program.rstrip("/")),
+        code=codegen.program(call.words, _context(entry, call, folder)),
+        notes=list(_redirection_notes(call.redirections)),
+    )
+
+
+def _shell_draft(entry: CrontabEntry, home: str, note: str) -> _Draft:
+    notes = [note]
+    if home:
+        notes.append(f"cron ran it in `{home}`; here it begins in a folder of its own")
+    shell = entry.variables.get("SHELL", SHELL)
+    if not shell.startswith("/"):
+        shell = SHELL
+    variables = entry.script_variables
+    context = CommandContext(line=entry.text, variables=variables, stdin=entry.stdin)
+    word = _FIRST_WORD.search(_LEADING_CD.sub("", entry.command))
+    return _Draft(
+        name=posixpath.basename(word[0].rstrip("/")) if word else "",
+        code=codegen.in_shell(entry.command, context, shell=shell),
+        notes=notes,
+    )
+
+
+def _context(entry: CrontabEntry, call: Call, folder: str) -> CommandContext:
+    return CommandContext(
         line=entry.text,
-        variables={**entry.given, **call.variables},
+        variables={**entry.script_variables, **call.variables},
         stdin=entry.stdin,
         folder=folder,
     )
 
 
-def _version(wanted: str) -> tuple[str, list[str]]:
-    if wanted.startswith("2"):
+def _python_version(requested: str) -> tuple[str, list[str]]:
+    if requested.startswith("2"):
         return "", ["Python 2 ran it: it may need changes"]
-    if "." not in wanted:
+    if "." not in requested:
         return "", []
     try:
-        interpreters.choose(wanted)
+        interpreters.choose(requested)
     except interpreters.InterpreterMissing:
-        return "", [f"Python {wanted} is not on this machine: Tempo's own runs it"]
-    return wanted, []
+        return "", [f"Python {requested} is not on this machine: Tempo's own runs it"]
+    return requested, []
 
 
-# Whether a program's redirection can be left out: what it prints is kept with the run.
+# Such a redirection of a program can be left out: the output is kept with the run.
 def _is_for_a_log(redirection: str) -> bool:
     sign, _, target = redirection.partition(" ")
     return sign.endswith(">>") or "&" in sign or target in _NOWHERE
 
 
-def _dropped(redirections: Sequence[str]) -> Iterator[str]:
-    for each in redirections:
-        sign, _, target = each.partition(" ")
-        if sign.endswith("<") and target not in _NOWHERE:
-            yield f"`{each}` is left out: it reads nothing"
-        elif target and target not in _NOWHERE:
-            yield f"`{each}` is left out: what it prints is kept with the run"
+def _redirection_notes(redirections: Sequence[str]) -> Iterator[str]:
+    for redirection in redirections:
+        sign, _, target = redirection.partition(" ")
+        if target in _NOWHERE:
+            continue
+        if sign.endswith("<"):
+            yield f"`{redirection}` is left out: it reads nothing"
+        elif target:
+            yield f"`{redirection}` is left out: what it prints is kept with the run"
 
 
-def _notes_of(entry: CrontabEntry) -> Iterator[str]:
+def _entry_notes(entry: CrontabEntry) -> Iterator[str]:
     if entry.user:
         yield f"`{entry.user}` ran it; in Tempo each script has a user of its own, or Tempo's"
-    for name in sorted(_LOST & entry.variables.keys()):
+    for name in sorted(_LOST_VARIABLES & entry.variables.keys()):
         yield f"`{name}` is left out"
-    if entry.given:
-        yield f"variables stand in its code: {', '.join(entry.given)}"
+    names = ", ".join(entry.script_variables)
+    if names:
+        yield f"variables stand in its code: {names}"
 
 
-def _unique(wanted: str, taken: set[str], number: int) -> str:
-    plain = printable(wanted, NAME_LENGTH).replace("\ufffd", "").strip()
-    if any(character.isalnum() for character in plain):
-        base = plain
-    else:
+def _unique_name(wanted: str, taken: set[str], number: int) -> str:
+    base = printable(wanted, NAME_LENGTH).replace("\ufffd", "").strip()
+    if not any(character.isalnum() for character in base):
         base = f"crontab line {number}"
-    name, count = base, 1
+    name = base
+    count = 1
     while name.casefold() in taken:
         count += 1
         name = f"{base} ({count})"

@@ -1,4 +1,4 @@
-"""Reads a crontab: which lines start something, when, and with which variables. Nothing here runs or opens anything."""
+"""Reads a crontab: the lines that start a command, with times and variables. No command runs and no file opens."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -6,21 +6,25 @@ from dataclasses import dataclass, replace
 
 MAX_BYTES = 1024 * 1024
 MAX_ENTRIES = 500
-MAX_VARIABLES_BYTES = 10_000  # every script that comes of it gets a copy of them
+MAX_VARIABLES_BYTES = 10_000  # every script from the crontab gets a copy
 
-# What cron means for itself, and what a run has its own of: the scripts get none of these.
+# Variables for cron itself, or that a run has its own of: the scripts do not get them.
 NOT_FOR_SCRIPTS = frozenset(
     {
-        "SHELL",
+        "BASH_ENV",
+        "CONTENT_TRANSFER_ENCODING",
+        "CONTENT_TYPE",
+        "CRON_TZ",
+        "CRON_WITHIN",
         "HOME",
         "LOGNAME",
-        "USER",
-        "MAILTO",
         "MAILFROM",
-        "CONTENT_TYPE",
-        "CONTENT_TRANSFER_ENCODING",
+        "MAILTO",
+        "RANDOM_DELAY",
+        "SHELL",
+        "START_HOURS_RANGE",
+        "USER",
     }
-    | {"CRON_TZ", "RANDOM_DELAY", "START_HOURS_RANGE", "BASH_ENV", "CRON_WITHIN"}
 )
 _VARIABLE = re.compile(
     r"""\s*(["']?)(?P<name>[A-Za-z_][A-Za-z0-9_]*)\1\s*=\s*(?P<value>.*)""", re.DOTALL
@@ -37,14 +41,14 @@ class CrontabError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class CrontabEntry:
-    """One line that starts something, as cron reads it; with a `problem`, one that cron would not take either."""
+    """A line that starts a command, as cron reads the line; with a `problem`, cron would refuse the line too."""
 
     number: int  # of the line, from 1
     text: str  # the whole line as written
     when: str = ""  # five fields or an alias
     command: str = ""  # for the shell
     stdin: str | None = None  # what stood behind the first `%`
-    variables: Mapping[str, str]  # set above it, all of them
+    variables: Mapping[str, str]  # all that are set above the line
     user: str = ""  # of the system form
     problem: str = ""
 
@@ -61,15 +65,14 @@ class CrontabEntry:
         return self.variables.get("HOME", "")
 
     @property
-    def given(self) -> dict[str, str]:
-        return {
-            name: value for name, value in self.variables.items() if name not in NOT_FOR_SCRIPTS
-        }
+    def script_variables(self) -> dict[str, str]:
+        names = [name for name in self.variables if name not in NOT_FOR_SCRIPTS]
+        return {name: self.variables[name] for name in names}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Crontab:
-    """What a text says; `is_system`: its lines name a user before the command, as /etc/crontab does."""
+    """The entries of a text; `is_system`: the lines name a user before the command, as /etc/crontab does."""
 
     entries: list[CrontabEntry]
     is_system: bool = False
@@ -78,10 +81,10 @@ class Crontab:
 def parse_crontab(
     text: str, *, users: Collection[str] = ("root",), is_system: bool = False
 ) -> Crontab:
-    """Return what the text says; comments and blank lines are nothing.
+    """Return the entries of a text, without comments and blank lines.
 
-    `users`: names by which the form with a user is known when every line bears one. Raises CrontabError: over 1 MB,
-    over 500 lines that start something, NULs, more variables than a script can carry.
+    `users`: names that tell the form with a user when every line bears such a name. Raise CrontabError: over 1 MB,
+    over 500 lines that start a command, NULs, more variables than a script can carry.
     """
     if len(text) > MAX_BYTES or len(text.encode(errors="replace")) > MAX_BYTES:
         raise CrontabError("The crontab is larger than 1 MB.\nhint: is this the right file?")
@@ -89,30 +92,35 @@ def parse_crontab(
         raise CrontabError(
             "The text contains a NUL character: it is no crontab.\nhint: is this the right file?"
         )
-    # half a surrogate pair is no character
+    # Half a surrogate pair is no character.
     entries = list(_entries(text.encode(errors="replace").decode()))
-    whole = [entry for entry in entries if not entry.problem]
-    is_system = is_system or (bool(whole) and all(_has_user(entry, users) for entry in whole))
-    return Crontab(entries=[_finished(entry, is_system) for entry in entries], is_system=is_system)
+    if not is_system:
+        is_system = _have_users(entries, users)
+    entries = [_split_command(entry, is_system) for entry in entries]
+    return Crontab(entries=entries, is_system=is_system)
 
 
-def printable(text: str, most: int = 200) -> str:
-    """Return a text as one harmless line of at most `most` characters, for terminals, comments and names."""
-    cut = text if len(text) <= most else f"{text[: most - 1]}…"
-    return "".join(
-        character if character.isprintable() else "\ufffd" for character in cut.replace("\t", " ")
-    )
+def printable(text: str, limit: int = 200) -> str:
+    """Return a text as one harmless line of at most `limit` characters, for terminals, comments and names."""
+    if len(text) > limit:
+        text = f"{text[: limit - 1]}…"
+    characters = []
+    for character in text.replace("\t", " "):
+        characters.append(character if character.isprintable() else "\ufffd")
+    return "".join(characters)
 
 
 def _entries(text: str) -> Iterator[CrontabEntry]:
     variables: Mapping[str, str] = {}
     count = 0
-    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
+    lines = text.replace("\r\n", "\n").split("\n")
+    for number, line in enumerate(lines, start=1):
         plain = line.strip(" \t")
         if not plain or plain.startswith("#"):
             continue
-        if match := _VARIABLE.fullmatch(line):
-            variables = _with(variables, match["name"], match["value"])
+        match = _VARIABLE.fullmatch(line)
+        if match:
+            variables = _with_variable(variables, match["name"], match["value"])
             continue
         count += 1
         if count > MAX_ENTRIES:
@@ -122,10 +130,11 @@ def _entries(text: str) -> Iterator[CrontabEntry]:
         yield _entry(number, plain, variables)
 
 
-# The variables with one more; each entry keeps those that stood above it.
-def _with(variables: Mapping[str, str], name: str, value: str) -> Mapping[str, str]:
+# A new mapping: each entry keeps the variables that stood above it.
+def _with_variable(variables: Mapping[str, str], name: str, value: str) -> Mapping[str, str]:
     added = {**variables, name: _unquoted(value.strip(" \t"))}
-    if sum(len(each) + len(text) for each, text in added.items()) > MAX_VARIABLES_BYTES:
+    size = len("".join(added.keys())) + len("".join(added.values()))
+    if size > MAX_VARIABLES_BYTES:
         raise CrontabError(
             f"The variables have more than {MAX_VARIABLES_BYTES:,} characters: scripts cannot carry them"
         )
@@ -139,8 +148,7 @@ def _unquoted(value: str) -> str:
     return value
 
 
-# A line with its time apart from the rest; whether that begins with a user is seen when all are
-# there.
+# A line with its time apart from the rest; whether the rest begins with a user depends on all lines.
 def _entry(number: int, plain: str, variables: Mapping[str, str]) -> CrontabEntry:
     count = 1 if plain.startswith("@") else _FIELDS
     parts = re.split("[ \t]+", plain, maxsplit=count)
@@ -152,28 +160,41 @@ def _entry(number: int, plain: str, variables: Mapping[str, str]) -> CrontabEntr
     return replace(entry, when=" ".join(parts[:count]), command=parts[count])
 
 
+def _have_users(entries: Collection[CrontabEntry], users: Collection[str]) -> bool:
+    valid = [entry for entry in entries if not entry.problem]
+    if not valid:
+        return False
+    return all(_has_user(entry, users) for entry in valid)
+
+
 def _has_user(entry: CrontabEntry, users: Collection[str]) -> bool:
-    user, *command = re.split("[ \t]+", entry.command, maxsplit=1)
+    user, command = _split_user(entry.command)
     return user in users and bool(command)
 
 
-def _finished(entry: CrontabEntry, is_system: bool) -> CrontabEntry:
+def _split_user(text: str) -> tuple[str, str]:
+    user, *rest = re.split("[ \t]+", text, maxsplit=1)
+    return user, "".join(rest)
+
+
+def _split_command(entry: CrontabEntry, is_system: bool) -> CrontabEntry:
     if entry.problem:
         return entry
-    user, command = "", entry.command
+    user = ""
+    command = entry.command
     if is_system:
-        user, *rest = re.split("[ \t]+", command, maxsplit=1)
-        command = rest[0] if rest else ""
+        user, command = _split_user(command)
         if not command:
-            return replace(
-                entry, problem="no line of a system crontab: it has no command behind its user"
-            )
+            problem = "no line of a system crontab: it has no command behind its user"
+            return replace(entry, problem=problem)
     command, stdin = _split_percent(command)
     return replace(entry, user=user, command=command, stdin=stdin)
 
 
-# Return the command and its input: the first `%` ends the command, further ones are new lines; `\%`
-# is a `%`.
+# The command and its input: the first `%` ends the command, further ones are new lines; `\%` is a `%`.
 def _split_percent(text: str) -> tuple[str, str | None]:
-    command, *lines = (piece.replace("\\%", "%") for piece in _PERCENT.split(text))
-    return command.strip(" \t"), "\n".join(lines) + "\n" if lines else None
+    pieces = [piece.replace("\\%", "%") for piece in _PERCENT.split(text)]
+    command = pieces[0].strip(" \t")
+    if len(pieces) == 1:
+        return command, None
+    return command, "\n".join(pieces[1:]) + "\n"

@@ -1,6 +1,6 @@
-"""Reads a shell command that does nothing clever, without a shell: which words, and which Python file they run.
+"""Reads a plain shell command without a shell: its words, and the Python file that they run.
 
-Whatever a shell would do more than that (pipes, globs, substitutions) is refused and left to a shell.
+Everything else that a shell understands (pipes, globs, substitutions) is refused and left to a shell.
 """
 
 import posixpath
@@ -34,66 +34,70 @@ _PYTHON = re.compile(r"(?:.*/)?python(?P<version>[23](?:\.[0-9]{1,2})?)?", re.DO
 _FLAGS = re.compile(r"-[bBdEiIOPqRsSuvx]+")
 _VALUE_FLAGS = re.compile(r"-[WX](?P<value>.*)", re.DOTALL)
 _PREFIXES = ("exec", "nohup")
-# Words that mean something to the shell itself: no program bears them, or it does something else.
+_BREAKS = ("space", "joint", "redirection", "hash")  # the kinds of parts that end a word
+# Words of the shell itself: no program has such a name, or the program does something else.
 _SHELL_WORDS = frozenset(
     {
-        "{",
-        "}",
         "!",
-        "[[",
-        "if",
-        "then",
-        "else",
-        "elif",
-        "fi",
-        "for",
-        "while",
-        "until",
-        "do",
-        "done",
-        "case",
-        "esac",
-    }
-    | {
-        "function",
-        "time",
-        "select",
         ".",
         ":",
+        "[[",
         "alias",
         "bg",
         "break",
+        "case",
         "cd",
         "command",
         "continue",
+        "do",
+        "done",
+        "elif",
+        "else",
+        "esac",
         "eval",
         "exit",
-    }
-    | {
         "export",
         "fg",
+        "fi",
+        "for",
+        "function",
         "getopts",
         "hash",
+        "if",
         "jobs",
         "local",
         "read",
         "readonly",
         "return",
+        "select",
         "set",
         "shift",
         "source",
+        "then",
+        "time",
+        "times",
+        "trap",
+        "type",
+        "ulimit",
+        "umask",
+        "unalias",
+        "unset",
+        "until",
+        "wait",
+        "while",
+        "{",
+        "}",
     }
-    | {"times", "trap", "type", "ulimit", "umask", "unalias", "unset", "wait"}
 )
 
 
 class UnsupportedShellSyntax(ValueError):
-    """A command that only a shell can run as it is meant; str() says what is too clever."""
+    """A command that only a shell can run; str() names the syntax that is not supported."""
 
 
 @dataclass(kw_only=True)
 class Step:
-    """One program with its words, and where the shell sends its output; `joint` is what ends it."""
+    """A program with its words and redirections; `joint` ends the step: `&&`, `;` or nothing."""
 
     words: list[str] = field(default_factory=list)
     redirections: list[str] = field(default_factory=list)
@@ -102,7 +106,7 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One program, called in a folder, with variables of its own."""
+    """A program that is called in a folder, with variables of its own."""
 
     words: list[str]
     folder: str = ""
@@ -112,7 +116,7 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True)
 class PythonFile:
-    """A call that runs a Python file; `path` may be relative, to the folder where cron would have run it."""
+    """A call that runs a Python file; `path` may be relative to the folder where cron would have run the command."""
 
     path: str
     arguments: list[str]
@@ -121,9 +125,9 @@ class PythonFile:
 
 
 def call(command: str, variables: Mapping[str, str]) -> Call:
-    """Return the one program that a command calls, what comes before it taken in. Raises TooClever.
+    """Return the single program that a command calls. Raise UnsupportedShellSyntax.
 
-    Before it may come: `cd DIR &&`, `. venv/bin/activate &&`, variables, `exec`, `nohup`, `env`.
+    Before the program may come: `cd DIR &&`, `. venv/bin/activate &&`, variables, `exec`, `nohup`, `env`.
     """
     if len(command) > MAX_LENGTH:
         raise UnsupportedShellSyntax(f"it has more than {MAX_LENGTH:,} characters")
@@ -131,84 +135,86 @@ def call(command: str, variables: Mapping[str, str]) -> Call:
     folder = ""
     for step in before:
         folder = _folder_after(step, folder)
-    own, words = _without_prefixes(last.words)
+    own_variables, words = _split_prefixes(last.words)
     if not words:
         raise UnsupportedShellSyntax("it calls no program")
     if words[0] in _SHELL_WORDS:
         raise UnsupportedShellSyntax(f"`{words[0]}` is the shell's own")
-    return Call(words=words, folder=folder, variables=own, redirections=last.redirections)
+    return Call(words=words, folder=folder, variables=own_variables, redirections=last.redirections)
 
 
 def python_file(words: list[str]) -> PythonFile | None:
-    """Return the Python file which these words run, or None: `-m`, `-c`, no file, another program."""
+    """Return the Python file that these words run, or None: `-m`, `-c`, no file, another program."""
     if words[0].endswith(".py"):
         return PythonFile(path=words[0], arguments=words[1:])
-    match = _PYTHON.fullmatch(words[0])
-    if match is None:
+    interpreter = _PYTHON.fullmatch(words[0])
+    if interpreter is None:
         return None
+    version = interpreter["version"] or ""
     flags: list[str] = []
     rest = iter(words[1:])
     for word in rest:
-        if valued := _VALUE_FLAGS.fullmatch(word):
-            flags.append(word if valued["value"] else f"{word} {next(rest, '')}")
-        elif _FLAGS.fullmatch(word):
+        value_flag = _VALUE_FLAGS.fullmatch(word)
+        if value_flag and not value_flag["value"]:
+            flags.append(f"{word} {next(rest, '')}")
+        elif value_flag or _FLAGS.fullmatch(word):
             flags.append(word)
         elif word.startswith("-"):
             return None
         else:
-            return PythonFile(
-                path=word, arguments=list(rest), version=match["version"] or "", flags=flags
-            )
+            return PythonFile(path=word, arguments=list(rest), version=version, flags=flags)
     return None
 
 
 def steps(command: str, variables: Mapping[str, str]) -> list[Step]:
-    """Return the programs that a command calls one after another. Raises TooClever."""
+    """Return the programs that a command calls in order. Raise UnsupportedShellSyntax."""
     found = [Step()]
     for kind, text in _words(command, variables):
+        step = found[-1]
         if kind == "joint":
-            found[-1].joint = text
+            step.joint = text
             found.append(Step())
+        elif kind == "word":
+            step.words.append(text)
         else:
-            (found[-1].words if kind == "word" else found[-1].redirections).append(text)
-    if (
-        not found[-1].words
-        and not found[-1].redirections
-        and len(found) > 1
-        and found[-2].joint == ";"
-    ):
+            step.redirections.append(text)
+    last = found[-1]
+    is_empty = not last.words and not last.redirections
+    if is_empty and len(found) > 1 and found[-2].joint == ";":
         found.pop()  # a line may end with `;`
     return found
 
 
+# (`word`, text), (`redirection`, text) and (`joint`, text) in order.
 def _words(command: str, variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    pieces: list[str] = []  # of the word at hand; a word in quotes may be empty
+    pieces: list[str] = []  # of the current word; a word in quotes may be empty
     sign = ""  # of the redirection whose file the next word names
     for kind, text, follows in _parts(command):
         if kind == "hash" and pieces:
             pieces.append(text)
-        elif kind not in ("space", "joint", "redirection", "hash"):
+            continue
+        if kind not in _BREAKS:
             pieces.append(_meaning(kind, text, variables, is_first=not pieces, follows=follows))
-        else:
-            if pieces and kind == "redirection" and text[0].isdigit():
-                raise UnsupportedShellSyntax("of a redirection that is hard to read")
-            if pieces:
-                yield (
-                    ("redirection", f"{sign} {''.join(pieces)}")
-                    if sign
-                    else ("word", "".join(pieces))
-                )
-                pieces, sign = [], ""
-            if kind == "hash":
-                return
-            if kind == "redirection" and not text[-1].isdigit() and text[-1] != "-":
-                sign = text.strip()
-            elif kind != "space":
-                yield kind, text
+            continue
+        if pieces and kind == "redirection" and text[0].isdigit():
+            raise UnsupportedShellSyntax("of a redirection that is hard to read")
+        if pieces:
+            word = "".join(pieces)
+            if sign:
+                yield "redirection", f"{sign} {word}"
+            else:
+                yield "word", word
+            pieces = []
+            sign = ""
+        if kind == "hash":  # a comment
+            return
+        if kind == "redirection" and not text[-1].isdigit() and text[-1] != "-":
+            sign = text.strip()
+        elif kind != "space":
+            yield kind, text
 
 
-# Yield each part's kind, its text without quotes, and the character after it; at last a space, to end
-# a word.
+# Each part's kind, its text without quotes, and the character after it; at last a space, to end a word.
 def _parts(command: str) -> Iterator[tuple[str, str, str]]:
     for match in _matches(_PART, command):
         kind = match.lastgroup or ""
@@ -216,24 +222,21 @@ def _parts(command: str) -> Iterator[tuple[str, str, str]]:
     yield "space", " ", ""
 
 
+# The matches follow each other without a gap.
 def _matches(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
     position = 0
     while position < len(text):
         match = pattern.match(text, position)
         if match is None:
-            raise UnsupportedShellSyntax(_refusal(text[position]))
+            raise _unsupported_character(text[position])
         yield match
         position = match.end()
 
 
-def _refusal(character: str) -> str:
+def _unsupported_character(character: str) -> UnsupportedShellSyntax:
     if character.isprintable():
-        shown = character
-    else:
-        shown = "a line break"
-    if shown == character:
-        return f"of `{shown}`"
-    return f"of {shown}"
+        return UnsupportedShellSyntax(f"of `{character}`")
+    return UnsupportedShellSyntax("of a line break")
 
 
 def _meaning(
@@ -254,11 +257,14 @@ def _meaning(
 
 
 def _double_quoted(text: str, variables: Mapping[str, str]) -> str:
-    names = ((match, match["name"] or match["braced"]) for match in _matches(_QUOTED, text))
-    return "".join(
-        _value(name, variables) if name else match["escaped"] or match["plain"]
-        for match, name in names
-    )
+    pieces = []
+    for match in _matches(_QUOTED, text):
+        name = match["name"] or match["braced"]
+        if name:
+            pieces.append(_value(name, variables))
+        else:
+            pieces.append(match["escaped"] or match["plain"])
+    return "".join(pieces)
 
 
 def _value(name: str, variables: Mapping[str, str]) -> str:
@@ -267,29 +273,33 @@ def _value(name: str, variables: Mapping[str, str]) -> str:
     return variables[name]
 
 
-# The folder after a step before the program. Raises TooClever for steps that do more than go
-# somewhere.
+# A step before the program may change the folder or activate an environment, and nothing else.
 def _folder_after(step: Step, folder: str) -> str:
-    if step.words[:1] == ["cd"] and len(step.words) == 2 and step.words[1] != "-":
-        return posixpath.join(folder, step.words[1])
-    is_activation = step.words[:1] in (["."], ["source"]) and step.words[-1].endswith(
-        "bin/activate"
-    )
-    if not is_activation or len(step.words) != 2:
+    if len(step.words) != 2:
         raise UnsupportedShellSyntax("it calls several programs")
-    return folder
+    command, target = step.words
+    if command == "cd" and target != "-":
+        return posixpath.join(folder, target)
+    if command in (".", "source") and target.endswith("bin/activate"):
+        return folder
+    raise UnsupportedShellSyntax("it calls several programs")
 
 
-def _without_prefixes(words: list[str]) -> tuple[dict[str, str], list[str]]:
-    own: dict[str, str] = {}
+# The variables that a call begins with, and the words behind them, `exec`, `nohup` and `env`.
+def _split_prefixes(words: list[str]) -> tuple[dict[str, str], list[str]]:
+    variables: dict[str, str] = {}
     rest = list(words)
     while rest:
-        is_env = (
-            posixpath.basename(rest[0]) == "env" and len(rest) > 1 and not rest[1].startswith("-")
-        )
-        if match := _ASSIGNMENT.fullmatch(rest[0]):
-            own[match["name"]] = match["value"]
-        elif not is_env and rest[0] not in _PREFIXES:
+        assignment = _ASSIGNMENT.fullmatch(rest[0])
+        if assignment:
+            variables[assignment["name"]] = assignment["value"]
+        elif not _is_env(rest) and rest[0] not in _PREFIXES:
             break
         rest.pop(0)
-    return own, rest
+    return variables, rest
+
+
+def _is_env(words: list[str]) -> bool:
+    if len(words) < 2 or words[1].startswith("-"):
+        return False
+    return posixpath.basename(words[0]) == "env"

@@ -1,4 +1,4 @@
-"""Reads the code of a Python file that somebody named: a regular `.py` file outside the data folder, and no other."""
+"""Reads the code of a Python file that a crontab names: regular `.py` files outside the data folder alone."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from tempo_site.lib import paths
 
 SUFFIX = ".py"
 MAX_BYTES_AT_ONCE = 20 * 1024 * 1024
-# Those that people write scripts in. Python knows some more, of which a few take very long.
+# The encodings that people write scripts in. Python knows some more, of which a few take very long.
 ENCODINGS = frozenset({"utf-8", "utf-8-sig", "ascii", "iso-8859-1", "iso-8859-15", "cp1252"})
 _COOKIE = re.compile(r"^([ \t\f]*#.*?coding[:=][ \t]*)([-\w.]+)", re.ASCII)
 
@@ -22,13 +22,13 @@ Read = Callable[[str], str]
 
 
 class UnreadableFile(ValueError):
-    """Why the code of a file is not taken; str() is a sentence's end: `/x.py` *is a folder*."""
+    """Why a file is not read; str() ends a sentence that begins with the path: `/x.py` *is a folder*."""
 
 
 def reader() -> Read:
-    """Return what reads the code of a path, until 20 MB were read; every line that names a file has a copy of it.
+    """Return a function that reads the code at a path until 20 MB were read, and raises UnreadableFile.
 
-    It raises Unreadable.
+    The total is bounded because every line that names a file gets a copy of the code.
     """
     left = MAX_BYTES_AT_ONCE
 
@@ -61,8 +61,7 @@ def read_code(path: str) -> str:
     return _text_of(data)
 
 
-# The bytes of a file; what it is was looked at before it was opened, so that nothing is set off by
-# opening it.
+# A path handle first: to open a device or a pipe could set something off.
 def _bytes_of(path: str) -> bytes:
     handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
@@ -77,7 +76,7 @@ def _bytes_of(path: str) -> bytes:
     return data
 
 
-# Refuse what is no ordinary Python file: a link counts as what it leads to.
+# `real` is the target of a link.
 def _refuse_others(real: Path, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise UnreadableFile("is no regular file")
@@ -107,4 +106,6 @@ def _text_of(data: bytes) -> str:
 
 def _as_utf8(code: str) -> str:
     lines = code.split("\n", 2)
-    return "\n".join([*(_COOKIE.sub(r"\1utf-8", line) for line in lines[:2]), *lines[2:]])
+    for number, line in enumerate(lines[:2]):
+        lines[number] = _COOKIE.sub(r"\1utf-8", line)
+    return "\n".join(lines)

@@ -170,7 +170,7 @@ def joined(folder: str, name: str) -> str:
 
 def _split_new(path: str) -> list[str]:
     # New paths stand on one line, so that people can read and type the path.
-    validation.line(path, field="path", most=MAX_PATH)
+    validation.line(path, field="path", limit=MAX_PATH)
     return split(path)
 
 

@@ -84,7 +84,7 @@ def limit_fields() -> dict[str, forms.Field]:
             label = f"{label} ({limit.unit})"
         fields[limit.field] = forms.IntegerField(
             label=label,
-            min_value=limit.least,
+            min_value=limit.minimum,
             initial=defaults[limit.field],
             help_text=limit.help,
             show_hidden_initial=True,

@@ -83,14 +83,14 @@ def check_text(*, code: str, requirements: str, python_version: str) -> dict[str
         "python_version": validation.line(
             python_version,
             field="python_version",
-            most=10,
+            limit=10,
         ),
     }
 
 
 def check_note(note: str) -> str:
     """Return a note, trimmed. Raises ScriptError: more than a line, over 200 characters."""
-    return validation.line(note, field="note", most=MAX_NOTE)
+    return validation.line(note, field="note", limit=MAX_NOTE)
 
 
 def keep_draft(

@@ -66,7 +66,7 @@ def proposals_of(
         proposals = importer.propose(table, now=now, read=source_files.reader())
     else:
         table = parser.parse_crontab(text, users={"root"})
-        proposals = importer.propose(table, now=now, read=importer.unread)
+        proposals = importer.propose(table, now=now, read=importer.refuse_to_read)
     return proposals, table.is_system
 
 

@@ -74,6 +74,6 @@ def test_every_limit_is_a_field_and_says_what_it_means() -> None:
     fields = {field.name for field in Script._meta.get_fields()}
     assert LIMITS.keys() <= fields
     assert all(
-        limit.means.endswith(".") and limit.help.startswith(limit.means)
+        limit.description.endswith(".") and limit.help.startswith(limit.description)
         for limit in LIMITS.values()
     )

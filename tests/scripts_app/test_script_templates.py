@@ -1,4 +1,4 @@
-"""The starters as they are offered: complete, clean, and made into scripts that nothing starts by itself."""
+"""The script templates as they are offered: complete, clean, and made into scripts that nothing starts by itself."""
 
 import ast
 from collections.abc import Iterator
@@ -21,14 +21,14 @@ from scripts_app.validation import ScriptError
 from tests.factories import NOON
 from tests.service import ROOT
 
-STARTERS = list(script_templates.all_templates().values())
+TEMPLATES = list(script_templates.all_templates().values())
 OLDEST = (3, 8)  # the Pythons that scripts may have begin there
 PROMISED = (
     "hello http_check folder_backup disk_space csv_to_sqlite api_poll page_change log_rotation database_dump"
     " certificate_expiry git_mirror nightly_tests"
 )
 
-each = pytest.mark.parametrize("starter", STARTERS, ids=lambda starter: starter.name)
+each = pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: template.name)
 
 
 @pytest.fixture
@@ -39,68 +39,68 @@ def asked(key: str) -> Client:
 
 # --- what each is ---------------------------------------------------------------------------------------------------
 def test_there_are_those_that_were_promised_the_easiest_first() -> None:
-    names = [starter.name for starter in STARTERS]
+    names = [template.name for template in TEMPLATES]
     assert sorted(names) == sorted(PROMISED.split())
     assert names[:3] == ["hello", "http_check", "folder_backup"]
 
 
 @each
-def test_a_starter_says_what_it_does_in_one_sentence(starter: ScriptTemplate) -> None:
-    assert 40 < len(starter.description) <= 110 and starter.description.count(". ") == 0
-    assert starter.description.endswith(".") and starter.title
+def test_a_template_says_what_it_does_in_one_sentence(template: ScriptTemplate) -> None:
+    assert 40 < len(template.description) <= 110 and template.description.count(". ") == 0
+    assert template.description.endswith(".") and template.title
 
 
 @each
-def test_its_suggested_schedule_can_be_saved(starter: ScriptTemplate) -> None:
-    rule.check(rule.Timing(kind=starter.kind, cron=starter.cron, every_s=starter.every_s))
+def test_its_suggested_schedule_can_be_saved(template: ScriptTemplate) -> None:
+    rule.check(rule.Timing(kind=template.kind, cron=template.cron, every_s=template.every_s))
 
 
 @each
-def test_its_requirements_are_such_as_tempo_takes(starter: ScriptTemplate) -> None:
-    assert requirements.normalise(starter.requirements).split() == starter.packages
+def test_its_requirements_are_such_as_tempo_takes(template: ScriptTemplate) -> None:
+    assert requirements.normalise(template.requirements).split() == template.packages
 
 
 @each
-def test_its_block_is_read_without_a_complaint(starter: ScriptTemplate) -> None:
-    block = inline_metadata.read(starter.code)
-    assert (declarations.problems(starter.code), block.requires_python) == ([], ">=3.8")
+def test_its_block_is_read_without_a_complaint(template: ScriptTemplate) -> None:
+    block = inline_metadata.read(template.code)
+    assert (declarations.problems(template.code), block.requires_python) == ([], ">=3.8")
 
 
 @each
-def test_its_parameters_are_complete(starter: ScriptTemplate) -> None:
-    assert starter.parameters
-    for parameter in starter.parameters:
+def test_its_parameters_are_complete(template: ScriptTemplate) -> None:
+    assert template.parameters
+    for parameter in template.parameters:
         assert parameter["help"] and ("default" in parameter or parameter["required"]), parameter[
             "name"
         ]
 
 
 @each
-def test_it_reads_the_parameters_that_it_declares(starter: ScriptTemplate) -> None:
-    assert set(reads(starter)) == {
-        f"TEMPO_PARAM_{parameter['name'].upper()}" for parameter in starter.parameters
+def test_it_reads_the_parameters_that_it_declares(template: ScriptTemplate) -> None:
+    assert set(reads(template)) == {
+        f"TEMPO_PARAM_{parameter['name'].upper()}" for parameter in template.parameters
     }
 
 
 @each
-def test_what_it_does_without_tempo_is_what_the_form_offers(starter: ScriptTemplate) -> None:
+def test_what_it_does_without_tempo_is_what_the_form_offers(template: ScriptTemplate) -> None:
     """The same script runs in a terminal, where nothing is set."""
-    offered = {parameter["name"]: parameter.get("default", "") for parameter in starter.parameters}
-    for name, default in reads(starter).items():
+    offered = {parameter["name"]: parameter.get("default", "") for parameter in template.parameters}
+    for name, default in reads(template).items():
         text = parameters.as_text(offered[name.removeprefix("TEMPO_PARAM_").lower()])
         assert default in (text, text.removesuffix(".0"), None), name
 
 
 @each
-def test_every_python_that_scripts_may_have_can_read_it(starter: ScriptTemplate) -> None:
-    ast.parse(starter.code, feature_version=OLDEST)
+def test_every_python_that_scripts_may_have_can_read_it(template: ScriptTemplate) -> None:
+    ast.parse(template.code, feature_version=OLDEST)
 
 
 @each
 @pytest.mark.parametrize("version", ["", "3.8"])
-def test_it_is_free_of_problems(starter: ScriptTemplate, version: str) -> None:
+def test_it_is_free_of_problems(template: ScriptTemplate, version: str) -> None:
     found = check.find_problems(
-        code=starter.code, requirements=starter.requirements, python_version=version
+        code=template.code, requirements=template.requirements, python_version=version
     )
     assert [problem for problem in found if problem.field == "code"] == []
 
@@ -109,14 +109,16 @@ def test_the_image_holds_them() -> None:
     assert script_templates.FOLDER.is_relative_to(ROOT / "scripts_app")
     assert "COPY scripts_app/ scripts_app/" in (ROOT / "Dockerfile").read_text()
     ignored = (ROOT / ".dockerignore").read_text().split()
-    assert "!scripts_app" in ignored and not [line for line in ignored if "starters" in line]
+    assert "!scripts_app" in ignored and not [
+        line for line in ignored if "script_template_files" in line
+    ]
 
 
-def reads(starter: ScriptTemplate) -> dict[str, str | None]:
+def reads(template: ScriptTemplate) -> dict[str, str | None]:
     """The parameters that its code reads, each with the default it takes when nothing is given."""
     return {
         name: default
-        for node in ast.walk(ast.parse(starter.code))
+        for node in ast.walk(ast.parse(template.code))
         for name, default in read_in(node)
     }
 
@@ -130,13 +132,13 @@ def read_in(node: ast.AST) -> Iterator[tuple[str, str | None]]:
 
 
 # --- a script made from one -----------------------------------------------------------------------------------------
-def test_a_script_from_a_starter_waits_to_be_switched_on(user: User, settings: Settings) -> None:
+def test_a_script_from_a_template_waits_to_be_switched_on(user: User, settings: Settings) -> None:
     settings.TIME_ZONE = "Europe/Berlin"
-    starter = script_templates.find_template("folder_backup")
-    script = script_templates.create_from_template(starter, by=user, now=NOON)
+    template = script_templates.find_template("folder_backup")
+    script = script_templates.create_from_template(template, by=user, now=NOON)
     schedule = script.schedules.get()
     assert (script.name, script.slug, script.enabled) == (
-        starter.title,
+        template.title,
         "folder-backup-with-rotation",
         True,
     )
@@ -145,13 +147,13 @@ def test_a_script_from_a_starter_waits_to_be_switched_on(user: User, settings: S
         *(False, None),
     )
     assert script.version and (script.version.code, script.description) == (
-        starter.code,
-        starter.description,
+        template.code,
+        template.description,
     )
     assert not Run.objects.scripts().exists()
 
 
-def test_two_from_one_starter_are_two_scripts(user: User) -> None:
+def test_two_from_one_template_are_two_scripts(user: User) -> None:
     made = [
         script_templates.create_from_template(
             script_templates.find_template("hello"), by=user, now=NOON
@@ -162,7 +164,7 @@ def test_two_from_one_starter_are_two_scripts(user: User) -> None:
 
 
 @pytest.mark.django_db
-def test_a_starter_that_is_none_is_refused_with_those_that_are() -> None:
+def test_a_template_that_is_none_is_refused_with_those_that_are() -> None:
     with pytest.raises(
         ScriptError, match=r"no template `..\/hello`\nhint: there are hello, http_check"
     ):
@@ -172,8 +174,8 @@ def test_a_starter_that_is_none_is_refused_with_those_that_are() -> None:
 # --- the page -------------------------------------------------------------------------------------------------------
 def test_the_page_offers_each_with_its_sentence_packages_and_schedule(browser: Client) -> None:
     text = browser.get(reverse("script-new"), {"start": "nightly_tests"}).content.decode()
-    for starter in STARTERS:
-        assert f'value="{starter.name}"' in text and starter.title in text
+    for template in TEMPLATES:
+        assert f'value="{template.name}"' in text and template.title in text
     assert "At 04:00 · <code>pytest</code>" in text and 'value="nightly_tests" checked' in text
     assert 'value="" checked' in browser.get(reverse("script-new")).content.decode()
 
@@ -194,7 +196,7 @@ def test_a_name_of_ones_own_counts(browser: Client) -> None:
     assert Script.objects.get().slug == "nas"
 
 
-def test_what_is_no_starter_is_refused_at_its_field(browser: Client) -> None:
+def test_what_is_no_template_is_refused_at_its_field(browser: Client) -> None:
     answer = browser.post(reverse("script-new"), {"start": "<b>", "name": "NAS"})
     assert answer.context["form"].errors["start"] and "<b>" not in answer.content.decode()
     assert not Script.objects.exists()
@@ -211,7 +213,7 @@ def test_who_has_no_script_is_offered_three(browser: Client) -> None:
 # --- the API --------------------------------------------------------------------------------------------------------
 def test_the_api_lists_them_and_shows_the_code_of_one(asked: Client) -> None:
     page = asked.get("/api/v1/templates").json()
-    assert [item["name"] for item in page["items"]] == [starter.name for starter in STARTERS]
+    assert [item["name"] for item in page["items"]] == [template.name for template in TEMPLATES]
     assert page["next_cursor"] is None and "code" not in page["items"][0]
     one = asked.get("/api/v1/templates/http_check").json()
     assert one["code"] == script_templates.find_template("http_check").code
@@ -262,4 +264,4 @@ def test_the_api_refuses(
 
 def test_the_guide_names_each_of_them() -> None:
     guide = (ROOT / "docs" / "user-guide.md").read_text()
-    assert [starter.name for starter in STARTERS if f"| `{starter.name}` |" not in guide] == []
+    assert [template.name for template in TEMPLATES if f"| `{template.name}` |" not in guide] == []

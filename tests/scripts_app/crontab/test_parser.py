@@ -45,7 +45,9 @@ def test_variables_hold_for_the_lines_below_them() -> None:
 
 
 def test_what_cron_keeps_for_itself_is_not_given_to_the_script() -> None:
-    assert entries("CRON_TZ=UTC\nTZ=Asia/Tokyo\nHOME=/srv\nKEY=1\n@daily x")[0].given == {
+    assert entries("CRON_TZ=UTC\nTZ=Asia/Tokyo\nHOME=/srv\nKEY=1\n@daily x")[
+        0
+    ].script_variables == {
         "TZ": "Asia/Tokyo",
         "KEY": "1",
     }

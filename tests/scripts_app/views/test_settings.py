@@ -121,7 +121,7 @@ def test_settings_store_limits_and_say_what_each_means(browser: Client) -> None:
     script.refresh_from_db()
     assert (script.cpu_s, script.nice, script.as_service_user) == (7, 19, True)
     text = re.sub("</?code>", "`", html.unescape(browser.get(address).content.decode()))
-    assert [limit.field for limit in LIMITS.values() if limit.means not in text] == []
+    assert [limit.field for limit in LIMITS.values() if limit.description not in text] == []
 
 
 def test_settings_name_the_bound_and_what_is_stored_above_it(

@@ -1,4 +1,4 @@
-"""Starters that call programs on projects: git mirror, nightly tests."""
+"""Script templates that call programs on projects: git mirror, nightly tests."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scripts_app.starters.conftest import Running
+from tests.scripts_app.script_template_files.conftest import Running
 
 IDENTITY = ("-c", "user.name=ann", "-c", "user.email=ann@example.org")
 UNITTEST = "python -m unittest"

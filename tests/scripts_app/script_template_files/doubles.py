@@ -1,4 +1,4 @@
-"""Doubles of what starters talk to: a web server, a server with a certificate of its own, a closed port."""
+"""Doubles of what script templates talk to: a web server, a server with a certificate of its own, a closed port."""
 
 import contextlib
 import http.server

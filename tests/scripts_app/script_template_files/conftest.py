@@ -1,4 +1,4 @@
-"""Starters as Tempo runs them: a process of its own, in a working folder, with parameters in its environment."""
+"""Script templates as Tempo runs them: in a process, in a working folder, with parameters in the environment."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ import pytest
 
 from scripts_app import script_templates
 from scripts_app.packages import interpreters
-from tests.scripts_app.starters.doubles import Web, web_server
+from tests.scripts_app.script_template_files.doubles import Web, web_server
 
 LIMIT_S = 60
 
@@ -26,7 +26,7 @@ class Done:
 
 
 class Running(Protocol):
-    """Runs a starter; parameters in small letters, variables in capitals."""
+    """Runs a script template; parameters in small letters, variables in capitals."""
 
     def __call__(self, name: str, /, **given: object) -> Done:
         """Run it to its end."""
@@ -54,7 +54,7 @@ def files(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(python: str, files: Path, tmp_path: Path) -> Running:
-    """Runs starters."""
+    """Runs script templates."""
 
     def runner(name: str, /, **given: object) -> Done:
         parameters = {

@@ -1,4 +1,4 @@
-"""Starters that work on files: backup, disk space, CSV, log rotation, database dump."""
+"""Script templates that work on files: backup, disk space, CSV, log rotation, database dump."""
 
 import gzip
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scripts_app.starters.conftest import Running
+from tests.scripts_app.script_template_files.conftest import Running
 
 CSV = "id,date,product,quantity,price\na1,2026-11-03,Bread,2,1.90\na2,2026-12-24,Cake,1,20.00\n"
 PASSWORD = "hush-" * 4

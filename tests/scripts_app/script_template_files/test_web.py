@@ -1,10 +1,10 @@
-"""Starters that ask web servers: HTTP check, API poll, page change, certificates; and the first one, hello."""
+"""Script templates that ask web servers: HTTP check, API poll, page change, certificates; and the first one, hello."""
 
 import json
 from pathlib import Path
 
-from tests.scripts_app.starters.conftest import Running
-from tests.scripts_app.starters.doubles import (
+from tests.scripts_app.script_template_files.conftest import Running
+from tests.scripts_app.script_template_files.doubles import (
     Web,
     certificate,
     closed_port,

@@ -1,4 +1,4 @@
-"""From a starter to a run that succeeded, in a real Tempo, through the API alone."""
+"""From a script template to a run that succeeded, in a real Tempo, through the API alone."""
 
 import pytest
 
