@@ -88,8 +88,7 @@ def update(
     unknown names and for values that cannot be saved. Nothing is stored after a refusal.
     """
     _refuse_unknown(changes.keys() - CHANGEABLE)
-    text = _pop_text(changes)
-    change = None
+    text, change = _pop_text(changes), None
     if text or "allow_source" in changes:
         change = _TextChange(script, text, author=by, based_on=based_on, note=note)
     with transaction.atomic():
@@ -98,7 +97,7 @@ def update(
             raise ScriptError(f"`{script.slug}` was deleted and cannot be changed", field="script")
         _assign(script, changes)
         script.save(update_fields=[*changes, "updated_at"])
-        if change:
+        if change is not None:
             change.save(script, now=now)
         if "enabled" in changes:
             schedules.rearm(script, now=now)
