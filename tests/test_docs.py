@@ -141,3 +141,13 @@ def test_a_dead_link_is_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("[a](there.md#part) [b](gone.md) [c](https://example.org/x) [d](#part)")
     assert dead_links(page) == ["gone.md"]
+
+
+PLACE = re.compile(r"`((?:tempo_site|scripts_app|runs_app|tests|templates|static)/[\w./-]*)`")
+
+
+def test_files_and_folders_that_documents_name_are_there() -> None:
+    named = [(path, place) for path in documents() for place in PLACE.findall(path.read_text())]
+    assert len(named) > 50, "the pattern is wrong"
+    missing = [f"{path.name}: {place}" for path, place in named if not (ROOT / place).exists()]
+    assert not missing
