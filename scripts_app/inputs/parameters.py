@@ -77,7 +77,6 @@ class Parameter:
 
 
 def from_json(stored: Mapping[str, Any]) -> Parameter:
-    """Return a parameter from its stored form; unknown fields are ignored."""
     known = {field.name for field in fields(Parameter)}
     values: dict[str, Any] = {name: value for name, value in stored.items() if name in known}
     values["choices"] = tuple(values.get("choices", ()))
@@ -138,7 +137,6 @@ def as_text(value: object) -> str:
 
 
 def environment(inputs: Mapping[str, Any]) -> dict[str, str]:
-    """Return the environment variables that carry the inputs to a script."""
     return {f"{ENVIRONMENT}{name.upper()}": as_text(value) for name, value in inputs.items()}
 
 

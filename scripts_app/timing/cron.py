@@ -38,10 +38,9 @@ class TimingError(ValueError):
         self.field = field
 
 
+# Numbers from `low` to `high`, or `names` for the numbers from `low` on.
 @dataclass(frozen=True, kw_only=True)
 class _Field:
-    """A field of an expression: numbers from `low` to `high`, or `names` for the numbers from `low` on."""
-
     title: str
     low: int
     high: int
@@ -81,11 +80,10 @@ _WEEKDAY = _Field(
 _FIELDS = (_SECOND, _MINUTE, _HOUR, _DAY, _MONTH, _WEEKDAY)
 
 
+# The terms of a field.
 @dataclass(frozen=True, kw_only=True)
 class _Terms:
-    """The terms of a field. `plain` are numbers for croniter, which refuses or mixes up the other terms."""
-
-    plain: tuple[str, ...]
+    plain: tuple[str, ...]  # numbers, for croniter: it refuses or mixes up the other terms
     has_star: bool = False
     has_last_day: bool = False
     nth_weekdays: frozenset[tuple[int, int]] = frozenset()
