@@ -93,7 +93,6 @@ class RunAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Cancel selected runs")
     def cancel_selected(self, request: auth.SignedInRequest, rows: QuerySet[Run]) -> None:
-        """Cancel the selected runs that have not ended."""
         now = timezone.now()
         by = request.user.get_username()
         cancelled = sum(execution.cancel(run, by=by, now=now) for run in rows)

@@ -134,8 +134,6 @@ class RunOutputConsumer(AsyncWebsocketConsumer):
 
 
 class EventsConsumer(AsyncWebsocketConsumer):
-    """Sends `{"t": "run", "run": {...}}` whenever a run's status changes."""
-
     groups = [live.EVENTS]
 
     async def fact(self, event: dict[str, Any]) -> None:

@@ -19,7 +19,6 @@ class Space:
 
     @property
     def floor_mb(self) -> int:
-        """The space that has to be free for a new run; 0 without any floor."""
         percent: int = self.total_mb * settings.MIN_FREE_PERCENT // 100
         least: int = settings.MIN_FREE_MB
         return max(least, min(percent, MAX_OF_PERCENT_MB))
@@ -51,7 +50,6 @@ def why_not_writable() -> str:
 
 
 def why_nothing_starts() -> str:
-    """Say why no new run may start, as a part of a sentence; "" when runs may start."""
     space = look()
     why = why_not_writable()
     if not why and space.is_low:

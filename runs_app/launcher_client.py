@@ -58,7 +58,6 @@ class LauncherClient:
         return bool(answer.get("adopted"))
 
     def remove(self, folder: str, what: str) -> None:
-        """Delete a run's folder (`all`) or its temporary files (`tmp`)."""
         self._request(
             "remove",
             folder=folder,

@@ -229,12 +229,10 @@ class Run(models.Model):
 
     @property
     def is_build(self) -> bool:
-        """Whether the run executes a program of Tempo's own."""
         return self.kind != Kind.SCRIPT
 
     @property
     def installs(self) -> str:
-        """The version of the Python that the run installs; "" for every other run."""
         if self.kind != Kind.INSTALL:
             return ""
         return str(self.params.get("python", ""))

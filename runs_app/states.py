@@ -4,8 +4,6 @@ from django.db import models
 
 
 class Status(models.TextChoices):
-    """Where a run stands; all but the first three are final."""
-
     QUEUED = "queued"
     STARTING = "starting"
     RUNNING = "running"
@@ -19,8 +17,6 @@ class Status(models.TextChoices):
 
 
 class Reason(models.TextChoices):
-    """Why a run stands where it stands; empty when the status says enough."""
-
     NONE = "", "-"
     EXIT_CODE = "exit_code"
     SIGNAL = "signal"

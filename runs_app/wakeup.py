@@ -13,7 +13,6 @@ _MAX_DRAINED = 100  # at once: a script may ring faster than we take
 
 
 def listen(name: str) -> socket.socket:
-    """Bind a bell, non-blocking. A socket left by a predecessor is replaced."""
     bell = socket.socket(socket.AF_UNIX, _BELL)
     folder = os.open(paths.bells(), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -26,7 +25,6 @@ def listen(name: str) -> socket.socket:
 
 
 def drain(bell: socket.socket) -> None:
-    """Take the waiting datagrams: many rings count as a single ring."""
     with contextlib.suppress(BlockingIOError):
         for _ in range(_MAX_DRAINED):
             bell.recv(16)

@@ -4,7 +4,5 @@ from django.apps import AppConfig
 
 
 class ScriptsConfig(AppConfig):
-    """Knows nothing of runs."""
-
     name = "scripts_app"
     verbose_name = "Scripts"

@@ -63,5 +63,4 @@ def report(request: HttpRequest, outcome: Outcome[Any], *, done: str, gone: str 
 
 
 def count_of_scripts(count: int) -> str:
-    """Return `1 script`, `3 scripts`."""
     return "1 script" if count == 1 else f"{count} scripts"

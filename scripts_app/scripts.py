@@ -84,8 +84,7 @@ def update(
     another revision drafts.Conflict is raised. Raise ScriptError, and store nothing, for values that cannot be saved.
     """
     _refuse_unknown(changes.keys() - CHANGEABLE)
-    text = _pop_text(changes)
-    change = None
+    text, change = _pop_text(changes), None
     if text or "allow_source" in changes:
         change = _TextChange(script, text, author=by, based_on=based_on, note=note)
     with transaction.atomic():
@@ -94,7 +93,7 @@ def update(
             raise ScriptError(f"`{script.slug}` was deleted and cannot be changed", field="script")
         _assign(script, changes)
         script.save(update_fields=[*changes, "updated_at"])
-        if change:
+        if change is not None:
             change.save(script, now=now)
         if "enabled" in changes:
             schedules.rearm(script, now=now)

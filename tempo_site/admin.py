@@ -25,8 +25,6 @@ from tempo_site.models import ApiKey
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(RowAdmin):
-    """Keys are issued and revoked; the token is shown once."""
-
     stays = "Programs that use it are refused from now on. The runs they started stay."
     list_display = ("name", "scope", "beginning", "created_by", "created_at", "last_used_at")
     list_filter = ("scope",)
@@ -37,7 +35,6 @@ class ApiKeyAdmin(RowAdmin):
     radio_fields = {"scope": admin.VERTICAL}
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
-        """Return all fields of a stored key; a new key has a name and a scope only."""
         if obj is None:
             return ("name", "scope")
         return super().get_fields(request, obj)
@@ -53,12 +50,10 @@ class ApiKeyAdmin(RowAdmin):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show a single button: the token follows, whatever button is pressed."""
         buttons = {"show_save_and_add_another": False, "show_save_and_continue": False}
         return super().add_view(request, form_url, {**buttons, **(extra_context or {})})
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
-        """Issue a new key by the verb; its token goes to the answer of this request and nowhere else."""
         if change:
             super().save_model(request, obj, form, change)
             return
@@ -71,7 +66,6 @@ class ApiKeyAdmin(RowAdmin):
     def response_add(
         self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None
     ) -> HttpResponse:
-        """Show the token. A redirect would need a place to keep the token meanwhile."""
         context = {
             **self.admin_site.each_context(request),
             "title": f"API key {obj.name}",
@@ -108,7 +102,6 @@ class UserForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at run 
         fields = ("username", "email", "is_active", "is_staff")
 
     def clean(self) -> dict[str, Any]:
-        """Refuse a change that would leave the admin without any user."""
         values: dict[str, Any] = super().clean() or self.cleaned_data
         stored = User.objects.get(pk=self.instance.pk)
         is_active = bool(values.get("is_active"))
@@ -139,8 +132,6 @@ USER_HELP = {
 
 
 class TempoUserAdmin(RowAdmin, UserAdmin):  # type: ignore[type-arg]  # no generic at run time
-    """Equal users; staff see the admin as well."""
-
     stays = (
         "Scripts, versions, runs and API keys stay; keys forget who made them. What the user did in "
         "the admin is deleted with them: to keep that, switch the user off instead."
@@ -170,7 +161,6 @@ class TempoUserAdmin(RowAdmin, UserAdmin):  # type: ignore[type-arg]  # no gener
         users.delete(obj, by=request.user)
 
     def delete_queryset(self, request: auth.SignedInRequest, queryset: QuerySet[User]) -> None:  # type: ignore[override]
-        """Delete each user by the verb; a user who has to stay is named in a message."""
         for user in queryset:
             try:
                 users.delete(user, by=request.user)
@@ -178,7 +168,6 @@ class TempoUserAdmin(RowAdmin, UserAdmin):  # type: ignore[type-arg]  # no gener
                 self.message_user(request, str(refusal), messages.ERROR)
 
     def get_deleted_objects(self, objs: Any, request: auth.SignedInRequest) -> Any:  # type: ignore[override]
-        """Return the names of the users, and the reasons why some have to stay; `stays` says the rest."""
         names = [str(row) for row in objs]
         counts = {str(self.opts.verbose_name_plural): len(names)}
         reasons = list(_reasons_to_stay(objs, request.user))
@@ -194,12 +183,9 @@ def _reasons_to_stay(rows: Iterable[User], by: User) -> Iterator[str]:
 
 
 class EngineRowAdmin(ReadOnlyAdmin):
-    """A row of django-q2; pickled columns are never loaded."""
-
     pickled: tuple[str, ...] = ()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Leave the payloads out: reading a payload would run it."""
         return super().get_queryset(request).defer(*self.pickled)
 
 

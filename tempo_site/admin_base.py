@@ -18,8 +18,6 @@ MAX_WORDS = 20
 
 
 class LookOnly:
-    """Mixed into a ModelAdmin or an inline: rows to look at."""
-
     def has_add_permission(self, request: HttpRequest, *_: Any) -> bool:
         return False
 
@@ -40,13 +38,11 @@ class RowAdmin(ModelAdmin):  # type: ignore[type-arg]  # no generic at run time
     view_on_site: Any = False
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
-        """Search by the first twenty words: each becomes conditions, and the database takes a limited number."""
         words = search_term.split()[:MAX_WORDS]
         return super().get_search_results(request, queryset, " ".join(words))
 
     @property
     def media(self) -> forms.Media:
-        """No files: the forms need neither jQuery nor pop-ups, and the lists name their own script."""
         return forms.Media()
 
     def get_urls(self) -> list[URLPattern]:
@@ -55,7 +51,6 @@ class RowAdmin(ModelAdmin):  # type: ignore[type-arg]  # no generic at run time
         return [path("<path:object_id>/act/<str:act>/", view, name=name), *super().get_urls()]
 
     def act_view(self, request: HttpRequest, object_id: str, act: str) -> HttpResponseBase:
-        """Do one of `acts` on a row, then go to the address that the act returns, to `next`, or to the row's page."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         row = self.get_object(request, unquote(object_id))
@@ -92,7 +87,6 @@ class RowAdmin(ModelAdmin):  # type: ignore[type-arg]  # no generic at run time
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Show the form; labels have no colon, as on the other pages."""
         context["adminform"].form.label_suffix = ""
         return super().render_change_form(request, context, *args, **kwargs)
 

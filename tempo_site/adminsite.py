@@ -35,8 +35,6 @@ class AdminIndexContext(TypedDict):
 
 
 class TempoAdminSite(AdminSite):
-    """Django's admin with the look and the log-in page of Tempo."""
-
     site_header = "Tempo"
     site_title = "Tempo"
     index_title = "Engine"
@@ -47,7 +45,6 @@ class TempoAdminSite(AdminSite):
     def login(  # type: ignore[override]  # a redirect, not a page
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponseBase:
-        """Send strangers to Tempo's log-in page, which counts attempts; refuse users who are not staff."""
         if self.has_permission(request):
             return redirect("admin:index")
         if isinstance(request.user, User):
@@ -81,7 +78,6 @@ def _place_of_app(app: dict[str, Any]) -> int:
 
 
 def admin_index_context(user: User, *, now: datetime) -> AdminIndexContext:
-    """Return the engine's health, the runs of now, the last failures and the user's last changes: four queries."""
     changes = LogEntry.objects.filter(user_id=user.pk).select_related("content_type")
     return {
         "now": now,

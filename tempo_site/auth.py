@@ -58,8 +58,6 @@ def has_session(headers: Mapping[str, str]) -> bool:
 
 
 class SignedInRequest(HttpRequest):
-    """The request of a page: the log-in check has found a user."""
-
     user: User
 
 
@@ -146,8 +144,6 @@ class HeaderKeyAuth(KeyAuth):
 
 
 class _CsrfCheck(CsrfViewMiddleware):
-    """Django's own check, without the HTML page it renders for a refusal."""
-
     def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:
         return HttpResponseForbidden(reason)
 
@@ -160,7 +156,6 @@ _csrf_check = _CsrfCheck(_no_view)
 
 
 def is_forged(request: HttpRequest) -> bool:
-    """Whether a request that changes data lacks the CSRF token of its session."""
     _csrf_check.process_request(request)
     return _csrf_check.process_view(request, _no_view, (), {}) is not None
 

@@ -61,7 +61,6 @@ def small_numbers(**_: Any) -> list[CheckMessage]:
 
 @register
 def large_numbers(**_: Any) -> list[CheckMessage]:
-    """Find numbers that are too large for a calculation."""
     found: list[CheckMessage] = []
     for name, (variable, maximum) in MAXIMA.items():
         value = getattr(settings, name)
@@ -73,7 +72,6 @@ def large_numbers(**_: Any) -> list[CheckMessage]:
 
 @register
 def unreadable_values(**_: Any) -> list[CheckMessage]:
-    """Find values that are no number or no time zone, as the settings noted them."""
     return [
         Error(f"{variable} `{value}` cannot be used.", hint=hint, id="tempo.E002")
         for variable, value, hint in settings.SETTINGS_PROBLEMS
@@ -82,7 +80,6 @@ def unreadable_values(**_: Any) -> list[CheckMessage]:
 
 @register
 def defaults_above_bounds(**_: Any) -> list[CheckMessage]:
-    """Find limits of new scripts that no script may have."""
     found: list[CheckMessage] = []
     for limit in LIMITS.values():
         if not limit.default:
@@ -103,7 +100,6 @@ def defaults_above_bounds(**_: Any) -> list[CheckMessage]:
 
 @register
 def small_memory_bound(**_: Any) -> list[CheckMessage]:
-    """Find a bound on memory in which no Python starts."""
     bound_mb = settings.MAX_MEMORY_MB
     if bound_mb <= 0 or bound_mb >= MIN_MEMORY_MB:
         return []
@@ -138,7 +134,6 @@ def isolation_grade(**_: Any) -> list[CheckMessage]:
 
 @register
 def users_of_scripts(**_: Any) -> list[CheckMessage]:
-    """Find Tempo's own user or group among the users of scripts."""
     hint = "Choose another number, or another pool with PYSCHED_SCRIPT_USERS."
     found: list[CheckMessage] = []
     for variable, number in (("PYSCHED_PUID", settings.PUID), ("PYSCHED_PGID", settings.PGID)):
@@ -150,7 +145,6 @@ def users_of_scripts(**_: Any) -> list[CheckMessage]:
 
 @register
 def host_patterns(**_: Any) -> list[CheckMessage]:
-    """Find patterns that match no host name."""
     hint = (
         "Give host names without scheme, port or path: `tempo.example.org`, `.example.org` or `*`."
     )

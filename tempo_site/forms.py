@@ -11,8 +11,6 @@ from tempo_site.lib import zone
 
 
 class SetupForm(UserCreationForm):  # type: ignore[type-arg]  # no generic at run time
-    """The first admin, and the time zone of the server."""
-
     time_zone = forms.CharField(label="Time zone", max_length=zone.MAX_LENGTH)
 
     class Meta:

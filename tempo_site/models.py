@@ -22,8 +22,6 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
 
 class ApiKey(models.Model):
     class Scope(models.TextChoices):
-        """Rights of a key: all operations, start and cancel runs, or look."""
-
         FULL = "full"
         RUN = "run"
         READ = "read"

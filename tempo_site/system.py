@@ -27,8 +27,6 @@ class DiskFigures(TypedDict):
 
 
 class RunFigures(TypedDict):
-    """Runs of scripts, and how many may be under way at once."""
-
     under_way: int
     queued: int
     most: int
@@ -103,5 +101,4 @@ def cores() -> int:
 
 
 def load() -> list[float]:
-    """Return the machine's load averages over 1, 5 and 15 minutes."""
     return [round(value, 2) for value in os.getloadavg()]

@@ -46,8 +46,6 @@ _logout_page = LogoutView.as_view()
 
 
 class PasswordPage(PasswordChangeView):
-    """A user's own password; a new password logs out the user's other browsers."""
-
     template_name = "password.html"
     success_url = reverse_lazy("dashboard")
 
@@ -63,7 +61,6 @@ _password_page = PasswordPage.as_view()
 @login_not_required
 @ratelimit(key="ip", rate=LOGIN_RATE, method="POST", block=False)
 def login(request: HttpRequest) -> HttpResponseBase:
-    """Log in; at most ten tries a minute from one address."""
     if _is_limited(request):
         return _too_many_attempts(request)
     return _login_page(request)
@@ -85,7 +82,6 @@ def _too_many_attempts(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @ratelimit(key="ip", rate=LOGIN_RATE, method="POST", block=False)
 def setup(request: HttpRequest, token: str) -> HttpResponse:
-    """Make the first admin, under the one-time address that the console shows; 404 for any other token."""
     if _is_limited(request):
         return _too_many_attempts(request)
     if not first_start.is_open_for(token):
@@ -113,7 +109,6 @@ def logout(request: HttpRequest) -> HttpResponseBase:
 
 @ratelimit(key="user", rate=LOGIN_RATE, method="POST", block=False)
 def password(request: HttpRequest) -> HttpResponseBase:
-    """Change one's own password; at most ten guesses a minute of the old password in a browser left open."""
     if _is_limited(request):
         return _too_many_attempts(request)
     return _password_page(request)
@@ -121,14 +116,12 @@ def password(request: HttpRequest) -> HttpResponseBase:
 
 @require_safe
 def jump(request: SignedInRequest) -> JsonResponse:
-    """Answer the palette: the targets of the words in `?q=`, as `{items: [{label, place, url}]}`."""
     words = request.GET.get("q", "")[:MAX_WORDS]
     return JsonResponse(palette_context(words, is_staff=request.user.is_staff))
 
 
 @require_safe
 def dashboard(request: HttpRequest) -> HttpResponse:
-    """The state of the service, live; `?part=live` is the part that changes."""
     is_part = request.GET.get("part") == "live"
     template = "dashboard/_live.html" if is_part else "dashboard.html"
     return render(request, template, dashboard_context(timezone.now()))

@@ -106,11 +106,8 @@ def pages(slug: str, run: int) -> Iterator[str]:
         f"/admin/scripts_app/variable/{rest}"
         for rest in ("", "1/change/", "1/history/", "2/change/")
     )
-    yield from (
-        "/admin/",
-        f"/admin/runs_app/run/{run}/change/",
-        "/admin/scripts_app/script/1/change/",
-    )
+    yield from ("/admin/", f"/admin/runs_app/run/{run}/change/")
+    yield "/admin/scripts_app/script/1/change/"
     api = (
         "variables",
         f"scripts/{slug}/variables",

@@ -29,8 +29,6 @@ MAX_MESSAGE = 2000
 
 @dataclass(frozen=True, kw_only=True)
 class NextRuns:
-    """The runs of scripts that may begin now, and why the first of the others may not."""
-
     begin: Sequence[Run]
     taken: int  # places
     blocked: Run | None = None  # the first that has a place and not the memory it may need

@@ -113,7 +113,6 @@ class Engine:
         logger.info("engine stopped")
 
     def health(self) -> dict[str, Any]:
-        """Return the parts of /healthz, from memory: `{part: "ok" | sentence}`."""
         findings = self.settler.self_check.findings
         return {
             "database": findings.get("database", "not looked at yet"),

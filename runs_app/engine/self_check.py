@@ -18,7 +18,6 @@ class SelfCheck:
         self.cpu_percent: float | None = None
 
     def look(self) -> bool:
-        """Look at every part; returns whether all are well."""
         busy = psutil.cpu_percent(interval=None)  # since this thread's last look
         if self.findings:  # the first look says 0
             self.cpu_percent = busy

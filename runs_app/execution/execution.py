@@ -187,9 +187,8 @@ def take_claim(run: Run) -> bool:
     beside = folder / f".claim.{secrets.token_hex(4)}"
     beside.write_bytes(CLAIMED_BY_CANCEL)
     try:
-        os.link(
-            beside, folder / run_folder.CLAIM
-        )  # whole or not at all: an empty claim is a runner's
+        # Whole or not at all: an empty claim is a runner's.
+        os.link(beside, folder / run_folder.CLAIM)
     except FileExistsError:
         return False
     finally:

@@ -32,13 +32,10 @@ class Bar(NamedTuple):
 
 @dataclass(frozen=True)
 class Strip:
-    """The last runs of a script, oldest first."""
-
     bars: tuple[Bar, ...] = ()
 
     @property
     def median_s(self) -> float | None:
-        """The middle duration of the runs that succeeded, in seconds."""
         durations = []
         for bar in self.bars:
             if bar.status == Status.SUCCEEDED and bar.duration_s is not None:
@@ -47,7 +44,6 @@ class Strip:
 
     @property
     def bad_in_a_row(self) -> int:
-        """How many of the newest verdicts in a row were bad."""
         count = 0
         for bar in reversed(self.bars):
             if bar.status not in VERDICTS:

@@ -75,7 +75,6 @@ class Runners:
         return name in self._adopted or self.is_own(name)
 
     def shut_down(self) -> None:
-        """Ask every runner to stop the script; a second call ends the scripts' grace."""
         tree.send(self._own, SHUTDOWN)
         for adopted in self._adopted.values():
             _send(adopted, SHUTDOWN)

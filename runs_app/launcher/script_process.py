@@ -19,8 +19,6 @@ class StartError(Exception):
 
 
 class Pipes(NamedTuple):
-    """The write ends of the script's two streams."""
-
     stdout: int
     stderr: int
 

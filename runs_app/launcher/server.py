@@ -91,8 +91,6 @@ def _open_standard_streams() -> None:
 
 
 class Launcher:
-    """The loop: wait for a signal, a request or a deadline, act, repeat; no step blocks."""
-
     def __init__(
         self,
         parsed: options.Options,

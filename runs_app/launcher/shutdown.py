@@ -11,13 +11,10 @@ _KILL_AGAIN_S = 0.05
 
 
 def grace_s(requested_s: float) -> float:
-    """Return the scripts' grace, as far as the time for the end allows."""
     return min(requested_s, _RUNNERS_S - _VERDICT_S)
 
 
 class Shutdown:
-    """The end, from the first TERM or INT on; `advance()` does what is due."""
-
     def __init__(self, runners: Runners, web: Web, *, now: float, script_grace_s: float) -> None:
         self._runners = runners
         self._web = web
@@ -37,7 +34,6 @@ class Shutdown:
         self._web.kill()
 
     def advance(self, now: float) -> float | None:
-        """Do what is due; return when the next step is due."""
         if not self._runners:
             self._web.stop(now, grace_s=self._ends_at - now)
             return None

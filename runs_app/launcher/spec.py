@@ -16,8 +16,6 @@ class SpecError(Exception):
 
 
 class Limits(NamedTuple):
-    """The most a run may use; 0: no limit."""
-
     memory_bytes: int = 0  # of the whole tree, shared pages counted once
     cpu_s: float = 0  # of the whole tree
     processes: int = 0
@@ -30,8 +28,6 @@ class Limits(NamedTuple):
 
 
 class IsolationSpec(NamedTuple):
-    """The isolation asked for a script. Paths are absolute."""
-
     uid: int | None  # a user of its own
     uid_why: str  # why it has none
     read: list[str]

@@ -38,7 +38,6 @@ class Console:
 
 
 def console_of_run(run: Run) -> Console:
-    """Read the last lines of a run's output, fewer when the lines are long."""
     window = window_as_json(run, lines.last(run, TAIL_LINES), max_characters=TAIL_CHARACTERS)
     rows = []
     for number, line in enumerate(window["lines"], window["first"]):

@@ -90,8 +90,6 @@ class Block:
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """Some lines of a log, and how far the log was known when they were read."""
-
     first: int
     total: int
     end: int

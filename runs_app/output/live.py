@@ -32,8 +32,6 @@ _pending: set[asyncio.Task[None]] = set()
 
 
 class LiveTail:
-    """The open log of one run, shared by its viewers; lives in the event loop only."""
-
     def __init__(self, folder: str) -> None:
         self.path: Path | None = None
         self.follow(folder)

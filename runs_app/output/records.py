@@ -26,6 +26,5 @@ def are_regular(data: bytes) -> bool:
 
 
 def text_of_regular(data: bytes) -> str:
-    """Return the text of regular records, their heads left out."""
     texts = [record[record_format.USUAL_HEAD_BYTES :] for record in data.split(b"\n")]
     return b"\n".join(texts).replace(b"\r\n", b"\n").decode("utf-8", "replace")

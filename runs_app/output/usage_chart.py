@@ -32,7 +32,6 @@ class Curve:
 
     @property
     def label(self) -> str:
-        """The curve in a sentence, for screen readers."""
         sentence = f"{self.name} over time: "
         if not self.is_over:
             sentence += f"{self.now} now, "
@@ -50,8 +49,6 @@ class ChartRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """Both curves, the time they span, processes, and some of the samples as a table."""
-
     cpu: Curve
     memory: Curve
     spans: str

@@ -19,8 +19,6 @@ BY_REPLACING = "schedule"  # whoever is cancelled for a newer run
 
 @dataclass(frozen=True, kw_only=True)
 class DueMoment:
-    """A due moment, with the earlier moments that share its row."""
-
     schedule: Schedule  # with its script
     due_at: datetime
     trigger: Trigger = Trigger.SCHEDULE
@@ -47,7 +45,6 @@ class DueMoment:
         *,
         now: datetime,
     ) -> Run:
-        """Return the row that says why there is no run, not stored yet."""
         return triggers.row_without_run(
             self.schedule,
             status,

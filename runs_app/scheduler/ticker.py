@@ -29,8 +29,6 @@ MAX_MESSAGE = 500
 
 @dataclass(frozen=True, kw_only=True)
 class PauseSpan:
-    """A pause of a schedule, or of all schedules; the end is not part of the pause."""
-
     since: datetime
     until: datetime
 

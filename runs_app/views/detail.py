@@ -75,7 +75,6 @@ def run_cancel(request: auth.SignedInRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def run_again(request: auth.SignedInRequest, pk: int) -> HttpResponse:
-    """Run the script of a run once more, with the same inputs, and go to the new run."""
     run = lookup.run(pk)
     try:
         other = confirmation.start_again(
@@ -92,7 +91,6 @@ def run_again(request: auth.SignedInRequest, pk: int) -> HttpResponse:
 
 @require_safe
 def run_log(request: HttpRequest, pk: int) -> StreamingHttpResponse:
-    """What the script wrote, byte for byte; `?download=1` saves it as a file."""
     response = StreamingHttpResponse(log.script_stream(lookup.run(pk)), content_type=TEXT)
     if request.GET.get("download"):
         response.headers["Content-Disposition"] = f'attachment; filename="run-{pk}.log"'
@@ -101,7 +99,6 @@ def run_log(request: HttpRequest, pk: int) -> StreamingHttpResponse:
 
 @require_safe
 def run_output(request: HttpRequest, pk: int) -> HttpResponse:
-    """Stored records from `?offset=`: a JSON header line, then the slice, as over the WebSocket."""
     offset = _whole_number(request.GET.get("offset", "0"))
     if offset is None:
         sentence = "`offset` has to be a number of bytes, 0 or more\n"

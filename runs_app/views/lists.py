@@ -57,7 +57,6 @@ class FilterForm(forms.Form):
 
     @property
     def chosen(self) -> dict[str, str]:
-        """The filters in force, the place in the pages left out."""
         chosen = {}
         for name, value in self.cleaned_data.items():
             if value and name != "before":
@@ -79,7 +78,6 @@ class RunListContext(TypedDict):
 
 @require_safe
 def run_list(request: HttpRequest) -> HttpResponse:
-    """Newest first; the filters are the fields of FilterForm in the address. `?part=rows` is the part they change."""
     is_part = request.GET.get("part") == "rows"
     template = "runs/_list.html" if is_part else "runs/list.html"
     return render(request, template, run_list_context(request.GET, now=timezone.now()))
@@ -105,7 +103,6 @@ def run_list_context(query: QueryDict, *, now: datetime) -> RunListContext:
 
 
 def history_filters(chosen: dict[str, str], now: datetime) -> dict[str, Any]:
-    """Return the keywords of `history.page` for the chosen filters."""
     since = None
     if "since" in chosen:
         since = now - SPANS[chosen["since"]]

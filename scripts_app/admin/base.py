@@ -28,7 +28,6 @@ class ActingMixin:
             attempt(self, self.act)  # type: ignore[arg-type]
 
     def has_work(self) -> bool:
-        """Whether to act at all; a row of an inline may be empty, unchanged or to be deleted."""
         return True
 
     def act(self) -> object:
@@ -52,7 +51,6 @@ class ActingAdmin(RowAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Show the form, or save the form together with all inlines."""
         if request.method != "POST":
             return super().changeform_view(request, object_id, form_url, extra_context)
         # Pythons that were not asked yet are started by this: not within the transaction.
@@ -68,7 +66,6 @@ class ActingAdmin(RowAdmin):
         pass  # the form has acted
 
     def delete_one(self, row: Any) -> None:
-        """Call the verb that deletes."""
         raise NotImplementedError
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
@@ -79,6 +76,5 @@ class ActingAdmin(RowAdmin):
             self.delete_one(row)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Name the rows; Django would list versions and runs, but these stay."""
         names = [str(row) for row in objs]
         return names, {str(self.opts.verbose_name_plural): len(names)}, set(), []

@@ -13,8 +13,6 @@ MAX_REQUIREMENTS = 80  # characters
 
 @admin.register(Environment)
 class EnvironmentAdmin(ReadOnlyAdmin):
-    """Environments: locked, shared, built by Tempo."""
-
     list_display = ("python", "state_chip", "requirements_in_short", "created_at", "ready_at")
     list_filter = ("state",)
     fields = (

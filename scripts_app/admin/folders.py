@@ -15,8 +15,6 @@ from scripts_app.validation import ScriptError
 
 
 class FolderForm(ActingMixin, forms.ModelForm):  # type: ignore[type-arg]
-    """A folder's path; another path moves the folder with all below."""
-
     class Meta:
         model = Folder
         fields = ("path",)
@@ -35,8 +33,6 @@ class FolderForm(ActingMixin, forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(Folder)
 class FolderAdmin(ActingAdmin):
-    """Folders; only empty folders can be deleted here."""
-
     form = FolderForm
     stays = "Only an empty folder can be deleted here: move what is in it first."
     list_display = ("path", "script_count")
@@ -51,7 +47,6 @@ class FolderAdmin(ActingAdmin):
         deletion.delete_folder(obj, now=timezone.now())
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Folder]) -> None:
-        """Delete each; a folder that has got a script meanwhile stays, with the reason as a message."""
         for folder in queryset:
             try:
                 deletion.delete_folder(folder, now=timezone.now())
@@ -59,7 +54,6 @@ class FolderAdmin(ActingAdmin):
                 self.message_user(request, str(refusal), messages.ERROR)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Name the folders, and the folders that have to stay."""
         names = [str(folder) for folder in objs]
         full = {branch.pk: branch.count for branch in folders.tree() if not branch.is_empty}
         protected = []

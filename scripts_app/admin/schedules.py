@@ -23,8 +23,6 @@ STAYS = "The runs it started stay."
 
 
 class ScheduleAdminForm(ActingMixin, ScheduleForm):
-    """The form of a schedule, with the script to choose."""
-
     script = forms.ModelChoiceField(Script.objects.present())
     paused_until = WallClockField(
         required=False, label="Paused until", help_text="It starts nothing until then."
@@ -38,8 +36,6 @@ class ScheduleAdminForm(ActingMixin, ScheduleForm):
 
 
 class ScheduleRowForm(ActingMixin, ScheduleForm):
-    """A schedule on the page of the script."""
-
     class Meta(ScheduleForm.Meta):
         help_texts = {
             **dict.fromkeys(ScheduleForm.Meta.fields, ""),
@@ -62,10 +58,7 @@ class ScheduleRowForm(ActingMixin, ScheduleForm):
 
 
 class ScheduleFormSet(BaseInlineFormSet):  # type: ignore[type-arg]  # no generic at run time
-    """The schedules of a script; the forms act, and the verb deletes."""
-
     def clean(self) -> None:
-        """Turn the complaint of a hidden field into words."""
         super().clean()
         if any("id" in form.errors for form in self.initial_forms):
             raise ValidationError(
@@ -73,7 +66,6 @@ class ScheduleFormSet(BaseInlineFormSet):  # type: ignore[type-arg]  # no generi
             )
 
     def save(self, commit: bool = True) -> list[Schedule]:
-        """Delete by the verb; tell the admin's history about the acts of the forms."""
         to_delete = self.deleted_forms
         self.deleted_objects = [form.instance for form in to_delete if form.instance.pk]
         self.new_objects = []
@@ -93,8 +85,6 @@ class ScheduleFormSet(BaseInlineFormSet):  # type: ignore[type-arg]  # no generi
 
 
 class ScheduleInline(admin.StackedInline):  # type: ignore[type-arg]
-    """A script's schedules, to add, change and delete there."""
-
     model = Schedule
     form = ScheduleRowForm
     formset = ScheduleFormSet
@@ -117,8 +107,6 @@ class ScheduleInline(admin.StackedInline):  # type: ignore[type-arg]
 
 @admin.register(Schedule)
 class ScheduleAdmin(ActingAdmin):
-    """Schedules of scripts that were not deleted."""
-
     form = ScheduleAdminForm
     stays = STAYS
     change_form_template = "admin/scripts_app/schedule/change_form.html"
@@ -165,5 +153,4 @@ class ScheduleAdmin(ActingAdmin):
 
 
 def in_zone_of(schedule: Schedule, moment: datetime) -> str:
-    """Return a moment by the clock of a schedule."""
     return f"{moment.astimezone(zone_of(schedule.timezone)):%Y-%m-%d %H:%M:%S %Z}"

@@ -122,8 +122,6 @@ class ScriptAdminForm(ActingMixin, forms.ModelForm, ScriptForm):  # type: ignore
 
 
 class VersionInline(LookOnly, admin.TabularInline):  # type: ignore[type-arg]
-    """A script's newest versions, each with a link to a page."""
-
     model = Version
     extra = 0
     show_change_link = True
@@ -132,7 +130,6 @@ class VersionInline(LookOnly, admin.TabularInline):  # type: ignore[type-arg]
     verbose_name_plural = f"newest {NEWEST_VERSIONS} versions"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Version]:
-        """Return the newest few without code."""
         match = request.resolver_match
         assert match is not None
         script_id = str(match.kwargs.get("object_id", ""))
@@ -144,8 +141,6 @@ class VersionInline(LookOnly, admin.TabularInline):  # type: ignore[type-arg]
 
 @admin.register(Script)
 class ScriptAdmin(ActingAdmin):
-    """Scripts that were not deleted."""
-
     form = ScriptAdminForm
     acts = ("run", "enable", "disable", "rebuild")
     stays = (
@@ -207,7 +202,6 @@ class ScriptAdmin(ActingAdmin):
     def response_add(
         self, request: HttpRequest, obj: Script, post_url_continue: str | None = None
     ) -> HttpResponse:
-        """Go to the page of the new script, with the button that runs the script."""
         if "_addanother" in request.POST:
             return super().response_add(request, obj, post_url_continue)
         self.message_user(
@@ -232,7 +226,6 @@ class ScriptAdmin(ActingAdmin):
 
     # --- buttons of the page ----------------------------------------------------------------------------------------
     def do_run(self, request: auth.SignedInRequest, script: Script) -> HttpResponse | None:
-        """Start a run and go to the run, or to the question that is asked before a first run."""
         try:
             run = start_run(script, request)
         except ConfirmationNeeded:
@@ -244,15 +237,12 @@ class ScriptAdmin(ActingAdmin):
         return redirect("admin:runs_app_run_change", run.pk)
 
     def do_enable(self, request: HttpRequest, script: Script) -> None:
-        """Switch schedules on."""
         self._act(request, script, enable, "Enabled.")
 
     def do_disable(self, request: HttpRequest, script: Script) -> None:
-        """Switch schedules off."""
         self._act(request, script, disable, "Disabled.")
 
     def do_rebuild(self, request: HttpRequest, script: Script) -> None:
-        """Ask for the environment again."""
         self._act(request, script, environments.rebuild, "Asked for the environment again.")
 
     def _act(self, request: HttpRequest, script: Script, verb: Verb, done: str) -> None:
@@ -270,28 +260,23 @@ class ScriptAdmin(ActingAdmin):
     # --- actions of the list ----------------------------------------------------------------------------------------
     @admin.action(description="Run selected scripts")
     def run_selected(self, request: auth.SignedInRequest, rows: QuerySet[Script]) -> None:
-        """Start a run of each."""
         self._act_on_each(request, rows, lambda script: start_run(script, request), "started")
 
     @admin.action(description="Enable selected scripts")
     def enable_selected(self, request: HttpRequest, rows: QuerySet[Script]) -> None:
-        """Switch schedules on."""
         self._act_on_each(request, rows, enable, "enabled")
 
     @admin.action(description="Disable selected scripts")
     def disable_selected(self, request: HttpRequest, rows: QuerySet[Script]) -> None:
-        """Switch schedules off."""
         self._act_on_each(request, rows, disable, "disabled")
 
     @admin.action(description="Rebuild the environments of selected scripts")
     def rebuild_selected(self, request: HttpRequest, rows: QuerySet[Script]) -> None:
-        """Ask for each environment again."""
         verb = environments.rebuild
         self._act_on_each(request, rows, verb, "asked for its environment again")
 
     @admin.action(description="Duplicate selected scripts")
     def duplicate_selected(self, request: auth.SignedInRequest, rows: QuerySet[Script]) -> None:
-        """Copy each; the copies are disabled."""
         verb = partial(scripts.duplicate, by=request.user, now=timezone.now())
         self._act_on_each(request, rows, verb, "copied")
 
@@ -322,7 +307,6 @@ def disable(script: Script) -> Script:
 
 
 def script_state_context(script: Script, *, now: datetime) -> ScriptStateContext:
-    """Return the line above a script's form: last run, build of the environment, next start, draft."""
     builds = Run.objects.filter(kind=Kind.BUILD, environment=script.wanted_environment_id)
     schedules = outlook.with_pause(script.schedules.filter(alarm__isnull=False))
     first = outlook.first_start(schedules, now)

@@ -66,8 +66,6 @@ class VariableAdminForm(ActingMixin, forms.ModelForm, VariableForm):  # type: ig
 
 @admin.register(Variable)
 class VariableAdmin(ActingAdmin):
-    """Variables of scripts and variables for all scripts."""
-
     form = VariableAdminForm
     stays = "Runs that start from now on are without it."
     list_display = ("name", "scope", "value_in_short", "updated_at", "updated_by")

@@ -17,8 +17,6 @@ LONG_TEXTS = ("code", "requirements", "environment__lock", "environment__require
 
 @admin.register(Version)
 class VersionAdmin(ReadOnlyAdmin):
-    """Versions, read-only: a version that was run must not change."""
-
     acts = ("restore",)
     change_form_template = "admin/scripts_app/version/change_form.html"
     list_display = ("script", "number", "is_draft", "saved_by", "note", "created_at")
@@ -47,13 +45,11 @@ class VersionAdmin(ReadOnlyAdmin):
         return rows.select_related("script", "environment").defer(*LONG_TEXTS)
 
     def view_on_site(self, obj: Version) -> str | None:
-        """Return the page outside of the admin; there is no page of a deleted script."""
         if obj.script.deleted_at:
             return None
         return reverse("version-detail", args=[obj.script.slug, obj.number])
 
     def do_restore(self, request: auth.SignedInRequest, version: Version) -> HttpResponse | None:
-        """Make a new version with the text of this version, and go to the new version."""
         try:
             restored = scripts.restore_version(
                 version.script, version, by=request.user, now=timezone.now()

@@ -19,8 +19,6 @@ WHY = "Whoever may read the script, or one of its versions, can use it. Make it 
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """A kind of secret."""
-
     description: str
     variable: str  # the name of a variable for the secret
     mark: str  # a part of every such secret: a text without the mark is not searched

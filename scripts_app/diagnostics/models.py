@@ -47,5 +47,4 @@ class Problem:
 
     @property
     def json(self) -> str:
-        """Return the problem for the list beside the editor."""
         return json.dumps(asdict(self))

@@ -59,8 +59,6 @@ class Unknown(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """A syntax error; lines and columns count from 1, the end is exclusive."""
-
     line: int
     column: int
     end_line: int

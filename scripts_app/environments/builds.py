@@ -43,12 +43,10 @@ class BuildProgress:
 
     @property
     def unit(self) -> str:
-        """Return what `done` and `total` count."""
         return "files" if self.step == "compiling" else "packages"
 
     @property
     def number(self) -> int:
-        """Return the number of the step, from 1 on."""
         return list(STEPS).index(self.step) + 1
 
 

@@ -17,8 +17,6 @@ UNFINISHED = (Environment.State.WANTED, Environment.State.BUILDING)
 
 @dataclass(frozen=True, kw_only=True)
 class EnvironmentSpec:
-    """The Python of this machine and the requirements, in their normal form, of a version."""
-
     interpreter: Interpreter
     requirements: str
 
@@ -118,7 +116,6 @@ def _row_for(script: Script, spec: EnvironmentSpec) -> Environment:
 
 
 def shared_fields(environment: Environment) -> dict[str, object]:
-    """Return the fields that are equal in all generations of an environment."""
     return {
         "interpreter": environment.interpreter,
         "requirements": environment.requirements,

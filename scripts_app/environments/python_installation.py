@@ -31,7 +31,6 @@ def check(version: str) -> str:
 
 
 def argv(version: str, folder: Path) -> list[str]:
-    """Return the command line of the installation in a run's folder."""
     program = str(Path(install_python.__file__).absolute())
     arguments = [uv.find_uv_bin(), version, str(paths.pythons()), str(folder / RESULT)]
     return [sys.executable, "-I", "-S", program, *arguments]
@@ -44,7 +43,6 @@ def variables() -> dict[str, str]:
 
 
 def message(folder: Path) -> str:
-    """Return the error message of uv in a run's folder; "" without a message."""
     try:
         return (folder / RESULT).read_text(errors="replace")[-MAX_MESSAGE:]
     except OSError:

@@ -13,8 +13,6 @@ LABELS = {"strong": "Strong", "good": "Good", "basic": "Basic"}
 
 @dataclass(frozen=True, kw_only=True)
 class IsolationSummary:
-    """The isolation of runs as the page shows it."""
-
     grade: str
     sentence: str  # the reason for the grade
     read: list[str]  # folders opened by the admin

@@ -49,8 +49,6 @@ class FileEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """A part of a folder, ordered by name."""
-
     entries: list[FileEntry]
     following: str  # the `after` of the next part; "" in the last part
 

@@ -4,8 +4,6 @@ from django import forms
 
 
 class FolderForm(forms.Form):
-    """The whole path of a folder."""
-
     path = forms.CharField(
         label="Path",
         widget=forms.TextInput(attrs={"autocomplete": "off"}),

@@ -23,8 +23,6 @@ TOML = {
 
 
 class InputsForm(forms.Form):
-    """A field for each parameter of a script, filled in with the default."""
-
     def __init__(self, *args: Any, declared: Sequence[Parameter], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for parameter in declared:
@@ -35,20 +33,16 @@ class InputsForm(forms.Form):
         return inputs_in(self.cleaned_data)
 
     def refuse(self, wrong: Mapping[str, str]) -> None:
-        """Show a sentence at the field of each input that is wrong."""
         for name, why in wrong.items():
             field = f"{PREFIX}{name}"
             self.add_error(field if field in self.fields else None, f"It {why}.")
 
     def ask(self, sentence: str) -> None:
-        """Show why the run has to be confirmed, and a box that does so when the form is sent again."""
         self.fields[CONFIRM] = forms.BooleanField(required=False, label="Run anyway")
         self.add_error(None, sentence)
 
 
 class ParametersField(forms.CharField):
-    """Parameters as settings declare them, in the notation of the code's block."""
-
     widget = forms.Textarea(attrs=TOML)
 
     def clean(self, value: Any) -> list[dict[str, Any]]:
@@ -62,7 +56,6 @@ class ParametersField(forms.CharField):
 
 
 def inputs_in(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the inputs among the cleaned values of a form, by the names of the parameters."""
     inputs = {}
     for field, value in values.items():
         if field.startswith(PREFIX):
@@ -71,7 +64,6 @@ def inputs_in(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def run_field(parameter: Parameter) -> forms.Field:
-    """Return the field of a parameter for a single run: the run gets the value of the field."""
     default = default_text(parameter)
     about: dict[str, Any] = {
         "label": parameter.name,
@@ -91,7 +83,6 @@ def run_field(parameter: Parameter) -> forms.Field:
 
 
 def schedule_field(parameter: Parameter) -> forms.Field:
-    """Return the field of a parameter for a schedule. Left empty, each run gets the default of that time."""
     about: dict[str, Any] = {
         "label": parameter.name,
         "help_text": help_of(parameter),
@@ -116,7 +107,6 @@ def default_text(parameter: Parameter) -> str:
 
 
 def help_of(parameter: Parameter) -> str:
-    """Return the help of a parameter, with the bounds."""
     smallest, largest = parameter.min, parameter.max
     bounds = ""
     if smallest is not None and largest is not None:

@@ -12,7 +12,6 @@ Result = TypeVar("Result")
 
 
 def attempt(form: forms.BaseForm, act: Callable[[], Result]) -> Result | None:
-    """Return the result of a verb; a refusal becomes an error of the form, and the result is None."""
     try:
         return act()
     except (ScriptError, TimingError) as refusal:

@@ -14,8 +14,6 @@ from tempo_site.lib import zone
 
 
 class WallClockField(forms.DateTimeField):
-    """A local time without a zone: the schedule's zone gives the time a meaning."""
-
     widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": "1"})
 
     def to_python(self, value: Any) -> datetime | None:
@@ -54,8 +52,6 @@ MAY_BE_EMPTY = (  # for the model's default
 
 
 class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at run time
-    """When a script runs."""
-
     at = WallClockField(
         required=False, label="At", help_text="Kind once: local time in the zone below."
     )
@@ -135,7 +131,6 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at 
 
 
 def zone_of(name: str) -> ZoneInfo | None:
-    """Return the zone of a name; None for an unknown name."""
     return ZoneInfo(name) if zone.is_known(name) else None
 
 

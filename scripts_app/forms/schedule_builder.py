@@ -100,15 +100,12 @@ BOUNDS = {  # for browsers; the model decides
 
 
 class EveryWidget(forms.MultiWidget):
-    """A number and a unit."""
-
     def __init__(self, unit: int = 60) -> None:
         self.unit = unit  # while there is no number
         number = forms.NumberInput(attrs={"min": 1, "inputmode": "numeric"})
         super().__init__([number, forms.Select(choices=UNITS)])
 
     def decompress(self, value: Any) -> list[Any]:
-        """Return seconds as a number of the largest unit without a rest."""
         if not value:
             return [None, self.unit]
         for size, _ in reversed(UNITS):
@@ -118,8 +115,6 @@ class EveryWidget(forms.MultiWidget):
 
 
 class EveryField(forms.MultiValueField):
-    """A span of time, cleaned to seconds."""
-
     widget = EveryWidget
 
     def __init__(self, **kwargs: Any) -> None:
@@ -132,7 +127,6 @@ class EveryField(forms.MultiValueField):
         unit_widget.attrs["aria-label"] = f"{self.label}: unit"
 
     def compress(self, data_list: list[Any]) -> int | None:
-        """Return seconds; None without a number."""
         if not data_list:
             return None
         number: int | None = data_list[0]
@@ -211,12 +205,10 @@ class ScheduleBuilder(ScheduleForm):
                 self.initial[name] = parameters.as_text(value)
 
     def input_fields(self) -> list[forms.BoundField]:
-        """Return the fields of the script's inputs."""
         return [self[name] for name in self.fields if name.startswith(inputs.PREFIX)]
 
     @property
     def is_more_said(self) -> bool:
-        """Whether a field of the folded part has an error, or a value other than the default."""
         for name in REST:
             value = self.initial.get(name) or None
             if value != (default_of(name) or None) or name in self.errors:
@@ -224,7 +216,6 @@ class ScheduleBuilder(ScheduleForm):
         return False
 
     def clean(self) -> dict[str, Any]:
-        """Keep the fields of the chosen mode and forget the other fields and errors."""
         values = super().clean()
         mode = values.get("kind", "")
         of_all_modes: set[str] = set().union(*MODE_FIELDS.values())
@@ -288,7 +279,6 @@ class ScheduleBuilder(ScheduleForm):
 
 
 def simple_values(simple: Simple) -> dict[str, Any]:
-    """Return the form's values for a rhythm in plain choices, without the fields of other rhythms."""
     values = _all_values(simple)
     names = ("every", *SIMPLE_FIELDS[simple.every])
     return {f"simple_{name}": values[f"simple_{name}"] for name in names}

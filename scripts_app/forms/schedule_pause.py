@@ -35,7 +35,6 @@ class PauseForm(forms.Form):
 
     @property
     def tomorrow(self) -> datetime:
-        """Return the first moment of tomorrow by the zone's clock."""
         today = self.now.astimezone(self.zone).date()
         return datetime.combine(today + timedelta(days=1), time(), self.zone)
 

@@ -28,8 +28,6 @@ CODE = {"class": "code", "spellcheck": "false", "autocapitalize": "off", "autoco
 
 
 class TagsField(forms.CharField):
-    """Tags, separated by commas."""
-
     def clean(self, value: Any) -> list[str]:
         tags = [part.strip() for part in super().clean(value).split(",")]
         return [tag for tag in tags if tag]
@@ -39,8 +37,6 @@ class TagsField(forms.CharField):
 
 
 class ScriptForm(forms.Form):
-    """All settings of a script with the text, for the admin."""
-
     name = forms.CharField(
         help_text="As people read it; the folder's name and the address are made from it once."
     )
@@ -80,7 +76,6 @@ class ScriptForm(forms.Form):
 
 
 def limit_fields() -> dict[str, forms.Field]:
-    """Return a field for each limit and for the switches beside the limits; an untouched field is not saved."""
     defaults = limits.default_limits()
     fields: dict[str, forms.Field] = {}
     for limit in limits.LIMITS.values():
@@ -110,7 +105,6 @@ def limit_fields() -> dict[str, forms.Field]:
 
 
 def limits_of(script: Script) -> dict[str, Any]:
-    """Return the initial values of `limit_fields`."""
     fields = (*limits.LIMITS, "as_service_user", "allow_source")
     return {field: getattr(script, field) for field in fields}
 
@@ -232,12 +226,10 @@ class TextForm(forms.Form):
         return self.cleaned_data
 
     def put_on_top_of(self, revision: int) -> None:
-        """Base the typed text on a newer revision: after a conflict, a second save replaces the other text."""
         self.data = {**dict(self.data.items()), "based_on": str(revision)}
 
 
 def python_choices(chosen: str) -> list[tuple[str, str]]:
-    """Return the Pythons a script may have, newest first; a chosen Python that is gone is marked."""
     versions_here = [interpreter.version for interpreter in interpreters.discover()]
     minors = [interpreters.minor_of(version) for version in versions_here]
     choices = {"": f"Tempo's own ({interpreters.own().version})"}

@@ -8,8 +8,6 @@ from scripts_app.models import Variable
 
 
 class VariableForm(forms.Form):
-    """A name, a value, and whether that is a secret."""
-
     name = forms.CharField(
         widget=forms.TextInput(
             attrs={"class": "code", "autocomplete": "off", "spellcheck": "false"}
@@ -45,5 +43,4 @@ class VariableForm(forms.Form):
         return single_line
 
     def forget_value(self) -> None:
-        """Take the value out of a refused form: the next page must not hold a secret."""
         self.data = {**dict(self.data.items()), "value": ""}

@@ -30,7 +30,6 @@ def secrets() -> dict[str, str]:
 
 
 def variables() -> dict[str, str]:
-    """Return the variables without credentials."""
     return {name: value for name, value in _all_variables().items() if not _LOGIN.search(value)}
 
 

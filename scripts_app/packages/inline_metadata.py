@@ -20,8 +20,6 @@ _PLACE = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$")
 
 @dataclass(frozen=True, kw_only=True)
 class Metadata:
-    """The content of a block, without the parts that have a problem."""
-
     requirements: tuple[str, ...] | None = None  # None without a list
     requires_python: str = ""
     parameters: Mapping[str, Any] | None = None  # None without a table
@@ -42,8 +40,6 @@ class Metadata:
 
 
 class _Broken(Exception):
-    """The block cannot be read; str() is the reason."""
-
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(reason)
         self.line = line

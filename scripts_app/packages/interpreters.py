@@ -42,8 +42,6 @@ class InterpreterMissing(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Interpreter:
-    """A Python for environments."""
-
     version: str  # full: `3.12.1`
     path: Path  # absolute, without links
 
@@ -53,7 +51,6 @@ class Interpreter:
 
 
 def own() -> Interpreter:
-    """Return the Python of Tempo, outside the virtual environment."""
     name = f"python{sys.version_info.major}.{sys.version_info.minor}"
     path = Path(sys.base_prefix) / "bin" / name
     if not path.exists():
@@ -96,12 +93,10 @@ def is_gone(path: Path) -> bool:
 
 
 def minor_of(version: str) -> str:
-    """Return the `3.12` of `3.12.1`."""
     return ".".join(version.split(".")[:2])
 
 
 def versions_of(available: Iterable[Interpreter]) -> str:
-    """Return the versions for people, without duplicates: `3.12.1, 3.11.7`."""
     versions = [interpreter.version for interpreter in available]
     return ", ".join(dict.fromkeys(versions))
 

@@ -22,8 +22,6 @@ class Resolution:
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """The requirements and the Python in a block, as written there."""
-
     requirements: tuple[str, ...]
     requires_python: str
     is_used: bool  # neither field is filled in

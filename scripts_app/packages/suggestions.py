@@ -65,7 +65,6 @@ _UNKNOWN = re.compile(
 
 
 def suggestion(name: str) -> str:
-    """Return the package that a person probably meant by an unknown name, or ""."""
     canonical = re.sub(r"[-_.]+", "-", name).lower()
     if canonical in PACKAGES_BY_IMPORT:
         return PACKAGES_BY_IMPORT[canonical]

@@ -19,8 +19,6 @@ _TICK = timedelta(microseconds=1)
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """The next run that a schedule starts by itself."""
-
     schedule: Schedule
     at: datetime
 
@@ -53,7 +51,6 @@ def with_pause(rows: QuerySet[Schedule]) -> QuerySet[Schedule]:
 
 
 def first_start(rows: Iterable[Schedule], now: datetime) -> Start | None:
-    """Return which of some schedules starts a run first, and when."""
     first: Start | None = None
     for schedule in rows:
         at = next_start(schedule, now)

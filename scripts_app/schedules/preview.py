@@ -52,8 +52,6 @@ class PreviewHour:
 
 @dataclass(frozen=True, kw_only=True)
 class PreviewDay:
-    """One row of the grid; true when the row holds any start."""
-
     date: date
     hours: list[PreviewHour]
 

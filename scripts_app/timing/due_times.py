@@ -13,8 +13,6 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class DueTimes(Protocol):
-    """A set of instants in UTC."""
-
     def next_after(self, instant: datetime) -> datetime | None: ...
     def last_at_or_before(self, instant: datetime) -> datetime | None: ...
     def count_between(self, after: datetime, until: datetime) -> int: ...
@@ -67,8 +65,6 @@ class Interval:
 
 @dataclass(frozen=True, kw_only=True)
 class Bounded:
-    """The part of another set that lies in [first, last]."""
-
     due_times: DueTimes
     first: datetime
     last: datetime

@@ -31,7 +31,6 @@ class Calendar:
     needs_both_days: bool  # day of month and day of week must both match; otherwise either may
 
     def first(self, start: int, end: int) -> int | None:
-        """Return the least wall in [start, end)."""
         if end <= start:
             return None
         day, second = divmod(start, DAY_S)
@@ -48,7 +47,6 @@ class Calendar:
         return wall
 
     def last(self, start: int, end: int) -> int | None:
-        """Return the greatest wall in [start, end)."""
         if end <= start:
             return None
         day, second = divmod(end, DAY_S)

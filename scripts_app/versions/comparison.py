@@ -37,7 +37,6 @@ def compare(before: Version, after: Version) -> Comparison:
 
 
 def settings(before: Version, after: Version) -> list[SettingDifference]:
-    """Return the differences of the Python and of the settings at the time of saving."""
     found = []
     old_python = before.python_version or "Tempo's own"
     new_python = after.python_version or "Tempo's own"

@@ -19,8 +19,6 @@ NO_NEWLINE = "\\ No newline at end of file\n"
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """A line of one text."""
-
     number: int  # from 1
     sign: Sign
     text: str
@@ -32,14 +30,11 @@ Pair = tuple[Cell | None, Cell | None]  # before and after
 
 @dataclass(frozen=True, kw_only=True)
 class Hunk:
-    """Changes with the lines around the changes."""
-
     skipped: int  # equal lines before the hunk
     rows: list[Pair]
 
     @property
     def lines(self) -> Iterator[Cell]:
-        """Yield the lines for a unified view: removed lines before added lines."""
         removed: list[Cell] = []
         added: list[Cell] = []
         for before, after in self.rows:
@@ -57,8 +52,6 @@ class Hunk:
 
 @dataclass(frozen=True, kw_only=True)
 class TextDifference:
-    """The difference of two texts as a page shows it."""
-
     hunks: list[Hunk]
     added: int
     removed: int
@@ -116,7 +109,6 @@ def unified(
     before_name: str,
     after_name: str,
 ) -> str:
-    """Return the whole difference in the format of `diff -u`; "" for equal texts."""
     a = lines_of(before)
     b = lines_of(after)
     if a == b:
@@ -144,9 +136,8 @@ def lines_of(text: str) -> list[str]:
     return lines if lines[-1] else lines[:-1]
 
 
+# A matcher with a limit: when a match would take too many steps, all lines count as changed.
 class _Matcher(SequenceMatcher[str]):
-    """A matcher with a limit: when a match would take too many steps, all lines count as changed."""
-
     a: Sequence[str]  # these three belong to difflib
     b: Sequence[str]
     b2j: dict[str, list[int]]  # the line numbers of each line in b
@@ -158,10 +149,10 @@ class _Matcher(SequenceMatcher[str]):
         self._steps_left = MAX_STEPS
         self.is_coarse = False
 
+    # Return a match within these ranges; an empty match for none or after too many steps.
     def find_longest_match(
         self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None
     ) -> Match:
-        """Return a match within these ranges; an empty match for none or after too many steps."""
         if ahi is None:
             ahi = len(self.a)
         if bhi is None:

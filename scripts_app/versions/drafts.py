@@ -18,8 +18,6 @@ IDLE_AFTER = timedelta(minutes=10)
 
 @dataclass(frozen=True, kw_only=True)
 class Text:
-    """The text in the editor of a script, which is the draft or else the current version."""
-
     revision: int
     code: str
     requirements: str

@@ -24,7 +24,6 @@ class SettingDifference:
 
 
 def snapshot_of(script: Script) -> dict[str, Any]:
-    """Return the stored limits and switches of a script."""
     return {field: getattr(script, field) for field in (*LIMITS, *SWITCHES)}
 
 
@@ -35,7 +34,6 @@ def digest(settings: Mapping[str, Any]) -> str:
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[SettingDifference]:
-    """Return the differences of settings that both snapshots have, limits first."""
     found = []
     for field in (*LIMITS, *SWITCHES):
         if field not in before or field not in after or before[field] == after[field]:
@@ -50,7 +48,6 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Set
 
 
 def changed_since_version(script: Script) -> list[SettingDifference]:
-    """Return what was changed in the settings since the current version was saved."""
     if script.version is None:
         return []
     return differences(script.version.settings, snapshot_of(script))

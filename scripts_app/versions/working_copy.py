@@ -23,8 +23,6 @@ _copying = threading.Lock()  # of two saves at once the last one writes the curr
 
 @dataclass(frozen=True, kw_only=True)
 class CopyOnDisk:
-    """The text of a copy with `\\n` line ends, or the problem of the file."""
-
     text: str = ""
     problem: str = ""
     changed_at: datetime
@@ -36,8 +34,6 @@ class CopyOnDisk:
 
 @dataclass(frozen=True, kw_only=True)
 class ExternalEdit:
-    """The text of a script after an edit of its copies from outside."""
-
     code: str
     requirements: str
     python_version: str
@@ -94,7 +90,6 @@ def find_edit(script: Script) -> ExternalEdit | None:
 
 
 def know(script: Script, edit: ExternalEdit) -> None:
-    """Store that an edit is kept elsewhere, so that `write` may overwrite the copies."""
     stored = Script.objects.only("copies").get(pk=script.pk)
     Script.objects.filter(pk=script.pk).update(copies=stored.copies | edit.digests)
 

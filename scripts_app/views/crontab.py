@@ -33,7 +33,6 @@ class ImportContext(TypedDict, total=False):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def crontab_import(request: auth.SignedInRequest) -> HttpResponse:
-    """Show a box for a crontab. A POST shows a preview of the lines; `act=import` makes the chosen lines."""
     now = timezone.now()
     context: ImportContext = {
         "now": now,
@@ -62,7 +61,6 @@ def crontab_import(request: auth.SignedInRequest) -> HttpResponse:
 def proposals_of(
     request: auth.SignedInRequest, text: str, *, now: datetime
 ) -> tuple[list[Proposal], bool]:
-    """Return the proposals for a paste, and whether the paste is a system crontab. Files are read for staff alone."""
     if request.user.is_staff:
         table = parser.parse_crontab(text, users=importer.users())
         proposals = importer.propose(table, now=now, read=source_files.reader())
@@ -75,7 +73,6 @@ def proposals_of(
 def make_chosen(
     request: auth.SignedInRequest, proposals: list[Proposal], chosen: set[str], *, now: datetime
 ) -> int:
-    """Make each chosen proposal that still stands; returns how many were made."""
     rows = [row for row in proposals if row.key in chosen and not row.problem]
     outcome = bulk.act_on_each(
         rows, lambda row: importer.make(row, by=request.user, now=now), chosen=len(chosen)

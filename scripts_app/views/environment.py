@@ -42,7 +42,6 @@ class EnvironmentPageContext(BuildContext):
 
 @require_safe
 def script_environment(request: HttpRequest, slug: str) -> HttpResponse:
-    """Show the environment that the current version asks for; `?part=environment` is the part that changes."""
     now = timezone.now()
     script = lookup.script_for_page(slug, now=now)
     template = "scripts/environment.html"
@@ -76,7 +75,6 @@ def packages_of(environment: Environment | None) -> list[Package]:
 
 
 def follows_code(script: Script) -> bool:
-    """Whether the PEP 723 block of the current version's code named the packages or the Python."""
     if script.version is None:
         return False
     offer = resolution.offer(**versions.fields_of(script.version))
@@ -90,7 +88,6 @@ def build_context(environment: Environment | None) -> BuildContext:
 
 @require_POST
 def script_rebuild(request: HttpRequest, slug: str) -> HttpResponse:
-    """Have the environment built again, after a failed build or because of a fault."""
     return act(request, slug, environments.rebuild, "The environment of `{}` is asked for.")
 
 
@@ -113,7 +110,6 @@ def script_upgrade_discard(request: HttpRequest, slug: str) -> HttpResponse:
 def act(
     request: HttpRequest, slug: str, verb: Callable[[Script], object], done: str
 ) -> HttpResponse:
-    """Call a verb on a script, report the result and go to the environment's page, or back to the text."""
     script = lookup.script(slug)
     try:
         verb(script)
@@ -128,7 +124,6 @@ def act(
 
 @require_POST
 def script_take_over(request: auth.SignedInRequest, slug: str) -> HttpResponse:
-    """Empty the fields that stand before the code's PEP 723 block, in the draft."""
     script = lookup.script(slug)
     fields = drafts.text(script).fields
     offer = resolution.offer(**fields)
@@ -153,7 +148,6 @@ def script_take_over(request: auth.SignedInRequest, slug: str) -> HttpResponse:
 
 @require_safe
 def environment_lock(request: HttpRequest, pk: int) -> HttpResponse:
-    """Send the lock of an environment: `pip install --require-hashes -r requirements.lock` installs the same."""
     environment = lookup.environment(pk)
     head = f"# Python {environment.python}\n"
     response = HttpResponse(head + environment.lock, content_type="text/plain; charset=utf-8")

@@ -32,7 +32,6 @@ class FileListContext(TypedDict):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def script_file_list(request: auth.SignedInRequest, slug: str) -> HttpResponse:
-    """Show a folder below `files/` (`?folder=`, `?after=`). A POST stores uploads, or makes the folder `name`."""
     now = timezone.now()
     script = lookup.script_for_page(slug, now=now)
     folder = request.GET.get("folder", "")
@@ -71,7 +70,6 @@ def make_folder(request: HttpRequest, script: Script, path: str, *, name: str) -
 
 
 def store_uploads(request: HttpRequest, script: Script, folder: str) -> None:
-    """Store each file that was sent; a refused file does not stop the others."""
     may_replace = request.POST.get("replace") == "1"
     count = 0
     for file in request.FILES.getlist("file"):
@@ -91,7 +89,6 @@ def store_uploads(request: HttpRequest, script: Script, folder: str) -> None:
 
 @require_safe
 def script_file_download(request: HttpRequest, slug: str) -> StreamingHttpResponse:
-    """Send a file (`?path=`), to be stored by the browser and never shown."""
     path = request.GET.get("path", "")
     try:
         return downloads.attachment(files_store.opened(lookup.script(slug), path), name=path)
@@ -101,7 +98,6 @@ def script_file_download(request: HttpRequest, slug: str) -> StreamingHttpRespon
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def script_file_delete(request: auth.SignedInRequest, slug: str) -> HttpResponse:
-    """Ask, then delete a file, or a folder with all of the content (`?path=`)."""
     script = lookup.script(slug)
     path = request.GET.get("path", "")
     back = address(script, path.rpartition("/")[0])
@@ -118,7 +114,6 @@ def script_file_delete(request: auth.SignedInRequest, slug: str) -> HttpResponse
 
 
 def crumbs(folder: str) -> list[tuple[str, str]]:
-    """Return the name and the path of each folder on the way."""
     if not folder:
         return []
     names = folder.split("/")

@@ -20,7 +20,6 @@ form_page = require_http_methods(["GET", "HEAD", "POST"])
 
 @form_page
 def folder_new(request: auth.SignedInRequest) -> HttpResponse:
-    """Make a folder; `?folder=` is the proposed folder above."""
     above = request.GET.get("folder", "")
     form = FolderForm(request.POST or None, initial={"path": f"{above}/" if above else ""})
     if form.is_valid():
@@ -33,7 +32,6 @@ def folder_new(request: auth.SignedInRequest) -> HttpResponse:
 
 @form_page
 def folder_edit(request: auth.SignedInRequest, pk: int) -> HttpResponse:
-    """Rename or move a folder with all folders and scripts below; the page has a button for deletion as well."""
     folder = lookup.folder(pk)
     form = FolderForm(request.POST or None, initial={"path": folder.path})
     if form.is_valid():
@@ -49,7 +47,6 @@ def folder_edit(request: auth.SignedInRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def folder_delete(request: auth.SignedInRequest, pk: int) -> HttpResponse:
-    """Delete a folder; `confirm` has to name a folder that is not empty."""
     folder = lookup.folder(pk)
     confirm = request.POST.get("confirm", "").strip()
     try:
@@ -66,7 +63,6 @@ def folder_delete(request: auth.SignedInRequest, pk: int) -> HttpResponse:
 
 @require_safe
 def deleted_scripts(request: auth.SignedInRequest) -> HttpResponse:
-    """Show the scripts that can be restored, the newest deletion first."""
     rows = Script.objects.restorable().order_by("-deleted_at", "pk")[:MAX_SHOWN]
     context = {
         "now": timezone.now(),
@@ -88,5 +84,4 @@ def script_restore(request: auth.SignedInRequest, slug: str) -> HttpResponse:
 
 
 def address(folder: Folder) -> str:
-    """Return where the scripts of a folder are listed."""
     return f"{reverse('script-list')}?{urlencode({'folder': folder.path})}"

@@ -23,7 +23,6 @@ from tempo_site import auth
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def script_run_with(request: auth.SignedInRequest, slug: str) -> HttpResponse:
-    """Ask for the inputs of a run, then start the run; `?like=<id>` fills in the inputs of an earlier run."""
     now = timezone.now()
     script = lookup.script_for_page(slug, now=now)
     declared = parameters.parameters_of(script)
@@ -38,7 +37,6 @@ def script_run_with(request: auth.SignedInRequest, slug: str) -> HttpResponse:
 def start(
     request: auth.SignedInRequest, script: Script, form: InputsForm, *, now: datetime
 ) -> Run | None:
-    """Start a run with the inputs of the form; a refusal becomes an error of the form, or a question."""
     by = request.user.get_username()
     try:
         confirmation.require(script, is_confirmed=CONFIRM in request.POST)
@@ -53,7 +51,6 @@ def start(
 
 
 def inputs_like(request: HttpRequest, script: Script) -> dict[str, Any]:
-    """Return the inputs of the run that the address names, without inputs that are not declared any more."""
     pk = number_in(request.GET, "like")
     if not pk:
         return {}

@@ -35,7 +35,6 @@ class LedgerContext(TypedDict):
 def ledger_context(
     script: Script, schedules: Sequence[Schedule], query: QueryDict
 ) -> LedgerContext:
-    """Return a page of the ledger of all schedules, or of the schedule that `?schedule=` names."""
     by_id = {schedule.pk: schedule for schedule in schedules}
     chosen = by_id.get(number_in(query, "schedule"))
     before = number_in(query, "before")

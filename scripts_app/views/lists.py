@@ -41,7 +41,6 @@ class ScriptListContext(TypedDict):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def script_list(request: auth.SignedInRequest) -> HttpResponse:
-    """Show all scripts by folder; `?folder=`, `?state=` and `?q=` narrow the list. A POST does `act` to each `slug`."""
     if request.method == "POST":
         act_on_chosen(request)
         return redirect(request.get_full_path())
@@ -77,7 +76,6 @@ def script_list_context(query: QueryDict, *, now: datetime) -> ScriptListContext
 
 
 def act_on_chosen(request: auth.SignedInRequest) -> None:
-    """Enable, disable, start or move each chosen script."""
     act = request.POST.get("act", "")
     slugs = request.POST.getlist("slug")
     if act not in ACTS:

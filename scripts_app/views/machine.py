@@ -54,7 +54,6 @@ class EnvironmentListContext(TypedDict):
 
 @require_safe
 def environment_list(request: HttpRequest) -> HttpResponse:
-    """Show environments with size and health, the broken first, and the Pythons."""
     context = environment_list_context(request.GET.get("page", ""), now=timezone.now())
     return render(request, "environments/list.html", context)
 
@@ -83,7 +82,6 @@ def environment_list_context(number: str, *, now: datetime) -> EnvironmentListCo
 
 
 def environment_rows(page: "Page[Any]", measured: DiskUsage | None) -> list[EnvironmentRow]:
-    """Return the rows of a page. One query for all scripts."""
     scripts_of = scripts_by_environment([row.pk for row in page])
     sizes = measured.environments if measured else {}
     rows = []
@@ -104,7 +102,6 @@ def environment_rows(page: "Page[Any]", measured: DiskUsage | None) -> list[Envi
 
 
 def scripts_by_environment(environment_ids: list[int]) -> dict[int, list[Script]]:
-    """Return the scripts that use or want an environment, by environment. One query."""
     uses = Q(environment__in=environment_ids)
     wants = Q(wanted_environment__in=environment_ids)
     rows = Script.objects.present().filter(uses | wants)
@@ -117,7 +114,6 @@ def scripts_by_environment(environment_ids: list[int]) -> dict[int, list[Script]
 
 @require_POST
 def environment_rebuild(request: auth.SignedInRequest, pk: int) -> HttpResponse:
-    """Have an environment built anew with the packages of the lock."""
     auth.require_staff(request.user)
     environments.renew(lookup.environment(pk))
     messages.success(request, "It is built again from its lock.")
@@ -126,7 +122,6 @@ def environment_rebuild(request: auth.SignedInRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def python_install(request: auth.SignedInRequest) -> HttpResponse:
-    """Install another Python from the internet; goes to the run of the installation."""
     auth.require_staff(request.user)
     version = request.POST.get("version", "")
     try:
@@ -139,7 +134,6 @@ def python_install(request: auth.SignedInRequest) -> HttpResponse:
 
 @require_POST
 def python_move(request: auth.SignedInRequest) -> HttpResponse:
-    """Have all scripts of a Python (`from`, a path) use another Python (`to`)."""
     auth.require_staff(request.user)
     source, target = request.POST.get("from", ""), request.POST.get("to", "")
     try:

@@ -22,7 +22,6 @@ class ExternalEditContext(TypedDict):
 
 
 def external_edit_context(script: Script) -> ExternalEditContext:
-    """Return the edit of a script's copies, if any, and the difference of each file from the current version."""
     edit = working_copy.find_edit(script)
     if edit is None or script.version is None:
         return {"edit": None, "edit_differences": []}
@@ -36,7 +35,6 @@ def external_edit_context(script: Script) -> ExternalEditContext:
 
 @require_POST
 def script_outside_edit(request: auth.SignedInRequest, slug: str) -> HttpResponse:
-    """Make an edit on the disk a version (`take=1`), or write the version back over the edit."""
     script = lookup.script(slug)
     seen = request.POST.get("seen", "")
     try:

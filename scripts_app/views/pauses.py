@@ -22,7 +22,6 @@ form_page = require_http_methods(["GET", "HEAD", "POST"])
 
 @form_page
 def pause_all(request: auth.SignedInRequest) -> HttpResponse:
-    """Ask until when, then pause every schedule."""
     now, by = timezone.now(), request.user.get_username()
     form = PauseForm(request.POST or None, now=now, zone=server_zone(), may_be_open=True)
 
@@ -41,7 +40,6 @@ def pause_all(request: auth.SignedInRequest) -> HttpResponse:
 
 @require_POST
 def resume_all(request: auth.SignedInRequest) -> HttpResponse:
-    """End the pause of all schedules, and go back to the page that the button was on."""
     if global_pause.resume_all(by=request.user.get_username(), now=timezone.now()):
         messages.success(
             request, "Schedules fire again. What was due meanwhile is recorded as skipped."
@@ -53,7 +51,6 @@ def resume_all(request: auth.SignedInRequest) -> HttpResponse:
 
 @form_page
 def schedule_pause(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    """Ask until when, then pause a schedule."""
     schedule, now = lookup.schedule(pk, slug=slug), timezone.now()
     zone = forms.zone_of(schedule.timezone) or server_zone()
     form = PauseForm(request.POST or None, now=now, zone=zone, may_be_open=False)
@@ -73,7 +70,6 @@ def schedule_pause(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 
 @require_POST
 def schedule_resume(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    """End the pause of a schedule."""
     schedule = lookup.schedule(pk, slug=slug)
     schedule.paused_until = None
     try:
@@ -90,14 +86,12 @@ def server_zone() -> ZoneInfo:
 
 
 def end_of_pause(until: datetime | None, zone: ZoneInfo) -> str:
-    """Return the end of a pause in words, by a zone's clock."""
     if until is None:
         return "until further notice"
     return f"until {until.astimezone(zone):%Y-%m-%d %H:%M %Z}"
 
 
 def page_before(request: HttpRequest) -> str:
-    """Return the page of this site to go back to; "" without a name in the request."""
     named = request.POST.get("next") or request.GET.get("next") or ""
     is_own = url_has_allowed_host_and_scheme(named, allowed_hosts=None)
     if named.startswith("/") and is_own:

@@ -16,8 +16,6 @@ ANY_STATUS = [("", "Any"), *((status.value, status.label.lower()) for status in 
 
 
 class StatusForm(forms.Form):
-    """The filter of the list."""
-
     status = forms.ChoiceField(required=False, choices=ANY_STATUS)
     before = forms.IntegerField(
         required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput
@@ -26,7 +24,6 @@ class StatusForm(forms.Form):
 
 @require_safe
 def script_runs(request: HttpRequest, slug: str) -> HttpResponse:
-    """Show the runs, newest first; `?status=` and `?before=<id>` in the address."""
     now = timezone.now()
     script = lookup.script_for_page(slug, now=now)
     form = StatusForm(request.GET)

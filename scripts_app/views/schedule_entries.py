@@ -16,8 +16,6 @@ from tempo_site.lib import humanize
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleEntry:
-    """A schedule in the list; without a preview when the row cannot be read."""
-
     schedule: Schedule
     preview: Preview | None
     last_run: Run | None
@@ -30,7 +28,6 @@ class ScheduleEntry:
 
 
 def entries_of(script: Script, *, now: datetime) -> list[ScheduleEntry]:
-    """Return a script's schedules for the tab, with the same number of queries for 1 schedule and for 100."""
     of_schedule = Run.objects.filter(schedule=OuterRef("pk"), due_at__isnull=False)
     newest = of_schedule.order_by("-due_at").values("pk")[:1]
     rows = list(outlook.with_pause(script.schedules.all()))
@@ -56,7 +53,6 @@ def entry(schedule: Schedule, last_run: Run | None, *, now: datetime) -> Schedul
 
 
 def preview_if_readable(schedule: Schedule, *, now: datetime) -> Preview | None:
-    """Return the meaning of a stored schedule, or None for a row that was broken from outside."""
     try:
         return preview.preview_of(schedule.timing, now=now, delay_s=schedule.delay_s)
     except TimingError:

@@ -40,7 +40,6 @@ class BuilderContext(TypedDict):
 
 @require_safe
 def script_schedule(request: HttpRequest, slug: str) -> HttpResponse:
-    """Show when a script runs; a script without schedules is offered the builder at once."""
     now = timezone.now()
     script = lookup.script_for_page(slug, now=now)
     entries = schedule_entries.entries_of(script, now=now)
@@ -72,7 +71,6 @@ def schedule_edit(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 def schedule_page(
     request: HttpRequest, schedule: Schedule, template: str, *, now: datetime
 ) -> HttpResponse:
-    """Show the builder, preview the form (`preview` in a POST), or save."""
     script = schedule.script  # saving looks at the stored one, without what the page's head shows
     form = ScheduleBuilder(request.POST or None, instance=schedule, now=now)
     shown = None
@@ -99,7 +97,6 @@ def report_saved(request: HttpRequest, schedule: Schedule, *, now: datetime) -> 
 
 @require_POST
 def schedule_switch(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    """Enable or disable a schedule (`enabled=1` or `0`)."""
     schedule = lookup.schedule(pk, slug=slug)
     schedule.enabled = request.POST.get("enabled") == "1"
     try:
@@ -114,7 +111,6 @@ def schedule_switch(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 
 @form_page
 def schedule_delete(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    """Ask, then delete; the runs of the schedule stay."""
     schedule = lookup.schedule(pk, slug=slug)
     if request.method == "POST":
         schedules.delete(schedule)
@@ -126,7 +122,6 @@ def schedule_delete(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 
 @require_POST
 def schedule_preview(request: HttpRequest) -> HttpResponse:
-    """Return the meaning of the builder's form as JSON, and as HTML for the page; no row is stored."""
     now = timezone.now()
     form = ScheduleBuilder(request.POST, instance=posted_schedule(request.POST), now=now)
     shown = checked_preview(form, now=now)
@@ -140,7 +135,6 @@ def schedule_preview(request: HttpRequest) -> HttpResponse:
 
 
 def preview_json(shown: Preview | None, line: str) -> dict[str, Any]:
-    """Return a preview and the cron line of the form; empty values without a preview."""
     simple = timing_simple.parse(line)
     answer: dict[str, Any] = {
         "sentence": "",
@@ -160,7 +154,6 @@ def preview_json(shown: Preview | None, line: str) -> dict[str, Any]:
 
 
 def cron_fields_of(line: str) -> str:
-    """Return the fields of a cron line for the boxes of the form; "" for an unreadable line."""
     try:
         return cron.expand_alias(line)
     except TimingError:
@@ -206,7 +199,6 @@ def builder_context(
 
 
 def checked_preview(form: ScheduleBuilder, *, now: datetime) -> Preview | None:
-    """Return the meaning of a filled form; a refusal by the verb that saves becomes an error of the form."""
     schedule = form.instance
 
     def act() -> Preview:
@@ -220,7 +212,6 @@ def checked_preview(form: ScheduleBuilder, *, now: datetime) -> Preview | None:
 
 
 def first_preview(form: ScheduleBuilder, *, now: datetime) -> Preview | None:
-    """Return the meaning of a form before the first change: the stored schedule, or the form's suggestion."""
     schedule = form.instance
     if schedule.pk is None and not schedule.cron:
         schedule.cron = form.initial["cron"]
@@ -229,7 +220,6 @@ def first_preview(form: ScheduleBuilder, *, now: datetime) -> Preview | None:
 
 
 def with_crowd(shown: Preview, schedule: Schedule) -> Preview:
-    """Add a sentence when many other scripts start at the very next moment."""
     dues = [moment.utc for moment in shown.moments[:1]]
     crowd = preview.crowd(schedule.timing, dues, script_id=schedule.script_id)
     return replace(shown, notes=[*shown.notes, *crowd])

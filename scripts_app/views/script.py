@@ -121,7 +121,6 @@ def side_context(script: Script, *, now: datetime) -> SideContext:
 
 
 def editor_context(form: TextForm, text: Text, conflict: Text | None) -> EditorContext:
-    """Return the content of the editor: after a refusal, the typed text instead of the stored text."""
     if conflict:
         form.put_on_top_of(conflict.revision)
     if form.is_bound:
@@ -179,12 +178,10 @@ def store_text(
 
 @require_POST
 def script_run(request: auth.SignedInRequest, slug: str) -> HttpResponse:
-    """Start a run and go to the run; `confirm` is the answer to the question before the first run."""
     return start(request, lookup.script(slug))
 
 
 def start(request: auth.SignedInRequest, script: Script) -> HttpResponse:
-    """Start a run of the current version and go to the run or to the question, or back with a refusal."""
     by = request.user.get_username()
     try:
         confirmation.require(script, is_confirmed="confirm" in request.POST)
@@ -201,13 +198,11 @@ def start(request: auth.SignedInRequest, script: Script) -> HttpResponse:
 
 
 def question_address(script: Script) -> str:
-    """Return where a person is asked before the first run of a version that problems were found in."""
     return f"{reverse('script-detail', args=[script.slug])}?ask=run"
 
 
 @require_POST
 def script_switch(request: auth.SignedInRequest, slug: str) -> HttpResponse:
-    """Enable or disable a script (`enabled=1` or `0`)."""
     script = lookup.script(slug)
     enabled = request.POST.get("enabled") == "1"
     scripts.update(script, by=request.user, now=timezone.now(), enabled=enabled)
@@ -234,5 +229,4 @@ def script_draft_discard(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def back(request: HttpRequest, slug: str) -> HttpResponse:
-    """Go to the tab that a button of the script's head was pressed on."""
     return redirect(TABS.get(request.POST.get("tab", ""), "script-detail"), slug)

@@ -50,7 +50,6 @@ class SettingsContext(TypedDict):
 
 @form_page
 def script_new(request: auth.SignedInRequest) -> HttpResponse:
-    """Create a script from a name or a starter and open the editor; `?part=form` is the form alone, for a dialog."""
     initial = {"folder": request.GET.get("folder", ""), "start": request.GET.get("start", "")}
     form = NewScriptForm(request.POST or None, initial=initial)
     if form.is_valid():
@@ -68,7 +67,6 @@ def script_new(request: auth.SignedInRequest) -> HttpResponse:
 
 
 def create(request: auth.SignedInRequest, *, start: str, name: str, folder: str) -> Script:
-    """Create a script; a message says that the schedule of a starter waits to be switched on."""
     by, now = request.user, timezone.now()
     if not start:
         return scripts.create(name=name, folder=folder, code=FIRST_LINES, by=by, now=now)
@@ -83,7 +81,6 @@ def create(request: auth.SignedInRequest, *, start: str, name: str, folder: str)
 
 @form_page
 def script_settings(request: auth.SignedInRequest, slug: str) -> HttpResponse:
-    """Show and save all settings of a script but text and schedules."""
     now = timezone.now()
     script = lookup.script(slug)
     form = SettingsForm(request.POST or None, initial=SettingsForm.values_of(script))
@@ -120,7 +117,6 @@ def settings_context(
 
 @form_page
 def script_delete(request: auth.SignedInRequest, slug: str) -> HttpResponse:
-    """Ask, then delete; for 30 days the script can be restored."""
     script = lookup.script(slug)
     if request.method == "POST":
         scripts.delete(script, now=timezone.now())
@@ -131,7 +127,6 @@ def script_delete(request: auth.SignedInRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def script_duplicate(request: auth.SignedInRequest, slug: str) -> HttpResponse:
-    """Copy a script and go to the copy."""
     script = lookup.script(slug)
     name = request.POST.get("name", "").strip()
     try:

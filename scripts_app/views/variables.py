@@ -31,7 +31,6 @@ class VariablesContext(TypedDict):
 
 
 def form_page(view: View) -> View:
-    """Decorate a page with a form, so that no report of an error shows the value."""
     return require_http_methods(["GET", "HEAD", "POST"])(sensitive_post_parameters("value")(view))
 
 
@@ -48,7 +47,6 @@ def script_variables(request: auth.SignedInRequest, slug: str) -> HttpResponse:
 
 @form_page
 def variables_for_all(request: auth.SignedInRequest) -> HttpResponse:
-    """Show and change the variables for all scripts: for staff."""
     auth.require_staff(request.user, variables.ONLY_STAFF_SET_VARIABLES)
     context = variables_context(request, None, now=timezone.now())
     if context is None:
@@ -60,7 +58,6 @@ def variables_for_all(request: auth.SignedInRequest) -> HttpResponse:
 def variables_context(
     request: auth.SignedInRequest, script: Script | None, *, now: datetime
 ) -> VariablesContext | None:
-    """Return list and form; `?edit=NAME` fills the form, `?delete=NAME` asks. None after a successful POST."""
     edited = variable_named(script, request.GET.get("edit", ""))
     initial = VariableForm.values_of(edited) if edited else None
     form = VariableForm(request.POST or None, initial=initial)
@@ -82,7 +79,6 @@ def variables_context(
 
 @sensitive_variables()
 def act(request: auth.SignedInRequest, script: Script | None, form: VariableForm) -> bool:
-    """Save, or with `act=delete` delete; returns False when the form was refused."""
     if request.POST.get("act") == "delete":
         delete(request, script, request.POST.get("name", ""))
         return True

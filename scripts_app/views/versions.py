@@ -43,7 +43,6 @@ class LookContext(TypedDict):
 
 @require_safe
 def script_versions(request: HttpRequest, slug: str) -> HttpResponse:
-    """Show the versions, newest first, 50 a page; `?before=<number>`. Two can be chosen to be compared."""
     now = timezone.now()
     script = lookup.script_for_page(slug, now=now)
     context = versions_context(script, before=request.GET.get("before", ""), now=now)
@@ -73,7 +72,6 @@ def versions_context(script: Script, *, before: str, now: datetime) -> VersionsC
 
 @require_safe
 def version_detail(request: HttpRequest, slug: str, number: int) -> HttpResponse:
-    """Show the code and the requirements of a version."""
     now = timezone.now()
     script = lookup.script_for_page(slug, now=now)
     version = lookup.version(script, number)
@@ -84,7 +82,6 @@ def version_detail(request: HttpRequest, slug: str, number: int) -> HttpResponse
 
 @require_safe
 def versions_compare(request: HttpRequest, slug: str) -> HttpResponse:
-    """Compare two versions, `?from=<number>&to=<number>`; `?look=unified|beside`, `?as=text` for a plain diff."""
     now = timezone.now()
     script = lookup.script_for_page(slug, now=now)
     before = lookup.version(script, number_of(request.GET.get("from", "")))
@@ -104,7 +101,6 @@ def versions_compare(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_safe
 def last_good_to_first_bad(request: HttpRequest, slug: str) -> HttpResponse:
-    """Compare the last good run with the first bad run; `?run=<id>` names another bad run."""
     now = timezone.now()
     script = lookup.script_for_page(slug, now=now)
     run = None
@@ -122,7 +118,6 @@ def last_good_to_first_bad(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def version_restore(request: auth.SignedInRequest, slug: str, number: int) -> HttpResponse:
-    """Make a new version with the text of an older version."""
     script = lookup.script(slug)
     version, current = lookup.version(script, number), script.version
     try:
@@ -139,7 +134,6 @@ def version_restore(request: auth.SignedInRequest, slug: str, number: int) -> Ht
 
 @require_POST
 def version_note(request: HttpRequest, slug: str, number: int) -> HttpResponse:
-    """Change the note of a version."""
     version = lookup.version(lookup.script(slug), number)
     try:
         versions.annotate(version, request.POST.get("note", ""))
@@ -151,7 +145,6 @@ def version_note(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 
 
 def look_context(request: HttpRequest) -> LookContext:
-    """Return the chosen look of a difference, and the other looks with their addresses."""
     look = request.GET.get("look", "")
     if look not in LOOKS:
         look = "unified"

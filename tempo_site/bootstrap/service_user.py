@@ -54,7 +54,6 @@ def step_down() -> None:
 
 
 def take_over(user: User) -> None:
-    """Give the data folder to `user` and make its home known."""
     # A share may refuse and let that user in all the same: `refuse_unreachable` looks.
     with contextlib.suppress(PermissionError):
         ownership.hand_over(ownership.Owner(*user))

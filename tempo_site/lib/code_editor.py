@@ -17,8 +17,6 @@ PLAIN = {
 
 
 class CodeEditor(forms.Textarea):
-    """Python code. Pages that show it load `form.media` in their head."""
-
     template_name = "widgets/code_editor.html"
 
     class Media:

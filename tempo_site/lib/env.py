@@ -38,7 +38,6 @@ class Env(environ.Env):
             return default
 
     def zone(self, var: str, default: str) -> str:
-        """Return the name of a time zone that this machine knows."""
         value: str = self.str(var, default=default)
         if value != default and not zone.is_known(value):
             self.problems.append((var, value, "Use a name like `Europe/Berlin` or `UTC`."))
@@ -46,7 +45,6 @@ class Env(environ.Env):
         return value
 
     def user(self, var: str, default: str) -> int | None:
-        """Return the number of a user or a group; None when no number is given."""
         value: str = self.str(var, default=default).strip()
         if not value:
             return None

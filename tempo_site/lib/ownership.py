@@ -18,8 +18,6 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Owner(NamedTuple):
-    """A user and its group, by numbers."""
-
     uid: int
     gid: int
 

@@ -29,7 +29,6 @@ class PackagedFilesFinder(BaseFinder):
         self.storages = {name: _storage(name) for name in FOLDERS}
 
     def find(self, path: str, find_all: bool = False, **kwargs: Any) -> Any:
-        """Return where a file lies, or [] (Django's own answer for "nowhere")."""
         for name, storage in self.list([]):
             if f"{storage.prefix}/{name}" == path:  # type: ignore[attr-defined]  # staticfiles sets it on any storage
                 found = storage.path(name)

@@ -29,7 +29,6 @@ def run_folder(name: str) -> Path:
 
 
 def month(moment: datetime) -> str:
-    """Return the name of the sub-folder of `runs/` for a moment: `2026-11`."""
     return f"{moment:%Y-%m}"
 
 
@@ -43,7 +42,6 @@ def script_files(slug: str) -> Path:
 
 
 def environments() -> Path:
-    """Return the folder of all environments, which are named by their digest."""
     return data() / "envs"
 
 

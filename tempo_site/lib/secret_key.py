@@ -60,7 +60,6 @@ def read_or_generate(path: Path, *, random_bytes: int = RANDOM_BYTES) -> str:
 
 
 def stored(path: Path) -> str:
-    """Return the key stored at `path`, or "" when no key can be read."""
     try:
         return path.read_text().strip()
     except (OSError, UnicodeDecodeError):

@@ -35,7 +35,6 @@ class JoinedStyleSheets:
         self.storage = storage
 
     def open(self, path: str) -> "File[bytes]":
-        """Return the whole text, as what collects static files reads it."""
         return ContentFile(self._text(path).encode())
 
     def _text(self, path: str) -> str:

@@ -48,8 +48,6 @@ def held() -> Iterator[None]:
 
 
 class WakingBroker(ORM):
-    """The ORM broker, waiting on an event where the original sleeps."""
-
     def enqueue(self, task: str) -> int:
         """Store a signed task and return the row's id; the bell rings when the transaction is committed."""
         pk: int = super().enqueue(task)

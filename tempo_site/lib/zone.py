@@ -19,7 +19,6 @@ HINT = "hint: write a name like `Europe/Berlin` into it, or set PYSCHED_TIME_ZON
 
 
 def is_known(name: str) -> bool:
-    """Whether this machine has a zone of that name that schedules can store."""
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):

@@ -51,8 +51,6 @@ class Gauge:
 
 @dataclass(frozen=True, kw_only=True)
 class Trouble:
-    """A script whose last run ended badly."""
-
     script: Script
     run: Run
     strip: Strip
@@ -60,8 +58,6 @@ class Trouble:
 
 @dataclass(frozen=True, kw_only=True)
 class Some(Generic[T]):
-    """The first of many, and how many more there are."""
-
     first: list[T]
     more: int
 
@@ -89,8 +85,6 @@ class ActiveContext(TypedDict):
 
 
 class TroubleContext(TypedDict):
-    """What needs a person, and the strips of the scripts that ran last."""
-
     troubles: list[Trouble]
     more_troubles: int
     broken_environments: Some[Script]

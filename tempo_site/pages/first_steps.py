@@ -9,8 +9,6 @@ from scripts_app.models import Schedule, Script
 
 @dataclass(frozen=True, kw_only=True)
 class FirstSteps:
-    """The three steps; `starter` is the oldest script, `own` the newest."""
-
     has_run: bool
     has_written: bool
     has_schedule: bool

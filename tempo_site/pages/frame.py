@@ -108,7 +108,6 @@ def _places_of_staff(path: str) -> list[Place]:
 
 
 def notices(report: dict[str, Any], *, is_staff: bool) -> list[str]:
-    """Return the sentences that stand above every page until their cause is gone."""
     sentences = []
     failing = report["failing"]
     parts = report["parts"]

@@ -19,8 +19,6 @@ PAGE = "page"
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """A place to go: its label, the sort of place, its address."""
-
     label: str
     place: str
     url: str

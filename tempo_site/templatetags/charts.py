@@ -42,7 +42,6 @@ class Column(NamedTuple):
 
 @register.filter
 def strip(value: Strip) -> SafeString:
-    """Draw a strip: the height of a bar is its duration, bad bars have a notch below."""
     width = PITCH * recent_runs.MAX_BARS
     plain, bad = _sorted_columns(_columns(value))
     paths = [f'<path class="{kind}" d="{path}"/>' for kind, path in plain.items()]
@@ -92,7 +91,6 @@ def _title(bar: Bar) -> str:
 
 @register.filter
 def heat(value: Week) -> SafeString:
-    """Draw the heat map: a field an hour, the more runs the fuller; hours with bad ends have a cut corner."""
     ended = sum(day.ended for day in value.days)
     bad = sum(day.bad for day in value.days)
     label = f"Runs by the hour in the last 7 days: {ended} ended, {bad} of them badly"

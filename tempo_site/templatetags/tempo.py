@@ -18,7 +18,6 @@ register = template.Library()
 
 @register.filter
 def moment(value: datetime | None, zone: str = "") -> SafeString | str:
-    """Write a moment as `<time>`, in `zone` or else the server's zone, with the zone's short name; "" for None."""
     if value is None:
         return ""
     local = in_zone(value, zone)
@@ -28,7 +27,6 @@ def moment(value: datetime | None, zone: str = "") -> SafeString | str:
 
 @register.filter
 def moment_away(value: datetime | None, now: datetime) -> SafeString | str:
-    """Write a moment as its distance from `now`; the moment itself is the title."""
     if value is None:
         return ""
     local = in_zone(value)
@@ -38,7 +36,6 @@ def moment_away(value: datetime | None, now: datetime) -> SafeString | str:
 
 
 def in_zone(value: datetime, zone: str = "") -> datetime:
-    """Return a moment in a zone, else in the server's zone; unchanged where both fail (zone gone, year 9999)."""
     for place in filter(None, (zone, timezone.get_current_timezone_name())):
         with contextlib.suppress(ZoneInfoNotFoundError, ValueError, OverflowError):
             return value.astimezone(ZoneInfo(place))
@@ -51,7 +48,6 @@ def in_full(local: datetime) -> str:
 
 @register.filter
 def away(value: datetime | None, now: datetime) -> str:
-    """Write how far a moment is from `now`: `in 3 h 12 min`, `2 d ago`."""
     if value is None:
         return ""
     seconds = (value - now).total_seconds()
@@ -61,7 +57,6 @@ def away(value: datetime | None, now: datetime) -> str:
 
 @register.filter
 def until(value: datetime | None, now: datetime) -> int:
-    """Return the seconds until a moment for a countdown; 0 for a moment that has passed, and without a moment."""
     if not value:
         return 0
     return max(0, round((value - now).total_seconds()))
@@ -69,7 +64,6 @@ def until(value: datetime | None, now: datetime) -> int:
 
 @register.filter
 def inline_code(value: object) -> SafeString:
-    """A sentence whose `words in backticks` are shown as code; text that is HTML already stays as it is."""
     text = str(value)
     if isinstance(text, SafeString):
         return text

@@ -74,7 +74,6 @@ class BoundedRequest(WebRequest):
             self._ask_for_caller()
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
-        """Go on to the application with a whole body; a refused request has its answer."""
         if self._is_refused:
             self.channel.loseConnection()
         elif self._question is not None:
@@ -84,8 +83,9 @@ class BoundedRequest(WebRequest):
             super().requestReceived(command, path, version)
 
     # --- who sends it ------------------------------------------------------------------------------------------------
+    # Read nothing more until the caller is known: at most one piece, 64 KiB, has arrived beyond the
+    # limit.
     def _ask_for_caller(self) -> None:
-        """Read nothing more until the caller is known: at most one piece, 64 KiB, has arrived beyond the limit."""
         if self._question is None:
             self.channel.transport.pauseProducing()
             self._question = asyncio.ensure_future(self._go_on_or_refuse())
@@ -119,8 +119,9 @@ class BoundedRequest(WebRequest):
         if self._whole:
             self.requestReceived(*self._whole)
 
+    # Answer and say that nothing more follows. Closing at once would reset the connection under the
+    # answer.
     def _refuse(self, status: int) -> None:
-        """Answer and say that nothing more follows. Closing at once would reset the connection under the answer."""
         self._is_refused = True
         self.large_bodies.discard(self)
         self._held = []
@@ -151,7 +152,6 @@ class BoundedRequest(WebRequest):
         self._may_send.set()
 
     def connectionLost(self, reason: Any) -> None:
-        """Let the application go on and find that the client is gone."""
         self.large_bodies.discard(self)
         self._may_send.set()
         super().connectionLost(reason)
@@ -163,8 +163,6 @@ class BoundedRequest(WebRequest):
 
 
 class BoundedFactory(HTTPFactory):
-    """Makes connections whose requests are ours."""
-
     def buildProtocol(self, addr: Any) -> Any:
         protocol = super().buildProtocol(addr)
         protocol.requestFactory = BoundedRequest
@@ -172,8 +170,6 @@ class BoundedFactory(HTTPFactory):
 
 
 class BoundedConnections(WrappingFactory):
-    """Closes a new connection at once where there are too many, of its address or in all."""
-
     def buildProtocol(self, addr: Any) -> Any:
         of_address = sum(each.getPeer().host == addr.host for each in self.protocols)
         if len(self.protocols) >= MAX_CONNECTIONS or of_address >= MAX_CONNECTIONS_OF_ADDRESS:

@@ -31,8 +31,6 @@ class IsolationSupport(NamedTuple):
 
 
 class IsolationResult(NamedTuple):
-    """The isolation that a run has, as `state.json` and `exit.json` say."""
-
     grade: str  # strong | good | basic | "" for a program of Tempo's own
     why: str  # one sentence
     degraded: bool = False  # less than this installation can give
@@ -42,8 +40,6 @@ NOTHING = IsolationResult(NONE, "")
 
 
 class Plan(NamedTuple):
-    """The isolation of a program to start."""
-
     user: User | None  # to become; None: stay
     has_own_user: bool
     is_script: bool  # and so without any capability

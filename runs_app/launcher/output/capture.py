@@ -59,7 +59,6 @@ class Stream:
         self._cut(self._pending + chunk, log)
 
     def close(self, log: Log) -> None:
-        """Stop reading; a line without its newline becomes a piece."""
         self._flush(log)
         os.close(self.fd)
         self.fd = -1

@@ -44,7 +44,6 @@ class Log:
         self._append(stream, kind, texts)
 
     def say(self, sentence: str) -> None:
-        """Write a line of the runner's own, with all that is in the batch."""
         self.add(SYSTEM, FULL, [sentence.replace("\n", " ").encode(errors="backslashreplace")])
         self.flush()
 

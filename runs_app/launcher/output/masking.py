@@ -17,8 +17,6 @@ _Span = tuple[int, int]
 
 
 class Mask:
-    """The texts that must not be seen; false when there are none."""
-
     def __init__(self, secrets: Iterable[bytes]) -> None:
         forms = {form for secret in secrets for form in _forms_of(secret)}
         self.forms = sorted(forms, key=len, reverse=True)
@@ -35,7 +33,6 @@ class Mask:
         return data.decode()
 
     def spans(self, data: bytes) -> list[_Span]:
-        """Return the places of secrets; secrets that overlap share a place."""
         spans: list[_Span] = []
         for form in self.forms:
             if form in data:
@@ -76,7 +73,6 @@ class Masker:
         return len(self._held) > self._released
 
     def feed(self, chunk: bytes) -> bytes:
-        """Return the bytes that can be shown now that `chunk` has come."""
         data = self._held + chunk
         hold = self._mask.may_begin(data)
         parts = []

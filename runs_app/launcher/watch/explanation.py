@@ -10,7 +10,6 @@ _MIB = 1 << 20
 
 
 def explain(facts: ExitFacts, spec: Spec, stderr: bytes) -> ExitFacts:
-    """Return `facts` with a cause or a message, if there is one; a known cause stays."""
     if facts.cause:
         return facts._replace(message=_join(facts.message, _place(facts.cause, spec, stderr)))
     if facts.wait_status is None or facts.wait_status == 0:

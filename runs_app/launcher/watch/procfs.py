@@ -14,8 +14,6 @@ ENDED = "ZX"  # the states of a process that runs no more and only waits for its
 
 
 class Process(NamedTuple):
-    """The fields of /proc/<pid>/stat that matter here."""
-
     pid: int
     state: str
     parent: int

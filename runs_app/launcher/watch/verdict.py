@@ -168,7 +168,6 @@ def killed_by(wait_status: int | None) -> str | None:
 
 
 def describe_end(wait_status: int) -> str:
-    """Return `code=1` or `signal=SIGKILL`, for a line of the launcher's log."""
     code, ended_by = _exit_code_and_signal(wait_status)
     if ended_by:
         return f"signal={ended_by}"
@@ -176,7 +175,6 @@ def describe_end(wait_status: int) -> str:
 
 
 def signal_name(number: int) -> str:
-    """Return `SIGKILL` for 9, and `SIG40` for 40: real-time signals have no names."""
     try:
         return signal.Signals(number).name
     except ValueError:

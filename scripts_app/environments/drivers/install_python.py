@@ -30,7 +30,6 @@ def main(
 
 
 def start_installed(version: str, place: str, last_lines: "deque[str]") -> int:
-    """Open the new Python for all users and start it; return its exit status."""
     pythons = sorted(Path(place).glob(f"cpython-{version}[.-]*/bin/python"))
     if not pythons:
         last_lines.append(f"uv has installed no Python {version} in {place}")
@@ -59,7 +58,6 @@ def run(argv: list[str], last_lines: "deque[str]") -> int:
 
 
 def open_for_all(folder: Path) -> None:
-    """Let all users read the files, and start the files that their owner may start."""
     for parent, _, names in os.walk(folder):
         Path(parent).chmod(0o755)
         for name in names:

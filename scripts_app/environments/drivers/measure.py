@@ -79,7 +79,6 @@ def new_bytes(place: Path, seen: set[tuple[int, int]]) -> int:
 
 
 def statuses(place: Path) -> Iterator[os.stat_result]:
-    """Yield the status of a folder and of all files and folders below."""
     for parent, folders, names in os.walk(place):
         paths = [Path(parent, name) for name in (*names, *folders)]
         if Path(parent) == place:

@@ -309,10 +309,11 @@ def test_the_sweep_repeats_a_cancel_until_it_is_done(launcher: Recorder) -> None
     (folder / "claim").touch()
     with held_lock(folder):
         reconcile.sweep(now=timezone.now())
+    # Adopted, as it was not known.
     assert launcher.asked == [
         ("cancel", run.folder),
         ("adopt", run.folder),
-    ]  # adopted, as it was not known
+    ]
 
 
 def test_a_start_adopts_what_lives_and_hands_over_what_never_began(launcher: Recorder) -> None:

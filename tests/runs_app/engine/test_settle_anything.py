@@ -212,9 +212,8 @@ def test_words_that_are_not_a_runner_s_make_a_run_lost(
 def test_every_end_and_every_reason_of_a_runner_is_taken(
     script: Script, status: Status, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        health, "quick_check", lambda _environment: ""
-    )  # a broken one would be the reason
+    # A broken one would be the reason.
+    monkeypatch.setattr(health, "quick_check", lambda _environment: "")
     for number, reason in enumerate(sorted(runner_report.REASONS), 1):
         run = settled_with(script, number, VERDICT | {"status": status, "reason": reason})
         assert (run.status, run.reason) == (status, reason)

@@ -88,9 +88,8 @@ def test_what_is_no_secret_is_refused_without_telling_it(
 
 
 def test_as_much_as_may_be_saved_fits_into_one_order(launcher: LauncherHarness) -> None:
-    most = {
-        f"V{number}_{'N' * 90}": "é" * (16 * 1024) for number in range(8)
-    }  # 256 kB, the longest as JSON
+    # 256 kB, the longest as JSON.
+    most = {f"V{number}_{'N' * 90}": "é" * (16 * 1024) for number in range(8)}
     assert (
         len(wire.encode({"op": "start", "id": 1, "folder": "2026-11/1-abcdef12", "secrets": most}))
         < wire.MAX_BYTES
