@@ -19,10 +19,7 @@ KEPT = timedelta(days=30)
 
 
 def restore(script: Script, *, now: datetime) -> Script:
-    """Bring a deleted script back into its folder; its schedules fire again, unless the script is disabled.
-
-    Raise ScriptError when the script was emptied meanwhile. A present script stays as it is.
-    """
+    """Bring a deleted script back into its folder, with its schedules. Raise ScriptError for an emptied script."""
     with transaction.atomic():
         script.refresh_from_db()
         if script.deleted_at is None:
@@ -47,7 +44,7 @@ def ends_at(script: Script) -> datetime | None:
 
 
 def delete_folder(folder: Folder, *, now: datetime, confirm: str = "") -> int:
-    """Delete a folder with all folders and scripts inside; return the number of scripts.
+    """Delete a folder with all inside; return the number of scripts.
 
     Raise ScriptError for a folder that is not empty, unless `confirm` is its path.
     """
@@ -89,9 +86,9 @@ def claimed() -> QuerySet[Script]:
 def empty(*, ran: QuerySet[Any, Any]) -> int:
     """Delete texts, variables and schedules of claimed scripts; return the number of deleted versions.
 
-    `ran` holds the versions of runs in the history, without NULL: these versions stay until their runs are deleted. The
-    rows of the scripts stay: runs bear their names, and no other script ever gets the slug or the user.
+    `ran` holds the versions of runs in the history, without NULL: these versions stay.
     """
+    # The rows of the scripts stay, too: runs bear their names, and no other script ever gets the slug or the user.
     with transaction.atomic():
         gone = claimed()
         gone.update(

@@ -16,10 +16,7 @@ REVERTED = "Edited on the disk, and put back"
 
 
 def accept(script: Script, *, seen: str, by: User | None, now: datetime) -> Version:
-    """Make the `seen` edit the current version; a draft is kept among the versions.
-
-    Raise ScriptError: the edit has changed or gone since, is no text, or cannot be saved.
-    """
+    """Make the `seen` edit the current version; a draft is kept among the versions. Raise ScriptError."""
     edit = _find_seen_edit(script, seen)
     if edit.problem:
         raise ScriptError(f"{edit.problem} It cannot become a version", field="take")
@@ -31,10 +28,7 @@ def accept(script: Script, *, seen: str, by: User | None, now: datetime) -> Vers
 
 
 def revert(script: Script, *, seen: str) -> None:
-    """Write the current version over the `seen` edit, whose text is kept among the versions.
-
-    Raise ScriptError: the edit has changed or gone since, or is no text that could be kept.
-    """
+    """Write the current version over the `seen` edit, whose text is kept among the versions. Raise ScriptError."""
     edit = _find_seen_edit(script, seen)
     if edit.problem:
         raise ScriptError(

@@ -33,20 +33,18 @@ class Limit:
 
     @property
     def maximum(self) -> int:
-        """Return the bound, or 0 without a bound."""
         if self.bound:
             return int(getattr(settings, self.bound))
-        return 0
+        return 0  # unbounded
 
     def exceeds(self, value: int) -> bool:
-        """Return whether a value is above the bound; no limit at all is."""
         maximum = self.maximum
         if not maximum:
             return False
-        return value > maximum or (self.is_optional and value == 0)
+        has_no_limit = self.is_optional and value == 0
+        return value > maximum or has_no_limit
 
     def within(self, value: int) -> int:
-        """Return the value, or else the bound."""
         if self.exceeds(value):
             return self.maximum
         return value
@@ -63,7 +61,6 @@ class Limit:
         )
 
     def describe_lowered(self, value: int) -> str:
-        """Return a sentence about a stored value above the bound."""
         stored = self._describe(value)
         return f"{self.label}: {stored} is stored, its runs get {self._describe(self.maximum)}."
 
@@ -173,7 +170,6 @@ def limits_of_script(script: Script) -> dict[str, int]:
 
 
 def lowered_limits(script: Script) -> Iterator[str]:
-    """Yield a sentence for each limit whose stored value is above the bound."""
     for field, limit in LIMITS.items():
         value = getattr(script, field)
         if limit.exceeds(value):

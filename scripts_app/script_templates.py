@@ -66,7 +66,6 @@ def featured_templates() -> list[ScriptTemplate]:
 
 
 def find_template(name: str) -> ScriptTemplate:
-    """Return the template of this name. Raise ScriptError."""
     template = all_templates().get(name)
     if template is None:
         names = ", ".join(all_templates())

@@ -56,10 +56,7 @@ class NewScript(TypedDict, total=False):
 
 
 def create(*, name: str, by: User | None, now: datetime, **fields: Unpack[NewScript]) -> Script:
-    """Create a script with its first version and request its environment.
-
-    The slug, the name's safe form, never changes. Raise ScriptError for values that cannot be saved.
-    """
+    """Create a script with its first version and request its environment. Raise ScriptError."""
     values: dict[str, Any] = {"name": name, "folder": "", **limits.default_limits(), **fields}
     _refuse_unknown(values.keys() - (CHANGEABLE - {"enabled"}))
     text = {field: values.pop(field, "") for field in versions.FIELDS}
@@ -83,9 +80,8 @@ def update(
 ) -> Script:
     """Change a script; other code, requirements or Python version make a new Version. Other fields stay as stored.
 
-    `changes` have the names of CHANGEABLE; `note` belongs to the new version. `based_on` is the revision that a text
-    was made from: with this revision the draft ends, with another drafts.Conflict is raised. Raise ScriptError for
-    unknown names and for values that cannot be saved. Nothing is stored after a refusal.
+    `changes` have the names of CHANGEABLE. `based_on` is the revision that a text was made from: its draft ends, with
+    another revision drafts.Conflict is raised. Raise ScriptError, and store nothing, for values that cannot be saved.
     """
     _refuse_unknown(changes.keys() - CHANGEABLE)
     text, change = _pop_text(changes), None
@@ -153,8 +149,7 @@ class _TextChange:
 def restore_version(script: Script, version: Version, *, by: User | None, now: datetime) -> Version:
     """Make a new version with the text of an older version, or return the current version if the text is the same.
 
-    Settings stay as they are, and a draft is kept among the versions. Raise ScriptError for a text that could not be
-    saved today: a Python that is gone, a requirement that is refused.
+    Settings stay, a draft is kept among the versions. Raise ScriptError for a text that could not be saved today.
     """
     fields: dict[str, Any] = versions.fields_of(version)
     restored = update(script, by=by, now=now, note=f"Restored from {version}", **fields).version
@@ -169,11 +164,7 @@ def keep_edit(
     note: str,
     unless: dict[str, str] | None = None,
 ) -> None:
-    """Keep an external edit among the versions before the edited files are overwritten.
-
-    Nothing is kept when a version has the same text already, or will have: `unless` is the text that is about to be
-    saved.
-    """
+    """Keep an external edit among the versions, unless a version has the text already or `unless` is the text."""
     if edit.fields != unless and versions.same_text(script, edit.fields) is None:
         versions.keep_draft(script, edit.fields, author=None, note=note)
     working_copy.know(script, edit)
@@ -197,10 +188,9 @@ def delete(script: Script, *, now: datetime) -> None:
 def duplicate(
     script: Script, *, by: User | None, now: datetime, name: str = "", folder: str | None = None
 ) -> Script:
-    """Create a copy of a script: text of the current version, settings, variables and schedules.
+    """Create a copy with text, settings, variables and schedules, without files and runs. Raise ScriptError.
 
-    The copy is disabled, so that nothing runs twice unseen; files and runs are not copied. Without a name `(copy)` is
-    added to the original's name, without a folder the copy lies beside the original. Raise ScriptError.
+    The copy is disabled, so that nothing runs twice unseen. Without a name `(copy)` is added to the original's.
     """
     # Unknown Pythons are asked by starting them: not within the transaction.
     interpreters.discover()

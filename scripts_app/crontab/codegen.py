@@ -64,13 +64,11 @@ def missing_file(
 
 
 def program(words: Sequence[str], context: CommandContext) -> str:
-    """Return code that calls a program with these words, without a shell."""
     why = "It runs no Python file, so this script calls it."
     return _call(f"COMMAND = {list(words)!r}", "COMMAND", context, why)
 
 
 def in_shell(command: str, context: CommandContext, *, shell: str) -> str:
-    """Return code that has a shell run the command, as cron did."""
     why = "It runs no Python file, so this script has a shell run it, as cron did."
     return _call(f"COMMAND = {command!r}", f"[{shell!r}, '-c', COMMAND]", context, why)
 

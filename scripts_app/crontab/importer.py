@@ -129,7 +129,6 @@ def users() -> frozenset[str]:
 
 
 def refuse_to_read(_: str) -> str:
-    """Raise UnreadableFile: for people who may not have the server's files read."""
     raise UnreadableFile("was not read: only staff may have Tempo read the server's files")
 
 

@@ -106,8 +106,6 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """A program that is called in a folder, with variables of its own."""
-
     words: list[str]
     folder: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -167,7 +165,6 @@ def python_file(words: list[str]) -> PythonFile | None:
 
 
 def steps(command: str, variables: Mapping[str, str]) -> list[Step]:
-    """Return the programs that a command calls in order. Raise UnsupportedShellSyntax."""
     found = [Step()]
     for kind, text in _words(command, variables):
         step = found[-1]

@@ -43,7 +43,6 @@ def declared_in_code(code: str) -> list[dict[str, Any]] | None:
 
 
 def problems(code: str) -> list[tuple[int, str]]:
-    """Return the problems in the block of a text, each with its line."""
     metadata = inline_metadata.read(code)
     found = list(metadata.problems)
     for name, refusal in _read_table(metadata.parameters or {}):

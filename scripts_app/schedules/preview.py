@@ -16,7 +16,7 @@ WEEK_DAYS = 7
 CROWD = 3  # so many other scripts in the same minute are worth a word
 _MINUTE = timedelta(minutes=1)
 _SECOND = timedelta(seconds=1)
-_LEVELS = (1, 2, 6, 60)  # from how many starts an hour each level of the grid begins
+_LEVELS = (1, 2, 6, 60)  # starts an hour from which the levels 1 to 4 of the grid begin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,10 +103,8 @@ def notes(timing: Timing, dues: Sequence[datetime], *, now: datetime) -> list[st
 
 
 def crowd(timing: Timing, dues: Sequence[datetime], *, script_id: int | None) -> list[str]:
-    """Return a sentence when many other scripts are due in the minute of the first due moment. One query.
-
-    An interval without a start has no minute that a person has chosen, or could choose.
-    """
+    """Return a sentence when many other scripts are due in the minute of the first due moment. One query."""
+    # An interval without a start has no minute that a person has chosen, or could choose.
     if not dues or (timing.kind == "interval" and timing.start_at is None):
         return []
     minute = dues[0].replace(second=0, microsecond=0)
@@ -123,7 +121,6 @@ def crowd(timing: Timing, dues: Sequence[datetime], *, script_id: int | None) ->
 
 
 def terms(timing: Timing, *, delay_s: int = 0) -> list[str]:
-    """Return the sentences beside the main one: bounds, jitter, the delay of a start-up."""
     found = []
     if timing.start_at:
         found.append(f"From {_clock(timing.start_at, timing)} on")
@@ -140,9 +137,9 @@ def terms(timing: Timing, *, delay_s: int = 0) -> list[str]:
 def week(timing: Timing, *, now: datetime) -> list[PreviewDay]:
     """Return the number of starts after `now` for each hour of seven days by the timing's own clock, today first.
 
-    Counted, not walked: a schedule of every second costs no more than a daily one. An hour that the clocks skip has
-    no start, an hour that they repeat has the starts of both passes.
+    An hour that the clocks skip has no start, an hour that they repeat has the starts of both passes.
     """
+    # Counted, not walked: a schedule of every second costs no more than a daily one.
     zone = rule.zone_of(timing.timezone)
     today = now.astimezone(zone).date()
     return [_day(timing, today + timedelta(days=number), zone, now) for number in range(WEEK_DAYS)]

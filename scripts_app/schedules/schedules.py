@@ -1,5 +1,6 @@
 """Schedules: saved whole or refused, and armed: each has one alarm that holds its next due moment."""
 
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -24,6 +25,7 @@ FUNCTION = "runs_app.tasks.never_called_by_q2"
 rearmed = Signal()
 
 _TIMING = ("kind", "cron", "every_s", "at", "timezone", "start_at", "end_at", "jitter_s", "delay_s")
+_GRID = ("kind", "every_s", "start_at")
 _REPEATED = {"start_at", "end_at", "jitter_s"}
 _FIELDS_OF_KIND = {
     Schedule.Kind.CRON: {"cron", *_REPEATED},
@@ -78,7 +80,7 @@ def save(schedule: Schedule, *, now: datetime) -> Schedule:
         _set_pause(schedule, stored, now)
         schedule.message = ""
         # The ticker may have changed the alarm meanwhile.
-        schedule.alarm_id = stored["alarm"] if stored else None
+        schedule.alarm_id = stored.get("alarm")
         schedule.save()
         if is_new_timing:
             _arm(schedule, now=now)
@@ -88,10 +90,7 @@ def save(schedule: Schedule, *, now: datetime) -> Schedule:
 
 
 def check(schedule: Schedule, *, now: datetime) -> None:
-    """Raise TimingError like save(), and store nothing; the schedule at hand is changed as by save().
-
-    For previews: a preview must not promise a schedule that a save then refuses.
-    """
+    """Raise TimingError like save(), and store nothing; the schedule at hand is changed as by save()."""
     _check_choices(schedule)
     _check_numbers(schedule)
     _clear_other_kinds(schedule)
@@ -142,12 +141,10 @@ def rearm(script: Script, *, now: datetime) -> None:
 
 
 def may_fire(schedule: Schedule) -> bool:
-    """Return whether the schedule and its script are enabled and present."""
     return schedule.enabled and schedule.script.enabled and schedule.script.deleted_at is None
 
 
 def ring_on_commit() -> None:
-    """Make the ticker look for the next due moment again once the current transaction is committed."""
     transaction.on_commit(lambda: rearmed.send(sender=Schedule), robust=True)
 
 
@@ -182,11 +179,12 @@ def _new_alarm(schedule: Schedule, due: datetime) -> Alarm:
     )
 
 
-def _read_stored(schedule: Schedule) -> dict[str, Any] | None:
+# The stored fields; empty for a new schedule.
+def _read_stored(schedule: Schedule) -> dict[str, Any]:
     rows = Schedule.objects.filter(pk=schedule.pk)
-    stored: dict[str, Any] | None = rows.values(*_STORED).first()
+    stored = rows.values(*_STORED).first() or {}
     # A save must not bring a deleted schedule back.
-    if schedule.pk is not None and stored is None:
+    if schedule.pk is not None and not stored:
         hint = "give the script a new one"
         raise TimingError("schedule", f"This schedule was deleted meanwhile\nhint: {hint}")
     return stored
@@ -235,9 +233,9 @@ def _clear_other_kinds(schedule: Schedule) -> None:
 
 # Wrong inputs are refused, and to switch on a schedule that would start nothing. Inputs that the script's code asks for
 # since then are no reason to refuse a pause or another timing.
-def _check_inputs(schedule: Schedule, stored: dict[str, Any] | None) -> None:
-    is_new = stored is None or stored["params"] != schedule.params
-    was_off = stored is not None and not stored["enabled"]
+def _check_inputs(schedule: Schedule, stored: dict[str, Any]) -> None:
+    is_new = not stored or stored["params"] != schedule.params
+    was_off = bool(stored) and not stored["enabled"]
     try:
         if is_new:
             inputs = parameters.check_schedule_inputs(schedule.script, schedule.params)
@@ -252,23 +250,26 @@ def _check_inputs(schedule: Schedule, stored: dict[str, Any] | None) -> None:
 
 
 # Whether the timing is a new one. An interval gets its grid here; timings that can never be due are refused.
-def _check_timing(schedule: Schedule, stored: dict[str, Any] | None, now: datetime) -> bool:
+def _check_timing(schedule: Schedule, stored: dict[str, Any], now: datetime) -> bool:
     schedule.anchor = _anchor(schedule, stored, now)
     rule.check(schedule.timing)
-    is_new = stored is None or any(stored[name] != getattr(schedule, name) for name in _TIMING)
+    is_new = not stored or _differs(schedule, stored, _TIMING)
     if is_new:
         _refuse_the_past(schedule, now)
     return is_new
 
 
-def _anchor(schedule: Schedule, stored: dict[str, Any] | None, now: datetime) -> datetime | None:
+def _anchor(schedule: Schedule, stored: dict[str, Any], now: datetime) -> datetime | None:
     if schedule.kind != Schedule.Kind.INTERVAL:
         return schedule.anchor
-    grid = ("kind", "every_s", "start_at")
-    if stored and all(stored[name] == getattr(schedule, name) for name in grid):
-        anchor: datetime | None = stored["anchor"]
-        return anchor
-    return schedule.start_at or now
+    if not stored or _differs(schedule, stored, _GRID):
+        return schedule.start_at or now
+    anchor: datetime | None = stored["anchor"]
+    return anchor
+
+
+def _differs(schedule: Schedule, stored: dict[str, Any], names: Iterable[str]) -> bool:
+    return any(stored[name] != getattr(schedule, name) for name in names)
 
 
 # Nobody can mean a time that has passed; a schedule that is switched off may keep it.
@@ -285,18 +286,22 @@ def _refuse_the_past(schedule: Schedule, now: datetime) -> None:
 
 
 # The beginning of a pause is kept: its due moments are recorded when the pause ends, also when that is early.
-def _set_pause(schedule: Schedule, stored: dict[str, Any] | None, now: datetime) -> None:
+def _set_pause(schedule: Schedule, stored: dict[str, Any], now: datetime) -> None:
     until = schedule.paused_until
-    began: datetime | None = stored["paused_at"] if stored else None
-    stored_until: datetime | None = stored["paused_until"] if stored else None
+    began: datetime | None = stored.get("paused_at")
+    stored_until: datetime | None = stored.get("paused_until")
     was_open = stored_until is not None and stored_until > now
     if until == stored_until:
         schedule.paused_at = began
-    elif until is None:
-        schedule.paused_at = began if was_open else None
-        schedule.paused_until = now if was_open else None
-    elif until <= now:
+        return
+    if until is not None and until <= now:
         sentence = "the pause would be over already: name a moment to come"
         raise TimingError("paused_until", sentence)
+    if was_open:
+        schedule.paused_at = began
+        if until is None:
+            schedule.paused_until = now  # the pause ends here
+    elif until is None:
+        schedule.paused_at = None
     else:
-        schedule.paused_at = began if was_open else now
+        schedule.paused_at = now

@@ -38,7 +38,7 @@ class TimingError(ValueError):
         self.field = field
 
 
-# A field of an expression: numbers from `low` to `high`, or `names` for the numbers from `low` on.
+# Numbers from `low` to `high`, or `names` for the numbers from `low` on.
 @dataclass(frozen=True, kw_only=True)
 class _Field:
     title: str
@@ -80,9 +80,10 @@ _WEEKDAY = _Field(
 _FIELDS = (_SECOND, _MINUTE, _HOUR, _DAY, _MONTH, _WEEKDAY)
 
 
+# The terms of a field.
 @dataclass(frozen=True, kw_only=True)
 class _Terms:
-    plain: tuple[str, ...]
+    plain: tuple[str, ...]  # numbers, for croniter: it refuses or mixes up the other terms
     has_star: bool = False
     has_last_day: bool = False
     nth_weekdays: frozenset[tuple[int, int]] = frozenset()
@@ -90,6 +91,8 @@ class _Terms:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Expression:
+    """A cron expression; `calendar` holds the wall-clock times that match."""
+
     calendar: Calendar
     # Minute or hour starts with `*`: the schedule follows real time through a change of the clock.
     is_wildcard: bool

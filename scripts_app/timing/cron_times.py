@@ -140,7 +140,6 @@ class CronTimes:
 
 
 def clock(instant: datetime) -> str:
-    """Return the time of day, with its seconds where there are any."""
     if instant.second:
         return f"{instant:%H:%M:%S}"
     return f"{instant:%H:%M}"

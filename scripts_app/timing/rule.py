@@ -73,7 +73,6 @@ def next_after(timing: Timing, instant: datetime) -> datetime | None:
 
 
 def upcoming(timing: Timing, instant: datetime, count: int) -> list[datetime]:
-    """Return the next due moments after an aware instant, at most `count`, in UTC."""
     found: list[datetime] = []
     due = next_after(timing, instant)
     while due is not None and len(found) < count:

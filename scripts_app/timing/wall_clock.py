@@ -78,7 +78,6 @@ class Calendar:
         return False
 
     def is_day(self, day: int, *, length: int, weekday: int) -> bool:
-        """Return whether day 1 to 31 of a month of this length, falling on this weekday, matches."""
         by_date = day in self.days or (self.has_last_day and day == length)
         by_weekday = (
             weekday in self.weekdays

@@ -57,7 +57,6 @@ def zone_of(name: str) -> ZoneInfo:
 
 
 def stretches(zone: ZoneInfo, start: int, end: int) -> Iterator[Stretch]:
-    """Yield the stretches from start to end, in order."""
     began = start - 2 * DAY_S
     jump = 0
     for change in (*_changes(zone, began, end), end):

@@ -124,7 +124,6 @@ def for_run(script: Script) -> RunVariables:
 
 @sensitive_variables()
 def is_readable(row: Variable) -> bool:
-    """Return whether a run would get the value."""
     if not row.is_secret:
         return True
     try:
@@ -150,7 +149,6 @@ def _decrypted(row: Variable) -> str:
 
 
 def checked_name(name: object) -> str:
-    """Return a valid name. Raise ScriptError."""
     if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > MAX_NAME:
         raise ScriptError(
             f"`{str(name)[:MAX_NAME]}` is no name of a variable\n"
