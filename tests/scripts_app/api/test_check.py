@@ -40,7 +40,7 @@ def test_requirements_and_python_are_looked_at_too(program: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["\0", "\ud800", "(" * 5000, "x" * 10_000_000, "# coding: utf-7\n+AG8-"]
+    "code", ["\0", "\ud800", "(" * 5000, "x" * 4_000_000, "# coding: utf-7\n+AG8-"]
 )
 def test_a_hostile_text_gets_an_answer_like_any_other(program: Client, code: str) -> None:
     answer = check(program, code=code)
