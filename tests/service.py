@@ -224,9 +224,11 @@ class Service:
         )
         return slug
 
-    def run(self, slug: str, *, limit_s: float = LIMIT_S) -> dict[str, Any]:
-        """Start a script and wait for its end; returns the run."""
-        return self.finished(int(self.post(f"/scripts/{slug}/runs")["id"]), limit_s=limit_s)
+    def run(self, slug: str, *, limit_s: float = LIMIT_S, confirm: bool = False) -> dict[str, Any]:
+        """Run a script and return the run as it ended; `confirm` also what problems were found in."""
+        body = {"confirm": True} if confirm else None
+        started = self.post(f"/scripts/{slug}/runs", body)
+        return self.finished(int(started["id"]), limit_s=limit_s)
 
     def finished(self, run_id: int, *, limit_s: float = LIMIT_S) -> dict[str, Any]:
         """The run, once it is final."""

@@ -131,7 +131,7 @@ def furnished(prepared: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             variable = {"value": HOSTILE, "secret": name == "API_TOKEN"}
             assert service.call("PUT", f"{scope}/variables/{name}", variable)[0] == 200
         assert service.run(slug)["id"] == 2
-        assert service.run(failing)["status"] == "failed"
+        assert service.run(failing, confirm=True)["status"] == "failed"
         yield service
 
 
