@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class NotificationsConfig(AppConfig):
-    """Hears `runs_app.signals.run_finished`; its rules and messages are yet to come."""
+    """Will hear `runs_app.signals.run_finished`; until then `runs_app.execution.finish` counts every end as announced."""
 
     name = "notifications_app"
     verbose_name = "Notifications"

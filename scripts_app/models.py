@@ -11,7 +11,7 @@ from django_q.models import Schedule as Alarm
 
 from scripts_app.packages import interpreters
 from scripts_app.timing import rule
-from scripts_app.timing.cron import MAX_LENGTH
+from scripts_app.timing.cron_expression import MAX_LENGTH
 
 DEFAULT_PYTHON = ""  # the interpreter Tempo itself runs on
 

@@ -14,7 +14,7 @@ from runs_app.admission import memory
 from runs_app.execution import execution, finish
 from runs_app.models import Run, RunQuerySet
 from runs_app.programs import registry
-from runs_app.programs.conditions import ONE_BY_ONE, Situation
+from runs_app.programs.wait_conditions import ONE_BY_ONE, Situation
 from runs_app.states import Kind, Reason, Status
 from scripts_app.environments import environments
 from scripts_app.models import Environment, Script

@@ -10,8 +10,8 @@ from django.db.models import Case, IntegerField, Value, When
 from runs_app.admission import admission
 from runs_app.admission.admission import NextRuns
 from runs_app.models import Run, RunQuerySet
-from runs_app.programs import conditions, registry
-from runs_app.programs.conditions import Condition, Situation
+from runs_app.programs import registry, wait_conditions
+from runs_app.programs.wait_conditions import Condition, Situation
 from runs_app.states import Kind
 
 LONG_TEXTS = (
@@ -85,8 +85,8 @@ def _explain(
     for number, run in enumerate(runs, position):
         condition = holding.get(run.pk)
         build = None
-        if condition is conditions.ENVIRONMENT:
-            build = conditions.build_awaited(run, situation)
+        if condition is wait_conditions.ENVIRONMENT:
+            build = wait_conditions.build_awaited(run, situation)
         sentence = ABOUT_TO_BEGIN
         if condition is not None:
             sentence = condition.sentence(run, situation)

@@ -1,4 +1,4 @@
-"""Retention: finished runs are deleted by age, by number a script and by megabytes in all."""
+"""Retention: finished runs are deleted by age, number a script and megabytes in all (`KEEP_*` in the settings)."""
 
 import logging
 import shutil

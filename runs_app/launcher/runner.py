@@ -6,7 +6,7 @@ import signal
 import time
 from typing import NamedTuple
 
-from runs_app.launcher import bells, folders, forking, locks, script_process, spec
+from runs_app.launcher import bells, folders, forking, locks, script_start, spec
 from runs_app.launcher.identity import isolation, prctl, users
 from runs_app.launcher.identity.isolation import IsolationSupport
 from runs_app.launcher.output.capture import Capture
@@ -20,7 +20,7 @@ from runs_app.launcher.watch.supervision import CANCEL, SHUTDOWN, Supervision
 CLAIM = "claim"
 _HEEDED = (CANCEL, SHUTDOWN, signal.SIGCHLD)
 _IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ)
-_REFUSALS = (spec.SpecError, script_process.StartError, isolation.IsolationError)
+_REFUSALS = (spec.SpecError, script_start.StartError, isolation.IsolationError)
 
 
 class Order(NamedTuple):
@@ -109,7 +109,7 @@ def _start_and_watch(
     with_secrets = details._replace(env=details.env | order.secrets)
     try:
         pipes = capture.open_pipes()
-        pid = script_process.start(with_secrets, pipes, run_folder=order.folder, plan=plan)
+        pid = script_start.start(with_secrets, pipes, run_folder=order.folder, plan=plan)
     except (*_REFUSALS, OSError) as error:
         return _not_started(log, ringer, error)._replace(isolation=plan.result)
     supervision = Supervision(

@@ -8,10 +8,10 @@ from django.conf import settings
 
 from runs_app import disk_space
 from runs_app.models import Run
-from runs_app.programs import conditions
+from runs_app.programs import wait_conditions
 from runs_app.programs.program import ProgramSpec
 
-WAITS_FOR = (conditions.DISK, conditions.ONE_AT_A_TIME)
+WAITS_FOR = (wait_conditions.DISK, wait_conditions.ONE_AT_A_TIME)
 MEMORY_MB, PROCESSES = 4096, 256  # room for large wheels and for uv's threads
 MB = 2**20
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypedDict
 
 from runs_app.models import Run
-from runs_app.programs.conditions import Condition
+from runs_app.programs.wait_conditions import Condition
 from runs_app.states import Reason
 from scripts_app.variables.variables import RunVariables
 

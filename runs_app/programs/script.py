@@ -11,7 +11,7 @@ from django.conf import settings
 
 from runs_app import disk_space
 from runs_app.models import Run
-from runs_app.programs import conditions
+from runs_app.programs import wait_conditions
 from runs_app.programs.program import NothingToRun, ProgramSpec
 from runs_app.states import Reason
 from runs_app.triggers import schedule_updates
@@ -23,11 +23,11 @@ from scripts_app.variables.variables import RunVariables, for_run
 from tempo_site.lib import files, paths
 
 WAITS_FOR = (
-    conditions.MOMENT,
-    conditions.PAUSE,
-    conditions.ONE_BEFORE,
-    conditions.DISK,
-    conditions.ENVIRONMENT,
+    wait_conditions.MOMENT,
+    wait_conditions.PAUSE,
+    wait_conditions.ONE_BEFORE,
+    wait_conditions.DISK,
+    wait_conditions.ENVIRONMENT,
 )
 CODE, INPUTS = "main.py", "params.json"
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")

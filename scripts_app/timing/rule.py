@@ -1,15 +1,15 @@
 """When a schedule is due: plain functions of a timing and an instant, and the only place that computes due instants.
 
-A schedule is a fixed set of UTC instants; `cron_times` holds the rule for cron expressions.
+A schedule is a fixed set of UTC instants; `cron_rule` holds the rule for cron expressions.
 """
 
 import contextlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from scripts_app.timing import cron
-from scripts_app.timing.cron import TimingError
-from scripts_app.timing.cron_times import CronTimes, clock
+from scripts_app.timing import cron_expression
+from scripts_app.timing.cron_expression import TimingError
+from scripts_app.timing.cron_rule import CronTimes, clock
 from scripts_app.timing.due_times import FIRST, LAST, Bounded, DueTimes, Interval, Jittered, Single
 from scripts_app.timing.wall_clock import DAY_S
 from scripts_app.timing.zones import EPOCH, SECOND, zone_of
@@ -96,7 +96,7 @@ def count_between(timing: Timing, after: datetime, until: datetime) -> int:
 def describe(timing: Timing) -> str:
     """Return a sentence for a timing that check() accepts; wall-clock times are in the timing's own zone."""
     if timing.kind == "cron":
-        return cron.describe(timing.cron)
+        return cron_expression.describe(timing.cron)
     if timing.kind == "interval":
         return _describe_interval(_interval(timing).step // SECOND)
     if timing.kind == "once":
@@ -133,7 +133,9 @@ def _due_times(timing: Timing) -> DueTimes:
 
 def _nominal(timing: Timing) -> DueTimes:
     if timing.kind == "cron":
-        return CronTimes(expression=cron.parse(timing.cron), zone=zone_of(timing.timezone))
+        return CronTimes(
+            expression=cron_expression.parse(timing.cron), zone=zone_of(timing.timezone)
+        )
     if timing.kind == "interval":
         return _interval(timing)
     if timing.kind == "once":

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from scripts_app.timing import cron
-from scripts_app.timing.cron import TimingError
+from scripts_app.timing import cron_expression
+from scripts_app.timing.cron_expression import TimingError
 
 EVERY = ("minutes", "hour", "day", "week", "month")
 STEPS = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30)  # all that divide an hour: others jump at its end
@@ -48,11 +48,11 @@ def parse(text: str) -> Simple | None:
     Exactly: the same seconds of the calendar and the same conduct when the clocks change.
     """
     try:
-        expression = cron.parse(text)
+        expression = cron_expression.parse(text)
     except TimingError:
         return None
     guess = _guess(expression)
-    own = cron.parse(line(guess))
+    own = cron_expression.parse(line(guess))
     if own.is_wildcard != expression.is_wildcard:
         return None
     if vars(own.calendar) != vars(expression.calendar):
@@ -70,7 +70,7 @@ def notes(text: str) -> list[str]:
 
 
 # The rhythm that comes closest to an expression.
-def _guess(expression: cron.Expression) -> Simple:
+def _guess(expression: cron_expression.Expression) -> Simple:
     calendar = expression.calendar
     minute = calendar.minutes[0]
     if len(calendar.hours) == 24:

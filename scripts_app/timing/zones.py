@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
-from scripts_app.timing.cron import TimingError
+from scripts_app.timing.cron_expression import TimingError
 from scripts_app.timing.wall_clock import DAY_S
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

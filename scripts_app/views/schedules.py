@@ -18,7 +18,7 @@ from scripts_app.forms.schedule_builder import simple_values
 from scripts_app.models import Schedule, Script
 from scripts_app.schedules import preview, schedules
 from scripts_app.schedules.preview import Preview, PreviewDay, PreviewMoment
-from scripts_app.timing import cron
+from scripts_app.timing import cron_expression
 from scripts_app.timing import simple as timing_simple
 from scripts_app.timing.rule import TimingError
 from scripts_app.views import ledger, schedule_entries
@@ -155,7 +155,7 @@ def preview_json(shown: Preview | None, line: str) -> dict[str, Any]:
 
 def cron_fields_of(line: str) -> str:
     try:
-        return cron.expand_alias(line)
+        return cron_expression.expand_alias(line)
     except TimingError:
         return ""
 

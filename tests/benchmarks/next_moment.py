@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from statistics import median
 from zoneinfo import ZoneInfo
 
-from scripts_app.timing import cron, rule, wall_clock
+from scripts_app.timing import cron_expression, rule, wall_clock
 from scripts_app.timing.rule import Timing, TimingError
 from tests.benchmarks.figures import Figure
 
@@ -55,7 +55,7 @@ def cold_ms(act: Callable[..., None], *arguments: object) -> float:
     """The median time of an act, each time with nothing in memory of expressions and zones."""
     samples = []
     for _ in range(ROUNDS):
-        cron.parse.cache_clear()
+        cron_expression.parse.cache_clear()
         wall_clock._day_mask.cache_clear()
         rule.zone_of.cache_clear()
         ZoneInfo.clear_cache()

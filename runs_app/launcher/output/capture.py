@@ -12,7 +12,7 @@ from runs_app.launcher import bells
 from runs_app.launcher.output.log_file import Log
 from runs_app.launcher.output.masking import NO_MASK, Mask, Masker
 from runs_app.launcher.output.record_format import FULL, PIECE, STDERR, STDOUT
-from runs_app.launcher.script_process import Pipes
+from runs_app.launcher.script_start import Pipes
 
 PIECE_BYTES = 16 * 1024
 SILENCE_S = 0.1  # after this long without its newline, the begin of a line is shown

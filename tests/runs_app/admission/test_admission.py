@@ -18,7 +18,7 @@ from runs_app.admission import admission, memory
 from runs_app.admission.memory import MB
 from runs_app.execution import execution
 from runs_app.models import Run
-from runs_app.programs.conditions import Situation
+from runs_app.programs.wait_conditions import Situation
 from runs_app.scheduler import ticker
 from runs_app.states import Kind, Reason, Status, Trigger
 from runs_app.triggers import triggers

@@ -9,9 +9,9 @@ from pytest_django import Settings
 
 from runs_app.admission import admission, explain
 from runs_app.models import Run
-from runs_app.programs import conditions
-from runs_app.programs.conditions import Condition, Situation
+from runs_app.programs import wait_conditions
 from runs_app.programs.registry import PROGRAMS
+from runs_app.programs.wait_conditions import Condition, Situation
 from runs_app.states import Kind, Status, Trigger
 from scripts_app.models import Environment, Schedule
 from tests.factories import NOON, make_run, make_schedule
@@ -67,12 +67,12 @@ def start_another_program(_: Run, __: Settings) -> None:
 
 # How each condition comes to hold; a new one needs a line here.
 BRING_ABOUT: dict[Condition, Callable[[Run, Settings], None]] = {
-    conditions.MOMENT: put_off,
-    conditions.PAUSE: pause,
-    conditions.ONE_BEFORE: occupy_script,
-    conditions.DISK: fill_disk,
-    conditions.ENVIRONMENT: take_environment_away,
-    conditions.ONE_AT_A_TIME: start_another_program,
+    wait_conditions.MOMENT: put_off,
+    wait_conditions.PAUSE: pause,
+    wait_conditions.ONE_BEFORE: occupy_script,
+    wait_conditions.DISK: fill_disk,
+    wait_conditions.ENVIRONMENT: take_environment_away,
+    wait_conditions.ONE_AT_A_TIME: start_another_program,
 }
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts_app.timing import cron, simple
+from scripts_app.timing import cron_expression, simple
 from scripts_app.timing.simple import LAST_DAY, STEPS, Simple
 
 HOURS, MINUTES = st.integers(0, 23), st.integers(0, 59)
@@ -40,7 +40,7 @@ def test_choices_survive_the_way_to_a_line_and_back(rhythm: Simple) -> None:
 def test_a_line_that_becomes_choices_means_the_same_as_they_do(text: str) -> None:
     rhythm = simple.parse(text)
     if rhythm is not None:
-        read, own = cron.parse(text), cron.parse(simple.line(rhythm))
+        read, own = cron_expression.parse(text), cron_expression.parse(simple.line(rhythm))
         assert vars(read.calendar) == vars(own.calendar)
         assert read.is_wildcard == own.is_wildcard
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scripts_app.timing import cron, rule
+from scripts_app.timing import cron_expression, rule
 from scripts_app.timing.wall_clock import DAY_S
 
 VECTORS = json.loads(
@@ -19,7 +19,7 @@ DAY_2026 = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
 
 def refusal(text: str) -> str:
     with pytest.raises(rule.TimingError) as caught:
-        cron.parse(text)
+        cron_expression.parse(text)
     assert caught.value.field == "cron"
     return str(caught.value)
 
@@ -75,7 +75,7 @@ def test_its_refusal_names_field_and_remedy(text: str, start: str) -> None:
     "text", ["*" * 160_000, "1," * 80_000 + "1 * * * *", "0 " * 80_000, "@" * 160_000]
 )
 def test_it_refuses_a_flood_of_characters_by_its_length(text: str) -> None:
-    assert refusal(text).endswith(f"an expression has at most {cron.MAX_LENGTH}")
+    assert refusal(text).endswith(f"an expression has at most {cron_expression.MAX_LENGTH}")
 
 
 def test_it_refuses_a_long_digit_string_without_repeating_it() -> None:
@@ -96,7 +96,7 @@ def test_it_either_understands_a_text_or_raises_its_own_error(text: str) -> None
     except rule.TimingError as error:
         assert error.field == "cron"
     else:
-        assert cron.describe(text)
+        assert cron_expression.describe(text)
 
 
 @pytest.mark.parametrize(
@@ -124,10 +124,10 @@ def test_it_reads_two_spellings_as_one(text: str, same: str) -> None:
 
 def walls(text: str, *, days: int = 800) -> list[int]:
     found: list[int] = []
-    wall = cron.parse(text).calendar.first(DAY_2026, DAY_2026 + days * DAY_S)
+    wall = cron_expression.parse(text).calendar.first(DAY_2026, DAY_2026 + days * DAY_S)
     while wall is not None:
         found.append(wall)
-        wall = cron.parse(text).calendar.first(wall + 1, DAY_2026 + days * DAY_S)
+        wall = cron_expression.parse(text).calendar.first(wall + 1, DAY_2026 + days * DAY_S)
     return found
 
 
@@ -157,7 +157,7 @@ def test_it_expands_fields_as_ranges_with_steps(
     minutes: list[tuple[str, set[int]]], hours: list[tuple[str, set[int]]]
 ) -> None:
     text = f"{','.join(term for term, _ in minutes)} {','.join(term for term, _ in hours)} * * *"
-    read = cron.parse(text).calendar
+    read = cron_expression.parse(text).calendar
     assert set(read.minutes) == set().union(*(values for _, values in minutes))
     assert set(read.hours) == set().union(*(values for _, values in hours))
 
@@ -170,7 +170,7 @@ def test_it_expands_months_and_weekdays_alike(
     months: list[tuple[str, set[int]]], weekdays: list[tuple[str, set[int]]]
 ) -> None:
     text = f"0 0 * {','.join(term for term, _ in months)} {','.join(term for term, _ in weekdays)}"
-    read = cron.parse(text).calendar
+    read = cron_expression.parse(text).calendar
     assert read.months == set().union(*(values for _, values in months))
     assert read.weekdays == set().union(*(values for _, values in weekdays))
 
@@ -203,4 +203,4 @@ def test_it_expands_months_and_weekdays_alike(
     ],
 )
 def test_it_says_what_an_expression_means(text: str, sentence: str) -> None:
-    assert cron.describe(text) == sentence
+    assert cron_expression.describe(text) == sentence

@@ -11,7 +11,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from scripts_app.timing import zones
-from scripts_app.timing.cron import Expression
+from scripts_app.timing.cron_expression import Expression
 from scripts_app.timing.wall_clock import DAY_S
 from scripts_app.timing.zones import EARLIEST, EPOCH, LATEST, SECOND, Stretch
 
