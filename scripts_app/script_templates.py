@@ -1,4 +1,4 @@
-"""The templates that a new script can begin from: each file in `script_template_files/` is one, read at first request."""
+"""The templates that a new script can begin from: each file in `script_template_files/` is one."""
 
 import functools
 import tomllib
