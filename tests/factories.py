@@ -11,7 +11,7 @@ from scripts_app import scripts
 from scripts_app.models import Environment, Schedule, Script
 from scripts_app.schedules import schedules
 
-NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
 def make_script(
@@ -33,7 +33,7 @@ def make_script(
     return script
 
 
-def make_schedule(script: Script | None = None, *, now: datetime = NOON, **fields: Any) -> Schedule:
+def make_schedule(script: Script | None = None, *, now: datetime = NOW, **fields: Any) -> Schedule:
     """A schedule, every minute by default, saved at `now` by the same verb as everyone's."""
     fields.setdefault("kind", Schedule.Kind.INTERVAL)
     if fields["kind"] == Schedule.Kind.INTERVAL:

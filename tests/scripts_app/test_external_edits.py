@@ -15,7 +15,7 @@ from scripts_app.models import Script
 from scripts_app.scripts import ScriptError
 from scripts_app.versions import drafts, working_copy
 from tempo_site.lib import paths
-from tests.factories import NOON, make_script
+from tests.factories import NOW, make_script
 
 OnCommit = Callable[..., AbstractContextManager[list[Callable[[], Any]]]]
 ADDRESS = "/api/v1/scripts/hello-world/outside-edit"
@@ -84,12 +84,12 @@ def test_line_ends_and_marks_of_another_system_are_no_edit(
 
 def test_a_copy_that_is_older_than_its_version_is_no_edit(script: Script) -> None:
     # not committed: nothing is written
-    scripts.update(script, by=None, now=NOON, code="print(2)\n")
+    scripts.update(script, by=None, now=NOW, code="print(2)\n")
     assert working_copy.find_edit(script) is None
 
 
 def test_without_a_record_a_copy_of_an_older_version_is_no_edit(script: Script, main: Path) -> None:
-    scripts.update(script, by=None, now=NOON, code="print(2)\n")
+    scripts.update(script, by=None, now=NOW, code="print(2)\n")
     Script.objects.update(copies={})
     assert working_copy.find_edit(script) is None
     main.write_text("print(3)\n")
@@ -101,7 +101,7 @@ def test_what_is_no_text_is_told_and_left(script: Script, main: Path, content: b
     main.write_bytes(content)
     assert "main.py" in found(script).problem
     with pytest.raises(ScriptError):
-        external_edits.accept(script, seen=found(script).seen, by=None, now=NOON)
+        external_edits.accept(script, seen=found(script).seen, by=None, now=NOW)
     working_copy.write(script.pk)
     assert main.read_bytes() == content
 
@@ -124,7 +124,7 @@ def test_taking_it_makes_a_version(
 ) -> None:
     main.write_text("print(2)\n")
     with django_capture_on_commit_callbacks(execute=True):
-        version = external_edits.accept(script, seen=found(script).seen, by=None, now=NOON)
+        version = external_edits.accept(script, seen=found(script).seen, by=None, now=NOW)
     assert (current(script), version.number, version.note) == (
         "print(2)\n",
         2,
@@ -135,10 +135,10 @@ def test_taking_it_makes_a_version(
 
 def test_taking_it_keeps_a_draft(script: Script, main: Path) -> None:
     drafts.save(
-        script, code="draft", requirements="", python_version="", based_on=0, by=None, now=NOON
+        script, code="draft", requirements="", python_version="", based_on=0, by=None, now=NOW
     )
     main.write_text("print(2)\n")
-    external_edits.accept(script, seen=found(script).seen, by=None, now=NOON)
+    external_edits.accept(script, seen=found(script).seen, by=None, now=NOW)
     assert (current(script), "draft" in dict(said(script)).values()) == ("print(2)\n", True)
 
 
@@ -163,7 +163,7 @@ def test_what_was_edited_again_since_it_was_seen_is_not_decided_about(
     seen = found(script).seen
     main.write_text("print(3)\n")
     for act in (
-        lambda: external_edits.accept(script, seen=seen, by=None, now=NOON),
+        lambda: external_edits.accept(script, seen=seen, by=None, now=NOW),
         lambda: external_edits.revert(script, seen=seen),
     ):
         with pytest.raises(ScriptError, match="edited again"):
@@ -174,7 +174,7 @@ def test_what_was_edited_again_since_it_was_seen_is_not_decided_about(
 def test_requirements_that_cannot_be_saved_change_nothing(script: Script, main: Path) -> None:
     main.with_name("requirements.txt").write_text("-r other.txt\n")
     with pytest.raises(ScriptError) as refusal:
-        external_edits.accept(script, seen=found(script).seen, by=None, now=NOON)
+        external_edits.accept(script, seen=found(script).seen, by=None, now=NOW)
     assert (refusal.value.field, len(said(script))) == ("requirements", 1)
     assert found(script).requirements == "-r other.txt\n"
 
@@ -185,7 +185,7 @@ def test_a_save_keeps_what_was_edited_on_the_disk_as_a_version_before_its_own(
 ) -> None:
     main.write_text("print(2)\n")
     with django_capture_on_commit_callbacks(execute=True):
-        scripts.update(script, by=None, now=NOON, code="print(3)\n")
+        scripts.update(script, by=None, now=NOW, code="print(3)\n")
     assert said(script) == [(3, "print(3)\n"), (2, "print(2)\n"), (1, "print(1)\n")]
     assert (current(script), main.read_text(), working_copy.find_edit(script)) == (
         "print(3)\n",
@@ -199,7 +199,7 @@ def test_a_save_that_changes_nothing_leaves_it(
 ) -> None:
     main.write_text("print(2)\n")
     with django_capture_on_commit_callbacks(execute=True):
-        scripts.update(script, by=None, now=NOON, code="print(1)\n", name="Other")
+        scripts.update(script, by=None, now=NOW, code="print(1)\n", name="Other")
     assert (main.read_text(), len(said(script)), found(script).code) == (
         "print(2)\n",
         1,
@@ -211,7 +211,7 @@ def test_an_edit_between_a_save_and_its_copy_stays(
     script: Script, main: Path, django_capture_on_commit_callbacks: OnCommit
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
-        scripts.update(script, by=None, now=NOON, code="print(3)\n")
+        scripts.update(script, by=None, now=NOW, code="print(3)\n")
         main.write_text("just now\n")
     assert (main.read_text(), found(script).code) == ("just now\n", "just now\n")
 
@@ -221,7 +221,7 @@ def test_saving_what_was_edited_is_one_version(
 ) -> None:
     main.write_text("print(2)\n")
     with django_capture_on_commit_callbacks(execute=True):
-        scripts.update(script, by=None, now=NOON, code="print(2)\n")
+        scripts.update(script, by=None, now=NOW, code="print(2)\n")
     assert (len(said(script)), working_copy.find_edit(script)) == (2, None)
 
 

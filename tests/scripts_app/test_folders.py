@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from scripts_app import deletion, folders, scripts
 from scripts_app.models import Folder, Script
 from scripts_app.scripts import ScriptError
-from tests.factories import NOON, make_schedule, make_script
+from tests.factories import NOW, make_schedule, make_script
 
 pytestmark = pytest.mark.django_db
 
@@ -93,14 +93,14 @@ def test_a_move_that_would_make_a_path_too_long_below_is_refused() -> None:
 
 def test_a_deleted_script_comes_back_to_where_its_folder_has_gone() -> None:
     script = make_script(folder="Ops/Nightly")
-    scripts.delete(script, now=NOON)
+    scripts.delete(script, now=NOW)
     folders.move(Folder.objects.get(path="Ops"), path="Work")
-    assert place_of(deletion.restore(script, now=NOON)) == "Work/Nightly"
+    assert place_of(deletion.restore(script, now=NOW)) == "Work/Nightly"
 
 
 # --- deleting ------------------------------------------------------------------------------------------------------
 def test_an_empty_folder_is_deleted() -> None:
-    deletion.delete_folder(folders.create("Ops"), now=NOON)
+    deletion.delete_folder(folders.create("Ops"), now=NOW)
     assert paths() == []
 
 
@@ -108,26 +108,26 @@ def test_an_empty_folder_is_deleted() -> None:
 def test_a_folder_that_holds_something_is_deleted_only_by_its_name(confirm: str) -> None:
     script = make_script(folder="Ops/Nightly")
     with pytest.raises(ScriptError, match="`Ops` holds 1 script and 1 folder") as refusal:
-        deletion.delete_folder(Folder.objects.get(path="Ops"), confirm=confirm, now=NOON)
+        deletion.delete_folder(Folder.objects.get(path="Ops"), confirm=confirm, now=NOW)
     assert (refusal.value.field, place_of(script)) == ("confirm", "Ops/Nightly")
 
 
 def test_a_named_folder_goes_with_all_in_it_and_its_scripts_can_come_back() -> None:
     schedule, beside = make_schedule(make_script(folder="Ops/Nightly")), make_script(folder="Opsy")
     script = schedule.script
-    assert deletion.delete_folder(Folder.objects.get(path="Ops"), confirm="Ops", now=NOON) == 1
+    assert deletion.delete_folder(Folder.objects.get(path="Ops"), confirm="Ops", now=NOW) == 1
     schedule.refresh_from_db()
     assert (paths(), place_of(beside), schedule.next_at) == (["Opsy"], "Opsy", None)
-    deletion.restore(script, now=NOON)
+    deletion.restore(script, now=NOW)
     schedule.refresh_from_db()
-    assert (place_of(script), schedule.next_at) == ("Ops/Nightly", NOON + timedelta(minutes=1))
+    assert (place_of(script), schedule.next_at) == ("Ops/Nightly", NOW + timedelta(minutes=1))
 
 
 def test_a_folder_of_deleted_scripts_is_empty() -> None:
     script = make_script(folder="Ops")
-    scripts.delete(script, now=NOON)
-    deletion.delete_folder(Folder.objects.get(path="Ops"), now=NOON)
-    assert place_of(deletion.restore(script, now=NOON)) == "Ops"
+    scripts.delete(script, now=NOW)
+    deletion.delete_folder(Folder.objects.get(path="Ops"), now=NOW)
+    assert place_of(deletion.restore(script, now=NOW)) == "Ops"
 
 
 # --- the tree ------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from scripts_app.packages import inline_metadata, requirements
 from scripts_app.script_templates import ScriptTemplate
 from scripts_app.timing import rule
 from scripts_app.validation import ScriptError
-from tests.factories import NOON
+from tests.factories import NOW
 from tests.service import ROOT
 
 TEMPLATES = list(script_templates.all_templates().values())
@@ -135,7 +135,7 @@ def read_in(node: ast.AST) -> Iterator[tuple[str, str | None]]:
 def test_a_script_from_a_template_waits_to_be_switched_on(user: User, settings: Settings) -> None:
     settings.TIME_ZONE = "Europe/Berlin"
     template = script_templates.find_template("folder_backup")
-    script = script_templates.create_from_template(template, by=user, now=NOON)
+    script = script_templates.create_from_template(template, by=user, now=NOW)
     schedule = script.schedules.get()
     assert (script.name, script.slug, script.enabled) == (
         template.title,
@@ -156,7 +156,7 @@ def test_a_script_from_a_template_waits_to_be_switched_on(user: User, settings: 
 def test_two_from_one_template_are_two_scripts(user: User) -> None:
     made = [
         script_templates.create_from_template(
-            script_templates.find_template("hello"), by=user, now=NOON
+            script_templates.find_template("hello"), by=user, now=NOW
         )
         for _ in range(2)
     ]

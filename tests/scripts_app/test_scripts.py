@@ -16,8 +16,8 @@ from scripts_app.models import Folder, Schedule, Script, Variable
 from scripts_app.schedules import schedules
 from scripts_app.scripts import ScriptError
 from tempo_site.lib import paths
+from tests.factories import NOW
 
-NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 OnCommit = Callable[..., AbstractContextManager[list[Callable[[], Any]]]]
 
 pytestmark = pytest.mark.django_db

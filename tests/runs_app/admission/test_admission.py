@@ -25,7 +25,7 @@ from runs_app.triggers import triggers
 from scripts_app import scripts
 from scripts_app.models import Environment, Schedule, Script
 from tempo_site.lib import paths
-from tests.factories import NOON, make_run, make_schedule, make_script
+from tests.factories import NOW, make_run, make_schedule, make_script
 
 pytestmark = pytest.mark.django_db
 
@@ -408,17 +408,17 @@ def test_a_run_in_the_middle_of_a_long_queue_can_be_cancelled(
 @pytest.mark.parametrize(("overlap", "begun"), [("skip", 1), ("queue_one", 1), ("parallel", 3)])
 def test_what_is_owed_after_a_gap_begins_one_after_the_other(overlap: str, begun: int) -> None:
     make_schedule(every_s=60, overlap=overlap, missed=Schedule.Missed.ALL)
-    while ticker.step(now=NOON + timedelta(minutes=3)):
+    while ticker.step(now=NOW + timedelta(minutes=3)):
         pass
     assert Run.objects.count() == 3
-    assert len(admission.claim(now=NOON + timedelta(minutes=3))) == begun
+    assert len(admission.claim(now=NOW + timedelta(minutes=3))) == begun
 
 
 def test_admission_never_looks_through_the_history_of_a_script() -> None:
     schedule = make_schedule(every_s=60)
     make_run(schedule.script, status=Status.RUNNING)
     with CaptureQueriesContext(connection) as queries:
-        admission.choose_next(Situation(now=NOON))
+        admission.choose_next(Situation(now=NOW))
     with connection.cursor() as cursor:
         plans = [
             str(cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}").fetchall())

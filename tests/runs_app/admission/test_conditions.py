@@ -14,11 +14,11 @@ from runs_app.programs.registry import PROGRAMS
 from runs_app.programs.wait_conditions import Condition, Situation
 from runs_app.states import Kind, Status, Trigger
 from scripts_app.models import Environment, Schedule
-from tests.factories import NOON, make_run, make_schedule
+from tests.factories import NOW, make_run, make_schedule
 
 pytestmark = pytest.mark.django_db
 
-LATER = NOON + timedelta(hours=1)
+LATER = NOW + timedelta(hours=1)
 
 
 def further_try() -> Run:
@@ -46,7 +46,7 @@ def put_off(run: Run, _: Settings) -> None:
 
 def pause(run: Run, _: Settings) -> None:
     assert run.schedule
-    Schedule.objects.filter(pk=run.schedule.pk).update(paused_at=NOON, paused_until=LATER)
+    Schedule.objects.filter(pk=run.schedule.pk).update(paused_at=NOW, paused_until=LATER)
 
 
 def occupy_script(run: Run, _: Settings) -> None:
@@ -93,11 +93,11 @@ def test_a_run_is_kept_back_for_what_is_said_of_it(
     run = RUNS[kind]()
     for condition in holding:
         BRING_ABOUT[condition](run, settings)
-    sentence = explain.explain_waiting(run, now=NOON).waits_for
-    ready = list(admission.ready(kind, Situation(now=NOON)))
-    begun = admission.claim(now=NOON)
+    sentence = explain.explain_waiting(run, now=NOW).waits_for
+    ready = list(admission.ready(kind, Situation(now=NOW)))
+    begun = admission.claim(now=NOW)
     if holding:
-        expected = holding[0].sentence(run, Situation(now=NOON))
+        expected = holding[0].sentence(run, Situation(now=NOW))
         assert (sentence, ready, begun) == (expected, [], [])
     else:
         assert (sentence, ready, begun) == (explain.ABOUT_TO_BEGIN, [run], [run])
@@ -111,15 +111,15 @@ def test_every_condition_belongs_to_a_program() -> None:
 
 def test_of_two_builds_in_the_queue_the_first_is_about_to_begin() -> None:
     first, second = build(), installation()
-    told = [explain.explain_waiting(run, now=NOON).waits_for for run in (first, second)]
+    told = [explain.explain_waiting(run, now=NOW).waits_for for run in (first, second)]
     assert told == [
         explain.ABOUT_TO_BEGIN,
         f"It waits for run #{first.pk}: environments are built one at a time.",
     ]
-    assert admission.claim(now=NOON) == [first]
+    assert admission.claim(now=NOW) == [first]
 
 
 def test_two_programs_of_tempo_never_begin_together() -> None:
     build(), installation()
-    assert len(admission.claim(now=NOON)) == 1
-    assert admission.claim(now=NOON) == []
+    assert len(admission.claim(now=NOW)) == 1
+    assert admission.claim(now=NOW) == []

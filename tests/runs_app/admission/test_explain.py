@@ -17,7 +17,7 @@ from runs_app.engine import engine
 from runs_app.models import Run
 from runs_app.states import Kind, Status, Trigger
 from scripts_app.models import Environment
-from tests.factories import NOON, make_run, make_schedule, make_script
+from tests.factories import NOW, make_run, make_schedule, make_script
 
 pytestmark = pytest.mark.django_db
 
@@ -62,7 +62,7 @@ def test_a_run_with_a_place_is_about_to_begin(settings: Settings) -> None:
 
 def test_a_further_try_waits_for_its_moment_and_says_which_it_is() -> None:
     schedule = make_schedule(retries=3)
-    first = make_run(schedule.script, schedule=schedule, status=Status.FAILED, due_at=NOON)
+    first = make_run(schedule.script, schedule=schedule, status=Status.FAILED, due_at=NOW)
     later = (timezone.now() + timedelta(days=2)).replace(hour=12, minute=5, second=0)
     fields = {"trigger": Trigger.RETRY, "parent": first, "attempt": 2, "not_before": later}
     second = make_run(schedule.script, schedule=schedule, **fields)
@@ -72,7 +72,7 @@ def test_a_further_try_waits_for_its_moment_and_says_which_it_is() -> None:
 def test_a_run_that_is_to_follow_another_of_its_script_waits_for_its_end() -> None:
     schedule = make_schedule(overlap="queue_one")
     before = make_run(schedule.script, status=Status.RUNNING)
-    assert sentence(make_run(schedule.script, schedule=schedule, due_at=NOON)) == (
+    assert sentence(make_run(schedule.script, schedule=schedule, due_at=NOW)) == (
         f"It waits for run #{before.pk} of its script to end."
     )
 
@@ -131,7 +131,7 @@ def test_a_list_costs_the_same_number_of_queries_for_one_and_for_forty() -> None
 # --- the doors -----------------------------------------------------------------------------------------------------
 def test_the_api_gives_the_queue_page_by_page(client: Client, key: str) -> None:
     script = make_script()
-    runs = [make_run(script, due_at=NOON if number == 4 else None) for number in range(5)]
+    runs = [make_run(script, due_at=NOW if number == 4 else None) for number in range(5)]
     found: list[dict[str, Any]] = []
     cursor: str | None = ""
     while cursor is not None:

@@ -7,7 +7,7 @@ import pytest
 
 from runs_app.engine.duties import IN_EVERY_PASS, Duties, Duty, settler_duties, ticker_duties
 from runs_app.engine.self_check import SelfCheck
-from tests.factories import NOON
+from tests.factories import NOW
 
 done: list[str] = []
 
@@ -21,7 +21,7 @@ def duty(name: str, every_s: float, *, answer: object = None, tells_activity: bo
     """One that notes that it was done."""
 
     def do(*, now: datetime) -> object:
-        assert now == NOON
+        assert now == NOW
         done.append(name)
         return answer
 
@@ -30,16 +30,16 @@ def duty(name: str, every_s: float, *, answer: object = None, tells_activity: bo
 
 def test_duties_are_done_in_the_order_of_the_table_each_at_its_time() -> None:
     duties = Duties([duty("hourly", 3600), duty("always", IN_EVERY_PASS), duty("daily", 86400)])
-    duties.do_due(now=NOON)
-    duties.do_due(now=NOON)
+    duties.do_due(now=NOW)
+    duties.do_due(now=NOW)
     assert done == ["hourly", "always", "daily", "always"]
 
 
 def test_a_duty_can_be_hurried() -> None:
     duties = Duties([duty("hourly", 3600), duty("daily", 86400)])
-    duties.do_due(now=NOON)
+    duties.do_due(now=NOW)
     duties.hurry("daily")
-    duties.do_due(now=NOON)
+    duties.do_due(now=NOW)
     assert done == ["hourly", "daily", "daily"]
 
 
@@ -50,7 +50,7 @@ def test_only_some_answers_say_that_things_are_going_on(
     answer: int, tells_activity: bool, expected: bool
 ) -> None:
     table = [duty("one", 1, answer=answer, tells_activity=tells_activity), duty("two", 1)]
-    assert Duties(table).do_due(now=NOON) is expected
+    assert Duties(table).do_due(now=NOW) is expected
 
 
 @pytest.mark.django_db
@@ -60,7 +60,7 @@ def test_what_fails_is_looked_at_in_every_pass(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(self_check, "look", lambda: answers.pop(0))
     duties = settler_duties(self_check)
     for _ in range(4):
-        duties.do_due(now=NOON)
+        duties.do_due(now=NOW)
     assert answers == [], "and what is well for the first time in ten seconds"
 
 

@@ -4,7 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,8 @@ from runs_app.engine.engine import DataFolderInUse, Engine
 from runs_app.scheduler import ticker
 from scripts_app.versions import drafts
 from tempo_site.lib import waking_broker
-from tests.factories import make_script
+from tests.factories import NOW, make_script
 from tests.service import wait_for
-
-NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture

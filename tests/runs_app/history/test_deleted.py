@@ -11,9 +11,9 @@ from scripts_app import scripts
 from scripts_app.models import Script
 from scripts_app.versions import working_copy
 from tempo_site.lib import paths
-from tests.factories import NOON, make_run, make_script
+from tests.factories import NOW, make_run, make_script
 
-LATER = NOON + timedelta(days=31)
+LATER = NOW + timedelta(days=31)
 
 pytestmark = pytest.mark.django_db
 
@@ -42,14 +42,14 @@ def launcher(monkeypatch: pytest.MonkeyPatch) -> Launcher:
 def deleted(name: str = "Old") -> Script:
     script = make_script(name)
     working_copy.write(script.pk)
-    scripts.delete(script, now=NOON)
+    scripts.delete(script, now=NOW)
     return script
 
 
 def test_a_script_goes_thirty_days_after_it_was_deleted(launcher: Launcher) -> None:
     script = deleted()
     make_script("Present")
-    assert history_deleted.purge(now=NOON + timedelta(days=29)) == 0
+    assert history_deleted.purge(now=NOW + timedelta(days=29)) == 0
     assert history_deleted.purge(now=LATER) == 1
     script.refresh_from_db()
     assert (launcher.removed, script.purged_at, script.versions.count()) == (["old"], LATER, 0)

@@ -14,7 +14,7 @@ from runs_app.models import Run
 from runs_app.states import Kind, Reason, Status, Trigger
 from scripts_app.models import Environment
 from tempo_site.lib import paths
-from tests.factories import NOON, make_run, make_script
+from tests.factories import NOW, make_run, make_script
 from tests.runs_app.history.finished_runs import ended
 
 pytestmark = pytest.mark.django_db
@@ -24,9 +24,9 @@ DAY = timedelta(days=1)
 
 def test_old_runs_go_with_their_folders(settings: Settings) -> None:
     settings.KEEP_DAYS = 30
-    _, folder = ended(1, created_at=NOON - 31 * DAY)
-    young, kept = ended(2, created_at=NOON - 29 * DAY)
-    assert retention.prune(now=NOON) == 1
+    _, folder = ended(1, created_at=NOW - 31 * DAY)
+    young, kept = ended(2, created_at=NOW - 29 * DAY)
+    assert retention.prune(now=NOW) == 1
     assert list(Run.objects.all()) == [young]
     assert (folder.exists(), kept.exists()) == (False, True)
 
@@ -34,9 +34,9 @@ def test_old_runs_go_with_their_folders(settings: Settings) -> None:
 def test_each_script_keeps_its_newest(settings: Settings) -> None:
     settings.KEEP_RUNS = 2
     script, other = make_script(), make_script("Other")
-    kept = [make_run(other, status=Status.SUCCEEDED, created_at=NOON)]
-    runs = [make_run(script, status=Status.SUCCEEDED, created_at=NOON) for _ in range(5)]
-    assert retention.prune(now=NOON) == 3
+    kept = [make_run(other, status=Status.SUCCEEDED, created_at=NOW)]
+    runs = [make_run(script, status=Status.SUCCEEDED, created_at=NOW) for _ in range(5)]
+    assert retention.prune(now=NOW) == 3
     assert set(Run.objects.all()) == {*kept, *runs[3:]}
 
 
@@ -52,18 +52,18 @@ def test_builds_count_together(settings: Settings) -> None:
             trigger=Trigger.BUILD,
             environment=row,
             status=Status.SUCCEEDED,
-            created_at=NOON,
+            created_at=NOW,
         )
         for row in environments
     ]
-    retention.prune(now=NOON)
+    retention.prune(now=NOW)
     assert list(Run.objects.all()) == builds[-1:]
 
 
 def test_the_oldest_logs_go_until_the_rest_fits(settings: Settings) -> None:
     settings.KEEP_MB = 2
-    runs = [ended(number, created_at=NOON, log_bytes=2**20) for number in range(1, 5)]
-    assert retention.prune(now=NOON) == 2
+    runs = [ended(number, created_at=NOW, log_bytes=2**20) for number in range(1, 5)]
+    assert retention.prune(now=NOW) == 2
     assert [folder.exists() for _, folder in runs] == [False, False, True, True]
 
 
@@ -73,11 +73,11 @@ def test_the_last_failure_of_a_script_stays_whatever_its_age(
 ) -> None:
     settings.KEEP_DAYS, settings.KEEP_RUNS, settings.KEEP_MB = 1, 1, 0
     script = make_script()
-    ended(1, script=script, status=status, created_at=NOON - 90 * DAY)
-    last, folder = ended(2, script=script, status=status, created_at=NOON - 80 * DAY)
+    ended(1, script=script, status=status, created_at=NOW - 90 * DAY)
+    last, folder = ended(2, script=script, status=status, created_at=NOW - 80 * DAY)
     for number in (3, 4):
-        ended(number, script=script, created_at=NOON - 70 * DAY)
-    retention.prune(now=NOON)
+        ended(number, script=script, created_at=NOW - 70 * DAY)
+    retention.prune(now=NOW)
     assert (list(Run.objects.all()), folder.exists()) == ([last], True)
 
 
@@ -86,11 +86,11 @@ def test_an_active_run_is_never_touched(status: Status, settings: Settings) -> N
     settings.KEEP_DAYS, settings.KEEP_RUNS, settings.KEEP_MB = 1, 1, 0
     script = make_script()
     active, folder = ended(
-        1, script=script, status=status, finished_at=None, created_at=NOON - 90 * DAY
+        1, script=script, status=status, finished_at=None, created_at=NOW - 90 * DAY
     )
-    ended(2, script=script, created_at=NOON - 90 * DAY)
-    ended(3, script=script, created_at=NOON - 90 * DAY)
-    retention.prune(now=NOON)
+    ended(2, script=script, created_at=NOW - 90 * DAY)
+    ended(3, script=script, created_at=NOW - 90 * DAY)
+    retention.prune(now=NOW)
     assert (list(Run.objects.all()), folder.exists()) == ([active], True)
 
 
@@ -99,38 +99,38 @@ def test_many_runs_go_in_batches(settings: Settings, monkeypatch: pytest.MonkeyP
     settings.KEEP_RUNS = 1
     script = make_script()
     for _ in range(11):
-        make_run(script, status=Status.SUCCEEDED, created_at=NOON)
-    assert retention.prune(now=NOON) == 10
+        make_run(script, status=Status.SUCCEEDED, created_at=NOW)
+    assert retention.prune(now=NOW) == 10
 
 
 def test_rows_without_a_folder_go_too(settings: Settings) -> None:
     settings.KEEP_DAYS = 30
     make_run(
-        make_script(), status=Status.MISSED, reason=Reason.SERVICE_DOWN, created_at=NOON - 31 * DAY
+        make_script(), status=Status.MISSED, reason=Reason.SERVICE_DOWN, created_at=NOW - 31 * DAY
     )
-    assert (retention.prune(now=NOON), Run.objects.count()) == (1, 0)
+    assert (retention.prune(now=NOW), Run.objects.count()) == (1, 0)
 
 
 def test_an_empty_month_goes_with_its_last_run(settings: Settings) -> None:
     settings.KEEP_DAYS = 30
-    ended(created_at=NOON - 31 * DAY)
+    ended(created_at=NOW - 31 * DAY)
     retention.prune(
-        now=NOON + 9 * DAY
+        now=NOW + 9 * DAY
     )  # in December; in the current month a run's folder may be about to be made
     assert list(paths.runs().iterdir()) == []
 
 
 def test_what_is_younger_and_fits_is_left_alone() -> None:
-    ended(created_at=NOON - DAY)
-    assert (retention.prune(now=NOON), Run.objects.count()) == (0, 1)
+    ended(created_at=NOW - DAY)
+    assert (retention.prune(now=NOW), Run.objects.count()) == (0, 1)
 
 
 def test_a_run_whose_folder_cannot_be_removed_keeps_no_other_from_going(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.KEEP_DAYS = 30
-    stuck, _ = ended(1, created_at=NOON - 31 * DAY)
-    ended(2, created_at=NOON - 31 * DAY)
+    stuck, _ = ended(1, created_at=NOW - 31 * DAY)
+    ended(2, created_at=NOW - 31 * DAY)
     honest = shutil.rmtree
 
     def rmtree(path: Path) -> None:
@@ -141,15 +141,15 @@ def test_a_run_whose_folder_cannot_be_removed_keeps_no_other_from_going(
         honest(path)
 
     monkeypatch.setattr(shutil, "rmtree", rmtree)
-    retention.prune(now=NOON)
+    retention.prune(now=NOW)
     assert list(Run.objects.all()) == [stuck]
 
 
 def test_what_q2_failed_at_long_ago_is_forgotten(settings: Settings) -> None:
     settings.KEEP_DAYS = 30
-    for identity, stopped in (("old", NOON - 31 * DAY), ("young", NOON)):
+    for identity, stopped in (("old", NOW - 31 * DAY), ("young", NOW)):
         Failure.objects.create(
             id=identity, name=identity, func="f", started=stopped, stopped=stopped, success=False
         )
-    retention.prune(now=NOON)
+    retention.prune(now=NOW)
     assert [failure.id for failure in Failure.objects.all()] == ["young"]

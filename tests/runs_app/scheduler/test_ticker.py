@@ -19,7 +19,7 @@ from scripts_app import scripts
 from scripts_app.models import Schedule
 from scripts_app.schedules import schedules
 from scripts_app.timing import rule
-from tests.factories import NOON, make_run, make_schedule, make_script
+from tests.factories import NOW, make_run, make_schedule, make_script
 
 pytestmark = pytest.mark.django_db
 
@@ -37,40 +37,40 @@ def tick_until_quiet(now: datetime) -> int:
 
 def test_it_starts_a_run_at_the_due_moment() -> None:
     schedule = make_schedule(every_s=60)
-    tick_until_quiet(NOON + MINUTE)
+    tick_until_quiet(NOW + MINUTE)
     run = Run.objects.get()
     assert (run.status, run.trigger, run.schedule, run.due_at) == (
         Status.QUEUED,
         Trigger.SCHEDULE,
         schedule,
-        NOON + MINUTE,
+        NOW + MINUTE,
     )
 
 
 def test_it_starts_nothing_before_the_due_moment() -> None:
     make_schedule(every_s=60)
-    assert not ticker.step(now=NOON + timedelta(seconds=59.9))
+    assert not ticker.step(now=NOW + timedelta(seconds=59.9))
 
 
 def test_run_and_queue_row_and_next_alarm_arrive_together() -> None:
     schedule = make_schedule(every_s=60)
-    tick_until_quiet(NOON + MINUTE)
+    tick_until_quiet(NOW + MINUTE)
     schedule.refresh_from_db()
-    assert (OrmQ.objects.count(), schedule.next_at) == (1, NOON + 2 * MINUTE)
+    assert (OrmQ.objects.count(), schedule.next_at) == (1, NOW + 2 * MINUTE)
 
 
 def test_a_due_moment_is_served_once_however_often_it_is_looked_at() -> None:
     make_schedule(every_s=60)
     for _ in range(3):
-        tick_until_quiet(NOON + MINUTE)
+        tick_until_quiet(NOW + MINUTE)
     assert Run.objects.count() == 1
 
 
 def test_a_clock_set_back_does_not_serve_a_moment_twice() -> None:
     schedule = make_schedule(every_s=60)
-    tick_until_quiet(NOON + MINUTE)
-    schedules.arm(Schedule.objects.get(pk=schedule.pk), now=NOON)  # as if it were noon again
-    tick_until_quiet(NOON + MINUTE)
+    tick_until_quiet(NOW + MINUTE)
+    schedules.arm(Schedule.objects.get(pk=schedule.pk), now=NOW)  # as if it were noon again
+    tick_until_quiet(NOW + MINUTE)
     assert Run.objects.count() == 1
 
 
@@ -78,7 +78,7 @@ def test_it_skips_a_run_while_the_one_before_is_still_going() -> None:
     script = make_script()
     make_run(script, status=Status.RUNNING)
     make_schedule(script, every_s=60)
-    tick_until_quiet(NOON + MINUTE)
+    tick_until_quiet(NOW + MINUTE)
     run = Run.objects.latest("pk")
     assert (run.status, run.reason, run.is_final) == (Status.SKIPPED, Reason.OVERLAP, True)
 
@@ -87,62 +87,62 @@ def test_parallel_starts_beside_the_one_before() -> None:
     script = make_script()
     make_run(script, status=Status.RUNNING)
     make_schedule(script, every_s=60, overlap=Schedule.Overlap.PARALLEL)
-    tick_until_quiet(NOON + MINUTE)
+    tick_until_quiet(NOW + MINUTE)
     assert Run.objects.latest("pk").status == Status.QUEUED
 
 
 def test_missed_once_runs_once_and_says_for_how_many() -> None:
     make_schedule(every_s=60, missed=Schedule.Missed.ONCE)
-    tick_until_quiet(NOON + 10 * MINUTE + timedelta(seconds=5))
+    tick_until_quiet(NOW + 10 * MINUTE + timedelta(seconds=5))
     run = Run.objects.get()
     assert (run.due_at, run.missed_count, run.missed_since) == (
-        NOON + 10 * MINUTE,
+        NOW + 10 * MINUTE,
         9,
-        NOON + MINUTE,
+        NOW + MINUTE,
     )
 
 
 def test_missed_skip_records_the_gap_in_one_row_and_serves_what_is_fresh() -> None:
     make_schedule(every_s=60, missed=Schedule.Missed.SKIP)
-    tick_until_quiet(NOON + 10 * MINUTE + timedelta(seconds=5))
+    tick_until_quiet(NOW + 10 * MINUTE + timedelta(seconds=5))
     served, missed = Run.objects.order_by("-pk")
     assert (missed.status, missed.missed_count + 1, missed.due_at) == (
         Status.MISSED,
         9,
-        NOON + 9 * MINUTE,
+        NOW + 9 * MINUTE,
     )
-    assert (served.status, served.due_at) == (Status.QUEUED, NOON + 10 * MINUTE)
+    assert (served.status, served.due_at) == (Status.QUEUED, NOW + 10 * MINUTE)
 
 
 def test_missed_skip_serves_nothing_that_is_old() -> None:
     make_schedule(kind=Schedule.Kind.CRON, cron="0 13 * * *", missed=Schedule.Missed.SKIP)
-    tick_until_quiet(NOON + timedelta(hours=3))
+    tick_until_quiet(NOW + timedelta(hours=3))
     assert [run.status for run in Run.objects.all()] == [Status.MISSED]
 
 
 def test_missed_all_runs_for_each_moment() -> None:
     make_schedule(every_s=60, missed=Schedule.Missed.ALL, overlap=Schedule.Overlap.PARALLEL)
-    tick_until_quiet(NOON + 10 * MINUTE)
+    tick_until_quiet(NOW + 10 * MINUTE)
     assert [run.due_at for run in Run.objects.order_by("pk")] == [
-        NOON + n * MINUTE for n in range(1, 11)
+        NOW + n * MINUTE for n in range(1, 11)
     ]
 
 
 def test_missed_all_keeps_to_its_cap_and_records_the_rest() -> None:
     make_schedule(every_s=1, missed=Schedule.Missed.ALL, missed_cap=7)
-    tick_until_quiet(NOON + timedelta(seconds=100_000))
+    tick_until_quiet(NOW + timedelta(seconds=100_000))
     missed = Run.objects.get(status=Status.MISSED)
     served = Run.objects.filter(status=Status.QUEUED).count()
     # the last one is on time, and finds the others waiting
     late = Run.objects.get(status=Status.SKIPPED)
-    assert late.due_at == NOON + timedelta(seconds=100_000)
+    assert late.due_at == NOW + timedelta(seconds=100_000)
     assert missed.missed_count + 1 + served + 1 == 100_000
     assert served + 1 == 7
 
 
 def test_a_sleep_across_a_hundred_thousand_moments_is_one_step() -> None:
     make_schedule(every_s=1)
-    assert tick_until_quiet(NOON + timedelta(seconds=100_000)) == 1
+    assert tick_until_quiet(NOW + timedelta(seconds=100_000)) == 1
 
 
 def test_a_schedule_that_raises_is_put_aside_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +157,7 @@ def test_a_schedule_that_raises_is_put_aside_alone(monkeypatch: pytest.MonkeyPat
 
     Schedule.objects.filter(pk=bad.pk).update(every_s=61)
     monkeypatch.setattr(rule, "next_after", failing)
-    tick_until_quiet(NOON + 2 * MINUTE)
+    tick_until_quiet(NOW + 2 * MINUTE)
     bad.refresh_from_db()
     assert Run.objects.filter(schedule=good).exists()
     assert (bad.alarm, "broken row" in bad.message) == (None, True)
@@ -166,27 +166,27 @@ def test_a_schedule_that_raises_is_put_aside_alone(monkeypatch: pytest.MonkeyPat
 def test_a_disabled_script_fires_nothing() -> None:
     script = make_script()
     make_schedule(script, every_s=60)
-    scripts.update(script, by=None, now=NOON, enabled=False)
-    assert (tick_until_quiet(NOON + MINUTE), Run.objects.count()) == (0, 0)
+    scripts.update(script, by=None, now=NOW, enabled=False)
+    assert (tick_until_quiet(NOW + MINUTE), Run.objects.count()) == (0, 0)
 
 
 def test_an_edited_schedule_does_not_fire_its_old_moment() -> None:
     schedule = make_schedule(every_s=60)
     schedule.every_s = 3600
-    schedules.save(schedule, now=NOON + timedelta(seconds=30))
-    assert tick_until_quiet(NOON + MINUTE) == 0
+    schedules.save(schedule, now=NOW + timedelta(seconds=30))
+    assert tick_until_quiet(NOW + MINUTE) == 0
 
 
 def test_an_alarm_without_a_schedule_is_removed() -> None:
-    Alarm.objects.create(func="x", cluster=schedules.CLUSTER, next_run=NOON)
-    tick_until_quiet(NOON)
+    Alarm.objects.create(func="x", cluster=schedules.CLUSTER, next_run=NOW)
+    tick_until_quiet(NOW)
     assert not Alarm.objects.exists()
 
 
 def test_a_full_disk_is_recorded_as_a_skipped_moment(settings: Settings) -> None:
     make_schedule(every_s=60)
     settings.MIN_FREE_MB = 10**12
-    tick_until_quiet(NOON + MINUTE)
+    tick_until_quiet(NOW + MINUTE)
     assert [(run.status, run.reason) for run in Run.objects.all()] == [
         (Status.SKIPPED, Reason.DISK)
     ]
@@ -195,16 +195,16 @@ def test_a_full_disk_is_recorded_as_a_skipped_moment(settings: Settings) -> None
 def test_start_up_schedules_run_once_for_each_start_of_the_service() -> None:
     make_schedule(kind=Schedule.Kind.STARTUP)
     for _ in range(2):  # web started twice below one launcher
-        ticker.at_start(service_started_at=NOON, now=NOON + MINUTE)
+        ticker.at_start(service_started_at=NOW, now=NOW + MINUTE)
     assert [run.trigger for run in Run.objects.all()] == [Trigger.STARTUP]
 
 
 def test_due_alarms_are_served_oldest_first() -> None:
     late = make_schedule(make_script("Late"), every_s=120)
     early = make_schedule(make_script("Early"), every_s=60)
-    ticker.step(now=NOON + 2 * MINUTE)
+    ticker.step(now=NOW + 2 * MINUTE)
     assert Run.objects.get().schedule == early
-    assert late.next_at == NOON + 2 * MINUTE
+    assert late.next_at == NOW + 2 * MINUTE
 
 
 def test_a_locked_database_does_not_put_a_schedule_aside(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,17 +216,17 @@ def test_a_locked_database_does_not_put_a_schedule_aside(monkeypatch: pytest.Mon
     with monkeypatch.context() as context:
         context.setattr(Run.objects, "bulk_create", locked)
         with pytest.raises(OperationalError):
-            ticker.step(now=NOON + MINUTE)
+            ticker.step(now=NOW + MINUTE)
     schedule.refresh_from_db()
-    assert schedule.next_at == NOON + MINUTE
-    tick_until_quiet(NOON + MINUTE)
+    assert schedule.next_at == NOW + MINUTE
+    tick_until_quiet(NOW + MINUTE)
     assert Run.objects.count() == 1
 
 
 def test_an_alarm_that_outlived_its_switch_fires_nothing() -> None:
     schedule = make_schedule(every_s=60)
     Schedule.objects.filter(pk=schedule.pk).update(enabled=False)
-    tick_until_quiet(NOON + MINUTE)
+    tick_until_quiet(NOW + MINUTE)
     assert (Run.objects.count(), Alarm.objects.count()) == (0, 0)
 
 

@@ -15,7 +15,7 @@ from runs_app.states import Reason, Status
 from scripts_app.models import Schedule
 from scripts_app.schedules import schedules
 from scripts_app.timing import rule
-from tests.factories import NOON, make_schedule, make_script
+from tests.factories import NOW, make_schedule, make_script
 
 pytestmark = pytest.mark.django_db
 
@@ -52,19 +52,19 @@ def rows() -> list[tuple[object, ...]]:
 
 def test_alarms_of_the_same_moment_share_a_step_and_their_rows_come_in_order() -> None:
     crowd = make_crowd(5)
-    assert serve_all(NOON + MINUTE) == 1
+    assert serve_all(NOW + MINUTE) == 1
     assert [run.schedule for run in Run.objects.order_by("pk")] == crowd
 
 
 def test_it_serves_no_more_than_it_is_asked_to() -> None:
     make_crowd(5)
-    ticker.step(now=NOON + MINUTE, limit=3)
+    ticker.step(now=NOW + MINUTE, limit=3)
     assert Run.objects.count() == 3
 
 
 def test_a_crowd_asks_for_one_admission() -> None:
     make_crowd(5)
-    serve_all(NOON + MINUTE)
+    serve_all(NOW + MINUTE)
     assert OrmQ.objects.count() == 1
 
 
@@ -74,7 +74,7 @@ def test_twenty_alarms_cost_as_many_queries_as_two() -> None:
     for limit in (2, 20):
         OrmQ.objects.all().delete()
         with CaptureQueriesContext(connection) as queries:
-            ticker.step(now=NOON + MINUTE, limit=limit)
+            ticker.step(now=NOW + MINUTE, limit=limit)
         counts.append(len(queries))
     assert counts[0] == counts[1]
 
@@ -83,7 +83,7 @@ def test_the_second_schedule_of_a_script_meets_the_run_of_the_first() -> None:
     script = make_script()
     for _ in range(2):
         make_schedule(script)
-    assert serve_all(NOON + MINUTE) == 2
+    assert serve_all(NOW + MINUTE) == 2
     assert [(row[2], row[3]) for row in rows()] == [
         (Status.QUEUED, ""),
         (Status.SKIPPED, Reason.OVERLAP),
@@ -101,7 +101,7 @@ def test_of_a_crowd_only_the_bad_one_is_put_aside(monkeypatch: pytest.MonkeyPatc
         return honest(when, moment)
 
     monkeypatch.setattr(rule, "next_after", failing)
-    serve_all(NOON + 2 * MINUTE)
+    serve_all(NOW + 2 * MINUTE)
     assert {run.schedule for run in Run.objects.all()} == {crowd[0], crowd[1], crowd[3], crowd[4]}
     assert [bool(schedule.message) for schedule in Schedule.objects.all()] == [
         False,
@@ -114,8 +114,8 @@ def test_of_a_crowd_only_the_bad_one_is_put_aside(monkeypatch: pytest.MonkeyPatc
 
 def test_alarms_without_a_schedule_go_with_the_others() -> None:
     make_crowd(2)
-    Alarm.objects.create(func="x", cluster=schedules.CLUSTER, next_run=NOON)
-    assert serve_all(NOON + MINUTE) == 1
+    Alarm.objects.create(func="x", cluster=schedules.CLUSTER, next_run=NOW)
+    assert serve_all(NOW + MINUTE) == 1
     assert (Run.objects.count(), Alarm.objects.count()) == (2, 2)
 
 
@@ -137,9 +137,9 @@ def test_together_is_as_one_after_the_other(missed: str, overlap: str) -> None:
                 own, every_s=every_s, missed=missed, overlap=overlap, missed_cap=5
             )
             if every_s == 61:
-                schedule.paused_until = NOON + 3 * MINUTE
-                schedules.save(schedule, now=NOON + MINUTE / 2)
-        for now in (NOON + MINUTE, NOON + 2 * MINUTE, NOON + 7 * MINUTE, NOON + 10 * MINUTE):
+                schedule.paused_until = NOW + 3 * MINUTE
+                schedules.save(schedule, now=NOW + MINUTE / 2)
+        for now in (NOW + MINUTE, NOW + 2 * MINUTE, NOW + 7 * MINUTE, NOW + 10 * MINUTE):
             serve_all(now, limit=limit)
         outcomes.append(
             [(str(slug).removesuffix(f"-{limit}"), *others) for slug, *others in rows()]

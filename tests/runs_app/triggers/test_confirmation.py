@@ -19,7 +19,7 @@ from runs_app.states import Status, Trigger
 from runs_app.triggers import confirmation, retries
 from scripts_app import scripts
 from scripts_app.models import Script
-from tests.factories import NOON, make_run, make_schedule, make_script
+from tests.factories import NOW, make_run, make_schedule, make_script
 
 pytestmark = pytest.mark.django_db
 
@@ -169,7 +169,7 @@ def test_the_command_asks_for_yes(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- what runs by itself --------------------------------------------------------------------------------------------
 def test_schedules_and_retries_are_not_asked(risky: Script) -> None:
     schedule = make_schedule(risky, every_s=60, retries=1)
-    now = NOON + timedelta(seconds=60)
+    now = NOW + timedelta(seconds=60)
     ticker.step(now=now)
     run = Run.objects.get()
     assert (run.status, run.trigger) == (Status.QUEUED, Trigger.SCHEDULE)

@@ -17,7 +17,7 @@ from runs_app.output.console import TAIL_CHARACTERS, TAIL_LINES
 from runs_app.states import Kind, Reason, Status, Trigger
 from scripts_app.environments import environments
 from tempo_site.lib import paths
-from tests.factories import NOON, make_run, make_schedule, make_script
+from tests.factories import NOW, make_run, make_schedule, make_script
 
 RECORDS = b"1000 O F hello\n1001 E F <b>bad</b>\n1002 O P half\n1003 O F done\n1004 S F cancelled\n"
 
@@ -373,7 +373,7 @@ def test_a_queued_run_says_that_its_environment_is_being_built_again(browser: Cl
 def test_a_run_that_reached_a_limit_says_which(
     browser: Client, fields: dict[str, Any], sentence: str
 ) -> None:
-    run = make_run(make_script(), status=Status.FAILED, finished_at=NOON, **fields)
+    run = make_run(make_script(), status=Status.FAILED, finished_at=NOW, **fields)
     assert sentence in browser.get(f"/runs/{run.pk}/").content.decode()
 
 
@@ -382,7 +382,7 @@ def test_a_run_shows_its_isolation_in_words(browser: Client) -> None:
     run = make_run(
         make_script(),
         status=Status.SUCCEEDED,
-        finished_at=NOON,
+        finished_at=NOW,
         isolation="good",
         isolation_why=why,
     )
@@ -398,7 +398,7 @@ def test_a_run_notes_what_was_left_out_left_behind_and_lowered(browser: Client) 
         "isolation_degraded": True,
         "output_lines": 1,
     }
-    run = make_run(make_script(), status=Status.SUCCEEDED, finished_at=NOON, **fields)
+    run = make_run(make_script(), status=Status.SUCCEEDED, finished_at=NOW, **fields)
     text = browser.get(f"/runs/{run.pk}/").content.decode().replace("\xa0", " ")
     assert "2.9 MB of its output were left out of the log" in text and "1 line<" in text
     assert "2 processes left behind, ended by Tempo" in text
@@ -444,7 +444,7 @@ def test_a_run_under_way_keeps_a_place_for_its_chart_and_asks_again(browser: Cli
 def test_the_page_of_a_try_leads_to_the_others_and_those_to_it(browser: Client) -> None:
     schedule = make_schedule(retries=3)
     first = make_run(
-        schedule.script, schedule=schedule, status=Status.FAILED, due_at=NOON, late_ms=11_520_000
+        schedule.script, schedule=schedule, status=Status.FAILED, due_at=NOW, late_ms=11_520_000
     )
     fields = {"trigger": Trigger.RETRY, "parent": first, "attempt": 2, "overran": True}
     second = make_run(schedule.script, schedule=schedule, status=Status.SUCCEEDED, **fields)

@@ -14,7 +14,7 @@ from runs_app.states import Status as RunStatus
 from scripts_app.models import Schedule
 from scripts_app.timing import rule
 from tests.calling import send
-from tests.factories import NOON, make_run, make_schedule, make_script
+from tests.factories import NOW, make_run, make_schedule, make_script
 
 pytestmark = pytest.mark.django_db
 
@@ -413,10 +413,10 @@ def test_the_ledger_has_a_row_a_moment_and_a_row_a_try_newest_first(program: Cli
         "reason": Reason.EXIT_CODE,
         "exit_code": 3,
     }
-    first = make_run(**about, **failed, due_at=NOON, late_ms=12)
+    first = make_run(**about, **failed, due_at=NOW, late_ms=12)
     second = make_run(**about, status=RunStatus.SUCCEEDED, attempt=2, parent=first)
-    gap: dict[str, Any] = {"missed_count": 4, "missed_since": NOON + timedelta(minutes=1)}
-    missed = make_run(**about, **gap, status=RunStatus.MISSED, due_at=NOON + timedelta(minutes=5))
+    gap: dict[str, Any] = {"missed_count": 4, "missed_since": NOW + timedelta(minutes=1)}
+    missed = make_run(**about, **gap, status=RunStatus.MISSED, due_at=NOW + timedelta(minutes=5))
     items = send(program, "GET", f"/schedules/{schedule.pk}/ledger")[1]["items"]
     assert [(item["run"], item["attempt"]) for item in items] == [
         (missed.pk, 1),
@@ -442,7 +442,7 @@ def test_the_ledger_is_of_one_schedule_and_pages(program: Client) -> None:
     other = make_schedule(schedule.script)
     wanted = []
     for minute in range(3):
-        due = NOON + timedelta(minutes=minute)
+        due = NOW + timedelta(minutes=minute)
         wanted.append(make_run(schedule.script, schedule=schedule, due_at=due).pk)
         make_run(schedule.script, schedule=other, due_at=due)
     first = send(program, "GET", f"/schedules/{schedule.pk}/ledger?limit=2")[1]

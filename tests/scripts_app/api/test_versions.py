@@ -1,7 +1,7 @@
 """The versions of a script through the API."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,9 +12,8 @@ from runs_app.states import Status
 from scripts_app import scripts
 from scripts_app.models import Environment, Script
 from scripts_app.versions import drafts
-from tests.factories import make_run, make_script
+from tests.factories import NOW, make_run, make_script
 
-NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 PATH = "/api/v1/scripts/hello/versions"
 
 pytestmark = pytest.mark.django_db

@@ -18,7 +18,7 @@ from scripts_app.schedules import schedules
 from scripts_app.scripts import ScriptError
 from scripts_app.timing.rule import TimingError
 from tempo_site.lib import paths
-from tests.factories import NOON, make_script
+from tests.factories import NOW, make_script
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +28,7 @@ SAYS = "import os, sys\nprint(sys.argv[1:], os.environ.get('KEY'), sys.stdin.rea
 def proposed(text: str, *, home: str = "", **options: Any) -> list[Proposal]:
     """What a crontab becomes for somebody who may have files read."""
     table = parser.parse_crontab(text, **options)
-    return importer.propose(table, now=NOON, read=source_files.reader(), home=home)
+    return importer.propose(table, now=NOW, read=source_files.reader(), home=home)
 
 
 def only(text: str, **options: Any) -> Proposal:
@@ -253,7 +253,7 @@ def test_reboot_means_the_start_of_tempo() -> None:
 def test_a_time_that_is_refused_is_told_and_the_script_made_without(text: str, word: str) -> None:
     proposal = only(text)
     assert proposal.timing is None and word in proposal.no_schedule
-    importer.make(proposal, by=None, now=NOON)
+    importer.make(proposal, by=None, now=NOW)
     assert Script.objects.get().schedules.count() == 0
 
 
@@ -264,7 +264,7 @@ def test_proposing_stores_nothing(folder: Path) -> None:
 
 
 def test_the_script_is_made_enabled_and_its_schedule_switched_off(folder: Path) -> None:
-    script = importer.make(only(f"@daily {folder}/backup.py --all"), by=None, now=NOON)
+    script = importer.make(only(f"@daily {folder}/backup.py --all"), by=None, now=NOW)
     schedule = script.schedules.get()
     assert (script.slug, script.enabled, schedule.enabled, schedule.cron) == (
         "backup",
@@ -283,13 +283,13 @@ def test_a_script_is_not_left_without_its_schedule(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(schedules, "save", refuse)
     with pytest.raises(TimingError):
-        importer.make(only("@daily a"), by=None, now=NOON)
+        importer.make(only("@daily a"), by=None, now=NOW)
     assert not Script.objects.exists()
 
 
 def test_nothing_is_made_of_a_line_with_a_problem() -> None:
     with pytest.raises(ScriptError, match="no command"):
-        importer.make(only("0 5 * * *"), by=None, now=NOON)
+        importer.make(only("0 5 * * *"), by=None, now=NOW)
 
 
 def test_code_that_would_be_too_large_is_a_problem_and_no_proposal() -> None:

@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,8 @@ from scripts_app.packages import index, interpreters
 from scripts_app.packages import requirements as packages_requirements
 from tempo_site.lib import paths
 from tests import local_index
+from tests.factories import NOW
 
-NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 State = Environment.State
 
 pytestmark = pytest.mark.django_db

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,8 +18,8 @@ from scripts_app.models import Environment, Script
 from scripts_app.packages import index, interpreters
 from tempo_site.lib import paths
 from tests import local_index
+from tests.factories import NOW
 
-NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 State = Environment.State
 
 pytestmark = pytest.mark.django_db

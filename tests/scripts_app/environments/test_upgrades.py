@@ -6,8 +6,8 @@ from scripts_app import scripts
 from scripts_app.environments import environments, upgrades
 from scripts_app.models import Environment, Script
 from scripts_app.validation import ScriptError
+from tests.factories import NOW
 from tests.scripts_app.environments.test_environments import (
-    NOW,
     change,
     make_script,
     pretend_built,

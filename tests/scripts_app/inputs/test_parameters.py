@@ -1,6 +1,5 @@
 """Parameters: how they are declared, and what a run may be given."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,9 +10,8 @@ from scripts_app.inputs import declarations, parameters
 from scripts_app.inputs.parameters import InputError
 from scripts_app.models import Script
 from scripts_app.validation import ScriptError
-from tests.factories import make_script
+from tests.factories import NOW, make_script
 
-NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 DECLARED = """\
 days = {type = "int", default = 7, min = 1, max = 30, help = "How far back."}
 mode = {choices = ["fast", "whole"], default = "fast"}

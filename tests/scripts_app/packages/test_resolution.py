@@ -14,8 +14,8 @@ from scripts_app.packages import interpreters, resolution
 from scripts_app.packages.interpreters import InterpreterMissing
 from scripts_app.validation import ScriptError
 from scripts_app.versions import drafts
-from tests.factories import make_script
-from tests.scripts_app.environments.test_environments import NOW, wanted
+from tests.factories import NOW, make_script
+from tests.scripts_app.environments.test_environments import wanted
 
 BLOCK = """# /// script
 # requires-python = ">={minor}"

@@ -18,7 +18,7 @@ from runs_app.states import Status
 from scripts_app import lookup, scripts
 from scripts_app.models import Pause, Schedule
 from scripts_app.schedules import global_pause, outlook, schedules
-from tests.factories import NOON, make_schedule, make_script
+from tests.factories import NOW, make_schedule, make_script
 
 pytestmark = pytest.mark.django_db
 
@@ -73,10 +73,10 @@ def test_the_next_start_of_a_paused_schedule_is_its_first_moment_behind_the_paus
         HOURLY | {"missed": "skip"},
         HOURLY | {"missed": "all", "overlap": "parallel"},
         {"kind": "cron", "cron": "30 12 * * *"},
-        {"kind": "cron", "cron": "0 12 * * *", "end_at": NOON + timedelta(days=1, hours=1)},
-        {"kind": "once", "at": NOON + 90 * MINUTE},
-        {"kind": "once", "at": NOON + 10 * HOUR},
-        {"kind": "once", "at": NOON + 30 * MINUTE, "missed": "skip"},
+        {"kind": "cron", "cron": "0 12 * * *", "end_at": NOW + timedelta(days=1, hours=1)},
+        {"kind": "once", "at": NOW + 90 * MINUTE},
+        {"kind": "once", "at": NOW + 10 * HOUR},
+        {"kind": "once", "at": NOW + 30 * MINUTE, "missed": "skip"},
     ],
     ids=str,
 )
@@ -91,11 +91,11 @@ def test_what_is_promised_is_what_the_ticker_does(
 ) -> None:
     """Also of what was due before the pauses and could not be served: no step was made since noon."""
     schedule = make_schedule(**fields)
-    now = max(NOON + pause[0] for pause in (own, all_of_them, (timedelta(),)) if pause)
+    now = max(NOW + pause[0] for pause in (own, all_of_them, (timedelta(),)) if pause)
     if own:
-        pause(schedule, since=NOON + own[0], until=NOON + own[1])
+        pause(schedule, since=NOW + own[0], until=NOW + own[1])
     if all_of_them:
-        global_pause.pause_all(by="ann", now=NOON + all_of_them[0], until=NOON + all_of_them[1])
+        global_pause.pause_all(by="ann", now=NOW + all_of_them[0], until=NOW + all_of_them[1])
     promised = outlook.next_start(stored(schedule), now)
     happened = start_by_ticker(schedule, now=now)
     if promised is not None and promised <= now:
@@ -105,60 +105,60 @@ def test_what_is_promised_is_what_the_ticker_does(
 
 
 def test_a_moment_of_its_own_that_lies_in_the_pause_starts_nothing() -> None:
-    schedule = make_schedule(kind="once", at=NOON + HOUR)
-    pause(schedule, since=NOON, until=NOON + 2 * HOUR)
-    assert outlook.next_start(stored(schedule), NOON) is None
-    assert start_by_ticker(schedule, now=NOON) is None
+    schedule = make_schedule(kind="once", at=NOW + HOUR)
+    pause(schedule, since=NOW, until=NOW + 2 * HOUR)
+    assert outlook.next_start(stored(schedule), NOW) is None
+    assert start_by_ticker(schedule, now=NOW) is None
 
 
 def test_a_pause_of_everything_counts_as_much_as_its_own() -> None:
     schedule = make_schedule(**YEARLY)
-    global_pause.pause_all(by="ann", now=NOON, until=NOON + timedelta(days=100))
-    assert outlook.next_start(stored(schedule), NOON) == datetime(2028, 1, 1, 3, tzinfo=UTC)
-    global_pause.pause_all(by="ann", now=NOON)
-    assert outlook.next_start(stored(schedule), NOON) is None, "until further notice"
+    global_pause.pause_all(by="ann", now=NOW, until=NOW + timedelta(days=100))
+    assert outlook.next_start(stored(schedule), NOW) == datetime(2028, 1, 1, 3, tzinfo=UTC)
+    global_pause.pause_all(by="ann", now=NOW)
+    assert outlook.next_start(stored(schedule), NOW) is None, "until further notice"
 
 
 def test_what_is_disabled_deleted_or_broken_starts_nothing() -> None:
     schedule = make_schedule(enabled=False)
-    assert outlook.next_start(stored(schedule), NOON) is None
+    assert outlook.next_start(stored(schedule), NOW) is None
     other = make_schedule(make_script("Other"))
-    assert outlook.next_start(stored(other), NOON) == NOON + MINUTE
-    scripts.update(other.script, by=None, now=NOON, enabled=False)
-    assert outlook.next_start(stored(other), NOON) is None
+    assert outlook.next_start(stored(other), NOW) == NOW + MINUTE
+    scripts.update(other.script, by=None, now=NOW, enabled=False)
+    assert outlook.next_start(stored(other), NOW) is None
     third = make_schedule(make_script("Third"))
-    scripts.delete(third.script, now=NOON)
-    assert outlook.next_start(stored(third), NOON) is None
+    scripts.delete(third.script, now=NOW)
+    assert outlook.next_start(stored(third), NOW) is None
     broken = make_schedule(make_script("Broken"), kind="cron", cron="0 3 * * *")
-    pause(broken, since=NOON, until=NOON + timedelta(days=3))
+    pause(broken, since=NOW, until=NOW + timedelta(days=3))
     Schedule.objects.filter(pk=broken.pk).update(cron="what")
-    assert outlook.next_start(stored(broken), NOON) is None
+    assert outlook.next_start(stored(broken), NOW) is None
 
 
 def test_a_start_up_schedule_has_a_moment_only_while_its_delay_lasts() -> None:
     schedule = make_schedule(kind="startup", delay_s=60)
-    assert outlook.next_start(stored(schedule), NOON) is None
-    ticker.at_start(service_started_at=NOON, now=NOON)
-    assert outlook.next_start(stored(schedule), NOON) == NOON + MINUTE
-    global_pause.pause_all(by="ann", now=NOON, until=NOON + HOUR)
-    assert outlook.next_start(stored(schedule), NOON) is None
-    assert start_by_ticker(schedule, now=NOON) is None
+    assert outlook.next_start(stored(schedule), NOW) is None
+    ticker.at_start(service_started_at=NOW, now=NOW)
+    assert outlook.next_start(stored(schedule), NOW) == NOW + MINUTE
+    global_pause.pause_all(by="ann", now=NOW, until=NOW + HOUR)
+    assert outlook.next_start(stored(schedule), NOW) is None
+    assert start_by_ticker(schedule, now=NOW) is None
 
 
 def test_a_row_that_comes_without_the_pause_asks_for_it() -> None:
     schedule = make_schedule(every_s=60)
-    global_pause.pause_all(by="ann", now=NOON, until=NOON + HOUR)
+    global_pause.pause_all(by="ann", now=NOW, until=NOW + HOUR)
     schedule.refresh_from_db()
-    assert outlook.next_start(schedule, NOON) == NOON + HOUR
+    assert outlook.next_start(schedule, NOW) == NOW + HOUR
 
 
 # --- staleness ------------------------------------------------------------------------------------------------------
 def test_a_stale_schedule_counts_what_passed_since_its_last_success() -> None:
     schedule = make_schedule(every_s=60)
-    schedule.last_success_at = NOON
-    assert outlook.stale_moments(schedule, NOON + 5 * MINUTE) == 0
-    schedule.stale_since = NOON + 4 * MINUTE
-    assert outlook.stale_moments(schedule, NOON + 5 * MINUTE) == 5
+    schedule.last_success_at = NOW
+    assert outlook.stale_moments(schedule, NOW + 5 * MINUTE) == 0
+    schedule.stale_since = NOW + 4 * MINUTE
+    assert outlook.stale_moments(schedule, NOW + 5 * MINUTE) == 5
 
 
 # --- every door -----------------------------------------------------------------------------------------------------
@@ -203,21 +203,21 @@ def test_while_everything_is_paused_the_pages_say_so(client: Client, staff: User
 def test_a_script_starts_with_the_first_of_its_schedules() -> None:
     script = make_script()
     daily = make_schedule(script, kind="cron", cron="0 13 * * *")
-    pause(make_schedule(script, every_s=60), since=NOON, until=NOON + 2 * HOUR)
-    assert lookup.script_for_page(script.slug, now=NOON).next_at == daily.next_at
-    pause(daily, since=NOON, until=NOON + 3 * HOUR)
-    assert lookup.script_for_page(script.slug, now=NOON).next_at == NOON + 2 * HOUR
+    pause(make_schedule(script, every_s=60), since=NOW, until=NOW + 2 * HOUR)
+    assert lookup.script_for_page(script.slug, now=NOW).next_at == daily.next_at
+    pause(daily, since=NOW, until=NOW + 3 * HOUR)
+    assert lookup.script_for_page(script.slug, now=NOW).next_at == NOW + 2 * HOUR
 
 
 def test_a_list_costs_one_query_more_however_many_schedules_are_paused() -> None:
     def cost() -> int:
         with CaptureQueriesContext(connection) as queries:
-            overview.script_rows(ScriptFilter(), now=NOON)
+            overview.script_rows(ScriptFilter(), now=NOW)
         return len(queries)
 
     made = [make_schedule(make_script(f"Script {number}"), **HOURLY) for number in range(4)]
     without = cost()
-    pause(made[0], since=NOON, until=NOON + 9 * HOUR)
+    pause(made[0], since=NOW, until=NOW + 9 * HOUR)
     assert cost() == without + 1
-    global_pause.pause_all(by="ann", now=NOON, until=NOON + 2 * HOUR)
+    global_pause.pause_all(by="ann", now=NOW, until=NOW + 2 * HOUR)
     assert Pause.objects.count() == 1 and cost() == without + 1

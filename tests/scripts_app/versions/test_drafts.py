@@ -1,7 +1,7 @@
 """Drafts: saved while one types, never lost and never written over unawares."""
 
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,9 +13,8 @@ from scripts_app.models import Draft, Script, Version
 from scripts_app.validation import ScriptError
 from scripts_app.versions import drafts
 from scripts_app.versions.drafts import Conflict, Text
-from tests.factories import make_script
+from tests.factories import NOW, make_script
 
-NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=1)
 
 pytestmark = pytest.mark.django_db

@@ -1,6 +1,6 @@
 """Idle drafts: kept among the versions after ten minutes, without becoming what runs and without disturbing anybody."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
@@ -9,9 +9,8 @@ from scripts_app import scripts
 from scripts_app.models import Draft, Script, Version
 from scripts_app.versions import drafts
 from scripts_app.versions.drafts import Conflict, Text
-from tests.factories import make_script
+from tests.factories import NOW, make_script
 
-NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 IDLE = NOW + timedelta(minutes=10)
 
 pytestmark = pytest.mark.django_db

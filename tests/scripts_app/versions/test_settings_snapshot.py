@@ -1,16 +1,12 @@
 """What a version remembers of its script's settings."""
 
-from datetime import UTC, datetime
-
 import pytest
 
 from scripts_app import scripts
 from scripts_app.models import Script
 from scripts_app.versions import settings_snapshot
 from scripts_app.versions.settings_snapshot import SettingDifference
-from tests.factories import make_script
-
-NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+from tests.factories import NOW, make_script
 
 pytestmark = pytest.mark.django_db
 

@@ -4,7 +4,7 @@ import os
 import stat
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,8 +15,8 @@ from scripts_app.models import Environment, Script, Version
 from scripts_app.validation import ScriptError
 from scripts_app.versions import versions, working_copy
 from tempo_site.lib import paths
+from tests.factories import NOW
 
-NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 OnCommit = Callable[..., AbstractContextManager[list[Callable[[], Any]]]]
 
 pytestmark = pytest.mark.django_db

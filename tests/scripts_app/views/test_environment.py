@@ -12,8 +12,8 @@ from runs_app.states import Kind, Status, Trigger
 from scripts_app.environments import builds, upgrades
 from scripts_app.models import Environment, Script
 from tempo_site.lib import paths
-from tests.factories import make_run
-from tests.scripts_app.environments.test_environments import NOW, make_script, pretend_built, wanted
+from tests.factories import NOW, make_run
+from tests.scripts_app.environments.test_environments import make_script, pretend_built, wanted
 
 pytestmark = pytest.mark.django_db
 

@@ -13,7 +13,7 @@ from scripts_app import scripts
 from scripts_app.models import Schedule, Script
 from scripts_app.schedules import schedules
 from scripts_app.timing.rule import TimingError
-from tests.factories import NOON, make_run, make_schedule, make_script
+from tests.factories import NOW, make_run, make_schedule, make_script
 
 DECLARED = [
     {"name": "days", "type": "int", "default": 7, "min": 1, "help": "How <b>far</b> back."},
@@ -74,7 +74,7 @@ def test_an_earlier_runs_inputs_can_be_taken_and_changed(browser: Client, script
         script,
         params={"days": 21, "gone": 1, "dry": False},
         status=Status.SUCCEEDED,
-        finished_at=NOON,
+        finished_at=NOW,
     )
     assert f"{FORM}?like={run.pk}" in browser.get(f"/runs/{run.pk}/").content.decode()
     page = browser.get(f"{FORM}?like={run.pk}").content.decode()
@@ -96,7 +96,7 @@ def test_the_run_button_leads_to_the_form_when_something_has_to_be_given(browser
 def test_the_run_button_runs_with_the_defaults_when_nothing_has_to_be_given(
     browser: Client, script: Script
 ) -> None:
-    scripts.update(script, by=None, now=NOON, parameters=DECLARED[:2])
+    scripts.update(script, by=None, now=NOW, parameters=DECLARED[:2])
     browser.post("/scripts/hello/run/")
     assert Run.objects.get().params == {"days": 7, "dry": True}
 
@@ -104,7 +104,7 @@ def test_the_run_button_runs_with_the_defaults_when_nothing_has_to_be_given(
 def test_running_again_drops_what_is_not_declared_any_more_and_says_so(
     browser: Client, script: Script
 ) -> None:
-    run = make_run(script, params={"who": "me", "old": 1}, status=Status.FAILED, finished_at=NOON)
+    run = make_run(script, params={"who": "me", "old": 1}, status=Status.FAILED, finished_at=NOW)
     page = browser.post(f"/runs/{run.pk}/again", follow=True).content.decode()
     assert Run.objects.exclude(pk=run.pk).get().params == {"days": 7, "dry": True, "who": "me"}
     assert "Without <code>old</code>" in page
@@ -133,7 +133,7 @@ def test_the_settings_declare_inputs_and_keep_what_was_refused(
 
 def test_a_schedule_gives_its_runs_inputs(script: Script) -> None:
     schedule = make_schedule(script, params={"who": "the night", "days": "2"})
-    due_moments.record([DueMoment(schedule=schedule, due_at=NOON)], now=NOON)
+    due_moments.record([DueMoment(schedule=schedule, due_at=NOW)], now=NOW)
     assert Run.objects.get().params == {"who": "the night", "days": 2, "dry": True}
 
 
@@ -144,7 +144,7 @@ def test_a_schedule_that_could_start_nothing_is_refused_unless_it_is_off(script:
     schedule = make_schedule(script, enabled=False)
     schedule.enabled = True
     with pytest.raises(TimingError):
-        schedules.save(schedule, now=NOON)
+        schedules.save(schedule, now=NOW)
 
 
 @pytest.mark.parametrize("params", [{"nobody": 1}, {"days": 0}, [], "x", None])
@@ -155,11 +155,11 @@ def test_a_schedule_with_inputs_that_are_not_right_is_refused(script: Script, pa
 
 
 def test_a_due_moment_without_a_required_input_is_skipped_with_the_reason(script: Script) -> None:
-    scripts.update(script, by=None, now=NOON, parameters=[])
+    scripts.update(script, by=None, now=NOW, parameters=[])
     schedule = make_schedule(script)
-    scripts.update(script, by=None, now=NOON, parameters=DECLARED)
+    scripts.update(script, by=None, now=NOW, parameters=DECLARED)
     schedule = Schedule.objects.get(pk=schedule.pk)
-    due_moments.record([DueMoment(schedule=schedule, due_at=NOON)], now=NOON)
+    due_moments.record([DueMoment(schedule=schedule, due_at=NOW)], now=NOW)
     run = Run.objects.get()
     assert (run.status, run.reason) == (
         Status.SKIPPED,
@@ -168,11 +168,11 @@ def test_a_due_moment_without_a_required_input_is_skipped_with_the_reason(script
 
 
 def test_a_schedule_stays_changeable_when_its_script_asks_for_more(script: Script) -> None:
-    scripts.update(script, by=None, now=NOON, parameters=[])
+    scripts.update(script, by=None, now=NOW, parameters=[])
     schedule = make_schedule(script)
-    scripts.update(script, by=None, now=NOON, parameters=DECLARED)
+    scripts.update(script, by=None, now=NOW, parameters=DECLARED)
     schedule.every_s = 120
-    assert schedules.save(schedule, now=NOON).every_s == 120
+    assert schedules.save(schedule, now=NOW).every_s == 120
 
 
 def test_the_builder_asks_for_inputs(browser: Client, script: Script) -> None:

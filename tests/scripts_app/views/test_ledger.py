@@ -13,7 +13,7 @@ from runs_app.models import Run
 from runs_app.scheduler import schedule_history
 from runs_app.states import Reason, Status, Trigger
 from scripts_app.models import Schedule
-from tests.factories import NOON, make_run, make_schedule
+from tests.factories import NOW, make_run, make_schedule
 
 pytestmark = pytest.mark.django_db
 
@@ -26,7 +26,7 @@ def schedule() -> Schedule:
 
 def served(schedule: Schedule, minute: int, **fields: object) -> Run:
     """The row of a due moment that was served in time."""
-    due = NOON + timedelta(minutes=minute)
+    due = NOW + timedelta(minutes=minute)
     ready = {
         "status": Status.SUCCEEDED,
         "trigger": Trigger.SCHEDULE,
@@ -55,11 +55,11 @@ def test_a_gap_that_one_run_stands_for_is_told_with_its_length(
 ) -> None:
     gap = {
         "missed_count": 11,
-        "missed_since": NOON,
+        "missed_since": NOW,
         "late_ms": 1000,
-        "due_at": NOON + timedelta(hours=3),
+        "due_at": NOW + timedelta(hours=3),
     }
-    served(schedule, 0, **gap, started_at=NOON + timedelta(hours=3, minutes=12))
+    served(schedule, 0, **gap, started_at=NOW + timedelta(hours=3, minutes=12))
     assert "late by 3 h 12 min, 11 missed" in tab(browser, schedule)
 
 
@@ -73,7 +73,7 @@ def test_what_was_skipped_or_missed_says_why_and_how_much(
         status=Status.MISSED,
         message="Tempo was away.",
         missed_count=4,
-        missed_since=NOON,
+        missed_since=NOW,
         **nothing,
     )
     served(schedule, 10, status=Status.SKIPPED, reason=Reason.OVERLAP, **nothing)

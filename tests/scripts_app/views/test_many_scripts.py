@@ -6,7 +6,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from runs_app.states import Status
-from tests.factories import NOON, make_run, make_schedule, make_script
+from tests.factories import NOW, make_run, make_schedule, make_script
 
 PLACES = ("Office", "Shop", "Shop/Stock", "")
 
@@ -39,4 +39,4 @@ def fill(start: int, end: int) -> None:
             f"Script {number}", folder=PLACES[number % len(PLACES)], tags=["a", f"t{number % 3}"]
         )
         make_schedule(script)
-        make_run(script, status=Status.FAILED, finished_at=NOON, duration_s=1.0)
+        make_run(script, status=Status.FAILED, finished_at=NOW, duration_s=1.0)

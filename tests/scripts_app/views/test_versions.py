@@ -1,7 +1,7 @@
 """The pages of versions, as they work without JavaScript."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
@@ -14,9 +14,8 @@ from runs_app.states import Status
 from scripts_app import scripts
 from scripts_app.models import Script
 from scripts_app.versions import drafts
-from tests.factories import make_run, make_schedule, make_script
+from tests.factories import NOW, make_run, make_schedule, make_script
 
-NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 PATH = "/scripts/hello/versions/"
 HOSTILE = "'\"><img src=x onerror=alert(1)>\n{{ 7*7 }}\n"
 

@@ -13,12 +13,12 @@ from pytest_django import Settings
 from scripts_app import scripts
 from scripts_app.models import Script
 from tempo_site.bootstrap import first_script
-from tests.factories import NOON, make_script
+from tests.factories import NOW, make_script
 
 
 @pytest.mark.django_db
 def test_it_is_there_and_switched_off(staff: User) -> None:
-    script = first_script.create(by=staff, now=NOON)
+    script = first_script.create(by=staff, now=NOW)
     assert script is not None and script.version is not None
     assert (script.slug, script.enabled, script.folder) == ("hello-tempo", False, None)
     assert (script.version.author, script.version.requirements) == (staff, "")
@@ -26,23 +26,23 @@ def test_it_is_there_and_switched_off(staff: User) -> None:
 
 @pytest.mark.django_db
 def test_it_is_made_once(staff: User) -> None:
-    first_script.create(by=staff, now=NOON)
-    assert first_script.create(by=staff, now=NOON) is None
+    first_script.create(by=staff, now=NOW)
+    assert first_script.create(by=staff, now=NOW) is None
     assert Script.objects.count() == 1
 
 
 @pytest.mark.django_db
 def test_it_does_not_come_back_when_it_was_deleted(staff: User) -> None:
-    script = first_script.create(by=staff, now=NOON)
+    script = first_script.create(by=staff, now=NOW)
     assert script
-    scripts.delete(script, now=NOON)
-    assert first_script.create(by=staff, now=NOON) is None
+    scripts.delete(script, now=NOW)
+    assert first_script.create(by=staff, now=NOW) is None
 
 
 @pytest.mark.django_db
 def test_it_is_not_put_among_scripts_that_are_there(staff: User) -> None:
     make_script("Mine")
-    assert first_script.create(by=staff, now=NOON) is None
+    assert first_script.create(by=staff, now=NOW) is None
 
 
 @pytest.mark.django_db
@@ -50,7 +50,7 @@ def test_nobody_is_kept_out_when_it_cannot_be_made(
     staff: User, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(first_script, "CODE", "\0")
-    assert first_script.create(by=staff, now=NOON) is None
+    assert first_script.create(by=staff, now=NOW) is None
     assert not Script.objects.exists()
 
 

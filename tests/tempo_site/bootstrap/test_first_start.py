@@ -16,7 +16,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from scripts_app.models import Script
 from tempo_site.bootstrap import first_start
 from tempo_site.lib import paths, zone
-from tests.factories import NOON, make_script
+from tests.factories import NOW, make_script
 
 PASSWORD = "correct horse"
 GOOD = {"username": "ann", "password1": PASSWORD, "password2": PASSWORD, "time_zone": "Asia/Tokyo"}
@@ -190,7 +190,7 @@ def test_of_several_who_finish_at_once_one_becomes_the_admin() -> None:
     def finish(name: str) -> None:
         gate.wait()
         try:
-            first_start.finish(username=name, password=PASSWORD, time_zone="UTC", now=NOON)
+            first_start.finish(username=name, password=PASSWORD, time_zone="UTC", now=NOW)
         except first_start.AlreadySetUp:
             refused.append(name)
         finally:

@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from tempo_site import checks
 from tempo_site.lib import paths, zone
-from tests.factories import NOON
+from tests.factories import NOW
 from tests.tempo_site.test_settings import checked, told
 
 
@@ -67,8 +67,8 @@ def test_no_sentence_is_no_warning(settings: Settings) -> None:
 def test_a_choice_holds_at_once_for_pages_logs_and_scripts() -> None:
     timezone.get_default_timezone()  # remembered by Django
     zone.store("Asia/Tokyo")
-    assert timezone.localtime(NOON).hour == 21
-    assert time.localtime(NOON.timestamp()).tm_hour == 21
+    assert timezone.localtime(NOW).hour == 21
+    assert time.localtime(NOW.timestamp()).tm_hour == 21
     assert os.environ["TZ"] == "Asia/Tokyo"
 
 
