@@ -17,6 +17,9 @@ from scripts_app.models import Script, Version
 from scripts_app.versions import versions
 
 MAX_NAMED = 3  # problems told in the sentence; the rest is a number
+MAX_MESSAGE = (
+    200  # characters of a problem in the sentence: a name in it may be as long as the code
+)
 HINT = "look at it on the script's page and run it there"
 
 
@@ -24,7 +27,10 @@ class ConfirmationNeeded(triggers.Refused):
     """Nothing was started: somebody has to confirm that the version is to be run in spite of its `problems`."""
 
     def __init__(self, script: Script, problems: list[Problem]) -> None:
-        named = [f"line {problem.line}: {problem.message}" for problem in problems[:MAX_NAMED]]
+        named = [
+            f"line {problem.line}: {problem.message[:MAX_MESSAGE]}"
+            for problem in problems[:MAX_NAMED]
+        ]
         if len(problems) > MAX_NAMED:
             named.append(f"and {len(problems) - MAX_NAMED} more")
         self.sentence = (
