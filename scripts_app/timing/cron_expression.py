@@ -235,8 +235,12 @@ def _canonical(low: int, high: int, step: int, *, span: str) -> str:
 
 def _read_nth(field: _Field, term: str, match: re.Match[str]) -> tuple[int, int]:
     weekday = _read_value(field, term, match["weekday"]) % 7
-    nth = _read_number(match["nth"]) if match["nth"] else LAST
-    if nth not in _NTH_WORDS:
+    if not match["nth"]:
+        return weekday, LAST
+    nth = _read_number(match["nth"])
+    if (
+        nth not in _NTH_WORDS or nth == LAST
+    ):  # a number with too many digits reads as -1, which LAST is
         raise _refusal(field, term, "use 1-5 after `#`")
     return weekday, nth
 

@@ -48,6 +48,7 @@ def test_it_refuses_dates_which_no_calendar_has(text: str) -> None:
         ("0 0 * 0 *", "month 0: use 1-12 or JAN-DEC"),
         ("0 0 * * 8", "day of week 8: use 0-7 or SUN-SAT"),
         ("0 0 * * MON#6", "day of week MON#6: use 1-5 after `#`"),
+        ("0 0 * * MON#99999", "day of week MON#99999: use 1-5 after `#`"),
         ("0 0 * * 8L", "day of week 8L: use 0-7"),
         ("0 22-2 * * *", "hour 22-2: a range runs upwards, so write 22-23,0-2"),
         ("0 0 * * FRI-SUN", "day of week FRI-SUN: a range runs upwards, so write 5-7"),

@@ -135,16 +135,12 @@ def test_what_is_no_crontab_is_refused_in_words(admin: Client, text: str, word: 
 
 
 def test_hostile_text_stays_text(admin: Client) -> None:
-    nasty = '"><img src=x onerror=alert(1)>{{7*7}}`</textarea>'
+    nasty = '"><img src=x onerror=alert(1)>{{1234567*7}}`</textarea>'
     shown = page(
         admin,
         f"@daily {nasty}\n@daily '/bin/{nasty}'\nCRON_TZ={nasty}\n{nasty} * * * * x\n* * * * {nasty} x",
     )
-    assert (
-        "<img" not in shown
-        and html.escape(nasty) in shown
-        and "49" not in re.sub("[0-9a-f]{20}", "", shown)
-    )
+    assert "<img" not in shown and html.escape(nasty) in shown and str(1234567 * 7) not in shown
 
 
 def test_100000_characters_on_a_line_are_cut(admin: Client) -> None:
