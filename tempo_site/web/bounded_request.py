@@ -5,6 +5,7 @@ This stands before ASGI: Twisted stores a whole body in a file before an applica
 
 import asyncio
 import json
+import logging
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +19,8 @@ from twisted.protocols.policies import WrappingFactory
 from tempo_site.web import body_limits
 from tempo_site.web.body_limits import MB, STRANGER_BYTES
 
+logger = logging.getLogger(__name__)
+
 LINGER_S = 5.0  # a client that is still sending when it is refused gets this long to read why
 MAX_CONNECTIONS = 600
 MAX_CONNECTIONS_OF_ADDRESS = 200
@@ -26,7 +29,7 @@ ERRORS = {
     401: ("unauthenticated", "A request of this size needs a log-in or an API key."),
     403: ("forbidden", "This API key may not send a request of this size."),
     413: ("too_large", "The request is too large."),
-    503: ("unavailable", "Too many large requests are under way."),
+    503: ("unavailable", "Large requests cannot be taken at the moment."),
 }
 
 
@@ -83,8 +86,7 @@ class BoundedRequest(WebRequest):
             super().requestReceived(command, path, version)
 
     # --- who sends it ------------------------------------------------------------------------------------------------
-    # Read nothing more until the caller is known: at most one piece, 64 KiB, has arrived beyond the
-    # limit.
+    # Read nothing more until the caller is known: at most one piece, 64 KiB, has arrived beyond the limit.
     def _ask_for_caller(self) -> None:
         if self._question is None:
             self.channel.transport.pauseProducing()
@@ -97,8 +99,9 @@ class BoundedRequest(WebRequest):
         }
         try:
             status = await body_limits.status_of_caller(headers)
-        except Exception:  # a locked or broken database: the application says what is wrong
-            status = body_limits.OK
+        except Exception:  # of a locked or broken database: an unknown caller stays a stranger
+            logger.warning("the caller of a large request could not be looked up", exc_info=True)
+            status = 503
         if self._is_refused or self.channel is None:
             return
         if status == body_limits.OK and len(self.large_bodies) >= MAX_LARGE_BODIES:
@@ -119,8 +122,7 @@ class BoundedRequest(WebRequest):
         if self._whole:
             self.requestReceived(*self._whole)
 
-    # Answer and say that nothing more follows. Closing at once would reset the connection under the
-    # answer.
+    # Answer and say that nothing more follows. Closing at once would reset the connection under the answer.
     def _refuse(self, status: int) -> None:
         self._is_refused = True
         self.large_bodies.discard(self)

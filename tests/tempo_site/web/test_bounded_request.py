@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import OperationalError
 from twisted.internet.testing import StringTransport
 
+from tempo_site.web import body_limits
 from tempo_site.web.body_limits import API_BYTES, KB, MB, STRANGER_BYTES, ceiling
 from tempo_site.web.bounded_request import (
     MAX_CONNECTIONS_OF_ADDRESS,
@@ -363,6 +365,37 @@ def test_a_whole_body_sent_at_once_waits_for_its_caller(running: Service) -> Non
     with connect(running, "POST", "/api/v1/scripts", *head) as connection:
         connection.sendall(body)
         assert all_of(connection).startswith(b"HTTP/1.1 201 ")
+
+
+class Halves(StringTransport):
+    """A transport whose way out can be closed alone, as TCP's can."""
+
+    def loseWriteConnection(self) -> None:
+        self.disconnecting = True
+
+
+def test_a_caller_that_cannot_be_looked_up_stays_a_stranger(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def broken(_: object) -> int:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(body_limits, "status_of_caller", broken)
+    server, transport = Server(), Halves()
+    connection = BoundedFactory(server).buildProtocol(None)
+    connection.makeConnection(transport)
+
+    async def send_head() -> None:
+        head = (
+            f"POST /api/v1/scripts HTTP/1.1\r\nHost: localhost\r\nX-API-Key: a\r\n{LARGE}\r\n\r\n"
+        )
+        connection.dataReceived(head.encode())
+        for _ in range(100):  # turns of the loop, not a time
+            await asyncio.sleep(0)
+
+    asyncio.run(send_head())
+    assert transport.value().startswith(b"HTTP/1.1 503 ") and b"Retry-After" in transport.value()
+    assert server.requests == []
 
 
 def test_twisted_parses_no_form() -> None:

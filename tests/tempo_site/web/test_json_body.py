@@ -28,9 +28,9 @@ def test_what_it_says_is_returned(content: dict[str, object]) -> None:
         (b"[" + b"{}," * MAX_VALUES + b"0]", "more than 20,000 values"),
         (b'{"a": NaN}', "`NaN` is not JSON"),
         (b'{"a": "', "Unterminated string"),
-        (b'"\\', ""),
-        (b"", ""),
-        (b"\xff", ""),
+        (b'"\\', "Unterminated string"),
+        (b"", "Expecting value"),
+        (b"\xff", "codec can.t decode"),
     ],
 )
 def test_what_is_refused_is_a_value_error(body: bytes, words: str) -> None:
