@@ -9,8 +9,9 @@ import io
 import tarfile
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 GREETING = "tempo-greeting"
 SILENT = "tempo-silent"  # a package whose page never comes
@@ -79,12 +80,16 @@ def add_wheel(
     requires: str = "",
     advertised_sha256: str = "",
     ballast_mb: int = 0,
+    extra: Mapping[str, str] = MappingProxyType({}),
 ) -> Path:
-    """Add a pure wheel whose module has a `hello()`; `advertised_sha256` replaces the true hash in the index."""
+    """Add a pure wheel whose module has a `hello()`; `advertised_sha256` replaces the true hash in the index.
+
+    `extra` are more files of it, texts by name.
+    """
     module = name.replace("-", "_")
     wheel = folder / "files" / f"{module}-{version}-py3-none-any.whl"
     wheel.parent.mkdir(parents=True, exist_ok=True)
-    _write_wheel(wheel, name, version, requires, ballast_mb)
+    _write_wheel(wheel, name, version, requires, ballast_mb, extra)
     digest = advertised_sha256 or hashlib.sha256(wheel.read_bytes()).hexdigest()
     add_link(folder, name, f"/files/{wheel.name}#sha256={digest}")
     return wheel
@@ -120,11 +125,14 @@ def add_link(folder: Path, name: str, target: str) -> None:
         file.write(f'<a href="{target}">{file_name}</a>\n')
 
 
-def _write_wheel(wheel: Path, name: str, version: str, requires: str, ballast_mb: int) -> None:
+def _write_wheel(
+    wheel: Path, name: str, version: str, requires: str, ballast_mb: int, extra: Mapping[str, str]
+) -> None:
     module = name.replace("-", "_")
     info = f"{module}-{version}.dist-info"
     requirement = f"Requires-Dist: {requires}\n" if requires else ""
     members = {
+        **extra,
         f"{module}.py": f'def hello():\n    return "hello from {name} {version}"\n',
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{requirement}",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tempo-tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",

@@ -223,11 +223,13 @@ def hidden_imports(module: Module, _: frozenset[str]) -> Iterator[str]:
 
 
 def foreign_imports(module: Module, names: frozenset[str]) -> Iterator[str]:
-    """What the launcher and the build driver import beside the standard library and the launcher itself."""
+    """What the launcher and the drivers import beside the standard library and their own."""
     if not is_below(module.name, STDLIB_ONLY):
         return
     for node, target in imports(module, names):
-        is_own = is_below(target, (LAUNCHER,)) and is_below(module.name, (LAUNCHER,))
+        is_own = any(
+            is_below(target, (place,)) and is_below(module.name, (place,)) for place in STDLIB_ONLY
+        )
         if target.partition(".")[0] not in sys.stdlib_module_names and not is_own:
             yield module.at(
                 node, f"imports {target}; {module.name} runs with the standard library alone"
@@ -473,10 +475,10 @@ KNOWN = frozenset(
         (foreign_imports, "runs_app/launcher/server.py", "import django"),
         (foreign_imports, "runs_app/launcher/server.py", "from runs_app.output import live"),
         (foreign_imports, "runs_app/launcher/server.py", "from tempo_site.lib import files"),
-        (foreign_imports, "scripts_app/environments/drivers/build.py", "import uv"),
+        (foreign_imports, "scripts_app/environments/drivers/install.py", "import uv"),
         (
             foreign_imports,
-            "scripts_app/environments/drivers/build.py",
+            "scripts_app/environments/drivers/install.py",
             "from runs_app.launcher import wire",
         ),
         (shadowing_names, "runs_app/launcher/queue.py", ""),

@@ -18,7 +18,7 @@ import pytest
 
 from runs_app.launcher.identity import users
 from runs_app.launcher.identity.users import User
-from tests import local_index
+from tests import local_index, package_spy
 from tests.service import ROOT, Service, environment, wait_for
 from tests.test_script_files import upload
 
@@ -370,3 +370,31 @@ def test_root_without_capabilities_runs_all_of_it_and_says_so(powerless: Contain
     assert run["isolation"] in ("good", "basic")
     assert "Tempo was started without CAP_CHOWN" in powerless.said()
     assert retired(powerless, run)
+
+
+# --- the code of packages ------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("mode", ["for_puid", "as_user", "powerless"])
+def test_the_code_of_packages_reaches_nothing_of_tempo(
+    mode: str, place: Path, request: pytest.FixtureRequest
+) -> None:
+    service: Container = request.getfixturevalue(mode)
+    with package_spy.listening() as listener:
+        version = f"1.{len(mode)}"
+        package_spy.add(place / "index", service.data, listener, version=version)
+        wheel = service.make_script(
+            f"Wheel {version}", "print('ran')", requirements=f"tempo-spy=={version}"
+        )
+        assert listener.told == []  # its environment is there, and none of its code has run
+        assert service.run(wheel)["status"] == "succeeded"
+        in_run = [told["step"] for told in listener.told]
+        assert "start" in in_run  # Debian's Python has a `sitecustomize` before that of the package
+        service.make_script(
+            f"Source {version}",
+            "print('ran')",
+            requirements=f"tempo-spy-source=={version}",
+            allow_source=True,
+        )
+    built = listener.told[len(in_run) :]
+    assert built and not [told for told in listener.told if told["reached"]]
+    have_own_user = {told["uid"] not in (0, PUID) for told in listener.told}
+    assert have_own_user == {mode == "for_puid"}

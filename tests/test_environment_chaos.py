@@ -81,7 +81,7 @@ def build_under_way(service: Service) -> int:
 
 def is_driver(pid: int) -> bool:
     try:
-        return b"drivers/build.py" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return b"environments/drivers/" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:  # ended meanwhile
         return False
 

@@ -114,7 +114,8 @@ def test_builds_that_are_alive_across_an_upgrade_are_adopted_and_end_as_what_the
 
         (tempo.data / "envs" / DIGEST).mkdir(parents=True)
         result = {"digest": DIGEST, "lock": "six==1.16.0\n", "python": "3.12.1", "size": 10}
-        (built / "built.json").write_text(json.dumps(result))
+        for place in (built / "built.json", tempo.data / "envs" / DIGEST / "READY"):
+            place.write_text(json.dumps(result))
         say_last_word(built, status="succeeded", reason="")
         assert tempo.finished(build)["status"] == "succeeded"
         assert tempo.get("/scripts/waiting")["environment"]["state"] == "ready"

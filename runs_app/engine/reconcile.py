@@ -16,11 +16,11 @@ from runs_app.admission import admission
 from runs_app.execution import environment_check, execution, finish
 from runs_app.models import Run
 from runs_app.output import live, log
-from runs_app.programs import script
+from runs_app.programs import build, script
 from runs_app.run_folder import CLAIM, EXIT, SPEC, STATE
 from runs_app.states import Kind, Reason, Status
 from runs_app.triggers import builds
-from scripts_app.environments import cleanup, environments
+from scripts_app.environments import environments
 from scripts_app.models import Environment
 from tempo_site.lib import paths
 
@@ -128,7 +128,7 @@ def at_start(*, now: datetime) -> None:
     for run in Run.objects.under_way().order_by("pk"):
         with _failing_alone(run):
             _take_over(run, now)
-    cleanup.remove_temporary()
+    build.remove_leftovers()
     environments.reset_interrupted(building=_environments_being_built())
 
 

@@ -1,4 +1,4 @@
-"""Deleting run folders, or all of a script: in a child process, following no link and entering no mounted folder."""
+"""Deleting folders of runs, scripts and builds: in a child process, following no link, entering nothing mounted."""
 
 import contextlib
 import errno
@@ -10,8 +10,12 @@ from typing import NamedTuple
 
 from runs_app.launcher import folders, forking, locks
 
-SCOPES = ("all", "tmp", "script")
-_SLUG = re.compile(r"[a-z0-9_-]{1,80}")
+# Beside the folder of a run ("all") and its `tmp/`: folders below the data folder, with the names they may have.
+_PLACES = {
+    "script": ("scripts", re.compile(r"[a-z0-9_-]{1,80}")),
+    "build": ("envs", re.compile(r"\.tmp-[A-Za-z0-9_]{1,80}")),
+}
+SCOPES = ("all", "tmp", *_PLACES)
 
 
 class Removal(NamedTuple):
@@ -28,10 +32,10 @@ class Removals:
         self._under_way: dict[int, Removal] = {}
 
     def start(self, folder: object, scope: object, answer: Callable[[str | None], None]) -> None:
-        """Fork a child that removes a run folder ("all"), its `tmp/`, or a script. Raise FolderError, OSError."""
+        """Fork a child that removes what `scope` says of `folder`. Raise FolderError, OSError."""
         if scope not in SCOPES:
             raise folders.FolderError(f"what has to be one of {', '.join(SCOPES)}")
-        parent_fd, name = self._open_parent(folder, scope)
+        parent_fd, name = self._open_parent(folder, str(scope))
         try:
             if scope == "all":
                 _refuse_if_held(parent_fd, name)
@@ -41,14 +45,15 @@ class Removals:
             os.close(parent_fd)
         self._under_way[pid] = Removal(str(folder), answer)
 
-    def _open_parent(self, folder: object, scope: object) -> tuple[int, str]:
-        if scope != "script":
+    def _open_parent(self, folder: object, scope: str) -> tuple[int, str]:
+        if scope not in _PLACES:
             return folders.open_month(self._runs_fd, folders.check_name(folder))
-        if not isinstance(folder, str) or not _SLUG.fullmatch(folder):
-            raise folders.FolderError(f"not the name of a script: {str(folder)[:100]!a}")
+        parent, names = _PLACES[scope]
+        if not isinstance(folder, str) or not names.fullmatch(folder):
+            raise folders.FolderError(f"not the name of a {scope}: {str(folder)[:100]!a}")
         data_fd = folders.open_path(self._data)
         try:
-            return folders.open_directory("scripts", dir_fd=data_fd), folder
+            return folders.open_directory(parent, dir_fd=data_fd), folder
         finally:
             os.close(data_fd)
 

@@ -120,7 +120,7 @@ def _start_and_watch(
         signals=signals,
         shutdown_grace_s=order.shutdown_grace_s,
     )
-    facts = _see_through(order, supervision, ringer, plan, started)
+    facts = _see_through(order, details, supervision, ringer, plan, started)
     return explanation.explain(facts, details, capture.last_stderr)
 
 
@@ -163,12 +163,34 @@ def _describe(error: Exception) -> str:
 
 def _see_through(
     order: Order,
+    details: spec.Spec,
     supervision: Supervision,
     ringer: bells.Bells,
     plan: isolation.Plan,
     started: StartTime,
 ) -> verdict.ExitFacts:
     oom_kills = procfs.oom_kills()
+    _write_state(order, supervision, plan, started)
+    ringer.ring(bells.STATE)
+    _watch(supervision)
+    for step in details.then:
+        if not supervision.may_go_on() or not _start_step(
+            order, details.with_step(step), supervision
+        ):
+            break
+        _write_state(order, supervision, plan, started)
+        _watch(supervision)
+    facts = _facts(supervision, started.at, time.monotonic() - started.monotonic)
+    was_killed = facts.cause is None and verdict.killed_by(facts.wait_status) == "SIGKILL"
+    return facts._replace(
+        isolation=plan.result,
+        was_out_of_memory=was_killed and procfs.oom_kills() > oom_kills,
+    )
+
+
+def _write_state(
+    order: Order, supervision: Supervision, plan: isolation.Plan, started: StartTime
+) -> None:
     try:
         verdict.write_state(
             order.folder_fd,
@@ -179,14 +201,20 @@ def _see_through(
     except OSError as error:
         # The script runs: better a run that no later launcher finds again than none.
         supervision.capture.say(f"state.json could not be written: {error.strerror}")
-    ringer.ring(bells.STATE)
-    _watch(supervision)
-    facts = _facts(supervision, started.at, time.monotonic() - started.monotonic)
-    was_killed = facts.cause is None and verdict.killed_by(facts.wait_status) == "SIGKILL"
-    return facts._replace(
-        isolation=plan.result,
-        was_out_of_memory=was_killed and procfs.oom_kills() > oom_kills,
-    )
+
+
+def _start_step(order: Order, details: spec.Spec, supervision: Supervision) -> bool:
+    try:
+        plan = _prepare(order, details)
+        pipes = supervision.capture.open_pipes()
+        pid = script_start.start(details, pipes, run_folder=order.folder, plan=plan)
+    except (*_REFUSALS, OSError) as error:
+        sentence = f"Could not start: {_describe(error)}"
+        supervision.capture.say(sentence)
+        supervision.cause = verdict.Cause("failed", "could_not_start", sentence)
+        return False
+    supervision.go_on(pid)
+    return True
 
 
 def _watch(supervision: Supervision) -> None:

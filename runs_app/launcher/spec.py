@@ -7,6 +7,7 @@ from typing import NamedTuple, cast
 from runs_app.launcher import files
 
 NAME = "spec.json"
+CONFINED = "confined"  # any layer will do, but none will not
 _MAX_BYTES = 1 << 20
 _MIB = 1 << 20
 
@@ -33,20 +34,33 @@ class IsolationSpec(NamedTuple):
     read: list[str]
     write: list[str]
     closed: list[str]  # folders that no broader path may open
-    require: str  # the least grade to run with; "": any
+    require: str  # the least grade to run with, or CONFINED; "": any
+
+
+class Step(NamedTuple):
+    """A program. Texts are bytes: the JSON's text in UTF-8, whatever the locale is."""
+
+    argv: list[bytes]
+    cwd: bytes
+    env: dict[bytes, bytes]
+    isolation: IsolationSpec | None  # None: a program of Tempo's own
 
 
 class Spec(NamedTuple):
-    """The program to start. Texts are bytes: the JSON's text in UTF-8, whatever the locale is."""
+    """What to run: a program as in Step, and the programs that follow while all before them succeed."""
 
     run_id: int
     argv: list[bytes]
     cwd: bytes
     env: dict[bytes, bytes]
-    timeout_s: float | None  # None: no limit
+    timeout_s: float | None  # for all programs together; None: no limit
     grace_s: float  # between TERM and KILL
     limits: Limits
-    isolation: IsolationSpec | None  # None: a program of Tempo's own
+    isolation: IsolationSpec | None
+    then: tuple[Step, ...] = ()  # the secrets of the order are not for these
+
+    def with_step(self, step: Step) -> "Spec":
+        return self._replace(**step._asdict())
 
 
 def read(folder_fd: int) -> Spec:
@@ -66,16 +80,34 @@ def _read_file(folder_fd: int) -> bytes:
 
 
 def _parse(content: dict[str, object]) -> Spec:
+    first = _step(content)
     return Spec(
         run_id=int(_number(content, "run_id")),
-        argv=_argv(content),
-        cwd=_text("cwd", content.get("cwd")),
-        env=_env(content),
+        argv=first.argv,
+        cwd=first.cwd,
+        env=first.env,
         timeout_s=_number(content, "timeout_s") or None,
         grace_s=_number(content, "grace_s"),
         limits=_limits(_object(content, "limits")),
+        isolation=first.isolation,
+        then=_then(content),
+    )
+
+
+def _step(content: dict[str, object]) -> Step:
+    return Step(
+        argv=_argv(content),
+        cwd=_text("cwd", content.get("cwd")),
+        env=_env(content),
         isolation=_isolation(_object(content, "isolation")),
     )
+
+
+def _then(content: dict[str, object]) -> tuple[Step, ...]:
+    steps = content.get("then") or []
+    if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
+        raise SpecError("spec.json: then has to be a list of objects")
+    return tuple(_step(step) for step in steps)
 
 
 def _argv(content: dict[str, object]) -> list[bytes]:
@@ -120,8 +152,8 @@ def _isolation(content: dict[str, object]) -> IsolationSpec | None:
     require = content.get("require") or ""
     if uid is not None and (isinstance(uid, bool) or not isinstance(uid, int)):
         raise SpecError("spec.json: isolation uid has to be a whole number")
-    if require not in ("", "good", "strong"):
-        raise SpecError('spec.json: isolation require has to be "", "good" or "strong"')
+    if require not in ("", CONFINED, "good", "strong"):
+        raise SpecError('spec.json: isolation require has to be "", "confined", "good" or "strong"')
     return IsolationSpec(
         uid=uid,
         uid_why=str(content.get("uid_why") or ""),

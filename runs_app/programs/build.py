@@ -1,27 +1,28 @@
-"""The building of an environment, by a driver of Tempo's own."""
+"""The building of an environment, by drivers of Tempo's own: unpacking, then compiling and looking at it."""
 
-import os
-import sys
+import contextlib
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
+from django.db import transaction
 
 from runs_app import launcher_client
 from runs_app.models import Run
 from runs_app.programs import driver
-from runs_app.programs.program import NothingToRun, ProgramSpec
+from runs_app.programs.program import NothingToRun, ProgramSpec, StepSpec
 from runs_app.states import Kind, Reason, Status
-from scripts_app.environments import builds
+from scripts_app.environments import builds, cleanup
+from scripts_app.environments.drivers import build_config
+from scripts_app.files import users
 from scripts_app.models import Environment
 from scripts_app.packages import index
 from scripts_app.variables.variables import RunVariables
 from tempo_site.lib import paths
 
 WAITS_FOR = driver.WAITS_FOR
-CONFIG = "build.json"
+CONFIG = build_config.CONFIG
 
 
 def title(run: Run) -> str:
@@ -30,7 +31,10 @@ def title(run: Run) -> str:
     return f"Python {run.environment.python}"
 
 
-def variables(_: Run) -> RunVariables:
+def variables(run: Run) -> RunVariables:
+    # A build from source runs the code of packages, which gets no log-in.
+    if run.environment is None or run.environment.allows_source:
+        return RunVariables(plain={}, secrets={})
     return RunVariables(plain={}, secrets=index.secrets())
 
 
@@ -44,43 +48,113 @@ def spec(run: Run, folder: Path, _: Mapping[str, str]) -> ProgramSpec:
     if not config.exists():  # begun by a process that died before it wrote this
         building = Environment.objects.filter(pk=environment.pk, state=Environment.State.BUILDING)
         building.update(state=Environment.State.WANTED)
-    builds.begin(environment, config_path=config, isolation_support=_launcher_isolation())
-    isolation = source_isolation(environment, folder) if environment.allows_source else None
-    argv = builds.driver_argv(config)
-    return driver.spec(run, folder, argv, index.variables(), isolation=isolation)
+    found = _launcher_isolation()
+    work = paths.environments() / work_folder(run)
+    builds.begin(environment, config_path=config, work=work, isolation_support=found)
+    if not environment.allows_source:
+        return _spec_of_wheels(run, folder, environment, config, work)
+    refusal = _why_not_from_source(found)
+    if refusal:
+        raise NothingToRun(refusal, Reason.COULD_NOT_START)
+    return _spec_from_source(run, folder, environment, config, work)
+
+
+def _spec_of_wheels(
+    run: Run, folder: Path, environment: Environment, config: Path, work: Path
+) -> ProgramSpec:
+    cache = paths.cache() / "uv"
+    cache.mkdir(parents=True, exist_ok=True)
+    return driver.spec(
+        run,
+        folder,
+        builds.driver_argv("install", config),
+        index.variables(),
+        isolation=driver.isolation(write=[work, cache, folder], python=environment.interpreter),
+        then=[_complete(environment, folder, config, work)],
+    )
+
+
+def _spec_from_source(
+    run: Run, folder: Path, environment: Environment, config: Path, work: Path
+) -> ProgramSpec:
+    source = work / build_config.SOURCE
+    uid, uid_why = users.builder()
+    isolation = driver.isolation(write=[source, folder / "tmp"], python=environment.interpreter)
+    spec = driver.spec(
+        run,
+        folder,
+        builds.driver_argv("install", source / build_config.CONFIG, build_config.SOURCE),
+        {**index.variables(), "UV_CACHE_DIR": str(source / "cache"), "HOME": str(source)},
+        isolation={**isolation, "uid": uid, "uid_why": uid_why, "require": "confined"},
+        then=[_complete(environment, folder, config, work)],
+    )
+    return {**spec, "cwd": str(source)}
+
+
+def _complete(environment: Environment, folder: Path, config: Path, work: Path) -> StepSpec:
+    # In the work folder, as the builder may have got the run's `tmp/`.
+    places = {"UV_CACHE_DIR": str(work / "cache"), "HOME": str(work), "TMPDIR": str(work)}
+    return {
+        "argv": builds.driver_argv("complete", config),
+        "cwd": str(work),
+        "env": {**index.variables(), **places},
+        "isolation": driver.isolation(write=[work, folder], python=environment.interpreter),
+    }
 
 
 def finished(run: Run, *, now: datetime) -> None:
     if run.environment is None:
         return
+    name = work_folder(run)
     builds.finish(
         run.environment,
         folder=paths.run_folder(run.folder),
+        work=paths.environments() / name,
         succeeded=run.status == Status.SUCCEEDED,
         message=run.explain(),
         now=now,
         is_interrupted=_is_interrupted(run),
     )
+    transaction.on_commit(lambda: remove_work_folder(name), robust=True)
 
 
-def source_isolation(environment: Environment, folder: Path) -> dict[str, Any]:
-    """Return what a build from source may read and write: such a build executes code of the packages' authors."""
-    # It stays Tempo's own user, who has to own what comes of it; so only Landlock keeps it from the rest of the data.
-    own = [sys.prefix, sys.base_prefix, str(settings.BASE_DIR / "scripts_app")]
-    prefix = Path(environment.interpreter).resolve().parent.parent
-    places = (settings.PACKAGE_FIND_LINKS, os.environ.get("SSL_CERT_FILE", ""))
-    local = [place for place in places if place.startswith("/")]
-    return {
-        "uid": None,
-        "uid_why": "environments are built by Tempo's own user",
-        "read": [*own, str(prefix), *local],
-        "write": [str(paths.environments()), str(folder)],
-        "closed": [
-            str(paths.data()),
-            str(settings.BASE_DIR),
-        ],
-        "require": "",
-    }
+def work_folder(run: Run) -> str:
+    """Return the name of the folder beside the environments that belongs to a build alone."""
+    return cleanup.TEMPORARY + run.folder.rpartition("/")[2].replace("-", "_")
+
+
+def remove_work_folder(name: str) -> None:
+    if not cleanup.remove_work(name):
+        _have_removed(name)
+
+
+def remove_leftovers() -> None:
+    """Remove the work folders of builds that are over."""
+    under_way = Run.objects.under_way().filter(kind=Kind.BUILD)
+    for name in cleanup.remove_temporary(in_use={work_folder(run) for run in under_way}):
+        _have_removed(name)
+
+
+def _have_removed(name: str) -> None:
+    # What packages' code has made belongs to another user. Without the launcher: at the next start.
+    with contextlib.suppress(launcher_client.LauncherError):
+        launcher_client.launcher.remove(name, "build")
+
+
+def _why_not_from_source(found: Mapping[str, Any]) -> str:
+    if not found.get("own_users") and not found.get("landlock"):
+        return (
+            "Building from source would run the code of packages with all rights of Tempo: "
+            "here is neither a user of its own for it nor Landlock.\n"
+            "hint: name versions that have wheels"
+        )
+    if index.secrets():
+        names = ", ".join(sorted(index.secrets()))
+        return (
+            f"Building from source runs the code of packages, which could read the log-in in {names}.\n"
+            "hint: put a wheel of the package into your index"
+        )
+    return ""
 
 
 def _launcher_isolation() -> dict[str, Any]:

@@ -1,15 +1,19 @@
 """Common to Tempo's own programs: they run one at a time, in `tmp/` of the run, with limits of their own."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from uv import find_uv_bin
 
 from runs_app import disk_space
 from runs_app.models import Run
 from runs_app.programs import wait_conditions
-from runs_app.programs.program import ProgramSpec
+from runs_app.programs.program import ProgramSpec, StepSpec
+from scripts_app.packages import index
+from tempo_site.lib import confined, paths
 
 WAITS_FOR = (wait_conditions.DISK, wait_conditions.ONE_AT_A_TIME)
 MEMORY_MB, PROCESSES = 4096, 256  # room for large wheels and for uv's threads
@@ -22,9 +26,9 @@ def spec(
     argv: Sequence[str],
     environment: Mapping[str, str],
     *,
-    isolation: Mapping[str, Any] | None = None,
+    isolation: Mapping[str, Any],
+    then: Sequence[StepSpec] = (),
 ) -> ProgramSpec:
-    """Return the spec of a program of Tempo's own; without `isolation` the program has all of Tempo's rights."""
     temporary = str(folder / "tmp")
     return {
         "limits": limits(),
@@ -36,6 +40,28 @@ def spec(
             "TMPDIR": temporary,
             "TEMPO_RUN_ID": str(run.pk),
         },
+        "then": then,
+    }
+
+
+def isolation(*, write: Sequence[Path], python: str = "") -> dict[str, Any]:
+    """Return what a program of Tempo's own may reach: the system, `write`, and a Python beside Tempo's."""
+    certificates = (os.environ.get(name, "") for name in index.CERTIFICATE_FILES)
+    local = [place for place in (settings.PACKAGE_FIND_LINKS, *certificates) if place[:1] == "/"]
+    if python:
+        local.append(str(Path(python).resolve().parent.parent))
+    return {
+        "uid": None,
+        "uid_why": "it is a program of Tempo's own",
+        "read": [
+            *confined.own_python(),
+            str(settings.BASE_DIR / "scripts_app"),
+            find_uv_bin(),
+            *local,
+        ],
+        "write": [str(place) for place in write],
+        "closed": [str(paths.data()), str(settings.BASE_DIR)],
+        "require": "",
     }
 
 

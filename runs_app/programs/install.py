@@ -27,7 +27,15 @@ def variables(_: Run) -> RunVariables:
 def spec(run: Run, folder: Path, _: Mapping[str, str]) -> ProgramSpec:
     paths.make_passable(paths.pythons())
     argv = python_installation.argv(run.installs, folder)
-    return driver.spec(run, folder, argv, python_installation.variables())
+    cache = paths.cache() / "uv"
+    cache.mkdir(parents=True, exist_ok=True)
+    return driver.spec(
+        run,
+        folder,
+        argv,
+        python_installation.variables(),
+        isolation=driver.isolation(write=[paths.pythons(), cache, folder]),
+    )
 
 
 def finished(run: Run, *, now: datetime) -> None:

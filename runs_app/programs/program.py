@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol, TypedDict
+from typing import Any, NotRequired, Protocol, TypedDict
 
 from runs_app.models import Run
 from runs_app.programs.wait_conditions import Condition
@@ -19,12 +19,18 @@ class NothingToRun(Exception):
         self.reason = reason
 
 
-class ProgramSpec(TypedDict):
-    limits: Mapping[str, int]
+class StepSpec(TypedDict):
     isolation: Mapping[str, Any] | None
     argv: Sequence[str]
     cwd: str
     env: Mapping[str, str]
+
+
+class ProgramSpec(StepSpec):
+    limits: Mapping[str, int]
+    then: NotRequired[
+        Sequence[StepSpec]
+    ]  # each after the success of the one before it, without the secrets
 
 
 class Program(Protocol):

@@ -1,4 +1,4 @@
-"""A program that reads a text, with limits for its time, its memory and its output."""
+"""A program that reads a text, confined, with limits for its time, its memory and its output."""
 
 import contextlib
 import resource
@@ -6,6 +6,9 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from tempo_site.lib import confined
 
 MEMORY_BYTES = 1024**3  # of address space, more than the program really uses
 
@@ -27,22 +30,24 @@ def run(
     *,
     timeout_s: float,
     max_bytes: int,
+    read: Sequence[str | Path] = (),
     env: Mapping[str, str] | None = None,
 ) -> bytes:
     """Return the output of a program for a text; a program with more output than `max_bytes` is ended.
 
+    It has the variables `env` alone, and reads the system and what lies below `read`.
     Raises TimeoutError, CalledProcessError when the program fails, OSError when the program does not start.
     """
     with tempfile.TemporaryFile() as stdin:  # with two pipes both sides could wait for each other
         stdin.write(text)
         stdin.seek(0)
         with subprocess.Popen(
-            command,
+            confined.command(command, read=[*confined.own_python(), *read]),
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd="/",
-            env=env,
+            env=env or {},
         ) as program:
             _limit(program.pid)
             output = _read_output(program, timeout_s, max_bytes)

@@ -132,6 +132,7 @@ def _run_ruff(code: str, minor: int) -> list[bytes]:
             code.encode(errors="replace"),
             timeout_s=TIMEOUT_S,
             max_bytes=MAX_BYTES,
+            read=[RUFF],
             env={"RAYON_NUM_THREADS": "1"},
         )
     lines = output.split(b"\n")

@@ -107,6 +107,7 @@ def _compile(code: str, interpreter: Interpreter) -> Fault | None:
                 code.encode(),
                 timeout_s=TIMEOUT_S,
                 max_bytes=MAX_BYTES,
+                read=[interpreter.path.resolve().parent.parent],
             )
     except subprocess.CalledProcessError as error:
         if error.returncode in _CRASHES:  # a run would crash as well

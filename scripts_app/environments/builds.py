@@ -1,7 +1,8 @@
-"""Builds of environments: `begin` claims a row, `drivers/build.py` does the work, `finish` records the result."""
+"""Builds of environments: `begin` claims a row, the `drivers` do the work, `finish` takes over the result."""
 
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,13 +15,16 @@ from django.db import transaction
 from django.db.models import F
 
 from scripts_app.environments import environments
-from scripts_app.environments.drivers import build
-from scripts_app.environments.drivers.build import BuildConfig, BuildResult, BuildStep
+from scripts_app.environments.drivers import __main__ as drivers_main
+from scripts_app.environments.drivers import build_config
+from scripts_app.environments.drivers.build_config import BuildConfig, BuildResult
+from scripts_app.environments.drivers.build_progress import BuildStep
 from scripts_app.models import Environment, Script
 from scripts_app.packages import suggestions
 from tempo_site.lib import files, paths
 
 RESULT, PROGRESS = "built.json", "progress.json"
+ADDED = "The environment with these packages was removed meanwhile."
 STEPS: dict[str, str] = {
     "resolving": "Resolving",
     "downloading": "Downloading",
@@ -29,6 +33,8 @@ STEPS: dict[str, str] = {
     "checking": "Checking",
 }
 MAX_PROGRESS_BYTES = 4096
+MAX_RESULT_BYTES = 64 * 1024**2
+_DIGEST = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,20 +60,42 @@ def begin(
     environment: Environment,
     *,
     config_path: Path,
+    work: Path,
     isolation_support: Mapping[str, Any] | None = None,
 ) -> bool:
-    """Claim a wanted environment and write the driver's config; False when not wanted any more. Raises OSError."""
+    """Claim a wanted environment and write the drivers' config; False when not wanted any more. Raises OSError.
+
+    `work` becomes the folder of the build alone, beside the environments.
+    """
     wanted = Environment.objects.filter(pk=environment.pk, state=Environment.State.WANTED)
     if not wanted.update(state=Environment.State.BUILDING, message=""):
         return False
     environment.refresh_from_db()
-    config = _config(environment, config_path, isolation_support or {})
+    config = _config(environment, config_path, work, isolation_support or {})
+    paths.make_passable(work)
+    if environment.allows_source:
+        _prepare_source(config, work / build_config.SOURCE)
     files.write_atomic(config_path, json.dumps(config))
     return True
 
 
+def _prepare_source(config: BuildConfig, folder: Path) -> None:
+    # What the code of packages may write lies in here, so Tempo's own result and progress do not.
+    paths.make_closed(folder)
+    own: BuildConfig = {
+        **config,
+        "existing": [],
+        "result": str(folder / RESULT),
+        "progress": str(folder / PROGRESS),
+    }
+    files.write_atomic(folder / build_config.CONFIG, json.dumps(own))
+
+
 def _config(
-    environment: Environment, config_path: Path, isolation_support: Mapping[str, Any]
+    environment: Environment,
+    config_path: Path,
+    work: Path,
+    isolation_support: Mapping[str, Any],
 ) -> BuildConfig:
     return {
         "uv": uv.find_uv_bin(),
@@ -75,7 +103,8 @@ def _config(
         "requirements": environment.requirements,
         "lock": environment.lock,
         "refresh": environment.generation > 0,  # an upgrade needs the newest packages of the index
-        "environments": str(paths.environments()),
+        "work": str(work),
+        "existing": [place.name for place in paths.environments().iterdir() if _is_whole(place)],
         "result": str(config_path.with_name(RESULT)),  # `finish` reads it
         "progress": str(config_path.with_name(PROGRESS)),
         "link_mode": link_mode(isolation_support, allows_source=environment.allows_source),
@@ -98,9 +127,9 @@ def link_mode(isolation_support: Mapping[str, Any], *, allows_source: bool) -> s
     return "copy"
 
 
-def driver_argv(config_path: Path) -> list[str]:
-    program = Path(build.__file__).absolute()
-    return [sys.executable, "-I", "-S", str(program), str(config_path)]
+def driver_argv(driver: str, *arguments: str | Path) -> list[str]:
+    program = Path(drivers_main.__file__).absolute()
+    return [sys.executable, "-I", "-S", str(program), driver, *map(str, arguments)]
 
 
 def progress(folder: Path) -> BuildProgress | None:
@@ -126,22 +155,26 @@ def finish(
     environment: Environment,
     *,
     folder: Path,
+    work: Path,
     succeeded: bool,
     message: str,
     now: datetime,
     is_interrupted: bool = False,
 ) -> bool:
-    """Record the result of a build in a run's folder; True when the environment is ready.
+    """Take over what a build has left in `work` and in a run's folder; True when the environment is ready.
 
     `message` is the reason of a failure without a result (cancelled, out of time). An interrupted build (shutdown,
     power cut) is requested again.
     """
-    result = _result_in(folder)
-    digest = result.get("digest", "")
-    if succeeded and digest and (paths.environments() / digest).is_dir():
-        _switch_over(environment, result, now)
-        return True
-    error = result.get("error") or message or "The build ended without a result."
+    result = _read_result(folder / RESULT)
+    if succeeded and result.get("digest"):
+        ready = move_in(work / build_config.ENVIRONMENT, result["digest"])
+        if ready:
+            _switch_over(environment, ready, now)
+            return True
+        is_interrupted, message = True, ADDED
+    own_words = result or _read_result(work / build_config.SOURCE / RESULT)
+    error = own_words.get("error") or message or "The build ended without a result."
     explanation = suggestions.with_suggestion(error)
     # A build that was cancelled in the queue has left the row `wanted`; only a person requests such a build again.
     unbuilt = Environment.objects.filter(pk=environment.pk).exclude(state=Environment.State.READY)
@@ -178,10 +211,30 @@ def _switch_over(environment: Environment, result: BuildResult, now: datetime) -
         waiting.update(environment=F("wanted_environment"))
 
 
-def _result_in(folder: Path) -> BuildResult:
-    # Packages may run code of their authors during a build: the file may be torn or hold anything.
+def move_in(built: Path, digest: str) -> BuildResult:
+    # May be repeated: what was moved in is found there.
+    place = paths.environments() / digest
+    ready = place / build_config.READY
+    if _is_whole(place):
+        os.utime(ready)  # the clean-up spares what was touched within the last day
+    elif (built / build_config.READY).is_file():
+        if place.exists():
+            place.rename(built.with_name("broken"))
+        built.rename(place)
+        files.sync_folder(place.parent)
+    return _read_result(ready)
+
+
+def _is_whole(place: Path) -> bool:
+    return (place / build_config.READY).is_file() and (place / "bin" / "python").exists()
+
+
+def _read_result(path: Path) -> BuildResult:
+    # Packages may run code of their authors during a build: the file may be a trap, be torn or hold anything.
     try:
-        result: BuildResult = json.loads((folder / RESULT).read_text())
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+        with os.fdopen(os.open(path, flags), "rb") as file:
+            result: BuildResult = json.loads(file.read(MAX_RESULT_BYTES))
         is_valid = _is_valid(result)
     except (OSError, ValueError, RecursionError, TypeError, LookupError):
         return {}
@@ -191,5 +244,6 @@ def _result_in(folder: Path) -> BuildResult:
 def _is_valid(result: BuildResult) -> bool:
     if "error" in result:
         return isinstance(result["error"], str)
-    texts = (result["digest"], result["lock"], result["python"])
-    return all(isinstance(text, str) for text in texts) and isinstance(result["size"], int)
+    texts = [result.get(name, "") for name in ("digest", "lock", "python")]
+    is_digest = isinstance(texts[0], str) and _DIGEST.fullmatch(texts[0]) is not None
+    return is_digest and all(isinstance(text, str) for text in texts)

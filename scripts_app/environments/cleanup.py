@@ -15,12 +15,12 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
-from scripts_app.environments.drivers import build
 from scripts_app.models import Environment, Script, Version
 from tempo_site.lib import paths
 
 logger = logging.getLogger(__name__)
 
+TEMPORARY = ".tmp-"  # prefix of the folders below envs/ that are not (yet) an environment
 MIN_AGE = timedelta(days=1)  # since the folder was built or requested
 
 
@@ -65,24 +65,41 @@ def _unused(now: datetime) -> QuerySet[Environment]:
     return rows.exclude(pk__in=recent_versions.values("environment"))
 
 
-def remove_temporary() -> None:
-    """Remove the work folders of killed builds; the folders of current builds are locked."""
-    for folder in paths.environments().glob(f"{build.TEMPORARY}*"):
-        try:
-            _remove_unlocked(folder)
-        except OSError as error:  # a file, a link, gone by now: not worth a failed start
-            logger.warning("work folder not removed path=%s reason=%s", folder, error)
+def remove_temporary(*, in_use: Collection[str] = ()) -> list[str]:
+    """Remove the work folders of killed builds; return the names of those whose files belong to another user."""
+    remaining = []
+    for folder in paths.environments().glob(f"{TEMPORARY}*"):
+        if folder.name not in in_use and not _is_locked(folder) and not remove_work(folder.name):
+            remaining.append(folder.name)
+    return remaining
 
 
-def _remove_unlocked(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+def remove_work(name: str) -> bool:
+    """Remove the work folder of a build; False when it is still there."""
+    try:
+        shutil.rmtree(paths.environments() / name)
+    except FileNotFoundError:
+        return True
+    except (OSError, RecursionError) as error:
+        logger.info("work folder not removed name=%s reason=%s", name, error)
+        return False
+    return True
+
+
+def _is_locked(folder: Path) -> bool:
+    # By a build that an older Tempo began, or that is no folder of ours at all.
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError as error:  # a file, a link, gone by now: not worth a failed start
+        logger.warning("work folder not removed path=%s reason=%s", folder, error)
+        return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder)
     except BlockingIOError:
-        logger.info("work folder in use path=%s", folder)
+        return True
     finally:
         os.close(descriptor)
+    return False
 
 
 def _digests_in_processes() -> set[str]:
@@ -101,7 +118,7 @@ def _remove_old(folder: Path, oldest_kept: datetime) -> bool:
     if touched.lstat().st_mtime >= oldest_kept.timestamp():
         return False
     # The folder is renamed first, so that no process sees half an environment.
-    temporary = Path(tempfile.mkdtemp(prefix=build.TEMPORARY, dir=folder.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=folder.parent))
     folder.rename(temporary / folder.name)
     shutil.rmtree(temporary)
     return True

@@ -3,16 +3,16 @@
 import json
 import logging
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 
-from scripts_app.environments.drivers import measure as drivers_measure
+from django.conf import settings
+
+from scripts_app.environments import builds
 from scripts_app.environments.drivers.measure import Measured, Size
 from scripts_app.models import Environment
-from tempo_site.lib import files, paths
+from tempo_site.lib import confined, files, paths
 
 logger = logging.getLogger(__name__)
 
@@ -39,12 +39,15 @@ class DiskUsage:
 
 def measure(*, now: datetime) -> bool:
     """Measure and store the sizes; False when that was not possible. May take minutes on a slow disk."""
-    program = Path(drivers_measure.__file__).absolute()
-    places = [str(paths.environments()), str(paths.cache()), str(paths.pythons())]
-    argv = ["nice", "-n", "10", sys.executable, "-I", "-S", str(program), *places]
+    places = [paths.environments(), paths.cache(), paths.pythons()]
+    drivers = settings.BASE_DIR / "scripts_app"
+    argv = confined.command(
+        builds.driver_argv("measure", *places),
+        read=[*confined.own_python(), drivers, *places],
+    )
     try:
         answer = subprocess.run(
-            argv,
+            ["nice", "-n", "10", *argv],
             capture_output=True,
             check=True,
             timeout=TIMEOUT_S,

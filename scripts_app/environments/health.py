@@ -1,11 +1,12 @@
 """The health checks of environments, and the rebuilding of broken environments from their locks."""
 
 import contextlib
-import csv
+import json
 import logging
 import os
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,10 +16,11 @@ from django.conf import settings
 from django.db.models import F, Q
 from packaging.utils import canonicalize_name
 
-from scripts_app.environments import environments
+from scripts_app.environments import builds, environments
+from scripts_app.environments.drivers.examine import Question
 from scripts_app.models import Environment, Script
 from scripts_app.packages import index, interpreters, locks
-from tempo_site.lib import paths
+from tempo_site.lib import confined, paths
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +28,6 @@ INTERVAL = timedelta(days=1)
 TIMEOUT_S = 60.0
 NICENESS = 10
 MAX_TEXT = 500  # characters of a program's complaint
-_PRINT_MINOR = "import sys; print('%d.%d' % sys.version_info[:2])"
 _KILLED_STATUSES = frozenset({-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP})
 _SHORTAGE_WORDS = (
     "No space left on device",
@@ -37,7 +38,6 @@ _SHORTAGE_WORDS = (
     "Resource temporarily unavailable",
     "Input/output error",
 )
-UV_FOUND_CONFLICTS = 1  # status of `uv pip check`; 2 is an error of uv itself
 
 
 class Unclear(Exception):
@@ -133,14 +133,11 @@ def quick_check(environment: Environment) -> str:
 def examine(environment: Environment) -> str:
     """Return the fault of a built environment as a sentence without full stop; "" without a fault. Raises Unclear."""
     home = _home(environment)
-    python = home / "bin" / "python"
     with _as_unclear():
         return (
             _interpreter_fault(environment)
             or _folder_fault(home)
-            or _start_fault(python, environment)
-            or _files_fault(home, environment)
-            or _packages_fault(python)
+            or _examine_closely(environment, home)
         )
 
 
@@ -180,78 +177,38 @@ def _folder_fault(home: Path) -> str:
     return ""
 
 
-def _start_fault(python: Path, environment: Environment) -> str:
-    try:
-        variables = {"PATH": os.defpath, "LANG": "C.UTF-8"}
-        answer = _run([str(python), "-I", "-c", _PRINT_MINOR], variables)
-    except OSError as error:
-        if error.errno in interpreters.SHORTAGES:
-            raise
-        return f"its Python does not start: {error.strerror}"
+def _examine_closely(environment: Environment, home: Path) -> str:
+    with tempfile.TemporaryDirectory(prefix="health-", dir=paths.cache()) as work:
+        argv = builds.driver_argv("examine", json.dumps(_question(environment, home, work)))
+        bases = [Path(environment.interpreter), home / "bin" / "python"]
+        read = [
+            *confined.own_python(),
+            settings.BASE_DIR / "scripts_app",
+            uv.find_uv_bin(),
+            *(base.resolve().parent.parent for base in bases),
+            home,
+        ]
+        variables = {**index.variables(), "UV_CACHE_DIR": f"{work}/cache", "HOME": work}
+        answer = _run(confined.command(argv, read=read, write=[work]), variables)
     if answer.returncode != 0:
-        return f"its Python does not start: {_complaint(answer)}"
-    expected = interpreters.minor_of(environment.python)
-    actual = answer.stdout.strip()
-    if actual != expected:
-        return f"it was made for Python {expected}, and its Python is {actual} now"
-    return ""
-
-
-def _files_fault(home: Path, environment: Environment) -> str:
-    records = {}
-    for record in home.glob("lib/python*/site-packages/*.dist-info/RECORD"):
-        records[_package_name(record)] = record
-    for package in locks.packages(environment.lock):
-        package_record = records.get(canonicalize_name(package.name))
-        if package_record is None:
-            return f"the package {package.name} is gone"
-        damaged = _damaged_files(package_record)
-        if damaged:
-            count = "1 file" if len(damaged) == 1 else f"{len(damaged)} files"
-            fault = f"{count} of the package {package.name} gone or changed"
-            return f"{fault}, first of all {damaged[0]}"[:MAX_TEXT]
-    return ""
-
-
-def _package_name(record: Path) -> str:
-    name_and_version = record.parent.name.removesuffix(".dist-info")
-    return canonicalize_name(name_and_version.rpartition("-")[0])
-
-
-def _damaged_files(record: Path) -> list[str]:
-    site = record.parent.parent
+        raise Unclear(_complaint(answer))
     try:
-        with record.open(
-            newline="",
-            encoding="utf-8",
-            errors="surrogateescape",
-        ) as file:
-            rows = [row for row in csv.reader(file) if len(row) == 3]
-    except csv.Error:
-        return [f"{record.parent.name}/RECORD"]
-    damaged = []
-    for name, _, size in rows:
-        if name.endswith(".pyc") or _is_intact(site / name, size):
-            continue
-        damaged.append(name.encode("utf-8", "replace").decode())
-    return damaged
+        fault = str(json.loads(answer.stdout.rpartition("\n")[2])["fault"])
+    except (ValueError, LookupError, TypeError) as error:
+        raise Unclear("no answer") from error
+    return fault[:MAX_TEXT]
 
 
-def _is_intact(path: Path, size: str) -> bool:
-    if interpreters.is_gone(path):
-        return False
-    return not size.isdecimal() or path.stat().st_size == int(size)
-
-
-def _packages_fault(python: Path) -> str:
-    argv = [uv.find_uv_bin(), "pip", "check", "--python", str(python)]
-    answer = _run(argv, index.variables())
-    if answer.returncode == 0:
-        return ""
-    complaint = _complaint(answer)
-    if answer.returncode != UV_FOUND_CONFLICTS:
-        raise Unclear(complaint)
-    return f"its packages do not fit together: {complaint}"
+def _question(environment: Environment, home: Path, work: str) -> Question:
+    packages = locks.packages(environment.lock)
+    return {
+        "home": str(home),
+        "environments": str(paths.environments()),
+        "packages": [canonicalize_name(package.name) for package in packages],
+        "minor": interpreters.minor_of(environment.python),
+        "uv": uv.find_uv_bin(),
+        "work": work,
+    }
 
 
 def _run(argv: list[str], env: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
@@ -265,14 +222,15 @@ def _run(argv: list[str], env: Mapping[str, str]) -> "subprocess.CompletedProces
         errors="replace",
         cwd=paths.environments(),
         env=dict(env),
+        start_new_session=True,
     ) as program:
         with contextlib.suppress(OSError):  # the program has ended, or no right to do so
             os.setpriority(os.PRIO_PROCESS, program.pid, NICENESS)
         try:
             output, errors = program.communicate(timeout=TIMEOUT_S)
         except subprocess.TimeoutExpired as error:
-            program.kill()
-            raise Unclear(f"{Path(argv[0]).name} took longer than {TIMEOUT_S:.0f} s") from error
+            os.killpg(program.pid, signal.SIGKILL)
+            raise Unclear(f"it took longer than {TIMEOUT_S:.0f} s") from error
     answer = subprocess.CompletedProcess(argv, program.returncode, output, errors)
     is_shortage = any(words in errors for words in _SHORTAGE_WORDS)
     if is_shortage or program.returncode in _KILLED_STATUSES:

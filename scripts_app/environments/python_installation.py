@@ -2,12 +2,11 @@
 
 import os
 import re
-import sys
 from pathlib import Path
 
 import uv
 
-from scripts_app.environments.drivers import install_python
+from scripts_app.environments import builds
 from scripts_app.models import Environment
 from scripts_app.packages import index, interpreters
 from scripts_app.validation import ScriptError
@@ -31,9 +30,8 @@ def check(version: str) -> str:
 
 
 def argv(version: str, folder: Path) -> list[str]:
-    program = str(Path(install_python.__file__).absolute())
-    arguments = [uv.find_uv_bin(), version, str(paths.pythons()), str(folder / RESULT)]
-    return [sys.executable, "-I", "-S", program, *arguments]
+    arguments = [uv.find_uv_bin(), version, paths.pythons(), folder / RESULT]
+    return builds.driver_argv("install_python", *arguments)
 
 
 def variables() -> dict[str, str]:

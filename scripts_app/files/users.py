@@ -25,12 +25,20 @@ def assign(script: Script) -> tuple[int | None, str]:
     return None, USED_UP
 
 
+def builder() -> tuple[int | None, str]:
+    """Return the user of builds from source, the last one of the pool; or None and the reason."""
+    uid = settings.SCRIPT_USERS[-1]
+    if Script.objects.filter(uid=uid).exists():  # given away before builds had a user
+        return None, "the last user of the pool PYSCHED_SCRIPT_USERS belongs to a script"
+    return uid, ""
+
+
 def _assign_free(script: Script) -> bool:
     # The primary key chooses the user, as primary keys are never used again; after that the next free user.
     first = settings.SCRIPT_USERS[0] + script.pk - 1
     others = Script.objects.filter(uid__gte=first).exclude(pk=script.pk)
     taken = set(others.values_list("uid", flat=True))
-    candidates = range(first, settings.SCRIPT_USERS[-1] + 1)
+    candidates = range(first, settings.SCRIPT_USERS[-1])
     return any(_store(script, uid) for uid in candidates if uid not in taken)
 
 

@@ -17,6 +17,7 @@ SYSTEM_CERTIFICATES = (
 # With uv's own 30 s and three retries a silent index would hold a build for over two minutes.
 READ_TIMEOUT_S, RETRIES = 15, 2
 _PROXY = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+CERTIFICATE_FILES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSL_CLIENT_CERT", "REQUESTS_CA_BUNDLE")
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSL_CLIENT_CERT", "UV_SYSTEM_CERTS")
 _INDEX = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL")
 _LOWER_PROXY = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")

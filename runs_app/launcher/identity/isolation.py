@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from runs_app.launcher.identity import landlock, users
 from runs_app.launcher.identity.users import User
-from runs_app.launcher.spec import IsolationSpec, Spec
+from runs_app.launcher.spec import CONFINED, IsolationSpec, Spec
 
 STRONG, GOOD, BASIC, NONE = "strong", "good", "basic", ""
 _RANK = {NONE: 0, BASIC: 1, GOOD: 2, STRONG: 3}
@@ -77,7 +77,10 @@ def plan(spec: Spec, support: IsolationSupport) -> Plan:
         return Plan(serving, has_own_user=False, is_script=False, landlock=None, result=NOTHING)
     own_user, why_no_user = _own_user(wanted, spec, support)
     result = _result(support, own_user.uid if own_user else None, why_no_user)
-    if _RANK[result.grade] < _RANK[wanted.require]:
+    if wanted.require == CONFINED:
+        if own_user is None and not support.landlock_abi:
+            raise IsolationError(f"isolation: it would have all rights of Tempo. {result.why}")
+    elif _RANK[result.grade] < _RANK[wanted.require]:
         raise IsolationError(
             f"isolation: {wanted.require.title()} is required (PYSCHED_REQUIRE_ISOLATION), "
             f"it would be {result.grade.title()}. {result.why}"

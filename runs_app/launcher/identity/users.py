@@ -26,7 +26,8 @@ _PROGRAM_STARTERS = (
 )
 _MAX_LINKS = 40  # as the kernel has it
 _FILES_MODE = 0o2770
-_FILES = re.compile(r"scripts/([A-Za-z0-9_-]+)/files")
+# The working folder of a script, and that of a build from source.
+_FILES = re.compile(r"scripts/[A-Za-z0-9_-]+/files|envs/\.tmp-[A-Za-z0-9_]+/source")
 
 
 class User(NamedTuple):
@@ -135,14 +136,14 @@ def give_run(folder_fd: int, user: User) -> None:
 
 def give_files(data: str, cwd: str, user: User, web: User, *, ours: range) -> None:
     """Give a script's working folder to `user`, and open the folder to the group of `web`. Raise OSError."""
-    # Only `<data>/scripts/<slug>/files` is ever given away, and of its content only the files of web or of a script's
-    # user: the order comes from `web`, which must not gain a file that it does not have. Mounted folders stay.
+    # Only such a folder is ever given away, and of its content only the files of web or of a script's user: the order
+    # comes from `web`, which must not gain a file that it does not have. Mounted folders stay.
     # The data folder itself may be named by a link; below it none is followed.
     match = _FILES.fullmatch(os.path.relpath(os.path.realpath(cwd), data))
     if match is None:
         return
     fd = folders.open_path(data)
-    for name in ("scripts", match[1], "files"):
+    for name in match[0].split("/"):
         parent, fd = fd, folders.open_directory(name, dir_fd=fd)
         os.close(parent)
     try:

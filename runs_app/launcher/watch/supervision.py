@@ -50,10 +50,12 @@ class Supervision:
         self._tree_is_empty = False
         self._is_shutting_down = False
         self._give_up_at: float | None = None
-        self._deadline: float | None = None
-        self._at_deadline: Callable[[], None] = self._time_out
+        self._time_is_up_at: float | None = None
         if spec.timeout_s:
-            self._deadline = time.monotonic() + spec.timeout_s
+            self._time_is_up_at = time.monotonic() + spec.timeout_s
+        self._deadline = self._time_is_up_at
+        self._at_deadline: Callable[[], None] = self._time_out
+        self._late_cause: Cause | None = None  # to stop, when the program had ended already
         self.cause: Cause | None = None
         self.wait_status: int | None = None  # of the main process, once it has ended
         self.leftovers = 0
@@ -64,6 +66,20 @@ class Supervision:
         while not self._tree_is_empty:
             self._step()
         self.capture.drain()
+
+    def may_go_on(self) -> bool:
+        """Whether a further program may start: the last one succeeded, and nobody wants the run to stop."""
+        self.cause = self.cause or self._late_cause
+        return self.cause is None and self.wait_status == 0 and not self.message
+
+    def go_on(self, script_pid: int) -> None:
+        """Take over a further program, which has begun; `watch()` comes next."""
+        self.script_pid = script_pid
+        self.wait_status = None
+        self._tree_is_empty = False
+        self._give_up_at = None
+        self._deadline = self._time_is_up_at
+        self._at_deadline = self._time_out
 
     def abort(self, why: str) -> None:
         """Kill the tree at once, with as little code as possible, because the runner itself has failed."""
@@ -123,6 +139,7 @@ class Supervision:
     def _stop(self, cause: Cause, grace_s: float) -> None:
         # The first cause wins; a second one can only bring the end nearer. Leftovers of a script get no grace.
         if self.wait_status is not None:
+            self._late_cause = cause
             self._kill()
         elif self.cause is None:
             self.cause = cause

@@ -1,5 +1,5 @@
-"""Programs that run outside Tempo's process: standard library only, started by path.
+"""Programs that run outside Tempo's process: standard library only, started by `__main__`.
 
-`build` makes an environment, `install_python` installs a Python, `measure` sums up sizes on the disk.
-The programs import neither the project nor each other.
+A build is `install`, then `complete`; `examine` judges an environment's health, `install_python` installs a Python,
+`measure` sums up sizes on the disk. `build_config`, `build_progress`, `uv_program` and `packages` are theirs in common.
 """

@@ -1,4 +1,4 @@
-"""The program that installs one Python with uv: `python -I -S install_python.py UV VERSION PYTHONS RESULT`."""
+"""The program that installs one Python with uv: `install_python UV VERSION PYTHONS RESULT`."""
 
 import os
 import subprocess
@@ -37,7 +37,7 @@ def start_installed(version: str, place: str, last_lines: "deque[str]") -> int:
     python = pythons[0]
     open_for_all(python.resolve().parent.parent)
     print_version = "import sys; sys.stderr.write(sys.version + chr(10))"
-    return run([str(python), "-I", "-c", print_version], last_lines)
+    return run([str(python), "-I", "-S", "-c", print_version], last_lines)
 
 
 def run(argv: list[str], last_lines: "deque[str]") -> int:
@@ -66,7 +66,3 @@ def open_for_all(folder: Path) -> None:
                 continue
             is_executable = path.stat().st_mode & 0o100
             path.chmod(0o755 if is_executable else 0o644)
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:5]))

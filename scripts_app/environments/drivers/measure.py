@@ -1,4 +1,4 @@
-"""The program that prints the disk usage as JSON: `python -I -S measure.py ENVIRONMENTS CACHE PYTHONS`."""
+"""The program that prints the disk usage as JSON: `measure ENVIRONMENTS CACHE PYTHONS`."""
 
 import contextlib
 import json
@@ -29,7 +29,7 @@ class Measured(TypedDict):
     total: int
 
 
-def main(environments: str, cache: str, pythons: str) -> None:
+def main(environments: str, cache: str, pythons: str) -> int:
     seen: set[tuple[int, int]] = set()
     sizes: dict[str, Size] = {}
     own = 0
@@ -48,6 +48,7 @@ def main(environments: str, cache: str, pythons: str) -> None:
         "total": in_environments + cache_bytes + python_bytes,
     }
     sys.stdout.write(json.dumps(measured))
+    return 0
 
 
 def size_of(folder: Path) -> Size:
@@ -90,7 +91,3 @@ def statuses(place: Path) -> Iterator[os.stat_result]:
 
 def key_of(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:4])

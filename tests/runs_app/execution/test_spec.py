@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from pytest_django import Settings
 
 from runs_app.execution import execution
 from runs_app.models import Run
-from runs_app.programs import driver, script
+from runs_app.programs import build, driver, script
+from runs_app.programs.program import NothingToRun
 from runs_app.states import Kind, Status, Trigger
 from scripts_app.models import Environment
 from tempo_site.lib import paths
@@ -157,5 +159,52 @@ def test_a_build_runs_the_driver_and_claims_its_environment(
     spec = json.loads((paths.run_folder(run.folder) / "spec.json").read_text())
     environment.refresh_from_db()
     assert environment.state == Environment.State.BUILDING
-    assert spec["isolation"] is None and spec["limits"]["memory_mb"] == driver.MEMORY_MB
-    assert "drivers/build.py" in spec["argv"][3] and "leak me" not in json.dumps(spec)
+    assert spec["limits"]["memory_mb"] == driver.MEMORY_MB
+    assert "environments/drivers/" in spec["argv"][3] and "leak me" not in json.dumps(spec)
+    work = str(paths.environments() / ".tmp-1_abcdef12")
+    cache, folder = str(paths.cache() / "uv"), str(paths.run_folder(run.folder))
+    assert spec["isolation"]["write"] == [work, cache, folder]
+    assert [step["isolation"]["write"] for step in spec["then"]] == [[work, folder]]
+
+
+def test_code_of_packages_gets_a_user_and_a_folder_of_its_own_and_no_log_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    environment = Environment.objects.create(
+        python="3.12.1", interpreter="/usr/bin/python3", allows_source=True
+    )
+    run = make_run(
+        kind=Kind.BUILD, environment=environment, trigger=Trigger.BUILD, folder="2026-11/1-abcdef12"
+    )
+    monkeypatch.setattr(build, "_launcher_isolation", lambda: {"landlock": 6})
+    execution.prepare_folder(run)
+    spec = json.loads((paths.run_folder(run.folder) / "spec.json").read_text())
+    source = paths.environments() / ".tmp-1_abcdef12" / "source"
+    assert spec["isolation"]["write"] == [str(source), str(paths.run_folder(run.folder) / "tmp")]
+    assert (spec["isolation"]["uid"], spec["isolation"]["require"]) == (
+        settings.SCRIPT_USERS[-1],
+        "confined",
+    )
+    assert build.variables(run).secrets == {}
+
+
+@pytest.mark.parametrize(
+    ("layers", "index", "reason"),
+    [
+        ({}, "", "neither a user of its own for it nor Landlock"),
+        ({"landlock": 6}, "https://ann:s3cret@example.org/simple", "could read the log-in in"),
+    ],
+)
+def test_code_of_packages_that_cannot_be_shut_in_is_not_run(
+    layers: dict[str, int], index: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = Environment.objects.create(
+        python="3.12.1", interpreter="/usr/bin/python3", allows_source=True
+    )
+    run = make_run(
+        kind=Kind.BUILD, environment=environment, trigger=Trigger.BUILD, folder="2026-11/1-abcdef12"
+    )
+    monkeypatch.setattr(settings, "PACKAGE_INDEX", index)
+    monkeypatch.setattr(build, "_launcher_isolation", lambda: layers)
+    with pytest.raises(NothingToRun, match=reason):
+        execution.prepare_folder(run)

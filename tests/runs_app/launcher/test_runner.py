@@ -293,3 +293,44 @@ def test_a_probe_does_not_take_the_lock(tmp_path: Path) -> None:
     assert not locks.probe(tmp_path)
     assert not locks.probe(tmp_path / "missing")
     os.close(folder_fd)
+
+
+# --- several programs ----------------------------------------------------------------------------------------------
+def step(code: str) -> dict[str, Any]:
+    return {"argv": [sys.executable, "-I", "-S", "-c", code], "cwd": "/", "env": {}}
+
+
+def test_a_further_program_starts_after_the_success_of_the_one_before_it(
+    launcher: LauncherHarness,
+) -> None:
+    further = [step("print('second')"), step("raise SystemExit(3)"), step("print('never')")]
+    folder = launcher.run("print('first')", then=further)
+    told = launcher.exit_of(folder)
+    assert (told["status"], told["reason"], told["exit_code"]) == ("failed", "exit_code", 3)
+    assert joined(launcher.records_of(folder)) == b"first\nsecond\n"
+
+
+def test_the_secrets_are_for_the_first_program_alone(launcher: LauncherHarness) -> None:
+    show = "import os; print('TOKEN' in os.environ)"
+    folder = launcher.new_folder([sys.executable, "-c", show], then=[step(show)])
+    assert launcher.web.ask("start", folder=folder, secrets={"TOKEN": "s3cret-of-the-index"})["ok"]
+    launcher.exit_of(folder)
+    assert joined(launcher.records_of(folder)) == b"True\nFalse\n"
+
+
+def test_a_further_program_is_cancelled_and_timed_as_part_of_the_run(
+    launcher: LauncherHarness,
+) -> None:
+    folder = launcher.run("print('first')", then=[step(ON)])
+    launcher.wait_for_output(folder, b"on")
+    launcher.web.ask("cancel", folder=folder)
+    assert launcher.exit_of(folder)["status"] == "cancelled"
+    folder = launcher.run("print('first')", then=[step(ON)], timeout_s=1)
+    assert launcher.exit_of(folder)["status"] == "timed_out"
+
+
+def test_a_further_program_that_is_not_there_fails_the_run(launcher: LauncherHarness) -> None:
+    folder = launcher.run("print('first')", then=[{**step(""), "argv": ["/nonexistent/program"]}])
+    told = launcher.exit_of(folder)
+    assert (told["status"], told["reason"]) == ("failed", "could_not_start")
+    assert "/nonexistent/program" in told["message"]

@@ -3,11 +3,13 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,12 +18,12 @@ import uv
 from django.conf import LazySettings
 
 from scripts_app.environments import builds
-from scripts_app.environments.drivers import build as drivers_build
-from scripts_app.environments.drivers.build import BuildConfig, BuildResult, is_usable
+from scripts_app.environments.drivers import install
+from scripts_app.environments.drivers.build_config import CONFIG, BuildConfig, BuildResult
 from scripts_app.packages import index as packages_index
 from scripts_app.packages import interpreters
 from tempo_site.lib import paths
-from tests import local_index
+from tests import building, local_index
 
 LIMIT_S = 60
 
@@ -36,14 +38,16 @@ def index(
         yield tmp_path / "index"
 
 
-def config_of(requirements: str, folder: Path, environments: Path, **other: Any) -> BuildConfig:
+def config_of(requirements: str, folder: Path, **other: Any) -> BuildConfig:
+    environments = paths.environments()
     config: dict[str, Any] = {
         "uv": uv.find_uv_bin(),
         "interpreter": str(interpreters.own().path),
         "requirements": requirements,
         "lock": "",
         "refresh": False,
-        "environments": str(environments),
+        "work": str(building.work(folder.name)),
+        "existing": [place.name for place in environments.glob("[!.]*")],
         "result": str(folder / builds.RESULT),
         "progress": str(folder / builds.PROGRESS),
         "link_mode": "copy",
@@ -53,15 +57,27 @@ def config_of(requirements: str, folder: Path, environments: Path, **other: Any)
     return cast(BuildConfig, config | other)
 
 
-def start(requirements: str, *, name: str = "run", **other: Any) -> subprocess.Popen[str]:
+def prepare(requirements: str, *, name: str = "run", **other: Any) -> Path:
+    """Fill the folders of a build; returns its config."""
     folder = paths.data() / name
     folder.mkdir(exist_ok=True)
-    (folder / "config.json").write_text(
-        json.dumps(config_of(requirements, folder, paths.environments(), **other))
-    )
+    (folder / builds.RESULT).unlink(missing_ok=True)
+    content = config_of(requirements, folder, **other)
+    work = Path(content["work"])
+    shutil.rmtree(work, ignore_errors=True)
+    (work / "source").mkdir(parents=True)
+    own = {**content, "result": str(work / "source" / builds.RESULT)}
+    (work / "source" / CONFIG).write_text(json.dumps(own))
+    (folder / CONFIG).write_text(json.dumps(content))
+    return folder / CONFIG
+
+
+def start(requirements: str, *, name: str = "run", **other: Any) -> subprocess.Popen[str]:
+    """Start the first step alone."""
+    config = prepare(requirements, name=name, **other)
     return subprocess.Popen(
-        builds.driver_argv(folder / "config.json"),
-        env=packages_index.variables() | packages_index.secrets(),
+        building.steps(config)[0],
+        env=building.variables(config),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -69,20 +85,27 @@ def start(requirements: str, *, name: str = "run", **other: Any) -> subprocess.P
 
 
 def build(requirements: str, **other: Any) -> tuple[int, str]:
-    process = start(requirements, **other)
-    output, _ = process.communicate(timeout=LIMIT_S)
-    return process.returncode, output
+    """Build an environment and move it in."""
+    config = prepare(requirements, **other)
+    answer = building.run_drivers(config)
+    digest = result(config.parent.name).get("digest")
+    work = Path(json.loads(config.read_text())["work"])
+    if digest:
+        builds.move_in(work / "environment", digest)
+    shutil.rmtree(work)
+    return answer.returncode, answer.stdout
 
 
 def result(name: str = "run") -> BuildResult:
-    answer: BuildResult = json.loads((paths.data() / name / "built.json").read_text())
+    own, source = paths.data() / name / "built.json", building.work(name) / "source" / "built.json"
+    answer: BuildResult = json.loads((own if own.exists() else source).read_text())
     return answer
 
 
-def built(requirements: str, **other: Any) -> Path:
-    status, output = build(requirements, **other)
+def built(requirements: str, *, name: str = "run", **other: Any) -> Path:
+    status, output = build(requirements, name=name, **other)
     assert status == 0, output
-    return paths.environments() / result()["digest"]
+    return paths.environments() / result(name)["digest"]
 
 
 def names_in_environments() -> list[str]:
@@ -123,11 +146,12 @@ def test_its_lock_pins_every_package_with_hashes() -> None:
 @pytest.mark.usefixtures("index")
 def test_it_says_how_far_it_is() -> None:
     told: set[str] = set()
-    process = start("tempo-greeting")
-    while process.poll() is None:
-        if progress := builds.progress(paths.data() / "run"):
-            told.add(progress.step)
-    process.communicate()
+    config = prepare("tempo-greeting")
+    with ThreadPoolExecutor() as pool:
+        drivers = pool.submit(building.run_drivers, config)
+        while not drivers.done():
+            if progress := builds.progress(paths.data() / "run"):
+                told.add(progress.step)
     last = builds.progress(paths.data() / "run")
     assert last == builds.BuildProgress(step="checking", done=1, total=1)
     assert "resolving" in told
@@ -137,7 +161,7 @@ def test_it_says_how_far_it_is() -> None:
 def test_a_lock_is_installed_as_it_is() -> None:
     built("tempo-greeting<1.1")
     lock = result()["lock"]
-    status, output = build("tempo-greeting", lock=lock)
+    status, output = build("tempo-greeting", lock=lock, existing=[])
     assert (status, result()["packages"]) == (0, ["tempo-greeting==1.0"]), output
 
 
@@ -145,8 +169,10 @@ def test_a_lock_is_installed_as_it_is() -> None:
 def test_hard_links_share_the_files_of_the_cache() -> None:
     module = "lib/python*/site-packages/tempo_greeting.py"
     counts = [
-        next(built("tempo-greeting", link_mode=mode, renew=True).glob(module)).stat().st_nlink
-        for mode in ("copy", "hardlink", "hardlink")
+        next(built("tempo-greeting", name=name, link_mode=mode, renew=True).glob(module))
+        .stat()
+        .st_nlink
+        for name, mode in (("one", "copy"), ("two", "hardlink"), ("three", "hardlink"))
     ]
     assert counts == [1, 2, 3]
 
@@ -192,6 +218,38 @@ def test_it_builds_from_source_for_who_may_and_shares_that_with_nobody(index: Pa
     assert not any((paths.cache() / "uv").glob("sdists-*/*/*/tempo-source"))
     status, _ = build("tempo-source")
     assert status == 1
+
+
+def test_a_package_cannot_replace_what_the_environment_itself_consists_of(index: Path) -> None:
+    data = {"tempo_greedy-1.0.data/data/CACHEDIR.TAG": "mine"}
+    local_index.add_wheel(index, "tempo-greedy", "1.0", extra=data)
+    status, _ = build("tempo-greedy")
+    assert (status, names_in_environments()) == (1, [])
+    assert result()["error"] == "A package replaces CACHEDIR.TAG, which is the environment's own"
+
+
+@pytest.mark.parametrize("trap", ["link", "pipe", "lock"])
+def test_what_was_built_from_source_is_taken_over_without_following_a_link(
+    trap: str, index: Path
+) -> None:
+    local_index.add_source(index, "tempo-source", "1.0")
+    config = prepare("tempo-source", allows_source=True)
+    first, second = building.steps(config)
+    subprocess.run(first, env=building.variables(config), check=True, capture_output=True)
+    source = building.work("run") / "source"
+    (module,) = source.glob("environment/lib/*/site-packages/tempo_source.py")
+    target = source / "lock.txt" if trap == "lock" else module
+    target.unlink()
+    (paths.data() / "private").write_text("private")
+    if trap == "pipe":
+        os.mkfifo(target)
+    else:
+        target.symlink_to(paths.data() / "private")
+    done = subprocess.run(second, env=building.variables(config), capture_output=True, timeout=60)
+    assert done.returncode == 1 and "error" in result()
+    taken = (building.work("run") / "environment").rglob("*.py")
+    assert "private" not in result()["error"]
+    assert not [path for path in taken if path.read_text() == "private"]
 
 
 @pytest.mark.usefixtures("index")
@@ -247,9 +305,14 @@ def test_different_locks_have_different_folders() -> None:
 
 @pytest.mark.usefixtures("index")
 def test_two_builds_of_one_lock_at_once_both_succeed() -> None:
-    processes = [start("tempo-greeting", name=name) for name in ("one", "two")]
-    outputs = [process.communicate(timeout=LIMIT_S)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], outputs
+    configs = [prepare("tempo-greeting", name=name) for name in ("one", "two")]
+    with ThreadPoolExecutor() as pool:
+        answers = list(pool.map(building.run_drivers, configs))
+    assert [answer.returncode for answer in answers] == [0, 0], answers
+    for config in configs:
+        work = Path(json.loads(config.read_text())["work"])
+        assert builds.move_in(work / "environment", result(config.parent.name)["digest"])
+        shutil.rmtree(work)
     assert names_in_environments() == [result("one")["digest"]] == [result("two")["digest"]]
 
 
@@ -263,7 +326,7 @@ def test_an_index_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_no_requirements_need_no_index() -> None:
-    assert is_usable(built(""))
+    assert (built("") / "bin" / "python").exists()
     assert result()["packages"] == []
 
 
@@ -280,7 +343,7 @@ def test_an_environment_without_a_living_python_is_replaced() -> None:
     place = built("tempo-greeting")
     (place / "bin" / "python").unlink()
     (place / "bin" / "python").symlink_to("/nonexistent/python")
-    built("tempo-greeting")
+    built("tempo-greeting", existing=[])
     assert say_hello(place)
     assert names_in_environments() == [place.name]
 
@@ -307,7 +370,8 @@ def test_a_terminated_build_leaves_nothing_behind(
         with contextlib.closing(connection):
             process.send_signal(signal.SIGTERM)
             process.communicate(timeout=LIMIT_S)
-    assert (process.returncode, names_in_environments()) == (128 + signal.SIGTERM, [])
+    assert (process.returncode, names_in_environments()) == (128 + signal.SIGTERM, [".tmp-run"])
+    assert not (paths.data() / "run" / builds.RESULT).exists()
 
 
 ASKED_FOR_ITS_STACK = """
@@ -323,9 +387,7 @@ hang()
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Python of an environment without packages, made by the driver's own step."""
     folder = tmp_path_factory.mktemp("bare") / "environment"
-    config = config_of("", folder.parent, folder.parent)
-    progress = drivers_build.ProgressFile(Path(config["progress"]))
-    drivers_build.install(config, folder, [], progress)
+    install.make_bare(config_of("", folder.parent), folder)
     return folder / "bin" / "python"
 
 

@@ -16,11 +16,12 @@ from django.utils import timezone
 
 from scripts_app import scripts
 from scripts_app.environments import builds, cleanup, environments
+from scripts_app.environments.drivers.build_config import CONFIG
 from scripts_app.models import Environment, Script, Version
-from scripts_app.packages import index, interpreters
+from scripts_app.packages import interpreters
 from scripts_app.packages import requirements as packages_requirements
 from tempo_site.lib import paths
-from tests import local_index
+from tests import building, local_index
 from tests.factories import NOW
 
 State = Environment.State
@@ -44,7 +45,7 @@ def wanted(script: Script) -> Environment:
 
 def pretend_built(environment: Environment, *, digest: str = "d" * 32) -> None:
     """What a successful build leaves behind, without a build."""
-    assert builds.begin(environment, config_path=paths.data() / "config.json")
+    building.begin(environment)
     python = paths.environments() / digest / "bin" / "python"
     python.parent.mkdir(parents=True, exist_ok=True)
     python.touch()
@@ -56,12 +57,13 @@ def pretend_built(environment: Environment, *, digest: str = "d" * 32) -> None:
         "size": 1,
     }
     (paths.data() / "built.json").write_text(json.dumps(result))
-    builds.finish(environment, folder=paths.data(), succeeded=True, message="", now=NOW)
+    (python.parent.parent / "READY").write_text(json.dumps(result))
+    building.finish(environment, succeeded=True)
 
 
 def pretend_failed(environment: Environment, *, message: str = "It was cancelled.") -> None:
-    assert builds.begin(environment, config_path=paths.data() / "config.json")
-    builds.finish(environment, folder=paths.data(), succeeded=False, message=message, now=NOW)
+    building.begin(environment)
+    building.finish(environment, succeeded=False, message=message)
 
 
 def minor_of(version: str) -> str:
@@ -70,7 +72,9 @@ def minor_of(version: str) -> str:
 
 def age(path: Path) -> None:
     old = (timezone.now() - timedelta(days=2)).timestamp()
-    os.utime(path, (old, old))
+    for touched in (path / "READY", path):
+        if touched.exists():
+            os.utime(touched, (old, old))
 
 
 def forget(environment: Environment) -> None:
@@ -216,8 +220,8 @@ def test_another_build_takes_the_packages_of_the_lock() -> None:
     script = make_script(requirements="humanize")
     pretend_built(wanted(script))
     environments.rebuild(script)
-    builds.begin(wanted(script), config_path=paths.data() / "config.json")
-    assert json.loads((paths.data() / "config.json").read_text())["lock"] == "humanize==4.0\n"
+    building.begin(wanted(script))
+    assert json.loads((paths.data() / CONFIG).read_text())["lock"] == "humanize==4.0\n"
 
 
 def test_another_minor_python_at_the_same_path_gets_packages_of_its_own(
@@ -237,9 +241,12 @@ def test_what_may_be_built_from_source_is_an_environment_of_its_own() -> None:
     assert (wanted(script).allows_source, wanted(other).allows_source) == (True, False)
     assert wanted(script) != wanted(other)
     builds.begin(
-        wanted(script), config_path=paths.data() / "config.json", isolation_support={"landlock": 6}
+        wanted(script),
+        config_path=paths.data() / CONFIG,
+        work=building.work(),
+        isolation_support={"landlock": 6},
     )
-    config = json.loads((paths.data() / "config.json").read_text())
+    config = json.loads((paths.data() / CONFIG).read_text())
     assert (config["allows_source"], config["link_mode"]) == (True, "copy")
 
 
@@ -270,7 +277,7 @@ def test_the_oldest_wanted_environment_is_next() -> None:
 def test_nothing_is_next_while_one_is_being_built() -> None:
     first = wanted(make_script(requirements="a"))
     make_script(requirements="b")
-    builds.begin(first, config_path=paths.data() / "config.json")
+    building.begin(first)
     assert environments.next_wanted() is None
 
 
@@ -288,7 +295,8 @@ def test_the_environment_of_a_deleted_script_is_not_built() -> None:
 
 def test_only_one_of_two_can_begin_a_build() -> None:
     environment = wanted(make_script())
-    begun = [builds.begin(environment, config_path=paths.data() / "config.json") for _ in range(2)]
+    config = paths.data() / CONFIG
+    begun = [builds.begin(environment, config_path=config, work=building.work()) for _ in range(2)]
     assert begun == [True, False]
 
 
@@ -314,7 +322,7 @@ def test_a_ready_environment_is_built_anew_when_a_person_asks_for_that() -> None
     environment = wanted(script)
     pretend_built(environment, digest="e" * 32)
     environment.refresh_from_db()
-    config = json.loads((paths.data() / "config.json").read_text())
+    config = json.loads((paths.data() / CONFIG).read_text())
     assert (config["renew"], environment.digest, environment.is_renewal) == (True, "e" * 32, False)
 
 
@@ -342,11 +350,9 @@ def test_a_failed_build_leaves_the_old_environment_in_use() -> None:
 
 def test_a_failure_is_explained_by_the_driver_first() -> None:
     environment = wanted(make_script())
-    builds.begin(environment, config_path=paths.data() / "config.json")
+    building.begin(environment)
     (paths.data() / "built.json").write_text('{"error": "no such package"}')
-    builds.finish(
-        environment, folder=paths.data(), succeeded=False, message="Exit code 1.", now=NOW
-    )
+    building.finish(environment, succeeded=False, message="Exit code 1.")
     environment.refresh_from_db()
     assert environment.message == "no such package"
 
@@ -360,23 +366,21 @@ def test_a_failure_without_a_result_is_explained_by_the_caller() -> None:
 
 def test_a_build_that_was_interrupted_is_asked_for_again() -> None:
     environment = wanted(make_script())
-    builds.begin(environment, config_path=paths.data() / "config.json")
-    builds.finish(
-        environment, folder=paths.data(), succeeded=False, message="", now=NOW, is_interrupted=True
-    )
+    building.begin(environment)
+    building.finish(environment, succeeded=False, is_interrupted=True)
     assert environments.next_wanted() == environment
 
 
 def test_a_build_that_was_cancelled_before_it_began_is_not_started_again() -> None:
     environment = wanted(make_script())
-    builds.finish(environment, folder=paths.data(), succeeded=False, message="Cancelled.", now=NOW)
+    building.finish(environment, succeeded=False, message="Cancelled.")
     assert environments.next_wanted() is None
 
 
 def test_success_without_a_folder_counts_as_a_failure() -> None:
     environment = wanted(make_script())
-    builds.begin(environment, config_path=paths.data() / "config.json")
-    assert not builds.finish(environment, folder=paths.data(), succeeded=True, message="", now=NOW)
+    building.begin(environment)
+    assert not building.finish(environment, succeeded=True)
     environment.refresh_from_db()
     assert environment.state == State.FAILED
 
@@ -386,11 +390,9 @@ def test_a_script_runs_with_what_was_really_built(
 ) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     script = make_script(requirements="tempo-greeting")
-    config = tmp_path / "config.json"
     with local_index.served(tmp_path / "index") as settings.PACKAGE_INDEX:
-        builds.begin(wanted(script), config_path=config)
-        subprocess.run(builds.driver_argv(config), env=index.variables(), check=True, timeout=60)
-    assert builds.finish(wanted(script), folder=tmp_path, succeeded=True, message="", now=NOW)
+        building.run_drivers(building.begin(wanted(script), tmp_path))
+    assert building.finish(wanted(script), tmp_path, succeeded=True)
     script.refresh_from_db()
     assert script.environment
     argv = [
@@ -407,14 +409,14 @@ def test_a_script_runs_with_what_was_really_built(
 # --- starting up ---------------------------------------------------------------------------------------------------
 def test_an_interrupted_build_is_asked_for_again() -> None:
     environment = wanted(make_script())
-    builds.begin(environment, config_path=paths.data() / "config.json")
+    building.begin(environment)
     environments.reset_interrupted()
     assert environments.next_wanted() == environment
 
 
 def test_a_build_that_outlived_the_restart_is_left_alone() -> None:
     environment = wanted(make_script())
-    builds.begin(environment, config_path=paths.data() / "config.json")
+    building.begin(environment)
     environments.reset_interrupted(building=[environment.pk])
     environment.refresh_from_db()
     assert environment.state == State.BUILDING
@@ -568,8 +570,8 @@ def test_a_restored_version_has_its_environment_built_from_its_lock(tmp_path: Pa
     change(script, "")
     assert wanted(script) == environment
     assert environments.next_wanted() == environment
-    builds.begin(environment, config_path=tmp_path / "config.json")
-    assert json.loads((tmp_path / "config.json").read_text())["lock"] == "humanize==4.0\n"
+    building.begin(environment, tmp_path)
+    assert json.loads((tmp_path / CONFIG).read_text())["lock"] == "humanize==4.0\n"
 
 
 def test_a_stored_lock_goes_with_the_last_version_that_names_it() -> None:

@@ -1,8 +1,10 @@
 """The health of environments: really built ones, broken by hand."""
 
+import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,12 +14,12 @@ from django.conf import LazySettings
 from django.utils import timezone
 
 from scripts_app import scripts
-from scripts_app.environments import builds, disk_usage, environments, health
+from scripts_app.environments import disk_usage, environments, health
 from scripts_app.environments.health import Unclear
 from scripts_app.models import Environment, Script
-from scripts_app.packages import index, interpreters
+from scripts_app.packages import interpreters
 from tempo_site.lib import paths
-from tests import local_index
+from tests import building, local_index
 from tests.factories import NOW
 
 State = Environment.State
@@ -29,11 +31,8 @@ def build(environment: Environment) -> Environment:
     """Really build an environment."""
     folder = paths.data() / f"build-{environment.pk}"
     folder.mkdir(exist_ok=True)
-    config = folder / "config.json"
-    assert builds.begin(environment, config_path=config)
-    argv = builds.driver_argv(config)
-    subprocess.run(argv, env=index.variables(), check=True, timeout=60, stdout=subprocess.DEVNULL)
-    assert builds.finish(environment, folder=folder, succeeded=True, message="", now=NOW)
+    building.run_drivers(building.begin(environment, folder))
+    assert building.finish(environment, folder, succeeded=True)
     environment.refresh_from_db()
     return environment
 
@@ -119,11 +118,16 @@ def test_a_lost_folder_is_found(environment: Environment) -> None:
     assert health.examine(environment) == "its folder is gone"
 
 
-def test_a_python_that_does_not_start_is_found(environment: Environment) -> None:
-    python = environments.python_of(environment)
+def replace_python(environment: Environment, python: Path, command: str) -> None:
+    """Let an environment stand on a program of its own."""
+    loosen(environment, python)
     python.unlink()
-    python.write_text("#!/bin/sh\necho 'no library' >&2\nexit 1\n")
+    python.write_text(f"#!/bin/sh\n{command}\n")
     python.chmod(0o755)
+
+
+def test_a_python_that_does_not_start_is_found(environment: Environment, tmp_path: Path) -> None:
+    replace_python(environment, tmp_path / "python3", "echo 'no library' >&2; exit 1")
     assert health.examine(environment) == "its Python does not start: no library"
 
 
@@ -151,6 +155,53 @@ def test_packages_that_do_not_fit_together_are_found(environment: Environment) -
     assert "not-there" in health.examine(environment)
 
 
+@pytest.mark.parametrize(
+    "name", ["lib/python{minor}/site-packages/planted.pth", "bin/planted", "lib/planted.so.1"]
+)
+def test_code_that_no_package_brought_is_named(name: str, environment: Environment) -> None:
+    path = home(environment) / name.format(minor=interpreters.minor_of(environment.python))
+    path.write_text("import planted\n")
+    assert (
+        health.examine(environment) == "1 file of code that no package brought, first of all "
+        f"{path.name if path.suffix == '.pth' else path.relative_to(home(environment))}"
+    )
+
+
+def test_what_a_library_keeps_beside_itself_is_no_fault(environment: Environment) -> None:
+    site = module(environment).parent
+    (site / "cache.json").write_text("{}")
+    compiled = site / "__pycache__" / f"tempo_greeting.{sys.implementation.cache_tag}.opt-1.pyc"
+    compiled.write_bytes(b"")
+    assert health.examine(environment) == ""
+    (site / "__pycache__" / f"planted.{sys.implementation.cache_tag}.pyc").write_bytes(b"")
+    assert "planted" in health.examine(environment)
+
+
+def test_an_environment_of_an_older_tempo_has_no_foreign_code(environment: Environment) -> None:
+    ready = home(environment) / "READY"
+    content = json.loads(ready.read_text())
+    del content["unrecorded"]
+    ready.unlink()
+    ready.write_text(json.dumps(content))
+    assert health.examine(environment) == ""
+    (module(environment).parent / "planted.py").write_text("")
+    assert "planted.py" in health.examine(environment)
+
+
+def test_a_look_runs_no_code_of_a_package(environment: Environment, tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    start = module(environment).parent / "start.pth"
+    start.write_text(f"import pathlib; pathlib.Path({str(ran)!r}).touch()\n")
+    python = environments.python_of(environment)
+    subprocess.run([python, "-c", ""], check=True)
+    assert ran.exists(), "the file is sound"
+    ran.unlink()
+    assert "start.pth" in health.examine(environment)
+    start.rename(start.with_name("_tempo_stack.pth"))  # a name that is known
+    assert health.examine(environment) == ""
+    assert not ran.exists()
+
+
 # --- what is not its fault -----------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "trouble",
@@ -162,13 +213,10 @@ def test_packages_that_do_not_fit_together_are_found(environment: Environment) -
     ],
 )
 def test_trouble_of_the_machine_is_no_fault(
-    trouble: str, environment: Environment, monkeypatch: pytest.MonkeyPatch
+    trouble: str, environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(health, "TIMEOUT_S", 0.5)
-    python = environments.python_of(environment)
-    python.unlink()
-    python.write_text(f"#!/bin/sh\n{trouble}\n")
-    python.chmod(0o755)
+    monkeypatch.setattr(health, "TIMEOUT_S", 3.0 if trouble != "sleep 60" else 0.5)
+    replace_python(environment, tmp_path / "python3", trouble)
     with pytest.raises(Unclear):
         health.check_environment(environment, now=NOW + timedelta(days=1))
     environment.refresh_from_db()

@@ -12,7 +12,8 @@ from runs_app.states import Kind, Status, Trigger
 from scripts_app.environments import builds, upgrades
 from scripts_app.models import Environment, Script
 from tempo_site.lib import paths
-from tests.factories import NOW, make_run
+from tests import building as drivers
+from tests.factories import make_run
 from tests.scripts_app.environments.test_environments import make_script, pretend_built, wanted
 
 pytestmark = pytest.mark.django_db
@@ -48,7 +49,7 @@ def building(script: Script) -> Run:
     )
     folder = paths.run_folder(run.folder)
     folder.mkdir(parents=True)
-    builds.begin(environment, config_path=folder / "build.json")
+    drivers.begin(environment, folder)
     told = {"step": "downloading", "done": 3, "total": 12}
     (folder / builds.PROGRESS).write_text(json.dumps(told))
     return run
@@ -148,8 +149,8 @@ def test_the_list_of_environments_costs_the_same_for_one_and_for_many(
 def test_a_likely_name_is_offered_where_the_index_knows_none() -> None:
     script = make_script(requirements="reqests")
     environment = wanted(script)
-    builds.begin(environment, config_path=paths.data() / "config.json")
+    drivers.begin(environment)
     said = "Because reqests was not found in the package registry and you require reqests, we can conclude ..."
     (paths.data() / "built.json").write_text(json.dumps({"error": said}))
-    builds.finish(environment, folder=paths.data(), succeeded=False, message="", now=NOW)
+    drivers.finish(environment, succeeded=False)
     assert wanted(script).message == f"{said}\nhint: did you mean `requests`?"
