@@ -13,6 +13,7 @@ import helper
 text = pathlib.Path("data/input.csv").read_text()
 pathlib.Path("data/input.csv").write_text(text + helper.LINE)
 pathlib.Path("data/made-by-run").mkdir()
+pathlib.Path(__file__).with_name("state.json").write_text("beside")
 pathlib.Path("data/made-by-run/output.csv").write_text("out")
 print(pathlib.Path("large").stat().st_size)
 """
@@ -55,6 +56,7 @@ def test_a_script_uses_what_was_uploaded_and_people_get_and_delete_what_it_wrote
     files = f"/scripts/{slug}/files"
     assert send(service, "GET", f"{files}/data/input.csv") == (200, b"first,added")
     assert send(service, "GET", f"{files}/data/made-by-run/output.csv") == (200, b"out")
+    assert send(service, "GET", f"{files}/state.json") == (200, b"beside")
     assert upload(service, slug, "more", b"1", folder="data/made-by-run") == 201
     assert send(service, "DELETE", f"{files}/data?recursive=true")[0] == 204
     assert len(send(service, "GET", f"{files}/large")[1]) == 30 * MB

@@ -70,10 +70,11 @@ def spec(run: Run, folder: Path, plain: Mapping[str, str]) -> ProgramSpec:
     paths.make_passable(working.parent)
     paths.make_closed(working)
     python = environments.python_of(run.environment)
+    start = environments.start_file(python.parent.parent)
     return {
         "limits": script_limits(run),
         "isolation": isolation(run, folder, python=python, working=working),
-        "argv": [str(python), str(folder / CODE)],
+        "argv": [str(python), str(start)],
         "cwd": str(working),
         "env": script_environment(run, folder, plain, python=python, working=working),
     }
@@ -162,6 +163,7 @@ def script_environment(
         "PYTHONFAULTHANDLER": "1",
         "PYTHONIOENCODING": "utf-8:backslashreplace",
         "TEMPO_RUN_ID": str(run.pk),
+        "TEMPO_FILES": str(working),
         "TEMPO_SCRIPT": run.script.slug,
         "TEMPO_PARAMS_FILE": str(folder / INPUTS),
         **parameters.environment(run.params),

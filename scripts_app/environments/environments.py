@@ -7,11 +7,14 @@ from pathlib import Path
 from django.db import transaction
 from django.db.models import Q
 
+from scripts_app.environments.drivers import build_config
 from scripts_app.models import Environment, Script, Version
 from scripts_app.packages import interpreters, resolution
 from scripts_app.packages.interpreters import Interpreter
-from tempo_site.lib import paths
+from tempo_site.lib import files, paths
 
+# Environments that were seen to have their start file; each is asked once by a process.
+_with_start_file: dict[Path, Path] = {}
 UNFINISHED = (Environment.State.WANTED, Environment.State.BUILDING)
 
 
@@ -129,6 +132,20 @@ def _is_same_minor(environment: Environment, interpreter: Interpreter) -> bool:
 
 def is_usable(environment: Environment) -> bool:
     return environment.is_ready and not environment.fault and python_of(environment).exists()
+
+
+def start_file(home: Path) -> Path:
+    """Return the program in an environment that starts a script; written now if an older Tempo built it."""
+    if home in _with_start_file:
+        return _with_start_file[home]
+    for site in home.glob("lib/*/site-packages"):
+        start = site / build_config.START_FILE
+        wanted = build_config.START_PROGRAM.read_bytes()
+        if not start.exists() or start.read_bytes() != wanted:
+            files.write_atomic(start, wanted, mode=0o444, durable=False)
+        _with_start_file[home] = start
+        return start
+    return home / build_config.START_FILE  # it is gone, and so says the run
 
 
 def in_trouble() -> Q:

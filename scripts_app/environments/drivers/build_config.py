@@ -12,7 +12,8 @@ LOCK, REQUIREMENTS = "lock.txt", "requirements.txt"
 OWN_FILES = "own.json"
 CONFIG = "build.json"
 READY = "READY"  # the last file of an environment, with its BuildResult
-STACK_FILE = "_tempo_stack.pth"
+STACK_FILE, START_FILE = "_tempo_stack.pth", "_tempo_main.py"  # in site-packages
+START_PROGRAM = Path(__file__).with_name("script_main.py")
 # Every Python of the environment prints its stack at SIGRTMAX and goes on, so that people see where a run hangs.
 # Importing `signal` would load `enum` and cost each start 2 to 5 ms; `_signal` costs 0.3. Without stderr: no stack.
 STACK_LINE = (

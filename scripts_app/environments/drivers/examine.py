@@ -30,6 +30,8 @@ _BARE = (
     "lib/python*/site-packages/_virtualenv.*",
     f"lib/python*/site-packages/{build_config.STACK_FILE}",
 )
+# Written later into an environment of an older Tempo.
+_ADDED = re.compile(rf"lib/[^/]+/site-packages/{build_config.START_FILE}")
 
 
 class Question(TypedDict):
@@ -103,7 +105,11 @@ def files_fault(asked: Question, home: Path) -> str:
             fault = f"{count_of(len(damaged))} of the package {name} gone or changed"
             return f"{fault}, first of all {readable(damaged[0])}"
         known.update(path for path, _ in rows)
-    foreign = [path for path in packages.unrecorded(home, known) if _CODE.fullmatch(path)]
+    foreign = [
+        path
+        for path in packages.unrecorded(home, known)
+        if _CODE.fullmatch(path) and not _ADDED.fullmatch(path)
+    ]
     if foreign:
         return f"{count_of(len(foreign))} of code that no package brought, first of all {readable(foreign[0])}"
     return ""

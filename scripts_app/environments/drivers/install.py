@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -115,6 +116,7 @@ def make_bare(config: BuildConfig, folder: Path) -> None:
     uv_program.run([*argv, "--python", config["interpreter"], str(folder)], cwd=folder.parent)
     for site in folder.glob("lib/python*/site-packages"):
         (site / build_config.STACK_FILE).write_text(build_config.STACK_LINE)
+        shutil.copyfile(build_config.START_PROGRAM, site / build_config.START_FILE)
     own = {name: fingerprint(folder / name) for name in packages.files(folder)}
     (folder.parent / build_config.OWN_FILES).write_text(json.dumps(own))
 

@@ -50,6 +50,7 @@ def test_the_environment_is_an_allow_list(monkeypatch: pytest.MonkeyPatch) -> No
         "PYTHONPATH",
         "PYTHONUNBUFFERED",
         "TEMPO_PARAMS_FILE",
+        "TEMPO_FILES",
         "TEMPO_RUN_ID",
         "TEMPO_SCRIPT",
         "TMPDIR",
