@@ -31,6 +31,32 @@ def small_disk(path: Path, megabytes: int) -> Iterator[Path]:
 
 
 @contextmanager
+def small_folder(path: Path, options: str) -> Iterator[Path]:
+    """A file system of its own in memory, mounted at `path` with such options: `nr_inodes=100`, `noexec`."""
+    path.mkdir(exist_ok=True)
+    call("mount", "-t", "tmpfs", "-o", f"mode=700,{options}", "tempo-test", path)
+    try:
+        yield path
+    finally:
+        unmount(path)
+
+
+@contextmanager
+def ntfs_disk(path: Path, options: str = "") -> Iterator[Path]:
+    """An NTFS disk: it takes each chmod and chown and keeps none. Without options every file is open to everybody."""
+    image = path.with_suffix(".img")
+    with image.open("wb") as file:
+        file.truncate(64 * 2**20)
+    call("mkntfs", "--force", "--fast", "--quiet", image)
+    path.mkdir()
+    call("ntfs-3g", image, path, "-o", f"big_writes,{options}".rstrip(","))
+    try:
+        yield path
+    finally:
+        unmount(path)
+
+
+@contextmanager
 def read_only(path: Path) -> Iterator[None]:
     """Everything that is opened below `path` from now on is read-only, for processes that are running, too.
 

@@ -75,6 +75,8 @@ def _ping(context: Context, _request: wire.Message, _answer: _Answer) -> wire.Re
         why=best.why,
         own_users=not support.users_why_not,
         landlock=support.landlock_abi,
+        keeps_modes=not support.file_system.modes_why_not,
+        warnings=list(support.file_system.warnings),
     )
     return {"runs": len(context.runners), "pid": os.getpid(), "isolation": message}
 

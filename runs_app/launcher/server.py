@@ -57,9 +57,11 @@ def _serve(parsed: options.Options) -> int:
         os.makedirs(path, mode=0o700, exist_ok=True)
     prctl.become_subreaper()
     web_user = User(*parsed.web_user) if parsed.web_user else None
-    support = isolation.probe(pool=parsed.script_users, web=web_user)
+    support = isolation.probe(pool=parsed.script_users, web=web_user, data=data)
     best = support.best
     console.say(console.INFO, f"isolation grade={best.grade} why={best.why}")
+    for warning in support.file_system.warnings:
+        console.say(console.WARNING, warning)
     launcher = Launcher(parsed, data=data, listen_fd=listen_fd, signals=signals, support=support)
     launcher.take_over_from_predecessor()
     gc.freeze()  # a collection in a runner would touch, and so copy, every page it shares with us

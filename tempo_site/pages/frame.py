@@ -118,4 +118,6 @@ def notices(report: dict[str, Any], *, is_staff: bool) -> list[str]:
         sentences.append(f"Nothing may start at the moment. {causes}")
     if is_staff and settings.SECRET_KEY_NOTICE:
         sentences.append(settings.SECRET_KEY_NOTICE)
+    if is_staff:
+        sentences += health.isolation().get("warnings", [])
     return sentences

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from tempo_site import health
 from tempo_site.pages import frame
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,6 +72,14 @@ def test_staff_is_told_of_a_weak_secret_key_and_nobody_else(settings: Settings) 
     settings.SECRET_KEY_NOTICE = "PYSCHED_SECRET_KEY is a sample"
     well: dict[str, object] = {"failing": [], "parts": {}}
     assert frame.notices(well, is_staff=True) == ["PYSCHED_SECRET_KEY is a sample"]
+    assert frame.notices(well, is_staff=False) == []
+
+
+def test_staff_is_told_what_the_data_folder_does_not_keep(monkeypatch: pytest.MonkeyPatch) -> None:
+    warning = "Other users of this machine may read the secret key."
+    monkeypatch.setattr(health, "isolation", lambda: {"warnings": [warning]})
+    well: dict[str, object] = {"failing": [], "parts": {}}
+    assert frame.notices(well, is_staff=True) == [warning]
     assert frame.notices(well, is_staff=False) == []
 
 

@@ -154,6 +154,7 @@ def test_settings_say_which_isolation_there_is_and_which_folders_are_open(
         "grade": "good",
         "why": "kernel 4.4 has no Landlock",
         "own_users": True,
+        "keeps_modes": True,
         "landlock": 0,
     }
     monkeypatch.setattr(health, "isolation", lambda: offered)
@@ -161,6 +162,16 @@ def test_settings_say_which_isolation_there_is_and_which_folders_are_open(
     assert "Kernel 4.4 has no Landlock" in text and "grade-good" in text
     assert "<code>/mnt/media</code>" in text and "<code>/srv/exports</code>" in text
     assert "They run as a user of their own" in text
+
+
+def test_settings_promise_no_user_where_the_file_system_ignores_users(
+    browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_script("Hello World")
+    offered = {"grade": "basic", "why": "It may read.", "own_users": True, "keeps_modes": False}
+    monkeypatch.setattr(health, "isolation", lambda: {**offered, "landlock": 0})
+    text = text_of(browser, "script-settings", "hello-world")
+    assert "Nothing here enforces that" in text and "grade-basic" in text
 
 
 def test_settings_stand_without_a_launcher(browser: Client) -> None:
