@@ -1,6 +1,7 @@
 """Callers: API keys with scopes, or the session of a signed-in user; and what is for staff alone."""
 
 import logging
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -123,14 +124,14 @@ def touch(key: ApiKey, *, now: datetime) -> None:
 @contextmanager
 def _without_waiting() -> Iterator[None]:
     # Another one may hold the write lock for long.
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA busy_timeout")
-        before_ms = int(cursor.fetchone()[0])
-        cursor.execute("PRAGMA busy_timeout = 0")
-        try:
-            yield
-        finally:
-            cursor.execute(f"PRAGMA busy_timeout = {before_ms}")
+    connection.ensure_connection()
+    database: sqlite3.Connection = connection.connection
+    (before_ms,) = database.execute("PRAGMA busy_timeout").fetchone()
+    database.execute("PRAGMA busy_timeout = 0")
+    try:
+        yield
+    finally:
+        database.execute(f"PRAGMA busy_timeout = {before_ms}")
 
 
 class KeyAuth(AuthBase):

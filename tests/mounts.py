@@ -1,6 +1,7 @@
 """Disks for tests: small ones, read-only ones, broken ones. They need root, which the tests of CI have."""
 
 import contextlib
+import itertools
 import os
 import subprocess
 import time
@@ -117,6 +118,16 @@ def unmount(path: Path) -> None:
             return
         time.sleep(0.05)
     call("umount", "--lazy", path)
+
+
+def use_up_inodes(path: Path) -> Path:
+    """Make files until the disk of a folder takes no more; returns the folder that holds them."""
+    folder = path / "fillers"
+    folder.mkdir()
+    with contextlib.suppress(OSError):
+        for number in itertools.count():
+            (folder / str(number)).touch()
+    return folder
 
 
 def fill(path: Path) -> Path:

@@ -3,6 +3,7 @@
 # Open file description locks (fcntl(2)) belong to the open file and not to the process, end with the file even after
 # kill -9, and can be probed without being acquired. A probe would not see flock() locks.
 
+import contextlib
 import fcntl
 import os
 import struct
@@ -25,6 +26,23 @@ def acquire(folder_fd: int) -> int | None:
         os.close(fd)
         return None
     return fd
+
+
+def renew_lock_of_service(fd: int, path: str) -> bool:
+    """Hold the lock of the data folder under its name again, where that was deleted; False if another Tempo has it."""
+    # The launcher's lock is flock(2)'s, as `serve` took it.
+    with contextlib.suppress(FileNotFoundError):
+        if os.path.samestat(os.fstat(fd), os.stat(path)):
+            return True
+    new = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(new, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.dup2(new, fd, inheritable=False)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(new)
+    return True
 
 
 def probe(folder: int | str | os.PathLike[str]) -> bool:

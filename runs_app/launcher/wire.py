@@ -30,6 +30,7 @@ class Reply(TypedDict, total=False):
     signalled: bool
     adopted: bool
     isolation: SupportMessage
+    problem: str  # what keeps runs from being started, or ""
 
 
 class WireError(ValueError):
