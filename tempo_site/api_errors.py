@@ -18,7 +18,7 @@ from ninja.responses import Response
 from runs_app.triggers.confirmation import ConfirmationNeeded
 from runs_app.triggers.triggers import Refused, WrongInputs
 from scripts_app.files.store import NoSuchFile
-from scripts_app.scripts import ScriptError
+from scripts_app.scripts import ScriptError, StaffNeeded
 from scripts_app.timing.rule import TimingError
 from scripts_app.versions.drafts import Conflict
 from tempo_site import auth
@@ -118,6 +118,12 @@ def _refused_field(request: HttpRequest, problem: ScriptError | TimingError) -> 
     return error(422, text, fields={problem.field: message})
 
 
+def _staff_needed(request: HttpRequest, problem: StaffNeeded) -> HttpResponse:
+    text = str(problem)
+    message = text.partition("\nhint: ")[0]
+    return error(403, text, fields={problem.field: message})
+
+
 def _refused_row(request: HttpRequest, problem: FieldError) -> HttpResponse:
     # A model's own validators said no.
     if not hasattr(problem, "error_dict"):
@@ -194,6 +200,7 @@ HANDLERS: dict[type[Exception], Handler] = {
     HttpError: _http_error,
     ValidationError: _invalid_request,
     ScriptError: _refused_field,
+    StaffNeeded: _staff_needed,
     TimingError: _refused_field,
     FieldError: _refused_row,
     Refused: _refused_start,
