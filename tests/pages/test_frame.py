@@ -91,6 +91,19 @@ def test_a_failing_engine_is_told_to_everybody() -> None:
 
 
 @pytest.mark.django_db
+def test_the_engines_pill_says_what_fails(
+    client: Client, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = {"queue": "run #7 should have begun 75 s ago", "disk": "ok"}
+    report = {"status": "failing", "failing": ["queue"], "parts": parts}
+    monkeypatch.setattr(health, "health_report", lambda: report)
+    client.force_login(user)
+    page = client.get("/").content.decode()
+    pill = re.search(r'<span class="engine is-failing" title="([^"]*)">\s*engine failing', page)
+    assert pill and pill[1] == "queue: run #7 should have begun 75 s ago"
+
+
+@pytest.mark.django_db
 def test_the_admin_is_offered_to_staff_only(client: Client, staff: User, user: User) -> None:
     client.force_login(staff)
     assert 'href="/admin/"' in client.get("/").content.decode()
