@@ -3,11 +3,14 @@
 import contextlib
 import itertools
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 LIMIT_S = 30.0
 
@@ -45,6 +48,8 @@ def small_folder(path: Path, options: str) -> Iterator[Path]:
 @contextmanager
 def ntfs_disk(path: Path, options: str = "") -> Iterator[Path]:
     """An NTFS disk: it takes each chmod and chown and keeps none. Without options every file is open to everybody."""
+    if shutil.which("mkntfs") is None:
+        pytest.skip("needs the Debian package ntfs-3g")
     image = path.with_suffix(".img")
     with image.open("wb") as file:
         file.truncate(64 * 2**20)
