@@ -28,21 +28,28 @@ def acquire(folder_fd: int) -> int | None:
     return fd
 
 
-def renew_lock_of_service(fd: int, path: str) -> bool:
-    """Hold the lock of the data folder under its name again, where that was deleted; False if another Tempo has it."""
-    # The launcher's lock is flock(2)'s, as `serve` took it.
-    with contextlib.suppress(FileNotFoundError):
-        if os.path.samestat(os.fstat(fd), os.stat(path)):
-            return True
-    new = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(new, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.dup2(new, fd, inheritable=False)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(new)
-    return True
+class HeldLock:
+    """A lock of flock(2) that another process took and handed on, as `serve` does with the lock of the data folder."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._path = os.readlink(f"/proc/self/fd/{fd}")
+
+    def renew(self) -> bool:
+        """Hold it under its name again, where that was deleted; False if another process has it. Raise OSError."""
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(self._fd), os.stat(self._path)):
+                return True
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        new = os.open(self._path, flags, 0o600)
+        try:
+            fcntl.flock(new, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.dup2(new, self._fd, inheritable=False)
+        except BlockingIOError:
+            return False
+        finally:
+            os.close(new)
+        return True
 
 
 def probe(folder: int | str | os.PathLike[str]) -> bool:

@@ -20,7 +20,6 @@ from runs_app.launcher.watch import orphans, tree, verdict
 from runs_app.launcher.web import Web
 
 _BACKLOG = 1024
-_LOCK = "run/service.lock"  # in the data folder; `serve` took it
 _STRAYS_AGAIN_S = 0.05
 _LAST_SWEEPS = 5
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
@@ -116,7 +115,7 @@ class Launcher:
         self._web = Web(parsed.web_argv, listen_fd, user=user, has_script_users=has_script_users)
         self._shutdown: shutdown.Shutdown | None = None
         self._strays_at: float | None = None  # when to look for strays next
-        self._lock_fd = parsed.lock_fd
+        self._lock = None if parsed.lock_fd is None else locks.HeldLock(parsed.lock_fd)
         self._context = launcher_requests.Context(
             runners=self._runners,
             removals=self._removals,
@@ -127,11 +126,10 @@ class Launcher:
 
     def _renew(self) -> str:
         # `runs/` and `run/` may have been deleted: then web makes them anew. Returns what is wrong, or "".
-        lock_path = os.path.join(os.path.dirname(self._runs_path), _LOCK)
         before = prctl.use_files_as(*self._runners.support.web)
         try:
             self._runners.renew_folders()
-            if self._lock_fd is None or locks.renew_lock_of_service(self._lock_fd, lock_path):
+            if self._lock is None or self._lock.renew():
                 return ""
         except FileNotFoundError:
             return ""  # web says so, who makes them
