@@ -10,6 +10,7 @@ from tempo_site.lib import paths
 
 MAX_OF_PERCENT_MB = 10 * 1024  # 5 % of a 4 TB disk would be 200 GB
 MB = 2**20
+MIN_FREE_FILES = 100  # a run makes ten
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,17 @@ class Space:
     def __str__(self) -> str:
         free = f"only {self.free_mb:,} MB are free on the disk of the data folder"
         return f"{free}, the floor is {self.floor_mb:,} MB"
+
+
+def why_no_file() -> str:
+    """Say why no file can be made on the disk of the data folder, however much space the floor asks for, or ""."""
+    disk = os.statvfs(paths.data())
+    if disk.f_bavail == 0:
+        return "the disk of the data folder is full"
+    # A file system without such a count has 0 of 0.
+    if disk.f_files and disk.f_favail < MIN_FREE_FILES:
+        return f"the disk of the data folder takes only {disk.f_favail} more files (inodes)"
+    return ""
 
 
 def look() -> Space:
@@ -54,7 +66,7 @@ def why_nothing_starts() -> str:
     why = why_not_writable()
     if not why and space.is_low:
         why = str(space)
-    return why
+    return why or why_no_file()
 
 
 def hard_floor_mb() -> int:

@@ -24,6 +24,16 @@ def listen(name: str) -> socket.socket:
     return bell
 
 
+def hung(bell: socket.socket, name: str) -> socket.socket:
+    """Return the bell, or a new one where the bell's name is gone, as with `run/`, and another can be hung."""
+    if (paths.bells() / name).is_socket():
+        return bell
+    try:
+        return listen(name)
+    except OSError:
+        return bell
+
+
 def drain(bell: socket.socket) -> None:
     with contextlib.suppress(BlockingIOError):
         for _ in range(_MAX_DRAINED):

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from django.contrib import messages
-from django.db import OperationalError
+from django.db import DatabaseError
 from django.http import HttpRequest
 
+from tempo_site.lib import storage_trouble
+
 MAX_REFUSALS = 3  # told one by one; the rest is a number
-BUSY = "the database was busy. Try again."
 
 Row = TypeVar("Row")
 
@@ -37,8 +38,11 @@ def act_on_each(
             verb(row)
         except ValueError as refusal:
             refused.append((row, str(refusal)))
-        except OperationalError:  # locked for too long: the other rows may have more luck
-            refused.append((row, BUSY))
+        except DatabaseError as error:  # locked for too long: the other rows may have more luck
+            trouble = storage_trouble.trouble_of(error)
+            if trouble is None:
+                raise
+            refused.append((row, str(trouble)))
         else:
             done.append(row)
     found = len(done) + len(refused)

@@ -31,7 +31,20 @@ CHANGEABLE = frozenset(
     }
     | {*versions.FIELDS, *LIMITS}
 )
+# What gives a script's code, or its packages' authors, more rights than others have.
+SET_BY_STAFF = {
+    "as_service_user": "run as Tempo's own user",
+    "allow_source": "allow building from source",
+}
 EDITED = "Edited on the disk, kept when another version was saved"
+
+
+class StaffNeeded(ScriptError):
+    """A setting that a user who is not staff wanted to change."""
+
+    def __init__(self, field: str) -> None:
+        sentence = f"`{SET_BY_STAFF[field]}` is set by staff\nhint: ask a user of the staff"
+        super().__init__(sentence, field=field)
 
 
 class NewScript(TypedDict, total=False):
@@ -56,13 +69,14 @@ class NewScript(TypedDict, total=False):
 
 
 def create(*, name: str, by: User | None, now: datetime, **fields: Unpack[NewScript]) -> Script:
-    """Create a script with its first version and request its environment. Raise ScriptError."""
+    """Create a script with its first version and request its environment. Raise ScriptError, also as StaffNeeded."""
     values: dict[str, Any] = {"name": name, "folder": "", **limits.default_limits(), **fields}
     _refuse_unknown(values.keys() - (CHANGEABLE - {"enabled"}))
     text = {field: values.pop(field, "") for field in versions.FIELDS}
     content = versions.check(**text)
     with transaction.atomic():
         script = Script()
+        _require_staff(script, values, by)
         _assign(script, values)
         _insert(script)
         versions.save(script, content, author=by, now=now)
@@ -91,6 +105,7 @@ def update(
         script.refresh_from_db()
         if script.deleted_at is not None:
             raise ScriptError(f"`{script.slug}` was deleted and cannot be changed", field="script")
+        _require_staff(script, changes, by)
         _assign(script, changes)
         script.save(update_fields=[*changes, "updated_at"])
         if change is not None:
@@ -190,7 +205,8 @@ def duplicate(
 ) -> Script:
     """Create a copy with text, settings, variables and schedules, without files and runs. Raise ScriptError.
 
-    The copy is disabled, so that nothing runs twice unseen. Without a name `(copy)` is added to the original's.
+    The copy is disabled, so that nothing runs twice unseen. Without a name `(copy)` is added to the original's. What is
+    set by staff is copied by staff.
     """
     # Unknown Pythons are asked by starting them: not within the transaction.
     interpreters.discover()
@@ -202,6 +218,8 @@ def duplicate(
     values["name"] = name or _name_of_copy(script.name)
     values["folder"] = folder
     values["enabled"] = False
+    if not _is_staff(by):
+        values |= dict.fromkeys(SET_BY_STAFF, False)
     note = f"Copied from `{script.slug}`"[: versions.MAX_NOTE]
     with transaction.atomic():
         copy = Script()
@@ -242,6 +260,19 @@ def _insert(script: Script) -> None:
                 raise
         else:
             return
+
+
+# `by` is None for a key, whose scope was checked, and for Tempo itself.
+def _require_staff(script: Script, values: dict[str, Any], by: User | None) -> None:
+    if _is_staff(by):
+        return
+    for field in SET_BY_STAFF:
+        if field in values and values[field] != getattr(script, field):
+            raise StaffNeeded(field)
+
+
+def _is_staff(by: User | None) -> bool:
+    return by is None or by.is_staff
 
 
 def _assign(script: Script, values: dict[str, Any]) -> None:

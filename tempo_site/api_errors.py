@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.core.exceptions import ValidationError as FieldError
-from django.db import OperationalError
+from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.http.request import RawPostDataException
@@ -18,10 +18,11 @@ from ninja.responses import Response
 from runs_app.triggers.confirmation import ConfirmationNeeded
 from runs_app.triggers.triggers import Refused, WrongInputs
 from scripts_app.files.store import NoSuchFile
-from scripts_app.scripts import ScriptError
+from scripts_app.scripts import ScriptError, StaffNeeded
 from scripts_app.timing.rule import TimingError
 from scripts_app.versions.drafts import Conflict
 from tempo_site import auth
+from tempo_site.lib import storage_trouble
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ CODES = {
     429: "too_many_requests",
     500: "server_error",
     503: "unavailable",
+    507: "no_space",
 }
 MAX_FIELDS = 20  # a body of a million unknown fields does not get an answer of a million lines
 MAX_NAME = 80
@@ -116,6 +118,12 @@ def _refused_field(request: HttpRequest, problem: ScriptError | TimingError) -> 
     return error(422, text, fields={problem.field: message})
 
 
+def _staff_needed(request: HttpRequest, problem: StaffNeeded) -> HttpResponse:
+    text = str(problem)
+    message = text.partition("\nhint: ")[0]
+    return error(403, text, fields={problem.field: message})
+
+
 def _refused_row(request: HttpRequest, problem: FieldError) -> HttpResponse:
     # A model's own validators said no.
     if not hasattr(problem, "error_dict"):
@@ -171,10 +179,13 @@ def _unreadable_body(request: HttpRequest, problem: Exception) -> HttpResponse:
     return error(400, text)
 
 
-def _busy_database(request: HttpRequest, problem: OperationalError) -> HttpResponse:
-    # The database was locked for longer than a request waits.
-    logger.error("api %s %s: database: %s", request.method, request.path, problem)
-    return error(503, "The database is busy.\nhint: try again in a moment")
+def _storage_trouble(request: HttpRequest, problem: DatabaseError | OSError) -> HttpResponse:
+    # The database was locked for longer than a request waits, or the disk is full, read-only, or fails.
+    trouble = storage_trouble.trouble_of(problem)
+    if trouble is None:
+        return _failure(request, problem)
+    logger.error("api %s %s: %s", request.method, request.path, problem)
+    return error(trouble.status, str(trouble))
 
 
 def _failure(request: HttpRequest, problem: Exception) -> HttpResponse:
@@ -189,6 +200,7 @@ HANDLERS: dict[type[Exception], Handler] = {
     HttpError: _http_error,
     ValidationError: _invalid_request,
     ScriptError: _refused_field,
+    StaffNeeded: _staff_needed,
     TimingError: _refused_field,
     FieldError: _refused_row,
     Refused: _refused_start,
@@ -203,6 +215,7 @@ HANDLERS: dict[type[Exception], Handler] = {
     RawPostDataException: _unreadable_body,
     SuspiciousOperation: _unreadable_body,
     UnreadablePostError: _unreadable_body,
-    OperationalError: _busy_database,
+    DatabaseError: _storage_trouble,
+    OSError: _storage_trouble,
     Exception: _failure,
 }

@@ -1,6 +1,9 @@
 """Callers: API keys with scopes, or the session of a signed-in user; and what is for staff alone."""
 
-from collections.abc import Mapping, Sequence
+import logging
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,7 +12,7 @@ from django.contrib.auth import get_user
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, parse_cookie
 from django.middleware.csrf import CsrfViewMiddleware
@@ -20,11 +23,13 @@ from ninja.security.base import AuthBase
 from tempo_site.lib import secret_key
 from tempo_site.models import ApiKey, digest
 
+logger = logging.getLogger(__name__)
+
 Scope = ApiKey.Scope
 
 DEFAULT_KEY_NAME = "default"
 MAX_TOKEN_LENGTH = 500
-TOUCH_EVERY = timedelta(minutes=1)  # a write per request would cost more than most requests
+TOUCH_EVERY = timedelta(minutes=5)  # a write per request would cost more than most requests
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 UNKNOWN_KEY = "This API key is not known.\nhint: make one with `createkey`"
 NO_CSRF_TOKEN = (
@@ -33,6 +38,8 @@ NO_CSRF_TOKEN = (
 )
 ONLY_STAFF = "Only staff may do that.\nhint: ask a user of the staff"
 
+# Key -> when its use could not be noted; tried again when a note would be due.
+_failed_at: dict[int, datetime] = {}
 _RANK = {Scope.READ: 0, Scope.RUN: 1, Scope.FULL: 2}
 _ABILITIES = {Scope.READ: "only read", Scope.RUN: "only read, and start and cancel runs"}
 
@@ -99,10 +106,32 @@ def is_enough(scope: str, needed: str) -> bool:
 
 
 def touch(key: ApiKey, *, now: datetime) -> None:
+    """Note that the key was used. Whoever reads is neither refused nor kept waiting where that cannot be written."""
     before = now - TOUCH_EVERY
-    if key.last_used_at is None or key.last_used_at < before:
-        stale = Q(last_used_at=None) | Q(last_used_at__lt=before)
-        ApiKey.objects.filter(stale, pk=key.pk).update(last_used_at=now)
+    if key.last_used_at is not None and key.last_used_at >= before:
+        return
+    if before < _failed_at.get(key.pk, before) <= now:
+        return
+    stale = Q(last_used_at=None) | Q(last_used_at__lt=before)
+    try:
+        with _without_waiting():
+            ApiKey.objects.filter(stale, pk=key.pk).update(last_used_at=now)
+    except DatabaseError as error:
+        _failed_at[key.pk] = now
+        logger.warning("the use of key %s could not be noted: %s", key.pk, error)
+
+
+@contextmanager
+def _without_waiting() -> Iterator[None]:
+    # Another one may hold the write lock for long.
+    connection.ensure_connection()
+    database: sqlite3.Connection = connection.connection
+    (before_ms,) = database.execute("PRAGMA busy_timeout").fetchone()
+    database.execute("PRAGMA busy_timeout = 0")
+    try:
+        yield
+    finally:
+        database.execute(f"PRAGMA busy_timeout = {before_ms}")
 
 
 class KeyAuth(AuthBase):

@@ -6,6 +6,8 @@ from django.urls import include, path
 from tempo_site import views
 from tempo_site.api import api, unknown
 
+handler500 = "tempo_site.views.failed_page"
+
 urlpatterns = [
     path("", views.dashboard, name="dashboard"),
     path("setup/<str:token>/", views.setup, name="setup"),

@@ -1,5 +1,6 @@
 """Set-up, log-in, log-out, change of password; the dashboard, and the quick search of the palette."""
 
+import sys
 from typing import Any
 
 from django.conf import settings
@@ -10,16 +11,19 @@ from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
 from django.urls import reverse_lazy
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
+from django.views.defaults import server_error
 from django_ratelimit.decorators import ratelimit
 
+from tempo_site import api_errors
 from tempo_site.auth import SignedInRequest
 from tempo_site.bootstrap import first_start
 from tempo_site.forms import SetupForm
-from tempo_site.lib import zone
+from tempo_site.lib import storage_trouble, zone
 from tempo_site.pages.dashboard import dashboard_context
 from tempo_site.pages.quick_search import palette_context
 
@@ -100,6 +104,19 @@ def setup(request: HttpRequest, token: str) -> HttpResponse:
         raise Http404(SETUP_OVER) from error
     auth.login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
     return redirect("dashboard")
+
+
+@login_not_required
+def failed_page(request: HttpRequest) -> HttpResponse:
+    """Answer for an exception that nobody caught: trouble with database or disk by its name, else a defect."""
+    trouble = storage_trouble.trouble_of(sys.exc_info()[1])
+    if trouble is None:
+        return server_error(request)
+    if request.path.startswith("/api/"):
+        return api_errors.error(trouble.status, str(trouble))
+    # Nothing in the page may ask the database again.
+    page = render_to_string("503.html", {"trouble": trouble})
+    return HttpResponse(page, status=trouble.status)
 
 
 @login_not_required

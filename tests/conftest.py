@@ -10,6 +10,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from runs_app.execution import execution
+from tempo_site import auth
 from tempo_site.lib import paths
 from tempo_site.models import ApiKey
 from tests.service import Service, prepared_data
@@ -24,6 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def data_folder(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Each test has a data folder and a memory of its own."""
     monkeypatch.setattr(execution, "_accepted", {})
+    monkeypatch.setattr(auth, "_failed_at", {})
     settings.DATA_PATH = tmp_path / "data"
     settings.MIN_FREE_MB = settings.MIN_FREE_PERCENT = 0
     settings.WHITENOISE_AUTOREFRESH = (

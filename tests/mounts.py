@@ -1,12 +1,16 @@
 """Disks for tests: small ones, read-only ones, broken ones. They need root, which the tests of CI have."""
 
 import contextlib
+import itertools
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 LIMIT_S = 30.0
 
@@ -24,6 +28,34 @@ def small_disk(path: Path, megabytes: int) -> Iterator[Path]:
     """A disk of its own in memory, at `path`."""
     path.mkdir()
     call("mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=700", "tempo-test", path)
+    try:
+        yield path
+    finally:
+        unmount(path)
+
+
+@contextmanager
+def small_folder(path: Path, options: str) -> Iterator[Path]:
+    """A file system of its own in memory, mounted at `path` with such options: `nr_inodes=100`, `noexec`."""
+    path.mkdir(exist_ok=True)
+    call("mount", "-t", "tmpfs", "-o", f"mode=700,{options}", "tempo-test", path)
+    try:
+        yield path
+    finally:
+        unmount(path)
+
+
+@contextmanager
+def ntfs_disk(path: Path, options: str = "") -> Iterator[Path]:
+    """An NTFS disk: it takes each chmod and chown and keeps none. Without options every file is open to everybody."""
+    if shutil.which("mkntfs") is None:
+        pytest.skip("needs the Debian package ntfs-3g")
+    image = path.with_suffix(".img")
+    with image.open("wb") as file:
+        file.truncate(64 * 2**20)
+    call("mkntfs", "--force", "--fast", "--quiet", image)
+    path.mkdir()
+    call("ntfs-3g", image, path, "-o", f"big_writes,{options}".rstrip(","))
     try:
         yield path
     finally:
@@ -91,6 +123,16 @@ def unmount(path: Path) -> None:
             return
         time.sleep(0.05)
     call("umount", "--lazy", path)
+
+
+def use_up_inodes(path: Path) -> Path:
+    """Make files until the disk of a folder takes no more; returns the folder that holds them."""
+    folder = path / "fillers"
+    folder.mkdir()
+    with contextlib.suppress(OSError):
+        for number in itertools.count():
+            (folder / str(number)).touch()
+    return folder
 
 
 def fill(path: Path) -> Path:

@@ -150,6 +150,21 @@ class Service:
         except OSError:
             return False
 
+    def parts(self) -> dict[str, str]:
+        """What /healthz says of each part."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/healthz", timeout=5) as answer:
+                found = json.load(answer)
+        except urllib.error.HTTPError as error:
+            found = json.load(error)
+        return dict(found["parts"])
+
+    def wait_for_part(self, name: str, text: str, limit_s: float = 30.0) -> None:
+        """Wait until /healthz, which looks every 10 s, says this of a part."""
+        wait_for(
+            lambda: text in self.parts().get(name, ""), what=f"{name}: {text}", limit_s=limit_s
+        )
+
     def stop(self, signal_number: int = signal.SIGTERM) -> int:
         """Ask it to end, wait, and return its exit status; killed when it does not."""
         assert self.process

@@ -124,6 +124,18 @@ def choose_next(situation: Situation) -> NextRuns:
     return NextRuns(begin=begin, taken=len(under_way))
 
 
+def would_begin(*, now: datetime) -> list[int]:
+    """Return the ids of queued runs that nothing keeps from beginning at this moment."""
+    situation = Situation(now=now)
+    kinds = _kinds_with_a_chance()
+    runs: list[Run] = []
+    for kind in kinds - {Kind.SCRIPT}:
+        runs += ready(kind, situation)
+    if Kind.SCRIPT in kinds:
+        runs += choose_next(situation).begin
+    return [run.pk for run in runs]
+
+
 def _candidates(situation: Situation, *, places: int) -> Sequence[Run]:
     if places <= 0:
         return ()

@@ -50,7 +50,7 @@ def settler_duties(self_check: SelfCheck) -> Duties:
     # For the runs that no bell was rung for, and for the house: a few short queries.
 
     def check_self(*, now: datetime) -> None:
-        if not self_check.look():
+        if not self_check.look(now=now):
             duties.hurry(SELF_CHECK)  # what fails is looked at in every pass
 
     duties = Duties(

@@ -21,7 +21,7 @@ from django_q.monitor import monitor
 from django_q.pusher import pusher
 from django_q.worker import worker
 
-from runs_app.engine import housekeeping, reconcile
+from runs_app.engine import housekeeping, reconcile, self_check
 from runs_app.engine.health_checker import HealthChecker
 from runs_app.engine.settler_thread import SettlerThread, log_failure
 from runs_app.engine.ticker_thread import TickerThread
@@ -70,7 +70,7 @@ class Engine:
     # --- life ------------------------------------------------------------------------------------------------------
     def start(self) -> None:
         """Take the data folder, reconcile open runs, start the threads. Raises DataFolderInUse after 15 s."""
-        self._lock = take_lock(wait_s=LOCK_TIMEOUT_S)
+        self._lock = self.settler.self_check.engine_lock = take_lock(wait_s=LOCK_TIMEOUT_S)
         now = timezone.now()
         OrmQ.objects.all().update(lock=now)  # what a dead predecessor had taken is free again
         housekeeping.ensure_schedules(now=now)
@@ -114,14 +114,14 @@ class Engine:
 
     def health(self) -> dict[str, Any]:
         findings = self.settler.self_check.findings
-        return {
-            "database": findings.get("database", "not looked at yet"),
+        parts = {
             "engine": self._describe_threads(),
             "ticker": _describe_silence(self.ticker.last_pass_at),
             "settler": _describe_silence(self.settler.last_pass_at),
-            "launcher": findings.get("launcher", "not asked yet"),
-            "disk": findings.get("disk", "not looked at yet"),
         }
+        for name in self_check.PARTS:
+            parts[name] = findings.get(name, "not looked at yet")
+        return parts
 
     def isolation(self) -> dict[str, Any]:
         return self.settler.self_check.isolation

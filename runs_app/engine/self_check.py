@@ -1,14 +1,22 @@
-"""The service's look at itself for /healthz: database, disk, launcher, and how busy the machine is."""
+"""The service's look at itself for /healthz: can it serve, and could a run begin; and how busy the machine is."""
 
+import contextlib
+import resource
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import psutil
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from runs_app import disk_space, launcher_client
+from runs_app.engine import data_folders
+from runs_app.engine.queue_check import QueueCheck
+from tempo_site.lib import paths, storage_trouble
 
 OK = "ok"
-PARTS = ("database", "disk", "launcher")
+PARTS = ("database", "disk", "folders", "files", "queue", "launcher")
+MIN_FREE_FILES = 50  # a request and a hand-over need a few each
 
 
 class SelfCheck:
@@ -16,17 +24,36 @@ class SelfCheck:
         self.findings: dict[str, Any] = {}
         # Of the machine, all cores together; None before the second look.
         self.cpu_percent: float | None = None
+        self.engine_lock: int | None = None
+        self._queue = QueueCheck()
+        self._folders = OK
 
-    def look(self) -> bool:
-        busy = psutil.cpu_percent(interval=None)  # since this thread's last look
-        if self.findings:  # the first look says 0
-            self.cpu_percent = busy
+    def look(self, *, now: datetime) -> bool:
+        with contextlib.suppress(OSError):
+            busy = psutil.cpu_percent(interval=None)  # since this thread's last look
+            if self.findings:  # the first look says 0
+                self.cpu_percent = busy
         self.findings = {
             "database": check_database(),
             "disk": check_disk(),
+            "folders": self._folders,
+            "files": check_files(),
+            "queue": _finding(lambda: self._queue.why_stuck(now=now)),
             **check_launcher(),
         }
         return all(self.findings[name] == OK for name in PARTS)
+
+    def heal_folders(self) -> None:
+        """Make folders anew that are gone; what cannot be made is told at once, and not after the next look."""
+        self._folders = _finding(self._heal)
+        if self.findings:
+            self.findings["folders"] = self._folders
+
+    def _heal(self) -> str:
+        why_not = data_folders.heal()
+        if why_not or self.engine_lock is None:
+            return why_not
+        return data_folders.hold_again(self.engine_lock, paths.engine_lock())
 
     @property
     def isolation(self) -> dict[str, Any]:
@@ -37,12 +64,29 @@ class SelfCheck:
 
 
 def check_database() -> str:
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except Exception as error:
-        return f"the database does not answer: {error}"
-    return OK
+    return _finding(_read_database)
+
+
+def _read_database() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA schema_version")  # from the file
+    return ""
+
+
+def check_disk() -> str:
+    return _finding(disk_space.why_nothing_starts)
+
+
+def check_files() -> str:
+    return _finding(_why_few_files)
+
+
+def _why_few_files() -> str:
+    limit, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = limit - psutil.Process().num_fds()
+    if free >= MIN_FREE_FILES:
+        return ""
+    return f"Tempo may open only {free} more files (its limit is {limit})"
 
 
 def check_launcher() -> dict[str, Any]:
@@ -50,8 +94,15 @@ def check_launcher() -> dict[str, Any]:
         answer = launcher_client.launcher.ping()
     except launcher_client.LauncherError as error:
         return {"launcher": str(error)}
-    return {"launcher": OK, "isolation": answer.get("isolation")}
+    return {"launcher": answer.get("problem") or OK, "isolation": answer.get("isolation")}
 
 
-def check_disk() -> str:
-    return disk_space.why_nothing_starts() or OK
+def _finding(check: Callable[[], str]) -> str:
+    # What keeps a check from its work is a finding, too: without descriptors none of them could look.
+    try:
+        return check() or OK
+    except (OSError, DatabaseError) as error:
+        trouble = storage_trouble.trouble_of(error)
+        if trouble is None:
+            return f"it could not be looked at: {error}"
+        return trouble.sentence.rstrip(".")

@@ -38,16 +38,27 @@ class SettlerThread:
             os.write(self._wake, b"x")
 
     def run(self) -> None:
-        with wakeup.listen(wakeup.STATE) as bell:
+        bell = wakeup.listen(wakeup.STATE)
+        try:
             while not self._stopping.is_set():
                 # The bell is kept through errors: on a read-only disk no other could be hung.
                 try:
+                    self.self_check.heal_folders()
+                    bell = self._hung(bell)
                     self._step(bell)
                 except Exception as error:
                     log_failure("settler", error)
                     self.duties.hurry(SELF_CHECK)
                     self._stopping.wait(PAUSE_AFTER_ERROR_S)
             reconcile.reconcile_all(now=timezone.now())
+        finally:
+            bell.close()
+
+    def _hung(self, bell: socket.socket) -> socket.socket:
+        hung = wakeup.hung(bell, wakeup.STATE)
+        if hung is not bell:
+            bell.close()
+        return hung
 
     def _step(self, bell: socket.socket) -> None:
         # Wait for a bell or for the next pass, and do what it asks for.

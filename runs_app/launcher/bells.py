@@ -8,9 +8,12 @@ STATE = "state.bell"
 OUTPUT = "output.bell"
 
 
+def bell_folder(data: str) -> str:
+    return os.path.join(data, "run")
+
+
 def open_bell_folder(data: str) -> int:
-    path = os.path.join(data, "run")
-    return os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    return os.open(bell_folder(data), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
 class Bells:

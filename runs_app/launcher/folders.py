@@ -31,6 +31,20 @@ def open_path(path: str) -> int:
     return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
+def renew(fd: int, path: str) -> None:
+    """Have a descriptor stand for the directory that is at `path` now. Raise OSError and change nothing without one."""
+    if os.path.samestat(os.fstat(fd), os.stat(path)):
+        return
+    parent, name = os.path.split(path)
+    parent_fd = open_path(parent)
+    try:
+        new = open_directory(name, dir_fd=parent_fd)  # web made it, who makes no links
+    finally:
+        os.close(parent_fd)
+    os.dup2(new, fd, inheritable=False)
+    os.close(new)
+
+
 def open_directory(name: str, *, dir_fd: int) -> int:
     return os.open(name, _DIRECTORY, dir_fd=dir_fd)
 

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Iterable
 
 _REAPED_AT_ONCE = 100
+_FILES_OF_A_START = 8
 _RESETTABLE = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 
 
@@ -29,6 +30,23 @@ def _run_child(act: Callable[[], int]) -> None:
         code = act()
     finally:
         os._exit(code)  # also on an exception: the parent's loop must never run twice
+
+
+def why_no_runner() -> str:
+    """Try what the start of a runner takes; return what is in the way, or "". Limits show in no other way."""
+    with contextlib.ExitStack() as opened:
+        try:
+            for _ in range(_FILES_OF_A_START):
+                fd = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+                opened.callback(os.close, fd)
+        except OSError as error:
+            return f"the launcher can open no more files: {error.strerror}"
+    try:
+        pid = fork(lambda: 0)
+    except OSError as error:
+        return f"the launcher can start no more processes: {error.strerror}"
+    os.waitpid(pid, 0)
+    return ""
 
 
 def reap(report: Callable[[int, int], None]) -> bool:

@@ -3,6 +3,7 @@
 # Open file description locks (fcntl(2)) belong to the open file and not to the process, end with the file even after
 # kill -9, and can be probed without being acquired. A probe would not see flock() locks.
 
+import contextlib
 import fcntl
 import os
 import struct
@@ -25,6 +26,30 @@ def acquire(folder_fd: int) -> int | None:
         os.close(fd)
         return None
     return fd
+
+
+class HeldLock:
+    """A lock of flock(2) that another process took and handed on, as `serve` does with the lock of the data folder."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._path = os.readlink(f"/proc/self/fd/{fd}")
+
+    def renew(self) -> bool:
+        """Hold it under its name again, where that was deleted; False if another process has it. Raise OSError."""
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(self._fd), os.stat(self._path)):
+                return True
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        new = os.open(self._path, flags, 0o600)
+        try:
+            fcntl.flock(new, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.dup2(new, self._fd, inheritable=False)
+        except BlockingIOError:
+            return False
+        finally:
+            os.close(new)
+        return True
 
 
 def probe(folder: int | str | os.PathLike[str]) -> bool:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple
 
-from runs_app.launcher import console, folders, wire
+from runs_app.launcher import console, folders, forking, wire
 from runs_app.launcher.output.masking import Secrets
 from runs_app.launcher.removal import Removals
 from runs_app.launcher.runner_registry import Runners
@@ -21,6 +21,7 @@ class Refusal(Exception):
 class Context(NamedTuple):
     runners: Runners
     removals: Removals
+    renew: Callable[[], str]
     mark_web_ready: Callable[[], None]
     is_stopping: Callable[[], bool]
 
@@ -49,6 +50,7 @@ def handle(context: Context, request: wire.Message, send: _Send) -> None:
 
 
 def _carry_out(context: Context, request: wire.Message, answer: _Answer) -> wire.Reply | None:
+    context.renew()
     op = str(request.get("op"))
     handler = _HANDLERS.get(op)
     if handler is None:
@@ -75,8 +77,15 @@ def _ping(context: Context, _request: wire.Message, _answer: _Answer) -> wire.Re
         why=best.why,
         own_users=not support.users_why_not,
         landlock=support.landlock_abi,
+        keeps_modes=not support.file_system.modes_why_not,
+        warnings=list(support.file_system.warnings),
     )
-    return {"runs": len(context.runners), "pid": os.getpid(), "isolation": message}
+    return {
+        "runs": len(context.runners),
+        "pid": os.getpid(),
+        "isolation": message,
+        "problem": context.renew() or forking.why_no_runner(),
+    }
 
 
 def _start(context: Context, request: wire.Message, _answer: _Answer) -> wire.Reply:

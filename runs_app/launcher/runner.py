@@ -127,7 +127,7 @@ def _start_and_watch(
 def _prepare(order: Order, details: spec.Spec) -> isolation.Plan:
     # Raises IsolationError, OSError.
     plan = isolation.plan(details, order.support)
-    if os.geteuid() == 0 and plan.user and plan.is_script:
+    if os.geteuid() == 0 and plan.user and plan.gives_files:
         web = order.support.web
         data = os.path.normpath(os.path.join(order.folder, "../../.."))
         cwd = os.fsdecode(details.cwd)

@@ -23,6 +23,7 @@ class Runners:
     ) -> None:
         self.support = support
         self._runs_path = os.path.join(data, "runs")
+        self._bells_path = bells.bell_folder(data)
         self._runs_fd = runs_fd
         self._bells_fd = bells.open_bell_folder(data)
         self._shutdown_grace_s = shutdown_grace_s
@@ -31,6 +32,11 @@ class Runners:
 
     def __len__(self) -> int:
         return len(self._own) + len(self._adopted)
+
+    def renew_folders(self) -> None:
+        """Work on in the folders `runs/` and `run/` that web has made anew. Raise OSError while they are missing."""
+        folders.renew(self._runs_fd, self._runs_path)
+        folders.renew(self._bells_fd, self._bells_path)
 
     def start(self, folder: object, secrets: Secrets) -> int:
         """Fork a runner for `folder`, which alone keeps the secrets; return the pid. Raise FolderError, OSError."""

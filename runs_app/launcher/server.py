@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 
-from runs_app.launcher import console, folders, forking, options, shutdown, wire
+from runs_app.launcher import console, folders, forking, locks, options, shutdown, wire
 from runs_app.launcher import requests as launcher_requests
 from runs_app.launcher.channel import Channel, ChannelError
 from runs_app.launcher.identity import isolation, prctl
@@ -57,9 +57,11 @@ def _serve(parsed: options.Options) -> int:
         os.makedirs(path, mode=0o700, exist_ok=True)
     prctl.become_subreaper()
     web_user = User(*parsed.web_user) if parsed.web_user else None
-    support = isolation.probe(pool=parsed.script_users, web=web_user)
+    support = isolation.probe(pool=parsed.script_users, web=web_user, data=data)
     best = support.best
     console.say(console.INFO, f"isolation grade={best.grade} why={best.why}")
+    for warning in support.file_system.warnings:
+        console.say(console.WARNING, warning)
     launcher = Launcher(parsed, data=data, listen_fd=listen_fd, signals=signals, support=support)
     launcher.take_over_from_predecessor()
     gc.freeze()  # a collection in a runner would touch, and so copy, every page it shares with us
@@ -113,12 +115,27 @@ class Launcher:
         self._web = Web(parsed.web_argv, listen_fd, user=user, has_script_users=has_script_users)
         self._shutdown: shutdown.Shutdown | None = None
         self._strays_at: float | None = None  # when to look for strays next
+        self._lock = None if parsed.lock_fd is None else locks.HeldLock(parsed.lock_fd)
         self._context = launcher_requests.Context(
             runners=self._runners,
             removals=self._removals,
+            renew=self._renew,
             mark_web_ready=self._web.mark_ready,
             is_stopping=lambda: self._shutdown is not None,
         )
+
+    def _renew(self) -> str:
+        # `runs/` and `run/` may have been deleted: then web makes them anew. Returns what is wrong, or "".
+        before = prctl.use_files_as(*self._runners.support.web)
+        try:
+            self._runners.renew_folders()
+            if self._lock is None or self._lock.renew():
+                return ""
+        except FileNotFoundError:
+            return ""  # web says so, who makes them
+        finally:
+            prctl.use_files_as(*before)
+        return "another Tempo was started on the data folder: stop one of them"
 
     def take_over_from_predecessor(self) -> None:
         for folder in orphans.clear(self._runs_path):

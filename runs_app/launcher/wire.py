@@ -15,6 +15,8 @@ class SupportMessage(TypedDict):
     why: str
     own_users: bool
     landlock: int
+    keeps_modes: bool  # the file system of the data folder
+    warnings: list[str]  # about that file system, for the admin
 
 
 class Reply(TypedDict, total=False):
@@ -28,6 +30,7 @@ class Reply(TypedDict, total=False):
     signalled: bool
     adopted: bool
     isolation: SupportMessage
+    problem: str  # what keeps runs from being started, or ""
 
 
 class WireError(ValueError):

@@ -114,7 +114,7 @@ def attach(loop: asyncio.AbstractEventLoop, bell: socket.socket) -> None:
     global _loop
     _loop = loop
     loop.add_reader(bell, _on_bell, bell)
-    loop.call_later(LOOK_S, _look_again)
+    loop.call_later(LOOK_S, _look_again, bell)
 
 
 def detach() -> None:
@@ -186,9 +186,14 @@ def _on_bell(bell: socket.socket) -> None:
         tail.wake()
 
 
-def _look_again() -> None:
+def _look_again(bell: socket.socket) -> None:
     if _loop is None:
         return
+    hung = wakeup.hung(bell, wakeup.OUTPUT)
+    if hung is not bell:
+        _loop.remove_reader(bell)
+        bell.close()
+        _loop.add_reader(hung, _on_bell, hung)
     for tail in _tails.values():
         tail.wake()
-    _loop.call_later(LOOK_S, _look_again)
+    _loop.call_later(LOOK_S, _look_again, hung)

@@ -142,7 +142,8 @@ def _have_removed(name: str) -> None:
 
 
 def _why_not_from_source(found: Mapping[str, Any]) -> str:
-    if not found.get("own_users") and not found.get("landlock"):
+    is_kept_by_user = found.get("own_users") and found.get("keeps_modes")
+    if not is_kept_by_user and not found.get("landlock"):
         return (
             "Building from source would run the code of packages with all rights of Tempo: "
             "here is neither a user of its own for it nor Landlock.\n"

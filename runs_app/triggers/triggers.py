@@ -228,7 +228,10 @@ def enqueue_admission() -> None:
 def check_free_space() -> None:
     # New runs stop first, running ones last: see `disk_space.hard_floor_mb`.
     space = disk_space.look()
-    if not space.is_low:
-        return
-    hint = "hint: free some space, or lower PYSCHED_MIN_FREE_MB and PYSCHED_MIN_FREE_PERCENT"
-    raise Refused(f"No new run starts: {space}.\n{hint}", Reason.DISK)
+    if space.is_low:
+        hint = "hint: free some space, or lower PYSCHED_MIN_FREE_MB and PYSCHED_MIN_FREE_PERCENT"
+        raise Refused(f"No new run starts: {space}.\n{hint}", Reason.DISK)
+    why_no_file = disk_space.why_no_file()
+    if why_no_file:
+        hint = "hint: delete files on that disk; then runs begin again by themselves"
+        raise Refused(f"No new run starts: {why_no_file}.\n{hint}", Reason.DISK)

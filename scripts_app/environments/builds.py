@@ -121,8 +121,10 @@ def link_mode(isolation_support: Mapping[str, Any], *, allows_source: bool) -> s
         return "copy"
     if isolation_support.get("landlock"):
         return "hardlink"
-    # Own users are enough as files are read-only even for Tempo's user, as whom a script may run; but not for root.
-    if isolation_support.get("own_users") and os.geteuid() != 0:
+    # Own users are enough as files are read-only even for Tempo's user, as whom a script may run; but not for root, and
+    # not where the file system ignores modes.
+    has_users = isolation_support.get("own_users") and isolation_support.get("keeps_modes")
+    if has_users and os.geteuid() != 0:
         return "hardlink"
     return "copy"
 

@@ -28,7 +28,7 @@ class IsolationSummary:
 def summary_of(
     script: Script, offered: Mapping[str, Any], *, had: tuple[str, str] | None = None
 ) -> IsolationSummary:
-    """Return the summary for the launcher's report (`grade`, `why`, `own_users`, `landlock`; empty: unknown).
+    """Return the summary for the launcher's report (wire.SupportMessage; empty: unknown).
 
     `had`: grade and reason of the last run, if lower than the launcher's report.
     """
@@ -66,7 +66,8 @@ def _sentence(script: Script, offered: Mapping[str, Any]) -> str:
 def _beyond(script: Script, offered: Mapping[str, Any]) -> str:
     if offered.get("landlock"):
         return "Every other file is closed to them, by the kernel."
-    if offered.get("own_users") and not script.as_service_user:
+    is_kept_by_user = offered.get("own_users") and offered.get("keeps_modes")
+    if is_kept_by_user and not script.as_service_user:
         return "They run as a user of their own: beyond this they can reach only what is open to every user."
     if not offered:
         return ""

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 
-from scripts_app import limits, script_templates
+from scripts_app import limits, script_templates, scripts
 from scripts_app.forms.inputs import ParametersField
 from scripts_app.models import Script
 from scripts_app.packages import interpreters
@@ -105,7 +105,7 @@ def limit_fields() -> dict[str, forms.Field]:
 
 
 def limits_of(script: Script) -> dict[str, Any]:
-    fields = (*limits.LIMITS, "as_service_user", "allow_source")
+    fields = (*limits.LIMITS, *scripts.SET_BY_STAFF)
     return {field: getattr(script, field) for field in fields}
 
 
@@ -173,11 +173,22 @@ class SettingsForm(forms.Form):
         required=False, strip=False, label="Inputs of its runs", help_text=PARAMETERS
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, is_staff: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields |= limit_fields()
         for field in self.fields.values():
             field.show_hidden_initial = True
+        for name in scripts.SET_BY_STAFF:
+            self.fields[name].disabled = not is_staff
+            if not is_staff:
+                self.fields[name].help_text += " Set by staff."
+
+    def clean(self) -> dict[str, Any]:
+        # Django keeps the value of a switched-off box, and no browser sends one.
+        for name in scripts.SET_BY_STAFF:
+            if self.fields[name].disabled and self.data.get(name) and not self.initial[name]:
+                self.add_error(name, str(scripts.StaffNeeded(name)))
+        return self.cleaned_data
 
     def limit_fields(self) -> list[forms.BoundField]:
         return [self[name] for name in limits.LIMITS]

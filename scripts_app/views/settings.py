@@ -83,7 +83,11 @@ def create(request: auth.SignedInRequest, *, start: str, name: str, folder: str)
 def script_settings(request: auth.SignedInRequest, slug: str) -> HttpResponse:
     now = timezone.now()
     script = lookup.script(slug)
-    form = SettingsForm(request.POST or None, initial=SettingsForm.values_of(script))
+    form = SettingsForm(
+        request.POST or None,
+        initial=SettingsForm.values_of(script),
+        is_staff=request.user.is_staff,
+    )
     if form.is_valid():
         saved = forms.attempt(
             form, lambda: scripts.update(script, by=request.user, now=now, **form.changes)

@@ -36,6 +36,7 @@ class FrameContext(TypedDict):
     notices: list[str]
     pause: Any  # a lazy object: the current pause, or None
     engine_is_well: bool
+    engine_troubles: str
     version: str
 
 
@@ -45,6 +46,7 @@ EMPTY_FRAME: FrameContext = {
     "notices": [],
     "pause": None,
     "engine_is_well": False,
+    "engine_troubles": "",
     "version": "",
 }
 
@@ -62,6 +64,7 @@ def frame_context(request: HttpRequest) -> dict[str, FrameContext]:
         "notices": notices(report, is_staff=user.is_staff),
         "pause": SimpleLazyObject(partial(global_pause.current_pause, timezone.now())),
         "engine_is_well": report["status"] == "ok",
+        "engine_troubles": troubles(report),
         "version": VERSION,
     }
     return {"chrome": frame}
@@ -107,6 +110,11 @@ def _places_of_staff(path: str) -> list[Place]:
     return [variables, keys, engine]
 
 
+def troubles(report: dict[str, Any]) -> str:
+    parts = report["parts"]
+    return "; ".join(f"{name}: {parts[name]}" for name in report["failing"])
+
+
 def notices(report: dict[str, Any], *, is_staff: bool) -> list[str]:
     sentences = []
     failing = report["failing"]
@@ -114,8 +122,9 @@ def notices(report: dict[str, Any], *, is_staff: bool) -> list[str]:
     if failing == ["disk"]:
         sentences.append(f"No new run starts: {parts['disk']}.")
     elif failing:
-        causes = "; ".join(f"{name}: {parts[name]}" for name in failing)
-        sentences.append(f"Nothing may start at the moment. {causes}")
+        sentences.append(f"Nothing may start at the moment. {troubles(report)}")
     if is_staff and settings.SECRET_KEY_NOTICE:
         sentences.append(settings.SECRET_KEY_NOTICE)
+    if is_staff:
+        sentences += health.isolation().get("warnings", [])
     return sentences

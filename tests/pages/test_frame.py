@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from tempo_site import health
 from tempo_site.pages import frame
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,11 +75,32 @@ def test_staff_is_told_of_a_weak_secret_key_and_nobody_else(settings: Settings) 
     assert frame.notices(well, is_staff=False) == []
 
 
+def test_staff_is_told_what_the_data_folder_does_not_keep(monkeypatch: pytest.MonkeyPatch) -> None:
+    warning = "Other users of this machine may read the secret key."
+    monkeypatch.setattr(health, "isolation", lambda: {"warnings": [warning]})
+    well: dict[str, object] = {"failing": [], "parts": {}}
+    assert frame.notices(well, is_staff=True) == [warning]
+    assert frame.notices(well, is_staff=False) == []
+
+
 def test_a_failing_engine_is_told_to_everybody() -> None:
     state = {"failing": ["ticker"], "parts": {"ticker": "not seen for 30 s", "disk": "ok"}}
     assert frame.notices(state, is_staff=False) == [
         "Nothing may start at the moment. ticker: not seen for 30 s"
     ]
+
+
+@pytest.mark.django_db
+def test_the_engines_pill_says_what_fails(
+    client: Client, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = {"queue": "run #7 should have begun 75 s ago", "disk": "ok"}
+    report = {"status": "failing", "failing": ["queue"], "parts": parts}
+    monkeypatch.setattr(health, "health_report", lambda: report)
+    client.force_login(user)
+    page = client.get("/").content.decode()
+    pill = re.search(r'<span class="engine is-failing" title="([^"]*)">\s*engine failing', page)
+    assert pill and pill[1] == "queue: run #7 should have begun 75 s ago"
 
 
 @pytest.mark.django_db

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.test import RequestFactory
 
 from scripts_app import bulk
+from tempo_site.lib import storage_trouble
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def test_a_busy_database_is_a_refusal_and_a_defect_is_none() -> None:
         raise OperationalError("database is locked")
 
     outcome = bulk.act_on_each(ROWS[:1], be_busy)
-    assert outcome.refused == [(ROWS[0], bulk.BUSY)]
+    assert outcome.refused == [(ROWS[0], str(storage_trouble.BUSY))]
     with pytest.raises(KeyError):
         bulk.act_on_each(ROWS, lambda row: {"x": 1}[row.name])
 

@@ -14,7 +14,7 @@ from django.db import connection
 from scripts_app import scripts
 from scripts_app.models import Folder, Schedule, Script, Variable
 from scripts_app.schedules import schedules
-from scripts_app.scripts import ScriptError
+from scripts_app.scripts import ScriptError, StaffNeeded
 from tempo_site.lib import paths
 from tests.factories import NOW
 
@@ -336,3 +336,49 @@ def test_a_refused_copy_leaves_nothing() -> None:
     with pytest.raises(ScriptError):
         scripts.duplicate(original, by=None, now=NOW, folder="..")
     assert Script.objects.count() == 1
+
+
+# --- what is set by staff ------------------------------------------------------------------------------------------
+BY_STAFF = pytest.mark.parametrize("field", scripts.SET_BY_STAFF)
+
+
+@BY_STAFF
+def test_a_user_who_is_not_staff_changes_no_setting_of_staff(field: str, user: User) -> None:
+    on: dict[str, Any] = {field: True}
+    off: dict[str, Any] = {field: False}
+    script = create()
+    with pytest.raises(StaffNeeded, match="is set by staff") as refusal:
+        scripts.create(name="Mine", by=user, now=NOW, **on)
+    assert refusal.value.field == field
+    with pytest.raises(StaffNeeded):
+        scripts.update(script, by=user, now=NOW, **on)
+    with pytest.raises(StaffNeeded):
+        scripts.update(update(script, **on), by=user, now=NOW, **off)
+    assert [script.name for script in Script.objects.all()] == ["Hello World"]
+    assert getattr(Script.objects.get(), field) is True
+
+
+@BY_STAFF
+def test_the_same_value_again_is_no_change(field: str, user: User) -> None:
+    script = update(create(), **{field: True})
+    same: dict[str, Any] = {field: True, "description": "Mine."}
+    changed = scripts.update(script, by=user, now=NOW, **same)
+    assert (changed.description, getattr(changed, field)) == ("Mine.", True)
+
+
+@BY_STAFF
+def test_staff_and_keys_change_settings_of_staff(field: str, staff: User) -> None:
+    on: dict[str, Any] = {field: True}
+    assert getattr(scripts.create(name="Mine", by=staff, now=NOW, **on), field)
+    script = create()
+    assert getattr(scripts.update(script, by=staff, now=NOW, **on), field)
+    assert not getattr(update(script, **{field: False}), field)
+
+
+@BY_STAFF
+def test_a_copy_has_the_settings_of_staff_if_staff_copies(
+    field: str, user: User, staff: User
+) -> None:
+    script = update(create(), **{field: True})
+    assert not getattr(scripts.duplicate(script, by=user, now=NOW), field)
+    assert getattr(scripts.duplicate(script, by=staff, now=NOW), field)

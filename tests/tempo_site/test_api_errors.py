@@ -1,5 +1,6 @@
 """One shape for everything that goes wrong."""
 
+import errno
 import json
 from typing import Any
 
@@ -16,6 +17,7 @@ from scripts_app.timing.rule import TimingError
 from tempo_site import auth
 from tempo_site.api import api
 from tempo_site.api_errors import error
+from tempo_site.lib import hosts
 from tests.factories import make_script
 
 pytestmark = pytest.mark.django_db
@@ -154,6 +156,58 @@ def test_a_busy_database_is_a_503(program: Client, monkeypatch: pytest.MonkeyPat
     make_script("Hello")
     monkeypatch.setattr(triggers, "start", raiser(OperationalError("database is locked")))
     assert problem(post(program, "{}", "/api/v1/scripts/hello/runs"), 503)["code"] == "unavailable"
+
+
+@pytest.mark.parametrize(
+    ("problem_", "status", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), 507, "is full"),
+        (OSError(errno.EROFS, "Read-only file system"), 503, "cannot be written to"),
+        (OSError(errno.EIO, "Input/output error"), 503, "fails"),
+    ],
+)
+def test_a_disk_that_refuses_is_named(
+    program: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    problem_: OSError,
+    status: int,
+    words: str,
+) -> None:
+    make_script("Hello")
+    monkeypatch.setattr(triggers, "start", raiser(problem_))
+    said = problem(post(program, "{}", "/api/v1/scripts/hello/runs"), status)
+    assert words in said["message"] and said["hint"]
+    assert said["code"] == ("no_space" if status == 507 else "unavailable")
+
+
+def test_another_error_of_the_system_is_a_defect(
+    program: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_script("Hello")
+    monkeypatch.setattr(triggers, "start", raiser(FileNotFoundError(errno.ENOENT, "gone")))
+    assert problem(post(program, "{}", "/api/v1/scripts/hello/runs"), 500)["code"] == "server_error"
+
+
+@pytest.mark.parametrize("address", ["/login/", "/api/nothing"])
+def test_trouble_outside_of_all_views_is_named_on_pages_and_in_the_api(
+    client: Client, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    client.raise_request_exception = False
+    full = OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(hosts, "is_allowed", raiser(full))
+    response = client.get(address)
+    assert response.status_code == 507
+    assert b"is full" in response.content and b"free some space" in response.content
+
+
+def test_a_defect_on_a_page_says_that_something_broke(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.raise_request_exception = False
+    monkeypatch.setattr(hosts, "is_allowed", raiser(RuntimeError("secret detail")))
+    response = client.get("/login/")
+    assert response.status_code == 500
+    assert b"Something broke" in response.content and b"secret" not in response.content
 
 
 def test_a_defect_is_a_500_without_details(

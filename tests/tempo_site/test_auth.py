@@ -1,10 +1,14 @@
 """Keys and sessions."""
 
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -54,15 +58,80 @@ def test_it_leaves_other_authorization_schemes_to_the_proxy(browser: Client) -> 
     assert browser.get("/api/v1/runs", headers={"authorization": "Basic YTpi"}).status_code == 200
 
 
-def test_it_notes_the_use_of_a_key_at_most_once_a_minute() -> None:
+def test_it_notes_the_use_of_a_key_at_most_once_in_five_minutes() -> None:
     key, _ = ApiKey.issue(name="ci")
-    for seconds in (0, 30, 59):
+    for seconds in (0, 61, 299):
         auth.touch(key, now=NOW + timedelta(seconds=seconds))
     key.refresh_from_db()
     assert key.last_used_at == NOW
-    auth.touch(key, now=NOW + timedelta(seconds=61))
+    auth.touch(key, now=NOW + timedelta(seconds=301))
     key.refresh_from_db()
-    assert key.last_used_at == NOW + timedelta(seconds=61)
+    assert key.last_used_at == NOW + timedelta(seconds=301)
+
+
+@pytest.fixture
+def read_only(transactional_db: None) -> Iterator[Callable[[], None]]:
+    """Have SQLite refuse every write of this connection, as it does on a disk that is read-only."""
+    yield lambda: set_read_only(True)
+    set_read_only(False)
+
+
+def set_read_only(value: bool) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"PRAGMA query_only = {value:d}")
+
+
+def test_a_key_reads_from_a_disk_that_is_read_only(
+    client: Client, key: str, read_only: Callable[[], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    read_only()
+    for _ in range(2):
+        assert client.get("/api/v1/runs", headers={"x-api-key": key}).status_code == 200
+    assert caplog.text.count("could not be noted") == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_key_reads_at_once_while_another_holds_the_write_lock(
+    client: Client, key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with holding_the_write_lock():
+        response = client.get("/api/v1/runs", headers={"x-api-key": key})
+    assert response.status_code == 200
+    assert ApiKey.objects.get().last_used_at is None and "could not be noted" in caplog.text
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout")
+        assert cursor.fetchone()[0] > 0, "others wait as before"
+
+
+@contextmanager
+def holding_the_write_lock() -> Iterator[None]:
+    """Another connection that writes, for as long as it likes."""
+    other = sqlite3.connect(str(connection.settings_dict["NAME"]), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+
+
+def test_signing_in_on_a_disk_that_is_read_only_is_refused_by_name(
+    client: Client, user: User, read_only: Callable[[], None]
+) -> None:
+    client.raise_request_exception = False
+    read_only()
+    response = client.post("/login/", {"username": "ann", "password": "correct horse"})
+    text = response.content.decode()
+    assert response.status_code == 503 and "cannot be written to" in text
+    assert "busy" not in text
+
+
+def test_a_session_reads_from_a_disk_that_is_read_only(
+    browser: Client, read_only: Callable[[], None]
+) -> None:
+    read_only()
+    for path in ("/", "/scripts/", "/runs/", "/environments/", "/api/v1/runs"):
+        assert browser.get(path).status_code == 200, path
 
 
 def test_a_call_notes_that_its_key_was_used(client: Client, key: str) -> None:

@@ -3,7 +3,8 @@
 import os
 from typing import NamedTuple
 
-from runs_app.launcher.identity import landlock, users
+from runs_app.launcher.identity import data_folder, landlock, users
+from runs_app.launcher.identity.data_folder import FileSystem
 from runs_app.launcher.identity.users import User
 from runs_app.launcher.spec import CONFINED, IsolationSpec, Spec
 
@@ -23,6 +24,7 @@ class IsolationSupport(NamedTuple):
     landlock_abi: int  # 0: none
     landlock_why_not: str
     web: User
+    file_system: FileSystem = FileSystem()
 
     @property
     def best(self) -> "IsolationResult":
@@ -45,26 +47,31 @@ class Plan(NamedTuple):
     is_script: bool  # and so without any capability
     landlock: IsolationSpec | None  # the paths to open; None: without Landlock
     result: IsolationResult
+    gives_files: bool = False  # to the user
 
 
-def probe(*, pool: tuple[int, int], web: User | None) -> IsolationSupport:
+def probe(*, pool: tuple[int, int], web: User | None, data: str) -> IsolationSupport:
     """Try each layer once. `TEMPO_WITHOUT` names layers to do without: `landlock`, `users`."""
     without = os.environ.get("TEMPO_WITHOUT", "").split()
     first, last = pool
+    web = web or User(os.geteuid(), os.getegid())
     if "users" in without:
         users_why_not = "own users are switched off (TEMPO_WITHOUT)"
     else:
         users_why_not = users.why_not_root() or users.why_not(User(first, first))
+    script_user = None if users_why_not else User(first, first)
+    file_system = data_folder.look(data, web=web, script=script_user)
     if "landlock" in without:
         landlock_abi, landlock_why_not = 0, "it is switched off (TEMPO_WITHOUT)"
     else:
         landlock_abi, landlock_why_not = _probe_landlock()
     return IsolationSupport(
         pool=range(first, last + 1),
-        users_why_not=users_why_not,
+        users_why_not=users_why_not or file_system.users_why_not,
         landlock_abi=landlock_abi,
         landlock_why_not=landlock_why_not,
-        web=web or User(os.geteuid(), os.getegid()),
+        web=web,
+        file_system=file_system,
     )
 
 
@@ -78,7 +85,8 @@ def plan(spec: Spec, support: IsolationSupport) -> Plan:
     own_user, why_no_user = _own_user(wanted, spec, support)
     result = _result(support, own_user.uid if own_user else None, why_no_user)
     if wanted.require == CONFINED:
-        if own_user is None and not support.landlock_abi:
+        is_kept_by_user = own_user is not None and not support.file_system.modes_why_not
+        if not is_kept_by_user and not support.landlock_abi:
             raise IsolationError(f"isolation: it would have all rights of Tempo. {result.why}")
     elif _RANK[result.grade] < _RANK[wanted.require]:
         raise IsolationError(
@@ -92,6 +100,7 @@ def plan(spec: Spec, support: IsolationSupport) -> Plan:
         is_script=True,
         landlock=wanted if support.landlock_abi else None,
         result=result._replace(degraded=is_degraded),
+        gives_files=support.file_system.keeps_owners,
     )
 
 
@@ -131,11 +140,21 @@ def _result(support: IsolationSupport, uid: int | None, why_no_user: str) -> Iso
 
 
 def _result_with_user(support: IsolationSupport) -> IsolationResult:
-    if support.landlock_abi:
-        why = "It has a user of its own, and Landlock keeps it to its own files."
-        return IsolationResult(STRONG, why)
-    why = f"It has a user of its own; no Landlock: {support.landlock_why_not}."
-    return IsolationResult(GOOD, why)
+    modes_why_not = support.file_system.modes_why_not
+    if not support.landlock_abi:
+        return _result_with_user_alone(support.landlock_why_not, modes_why_not)
+    why = "It has a user of its own, and Landlock keeps it to its own files"
+    if modes_why_not:
+        return IsolationResult(GOOD, f"{why}, Landlock alone: {modes_why_not}.")
+    return IsolationResult(STRONG, f"{why}.")
+
+
+def _result_with_user_alone(landlock_why_not: str, modes_why_not: str) -> IsolationResult:
+    no_landlock = f"no Landlock: {landlock_why_not}"
+    if modes_why_not:
+        why = f"It may read the secret key and the database, whatever its user: {modes_why_not}"
+        return IsolationResult(BASIC, f"{why}; {no_landlock}.")
+    return IsolationResult(GOOD, f"It has a user of its own; {no_landlock}.")
 
 
 def _probe_landlock() -> tuple[int, str]:

@@ -5,7 +5,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import NamedTuple
 
 from runs_app.launcher import folders
@@ -48,18 +48,24 @@ def why_not_root() -> str:
 
 def why_not(user: User) -> str:
     """Return why this process cannot become `user`, tried in a child, or "". Raise OSError without a child."""
+    if can(user, lambda: None):
+        return ""
+    return f"the system has no user {user.uid} (a user namespace without it?)"
+
+
+def can(user: User, act: Callable[[], object]) -> bool:
+    """Whether `act` succeeds as `user`, tried in a child. Raise OSError without a child."""
     pid = os.fork()
     if pid == 0:
         code = 1
         try:
             become(user)
+            act()
             code = 0
         finally:
             os._exit(code)
     _pid, wait_status = os.waitpid(pid, 0)
-    if wait_status == 0:
-        return ""
-    return f"the system has no user {user.uid} (a user namespace without it?)"
+    return wait_status == 0
 
 
 def become(user: User) -> None:

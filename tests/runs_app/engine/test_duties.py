@@ -57,7 +57,7 @@ def test_only_some_answers_say_that_things_are_going_on(
 def test_what_fails_is_looked_at_in_every_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = [False, False, True]
     self_check = SelfCheck()
-    monkeypatch.setattr(self_check, "look", lambda: answers.pop(0))
+    monkeypatch.setattr(self_check, "look", lambda *, now: answers.pop(0))
     duties = settler_duties(self_check)
     for _ in range(4):
         duties.do_due(now=NOW)

@@ -37,7 +37,7 @@ def idle(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
 
 def healthy(engine_: Engine) -> dict[str, Any]:
     """Let an engine that was not started believe that all is well; returns what it says then."""
-    engine_.settler.self_check.findings = {"database": "ok", "launcher": "ok", "disk": "ok"}
+    engine_.settler.self_check.findings = dict.fromkeys(self_check.PARTS, "ok")
     engine_.ticker.last_pass_at = engine_.settler.last_pass_at = time.monotonic()
     return engine_.health()
 
@@ -126,6 +126,9 @@ def test_an_engine_that_has_looked_at_nothing_yet_is_not(idle: Engine) -> None:
         "settler",
         "launcher",
         "disk",
+        "folders",
+        "files",
+        "queue",
     }
 
 

@@ -88,9 +88,9 @@ PREFIX = Path(PYTHON).parent.parent
 class Place:
     """Use as a context manager. `mine` and `other` are its scripts."""
 
-    def __init__(self, mode: Mode) -> None:
+    def __init__(self, mode: Mode, *, parent: Path | None = None) -> None:
         self.mode = mode
-        self.base = Path(tempfile.mkdtemp(prefix="tempo-place-"))
+        self.base = Path(tempfile.mkdtemp(prefix="tempo-place-", dir=parent))
         self.data, self.code, self.environment = (
             self.base / "data",
             self.base / "code",

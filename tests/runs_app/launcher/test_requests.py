@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from runs_app.launcher import locks, removal, wire
 from runs_app.launcher.watch import procfs
 from tests.mounts import small_disk
+from tests.runs_app.launcher.confined import ORDINARY, Place, opened
 from tests.runs_app.launcher.harness import LauncherHarness, wait_for
 
 SLEEPER = "import time; print('on', flush=True); time.sleep(60)"
@@ -322,3 +324,60 @@ def test_a_runner_has_a_session_of_its_own(launcher: LauncherHarness) -> None:
     runner = launcher.state_of(folder)["runner_pid"]
 
     assert os.getsid(runner) == runner
+
+
+# --- what keeps runs from being started -----------------------------------------------------------------------------
+def test_ping_says_that_runs_can_be_started(launcher: LauncherHarness) -> None:
+    assert launcher.web.ask("ping")["problem"] == ""
+
+
+def test_ping_says_that_no_files_can_be_opened(launcher: LauncherHarness) -> None:
+    pid = launcher.process.pid
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (5, before[1]))
+
+    assert launcher.web.ask("ping")["problem"] == (
+        "the launcher can open no more files: Too many open files"
+    )
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+    assert launcher.web.ask("ping")["problem"] == ""
+
+
+def test_ping_says_that_no_processes_can_be_started(place: Place) -> None:
+    folder = place.launcher.new_folder(["/bin/true"])
+    limit_processes(place, "0:")
+    told = place.launcher.web.ask("ping")["problem"]
+    refused = place.launcher.web.ask("start", folder=folder)["error"]
+    limit_processes(place, "1000:")
+
+    assert told == "the launcher can start no more processes: Resource temporarily unavailable"
+    assert "Resource temporarily unavailable" in refused
+    assert place.launcher.web.ask("ping")["problem"] == ""
+
+
+def limit_processes(place: Place, limit: str) -> None:
+    """As its own user: a root without CAP_SYS_RESOURCE may not."""
+    command = ["prlimit", f"--pid={place.launcher.process.pid}", f"--nproc={limit}"]
+    user = place.mode.launcher if os.geteuid() == 0 else None
+    subprocess.run(command, check=True, user=user, group=user)
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    """A launcher that is not root, whom no limit of processes holds."""
+    yield from opened(ORDINARY)
+
+
+def test_runs_made_anew_are_used_and_a_link_in_their_place_is_not(
+    launcher: LauncherHarness, tmp_path: Path
+) -> None:
+    runs, folder = launcher.path(""), "2026-11/7-abcdef"
+    (tmp_path / "elsewhere" / folder).mkdir(parents=True)
+    runs.rename(tmp_path / "away")
+    runs.symlink_to(tmp_path / "elsewhere")
+    assert not launcher.web.ask("start", folder=folder)["ok"]
+    assert list((tmp_path / "elsewhere" / folder).iterdir()) == []
+
+    runs.unlink()
+    runs.mkdir()
+    assert launcher.exit_of(launcher.run("print('anew')"))["status"] == "succeeded"

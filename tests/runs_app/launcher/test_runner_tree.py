@@ -12,7 +12,7 @@ from runs_app.launcher.watch import procfs, supervision, tree
 from tests.runs_app.launcher.harness import LauncherHarness, is_gone, joined, wait_for
 from tests.runs_app.launcher.test_crashes import DAEMON, daemon_of
 
-SUPPORT = isolation.probe(pool=(50000, 59999), web=None)
+SUPPORT = isolation.probe(pool=(50000, 59999), web=None, data="/tmp")
 
 
 @pytest.fixture(scope="module")

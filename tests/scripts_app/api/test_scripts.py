@@ -8,6 +8,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from scripts_app.models import Environment, Script
+from scripts_app.scripts import SET_BY_STAFF
 from tests.calling import send
 from tests.factories import make_script
 
@@ -274,3 +275,29 @@ def test_a_script_is_duplicated(program: Client) -> None:
     )
     status, refusal = send(program, "POST", "/scripts/hello/duplicate", {"name": "..."})
     assert (status, list(refusal["error"]["fields"])) == (422, ["name"])
+
+
+# --- what is set by staff -------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("field", SET_BY_STAFF)
+def test_a_session_of_a_user_who_is_not_staff_is_refused_by_field(
+    browser: Client, field: str
+) -> None:
+    make_script("Hello")
+    for method, path, body in (
+        ("POST", "/scripts", {"name": "Mine", field: True}),
+        ("PATCH", "/scripts/hello", {field: True}),
+    ):
+        status, answer = send(browser, method, path, body)
+        assert (status, answer["error"]["code"]) == (403, "forbidden")
+        assert "is set by staff" in answer["error"]["fields"][field]
+        assert answer["error"]["hint"] == "ask a user of the staff"
+    assert not getattr(Script.objects.get(), field)
+
+
+@pytest.mark.parametrize("field", SET_BY_STAFF)
+def test_a_whole_script_that_is_sent_back_changes_nothing_of_staff(
+    browser: Client, program: Client, field: str
+) -> None:
+    create(program, name="Hello", **{field: True})
+    status, answer = send(browser, "PATCH", "/scripts/hello", {field: True, "timeout_s": 7})
+    assert (status, answer["timeout_s"], answer[field]) == (200, 7, True)

@@ -254,9 +254,10 @@ def test_what_may_be_built_from_source_is_an_environment_of_its_own() -> None:
     ("isolation_support", "user", "mode"),
     [
         ({"landlock": 6}, 0, "hardlink"),
-        ({"landlock": 0, "own_users": True}, 1000, "hardlink"),
-        ({"landlock": 0, "own_users": True}, 0, "copy"),
-        ({"landlock": 0, "own_users": False}, 1000, "copy"),
+        ({"landlock": 0, "own_users": True, "keeps_modes": True}, 1000, "hardlink"),
+        ({"landlock": 0, "own_users": True, "keeps_modes": True}, 0, "copy"),
+        ({"landlock": 0, "own_users": True, "keeps_modes": False}, 1000, "copy"),
+        ({"landlock": 0, "own_users": False, "keeps_modes": True}, 1000, "copy"),
         ({}, 1000, "copy"),
     ],
 )

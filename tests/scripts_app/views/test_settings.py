@@ -114,7 +114,8 @@ def test_too_many_tags_are_refused_on_the_page_as_well(browser: Client) -> None:
 
 
 # --- limits and isolation -------------------------------------------------------------------------------------------
-def test_settings_store_limits_and_say_what_each_means(browser: Client) -> None:
+def test_settings_store_limits_and_say_what_each_means(admin_client: Client) -> None:
+    browser = admin_client
     script = make_script("Hello World")
     address = reverse("script-settings", args=[script.slug])
     browser.post(address, SETTINGS | {"cpu_s": "7", "nice": "19", "as_service_user": "on"})
@@ -122,6 +123,34 @@ def test_settings_store_limits_and_say_what_each_means(browser: Client) -> None:
     assert (script.cpu_s, script.nice, script.as_service_user) == (7, 19, True)
     text = re.sub("</?code>", "`", html.unescape(browser.get(address).content.decode()))
     assert [limit.field for limit in LIMITS.values() if limit.description not in text] == []
+
+
+@pytest.mark.parametrize("field", scripts.SET_BY_STAFF)
+def test_what_is_set_by_staff_is_refused_at_its_field(browser: Client, field: str) -> None:
+    script = make_script("Hello World")
+    answer = browser.post(reverse("script-settings", args=[script.slug]), SETTINGS | {field: "on"})
+    script.refresh_from_db()
+    assert not getattr(script, field)
+    assert "is set by staff" in str(answer.context["form"].errors[field].data)
+
+
+def staff_script(field: str) -> Script:
+    script = make_script("Hello World")
+    changes: dict[str, Any] = {field: True}
+    return scripts.update(script, by=None, now=timezone.now(), **changes)
+
+
+@pytest.mark.parametrize("field", scripts.SET_BY_STAFF)
+def test_who_edits_other_settings_keeps_what_staff_has_set(browser: Client, field: str) -> None:
+    script = staff_script(field)
+    address = reverse("script-settings", args=[script.slug])
+    shown = browser.get(address).content.decode()
+    box = re.search(rf'<input type="checkbox" name="{field}"[^>]*>', shown)
+    assert box and "disabled" in box[0] and "checked" in box[0] and "Set by staff" in shown
+    answer = browser.post(address, SETTINGS | {"name": "Renamed"})
+    script.refresh_from_db()
+    assert answer.status_code == 302
+    assert (script.name, getattr(script, field)) == ("Renamed", True)
 
 
 def test_settings_name_the_bound_and_what_is_stored_above_it(
@@ -154,6 +183,7 @@ def test_settings_say_which_isolation_there_is_and_which_folders_are_open(
         "grade": "good",
         "why": "kernel 4.4 has no Landlock",
         "own_users": True,
+        "keeps_modes": True,
         "landlock": 0,
     }
     monkeypatch.setattr(health, "isolation", lambda: offered)
@@ -161,6 +191,16 @@ def test_settings_say_which_isolation_there_is_and_which_folders_are_open(
     assert "Kernel 4.4 has no Landlock" in text and "grade-good" in text
     assert "<code>/mnt/media</code>" in text and "<code>/srv/exports</code>" in text
     assert "They run as a user of their own" in text
+
+
+def test_settings_promise_no_user_where_the_file_system_ignores_users(
+    browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_script("Hello World")
+    offered = {"grade": "basic", "why": "It may read.", "own_users": True, "keeps_modes": False}
+    monkeypatch.setattr(health, "isolation", lambda: {**offered, "landlock": 0})
+    text = text_of(browser, "script-settings", "hello-world")
+    assert "Nothing here enforces that" in text and "grade-basic" in text
 
 
 def test_settings_stand_without_a_launcher(browser: Client) -> None:
