@@ -352,7 +352,7 @@ def _run(argv: list[str], *, cwd: Path, on_output: Callable[[str], None] | None 
     if process.returncode:
         program = " ".join(argv[:3])
         message = "\n".join(last_lines)
-        raise BuildError(message or f"`{program}` ended with status {process.returncode}")
+        raise BuildError(message or str(subprocess.CalledProcessError(process.returncode, program)))
 
 
 @functools.lru_cache(maxsize=1)

@@ -7,6 +7,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +18,7 @@ from django.conf import LazySettings
 
 from scripts_app.environments import builds
 from scripts_app.environments.drivers import build as drivers_build
+from scripts_app.environments.drivers import install_python
 from scripts_app.environments.drivers.build import BuildConfig, BuildResult, is_usable
 from scripts_app.packages import index as packages_index
 from scripts_app.packages import interpreters
@@ -348,6 +350,27 @@ def test_asking_for_the_stack_costs_no_import_of_the_standard_library(bare: Path
         subprocess.run([bare, "-c", program], capture_output=True, text=True).stdout
         == "False False\n"
     )
+
+
+KILLS_ITSELF = "#!/bin/sh\nkill -9 $$\n"
+
+
+def test_a_uv_that_is_killed_is_told_in_words(tmp_path: Path) -> None:
+    dying = tmp_path / "uv"
+    dying.write_text(KILLS_ITSELF)
+    dying.chmod(0o700)
+    status, _ = build("tempo-greeting", uv=str(dying))
+    assert status != 0
+    assert "died with <Signals.SIGKILL: 9>" in result()["error"]
+    installing = [
+        install_python.__file__,
+        str(dying),
+        "3.12",
+        str(tmp_path),
+        str(tmp_path / "said"),
+    ]
+    subprocess.run([sys.executable, "-I", "-S", *installing], timeout=LIMIT_S, check=False)
+    assert "'uv' died with <Signals.SIGKILL: 9>" in (tmp_path / "said").read_text()
 
 
 @pytest.mark.network
