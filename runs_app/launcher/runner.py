@@ -6,7 +6,7 @@ import signal
 import time
 from typing import NamedTuple
 
-from runs_app.launcher import bells, folders, forking, locks, script_start, spec
+from runs_app.launcher import bells, files, folders, forking, locks, script_start, spec
 from runs_app.launcher.identity import isolation, prctl, users
 from runs_app.launcher.identity.isolation import IsolationSupport
 from runs_app.launcher.output.capture import Capture
@@ -75,8 +75,7 @@ def _claim(folder_fd: int) -> bool:
     if locks.acquire(folder_fd) is None:
         return False
     try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-        os.close(os.open(CLAIM, flags, 0o600, dir_fd=folder_fd))
+        os.close(files.create(CLAIM, dir_fd=folder_fd))
     except FileExistsError:
         return False
     # An archived folder has no claim any more, but its run is final. Looked for after the claim was made: the archive
