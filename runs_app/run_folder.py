@@ -81,6 +81,16 @@ def has(folder: int, name: str) -> bool:
     return _status(folder, name) is not None
 
 
+def is_directory(folder: int, name: str) -> bool:
+    status = _status(folder, name)
+    return status is not None and stat.S_ISDIR(status.st_mode)
+
+
+def names(folder: int) -> set[str]:
+    with os.scandir(folder) as entries:
+        return {entry.name for entry in entries}
+
+
 def size(folder: int, name: str) -> int:
     """Return the bytes of a regular file; 0 for any other entry."""
     status = _status(folder, name)

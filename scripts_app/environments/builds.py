@@ -28,6 +28,7 @@ STEPS: dict[str, str] = {
     "compiling": "Compiling byte code",
     "checking": "Checking",
 }
+MAX_RESULT_BYTES = 16 * 2**20  # with the lock of a thousand packages
 MAX_PROGRESS_BYTES = 4096
 
 
@@ -106,8 +107,8 @@ def driver_argv(config_path: Path) -> list[str]:
 def progress(folder: Path) -> BuildProgress | None:
     """Return the progress of the build in a run's folder; None before the first step is reported."""
     try:
-        with (folder / PROGRESS).open("rb") as file:
-            content: BuildStep = json.loads(file.read(MAX_PROGRESS_BYTES))
+        written = files.read_regular(folder / PROGRESS, max_bytes=MAX_PROGRESS_BYTES)
+        content: BuildStep = json.loads(written)
         step = str(content["step"])
         done = int(content["done"])
         total = int(content["total"])
@@ -181,7 +182,8 @@ def _switch_over(environment: Environment, result: BuildResult, now: datetime) -
 def _result_in(folder: Path) -> BuildResult:
     # Packages may run code of their authors during a build: the file may be torn or hold anything.
     try:
-        result: BuildResult = json.loads((folder / RESULT).read_text())
+        written = files.read_regular(folder / RESULT, max_bytes=MAX_RESULT_BYTES)
+        result: BuildResult = json.loads(written)
         is_valid = _is_valid(result)
     except (OSError, ValueError, RecursionError, TypeError, LookupError):
         return {}
