@@ -93,9 +93,9 @@ def unmount(path: Path) -> None:
     call("umount", "--lazy", path)
 
 
-def fill(path: Path) -> Path:
+def fill(path: Path, name: str = "filler") -> Path:
     """Leave not a byte on the disk of a folder; returns the file that takes it all."""
-    filler = path / "filler"
+    filler = path / name
     with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
             file.write(b"\0" * 65536)

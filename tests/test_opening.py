@@ -26,7 +26,8 @@ OTHERS = {
     "runs_app.launcher.identity.users": "folders that are given away, by O_PATH",
     "runs_app.launcher.watch.procfs": "/proc",
     "runs_app.admission.memory": "/proc and the cgroup",
-    "runs_app.disk_space": "the lock of the engine, and the ballast",
+    "runs_app.ballast": "the ballast",
+    "runs_app.disk_space": "the lock of the engine",
     "runs_app.engine.engine": "the lock of the engine",
     "runs_app.wakeup": "the folder of the bells",
 }

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from django_q.brokers import get_broker
 from django_q.scheduler import scheduler as q2_scheduler
 
+from runs_app import ballast
 from runs_app.admission import unwanted
 from runs_app.engine import reconcile
 from runs_app.engine.self_check import SelfCheck
@@ -56,6 +57,9 @@ def settler_duties(self_check: SelfCheck) -> Duties:
 
     duties = Duties(
         [
+            Duty(
+                "ballast", IN_EVERY_PASS, ballast.tend
+            ),  # first, as all others may have to store something
             Duty(SELF_CHECK, 10.0, check_self),
             Duty("sweep", IN_EVERY_PASS, reconcile.sweep, tells_activity=True),
             Duty("cancel unwanted", IN_EVERY_PASS, unwanted.cancel_unwanted),

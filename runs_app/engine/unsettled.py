@@ -14,7 +14,7 @@ from datetime import datetime
 
 from django.db import DatabaseError
 
-from runs_app import disk_space, launcher_client
+from runs_app import ballast, disk_space, launcher_client
 from runs_app.execution import finish
 from runs_app.models import Run
 from runs_app.states import Reason, Status
@@ -53,6 +53,7 @@ def failing_alone(run: Run, *, now: datetime) -> Iterator[None]:
         yield
     except Exception as error:
         logger.exception("run %s could not be settled", run.pk)
+        ballast.give_up_if_full(error)
         if not _is_of_the_machine(error) and _is_last_try(run.pk):
             _give_up(run, error, now)
     else:
