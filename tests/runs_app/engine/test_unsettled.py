@@ -12,7 +12,7 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from runs_app import launcher_client
+from runs_app import disk_space, launcher_client
 from runs_app.engine import reconcile, unsettled
 from runs_app.execution import execution, finish
 from runs_app.history import history, retention
@@ -128,10 +128,10 @@ def test_a_disk_that_fails_as_a_whole_ends_nobody(
     runs: list[Run], clock: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fail_for(runs[0], OSError(errno.EIO, "Input/output error"), monkeypatch)
-    monkeypatch.setattr(unsettled.disk_space, "why_not_writable", lambda: "it cannot be written to")
+    monkeypatch.setattr(disk_space, "why_not_writable", lambda: "it cannot be written to")
     sweep(clock, 3 * unsettled.MAX_TRIES)
     assert status_of(runs[0]) == Status.STARTING
-    monkeypatch.setattr(unsettled.disk_space, "why_not_writable", lambda: "")
+    monkeypatch.setattr(disk_space, "why_not_writable", lambda: "")
     sweep(clock, unsettled.MAX_TRIES)
     assert status_of(runs[0]) == Status.LOST, "its folder alone is broken"
 
