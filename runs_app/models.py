@@ -242,7 +242,7 @@ class Run(models.Model):
             return timedelta(seconds=self.duration_s)
         if self.started_at is None:
             return None
-        return now - self.started_at
+        return max(timedelta(), now - self.started_at)  # the clock may have been set back
 
     @property
     def which_try(self) -> str:

@@ -1,4 +1,4 @@
-"""A run's folder as the settler reads it: no link is followed, no FIFO waited for, no content believed.
+"""A run's folder as web reads it: no link is followed, no FIFO waited for, no content believed.
 
 A script that runs as Tempo's own user may replace any file. Whatever is no regular file counts as missing; an error of
 the machine (no descriptors, a failing disk) rises as OSError, as such an error says nothing about the run.
@@ -13,13 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from runs_app.launcher import locks
+from runs_app.launcher import files, folders, locks
 
 # As the runner names them; its own modules are not for the web process.
 SPEC, CLAIM, STATE, EXIT = "spec.json", "claim", "state.json", "exit.json"
 TEMPORARY = "tmp"
 MAX_BYTES = 64 * 1024  # what the runner writes has a few hundred
-_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a FIFO would be waited for
 _MISSING = frozenset(
     {
         errno.ENOENT,
@@ -35,7 +34,7 @@ _MISSING = frozenset(
 def opened(path: Path) -> Iterator[int | None]:
     """Give a descriptor of the folder; None when the folder is gone, or replaced by something else."""
     try:
-        descriptor = os.open(path, _FLAGS | os.O_DIRECTORY)
+        descriptor = _open(path)
     except OSError as error:
         if error.errno not in _MISSING - {errno.EACCES}:
             raise
@@ -45,6 +44,28 @@ def opened(path: Path) -> Iterator[int | None]:
     finally:
         if descriptor is not None:
             os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    # The month first: a script may have closed that as well.
+    month = folders.open_usable(str(path.parent))
+    try:
+        return folders.open_usable(path.name, dir_fd=month)
+    finally:
+        os.close(month)
+
+
+def open_file(path: Path, name: str) -> int | None:
+    """Return a descriptor of a regular file in the folder `path`, for reading; None when there is none to be read."""
+    with opened(path) as folder:
+        if folder is None:
+            return None
+        try:
+            return files.open_existing(name, dir_fd=folder)
+        except OSError as error:
+            if error.errno in _MISSING:
+                return None
+            raise
 
 
 def is_replaced(path: Path) -> bool:
@@ -58,6 +79,16 @@ def is_replaced(path: Path) -> bool:
 def has(folder: int, name: str) -> bool:
     """Whether the folder has an entry of this name, of any type: a claim is a claim whatever stands there."""
     return _status(folder, name) is not None
+
+
+def is_directory(folder: int, name: str) -> bool:
+    status = _status(folder, name)
+    return status is not None and stat.S_ISDIR(status.st_mode)
+
+
+def names(folder: int) -> set[str]:
+    with os.scandir(folder) as entries:
+        return {entry.name for entry in entries}
 
 
 def size(folder: int, name: str) -> int:
@@ -84,17 +115,11 @@ def read(
 ) -> bytes | None:
     """Return the content of a regular file; None for any other entry, and for a file with more bytes."""
     try:
-        descriptor = os.open(name, _FLAGS, dir_fd=folder)
+        content = files.read(name, dir_fd=folder, max_bytes=max_bytes + 1)
     except OSError as error:
         if error.errno in _MISSING:
             return None
         raise
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return None
-        content = os.read(descriptor, max_bytes + 1)
-    finally:
-        os.close(descriptor)
     if len(content) > max_bytes:
         return None
     return content

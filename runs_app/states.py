@@ -32,7 +32,7 @@ class Reason(models.TextChoices):
     SHUTDOWN = "shutdown"
     RESTART = "restart"
     OVERLAP = "overlap"
-    DISABLED = "disabled"  # of rows from before there was `deleted`
+    DISABLED = "disabled"
     DISK = "disk"
     SERVICE_DOWN = "service_down"
     PAUSED = "paused"

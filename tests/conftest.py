@@ -9,7 +9,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import Settings
 
+from runs_app.engine import unsettled
 from runs_app.execution import execution
+from runs_app.history import history
 from tempo_site import auth
 from tempo_site.lib import paths
 from tempo_site.models import ApiKey
@@ -26,6 +28,9 @@ def data_folder(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPa
     """Each test has a data folder and a memory of its own."""
     monkeypatch.setattr(execution, "_accepted", {})
     monkeypatch.setattr(auth, "_failed_at", {})
+    monkeypatch.setattr(execution, "_first_handed_over", {})
+    monkeypatch.setattr(unsettled, "_tries", {})
+    monkeypatch.setattr(history, "_retries", {})
     settings.DATA_PATH = tmp_path / "data"
     settings.MIN_FREE_MB = settings.MIN_FREE_PERCENT = 0
     settings.WHITENOISE_AUTOREFRESH = (

@@ -135,9 +135,9 @@ def use_up_inodes(path: Path) -> Path:
     return folder
 
 
-def fill(path: Path) -> Path:
+def fill(path: Path, name: str = "filler") -> Path:
     """Leave not a byte on the disk of a folder; returns the file that takes it all."""
-    filler = path / "filler"
+    filler = path / name
     with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
             file.write(b"\0" * 65536)

@@ -91,6 +91,7 @@ class Service:
         self.data = data
         self.port = free_port()
         self.extra = extra
+        self.prefix: list[str] = []  # a command that starts the service's own
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = data / "service.log"
         self.process: subprocess.Popen[bytes] | None = None
@@ -122,7 +123,8 @@ class Service:
 
     def start(self) -> None:
         """Start it and wait until it is healthy."""
-        command = [sys.executable, str(ROOT / "manage.py"), "serve", "--port", str(self.port)]
+        serve = [sys.executable, str(ROOT / "manage.py"), "serve", "--port", str(self.port)]
+        command = [*self.prefix, *serve]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command,

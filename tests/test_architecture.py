@@ -56,8 +56,8 @@ ROOMS = {
             script_templates
         """,
         "runs_app": """
-            states signals disk_space wakeup launcher models runner_report run_folder launcher_client lookup output
-            history triggers programs execution admission scheduler engine
+            states signals disk_space ballast wakeup launcher models runner_report run_folder launcher_client lookup
+            output history triggers programs execution admission scheduler engine
         """,
     }.items()
 }

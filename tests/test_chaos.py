@@ -29,6 +29,8 @@ FROZEN_S = float(os.environ.get("FROZEN_S", "5"))  # 60 for the whole of what is
 CODES = (0, 3, 4, 5, 6)  # what the five scheduled scripts exit with
 SECOND = timedelta(seconds=1)
 TOGETHER = {"overlap": "parallel", "max_parallel": 20}
+# A pause: what is queued already still runs, as it would not when the schedule is switched off.
+DISARM = {"paused_until": "2099-01-01T00:00:00Z"}
 ACTIVE = ("queued", "starting", "running")
 
 # Each execution leaves one line: appending so little is atomic.
@@ -182,10 +184,7 @@ class Chaos:
         now = time.time()
         for slug, schedule in self.schedules.items():
             self._wait_for_due(slug, now)
-            assert (
-                self.service.call("PATCH", f"/schedules/{schedule['id']}", {"enabled": False})[0]
-                == 200
-            )
+            assert self.service.call("PATCH", f"/schedules/{schedule['id']}", DISARM)[0] == 200
         (files_of(self.service, self.counter) / "gate").touch()
         wait_until_quiet(self.service)
         self._watching.join(LIMIT_S)
@@ -291,7 +290,7 @@ def disable_when_caught_up(service: Service, slug: str, schedule: dict[str, Any]
     """Wait until every moment up to now has its row, then let no further one come."""
     now = time.time()
     wait_for(lambda: last_due(service, slug) > now, what="the schedule to catch up")
-    assert service.call("PATCH", f"/schedules/{schedule['id']}", {"enabled": False})[0] == 200
+    assert service.call("PATCH", f"/schedules/{schedule['id']}", DISARM)[0] == 200
 
 
 def test_a_web_that_is_frozen_for_a_while_misses_nothing(service: Service) -> None:

@@ -1,5 +1,7 @@
 """What is promised when the disk is full, or cannot be written to: nothing crashes, all is told, and it passes."""
 
+import os
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -97,6 +99,51 @@ def test_a_disk_that_fills_up_ends_who_writes_on_and_nobody_else(cramped: Servic
     assert cramped.web_pid() == web, "web has not crashed"
     cramped.wait_for_part("disk", "ok")
     assert cramped.run(cramped.make_script("After", "print('after')\n"))["status"] == "succeeded"
+
+
+# Ends when its gate is removed, and leaves 6 MB in its `tmp/`.
+LITTERER = (
+    """
+import os, pathlib, time
+pathlib.Path(os.environ["TMPDIR"], "litter").write_bytes(os.urandom(6 << 20))
+"""
+    + QUIET
+)
+
+
+def start_litterer(service: Service) -> tuple[int, Path, Path]:
+    """A run with its gate, and what it leaves behind."""
+    slug = service.make_script("Litterer", LITTERER)
+    gate = service.data / "scripts" / slug / "files" / "gate"
+    gate.parent.mkdir(exist_ok=True)
+    gate.touch()
+    run_id = int(service.post(f"/scripts/{slug}/runs")["id"])
+    wait_for(lambda: b"begun" in processes.log_of(service, run_id), what="its litter")
+    return run_id, gate, processes.folder_of(service, run_id) / "tmp"
+
+
+def test_a_full_disk_cleans_itself(cramped: Service) -> None:
+    ballast = cramped.data / "ballast"
+    wait_for(ballast.exists, what="the ballast")
+    ended, gate, litter = start_litterer(cramped)
+    killed, _, other_litter = start_litterer(cramped)
+    fillers = [mounts.fill(cramped.data)]
+    wait_for(lambda: not ballast.exists(), what="the ballast to be given up", limit_s=LIMIT_S)
+    gate.unlink()
+    wait_for(lambda: not litter.exists(), what="the runner to empty tmp/")
+    assert cramped.finished(ended)["status"] == "succeeded"
+    fillers.append(mounts.fill(cramped.data, "filler-2"))
+    os.kill(processes.runner_of(cramped, killed), signal.SIGKILL)
+    wait_for(lambda: not other_litter.exists(), what="tmp/ of a dead runner to go")
+    assert cramped.finished(killed)["status"] == "lost"
+    for filler in fillers:
+        assert filler.exists(), "nobody else has made room"
+        filler.unlink()
+    wait_for(ballast.exists, what="another ballast")
+    wait_for(
+        lambda: (processes.folder_of(cramped, killed) / "run.json").exists(),
+        what="the archive that was put off",
+    )
 
 
 # --- read-only -----------------------------------------------------------------------------------------------------

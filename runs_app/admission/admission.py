@@ -172,29 +172,21 @@ def _begin(run: Run, now: datetime) -> bool:
 
 
 def fail_without_environment(*, now: datetime) -> None:
-    """End the runs that wait in vain for an environment: the build failed, or the script was deleted."""
+    """End the runs that wait in vain for an environment: the build failed."""
     not_ready = Q(environment=None) | ~Q(environment__state=Environment.State.READY)
     is_built_anew = Q(environment__state__in=environments.UNFINISHED)
     has_failed = ~is_built_anew & Q(wanted_environment__state=Environment.State.FAILED)
-    hopeless = has_failed | Q(deleted_at__isnull=False)
     waiting = queued(Kind.SCRIPT).order_by().values("script")  # answered by the queue's index alone
-    scripts = Script.objects.filter(not_ready, hopeless, pk__in=waiting)
+    scripts = Script.objects.filter(not_ready, has_failed, pk__in=waiting)
     for script in scripts.select_related("wanted_environment"):
-        reason, message = _why_there_is_no_environment(script)
+        why = script.wanted_environment.message if script.wanted_environment else ""
+        message = f"Its environment was not built: {why}"[:MAX_MESSAGE]
         for run in queued(Kind.SCRIPT).filter(script=script):
             finish.end(
                 run,
                 Status.FAILED,
                 only=Status.QUEUED,
                 now=now,
-                reason=reason,
+                reason=Reason.ENVIRONMENT,
                 message=message,
             )
-
-
-def _why_there_is_no_environment(script: Script) -> tuple[Reason, str]:
-    wanted = script.wanted_environment
-    if script.deleted_at is not None and (wanted is None or not wanted.message):
-        return Reason.DELETED, "Its script was deleted."
-    message = wanted.message if wanted else ""
-    return Reason.ENVIRONMENT, f"Its environment was not built: {message}"[:MAX_MESSAGE]

@@ -8,6 +8,8 @@ from typing import NamedTuple
 from django_q.brokers import get_broker
 from django_q.scheduler import scheduler as q2_scheduler
 
+from runs_app import ballast
+from runs_app.admission import unwanted
 from runs_app.engine import reconcile
 from runs_app.engine.self_check import SelfCheck
 from runs_app.history import history
@@ -55,8 +57,12 @@ def settler_duties(self_check: SelfCheck) -> Duties:
 
     duties = Duties(
         [
+            Duty(
+                "ballast", IN_EVERY_PASS, ballast.tend
+            ),  # first, as all others may have to store something
             Duty(SELF_CHECK, 10.0, check_self),
             Duty("sweep", IN_EVERY_PASS, reconcile.sweep, tells_activity=True),
+            Duty("cancel unwanted", IN_EVERY_PASS, unwanted.cancel_unwanted),
             Duty("follow up", IN_EVERY_PASS, reconcile.follow_up),
             Duty("keep idle drafts", 30.0, drafts.keep_idle),
             Duty("archive", IN_EVERY_PASS, history.archive_finished, tells_activity=True),

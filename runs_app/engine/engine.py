@@ -171,6 +171,7 @@ class Engine:
     # Methods, and not closures: signals hold their receivers weakly.
     def _on_rearmed(self, **_: object) -> None:
         self.ticker.wake()
+        self.settler.wake()
 
     def _on_environment(self, **_: object) -> None:
         transaction.on_commit(self.settler.wake)

@@ -5,15 +5,18 @@ runs lost.
 """
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from runs_app import launcher_client, run_folder, runner_report
 from runs_app.admission import admission
+from runs_app.engine import unsettled
+from runs_app.engine.unsettled import failing_alone
 from runs_app.execution import environment_check, execution, finish
+from runs_app.history import history
+from runs_app.launcher import files as launcher_files
 from runs_app.models import Run
 from runs_app.output import live, log
 from runs_app.programs import build, script
@@ -22,15 +25,19 @@ from runs_app.states import Kind, Reason, Status
 from runs_app.triggers import builds
 from scripts_app.environments import environments
 from scripts_app.models import Environment
-from tempo_site.lib import paths
+from tempo_site.lib import files, paths
 
 logger = logging.getLogger(__name__)
 
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+MAX_BOOT_ID = 100  # it has 37 bytes
 HAND_OVER_AGAIN = timedelta(seconds=2)  # a burst is still forking before that
 DAMAGED = "Its `exit.json` is damaged, so how it ended is not known."
-KILLED = (
-    "Its supervisor was killed or the machine went down, so how it would have ended is not known."
-)
+NOT_KNOWN = "so how it would have ended is not known."
+MACHINE_DOWN = f"The machine went down while it was under way, {NOT_KNOWN}"
+KILLED = f"Its supervisor was killed, or could not write down the end, {NOT_KNOWN}"
+KILLED_OR_DOWN = f"Its supervisor was killed, or the machine went down, {NOT_KNOWN}"
+NEVER_BEGAN = "It was handed to the launcher again and again, and never began."
 WITHOUT_FOLDER = (
     "Its folder below runs/ was removed while it was under way, so how it ended is not known."
 )
@@ -52,6 +59,10 @@ def reconcile(run: Run, *, now: datetime) -> bool:
             return _mark_running(run, folder, now)
         if run_folder.has(folder, EXIT):
             return _lose(run, folder, path, DAMAGED, now)
+        # Written to the end and not renamed: the runner was killed in between, or the disk refused.
+        verdict = run_folder.read_object(folder, launcher_files.temporary(EXIT))
+        if verdict is not None and runner_report.is_ours(verdict):
+            return _conclude(run, folder, verdict, now)
         if run_folder.read(folder, CLAIM) == execution.CLAIMED_BY_CANCEL:
             return finish.end(
                 run,
@@ -59,7 +70,17 @@ def reconcile(run: Run, *, now: datetime) -> bool:
                 now=now,
                 reason=Reason.USER,
             )
-        return _lose(run, folder, path, KILLED, now)
+        return _lose(run, folder, path, _why_it_is_lost(folder), now)
+
+
+def _why_it_is_lost(folder: int) -> str:
+    state = run_folder.read_object(folder, STATE) or {}
+    boot_id = state.get("boot_id")
+    if not isinstance(boot_id, str):
+        return KILLED_OR_DOWN
+    if boot_id != files.read_regular(BOOT_ID, max_bytes=MAX_BOOT_ID).decode().strip():
+        return MACHINE_DOWN
+    return KILLED
 
 
 def _has_lost_its_folder(
@@ -86,9 +107,10 @@ def sweep(*, now: datetime) -> bool:
     """Look at every run under way, repeat lost requests; returns whether any run was under way."""
     runs = list(Run.objects.under_way())
     for run in runs:
-        with _failing_alone(run):
+        with failing_alone(run, now=now):
             _look_at(run, now)
     execution.forget_ended()
+    unsettled.forget_others({run.pk for run in runs})
     return bool(runs)
 
 
@@ -103,17 +125,8 @@ def _look_at(run: Run, now: datetime) -> None:
 
 def reconcile_all(*, now: datetime) -> None:
     for run in Run.objects.under_way().select_related("script"):
-        with _failing_alone(run):
+        with failing_alone(run, now=now):
             reconcile(run, now=now)
-
-
-@contextmanager
-def _failing_alone(run: Run) -> Iterator[None]:
-    # A run that cannot be settled must not keep the others from it.
-    try:
-        yield
-    except Exception:
-        logger.exception("run %s could not be settled", run.pk)
 
 
 def follow_up(*, now: datetime) -> None:
@@ -126,7 +139,7 @@ def follow_up(*, now: datetime) -> None:
 def at_start(*, now: datetime) -> None:
     """After a start of `web`: reconcile, adopt living runs, hand over runs that never began."""
     for run in Run.objects.under_way().order_by("pk"):
-        with _failing_alone(run):
+        with failing_alone(run, now=now):
             _take_over(run, now)
     build.remove_leftovers()
     environments.reset_interrupted(building=_environments_being_built())
@@ -145,6 +158,15 @@ def hand_over_again(run: Run, *, now: datetime) -> None:
     """Hand over a run that was never claimed; the claim keeps a run from being executed twice."""
     if run.cancel_requested_at:
         execution.enforce_cancel(run, now=now)
+        return
+    if execution.is_handed_over_in_vain(run) and execution.take_claim(run):
+        finish.end(
+            run,
+            Status.FAILED,
+            now=now,
+            reason=Reason.COULD_NOT_START,
+            message=NEVER_BEGAN,
+        )
         return
     logger.warning("run %s was not begun, handing it over again", run.pk)
     Run.objects.filter(pk=run.pk).update(handed_over_at=now)
@@ -241,6 +263,7 @@ def _lose(
     state: dict[str, Any] = {}
     log_bytes = 0
     if folder is not None:
+        _give_space_back(run, folder)
         log.append_tail(path)
         state = run_folder.read_object(folder, STATE) or {}
         log_bytes = _log_bytes(folder)
@@ -256,6 +279,14 @@ def _lose(
         log_bytes=log_bytes,
         **runner_report.isolation_fields(state),
     )
+
+
+def _give_space_back(run: Run, folder: int) -> None:
+    # A runner that could not end its run has left `tmp/`; on a full disk the row could not be stored without this.
+    try:
+        history.remove_temporary(run, folder)
+    except (OSError, launcher_client.LauncherError) as error:
+        logger.warning("tmp/ of run %s could not be removed yet: %s", run.pk, error)
 
 
 def _log_bytes(folder: int) -> int:

@@ -11,7 +11,7 @@ import time
 from django.db import OperationalError
 from django.utils import timezone
 
-from runs_app import wakeup
+from runs_app import ballast, wakeup
 from runs_app.engine import reconcile
 from runs_app.engine.duties import SELF_CHECK, settler_duties
 from runs_app.engine.self_check import SelfCheck
@@ -48,6 +48,7 @@ class SettlerThread:
                     self._step(bell)
                 except Exception as error:
                     log_failure("settler", error)
+                    ballast.give_up_if_full(error)
                     self.duties.hurry(SELF_CHECK)
                     self._stopping.wait(PAUSE_AFTER_ERROR_S)
             reconcile.reconcile_all(now=timezone.now())

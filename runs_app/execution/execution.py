@@ -1,5 +1,6 @@
 """Handing a run to the launcher, and taking it back: the run's folder, start and cancel."""
 
+import errno
 import json
 import logging
 import os
@@ -13,6 +14,7 @@ from django.db import transaction
 from runs_app import launcher_client, run_folder
 from runs_app.execution import finish
 from runs_app.execution import spec as execution_spec
+from runs_app.launcher import files as launcher_files
 from runs_app.models import Run
 from runs_app.programs import registry
 from runs_app.programs.program import NothingToRun
@@ -28,6 +30,7 @@ REFUSED_FOR_LONG_S = 60.0
 # What this process has handed over; lost with it, which only means that an unclaimed folder is handed over once more.
 _accepted: dict[int, str] = {}
 _refused_since: dict[int, float] = {}
+_first_handed_over: dict[int, float] = {}
 
 
 def new_folder_name(run: Run, now: datetime) -> str:
@@ -39,6 +42,7 @@ def hand_over(run: Run, *, now: datetime) -> bool:
     """Write the folder and ask the launcher to start the run; returns whether the launcher took it."""
     if not Run.objects.filter(pk=run.pk, status=Status.STARTING).exists():
         return False  # cancelled since it was admitted
+    _first_handed_over.setdefault(run.pk, time.monotonic())
     try:
         found = registry.program_of(run).variables(run)
         prepare_folder(run, found.plain)
@@ -90,22 +94,32 @@ def was_accepted(run: Run) -> bool:
     return _accepted.get(run.pk) == run.folder
 
 
+def is_handed_over_in_vain(run: Run) -> bool:
+    """Whether the launcher took this run a minute ago and more, and no runner has begun it: none ever will."""
+    since = _first_handed_over.get(run.pk)
+    if since is None or not was_accepted(run):
+        return False
+    return time.monotonic() - since > REFUSED_FOR_LONG_S
+
+
 def forget_ended() -> None:
     # Noted before the rows are read: an order that another thread adds meanwhile must not be taken for an old one.
-    known = {*_accepted, *_refused_since}
+    known = {*_accepted, *_refused_since, *_first_handed_over}
     if not known:
         return
     under_way = Run.objects.under_way().values_list("pk", flat=True)
     for pk in known.difference(under_way):
         _accepted.pop(pk, None)
         _refused_since.pop(pk, None)
+        _first_handed_over.pop(pk, None)
 
 
 def prepare_folder(run: Run, plain: Mapping[str, str] = variables.NOTHING.plain) -> None:
     """Make `runs/<yyyy-mm>/<id>-<random>/` with code, `tmp/` and, last, the spec. May be repeated."""
     folder = paths.run_folder(run.folder)
-    if (folder / run_folder.SPEC).exists():
-        return  # handed over before: a runner may be at work, and what it opened to the script are these very files
+    with run_folder.opened(folder) as descriptor:
+        if descriptor is not None and run_folder.has(descriptor, run_folder.SPEC):
+            return  # handed over before: a runner may be at work, and what it opened to the script are these files
     paths.make_passable(folder)
     paths.make_closed(folder / run_folder.TEMPORARY)
     spec = execution_spec.write_spec(run, folder, plain)
@@ -125,7 +139,10 @@ def cancel(run: Run, *, by: str, now: datetime) -> bool:
         return True
     if not _request_cancel(run, by=by, now=now):
         return False
-    enforce_cancel(run, now=now)
+    try:
+        enforce_cancel(run, now=now)
+    except OSError as error:  # the request is stored: the sweep sees to it
+        logger.warning("run %s could not be cancelled yet: %s", run.pk, error)
     return True
 
 
@@ -182,15 +199,25 @@ def enforce_cancel(run: Run, *, now: datetime) -> None:
 
 def take_claim(run: Run) -> bool:
     """Take the claim in the runner's place, so that the run can never begin; False when a runner has it."""
-    folder = paths.run_folder(run.folder)
-    paths.make_passable(folder)  # hand_over may be about to: then it finds the claim taken
-    beside = folder / f".claim.{secrets.token_hex(4)}"
-    beside.write_bytes(CLAIMED_BY_CANCEL)
+    path = paths.run_folder(run.folder)
+    with run_folder.opened(path) as folder:
+        if folder is not None:
+            return _write_claim(folder)
+    paths.make_passable(path)  # hand_over may be about to: then it finds the claim taken
+    with run_folder.opened(path) as folder:
+        if folder is None:
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+        return _write_claim(folder)
+
+
+def _write_claim(folder: int) -> bool:
+    beside = f".claim.{secrets.token_hex(4)}"
+    launcher_files.write(beside, CLAIMED_BY_CANCEL, dir_fd=folder)
     try:
         # Whole or not at all: an empty claim is a runner's.
-        os.link(beside, folder / run_folder.CLAIM)
+        os.link(beside, run_folder.CLAIM, src_dir_fd=folder, dst_dir_fd=folder)
     except FileExistsError:
         return False
     finally:
-        beside.unlink()
+        os.unlink(beside, dir_fd=folder)
     return True

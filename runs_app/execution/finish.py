@@ -1,7 +1,7 @@
 """The only way a run ends: the row moves into a final status, the program is asked, open pages are told."""
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -32,6 +32,7 @@ def end(
         rows = rows.filter(status=only)
     # There are no notifications yet that an end could be announced by.
     fields = {"finished_at": now, **fields, "announced_at": now}
+    fields["finished_at"] = _behind_its_start(run, fields)
     # The end of a run and what it means for its schedule or its environment: never one without the other.
     with transaction.atomic():
         if not rows.move(status, **fields):
@@ -42,6 +43,16 @@ def end(
         registry.program_of(run).finished(run, now=now)
     _tell(run)
     return True
+
+
+def _behind_its_start(run: Run, fields: dict[str, Any]) -> datetime:
+    # The clock may have been set back meanwhile: then the duration tells, which another clock has measured.
+    finished_at: datetime = fields["finished_at"]
+    started_at = fields.get("started_at") or run.started_at
+    if started_at is None or finished_at >= started_at:
+        return finished_at
+    lasted: datetime = started_at + timedelta(seconds=fields.get("duration_s") or 0)
+    return lasted
 
 
 def _tell(run: Run) -> None:

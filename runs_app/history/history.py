@@ -1,28 +1,34 @@
 """Finished runs: listed page by page, and their folders archived."""
 
+import contextlib
 import json
 import logging
+import os
 import shutil
 import struct
+import time
 from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Q
 
 from runs_app import launcher_client, run_folder
+from runs_app.launcher import files as launcher_files
 from runs_app.launcher.folders import ARCHIVE
 from runs_app.launcher.output.record_format import LOG
 from runs_app.models import Run
 from runs_app.output import samples
 from runs_app.states import Kind, Status
 from scripts_app.models import Script
-from tempo_site.lib import files, paths
+from tempo_site.lib import paths
 
 logger = logging.getLogger(__name__)
 
 KEPT = frozenset({ARCHIVE, LOG})
+FIRST_RETRY_S, LONGEST_RETRY_S = 10.0, 3600.0
+MAX_RETRIES = 1000
 BAD = (Status.FAILED, Status.TIMED_OUT, Status.LOST)
 MAX_INDEX_BYTES = 8 * 2**20  # of a log with a thousand million lines
 LONG_TEXTS = (
@@ -31,6 +37,14 @@ LONG_TEXTS = (
     "environment__lock",
     "environment__requirements",
 )
+
+
+class Retry(NamedTuple):
+    at: float  # of time.monotonic()
+    wait_s: float
+
+
+_retries: dict[int, Retry] = {}
 
 
 def page(
@@ -72,34 +86,56 @@ def lowered_isolation(script: Script) -> tuple[str, str] | None:
 
 
 def archive_finished(*, now: datetime, limit: int = 100) -> int:
-    """Archive the finished runs that wait longest, at most `limit`; return how many were looked at."""
+    """Archive the finished runs that wait longest, at most `limit`; return how many were archived.
+
+    A folder that cannot be archived is not marked: it is tried again, in longer and longer intervals.
+    """
     waiting = Run.objects.filter(archived_at=None, finished_at__isnull=False).order_by("pk")
-    runs = list(waiting.select_related("script")[:limit])
-    if not runs:
-        return 0
-    for run in runs:
-        try:
-            archive(run, paths.run_folder(run.folder))
-        except (OSError, ValueError, RecursionError, launcher_client.LauncherError):
-            # A folder that stays as it is costs space, nothing else.
-            logger.warning("the folder of run %s could not be folded", run.pk, exc_info=True)
-    Run.objects.filter(pk__in=[run.pk for run in runs]).update(archived_at=now)
-    return len(runs)
+    put_off = [pk for pk, retry in _retries.items() if retry.at > time.monotonic()]
+    runs = list(waiting.exclude(pk__in=put_off).select_related("script")[:limit])
+    archived = [run.pk for run in runs if _is_archived(run)]
+    if archived:
+        Run.objects.filter(pk__in=archived).update(archived_at=now)
+    return len(archived)
 
 
-def archive(run: Run, folder: Path) -> None:
+def _is_archived(run: Run) -> bool:
+    try:
+        archive(run, paths.run_folder(run.folder))
+    except (OSError, ValueError, RecursionError, launcher_client.LauncherError) as error:
+        wait_s = _put_off(run.pk)
+        logger.warning("run %s could not be archived, again in %.0f s: %s", run.pk, wait_s, error)
+        return False
+    _retries.pop(run.pk, None)
+    return True
+
+
+def _put_off(pk: int) -> float:
+    if len(_retries) >= MAX_RETRIES:
+        _retries.clear()  # all of them at once, as on a full disk: from the beginning
+    before = _retries.get(pk)
+    wait_s = min(before.wait_s * 2, LONGEST_RETRY_S) if before else FIRST_RETRY_S
+    _retries[pk] = Retry(at=time.monotonic() + wait_s, wait_s=wait_s)
+    return wait_s
+
+
+def archive(run: Run, path: Path) -> None:
     """Leave `run.json` and `output.log` in a run's folder; repeatable, and a crash in between loses no data."""
-    # A link may lead out of the folder of runs.
-    if not run.folder or folder.is_symlink() or not folder.is_dir():
+    if not run.folder:
         return
-    # The file is whole when it is there, and written before anything is removed.
-    if not (folder / ARCHIVE).exists():
-        files.write_atomic(folder / ARCHIVE, json.dumps(summary(run, folder)), durable=False)
-    _remove_temporary(run, folder)
-    for entry in folder.iterdir():
-        is_folder = entry.is_dir() and not entry.is_symlink()
-        if entry.name not in KEPT and not is_folder:
-            entry.unlink(missing_ok=True)
+    with run_folder.opened(path) as folder:
+        if folder is None:  # gone, or replaced: a link may lead out of the folder of runs
+            return
+        # First of all, as it gives space, which all that follows may need.
+        remove_temporary(run, folder)
+        # The file is whole when it is there, and written before anything is removed of what it holds.
+        if not run_folder.has(folder, ARCHIVE):
+            content = json.dumps(summary(run, path)).encode()
+            launcher_files.write(ARCHIVE, content, dir_fd=folder)
+        for name in run_folder.names(folder) - KEPT:
+            if not run_folder.is_directory(folder, name):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=folder)
 
 
 def summary(run: Run, folder: Path) -> dict[str, Any]:
@@ -119,13 +155,14 @@ def summary(run: Run, folder: Path) -> dict[str, Any]:
     }
 
 
-def _remove_temporary(run: Run, folder: Path) -> None:
-    temporary = folder / "tmp"
-    if temporary.is_symlink() or temporary.is_file():  # a script may put anything in its place
-        temporary.unlink()
+def remove_temporary(run: Run, folder: int) -> None:
+    """Remove `tmp/`, whatever a script has made of it. Raise OSError, LauncherError."""
+    if not run_folder.is_directory(folder, run_folder.TEMPORARY):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(run_folder.TEMPORARY, dir_fd=folder)
         return
     try:
-        shutil.rmtree(temporary)
+        shutil.rmtree(run_folder.TEMPORARY, dir_fd=folder)
     except FileNotFoundError:
         return
     except (OSError, RecursionError):

@@ -2,13 +2,14 @@
 
 import logging
 import shutil
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import Max, Sum
 from django_q.models import Failure
 
-from runs_app import launcher_client, states
+from runs_app import launcher_client, run_folder, states
 from runs_app.history.history import BAD
 from runs_app.models import Run, RunQuerySet
 from tempo_site.lib import paths
@@ -107,8 +108,12 @@ def _is_removed(pk: int, folder: str) -> bool:
 
 
 def _remove_folder(name: str) -> None:
+    path = paths.run_folder(name)
+    if run_folder.is_replaced(path):
+        path.unlink()  # a link, a FIFO, a file: what it leads to is not ours
+        return
     try:
-        shutil.rmtree(paths.run_folder(name))
+        shutil.rmtree(path)
     except FileNotFoundError:
         return
     except (OSError, RecursionError):
@@ -119,5 +124,6 @@ def _remove_folder(name: str) -> None:
 def _remove_empty_months(current: str) -> None:
     # Only months that are over: in the current month a run's folder may be about to be made.
     for month in paths.runs().iterdir():
-        if month.name < current and month.is_dir() and not any(month.iterdir()):
-            month.rmdir()
+        if month.name < current:
+            with suppress(OSError):  # not empty, or nothing of ours
+                month.rmdir()

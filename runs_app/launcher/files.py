@@ -1,31 +1,57 @@
-"""Small files that appear whole or not at all, written beside and renamed, by directory descriptor."""
+"""The files of a run, by directory descriptor: here alone they are opened, and small ones appear whole or not at all.
+
+A script that runs as Tempo's own user may put a link, a FIFO or a folder in the place of any file, and may take all
+rights from files and folders. So no link is followed, nothing is waited for, only regular files are opened, and rights
+that we have as owners are taken back.
+"""
 
 import contextlib
 import errno
 import os
+import stat
+from collections.abc import Callable
+from typing import TypeVar
 
 FILE_MODE = 0o600
-# Without waiting: a FIFO of that name would be waited for without end.
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+FILE_RIGHTS, FOLDER_RIGHTS = 0o600, 0o700  # of the owner
+_SAFE = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _RESERVED_BYTES = 4096
+_Result = TypeVar("_Result")
 
 
 def create(name: str, *, dir_fd: int) -> int:
     """Return a descriptor of the new file `name`. Raise OSError if the name is taken, also by a link."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-    return os.open(name, flags, FILE_MODE, dir_fd=dir_fd)
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _SAFE
+    return _in_own_folder(lambda: os.open(name, flags, FILE_MODE, dir_fd=dir_fd), dir_fd)
 
 
-def open_existing(name: str, *, dir_fd: int | None = None) -> int:
-    """Return a descriptor for reading, following no link and never waiting for a FIFO. Raise OSError."""
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    return os.open(name, flags, dir_fd=dir_fd)
+def open_existing(name: str, *, dir_fd: int, flags: int = os.O_RDONLY) -> int:
+    """Return a descriptor of the regular file `name`, by default for reading. Raise OSError for anything else."""
+    try:
+        return _open_regular(name, flags, dir_fd)
+    except PermissionError:
+        _take_back(name, dir_fd)
+        return _open_regular(name, flags, dir_fd)
+
+
+def open_or_create(name: str, *, dir_fd: int) -> int:
+    """Return a descriptor of the regular file `name` for reading and writing. Raise OSError for anything else."""
+    try:
+        return open_existing(name, dir_fd=dir_fd, flags=os.O_RDWR)
+    except FileNotFoundError:
+        flags = os.O_RDWR | os.O_CREAT
+        return _in_own_folder(lambda: _open_regular(name, flags, dir_fd), dir_fd)
+
+
+def read(name: str, *, dir_fd: int, max_bytes: int) -> bytes:
+    """Return the first `max_bytes` of the regular file `name`. Raise OSError."""
+    with open(open_existing(name, dir_fd=dir_fd), "rb") as file:
+        return file.read(max_bytes)
 
 
 def write(name: str, content: bytes, *, dir_fd: int) -> None:
     """Replace the content of the file `name`. Raise OSError, and then leave the old file as it was."""
-    _write_temporary(name, content, dir_fd=dir_fd)
-    os.rename(_temporary(name), name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+    _in_own_folder(lambda: _write_and_rename(name, content, dir_fd), dir_fd)
 
 
 def secure(name: str, *, dir_fd: int) -> None:
@@ -40,15 +66,55 @@ def secure(name: str, *, dir_fd: int) -> None:
 
 def reserve(name: str, *, dir_fd: int) -> None:
     """Reserve 4 KiB, so that `name` can be written on a disk that has become full meanwhile. Raise OSError."""
-    fd = os.open(_temporary(name), _FLAGS, FILE_MODE, dir_fd=dir_fd)
+    fd = open_or_create(temporary(name), dir_fd=dir_fd)
     # A file system that cannot reserve (NFS, some FUSE) leaves things as they were.
     with contextlib.suppress(OSError):
         os.posix_fallocate(fd, 0, _RESERVED_BYTES)
     os.close(fd)
 
 
-def _write_temporary(name: str, content: bytes, *, dir_fd: int) -> None:
-    fd = os.open(_temporary(name), _FLAGS, FILE_MODE, dir_fd=dir_fd)
+def make_usable(fd: int, rights: int = FOLDER_RIGHTS) -> None:
+    """Give its owner these rights to an open file or folder, if the owner has not; without a word where that fails."""
+    mode = stat.S_IMODE(os.fstat(fd).st_mode)
+    if mode & rights != rights:
+        # By its descriptor, whatever bears the name by now; O_PATH descriptors are changed in this way alone.
+        with contextlib.suppress(OSError):
+            os.chmod(f"/proc/self/fd/{fd}", mode | rights)
+
+
+def temporary(name: str) -> str:
+    """Return the name under which a file is written before it is renamed to `name`."""
+    return f"{name}.tmp"
+
+
+def _open_regular(name: str, flags: int, dir_fd: int) -> int:
+    fd = os.open(name, flags | _SAFE, FILE_MODE, dir_fd=dir_fd)
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return fd
+    os.close(fd)
+    raise OSError(errno.ENXIO, "Not a regular file", name)
+
+
+def _take_back(name: str, dir_fd: int) -> None:
+    make_usable(dir_fd)
+    fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
+    try:
+        if stat.S_ISREG(os.fstat(fd).st_mode):
+            make_usable(fd, FILE_RIGHTS)
+    finally:
+        os.close(fd)
+
+
+def _in_own_folder(act: Callable[[], _Result], dir_fd: int) -> _Result:
+    try:
+        return act()
+    except PermissionError:
+        make_usable(dir_fd)
+        return act()
+
+
+def _write_and_rename(name: str, content: bytes, dir_fd: int) -> None:
+    fd = open_or_create(temporary(name), dir_fd=dir_fd)
     try:
         written = os.write(fd, content)
         if written < len(content):
@@ -57,7 +123,4 @@ def _write_temporary(name: str, content: bytes, *, dir_fd: int) -> None:
         os.ftruncate(fd, written)
     finally:
         os.close(fd)
-
-
-def _temporary(name: str) -> str:
-    return f"{name}.tmp"
+    os.rename(temporary(name), name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)

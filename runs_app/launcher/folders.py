@@ -4,11 +4,15 @@ import errno
 import os
 import re
 
+from runs_app.launcher import files
+
 ARCHIVE = (
     "run.json"  # what is left of a final run's folder beside its log; written before the claim goes
 )
 _NAME = re.compile(r"[0-9]{4}-[0-9]{2}/[0-9]+-[a-z0-9]{6,16}")
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+_NO_FOLDER = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 
 class FolderError(Exception):
@@ -45,8 +49,19 @@ def renew(fd: int, path: str) -> None:
     os.close(new)
 
 
-def open_directory(name: str, *, dir_fd: int) -> int:
+def open_directory(name: str, *, dir_fd: int | None = None) -> int:
     return os.open(name, _DIRECTORY, dir_fd=dir_fd)
+
+
+def open_usable(name: str, *, dir_fd: int | None = None) -> int:
+    """Return a descriptor of a directory of ours, from which a script may have taken all rights. Raise OSError."""
+    try:
+        fd = open_directory(name, dir_fd=dir_fd)
+    except PermissionError:
+        _take_back(name, dir_fd)
+        fd = open_directory(name, dir_fd=dir_fd)
+    files.make_usable(fd)
+    return fd
 
 
 def mount_of(fd: int) -> bytes:
@@ -62,7 +77,7 @@ def open_month(runs_fd: int, folder: str) -> tuple[int, str]:
     """Return a descriptor of the month's directory, and the folder's name in there. Raise FolderError."""
     month, name = check_name(folder).split("/")
     try:
-        return open_directory(month, dir_fd=runs_fd), name
+        return open_usable(month, dir_fd=runs_fd), name
     except OSError as error:
         raise _error(folder, error) from error
 
@@ -71,15 +86,30 @@ def open_run(runs_fd: int, folder: object) -> int:
     """Return a descriptor of the run folder `folder` below `runs_fd`. Raise FolderError."""
     month_fd, name = open_month(runs_fd, check_name(folder))
     try:
-        return open_directory(name, dir_fd=month_fd)
+        return open_usable(name, dir_fd=month_fd)
     except OSError as error:
         raise _error(str(folder), error) from error
     finally:
         os.close(month_fd)
 
 
+def _take_back(name: str, dir_fd: int | None) -> None:
+    flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    fd = os.open(name, flags, dir_fd=dir_fd)
+    try:
+        files.make_usable(fd)
+    finally:
+        os.close(fd)
+
+
+def is_missing(error: FolderError) -> bool:
+    """Whether there is no such folder, or something else in its place: then no runner can be at work in it."""
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in _NO_FOLDER
+
+
 def _error(folder: str, error: OSError) -> FolderError:
     # With O_NOFOLLOW and O_DIRECTORY a link is "not a directory" or "too many links", depending on the kernel.
-    if error.errno in (errno.ELOOP, errno.ENOTDIR):
+    if error.errno in _NO_FOLDER - {errno.ENOENT}:
         return FolderError(f"run folder {folder} is not a real directory")
     return FolderError(f"run folder {folder} cannot be opened: {error.strerror}")

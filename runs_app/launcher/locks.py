@@ -4,13 +4,16 @@
 # kill -9, and can be probed without being acquired. A probe would not see flock() locks.
 
 import contextlib
+import errno
 import fcntl
 import os
 import struct
 
-from runs_app.launcher import files
+from runs_app.launcher import files, folders
 
 NAME = "lock"
+# Nothing there, or something that no runner made: a link, a FIFO, a folder, a socket.
+_NO_LOCK = frozenset({errno.ENOENT, errno.ELOOP, errno.ENXIO, errno.ENOTDIR})
 # struct flock: l_type, l_whence, l_start, l_len, l_pid; native alignment
 _FLOCK = struct.Struct("hhqqi4x")
 _WRITE_LOCK = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
@@ -18,8 +21,7 @@ _WRITE_LOCK = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
 
 def acquire(folder_fd: int) -> int | None:
     """Return the descriptor that holds the folder's lock, or None if another process has the lock. Raise OSError."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    fd = os.open(NAME, flags, 0o600, dir_fd=folder_fd)
+    fd = files.open_or_create(NAME, dir_fd=folder_fd)
     try:
         fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _WRITE_LOCK)
     except BlockingIOError:
@@ -53,11 +55,13 @@ class HeldLock:
 
 
 def probe(folder: int | str | os.PathLike[str]) -> bool:
-    """Return whether a living runner holds the lock of `folder`, a path or an open directory."""
+    """Return whether a living runner holds the lock of `folder`, a path or an open directory. Raise OSError."""
     try:
         fd = _open(folder)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
+    except OSError as error:
+        if error.errno in _NO_LOCK:
+            return False
+        raise
     try:
         # Not acquired: a runner that starts in the same instant would give up.
         answer = fcntl.fcntl(fd, fcntl.F_OFD_GETLK, _WRITE_LOCK)
@@ -68,7 +72,10 @@ def probe(folder: int | str | os.PathLike[str]) -> bool:
 
 
 def _open(folder: int | str | os.PathLike[str]) -> int:
-    # Web could have put a FIFO there, which must not stop the launcher.
     if isinstance(folder, int):
         return files.open_existing(NAME, dir_fd=folder)
-    return files.open_existing(os.path.join(folder, NAME))
+    folder_fd = folders.open_usable(os.fspath(folder))
+    try:
+        return files.open_existing(NAME, dir_fd=folder_fd)
+    finally:
+        os.close(folder_fd)

@@ -86,13 +86,15 @@ def remove_tree(name: str, *, dir_fd: int) -> None:
 
 
 def _refuse_if_held(month_fd: int, name: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        fd = folders.open_directory(name, dir_fd=month_fd)
-        try:
-            if locks.probe(fd):
-                raise folders.FolderError(f"{name} is still running")
-        finally:
-            os.close(fd)
+    try:
+        fd = folders.open_usable(name, dir_fd=month_fd)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    try:
+        if locks.probe(fd):
+            raise folders.FolderError(f"{name} is still running")
+    finally:
+        os.close(fd)
 
 
 def _remove_all(month_fd: int, name: str) -> None:
@@ -101,7 +103,7 @@ def _remove_all(month_fd: int, name: str) -> None:
 
 def _remove_tmp(month_fd: int, name: str) -> None:
     with contextlib.suppress(FileNotFoundError):
-        remove_tree("tmp", dir_fd=folders.open_directory(name, dir_fd=month_fd))
+        remove_tree("tmp", dir_fd=folders.open_usable(name, dir_fd=month_fd))
 
 
 def _run_in_child(act: Callable[[int, str], None], month_fd: int, name: str) -> int:

@@ -6,7 +6,7 @@ import signal
 import time
 from typing import NamedTuple
 
-from runs_app.launcher import bells, folders, forking, locks, script_start, spec
+from runs_app.launcher import bells, files, folders, forking, locks, removal, script_start, spec
 from runs_app.launcher.identity import isolation, prctl, users
 from runs_app.launcher.identity.isolation import IsolationSupport
 from runs_app.launcher.output.capture import Capture
@@ -56,6 +56,7 @@ def main(order: Order) -> int:
     # The verdict is announced; a disk that refuses now cannot take it back.
     with contextlib.suppress(OSError):
         verdict.secure_exit(order.folder_fd)
+    _remove_tmp(order)
     return int(forking.reap(lambda _pid, _status: None))
 
 
@@ -75,13 +76,20 @@ def _claim(folder_fd: int) -> bool:
     if locks.acquire(folder_fd) is None:
         return False
     try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-        os.close(os.open(CLAIM, flags, 0o600, dir_fd=folder_fd))
+        os.close(files.create(CLAIM, dir_fd=folder_fd))
     except FileExistsError:
         return False
     # An archived folder has no claim any more, but its run is final. Looked for after the claim was made: the archive
     # could otherwise appear between the two.
     return not os.access(folders.ARCHIVE, os.F_OK, dir_fd=folder_fd)
+
+
+def _remove_tmp(order: Order) -> None:
+    # Here and not only when the folder is archived: on a full disk that could wait for the space which this gives.
+    if os.geteuid() == 0:
+        prctl.use_files_as(0, 0)  # its files may be the script's user's
+    with contextlib.suppress(OSError):
+        removal.remove_tree("tmp", dir_fd=order.folder_fd)
 
 
 def _run(order: Order, ringer: bells.Bells) -> verdict.ExitFacts:

@@ -1,6 +1,5 @@
 """The runners under this launcher: children, and runners adopted from a launcher that died."""
 
-import contextlib
 import os
 import signal
 from typing import NamedTuple
@@ -8,13 +7,17 @@ from typing import NamedTuple
 from runs_app.launcher import bells, folders, forking, runner
 from runs_app.launcher.identity.isolation import IsolationSupport
 from runs_app.launcher.output.masking import Secrets
-from runs_app.launcher.watch import procfs, tree, verdict
+from runs_app.launcher.watch import pidfd, procfs, tree, verdict
 from runs_app.launcher.watch.supervision import SHUTDOWN
 
 
 class Adopted(NamedTuple):
+    """A runner that is no child of ours, named by pid and start time, which never mean another process together."""
+
     pid: int
-    pid_fd: int  # becomes readable when the runner ends, and never means another process
+    start_ticks: int
+    # Becomes readable when the runner ends; None before Linux 5.3, where the end has to be looked for.
+    pid_fd: int | None
 
 
 class Runners:
@@ -87,7 +90,7 @@ class Runners:
 
     def kill(self) -> None:
         roots = set(self._own)
-        roots.update(adopted.pid for adopted in self._adopted.values())
+        roots.update(adopted.pid for adopted in self._adopted.values() if _is_running(adopted))
         if roots:
             tree.kill(lambda: tree.family(roots))
 
@@ -97,34 +100,60 @@ class Runners:
     def pids(self) -> set[int]:
         return set(self._own)
 
-    def pid_fds(self) -> dict[int, str]:
-        """Return the folders of adopted runners by the descriptor to poll for the runner's end."""
-        return {adopted.pid_fd: folder for folder, adopted in self._adopted.items()}
+    def pid_fds(self) -> list[int]:
+        """Return the descriptors to poll for the ends of adopted runners."""
+        fds = (adopted.pid_fd for adopted in self._adopted.values())
+        return [fd for fd in fds if fd is not None]
+
+    def has_to_look(self) -> bool:
+        """Return whether the end of an adopted runner wakes nobody, so that it has to be looked for."""
+        return any(adopted.pid_fd is None for adopted in self._adopted.values())
+
+    def forget_ended(self, ready: set[int]) -> list[str]:
+        """Forget the adopted runners that have ended, by the descriptors that are ready; return their folders."""
+        ended = [name for name, adopted in self._adopted.items() if _has_ended(adopted, ready)]
+        for folder in ended:
+            pid_fd = self._adopted.pop(folder).pid_fd
+            if pid_fd is not None:
+                os.close(pid_fd)
+        return ended
 
     def child_exited(self, pid: int) -> str | None:
         """Forget a reaped child; return the runner's folder, or None if the child was no runner."""
         return self._own.pop(pid, None)
 
-    def adopted_exited(self, folder: str) -> None:
-        os.close(self._adopted.pop(folder).pid_fd)
-
 
 def _find_living_runner(folder_fd: int) -> Adopted | None:
     state = verdict.read_state(folder_fd)
     pid, start = state.get("runner_pid"), state.get("runner_start")
-    if not isinstance(pid, int) or pid <= 1 or state.get("boot_id") != procfs.boot_id():
+    if not isinstance(pid, int) or pid <= 1 or not isinstance(start, int):
         return None
-    try:
-        pid_fd = os.pidfd_open(pid)
-    except OSError:
+    if state.get("boot_id") != procfs.boot_id():
         return None
+    adopted = Adopted(pid, start, pidfd.open_process(pid))
     # Compared after the open: from here on the descriptor and the number mean the same process.
-    if procfs.start_time(pid) != start:
-        os.close(pid_fd)
-        return None
-    return Adopted(pid, pid_fd)
+    if _is_running(adopted):
+        return adopted
+    if adopted.pid_fd is not None:
+        os.close(adopted.pid_fd)
+    return None
+
+
+def _is_running(adopted: Adopted) -> bool:
+    process = procfs.read(adopted.pid)
+    if process is None or process.state in procfs.ENDED:
+        return False
+    return process.start_ticks == adopted.start_ticks
+
+
+def _has_ended(adopted: Adopted, ready: set[int]) -> bool:
+    if adopted.pid_fd is None:
+        return not _is_running(adopted)
+    return adopted.pid_fd in ready
 
 
 def _send(adopted: Adopted, signum: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        signal.pidfd_send_signal(adopted.pid_fd, signum)
+    if adopted.pid_fd is not None and pidfd.send(adopted.pid_fd, signum):
+        return
+    if _is_running(adopted):
+        tree.send([adopted.pid], signum)

@@ -21,6 +21,7 @@ from runs_app.launcher.web import Web
 
 _BACKLOG = 1024
 _STRAYS_AGAIN_S = 0.05
+_LOOK_MS = 500.0  # for the end of runners that wakes nobody
 _LAST_SWEEPS = 5
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
@@ -156,9 +157,9 @@ class Launcher:
         now = time.monotonic()
         if self._signals.fd in ready:
             self._handle_signals(self._signals.read(), now)
-        for pid_fd, folder in self._runners.pid_fds().items():
-            if pid_fd in ready:
-                self._adopted_exited(folder)
+        if self._runners.forget_ended(ready):
+            # Their trees were never among our children: only the environment tells whose a process is.
+            orphans.clear(self._runs_path)
         channel = self._web.channel
         if channel is not None and channel.fd in ready:
             self._handle_requests(channel, now)
@@ -175,6 +176,8 @@ class Launcher:
         timeout_ms = None
         if deadline is not None:
             timeout_ms = max(0.0, deadline - time.monotonic()) * 1000
+        if self._runners.has_to_look() and (timeout_ms is None or timeout_ms > _LOOK_MS):
+            timeout_ms = _LOOK_MS
         return {fd for fd, _ in poll.poll(timeout_ms)}
 
     def _advance(self, now: float) -> float | None:
@@ -263,11 +266,6 @@ class Launcher:
                 console.say(console.INFO, f"runner adopted folder={folder}")
         except (folders.FolderError, OSError) as error:
             console.say(console.WARNING, f"runner not adopted folder={folder}: {error}")
-
-    def _adopted_exited(self, folder: str) -> None:
-        self._runners.adopted_exited(folder)
-        # Its tree was never among our children: if the runner died, only the environment tells whose a process is.
-        orphans.clear(self._runs_path)
 
     def _kill_strays(self) -> set[int]:
         killed = tree.kill(self._strays)

@@ -75,8 +75,7 @@ def read(folder_fd: int) -> Spec:
 
 
 def _read_file(folder_fd: int) -> bytes:
-    with open(files.open_existing(NAME, dir_fd=folder_fd), "rb") as file:
-        return file.read(_MAX_BYTES)
+    return files.read(NAME, dir_fd=folder_fd, max_bytes=_MAX_BYTES)
 
 
 def _parse(content: dict[str, object]) -> Spec:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from runs_app.launcher.output import record_format
-from runs_app.output import records
+from runs_app.output import log, records
 
 MAX_LINE_BYTES = 64 * 1024  # what is given of one line
 # What is given of one window: room for 50 of the longest lines, as many as the page asks for at once.
@@ -116,7 +116,7 @@ class LineIndex:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor = -1
-        self.inode = path.stat().st_ino
+        self.inode = path.lstat().st_ino
         self.end = 0
         self.total = 0
         self.blocks: list[Block] = []
@@ -139,12 +139,18 @@ class LineIndex:
 
         Raises FileNotFoundError when the file is gone, or when another file has its name.
         """
-        with self._lock, self._path.open("rb", buffering=0) as file:
-            if os.fstat(file.fileno()).st_ino != self.inode:
-                raise FileNotFoundError(f"{self._path} is another file now")
-            self._descriptor = file.fileno()
-            self._scan()
-            yield
+        with self._lock:
+            descriptor = log.open_log(self._path)
+            if descriptor is None:
+                raise FileNotFoundError(f"{self._path} is gone")
+            try:
+                if os.fstat(descriptor).st_ino != self.inode:
+                    raise FileNotFoundError(f"{self._path} is another file now")
+                self._descriptor = descriptor
+                self._scan()
+                yield
+            finally:
+                os.close(descriptor)
 
     # --- scanning ----------------------------------------------------------------------------------------------------
     def _scan(self) -> None:

@@ -1,5 +1,6 @@
 """A run's output by line number: windows of lines and plain-text search."""
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from runs_app.models import Run
 from runs_app.output import line_search, log
 from runs_app.output.line_index import LineIndex, Window
 from runs_app.output.line_search import Matches
+from tempo_site.lib import paths
 
 MAX_WINDOW_LINES = 1000
 MAX_INDEXES = 16  # logs whose index stays in memory
@@ -50,13 +52,15 @@ def _read(run: Run, read: Callable[[LineIndex], T], without_log: T) -> T:
 
 def index_of_log(run: Run) -> LineIndex | None:
     """Return the index of a run's log, made or taken from memory; None without a log."""
-    path = log.log_path(run)
-    if path is None:
+    if not run.folder:
         return None
+    path = paths.run_folder(run.folder) / log.LOG
     with _indexes_lock:
         try:
             index = _current_index(path)
         except FileNotFoundError:  # deleted a moment ago
+            return None
+        if index is None:
             return None
         _indexes[path] = index
         _indexes.move_to_end(path)
@@ -65,8 +69,14 @@ def index_of_log(run: Run) -> LineIndex | None:
     return index
 
 
-def _current_index(path: Path) -> LineIndex:
-    status = path.stat()
+def _current_index(path: Path) -> LineIndex | None:
+    descriptor = log.open_log(path)
+    if descriptor is None:
+        return None
+    try:
+        status = os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
     index = _indexes.get(path)
     if index is None or index.inode != status.st_ino or status.st_size < index.end:
         return LineIndex(path)

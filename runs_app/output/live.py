@@ -84,7 +84,7 @@ class LiveTail:
     def _open(self) -> int | None:
         if self._descriptor is None and self.path is not None:
             try:
-                self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+                self._descriptor = log.open_log(self.path)
             except OSError:
                 return None
         return self._descriptor

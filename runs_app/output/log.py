@@ -5,11 +5,12 @@ import logging
 import os
 import re
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from asgiref.sync import sync_to_async
 
+from runs_app import run_folder
+from runs_app.launcher import files
 from runs_app.launcher.output import record_format, tail
 from runs_app.models import Run
 from runs_app.output import records
@@ -19,21 +20,28 @@ logger = logging.getLogger(__name__)
 
 LOG = record_format.LOG
 _SCRIPT_CHUNK_BYTES = 4 * records.SLICE_BYTES
+UNREADABLE = b"\n[Tempo: the rest of the output could not be read]\n"
 # What the runner says where output is missing.
 _GAP = re.compile(rb"[\d,]+ bytes of output were left out here|Output was (?:left out|lost) here.*")
 
 
 def log_path(run: Run) -> Path | None:
     """Return where the run's log lies; None when there is no log (the run never began, or was pruned)."""
-    if not run.folder:
+    descriptor = _open(run)
+    if descriptor is None:
         return None
-    path = paths.run_folder(run.folder) / LOG
-    return path if path.is_file() else None
+    os.close(descriptor)
+    return paths.run_folder(run.folder) / LOG
 
 
 def size(run: Run) -> int:
-    path = log_path(run)
-    return path.stat().st_size if path else 0
+    descriptor = _open(run)
+    if descriptor is None:
+        return 0
+    try:
+        return os.fstat(descriptor).st_size
+    finally:
+        os.close(descriptor)
 
 
 def read_slice(run: Run, offset: int, limit: int = records.SLICE_BYTES) -> tuple[bytes, int]:
@@ -41,12 +49,25 @@ def read_slice(run: Run, offset: int, limit: int = records.SLICE_BYTES) -> tuple
 
     `offset` must be 0 or a value returned before (a record's start). Without new records: `(b"", offset)`.
     """
-    path = log_path(run)
-    if path is None:
+    descriptor = _open(run)
+    if descriptor is None:
         return b"", offset
-    with path.open("rb") as file:
-        data = records.cut(os.pread(file.fileno(), limit, offset))
+    try:
+        data = records.cut(os.pread(descriptor, limit, offset))
+    finally:
+        os.close(descriptor)
     return data, offset + len(data)
+
+
+def open_log(path: Path) -> int | None:
+    """Return a descriptor of the log at this path; None when there is none to be read, whatever stands in its place."""
+    return run_folder.open_file(path.parent, path.name)
+
+
+def _open(run: Run) -> int | None:
+    if not run.folder:
+        return None
+    return open_log(paths.run_folder(run.folder) / LOG)
 
 
 def script_bytes(run: Run) -> Iterator[bytes]:
@@ -82,8 +103,13 @@ async def script_stream(run: Run) -> AsyncIterator[bytes]:
     """
     chunks = script_bytes(run)
     following = sync_to_async(lambda: next(chunks, None))
-    while (chunk := await following()) is not None:
-        yield chunk
+    try:
+        while (chunk := await following()) is not None:
+            yield chunk
+    except Exception:
+        # The answer has begun: its end has to come all the same, and says that it is not the end of the output.
+        logger.exception("the log of run %s could not be read to its end", run.pk)
+        yield UNREADABLE
 
 
 def frame(run: Run, offset: int) -> bytes:
@@ -102,25 +128,15 @@ def append_tail(folder: Path) -> None:
 
     Repeatable, whatever state the files are in; never raises.
     """
-    log_flags = os.O_RDWR | os.O_CREAT | os.O_NONBLOCK
     try:
-        with _opened(folder, os.O_RDONLY | os.O_DIRECTORY) as folder_fd:
-            if tail.exists_in(folder_fd):
-                with _opened(LOG, log_flags, dir_fd=folder_fd) as log_fd:
+        with run_folder.opened(folder) as folder_fd:
+            if folder_fd is not None and tail.exists_in(folder_fd):
+                log_fd = files.open_or_create(LOG, dir_fd=folder_fd)
+                try:
                     tail.append_to_log(folder_fd, log_fd)
-    except FileNotFoundError:
-        return
+                finally:
+                    os.close(log_fd)
     except OSError:
         logger.warning(
             "the end of the output in %s could not be put into its log", folder, exc_info=True
         )
-
-
-@contextmanager
-def _opened(path: Path | str, flags: int, *, dir_fd: int | None = None) -> Iterator[int]:
-    # Follows no link.
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=dir_fd)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)

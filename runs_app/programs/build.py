@@ -170,9 +170,10 @@ def _launcher_isolation() -> dict[str, Any]:
 
 
 def _is_interrupted(run: Run) -> bool:
-    # A build deserves another try by itself after a shutdown, or when it is lost for the first time in a row.
+    # A build deserves another try by itself after a shutdown, when it is lost for the first time in a row, and when
+    # somebody wants its environment again.
     if run.status != Status.LOST:
-        return run.reason == Reason.SHUTDOWN
+        return run.reason in (Reason.SHUTDOWN, Reason.NOT_WANTED)
     before = Run.objects.filter(
         kind=Kind.BUILD,
         environment=run.environment,

@@ -23,6 +23,7 @@ from scripts_app.variables.variables import RunVariables, for_run
 from tempo_site.lib import files, paths
 
 WAITS_FOR = (
+    wait_conditions.UNWANTED,
     wait_conditions.MOMENT,
     wait_conditions.PAUSE,
     wait_conditions.ONE_BEFORE,

@@ -23,6 +23,7 @@ ONE_BY_ONE = (
     Schedule.Overlap.QUEUE_ONE,
     Schedule.Overlap.REPLACE,
 )
+BY_SCHEDULES = (Trigger.SCHEDULE, Trigger.STARTUP, Trigger.RETRY)
 NO_RUN = Q(pk__in=[])
 EVERY_RUN = ~NO_RUN
 
@@ -62,6 +63,31 @@ class Condition:
     name: str
     waiting: Callable[[Situation], Q]  # the runs that have to wait for it
     sentence: Callable[[Run, Situation], str]  # what is said of one of these
+
+
+# --- nobody wants it any more: it is cancelled soon, and does not begin before that ----------------------------------
+def script_deleted() -> Q:
+    return Q(script__deleted_at__isnull=False)
+
+
+def schedule_deleted() -> Q:
+    return Q(trigger__in=BY_SCHEDULES, schedule=None)
+
+
+def script_disabled() -> Q:
+    return Q(trigger__in=BY_SCHEDULES, script__enabled=False)
+
+
+def schedule_disabled() -> Q:
+    return Q(trigger__in=BY_SCHEDULES, schedule__enabled=False)
+
+
+def unwanted() -> Q:
+    return script_deleted() | schedule_deleted() | script_disabled() | schedule_disabled()
+
+
+def _unwanted_sentence(_: Run, __: Situation) -> str:
+    return "It will not begin: its script or its schedule was deleted or disabled."
 
 
 # --- the moment of a further try ------------------------------------------------------------------------------------
@@ -152,6 +178,11 @@ def _own_program_sentence(_: Run, situation: Situation) -> str:
     return f"It waits for run #{first.pk}: environments are built one at a time."
 
 
+UNWANTED = Condition(
+    name="unwanted",
+    waiting=lambda _: unwanted(),
+    sentence=_unwanted_sentence,
+)
 MOMENT = Condition(
     name="moment",
     waiting=_before_their_moment,

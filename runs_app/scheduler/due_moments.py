@@ -146,7 +146,8 @@ def _overlap_message(schedule: Schedule, active: Sequence[Run]) -> str:
     if schedule.overlap == Schedule.Overlap.PARALLEL:
         if len(active) < schedule.max_parallel:
             return ""
-        return f"{len(active)} runs were still going, the most allowed."
+        going = f"{len(active)} runs were still going or waiting"
+        return f"{going}, {schedule.max_parallel} may at once."
     return f"Run #{active[0].pk} was still going."
 
 

@@ -131,17 +131,20 @@ def _serve(
     scripts: set[int] = set()
     for alarm in alarms:
         schedule = getattr(alarm, "schedule", None)
-        if schedule is None or not schedules.may_fire(
-            schedule
-        ):  # deleted, or disabled a moment ago
+        # Deleted, or disabled a moment ago.
+        if schedule is None or not schedules.has_moments(schedule):
             following[alarm.pk] = None
             continue
         comes_first = min(filter(None, following.values()), default=alarm.next_run + TICK)
         if schedule.script_id in scripts or comes_first <= alarm.next_run:
             break
         scripts.add(schedule.script_id)
-        found, following[alarm.pk] = _moments_of(schedule, alarm.next_run, pause, now)
-        moments += found
+        if schedules.may_fire(schedule):
+            found, following[alarm.pk] = _moments_of(schedule, alarm.next_run, pause, now)
+            moments += found
+        else:
+            following[alarm.pk] = None
+            moments.append(_switched_off(schedule, alarm.next_run))
     due_moments.record(moments, now=now)
     _move_alarms(following)
 
@@ -176,6 +179,16 @@ def _moments_of(
     if decided.serve:
         found.append(_served(schedule, decided, first=due, now=now))
     return found, decided.following
+
+
+def _switched_off(schedule: Schedule, due: datetime) -> DueMoment:
+    reason, message = Reason.DISABLED, "Its schedule was disabled."
+    if schedule.script.deleted_at is not None:
+        reason, message = Reason.DELETED, "Its script was deleted."
+    elif not schedule.script.enabled:
+        message = "Its script was disabled."
+    verdict = (Status.SKIPPED, reason, message)
+    return DueMoment(schedule=schedule, due_at=due, verdict=verdict)
 
 
 def _pauses_begun(

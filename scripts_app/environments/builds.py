@@ -33,7 +33,7 @@ STEPS: dict[str, str] = {
     "checking": "Checking",
 }
 MAX_PROGRESS_BYTES = 4096
-MAX_RESULT_BYTES = 64 * 1024**2
+MAX_RESULT_BYTES = 16 * 2**20  # with the lock of a thousand packages
 _DIGEST = re.compile(r"[0-9a-f]{32}")
 
 
@@ -137,8 +137,8 @@ def driver_argv(driver: str, *arguments: str | Path) -> list[str]:
 def progress(folder: Path) -> BuildProgress | None:
     """Return the progress of the build in a run's folder; None before the first step is reported."""
     try:
-        with (folder / PROGRESS).open("rb") as file:
-            content: BuildStep = json.loads(file.read(MAX_PROGRESS_BYTES))
+        written = files.read_regular(folder / PROGRESS, max_bytes=MAX_PROGRESS_BYTES)
+        content: BuildStep = json.loads(written)
         step = str(content["step"])
         done = int(content["done"])
         total = int(content["total"])
@@ -234,9 +234,8 @@ def _is_whole(place: Path) -> bool:
 def _read_result(path: Path) -> BuildResult:
     # Packages may run code of their authors during a build: the file may be a trap, be torn or hold anything.
     try:
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
-        with os.fdopen(os.open(path, flags), "rb") as file:
-            result: BuildResult = json.loads(file.read(MAX_RESULT_BYTES))
+        written = files.read_regular(path, max_bytes=MAX_RESULT_BYTES)
+        result: BuildResult = json.loads(written)
         is_valid = _is_valid(result)
     except (OSError, ValueError, RecursionError, TypeError, LookupError):
         return {}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from scripts_app.environments.drivers import build_config
 from scripts_app.models import Environment, Script, Version
@@ -175,12 +175,14 @@ def next_wanted() -> Environment | None:
     """Return the oldest environment to build that a script needs; None during another build."""
     if Environment.objects.filter(state=Environment.State.BUILDING).exists():
         return None
+    return needed().filter(state=Environment.State.WANTED).order_by("pk").first()
+
+
+def needed() -> QuerySet[Environment]:
+    """Return the environments that a script uses, waits for, or may be upgraded to."""
     present = Script.objects.present()
-    needed = (
-        Q(waiting_scripts__in=present) | Q(upgrading_scripts__in=present) | Q(scripts__in=present)
-    )
-    wanted = Environment.objects.filter(state=Environment.State.WANTED)
-    return wanted.filter(needed).order_by("pk").first()
+    of_scripts = Q(scripts__in=present) | Q(waiting_scripts__in=present)
+    return Environment.objects.filter(of_scripts | Q(upgrading_scripts__in=present))
 
 
 def reset_interrupted(*, building: Collection[int] = ()) -> int:

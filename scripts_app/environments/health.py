@@ -241,4 +241,5 @@ def _run(argv: list[str], env: Mapping[str, str]) -> "subprocess.CompletedProces
 def _complaint(answer: "subprocess.CompletedProcess[str]") -> str:
     output = answer.stderr or answer.stdout
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    return "; ".join(lines[-3:])[:MAX_TEXT] or f"it ended with status {answer.returncode}"
+    how_it_ended = str(subprocess.CalledProcessError(answer.returncode, answer.args[0]))
+    return "; ".join(lines[-3:])[:MAX_TEXT] or how_it_ended

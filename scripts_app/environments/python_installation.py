@@ -10,10 +10,11 @@ from scripts_app.environments import builds
 from scripts_app.models import Environment
 from scripts_app.packages import index, interpreters
 from scripts_app.validation import ScriptError
-from tempo_site.lib import paths
+from tempo_site.lib import files, paths
 
 RESULT = "installed.txt"
 MAX_MESSAGE = 2000
+MAX_BYTES = 64 * 1024
 _VERSION = re.compile(r"3\.(\d{1,2})(\.\d{1,2})?", re.ASCII)
 # The operator of a machine without internet sets these.
 _MIRRORS = ("UV_PYTHON_INSTALL_MIRROR", "UV_PYTHON_DOWNLOADS_JSON_URL")
@@ -42,7 +43,8 @@ def variables() -> dict[str, str]:
 
 def message(folder: Path) -> str:
     try:
-        return (folder / RESULT).read_text(errors="replace")[-MAX_MESSAGE:]
+        said = files.read_regular(folder / RESULT, max_bytes=MAX_BYTES)
+        return said.decode(errors="replace")[-MAX_MESSAGE:]
     except OSError:
         return ""
 

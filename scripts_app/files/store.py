@@ -93,8 +93,8 @@ async def stream(file: BinaryIO) -> AsyncIterator[bytes]:
     with file:
         while remaining > 0:
             data = await read(min(CHUNK, remaining))
-            if not data:
-                break
+            if not data:  # it became shorter: as many bytes were promised
+                raise OSError(errno.EIO, "The file became shorter while it was read")
             remaining -= len(data)
             yield data
 

@@ -21,7 +21,8 @@ from scripts_app.timing.rule import TimingError
 CLUSTER = "alarms"
 FUNCTION = "runs_app.tasks.never_called_by_q2"
 
-# Sent without arguments after a commit that brought or moved a due moment: look again which is next.
+# Sent without arguments after a commit that brought, moved or ended due moments: look again which is next, and which
+# runs are still wanted.
 rearmed = Signal()
 
 _TIMING = ("kind", "cron", "every_s", "at", "timezone", "start_at", "end_at", "jitter_s", "delay_s")
@@ -86,6 +87,8 @@ def save(schedule: Schedule, *, now: datetime) -> Schedule:
             _arm(schedule, now=now)
         else:
             _arm_if_needed(schedule, now=now)
+        if not may_fire(schedule):
+            ring_on_commit()  # also where there was no alarm: what waits for it is not wanted any more
     return schedule
 
 
@@ -101,6 +104,7 @@ def delete(schedule: Schedule) -> None:
     with transaction.atomic():
         disarm(schedule)
         schedule.delete()
+        ring_on_commit()
 
 
 def arm(schedule: Schedule, *, now: datetime) -> None:
@@ -138,10 +142,16 @@ def rearm(script: Script, *, now: datetime) -> None:
     with transaction.atomic():
         for schedule in rows.select_related("script", "alarm"):
             _arm_if_needed(schedule, now=now)
+        ring_on_commit()
 
 
 def may_fire(schedule: Schedule) -> bool:
     return schedule.enabled and schedule.script.enabled and schedule.script.deleted_at is None
+
+
+def has_moments(schedule: Schedule) -> bool:
+    """Whether its moments are due at all: a single moment has its row in the ledger also when nothing may start."""
+    return may_fire(schedule) or schedule.kind == Schedule.Kind.ONCE
 
 
 def ring_on_commit() -> None:
@@ -150,13 +160,13 @@ def ring_on_commit() -> None:
 
 # An armed schedule keeps its alarm: a due moment that is not served yet must not be jumped over.
 def _arm_if_needed(schedule: Schedule, *, now: datetime) -> None:
-    if schedule.alarm is None or not may_fire(schedule):
+    if schedule.alarm is None or not has_moments(schedule):
         _arm(schedule, now=now)
 
 
 # For rows that were read or stored in this very transaction.
 def _arm(schedule: Schedule, *, now: datetime) -> None:
-    due = rule.next_after(schedule.timing, now) if may_fire(schedule) else None
+    due = rule.next_after(schedule.timing, now) if has_moments(schedule) else None
     if due is None:
         disarm(schedule)
         return

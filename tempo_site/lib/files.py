@@ -1,7 +1,9 @@
 """Files that are whole or absent: written beside, flushed, renamed. And locks between processes."""
 
+import errno
 import fcntl
 import os
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +19,9 @@ def write_atomic(
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     data = content.encode() if isinstance(content, str) else content
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    # Neither a link nor a FIFO of that name: scripts may write into some of the folders.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK
+    descriptor = os.open(beside, flags, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
             if mode & 0o077:
@@ -32,6 +36,15 @@ def write_atomic(
         raise
     if durable:
         sync_folder(path.parent)
+
+
+def read_regular(path: Path, *, max_bytes: int) -> bytes:
+    """Return the first bytes of a regular file; raise OSError for anything else, a link or a FIFO among them."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.ENXIO, "Not a regular file", str(path))
+        return file.read(max_bytes)
 
 
 def sync_folder(folder: Path) -> None:

@@ -70,6 +70,10 @@ def service_lock() -> Path:
     return bells() / "service.lock"
 
 
+def ballast() -> Path:
+    return data() / "ballast"
+
+
 def setup_token() -> Path:
     """Return the file with the one-time token of the set-up address; removed when there is an admin."""
     return data() / "setup_token"

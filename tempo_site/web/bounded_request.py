@@ -158,6 +158,13 @@ class BoundedRequest(WebRequest):
         self._may_send.set()
         super().connectionLost(reason)
 
+    def handle_exception(self, exception: BaseException) -> None:
+        """Answer with an error; an answer that has begun is broken off, so that nobody takes it for whole or waits."""
+        if self._response_started:
+            self.loseConnection()
+        else:
+            super().handle_exception(exception)
+
     def finish(self) -> None:
         if self.producer is not None:
             self.unregisterProducer()

@@ -147,10 +147,7 @@ def _read_parts(folder_fd: int) -> list[_Part]:
 def _read_part(name: str, folder_fd: int) -> _Part | None:
     # As far as it is whole; None when there is none, or something else of that name.
     try:
-        with open(files.open_existing(name, dir_fd=folder_fd), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                return None
-            data = file.read(_MAX_BYTES)
+        data = files.read(name, dir_fd=folder_fd, max_bytes=_MAX_BYTES)
     except OSError:
         return None
     head = _HEAD.match(data)

@@ -45,7 +45,21 @@ def _orphans(runs_path: str, sessions: Sessions) -> set[int]:
 
 
 def _has_runner(runs_path: str, folder: str) -> bool:
-    return locks.probe(os.path.join(runs_path, folder))
+    # A folder that cannot be looked at may have one: its processes are left alone.
+    try:
+        runs_fd = folders.open_path(runs_path)
+        try:
+            folder_fd = folders.open_run(runs_fd, folder)
+        finally:
+            os.close(runs_fd)
+        try:
+            return locks.probe(folder_fd)
+        finally:
+            os.close(folder_fd)
+    except folders.FolderError as error:
+        return not folders.is_missing(error)
+    except OSError:
+        return True
 
 
 def _pids_by_folder(runs_path: str, sessions: Sessions) -> dict[str, set[int]]:

@@ -11,6 +11,7 @@ from runs_app.launcher.watch import procfs, tree
 NAME = "samples.csv"
 _HEAD = b"at_ms,cpu_percent,memory_kb,processes,output_bytes\n"
 _MAX_LINES = 1200  # then every second line goes, and samples come half as often
+_MAX_BYTES = 1 << 20  # more than so many lines have
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 # While no process moved by more than this, memory is not added up anew ...
 _SAME_MEMORY = 64 * 1024
@@ -113,15 +114,14 @@ class Samples:
     def _thin_out(self) -> None:
         # Keeps every second line, and half as many come from now on. A reader meanwhile sees the old file whole.
         self._interval_s *= 2
-        fd = os.open(NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._folder_fd)
-        with open(fd, "rb") as file:
-            kept = file.read().splitlines(keepends=True)[1::2]
+        content = files.read(NAME, dir_fd=self._folder_fd, max_bytes=_MAX_BYTES)
+        kept = content.splitlines(keepends=True)[1::2]
         self._lines = len(kept)
         os.close(self._fd)
         self._fd = -1
         files.write(NAME, _HEAD + b"".join(kept), dir_fd=self._folder_fd)
-        flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._fd = os.open(NAME, flags, dir_fd=self._folder_fd)
+        flags = os.O_WRONLY | os.O_APPEND
+        self._fd = files.open_existing(NAME, dir_fd=self._folder_fd, flags=flags)
 
 
 def _total(resident: dict[int, int]) -> tuple[int, bool]:

@@ -96,8 +96,7 @@ def write_state(
 def read_state(folder_fd: int) -> dict[str, object]:
     """Return the unchecked content of `state.json`; empty when the file is missing, torn or no object."""
     try:
-        with open(files.open_existing(STATE, dir_fd=folder_fd), "rb") as file:
-            state = json.loads(file.read(_STATE_BYTES))
+        state = json.loads(files.read(STATE, dir_fd=folder_fd, max_bytes=_STATE_BYTES))
     except (OSError, ValueError, RecursionError):
         return {}
     return state if isinstance(state, dict) else {}

@@ -25,7 +25,9 @@ def main(
     if status == 0:
         return 0
     # People watch the output, and pages show the last lines of a failure.
-    Path(result).write_text("\n".join(last_lines) or f"uv ended with status {status}")
+    Path(result).write_text(
+        "\n".join(last_lines) or str(subprocess.CalledProcessError(status, "uv"))
+    )
     return 1
 
 

@@ -42,7 +42,8 @@ def run(argv: list[str], *, cwd: Path, on_output: Callable[[str], None] | None =
             raise
     if process.returncode:
         program = " ".join(argv[:3])
-        message = "\n".join(last_lines) or f"`{program}` ended with status {process.returncode}"
+        error = subprocess.CalledProcessError(process.returncode, program)
+        message = "\n".join(last_lines) or str(error)
         raise BuildError(message, status=process.returncode)
 
 

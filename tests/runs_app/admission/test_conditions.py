@@ -65,8 +65,14 @@ def start_another_program(_: Run, __: Settings) -> None:
     make_run(kind=Kind.INSTALL, trigger=Trigger.BUILD, status=Status.RUNNING)
 
 
+def disable(run: Run, _: Settings) -> None:
+    assert run.schedule
+    Schedule.objects.filter(pk=run.schedule.pk).update(enabled=False)
+
+
 # How each condition comes to hold; a new one needs a line here.
 BRING_ABOUT: dict[Condition, Callable[[Run, Settings], None]] = {
+    wait_conditions.UNWANTED: disable,
     wait_conditions.MOMENT: put_off,
     wait_conditions.PAUSE: pause,
     wait_conditions.ONE_BEFORE: occupy_script,

@@ -14,7 +14,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from runs_app import launcher_client
-from runs_app.admission import admission
+from runs_app.admission import admission, unwanted
 from runs_app.engine import reconcile
 from runs_app.execution import execution
 from runs_app.launcher import locks
@@ -447,9 +447,9 @@ def test_a_run_of_a_deleted_script_does_not_wait_for_ever() -> None:
     script = make_script(is_ready=False)
     run = make_run(script)
     scripts.delete(script, now=timezone.now())
-    admission.fail_without_environment(now=timezone.now())
+    unwanted.cancel_unwanted(now=timezone.now())
     run.refresh_from_db()
-    assert run.status == Status.FAILED
+    assert run.status == Status.CANCELLED
 
 
 def test_an_order_is_forgotten_with_its_run_and_not_before(
@@ -471,3 +471,23 @@ def test_an_order_is_forgotten_with_its_run_and_not_before(
     monkeypatch.setattr(RunQuerySet, "under_way", under_way_while_another_thread_hands_over)
     execution.forget_ended()
     assert [execution.was_accepted(run) for run in (ended, going, late)] == [False, True, True]
+
+
+@pytest.mark.parametrize("duration_s", [2.5, None])
+def test_a_clock_that_was_set_back_ends_no_run_before_its_start(duration_s: float | None) -> None:
+    run, folder = under_way()
+    (folder / "claim").touch()
+    back = {"started_at": 5000.0, "finished_at": 1400.0, "duration_s": duration_s}
+    (folder / "exit.json").write_text(json.dumps(EXIT | back))
+    run = settled(run)
+    assert run.started_at and run.finished_at
+    assert run.finished_at - run.started_at == timedelta(seconds=duration_s or 0)
+
+
+def test_a_lost_run_does_not_end_before_its_start_either() -> None:
+    begin = timezone.now() + timedelta(hours=1)
+    run, folder = under_way(status=Status.RUNNING, started_at=begin)
+    (folder / "claim").touch()
+    assert run.elapsed(timezone.now()) == timedelta()
+    run = settled(run)
+    assert (run.status, run.finished_at) == (Status.LOST, begin)

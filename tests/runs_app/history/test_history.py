@@ -3,6 +3,7 @@
 import errno
 import json
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ from django.utils import timezone
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from runs_app.history import history
+from runs_app.launcher import files
 from runs_app.models import Run
 from runs_app.states import Kind, Status, Trigger
 from scripts_app.models import Environment
-from tempo_site.lib import files
 from tests.factories import make_run, make_schedule, make_script
 from tests.runs_app.history.finished_runs import EXIT, ended
 
@@ -133,7 +134,7 @@ def test_a_crash_before_anything_was_archived_loses_nothing(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as context:
-        context.setattr(files, "write_atomic", fail)
+        context.setattr(files, "write", fail)
         with pytest.raises(OSError, match="No space"):
             history.archive(run, folder)
     assert "exit.json" in names(folder)
@@ -182,3 +183,36 @@ def test_a_run_that_cannot_be_archived_keeps_no_other_from_it(
     monkeypatch.setattr(history, "archive", archive_but_bad)
     history.archive_finished(now=timezone.now())
     assert names(folder) == {"run.json", "output.log"}
+
+
+def test_a_run_that_could_not_be_archived_is_not_marked_and_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run, folder = ended()
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as context:
+        context.setattr(files, "write", fail)
+        assert history.archive_finished(now=timezone.now()) == 0
+    run.refresh_from_db()
+    assert run.archived_at is None
+    assert history.archive_finished(now=timezone.now()) == 0, "not at once"
+    monkeypatch.setattr(time, "monotonic", lambda: history._retries[run.pk].at + 1)
+    assert history.archive_finished(now=timezone.now()) == 1
+    assert names(folder) == {"run.json", "output.log"}
+
+
+def test_space_is_given_back_before_any_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, folder = ended()
+    (folder / "tmp").mkdir(exist_ok=True)
+    (folder / "tmp" / "large").write_bytes(b"x")
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files, "write", fail)
+    with pytest.raises(OSError, match="No space"):
+        history.archive(run, folder)
+    assert not (folder / "tmp").exists()

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
@@ -128,8 +128,12 @@ class LauncherHarness:
         main: Path = MAIN,
         user: int | None = None,
         env: dict[str, str] | None = None,
+        prefix: Sequence[str] = (),
     ) -> None:
-        """`python` runs launcher and web, `main` is the launcher's, `user` whom it is, `env` comes on top of ours."""
+        """`python` runs launcher and web, `main` is the launcher's, `user` whom it is, `env` comes on top of ours.
+
+        `prefix` is a command that starts the launcher's own.
+        """
         self.data = data.resolve()
         self.grace_s = grace_s
         self.options: list[str] = []  # more of them for the next start
@@ -138,9 +142,9 @@ class LauncherHarness:
         # Socket paths have to be short.
         self._home = tempfile.TemporaryDirectory(prefix="launcher-")
         self._door = self._open_door()
-        self._become: list[str] = []
+        self._become: list[str] = list(prefix)
         if user is not None:
-            self._become = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
+            self._become += ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
         self._launcher_argv = [python, "-I", "-S", str(main)]
         self._env = env or {}
         self._web_argv = web_argv or [python, "-I", "-S", "-c", _WEB, f"{self._home.name}/door"]

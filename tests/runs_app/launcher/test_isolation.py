@@ -161,11 +161,15 @@ def test_it_starts_in_its_files_and_may_write_there(place: Place) -> None:
 
 
 def test_its_tmp_is_its_own(place: Place) -> None:
-    folder = place.start("import tempfile; print(tempfile.NamedTemporaryFile(delete=False).name)")
-    place.launcher.exit_of(folder)
+    folder = place.start(
+        "import tempfile, time; tempfile.mkstemp(); print('made', flush=True); time.sleep(600)"
+    )
+    place.launcher.wait_for_output(folder, b"made")
     (made,) = (place.launcher.path(folder) / "tmp").iterdir()
 
     assert made.stat().st_uid == place.mode.script
+    place.launcher.web.ask("cancel", folder=folder)
+    wait_for(lambda: not (place.launcher.path(folder) / "tmp").exists())
 
 
 # --- what is not to be had ------------------------------------------------------------------------------------------

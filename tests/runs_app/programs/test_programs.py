@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from runs_app.admission import admission
+from runs_app.admission import unwanted
 from runs_app.execution import execution, finish
 from runs_app.history import history
 from runs_app.models import Run
@@ -78,9 +78,9 @@ def test_a_queued_run_of_a_deleted_script_says_so() -> None:
     script = make_script(is_ready=False)
     run = make_run(script)
     scripts.delete(script, now=timezone.now())
-    admission.fail_without_environment(now=timezone.now())
+    unwanted.cancel_unwanted(now=timezone.now())
     run.refresh_from_db()
-    assert (run.status, run.reason) == (Status.FAILED, Reason.DELETED)
+    assert (run.status, run.reason) == (Status.CANCELLED, Reason.DELETED)
     assert run.explain() == "Its script was deleted."
 
 

@@ -412,6 +412,21 @@ def test_asking_for_the_stack_costs_no_import_of_the_standard_library(bare: Path
     )
 
 
+KILLS_ITSELF = "#!/bin/sh\nkill -9 $$\n"
+
+
+def test_a_uv_that_is_killed_is_told_in_words(tmp_path: Path) -> None:
+    dying = tmp_path / "uv"
+    dying.write_text(KILLS_ITSELF)
+    dying.chmod(0o700)
+    status, _ = build("tempo-greeting", uv=str(dying))
+    assert status != 0
+    assert "died with <Signals.SIGKILL: 9>" in result()["error"]
+    installing = builds.driver_argv("install_python", dying, "3.12", tmp_path, tmp_path / "said")
+    subprocess.run(installing, timeout=LIMIT_S, check=False)
+    assert "'uv' died with <Signals.SIGKILL: 9>" in (tmp_path / "said").read_text()
+
+
 @pytest.mark.network
 def test_it_builds_from_the_ordinary_index() -> None:
     python = str(built("humanize") / "bin" / "python")

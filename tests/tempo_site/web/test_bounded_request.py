@@ -122,6 +122,19 @@ def test_the_next_request_of_a_connection_has_its_own_turn() -> None:
     assert not asyncio.run(is_waiting(following))
 
 
+def test_an_answer_that_fails_on_its_way_is_broken_off() -> None:
+    request, _, transport = begun()
+    request.handle_exception(ValueError("in the middle"))
+    assert transport.disconnecting
+    assert not transport.value().endswith(b"0\r\n\r\n"), "nobody takes it for whole"
+
+
+def test_an_answer_that_fails_before_it_began_is_an_error() -> None:
+    request, _, transport = opened()
+    request.handle_exception(ValueError("before"))
+    assert transport.value().startswith(b"HTTP/1.1 500 ")
+
+
 def test_after_the_end_nothing_waits() -> None:
     request, _, _ = begun()
     part(request, more=False)
@@ -228,6 +241,19 @@ def test_a_body_in_chunks_is_counted(running: Service) -> None:
 def test_a_body_below_the_ceiling_arrives(running: Service) -> None:
     code = "#" * 900_000
     assert running.post("/scripts", {"name": "Long", "code": code})["code"] == code
+
+
+@pytest.mark.slow
+def test_a_file_that_becomes_shorter_on_its_way_ends_the_answer(running: Service) -> None:
+    slug = running.post("/scripts", {"name": "Shrinking", "code": "pass\n"})["slug"]
+    file = running.data / "scripts" / slug / "files" / "large"
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(b"x" * 40 * MB)
+    with connect(running, "GET", f"/api/v1/scripts/{slug}/files/large") as connection:
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
+        os.truncate(file, 1000)
+        assert len(all_of(connection)) < 40 * MB
+    assert running.is_healthy()
 
 
 @pytest.mark.slow
