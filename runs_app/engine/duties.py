@@ -12,6 +12,7 @@ from runs_app.engine import reconcile
 from runs_app.engine.self_check import SelfCheck
 from runs_app.history import history
 from scripts_app.versions import drafts
+from tempo_site.lib import checkpoints
 
 SELF_CHECK = "self check"
 IN_EVERY_PASS = 0.0
@@ -60,6 +61,7 @@ def settler_duties(self_check: SelfCheck) -> Duties:
             Duty("follow up", IN_EVERY_PASS, reconcile.follow_up),
             Duty("keep idle drafts", 30.0, drafts.keep_idle),
             Duty("archive", IN_EVERY_PASS, history.archive_finished, tells_activity=True),
+            Duty("checkpoint", IN_EVERY_PASS, checkpoints.when_large),
         ]
     )
     return duties

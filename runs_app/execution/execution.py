@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import secrets
 import time
 from collections.abc import Mapping
@@ -184,13 +183,5 @@ def take_claim(run: Run) -> bool:
     """Take the claim in the runner's place, so that the run can never begin; False when a runner has it."""
     folder = paths.run_folder(run.folder)
     paths.make_passable(folder)  # hand_over may be about to: then it finds the claim taken
-    beside = folder / f".claim.{secrets.token_hex(4)}"
-    beside.write_bytes(CLAIMED_BY_CANCEL)
-    try:
-        # Whole or not at all: an empty claim is a runner's.
-        os.link(beside, folder / run_folder.CLAIM)
-    except FileExistsError:
-        return False
-    finally:
-        beside.unlink()
-    return True
+    # Whole or not at all: an empty claim is a runner's.
+    return files.create_whole(folder / run_folder.CLAIM, CLAIMED_BY_CANCEL)

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +35,33 @@ def write_atomic(
         sync_folder(path.parent)
 
 
+def create_whole(path: Path, content: bytes) -> bool:
+    """Create a file, with all of its content in one step; False when there is one.
+
+    Without hard links, as on exFAT and many network shares, others may see it empty for a moment.
+    """
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    beside.write_bytes(content)
+    try:
+        os.link(beside, path)
+    except FileExistsError:
+        return False
+    except OSError:
+        return _create(path, content)
+    finally:
+        beside.unlink()
+    return True
+
+
+def _create(path: Path, content: bytes) -> bool:
+    try:
+        with path.open("xb") as file:
+            file.write(content)
+    except FileExistsError:
+        return False
+    return True
+
+
 def sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -46,6 +74,16 @@ def sync_folder(folder: Path) -> None:
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock of this name against other processes: the second waits. The lock ends with the process, too."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
