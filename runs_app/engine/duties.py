@@ -11,6 +11,7 @@ from django_q.scheduler import scheduler as q2_scheduler
 from runs_app.engine import reconcile
 from runs_app.engine.self_check import SelfCheck
 from runs_app.history import history
+from runs_app.scheduler import clock_changes
 from scripts_app.versions import drafts
 from tempo_site.lib import checkpoints
 
@@ -68,7 +69,12 @@ def settler_duties(self_check: SelfCheck) -> Duties:
 
 
 def ticker_duties() -> Duties:
-    return Duties([Duty("housekeeping", 30.0, start_housekeeping)])
+    return Duties(
+        [
+            Duty("housekeeping", 30.0, start_housekeeping),
+            Duty("time zones", 300.0, clock_changes.look_at_zones),
+        ]
+    )
 
 
 def start_housekeeping(*, now: datetime) -> None:
