@@ -122,7 +122,7 @@ class Service:
 
     def start(self) -> None:
         """Start it and wait until it is healthy."""
-        command = [sys.executable, str(ROOT / "manage.py"), "serve", "--port", str(self.port)]
+        command = self.command_line()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command,
@@ -132,6 +132,10 @@ class Service:
                 stderr=log,
             )
         self.wait_until_healthy()
+
+    def command_line(self) -> list[str]:
+        """How it is started."""
+        return [sys.executable, str(ROOT / "manage.py"), "serve", "--port", str(self.port)]
 
     def wait_until_healthy(self, limit_s: float = 30.0) -> None:
         """Wait for /healthz to say 200."""

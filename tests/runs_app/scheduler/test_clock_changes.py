@@ -4,10 +4,11 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
+from zoneinfo import TZPATH, ZoneInfo
 
 import pytest
 from django_q.models import Schedule as Alarm
+from pytest_django import DjangoAssertNumQueries
 
 from runs_app.engine import housekeeping
 from runs_app.models import Run
@@ -137,12 +138,12 @@ def test_it_is_done_at_the_start() -> None:
 
 
 def test_all_is_well_for_many_schedules_in_two_queries(
-    django_assert_num_queries: pytest.FixtureRequest,
+    django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     script = make_script()
     for seconds in range(60, 80):
         make_schedule(script, every_s=seconds)
-    with django_assert_num_queries(2):  # type: ignore[operator]
+    with django_assert_num_queries(2):
         compute_anew()
 
 
@@ -184,19 +185,16 @@ def zone_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 def rules_of(name: str) -> bytes:
     """What this machine knows of a zone."""
-    folder = next(
-        Path(one)
-        for one in (*zones.TZPATH, *zones._folders_of_package())
-        if (Path(one) / name).exists()
-    )
-    return (folder / name).read_bytes()
+    folders = [*TZPATH, *zones._folders_of_package()]
+    found = [Path(f"{folder}/{name}") for folder in folders]
+    return next(file for file in found if file.exists()).read_bytes()
 
 
 def read_from(folder: Path) -> type[ZoneInfo]:
     """Python's class for zones, for files of this folder."""
 
     class FromFolder(ZoneInfo):
-        def __new__(cls, key: str) -> ZoneInfo:
+        def __new__(cls, key: str) -> ZoneInfo:  # type: ignore[misc]  # a plain zone will do
             with (folder / key).open("rb") as file:
                 return ZoneInfo.from_file(file, key)
 
