@@ -19,6 +19,7 @@ from tempo_site.lib import paths
 Say = Callable[[str], None]
 
 MAX_CHECK_S = 2.0  # 1 GB took 0.9 s from memory; of a larger or slower one a part is looked at
+INTERRUPT_EVERY_S = 0.01
 MAGIC = b"SQLite format 3\0"
 
 
@@ -163,8 +164,9 @@ def _look_inside(database: sqlite3.Connection) -> None:
 
 def _quick_check(database: sqlite3.Connection) -> str:
     # By another thread: SQLite asks no progress handler while it follows the pages of a table.
-    timer = threading.Timer(MAX_CHECK_S, database.interrupt)
-    timer.start()
+    is_done = threading.Event()
+    thread = threading.Thread(target=_interrupt, args=(database, is_done))
+    thread.start()
     try:
         return str(database.execute("PRAGMA quick_check(1)").fetchone()[0])
     except sqlite3.OperationalError as error:
@@ -172,8 +174,15 @@ def _quick_check(database: sqlite3.Connection) -> str:
             return "ok"  # nothing was found in the time there is
         raise
     finally:
-        timer.cancel()
-        timer.join()
+        is_done.set()
+        thread.join()
+
+
+def _interrupt(database: sqlite3.Connection, is_done: threading.Event) -> None:
+    wait_s = MAX_CHECK_S
+    while not is_done.wait(wait_s):
+        database.interrupt()  # no use before the statement has begun, so again
+        wait_s = INTERRUPT_EVERY_S
 
 
 def _refuse_newer(database: sqlite3.Connection) -> None:

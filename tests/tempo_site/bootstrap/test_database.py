@@ -178,7 +178,7 @@ def test_without_a_backup_that_is_said(data: Path) -> None:
 
 
 def test_the_look_at_a_large_one_ends_in_time(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500000)"
+    numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000)"
     with closing(sqlite3.connect(data / "tempo.sqlite3", isolation_level=None)) as opened:
         opened.execute("CREATE TABLE large (i)")
         opened.execute(f"INSERT INTO large {numbers} SELECT i FROM n UNION ALL SELECT NULL")
