@@ -203,6 +203,12 @@ def test_a_new_folder_is_begun(tmp_path: Path) -> None:
     assert prepare(tmp_path / "new").returncode == 0
 
 
+def test_a_start_sees_to_it_that_a_log_is_kept(data: Path) -> None:
+    assert execute(data, "PRAGMA journal_mode=DELETE") == [("delete",)]
+    assert prepare(data).returncode == 0
+    assert execute(data, "PRAGMA journal_mode") == [("wal",)]
+
+
 def test_a_log_of_a_killed_process_is_taken_over(data: Path) -> None:
     execute(data, "CREATE TABLE kept (x)")
     program = (
