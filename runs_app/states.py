@@ -41,6 +41,7 @@ class Reason(models.TextChoices):
     INPUTS = "inputs"
     DELETED = "deleted", "Script deleted"
     NOT_WANTED = "not_wanted", "Not wanted any more"
+    CLOCK = "clock", "Clock or time zone changed"
 
 
 class Kind(models.TextChoices):

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from runs_app.history import history
 from runs_app.models import Run, RunQuerySet
-from tempo_site import auth, health
+from tempo_site import auth, health, system
 
 MAX_FAILURES = 8
 MAX_CHANGES = 8
@@ -29,6 +29,7 @@ APPS = ("scripts_app", "runs_app", "tempo_site", "auth", "django_q")
 class AdminIndexContext(TypedDict):
     now: datetime
     health: dict[str, Any]
+    database: str
     active_runs: RunQuerySet
     failed_runs: RunQuerySet
     changes: QuerySet[LogEntry]
@@ -82,6 +83,7 @@ def admin_index_context(user: User, *, now: datetime) -> AdminIndexContext:
     return {
         "now": now,
         "health": health.health_report(),
+        "database": system.database_sentence(),
         "active_runs": _with_subjects(Run.objects.active())[:MAX_ACTIVE_RUNS],
         "failed_runs": _with_subjects(Run.objects.filter(status__in=history.BAD))[:MAX_FAILURES],
         "changes": changes[:MAX_CHANGES],

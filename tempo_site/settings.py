@@ -129,17 +129,19 @@ TEMPLATES = [
         },
     },
 ]
-# WAL and FULL: no acknowledged commit is lost in a power cut; IMMEDIATE: no deadlock between readers that turn writers.
+# A log (WAL; tempo_site/bootstrap/database.py sees to it) and FULL: no acknowledged commit is lost in a power cut.
+# IMMEDIATE: no deadlock between readers that turn writers. No connection checkpoints by itself (lib/checkpoints.py).
+DATABASE_LOG_BYTES = 4 * 2**20
 DATABASES = {
     "default": {
-        "ENGINE": "django.db.backends.sqlite3",
+        "ENGINE": "tempo_site.lib.sqlite",
         "NAME": DATA_PATH / "tempo.sqlite3",
         "CONN_MAX_AGE": None,
         "OPTIONS": {
             "transaction_mode": "IMMEDIATE",
             "timeout": float(os.environ.get("TEMPO_DATABASE_TIMEOUT_S", "20")),
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-2000;"
-            " PRAGMA temp_store=MEMORY;",
+            "init_command": "PRAGMA synchronous=FULL; PRAGMA cache_size=-2000; PRAGMA temp_store=MEMORY;"
+            f" PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit={DATABASE_LOG_BYTES};",
         },
         "TEST": {"NAME": DATA_PATH / "test.sqlite3"},
     },

@@ -1,15 +1,18 @@
 """The machine that Tempo runs on, and what it does for Tempo at the moment: for the API and the dashboard."""
 
 import os
+import sqlite3
 from typing import TypedDict
 
 import psutil
 from django.conf import settings
+from django.db import connection
 from django.db.models import Count
 
 from runs_app import disk_space, states
 from runs_app.models import Run
 from tempo_site import health
+from tempo_site.bootstrap import file_system
 
 MB = 2**20
 
@@ -60,6 +63,16 @@ def system_figures() -> SystemFigures:
         "runs": _runs(),
         "isolation": _isolation(),
     }
+
+
+def database_sentence() -> str:
+    """Return which SQLite is linked, and how the database keeps what is not in its file yet. One query."""
+    with connection.cursor() as cursor:
+        journal = cursor.execute("PRAGMA journal_mode").fetchone()[0]
+    version = f"SQLite {sqlite3.sqlite_version}"
+    if journal == "wal":
+        return f"{version}, with a write-ahead log"
+    return f"{version}, without a write-ahead log. {file_system.NO_SHARED_MEMORY}"
 
 
 def _memory() -> MemoryFigures:

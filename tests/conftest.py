@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
 from pytest_django import Settings
 
@@ -21,6 +22,13 @@ from tests.service import Service, prepared_data
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The slow ones first: with several workers none of them is then left for the end."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
+    """The database of the tests keeps a log, as `serve` sees to it for a real one."""
+    options = connection.settings_dict["OPTIONS"]
+    options["init_command"] = f"PRAGMA journal_mode=WAL; {options['init_command']}"
 
 
 @pytest.fixture(autouse=True)

@@ -123,8 +123,7 @@ class Service:
 
     def start(self) -> None:
         """Start it and wait until it is healthy."""
-        serve = [sys.executable, str(ROOT / "manage.py"), "serve", "--port", str(self.port)]
-        command = [*self.prefix, *serve]
+        command = self.command_line()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command,
@@ -134,6 +133,11 @@ class Service:
                 stderr=log,
             )
         self.wait_until_healthy()
+
+    def command_line(self) -> list[str]:
+        """How it is started."""
+        serve = [sys.executable, str(ROOT / "manage.py"), "serve", "--port", str(self.port)]
+        return [*self.prefix, *serve]
 
     def wait_until_healthy(self, limit_s: float = 30.0) -> None:
         """Wait for /healthz to say 200."""

@@ -109,3 +109,27 @@ def test_the_clock_may_be_set_by_an_hour_and_back(timed: Service, clock: Clock) 
     executed = (timed.data / "scripts" / ticking / "files" / "executed.txt").read_text().split()
     assert sorted(map(int, executed)) == sorted(run["id"] for run in runs), "each was executed once"
     assert all(run["duration_s"] < 60 for run in runs)
+
+
+def clock_rows(service: Service, schedule: int) -> list[str]:
+    """What the ledger says of a clock that was set back."""
+    rows = service.get(f"/schedules/{schedule}/ledger")["items"]
+    return [row["message"] for row in rows if row["reason"] == "clock"]
+
+
+def test_a_clock_that_was_hours_ahead_stops_no_schedule(timed: Service, clock: Clock) -> None:
+    hourly = timed.make_script("Hourly", NOTED)
+    made = timed.post(f"/scripts/{hourly}/schedules", {"kind": "interval", "every_s": 3600})
+    first = datetime.fromisoformat(made["next_at"])
+
+    def next_at() -> datetime:
+        found = timed.get(f"/scripts/{hourly}/schedules")["items"][0]["next_at"]
+        return datetime.fromisoformat(found)
+
+    clock.move(hours=8)
+    wait_for(lambda: next_at() > first + timedelta(hours=7), what="the moments of eight hours")
+    clock.move(hours=0)
+    wait_for(lambda: clock_rows(timed, made["id"]), what="the row that says so")
+    assert next_at() == first
+    (message,) = clock_rows(timed, made["id"])
+    assert message.startswith("The clock was set back: its next moment was ")

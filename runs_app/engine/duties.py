@@ -13,7 +13,9 @@ from runs_app.admission import unwanted
 from runs_app.engine import reconcile
 from runs_app.engine.self_check import SelfCheck
 from runs_app.history import history
+from runs_app.scheduler import clock_changes
 from scripts_app.versions import drafts
+from tempo_site.lib import checkpoints
 
 SELF_CHECK = "self check"
 IN_EVERY_PASS = 0.0
@@ -66,13 +68,19 @@ def settler_duties(self_check: SelfCheck) -> Duties:
             Duty("follow up", IN_EVERY_PASS, reconcile.follow_up),
             Duty("keep idle drafts", 30.0, drafts.keep_idle),
             Duty("archive", IN_EVERY_PASS, history.archive_finished, tells_activity=True),
+            Duty("checkpoint", IN_EVERY_PASS, checkpoints.when_large),
         ]
     )
     return duties
 
 
 def ticker_duties() -> Duties:
-    return Duties([Duty("housekeeping", 30.0, start_housekeeping)])
+    return Duties(
+        [
+            Duty("housekeeping", 30.0, start_housekeeping),
+            Duty("time zones", 300.0, clock_changes.look_at_zones),
+        ]
+    )
 
 
 def start_housekeeping(*, now: datetime) -> None:

@@ -25,3 +25,8 @@ def ensure_schedules(*, now: datetime) -> None:
             defaults=fields,
             create_defaults={**fields, "next_run": now + timedelta(minutes=1)},
         )
+        # From before the clock was set back.
+        too_late = Housekeeping.objects.filter(
+            name=name, next_run__gt=now + timedelta(minutes=minutes)
+        )
+        too_late.update(next_run=now + timedelta(minutes=1))

@@ -5,10 +5,13 @@ import time
 from datetime import datetime, timedelta
 
 from django.utils import timezone
+from django_q.models import OrmQ
 
 from runs_app.admission import admission
+from runs_app.engine import housekeeping
 from runs_app.engine.duties import ticker_duties
-from runs_app.scheduler import ticker
+from runs_app.scheduler import clock_changes, ticker
+from runs_app.scheduler.clock_changes import ClockWatch
 from tempo_site.lib import waking_broker
 
 SERVE_TOGETHER = 20
@@ -24,6 +27,8 @@ class TickerThread:
         self._stopping = stopping
         self._woken = threading.Event()
         self._duties = ticker_duties()
+        self._clock = ClockWatch()
+        self._is_clock_set_back = False  # and what follows from it is not done yet
         self.last_pass_at: float | None = None  # of time.monotonic()
 
     def wake(self) -> None:
@@ -34,6 +39,7 @@ class TickerThread:
         slept_for: datetime | None = None
         while not self._stopping.is_set():
             self._woken.clear()
+            self._look_at_clock()
             # A moment that was slept for has come: it is served before anything else is asked.
             next_at = slept_for
             if not is_past(slept_for):
@@ -52,6 +58,18 @@ class TickerThread:
             rounds = 0
             if not self._woken.wait(seconds_until(next_at, timezone.now())):
                 slept_for = next_at
+
+    def _look_at_clock(self) -> None:
+        if self._clock.was_set_back():
+            self._is_clock_set_back = True
+        if self._is_clock_set_back:
+            now = timezone.now()
+            clock_changes.compute_anew(clock_changes.CLOCK_SET_BACK, now=now)
+            housekeeping.ensure_schedules(now=now)
+            OrmQ.objects.filter(lock__gt=now).update(
+                lock=now
+            )  # else queued tasks wait for that moment
+            self._is_clock_set_back = False
 
     def _serve(self, *, is_first: bool) -> None:
         # Due alarms become runs that begin at once: the task that is queued with them is their net. It is heard behind

@@ -8,13 +8,13 @@ import secrets
 import time
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 
 from django.db import transaction
 
 from runs_app import launcher_client, run_folder
 from runs_app.execution import finish
 from runs_app.execution import spec as execution_spec
-from runs_app.launcher import files as launcher_files
 from runs_app.models import Run
 from runs_app.programs import registry
 from runs_app.programs.program import NothingToRun
@@ -211,13 +211,5 @@ def take_claim(run: Run) -> bool:
 
 
 def _write_claim(folder: int) -> bool:
-    beside = f".claim.{secrets.token_hex(4)}"
-    launcher_files.write(beside, CLAIMED_BY_CANCEL, dir_fd=folder)
-    try:
-        # Whole or not at all: an empty claim is a runner's.
-        os.link(beside, run_folder.CLAIM, src_dir_fd=folder, dst_dir_fd=folder)
-    except FileExistsError:
-        return False
-    finally:
-        os.unlink(beside, dir_fd=folder)
-    return True
+    # Whole or not at all: an empty claim is a runner's.
+    return files.create_whole(Path(run_folder.CLAIM), CLAIMED_BY_CANCEL, dir_fd=folder)

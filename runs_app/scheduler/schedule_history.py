@@ -3,7 +3,10 @@
 from collections import defaultdict
 from collections.abc import Collection
 
+from django.db.models import Q
+
 from runs_app.models import LATE_MS, Run, RunQuerySet
+from runs_app.states import Reason
 from scripts_app.models import Schedule, Script
 from tempo_site.lib import humanize
 
@@ -26,9 +29,12 @@ def moments_page(
     before: int | None = None,
     limit: int = 20,
 ) -> list[Run]:
-    """Return the due moments of a script's schedules, or of a single schedule, newest first, in a single query."""
-    rows = _runs_of_script(script.pk, before)
-    rows = rows.filter(schedule__isnull=False, due_at__isnull=False)
+    """Return the due moments of a script's schedules, or of a single schedule, newest first, in a single query.
+
+    Among them are the rows that say that a next moment was computed anew.
+    """
+    rows = _runs_of_script(script.pk, before).filter(schedule__isnull=False)
+    rows = rows.filter(Q(due_at__isnull=False) | Q(reason=Reason.CLOCK))
     if schedule:
         rows = rows.filter(schedule=schedule)
     return list(rows[:limit])

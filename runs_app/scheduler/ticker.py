@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django_q.models import Schedule as Alarm
 
 from runs_app.models import Run
-from runs_app.scheduler import due_moments, missed_moments
+from runs_app.scheduler import clock_changes, due_moments, missed_moments
 from runs_app.scheduler.due_moments import DueMoment
 from runs_app.scheduler.missed_moments import TICK, TickDecision
 from runs_app.states import Reason, Status, Trigger
@@ -70,8 +70,12 @@ def step(*, now: datetime, limit: int = 1) -> bool:
 
 
 def at_start(*, service_started_at: datetime, now: datetime) -> None:
-    """Run the start-up schedules, once for each start of the service; suspend schedules of unknown time zones."""
+    """Run the start-up schedules, once for each start of the service; suspend schedules of unknown time zones.
+
+    Next moments are computed anew: the clock, or a time zone's rules, may have changed since.
+    """
     _suspend_unknown_zones()
+    clock_changes.compute_anew(clock_changes.AT_START, now=now)
     startup = Schedule.objects.armed().filter(kind=Schedule.Kind.STARTUP)
     for schedule in startup.select_related("script"):
         due = service_started_at + timedelta(seconds=schedule.delay_s)

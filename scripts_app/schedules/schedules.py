@@ -1,8 +1,9 @@
 """Schedules: saved whole or refused, and armed: each has one alarm that holds its next due moment."""
 
+import math
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -125,6 +126,14 @@ def arm_at(schedule: Schedule, instant: datetime) -> None:
         else:
             Alarm.objects.filter(pk=schedule.alarm.pk).update(next_run=instant)
         ring_on_commit()
+
+
+def bring_grid_back(schedule: Schedule, *, now: datetime) -> None:
+    """Move the grid of an interval that was saved by a clock ahead: it begins now or before, the same moments on it."""
+    anchor = schedule.anchor
+    if schedule.every_s and anchor is not None and schedule.start_at is None and anchor > now:
+        step = timedelta(seconds=schedule.every_s)
+        schedule.anchor = anchor - step * math.ceil((anchor - now) / step)
 
 
 def disarm(schedule: Schedule) -> None:

@@ -2,12 +2,15 @@
 
 import contextlib
 import difflib
+import hashlib
+import importlib.util
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo, available_timezones
+from pathlib import Path
+from zoneinfo import TZPATH, ZoneInfo, available_timezones
 
 from scripts_app.timing.cron_expression import TimingError
 from scripts_app.timing.wall_clock import DAY_S
@@ -42,11 +45,16 @@ class Stretch:
         return min(before, after), max(before, after)
 
 
+# The digests of the rules that zones were read from, by name.
+_read: dict[str, bytes] = {}
+
+
 @lru_cache(maxsize=128)
 def zone_of(name: str) -> ZoneInfo:
     """Return a zone by its IANA name. Raise TimingError, with a suggestion, for an unknown name."""
     if _ZONE_NAME.fullmatch(name):
         with contextlib.suppress(ValueError, OSError, KeyError):  # KeyError: ZoneInfoNotFoundError
+            _read[name] = _digest(name)
             return ZoneInfo(name)
     names = {known.lower(): known for known in available_timezones() if _ZONE_NAME.fullmatch(known)}
     close = difflib.get_close_matches(name[:64].lower(), names, n=1)
@@ -54,6 +62,31 @@ def zone_of(name: str) -> ZoneInfo:
     if close:
         hint = f"did you mean `{names[close[0]]}`?"
     raise TimingError("timezone", f"there is no time zone `{name[:64]}`: {hint}")
+
+
+def forget_changed() -> list[str]:
+    """Return the zones whose rules are other ones on the disk by now; from here on they count."""
+    changed = [name for name, digest in _read.items() if _digest(name) != digest]
+    if changed:
+        _read.clear()
+        ZoneInfo.clear_cache(only_keys=changed)
+        zone_of.cache_clear()
+    return changed
+
+
+def _digest(name: str) -> bytes:
+    # As zoneinfo finds them: the system's, else those of the package tzdata. By content: a system may have no version.
+    for folder in (*TZPATH, *_folders_of_package()):
+        with contextlib.suppress(OSError):
+            return hashlib.sha256(Path(f"{folder}/{name}").read_bytes()).digest()
+    return b""
+
+
+def _folders_of_package() -> list[Path]:
+    found = importlib.util.find_spec("tzdata")
+    if found is None or found.submodule_search_locations is None:
+        return []
+    return [Path(folder) / "zoneinfo" for folder in found.submodule_search_locations]
 
 
 def stretches(zone: ZoneInfo, start: int, end: int) -> Iterator[Stretch]:

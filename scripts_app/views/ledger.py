@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypedDict
 
 from django.http import QueryDict
@@ -19,6 +20,7 @@ class HistoryRow:
     """A due moment: the run for the moment, or the row that says why there was no run, and the further tries."""
 
     run: Run
+    at: datetime  # when it was due; of a next moment that was computed anew, when that was
     schedule: Schedule
     lateness: str
     tries: list[Run]
@@ -48,6 +50,7 @@ def ledger_context(
     for run in runs:
         row = HistoryRow(
             run=run,
+            at=run.due_at or run.created_at,
             schedule=by_id[run.schedule_id or 0],
             lateness=schedule_history.lateness(run),
             tries=tries.get(run.pk, []),

@@ -7,13 +7,10 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.core.management import call_command
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from tempo_site import auth
-from tempo_site.bootstrap import first_script, first_start, static_files
+from tempo_site.bootstrap import database, file_system, first_script, first_start, static_files
 from tempo_site.lib import paths
 
 Say = Callable[[str], None]
@@ -26,20 +23,16 @@ def prepare(say: Say) -> None:
     for notice in (settings.SECRET_KEY_NOTICE, settings.TIME_ZONE_NOTICE):
         if notice:
             say(notice)
-    migrate(say)
+    for notice in file_system.missing_links():
+        say(notice)
+    database.refuse_unusable()
+    database.choose_journal(say)
+    database.migrate(say)
     static_files.collect(say)
     create_admin(say)
     notice = auth.ensure_default_key()
     if notice:
         say(notice)
-
-
-def migrate(say: Say) -> None:
-    executor = MigrationExecutor(connection)
-    if not executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        return
-    call_command("migrate", verbosity=0, interactive=False)
-    say("Database is up to date.")
 
 
 def create_admin(say: Say) -> None:

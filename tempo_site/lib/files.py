@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import secrets
 import stat
 import threading
 from collections.abc import Iterator
@@ -47,6 +48,35 @@ def read_regular(path: Path, *, max_bytes: int) -> bytes:
         return file.read(max_bytes)
 
 
+def create_whole(path: Path, content: bytes, *, dir_fd: int | None = None) -> bool:
+    """Create a file, with all of its content in one step; False when there is one.
+
+    `path` is relative to the open folder `dir_fd`, if that is given. Without hard links, as on exFAT and many network
+    shares, others may see the file empty for a moment.
+    """
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    _create(beside, content, dir_fd)
+    try:
+        os.link(beside, path, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+    except FileExistsError:
+        return False
+    except OSError:
+        return _create(path, content, dir_fd)
+    finally:
+        os.unlink(beside, dir_fd=dir_fd)
+    return True
+
+
+def _create(path: Path, content: bytes, dir_fd: int | None) -> bool:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        with os.fdopen(os.open(path, flags, 0o600, dir_fd=dir_fd), "wb") as file:
+            file.write(content)
+    except FileExistsError:
+        return False
+    return True
+
+
 def sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -59,6 +89,16 @@ def sync_folder(folder: Path) -> None:
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock of this name against other processes: the second waits. The lock ends with the process, too."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

@@ -11,7 +11,9 @@ from django.conf import settings
 # Set where scripts run as users of their own: these users have to pass through the folders above their own.
 SCRIPT_USERS = "TEMPO_SCRIPT_USERS"
 CLOSED = 0o700
-SECRET = ("secret_key", "setup_token", "tempo.sqlite3", "tempo.sqlite3-wal", "tempo.sqlite3-shm")
+DATABASE = "tempo.sqlite3"
+DATABASE_FILES = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal")
+SECRET = ("secret_key", "setup_token", *DATABASE_FILES)
 PASSABLE = 0o711  # others may enter by name, and list nothing
 
 
@@ -32,9 +34,13 @@ def month(moment: datetime) -> str:
     return f"{moment:%Y-%m}"
 
 
+def scripts() -> Path:
+    return data() / "scripts"
+
+
 def script(slug: str) -> Path:
     """Return a script's folder: `main.py` and `requirements.txt` (readable copies) and `files/`."""
-    return data() / "scripts" / slug
+    return scripts() / slug
 
 
 def script_files(slug: str) -> Path:
@@ -52,6 +58,21 @@ def cache() -> Path:
 
 def pythons() -> Path:
     return data() / "pythons"
+
+
+def database() -> Path:
+    """Return the database's file. Only SQLite may open it: closing it otherwise would drop SQLite's locks."""
+    return data() / DATABASE
+
+
+def database_log() -> Path:
+    """Return the log (WAL), which lies beside the file where that is a link."""
+    file = database().resolve()
+    return file.with_name(f"{file.name}-wal")
+
+
+def backups() -> Path:
+    return data() / "backups"
 
 
 def disk_use() -> Path:
@@ -85,7 +106,7 @@ def has_script_users() -> bool:
 
 def make_all() -> None:
     """Create the data folder and its parts: folders that scripts pass through, and folders closed to other users."""
-    for folder in (runs(), environments(), pythons(), data() / "scripts"):
+    for folder in (runs(), environments(), pythons(), scripts()):
         make_passable(folder)
     for folder in (cache(), bells()):
         make_closed(folder)
@@ -112,10 +133,11 @@ def make_closed(folder: Path) -> None:
 
 
 def _close(file: Path) -> None:
-    # A file that was copied back by hand may be open to all.
-    fd = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    # A file that was copied back by hand may be open to all. O_PATH: closing it leaves SQLite's locks alone.
+    fd = os.open(file, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        os.fchmod(fd, 0o600)
+        if stat.S_ISREG(os.fstat(fd).st_mode):
+            os.chmod(f"/proc/self/fd/{fd}", 0o600)  # noqa: PTH101 - a descriptor's name
     finally:
         os.close(fd)
 

@@ -1,10 +1,11 @@
 """The secret key: the operator's if strong enough, else a key that is generated once into the data folder."""
 
-import contextlib
 import os
 import secrets
 import tempfile
 from pathlib import Path
+
+from tempo_site.lib import files
 
 # Values that people paste from examples, Tempo's own documentation included.
 SAMPLES = frozenset(
@@ -52,11 +53,21 @@ def read_or_generate(path: Path, *, random_bytes: int = RANDOM_BYTES) -> str:
             file.write(secrets.token_urlsafe(random_bytes))
             file.flush()
             os.fsync(file.fileno())
-        # Unlike rename, link never replaces a key that another starter made meanwhile.
-        with contextlib.suppress(FileExistsError):
-            os.link(beside, path)
-        Path(beside).unlink()
+        _place(Path(beside), path)
     return path.read_text().strip()
+
+
+def _place(beside: Path, path: Path) -> None:
+    # Unlike rename, link never replaces a key that another starter made meanwhile.
+    try:
+        os.link(beside, path)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without hard links: the starters wait for one another
+        with files.locked_folder(path.parent):
+            if not path.exists():
+                beside.rename(path)
+    beside.unlink(missing_ok=True)
 
 
 def stored(path: Path) -> str:

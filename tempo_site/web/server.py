@@ -20,6 +20,7 @@ from runs_app.engine.engine import DataFolderInUse, Engine
 from runs_app.output import live
 from tempo_site import health
 from tempo_site.asgi import application
+from tempo_site.lib import checkpoints
 from tempo_site.web.bounded_request import BoundedConnections, BoundedFactory, BoundedRequest
 
 logger = logging.getLogger(__name__)
@@ -140,6 +141,10 @@ class WebServer(Server):
             self.engine.stop(deadline=deadline)
         except Exception:
             logger.exception("the engine could not be stopped cleanly")
+        try:
+            checkpoints.close_database()
+        except Exception:
+            logger.warning("the database was left with its log", exc_info=True)
 
 
 def inherit() -> None:

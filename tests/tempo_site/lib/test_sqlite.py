@@ -1,0 +1,86 @@
+"""Statements that failed: they are given back by their own thread, so that no other thread waits for them."""
+
+import gc
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from django.db import OperationalError, connection
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from tempo_site.lib.sqlite.base import DatabaseWrapper
+from tests.service import wait_for
+
+pytestmark = pytest.mark.django_db
+
+BEGIN = "BEGIN IMMEDIATE"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A database of its own."""
+    path = tmp_path / "own.sqlite3"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA journal_mode=WAL")
+    return path
+
+
+@pytest.fixture
+def wrapper(file: Path) -> Iterator[BaseDatabaseWrapper]:
+    """Django's connection to it, which may wait for the write lock for as long as a test takes."""
+    opened = DatabaseWrapper({**connection.settings_dict, "NAME": file})
+    opened.inc_thread_sharing()
+    yield opened
+    opened.close()
+
+
+def failure(wrapper: BaseDatabaseWrapper) -> OperationalError:
+    """What a transaction raises that does not get the write lock."""
+    wrapper.cursor().execute("PRAGMA busy_timeout=1")
+    with pytest.raises(OperationalError, match="locked") as caught:
+        wrapper.cursor().execute(BEGIN)
+    wrapper.cursor().execute("PRAGMA busy_timeout=20000")
+    return caught.value
+
+
+def test_an_exception_that_goes_waits_for_nobody(file: Path, wrapper: BaseDatabaseWrapper) -> None:
+    got_lock = []
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute(BEGIN)
+        kept = [failure(wrapper)]
+        is_waiting = threading.Event()
+
+        def write() -> None:
+            is_waiting.set()
+            wrapper.cursor().execute(BEGIN)
+            got_lock.append(True)
+
+        writer = threading.Thread(target=write, daemon=True)
+        writer.start()
+        wait_for(is_waiting.is_set, what="the writer")
+        kept.clear()
+        gc.collect()  # would wait here until the writer has given up
+        other.execute("ROLLBACK")
+    writer.join(30)
+    assert got_lock == [True]
+
+
+def test_the_cursor_of_a_failure_is_closed(file: Path, wrapper: BaseDatabaseWrapper) -> None:
+    with closing(sqlite3.connect(file, isolation_level=None)) as other, wrapper.cursor() as cursor:
+        other.execute(BEGIN)
+        cursor.execute("PRAGMA busy_timeout=1")
+        with pytest.raises(OperationalError):
+            cursor.execute(BEGIN)
+        with pytest.raises(sqlite3.ProgrammingError, match="closed cursor"):
+            cursor.cursor.fetchone()
+
+
+def test_many_rows_that_fail_together_close_their_cursor(wrapper: BaseDatabaseWrapper) -> None:
+    with wrapper.cursor() as cursor:
+        with pytest.raises(OperationalError, match="no such table"):
+            cursor.executemany("INSERT INTO absent VALUES (%s)", [(1,), (2,)])
+        with pytest.raises(sqlite3.ProgrammingError, match="closed cursor"):
+            cursor.cursor.fetchone()
