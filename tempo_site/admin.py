@@ -20,6 +20,7 @@ from django_q.models import Schedule as Alarm
 from tempo_site import auth
 from tempo_site.accounts import users
 from tempo_site.admin_base import ReadOnlyAdmin, RowAdmin
+from tempo_site.lib import origins
 from tempo_site.models import ApiKey
 
 
@@ -72,7 +73,7 @@ class ApiKeyAdmin(RowAdmin):
             "opts": self.opts,
             "key": obj,
             "token": obj.token,  # type: ignore[attr-defined]  # set above
-            "example": request.build_absolute_uri(reverse("api-1:list_scripts")),
+            "example": origins.absolute(request, reverse("api-1:list_scripts")),
         }
         response = TemplateResponse(request, "admin/tempo_site/apikey/issued.html", context)
         add_never_cache_headers(response)

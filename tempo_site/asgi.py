@@ -6,7 +6,6 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from urllib.parse import urlsplit
 
 import django
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
@@ -21,7 +20,8 @@ django.setup(set_prefix=False)
 
 from runs_app.routing import websocket_urlpatterns  # noqa: E402 - models need the set-up above
 from tempo_site import auth, health  # noqa: E402
-from tempo_site.lib import hosts  # noqa: E402
+from tempo_site.lib import hosts, origins  # noqa: E402
+from tempo_site.web import forwarded  # noqa: E402
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -54,6 +54,7 @@ _consumers = URLRouter(websocket_urlpatterns)
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    scope = forwarded.true_scope(scope)
     if scope["type"] == "websocket":
         await _websocket(scope, receive, send)
     elif scope["path"] == "/healthz":
@@ -77,7 +78,11 @@ async def _healthz(send: Send) -> None:
     # From memory: a locked database or a busy pool must not make the service look dead, or alive.
     report = health.health_report()
     status = 200 if report["status"] == "ok" else 503
-    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
+    ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": json.dumps(report).encode()})
 
@@ -87,7 +92,8 @@ async def _websocket(scope: Scope, receive: Receive, send: Send) -> None:
     headers: dict[str, str] = {}
     for name, value in scope["headers"]:
         headers[name.decode("latin1").lower()] = value.decode("latin1")
-    if not await _is_welcome(headers):
+    is_secure = scope["scheme"] == "wss"
+    if not is_socket(scope["path"]) or not await _is_welcome(headers, is_secure):
         await _refuse(receive, send)
         return
     consumer = asyncio.ensure_future(_consumers(scope, receive, send))
@@ -96,7 +102,7 @@ async def _websocket(scope: Scope, receive: Receive, send: Send) -> None:
             ended, _ = await asyncio.wait({consumer}, timeout=settings.SOCKET_RECHECK_S)
             if ended:
                 break
-            if not await _is_welcome(headers):
+            if not await _is_welcome(headers, is_secure):
                 await send({"type": "websocket.close", "code": FORBIDDEN})
                 break
         await consumer  # hears of the close, and ends by itself
@@ -104,19 +110,20 @@ async def _websocket(scope: Scope, receive: Receive, send: Send) -> None:
         consumer.cancel()
 
 
+def is_socket(path: str) -> bool:
+    return any(route.pattern.match(path.removeprefix("/")) for route in websocket_urlpatterns)
+
+
 @database_sync_to_async
-def _is_welcome(headers: Mapping[str, str]) -> bool:
-    if not hosts.is_allowed(headers.get("host", ""), settings.HOST_PATTERNS):
+def _is_welcome(headers: Mapping[str, str], is_secure: bool) -> bool:
+    host = headers.get("host", "")
+    if not hosts.is_allowed(host, settings.HOST_PATTERNS, public_url=settings.PUBLIC_URL):
         return False
     if auth.key_of_headers(headers) is not None:
         return True
-    return is_same_origin(headers) and auth.has_session(headers)
-
-
-def is_same_origin(headers: Mapping[str, str]) -> bool:
-    """Whether Origin names the host and port of Host; Channels' own validator passes any origin when hosts are `*`."""
-    origin = urlsplit(headers.get("origin", ""))
-    return bool(origin.netloc) and origin.netloc.lower() == headers.get("host", "").lower()
+    origin = headers.get("origin", "")
+    is_own_page = origins.is_own(origin, host=host, is_secure=is_secure)
+    return is_own_page and auth.has_session(headers)
 
 
 async def _refuse(receive: Receive, send: Send) -> None:

@@ -20,7 +20,7 @@ from django.utils import timezone
 from ninja.errors import AuthenticationError, AuthorizationError
 from ninja.security.base import AuthBase
 
-from tempo_site.lib import secret_key
+from tempo_site.lib import origins, secret_key
 from tempo_site.models import ApiKey, digest
 
 logger = logging.getLogger(__name__)
@@ -202,7 +202,7 @@ class SessionAuth(AuthBase):
         if not isinstance(request.user, User):
             return None
         if is_forged(request):
-            raise AuthorizationError(message=NO_CSRF_TOKEN)
+            raise AuthorizationError(message=origins.what_a_proxy_hides(request) or NO_CSRF_TOKEN)
         return Caller(name=request.user.get_username(), user=request.user)
 
 

@@ -1,4 +1,4 @@
-"""Middleware of every answer: the check of the Host header, the content security policy, pages that are not kept."""
+"""Middleware of every answer: the check of the Host header, the content security policy, answers that are not kept."""
 
 from collections.abc import Callable
 
@@ -32,7 +32,7 @@ class HostMiddleware:
             host = request.get_host()
         except DisallowedHost:  # not even the form of a name
             host = ""
-        if hosts.is_allowed(host, settings.HOST_PATTERNS):
+        if hosts.is_allowed(host, settings.HOST_PATTERNS, public_url=settings.PUBLIC_URL):
             return self.get_response(request)
         text = (
             f"The name `{host[:200]}` is not one of this server's.\n"
@@ -42,9 +42,10 @@ class HostMiddleware:
 
 
 class PageMiddleware:
-    """Own files only, no inline script or style, no frames; and a browser that comes back to a page gets a new page.
+    """Own files only, no inline script or style, no frames; cookies of https for https alone; and nothing is kept.
 
-    A browser that shows an old page from its memory shows an old text in the editor, and lists without the newest runs.
+    What the API tells is for its caller alone. A browser that shows an old page from its memory shows an old text in
+    the editor, and lists without the newest runs.
     """
 
     def __init__(self, get_response: Handler) -> None:
@@ -53,6 +54,10 @@ class PageMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         response.headers.setdefault("Content-Security-Policy", POLICY)
-        if response.headers.get("Content-Type", "").startswith("text/html"):
+        is_page = response.headers.get("Content-Type", "").startswith("text/html")
+        if is_page or request.path.startswith("/api/"):
             response.headers["Cache-Control"] = "no-store"
+        if request.is_secure():
+            for cookie in response.cookies.values():
+                cookie["secure"] = True
         return response

@@ -22,7 +22,7 @@ if (BASE_DIR / ".env").is_file():
 # --- what the operator decides -------------------------------------------------------------------------------------
 DATA_PATH = Path(env.str("PYSCHED_DATA_PATH", default=str(BASE_DIR / "data")))
 DATA_PATH = DATA_PATH.expanduser().absolute()
-DEBUG = env.bool("PYSCHED_DEBUG", default=False)
+DEBUG = env.switch("PYSCHED_DEBUG", default=False)
 configured_key = env.str("PYSCHED_SECRET_KEY", default="")
 try:
     SECRET_KEY, SECRET_KEY_NOTICE = secret_key.choose(configured_key, DATA_PATH)
@@ -33,12 +33,15 @@ except OSError as problem:
     env.problems.append(("PYSCHED_DATA_PATH", str(DATA_PATH), hint))
 OLD_SECRET_KEY = env.str("PYSCHED_OLD_SECRET_KEY", default="")
 HOST_PATTERNS = env.list("PYSCHED_ALLOWED_HOSTS", default=[])
+PUBLIC_URL = env.public_url("PYSCHED_PUBLIC_URL")
+TRUSTED_PROXIES = env.networks("PYSCHED_TRUSTED_PROXIES")
+HSTS = env.switch("PYSCHED_HSTS", default=False)
 CONFIGURED_TIME_ZONE = env.zone("PYSCHED_TIME_ZONE", default="")
 TIME_ZONE, TIME_ZONE_NOTICE = zone.choose(CONFIGURED_TIME_ZONE, DATA_PATH)
 DEFAULT_API_KEY = env.str("PYSCHED_DEFAULT_API_KEY", default="")
 ADMIN_USER = env.str("PYSCHED_ADMIN_USER", default="")
 ADMIN_PASSWORD = env.str("PYSCHED_ADMIN_PASSWORD", default="")
-RATELIMIT_ENABLE = env.bool("PYSCHED_RATE_LIMIT_ENABLED", default=True)
+RATELIMIT_ENABLE = env.switch("PYSCHED_RATE_LIMIT_ENABLED", default=True)
 DEFAULT_TIMEOUT_S = env.int("PYSCHED_DEFAULT_SCRIPT_TIMEOUT", default=300)
 DEFAULT_MEMORY_MB = env.int("PYSCHED_DEFAULT_MEMORY_LIMIT", default=512)
 DEFAULT_PROCESSES = env.int("PYSCHED_DEFAULT_PROCESSES", default=64)
@@ -72,9 +75,9 @@ MIN_FREE_PERCENT = env.int("PYSCHED_MIN_FREE_PERCENT", default=5)
 PACKAGE_INDEX = env.str("PYSCHED_PACKAGE_INDEX", default="")
 PACKAGE_FIND_LINKS = env.str("PYSCHED_PACKAGE_FIND_LINKS", default="")
 PACKAGE_TRUSTED_HOSTS = env.list("PYSCHED_PACKAGE_TRUSTED_HOSTS", default=[])
-ALLOW_DIRECT_URLS = env.bool("PYSCHED_ALLOW_DIRECT_URLS", default=False)
+ALLOW_DIRECT_URLS = env.switch("PYSCHED_ALLOW_DIRECT_URLS", default=False)
 KEEP_ENVIRONMENT_DAYS = env.int("PYSCHED_KEEP_ENVIRONMENT_DAYS", default=30)
-REBUILD_BROKEN = env.bool("PYSCHED_REBUILD_BROKEN", default=True)
+REBUILD_BROKEN = env.switch("PYSCHED_REBUILD_BROKEN", default=True)
 PYTHON_PATHS = env.list("PYSCHED_PYTHON_PATHS", default=[])
 
 SETTINGS_PROBLEMS = env.problems
@@ -100,9 +103,9 @@ INSTALLED_APPS = [
     "ninja",
 ]
 MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
     "tempo_site.middleware.PageMiddleware",
     "tempo_site.middleware.HostMiddleware",
-    "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -149,12 +152,6 @@ DATABASES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
-    # Apart and larger: a flood of other entries must not push out the counters of failed logins.
-    "ratelimit": {
-        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
-        "LOCATION": "ratelimit",
-        "OPTIONS": {"MAX_ENTRIES": 100_000},
-    },
 }
 CHANNEL_LAYERS = {
     "default": {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 2000}}
@@ -179,14 +176,8 @@ Q_CLUSTER: dict[str, Any] = {
     "log_level": "WARNING",
     "label": "Engine",
 }
-SILENCED_SYSTEM_CHECKS = [
-    # django-ratelimit asks for a cache shared between processes; Tempo has one, so locmem is shared by all of it.
-    "django_ratelimit.E003",
-    "django_ratelimit.W001",
-]
-RATELIMIT_USE_CACHE = "ratelimit"
 # How long an open WebSocket may outlive a log-out, a new password, a user switched off, a revoked key.
-SOCKET_RECHECK_S = float(os.environ.get("TEMPO_SOCKET_RECHECK_S", "30"))
+SOCKET_RECHECK_S = float(os.environ.get("TEMPO_SOCKET_RECHECK_S", "3"))
 
 LANGUAGE_CODE = "en-us"
 USE_I18N = False
@@ -217,6 +208,9 @@ LOGOUT_REDIRECT_URL = "login"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
+CSRF_FAILURE_VIEW = "tempo_site.views.form_refused"
+SECURE_HSTS_SECONDS = 365 * 86_400 if HSTS else 0
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 # Over plain HTTP browsers ignore this header, and say so on every page.

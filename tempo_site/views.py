@@ -1,6 +1,9 @@
 """Set-up, log-in, log-out, change of password; the dashboard, and the quick search of the palette."""
 
+import logging
 import sys
+import time
+from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
@@ -17,21 +20,26 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 from django.views.defaults import server_error
-from django_ratelimit.decorators import ratelimit
 
 from tempo_site import api_errors
+from tempo_site.accounts import attempts
 from tempo_site.auth import SignedInRequest
 from tempo_site.bootstrap import first_start
 from tempo_site.forms import SetupForm
-from tempo_site.lib import storage_trouble, zone
+from tempo_site.lib import humanize, origins, storage_trouble, zone
 from tempo_site.pages.dashboard import dashboard_context
 from tempo_site.pages.quick_search import palette_context
 
-LOGIN_RATE = "10/m"
+logger = logging.getLogger(__name__)
+
 MAX_WORDS = 200  # characters of a search
 SETUP_OVER = """\
 This set-up address does not hold, or not any more.
 hint: Tempo prints it when it starts, until there is an admin"""
+
+FORM_TOO_OLD = """\
+The form was too old, or came from elsewhere.
+hint: go back, reload the page and send it again"""
 
 
 def is_without_users() -> bool:
@@ -63,31 +71,37 @@ _password_page = PasswordPage.as_view()
 
 
 @login_not_required
-@ratelimit(key="ip", rate=LOGIN_RATE, method="POST", block=False)
 def login(request: HttpRequest) -> HttpResponseBase:
-    if _is_limited(request):
-        return _too_many_attempts(request)
-    return _login_page(request)
+    if request.method != "POST":
+        return _login_page(request)
+    username = request.POST.get("username", "")
+    attempt = attempts.at_log_in(request, username, now=time.monotonic())
+    if attempt.wait_s:
+        return _too_many_attempts(request, attempt.wait_s)
+    response = _login_page(request)
+    if isinstance(request.user, User):
+        attempt.succeeded(now=time.monotonic())
+        attempts.remember_device(response, request.user)
+    else:
+        logger.warning("log-in failed address=%s", request.META.get("REMOTE_ADDR"))
+    return response
 
 
-def _is_limited(request: HttpRequest) -> bool:
-    return getattr(request, "limited", False)  # set by `ratelimit`
-
-
-def _too_many_attempts(request: HttpRequest) -> HttpResponse:
-    sentence = (
-        "More than 10 attempts in a minute came from you.\nhint: wait a minute, then try again"
-    )
-    return render(request, "429.html", {"sentence": sentence}, status=429)
+def _too_many_attempts(request: HttpRequest, wait_s: int) -> HttpResponse:
+    sentence = f"Too many attempts failed.\nhint: try again in {humanize.whole_span(wait_s)}"
+    response = render(request, "429.html", {"sentence": sentence}, status=429)
+    response.headers["Retry-After"] = str(wait_s)
+    return response
 
 
 @login_not_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-@ratelimit(key="ip", rate=LOGIN_RATE, method="POST", block=False)
 def setup(request: HttpRequest, token: str) -> HttpResponse:
-    if _is_limited(request):
-        return _too_many_attempts(request)
+    if request.method == "POST":
+        wait_s = attempts.at_set_up(request, now=time.monotonic()).wait_s
+        if wait_s:
+            return _too_many_attempts(request, wait_s)
     if not first_start.is_open_for(token):
         raise Http404(SETUP_OVER)
     form = SetupForm(request.POST or None)
@@ -124,11 +138,23 @@ def logout(request: HttpRequest) -> HttpResponseBase:
     return _logout_page(request)
 
 
-@ratelimit(key="user", rate=LOGIN_RATE, method="POST", block=False)
-def password(request: HttpRequest) -> HttpResponseBase:
-    if _is_limited(request):
-        return _too_many_attempts(request)
-    return _password_page(request)
+def password(request: SignedInRequest) -> HttpResponseBase:
+    if request.method != "POST":
+        return _password_page(request)
+    attempt = attempts.at_own_password(request.user, now=time.monotonic())
+    if attempt.wait_s:
+        return _too_many_attempts(request, attempt.wait_s)
+    response = _password_page(request)
+    if response.status_code == HTTPStatus.FOUND:
+        attempt.succeeded(now=time.monotonic())
+        attempts.remember_device(response, request.user)
+    return response
+
+
+def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Answer a form without the right token, or from a page that does not count as one of ours."""
+    sentence = origins.what_a_proxy_hides(request) or FORM_TOO_OLD
+    return render(request, "403_csrf.html", {"sentence": sentence}, status=403)
 
 
 @require_safe

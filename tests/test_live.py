@@ -4,6 +4,7 @@ import contextlib
 import http.cookiejar
 import os
 import signal
+import sqlite3
 import threading
 import urllib.parse
 import urllib.request
@@ -11,11 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
 from tests import viewer
-from tests.service import PASSWORD, Service, manage, wait_for
+from tests.service import PASSWORD, Service, wait_for
 from tests.viewer import Viewer
 
 pytestmark = pytest.mark.slow
@@ -204,28 +206,69 @@ def test_strangers_are_refused(running: Service, flood: int, path: str) -> None:
         assert refusal.value.response.status_code == 403, headers
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "from django.contrib.auth.models import User; User.objects.update(is_active=False)",
-        "from tempo_site.models import ApiKey; ApiKey.objects.all().delete()",
-    ],
-)
-def test_a_user_switched_off_and_a_key_revoked_end_their_open_sockets(
-    prepared: Path, tmp_path: Path, code: str
+VOIDINGS = {
+    "log-out": "DELETE FROM django_session",
+    "end of the session": "UPDATE django_session SET expire_date = '2001-01-01 00:00:00'",
+    "new password": "UPDATE auth_user SET password = 'another'",
+    "user switched off": "UPDATE auth_user SET is_active = 0",
+    "key revoked": "UPDATE tempo_site_apikey SET digest = 'another'",
+}
+
+
+@contextlib.contextmanager
+def carried_out(statement: str, database: Path) -> Iterator[None]:
+    """Change the database, and put users and keys back."""
+    connection = sqlite3.connect(database, timeout=30, isolation_level=None)
+    (password,) = connection.execute("SELECT password FROM auth_user").fetchone()
+    (digest,) = connection.execute("SELECT digest FROM tempo_site_apikey").fetchone()
+    try:
+        connection.execute(statement)
+        yield
+    finally:
+        connection.execute("UPDATE auth_user SET is_active = 1, password = ?", [password])
+        connection.execute("UPDATE tempo_site_apikey SET digest = ?", [digest])
+        connection.close()
+
+
+@pytest.fixture(scope="module")
+def quick(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service that looks after its open sockets often."""
+    folder = tmp_path_factory.mktemp("quick") / "service"
+    with Service.copy_of(prepared, folder, TEMPO_SOCKET_RECHECK_S="0.2") as service:
+        yield service
+
+
+@pytest.mark.parametrize("voiding", VOIDINGS)
+def test_an_open_socket_ends_when_what_it_was_opened_with_is_void(
+    quick: Service, voiding: str
 ) -> None:
-    with Service.copy_of(prepared, tmp_path / "service", TEMPO_SOCKET_RECHECK_S="0.2") as service:
-        session = {"Cookie": session_cookie(service), "Origin": service.url}
-        voided, other = (session, viewer.KEY) if "User" in code else (viewer.KEY, session)
-        with (
-            viewer.open_socket(service, "/ws/events/", voided) as ended,
-            viewer.open_socket(service, "/ws/events/", other) as alive,
-        ):
-            manage(service.data, "shell", "-c", code)
-            with pytest.raises(ConnectionClosed) as end:
-                ended.recv(timeout=viewer.LIMIT_S)
-            assert end.value.rcvd and end.value.rcvd.code == 4403
-            assert alive.ping().wait(viewer.LIMIT_S)
+    session = {"Cookie": session_cookie(quick), "Origin": quick.url}
+    voided, other = (viewer.KEY, session) if voiding == "key revoked" else (session, viewer.KEY)
+    with (
+        viewer.open_socket(quick, "/ws/events/", voided) as ended,
+        viewer.open_socket(quick, "/ws/events/", other) as alive,
+        carried_out(VOIDINGS[voiding], quick.data / "tempo.sqlite3"),
+    ):
+        with pytest.raises(ConnectionClosed) as end:
+            ended.recv(timeout=viewer.LIMIT_S)
+        assert end.value.rcvd and end.value.rcvd.code == 4403
+        assert alive.ping().wait(viewer.LIMIT_S)
+
+
+def test_sockets_are_looked_after_often_enough_to_end_within_five_seconds() -> None:
+    assert settings.SOCKET_RECHECK_S <= 4
+
+
+@pytest.mark.parametrize(
+    "path", ["/ws/", "/ws/nothing/", "/ws/runs/x/", "/ws/events/more", "/login/"]
+)
+def test_a_socket_where_there_is_none_is_no_page_and_no_traceback(
+    running: Service, path: str
+) -> None:
+    with pytest.raises(InvalidStatus) as refusal:
+        viewer.open_socket(running, path).close()
+    assert refusal.value.response.status_code == (200 if path == "/login/" else 404)
+    assert "Traceback" not in running.log.read_text()
 
 
 def test_a_session_from_a_page_of_ours_is_let_in(running: Service, flood: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from runs_app.launcher import forking
-from runs_app.launcher.identity import landlock, limits, prctl, users
+from runs_app.launcher.identity import keyring, landlock, limits, prctl, users
 from runs_app.launcher.identity.isolation import Plan
 from runs_app.launcher.spec import Spec
 
@@ -50,6 +50,7 @@ def _become(
         _try("session", lambda: _begin_session(pipes))
         or _try("limits", lambda: limits.apply(spec.limits, has_own_user=plan.has_own_user))
         or _try(f"user {uid} could not be set", lambda: _change_user(plan))
+        or _try("session keyring", keyring.begin_a_new_one)
         or _try("isolation", lambda: _isolate(plan, run_folder, runner_pid))
         or _try(f"working folder {os.fsdecode(spec.cwd)}", lambda: os.chdir(spec.cwd))
         or _try(f"interpreter {os.fsdecode(spec.argv[0])}", lambda: _execute(spec, env))

@@ -19,6 +19,7 @@ from scripts_app.forms import NewScriptForm, SettingsForm
 from scripts_app.models import Folder, Script
 from scripts_app.script_templates import ScriptTemplate
 from tempo_site import auth, health
+from tempo_site.lib import origins
 
 FIRST_LINES = """\
 import platform
@@ -96,7 +97,7 @@ def script_settings(request: auth.SignedInRequest, slug: str) -> HttpResponse:
             messages.success(request, f"Saved the settings of `{form.cleaned_data['name']}`.")
             return redirect("script-settings", slug)
     stored = lookup.script_for_page(slug, now=now)  # what was typed and refused stays in the form
-    start_url = request.build_absolute_uri(f"/api/v1/scripts/{slug}/runs")
+    start_url = origins.absolute(request, f"/api/v1/scripts/{slug}/runs")
     context = settings_context(stored, form, start_url=start_url, now=now)
     return render(request, "scripts/settings.html", context)
 

@@ -1,5 +1,6 @@
 """Environment variables as settings: an empty one counts as not given, an impossible one becomes a system check."""
 
+import ipaddress
 import os
 import re
 from typing import Any
@@ -7,10 +8,13 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from tempo_site.lib import zone
+from tempo_site.lib import hosts, zone
 
 # What the launcher takes as users of scripts: numbers that belong to no person and no service.
 MIN_USER, LAST_USER, MAX_USERS = 1000, 2**31 - 1, 100_000
+ON, OFF = {"true", "on", "ok", "y", "yes", "1"}, {"false", "off", "n", "no", "0"}
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Env(environ.Env):
@@ -43,6 +47,39 @@ class Env(environ.Env):
             self.problems.append((var, value, "Use a name like `Europe/Berlin` or `UTC`."))
             return default
         return value
+
+    def switch(self, var: str, *, default: bool) -> bool:
+        value: str = self.str(var, default="").strip().lower()
+        if value and value not in ON | OFF:
+            self.problems.append((var, value, "Use `true` or `false`."))
+        return value in ON if value else default
+
+    def public_url(self, var: str) -> str:
+        """Return an address as browsers write an origin, `https://tempo.example.org`, or "" without one."""
+        value: str = self.str(var, default="").strip()
+        if not value:
+            return ""
+        try:
+            return hosts.origin_of(value)
+        except ValueError:
+            hint = "Use an address without a path, like `https://tempo.example.org`."
+            self.problems.append((var, value, hint))
+            return ""
+
+    def networks(self, var: str) -> list[Network]:
+        """Return addresses and networks; one of all addresses there are is refused."""
+        networks = []
+        for value in self.list(var, default=[]):
+            try:
+                network = ipaddress.ip_network(value.strip())
+            except ValueError:
+                network = None
+            if network is not None and network.prefixlen:
+                networks.append(network)
+                continue
+            hint = "Use addresses or networks, separated by commas: `10.0.0.5,172.16.0.0/12`."
+            self.problems.append((var, value, hint))
+        return networks
 
     def user(self, var: str, default: str) -> int | None:
         value: str = self.str(var, default=default).strip()

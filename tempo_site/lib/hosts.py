@@ -4,7 +4,9 @@ import ipaddress
 import re
 import socket
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
+DEFAULT_PORTS = {"http": 80, "https": 443}
 LOCAL_SUFFIXES = (".local", ".lan", ".home.arpa", ".localhost")
 # For "listen everywhere": an address to ask the network about the way to, and the address to use without a network.
 EVERYWHERE = {
@@ -30,15 +32,36 @@ def name_of(host_header: str) -> str:
     return name.rstrip(".")
 
 
-def is_allowed(host_header: str, patterns: Sequence[str]) -> bool:
+def origin_of(text: str) -> str:
+    """Return an address as browsers write an origin: `https://tempo.example.org`. Raises ValueError."""
+    parts = urlsplit(text)
+    name = name_of(parts.hostname or "")
+    is_plain = parts.path in ("", "/") and not parts.query and not parts.fragment
+    if (
+        parts.scheme not in DEFAULT_PORTS
+        or name in ("", "*")
+        or "@" in parts.netloc
+        or not is_plain
+    ):
+        raise ValueError(f"`{text}` is no address of a site")
+    host = f"[{name}]" if ":" in name else name
+    if parts.port in (None, DEFAULT_PORTS[parts.scheme]):
+        return f"{parts.scheme}://{host}"
+    return f"{parts.scheme}://{host}:{parts.port}"
+
+
+def is_allowed(host_header: str, patterns: Sequence[str], *, public_url: str = "") -> bool:
     """Whether a request for this Host may be answered.
 
     Without patterns: IP literals, `localhost`, single-label names, `.local`, `.lan` and `.home.arpa`. A stranger can
     register no such name, so DNS rebinding finds no name to use. With patterns: Django's rules (`*`, `.suffix`).
+    The name of the public address always may be.
     """
     name = name_of(host_header)
     if not name:
         return False
+    if name == name_of(urlsplit(public_url).netloc):
+        return True
     if patterns:
         return any(_matches(name, pattern.lower().strip("[]")) for pattern in patterns)
     if _is_address(name):

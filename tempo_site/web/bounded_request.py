@@ -14,9 +14,10 @@ from daphne.http_protocol import HTTPFactory, WebRequest
 from django.conf import settings
 from django.shortcuts import resolve_url
 from twisted.internet import reactor
-from twisted.protocols.policies import WrappingFactory
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 
-from tempo_site.web import body_limits
+from tempo_site import asgi
+from tempo_site.web import body_limits, forwarded
 from tempo_site.web.body_limits import MB, STRANGER_BYTES
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ MAX_LARGE_BODIES = 16  # under way at a time, each may take a file of MAX_UPLOAD
 ERRORS = {
     401: ("unauthenticated", "A request of this size needs a log-in or an API key."),
     403: ("forbidden", "This API key may not send a request of this size."),
+    429: ("too_many_requests", "Too many connections are open from your address."),
     413: ("too_large", "The request is too large."),
     503: ("unavailable", "Large requests cannot be taken at the moment."),
 }
@@ -58,7 +60,9 @@ class BoundedRequest(WebRequest):
         self._target, self._length = self.channel._path, length
         is_too_large = (length or 0) > body_limits.ceiling(self._target)
         super().gotLength(0 if is_too_large else min(length or STRANGER_BYTES, STRANGER_BYTES))
-        if is_too_large:
+        if self._is_one_too_many():
+            self._refuse(429)
+        elif is_too_large:
             self._refuse(413)
         elif (length or 0) > STRANGER_BYTES:
             self._ask_for_caller()
@@ -85,12 +89,32 @@ class BoundedRequest(WebRequest):
             self.large_bodies.discard(self)
             super().requestReceived(command, path, version)
 
+    def process(self) -> Any:
+        """Pass on a whole request. At an address that is no WebSocket's, an upgrade to one is a page like others."""
+        if not asgi.is_socket(self.path.decode("latin1")):
+            self.requestHeaders.removeHeader(b"Upgrade")
+        return super().process()
+
     # --- who sends it ------------------------------------------------------------------------------------------------
     # Read nothing more until the caller is known: at most one piece, 64 KiB, has arrived beyond the limit.
     def _ask_for_caller(self) -> None:
         if self._question is None:
             self.channel.transport.pauseProducing()
             self._question = asyncio.ensure_future(self._go_on_or_refuse())
+
+    def _is_one_too_many(self) -> bool:
+        # Among the requests that come through a proxy from the same client.
+        connection = self.channel.transport
+        if not isinstance(connection, BoundedConnection) or not connection.is_of_proxy:
+            return False
+        headers = self._header_lines()
+        connection.client = forwarded.client_address(connection.getPeer().host, headers)
+        held: int = connection.factory.held_by(connection.client)
+        return held > MAX_CONNECTIONS_OF_ADDRESS
+
+    def _header_lines(self) -> list[tuple[bytes, bytes]]:
+        lines = self.requestHeaders.getAllRawHeaders()
+        return [(name, value) for name, values in lines for value in values]
 
     async def _go_on_or_refuse(self) -> None:
         headers = {
@@ -168,6 +192,8 @@ class BoundedRequest(WebRequest):
     def finish(self) -> None:
         if self.producer is not None:
             self.unregisterProducer()
+        if self.channel is not None and isinstance(self.channel.transport, BoundedConnection):
+            self.channel.transport.end_request()
         super().finish()
 
 
@@ -178,12 +204,34 @@ class BoundedFactory(HTTPFactory):
         return protocol
 
 
+class BoundedConnection(ProtocolWrapper):
+    """A connection, and who holds it: the peer, or the client whose request a trusted proxy passes on now, or ""."""
+
+    is_of_proxy = False
+    client = ""
+
+    def end_request(self) -> None:
+        if self.is_of_proxy:
+            self.client = ""
+
+
 class BoundedConnections(WrappingFactory):
+    protocol = BoundedConnection
+
     def buildProtocol(self, addr: Any) -> Any:
-        of_address = sum(each.getPeer().host == addr.host for each in self.protocols)
-        if len(self.protocols) >= MAX_CONNECTIONS or of_address >= MAX_CONNECTIONS_OF_ADDRESS:
+        is_of_proxy = forwarded.is_trusted(addr.host)
+        if len(self.protocols) >= MAX_CONNECTIONS:
             return None
-        return super().buildProtocol(addr)
+        if not is_of_proxy and self.held_by(addr.host) >= MAX_CONNECTIONS_OF_ADDRESS:
+            return None
+        connection = super().buildProtocol(addr)
+        connection.is_of_proxy = is_of_proxy
+        if not is_of_proxy:
+            connection.client = addr.host
+        return connection
+
+    def held_by(self, client: str) -> int:
+        return sum(connection.client == client for connection in self.protocols)
 
 
 def refusal(status: int, target: bytes) -> bytes:
@@ -193,7 +241,7 @@ def refusal(status: int, target: bytes) -> bytes:
     """
     code, message = ERRORS[status]
     hint = f"at most {_size(body_limits.ceiling(target))}" if status == 413 else ""
-    headers = ["X-Content-Type-Options: nosniff", "Connection: close"]
+    headers = ["X-Content-Type-Options: nosniff", "Cache-Control: no-store", "Connection: close"]
     if target.startswith(b"/api/"):
         kind = "application/json"
         error = {"code": code, "message": message} | ({"hint": hint} if hint else {})
@@ -205,7 +253,7 @@ def refusal(status: int, target: bytes) -> bytes:
             status = 302
             after = quote(target.partition(b"?")[0].decode("latin1"), safe="/")
             headers.append(f"Location: {resolve_url(settings.LOGIN_URL)}?next={after}")
-    if status == 503:
+    if status in (429, 503):
         headers.append("Retry-After: 5")
     head = [
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tempo_site import asgi, health
+from tempo_site.lib import origins
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,7 @@ from tempo_site import asgi, health
 def test_a_websocket_needs_a_page_of_the_same_host_and_port(
     origin: str, host: str, allowed: bool
 ) -> None:
-    assert asgi.is_same_origin({"origin": origin, "host": host}) is allowed
+    assert origins.is_own(origin, host=host, is_secure=False) is allowed
 
 
 @pytest.mark.parametrize("ended_first", [0, 1])
@@ -66,6 +67,12 @@ async def silent(*_: Any) -> None:
 
 def answer_of_healthz() -> tuple[int, dict[str, Any]]:
     """(status, body) as the router answers it."""
+    start, body = messages_of_healthz()
+    return start["status"], json.loads(body["body"])
+
+
+def messages_of_healthz() -> list[dict[str, Any]]:
+    """What the router sends."""
     sent: list[dict[str, Any]] = []
 
     async def send(message: dict[str, Any]) -> None:
@@ -75,7 +82,7 @@ def answer_of_healthz() -> tuple[int, dict[str, Any]]:
         await asgi.application({"type": "http", "path": "/healthz", "headers": []}, send, send)  # type: ignore[arg-type]
 
     asyncio.run(ask())
-    return sent[0]["status"], json.loads(sent[1]["body"])
+    return sent
 
 
 class Engine:
@@ -106,3 +113,21 @@ def test_healthz_names_the_failing_part(monkeypatch: pytest.MonkeyPatch) -> None
 def test_healthz_is_not_ok_without_an_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "_engine", None)
     assert answer_of_healthz()[0] == 503
+
+
+def test_healthz_is_taken_for_json_alone_and_kept_by_nobody() -> None:
+    headers = dict(messages_of_healthz()[0]["headers"])
+    assert headers[b"x-content-type-options"] == b"nosniff"
+    assert headers[b"cache-control"] == b"no-store"
+
+
+@pytest.mark.parametrize("path", ["/ws/", "/ws/nothing/", "/ws/runs/x/", "/"])
+def test_a_socket_where_there_is_none_is_refused_without_a_word(path: str) -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "websocket", "path": path, "headers": []}
+    asyncio.run(asgi.application(scope, silent, send))
+    assert sent == [{"type": "websocket.close", "code": 4403}]

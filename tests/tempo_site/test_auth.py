@@ -155,6 +155,15 @@ def test_a_session_may_not_write_without_the_csrf_token(user: User) -> None:
     assert "X-CSRFToken" in response.json()["error"]["hint"]
 
 
+def test_a_session_behind_an_unknown_proxy_is_told_what_to_set(user: User) -> None:
+    client = Client(enforce_csrf_checks=True, headers={"host": "localhost"})
+    client.force_login(user)
+    headers = {"origin": "https://tempo.example.org"}
+    response = client.post("/api/v1/scripts", {"name": "x"}, "application/json", headers=headers)
+    assert response.status_code == 403
+    assert "PYSCHED_PUBLIC_URL" in response.json()["error"]["hint"]
+
+
 def test_a_session_may_write_with_the_csrf_token(user: User) -> None:
     client = Client(enforce_csrf_checks=True, headers={"host": "localhost"})
     client.force_login(user)

@@ -79,3 +79,30 @@ def test_a_view_may_set_a_policy_of_its_own() -> None:
     own = HttpResponse(headers={"Content-Security-Policy": "sandbox"})
     response = PageMiddleware(lambda request: own)(RequestFactory().get("/"))
     assert response.headers["Content-Security-Policy"] == "sandbox"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "path", ["/api/v1/runs", "/api/v1/nothing", "/api/v1/openapi.json", "/login/"]
+)
+def test_what_the_api_and_pages_tell_is_kept_by_nobody(program: Client, path: str) -> None:
+    assert program.get(path).headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(("path", "host"), [("/login/", "localhost"), ("/login/", "evil.com")])
+def test_no_answer_is_taken_for_another_type(client: Client, path: str, host: str) -> None:
+    answer = client.get(path, headers={"host": host})
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("is_secure", [True, False])
+def test_a_cookie_given_by_tls_is_for_tls_alone(client: Client, is_secure: bool) -> None:
+    cookies = client.get("/login/", secure=is_secure).cookies.values()
+    assert cookies and all(bool(cookie["secure"]) is is_secure for cookie in cookies)
+
+
+def test_the_public_name_is_this_servers(settings: LazySettings) -> None:
+    settings.PUBLIC_URL = "https://tempo.example.org:8443"
+    assert ask(HTTP_HOST="tempo.example.org:8443").status_code == 200
+    assert ask(HTTP_HOST="www.tempo.example.org").status_code == 400

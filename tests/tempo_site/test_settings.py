@@ -114,6 +114,13 @@ def test_no_acknowledged_commit_can_be_lost(tmp_path: Path) -> None:
         ("PYSCHED_EXTRA_WRITE_PATHS", "exports"),
         ("PYSCHED_MAX_SCRIPT_TIMEOUT", "299"),
         ("PYSCHED_REQUIRE_ISOLATION", "perfect"),
+        ("PYSCHED_PUBLIC_URL", "tempo.example.org"),
+        ("PYSCHED_PUBLIC_URL", "https://example.org/tempo"),
+        ("PYSCHED_TRUSTED_PROXIES", "10.0.0.5/8"),
+        ("PYSCHED_TRUSTED_PROXIES", "0.0.0.0/0"),
+        ("PYSCHED_TRUSTED_PROXIES", "localhost"),
+        ("PYSCHED_HSTS", "later"),
+        ("PYSCHED_RATE_LIMIT_ENABLED", "maybe"),
     ],
 )
 def test_an_impossible_value_is_named_without_a_traceback(
@@ -139,3 +146,15 @@ def test_an_empty_variable_counts_as_not_given(
 ) -> None:
     # Compose files hand over `VARIABLE=` for what is not set. The secret keeps one from being made in the checkout.
     assert told(tmp_path, PYSCHED_SECRET_KEY=SECRET, **{variable: ""})[name] == value
+
+
+def test_the_public_address_and_the_proxies_are_read(tmp_path: Path) -> None:
+    values = told(
+        tmp_path,
+        PYSCHED_PUBLIC_URL="https://Tempo.example.org:443/",
+        PYSCHED_TRUSTED_PROXIES="10.0.0.5, 172.16.0.0/12,fd00::/8",
+    )
+    assert values["PUBLIC_URL"] == "https://tempo.example.org"
+    assert values["CSRF_TRUSTED_ORIGINS"] == ["https://tempo.example.org"]
+    assert values["TRUSTED_PROXIES"] == ["10.0.0.5/32", "172.16.0.0/12", "fd00::/8"]
+    assert values["SECURE_HSTS_SECONDS"] == 0

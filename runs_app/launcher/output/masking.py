@@ -1,16 +1,18 @@
 """Masking: `••••` takes the place of secrets in a script's output before the output is written anywhere."""
 
-# A value is also found in the forms of JSON, Python's repr, a URL or base64 (alone, or anywhere in a longer text), and
-# each line of a value with several lines by itself. Values and lines of under four characters are not looked for.
+# Each form of a secret (`secret_forms`) is looked for in the output, in what a terminal would show of it, and in that
+# with its escapes resolved (`readings`).
 
-import binascii
-import json
 from collections.abc import Iterable, Iterator
 
+from runs_app.launcher.output import readings
+from runs_app.launcher.output.readings import Reading
+from runs_app.launcher.output.secret_forms import MIN_LENGTH, forms_of
+
 MASK = "••••".encode()
-MIN_LENGTH = 4  # characters
-_MIN_BASE64 = 8
-_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~")
+# A character takes at most twelve bytes as an escape; beyond that, sequences within a secret are meant to hide it.
+_MOST_BYTES_OF_ESCAPE = 12
+_MOST_BYTES_OF_SEQUENCES = 4096
 
 Secrets = dict[bytes, bytes]  # value by name
 _Span = tuple[int, int]
@@ -18,7 +20,7 @@ _Span = tuple[int, int]
 
 class Mask:
     def __init__(self, secrets: Iterable[bytes]) -> None:
-        forms = {form for secret in secrets for form in _forms_of(secret)}
+        forms = {form for secret in secrets for form in forms_of(secret)}
         self.forms = sorted(forms, key=len, reverse=True)
         self._heads = sorted({form[:MIN_LENGTH] for form in self.forms})
         self._longest = max(map(len, self.forms), default=0)
@@ -28,19 +30,50 @@ class Mask:
 
     def text(self, sentence: str) -> str:
         data = sentence.encode(errors="backslashreplace")
-        for start, end in reversed(self.spans(data)):
+        for start, end in reversed(self.spans_and_hold(data)[0]):
             data = data[:start] + MASK + data[end:]
         return data.decode()
 
-    def spans(self, data: bytes) -> list[_Span]:
-        spans: list[_Span] = []
+    def spans_and_hold(self, data: bytes) -> tuple[list[_Span], int]:
+        """Return where secrets stand, and the offset of the longest end that could begin one, or the length."""
+        spans = list(self._spans(data))
+        hold = self._may_begin(data)
+        far = len(data) - self._longest * _MOST_BYTES_OF_ESCAPE - _MOST_BYTES_OF_SEQUENCES
+        for chain in _chains_of_readings(data):
+            text = chain[-1].text
+            spans += [_raw_span(chain, start, end) for start, end in self._spans(text)]
+            begin = self._may_begin(text)
+            at = _raw_begin(chain, begin, len(data))
+            if at >= far:
+                hold = min(hold, at)
+        return _merge(spans), hold
+
+    def begin(self, data: bytes) -> int:
+        """Return the offset of the longest end of four bytes or more that could begin a secret, or the length."""
+        at = self._long_begin(data)
+        for chain in _chains_of_readings(data):
+            text = chain[-1].text
+            begin = self._long_begin(text)
+            if begin < len(text):
+                at = min(at, _raw_span(chain, begin, begin + 1)[0])
+        return at
+
+    def _spans(self, data: bytes) -> Iterator[_Span]:
         for form in self.forms:
             if form in data:
-                spans.extend(_occurrences(form, data))
-        return _merge(spans) if spans else spans
+                yield from _occurrences(form, data)
 
-    def may_begin(self, data: bytes) -> int:
-        """Return the offset of the longest end of `data` that could begin a secret, or the length of `data`."""
+    def _may_begin(self, data: bytes) -> int:
+        at = self._long_begin(data)
+        if at < len(data):
+            return at
+        first = max(0, len(data) - self._longest + 1)
+        for at in range(max(first, len(data) - MIN_LENGTH + 1), len(data)):
+            if any(head.startswith(data[at:]) for head in self._heads):
+                return at
+        return len(data)
+
+    def _long_begin(self, data: bytes) -> int:
         first = max(0, len(data) - self._longest + 1)
         starts: set[int] = set()
         for head in self._heads:
@@ -48,9 +81,6 @@ class Mask:
         rest = memoryview(data)
         for at in sorted(starts):
             if self._is_begin_of_a_form(rest[at:]):
-                return at
-        for at in range(max(first, len(data) - MIN_LENGTH + 1), len(data)):
-            if any(head.startswith(data[at:]) for head in self._heads):
                 return at
         return len(data)
 
@@ -74,10 +104,10 @@ class Masker:
 
     def feed(self, chunk: bytes) -> bytes:
         data = self._held + chunk
-        hold = self._mask.may_begin(data)
+        spans, hold = self._mask.spans_and_hold(data)
         parts = []
         at = self._released
-        for start, end in self._mask.spans(data):
+        for start, end in spans:
             if start >= hold:
                 break
             if end > at:
@@ -97,60 +127,49 @@ class Masker:
     def release(self) -> bytes:
         """Return the bytes held back, as no more may come; a possible secret of four bytes or more is masked."""
         # Should the rest of the secret come nevertheless, the rest is masked.
-        rest = self._held[self._released :]
-        if not rest:
+        held, released = self._held, self._released
+        if released == len(held):
             return b""
-        was_masked = self._is_masked and self._released > 0
-        self._is_masked = len(self._held) >= MIN_LENGTH
-        self._released = len(self._held)
-        if not self._is_masked:
-            return rest
-        return b"" if was_masked else MASK
+        self._released = len(held)
+        begin = self._mask.begin(held)
+        if begin == len(held):
+            self._is_masked = False
+            return held[released:]
+        is_continued = self._is_masked and released > begin
+        self._is_masked = True
+        return held[released:begin] + (b"" if is_continued else MASK)
 
 
 NO_MASK = Mask(())
 
 
-def _forms_of(secret: bytes) -> Iterator[bytes]:
-    # The line end of a pasted secret is none, but ends a line.
-    text = secret.decode(errors="replace").strip()
-    for part in {text, *(line.strip() for line in text.splitlines())}:
-        if len(part) >= MIN_LENGTH:
-            yield from _encodings(part)
-    if len(text) >= MIN_LENGTH:
-        yield from _base64(secret)
+def _chains_of_readings(data: bytes) -> Iterator[list[Reading]]:
+    # What is shown, and its escapes resolved: each reading with those that it was read out of.
+    chain = []
+    shown = readings.shown(data)
+    if shown is not None:
+        chain.append(shown)
+        yield chain
+    unescaped = readings.unescaped(shown.text if shown is not None else data)
+    if unescaped is not None:
+        yield [*chain, unescaped]
 
 
-def _encodings(text: str) -> Iterator[bytes]:
-    plain = text.encode()
-    yield plain
-    for quoted in (
-        json.dumps(text),
-        json.dumps(text, ensure_ascii=False),
-        repr(text),
-        ascii(text),
-    ):
-        yield quoted[1:-1].encode()
-    for unescaped, space in ((b"", b"%20"), (b"/", b"%20"), (b"", b"+")):
-        yield b"".join(_percent_encode(byte, unescaped, space) for byte in plain)
+def _raw_span(chain: list[Reading], start: int, end: int) -> _Span:
+    for reading in reversed(chain):
+        start, end = reading.raw_span(start, end)
+    return start, end
 
 
-def _percent_encode(byte: int, unescaped: bytes, space: bytes) -> bytes:
-    if byte == 0x20:
-        return space
-    if byte in _UNRESERVED or byte in unescaped:
-        return bytes([byte])
-    return b"%%%02X" % byte
-
-
-def _base64(secret: bytes) -> Iterator[bytes]:
-    # The characters that are the same whatever stands before and after, for each of the three ways to align.
-    for shift in range(3):
-        encoded = binascii.b2a_base64(bytes(shift) + secret, newline=False)
-        core = encoded[-(-8 * shift // 6) : 8 * (shift + len(secret)) // 6]
-        if len(core) >= _MIN_BASE64:
-            yield core
-            yield core.replace(b"+", b"-").replace(b"/", b"_")
+def _raw_begin(chain: list[Reading], begin: int, length: int) -> int:
+    # Where in the output to hold back from: a possible secret, or a sequence whose end has not come yet.
+    at = length
+    if begin < len(chain[-1].text):
+        at = _raw_span(chain, begin, begin + 1)[0]
+    for depth, reading in enumerate(chain):
+        if reading.is_unfinished:
+            at = min(at, _raw_span(chain[:depth], reading.unfinished, reading.unfinished + 1)[0])
+    return at
 
 
 def _occurrences(form: bytes, data: bytes, start: int = 0) -> Iterator[_Span]:
@@ -161,6 +180,8 @@ def _occurrences(form: bytes, data: bytes, start: int = 0) -> Iterator[_Span]:
 
 
 def _merge(spans: list[_Span]) -> list[_Span]:
+    if not spans:
+        return spans
     spans.sort()
     merged = [spans[0]]
     for start, end in spans[1:]:

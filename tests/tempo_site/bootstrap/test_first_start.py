@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.models import User
-from django.core.cache import caches
 from django.db import connections
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from scripts_app.models import Script
+from tempo_site.accounts import attempts
 from tempo_site.bootstrap import first_start
 from tempo_site.lib import paths, zone
 from tests.factories import NOW, make_script
@@ -25,7 +25,7 @@ GOOD = {"username": "ann", "password1": PASSWORD, "password2": PASSWORD, "time_z
 @pytest.fixture(autouse=True)
 def own_zone(settings: Settings) -> Iterator[None]:
     """A zone is the process's: put it back; attempts count from nothing."""
-    caches["ratelimit"].clear()
+    attempts.forget_all()
     before = settings.TIME_ZONE
     yield
     zone.apply(before)

@@ -1,6 +1,7 @@
 """Bodies have a ceiling and answers wait for their client, before any application hears of a request."""
 
 import asyncio
+import ipaddress
 import json
 import os
 import socket
@@ -12,12 +13,15 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.db import OperationalError
+from pytest_django import Settings
+from twisted.internet.address import IPv4Address
 from twisted.internet.testing import StringTransport
 
 from tempo_site.web import body_limits
 from tempo_site.web.body_limits import API_BYTES, KB, MB, STRANGER_BYTES, ceiling
 from tempo_site.web.bounded_request import (
     MAX_CONNECTIONS_OF_ADDRESS,
+    BoundedConnections,
     BoundedFactory,
     BoundedRequest,
     refusal,
@@ -431,6 +435,24 @@ def test_twisted_parses_no_form() -> None:
     head = f"POST / HTTP/1.1\r\nHost: localhost\r\n{FORM}\r\nContent-Length: 3\r\n\r\n"
     connection.dataReceived(head.encode() + body)
     assert server.requests[0].args == {}
+
+
+def test_a_connection_that_a_proxy_keeps_is_nobodys_between_two_requests(
+    settings: Settings,
+) -> None:
+    settings.TRUSTED_PROXIES = [ipaddress.ip_network("10.0.0.5")]
+    server, transport = Server(), StringTransport()
+    address = IPv4Address("TCP", "10.0.0.5", 4711)
+    transport.getPeer = lambda: address
+    connections = BoundedConnections(BoundedFactory(server))
+    connection = connections.buildProtocol(address)
+    connection.makeConnection(transport)
+    connection.dataReceived(GET.replace(b"\r\n\r\n", b"\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n"))
+    held = connections.held_by("192.0.2.7")
+    (request,) = server.requests
+    request.handle_reply({"type": "http.response.start", "status": 200, "headers": []})
+    part(request, more=False)
+    assert (held, connections.held_by("192.0.2.7"), connection.client) == (1, 0, "")
 
 
 def is_closed(connection: socket.socket) -> bool:

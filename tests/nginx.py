@@ -1,0 +1,112 @@
+"""A real nginx with TLS before services, for tests: as people set it up, and as it is without any setting."""
+
+import datetime
+import ipaddress
+import shutil
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.service import free_port, wait_for
+
+CONFIGURATION = """
+daemon off;
+master_process off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{ worker_connections 512; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    ssl_certificate {folder}/certificate.pem;
+    ssl_certificate_key {folder}/key.pem;
+    {servers}
+}}
+"""
+SERVER = """
+    server {{
+        listen 127.0.0.1:{port} ssl;
+        location / {{
+            proxy_pass {upstream};
+            {settings}
+        }}
+    }}
+"""
+# What docs/docker.md recommends.
+AS_RECOMMENDED = """
+            proxy_set_header Host $http_host;
+            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+            proxy_set_header X-Forwarded-Proto $scheme;
+            proxy_set_header X-Forwarded-Host $http_host;
+            proxy_http_version 1.1;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection "upgrade";
+"""
+BARE = ""
+
+
+class Nginx:
+    """Use as a context manager. `ports` are those of its servers, each an upstream and its settings."""
+
+    def __init__(self, folder: Path, *servers: tuple[str, str]) -> None:
+        self.folder = folder
+        self.ports: list[int] = []
+        written = ""
+        for upstream, settings in servers:
+            port = free_port()
+            written += SERVER.format(port=port, upstream=upstream, settings=settings)
+            self.ports.append(port)
+        self._write_certificate()
+        (folder / "nginx.conf").write_text(
+            CONFIGURATION.format(folder=folder, servers=written.strip())
+        )
+
+    def __enter__(self) -> Self:
+        program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+        assert program, "there is no nginx; hint: install `nginx`"
+        command = [program, "-p", str(self.folder), "-c", str(self.folder / "nginx.conf")]
+        command += ["-e", str(self.folder / "error.log")]
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        wait_for((self.folder / "nginx.pid").exists, what="nginx")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def _write_certificate(self) -> None:
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+        now = datetime.datetime.now(datetime.UTC)
+        address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(days=1))
+            .not_valid_after(now + datetime.timedelta(days=1))
+            .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+            .sign(key, hashes.SHA256())
+        )
+        pem = serialization.Encoding.PEM
+        (self.folder / "certificate.pem").write_bytes(certificate.public_bytes(pem))
+        private = serialization.PrivateFormat.PKCS8
+        nothing = serialization.NoEncryption()
+        (self.folder / "key.pem").write_bytes(key.private_bytes(pem, private, nothing))
