@@ -21,6 +21,7 @@ OTHERS = {
     "runs_app.launcher.forking": "/dev/null",
     "runs_app.launcher.server": "/dev/null",
     "runs_app.launcher.script_start": "a pipe",
+    "runs_app.launcher.locks": "the lock of the data folder",
     "runs_app.launcher.identity.landlock": "what a script may read, by O_PATH",
     "runs_app.launcher.identity.limits": "/proc",
     "runs_app.launcher.identity.users": "folders that are given away, by O_PATH",
@@ -28,7 +29,9 @@ OTHERS = {
     "runs_app.admission.memory": "/proc and the cgroup",
     "runs_app.ballast": "the ballast",
     "runs_app.disk_space": "the lock of the engine",
+    "runs_app.engine.data_folders": "the lock of the engine",
     "runs_app.engine.engine": "the lock of the engine",
+    "runs_app.launcher.identity.data_folder": "a folder made to try modes and owners",
     "runs_app.wakeup": "the folder of the bells",
 }
 
