@@ -6,6 +6,8 @@ import socket
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+from django.conf import settings
+
 DEFAULT_PORTS = {"http": 80, "https": 443}
 LOCAL_SUFFIXES = (".local", ".lan", ".home.arpa", ".localhost")
 # For "listen everywhere": an address to ask the network about the way to, and the address to use without a network.
@@ -79,6 +81,11 @@ def address_of(host: str, port: int) -> str:
     if ":" in name:
         name = f"[{name}]"
     return f"http://{name}:{port}/"
+
+
+def public_address(host: str, port: int) -> str:
+    """Return the address that people open: PYSCHED_PUBLIC_URL, else that of the socket."""
+    return f"{settings.PUBLIC_URL}/" if settings.PUBLIC_URL else address_of(host, port)
 
 
 def _own_address(family: socket.AddressFamily, towards: str, otherwise: str) -> str:

@@ -65,7 +65,8 @@ class Command(BaseCommand):
         address = hosts.address_of(options["host"], options["port"])
         self.stdout.write(f"Tempo is at {address}  (Ctrl+C ends it)")
         if token:
-            self.stdout.write(f"Set up Tempo: {address}setup/{token}/")
+            public = hosts.public_address(options["host"], options["port"])
+            self.stdout.write(f"Set up Tempo: {public}setup/{token}/")
 
 
 def _take_data_folder() -> int:

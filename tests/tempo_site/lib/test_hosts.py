@@ -6,6 +6,7 @@ from unittest.mock import Mock
 from urllib.parse import urlsplit
 
 import pytest
+from django.conf import LazySettings
 
 from tempo_site.lib import hosts
 
@@ -160,3 +161,11 @@ def test_without_a_network_the_address_is_this_machines_own(
     monkeypatch.setattr(socket, "socket", Mock(side_effect=OSError))
     assert hosts.address_of("0.0.0.0", 8000) == "http://127.0.0.1:8000/"
     assert hosts.address_of("::", 8000) == "http://[::1]:8000/"
+
+
+def test_the_address_that_people_open_is_the_public_one_where_that_is_said(
+    settings: LazySettings,
+) -> None:
+    assert hosts.public_address("127.0.0.1", 8000) == "http://127.0.0.1:8000/"
+    settings.PUBLIC_URL = "https://tempo.example.org"
+    assert hosts.public_address("127.0.0.1", 8000) == "https://tempo.example.org/"
