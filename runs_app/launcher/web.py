@@ -131,11 +131,16 @@ class Web:
         return 127
 
     def _environment(self) -> dict[str, str]:
-        return os.environ | {
-            "TEMPO_LISTEN_FD": str(LISTEN_FD),
-            "TEMPO_CONTROL_FD": str(CONTROL_FD),
-            "TEMPO_SCRIPT_USERS": "1" if self._has_script_users else "0",
-        }
+        # An arena for each thread that waits for the interpreter's lock anyway is memory that stands idle.
+        return (
+            {"MALLOC_ARENA_MAX": "1"}
+            | os.environ
+            | {
+                "TEMPO_LISTEN_FD": str(LISTEN_FD),
+                "TEMPO_CONTROL_FD": str(CONTROL_FD),
+                "TEMPO_SCRIPT_USERS": "1" if self._has_script_users else "0",
+            }
+        )
 
     def _place_descriptors(self, control_fd: int) -> None:
         # By way of high numbers: one may lie where the other belongs, and dup2(3, 3) would leave close-on-exec set.
