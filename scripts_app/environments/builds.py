@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import uv
 from django.db import transaction
@@ -235,7 +235,10 @@ def _read_result(path: Path) -> BuildResult:
     # Packages may run code of their authors during a build: the file may be a trap, be torn or hold anything.
     try:
         written = files.read_regular(path, max_bytes=MAX_RESULT_BYTES)
-        result: BuildResult = json.loads(written)
+        content = json.loads(written)
+        if not isinstance(content, dict):
+            return {}
+        result = cast(BuildResult, content)
         is_valid = _is_valid(result)
     except (OSError, ValueError, RecursionError, TypeError, LookupError):
         return {}
