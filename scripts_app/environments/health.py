@@ -187,6 +187,7 @@ def _examine_closely(environment: Environment, home: Path) -> str:
             uv.find_uv_bin(),
             *(base.resolve().parent.parent for base in bases),
             home,
+            *index.local_places(),
         ]
         variables = {**index.variables(), "UV_CACHE_DIR": f"{work}/cache", "HOME": work}
         answer = _run(confined.command(argv, read=read, write=[work]), variables)

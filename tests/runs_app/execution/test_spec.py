@@ -14,7 +14,7 @@ from runs_app.programs import build, driver, script
 from runs_app.programs.program import NothingToRun
 from runs_app.states import Kind, Status, Trigger
 from scripts_app.models import Environment
-from tempo_site.lib import paths
+from tempo_site.lib import network_access, paths
 from tests.factories import make_run, make_script
 
 pytestmark = pytest.mark.django_db
@@ -55,7 +55,7 @@ def test_the_environment_is_an_allow_list(monkeypatch: pytest.MonkeyPatch) -> No
         "TMPDIR",
         "TZ",
         "VIRTUAL_ENV",
-    } | {name for name in script.PASSED_ON if name in spec["env"]}
+    } | {name for name in (*script.PASSED_ON, *network_access.NAMES) if name in spec["env"]}
 
 
 def test_output_is_unbuffered_and_the_run_is_named() -> None:
@@ -126,6 +126,7 @@ def test_a_run_may_read_its_python_and_write_where_it_works(
         str(tmp_path / "python3.12"),
         str(environment),
         str(inputs),
+        *network_access.certificate_paths(),
         "/mnt/media",
     ]
     assert spec["isolation"]["write"] == [
