@@ -34,6 +34,8 @@ class Offer:
 def resolve(*, code: str, requirements: str, python_version: str) -> Resolution:
     """Return the needs of a script. May start processes. Raises InterpreterMissing, ScriptError for a refused line."""
     block = inline_metadata.read(code)
+    for line, message in block.problems:
+        raise ScriptError(f"Line {line}: {message}", field="code")
     normal_requirements = packages_requirements.normalise(requirements)
     are_requirements_of_code = not normal_requirements and bool(block.requirements)
     if are_requirements_of_code:

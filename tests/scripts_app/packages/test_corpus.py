@@ -5,11 +5,16 @@ from typing import Any
 
 import pytest
 
-from scripts_app.packages import requirements
+from scripts_app.diagnostics import check
+from scripts_app.diagnostics.models import Severity
+from scripts_app.packages import inline_metadata, requirements, resolution
 from scripts_app.validation import ScriptError
 from tests import corpus
 
 REQUIREMENTS = corpus.cases("requirements")
+BLOCKS = corpus.cases("pep723")
+READ = [case for case in BLOCKS if "python" in case]
+BROKEN = [case for case in BLOCKS if "line" in case]
 TAKEN = [case for case in REQUIREMENTS if "taken" in case]
 REFUSED = [case for case in REQUIREMENTS if "line" in case]
 
@@ -49,3 +54,37 @@ def written(refusal: str) -> list[str]:
     """The lines that a hint says to write."""
     _, separator, lines = refusal.partition("\nhint: write ")
     return re.findall("`(.+?)`", lines) if separator else []
+
+
+def test_the_corpus_of_blocks_is_whole() -> None:
+    assert len(BLOCKS) >= 30 and len(READ) + len(BROKEN) == len(BLOCKS)
+    assert len({case["code"] for case in BLOCKS}) == len(BLOCKS)
+
+
+@pytest.mark.parametrize("case", READ, ids=lambda case: repr(case["code"][:40]))
+def test_blocks_are_read(case: dict[str, Any]) -> None:
+    found = inline_metadata.read(case["code"])
+    wanted = case.get("requirements")
+    assert (found.requirements, found.requires_python, found.problems) == (
+        wanted if wanted is None else tuple(wanted),
+        case["python"],
+        (),
+    )
+    notes = [case["note"]] if "note" in case else []
+    assert [note[: len(case["note"])] for _, note in found.notes] == notes
+    assert [line for line, _ in found.notes] == ([case["note_line"]] if notes else [])
+
+
+@pytest.mark.parametrize("case", BROKEN, ids=lambda case: repr(case["code"][:40]))
+def test_broken_blocks_are_refused_with_their_line(case: dict[str, Any]) -> None:
+    with pytest.raises(ScriptError, match=f"^Line {case['line']}: ") as refusal:
+        resolution.resolve(code=case["code"], requirements="", python_version="")
+    assert refusal.value.field == "code" and case["reason"] in str(refusal.value)
+
+
+def test_a_note_is_shown_where_problems_are() -> None:
+    (case,) = (case for case in READ if case["code"].count("[tool.uv]") and case["note_line"])
+    found = check.find_problems(code=case["code"], requirements="", python_version="")
+    assert [(one.line, one.severity, one.message) for one in found if one.code == "block"] == [
+        (3, Severity.WARNING, "`[tool.uv]` is not read: Tempo has an index and locks of its own")
+    ]
