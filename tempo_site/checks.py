@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from scripts_app.limits import LIMITS
+from scripts_app.packages import interpreters
 from tempo_site.lib import hosts, network_access
 
 MIN_MEMORY_MB = 16
@@ -132,6 +133,15 @@ def certificates(**_: Any) -> list[CheckMessage]:
         Warning(f"{variable}: `{path}` is not there.", hint=hint, id="tempo.W003")
         for variable, path in network_access.certificates()
         if not Path(path).exists()
+    ]
+
+
+@register
+def python_places(**_: Any) -> list[CheckMessage]:
+    hint = "Name a Python or a folder that holds one, or take it off the list."
+    return [
+        Warning(f"PYSCHED_PYTHON_PATHS: `{place}` {why}.", hint=hint, id="tempo.W004")
+        for place, why in interpreters.unused_places()
     ]
 
 

@@ -81,11 +81,9 @@ def _choose_satisfying(requires_python: str) -> Interpreter:
     own = interpreters.own()
     if specifier.contains(own.release, prereleases=True):
         return own
-    available = interpreters.discover()
-    for interpreter in available:
+    for interpreter in interpreters.discover():
         if specifier.contains(interpreter.release, prereleases=False):
             return interpreter
-    versions = interpreters.versions_of(available)
     raise InterpreterMissing(
-        f"{_BLOCK} asks for Python {requires_python}\nhint: there is {versions}"
+        f"{_BLOCK} asks for Python {requires_python}\nhint: {interpreters.what_there_is()}"
     )

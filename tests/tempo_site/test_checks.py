@@ -164,6 +164,14 @@ def test_a_relative_path_for_scripts_is_named(settings: LazySettings, name: str)
     assert f"PYSCHED_{name}" in found[0].msg and "`exports`" in found[0].msg
 
 
+def test_a_place_without_a_python_is_named(settings: LazySettings) -> None:
+    settings.PYTHON_PATHS = ["/nowhere"]
+    found = checks.python_places()
+    assert [(warning.id, warning.msg) for warning in found] == [
+        ("tempo.W004", "PYSCHED_PYTHON_PATHS: `/nowhere` is not there.")
+    ]
+
+
 def test_a_certificate_that_is_not_there_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
