@@ -27,6 +27,12 @@ def secrets() -> dict[str, str]:
     return {name: value for name, value in _all_variables().items() if _LOGIN.search(value)}
 
 
+def log_ins() -> list[str]:
+    """Return the names of the variables that let a build in where others are not: addresses, and a key of TLS."""
+    certificate = [name for name in ("SSL_CLIENT_CERT",) if name in os.environ]
+    return sorted([*secrets(), *certificate])
+
+
 def variables() -> dict[str, str]:
     return {name: value for name, value in _all_variables().items() if not _LOGIN.search(value)}
 

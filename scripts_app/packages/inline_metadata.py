@@ -85,17 +85,23 @@ def _block_lines(text: str, first: int) -> list[str]:
     # The block ends with the last `# ///` before a line that is no comment.
     raw_lines = text[: MAX_BLOCK + 1].split("\n")[1:]
     lines = list(itertools.takewhile(_is_block_line, raw_lines))
-    for number, line in enumerate(lines, start=first + 1):
-        if line != _END and line.rstrip() == _END:
-            raise _Broken(number, "a space behind `# ///` keeps it from ending the block")
     if _END in lines:
         last = len(lines) - 1 - lines[::-1].index(_END)
         return [line[2:] for line in lines[:last]]
     if len(text) > MAX_BLOCK and len(lines) >= len(raw_lines) - 1:
         message = f"the `# /// script` block is longer than {MAX_BLOCK:,} characters"
         raise _Broken(first, message)
+    for number, line in enumerate(lines, start=first + 1):
+        if _MISSPELT_END.fullmatch(line):
+            raise _Broken(number, _no_end(line))
     _explain_stop(raw_lines, len(lines), first)
     raise _Broken(first, "the `# /// script` block has no end: a line `# ///`")
+
+
+def _no_end(line: str) -> str:
+    if line.rstrip() == _END:
+        return "a space behind `# ///` keeps it from ending the block"
+    return f"`{line.strip()[:40]}` does not end the block: write `# ///`"
 
 
 def _is_block_line(line: str) -> bool:
@@ -109,7 +115,7 @@ def _explain_stop(raw_lines: list[str], stop: int, first: int) -> None:
     line = raw_lines[stop]
     number = first + 1 + stop
     if _MISSPELT_END.fullmatch(line):
-        raise _Broken(number, f"`{line.strip()[:40]}` does not end the block: write `# ///`")
+        raise _Broken(number, _no_end(line))
     if _END not in (later.rstrip() for later in raw_lines[stop:]):
         return
     why = "does not begin with `#` as the lines of a block do"

@@ -68,8 +68,11 @@ def offer(*, code: str, requirements: str, python_version: str) -> Offer:
 
 
 def _normalise_block(lines: tuple[str, ...]) -> str:
+    texts = [
+        " ".join(line.split("\n")) for line in lines
+    ]  # each is one requirement, whatever it holds
     try:
-        return packages_requirements.normalise("\n".join(lines))
+        return packages_requirements.normalise("\n".join(texts))
     except ScriptError as refusal:
         line_number, _, reason = str(refusal).partition(": ")
         number = line_number.replace("line", "dependency")

@@ -209,3 +209,16 @@ def test_code_of_packages_that_cannot_be_shut_in_is_not_run(
     monkeypatch.setattr(build, "_launcher_isolation", lambda: layers)
     with pytest.raises(NothingToRun, match=reason):
         execution.prepare_folder(run)
+
+
+def test_the_key_of_a_client_is_a_log_in_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = Environment.objects.create(
+        python="3.12.1", interpreter="/usr/bin/python3", allows_source=True
+    )
+    run = make_run(
+        kind=Kind.BUILD, environment=environment, trigger=Trigger.BUILD, folder="2026-11/1-abcdef12"
+    )
+    monkeypatch.setenv("SSL_CLIENT_CERT", "/etc/ssl/private/client.pem")
+    monkeypatch.setattr(build, "_launcher_isolation", lambda: {"landlock": 6})
+    with pytest.raises(NothingToRun, match="could read the log-in in SSL_CLIENT_CERT"):
+        execution.prepare_folder(run)

@@ -88,3 +88,18 @@ def test_a_note_is_shown_where_problems_are() -> None:
     assert [(one.line, one.severity, one.message) for one in found if one.code == "block"] == [
         (3, Severity.WARNING, "`[tool.uv]` is not read: Tempo has an index and locks of its own")
     ]
+
+
+def test_what_a_broken_block_is_told_to_write_puts_its_line_right() -> None:
+    told = 0
+    for case in BROKEN:
+        ((line, message),) = inline_metadata.read(case["code"]).problems
+        instead = re.search("write `(.+?)`", message)
+        if instead is None:
+            continue
+        told += 1
+        lines = case["code"].split("\n")
+        lines[line - 1] = instead[1]
+        left = inline_metadata.read("\n".join(lines)).problems
+        assert line not in [number for number, _ in left]
+    assert told >= 4

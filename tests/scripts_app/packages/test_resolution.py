@@ -65,6 +65,12 @@ def test_what_would_be_refused_in_the_field_is_refused_in_the_block() -> None:
     assert refusal.value.field == "code"
 
 
+def test_a_text_of_the_block_is_one_requirement() -> None:
+    code = '# /// script\n# dependencies = ["toml\\n-e ."]\n# ///\n'
+    with pytest.raises(ScriptError, match=r"block, dependency 1: `toml -e \.`"):
+        needed(code)
+
+
 @pytest.mark.parametrize(
     ("code", "problem"),
     [
