@@ -85,9 +85,15 @@ class Environment(models.Model):
         ]
 
     def __str__(self) -> str:
+        count = len(self.requirement_lines)
+        plural = "" if count == 1 else "s"
+        return f"Python {self.python}, {count} requirement{plural} ({self.state})"
+
+    @property
+    def requirement_lines(self) -> list[str]:
+        """Return what was asked for, for people: without hashes."""
         lines = [line for line in self.requirements.splitlines() if line and line[0] != "#"]
-        plural = "" if len(lines) == 1 else "s"
-        return f"Python {self.python}, {len(lines)} requirement{plural} ({self.state})"
+        return [line.partition(" --hash=")[0] for line in lines]
 
     @property
     def is_ready(self) -> bool:

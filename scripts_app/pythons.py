@@ -1,6 +1,7 @@
 """The Pythons of this machine, the scripts that use each, and the move of scripts to another Python."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,13 +17,18 @@ from scripts_app.packages import interpreters
 from scripts_app.validation import ScriptError
 from tempo_site.lib import paths
 
-OK, GONE, SILENT = "ok", "gone", "broken"
+OK, GONE, SILENT, OTHER, UNUSED = "ok", "gone", "broken", "other", "unused"
 OWN, INSTALLED = "Tempo runs on it", "installed by Tempo"
+CONFIGURED = "named in PYSCHED_PYTHON_PATHS"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Python:
-    """A Python; `state`: `ok`, `broken` (no answer) or `gone`. `version` is "" for a Python that never answered."""
+    """A Python; `version` is "" for a Python that never answered.
+
+    `state`: `ok`, `broken` (no answer), `gone`, `other` (PyPy: no script runs on it), or `unused` (a configured place
+    without any Python).
+    """
 
     version: str
     path: str
@@ -32,32 +38,41 @@ class Python:
 
 
 def listing() -> list[Python]:
-    """Return all Pythons from 3.8 to 3.14, newest first, then silent Pythons, then Pythons that scripts miss."""
+    """Return all Pythons from 3.8 to 3.14, newest first, then others and silent ones, then those that are missing."""
     counts = Counter[str]()
     versions: dict[str, str] = {}
     for path, version, count in _in_use():
         counts[path] += count
         versions[path] = version
     states: dict[str, str] = {}
-    for interpreter in interpreters.discover():
-        path = str(interpreter.path)
-        versions[path] = interpreter.version
-        states[path] = OK
-    for silent in interpreters.silent():
-        states[str(silent)] = SILENT
+    for version, path, state in _on_this_machine():
+        versions[path] = version
+        states[path] = state
     for path in sorted(counts.keys() - states.keys()):
         states[path] = GONE if interpreters.is_gone(Path(path)) else OK
+    for place, _ in interpreters.unused_places():
+        states.setdefault(place, UNUSED)
     pythons = []
     for path, state in states.items():
         python = Python(
             version=versions.get(path, ""),
             path=path,
             state=state,
-            origin=origin_of(path),
+            origin=CONFIGURED if state == UNUSED else origin_of(path),
             scripts=counts[path],
         )
         pythons.append(python)
     return pythons
+
+
+def _on_this_machine() -> Iterator[tuple[str, str, str]]:
+    # Version, path and state.
+    for interpreter in interpreters.discover():
+        yield interpreter.version, str(interpreter.path), OK
+    for other in interpreters.others():
+        yield f"{other.kind} {other.version}", str(other.path), OTHER
+    for silent in interpreters.silent():
+        yield "", str(silent), SILENT
 
 
 def origin_of(path: str) -> str:

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver, path
 from ninja import NinjaAPI, Swagger
+from ninja.params.models import ParamModel, QueryModel
 from ninja.parser import Parser
 from pydantic import BaseModel
 
@@ -25,7 +26,7 @@ DESCRIPTION = """Scripts, their schedules and their runs.
 Show a key as `Authorization: Bearer ...` or `X-API-Key`; make one with `manage.py createkey NAME`. A key of scope
 `read` may GET, `run` may start and cancel runs too, `full` may do everything. Times are UTC (ISO 8601). Lists are
 `{"items": [...], "next_cursor": ...}`: send `next_cursor` back as `cursor` until it is null. Whatever goes wrong is
-`{"error": {"code", "message", "hint"?, "fields"?}}`.
+`{"error": {"code", "message", "hint"?, "fields"?}}`. A query parameter or a field that is not known is refused: 422.
 """
 DOCUMENTATION = ("openapi-json", "openapi-view")  # names of its addresses
 
@@ -71,6 +72,27 @@ def _in_error_shape(view: View) -> View:
     return operation
 
 
+def _with_known_parameters_only(view: Callable[..., Any]) -> Callable[..., Any]:
+    # Ninja passes over parameters that it does not know: a misspelt filter would list everything.
+    models: list[type[ParamModel]] = view._ninja_operation.models  # type: ignore[attr-defined]
+    known = []
+    for model in models:
+        if issubclass(model, QueryModel):
+            known.extend(model.__ninja_flatten_map__)  # type: ignore[attr-defined]
+
+    @functools.wraps(view)
+    def operation(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        for name, values in request.GET.lists():
+            if name not in known:
+                return api_errors.unknown_parameter(name, known)
+            if len(values) > 1:
+                text = f"`{name}` is given {len(values)} times, and only one can count."
+                return error(422, text, fields={name: text})
+        return view(request, *args, **kwargs)
+
+    return operation
+
+
 @login_not_required
 def unknown(request: HttpRequest, **_: str) -> HttpResponse:
     """Answer 404 to an address that is not one of the API's, for strangers as well."""
@@ -90,6 +112,7 @@ api = TempoAPI(
     docs=Swagger({"validatorUrl": None}),  # null: the page asks no other host
     docs_decorator=login_required,
 )
+api.add_decorator(_with_known_parameters_only)
 api.add_router("", scripts_router)
 api.add_router("", runs_router)
 for _exception, _handler in api_errors.HANDLERS.items():

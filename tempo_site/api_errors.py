@@ -69,6 +69,16 @@ def error(
     return Response({"error": body, **beside}, status=status)
 
 
+def unknown_parameter(name: str, known: Sequence[str]) -> HttpResponse:
+    """Return the answer to a query parameter that an address does not know."""
+    name = name[:MAX_NAME]
+    message = f"`{name}` is not known here."
+    hint = "this address takes no parameters"
+    if known:
+        hint = "known are " + ", ".join(f"`{parameter}`" for parameter in known)
+    return error(422, f"{message}\nhint: {hint}", fields={name: message})
+
+
 def _http_error(request: HttpRequest, problem: HttpError) -> HttpResponse:
     # An operation or ninja itself refused.
     text = problem.message

@@ -1,13 +1,15 @@
 """System checks: impossible settings are named before the service starts, each with a hint."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from scripts_app.limits import LIMITS
-from tempo_site.lib import hosts
+from scripts_app.packages import interpreters
+from tempo_site.lib import hosts, network_access
 
 MIN_MEMORY_MB = 16
 MAXIMA = {
@@ -121,6 +123,26 @@ def _not_absolute(variable: str, paths: list[str]) -> Iterator[CheckMessage]:
     for path in paths:
         if not path.startswith("/") or "\0" in path:
             yield Error(f"{variable}: `{path}` is not absolute.", hint=hint, id="tempo.E006")
+
+
+@register
+def certificates(**_: Any) -> list[CheckMessage]:
+    """Find certificates that the environment of Tempo names and that scripts would not find."""
+    hint = "Correct the variable or mount the file: it is passed on to scripts and builds."
+    return [
+        Warning(f"{variable}: `{path}` is not there.", hint=hint, id="tempo.W003")
+        for variable, path in network_access.certificates()
+        if not Path(path).exists()
+    ]
+
+
+@register
+def python_places(**_: Any) -> list[CheckMessage]:
+    hint = "Name a Python or a folder that holds one, or take it off the list."
+    return [
+        Warning(f"PYSCHED_PYTHON_PATHS: `{place}` {why}.", hint=hint, id="tempo.W004")
+        for place, why in interpreters.unused_places()
+    ]
 
 
 @register

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -84,6 +84,28 @@ OPERATIONS = {
     "GET /runs/{run_id}/output",
 }
 FOR_SCOPE_RUN = {"POST /scripts/{slug}/runs", "POST /runs/{run_id}/cancel"}
+# With an empty body these say that it is missing, and nothing of the address.
+NEED_A_BODY = {
+    "POST /check",
+    "POST /folders",
+    "PATCH /folders/{folder_id}",
+    "POST /pythons",
+    "POST /pythons/move",
+    "POST /schedules/preview",
+    "PATCH /schedules/{schedule_id}",
+    "POST /scripts",
+    "PATCH /scripts/{slug}",
+    "PUT /scripts/{slug}/draft",
+    "POST /scripts/{slug}/files",
+    "POST /scripts/{slug}/outside-edit",
+    "POST /scripts/{slug}/schedules",
+    "PUT /scripts/{slug}/variables/{name}",
+    "PATCH /scripts/{slug}/versions/{number}",
+    "POST /templates/{name}",
+    "PUT /variables/{name}",
+}
+REQUIRED_QUERY = {"GET /scripts/{slug}/versions/diff": ("from", "to")}
+QueryParams = Mapping[str, str | list[str]] | None
 SCRIPT_FIELDS = (
     "slug name folder description tags enabled code requirements python_version version revision environment timeout_s"
     " memory_mb cpu_s processes output_mb file_mb nice as_service_user allow_source parameters created_at"
@@ -116,14 +138,14 @@ def documented() -> Iterator[str]:
             yield f"{method.upper()} {path.removeprefix('/api/v1')}"
 
 
-def call(operation: str, **headers: str) -> Any:
+def call(operation: str, *, query: QueryParams = None, **headers: str) -> Any:
     """Call an operation on rows that do not exist; CSRF is enforced."""
     method, path = operation.split()
     address = "/api/v1" + re.sub(
         r"\{slug\}|\{name\}", "nothing", re.sub(r"\{\w+_id\}|\{number\}", "1", path)
     )
     client = Client(enforce_csrf_checks=True, headers={"host": "localhost", **headers})
-    return client.generic(method, address, "", "application/json")
+    return client.generic(method, address, "", "application/json", query_params=query)
 
 
 def assert_is_error(response: Any, status: int) -> dict[str, Any]:
@@ -180,6 +202,48 @@ def is_refused(operation: str, key: str) -> bool:
 @pytest.mark.parametrize("operation", sorted(OPERATIONS))
 def test_no_operation_answers_with_a_redirect(operation: str, key: str) -> None:
     assert call(operation, x_api_key=key).status_code in (200, 404, 422)
+
+
+@pytest.mark.parametrize("operation", sorted(OPERATIONS - NEED_A_BODY))
+def test_an_unknown_query_parameter_is_refused_and_the_known_ones_are_named(
+    operation: str, key: str
+) -> None:
+    known = query_parameters(operation)
+    asked = {**dict.fromkeys(REQUIRED_QUERY.get(operation, ()), "1"), "nonsense": "1"}
+    error = assert_is_error(call(operation, query=asked, x_api_key=key), 422)
+    assert error["message"] == "`nonsense` is not known here."
+    assert error["fields"] == {"nonsense": error["message"]}
+    assert re.findall("`(.+?)`", error["hint"]) == known
+    assert known or error["hint"] == "this address takes no parameters"
+
+
+def test_what_is_sent_in_the_address_instead_of_the_body_is_refused(program: Client) -> None:
+    folder = {"path": "Ops"}
+    response = program.post("/api/v1/folders", folder, "application/json", query_params=folder)
+    assert assert_is_error(response, 422)["message"] == "`path` is not known here."
+
+
+def test_a_filter_by_its_wrong_name_does_not_list_everything(key: str) -> None:
+    error = assert_is_error(call("GET /runs", query={"state": "failed"}, x_api_key=key), 422)
+    assert error["message"] == "`state` is not known here."
+    assert error["hint"] == "known are `limit`, `cursor`, `script`, `status`, `kind`"
+
+
+def test_a_filter_named_twice_is_not_halved(key: str) -> None:
+    asked = {"status": ["failed", "lost"]}
+    error = assert_is_error(call("GET /runs", query=asked, x_api_key=key), 422)
+    assert error["message"] == "`status` is given 2 times, and only one can count."
+
+
+def test_strangers_do_not_hear_which_parameters_are_known() -> None:
+    assert_is_error(call("GET /runs", query={"state": "failed"}), 401)
+
+
+def query_parameters(operation: str) -> list[str]:
+    """What the OpenAPI document says of an operation's query, in order."""
+    method, path = operation.split()
+    found = api.get_openapi_schema()["paths"][f"/api/v1{path}"][method.lower()]
+    return [item["name"] for item in found.get("parameters", ()) if item["in"] == "query"]
 
 
 def test_fields_have_their_promised_names() -> None:

@@ -149,8 +149,8 @@ def _why_not_from_source(found: Mapping[str, Any]) -> str:
             "here is neither a user of its own for it nor Landlock.\n"
             "hint: name versions that have wheels"
         )
-    if index.secrets():
-        names = ", ".join(sorted(index.secrets()))
+    if index.log_ins():
+        names = ", ".join(index.log_ins())
         return (
             f"Building from source runs the code of packages, which could read the log-in in {names}.\n"
             "hint: put a wheel of the package into your index"

@@ -1,6 +1,5 @@
 """Common to Tempo's own programs: they run one at a time, in `tmp/` of the run, with limits of their own."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,8 +45,7 @@ def spec(
 
 def isolation(*, write: Sequence[Path], python: str = "") -> dict[str, Any]:
     """Return what a program of Tempo's own may reach: the system, `write`, and a Python beside Tempo's."""
-    certificates = (os.environ.get(name, "") for name in index.CERTIFICATE_FILES)
-    local = [place for place in (settings.PACKAGE_FIND_LINKS, *certificates) if place[:1] == "/"]
+    local = index.local_places()
     if python:
         local.append(str(Path(python).resolve().parent.parent))
     return {

@@ -20,7 +20,7 @@ from scripts_app.environments import environments
 from scripts_app.files import users
 from scripts_app.inputs import parameters
 from scripts_app.variables.variables import RunVariables, for_run
-from tempo_site.lib import files, paths
+from tempo_site.lib import files, network_access, paths
 
 WAITS_FOR = (
     wait_conditions.UNWANTED,
@@ -31,15 +31,7 @@ WAITS_FOR = (
     wait_conditions.ENVIRONMENT,
 )
 CODE, INPUTS = "main.py", "params.json"
-PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
-PASSED_ON = (
-    "TZ",
-    "LC_ALL",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    *PROXIES,
-    *(name.lower() for name in PROXIES),
-)
+PASSED_ON = ("TZ", "LC_ALL")
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 MB = 2**20
 
@@ -127,6 +119,7 @@ def isolation(
             str(prefix),
             str(environment),
             str(inputs),
+            *network_access.certificate_paths(),
             *settings.EXTRA_READ_PATHS,
         ],
         "write": [
@@ -154,6 +147,7 @@ def script_environment(
     return {
         "LANG": os.environ.get("LANG", "C.UTF-8"),
         **passed,
+        **network_access.variables(),
         **plain,
         "PATH": f"{python.parent}:{SYSTEM_PATH}",
         "VIRTUAL_ENV": str(python.parent.parent),

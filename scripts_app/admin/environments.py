@@ -34,7 +34,7 @@ class EnvironmentAdmin(ReadOnlyAdmin):
 
     @admin.display(description="requirements")
     def requirements_in_short(self, environment: Environment) -> str:
-        words = ", ".join(environment.requirements.split())
+        words = ", ".join(" ".join(environment.requirement_lines).split())
         if len(words) <= MAX_REQUIREMENTS:
             return words
         return f"{words[: MAX_REQUIREMENTS - 1]}…"

@@ -11,7 +11,11 @@ from tempo_site import auth
 
 
 class PythonOut(BaseModel):
-    """A Python; `state`: `ok`, `broken` (no answer) or `gone` (scripts miss it). `scripts`: the number of users."""
+    """A Python. `scripts`: the number of users.
+
+    `state`: `ok`, `broken` (no answer), `gone` (scripts miss it), `other` (PyPy and the like, on which no script runs),
+    `unused` (a place of PYSCHED_PYTHON_PATHS without a Python).
+    """
 
     version: str
     path: str

@@ -7,10 +7,10 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 
-from scripts_app.diagnostics import leaked_secrets, ruff, syntax
-from scripts_app.diagnostics.models import Fix, Problem, Severity, TextEdit
+from scripts_app.diagnostics import encoding, leaked_secrets, ruff, syntax
+from scripts_app.diagnostics.models import Problem, Severity
 from scripts_app.inputs import declarations
-from scripts_app.packages import interpreters
+from scripts_app.packages import inline_metadata, interpreters
 from scripts_app.packages import requirements as packages_requirements
 from scripts_app.packages.interpreters import Interpreter
 from scripts_app.validation import ScriptError
@@ -24,12 +24,6 @@ OLDEST, NEWEST = 8, 14  # minor releases of Python 3 for scripts
 SYNTAX = ruff.SYNTAX
 UNREADABLE = "The text is saved all the same, but it is not run until Python can read it."
 _RANKS = {Severity.ERROR: 0, Severity.SECURITY: 1, Severity.WARNING: 2}
-_COOKIE = re.compile(r"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", re.ASCII)
-_COMMENT_OR_BLANK = re.compile(r"[ \t\f]*(#.*)?")
-_UTF_8 = re.compile(r"utf[-_]?8([-_](sig|unix|dos|mac))?", re.IGNORECASE)
-_ASCII_SUPERSET = re.compile(
-    r"(us[-_]?)?ascii|latin[-_]?\d+|iso[-_]8859[-_]\d+|(windows|cp)[-_]?\d+", re.IGNORECASE
-)
 
 
 def find_problems(*, code: str, requirements: str, python_version: str) -> list[Problem]:
@@ -79,6 +73,10 @@ def _block_problems(code: str) -> Iterator[Problem]:
     for line_number, reason in declarations.problems(code):
         number = min(line_number, len(lines))
         yield _line_problem("code", number, lines[number - 1], "block", reason)
+    for line_number, note in inline_metadata.read(code).notes:
+        number = min(line_number, len(lines))
+        problem = _line_problem("code", number, lines[number - 1], "block", note)
+        yield replace(problem, severity=Severity.WARNING)
 
 
 def _code_problems(code: str, interpreter: Interpreter | None, minor: int) -> Iterator[Problem]:
@@ -89,7 +87,9 @@ def _code_problems(code: str, interpreter: Interpreter | None, minor: int) -> It
         return
     secrets = list(leaked_secrets.find_secrets(code))
     yield from secrets
-    yield from _encoding_problems(code)
+    wrong_encoding = encoding.problem(code)
+    if wrong_encoding:
+        yield wrong_encoding
     syntax_problems: list[Problem] = []
     if interpreter is not None:
         syntax_problems.extend(_syntax_problems(code, interpreter))
@@ -133,49 +133,6 @@ def _rule_problems(code: str, minor: int, *, with_syntax: bool) -> tuple[Problem
 @functools.lru_cache(maxsize=16)
 def _cached_ruff_problems(code: str, minor: int, with_syntax: bool) -> tuple[Problem, ...]:
     return ruff.find_problems(code, minor, with_syntax=with_syntax)
-
-
-def _encoding_problems(code: str) -> Iterator[Problem]:
-    # The text is stored as UTF-8: with another encoding Python reads other characters than the page shows.
-    for number, line in enumerate(code.split("\n", 2)[:2], 1):
-        declaration = _COOKIE.match(line)
-        if declaration:
-            if not _is_right_encoding(declaration[1], code):
-                yield _encoding_problem(number, declaration)
-            return
-        if not _COMMENT_OR_BLANK.fullmatch(line):
-            return
-
-
-def _is_right_encoding(name: str, code: str) -> bool:
-    if _UTF_8.fullmatch(name):
-        return True
-    return _ASCII_SUPERSET.fullmatch(name) is not None and code.isascii()
-
-
-def _encoding_problem(number: int, declaration: re.Match[str]) -> Problem:
-    name = declaration[1]
-    edit = TextEdit(
-        line=number,
-        column=declaration.start(1) + 1,
-        end_line=number,
-        end_column=declaration.end(1) + 1,
-        content="utf-8",
-    )
-    severity = Severity.SECURITY
-    if _ASCII_SUPERSET.fullmatch(name):
-        severity = Severity.WARNING
-    return Problem(
-        line=edit.line,
-        column=edit.column,
-        end_line=edit.end_line,
-        end_column=edit.end_column,
-        code="coding",
-        message=f"`{name[:40]}` is not how this text is stored: that is UTF-8",
-        why="Python reads other characters than the ones shown here.",
-        severity=severity,
-        fix=Fix(message="Say `utf-8`", edits=(edit,)),
-    )
 
 
 def _unchecked(message: str) -> Problem:

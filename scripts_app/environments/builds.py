@@ -20,7 +20,7 @@ from scripts_app.environments.drivers import build_config
 from scripts_app.environments.drivers.build_config import BuildConfig, BuildResult
 from scripts_app.environments.drivers.build_progress import BuildStep
 from scripts_app.models import Environment, Script
-from scripts_app.packages import suggestions
+from scripts_app.packages import uv_messages
 from tempo_site.lib import files, paths
 
 RESULT, PROGRESS = "built.json", "progress.json"
@@ -177,7 +177,7 @@ def finish(
         is_interrupted, message = True, ADDED
     own_words = result or _read_result(work / build_config.SOURCE / RESULT)
     error = own_words.get("error") or message or "The build ended without a result."
-    explanation = suggestions.with_suggestion(error)
+    explanation = uv_messages.in_our_words(error)
     # A build that was cancelled in the queue has left the row `wanted`; only a person requests such a build again.
     unbuilt = Environment.objects.filter(pk=environment.pk).exclude(state=Environment.State.READY)
     unbuilt.update(**_after_failure(environment, explanation, is_interrupted=is_interrupted))

@@ -81,7 +81,7 @@ def rebuild_broken(environment: Environment) -> None:
     """Have a broken environment built again from its lock, unless PYSCHED_REBUILD_BROKEN is off."""
     if not settings.REBUILD_BROKEN:
         return
-    if interpreters.is_gone(Path(environment.interpreter)):
+    if interpreters.is_gone(Path(environment.interpreter)) or _kind_fault(environment):
         _change_interpreter(environment)
         return
     present = Script.objects.present()
@@ -136,6 +136,7 @@ def examine(environment: Environment) -> str:
     with _as_unclear():
         return (
             _interpreter_fault(environment)
+            or _kind_fault(environment)
             or _folder_fault(home)
             or _examine_closely(environment, home)
         )
@@ -156,6 +157,13 @@ def _as_unclear() -> Iterator[None]:
 def _interpreter_fault(environment: Environment) -> str:
     if interpreters.is_gone(Path(environment.interpreter)):
         return python_is_gone(environment.python, environment.interpreter)
+    return ""
+
+
+def _kind_fault(environment: Environment) -> str:
+    for other in interpreters.others():
+        if str(other.path) == environment.interpreter:
+            return f"its Python at {other.path} is {other.kind}, which scripts do not run on"
     return ""
 
 
@@ -187,6 +195,7 @@ def _examine_closely(environment: Environment, home: Path) -> str:
             uv.find_uv_bin(),
             *(base.resolve().parent.parent for base in bases),
             home,
+            *index.local_places(),
         ]
         variables = {**index.variables(), "UV_CACHE_DIR": f"{work}/cache", "HOME": work}
         answer = _run(confined.command(argv, read=read, write=[work]), variables)

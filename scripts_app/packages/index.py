@@ -7,7 +7,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from tempo_site.lib import paths
+from tempo_site.lib import network_access, paths
 
 SYSTEM_CERTIFICATES = (
     "/etc/ssl/certs/ca-certificates.crt",
@@ -16,12 +16,9 @@ SYSTEM_CERTIFICATES = (
 )
 # With uv's own 30 s and three retries a silent index would hold a build for over two minutes.
 READ_TIMEOUT_S, RETRIES = 15, 2
-_PROXY = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
-CERTIFICATE_FILES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSL_CLIENT_CERT", "REQUESTS_CA_BUNDLE")
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSL_CLIENT_CERT", "UV_SYSTEM_CERTS")
 _INDEX = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL")
-_LOWER_PROXY = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
-_PASSED_ON = (*_PROXY, *_LOWER_PROXY, *_CERTIFICATES, "REQUESTS_CA_BUNDLE", "TZ")
+_PASSED_ON = ("SSL_CLIENT_CERT", "UV_SYSTEM_CERTS", "TZ")
 _LOGIN = re.compile(r"://[^\s/@]+@")
 
 
@@ -30,8 +27,21 @@ def secrets() -> dict[str, str]:
     return {name: value for name, value in _all_variables().items() if _LOGIN.search(value)}
 
 
+def log_ins() -> list[str]:
+    """Return the names of the variables that let a build in where others are not: addresses, and a key of TLS."""
+    certificate = [name for name in ("SSL_CLIENT_CERT",) if name in os.environ]
+    return sorted([*secrets(), *certificate])
+
+
 def variables() -> dict[str, str]:
     return {name: value for name, value in _all_variables().items() if not _LOGIN.search(value)}
+
+
+def local_places() -> list[str]:
+    """Return the absolute paths of this machine that a build reads: certificates, and a folder of packages."""
+    places = (settings.PACKAGE_FIND_LINKS, os.environ.get("SSL_CLIENT_CERT", ""))
+    local = [place for place in places if place.startswith("/")]
+    return [*network_access.certificate_paths(), *local]
 
 
 def _all_variables() -> dict[str, str]:
@@ -47,6 +57,7 @@ def _all_variables() -> dict[str, str]:
         "UV_HTTP_RETRIES": str(RETRIES),
         "NO_COLOR": "1",
     }
+    found.update(network_access.variables())
     found.update(_from_environment(_PASSED_ON))
     if _uses_system_certificates():
         found["UV_SYSTEM_CERTS"] = "true"

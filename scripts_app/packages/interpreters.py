@@ -27,7 +27,14 @@ PROBE_TIMEOUT_S = 10.0
 SHORTAGES = frozenset(
     {errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EIO}
 )
-_PROBE = "import platform; print(platform.python_version())"
+# The version, and behind it what makes this Python another one than the packages of scripts are for.
+_PROBE = """
+import platform, sys
+kind = platform.python_implementation()
+if "t" in getattr(sys, "abiflags", ""):
+    kind = "free-threaded " + kind
+print(platform.python_version(), "" if kind == "CPython" else kind)
+"""
 _VERSION = re.compile(r"3\.\d{1,2}(\.\d{1,2})?", re.ASCII)
 _HOME_PATTERNS = (".pyenv/versions/*/bin/python", ".local/share/uv/python/*/bin/python")
 
@@ -44,6 +51,7 @@ class InterpreterMissing(ValueError):
 class Interpreter:
     version: str  # full: `3.12.1`
     path: Path  # absolute, without links
+    kind: str = "CPython"
 
     @property
     def release(self) -> Version:
@@ -59,16 +67,16 @@ def own() -> Interpreter:
 
 
 def discover() -> list[Interpreter]:
-    """Return all usable Pythons from 3.8 to 3.14, newest first.
+    """Return all usable Pythons (CPython from 3.8 to 3.14), newest first.
 
     Equal versions come in the order of the places: Tempo's own, `PYSCHED_PYTHON_PATHS`, PATH, installed by Tempo,
     pyenv, uv, /opt/pythons.
     """
     tempos_own = own()
     found = {tempos_own.path: tempos_own}
-    for path, version in _probe_all():
-        if version and OLDEST <= Version(version).release[:2] <= NEWEST:
-            found[path] = Interpreter(version=version, path=path)
+    for path, found_python in _probe_all():
+        if found_python and found_python.kind == "CPython" and _is_supported(found_python):
+            found[path] = found_python
     return sorted(
         found.values(),
         key=lambda interpreter: interpreter.release,
@@ -78,7 +86,28 @@ def discover() -> list[Interpreter]:
 
 def silent() -> list[Path]:
     """Return the broken Pythons: programs in the known places that do not tell their version."""
-    return [path for path, version in _probe_all() if not version]
+    return [path for path, found in _probe_all() if found is None]
+
+
+def others() -> list[Interpreter]:
+    """Return the Pythons that are not plain CPython, such as PyPy: no script runs on them."""
+    return [found for _, found in _probe_all() if found and found.kind != "CPython"]
+
+
+def unused_places() -> list[tuple[str, str]]:
+    """Return the places of PYSCHED_PYTHON_PATHS where no Python can be, each with the reason."""
+    unused = []
+    for place in settings.PYTHON_PATHS:
+        path = Path(place).expanduser()
+        if is_gone(path):
+            unused.append((place, "is not there"))
+        elif not any(True for _ in _bases(_configured(path))):
+            unused.append((place, "holds no Python"))
+    return unused
+
+
+def _is_supported(interpreter: Interpreter) -> bool:
+    return OLDEST <= interpreter.release.release[:2] <= NEWEST
 
 
 def is_gone(path: Path) -> bool:
@@ -109,14 +138,22 @@ def choose(python_version: str) -> Interpreter:
         raise InterpreterMissing(
             f"`{python_version}` is no Python version\nhint: write it as `3.12` or `3.12.1`"
         )
-    available = discover()
-    for interpreter in available:
+    for interpreter in discover():
         if interpreter.version == python_version or _is_release_of(interpreter, python_version):
             return interpreter
-    versions = versions_of(available)
     raise InterpreterMissing(
-        f"Python {python_version} is not on this machine\nhint: there is {versions}"
+        f"Python {python_version} is not on this machine\nhint: {what_there_is(python_version)}"
     )
+
+
+def what_there_is(python_version: str = "") -> str:
+    """Return what a hint says of the Pythons of this machine where one is missing."""
+    parts = [f"there is {versions_of(discover())}"]
+    for other in others():
+        if python_version in (other.version, minor_of(other.version)):
+            parts.append(f"{other.path} is {other.kind}, which scripts do not run on")
+    parts += [f"`{place}` of PYSCHED_PYTHON_PATHS {why}" for place, why in unused_places()]
+    return "; ".join(parts)
 
 
 def _is_release_of(interpreter: Interpreter, minor: str) -> bool:
@@ -124,8 +161,8 @@ def _is_release_of(interpreter: Interpreter, minor: str) -> bool:
     return f"{release.major}.{release.minor}" == minor and not release.is_prerelease
 
 
-def _probe_all() -> Iterator[tuple[Path, str]]:
-    for path in dict.fromkeys(_real_paths()):
+def _probe_all() -> Iterator[tuple[Path, Interpreter | None]]:
+    for path in dict.fromkeys(_bases(_candidates())):
         try:
             status = path.stat()
             yield path, _probe(path, status.st_mtime_ns, status.st_size)
@@ -135,8 +172,8 @@ def _probe_all() -> Iterator[tuple[Path, str]]:
             continue
 
 
-def _real_paths() -> Iterator[Path]:
-    for candidate in _candidates():
+def _bases(candidates: Iterable[Path]) -> Iterator[Path]:
+    for candidate in candidates:
         try:
             path = candidate.resolve()
             is_base = _is_base(path)
@@ -204,7 +241,7 @@ def _home() -> Path:
 
 # The cache holds an answer until the file changes. _NoAnswerYet, perhaps the machine's fault, is not cached.
 @functools.lru_cache(maxsize=256)
-def _probe(path: Path, _mtime_ns: int, _size: int) -> str:
+def _probe(path: Path, _mtime_ns: int, _size: int) -> Interpreter | None:
     try:
         answer = subprocess.run(
             [path, "-I", "-S", "-c", _PROBE],
@@ -214,12 +251,13 @@ def _probe(path: Path, _mtime_ns: int, _size: int) -> str:
             check=True,
             stdin=subprocess.DEVNULL,
         ).stdout.strip()
-        Version(answer)
+        version, _, kind = answer.partition(" ")
+        Version(version)
     except subprocess.TimeoutExpired as error:
         raise _NoAnswerYet(str(error)) from error
     except (OSError, subprocess.SubprocessError, InvalidVersion, UnicodeDecodeError) as error:
         if isinstance(error, OSError) and error.errno in SHORTAGES:
             raise _NoAnswerYet(str(error)) from error
         logger.info("interpreter left out path=%s reason=%s", path, error)
-        return ""
-    return answer
+        return None
+    return Interpreter(version=version, path=path, kind=kind or "CPython")

@@ -34,6 +34,8 @@ class Offer:
 def resolve(*, code: str, requirements: str, python_version: str) -> Resolution:
     """Return the needs of a script. May start processes. Raises InterpreterMissing, ScriptError for a refused line."""
     block = inline_metadata.read(code)
+    for line, message in block.problems:
+        raise ScriptError(f"Line {line}: {message}", field="code")
     normal_requirements = packages_requirements.normalise(requirements)
     are_requirements_of_code = not normal_requirements and bool(block.requirements)
     if are_requirements_of_code:
@@ -66,8 +68,11 @@ def offer(*, code: str, requirements: str, python_version: str) -> Offer:
 
 
 def _normalise_block(lines: tuple[str, ...]) -> str:
+    texts = [
+        " ".join(line.split("\n")) for line in lines
+    ]  # each is one requirement, whatever it holds
     try:
-        return packages_requirements.normalise("\n".join(lines))
+        return packages_requirements.normalise("\n".join(texts))
     except ScriptError as refusal:
         line_number, _, reason = str(refusal).partition(": ")
         number = line_number.replace("line", "dependency")
@@ -79,11 +84,9 @@ def _choose_satisfying(requires_python: str) -> Interpreter:
     own = interpreters.own()
     if specifier.contains(own.release, prereleases=True):
         return own
-    available = interpreters.discover()
-    for interpreter in available:
+    for interpreter in interpreters.discover():
         if specifier.contains(interpreter.release, prereleases=False):
             return interpreter
-    versions = interpreters.versions_of(available)
     raise InterpreterMissing(
-        f"{_BLOCK} asks for Python {requires_python}\nhint: there is {versions}"
+        f"{_BLOCK} asks for Python {requires_python}\nhint: {interpreters.what_there_is()}"
     )

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import sys
 
 # Import names and their packages, whose names are not similar.
 PACKAGES_BY_IMPORT = {
@@ -64,8 +65,16 @@ _UNKNOWN = re.compile(
 )
 
 
+def package_of(module: str) -> str:
+    """Return the package that has a module, as far as their names differ; the module's own name otherwise."""
+    return PACKAGES_BY_IMPORT.get(module.lower(), module)
+
+
 def suggestion(name: str) -> str:
+    """Return the package that was probably meant; "" for none, and for a module of Python itself."""
     canonical = re.sub(r"[-_.]+", "-", name).lower()
+    if is_part_of_python(name):
+        return ""
     if canonical in PACKAGES_BY_IMPORT:
         return PACKAGES_BY_IMPORT[canonical]
     others = POPULAR_PACKAGES - {canonical}
@@ -78,11 +87,17 @@ def suggestion(name: str) -> str:
     return similar[0] if similar else ""
 
 
+def is_part_of_python(name: str) -> bool:
+    return name.lower().replace("-", "_") in sys.stdlib_module_names
+
+
 def with_suggestion(message: str) -> str:
     """Return a message of uv, with a hint as last line if a package is unknown and a suggestion exists."""
     unknown = _UNKNOWN.search(message)
     if unknown is None:
         return message
+    if is_part_of_python(unknown[1]):
+        return f"{message}\nhint: `{unknown[1]}` is part of Python itself: take it off the list"
     package = suggestion(unknown[1])
     if not package:
         return message

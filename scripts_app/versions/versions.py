@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from scripts_app import validation
-from scripts_app.diagnostics import syntax
+from scripts_app.diagnostics import encoding, syntax
 from scripts_app.environments import environments
 from scripts_app.environments.environments import EnvironmentSpec
 from scripts_app.inputs import declarations
@@ -67,6 +67,10 @@ def save(
 def check(*, code: str, requirements: str, python_version: str) -> Content:
     """Return the normalised content of a version. Starts processes: not in a transaction. Raises ScriptError."""
     fields = check_text(code=code, requirements=requirements, python_version=python_version)
+    wrong = encoding.problem(fields["code"])
+    if wrong:
+        hint = "write `utf-8` there, or delete that line"
+        raise ScriptError(f"Line {wrong.line}: {wrong.message}\nhint: {hint}", field="code")
     try:
         spec = environments.spec_of_text(**fields)
     except interpreters.InterpreterMissing as error:

@@ -135,7 +135,8 @@ def read(slug: str, name: str) -> CopyOnDisk | None:
         decoded = raw.decode("utf-8-sig")  # editors on Windows may write a byte order mark
         text = validation.text(decoded, field=name)
     except UnicodeDecodeError:
-        return CopyOnDisk(problem=f"`{name}` is no UTF-8 text.", changed_at=changed_at)
+        problem = f"`{name}` is no UTF-8 text: save it as UTF-8."
+        return CopyOnDisk(problem=problem, changed_at=changed_at)
     except ScriptError as refusal:
         return CopyOnDisk(problem=f"{refusal}.", changed_at=changed_at)
     return CopyOnDisk(text=text, changed_at=changed_at)

@@ -87,11 +87,11 @@ def environment_rows(page: "Page[Any]", measured: DiskUsage | None) -> list[Envi
     rows = []
     for environment in page:
         scripts = scripts_of.get(environment.pk, [])
-        lines = environment.requirements.splitlines()
+        lines = environment.requirement_lines
         size = sizes.get(environment.digest)
         row = EnvironmentRow(
             environment=environment,
-            requirements=[line for line in lines if line][:MAX_NAMED],
+            requirements=lines[:MAX_NAMED],
             more_requirements=max(0, len(lines) - MAX_NAMED),
             scripts=scripts[:MAX_NAMED],
             more_scripts=max(0, len(scripts) - MAX_NAMED),

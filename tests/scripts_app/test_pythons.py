@@ -48,6 +48,19 @@ def add(folder: Path, version: str) -> Path:
     return path
 
 
+def test_pypy_and_places_without_a_python_are_shown(
+    machine: Path, settings: LazySettings, browser: Client, program: Client
+) -> None:
+    pypy = add(machine, "3.9.18 PyPy")
+    settings.PYTHON_PATHS = [str(machine), "/nowhere"]
+    assert (state_of(pypy), state_of(Path("/nowhere"))) == ("other", "unused")
+    page = browser.get("/environments/").content.decode()
+    assert "PyPy 3.9.18" in page and "scripts run on CPython only" in page
+    assert "named in PYSCHED_PYTHON_PATHS" in page and "no Python is there" in page
+    items = program.get("/api/v1/pythons").json()["items"]
+    assert {"other", "unused"} <= {item["state"] for item in items}
+
+
 def state_of(path: Path) -> str:
     return {python.path: python.state for python in pythons.listing()}[str(path)]
 

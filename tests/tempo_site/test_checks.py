@@ -1,11 +1,14 @@
 """System checks: what cannot be is named, with what to do."""
 
+from pathlib import Path
+
 import pytest
 from django.conf import LazySettings
 from django.core.checks import Error, run_checks
 
 from scripts_app.limits import LIMITS, Limit
 from tempo_site import checks
+from tempo_site.lib import network_access
 from tempo_site.lib.env import Env
 
 
@@ -159,6 +162,26 @@ def test_a_relative_path_for_scripts_is_named(settings: LazySettings, name: str)
     found = checks.extra_paths()
     assert [error.id for error in found] == ["tempo.E006"]
     assert f"PYSCHED_{name}" in found[0].msg and "`exports`" in found[0].msg
+
+
+def test_a_place_without_a_python_is_named(settings: LazySettings) -> None:
+    settings.PYTHON_PATHS = ["/nowhere"]
+    found = checks.python_places()
+    assert [(warning.id, warning.msg) for warning in found] == [
+        ("tempo.W004", "PYSCHED_PYTHON_PATHS: `/nowhere` is not there.")
+    ]
+
+
+def test_a_certificate_that_is_not_there_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in network_access.NAMES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SSL_CERT_DIR", f"{tmp_path}:{tmp_path}/gone")
+    found = checks.certificates()
+    assert [(warning.id, warning.msg) for warning in found] == [
+        ("tempo.W003", f"SSL_CERT_DIR: `{tmp_path}/gone` is not there.")
+    ]
 
 
 @pytest.mark.parametrize("grade", ["", "good", "strong"])

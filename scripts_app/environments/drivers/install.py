@@ -15,7 +15,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from scripts_app.environments.drivers import build_config, build_progress, packages, uv_program
+from scripts_app.environments.drivers import (
+    build_config,
+    build_progress,
+    hashes,
+    packages,
+    uv_program,
+)
 from scripts_app.environments.drivers.build_config import BuildConfig, BuildError
 from scripts_app.environments.drivers.build_progress import InstallationMonitor, ProgressFile
 
@@ -107,7 +113,9 @@ def resolve(config: BuildConfig, work: Path, *, version: str) -> str:
     if config["refresh"]:
         argv.append("--refresh")
     uv_program.run([*argv, build_config.REQUIREMENTS], cwd=work)
-    return lock.read_text()
+    allowed = hashes.restrict(lock.read_text(), config["requirements"])
+    lock.write_text(allowed)
+    return allowed
 
 
 def make_bare(config: BuildConfig, folder: Path) -> None:

@@ -14,7 +14,7 @@ from runs_app.programs import build, driver, script
 from runs_app.programs.program import NothingToRun
 from runs_app.states import Kind, Status, Trigger
 from scripts_app.models import Environment
-from tempo_site.lib import paths
+from tempo_site.lib import network_access, paths
 from tests.factories import make_run, make_script
 
 pytestmark = pytest.mark.django_db
@@ -56,7 +56,7 @@ def test_the_environment_is_an_allow_list(monkeypatch: pytest.MonkeyPatch) -> No
         "TMPDIR",
         "TZ",
         "VIRTUAL_ENV",
-    } | {name for name in script.PASSED_ON if name in spec["env"]}
+    } | {name for name in (*script.PASSED_ON, *network_access.NAMES) if name in spec["env"]}
 
 
 def test_output_is_unbuffered_and_the_run_is_named() -> None:
@@ -127,6 +127,7 @@ def test_a_run_may_read_its_python_and_write_where_it_works(
         str(tmp_path / "python3.12"),
         str(environment),
         str(inputs),
+        *network_access.certificate_paths(),
         "/mnt/media",
     ]
     assert spec["isolation"]["write"] == [
@@ -208,4 +209,17 @@ def test_code_of_packages_that_cannot_be_shut_in_is_not_run(
     monkeypatch.setattr(settings, "PACKAGE_INDEX", index)
     monkeypatch.setattr(build, "_launcher_isolation", lambda: layers)
     with pytest.raises(NothingToRun, match=reason):
+        execution.prepare_folder(run)
+
+
+def test_the_key_of_a_client_is_a_log_in_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = Environment.objects.create(
+        python="3.12.1", interpreter="/usr/bin/python3", allows_source=True
+    )
+    run = make_run(
+        kind=Kind.BUILD, environment=environment, trigger=Trigger.BUILD, folder="2026-11/1-abcdef12"
+    )
+    monkeypatch.setenv("SSL_CLIENT_CERT", "/etc/ssl/private/client.pem")
+    monkeypatch.setattr(build, "_launcher_isolation", lambda: {"landlock": 6})
+    with pytest.raises(NothingToRun, match="could read the log-in in SSL_CLIENT_CERT"):
         execution.prepare_folder(run)

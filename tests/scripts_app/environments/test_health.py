@@ -309,6 +309,25 @@ def test_a_folder_that_was_replaced_during_the_look_is_not_blamed(environment: E
     assert environment.fault == ""
 
 
+def test_an_environment_of_pypy_is_not_built_again_and_again(
+    script: Script, environment: Environment, tmp_path: Path, settings: LazySettings
+) -> None:
+    pypy = tmp_path / "pypy3.9" / "bin" / "python3"
+    pypy.parent.mkdir(parents=True)
+    pypy.write_text("#!/bin/sh\necho 3.9.18 PyPy\n")
+    pypy.chmod(0o755)
+    settings.PYTHON_PATHS = [str(pypy)]
+    Environment.objects.filter(pk=environment.pk).update(interpreter=str(pypy), python="3.9.18")
+    environment.refresh_from_db()
+    fault = health.check_environment(environment, now=NOW)
+    assert fault == f"its Python at {pypy} is PyPy, which scripts do not run on"
+    environment.refresh_from_db()
+    assert (environment.state, environment.is_renewal) == (State.READY, False)
+    script.refresh_from_db()
+    assert script.wanted_environment
+    assert script.wanted_environment.interpreter == str(interpreters.own().path)
+
+
 def test_scripts_of_a_python_that_is_gone_get_another_of_the_same_release_and_their_lock(
     script: Script, environment: Environment, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 import os
 import platform
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -190,3 +191,56 @@ def test_a_python_that_was_not_heard_in_time_is_asked_again(
     (machine / "calm").touch()
     monkeypatch.setattr(interpreters, "PROBE_TIMEOUT_S", 30)
     assert found() == [python]
+
+
+# --- other Pythons, and places without one --------------------------------------------------------------------------
+@pytest.mark.parametrize("kind", ["PyPy", "GraalVM", "free-threaded CPython"])
+def test_another_kind_of_python_is_told_apart_and_not_chosen(kind: str, machine: Path) -> None:
+    pypy = add(machine / "pypy" / "bin" / "python3", f"3.9.18 {kind}")
+    assert found() == []
+    assert [(one.kind, one.version, one.path) for one in interpreters.others()] == [
+        (kind, "3.9.18", pypy)
+    ]
+    with pytest.raises(InterpreterMissing, match=f"; {pypy} is {kind}, which scripts do not run"):
+        interpreters.choose("3.9")
+
+
+def test_a_cpython_of_the_same_release_is_chosen_beside_it(machine: Path) -> None:
+    add(machine / "a" / "bin" / "python3", "3.9.20 PyPy")
+    cpython = add(machine / "b" / "bin" / "python3", "3.9.1")
+    assert interpreters.choose("3.9").path == cpython
+
+
+def test_a_real_python_says_what_it_is(tmp_path: Path) -> None:
+    pretends = tmp_path / "pretends"
+    pretends.mkdir()
+    (pretends / "sitecustomize.py").write_text(
+        "import platform\nplatform.python_implementation = lambda: 'PyPy'\n"
+    )
+    answers = [
+        subprocess.run(
+            [interpreters.own().path, *flags, "-c", interpreters._PROBE],
+            env={"PYTHONPATH": str(pretends)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        for flags in (["-I"], [])
+    ]
+    version = platform.python_version()
+    assert answers == [version, f"{version} PyPy"]
+
+
+def test_a_configured_place_without_a_python_is_said(machine: Path, settings: LazySettings) -> None:
+    python = add(machine / "a" / "bin" / "python3", "3.12.9")
+    empty = machine / "empty"
+    empty.mkdir()
+    settings.PYTHON_PATHS = [str(machine), str(python), str(empty), "/nowhere/python3.13"]
+    assert interpreters.unused_places() == [
+        (str(empty), "holds no Python"),
+        ("/nowhere/python3.13", "is not there"),
+    ]
+    with pytest.raises(
+        InterpreterMissing, match=r"; `/nowhere/python3\.13` of PYSCHED_PYTHON_PATHS is not there"
+    ):
+        interpreters.choose("3.13")

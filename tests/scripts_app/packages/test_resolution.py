@@ -51,8 +51,8 @@ def test_a_field_that_is_filled_in_counts() -> None:
     )
 
 
-@pytest.mark.parametrize("code", ["", "print(1)\n", "# /// script\n# dependencies = 3\n# ///\n"])
-def test_without_a_readable_list_there_is_nothing_to_follow(code: str) -> None:
+@pytest.mark.parametrize("code", ["", "print(1)\n", "# /// script\n# ///\n"])
+def test_without_a_list_there_is_nothing_to_follow(code: str) -> None:
     assert (needed(code).requirements, bool(offered(code))) == ("", False)
 
 
@@ -63,6 +63,26 @@ def test_what_would_be_refused_in_the_field_is_refused_in_the_block() -> None:
     ) as refusal:
         needed(code)
     assert refusal.value.field == "code"
+
+
+def test_a_text_of_the_block_is_one_requirement() -> None:
+    code = '# /// script\n# dependencies = ["toml\\n-e ."]\n# ///\n'
+    with pytest.raises(ScriptError, match=r"block, dependency 1: `toml -e \.`"):
+        needed(code)
+
+
+@pytest.mark.parametrize(
+    ("code", "problem"),
+    [
+        ("# /// script\n# dependencies = 3\n# ///\n", "Line 2: `dependencies` has to be a list"),
+        ("# /// script\n# dependencies = []\n# /// \n", "Line 3: a space behind `# ///`"),
+    ],
+)
+def test_a_broken_block_is_refused_even_if_the_fields_overrule_it(code: str, problem: str) -> None:
+    for requirements in ("", "toml"):
+        with pytest.raises(ScriptError, match=f"^{problem}") as refusal:
+            needed(code, requirements, platform.python_version())
+        assert refusal.value.field == "code"
 
 
 def test_a_python_that_is_not_there_is_named() -> None:

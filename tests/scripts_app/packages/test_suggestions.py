@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts_app.packages import suggestions
+from scripts_app.packages import requirements, suggestions
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,8 @@ from scripts_app.packages import suggestions
         ("cv2", "opencv-python-headless"),
         ("requests", ""),
         ("our-own-package", ""),
+        ("json", ""),
+        ("datetime", ""),
     ],
 )
 def test_a_likely_name_is_found_and_none_where_there_is_none(name: str, meant: str) -> None:
@@ -24,3 +26,8 @@ def test_a_likely_name_is_found_and_none_where_there_is_none(name: str, meant: s
 
 def test_a_message_about_something_else_stays_as_it_is() -> None:
     assert suggestions.with_suggestion("No space left on device") == "No space left on device"
+
+
+def test_all_suggestions_are_requirements() -> None:
+    names = suggestions.POPULAR_PACKAGES | set(suggestions.PACKAGES_BY_IMPORT.values())
+    assert requirements.normalise("\n".join(names)).splitlines() == sorted(names)

@@ -13,7 +13,7 @@ from scripts_app import folders, scripts
 from scripts_app.models import Folder, Script
 from tests.factories import make_script
 
-HOSTILE = '"><img src=x onerror=alert(1)>{{7*7}}'
+HOSTILE = '"><img src=x onerror=alert(1)>{{1234567*7}}'
 
 pytestmark = pytest.mark.django_db
 
@@ -92,7 +92,7 @@ def test_hostile_paths_are_text(browser: Client) -> None:
         f"{reverse('folder-new')}?folder={folder.path}",
     ):
         text = browser.get(address).content.decode()
-        assert "<img" not in text and "49" not in text.split("<main")[1].split("csrf")[0]
+        assert "<img" not in text and "8641969" not in text
 
 
 def test_a_deleted_script_is_listed_and_restored(browser: Client) -> None:
