@@ -1,5 +1,5 @@
 #!/bin/sh
-# uv 0.9.5: installing wheels only runs no code of theirs, until byte code is compiled.
+# uv 0.13.9: installing wheels only runs no code of theirs, until byte code is compiled.
 #
 # `uv pip install --only-binary :all:` unpacks a wheel and starts nothing of it. The same command with
 # --compile-bytecode starts the environment's Python with its site packages, to compile by: a `.pth` file that the wheel
@@ -12,7 +12,7 @@ set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
-python3 -m venv tool && tool/bin/pip install -q uv==0.9.5
+python3 -m venv tool && tool/bin/pip install -q uv==0.13.9
 uv="$work/tool/bin/uv"
 export UV_CACHE_DIR="$work/cache" UV_NO_CONFIG=1
 mkdir wheels

@@ -1,5 +1,5 @@
 #!/bin/sh
-# uv 0.9.5: a source distribution whose PKG-INFO is 2.2 is resolved without running its build back end, and is refused
+# uv 0.13.9: a source distribution whose PKG-INFO is 2.2 is resolved without running its build back end, and is refused
 # by --no-build all the same.
 #
 # Metadata 2.2 promises that name, version and dependencies are not dynamic, so uv reads them and builds nothing. One
@@ -11,7 +11,7 @@ set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
-python3 -m venv tool && tool/bin/pip install -q uv==0.9.5
+python3 -m venv tool && tool/bin/pip install -q uv==0.13.9
 uv="$work/tool/bin/uv"
 export UV_CACHE_DIR="$work/cache" UV_NO_CONFIG=1
 mkdir -p packages static-1.0
