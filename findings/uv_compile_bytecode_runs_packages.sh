@@ -21,9 +21,10 @@ import zipfile
 info = "noisy-1.0.dist-info"
 members = {
     "noisy.pth": "import os; os.environ.get('NOISE') and open(os.environ['NOISE'], 'w').write('ran')\n",
+    "noisy.py": "",
     f"{info}/METADATA": "Metadata-Version: 2.1\nName: noisy\nVersion: 1.0\n",
     f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: by-hand\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    f"{info}/RECORD": f"noisy.pth,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n",
+    f"{info}/RECORD": f"noisy.pth,,\nnoisy.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n",
 }
 with zipfile.ZipFile("wheels/noisy-1.0-py3-none-any.whl", "w") as wheel:
     for name, text in members.items():
