@@ -19,7 +19,7 @@ from scripts_app.crontab.wrappers import Found
 from scripts_app.packages import interpreters
 
 _NOWHERE = ("/dev/null", "/dev/stdout", "/dev/stderr")
-_LOG = re.compile(r"\.(?:log|out|err)\b|/logs?/|^/tmp/|\blog\b", re.IGNORECASE)
+_LOG = re.compile(r"\.(?:log|out|err)\b|/logs?/|\blog\b", re.IGNORECASE)
 # Variables that move the times and are lost.
 _LOST_VARIABLES = {"RANDOM_DELAY", "START_HOURS_RANGE"}
 _OWN_OF_TEMPO = {"VIRTUAL_ENV", "PYTHONHOME"}
@@ -265,6 +265,9 @@ def _program_draft(line: _Line, command: Command) -> Draft:
     if found.program:
         plain[0] = found.program
     folder = ""
+    named = (
+        posixpath.normpath(posixpath.join(line.folder, plain[0])) if "/" in plain[0] else plain[0]
+    )
     is_relative = "/" in plain[0] and not plain[0].startswith("/")
     if line.found.folder or is_relative:
         folder = line.folder
@@ -272,7 +275,7 @@ def _program_draft(line: _Line, command: Command) -> Draft:
     unreachable = reach.notes([*plain, folder, *line.found.guards])
     return Draft(
         found=line.found,
-        name=names.of_words(plain),
+        name=names.of_words([named, *plain[1:]]),
         code=codegen.program(plain, line.context(folder=folder)),
         needs=found,
         wait_s=line.wait_s,

@@ -32,7 +32,7 @@ _WORD = re.compile(r"[^\s;&|(){}<>=\"'$`!*?\[\]]+")
 def of_path(path: str) -> str:
     name, _ = posixpath.splitext(posixpath.basename(path.rstrip("/")))
     folder = posixpath.basename(posixpath.dirname(path))
-    if name.lower() in _GENERIC and folder not in ("", "bin", "src", "scripts"):
+    if name.lower() in _GENERIC and folder not in ("", ".", "..", "bin", "src", "scripts"):
         return f"{folder} {name}".replace("__main__", "").strip()
     return name
 

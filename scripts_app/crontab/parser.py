@@ -36,6 +36,8 @@ _VARIABLE = re.compile(
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}\$?")
 # Programs and words of the shell that a machine without them would take for users.
 _PROGRAMS = """
+    caffeinate chronic chrt command conda cronic cronitor doas eval exec gosu hatch ionice lckdo mamba pdm pipenv
+    pipx run-one runitor runuser rye screen setlock setsid solo stdbuf su systemd-cat taskset tmux unbuffer uvx
     bash cd cp curl docker echo env export find flock git java mv mysqldump nice node nohup perl pg_dump php
     poetry python python2 python3 rclone restic rm rsync ruby run-parts sh sleep source ssh sudo tar test time
     timeout uv wget certbot borg make pip npm npx systemctl bundle logger mail true umask
