@@ -270,7 +270,7 @@ def _proposal(
         settings=chosen,
         timing=timing,
         delay_s=draft.found.delay_s if entry.is_at_startup else 0,
-        overlap=draft.found.overlap or Schedule.Overlap.SKIP,
+        overlap=_overlap(entry, draft),
         mail_to=mail_to,
         no_schedule=no_schedule,
         notes=[*draft.notes, *notes, *_mail_notes(mail_to)],
@@ -286,6 +286,12 @@ def _meaning(timing: Timing | None, now: datetime) -> dict[str, Any]:
         "next_at": rule.next_after(timing, now),
         "time_notes": cron_words.notes(timing.cron) if timing.kind == "cron" else [],
     }
+
+
+def _overlap(entry: CrontabEntry, draft: Draft) -> str:
+    if entry.skips_overlap or not draft.found.overlap:
+        return str(Schedule.Overlap.SKIP)
+    return draft.found.overlap
 
 
 def _mail_to(entry: CrontabEntry, draft: Draft) -> str:

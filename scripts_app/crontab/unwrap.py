@@ -16,6 +16,7 @@ from scripts_app.crontab.shell import UnsupportedShellSyntax
 from scripts_app.crontab.wrappers import Found, InnerShell
 
 MAX_LAYERS = 12  # shells within shells, groups within groups
+MAX_COMMANDS = 50  # on a line: looking at each with all others takes its time
 MAX_JITTER_S = 3600
 # Programs that only tell: at the end of a line they hide how the others ended.
 TELLERS = frozenset(
@@ -106,6 +107,8 @@ def _has_background(text: str) -> bool:
 
 def _layer(text: str, found: Found) -> list[Command]:
     commands = command_list.split(text)
+    if len(commands) > MAX_COMMANDS:
+        raise UnsupportedShellSyntax(f"it calls more than {MAX_COMMANDS} programs")
     if command_list.is_background(text):
         found.note("`&` is left out: the run ends with the program, and is judged by it")
     commands = _without_end(commands, found)

@@ -14,6 +14,7 @@ from scripts_app.crontab.durations import seconds_of
 from scripts_app.crontab.parser import printable
 from scripts_app.crontab.shell import UnsupportedShellSyntax
 
+MAX_WRAPPERS = 100  # variables count, too
 SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
 _ASSIGNMENT = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)=(?P<value>.*)", re.DOTALL)
 
@@ -68,7 +69,7 @@ Wrapper = Callable[[list[str], Found], Unwrapped]
 
 def unwrap(words: list[str], found: Found) -> list[str] | InnerShell:
     """Return the raw words without the wrappers before them, or the command of an inner shell."""
-    while words:
+    for _ in range(MAX_WRAPPERS):
         assignment = _ASSIGNMENT.fullmatch(words[0])
         value = found.literal(assignment["value"] or "''") if assignment else None
         if assignment and value is not None and len(words) > 1:
