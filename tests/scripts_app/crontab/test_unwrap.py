@@ -7,8 +7,8 @@ import pytest
 from scripts_app.crontab import shell, unwrap
 
 PIECES = (
-    'echo a; cd /;|timeout 1 |nice |sh -c \'|bash -c "|( |{ |$(|`|sudo |A=b |[ a ] && |sleep 1; |a & |env |[[|\\\\|"|>|>>|'
-    "<<|if a; then |for a in b; do |/a/|a.b.|-|9|\n"
+    'echo a; cd /;|timeout 1 |nice |sh -c \'|bash -c "|( |{ |$(|`|sudo |A=b |[ a ] && |sleep 1; |a & |env |[[|\\\\|"|>|'
+    ">>|<<|if a; then |for a in b; do |/a/|a.b.|-|9|\n"
 )
 
 
