@@ -15,7 +15,7 @@ from scripts_app.crontab.parser import printable
 from scripts_app.crontab.shell import UnsupportedShellSyntax
 from scripts_app.crontab.wrappers import Found, InnerShell
 
-MAX_LAYERS = 12  # shells within shells, groups within groups
+MAX_LAYERS = 6  # shells within shells, groups within groups
 MAX_COMMANDS = 50  # on a line: looking at each with all others takes its time
 MAX_JITTER_S = 3600
 # Programs that only tell: at the end of a line they hide how the others ended.
