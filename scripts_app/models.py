@@ -408,6 +408,15 @@ class Schedule(models.Model):
     message = models.CharField(
         max_length=500, blank=True, editable=False, help_text="Why it was put aside."
     )
+    cron_line = models.CharField(
+        max_length=1000, blank=True, editable=False, help_text="The line of a crontab it came from."
+    )
+    mail_to = models.CharField(
+        max_length=500,
+        blank=True,
+        editable=False,
+        help_text="Where that crontab's cron sent mail; nothing is sent there before a person says so.",
+    )
     last_success_at = models.DateTimeField(null=True, editable=False)
     stale_since = models.DateTimeField(
         null=True, editable=False, help_text="Three moments without a success by then."

@@ -1,5 +1,6 @@
 """Moving in from cron: a crontab is read, shown as proposals for scripts, and imported.
 
-`parser` reads lines, `shell` reads commands, `source_files` reads the Python files of a command.
-`importer` proposes and makes scripts, `codegen` writes their code.
+`parser`, `dialects` and `timers` read lines; `command_list`, `unwrap`, `wrappers` and `shell` read commands.
+`needs`, `neighbours`, `virtual_environments` and `source_files` read what a command needs; `reach` what it will miss.
+`drafts` and `codegen` write code, `importer` proposes and makes scripts.
 """

@@ -1,25 +1,42 @@
 """Writes the code of scripts that come from cron: copied files in the context that cron had, or calls of a program."""
 
 import io
+import re
 import tokenize
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from scripts_app.crontab.parser import printable
 
 MAX_COMMENT = 400
+SHELL = "/bin/sh"
+# What a run has behind its environment's programs.
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _FILLERS = frozenset({tokenize.COMMENT, tokenize.NL, tokenize.INDENT, tokenize.DEDENT})
 _FUTURE = ["from", "__future__"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class CommandContext:
-    """The line of a command, and the variables, input and folder that cron had for it."""
+    """The line of a command, and what cron or the words around the command had set up for it."""
 
     line: str
     variables: Mapping[str, str] = field(default_factory=dict)
     stdin: str | None = None
+    stdin_file: str = ""
+    output_file: tuple[str, bool] = ("", False)  # the path, and whether it is added to
     folder: str = ""
+    guards: Sequence[str] = ()  # shell conditions: unless all hold there is nothing to do
+    wait_s: int = 0
+    umask: int | None = None
+    raw_arguments: str = ""  # that a shell has to read: `$(date +%F)`, `*.csv`
+
+    @property
+    def path(self) -> str:
+        """Return the folders of `PATH` that Tempo's own lacks; they come behind it."""
+        own = SYSTEM_PATH.split(":")
+        folders = self.variables.get("PATH", "").split(":")
+        return ":".join(each for each in folders if each.startswith("/") and each not in own)
 
     @property
     def python_path(self) -> list[str]:
@@ -38,7 +55,7 @@ def with_context(code: str, context: CommandContext, *, arguments: Sequence[str]
     if not statements:
         return code
     head = [context.title]
-    imports = _imports_for(statements, context)
+    imports = _imports_for(statements)
     if imports:
         head += [*imports, ""]
     head += [*statements, ""]
@@ -68,33 +85,77 @@ def program(words: Sequence[str], context: CommandContext) -> str:
     return _call(f"COMMAND = {list(words)!r}", "COMMAND", context, why)
 
 
-def in_shell(command: str, context: CommandContext, *, shell: str) -> str:
-    why = "It runs no Python file, so this script has a shell run it, as cron did."
-    return _call(f"COMMAND = {command!r}", f"[{shell!r}, '-c', COMMAND]", context, why)
+def in_shell(command: str, context: CommandContext, *, words: Sequence[str]) -> str:
+    """Return code that has a shell run a command; `words` start the shell: `/bin/sh`, `-c`."""
+    why = "A shell runs it, as cron did."
+    literal = f"COMMAND = {command!r}"
+    if "\n" in command:
+        lines = "".join(f"    {line!r}\n" for line in command.splitlines(keepends=True))
+        literal = f"COMMAND = (\n{lines})"
+    shell = ", ".join(map(repr, words))
+    return _call(literal, f"[{shell}, COMMAND]", context, why)
+
+
+def module(name: str, context: CommandContext, *, arguments: Sequence[str] = ()) -> str:
+    """Return code that runs a module as `python -m` does."""
+    run = f'import runpy\n\nrunpy.run_module({name!r}, run_name="__main__", alter_sys=True)\n'
+    return with_context(run, context, arguments=arguments)
 
 
 def _context_statements(context: CommandContext, arguments: Sequence[str]) -> Iterator[str]:
-    for name, value in context.variables.items():
-        yield f"os.environ[{name!r}] = {value!r}"
+    yield from _variables(context)
+    for guard in context.guards:
+        yield f"if subprocess.run([{SHELL!r}, '-c', {guard!r}]).returncode:"
+        yield "    sys.exit()  # nothing to do this time: cron kept silent, too"
+    if context.umask is not None:
+        yield f"os.umask(0o{context.umask:03o})"
+    if context.wait_s:
+        yield f"time.sleep({context.wait_s})"
     if "TZ" in context.variables:
         yield "time.tzset()"
     if context.python_path:
         yield f"sys.path[1:1] = {context.python_path!r}"
-    if arguments:
-        yield f"sys.argv[1:] = {list(arguments)!r}"
-    if context.stdin is not None:
-        yield f"sys.stdin = io.StringIO({context.stdin!r})"
+    yield from _streams(context, arguments)
     if context.folder:
         yield "# Here it works in a folder of its own. Where it worked before, if Tempo may go there:"
         yield f"# import os; os.chdir({context.folder!r})"
 
 
-def _imports_for(statements: Sequence[str], context: CommandContext) -> list[str]:
+def _streams(context: CommandContext, arguments: Sequence[str]) -> Iterator[str]:
+    if context.raw_arguments:
+        yield f"READ_BY_A_SHELL = {context.raw_arguments!r}"
+        yield 'each = f\'for each in {READ_BY_A_SHELL}; do printf "%s\\\\0" "$each"; done\''
+        yield f"told = subprocess.run([{SHELL!r}, '-c', each], stdout=subprocess.PIPE, text=True, check=True)"
+        yield "sys.argv[1:] = told.stdout.split('\\0')[:-1]"
+    elif arguments:
+        yield f"sys.argv[1:] = {list(arguments)!r}"
+    if context.stdin_file:
+        yield f"sys.stdin = open({context.stdin_file!r})"
+    elif context.stdin is not None:
+        yield f"sys.stdin = io.StringIO({context.stdin!r})"
+    path, is_added = context.output_file
+    if path:
+        way = "os.O_APPEND" if is_added else "os.O_TRUNC"
+        yield f"os.dup2(os.open({path!r}, os.O_WRONLY | os.O_CREAT | {way}, 0o666), 1)"
+
+
+# Without PATH, which Tempo sets: what the crontab adds to it comes behind.
+def _variables(context: CommandContext) -> Iterator[str]:
+    for name, value in context.variables.items():
+        if name != "PATH":
+            yield f"os.environ[{name!r}] = {value!r}"
+    if context.path:
+        yield f"os.environ['PATH'] += {':' + context.path!r}"
+
+
+def _imports_for(statements: Sequence[str]) -> list[str]:
+    used = [
+        re.sub(r"'(?:[^'\\\\]|\\\\.)*'|\"(?:[^\"\\\\]|\\\\.)*\"", "", statement)
+        for statement in statements
+    ]
     imports = []
-    if context.stdin is not None:
-        imports.append("import io")
-    for name in ("os", "sys", "time"):
-        if any(statement.startswith(f"{name}.") for statement in statements):
+    for name in ("io", "os", "subprocess", "sys", "time"):
+        if any(re.search(rf"^[^#]*\b{name}\.", statement) for statement in used):
             imports.append(f"import {name}")
     return imports
 
@@ -105,11 +166,13 @@ def _call(command: str, words: str, context: CommandContext, why: str) -> str:
     arguments = [words]
     if context.folder:
         arguments.append(f"cwd={context.folder!r}")
-    if context.variables:
-        imports.insert(0, "import os")
-        constants.append(f"VARIABLES = {dict(context.variables)!r}")
-        arguments.append("env=os.environ | VARIABLES")
-    if context.stdin is not None:
+    before = list(_call_statements(context))
+    if before:
+        imports = _imports_for([*before, "subprocess.run", "sys.exit"])
+        imports = sorted({*imports, "import subprocess", "import sys"})
+    if context.stdin_file:
+        arguments.append(f"stdin=open({context.stdin_file!r})")
+    elif context.stdin is not None:
         arguments += [f"input={context.stdin!r}", "text=True"]
     lines = [
         context.title,
@@ -117,12 +180,19 @@ def _call(command: str, words: str, context: CommandContext, why: str) -> str:
         *imports,
         "",
         *constants,
+        *before,
         "",
         f"done = subprocess.run({', '.join(arguments)})",
         "sys.exit(done.returncode if done.returncode >= 0 else 128 - done.returncode)",
         "",
     ]
     return "\n".join(lines)
+
+
+def _call_statements(context: CommandContext) -> Iterator[str]:
+    yield from _context_statements(
+        replace(context, folder="", stdin=None, stdin_file="", raw_arguments=""), ()
+    )
 
 
 # The number of lines that have to stay on top: `#!` and the encoding, the docstring, `__future__` imports.

@@ -1,40 +1,57 @@
 """Moving in from cron: a proposal for each line of a crontab, and the scripts that are made from proposals."""
 
 import hashlib
-import posixpath
 import pwd
-import re
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any, TypedDict
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from scripts_app import scripts, validation
-from scripts_app.crontab import codegen, source_files
-from scripts_app.crontab import shell as crontab_shell
-from scripts_app.crontab.codegen import CommandContext
+from scripts_app import limits, scripts, validation
+from scripts_app.crontab import drafts, names
+from scripts_app.crontab.drafts import Draft
 from scripts_app.crontab.parser import Crontab, CrontabEntry, printable
-from scripts_app.crontab.shell import Call, PythonFile, UnsupportedShellSyntax
-from scripts_app.crontab.source_files import Read, UnreadableFile
+from scripts_app.crontab.source_files import Sources
+from scripts_app.files import store
 from scripts_app.models import Schedule, Script
-from scripts_app.packages import interpreters
 from scripts_app.schedules import schedules
-from scripts_app.timing import rule
+from scripts_app.timing import cron_expression, cron_words, rule
 from scripts_app.timing.rule import Timing, TimingError
 from scripts_app.validation import ScriptError
 from scripts_app.versions import versions
 
-NAME_LENGTH = 100
-SHELL = "/bin/sh"
-_NOWHERE = ("/dev/null", "/dev/stdout", "/dev/stderr")
-# Variables that move the times and are lost; the guide mentions MAILTO once.
-_LOST_VARIABLES = {"RANDOM_DELAY", "START_HOURS_RANGE"}
-_LEADING_CD = re.compile(r"^(\s*cd\s[^;&|]*[;&]+)")
-_FIRST_WORD = re.compile(r"[^\s;&|(){}<>=\"'$`!]+")
+MAX_LINE = 1000  # characters of a line that are kept with its schedule
+MAX_ADDRESS = 500
+
+
+class Text(TypedDict):
+    """The fields of a version."""
+
+    code: str
+    requirements: str
+    python_version: str
+
+
+class ScriptSettings(TypedDict, total=False):
+    """The settings of a script that a line asks for."""
+
+    timeout_s: int
+    nice: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """What a person chooses for all lines: a folder, the zone of lines without one, a time limit."""
+
+    folder: str = ""
+    zone: str = ""
+    timeout_s: int | None = None
+    switch_on: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,20 +64,52 @@ class Proposal:
     is_python: bool = False
     source: str = ""  # the file that was copied
     python_version: str = ""
+    requirements: str = ""
+    files: Mapping[str, bytes] = field(default_factory=dict)  # for the script's folder
+    settings: ScriptSettings = field(default_factory=ScriptSettings)
     timing: Timing | None = None
+    time_notes: Sequence[str] = ()
+    delay_s: int = 0
+    overlap: str = Schedule.Overlap.SKIP
+    mail_to: str = ""
     rhythm: str = ""
     next_at: datetime | None = None
     no_schedule: str = ""  # why the script gets no schedule
+    imported_as: str = ""  # a script that has this line already
+    same_as: int = 0  # the line above whose script gets this schedule, too
     notes: list[str] = field(default_factory=list)
     problem: str = ""
 
     @property
+    def text(self) -> Text:
+        return {
+            "code": self.code,
+            "requirements": self.requirements,
+            "python_version": self.python_version,
+        }
+
+    @property
+    def all_notes(self) -> list[str]:
+        return [*self.notes, *self.time_notes]
+
+    @property
+    def content(self) -> str:
+        """Return the digest of what the script would be: lines with the same content share a script."""
+        files = {path: hashlib.sha256(data).hexdigest() for path, data in self.files.items()}
+        parts = (self.code, self.python_version, self.requirements, files, dict(self.settings))
+        without_line = repr(parts).replace(repr(printable(self.entry.text, 400))[1:-1], "")
+        return hashlib.sha256(without_line.encode()).hexdigest()
+
+    @property
     def key(self) -> str:
-        """Return the name of the proposal that a person agrees to: another code or time makes another key."""
-        timing: tuple[str, ...] = ()
+        """Return the name of the proposal that a person agrees to: another code or time makes another key.
+
+        The zone that was chosen for all lines is not part of it.
+        """
+        timing: tuple[object, ...] = ()
         if self.timing:
-            timing = (self.timing.kind, self.timing.cron, self.timing.timezone)
-        content = repr((self.entry.text, self.code, self.python_version, timing))
+            timing = (self.timing.kind, self.timing.cron, self.timing.every_s, self.entry.zone)
+        content = repr((self.entry.text, self.content, timing))
         digest = hashlib.sha256(content.encode()).hexdigest()
         return f"{self.entry.number}-{digest[:20]}"
 
@@ -68,241 +117,253 @@ class Proposal:
     def what(self) -> str:
         if self.problem:
             return "nothing"
+        if self.same_as:
+            return f"a schedule more for the script of line {self.same_as}"
         if self.source:
             return "its code, copied"
         if self.is_python:
-            return "a starter: the code is missing"
+            return (
+                "a starter: the code is missing" if "is missing: paste" in self.code else "its code"
+            )
         return "not Python: a starter that calls it"
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Draft:
-    name: str
-    code: str
-    is_python: bool = False
-    source: str = ""
-    python_version: str = ""
-    notes: list[str] = field(default_factory=list)
-
-
-def propose(table: Crontab, *, now: datetime, read: Read, home: str = "") -> list[Proposal]:
+def propose(
+    table: Crontab,
+    *,
+    now: datetime,
+    sources: Sources,
+    home: str = "",
+    choices: Choices | None = None,
+) -> list[Proposal]:
     """Return a proposal for each line, without storing or running anything.
 
-    `read` returns the code in a file or raises UnreadableFile; `home`: the folder of the crontab's owner, where known.
+    `home`: the folder of the crontab's owner, where known.
     """
-    names = Script.objects.present().values_list("name", flat=True)
-    taken = {name.casefold() for name in names}
-    return [_proposal(entry, taken, now=now, read=read, home=home) for entry in table.entries]
+    taken, imported = _present_scripts()
+    chosen = choices or Choices()
+    found: list[Proposal] = []
+    first: dict[str, Proposal] = {}
+    for entry in table.entries:
+        proposal = _proposal(entry, now=now, sources=sources, home=home, choices=chosen)
+        if not proposal.problem:
+            proposal = _named(proposal, first, taken)
+        line = printable(entry.text, MAX_LINE)
+        found.append(replace(proposal, imported_as=imported.get(line, "")))
+    return found
 
 
-def make(proposal: Proposal, *, by: User | None, now: datetime) -> Script:
-    """Create the script and its schedule, switched off, in one transaction. Raise ScriptError, TimingError."""
+def make(
+    proposal: Proposal,
+    *,
+    by: User | None,
+    now: datetime,
+    choices: Choices | None = None,
+    made: dict[str, Script] | None = None,
+) -> Script:
+    """Create the script and its schedule in one transaction, then its files. Raise ScriptError, TimingError.
+
+    `made` holds the scripts of this import by content: a further line with the same content is one schedule more.
+    """
+    choices = choices or Choices()
     if proposal.problem:
         raise ScriptError(proposal.problem, field="code")
     # The Pythons are asked here, before the transaction.
-    versions.check(code=proposal.code, requirements="", python_version=proposal.python_version)
+    versions.check(**proposal.text)
+    script = made.get(proposal.content) if made else None
+    is_new = script is None
     with transaction.atomic():
-        script = scripts.create(
-            name=proposal.name,
-            code=proposal.code,
-            python_version=proposal.python_version,
-            description=f"Moved in from cron: {printable(proposal.entry.text, 500)}",
-            by=by,
-            now=now,
-        )
+        if script is None:
+            script = _make_script(proposal, by=by, now=now, choices=choices)
         if proposal.timing:
-            schedule = Schedule(script=script, enabled=False)
-            schedule.kind = proposal.timing.kind
-            schedule.cron = proposal.timing.cron
-            schedule.timezone = proposal.timing.timezone
-            schedules.save(schedule, now=now)
+            _make_schedule(script, proposal, proposal.timing, now=now, choices=choices)
+    if is_new:
+        for path, data in proposal.files.items():
+            store.save(script, path, [data])
+    if made is not None:
+        made[proposal.content] = script
     return script
 
 
 def users() -> frozenset[str]:
     """Return the users of this machine whose name is no program as well (`git pull` names no user)."""
-    names = {"root"}
+    found = {"root"}
     for row in pwd.getpwall():
         if shutil.which(row.pw_name) is None:
-            names.add(row.pw_name)
-    return frozenset(names)
+            found.add(row.pw_name)
+    return frozenset(found)
 
 
-def refuse_to_read(_: str) -> str:
-    raise UnreadableFile("was not read: only staff may have Tempo read the server's files")
+# The names of scripts in small letters, and the names by the line of a crontab that they came from.
+def _present_scripts() -> tuple[set[str], dict[str, str]]:
+    taken = set()
+    imported = {}
+    rows = Script.objects.present().values_list("name", "schedules__cron_line")
+    for name, line in rows:
+        taken.add(name.casefold())
+        if line:
+            imported[line] = name
+    return taken, imported
+
+
+def _named(proposal: Proposal, first: dict[str, Proposal], taken: set[str]) -> Proposal:
+    twin = first.get(proposal.content)
+    if twin is not None:
+        return replace(proposal, name=twin.name, same_as=twin.entry.number)
+    named = replace(proposal, name=names.unique(proposal.name, taken))
+    first[proposal.content] = named
+    return named
+
+
+def _make_script(proposal: Proposal, *, by: User | None, now: datetime, choices: Choices) -> Script:
+    chosen: ScriptSettings = {**proposal.settings}
+    if choices.timeout_s is not None:
+        chosen.setdefault("timeout_s", choices.timeout_s)
+    return scripts.create(
+        name=proposal.name,
+        folder=choices.folder,
+        **proposal.text,
+        description=f"Moved in from cron: {printable(proposal.entry.text, 500)}",
+        by=by,
+        now=now,
+        **chosen,
+    )
+
+
+def _make_schedule(
+    script: Script, proposal: Proposal, timing: Timing, *, now: datetime, choices: Choices
+) -> None:
+    schedule = Schedule(script=script, enabled=choices.switch_on, kind=timing.kind)
+    schedule.cron = timing.cron
+    schedule.every_s = timing.every_s
+    schedule.at = timing.at
+    schedule.timezone = timing.timezone
+    schedule.jitter_s = timing.jitter_s
+    schedule.delay_s = proposal.delay_s
+    schedule.overlap = proposal.overlap
+    schedule.cron_line = printable(proposal.entry.text, MAX_LINE)
+    schedule.mail_to = printable(proposal.mail_to, MAX_ADDRESS)
+    schedules.save(schedule, now=now)
 
 
 def _proposal(
-    entry: CrontabEntry, taken: set[str], *, now: datetime, read: Read, home: str
+    entry: CrontabEntry, *, now: datetime, sources: Sources, home: str, choices: Choices
 ) -> Proposal:
     if entry.problem:
         return Proposal(entry=entry, problem=entry.problem)
-    draft = _draft(entry, read=read, home=entry.home or home)
-    try:
-        validation.text(draft.code, field="code")
-    except ScriptError as error:
-        return Proposal(entry=entry, problem=str(error))
-    timing, no_schedule = _timing(entry)
+    draft = drafts.draft(entry, sources=sources, home=entry.home or home)
+    problem = draft.problem or _problem_of(draft)
+    if problem:
+        return Proposal(entry=entry, problem=problem)
+    timing, no_schedule = _timing(entry, draft, choices)
+    chosen, notes = _settings(draft, choices)
+    mail_to = _mail_to(entry, draft)
     return Proposal(
         entry=entry,
-        name=_unique_name(draft.name, taken, entry.number),
+        name=draft.name,
         code=draft.code,
         is_python=draft.is_python,
         source=draft.source,
         python_version=draft.python_version,
+        requirements="\n".join(draft.needs.packages),
+        files=draft.needs.files,
+        settings=chosen,
         timing=timing,
-        rhythm=rule.describe(timing) if timing else "",
-        next_at=rule.next_after(timing, now) if timing else None,
+        delay_s=draft.found.delay_s if entry.is_at_startup else 0,
+        overlap=_overlap(entry, draft),
+        mail_to=mail_to,
         no_schedule=no_schedule,
-        notes=[*draft.notes, *_entry_notes(entry)],
+        notes=[*draft.notes, *notes, *_mail_notes(mail_to)],
+        **_meaning(timing, now),
     )
 
 
-def _timing(entry: CrontabEntry) -> tuple[Timing | None, str]:
-    zone = entry.zone or settings.TIME_ZONE
+def _meaning(timing: Timing | None, now: datetime) -> dict[str, Any]:
+    if timing is None:
+        return {}
+    return {
+        "rhythm": rule.describe(timing),
+        "next_at": rule.next_after(timing, now),
+        "time_notes": cron_words.notes(timing.cron) if timing.kind == "cron" else [],
+    }
+
+
+def _overlap(entry: CrontabEntry, draft: Draft) -> str:
+    if entry.skips_overlap or not draft.found.overlap:
+        return str(Schedule.Overlap.SKIP)
+    return draft.found.overlap
+
+
+def _mail_to(entry: CrontabEntry, draft: Draft) -> str:
+    addresses = [entry.mail_to, *draft.found.mail_to]
+    return ", ".join(dict.fromkeys(filter(None, addresses)))
+
+
+def _mail_notes(mail_to: str) -> list[str]:
+    if not mail_to:
+        return []
+    return [
+        f"mail for `{printable(mail_to, 100)}`: kept with the schedule until notifications are set up, "
+        "none is sent yet"
+    ]
+
+
+def _problem_of(draft: Draft) -> str:
+    try:
+        validation.text(draft.code, field="code")
+    except ScriptError as error:
+        return str(error)
+    return ""
+
+
+def _timing(entry: CrontabEntry, draft: Draft, choices: Choices) -> tuple[Timing | None, str]:
+    zone = entry.zone or choices.zone or settings.TIME_ZONE
+    jitter_s = draft.found.jitter_s
     if entry.is_at_startup:
         timing = Timing(kind="startup", timezone=zone)
+    elif entry.every_s is not None:
+        timing = Timing(kind="interval", every_s=entry.every_s, timezone=zone, jitter_s=jitter_s)
+    elif entry.at:
+        return _single(entry, zone)
     else:
-        timing = Timing(kind="cron", cron=entry.when, timezone=zone)
+        timing = Timing(kind="cron", cron=entry.when, timezone=zone, jitter_s=jitter_s)
     try:
+        if timing.kind == "cron" and draft.found.delay_s and not draft.wait_s:
+            fields = cron_expression.expand_alias(timing.cron)
+            timing = replace(timing, cron=f"{draft.found.delay_s} {fields}")
         rule.check(timing)
     except TimingError as error:
         return None, str(error)
     return timing, ""
 
 
-def _draft(entry: CrontabEntry, *, read: Read, home: str) -> _Draft:
-    variables = dict(entry.variables)
-    if home:
-        variables.setdefault("HOME", home)
+def _single(entry: CrontabEntry, zone: str) -> tuple[Timing | None, str]:
     try:
-        call = crontab_shell.call(entry.command, variables)
-    except UnsupportedShellSyntax as reason:
-        return _shell_draft(entry, home, f"a shell runs it, because {reason}")
-    file = crontab_shell.python_file(call.words)
-    if file:
-        return _python_draft(entry, call, file, read=read, home=home)
-    for redirection in call.redirections:
-        if not _is_for_a_log(redirection):
-            return _shell_draft(entry, home, f"a shell runs it, because of `{redirection}`")
-    return _program_draft(entry, call, home)
+        local = datetime.fromisoformat(entry.at)
+        timing = Timing(kind="once", at=local.replace(tzinfo=rule.zone_of(zone)), timezone=zone)
+        rule.check(timing)
+    except ValueError as error:
+        return None, str(error)
+    return timing, ""
 
 
-def _python_draft(
-    entry: CrontabEntry, call: Call, file: PythonFile, *, read: Read, home: str
-) -> _Draft:
-    folder = posixpath.join(home, call.folder)
-    path = posixpath.join(folder, file.path)
-    context = _context(entry, call, folder if call.folder else "")
-    version, notes = _python_version(file.version)
-    for flag in file.flags:
-        if flag != "-u":
-            notes.append(f"`{flag}` is left out")
-    notes.extend(_redirection_notes(call.redirections))
-    try:
-        code = codegen.with_context(read(path), context, arguments=file.arguments)
-        source = path
-    except UnreadableFile as error:
-        reason = str(error)
-        code = codegen.missing_file(path, context, reason=reason, arguments=file.arguments)
-        source = ""
-        notes.insert(0, f"`{path}` {reason}")
-    return _Draft(
-        name=posixpath.basename(file.path).removesuffix(source_files.SUFFIX),
-        code=code,
-        is_python=True,
-        source=source,
-        python_version=version,
-        notes=notes,
-    )
-
-
-def _program_draft(entry: CrontabEntry, call: Call, home: str) -> _Draft:
-    program = call.words[0]
-    folder = ""
-    is_relative = "/" in program and not program.startswith("/")
-    if call.folder or is_relative:
-        folder = posixpath.join(home, call.folder)
-    return _Draft(
-        name=posixpath.basename(program.rstrip("/")),
-        code=codegen.program(call.words, _context(entry, call, folder)),
-        notes=list(_redirection_notes(call.redirections)),
-    )
-
-
-def _shell_draft(entry: CrontabEntry, home: str, note: str) -> _Draft:
-    notes = [note]
-    if home:
-        notes.append(f"cron ran it in `{home}`; here it begins in a folder of its own")
-    shell = entry.variables.get("SHELL", SHELL)
-    if not shell.startswith("/"):
-        shell = SHELL
-    variables = entry.script_variables
-    context = CommandContext(line=entry.text, variables=variables, stdin=entry.stdin)
-    word = _FIRST_WORD.search(_LEADING_CD.sub("", entry.command))
-    return _Draft(
-        name=posixpath.basename(word[0].rstrip("/")) if word else "",
-        code=codegen.in_shell(entry.command, context, shell=shell),
-        notes=notes,
-    )
-
-
-def _context(entry: CrontabEntry, call: Call, folder: str) -> CommandContext:
-    return CommandContext(
-        line=entry.text,
-        variables={**entry.script_variables, **call.variables},
-        stdin=entry.stdin,
-        folder=folder,
-    )
-
-
-def _python_version(requested: str) -> tuple[str, list[str]]:
-    if requested.startswith("2"):
-        return "", ["Python 2 ran it: it may need changes"]
-    if "." not in requested:
-        return "", []
-    try:
-        interpreters.choose(requested)
-    except interpreters.InterpreterMissing:
-        return "", [f"Python {requested} is not on this machine: Tempo's own runs it"]
-    return requested, []
-
-
-# Such a redirection of a program can be left out: the output is kept with the run.
-def _is_for_a_log(redirection: str) -> bool:
-    sign, _, target = redirection.partition(" ")
-    return sign.endswith(">>") or "&" in sign or target in _NOWHERE
-
-
-def _redirection_notes(redirections: Sequence[str]) -> Iterator[str]:
-    for redirection in redirections:
-        sign, _, target = redirection.partition(" ")
-        if target in _NOWHERE:
-            continue
-        if sign.endswith("<"):
-            yield f"`{redirection}` is left out: it reads nothing"
-        elif target:
-            yield f"`{redirection}` is left out: what it prints is kept with the run"
-
-
-def _entry_notes(entry: CrontabEntry) -> Iterator[str]:
-    if entry.user:
-        yield f"`{entry.user}` ran it; in Tempo each script has a user of its own, or Tempo's"
-    for name in sorted(_LOST_VARIABLES & entry.variables.keys()):
-        yield f"`{name}` is left out"
-    names = ", ".join(entry.script_variables)
-    if names:
-        yield f"variables stand in its code: {names}"
-
-
-def _unique_name(wanted: str, taken: set[str], number: int) -> str:
-    base = printable(wanted, NAME_LENGTH).replace("\ufffd", "").strip()
-    if not any(character.isalnum() for character in base):
-        base = f"crontab line {number}"
-    name = base
-    count = 1
-    while name.casefold() in taken:
-        count += 1
-        name = f"{base} ({count})"
-    taken.add(name.casefold())
-    return name
+def _settings(draft: Draft, choices: Choices) -> tuple[ScriptSettings, list[str]]:
+    chosen: ScriptSettings = {}
+    notes = []
+    timeout = limits.LIMITS["timeout_s"]
+    timeout_s = draft.found.timeout_s
+    if timeout_s is None and draft.wait_s:
+        default_s = choices.timeout_s
+        if default_s is None:
+            default_s = limits.default_limits()["timeout_s"]
+        timeout_s = default_s
+    if timeout_s and draft.wait_s:
+        timeout_s += draft.wait_s
+        notes.append(f"it waits for {draft.wait_s} s first: its time limit is {timeout_s} s")
+    if timeout_s is not None:
+        chosen["timeout_s"] = timeout.within(timeout_s)
+        if chosen["timeout_s"] != timeout_s:
+            notes.append(f"this server allows {chosen['timeout_s']} s at most")
+    if draft.found.nice is not None:
+        chosen["nice"] = draft.found.nice
+    return chosen, notes

@@ -1,11 +1,15 @@
 """Reads a crontab: the lines that start a command, with times and variables. No command runs and no file opens."""
 
 import re
+import shutil
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+
+from scripts_app.crontab import dialects, timers
 
 MAX_BYTES = 1024 * 1024
 MAX_ENTRIES = 500
+MAX_COMMENTED = 1000  # characters of a line; a longer comment is prose
 MAX_VARIABLES_BYTES = 10_000  # every script from the crontab gets a copy
 
 # Variables for cron itself, or that a run has its own of: the scripts do not get them.
@@ -29,8 +33,20 @@ NOT_FOR_SCRIPTS = frozenset(
 _VARIABLE = re.compile(
     r"""\s*(["']?)(?P<name>[A-Za-z_][A-Za-z0-9_]*)\1\s*=\s*(?P<value>.*)""", re.DOTALL
 )
-_BEGINNING = re.compile(r"[0-9*@~-]")
-_FIELDS = 5
+_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}\$?")
+# Programs and words of the shell that a machine without them would take for users.
+_PROGRAMS = """
+    caffeinate chronic chrt command conda cronic cronitor doas eval exec gosu hatch ionice lckdo mamba pdm pipenv
+    pipx run-one runitor runuser rye screen setlock setsid solo stdbuf su systemd-cat taskset tmux unbuffer uvx
+    bash cd cp curl docker echo env export find flock git java mv mysqldump nice node nohup perl pg_dump php
+    poetry python python2 python3 rclone restic rm rsync ruby run-parts sh sleep source ssh sudo tar test time
+    timeout uv wget certbot borg make pip npm npx systemctl bundle logger mail true umask
+"""
+_NO_USERS = frozenset(_PROGRAMS.split())
+_SURE_PROGRAM = re.compile(
+    r"(?:/[\w./-]*/s?bin/|/[\w./-]+\.(?:py|sh|pl|php|rb)\b|python[0-9.]* |cd |test |\[ |command -v |if |/usr/)"
+)
+_USER_HEADING = re.compile(r"^#.{0,200}\bdow\b.{0,80}\buser\b", re.MULTILINE | re.IGNORECASE)
 _REBOOT = "@reboot"
 _PERCENT = re.compile(r"(?<!\\)%")
 
@@ -50,19 +66,34 @@ class CrontabEntry:
     stdin: str | None = None  # what stood behind the first `%`
     variables: Mapping[str, str]  # all that are set above the line
     user: str = ""  # of the system form
+    every_s: int | None = None  # of an interval
+    at: str = ""  # of a single start, as ISO date and time
+    own_zone: str = ""  # that the kind of line prescribes
+    skips_overlap: bool = False
+    readings: list[str] = field(default_factory=list)  # how its time was read where daemons differ
     problem: str = ""
 
     @property
     def is_at_startup(self) -> bool:
         return self.when.lower() == _REBOOT
 
+    def takes_wait(self, wait_s: int) -> bool:
+        """Return whether its schedule can begin so much later, so that no run has to wait: at a start, in seconds."""
+        has_minutes = self.when.startswith("@") or len(self.when.split()) == 5
+        return self.is_at_startup or (bool(self.when) and has_minutes and wait_s < 60)
+
     @property
     def zone(self) -> str:
-        return self.variables.get("CRON_TZ", "")
+        return self.own_zone or self.variables.get("CRON_TZ", "")
 
     @property
     def home(self) -> str:
         return self.variables.get("HOME", "")
+
+    @property
+    def mail_to(self) -> str:
+        """Return the address of `MAILTO`; cron writes to the owner without it, which no address says."""
+        return self.variables.get("MAILTO", "").strip()
 
     @property
     def script_variables(self) -> dict[str, str]:
@@ -76,14 +107,18 @@ class Crontab:
 
     entries: list[CrontabEntry]
     is_system: bool = False
+    commented: list[tuple[int, str]] = field(
+        default_factory=list
+    )  # lines that would start something without their `#`
 
 
 def parse_crontab(
-    text: str, *, users: Collection[str] = ("root",), is_system: bool = False
+    text: str, *, users: Collection[str] = ("root",), is_system: bool | None = None
 ) -> Crontab:
     """Return the entries of a text, without comments and blank lines.
 
-    `users`: names that tell the form with a user when every line bears such a name. Raise CrontabError: over 1 MB,
+    `is_system` says whether a user stands before each command; None: every line tells so by a name of `users`, or by
+    a name that is no program before what can only be one. Raise CrontabError: over 1 MB,
     over 500 lines that start a command, NULs, more variables than a script can carry.
     """
     if len(text) > MAX_BYTES or len(text.encode(errors="replace")) > MAX_BYTES:
@@ -93,11 +128,14 @@ def parse_crontab(
             "The text contains a NUL character: it is no crontab.\nhint: is this the right file?"
         )
     # Half a surrogate pair is no character.
-    entries = list(_entries(text.encode(errors="replace").decode()))
-    if not is_system:
-        is_system = _have_users(entries, users)
+    text = text.encode(errors="replace").decode()
+    if timers.is_timer(text):
+        return Crontab(entries=list(_timer_entries(text)))
+    entries = list(_entries(text))
+    if is_system is None:
+        is_system = _have_users(entries, users, text)
     entries = [_split_command(entry, is_system) for entry in entries]
-    return Crontab(entries=entries, is_system=is_system)
+    return Crontab(entries=entries, is_system=is_system, commented=list(_commented(text)))
 
 
 def printable(text: str, limit: int = 200) -> str:
@@ -150,26 +188,63 @@ def _unquoted(value: str) -> str:
 
 # A line with its time apart from the rest; whether the rest begins with a user depends on all lines.
 def _entry(number: int, plain: str, variables: Mapping[str, str]) -> CrontabEntry:
-    count = 1 if plain.startswith("@") else _FIELDS
-    parts = re.split("[ \t]+", plain, maxsplit=count)
-    entry = CrontabEntry(number=number, text=plain, variables=variables)
-    if not _BEGINNING.match(plain):
-        return replace(entry, problem="no line of a crontab: it begins with no time")
-    if len(parts) <= count:
-        return replace(entry, problem="no line of a crontab: it has no command behind its time")
-    return replace(entry, when=" ".join(parts[:count]), command=parts[count])
+    timed = dialects.read_time(plain)
+    return CrontabEntry(
+        number=number,
+        text=plain,
+        when=timed.when,
+        every_s=timed.every_s,
+        at=timed.at,
+        own_zone=timed.zone,
+        command=timed.rest,
+        variables=variables,
+        skips_overlap=timed.skips_overlap,
+        readings=timed.notes,
+        problem=timed.problem,
+    )
 
 
-def _have_users(entries: Collection[CrontabEntry], users: Collection[str]) -> bool:
+def _timer_entries(text: str) -> Iterator[CrontabEntry]:
+    for number, line, when, command in timers.lines(text):
+        entry = CrontabEntry(number=number, text=line, command=command, variables={})
+        try:
+            cron, zone = timers.cron_of(when)
+        except timers.UnreadableTimer as reason:
+            yield replace(entry, problem=f"a timer of systemd: {reason}")
+            continue
+        if not command:
+            problem = f"a timer of systemd, `{cron}` for cron: the service's `ExecStart=` is missing, paste it too"
+            yield replace(entry, problem=problem)
+            continue
+        readings = ["it is read as a timer of systemd"]
+        yield replace(entry, when=cron, own_zone=zone, readings=readings)
+
+
+def _have_users(entries: Collection[CrontabEntry], users: Collection[str], text: str) -> bool:
     valid = [entry for entry in entries if not entry.problem]
     if not valid:
         return False
-    return all(_has_user(entry, users) for entry in valid)
+    if all(_has_user(entry, users) for entry in valid):
+        return True
+    has_heading = bool(_USER_HEADING.search(text))
+    return all(_looks_like_user(entry, users, has_heading) for entry in valid)
 
 
 def _has_user(entry: CrontabEntry, users: Collection[str]) -> bool:
     user, command = _split_user(entry.command)
     return user in users and bool(command)
+
+
+# By form alone, for users that this machine does not have: a name that is no program, then what can only be a program.
+def _looks_like_user(entry: CrontabEntry, users: Collection[str], has_heading: bool) -> bool:
+    user, command = _split_user(entry.command)
+    if user in users and command:
+        return True
+    if not _USER.fullmatch(user) or user in _NO_USERS or shutil.which(user) is not None:
+        return False
+    if has_heading:
+        return bool(command)
+    return bool(_SURE_PROGRAM.match(command))
 
 
 def _split_user(text: str) -> tuple[str, str]:
@@ -198,3 +273,19 @@ def _split_percent(text: str) -> tuple[str, str | None]:
     if len(pieces) == 1:
         return command, None
     return command, "\n".join(pieces[1:]) + "\n"
+
+
+def _commented(text: str) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
+        plain = line.strip(" \t").lstrip("# \t")
+        if (
+            not line.strip().startswith("#")
+            or len(plain) > MAX_COMMENTED
+            or plain[:1] not in "0123456789*@-"
+        ):
+            continue
+        timed = dialects.read_time(plain)
+        word = timed.rest.partition(" ")[0]
+        if timed.problem or not timed.rest or word in ("user-name", "command", "user"):
+            continue
+        yield number, plain

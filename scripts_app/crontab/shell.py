@@ -164,6 +164,10 @@ def python_file(words: list[str]) -> PythonFile | None:
     return None
 
 
+def is_shell_word(word: str) -> bool:
+    return word in _SHELL_WORDS
+
+
 def steps(command: str, variables: Mapping[str, str]) -> list[Step]:
     found = [Step()]
     for kind, text in _words(command, variables):

@@ -7,7 +7,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from scripts_app.models import Schedule
-from scripts_app.timing import rule, simple
+from scripts_app.timing import cron_words, rule, simple
 from scripts_app.timing.rule import Timing
 from tempo_site.lib import humanize
 
@@ -80,6 +80,7 @@ def preview_of(timing: Timing, *, now: datetime, delay_s: int = 0) -> Preview:
     found_notes = notes(timing, dues, now=now)
     if timing.kind == "cron":
         found_notes.extend(simple.notes(timing.cron))
+        found_notes.extend(cron_words.notes(timing.cron))
     return Preview(
         sentence=rule.describe(timing),
         zone=timing.timezone,

@@ -1,11 +1,10 @@
-"""Reads cron expressions behind a white list and says in words what they mean (no time zones here)."""
+"""Reads cron expressions behind a white list (no time zones here); `cron_words` says what they mean."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from cron_descriptor import Options, get_description
 from croniter import croniter
 
 from scripts_app.timing.wall_clock import LAST, Calendar
@@ -25,9 +24,10 @@ _ALIASES = {
 _TERM = re.compile(
     r"(?:(?P<star>\*)|(?P<low>[0-9]+|[a-z]{3})(?:-(?P<high>[0-9]+|[a-z]{3}))?)(?:/(?P<step>[0-9]+))?"
 )
+_NEAR_DATE = re.compile(r"(?P<day>[0-9]+)w")
+_FROM_END = re.compile(r"l(?:-(?P<before>[0-9]+))?(?P<near>w)?")
+_YEAR = re.compile(r"[12][0-9]{3}")
 _NTH = re.compile(r"(?P<weekday>[0-9]+|[a-z]{3})(?:#(?P<nth>[0-9]+)|l)")
-_NTH_WORDS = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth", LAST: "last"}
-_WEEKDAY_WORDS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 
 
 class TimingError(ValueError):
@@ -38,9 +38,10 @@ class TimingError(ValueError):
         self.field = field
 
 
-# Numbers from `low` to `high`, or `names` for the numbers from `low` on.
 @dataclass(frozen=True, kw_only=True)
-class _Field:
+class CronField:
+    """Numbers from `low` to `high`, or `names` for the numbers from `low` on."""
+
     title: str
     low: int
     high: int
@@ -58,18 +59,18 @@ class _Field:
         return range(self.low, self.high + 1)
 
 
-_SECOND = _Field(title="second", low=0, high=59)
-_MINUTE = _Field(title="minute", low=0, high=59)
-_HOUR = _Field(title="hour", low=0, high=23)
-_DAY = _Field(title="day of month", low=1, high=31, hint=" or L for the last day")
-_MONTH = _Field(
+_SECOND = CronField(title="second", low=0, high=59)
+_MINUTE = CronField(title="minute", low=0, high=59)
+_HOUR = CronField(title="hour", low=0, high=23)
+_DAY = CronField(title="day of month", low=1, high=31, hint=" or L for the last day, L-3, LW, 15W")
+_MONTH = CronField(
     title="month",
     low=1,
     high=12,
     hint=" or JAN-DEC",
     names=("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"),
 )
-_WEEKDAY = _Field(
+_WEEKDAY = CronField(
     title="day of week",
     low=0,
     high=6,
@@ -77,15 +78,27 @@ _WEEKDAY = _Field(
     names=("sun", "mon", "tue", "wed", "thu", "fri", "sat"),
     alias=7,
 )
-_FIELDS = (_SECOND, _MINUTE, _HOUR, _DAY, _MONTH, _WEEKDAY)
+_YEARS = CronField(title="year", low=1970, high=2099)
+_CRONITER_PLACES = {
+    "minute": 0,
+    "hour": 1,
+    "day of month": 2,
+    "month": 3,
+    "day of week": 4,
+    "second": 5,
+    "year": 6,
+}
+FIELDS = (_SECOND, _MINUTE, _HOUR, _DAY, _MONTH, _WEEKDAY, _YEARS)
 
 
-# The terms of a field.
 @dataclass(frozen=True, kw_only=True)
-class _Terms:
+class Terms:
+    """The terms of one field; the sets are those of Calendar."""
+
     plain: tuple[str, ...]  # numbers, for croniter: it refuses or mixes up the other terms
     has_star: bool = False
-    has_last_day: bool = False
+    days_from_end: frozenset[int] = frozenset()
+    near_weekdays: frozenset[int] = frozenset()
     nth_weekdays: frozenset[tuple[int, int]] = frozenset()
 
 
@@ -100,12 +113,12 @@ class Expression:
 
 @lru_cache(maxsize=256)
 def parse(text: str) -> Expression:
-    """Return the meaning of 5 fields, of 6 with the second first, or of an alias such as `@daily`.
+    """Return the meaning of 5 fields, of 6 with the second first, of 7 with the year last, or of an alias.
 
     Raise TimingError for any other text and for dates which no calendar has. The rules are those of Debian's cron, with
-    `L`, `#` and `5/15` besides; a step longer than its field is legal there and leaves the first value.
+    `L`, `W`, `#` and `5/15` besides; a step longer than its field is legal there and leaves the first value.
     """
-    terms = _read(text)
+    terms = read(text)
     calendar = _calendar(terms)
     if not calendar.is_ever_a_day():
         sentence = f"`{_excerpt(text)}` never happens: no month it names has such a day"
@@ -113,31 +126,14 @@ def parse(text: str) -> Expression:
     return Expression(calendar=calendar, is_wildcard=terms[1].has_star or terms[2].has_star)
 
 
-def describe(text: str) -> str:
-    """Return an expression as a sentence. Raise TimingError like parse()."""
-    calendar = parse(text).calendar
-    second, minute, hour, day, month, weekday = _descriptor_fields(_read(text), calendar)
-    days = _describe_days(calendar)
-    if days or not _limiting_fields(calendar):
-        day = weekday = "*"
-    fields = [minute, hour, day, month, weekday]
-    if second != "0":
-        fields.insert(0, second)
-    options = Options()
-    options.use_24hour_time_format = True
-    sentence: str = get_description(" ".join(fields), options)
-    if days:
-        return f"{sentence}, {days}"
-    return sentence
-
-
 def expand_alias(text: str) -> str:
     """Return the fields of a line, those of an alias written out. Raise TimingError for an unknown alias."""
     return _without_alias(text.strip())
 
 
-def _read(text: str) -> list[_Terms]:
-    return [_read_field(field, part) for field, part in zip(_FIELDS, _split(text), strict=True)]
+def read(text: str) -> list[Terms]:
+    """Return the terms of second, minute, hour, day, month, weekday and year. Raise TimingError."""
+    return [_read_field(field, part) for field, part in zip(FIELDS, _split(text), strict=True)]
 
 
 def _split(text: str) -> list[str]:
@@ -147,12 +143,20 @@ def _split(text: str) -> list[str]:
     if fields == [""]:
         hint = "use five fields such as `30 4 * * *`, or `@daily`"
         raise TimingError("cron", f"the expression is empty: {hint}")
+    if len(fields) == 6 and _YEAR.fullmatch(fields[5]):
+        raise TimingError(
+            "cron", f"6 fields begin with the second: for a year write all 7, `0 {_excerpt(text)}`"
+        )
     if len(fields) == 5:
         fields.insert(0, "0")  # the second
-    elif len(fields) != 6:
+    if len(fields) == 6:
+        fields.append("*")  # the year
+    if len(fields) != 7:
         number = "1 field" if len(fields) == 1 else f"{len(fields)} fields"
         expected = "minute, hour, day of month, month, day of week"
-        raise TimingError("cron", f"{number}: use 5 ({expected}), or 6 with the second first")
+        raise TimingError(
+            "cron", f"{number}: use 5 ({expected}), 6 with the second first, 7 with the year last"
+        )
     return fields
 
 
@@ -168,23 +172,40 @@ def _without_alias(text: str) -> str:
     return _ALIASES[alias]
 
 
-def _read_field(field: _Field, text: str) -> _Terms:
+def _read_field(field: CronField, text: str) -> Terms:
     plain = []
-    has_last_day = False
-    nths = []
+    days_from_end = set()
+    near_weekdays = set()
+    nths = set()
     for term in text.split(","):
-        if field is _DAY and term in ("L", "l"):
-            has_last_day = True
+        if field is _DAY and (match := _match(_FROM_END, term)):
+            before = _read_days_before_the_last(term, match["before"])
+            if match["near"]:
+                near_weekdays.add(-before)
+            else:
+                days_from_end.add(before)
+        elif field is _DAY and (match := _match(_NEAR_DATE, term)):
+            near_weekdays.add(_read_value(field, term, match["day"]))
         elif field is _WEEKDAY and (match := _match(_NTH, term)):
-            nths.append((term, match))
+            nths.add(_read_nth(field, term, match))
         else:
             plain.append(_read_term(field, term))
-    return _Terms(
+    return Terms(
         plain=tuple(plain),
         has_star=text.startswith("*"),
-        has_last_day=has_last_day,
-        nth_weekdays=frozenset(_read_nth(field, term, match) for term, match in nths),
+        days_from_end=frozenset(days_from_end),
+        near_weekdays=frozenset(near_weekdays),
+        nth_weekdays=frozenset(nths),
     )
+
+
+def _read_days_before_the_last(term: str, text: str | None) -> int:
+    if text is None:
+        return 0
+    before = _read_number(text)
+    if not 1 <= before <= 30:
+        raise _refusal(_DAY, term, "use 1-30 after `L-`")
+    return before
 
 
 def _match(pattern: re.Pattern[str], term: str) -> re.Match[str] | None:
@@ -194,7 +215,7 @@ def _match(pattern: re.Pattern[str], term: str) -> re.Match[str] | None:
     return pattern.fullmatch(term.lower())
 
 
-def _read_term(field: _Field, term: str) -> str:
+def _read_term(field: CronField, term: str) -> str:
     match = _match(_TERM, term)
     if match is None:
         hint = f"use {field.allowed}, `*`, lists (1,2), ranges (1-5), steps (*/5)"
@@ -216,7 +237,7 @@ def _read_term(field: _Field, term: str) -> str:
 
 
 # A range that passes the end of its field, as it has to be written.
-def _two_ranges(field: _Field, low: int, high: int) -> str:
+def _two_ranges(field: CronField, low: int, high: int) -> str:
     if high == field.low and field.alias is not None:
         return f"{low}-{field.alias}"
     return f"{low}-{field.high},{field.low}-{high}"
@@ -233,19 +254,17 @@ def _canonical(low: int, high: int, step: int, *, span: str) -> str:
     return f"{span}/{step}"
 
 
-def _read_nth(field: _Field, term: str, match: re.Match[str]) -> tuple[int, int]:
+def _read_nth(field: CronField, term: str, match: re.Match[str]) -> tuple[int, int]:
     weekday = _read_value(field, term, match["weekday"]) % 7
     if not match["nth"]:
         return weekday, LAST
     nth = _read_number(match["nth"])
-    if (
-        nth not in _NTH_WORDS or nth == LAST
-    ):  # a number with too many digits reads as -1, which LAST is
+    if not 1 <= nth <= 5:
         raise _refusal(field, term, "use 1-5 after `#`")
     return weekday, nth
 
 
-def _read_value(field: _Field, term: str, text: str) -> int:
+def _read_value(field: CronField, term: str, text: str) -> int:
     if text in field.names:
         return field.low + field.names.index(text)
     number = _read_number(text)
@@ -254,7 +273,7 @@ def _read_value(field: _Field, term: str, text: str) -> int:
     return number
 
 
-def _read_step(field: _Field, term: str, text: str | None) -> int:
+def _read_step(field: CronField, term: str, text: str | None) -> int:
     if text is None:
         return 1
     step = _read_number(text)
@@ -271,7 +290,7 @@ def _read_number(text: str) -> int:
     return -1
 
 
-def _refusal(field: _Field, term: str, hint: str) -> TimingError:
+def _refusal(field: CronField, term: str, hint: str) -> TimingError:
     return TimingError("cron", f"{field.title} {_excerpt(term) or 'is empty'}: {hint}")
 
 
@@ -283,100 +302,32 @@ def _excerpt(text: str) -> str:
     return visible
 
 
-def _calendar(terms: Sequence[_Terms]) -> Calendar:
-    seconds, minutes, hours, days, months, weekdays = _expand(terms)
+def _calendar(terms: Sequence[Terms]) -> Calendar:
+    seconds, minutes, hours, days, months, weekdays, years = map(_values, FIELDS, terms)
+    is_any_year = len(years) == len(_YEARS.values)
     return Calendar(
         seconds=tuple(sorted(seconds)),
         minutes=tuple(sorted(minutes)),
         hours=tuple(sorted(hours)),
         days=days,
-        has_last_day=terms[3].has_last_day,
+        days_from_end=terms[3].days_from_end,
+        near_weekdays=terms[3].near_weekdays,
         months=months,
         weekdays=weekdays,
         nth_weekdays=terms[5].nth_weekdays,
         needs_both_days=terms[3].has_star or terms[5].has_star,
+        years=None if is_any_year else years,
     )
 
 
-def _expand(terms: Sequence[_Terms]) -> list[frozenset[int]]:
-    second, *others = [",".join(item.plain) or "*" for item in terms]
-    expanded, _ = croniter.expand(" ".join([*others, second]))  # it wants the second last
-    in_order = [expanded[-1], *expanded[:-1]]
-    sets = []
-    for field, item, values in zip(_FIELDS, terms, in_order, strict=True):
-        if not item.plain:
-            sets.append(frozenset[int]())
-        elif "*" in values:
-            sets.append(frozenset(field.values))
-        else:
-            sets.append(frozenset(map(int, values)))
-    return sets
-
-
-# The fields as cron-descriptor should read them: `*` for each that leaves no value out.
-def _descriptor_fields(terms: Sequence[_Terms], calendar: Calendar) -> list[str]:
-    sets = (
-        calendar.seconds,
-        calendar.minutes,
-        calendar.hours,
-        calendar.days,
-        calendar.months,
-        calendar.weekdays,
-    )
-    texts = []
-    for field, item, values in zip(_FIELDS, terms, sets, strict=True):
-        is_full = len(values) == len(field.values)
-        texts.append("*" if is_full else ",".join(item.plain))
-    return texts
-
-
-# The day fields that leave a day out. Where either of both may match, a field without a limit lifts the other's.
-def _limiting_fields(calendar: Calendar) -> set[str]:
-    limiting = set()
-    if len(calendar.days) < len(_DAY.values):
-        limiting.add("date")
-    if len(calendar.weekdays) < len(_WEEKDAY.values):
-        limiting.add("weekday")
-    if calendar.needs_both_days or len(limiting) == 2:
-        return limiting
-    return set()
-
-
-# Tempo's own words for days on which cron-descriptor is silent or wrong; empty where its words are right.
-def _describe_days(calendar: Calendar) -> str:
-    limiting = _limiting_fields(calendar)
-    has_special_date = "date" in limiting and calendar.has_last_day
-    has_special_weekday = "weekday" in limiting and bool(calendar.nth_weekdays)
-    is_special = has_special_date or has_special_weekday
-    if len(limiting) == 2 and (is_special or calendar.needs_both_days):
-        link = ", if it is" if calendar.needs_both_days else ", or on"
-        return f"on {_describe_dates(calendar)}{link} {_describe_weekdays(calendar)}"
-    if not is_special:
-        return ""
-    if "date" in limiting:
-        return f"on {_describe_dates(calendar)}"
-    return f"on {_describe_weekdays(calendar)}"
-
-
-def _describe_dates(calendar: Calendar) -> str:
-    words = [str(day) for day in sorted(calendar.days)]
-    if words:
-        words[0] = f"day {words[0]}"
-    if calendar.has_last_day:
-        words.append("the last day")
-    return f"{_join(words)} of the month"
-
-
-def _describe_weekdays(calendar: Calendar) -> str:
-    words = [_WEEKDAY_WORDS[weekday] for weekday in sorted(calendar.weekdays)]
-    for weekday, nth in sorted(calendar.nth_weekdays):
-        words.append(f"the {_NTH_WORDS[nth]} {_WEEKDAY_WORDS[weekday]}")
-    if calendar.nth_weekdays:
-        return f"{_join(words)} of the month"
-    return _join(words)
-
-
-def _join(words: Sequence[str]) -> str:
-    if len(words) == 1:
-        return words[0]
-    return f"{', '.join(words[:-1])} and {words[-1]}"
+# croniter reads the terms, which are in the canonical form that it reads as cron does.
+def _values(field: CronField, terms: Terms) -> frozenset[int]:
+    if not terms.plain:
+        return frozenset()
+    fields = ["0", "0", "*", "*", "*", "0", "*"]  # croniter wants the second behind the weekday
+    place = _CRONITER_PLACES[field.title]
+    fields[place] = ",".join(terms.plain)
+    expanded, _ = croniter.expand(" ".join(fields))
+    if "*" in expanded[place]:
+        return frozenset(field.values)
+    return frozenset(map(int, expanded[place]))

@@ -5,9 +5,10 @@ A schedule is a fixed set of UTC instants; `cron_rule` holds the rule for cron e
 
 import contextlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
-from scripts_app.timing import cron_expression
+from scripts_app.timing import cron_expression, cron_words
 from scripts_app.timing.cron_expression import TimingError
 from scripts_app.timing.cron_rule import CronTimes, clock
 from scripts_app.timing.due_times import FIRST, LAST, Bounded, DueTimes, Interval, Jittered, Single
@@ -31,6 +32,8 @@ MAX_JITTER_S = 3600
 MAX_INTERVAL_S = 10 * 365 * DAY_S
 YEARS = range(1970, 3000)  # of single instants: every zone can write them
 _STEADY = datetime(2040, 1, 1, tzinfo=UTC)  # from here on the zones' standing rules apply
+_DAY = timedelta(days=1)
+_YEAR = timedelta(days=365)
 _UNITS = (("day", DAY_S), ("hour", 3600), ("minute", 60), ("second", 1))
 _EXAMPLE = "2026-05-01T14:30:00+02:00"
 
@@ -55,7 +58,7 @@ def check(timing: Timing) -> None:
     """Raise TimingError for everything that must be refused when a schedule is saved."""
     zone_of(timing.timezone)
     due_times = _nominal(timing)
-    if timing.kind == "cron" and due_times.next_after(_STEADY) is None:
+    if isinstance(due_times, CronTimes) and due_times.next_after(_first_instant(due_times)) is None:
         raise TimingError(
             "cron",
             f"`{timing.cron}` never happens: the clocks of {timing.timezone} skip these times",
@@ -96,7 +99,7 @@ def count_between(timing: Timing, after: datetime, until: datetime) -> int:
 def describe(timing: Timing) -> str:
     """Return a sentence for a timing that check() accepts; wall-clock times are in the timing's own zone."""
     if timing.kind == "cron":
-        return cron_expression.describe(timing.cron)
+        return cron_words.describe(timing.cron)
     if timing.kind == "interval":
         return _describe_interval(_interval(timing).step // SECOND)
     if timing.kind == "once":
@@ -106,14 +109,40 @@ def describe(timing: Timing) -> str:
 
 
 def warnings(timing: Timing, instant: datetime) -> list[str]:
-    """Return a sentence for each time that the clock's changes of the 365 days after `instant` skip or repeat.
+    """Return a sentence for each time that the clock's changes of the 365 days after `instant` skip, repeat or move.
 
     Expressions that follow real time through every hour of the day have none: nothing about such a schedule changes.
     """
     due_times = _nominal(timing)
-    if not isinstance(due_times, CronTimes):
-        return []
-    return list(due_times.warnings(_in_utc(instant)))
+    if isinstance(due_times, CronTimes):
+        return list(due_times.warnings(_in_utc(instant)))
+    if isinstance(due_times, Interval) and due_times.step % _DAY == timedelta():
+        return _moved_hour(due_times, zone_of(timing.timezone), _in_utc(instant))
+    return []
+
+
+# An interval of whole days starts at another hour after the clock has changed: people who gave it an hour want to know.
+def _moved_hour(interval: Interval, zone: ZoneInfo, instant: datetime) -> list[str]:
+    before = interval.next_after(instant)
+    while before is not None and before < instant + _YEAR:
+        following = interval.next_after(before)
+        if following is None:
+            return []
+        local, local_after = before.astimezone(zone), following.astimezone(zone)
+        if local.time() != local_after.time():
+            return [
+                f"From {local_after:%Y-%m-%d} on it starts at {clock(local_after)} instead of {clock(local)} in "
+                f"{zone.key}: an interval counts hours, a cron line keeps the time of day"
+            ]
+        before = following
+    return []
+
+
+def _first_instant(cron_times: CronTimes) -> datetime:
+    years = cron_times.expression.calendar.years
+    if years is None:
+        return _STEADY
+    return datetime(min(years), 1, 1, tzinfo=UTC) - 2 * _DAY
 
 
 # What is due in fact: within the bounds, and put off by the jitter.

@@ -81,7 +81,7 @@ def _guess(expression: cron_expression.Expression) -> Simple:
     time: dict[str, Any] = {"hour": calendar.hours[0], "minute": minute}
     if 0 < len(calendar.weekdays) < 7:
         return Simple(every="week", weekdays=tuple(sorted(calendar.weekdays)), **time)
-    if calendar.has_last_day:
+    if calendar.days_from_end:
         return Simple(every="month", day=LAST_DAY, **time)
     if len(calendar.days) == 1:
         return Simple(every="month", day=min(calendar.days), **time)

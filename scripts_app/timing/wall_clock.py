@@ -2,7 +2,7 @@
 
 import calendar
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -24,11 +24,14 @@ class Calendar:
     minutes: tuple[int, ...]
     hours: tuple[int, ...]
     days: frozenset[int]
-    has_last_day: bool
+    days_from_end: frozenset[int]  # 0 is the last day of the month, 3 the third before it
+    # Dates whose nearest Monday to Friday of the same month matches; 0 and less count from the month's last day.
+    near_weekdays: frozenset[int]
     months: frozenset[int]
     weekdays: frozenset[int]
     nth_weekdays: frozenset[tuple[int, int]]  # (weekday, 1 to 5 or LAST)
     needs_both_days: bool  # day of month and day of week must both match; otherwise either may
+    years: frozenset[int] | None = None  # None: each
 
     def first(self, start: int, end: int) -> int | None:
         if end <= start:
@@ -70,6 +73,8 @@ class Calendar:
         return self._count_from(first_day, end) - self._count_from(first_day, start)
 
     def is_ever_a_day(self) -> bool:
+        if self.years is not None:
+            return self._is_day_in_years(self.years)
         # Within 400 years each month begins on every weekday.
         for month in self.months:
             for length in _MONTH_LENGTHS[month] or ():
@@ -78,7 +83,14 @@ class Calendar:
         return False
 
     def is_day(self, day: int, *, length: int, weekday: int) -> bool:
-        by_date = day in self.days or (self.has_last_day and day == length)
+        by_date = (
+            day in self.days
+            or length - day in self.days_from_end
+            or any(
+                day == _nearest_weekday(target, day, length, weekday)
+                for target in self.near_weekdays
+            )
+        )
         by_weekday = (
             weekday in self.weekdays
             or (weekday, (day + 6) // 7) in self.nth_weekdays
@@ -87,6 +99,14 @@ class Calendar:
         if self.needs_both_days:
             return by_date and by_weekday
         return by_date or by_weekday
+
+    def _is_day_in_years(self, years: Iterable[int]) -> bool:
+        for year in years:
+            first_day = date(year, 1, 1).toordinal() - _EPOCH_DAY
+            last_day = date(year, 12, 31).toordinal() - _EPOCH_DAY
+            if self._next_day(first_day, last_day) is not None:
+                return True
+        return False
 
     @property
     def _per_day(self) -> int:
@@ -145,12 +165,27 @@ class Calendar:
             weekday_from_monday, length = calendar.monthrange(start.year, start.month)
             base = first_day - start.day
             mask = 0
-            if start.month in self.months:
+            is_year = self.years is None or start.year in self.years
+            if is_year and start.month in self.months:
                 mask = _day_mask(self, length, (weekday_from_monday + 1) % 7)
             up_to_last = (2 << min(length, last_day - base)) - 1
             before_first = (1 << start.day) - 1
             yield base, mask & (up_to_last - before_first)
             first_day = base + length + 1
+
+
+# The Monday to Friday nearest to a date of a month in which `day` is a `weekday`; 0 when the month has no such date.
+def _nearest_weekday(target: int, day: int, length: int, weekday: int) -> int:
+    if target <= 0:
+        target += length
+    if not 1 <= target <= length:
+        return 0
+    weekday_of_target = (weekday + target - day) % 7
+    if weekday_of_target == 6:
+        return target - 1 if target > 1 else 3
+    if weekday_of_target == 0:
+        return target + 1 if target < length else target - 2
+    return target
 
 
 # A bit for every matching day of a month of this length that begins on this weekday.

@@ -29,7 +29,7 @@ def test_a_crontab_is_pasted_looked_at_and_moved_in(
     lines = [f"30 2 * * * python3 {tmp_path}/nightly.py --all", *OTHERS]
     screen.get_by_label("Crontab").fill("\n".join(lines))
     screen.get_by_role("button", name="Preview").click()
-    boxes = screen.get_by_role("checkbox")
+    boxes = screen.locator("input[name=line]")
     expect(boxes).to_have_count(4)
     expect(screen.get_by_label("nightly", exact=True)).to_be_checked()
     screen.get_by_text("Show the code").first.click()

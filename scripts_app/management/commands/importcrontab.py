@@ -1,6 +1,7 @@
 """`manage.py importcrontab [FILE] [--yes]`: make scripts of a crontab's lines."""
 
 import sys
+from argparse import BooleanOptionalAction
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ from django.utils import timezone
 from scripts_app import bulk
 from scripts_app.crontab import importer, source_files
 from scripts_app.crontab import parser as crontab_parser
-from scripts_app.crontab.importer import Proposal
+from scripts_app.crontab.importer import Choices, Proposal
 from scripts_app.crontab.parser import Crontab, CrontabError, printable
+from scripts_app.models import Script
 from scripts_app.scripts import ScriptError
+from scripts_app.timing import rule
 from scripts_app.timing.rule import TimingError
 
 STDIN = "-"
@@ -36,21 +39,47 @@ class Command(BaseCommand):
             help="The crontab; `-` or nothing: standard input.",
         )
         parser.add_argument("--yes", action="store_true", help="Make them without asking.")
+        parser.add_argument(
+            "--system",
+            action=BooleanOptionalAction,
+            help="A user stands before each command, as in /etc/crontab, or does not; without it the lines tell.",
+        )
+        parser.add_argument("--folder", default="", help="The folder of the scripts.")
+        parser.add_argument(
+            "--zone", default="", help="The zone of lines without one of their own."
+        )
+        parser.add_argument(
+            "--timeout", type=int, help="The time limit in seconds of lines without one; 0: none."
+        )
+        parser.add_argument(
+            "--enable",
+            action="store_true",
+            help="Switch the schedules on: cron no longer has the lines.",
+        )
+        parser.add_argument(
+            "--again", action="store_true", help="Make those, too, that were imported already."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        table = read_crontab(options["file"])
+        table = read_crontab(options["file"], is_system=options["system"])
+        choices = choices_of(options)
         proposals = importer.propose(
             table,
             now=timezone.now(),
-            read=source_files.reader(),
+            sources=source_files.Sources(),
             home=home_folder(table),
+            choices=choices,
         )
         self.show(table, proposals)
-        possible = [proposal for proposal in proposals if not proposal.problem]
+        possible = [
+            each
+            for each in proposals
+            if not each.problem and (options["again"] or not each.imported_as)
+        ]
         if not possible:
             self.stdout.write("There is nothing to make.")
-        elif options["yes"] or self.is_agreed(len(possible)):
-            self.make(possible)
+        elif options["yes"] or self.is_agreed(len({each.content for each in possible})):
+            self.make(possible, choices)
 
     def show(self, table: Crontab, proposals: list[Proposal]) -> None:
         """Print a line for each script that would be made, then the notes on each."""
@@ -67,6 +96,9 @@ class Command(BaseCommand):
             for note in notes_on(proposal):
                 plain = printable(note, MAX_NOTE)
                 self.stdout.write(f"line {proposal.entry.number}: {plain}")
+        for number, line in table.commented:
+            plain = printable(line, MAX_NOTE)
+            self.stdout.write(f"line {number} is commented out and left out: {plain}")
 
     def is_agreed(self, count: int) -> bool:
         """Ask on a terminal; elsewhere there is no agreement."""
@@ -83,30 +115,53 @@ class Command(BaseCommand):
         self.stdout.write("Nothing was made.")
         return False
 
-    def make(self, proposals: list[Proposal]) -> None:
+    def make(self, proposals: list[Proposal], choices: Choices) -> None:
         """Make each script; a refused script does not stop the others. Raises CommandError after a refusal."""
-        made = 0
+        made: dict[str, Script] = {}
+        refused = 0
         for proposal in proposals:
             try:
-                script = importer.make(proposal, by=None, now=timezone.now())
+                script = importer.make(
+                    proposal, by=None, now=timezone.now(), choices=choices, made=made
+                )
             except (ScriptError, TimingError) as refusal:
+                refused += 1
                 plain = printable(str(refusal), MAX_NOTE)
                 self.stderr.write(f"line {proposal.entry.number}: {plain}")
             else:
-                made += 1
                 self.stdout.write(f"Made {script.slug}")
-        count = bulk.count_of_scripts(made)
-        self.stdout.write(f"Made {count}. Look through them, then enable their schedules.")
-        if made < len(proposals):
-            left = bulk.count_of_scripts(len(proposals) - made)
+        count = bulk.count_of_scripts(len(made))
+        rest = "Look through them, then enable their schedules."
+        if choices.switch_on:
+            rest = "Their schedules are on: take the lines out of the crontab."
+        self.stdout.write(f"Made {count}. {rest}")
+        if refused:
+            left = bulk.count_of_scripts(refused)
             raise CommandError(f"{left} could not be made.")
 
 
-def read_crontab(name: str) -> Crontab:
+def choices_of(options: dict[str, Any]) -> Choices:
+    """Return what was chosen for all lines. Raises CommandError for an unknown zone."""
+    try:
+        if options["zone"]:
+            rule.zone_of(options["zone"])
+    except TimingError as error:
+        raise CommandError(printable(str(error), MAX_NOTE)) from error
+    return Choices(
+        folder=options["folder"],
+        zone=options["zone"],
+        timeout_s=options["timeout"],
+        switch_on=options["enable"],
+    )
+
+
+def read_crontab(name: str, *, is_system: bool | None) -> Crontab:
     """Return the crontab of a file. Raises CommandError."""
     try:
         return crontab_parser.parse_crontab(
-            read_text(name), users=importer.users(), is_system=is_system_crontab(name)
+            read_text(name),
+            users=importer.users(),
+            is_system=is_system_crontab(name) if is_system is None else is_system,
         )
     except CrontabError as error:
         raise CommandError(printable(str(error), MAX_NOTE)) from error
@@ -123,11 +178,13 @@ def read_text(name: str) -> str:
         return file.read(limit).decode(errors="replace")
 
 
-def is_system_crontab(name: str) -> bool:
+def is_system_crontab(name: str) -> bool | None:
+    """Return True for a file of the system; of others the lines tell."""
     if name == STDIN:
-        return False
+        return None
     path = Path(name).resolve()
-    return path == SYSTEM or path.parent == SYSTEM_FOLDER
+    is_one = path == SYSTEM or path.parent == SYSTEM_FOLDER
+    return True if is_one else None
 
 
 def home_folder(table: Crontab) -> str:
@@ -158,9 +215,15 @@ def notes_on(proposal: Proposal) -> list[str]:
     notes = []
     if proposal.problem:
         notes.append(proposal.problem)
+    if proposal.imported_as:
+        notes.append(
+            f"imported already as {proposal.imported_as}: it is left out, --again makes it"
+        )
+    if proposal.same_as:
+        notes.append(proposal.what)
     if proposal.source:
         notes.append(f"copies {proposal.source}")
     if proposal.no_schedule:
         notes.append(f"no schedule: {proposal.no_schedule}")
-    notes += [note for note in proposal.notes if note]
+    notes += [note for note in proposal.all_notes if note]
     return notes

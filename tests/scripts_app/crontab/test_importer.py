@@ -28,7 +28,7 @@ SAYS = "import os, sys\nprint(sys.argv[1:], os.environ.get('KEY'), sys.stdin.rea
 def proposed(text: str, *, home: str = "", **options: Any) -> list[Proposal]:
     """What a crontab becomes for somebody who may have files read."""
     table = parser.parse_crontab(text, **options)
-    return importer.propose(table, now=NOW, read=source_files.reader(), home=home)
+    return importer.propose(table, now=NOW, sources=source_files.Sources(), home=home)
 
 
 def only(text: str, **options: Any) -> Proposal:
@@ -174,16 +174,23 @@ def test_no_more_than_20_mb_are_read_at_once(folder: Path) -> None:
 
 # --- others ----------------------------------------------------------------------------------------------------------
 def test_another_program_gets_a_starter_that_calls_it_without_a_shell(folder: Path) -> None:
+    (folder / "one").write_text("one\n")
+    proposal = only(f"@daily cd {folder} && /bin/cat ./one - > /dev/null%in")
+    assert not proposal.is_python and proposal.name == "cat"
+    assert "COMMAND = ['/bin/cat', './one', '-']" in proposal.code
+    assert printed(proposal.code, Path("/")) == "one\nin\n"
+    assert printed(only("KEY=1\n@daily printenv KEY").code, folder) == "1\n"
+
+
+def test_a_shell_within_gets_what_the_line_gave_it(folder: Path) -> None:
     proposal = only(f"KEY=1\n@daily cd {folder} && /bin/sh -c 'echo $KEY; pwd; cat' > /dev/null%in")
-    assert not proposal.is_python and proposal.name == "sh"
-    assert "COMMAND = ['/bin/sh', '-c', 'echo $KEY; pwd; cat']" in proposal.code
     assert printed(proposal.code, Path("/")) == f"1\n{folder}\nin\n"
 
 
 def test_what_needs_a_shell_gets_one_and_the_reason_is_told(folder: Path) -> None:
     proposal = only(f"SHELL=/bin/bash\n@daily echo one two | wc -w > {folder}/count")
     assert printed(proposal.code, folder) == "" and (folder / "count").read_text().strip() == "2"
-    assert "['/bin/bash', '-c', COMMAND]" in proposal.code
+    assert "['/bin/bash', '-E', '-o', 'pipefail', '-c', COMMAND]" in proposal.code
     assert "because of `|`" in proposal.notes[0]
 
 
@@ -219,7 +226,7 @@ def test_names_are_unique_among_themselves_and_all_others() -> None:
     assert [proposal.name for proposal in proposed(lines)] == [
         "backup (2)",
         "backup (3)",
-        "crontab line 3",
+        "Command of a crontab",
     ]
 
 
@@ -245,7 +252,7 @@ def test_reboot_means_the_start_of_tempo() -> None:
     [
         ("0 25 * * * a", "hour 25"),
         ("0 0 30 2 * a", "never happens"),
-        ("@every_minute a", "not an alias"),
+        ("@fortnightly a", "not an alias"),
         ("CRON_TZ=Mars/Base\n0 5 * * * a", "Mars/Base"),
         (f"{'1,' * 50_000}1 * * * * a", "characters"),
     ],

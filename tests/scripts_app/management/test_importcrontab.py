@@ -133,3 +133,31 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, name: str) -> None:
 def test_an_empty_crontab_makes_nothing(tmp_path: Path) -> None:
     (tmp_path / "crontab").write_text("# nothing\n")
     assert said(str(tmp_path / "crontab"), "--yes") == "There is nothing to make.\n"
+
+
+def test_the_choices_hold_for_all_lines_and_lines_are_not_imported_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = "0 5 * * * deploy tool --all\n#0 6 * * * deploy old\n"
+    monkeypatch.setattr(sys, "stdin", Terminal(text, is_terminal=False))
+    options = [
+        "--yes",
+        "--system",
+        "--folder",
+        "Ops",
+        "--zone",
+        "Asia/Tokyo",
+        "--timeout",
+        "900",
+        "--enable",
+    ]
+    shown = said(*options)
+    assert "Made tool" in shown and "line 2 is commented out" in shown
+    script, schedule = Script.objects.get(), Schedule.objects.get()
+    assert script.folder and (script.folder.path, script.timeout_s) == ("Ops", 900)
+    assert (schedule.enabled, schedule.timezone) == (True, "Asia/Tokyo")
+    monkeypatch.setattr(sys, "stdin", Terminal(text, is_terminal=False))
+    assert "imported already as tool" in said(*options) and Script.objects.count() == 1
+    monkeypatch.setattr(sys, "stdin", Terminal(text, is_terminal=False))
+    said(*options, "--again")
+    assert Script.objects.count() == 2

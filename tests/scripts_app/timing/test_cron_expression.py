@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scripts_app.timing import cron_expression, rule
+from scripts_app.timing import cron_expression, cron_words, rule
 from scripts_app.timing.wall_clock import DAY_S
 
 VECTORS = json.loads(
@@ -32,7 +32,15 @@ def test_it_refuses_the_invalid_vectors_in_one_short_line(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [*VECTORS["never"], "0 0 31 4,6,9,11 *", "0 0 */15 * FRI#2", "0 0 30 2 */2"]
+    "text",
+    [
+        *VECTORS["never"],
+        "0 0 31 4,6,9,11 *",
+        "0 0 */15 * FRI#2",
+        "0 0 30 2 */2",
+        "0 0 0 29 2 * 2027",
+        "0 0 L-30 2 *",
+    ],
 )
 def test_it_refuses_dates_which_no_calendar_has(text: str) -> None:
     assert "never happens" in refusal(text)
@@ -57,10 +65,17 @@ def test_it_refuses_dates_which_no_calendar_has(text: str) -> None:
         ("5, * * * *", "minute is empty: use 0-59"),
         ("0 0 * jan-foo *", "month jan-foo: use 1-12"),
         ("0 0 mon * *", "day of month mon: use 1-31"),
-        ("0 0 L-3 * *", "day of month L-3: use 1-31 or L"),
+        ("0 0 L-31 * *", "day of month L-31: use 1-30 after `L-`"),
+        ("0 0 W * *", "day of month W: use 1-31 or L"),
+        ("0 0 32W * *", "day of month 32W: use 1-31 or L"),
         ("0 0 * * L", "day of week L: use 0-7"),
         ("0 0 ? * MON", "day of month ?: use 1-31"),
-        ("0 0 0 1 1 * 2030", "7 fields: use 5"),
+        ("0 0 0 1 1 * 2030 x", "8 fields: use 5"),
+        ("0 0 0 1 1 * 1969", "year 1969: use 1970-2099"),
+        (
+            "0 0 1 1 * 2030",
+            "6 fields begin with the second: for a year write all 7, `0 0 0 1 1 * 2030`",
+        ),
         ("@reboot", "`@reboot` is not a time of day: use the kind `startup`"),
         ("@fortnightly", "`@fortnightly` is not an alias: use @hourly, @daily"),
         ("0 0\n* * *", "4 fields"),
@@ -97,7 +112,7 @@ def test_it_either_understands_a_text_or_raises_its_own_error(text: str) -> None
     except rule.TimingError as error:
         assert error.field == "cron"
     else:
-        assert cron_expression.describe(text)
+        assert cron_words.describe(text)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +216,73 @@ def test_it_expands_months_and_weekdays_alike(
         ),
         ("0 0 * * 0-7", "At 00:00"),
         ("*/10 * * * * *", "Every 10 seconds"),
+        ("0 9 1 * 1-5", "At 09:00, on day 1 of the month, or Monday through Friday"),
+        ("0 9 1-7 * 1-5", "At 09:00, between day 1 and 7 of the month, or Monday through Friday"),
+        ("*/7 * * * *", "Every 7 minutes, counted anew each hour"),
+        ("0 */5 * * *", "Every 5 hours, counted anew each day"),
+        ("0 0 */10 * *", "At 00:00, every 10 days, counted anew each month"),
+        ("0 0 1 */5 *", "At 00:00, on day 1 of the month, every 5 months, counted anew each year"),
+        ("*/7 * * * * *", "Every 7 seconds, counted anew each minute"),
+        (
+            "*/7 */5 * * *",
+            "Every 7 minutes, every 5 hours, counted anew each hour and day",
+        ),
+        ("7/20 * * * *", "Every 20 minutes, starting at 7 minutes past the hour"),
+        (
+            "25/20 * * * *",
+            "At 25 and 45 minutes past the hour",
+        ),
+        ("*/20,5 * * * *", "At 0, 5, 20, and 40 minutes past the hour"),
+        ("0 9 * * 0,7", "At 09:00, only on Sunday"),
+        ("0 9 * * 0,7,7,1", "At 09:00, only on Sunday and Monday"),
+        ("0 9 * * 1-5/2", "At 09:00, only on Monday, Wednesday, and Friday"),
+        ("0 9 LW * *", "At 09:00, on the last weekday of the month"),
+        ("0 9 15W * *", "At 09:00, on the weekday nearest day 15 of the month"),
+        ("0 9 L-3 * *", "At 09:00, on the day 3 days before the last of the month"),
+        ("0 0 9 1 1 * 2030", "At 09:00, on day 1 of the month, only in January, only in 2030"),
     ],
 )
 def test_it_says_what_an_expression_means(text: str, sentence: str) -> None:
-    assert cron_expression.describe(text) == sentence
+    assert cron_words.describe(text) == sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "days"),
+    [
+        # Saturday 15 and Sunday 15 move within the month, the 1st and the last never leave it.
+        ("0 0 15W 8,11 *", ["2026-08-14", "2026-11-16"]),
+        ("0 0 1W 8,11 *", ["2026-08-03", "2026-11-02"]),
+        ("0 0 LW 1,2,5 *", ["2026-01-30", "2026-02-27", "2026-05-29"]),
+        ("0 0 31W 5,6 *", ["2026-05-29"]),
+        ("0 0 L-3 2,3 *", ["2026-02-25", "2026-03-28"]),
+        ("0 0 L-1W 2 *", ["2026-02-27"]),
+        ("0 0 L,L-1 2 *", ["2026-02-27", "2026-02-28"]),
+        ("0 0 0 1 1 * 2026-2027/1", ["2026-01-01", "2027-01-01"]),
+        ("0 0 0 1 1 * 2027", ["2027-01-01"]),
+        ("0 0 0 29 2 * *", []),
+    ],
+)
+def test_days_near_the_end_weekdays_and_years_are_those_of_the_calendar(
+    text: str, days: list[str]
+) -> None:
+    span = 730 if len(text.split()) == 7 else 365
+    found = [datetime.fromtimestamp(wall, UTC) for wall in walls(text, days=span)]
+    assert [f"{day:%Y-%m-%d}" for day in found] == days
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("*/7 * * * *", ["Steps of 7 do not divide each hour"]),
+        ("0 */5 * * *", ["Steps of 5 do not divide each day"]),
+        ("0 0 */2 * *", ["Steps of 2 do not divide each month"]),
+        ("0 0 * * 1#1", ["Debian's cron ignores them"]),
+        ("0 0 * * 5L", ["Debian's cron ignores them"]),
+        ("0 0 15W * *", ["not known to cron itself"]),
+        ("*/15 */6 1 */3 1-5", []),
+    ],
+)
+def test_what_people_stumble_over_is_said(text: str, words: list[str]) -> None:
+    found = cron_words.notes(text)
+    assert len(found) == len(words)
+    assert all(word in note for word, note in zip(words, found, strict=True))

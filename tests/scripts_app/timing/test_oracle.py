@@ -90,10 +90,41 @@ def is_last_day(wall: datetime) -> bool:
     return (wall + DAY).month != wall.month
 
 
+def days_of_month(wall: datetime) -> list[datetime]:
+    first = wall.replace(day=1)
+    return [first + index * DAY for index in range(31) if (first + index * DAY).month == wall.month]
+
+
+def is_nearest_weekday(wall: datetime, date: int) -> bool:
+    """Whether no other Monday to Friday of the month is as near; there is never a tie."""
+    days = days_of_month(wall)
+    if date > len(days):
+        return False
+    working = [day.day for day in days if day.isoweekday() < 6]
+    return wall.day == min(working, key=lambda day: abs(day - date))
+
+
+def is_last_weekday(wall: datetime) -> bool:
+    return wall.day == max(day.day for day in days_of_month(wall) if day.isoweekday() < 6)
+
+
 @st.composite
 def dates(draw: st.DrawFn) -> Part:
     plain = draw(fields("day", 1, 31, [1, 4, 8, 25, 29, 30, 31]))
-    choice = draw(st.sampled_from(["*", "plain", "L", "both"]))
+    choice = draw(st.sampled_from(["*", "plain", "L", "both", "L-", "W", "LW"]))
+    if choice == "L-":
+        before = draw(st.integers(1, 30))
+        return Part(
+            text=f"L-{before}",
+            accepts=lambda wall: (
+                is_last_day(wall + before * DAY) and (wall + before * DAY).month == wall.month
+            ),
+        )
+    if choice == "W":
+        date = draw(st.integers(1, 31))
+        return Part(text=f"{date}W", accepts=lambda wall: is_nearest_weekday(wall, date))
+    if choice == "LW":
+        return Part(text="LW", accepts=is_last_weekday)
     if choice == "*":
         return Part(text="*", accepts=lambda _: True)
     if choice == "L":

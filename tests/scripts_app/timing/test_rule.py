@@ -1,9 +1,11 @@
 """When schedules of each kind are due: the conformance vectors, the ends of the calendar, and the words for it."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -293,6 +295,27 @@ def test_it_warns_of_times_that_the_clock_skips_or_repeats(
     text: str, zone: str, expected: list[str]
 ) -> None:
     assert timing_rule.warnings(cron(text, zone), NEW_YEAR) == expected
+
+
+def test_an_interval_of_days_says_when_its_hour_moves() -> None:
+    four = datetime(2026, 9, 1, 14, tzinfo=UTC)  # 16:00 in Berlin
+    weekly = Timing(kind="interval", every_s=7 * 86400, anchor=four, timezone="Europe/Berlin")
+    assert timing_rule.warnings(weekly, four) == [
+        "From 2026-10-27 on it starts at 15:00 instead of 16:00 in Europe/Berlin: an interval counts hours, "
+        "a cron line keeps the time of day"
+    ]
+    for steady in (replace(weekly, timezone="UTC"), replace(weekly, every_s=3 * 3600)):
+        assert timing_rule.warnings(steady, four) == []
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_a_line_with_years_is_due_in_them_alone(zone: str) -> None:
+    rule = cron("0 0 0 1 1 * 2027-2028", zone)
+    timing_rule.check(rule)
+    due = timing_rule.upcoming(rule, NEW_YEAR, 5)
+    local = [instant.astimezone(ZoneInfo(zone)).isoformat()[:16] for instant in due]
+    assert local == ["2027-01-01T00:00", "2028-01-01T00:00"]
+    assert timing_rule.count_between(rule, NEW_YEAR, NEW_YEAR + timedelta(days=4000)) == 2
 
 
 def test_it_has_no_warnings_for_other_kinds() -> None:

@@ -155,3 +155,84 @@ def test_a_preview_costs_the_same_for_one_line_and_many(admin: Client) -> None:
         return len(queries)
 
     assert cost(1) == cost(100)
+
+
+# --- what is chosen for all lines -----------------------------------------------------------------------------------
+def posted(browser: Client, text: str, act: str = "preview", **fields: object) -> str:
+    """What the page says to a crontab and to what was chosen beside it."""
+    data = {"crontab": text, "act": act, **fields}
+    return browser.post(reverse("crontab-import"), data, follow=True).content.decode()
+
+
+def test_folder_zone_and_limit_are_those_chosen_and_the_schedules_go_on(admin: Client) -> None:
+    text = "0 5 * * * /bin/one\n0 6 * * * timeout 60 /bin/two\nCRON_TZ=Asia/Tokyo\n0 7 * * * /bin/three"
+    chosen = {"folder": "Ops/Nightly", "zone": "Europe/Berlin", "timeout_s": "900"}
+    lines = keys(posted(admin, text))
+    said = posted(admin, text, "switch-on", line=lines, **chosen)
+    assert "Moved in and switched on: 3 scripts" in said
+    found = {
+        row.script.name: (
+            row.script.folder and row.script.folder.path,
+            row.timezone,
+            row.script.timeout_s,
+        )
+        for row in Schedule.objects.filter(enabled=True)
+    }
+    assert found == {
+        "one": ("Ops/Nightly", "Europe/Berlin", 900),
+        "two": ("Ops/Nightly", "Europe/Berlin", 60),
+        "three": ("Ops/Nightly", "Asia/Tokyo", 900),
+    }
+    assert Schedule.objects.filter(alarm=None).count() == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "word"),
+    [({"zone": "Mars/Base"}, "no time zone"), ({"timeout_s": "soon"}, "a number of seconds")],
+)
+def test_a_wrong_choice_is_told(admin: Client, fields: dict[str, str], word: str) -> None:
+    assert word in posted(admin, "@daily /bin/one", **fields)
+
+
+def test_two_lines_with_one_command_are_one_script_with_two_schedules(admin: Client) -> None:
+    text = "0 5 * * * /bin/one -v\n0 17 * * * /bin/one -v\n0 18 * * * /bin/one -q"
+    shown = posted(admin, text)
+    assert "A schedule more for the script of line 1" in shown
+    told(admin, text, *keys(shown))
+    rows = Schedule.objects.values_list("script__name", "cron")
+    assert sorted(rows) == [("one", "0 17 * * *"), ("one", "0 5 * * *"), ("one (2)", "0 18 * * *")]
+
+
+def test_a_line_that_was_imported_is_marked_and_not_ticked(admin: Client) -> None:
+    text = "0 5 * * * /bin/one\n0 6 * * * /bin/two"
+    first, _ = keys(posted(admin, text))
+    told(admin, text, first)
+    shown = posted(admin, text)
+    assert shown.count("imported already") == 1
+    assert len(re.findall(r'name="line"[^>]* checked', shown)) == 1
+
+
+def test_lines_that_are_commented_out_are_mentioned(admin: Client) -> None:
+    text = "# m h  dom mon dow   command\n#*/5 * * * * /bin/old\n# prose of 5 words here\n@daily /bin/one"
+    shown = posted(admin, text)
+    assert "commented out: 1 line." in shown and "/bin/old" in shown
+
+
+def test_the_box_says_whether_a_user_stands_before_the_command(admin: Client) -> None:
+    text = "0 5 * * * backups tool --all"
+    assert "backups` ran it" not in posted(admin, text)
+    assert "`backups` ran it" in posted(admin, text, system="1").replace("<code>", "`").replace(
+        "</code>", "`"
+    )
+    by_form = "0 5 * * * backups /usr/bin/tool\n0 6 * * * deploy cd /srv && make"
+    assert "a system crontab" in posted(admin, by_form)
+    assert "a system crontab" not in posted(admin, by_form, **{"system-shown": "1"})
+
+
+def test_the_address_of_the_mail_is_kept_and_shown(admin: Client) -> None:
+    text = "MAILTO=ann@example.org\n0 5 * * * /bin/one"
+    told(admin, text, *keys(posted(admin, text)))
+    schedule = Schedule.objects.get()
+    assert schedule.mail_to == "ann@example.org"
+    page = admin.get(reverse("script-schedule", args=[schedule.script.slug])).content.decode()
+    assert "ann@example.org" in page and "nothing is sent there now" in page

@@ -1,0 +1,30 @@
+"""What is taken off a command, for the longest commands too; the corpus has the ordinary ones."""
+
+import time
+
+import pytest
+
+from scripts_app.crontab import shell, unwrap
+
+PIECES = (
+    'echo a; cd /;|timeout 1 |nice |sh -c \'|bash -c "|( |{ |$(|`|sudo |A=b |[ a ] && |sleep 1; |a & |env |[[|\\\\|"|>|'
+    ">>|<<|if a; then |for a in b; do |/a/|a.b.|-|9|\n"
+)
+
+
+@pytest.mark.parametrize("piece", [each for each in PIECES.split("|") if each])
+def test_the_longest_command_of_anything_is_unwrapped_in_no_time(piece: str) -> None:
+    began = time.process_time()
+    unwrap.plan(piece * (shell.MAX_LENGTH // len(piece)), {"HOME": "/home/ann"})
+    assert time.process_time() - began < 1
+
+
+def test_layers_come_off_one_after_the_other() -> None:
+    plan = unwrap.plan("(flock -n /l timeout 5m bash -c 'cd /a && nice x --y') &", {})
+    assert plan.single and plan.single.words == ["x", "--y"]
+    found = plan.found
+    assert (found.folder, found.timeout_s, found.nice, found.overlap) == ("/a", 300, 10, "skip")
+
+
+def test_a_line_of_very_many_programs_is_left_to_a_shell() -> None:
+    assert "more than 50" in unwrap.plan("a; " * 60, {}).why
