@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from scripts_app import limits
 from scripts_app.environments import environments
 from scripts_app.files import users
 from scripts_app.inputs import parameters
+from scripts_app.packages import suggestions
 from scripts_app.variables.variables import RunVariables, for_run
 from tempo_site.lib import files, paths
 
@@ -42,6 +44,7 @@ PASSED_ON = (
 )
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 MB = 2**20
+_MISSING_MODULE = re.compile(r"No module named `([\w.]+)`")  # in the words of the runner
 
 
 def title(run: Run) -> str:
@@ -83,6 +86,17 @@ def spec(run: Run, folder: Path, plain: Mapping[str, str]) -> ProgramSpec:
 
 def finished(run: Run, *, now: datetime) -> None:
     schedule_updates.note_end(run, now=now)
+    missing = _MISSING_MODULE.fullmatch(run.message)
+    if missing:
+        run.message += f"\nhint: {_where_to_get(missing[1])}"
+        Run.objects.filter(pk=run.pk).update(message=run.message)
+
+
+def _where_to_get(module: str) -> str:
+    package = suggestions.package_of_import(module)
+    if package:
+        return f"list `{package}` under Packages"
+    return "list the package that brings it under Packages; a file of your own goes to the script's files"
 
 
 def broken_environment(fault: str) -> str:
