@@ -43,6 +43,7 @@ PASSED_ON = (
     *(name.lower() for name in PROXIES),
 )
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+MAX_NAME = 32  # of a user
 MB = 2**20
 _MISSING_MODULE = re.compile(r"No module named `([\w.]+)`")  # in the words of the runner
 
@@ -137,6 +138,7 @@ def isolation(
     return {
         "uid": uid,
         "uid_why": why,
+        "name": f"tempo-{run.script.slug}"[:MAX_NAME],
         "read": [
             str(prefix),
             str(environment),

@@ -55,11 +55,20 @@ def why_not(user: User) -> str:
 
 def can(user: User, act: Callable[[], object]) -> bool:
     """Whether `act` succeeds as `user`, tried in a child. Raise OSError without a child."""
+
+    def become_and_act() -> None:
+        become(user)
+        act()
+
+    return succeeds_in_a_child(become_and_act)
+
+
+def succeeds_in_a_child(act: Callable[[], object]) -> bool:
+    """Whether `act` raises nothing, tried in a child. Raise OSError without a child."""
     pid = os.fork()
     if pid == 0:
         code = 1
         try:
-            become(user)
             act()
             code = 0
         finally:
@@ -131,7 +140,7 @@ def _has_right(status: os.stat_result, user: User, right: int) -> bool:
 def give_run(folder_fd: int, user: User) -> None:
     # The folder is web's to arrange: a file that another user owns, or that has a second name, stays as it is.
     ours = {os.fstat(folder_fd).st_uid, user.uid}
-    for name in ("main.py", "params.json"):
+    for name in ("main.py", "params.json", "passwd", "group"):
         with contextlib.suppress(FileNotFoundError), _pinned(name, folder_fd) as fd:
             if _is_file(fd, ours):
                 _give(fd, -1, user.gid, 0o640)
