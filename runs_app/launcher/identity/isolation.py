@@ -59,7 +59,7 @@ class Plan(NamedTuple):
 
 
 def probe(*, pool: tuple[int, int], web: User | None, data: str) -> IsolationSupport:
-    """Try each layer once. `TEMPO_WITHOUT` names layers to do without: `landlock`, `users`."""
+    """Try each layer once. `TEMPO_WITHOUT` names what to do without: `landlock`, `users`, `names`, `mounts`."""
     without = os.environ.get("TEMPO_WITHOUT", "").split()
     first, last = pool
     web = web or User(os.geteuid(), os.getegid())
