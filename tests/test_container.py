@@ -346,6 +346,26 @@ def test_for_puid_a_script_changes_what_was_uploaded_and_people_delete_what_it_m
         assert upload(for_puid, slug, "in", b"again", folder="data") == 201
 
 
+def test_for_puid_what_was_uploaded_is_the_scripts_own_to_change_and_to_run(
+    for_puid: Container,
+) -> None:
+    code = """
+import os, subprocess
+os.chmod("tool", 0o755)
+subprocess.run(["./tool"], check=True)
+print(oct(os.stat(".ssh/key").st_mode & 0o777), os.stat(".ssh/key").st_uid == os.getuid())
+"""
+    slug = for_puid.make_script("Tools", code)
+    for word in ("first", "second"):  # before the folder is the script's own, and after
+        assert for_puid.call("DELETE", f"/scripts/{slug}/files/tool")[0] in (204, 404)
+        assert upload(for_puid, slug, "tool", f"#!/bin/sh\necho {word}\n".encode()) == 201
+        assert upload(for_puid, slug, f"key-{word}", b"k", folder=".ssh") == 201
+        if word == "first":
+            assert upload(for_puid, slug, "key", b"k", folder=".ssh") == 201
+        run = for_puid.run(slug)
+        assert (run["status"], output_of(for_puid, run)) == ("succeeded", f"{word}\n0o600 True\n")
+
+
 # --- as an ordinary user, and without capabilities -----------------------------------------------------------------
 def test_an_ordinary_user_runs_all_of_it(as_user: Container) -> None:
     run = walked(as_user)

@@ -15,6 +15,10 @@ _NO_KEY = (
     "The other side accepted no SSH key of this script\n"
     "hint: its key belongs into `.ssh` among its files, with mode 0600"
 )
+_OPEN_KEY = (
+    "ssh takes no key and no settings that others could read or change\n"
+    "hint: `os.chmod(path, 0o600)` closes them; what is uploaded into `.ssh` is closed from the first"
+)
 _UNKNOWN_HOST = (
     "ssh does not know the other side yet\n"
     "hint: put the line of `ssh-keyscan` into `.ssh/known_hosts` among the script's files"
@@ -38,6 +42,10 @@ _CLUES = (
         _DISK_FULL,
     ),
     (re.compile(r"Invalid cross-device link"), _TWO_DISKS),
+    (
+        re.compile(r"Bad owner or permissions on|bad permissions$|UNPROTECTED PRIVATE KEY"),
+        _OPEN_KEY,
+    ),
     (re.compile(r"Permission denied \((?:publickey|[\w,-]+,publickey)"), _NO_KEY),
     (re.compile(r"Host key verification failed"), _UNKNOWN_HOST),
     (

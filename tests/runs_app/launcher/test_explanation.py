@@ -1,5 +1,6 @@
 """Why a script failed is read from all of its last words, as Python and the tools that it starts really write them."""
 
+import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ from tests.runs_app.launcher.confined import IS_ROOT, ORDINARY, STRONG, Place, o
 from tests.runs_app.launcher.harness import LauncherHarness, wait_for
 
 LIMITS = {"memory_mb": 512, "file_mb": 1, "open_files": 40, "processes": 64}
+CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
 FILL = "open('big', 'wb').write(b'x' * (3 << 20))"
 FILE_SIZE = "A file grew past the limit of 1 MB for each file"
 
@@ -170,6 +172,7 @@ def test_what_a_child_said_before_another_error_explains_nothing(launcher: Launc
         ("whoami: cannot find name for user ID 50001", "A program asked for the name"),
         ("git@host: Permission denied (publickey).", "The other side accepted no SSH key"),
         ("root@h: Permission denied (password,publickey).", "The other side accepted no SSH key"),
+        ("Bad owner or permissions on /x/.ssh/config", "ssh takes no key and no settings that"),
         ("Host key verification failed.", "ssh does not know the other side yet"),
         ("cp: error writing 'x': No space left on device", "There was no room left"),
         ("sqlite3.OperationalError: database or disk is full", "There was no room left"),
@@ -259,3 +262,10 @@ def test_a_closed_folder_for_temporary_files_is_told_which_to_use(place: Place, 
     message: str = place.told(code, flags="")["message"]
 
     assert message.endswith("hint: use `$TMPDIR`, as `tempfile` does")
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed")
+def test_chromium_with_its_own_sandbox_is_told_to_do_without(place: Place) -> None:
+    command = f"{CHROMIUM} --headless --dump-dom about:blank"
+
+    assert "`--no-sandbox`" in place.told(of_a_child(command), flags="")["message"]
