@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from runs_app.launcher.identity import users
+from runs_app.launcher.identity import names, users
 from runs_app.launcher.identity.users import User
 from tests import local_index, package_spy
 from tests.service import ROOT, Service, environment, wait_for
@@ -364,6 +364,23 @@ print(oct(os.stat(".ssh/key").st_mode & 0o777), os.stat(".ssh/key").st_uid == os
             assert upload(for_puid, slug, "key", b"k", folder=".ssh") == 201
         run = for_puid.run(slug)
         assert (run["status"], output_of(for_puid, run)) == ("succeeded", f"{word}\n0o600 True\n")
+
+
+WHO = """
+import getpass, os, pwd
+me = pwd.getpwuid(os.getuid())
+print(getpass.getuser(), me.pw_name, me.pw_dir == os.getcwd())
+"""
+
+
+@pytest.mark.skipif(not names.find_library(), reason="nss_wrapper is not installed")
+@pytest.mark.parametrize("as_service_user", [False, True])
+def test_for_puid_a_script_has_a_name_whoever_it_runs_as(
+    for_puid: Container, as_service_user: bool
+) -> None:
+    slug = for_puid.make_script("Who", WHO, as_service_user=as_service_user)
+    run = for_puid.run(slug)
+    assert output_of(for_puid, run) == f"tempo-{slug} tempo-{slug} True\n"
 
 
 # --- as an ordinary user, and without capabilities -----------------------------------------------------------------

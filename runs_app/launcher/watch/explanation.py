@@ -10,6 +10,7 @@ from runs_app.launcher.watch.verdict import Cause, ExitFacts, killed_by
 
 _MIB = 1 << 20
 _MAX_LINE = 200
+_GIVEN_UP = ("SIGABRT", "SIGTRAP")  # how libraries end a process that gets no memory
 _EVERYBODYS = ("/tmp", "/var/tmp")
 
 
@@ -19,7 +20,7 @@ def explain(facts: ExitFacts, spec: Spec, stderr: bytes) -> ExitFacts:
     if facts.wait_status is None or facts.wait_status == 0:
         return facts
     if killed_by(facts.wait_status):
-        return _explain_signal(facts, spec)
+        return _explain_signal(facts, spec, stderr)
     return _explain_exit(facts, spec, stderr)
 
 
@@ -33,7 +34,7 @@ def _place(cause: Cause, spec: Spec, stderr: bytes) -> str:
     return f"it stood at `{file}` line {frame.line}, in `{frame.function}`"
 
 
-def _explain_signal(facts: ExitFacts, spec: Spec) -> ExitFacts:
+def _explain_signal(facts: ExitFacts, spec: Spec, stderr: bytes) -> ExitFacts:
     name = killed_by(facts.wait_status)
     if name == "SIGKILL" and facts.was_out_of_memory:
         reason = "memory had run out, for the system or for the container"
@@ -41,6 +42,9 @@ def _explain_signal(facts: ExitFacts, spec: Spec) -> ExitFacts:
         return facts._replace(cause=cause)
     if name == "SIGXFSZ":
         return facts._replace(message=_join(facts.message, _file_size(spec)))
+    lines = failure_hints.telling_lines(last_words.read(stderr))
+    if name in _GIVEN_UP and spec.limits.memory_bytes and failure_hints.ran_out_of_memory(lines):
+        return facts._replace(cause=_refused_memory(facts, spec))
     return facts
 
 

@@ -3,6 +3,7 @@
 import re
 from typing import NamedTuple
 
+_MAX_LINE = 1000  # the patterns that look for a cause take time with the length of a line
 _MARGIN = re.compile(r"^(?:  )+(?P<bar>[|+]) ")  # of exception groups
 _RULER = re.compile(r"^(?:  )+\+-[-+]*(?: (?:\d+|\.\.\.) -+)?$")
 _TRACEBACK = re.compile(r"^(?:Exception Group )?Traceback \(most recent call last\):$")
@@ -29,7 +30,7 @@ class LastWords(NamedTuple):
 def read(stderr: bytes) -> LastWords:
     reader = _Reader()
     for line in stderr.decode(errors="replace").split("\n"):
-        reader.read(line.rstrip())
+        reader.read(line[:_MAX_LINE].rstrip())
     return LastWords(reader.errors[::-1], reader.lines, reader.after)
 
 

@@ -208,6 +208,19 @@ except MemoryError as error:
     assert (told["reason"], "limit of 512 MB" in told["message"]) == ("memory", True)
 
 
+def test_a_library_that_aborts_for_want_of_memory_is_told_as_memory(
+    launcher: LauncherHarness,
+) -> None:
+    code = """
+import os
+os.write(2, b"memory allocation of 700000000 bytes failed\\n")
+os.abort()
+"""
+    told = told_of(launcher, code)
+
+    assert (told["reason"], told["signal"]) == ("memory", "SIGABRT")
+
+
 @pytest.mark.parametrize("module", ["yaml", "yaml.nodes"])
 def test_a_missing_module_is_named(launcher: LauncherHarness, module: str) -> None:
     assert message_of(launcher, f"import {module}") == "No module named `yaml`"
