@@ -31,10 +31,11 @@ LABEL org.opencontainers.image.title="Tempo" \
       org.opencontainers.image.description="Runs your Python scripts on a schedule and lets you watch." \
       org.opencontainers.image.licenses="MIT"
 
+# libnss-wrapper tells programs such as ssh and psql a name of the user that a script runs as, which has none.
 # The base image comes without the byte code of the standard library: Tempo would compile it at every start, and so
 # would each run of a script, since neither may write there.
 RUN apt-get update \
- && apt-get install --yes --no-install-recommends tini \
+ && apt-get install --yes --no-install-recommends libnss-wrapper tini \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log \
  && python -m compileall -q -j 0 --invalidation-mode unchecked-hash -x '/(test|tests|idlelib|turtledemo|lib2to3|site-packages)/' \
         "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from runs_app.launcher.identity import users
+from runs_app.launcher.identity import names, users
 from runs_app.launcher.identity.users import User
 from tests import local_index, package_spy
 from tests.service import ROOT, Service, environment, wait_for
@@ -344,6 +344,43 @@ def test_for_puid_a_script_changes_what_was_uploaded_and_people_delete_what_it_m
         assert for_puid.call("GET", f"/scripts/{slug}/files/data/in") == (200, "changed")
         assert for_puid.call("DELETE", f"/scripts/{slug}/files/data?recursive=true")[0] == 204
         assert upload(for_puid, slug, "in", b"again", folder="data") == 201
+
+
+def test_for_puid_what_was_uploaded_is_the_scripts_own_to_change_and_to_run(
+    for_puid: Container,
+) -> None:
+    code = """
+import os, subprocess
+os.chmod("tool", 0o755)
+subprocess.run(["./tool"], check=True)
+print(oct(os.stat(".ssh/key").st_mode & 0o777), os.stat(".ssh/key").st_uid == os.getuid())
+"""
+    slug = for_puid.make_script("Tools", code)
+    for word in ("first", "second"):  # before the folder is the script's own, and after
+        assert for_puid.call("DELETE", f"/scripts/{slug}/files/tool")[0] in (204, 404)
+        assert upload(for_puid, slug, "tool", f"#!/bin/sh\necho {word}\n".encode()) == 201
+        assert upload(for_puid, slug, f"key-{word}", b"k", folder=".ssh") == 201
+        if word == "first":
+            assert upload(for_puid, slug, "key", b"k", folder=".ssh") == 201
+        run = for_puid.run(slug)
+        assert (run["status"], output_of(for_puid, run)) == ("succeeded", f"{word}\n0o600 True\n")
+
+
+WHO = """
+import getpass, os, pwd
+me = pwd.getpwuid(os.getuid())
+print(getpass.getuser(), me.pw_name, me.pw_dir == os.getcwd())
+"""
+
+
+@pytest.mark.skipif(not names.find_library(), reason="nss_wrapper is not installed")
+@pytest.mark.parametrize("as_service_user", [False, True])
+def test_for_puid_a_script_has_a_name_whoever_it_runs_as(
+    for_puid: Container, as_service_user: bool
+) -> None:
+    slug = for_puid.make_script("Who", WHO, as_service_user=as_service_user)
+    run = for_puid.run(slug)
+    assert output_of(for_puid, run) == f"tempo-{slug} tempo-{slug} True\n"
 
 
 # --- as an ordinary user, and without capabilities -----------------------------------------------------------------

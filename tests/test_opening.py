@@ -24,6 +24,7 @@ OTHERS = {
     "runs_app.launcher.locks": "the lock of the data folder",
     "runs_app.launcher.identity.landlock": "what a script may read, by O_PATH",
     "runs_app.launcher.identity.limits": "/proc",
+    "runs_app.launcher.identity.names": "the users of the system",
     "runs_app.launcher.identity.users": "folders that are given away, by O_PATH",
     "runs_app.launcher.watch.procfs": "/proc",
     "runs_app.admission.memory": "/proc and the cgroup",

@@ -7,7 +7,7 @@ import time
 from typing import NamedTuple
 
 from runs_app.launcher import bells, files, folders, forking, locks, removal, script_start, spec
-from runs_app.launcher.identity import isolation, prctl, users
+from runs_app.launcher.identity import isolation, names, prctl, users
 from runs_app.launcher.identity.isolation import IsolationSupport
 from runs_app.launcher.output.capture import Capture
 from runs_app.launcher.output.log_file import Log
@@ -135,6 +135,9 @@ def _start_and_watch(
 def _prepare(order: Order, details: spec.Spec) -> isolation.Plan:
     # Raises IsolationError, OSError.
     plan = isolation.plan(details, order.support)
+    if plan.naming.library:
+        user = plan.user or order.support.web
+        names.write(order.folder_fd, plan.naming, user, home=details.cwd)
     if os.geteuid() == 0 and plan.user and plan.gives_files:
         web = order.support.web
         data = os.path.normpath(os.path.join(order.folder, "../../.."))

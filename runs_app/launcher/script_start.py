@@ -1,12 +1,13 @@
 """Starting the script's process: every step between the runner's fork and the script's exec."""
 
+import contextlib
 import os
 import signal
 from collections.abc import Callable
 from typing import NamedTuple
 
 from runs_app.launcher import forking
-from runs_app.launcher.identity import keyring, landlock, limits, prctl, users
+from runs_app.launcher.identity import keyring, landlock, limits, names, prctl, users
 from runs_app.launcher.identity.isolation import Plan
 from runs_app.launcher.spec import Spec
 
@@ -45,7 +46,9 @@ def _become(
     spec: Spec, pipes: Pipes, run_folder: str, plan: Plan, runner_pid: int, report_fd: int
 ) -> int:
     uid = plan.user.uid if plan.user else ""
-    env = spec.env | {b"TEMPO_RUN_FOLDER": os.fsencode(run_folder)}
+    folder = {b"TEMPO_RUN_FOLDER": os.fsencode(run_folder)}
+    env = names.with_name(spec.env, plan.naming, run_folder) | folder
+    _show_own_tmp(plan, run_folder)
     failure = (
         _try("session", lambda: _begin_session(pipes))
         or _try("limits", lambda: limits.apply(spec.limits, has_own_user=plan.has_own_user))
@@ -57,6 +60,13 @@ def _become(
     )
     os.write(report_fd, failure.encode(errors="backslashreplace")[:1000])
     return 127
+
+
+def _show_own_tmp(plan: Plan, run_folder: str) -> None:
+    # Still working on files as web's user: no link that web might plant leads further than web itself may go.
+    if plan.has_own_tmp:
+        with contextlib.suppress(OSError):  # $TMPDIR is there all the same
+            prctl.mount_for_itself(os.path.join(run_folder, "tmp"), "/tmp")
 
 
 def _try(step: str, act: Callable[[], None]) -> str:
@@ -91,7 +101,8 @@ def _isolate(plan: Plan, run_folder: str, runner_pid: int) -> None:
         prctl.drop_capabilities()
     if plan.landlock is None:
         return
-    read = [*plan.landlock.read, os.path.join(run_folder, "main.py")]
+    given = ("main.py", names.PASSWD, names.GROUP)
+    read = [*plan.landlock.read, *(os.path.join(run_folder, name) for name in given)]
     write = list(plan.landlock.write)
     if plan.has_own_user:
         write += landlock.TERMINALS

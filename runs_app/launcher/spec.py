@@ -35,6 +35,7 @@ class IsolationSpec(NamedTuple):
     write: list[str]
     closed: list[str]  # folders that no broader path may open
     require: str  # the least grade to run with, or CONFINED; "": any
+    name: str = ""  # for a user that has none; "": a program that needs none
 
 
 class Step(NamedTuple):
@@ -160,6 +161,7 @@ def _isolation(content: dict[str, object]) -> IsolationSpec | None:
         write=_paths(content, "write"),
         closed=_paths(content, "closed"),
         require=str(require),
+        name=str(content.get("name") or ""),
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from scripts_app import limits
 from scripts_app.environments import environments
 from scripts_app.files import users
 from scripts_app.inputs import parameters
+from scripts_app.packages import suggestions
 from scripts_app.variables.variables import RunVariables, for_run
 from tempo_site.lib import files, network_access, paths
 
@@ -33,7 +35,14 @@ WAITS_FOR = (
 CODE, INPUTS = "main.py", "params.json"
 PASSED_ON = ("TZ", "LC_ALL")
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+MAX_NAME = 32  # of a user
+OUTPUT_OF_PYTHON = {
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONFAULTHANDLER": "1",
+    "PYTHONIOENCODING": "utf-8:backslashreplace",
+}
 MB = 2**20
+_MISSING_MODULE = re.compile(r"No module named `([\w.]+)`")  # in the words of the runner
 
 
 def title(run: Run) -> str:
@@ -75,6 +84,17 @@ def spec(run: Run, folder: Path, plain: Mapping[str, str]) -> ProgramSpec:
 
 def finished(run: Run, *, now: datetime) -> None:
     schedule_updates.note_end(run, now=now)
+    missing = _MISSING_MODULE.fullmatch(run.message)
+    if missing:
+        run.message += f"\nhint: {_where_to_get(missing[1])}"
+        Run.objects.filter(pk=run.pk).update(message=run.message)
+
+
+def _where_to_get(module: str) -> str:
+    package = suggestions.package_of_import(module)
+    if package:
+        return f"list `{package}` under Packages"
+    return "list the package that brings it under Packages; a file of your own goes to the script's files"
 
 
 def broken_environment(fault: str) -> str:
@@ -111,14 +131,14 @@ def isolation(
     uid, why = users.assign(run.script)
     prefix = python.resolve().parent.parent
     environment = python.parent.parent
-    inputs = folder / INPUTS
     return {
         "uid": uid,
         "uid_why": why,
+        "name": f"tempo-{run.script.slug}"[:MAX_NAME],
         "read": [
             str(prefix),
             str(environment),
-            str(inputs),
+            str(folder / INPUTS),
             *network_access.certificate_paths(),
             *settings.EXTRA_READ_PATHS,
         ],
@@ -154,9 +174,7 @@ def script_environment(
         "HOME": str(working),
         "PYTHONPATH": str(working),  # modules beside the script's data are importable
         "TMPDIR": str(folder / "tmp"),
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONFAULTHANDLER": "1",
-        "PYTHONIOENCODING": "utf-8:backslashreplace",
+        **OUTPUT_OF_PYTHON,
         "TEMPO_RUN_ID": str(run.pk),
         "TEMPO_FILES": str(working),
         "TEMPO_SCRIPT": run.script.slug,

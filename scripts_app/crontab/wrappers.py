@@ -14,7 +14,7 @@ from scripts_app.crontab.durations import seconds_of
 from scripts_app.crontab.parser import printable
 from scripts_app.crontab.shell import UnsupportedShellSyntax
 
-MAX_WRAPPERS = 40  # variables count, too
+MAX_WRAPPERS = 16  # variables count, too
 SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
 _ASSIGNMENT = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)=(?P<value>.*)", re.DOTALL)
 

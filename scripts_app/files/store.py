@@ -120,13 +120,26 @@ def save(
         try:
             with os.fdopen(fd, "wb") as file:
                 _write(file, chunks, path)
-                # With a user of its own the script may change the file, too.
-                os.fchmod(fd, 0o666 if paths.has_script_users() else 0o600)
+                os.fchmod(fd, _mode_of_new(above))
             os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+            _note_uploads(script)
         except BaseException:
             with suppress(OSError):
                 os.unlink(temporary, dir_fd=folder)
             raise
+
+
+def _note_uploads(script: Script) -> None:
+    if paths.has_script_users():
+        paths.uploads_note(script.slug).touch()
+
+
+def _mode_of_new(above: list[str]) -> int:
+    # A run that is under way may change the file, too; it is the script's own from the next run on. ssh takes no key
+    # and no settings that others could read or change.
+    if ".ssh" in above or not paths.has_script_users():
+        return 0o600
+    return 0o666
 
 
 def make_folder(script: Script, path: str) -> None:
@@ -202,6 +215,7 @@ def _make_folders(script: Script, parts: list[str]) -> None:
                 os.fchmod(fd, mode)
             finally:
                 os.close(fd)
+            _note_uploads(script)
 
 
 @contextmanager

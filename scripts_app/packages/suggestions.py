@@ -11,6 +11,7 @@ PACKAGES_BY_IMPORT = {
     "crypto": "pycryptodome",
     "cv2": "opencv-python-headless",
     "dateutil": "python-dateutil",
+    "distutils": "setuptools",
     "docx": "python-docx",
     "dotenv": "python-dotenv",
     "fitz": "pymupdf",
@@ -24,6 +25,7 @@ PACKAGES_BY_IMPORT = {
     "nacl": "pynacl",
     "openssl": "pyopenssl",
     "pil": "pillow",
+    "pkg_resources": "setuptools",
     "pptx": "python-pptx",
     "psycopg2": "psycopg2-binary",
     "serial": "pyserial",
@@ -59,6 +61,7 @@ _NAMES = """
     xmltodict yfinance zeep
 """
 POPULAR_PACKAGES = frozenset(_NAMES.split())
+_TOOLS = frozenset({"pip", "setuptools", "wheel", "uv"})  # environments have none of them
 MIN_SIMILARITY = 0.8
 _UNKNOWN = re.compile(
     r"\b([A-Za-z0-9][A-Za-z0-9._-]*) was not found in the (?:package registry|provided package locations)"
@@ -68,6 +71,15 @@ _UNKNOWN = re.compile(
 def package_of(module: str) -> str:
     """Return the package that has a module, as far as their names differ; the module's own name otherwise."""
     return PACKAGES_BY_IMPORT.get(module.lower(), module)
+
+
+def package_of_import(module: str) -> str:
+    """Return the package that brings a module, or "": a stranger's package may bear the name of a person's own file."""
+    top = module.partition(".")[0].lower()
+    if top in PACKAGES_BY_IMPORT:
+        return PACKAGES_BY_IMPORT[top]
+    package = top.replace("_", "-")
+    return package if package in POPULAR_PACKAGES | _TOOLS else ""
 
 
 def suggestion(name: str) -> str:

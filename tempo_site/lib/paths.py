@@ -47,6 +47,11 @@ def script_files(slug: str) -> Path:
     return script(slug) / "files"
 
 
+def uploads_note(slug: str) -> Path:
+    """Return the file that tells the launcher of uploads in `files/`, which it gives to the script's user."""
+    return script(slug) / "uploaded"
+
+
 def environments() -> Path:
     return data() / "envs"
 

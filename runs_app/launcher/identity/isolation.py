@@ -1,14 +1,17 @@
 """The layers that isolate a script: the layers of this machine, and the layers that a run really gets."""
 
+import contextlib
 import os
 from typing import NamedTuple
 
-from runs_app.launcher.identity import data_folder, landlock, users
+from runs_app.launcher.identity import data_folder, landlock, names, prctl, users
 from runs_app.launcher.identity.data_folder import FileSystem
+from runs_app.launcher.identity.names import NAMELESS, Naming
 from runs_app.launcher.identity.users import User
 from runs_app.launcher.spec import CONFINED, IsolationSpec, Spec
 
 STRONG, GOOD, BASIC, NONE = "strong", "good", "basic", ""
+_TMP = "/tmp"
 _RANK = {NONE: 0, BASIC: 1, GOOD: 2, STRONG: 3}
 
 
@@ -25,6 +28,9 @@ class IsolationSupport(NamedTuple):
     landlock_why_not: str
     web: User
     file_system: FileSystem = FileSystem()
+    web_name: str = ""
+    names_library: str = ""  # see names
+    can_mount: bool = False
 
     @property
     def best(self) -> "IsolationResult":
@@ -48,10 +54,12 @@ class Plan(NamedTuple):
     landlock: IsolationSpec | None  # the paths to open; None: without Landlock
     result: IsolationResult
     gives_files: bool = False  # to the user
+    naming: Naming = NAMELESS
+    has_own_tmp: bool = False  # the `tmp/` of its run is what it sees as /tmp
 
 
 def probe(*, pool: tuple[int, int], web: User | None, data: str) -> IsolationSupport:
-    """Try each layer once. `TEMPO_WITHOUT` names layers to do without: `landlock`, `users`."""
+    """Try each layer once. `TEMPO_WITHOUT` names what to do without: `landlock`, `users`, `names`, `mounts`."""
     without = os.environ.get("TEMPO_WITHOUT", "").split()
     first, last = pool
     web = web or User(os.geteuid(), os.getegid())
@@ -72,6 +80,9 @@ def probe(*, pool: tuple[int, int], web: User | None, data: str) -> IsolationSup
         landlock_why_not=landlock_why_not,
         web=web,
         file_system=file_system,
+        web_name=names.of_user(web.uid),
+        names_library="" if "names" in without else names.find_library(),
+        can_mount="mounts" not in without and _can_mount(data),
     )
 
 
@@ -101,6 +112,8 @@ def plan(spec: Spec, support: IsolationSupport) -> Plan:
         landlock=wanted if support.landlock_abi else None,
         result=result._replace(degraded=is_degraded),
         gives_files=support.file_system.keeps_owners,
+        naming=_naming(spec, wanted, own_user, support),
+        has_own_tmp=support.can_mount and not _needs_tmp(spec, wanted),
     )
 
 
@@ -155,6 +168,33 @@ def _result_with_user_alone(landlock_why_not: str, modes_why_not: str) -> Isolat
         why = f"It may read the secret key and the database, whatever its user: {modes_why_not}"
         return IsolationResult(BASIC, f"{why}; {no_landlock}.")
     return IsolationResult(GOOD, f"It has a user of its own; {no_landlock}.")
+
+
+def _naming(
+    spec: Spec, wanted: IsolationSpec, own_user: User | None, support: IsolationSupport
+) -> Naming:
+    if not wanted.name:
+        return NAMELESS
+    if own_user is None and support.web_name:
+        return Naming(support.web_name)
+    uid = own_user.uid if own_user else support.web.uid
+    return names.choose(wanted.name, uid, home=spec.cwd, library=support.names_library)
+
+
+def _needs_tmp(spec: Spec, wanted: IsolationSpec) -> bool:
+    # The data folder, its Python, or what an admin has opened may lie in there.
+    programs = map(os.fsdecode, (spec.argv[0], spec.cwd))
+    places = map(os.path.realpath, (*wanted.read, *wanted.write, *wanted.closed, *programs))
+    return any(f"{place}/".startswith(f"{_TMP}/") for place in places)
+
+
+def _can_mount(folder: str) -> bool:
+    # Tried, since containers may hold the capability and be denied the call.
+    if os.geteuid() != 0:
+        return False
+    with contextlib.suppress(OSError):
+        return users.succeeds_in_a_child(lambda: prctl.mount_for_itself(folder, _TMP))
+    return False
 
 
 def _probe_landlock() -> tuple[int, str]:

@@ -8,6 +8,8 @@ _SET_PDEATHSIG = 1
 _SET_CHILD_SUBREAPER = 36
 _SET_NO_NEW_PRIVS = 38
 _CAPABILITY_VERSION_3 = 0x20080522
+_NEW_MOUNTS = 0x00020000
+_BIND, _RECURSIVE, _SLAVE = 1 << 12, 1 << 14, 1 << 19
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _prctl = _libc.prctl
@@ -56,6 +58,19 @@ def use_files_as(uid: int, gid: int) -> tuple[int, int]:
     before = (back, int(_libc.setfsgid(gid)))
     _libc.setfsuid(uid)
     return before
+
+
+def mount_for_itself(source: str, target: str) -> None:
+    """Show the folder `source` as `target` to this process and its later children alone. Raise OSError."""
+    # What others mount or unmount later is seen here too, never the other way round.
+    if _libc.unshare(_NEW_MOUNTS) != 0:
+        raise _error()
+    for folder, place, flags in (
+        (b"none", b"/", _RECURSIVE | _SLAVE),
+        (os.fsencode(source), os.fsencode(target), _BIND),
+    ):
+        if _libc.mount(folder, place, None, ctypes.c_ulong(flags), None) != 0:
+            raise _error()
 
 
 def system_call(

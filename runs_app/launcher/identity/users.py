@@ -26,6 +26,7 @@ _PROGRAM_STARTERS = (
 )
 _MAX_LINKS = 40  # as the kernel has it
 _FILES_MODE = 0o2770
+_UPLOADED = "uploaded"  # beside `files/`: web has put something in there that is still its own
 # The working folder of a script, and that of a build from source.
 _FILES = re.compile(r"scripts/[A-Za-z0-9_-]+/files|envs/\.tmp-[A-Za-z0-9_]+/source")
 
@@ -55,11 +56,20 @@ def why_not(user: User) -> str:
 
 def can(user: User, act: Callable[[], object]) -> bool:
     """Whether `act` succeeds as `user`, tried in a child. Raise OSError without a child."""
+
+    def become_and_act() -> None:
+        become(user)
+        act()
+
+    return succeeds_in_a_child(become_and_act)
+
+
+def succeeds_in_a_child(act: Callable[[], object]) -> bool:
+    """Whether `act` raises nothing, tried in a child. Raise OSError without a child."""
     pid = os.fork()
     if pid == 0:
         code = 1
         try:
-            become(user)
             act()
             code = 0
         finally:
@@ -131,7 +141,7 @@ def _has_right(status: os.stat_result, user: User, right: int) -> bool:
 def give_run(folder_fd: int, user: User) -> None:
     # The folder is web's to arrange: a file that another user owns, or that has a second name, stays as it is.
     ours = {os.fstat(folder_fd).st_uid, user.uid}
-    for name in ("main.py", "params.json"):
+    for name in ("main.py", "params.json", "passwd", "group"):
         with contextlib.suppress(FileNotFoundError), _pinned(name, folder_fd) as fd:
             if _is_file(fd, ours):
                 _give(fd, -1, user.gid, 0o640)
@@ -149,19 +159,32 @@ def give_files(data: str, cwd: str, user: User, web: User, *, ours: range) -> No
     if match is None:
         return
     fd = folders.open_path(data)
+    has_uploads = False
     for name in match[0].split("/"):
+        if name == "files":  # the note goes first: what is uploaded from now on makes a new one
+            has_uploads = _take_note(fd)
         parent, fd = fd, folders.open_directory(name, dir_fd=fd)
         os.close(parent)
     try:
         status = os.fstat(fd)
         mode = stat.S_IMODE(status.st_mode)
-        if (status.st_uid, status.st_gid, mode) != (user.uid, web.gid, _FILES_MODE):
+        if has_uploads or (status.st_uid, status.st_gid, mode) != (user.uid, web.gid, _FILES_MODE):
             _give_tree(fd, user, web, {web.uid, *ours})
+            # Last: it says that all of its content has been given.
+            os.fchmod(fd, _FILES_MODE)
     except RecursionError as error:
         sentence = "folders in folders too deep to be given to its user"
         raise OSError(errno.ENAMETOOLONG, sentence) from error
     finally:
         os.close(fd)
+
+
+def _take_note(folder_fd: int) -> bool:
+    try:
+        os.unlink(_UPLOADED, dir_fd=folder_fd)
+    except OSError:
+        return False
+    return True
 
 
 def _give_tree(fd: int, user: User, web: User, ours: Container[int]) -> None:
@@ -174,9 +197,10 @@ def _give_tree(fd: int, user: User, web: User, ours: Container[int]) -> None:
                     _give_tree(directory, user, web, ours)
             elif _is_file(child, ours):
                 _give(child, user.uid, web.gid)
-    # The folder last: it says that all of its content has been given.
+    is_its_own = os.fstat(fd).st_uid == user.uid
     os.fchown(fd, user.uid, web.gid)
-    os.fchmod(fd, _FILES_MODE)
+    if not is_its_own:  # else the mode is what the script has chosen
+        os.fchmod(fd, _FILES_MODE)
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ _CHATTY_S = 0.005  # a script that writes again this soon after the last read is
 _BATCH_S = 0.002  # ... for this long, so that one read takes many of its writes
 _BULK_BYTES = 64 * 1024  # a read this large has nothing to gain from waiting
 _SLOW_BYTES_S = 256 * 1024 / 0.02  # of records, once the log has no room for more
-_LAST_BYTES = 4096  # kept of stderr, to explain a failure
+_LAST_BYTES = 16 * 1024  # kept of a stream, to explain a failure
 _DRAIN_READS = 64  # the end of reading when a process outside the tree goes on writing
 
 
@@ -31,7 +31,7 @@ class Stream:
     def __init__(self, fd: int, letter: bytes) -> None:
         self.fd = fd  # -1 once the stream has ended
         self.byte_count = 0
-        self.last = b""  # its last 4 KiB
+        self.last = b""  # its last 16 KiB
         self.letter = letter
         self._pending = b""
         self._read_at = 0.0

@@ -4,17 +4,36 @@ import os
 import re
 from typing import NamedTuple
 
+from runs_app.launcher.watch.last_words import LastWords
+
 _STACK = re.compile(rb"^Current thread 0x[0-9a-f]+.*\(most recent call first\):$", re.MULTILINE)
 _FRAME = re.compile(rb'^  File "([^"\n]+)", line (\d+) in (.+)$', re.MULTILINE)
-_MEMORY = re.compile(rb"^(?:[\w.]+\.)?_?(?:Array)?MemoryError\b", re.MULTILINE)
+_MEMORY = re.compile(
+    r"^(?:[\w.]+\.)?_?(?:Array)?MemoryError\b|^OSError: \[Errno 12\] "
+    r"|Cannot allocate memory|[Mm]alloc\b.*\bfailed|memory allocation of \d+ bytes failed|bad_alloc|memory exhausted"
+)
+_LIMITS = {
+    "file_size": re.compile(r"^OSError: \[Errno 27\] |: File too large$"),
+    "processes": re.compile(
+        r"^BlockingIOError: \[Errno 11\]|^RuntimeError: can't start new thread"
+        r"|[Ff]ork: .*Resource temporarily unavailable"
+    ),
+    "open_files": re.compile(r"^OSError: \[Errno 24\] |: Too many open files$"),
+}
 _DENIED = re.compile(
-    rb"^PermissionError: \[Errno 13\] Permission denied: '([^'\n]+)'", re.MULTILINE
+    r"^(?:PermissionError: \[Errno 13\] Permission denied|OSError: \[Errno 30\] Read-only file system): "
+    r"(['\"])(?P<path>.+?)\1(?: -> (['\"])(?P<target>.+?)\3)?$"
 )
-_TOO_LARGE = re.compile(rb"^OSError: \[Errno 27\] ", re.MULTILINE)
-_NO_PROCESS = re.compile(
-    rb"^(?:BlockingIOError: \[Errno 11\]|RuntimeError: can't start new thread)", re.MULTILINE
+# As shells and their tools say it: `cp: cannot create regular file '/x': Permission denied`.
+_CHILD_DENIED = re.compile(
+    r"(?:^|[\s'\"‘])(?P<path>(?:/|\./)[^'\"’:]*)['\"’]?: (?:Permission denied|Read-only file system)$"
 )
-_MANY_FILES = re.compile(rb"^OSError: \[Errno 24\] ", re.MULTILINE)
+_NO_MODULE = re.compile(r"\bNo module named (['\"]?)(?P<name>[\w.]+)\1$")
+# The child's own words stand among the lines before these.
+_CHILD_FAILED = re.compile(
+    r"CalledProcessError|CommandError|UnexpectedExit|non-zero|exit(?:ed with)? (?:code|status)"
+)
+_CHILDS_LINES = 20
 
 
 class Frame(NamedTuple):
@@ -43,36 +62,46 @@ def where_it_hung(stderr: bytes, *, home: bytes) -> Frame | None:
     return innermost
 
 
-def ran_out_of_memory(stderr: bytes) -> bool:
-    return _ends_with(_MEMORY, stderr)
+def telling_lines(words: LastWords) -> list[str]:
+    """Return the lines that may say why it ended, the last first: its errors, and of a child that failed its words."""
+    lines = words.after
+    if not words.errors or any(map(_CHILD_FAILED.search, words.errors)):
+        lines = words.lines
+    return [*words.errors, *lines[: -_CHILDS_LINES - 1 : -1]]
 
 
-def denied_path(stderr: bytes) -> str | None:
-    match = _DENIED.match(_last_line(stderr))
-    if match is None:
-        return None
-    return os.fsdecode(match[1])
+def ran_out_of_memory(lines: list[str]) -> bool:
+    return any(_MEMORY.search(line) and "CUDA" not in line for line in lines)
 
 
-def refused_limit(stderr: bytes) -> str | None:
+def refused_limit(lines: list[str]) -> str | None:
     """Return the kernel's limit that ended the script: `file_size`, `processes` or `open_files`."""
-    for pattern, name in (
-        (_TOO_LARGE, "file_size"),
-        (_NO_PROCESS, "processes"),
-        (_MANY_FILES, "open_files"),
-    ):
-        if _ends_with(pattern, stderr):
-            return name
+    for line in lines:
+        for name, pattern in _LIMITS.items():
+            if pattern.search(line):
+                return name
+    return None
+
+
+def denied_paths(lines: list[str]) -> list[str]:
+    """Return the path that was refused; two where a file was to get another name, as either may be meant."""
+    for line in lines:
+        match = _DENIED.match(line)
+        if match:
+            return [path for path in (match["path"], match["target"]) if path]
+        match = _CHILD_DENIED.search(line)
+        if match:
+            return [match["path"]]
+    return []
+
+
+def missing_module(lines: list[str]) -> str | None:
+    for line in lines:
+        match = _NO_MODULE.search(line)
+        if match:
+            return match["name"]
     return None
 
 
 def _is_own(file: str, home: str) -> bool:
     return os.path.basename(file) == "main.py" or file.startswith(home.rstrip("/") + "/")
-
-
-def _ends_with(pattern: re.Pattern[bytes], stderr: bytes) -> bool:
-    return pattern.match(_last_line(stderr)) is not None
-
-
-def _last_line(stderr: bytes) -> bytes:
-    return stderr.rstrip().rpartition(b"\n")[2]

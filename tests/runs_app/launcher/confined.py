@@ -150,6 +150,8 @@ class Place:
             isolation={**self._isolation(path, slug), **isolation} if is_confined else None,
         )
         self._fill_run_folder(path, code)
+        if "tmp" in planted:
+            (path / "tmp").rmdir()
         for name, target in planted.items():
             (path / name).symlink_to(target)
         reply = self.launcher.web.ask("start", folder=folder)
@@ -164,6 +166,10 @@ class Place:
         self.own(path / "tmp", 0o700)
         for name in ("main.py", "params.json", "spec.json"):
             self.own(path / name, 0o600)
+
+    def reads(self) -> list[str]:
+        """What a script may read beside the files of its run."""
+        return [str(PREFIX), str(self.environment)]
 
     def told(self, code: str, **more: Any) -> dict[str, Any]:
         """Run this code to its end; its exit.json."""

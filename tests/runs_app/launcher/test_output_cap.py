@@ -362,13 +362,13 @@ def test_the_bell_is_quiet_while_there_is_nothing_to_see(pump: Pump) -> None:
 
 def test_the_last_of_stderr_is_known(pump: Pump) -> None:
     assert pump.capture.last_stderr == b""
-    os.write(pump.stderr, b"a" * 3000)
+    os.write(pump.stderr, b"a" * 12_000)
     os.write(pump.stdout, b"something else\n")
     pump.capture.step(0)
-    os.write(pump.stderr, b"b" * 2000)
+    os.write(pump.stderr, b"b" * 8000)
     pump.close()
 
-    assert pump.capture.last_stderr == b"a" * 2096 + b"b" * 2000
+    assert pump.capture.last_stderr == b"a" * (16 * 1024 - 8000) + b"b" * 8000
 
 
 def test_a_child_that_floods_its_log_is_copied_to_the_end(tmp_path: Path) -> None:

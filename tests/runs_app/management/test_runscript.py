@@ -131,7 +131,7 @@ def test_it_follows_a_real_run_to_its_end(service: Service) -> None:
     done = runscript(service, talkative)
     assert (done.returncode, done.stdout) == (7, b"to stdout\n\xff no newline")
     assert done.stderr.startswith(b"to stderr\n")
-    assert b"Exit code 7." in done.stderr
+    assert b"Exit code 7: to stderr" in done.stderr
     assert runscript(service, terminated).returncode == 143
 
 

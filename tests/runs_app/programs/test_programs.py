@@ -51,6 +51,23 @@ def test_the_end_of_a_script_s_run_is_its_schedule_s() -> None:
     assert schedule.last_success_at == run.finished_at
 
 
+@pytest.mark.parametrize(
+    ("module", "hint"),
+    [
+        ("yaml", "list `pyyaml` under Packages"),
+        (
+            "our_own",
+            "list the package that brings it under Packages; a file of your own goes to the script's files",
+        ),
+    ],
+)
+def test_a_script_that_lacks_a_module_is_told_where_to_get_it(module: str, hint: str) -> None:
+    run = make_run(status=Status.RUNNING)
+    finish.end(run, Status.FAILED, now=timezone.now(), message=f"No module named `{module}`")
+    run.refresh_from_db()
+    assert run.message == f"No module named `{module}`\nhint: {hint}"
+
+
 def test_the_end_of_an_installation_is_in_uv_s_own_words() -> None:
     run = make_installation(status=Status.RUNNING, folder=FOLDER)
     folder = paths.run_folder(FOLDER)

@@ -12,7 +12,7 @@ PIECES = (
 )
 
 
-CALLS_A_CHARACTER = 60
+CALLS_A_CHARACTER = 150
 
 
 @pytest.mark.parametrize("piece", [each for each in PIECES.split("|") if each])

@@ -118,6 +118,7 @@ def test_with_users_of_their_own_scripts_may_change_what_was_uploaded(
     store.save(script, "data/a", [b"1"])
     assert (files / "data/a").stat().st_mode & 0o777 == 0o666
     assert (files / "data").stat().st_mode & 0o7777 == 0o2777
+    assert paths.uploads_note(script.slug).exists()
     assert files.stat().st_mode & 0o005 == 0 or files.stat().st_uid == os.geteuid()
 
 

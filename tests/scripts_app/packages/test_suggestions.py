@@ -24,6 +24,21 @@ def test_a_likely_name_is_found_and_none_where_there_is_none(name: str, meant: s
     assert suggestions.suggestion(name) == meant
 
 
+@pytest.mark.parametrize(
+    ("module", "package"),
+    [
+        ("yaml", "pyyaml"),
+        ("PIL.Image", "pillow"),
+        ("requests.adapters", "requests"),
+        ("pip", "pip"),
+        ("google_auth", "google-auth"),
+        ("our_own_module", ""),
+    ],
+)
+def test_the_package_of_a_module_is_named_where_it_is_well_known(module: str, package: str) -> None:
+    assert suggestions.package_of_import(module) == package
+
+
 def test_a_message_about_something_else_stays_as_it_is() -> None:
     assert suggestions.with_suggestion("No space left on device") == "No space left on device"
 

@@ -1,0 +1,246 @@
+"""A user without a name: programs that ask for it get one, with real ssh, scp, rsync, git and psql."""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runs_app.launcher.identity import names
+from tests.runs_app.launcher.confined import (
+    AS_SERVICE_USER,
+    IS_ROOT,
+    STRONG,
+    Mode,
+    Place,
+    found_out,
+    opened,
+)
+from tests.runs_app.launcher.harness import wait_for
+
+pytestmark = pytest.mark.skipif(not IS_ROOT, reason="only root gives scripts users of their own")
+
+NAME = "tempo-mine"
+needs_wrapper = pytest.mark.skipif(not names.find_library(), reason="nss_wrapper is not installed")
+ASK = """
+import getpass, grp, json, os, pwd
+me = pwd.getpwuid(os.getuid())
+told = [me.pw_name, me.pw_dir, grp.getgrgid(os.getgid()).gr_name, getpass.getuser(), os.path.expanduser("~")]
+others = [pwd.getpwnam("root").pw_uid, pwd.getpwuid(1).pw_name, grp.getgrnam("root").gr_gid]
+print(json.dumps([told, others, len(pwd.getpwall())]))
+"""
+
+
+@pytest.fixture(scope="module", params=[STRONG, AS_SERVICE_USER], ids=lambda mode: mode.name)
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    yield from opened(request.param)
+
+
+@pytest.fixture(scope="module")
+def strong() -> Iterator[Place]:
+    yield from opened(STRONG)
+
+
+@needs_wrapper
+def test_it_has_a_name_a_home_and_everybody_else_keeps_theirs(place: Place) -> None:
+    told, others, count = found_out(place.output(ASK, flags="", name=NAME))
+
+    assert told == [NAME, str(place.files()), NAME, NAME, str(place.files())]
+    assert others == [0, pwd.getpwuid(1).pw_name, 0]
+    assert count == len(Path("/etc/passwd").read_text().splitlines()) + 1
+
+
+@needs_wrapper
+def test_names_of_hosts_are_found_as_ever(place: Place) -> None:
+    code = "import socket; print(sorted({found[4][0] for found in socket.getaddrinfo('localhost', 80)}))"
+    expected = sorted({found[4][0] for found in socket.getaddrinfo("localhost", 80)})
+
+    assert place.output(code, flags="", name=NAME) == f"{expected}\n"
+
+
+@needs_wrapper
+def test_it_learns_of_no_other_script(strong: Place) -> None:
+    code = "print(open(__import__('os').environ['NSS_WRAPPER_PASSWD']).read())"
+    users = strong.output(code, flags="", name=NAME)
+
+    assert str(strong.files()) in users and str(strong.files("other")) not in users
+
+
+def test_a_program_of_tempos_own_gets_no_name(strong: Place) -> None:
+    assert (
+        strong.output("import os; print('USER' in os.environ, 'LD_PRELOAD' in os.environ)")
+        == "False False\n"
+    )
+
+
+def test_without_the_library_the_variables_tell_the_name() -> None:
+    place = Place(
+        Mode(name="no wrapper", launcher=0, web=STRONG.web, uid=STRONG.uid, without="names")
+    )
+    code = "import getpass, os; print(getpass.getuser(), os.environ['USER'], 'LD_PRELOAD' in os.environ)"
+    with place:
+        assert place.output(code, flags="", name=NAME) == f"{NAME} {NAME} False\n"
+        message = place.told(
+            "import subprocess, sys; sys.exit(subprocess.run('whoami').returncode)", name=NAME
+        )["message"]
+
+    assert message.startswith("A program asked for the name of the user that the script runs as")
+
+
+def test_variables_of_its_own_win() -> None:
+    told = names.with_name({b"USER": b"alice"}, names.Naming("tempo-x"), "/run")
+
+    assert told == {b"USER": b"alice", b"LOGNAME": b"tempo-x"}
+
+
+def test_a_user_whom_the_system_knows_keeps_its_name() -> None:
+    assert names.choose("tempo-x", 0, home=b"/h", library="/l") == names.Naming("root")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "home"), [("a:b", b"/h"), ("a\nb", b"/h"), ("a", b"/h:1"), ("a", b"/h\n")]
+)
+def test_what_does_not_fit_into_a_line_of_passwd_is_not_written(wanted: str, home: bytes) -> None:
+    assert names.choose(wanted, 4_000_000_000, home=home, library="/l").library == ""
+
+
+# --- real programs --------------------------------------------------------------------------------------------------
+SSH = [
+    shutil.which("ssh"),
+    shutil.which("/usr/sbin/sshd"),
+    shutil.which("rsync"),
+    shutil.which("git"),
+]
+needs_ssh = pytest.mark.skipif(not all(SSH), reason="ssh, sshd, rsync or git is not installed")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Sshd:
+    """An sshd of our own that lets root in with one key; what may be fetched from it lies in its folder."""
+
+    def __init__(self, folder: Path, files: Path) -> None:
+        self.folder, self.port = folder, free_port()
+        folder.chmod(0o755)
+        for key in (folder / "host", folder / "id"):
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+        self._give_key(files / ".ssh")
+        Path("/run/sshd").mkdir(exist_ok=True)
+        options = {
+            "ListenAddress": f"127.0.0.1:{self.port}", "HostKey": folder / "host", "PidFile": "none",
+            "AuthorizedKeysFile": folder / "id.pub", "StrictModes": "no", "UsePAM": "no",
+            "PermitRootLogin": "prohibit-password", "Subsystem": "sftp internal-sftp",
+        }  # fmt: skip
+        config = folder / "config"
+        config.write_text("".join(f"{name} {value}\n" for name, value in options.items()))
+        self.process = subprocess.Popen(
+            ["/usr/sbin/sshd", "-D", "-e", "-f", config], stderr=subprocess.DEVNULL
+        )
+        wait_for(lambda: answers(self.port))
+
+    def _give_key(self, home: Path) -> None:
+        """The script's own, as ssh wants them; it finds them by the home in passwd."""
+        home.mkdir(mode=0o700)
+        shutil.copy(self.folder / "id", home / "id_ed25519")
+        host_key = (self.folder / "host.pub").read_text()
+        (home / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {host_key}")
+        (home / "config").write_text(
+            f"Host near\n HostName 127.0.0.1\n Port {self.port}\n User root\n BatchMode yes\n"
+        )
+        (home / "id_ed25519").chmod(0o600)
+        for path in (home, *home.iterdir()):
+            os.chown(path, STRONG.script, STRONG.script)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait()
+
+
+@pytest.fixture(scope="module")
+def sshd(strong: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    sshd = Sshd(tmp_path_factory.mktemp("sshd"), strong.files())
+    yield sshd
+    sshd.stop()
+
+
+@needs_wrapper
+@needs_ssh
+@pytest.mark.parametrize(
+    "command",
+    [
+        "ssh near cat {there}/greeting",
+        "scp -q near:{there}/greeting copied && cat copied",
+        "rsync near:{there}/greeting synced && cat synced",
+        "git clone -q near:{there}/repository cloned && cat cloned/greeting",
+    ],
+    ids=["ssh", "scp", "rsync", "git"],
+)
+def test_programs_reach_another_machine(strong: Place, sshd: Sshd, command: str) -> None:
+    there = sshd.folder
+    (there / "greeting").write_text("hello\n")
+    if "git" in command:
+        commit = "git init -q . && git add greeting && git -c user.name=a -c user.email=a@b commit -qm one"
+        (there / "repository").mkdir()
+        (there / "repository/greeting").write_text("hello\n")
+        subprocess.run(commit, shell=True, check=True, cwd=there / "repository")
+    code = f"import subprocess; subprocess.run({command.format(there=there)!r}, shell=True, check=True)"
+
+    assert strong.output(code, flags="", name=NAME) == "hello\n"
+
+
+POSTGRES = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path("/nowhere"))
+needs_postgres = pytest.mark.skipif(
+    not (POSTGRES / "initdb").exists() or not shutil.which("psql"),
+    reason="PostgreSQL is not installed",
+)
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """A server of our own; its port. Whoever comes over the network is believed."""
+    owner = pwd.getpwnam("nobody")
+    folder, port = tmp_path_factory.mktemp("postgres"), free_port()
+    for path in (folder, *list(folder.parents)[:2]):
+        path.chmod(0o755)
+    os.chown(folder, owner.pw_uid, owner.pw_gid)
+
+    def run(program: str, *options: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [POSTGRES / program, "-D", folder / "data", *options],
+            user=owner.pw_uid,
+            group=owner.pw_gid,
+            extra_groups=[],
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    assert run("initdb", "-A", "trust", "-U", NAME, "--no-sync").wait() == 0
+    server = run("postgres", "-k", "", "-h", "127.0.0.1", "-p", str(port), "-F")
+    wait_for(lambda: answers(port))
+    yield port
+    server.send_signal(signal.SIGINT)
+    server.wait()
+
+
+@needs_wrapper
+@needs_postgres
+def test_psql_is_who_the_script_is(strong: Place, postgres: int) -> None:
+    command = f"psql -h 127.0.0.1 -p {postgres} -d postgres -Atc 'select current_user'"
+    code = f"import subprocess; subprocess.run({command!r}, shell=True, check=True)"
+
+    assert strong.output(code, flags="", name=NAME) == f"{NAME}\n"
