@@ -24,6 +24,7 @@ from tempo_site.lib import files, paths
 
 logger = logging.getLogger(__name__)
 
+MAX_SPEC_BYTES = 2**20
 CLAIMED_BY_CANCEL = b"cancelled\n"
 REFUSED_FOR_LONG_S = 60.0
 
@@ -118,7 +119,7 @@ def prepare_folder(run: Run, plain: Mapping[str, str] = variables.NOTHING.plain)
     """Make `runs/<yyyy-mm>/<id>-<random>/` with code, `tmp/` and, last, the spec. May be repeated."""
     folder = paths.run_folder(run.folder)
     with run_folder.opened(folder) as descriptor:
-        if descriptor is not None and run_folder.has(descriptor, run_folder.SPEC):
+        if descriptor is not None and _has_usable_spec(descriptor):
             return  # handed over before: a runner may be at work, and what it opened to the script are these files
     paths.make_passable(folder)
     paths.make_closed(folder / run_folder.TEMPORARY)
@@ -129,6 +130,18 @@ def prepare_folder(run: Run, plain: Mapping[str, str] = variables.NOTHING.plain)
         mode=0o600,
         durable=False,
     )
+
+
+def _has_usable_spec(folder: int) -> bool:
+    # Not one of an older Tempo, whose programs lay elsewhere.
+    if not run_folder.has(folder, run_folder.SPEC):
+        return False
+    try:
+        content = run_folder.read(folder, run_folder.SPEC, max_bytes=MAX_SPEC_BYTES)
+        argv = json.loads(content or b"")["argv"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return True  # the runner says what is wrong with it
+    return all(Path(part).exists() for part in argv if str(part).endswith(".py"))
 
 
 def cancel(run: Run, *, by: str, now: datetime) -> bool:

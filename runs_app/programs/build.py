@@ -1,6 +1,7 @@
 """The building of an environment, by drivers of Tempo's own: unpacking, then compiling and looking at it."""
 
 import contextlib
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -45,10 +46,12 @@ def spec(run: Run, folder: Path, _: Mapping[str, str]) -> ProgramSpec:
             "The environment it was to build is not wanted any more.", Reason.NOT_WANTED
         )
     config = folder / CONFIG
-    if not config.exists():  # begun by a process that died before it wrote this
+    found = _launcher_isolation(environment)
+    if not _is_config(
+        config
+    ):  # begun by a process that died before it wrote this, or by an older Tempo
         building = Environment.objects.filter(pk=environment.pk, state=Environment.State.BUILDING)
         building.update(state=Environment.State.WANTED)
-    found = _launcher_isolation()
     work = paths.environments() / work_folder(run)
     builds.begin(environment, config_path=config, work=work, isolation_support=found)
     if not environment.allows_source:
@@ -158,11 +161,21 @@ def _why_not_from_source(found: Mapping[str, Any]) -> str:
     return ""
 
 
-def _launcher_isolation() -> dict[str, Any]:
-    # What keeps scripts of this installation from what is not theirs; nothing when the launcher does not say.
+def _is_config(path: Path) -> bool:
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and "work" in content
+
+
+def _launcher_isolation(environment: Environment) -> dict[str, Any]:
+    # What keeps scripts of this installation from what is not theirs. For a build from source the launcher has to say.
     try:
         found = launcher_client.launcher.ping().get("isolation")
     except launcher_client.LauncherError:
+        if environment.allows_source:
+            raise
         return {}
     if not isinstance(found, dict):
         return {}

@@ -72,7 +72,7 @@ def spec(run: Run, folder: Path, plain: Mapping[str, str]) -> ProgramSpec:
     paths.make_passable(working.parent)
     paths.make_closed(working)
     python = environments.python_of(run.environment)
-    start = environments.start_file(python.parent.parent)
+    start = environments.start_file(python.parent.parent) or folder / CODE
     return {
         "limits": script_limits(run),
         "isolation": isolation(run, folder, python=python, working=working),

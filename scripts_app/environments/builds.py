@@ -34,6 +34,7 @@ STEPS: dict[str, str] = {
 }
 MAX_PROGRESS_BYTES = 4096
 MAX_RESULT_BYTES = 16 * 2**20  # with the lock of a thousand packages
+MAX_ERROR = 4000  # characters
 _DIGEST = re.compile(r"[0-9a-f]{32}")
 
 
@@ -104,13 +105,20 @@ def _config(
         "lock": environment.lock,
         "refresh": environment.generation > 0,  # an upgrade needs the newest packages of the index
         "work": str(work),
-        "existing": [place.name for place in paths.environments().iterdir() if _is_whole(place)],
+        "existing": _existing(),
         "result": str(config_path.with_name(RESULT)),  # `finish` reads it
         "progress": str(config_path.with_name(PROGRESS)),
         "link_mode": link_mode(isolation_support, allows_source=environment.allows_source),
         "allows_source": environment.allows_source,
         "renew": environment.is_renewal,
     }
+
+
+def _existing() -> list[str]:
+    # Of sound environments alone: what a broken one was renewed for may still lie in its old folder.
+    sound = Environment.objects.filter(state=Environment.State.READY, fault="").exclude(digest="")
+    digests = sound.values_list("digest", flat=True).distinct()
+    return [digest for digest in digests if _is_whole(paths.environments() / digest)]
 
 
 def link_mode(isolation_support: Mapping[str, Any], *, allows_source: bool) -> str:
@@ -228,7 +236,7 @@ def move_in(built: Path, digest: str) -> BuildResult:
 
 
 def _is_whole(place: Path) -> bool:
-    return (place / build_config.READY).is_file() and (place / "bin" / "python").exists()
+    return bool(_read_result(place / build_config.READY)) and (place / "bin" / "python").exists()
 
 
 def _read_result(path: Path) -> BuildResult:
@@ -240,6 +248,8 @@ def _read_result(path: Path) -> BuildResult:
             return {}
         result = cast(BuildResult, content)
         is_valid = _is_valid(result)
+        if "error" in result:
+            result["error"] = result["error"][:MAX_ERROR]
     except (OSError, ValueError, RecursionError, TypeError, LookupError):
         return {}
     return result if is_valid else {}

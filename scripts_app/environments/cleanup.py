@@ -21,6 +21,7 @@ from tempo_site.lib import paths
 logger = logging.getLogger(__name__)
 
 TEMPORARY = ".tmp-"  # prefix of the folders below envs/ that are not (yet) an environment
+HEALTH = "health-"  # prefix of the folders below cache/ of looks at environments
 MIN_AGE = timedelta(days=1)  # since the folder was built or requested
 
 
@@ -67,6 +68,8 @@ def _unused(now: datetime) -> QuerySet[Environment]:
 
 def remove_temporary(*, in_use: Collection[str] = ()) -> list[str]:
     """Remove the work folders of killed builds; return the names of those whose files belong to another user."""
+    for folder in paths.cache().glob(f"{HEALTH}*"):  # of looks that were killed
+        shutil.rmtree(folder, ignore_errors=True)
     remaining = []
     for folder in paths.environments().glob(f"{TEMPORARY}*"):
         if folder.name not in in_use and not _is_locked(folder) and not remove_work(folder.name):

@@ -134,8 +134,11 @@ def is_usable(environment: Environment) -> bool:
     return environment.is_ready and not environment.fault and python_of(environment).exists()
 
 
-def start_file(home: Path) -> Path:
-    """Return the program in an environment that starts a script; written now if an older Tempo built it."""
+def start_file(home: Path) -> Path | None:
+    """Return the program in an environment that starts a script; written now if an older Tempo built it.
+
+    None for an environment without a folder for packages: its runs start their code itself.
+    """
     if home in _with_start_file:
         return _with_start_file[home]
     for site in home.glob("lib/*/site-packages"):
@@ -145,7 +148,7 @@ def start_file(home: Path) -> Path:
             files.write_atomic(start, wanted, mode=0o444, durable=False)
         _with_start_file[home] = start
         return start
-    return home / build_config.START_FILE  # it is gone, and so says the run
+    return None
 
 
 def in_trouble() -> Q:

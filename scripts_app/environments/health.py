@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db.models import F, Q
 from packaging.utils import canonicalize_name
 
-from scripts_app.environments import builds, environments
+from scripts_app.environments import builds, cleanup, environments
 from scripts_app.environments.drivers.examine import Question
 from scripts_app.models import Environment, Script
 from scripts_app.packages import index, interpreters, locks
@@ -186,7 +186,7 @@ def _folder_fault(home: Path) -> str:
 
 
 def _examine_closely(environment: Environment, home: Path) -> str:
-    with tempfile.TemporaryDirectory(prefix="health-", dir=paths.cache()) as work:
+    with tempfile.TemporaryDirectory(prefix=cleanup.HEALTH, dir=paths.cache()) as work:
         argv = builds.driver_argv("examine", json.dumps(_question(environment, home, work)))
         bases = [Path(environment.interpreter), home / "bin" / "python"]
         read = [

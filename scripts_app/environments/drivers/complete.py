@@ -6,6 +6,7 @@ one that its authors' code could still have open.
 
 import json
 import os
+import re
 import shutil
 import signal
 import stat
@@ -19,6 +20,12 @@ from scripts_app.environments.drivers.build_config import BuildConfig, BuildErro
 from scripts_app.environments.drivers.build_progress import InstallationMonitor, ProgressFile
 
 MAX_LOCK_BYTES = 4 * 1024**2
+# Of a lock that the code of packages may have written: later builds read it with the log-in of the index.
+_LOCK_LINE = re.compile(
+    r"(?:[A-Za-z0-9][\w.-]*(?:\[[\w.,-]+\])?(?:==| @ https?://)\S+(?: ; [^\\]+)?"
+    r"| +--hash=sha256:[0-9a-f]{64})?(?: \\)?",
+    re.ASCII,
+)
 
 
 def main(config_path: str) -> int:
@@ -77,7 +84,10 @@ def _describe(config: BuildConfig, folder: Path, lock: str) -> BuildResult:
 
 def _take_from_source(config: BuildConfig, work: Path, folder: Path) -> None:
     source = work / build_config.SOURCE
-    (work / build_config.LOCK).write_bytes(_read_regular(source / build_config.LOCK))
+    lock = _read_regular(source / build_config.LOCK).decode(errors="replace")
+    if not all(_LOCK_LINE.fullmatch(line) for line in lock.splitlines()):
+        raise BuildError("The lock that the build has left is none")
+    (work / build_config.LOCK).write_text(lock)
     install.make_bare(config, folder)
     own = json.loads((work / build_config.OWN_FILES).read_text())
     built = source / build_config.ENVIRONMENT
@@ -124,6 +134,8 @@ def _read_lock(work: Path) -> str:
 
 
 def _check_own_files(folder: Path, own: dict[str, str]) -> None:
+    if (folder / build_config.READY).exists():
+        raise BuildError(f"A package brings {build_config.READY}, which is the environment's own")
     for name, expected in own.items():
         if install.fingerprint(folder / name) != expected:
             raise BuildError(f"A package replaces {name}, which is the environment's own")

@@ -16,6 +16,8 @@ MAX_READY_BYTES = 64 * 1024**2
 _PRINT_MINOR = "import sys; print('%d.%d' % sys.version_info[:2])"
 # What Python executes or imports. Other files, as caches that a library keeps beside itself, change nothing.
 _CODE = re.compile(r"bin/.*|pyvenv\.cfg|.*\.(?:py|pyc|pyd|pth|so|so\.[0-9.]+)", re.DOTALL)
+# Written later into an environment of an older Tempo.
+_ADDED = f"lib/*/site-packages/{build_config.START_FILE}"
 # What an environment consists of that was built before READY had the list.
 _BARE = (
     "CACHEDIR.TAG",
@@ -30,8 +32,6 @@ _BARE = (
     "lib/python*/site-packages/_virtualenv.*",
     f"lib/python*/site-packages/{build_config.STACK_FILE}",
 )
-# Written later into an environment of an older Tempo.
-_ADDED = re.compile(rf"lib/[^/]+/site-packages/{build_config.START_FILE}")
 
 
 class Question(TypedDict):
@@ -98,18 +98,17 @@ def files_fault(asked: Question, home: Path) -> str:
     for name in asked["packages"]:
         if name not in by_name:
             return f"the package {name} is gone"
-    known = own_files(home)
+    try:
+        known = own_files(home)
+    except ValueError:
+        return f"its file {build_config.READY} is damaged"
     for name, rows in by_name.items():
         damaged = [path for path, size in rows if not is_intact(home, path, size)]
         if damaged:
             fault = f"{count_of(len(damaged))} of the package {name} gone or changed"
             return f"{fault}, first of all {readable(damaged[0])}"
         known.update(path for path, _ in rows)
-    foreign = [
-        path
-        for path in packages.unrecorded(home, known)
-        if _CODE.fullmatch(path) and not _ADDED.fullmatch(path)
-    ]
+    foreign = [path for path in packages.unrecorded(home, known) if _CODE.fullmatch(path)]
     if foreign:
         return f"{count_of(len(foreign))} of code that no package brought, first of all {readable(foreign[0])}"
     return ""
@@ -118,13 +117,13 @@ def files_fault(asked: Question, home: Path) -> str:
 def own_files(home: Path) -> set[str]:
     with (home / build_config.READY).open("rb") as file:
         ready = json.loads(file.read(MAX_READY_BYTES))
-    known = ready.get("unrecorded")
-    if known is not None:
-        return set(known)
-    return {
+    patterns = [_ADDED]
+    if "unrecorded" not in ready:
+        patterns += _BARE
+    return set(ready.get("unrecorded", ())) | {
         path
         for path in packages.files(home)
-        if any(fnmatch.fnmatchcase(path, pattern) for pattern in _BARE)
+        if any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
     }
 
 

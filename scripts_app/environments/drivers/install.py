@@ -81,8 +81,9 @@ def digest_of(config: BuildConfig, identity: list[str], lock: str) -> str:
     parts = list(identity)
     if config["allows_source"]:
         parts.append("source")
-    if config["renew"]:
-        # A folder of its own: current runs go on with the old folder.
+    if config["renew"] or config["allows_source"]:
+        # A folder of its own: current runs go on with the old one, and what the code of packages has made is never
+        # taken for what another build would make.
         parts.append(Path(config["work"]).name)
     text = "\n".join([*parts, lock])
     return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from scripts_app.environments.drivers import build_progress
 from scripts_app.environments.drivers.build_config import BuildError
 
-MESSAGE_LINES = 20
+MESSAGE_LINES, MAX_MESSAGE = 20, 4000
 
 
 def run(argv: list[str], *, cwd: Path, on_output: Callable[[str], None] | None = None) -> None:
@@ -43,7 +43,7 @@ def run(argv: list[str], *, cwd: Path, on_output: Callable[[str], None] | None =
     if process.returncode:
         program = " ".join(argv[:3])
         error = subprocess.CalledProcessError(process.returncode, program)
-        message = "\n".join(last_lines) or str(error)
+        message = "\n".join(last_lines)[:MAX_MESSAGE] or str(error)
         raise BuildError(message, status=process.returncode)
 
 

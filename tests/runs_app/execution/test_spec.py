@@ -8,6 +8,7 @@ import pytest
 from django.conf import settings
 from pytest_django import Settings
 
+from runs_app import launcher_client
 from runs_app.execution import execution
 from runs_app.models import Run
 from runs_app.programs import build, driver, script
@@ -178,7 +179,7 @@ def test_code_of_packages_gets_a_user_and_a_folder_of_its_own_and_no_log_in(
     run = make_run(
         kind=Kind.BUILD, environment=environment, trigger=Trigger.BUILD, folder="2026-11/1-abcdef12"
     )
-    monkeypatch.setattr(build, "_launcher_isolation", lambda: {"landlock": 6})
+    monkeypatch.setattr(build, "_launcher_isolation", lambda _: {"landlock": 6})
     execution.prepare_folder(run)
     spec = json.loads((paths.run_folder(run.folder) / "spec.json").read_text())
     source = paths.environments() / ".tmp-1_abcdef12" / "source"
@@ -207,7 +208,7 @@ def test_code_of_packages_that_cannot_be_shut_in_is_not_run(
         kind=Kind.BUILD, environment=environment, trigger=Trigger.BUILD, folder="2026-11/1-abcdef12"
     )
     monkeypatch.setattr(settings, "PACKAGE_INDEX", index)
-    monkeypatch.setattr(build, "_launcher_isolation", lambda: layers)
+    monkeypatch.setattr(build, "_launcher_isolation", lambda _: layers)
     with pytest.raises(NothingToRun, match=reason):
         execution.prepare_folder(run)
 
@@ -220,6 +221,38 @@ def test_the_key_of_a_client_is_a_log_in_as_well(monkeypatch: pytest.MonkeyPatch
         kind=Kind.BUILD, environment=environment, trigger=Trigger.BUILD, folder="2026-11/1-abcdef12"
     )
     monkeypatch.setenv("SSL_CLIENT_CERT", "/etc/ssl/private/client.pem")
-    monkeypatch.setattr(build, "_launcher_isolation", lambda: {"landlock": 6})
+    monkeypatch.setattr(build, "_launcher_isolation", lambda _: {"landlock": 6})
     with pytest.raises(NothingToRun, match="could read the log-in in SSL_CLIENT_CERT"):
         execution.prepare_folder(run)
+
+
+def test_a_build_that_an_older_tempo_handed_over_and_nobody_began_is_written_anew() -> None:
+    environment = Environment.objects.create(python="3.12.1", interpreter="/usr/bin/python3")
+    run = make_run(
+        kind=Kind.BUILD, environment=environment, trigger=Trigger.BUILD, folder="2026-11/1-abcdef12"
+    )
+    Environment.objects.filter(pk=environment.pk).update(state=Environment.State.BUILDING)
+    folder = paths.run_folder(run.folder)
+    folder.mkdir(parents=True)
+    (folder / "build.json").write_text('{"requirements": ""}')
+    (folder / "spec.json").write_text('{"v": 1, "argv": ["/usr/bin/python3", "/gone/driver.py"]}')
+    execution.prepare_folder(run)
+    spec = json.loads((folder / "spec.json").read_text())
+    assert all(Path(part).exists() for part in spec["argv"] if part.endswith(".py"))
+    assert "work" in json.loads((folder / "build.json").read_text())
+    inode = (folder / "spec.json").stat().st_ino
+    execution.prepare_folder(run)
+    assert (folder / "spec.json").stat().st_ino == inode
+
+
+def test_a_build_from_source_waits_for_a_launcher_that_does_not_answer() -> None:
+    environment = Environment.objects.create(
+        python="3.12.1", interpreter="/usr/bin/python3", allows_source=True
+    )
+    run = make_run(
+        kind=Kind.BUILD, environment=environment, trigger=Trigger.BUILD, folder="2026-11/1-abcdef12"
+    )
+    with pytest.raises(launcher_client.LauncherError):
+        execution.prepare_folder(run)
+    environment.refresh_from_db()
+    assert environment.state == Environment.State.WANTED

@@ -228,6 +228,34 @@ def test_a_package_cannot_replace_what_the_environment_itself_consists_of(index:
     assert result()["error"] == "A package replaces CACHEDIR.TAG, which is the environment's own"
 
 
+def test_a_package_cannot_bring_the_mark_of_a_whole_environment(index: Path) -> None:
+    mark = {"tempo_whole-1.0.data/data/READY": "{}"}
+    local_index.add_wheel(index, "tempo-whole", "1.0", extra=mark)
+    assert build("tempo-whole")[0] == 1
+    assert result()["error"] == "A package brings READY, which is the environment's own"
+
+
+def test_what_is_built_from_source_is_nobody_elses_even_with_the_same_lock(index: Path) -> None:
+    local_index.add_source(index, "tempo-source", "1.0")
+    places = [built("tempo-source", name=name, allows_source=True) for name in ("one", "two")]
+    assert places[0] != places[1] and result("one")["lock"] == result("two")["lock"]
+
+
+@pytest.mark.parametrize("line", ["-r /etc/passwd", "--index-url https://example.org", "a==1 --x"])
+def test_a_lock_that_the_code_of_packages_wrote_holds_packages_alone(
+    line: str, index: Path
+) -> None:
+    local_index.add_source(index, "tempo-source", "1.0")
+    config = prepare("tempo-source", allows_source=True)
+    first, second = building.steps(config)
+    subprocess.run(first, env=building.variables(config), check=True, capture_output=True)
+    with (building.work("run") / "source" / "lock.txt").open("a") as lock:
+        lock.write(f"{line}\n")
+    done = subprocess.run(second, env=building.variables(config), capture_output=True)
+    assert done.returncode == 1
+    assert result()["error"] == "The lock that the build has left is none"
+
+
 @pytest.mark.parametrize("trap", ["link", "pipe", "lock"])
 def test_what_was_built_from_source_is_taken_over_without_following_a_link(
     trap: str, index: Path

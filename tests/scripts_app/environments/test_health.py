@@ -14,7 +14,7 @@ from django.conf import LazySettings
 from django.utils import timezone
 
 from scripts_app import scripts
-from scripts_app.environments import disk_usage, environments, health
+from scripts_app.environments import builds, cleanup, disk_usage, environments, health
 from scripts_app.environments.health import Unclear
 from scripts_app.models import Environment, Script
 from scripts_app.packages import interpreters
@@ -184,8 +184,33 @@ def test_an_environment_of_an_older_tempo_has_no_foreign_code(environment: Envir
     ready.unlink()
     ready.write_text(json.dumps(content))
     assert health.examine(environment) == ""
+    compiled = f"_tempo_main.{sys.implementation.cache_tag}.pyc"
+    (module(environment).parent / "__pycache__" / compiled).write_bytes(b"")
+    assert health.examine(environment) == ""
     (module(environment).parent / "planted.py").write_text("")
     assert "planted.py" in health.examine(environment)
+
+
+def test_a_damaged_mark_of_a_whole_environment_is_a_fault(
+    script: Script, environment: Environment
+) -> None:
+    ready = home(environment) / "READY"
+    ready.chmod(0o644)
+    ready.write_text("")
+    assert health.examine(environment) == "its file READY is damaged"
+    assert not builds.move_in(paths.data() / "nothing", environment.digest)
+
+
+def test_a_broken_environment_is_given_to_nobody_else(environment: Environment) -> None:
+    assert builds._existing() == [environment.digest]
+    Environment.objects.filter(pk=environment.pk).update(fault="it holds what is not its own")
+    assert builds._existing() == []
+
+
+def test_a_look_that_was_killed_leaves_nothing_for_good(environment: Environment) -> None:
+    (paths.cache() / "health-killed").mkdir()
+    cleanup.remove_temporary()
+    assert not (paths.cache() / "health-killed").exists()
 
 
 def test_a_look_runs_no_code_of_a_package(environment: Environment, tmp_path: Path) -> None:
