@@ -3,7 +3,7 @@
 import os
 
 from runs_app.launcher.spec import Spec
-from runs_app.launcher.watch import failure_hints
+from runs_app.launcher.watch import failure_hints, memory_refusal
 from runs_app.launcher.watch.verdict import Cause, ExitFacts, killed_by
 
 _MIB = 1 << 20
@@ -11,12 +11,23 @@ _MIB = 1 << 20
 
 def explain(facts: ExitFacts, spec: Spec, stderr: bytes) -> ExitFacts:
     if facts.cause:
-        return facts._replace(message=_join(facts.message, _place(facts.cause, spec, stderr)))
+        place, refusal = _place(facts.cause, spec, stderr), _refused_thread(facts, spec, stderr)
+        return facts._replace(message=_join(facts.message, place, refusal))
     if facts.wait_status is None or facts.wait_status == 0:
         return facts
+    refused = memory_refusal.cause(facts, spec.limits, stderr)
+    if refused:
+        return facts._replace(cause=refused)
     if killed_by(facts.wait_status):
         return _explain_signal(facts, spec)
     return _explain_exit(facts, spec, stderr)
+
+
+def _refused_thread(facts: ExitFacts, spec: Spec, stderr: bytes) -> str:
+    # A script whose threads did not all start may wait for the others for ever.
+    if facts.cause is None or facts.cause.reason != "time":
+        return ""
+    return memory_refusal.refused_thread(facts, spec.limits, stderr)
 
 
 def _place(cause: Cause, spec: Spec, stderr: bytes) -> str:

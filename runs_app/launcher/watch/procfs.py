@@ -11,6 +11,7 @@ _MAX_OPEN_FILES = 200
 _PSS = re.compile(rb"^Pss: +(\d+) kB$", re.MULTILINE)
 _open_files: dict[str, int] = {}  # descriptors by path
 _LINKS_OF_ONE_THREAD = 3
+_STATM_FIELDS = 7
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 ENDED = "ZX"  # the states of a process that runs no more and only waits for its parent to notice
 
@@ -23,6 +24,11 @@ class Process(NamedTuple):
     session: int
     cpu_ticks: int  # its own, and of the children it has waited for
     start_ticks: int  # clock ticks since boot: with pid and boot id it names a process for ever
+
+
+class Memory(NamedTuple):
+    resident: int  # in RAM, shared pages in full
+    reserved: int  # its own writable pages, touched or not: RLIMIT_DATA counts these
 
 
 def read(pid: int) -> Process | None:
@@ -106,10 +112,11 @@ def knows_children() -> bool:
     return os.access(f"/proc/self/task/{os.getpid()}/children", os.R_OK)
 
 
-def resident_bytes(pid: int) -> int:
-    """Return the memory of `pid` in RAM, shared pages in full; 0 when `pid` is gone."""
+def memory_bytes(pid: int) -> Memory:
     fields = _read_open_file(f"/proc/{pid}/statm").split()
-    return int(fields[1]) * _PAGE_BYTES if len(fields) > 1 else 0
+    if len(fields) < _STATM_FIELDS:
+        return Memory(0, 0)
+    return Memory(int(fields[1]) * _PAGE_BYTES, int(fields[5]) * _PAGE_BYTES)
 
 
 def proportional_bytes(pid: int) -> int | None:
