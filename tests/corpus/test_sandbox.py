@@ -1,5 +1,6 @@
 """Small real scripts run with the usual limits, in a user of their own and as Tempo's user, or say what they lack."""
 
+import ctypes.util
 import subprocess
 import tempfile
 import tomllib
@@ -73,6 +74,9 @@ def run(
 
 
 def check(place: Place, script: dict[str, Any], python: str) -> None:
+    library = script.get("needs_library")
+    if library and not ctypes.util.find_library(library):
+        pytest.skip(f"this machine has no {library}")
     told, line = run(place, script, python)
     assert (told["status"], told["reason"]) == (
         script.get("status", "succeeded"),
