@@ -7,6 +7,7 @@ from typing import NamedTuple
 from runs_app.launcher.identity import prctl
 
 _READ_BYTES = 4096
+_ENTRY_BYTES = 64  # more than a child's number in a list of children
 _MAX_OPEN_FILES = 200
 _PSS = re.compile(rb"^Pss: +(\d+) kB$", re.MULTILINE)
 _open_files: dict[str, int] = {}  # descriptors by path
@@ -189,7 +190,7 @@ def _read_open_file(path: str) -> bytes:
     except OSError:
         _close_files(path)
         return b""
-    if len(content) < _READ_BYTES:
+    if len(content) < _READ_BYTES - _ENTRY_BYTES:
         return content
     return _read_file(path)
 
@@ -209,7 +210,7 @@ def _read_file(path: str) -> bytes:
         return b""
     try:
         content = part = os.read(fd, _READ_BYTES)
-        while len(part) == _READ_BYTES:
+        while part:  # lists of mappings and of children come in whole entries, so a short read is not the end
             part = os.read(fd, _READ_BYTES)
             content += part
         return content
