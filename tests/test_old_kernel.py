@@ -116,5 +116,6 @@ def test_memory_of_its_own_ends_it_with_the_exact_figure(launcher: LauncherHarne
     argv = [sys.executable, "-I", "-S", "-c", SHARING, "more"]
     folder = launcher.run_argv(argv, limits={"memory_mb": 200})
     verdict = launcher.exit_of(folder)
-    assert verdict["reason"] == "memory"
+    assert (verdict["reason"], verdict["signal"]) == ("memory", "SIGKILL")
+    assert verdict["message"].startswith("Used 2")
     assert "shared pages counted" not in verdict["message"]

@@ -248,6 +248,7 @@ def _facts(supervision: Supervision, started_at: float, duration_s: float) -> ve
         started_at=started_at,
         duration_s=duration_s,
         peak_bytes=meter.peak_bytes,
+        reserved_bytes=meter.most_reserved_bytes,
         processes=max(1, meter.max_processes),
         output_bytes=capture.byte_count,
         output_lines=log.records,

@@ -113,4 +113,4 @@ def _isolate(plan: Plan, run_folder: str, runner_pid: int) -> None:
 def _execute(spec: Spec, env: dict[bytes, bytes]) -> None:
     forking.reset_handlers()
     forking.unblock_signals()
-    os.execve(spec.argv[0], spec.argv, env)
+    os.execve(spec.argv[0], spec.argv, limits.variables(spec.limits) | env)

@@ -9,7 +9,17 @@ import resource
 from runs_app.launcher.spec import Limits
 
 _OOM_SCORE = 800  # of 1000: when memory runs out the kernel takes a script, not the server
-_DATA_SHARE = 1.25  # of the memory limit: past it Python raises a MemoryError that can be read
+# RLIMIT_DATA counts pages that nobody has touched, first of all the stacks of threads: less than twice the memory limit
+# refused 100 threads that wait. Libraries start a thread for each core, often two of them in one script.
+_DATA_SHARE = 2
+STACK_BYTES = (
+    8 << 20
+)  # of a thread; numpy's solver needs more than half of it, so it is not made smaller
+_STACKS_A_CORE = 2
+_CORES = os.cpu_count() or 1
+# OpenBLAS starts a thread for each core and reserves 32 MB for each, in numpy and again in scipy and OpenCV: on 16
+# cores `import numpy` reserved 668 MB, `import cv2` 2.8 GB.
+_BLAS_THREAD_BYTES = 128 << 20
 _TASKS_A_PROCESS = 4  # RLIMIT_NPROC counts threads, of all runs of this user
 _MAX_LIMIT = 2**62  # for setrlimit()
 
@@ -18,18 +28,36 @@ def apply(limits: Limits, *, has_own_user: bool) -> None:
     """Apply every limit, still as Tempo's own user. Raise OSError if a limit that protects others cannot be set."""
     _limit(resource.RLIMIT_CORE, 0)
     if limits.memory_bytes:
-        _limit(resource.RLIMIT_DATA, int(limits.memory_bytes * _DATA_SHARE))
+        _limit(resource.RLIMIT_DATA, data_bytes(limits))
     if limits.file_bytes:
         _limit(resource.RLIMIT_FSIZE, limits.file_bytes)
     if limits.open_files:
         _limit(resource.RLIMIT_NOFILE, limits.open_files)
     if limits.processes and has_own_user:
-        _limit(resource.RLIMIT_NPROC, limits.processes * _TASKS_A_PROCESS)
+        _limit(resource.RLIMIT_NPROC, tasks(limits))
     # Manners, not walls: a container may forbid these.
     with contextlib.suppress(OSError):
         os.nice(limits.nice)
     with contextlib.suppress(OSError):
         _volunteer_for_oom()
+
+
+def data_bytes(limits: Limits) -> int:
+    """Return what one process may reserve: past it Python raises a MemoryError that can be read, at once."""
+    return limits.memory_bytes * _DATA_SHARE + _CORES * _STACKS_A_CORE * STACK_BYTES
+
+
+def tasks(limits: Limits) -> int:
+    """Return how many processes and threads the user of a script may have."""
+    return limits.processes * _TASKS_A_PROCESS
+
+
+def variables(limits: Limits) -> dict[bytes, bytes]:
+    """Return variables that keep libraries from reserving more than the limits allow; a script's own go before them."""
+    threads = max(1, limits.memory_bytes // _BLAS_THREAD_BYTES)
+    if not limits.memory_bytes or threads >= _CORES:
+        return {}
+    return {b"OPENBLAS_NUM_THREADS": b"%d" % threads}
 
 
 def _limit(resource_number: int, limit: int) -> None:

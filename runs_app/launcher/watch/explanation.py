@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 
 from runs_app.launcher.spec import IsolationSpec, Spec
-from runs_app.launcher.watch import clues, failure_hints, last_words
+from runs_app.launcher.watch import clues, failure_hints, last_words, memory_refusal
 from runs_app.launcher.watch.last_words import LastWords
 from runs_app.launcher.watch.verdict import Cause, ExitFacts, killed_by
 
@@ -16,12 +16,23 @@ _EVERYBODYS = ("/tmp", "/var/tmp")
 
 def explain(facts: ExitFacts, spec: Spec, stderr: bytes) -> ExitFacts:
     if facts.cause:
-        return facts._replace(message=_join(facts.message, _place(facts.cause, spec, stderr)))
+        place, refusal = _place(facts.cause, spec, stderr), _refused_thread(facts, spec, stderr)
+        return facts._replace(message=_join(facts.message, place, refusal))
     if facts.wait_status is None or facts.wait_status == 0:
         return facts
+    refused = memory_refusal.cause(facts, spec.limits, stderr)
+    if refused:
+        return facts._replace(cause=refused)
     if killed_by(facts.wait_status):
         return _explain_signal(facts, spec, stderr)
     return _explain_exit(facts, spec, stderr)
+
+
+def _refused_thread(facts: ExitFacts, spec: Spec, stderr: bytes) -> str:
+    # A script whose threads did not all start may wait for the others for ever.
+    if facts.cause is None or facts.cause.reason != "time":
+        return ""
+    return memory_refusal.refused_thread(facts, spec.limits, stderr)
 
 
 def _place(cause: Cause, spec: Spec, stderr: bytes) -> str:

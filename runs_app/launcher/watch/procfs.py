@@ -7,10 +7,12 @@ from typing import NamedTuple
 from runs_app.launcher.identity import prctl
 
 _READ_BYTES = 4096
+_ENTRY_BYTES = 64  # more than a child's number in a list of children
 _MAX_OPEN_FILES = 200
 _PSS = re.compile(rb"^Pss: +(\d+) kB$", re.MULTILINE)
 _open_files: dict[str, int] = {}  # descriptors by path
 _LINKS_OF_ONE_THREAD = 3
+_STATM_FIELDS = 7
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 ENDED = "ZX"  # the states of a process that runs no more and only waits for its parent to notice
 
@@ -23,6 +25,11 @@ class Process(NamedTuple):
     session: int
     cpu_ticks: int  # its own, and of the children it has waited for
     start_ticks: int  # clock ticks since boot: with pid and boot id it names a process for ever
+
+
+class Memory(NamedTuple):
+    resident: int  # in RAM, shared pages in full
+    reserved: int  # its own writable pages, touched or not: RLIMIT_DATA counts these
 
 
 def read(pid: int) -> Process | None:
@@ -106,10 +113,11 @@ def knows_children() -> bool:
     return os.access(f"/proc/self/task/{os.getpid()}/children", os.R_OK)
 
 
-def resident_bytes(pid: int) -> int:
-    """Return the memory of `pid` in RAM, shared pages in full; 0 when `pid` is gone."""
+def memory_bytes(pid: int) -> Memory:
     fields = _read_open_file(f"/proc/{pid}/statm").split()
-    return int(fields[1]) * _PAGE_BYTES if len(fields) > 1 else 0
+    if len(fields) < _STATM_FIELDS:
+        return Memory(0, 0)
+    return Memory(int(fields[1]) * _PAGE_BYTES, int(fields[5]) * _PAGE_BYTES)
 
 
 def proportional_bytes(pid: int) -> int | None:
@@ -182,7 +190,7 @@ def _read_open_file(path: str) -> bytes:
     except OSError:
         _close_files(path)
         return b""
-    if len(content) < _READ_BYTES:
+    if len(content) < _READ_BYTES - _ENTRY_BYTES:
         return content
     return _read_file(path)
 
@@ -202,7 +210,7 @@ def _read_file(path: str) -> bytes:
         return b""
     try:
         content = part = os.read(fd, _READ_BYTES)
-        while len(part) == _READ_BYTES:
+        while part:  # lists of mappings and of children come in whole entries, so a short read is not the end
             part = os.read(fd, _READ_BYTES)
             content += part
         return content

@@ -34,6 +34,7 @@ class Meter:
         self._reuses = 0
         self.max_processes = 0
         self.peak_bytes = 0
+        self.most_reserved_bytes = 0  # by one process
 
     def pids(self) -> list[int]:
         pids = self._descendants()
@@ -42,7 +43,10 @@ class Meter:
 
     def resident(self, pids: list[int]) -> dict[int, int]:
         """Return each process's bytes in RAM: together never less than `memory()`, for a thirtieth of the price."""
-        return {pid: procfs.resident_bytes(pid) for pid in pids}
+        memory = {pid: procfs.memory_bytes(pid) for pid in pids}
+        reserved = (one.reserved for one in memory.values())
+        self.most_reserved_bytes = max(self.most_reserved_bytes, *reserved, 0)
+        return {pid: one.resident for pid, one in memory.items()}
 
     def cpu_s(self, pids: list[int]) -> float:
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -141,13 +141,18 @@ class Place:
         python = str(isolation.pop("python", self.environment / "bin/python"))
         # Links that a hostile web has put into the run folder.
         planted = isolation.pop("planted", {})
+        limits = isolation.pop("limits", LIMITS)
+        env = self._variables(path, slug) | isolation.pop("env", {})
+        also_read = isolation.pop("also_read", [])
         self.launcher.new_folder(
             [python, *flags.split(), str(path / "main.py")],
             name=folder,
             cwd=str(isolation.pop("cwd", self.files(slug))),
-            env=self._variables(path, slug),
-            limits=LIMITS if is_confined else {},
-            isolation={**self._isolation(path, slug), **isolation} if is_confined else None,
+            env=env,
+            limits=limits if is_confined else {},
+            isolation={**self._isolation(path, slug, *also_read), **isolation}
+            if is_confined
+            else None,
         )
         self._fill_run_folder(path, code)
         if "tmp" in planted:
@@ -238,12 +243,12 @@ class Place:
             "PYTHONUNBUFFERED": "1",
         }
 
-    def _isolation(self, path: Path, slug: str) -> dict[str, Any]:
+    def _isolation(self, path: Path, slug: str, *also_read: str) -> dict[str, Any]:
         has_own = self.mode.uid is not None
         return {
             "uid": None if not has_own else SCRIPT_USER if slug == "mine" else OTHER_USER,
             "uid_why": "" if has_own else "it is set to run as Tempo's own user",
-            "read": [str(PREFIX), str(self.environment), str(path / "params.json")],
+            "read": [str(PREFIX), str(self.environment), str(path / "params.json"), *also_read],
             "write": [str(self.files(slug)), str(path / "tmp")],
             "closed": [str(self.data), str(self.code)],
             "require": "",

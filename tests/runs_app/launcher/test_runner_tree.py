@@ -1,6 +1,8 @@
 """The whole tree ends: by itself, by the clock, by request, and whatever it does against it."""
 
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 
@@ -20,6 +22,25 @@ def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LauncherHarne
     with LauncherHarness(tmp_path_factory.mktemp("data")) as launcher:
         yield launcher
         wait_for(lambda: not launcher.survivors())
+
+
+def test_a_list_of_children_is_read_to_its_end() -> None:
+    # Such a list comes in whole entries, so that a read returns less than was asked for and is not the end.
+    code = """
+import os, signal
+for _ in range(1100):
+    if os.fork() == 0:
+        signal.pause()
+print("on", flush=True)
+signal.pause()
+"""
+    argv = [sys.executable, "-I", "-S", "-c", code]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, start_new_session=True) as parent:
+        try:
+            assert parent.stdout and parent.stdout.readline() == b"on\n"
+            assert len(procfs.children(parent.pid)) == 1100
+        finally:
+            os.killpg(parent.pid, signal.SIGKILL)
 
 
 def test_cancel_ends_a_deaf_daemon_too(launcher: LauncherHarness) -> None:
