@@ -392,12 +392,13 @@ def test_a_run_shows_its_isolation_in_words(browser: Client) -> None:
     assert "Good. kernel 4.4 has no <code>Landlock</code>" in text
 
 
-def test_the_word_of_isolation_stands_beside_its_name_and_its_reason(browser: Client) -> None:
+def test_the_word_of_isolation_stands_below_its_name_and_beside_its_reason(browser: Client) -> None:
     fields = {"isolation": "good", "isolation_why": "no user of its own"}
     run = make_run(make_script(), status=Status.SUCCEEDED, finished_at=NOW, **fields)
     text = browser.get(f"/runs/{run.pk}/").content.decode()
-    strip = text.partition('class="run-strip"')[2].partition("</dl>")[0]
-    assert re.search(r"<dt>Isolation</dt>.*Good</span>.*no user of its own", strip, re.DOTALL)
+    strip, facts = (part.partition("</dl>")[0] for part in text.split("<dl ")[1:3])
+    assert re.search(r"<dt>Isolation</dt>\s*<dd>.*Good</span>", strip, re.DOTALL)
+    assert re.search(r"<dt>Isolation</dt>\s*<dd>Good. no user of its own", facts)
     assert "Good" not in text.partition("</h1>")[0]
 
 
