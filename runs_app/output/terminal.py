@@ -137,7 +137,7 @@ class Cells:
 
 
 def _parsed(text: str, style: str) -> tuple[list[Cell], str]:
-    cells = []
+    cells: list[Cell] = []
     for found in _CELL.finditer(text):
         if found[1]:
             style = _restyled(style, found[1], found[2])
