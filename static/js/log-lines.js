@@ -1,7 +1,7 @@
 // The lines of a run: what came so far, by number, and what still comes. Few are kept; the rest is fetched when it is
 // looked at.
 
-import { Cursors, numberOf } from "./lib/cursors.js";
+import { Cursors, numberOf, rowOf } from "./lib/cursors.js";
 import { connect } from "./lib/socket.js";
 import { BEGIN, write } from "./lib/terminal.js";
 
@@ -38,7 +38,15 @@ export class Lines {
 
   /** How many lines the script wrote, with those that were left out. */
   get written() {
-    return numberOf(this.total, this.gaps);
+    return this.numberOf(this.total);
+  }
+
+  numberOf(row) {
+    return numberOf(row, this.gaps);
+  }
+
+  rowOf(number) {
+    return rowOf(number, this.gaps);
   }
 
   // --- the store ---

@@ -11,7 +11,7 @@ const KINDS = { E: "stderr", S: "system" }; // stdout is the rule and bears no m
 
 /** Build the row of a line; `view` gives address, number, time, marks and the text searched for. */
 function makeRow(place, line, view) {
-  const number = view.numberOf(place);
+  const number = view.lines.numberOf(place);
   const row = document.createElement("div");
   const kind = KINDS[line.s];
   row.className = kind ? `row row-${kind}` : "row";

@@ -1,6 +1,5 @@
 // <log-view data-run>: a run's output, live, with tools to follow, search, copy it and to address its lines.
 
-import { numberOf, rowOf } from "../lib/cursors.js";
 import * as storage from "../lib/storage.js";
 import { Lines } from "../log-lines.js";
 import { Rows } from "../log-rows.js";
@@ -71,10 +70,6 @@ class LogView extends HTMLElement {
   }
 
   // --- what the rows ask ------------------------------------------------------------------------
-  numberOf(place) {
-    return numberOf(place, this.lines.gaps);
-  }
-
   isMarked(number) {
     return number >= this.marked[0] && number <= this.marked[1];
   }
@@ -210,7 +205,7 @@ class LogView extends HTMLElement {
     if (!found) return;
     const [one, other] = [Number(found[1]), Number(found[2] ?? found[1])];
     this.marked = [Math.min(one, other), Math.max(one, other)];
-    const place = rowOf(this.marked[0], this.lines.gaps);
+    const place = this.lines.rowOf(this.marked[0]);
     const isInView = this.rows.isInView(place);
     this.rows.redraw();
     if (!isInView) this.rows.goTo(place);
@@ -297,7 +292,6 @@ class LogView extends HTMLElement {
     this.moved();
   }
 
-  // What the rows mark.
   get current() {
     return this.found?.current ?? 0;
   }
