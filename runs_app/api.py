@@ -151,7 +151,8 @@ class SamplePage(BaseModel):
 def start_run(
     request: auth.AuthenticatedRequest, slug: str, data: RunIn | None = None
 ) -> Status[RunOut]:
-    """Start a run of a script's current version; it waits its turn as `queued`.
+    """Start a run of a script's current version; it waits its turn as `queued`. Its `trigger` is `api` for a key, and
+    `manual` for a user who is logged in, as in the editor.
 
     The first run of a version in which problems were found (`POST /check` says which) has to be confirmed: without
     `confirm` the answer is 409 `confirmation_needed`, with the `problems` beside the error. Later runs are not asked.
@@ -160,8 +161,9 @@ def start_run(
     script = scripts_finding.script(slug, rows)
     confirmation.require(script, is_confirmed=data is not None and data.confirm)
     params = data.params if data else {}
+    trigger = Trigger.MANUAL if request.auth.user else Trigger.API
     run = triggers.start(
-        script, trigger=Trigger.API, by=request.auth.name, now=timezone.now(), params=params
+        script, trigger=trigger, by=request.auth.name, now=timezone.now(), params=params
     )
     run.version = script.version  # the run was started with it: saves a query
     return Status(202, run_out(run))

@@ -245,6 +245,13 @@ class Run(models.Model):
         return max(timedelta(), now - self.started_at)  # the clock may have been set back
 
     @property
+    def peak_memory(self) -> str:
+        """The one figure of a run's memory, as every page writes it; "" where it is not known."""
+        if not self.peak_memory_mb:
+            return ""
+        return f"{self.peak_memory_mb:.0f} MB"
+
+    @property
     def which_try(self) -> str:
         """The words for a further try: `try 2 of 4`; the schedule says how many tries there may be."""
         tries = 0

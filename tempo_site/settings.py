@@ -107,6 +107,8 @@ MIDDLEWARE = [
     "tempo_site.middleware.PageMiddleware",
     "tempo_site.middleware.HostMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    # Outside of sessions and messages: their cookies belong to the answer that is given again.
+    "tempo_site.repeated_forms.RepeatedFormMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 
 from runs_app.models import Run
-from runs_app.output import lines, log, terminal
+from runs_app.output import cursors, lines, log, terminal
 from runs_app.output.line_index import Window
 
 # How much of the output a page carries from the start.
@@ -40,17 +40,17 @@ class Console:
 def console_of_run(run: Run) -> Console:
     window = window_as_json(run, lines.last(run, TAIL_LINES), max_characters=TAIL_CHARACTERS)
     rows = []
-    for number, line in enumerate(window["lines"], window["first"]):
-        rows.append(_line_row(number, line))
+    for row, line in enumerate(window["lines"], window["first"]):
+        rows.append(_line_row(cursors.number_of(row, window["gaps"]), line))
     began_ms = 0
     if run.started_at:
         began_ms = round(run.started_at.timestamp() * 1000)
     return Console(
         lines=rows,
         window=window,
-        total=window["total"],
+        total=cursors.number_of(window["total"], window["gaps"]),
         is_complete=window["final"],
-        state=_state(run, is_complete=window["final"], size=window["end"]),
+        state=_state(run, window),
         zone=settings.TIME_ZONE,
         began_ms=began_ms,
     )
@@ -90,10 +90,12 @@ def _line_row(number: int, line: dict[str, Any]) -> LineRow:
     return LineRow(number=number, kind=STREAMS.get(line["s"], ""), text=text)
 
 
-def _state(run: Run, *, is_complete: bool, size: int) -> str:
-    if not is_complete:
+def _state(run: Run, window: dict[str, Any]) -> str:
+    if not window["final"]:
         return "Output so far."
-    if size:
+    if window["gaps"]:
+        return "Its output, but for what was left out."
+    if window["end"]:
         return "All of its output."
     if run.log_bytes:
         return "Its output is not kept any more."

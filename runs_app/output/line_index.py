@@ -1,34 +1,27 @@
 """The sparse index of one log file: windows of lines by number, while the log is still growing or not.
 
 A line begins with a record that does not continue an open piece of its stream; the pieces join with what follows
-there, so two streams may interleave and each line stays whole. Numbers count from 1. What is kept of a log in memory is
-a block for every 64 KiB, made by scanning only what is new.
+there, so two streams may interleave and each line stays whole. A stream that moves its cursor up writes lines anew.
+Numbers count from 1. What is kept of a log in memory is a block for every 64 KiB, made by scanning only what is new.
 """
 
 import os
 import threading
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from runs_app.launcher.output import record_format
-from runs_app.output import log, records
+from runs_app.output import cursors, log, records, terminal
+from runs_app.output.cursors import Cursors, NumberedRecord
+from runs_app.output.terminal import Written
 
 MAX_LINE_BYTES = 64 * 1024  # what is given of one line
 # What is given of one window: room for 50 of the longest lines, as many as the page asks for at once.
 MAX_WINDOW_BYTES = 4 * 1024 * 1024
 _MAX_SPREAD = 64  # blocks looked at from either end of a line that is spread over many
-
-
-class NumberedRecord(NamedTuple):
-    number: int
-    epoch_ms: int
-    stream: str
-    is_full: bool
-    text: bytes
 
 
 @dataclass(kw_only=True)
@@ -41,31 +34,31 @@ class Line:
     is_open: bool = True
     is_cut: bool = False
     kept: bytes = b""
-    ends_with_return: bool = False
+    back: int = 0  # so many characters before its end the cursor stands
 
     def add(self, record: NumberedRecord) -> None:
-        """Append a record's text.
-
-        A carriage return drops what stood before it as soon as something follows, as in a terminal.
-        """
+        """Write a record's text at the cursor, as a terminal would: see `terminal.write`."""
         self.is_open = not record.is_full
-        body = record.text.rstrip(b"\r")
-        if body and (self.ends_with_return or b"\r" in body):
-            self.kept = b""
-            self.is_cut = False
-        piece = body[body.rfind(b"\r") + 1 :]
+        if self.back == 0 and not terminal.has_moves(record.text):
+            self._append(record.text)
+            return
+        before = Written(self.kept.decode("utf-8", "surrogateescape"), self.back)
+        after = terminal.write(before, record.text.decode("utf-8", "surrogateescape"))
+        self.is_cut = self.is_cut and len(after.text) >= len(before.text)
+        self.kept, self.back = b"", after.back
+        self._append(after.text.encode("utf-8", "surrogateescape"))
+
+    def _append(self, text: bytes) -> None:
         room = MAX_LINE_BYTES - len(self.kept)
-        if len(piece) > room:
+        if len(text) > room:
             self.is_cut = True
-        self.kept += piece[:room]
-        if record.text:
-            self.ends_with_return = record.text.endswith(b"\r")
+        self.kept += text[:room]
 
     @property
     def text(self) -> str:
         """What a terminal would show; a carriage return at the end of an open line says that more comes."""
         text = self.kept.decode("utf-8", "replace")
-        if self.is_open and self.ends_with_return:
+        if self.is_open and self.back >= terminal.BEGIN:
             return f"{text}\r"
         return text
 
@@ -75,16 +68,18 @@ class Line:
             content["o"] = True
         if self.is_cut:
             content["c"] = True
+        if self.is_open and 0 < self.back < terminal.BEGIN:
+            content["b"] = self.back
         return content
 
 
 @dataclass(kw_only=True)
 class Block:
-    """A stretch of whole records: where it begins, the lines begun before it, and the lines open there by stream."""
+    """A stretch of whole records: where it begins, the lines begun before it, and where the streams write there."""
 
     offset: int
     lines: int
-    open: dict[str, int]
+    cursors: Cursors
     is_plain: bool  # regular records and no line open at the begin: counted without being split
 
 
@@ -93,16 +88,26 @@ class Window:
     first: int
     total: int
     end: int
-    open: dict[str, int]
+    cursors: Cursors
     lines: list[Line]
 
+    @property
+    def open(self) -> dict[str, int]:
+        """By stream the line that its next record goes on, where that is not a new one."""
+        return self.cursors.open
+
     def as_json(self) -> dict[str, Any]:
-        """Return the window as it goes over the wire; `o` marks an open line, `c` a cut one."""
+        """Return the window as it goes over the wire.
+
+        `o` marks an open line, `b` says how far from its end its cursor stands, `c` marks a cut one.
+        """
         return {
             "first": self.first,
             "total": self.total,
             "end": self.end,
             "open": self.open,
+            "cursors": self.cursors.as_json(),
+            "gaps": self.cursors.gaps,
             "lines": [line.as_json() for line in self.lines],
         }
 
@@ -118,12 +123,15 @@ class LineIndex:
         self._descriptor = -1
         self.inode = path.lstat().st_ino
         self.end = 0
-        self.total = 0
         self.blocks: list[Block] = []
-        self._open: dict[str, int] = {}
+        self._cursors = Cursors()
         # By number of line: the blocks behind its first one that hold more of it.
         self._spread: dict[int, list[int]] = {}
         self._lock = threading.Lock()
+
+    @property
+    def total(self) -> int:
+        return self._cursors.total
 
     def window(self, first: int, count: int) -> Window:
         with self.reading():
@@ -163,12 +171,11 @@ class LineIndex:
 
     def _count(self, data: bytes) -> None:
         block = self._block_for_new_data()
-        if not self._open and records.are_regular(data):
-            self.total += data.count(b"\n")
+        if self._cursors.are_at_end and _is_plain(data):
+            self._cursors.skip(data)
             return
         block.is_plain = False
-        for record in _numbered(data, self.total, self._open):
-            self.total = max(self.total, record.number)
+        for record in self._cursors.numbered(data):
             if record.number <= block.lines:
                 self._note_spread(record.number)
 
@@ -176,8 +183,14 @@ class LineIndex:
         # Slices of a log that grows slowly are gathered to a block.
         if self.blocks and self.end - self.blocks[-1].offset < records.SLICE_BYTES:
             return self.blocks[-1]
-        is_plain = not self._open
-        block = Block(offset=self.end, lines=self.total, open=dict(self._open), is_plain=is_plain)
+        if self.blocks and self.blocks[-1].is_plain:
+            self.blocks[-1].cursors = Cursors(self.blocks[-1].lines)  # all it takes, and small
+        block = Block(
+            offset=self.end,
+            lines=self.total,
+            cursors=self._cursors.copy(),
+            is_plain=self._cursors.are_at_end,
+        )
         self.blocks.append(block)
         return block
 
@@ -203,8 +216,8 @@ class LineIndex:
         return os.pread(self._descriptor, end - begin, begin)
 
     def records_of_block(self, position: int) -> Iterator[NumberedRecord]:
-        block = self.blocks[position]
-        return _numbered(self.bytes_of_block(position), block.lines, dict(block.open))
+        before = self.blocks[position].cursors.copy()
+        return before.numbered(self.bytes_of_block(position))
 
     def lines_begun_before(self, position: int) -> int:
         """Return how many lines begin before a block; all of them for the position behind the last block."""
@@ -227,7 +240,11 @@ class LineIndex:
         beyond = min(first + count, self.total + 1)
         lines = self._lines(first, beyond, max_bytes=max_bytes)
         return Window(
-            first=first, total=self.total, end=self.end, open=dict(self._open), lines=lines
+            first=first,
+            total=self.total,
+            end=self.end,
+            cursors=self._cursors.copy(),
+            lines=lines,
         )
 
     def _lines(self, first: int, beyond: int, *, max_bytes: int | None) -> list[Line]:
@@ -242,13 +259,17 @@ class LineIndex:
             position += 1
             if max_bytes is not None and _size(lines) > max_bytes:
                 break
-        for number in lines:
-            for later in self._spread.get(number, ()):
-                if later >= position:
-                    self._add_block(later, range(number, number + 1), lines)
+        for later in self._blocks_with_more(lines, position):
+            self._add_block(later, lines.keys(), lines)
         return [lines[number] for number in sorted(lines)]
 
-    def _add_block(self, position: int, wanted: range, lines: dict[int, Line]) -> None:
+    def _blocks_with_more(self, numbers: Iterable[int], first: int) -> list[int]:
+        found: set[int] = set()
+        for number in numbers:
+            found.update(later for later in self._spread.get(number, ()) if later >= first)
+        return sorted(found)
+
+    def _add_block(self, position: int, wanted: Container[int], lines: dict[int, Line]) -> None:
         for record in self.records_of_block(position):
             if record.number not in wanted:
                 continue
@@ -259,18 +280,11 @@ class LineIndex:
             line.add(record)
 
 
-def _numbered(data: bytes, lines: int, unfinished: dict[str, int]) -> Iterator[NumberedRecord]:
-    # `lines` begun before; `unfinished` (stream -> number of its open line) is brought up to date.
-    for epoch_ms, stream, is_full, text in record_format.parse(data):
-        number = unfinished.get(stream, 0)
-        if not number:
-            lines += 1
-            number = lines
-        if is_full:
-            unfinished.pop(stream, None)
-        else:
-            unfinished[stream] = number
-        yield NumberedRecord(number, epoch_ms, stream, is_full, text)
+def _is_plain(data: bytes) -> bool:
+    # Whether each record is a line of its own, and nothing is left out between them.
+    if b"\x1b" in data and cursors.move_between_lines(data):
+        return False
+    return records.are_regular(data) and not records.may_hold_gap(data)
 
 
 def _size(lines: dict[int, Line]) -> int:

@@ -63,8 +63,9 @@ def _numbers_in_block(index: LineIndex, position: int, wanted: str) -> Iterator[
         return
     block = index.blocks[position]
     if block.is_plain:
-        text = records.text_of_regular(index.bytes_of_block(position))
-        if "\r" not in text:
+        data = index.bytes_of_block(position)
+        if not terminal.has_moves(data.replace(b"\r\n", b"\n")):
+            text = records.text_of_regular(data)
             yield from _numbers_in_text(terminal.plain_text(text).lower(), wanted, block.lines + 1)
             return
     for line in index.lines_begun_in(position):

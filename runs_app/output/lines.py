@@ -9,13 +9,14 @@ from typing import TypeVar
 
 from runs_app.models import Run
 from runs_app.output import line_search, log
+from runs_app.output.cursors import Cursors
 from runs_app.output.line_index import LineIndex, Window
 from runs_app.output.line_search import Matches
 from tempo_site.lib import paths
 
 MAX_WINDOW_LINES = 1000
 MAX_INDEXES = 16  # logs whose index stays in memory
-NO_LINES = Window(first=1, total=0, end=0, open={}, lines=[])
+NO_LINES = Window(first=1, total=0, end=0, cursors=Cursors(), lines=[])
 NO_MATCHES = Matches(numbers=[], searched=0, is_cut=False)
 
 T = TypeVar("T")

@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -21,8 +20,6 @@ logger = logging.getLogger(__name__)
 LOG = record_format.LOG
 _SCRIPT_CHUNK_BYTES = 4 * records.SLICE_BYTES
 UNREADABLE = b"\n[Tempo: the rest of the output could not be read]\n"
-# What the runner says where output is missing.
-_GAP = re.compile(rb"[\d,]+ bytes of output were left out here|Output was (?:left out|lost) here.*")
 
 
 def log_path(run: Run) -> Path | None:
@@ -74,7 +71,7 @@ def script_bytes(run: Run) -> Iterator[bytes]:
     """Yield what the script wrote, both streams in order of arrival, byte for byte.
 
     Tempo's own lines are left out, but for one: where output is missing, because it was over the limit or the disk was
-    full, a line of its own says so, `[Tempo: 1,234,567 bytes of output were left out here]`.
+    full, a line of its own says so, `[Tempo: 1,234,567 bytes of output (12,345 lines) were left out here]`.
     """
     offset = 0
     is_inside_line = False
@@ -87,7 +84,7 @@ def script_bytes(run: Run) -> Iterator[bytes]:
             if stream != "S":
                 parts.append(text + b"\n" if is_full else text)
                 is_inside_line = not is_full
-            elif _GAP.fullmatch(text):
+            elif records.GAP.fullmatch(text):
                 if is_inside_line:
                     parts.append(b"\n")
                 parts.append(b"[Tempo: %b]\n" % text)

@@ -93,13 +93,13 @@ def _cpu(run: Run, samples: Sequence[Sample]) -> Curve:
 def _memory(run: Run, samples: Sequence[Sample]) -> Curve:
     values = [sample.memory_mb for sample in samples]
     limit_mb = run.memory_mb
-    # The peak is measured more often than there are samples, so it may lie above the curve.
-    peak_mb = max(run.peak_memory_mb or 0, *values)
+    # A run that is over has one peak, measured more often than there are samples: it may lie above the curve.
+    most = run.peak_memory or f"{max(values):.0f} MB"
     top = max(limit_mb, *values, 1.0) * HEADROOM
     return Curve(
         name="Memory",
         now=f"{values[-1]:.0f} MB",
-        most=f"{peak_mb:.0f} MB",
+        most=most,
         is_over=run.is_final,
         line=_line(samples, values, top=top),
         limit=f"{limit_mb} MB" if limit_mb else "",

@@ -1,7 +1,9 @@
 // The lines of a run: what came so far, by number, and what still comes. Few are kept; the rest is fetched when it is
 // looked at.
 
+import { Cursors, numberOf, rowOf } from "./lib/cursors.js";
 import { connect } from "./lib/socket.js";
+import { BEGIN, write } from "./lib/terminal.js";
 
 export const BLOCK = 50; // lines that come and go together
 const MAX_BLOCKS = 200;
@@ -11,12 +13,6 @@ const POLL_MS = 2000;
 const MAX_FAILURES = 3;
 const MAX_LETTERS = 64 * 1024; // letters of one line
 const RECORD = /^(\d{1,15}) ([OES]) ([FP]) /;
-
-/** What a terminal would show of a line: what stands before a carriage return is gone. */
-export function shownText(text) {
-  const whole = text.replace(/\r+$/, "");
-  return whole.slice(whole.lastIndexOf("\r") + 1);
-}
 
 // --- what a run wrote ---------------------------------------------------------------------------
 /** Split a frame into its JSON header and the raw records below it. */
@@ -31,8 +27,26 @@ export class Lines {
     Object.assign(this, { run, on });
     this.total = this.end = 0;
     this.blocks = new Map(); // block -> its lines; the least used ones come first
-    this.unfinished = {}; // stream -> the line that its next record goes on
+    this.cursors = new Cursors();
+    this.held = new Map(); // number -> the line, for lines that a stream may come to again
     this.isComplete = false;
+  }
+
+  get gaps() {
+    return this.cursors.gaps;
+  }
+
+  /** How many lines the script wrote, with those that were left out. */
+  get written() {
+    return this.numberOf(this.total);
+  }
+
+  numberOf(row) {
+    return numberOf(row, this.gaps);
+  }
+
+  rowOf(number) {
+    return rowOf(number, this.gaps);
   }
 
   // --- the store ---
@@ -86,7 +100,7 @@ export class Lines {
   }
 
   put(block, lines) {
-    for (const line of lines.filter(({ o, raw }) => o && raw === undefined)) line.x = shownText((line.raw = line.x));
+    for (const line of lines.filter(({ o, back }) => o && back === undefined)) openAgain(line);
     this.blocks.delete(block); // it goes behind those that were looked at before
     this.blocks.set(block, lines);
     for (const old of this.blocks.keys()) {
@@ -110,9 +124,9 @@ export class Lines {
     for (let block = from; block * BLOCK < this.total; block += 1) {
       this.put(block, window.lines.slice(block * BLOCK + 1 - window.first, (block + 1) * BLOCK + 1 - window.first));
     }
-    this.unfinished = {};
-    for (const [stream, number] of Object.entries(window.open))
-      this.unfinished[stream] = Object.assign(this.at(number) ?? { x: "" }, { number });
+    this.cursors = new Cursors(window.total, window.cursors, window.gaps);
+    this.held.clear();
+    for (const { rows } of Object.values(window.cursors)) for (const row of rows) this.hold(row);
     this.on.changed();
     this.on.status(window.status, window.final);
     if (window.final) this.ended();
@@ -198,7 +212,8 @@ export class Lines {
   ended() {
     this.stop?.();
     this.isComplete = true;
-    this.on.said(this.end ? "All of its output." : "It wrote nothing.");
+    const whole = this.gaps.length ? "Its output, but for what was left out." : "All of its output.";
+    this.on.said(this.end ? whole : "It wrote nothing.");
     this.on.status(null, true);
   }
 
@@ -216,27 +231,43 @@ export class Lines {
     for (const record of raw.split("\n")) {
       const head = RECORD.exec(record);
       if (!head) continue; // torn by a power cut, or the empty end
-      const line = this.unfinished[head[2]] ?? this.newLine(Number(head[1]), head[2]);
-      line.raw = (line.raw ?? line.x) + record.slice(head[0].length);
-      line.x = shownText(line.raw).slice(0, MAX_LETTERS);
-      if (line.raw.length > MAX_LETTERS) line.raw = line.x;
-      if (head[3] === "F") {
-        delete this.unfinished[head[2]];
-        delete line.raw;
-      } else this.unfinished[head[2]] = line;
-      if (this.at(line.number) !== line) this.blocks.delete(Math.floor((line.number - 1) / BLOCK)); // fetched since
+      const text = record.slice(head[0].length);
+      for (const piece of this.cursors.follow(head[2], text, head[3] === "F"))
+        this.writeTo(piece, Number(head[1]), head[2]);
     }
+    for (const number of this.held.keys()) if (!this.cursors.reaches(number)) this.held.delete(number);
     this.end = end;
     this.on.changed();
   }
 
+  writeTo({ number, isFull, text }, t, s) {
+    const line = this.held.get(number) ?? (number > this.total ? this.newLine(t, s) : this.hold(number));
+    write(line, text);
+    if (line.x.length > MAX_LETTERS) line.x = line.x.slice(0, MAX_LETTERS);
+    line.o = !isFull;
+    if (this.at(number) !== line) this.blocks.delete(Math.floor((number - 1) / BLOCK)); // fetched since
+  }
+
+  hold(number) {
+    const line = this.at(number) ?? { x: "", back: 0 };
+    this.held.set(number, line);
+    return line;
+  }
+
   newLine(t, s) {
     const block = Math.floor(this.total / BLOCK);
-    const line = { t, s, x: "", number: this.total + 1 };
+    const line = { t, s, x: "", back: 0 };
     const lines = this.blocks.get(block);
     if (this.total % BLOCK === 0) this.put(block, [line]);
     else if (lines?.length === this.total % BLOCK) lines.push(line);
     this.total += 1;
+    this.held.set(this.total, line);
     return line;
   }
+}
+
+// An open line of the server's ends with a return when its cursor stands at its begin.
+function openAgain(line) {
+  line.back = line.x.endsWith("\r") ? BEGIN : (line.b ?? 0);
+  line.x = line.x.replace(/\r$/, "");
 }

@@ -9,13 +9,14 @@ const NEAR_END_PX = 24;
 const MAX_SHOWN = 4000; // letters of a line, until more are asked for
 const KINDS = { E: "stderr", S: "system" }; // stdout is the rule and bears no mark
 
-/** Build the row of a line; `view` gives address, time, marks and the text searched for. */
-function makeRow(number, line, view) {
+/** Build the row of a line; `view` gives address, number, time, marks and the text searched for. */
+function makeRow(place, line, view) {
+  const number = view.lines.numberOf(place);
   const row = document.createElement("div");
   const kind = KINDS[line.s];
   row.className = kind ? `row row-${kind}` : "row";
   row.classList.toggle("is-marked", view.isMarked(number));
-  row.classList.toggle("is-current", view.current === number);
+  row.classList.toggle("is-current", view.current === place);
   row.dataset.n = number;
   const link = Object.assign(document.createElement("a"), { className: "row-n", href: `${view.address}#L${number}` });
   row.append(link);

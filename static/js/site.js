@@ -1,11 +1,13 @@
-// What every page of both halves does by itself: times tick, keys act, forms warn before their text is lost, and a link
-// to "New script" opens a dialog.
+// What every page of both halves does by itself: times tick, keys act, and a link to "New script" opens a dialog. Forms
+// and the engine's pill have files of their own.
 //
-// Times: `data-elapsed-s` (how long ago) and `data-until-s` (how far away) are what the server said when it made the
-// page, so the browser's clock does not matter.
+// Times: `data-elapsed-s` (how long it goes), `data-until-s` (how far away) and `data-away-s` (the same in words, less
+// than 0 in the past) are what the server said when it made the page, so the browser's clock does not matter.
 // Keys: an element with data-key="r", or "g s" for two keys one after the other, is pressed by that key. They are off
 // while one types, and can be turned off for good (WCAG 2.1.4): the dialog of `?` has the switch.
 
+import { isUnanswered } from "./engine-pill.js";
+import "./forms.js";
 import * as storage from "./lib/storage.js";
 
 const STORAGE_NAME = "tempo.keys"; // "off"
@@ -19,13 +21,21 @@ let first = ""; // the first of two keys
 let forget = 0;
 
 // --- times --------------------------------------------------------------------------------------
+const UNITS = [
+  ["d", 86400],
+  ["h", 3600],
+  ["min", 60],
+  ["s", 1],
+];
+
 /** A duration in at most two units, as tempo_site/lib/humanize.py writes it. */
 function span(seconds) {
-  const whole = Math.floor(seconds);
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  if (whole < 86400) return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
-  return `${Math.floor(whole / 86400)} d ${Math.floor((whole % 86400) / 3600)} h`;
+  const at = UNITS.findIndex(([, size]) => seconds >= size);
+  if (at < 0) return "0 s";
+  const [unit, size] = UNITS[at];
+  const [smallerUnit, smallerSize] = UNITS[at + 1] ?? ["", Infinity];
+  const rest = Math.floor((seconds % size) / smallerSize);
+  return `${Math.floor(seconds / size)} ${unit}${rest ? ` ${rest} ${smallerUnit}` : ""}`;
 }
 
 function since(element, seconds) {
@@ -33,13 +43,26 @@ function since(element, seconds) {
   return (performance.now() - begun.get(element)) / 1000;
 }
 
+function away(element) {
+  const said = Number(element.dataset.awayS);
+  const passed = Math.round(since(element, -said));
+  if (said < 0) return `${span(passed)} ago`;
+  return passed < 0 ? `in ${span(-passed)}` : "now";
+}
+
+function show(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
 function tick() {
-  for (const element of document.querySelectorAll("[data-elapsed-s]")) {
-    element.textContent = span(since(element, Number(element.dataset.elapsedS)));
-  }
+  for (const element of document.querySelectorAll("[data-away-s]")) show(element, away(element));
   for (const element of document.querySelectorAll("[data-until-s]")) {
-    const left = -since(element, -Number(element.dataset.untilS));
-    element.textContent = left > 0 ? span(left) : "now";
+    const left = Math.floor(-since(element, -Number(element.dataset.untilS)));
+    show(element, left > 0 ? span(left) : "now");
+  }
+  if (isUnanswered()) return; // nobody knows whether it still goes
+  for (const element of document.querySelectorAll("[data-elapsed-s]")) {
+    show(element, span(Math.floor(since(element, Number(element.dataset.elapsedS)))));
   }
 }
 
@@ -137,26 +160,7 @@ function goTo(link, error) {
   location.assign(link.href);
 }
 
-// --- forms --------------------------------------------------------------------------------------
-const GUARDED = "form[data-guard], #content-main > form[id$=_form]"; // ours, and the admin's
-
-function isChanged(field) {
-  if (field.type === "checkbox" || field.type === "radio") return field.checked !== field.defaultChecked;
-  if (field.options)
-    return [...field.options].some(
-      (option, at, all) =>
-        option.selected !== (option.defaultSelected || (at === 0 && !all.some((one) => one.defaultSelected))),
-    );
-  return field.type !== "hidden" && "defaultValue" in field && field.value !== field.defaultValue;
-}
-
-function leaving(event) {
-  const isAtRisk = [...document.querySelectorAll(GUARDED)].some(
-    (form) => !("sent" in form.dataset) && [...form.elements].some(isChanged),
-  );
-  if (isAtRisk) event.preventDefault();
-}
-
+// --- menus ---------------------------------------------------------------------------------------
 // The filters of the admin's lists are <details>: they close like menus.
 function closeFilters({ target, key }) {
   for (const open of document.querySelectorAll("details.filter[open]")) {
@@ -166,8 +170,6 @@ function closeFilters({ target, key }) {
   }
 }
 
-window.addEventListener("beforeunload", leaving);
-document.addEventListener("submit", ({ target }) => (target.dataset.sent = ""));
 document.addEventListener("click", closeFilters);
 document.addEventListener("keydown", closeFilters);
 visible("main [aria-invalid=true]")?.focus(); // after a refusal: there is what has to change

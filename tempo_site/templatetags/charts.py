@@ -31,6 +31,9 @@ KIND: dict[str, str] = {
 }
 # Of the heat map.
 CELL = 10
+SIDE = CELL - 1
+CORNER = 4  # cut from an hour in which runs ended badly
+MIN_BAD = 2
 LEVELS = 4
 
 
@@ -122,19 +125,22 @@ def _full_fields(week: Week) -> Iterator[tuple[str, str, str]]:
                 continue
             level = ceil(LEVELS * sqrt(hour.ended / busiest))
             title = f"{day.on:%a %d %b} {column:02}:00: {hour.ended} ended"
-            if hour.bad:
-                title += f", {hour.bad} badly"
-                yield f"is-{level} is-bad", _cut_field(row, column), title
-            else:
+            if not hour.bad:
                 yield f"is-{level}", _field(row, column), title
+                continue
+            title += f", {hour.bad} badly"
+            yield f"is-{level}", _cut_field(row, column, SIDE), title
+            # As much of the field is red as runs ended badly.
+            height = max(MIN_BAD, round(SIDE * hour.bad / hour.ended))
+            yield "is-bad", _cut_field(row, column, height), title
 
 
 def _field(row: int, column: int) -> str:
-    size = CELL - 1
-    return f"M{column * CELL} {row * CELL}h{size}v{size}h-{size}z"
+    return f"M{column * CELL} {row * CELL}h{SIDE}v{SIDE}h-{SIDE}z"
 
 
-def _cut_field(row: int, column: int) -> str:
-    # Without the upper right corner.
-    size = CELL - 1
-    return f"M{column * CELL} {row * CELL}h{size - 4}l4 4v{size - 4}h-{size}z"
+def _cut_field(row: int, column: int, height: int) -> str:
+    # From the bottom up to a height, and without what the upper right corner has of it.
+    bottom = row * CELL + SIDE
+    cut = max(0, CORNER - (SIDE - height))
+    return f"M{column * CELL} {bottom}v-{height}h{SIDE - cut}l{cut} {cut}V{bottom}z"

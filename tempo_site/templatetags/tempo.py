@@ -30,9 +30,13 @@ def moment_away(value: datetime | None, now: datetime) -> SafeString | str:
     if value is None:
         return ""
     local = in_zone(value)
-    stamp = local.isoformat(timespec="seconds")
-    distance = away(value, now)
-    return format_html('<time datetime="{}" title="{}">{}</time>', stamp, in_full(local), distance)
+    return format_html(
+        '<time datetime="{}" title="{}" data-away-s="{}">{}</time>',
+        local.isoformat(timespec="seconds"),
+        in_full(local),
+        _seconds_away(value, now),
+        _words_away(value, now),
+    )
 
 
 def in_zone(value: datetime, zone: str = "") -> datetime:
@@ -47,9 +51,18 @@ def in_full(local: datetime) -> str:
 
 
 @register.filter
-def away(value: datetime | None, now: datetime) -> str:
+def away(value: datetime | None, now: datetime) -> SafeString | str:
     if value is None:
         return ""
+    seconds = _seconds_away(value, now)
+    return format_html('<span data-away-s="{}">{}</span>', seconds, _words_away(value, now))
+
+
+def _seconds_away(value: datetime, now: datetime) -> str:
+    return f"{(value - now).total_seconds():.3f}"
+
+
+def _words_away(value: datetime, now: datetime) -> str:
     seconds = (value - now).total_seconds()
     distance = humanize.whole_span(abs(seconds))
     return f"in {distance}" if seconds >= 0 else f"{distance} ago"

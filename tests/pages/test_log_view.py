@@ -1,7 +1,10 @@
 """The console in a real browser: long logs, hostile ones, addresses of lines, search, keys."""
 
+import json
 import re
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -34,6 +37,36 @@ def finished_run(service: Service, write: Callable[[int], str], count: int) -> i
             f"{EPOCH_MS + number} O F {write(number)}\n" for number in range(1, count + 1)
         )
     return run
+
+
+# What the page makes of records as they come live: the text of each line.
+SHOW = """async (records) => {
+  const [{ Cursors }, { write }, { plain }] = await Promise.all(
+    ["cursors", "terminal", "ansi"].map((name) => import(`/static/js/lib/${name}.js`)));
+  const cursors = new Cursors(), lines = [];
+  for (const [stream, text, isFull] of records)
+    for (const piece of cursors.follow(stream, text, isFull))
+      write((lines[piece.number - 1] ??= { x: "", back: 0 }), piece.text);
+  return lines.map(({ x }) => plain(x));
+}"""
+CASES: list[dict[str, Any]] = json.loads(
+    (Path(__file__).parents[1] / "data" / "terminal.json").read_text()
+)["cases"]
+# Three bars, written anew from below again and again, as docker and rich do; then a line of its own.
+BARS = """
+import pathlib, sys, time
+gate = pathlib.Path("gate")
+print("a 0%\\nb 0%\\nc 0%", flush=True)
+for part in range(1, 51):
+    sys.stdout.write("\\x1b[3A")
+    for bar in "abc":
+        sys.stdout.write(f"\\x1b[2K\\x1b[1G{bar} {2 * part}%\\n")
+    sys.stdout.flush()
+    if part == 25:
+        while not gate.exists():
+            time.sleep(0.01)
+print("end")
+"""
 
 
 def row(screen: Page, number: int) -> str:
@@ -311,3 +344,62 @@ def test_without_javascript_the_end_of_the_output_is_there_with_its_numbers(
         expect(page.locator(".row-gap")).to_be_visible()
         expect(page.get_by_role("link", name="Raw")).to_be_visible()
         expect(page.get_by_role("button", name="Follow")).to_be_hidden()
+
+
+def test_live_output_is_shown_as_the_server_shows_it(screen: Page) -> None:
+    shown = {case["name"]: screen.evaluate(SHOW, case["records"]) for case in CASES}
+    assert shown == {case["name"]: case["lines"] for case in CASES}
+
+
+def test_bars_of_several_lines_are_written_anew_live_and_after_a_reload(
+    service: Service, screen: Page
+) -> None:
+    slug = service.make_script("Bars", BARS)
+    run = service.post(f"/scripts/{slug}/runs")["id"]
+    screen.goto(f"{service.url}/runs/{run}/")
+    texts = screen.locator(".row-x")
+    expect(texts).to_have_text(["a 50%", "b 50%", "c 50%"])
+    screen.reload()
+    expect(texts).to_have_text(["a 50%", "b 50%", "c 50%"])
+    (service.data / "scripts" / slug / "files" / "gate").touch()
+    expect(texts).to_have_text(["a 100%", "b 100%", "c 100%", "end"])
+    expect(screen.locator("[data-total]")).to_have_text("4 lines")
+
+
+def run_with_gap(service: Service) -> int:
+    """A run of 1,000 lines, of which the lines 101 to 900 were left out."""
+    run = finished_run(service, lambda number: f"line {number}", 100)
+    (log,) = (service.data / "runs").glob(f"*/{run}-*/output.log")
+    said = [
+        "S F Output is over 10 MB: of what follows only the last 256 KB are kept",
+        "S F 8,000 bytes of output (800 lines) were left out here",
+        *(f"O F line {number}" for number in range(901, 1001)),
+    ]
+    with log.open("a", newline="") as end:
+        end.writelines(f"{EPOCH_MS} {line}\n" for line in said)
+    return run
+
+
+def test_lines_behind_a_gap_keep_their_real_numbers(service: Service, screen: Page) -> None:
+    run = run_with_gap(service)
+    screen.goto(f"{service.url}/runs/{run}/")
+    in_view(screen, 1000)
+    assert row(screen, 1000) == "line 1000"
+    expect(screen.locator("[data-total]")).to_have_text("1,000 lines")
+    expect(screen.locator("[data-state]")).to_have_text("Its output, but for what was left out.")
+    for number in (905, 95):
+        screen.goto(f"{service.url}/runs/{run}/#L{number}")
+        in_view(screen, number)
+        expect(screen.locator(".is-marked .row-x")).to_have_text([f"line {number}"])
+    screen.fill("[data-find]", "line 950")
+    expect(screen.locator(".row.is-current .row-x")).to_have_text("line 950")
+    expect(screen.locator(".row.is-current")).to_have_attribute("data-n", "950")
+
+
+def test_without_javascript_a_gap_is_not_called_all_of_the_output(service: Service) -> None:
+    run = run_with_gap(service)
+    with browser_of(java_script_enabled=False) as page:
+        log_in(page, service.url)
+        page.goto(f"{service.url}/runs/{run}/")
+        expect(page.locator(".row-n").last).to_have_attribute("data-n", "1000")
+        expect(page.locator("[data-state]")).to_have_text("Its output, but for what was left out.")

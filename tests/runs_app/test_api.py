@@ -101,9 +101,10 @@ def test_it_queues_a_run_and_names_the_key(program: Client, script: Script) -> N
 
 
 @pytest.mark.usefixtures("script")
-def test_it_names_the_user_of_a_session(browser: Client) -> None:
-    send(browser, "POST", "/scripts/hello/runs", {})
-    assert Run.objects.get().by == "ann"
+def test_a_run_of_a_user_is_manual_and_names_them(browser: Client) -> None:
+    send(browser, "POST", "/scripts/hello/runs", {})  # as the editor does
+    run = Run.objects.get()
+    assert (run.by, run.trigger) == ("ann", Trigger.MANUAL)
 
 
 @pytest.mark.usefixtures("script")

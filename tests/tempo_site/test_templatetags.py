@@ -1,13 +1,16 @@
 """What templates write: sentences with code in them, moments that no zone can hold."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
 from django.utils.safestring import mark_safe
 
-from tempo_site.templatetags.tempo import inline_code, moment, until
+from tempo_site.pages.week import Day, Hour, Week
+from tempo_site.templatetags.charts import CELL, SIDE, heat
+from tempo_site.templatetags.tempo import away, inline_code, moment, moment_away, until
 
 LAST = datetime(9999, 12, 31, 23, 30, tzinfo=UTC)
 
@@ -39,3 +42,38 @@ def test_a_moment_at_the_end_of_the_calendar_is_written_in_the_zone_it_has() -> 
 def test_what_has_passed_or_is_not_there_is_no_time_away() -> None:
     now = datetime(2026, 11, 24, tzinfo=UTC)
     assert (until(None, now), until(now, now), until(LAST, LAST)) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(-3, "3 s ago"), (-125, "2 min 5 s ago"), (-7200, "2 h ago"), (90, "in 1 min 30 s")],
+)
+def test_how_long_ago_is_told_to_the_page_so_that_it_ticks(seconds: int, words: str) -> None:
+    now = datetime(2026, 11, 24, tzinfo=UTC)
+    for shown in (away, moment_away):
+        element = shown(now + timedelta(seconds=seconds), now)
+        assert f'data-away-s="{seconds}.000">{words}</' in element
+    assert away(None, now) == ""
+
+
+# --- the heat map -----------------------------------------------------------------------------------------------------
+def red_share(ended: int, bad: int) -> float:
+    """How much of an hour's height is red."""
+    day = Day(on=date(2026, 11, 24))
+    day.hours[7] = Hour(ended=ended, bad=bad)
+    picture = heat(Week(days=[day], succeeded=ended - bad, bad=bad))
+    assert f"07:00: {ended} ended" in picture
+    found = re.search(rf'class="is-bad" d="M{7 * CELL} {SIDE}v-(\d+)h', picture)
+    return int(found[1]) / SIDE if found else 0
+
+
+@pytest.mark.parametrize(
+    ("ended", "bad"), [(60, 1), (60, 15), (60, 30), (60, 45), (60, 60), (1, 1)]
+)
+def test_an_hour_is_red_as_far_as_its_runs_ended_badly(ended: int, bad: int) -> None:
+    assert abs(red_share(ended, bad) - bad / ended) <= 2 / SIDE
+
+
+def test_a_single_failure_is_seen_and_none_is_not() -> None:
+    assert 0 < red_share(1000, 1) < 0.3
+    assert red_share(1000, 0) == 0

@@ -98,7 +98,8 @@ class Log:
         no_output = overhead if kind == PIECE else len(head)
         if stream == SYSTEM:
             no_output = len(data)  # the sentences of the runner come one at a time
-        self._note_loss(self._tail.add(data, no_output))
+        are_lines = kind == FULL and stream != SYSTEM
+        self._note_loss(self._tail.add(data, no_output, are_lines=are_lines))
         self.dropped = self._tail.dropped
 
     def _fill(

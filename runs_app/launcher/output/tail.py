@@ -2,7 +2,8 @@
 
 # Two files take turns: when one is full, the other is emptied for the next records, so that no byte is ever copied and
 # the last 256 KiB are on disk at any moment. Each begins with a line of its own, written once: the log's size, where
-# the tail belongs; the bytes of output between there and this file's first record; the streams whose line was open.
+# the tail belongs; the bytes and the lines of output between there and this file's first record; the streams whose line
+# was open.
 
 import contextlib
 import os
@@ -18,7 +19,8 @@ from runs_app.launcher.output.record_format import FULL, SYSTEM
 NAMES = ("tail", "tail.2")
 PART_BYTES = 256 * 1024
 _MAX_BYTES = 2 * PART_BYTES  # read of one part: its last record may reach beyond its size
-_HEAD = re.compile(rb"(\d{1,15}) (\d{1,15}) ([OE]{0,2})\n")
+# The lines are missing in what a runner of Tempo 0.1.0 wrote before it was restarted.
+_HEAD = re.compile(rb"(\d{1,15}) (\d{1,15})(?: (\d{1,15}))? ([OE]{0,2})\n")
 
 
 class Tail:
@@ -34,10 +36,15 @@ class Tail:
         self._parts = 0
         self._part_began = 0  # bytes of output before this part
         self._output_bytes = 0
+        # A line that was open is ended where the log ends: its end here makes no line more.
+        self._lines = -len(open_streams)
         self.dropped = 0  # bytes of output that are gone
 
-    def add(self, data: bytes, overhead: int) -> str:
-        """Write records, each with `overhead` bytes that are not the script's; return why some were lost, or ""."""
+    def add(self, data: bytes, overhead: int, *, are_lines: bool) -> str:
+        """Write records, each with `overhead` bytes that are not the script's; return why some were lost, or "".
+
+        `are_lines`: each record ends a line of the script.
+        """
         begin = 0
         while begin < len(data):
             if self._size >= PART_BYTES:
@@ -50,7 +57,10 @@ class Tail:
             lines = data[begin:end]
             written, why = write_lines(self._fd, lines, self._size)
             self._size += written
-            self._output_bytes += written - lines.count(b"\n", 0, written) * overhead
+            count = lines.count(b"\n", 0, written)
+            self._output_bytes += written - count * overhead
+            if are_lines:
+                self._lines += count
             if why:
                 return why
             begin = end
@@ -72,7 +82,8 @@ class Tail:
             fd = files.create(name, dir_fd=self._folder_fd)
         except OSError as error:
             return error.strerror or str(error)
-        head = b"%d %d %b\n" % (self._log_size, self._output_bytes, self._open_streams)
+        counts = (self._log_size, self._output_bytes, max(0, self._lines))
+        head = b"%d %d %d %b\n" % (*counts, self._open_streams)
         written, why = write_lines(fd, head, 0)
         if why:
             os.close(fd)
@@ -96,6 +107,7 @@ class Ending(NamedTuple):
 class _Part(NamedTuple):
     log_size: int
     began: int
+    lines_before: int | None
     open_streams: bytes
     records: bytes
 
@@ -154,7 +166,8 @@ def _read_part(name: str, folder_fd: int) -> _Part | None:
     if head is None:
         return None
     records = data[head.end() : data.rfind(b"\n") + 1]
-    return _Part(int(head[1]), int(head[2]), head[3], records)
+    lines_before = int(head[3]) if head[3] else None
+    return _Part(int(head[1]), int(head[2]), lines_before, head[4], records)
 
 
 def _is_file(name: str, folder_fd: int) -> bool:
@@ -186,8 +199,15 @@ def _gap_record(parts: list[_Part], is_known: bool) -> bytes:
         for stream in parts[0].open_streams:
             ends += record_format.head(epoch_ms, bytes([stream]), FULL) + b"\n"
     if is_known:
-        sentence = f"{parts[0].began:,} bytes of output were left out here"
+        lines = _amount_of_lines(parts[0].lines_before)
+        sentence = f"{parts[0].began:,} bytes of output{lines} were left out here"
     return ends + record_format.head(epoch_ms, SYSTEM, FULL) + sentence.encode() + b"\n"
+
+
+def _amount_of_lines(count: int | None) -> str:
+    if count is None:
+        return ""
+    return " (1 line)" if count == 1 else f" ({count:,} lines)"
 
 
 def _remove(folder_fd: int) -> None:

@@ -65,7 +65,7 @@ class ExitFacts(NamedTuple):
     message: str = ""
     started_at: float | None = None
     duration_s: float = 0.0
-    peak_bytes: int = 0  # as far as it was measured
+    peak_bytes: int = 0
     reserved_bytes: int = 0  # the most that was seen of one process
     processes: int = 0
     output_bytes: int = 0
@@ -129,8 +129,6 @@ def _exit(facts: ExitFacts) -> Exit:
     status, reason, sentence = facts.cause or _cause_by_itself(exit_code, ended_by)
     message = "; ".join(filter(None, (sentence, facts.message)))
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    # The peak of its largest process is known exactly; that of the tree was looked at four times a second.
-    peak_bytes = max(usage.ru_maxrss * 1024, facts.peak_bytes)
     return Exit(
         v=1,
         status=status,
@@ -142,7 +140,7 @@ def _exit(facts: ExitFacts) -> Exit:
         finished_at=time.time(),
         duration_s=round(facts.duration_s, 6),
         cpu_s=round(usage.ru_utime + usage.ru_stime, 6),
-        peak_memory_mb=round(peak_bytes / 2**20, 2),
+        peak_memory_mb=round(facts.peak_bytes / 2**20, 2),
         processes=facts.processes,
         output_bytes=facts.output_bytes,
         output_lines=facts.output_lines,

@@ -112,10 +112,10 @@ class LogView extends HTMLElement {
     const pill = this.part("new");
     pill.hidden = this.rows.isFollowing || count <= 0;
     if (!pill.hidden) pill.textContent = `↓ ${count.toLocaleString("en")} new line${count === 1 ? "" : "s"}`;
-    this.part("total").textContent =
-      `${this.lines.total.toLocaleString("en")} line${this.lines.total === 1 ? "" : "s"}`;
+    const { written } = this.lines;
+    this.part("total").textContent = `${written.toLocaleString("en")} line${written === 1 ? "" : "s"}`;
     this.press("follow", this.rows.isFollowing);
-    this.console.style.setProperty("--digits", Math.max(2, String(this.lines.total).length));
+    this.console.style.setProperty("--digits", Math.max(2, String(written).length));
   }
 
   // --- tools ------------------------------------------------------------------------------------
@@ -205,11 +205,12 @@ class LogView extends HTMLElement {
     if (!found) return;
     const [one, other] = [Number(found[1]), Number(found[2] ?? found[1])];
     this.marked = [Math.min(one, other), Math.max(one, other)];
-    const isInView = this.rows.isInView(this.marked[0]);
+    const place = this.lines.rowOf(this.marked[0]);
+    const isInView = this.rows.isInView(place);
     this.rows.redraw();
-    if (!isInView) this.rows.goTo(this.marked[0]);
-    if (this.marked[0] > this.lines.total)
-      this.part("found").textContent = `The output ends at line ${this.lines.total.toLocaleString("en")}`;
+    if (!isInView) this.rows.goTo(place);
+    if (this.marked[0] > this.lines.written)
+      this.part("found").textContent = `The output ends at line ${this.lines.written.toLocaleString("en")}`;
     this.moved();
   }
 
@@ -291,7 +292,6 @@ class LogView extends HTMLElement {
     this.moved();
   }
 
-  // What the rows mark.
   get current() {
     return this.found?.current ?? 0;
   }

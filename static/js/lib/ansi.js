@@ -1,15 +1,15 @@
 // The colours of a terminal: control sequences become classes of the style sheet, or are dropped.
 
-const SEQUENCE = new RegExp(
-  [
-    String.raw`\x1b(?:\[([0-?]*)[ -/]*([@-~])`, // CSI: its parameters, its last letter
-    String.raw`\][^\x07\x1b]*(?:\x07|\x1b\\)?`, // OSC, such as a window's title
-    String.raw`[PX^_][^\x1b]*(?:\x1b\\)?`, // DCS, SOS, PM, APC
-    String.raw`[ -/]*[0-~])`,
-    String.raw`[\x00-\x08\x0b-\x1f\x7f-\x9f]`, // single control characters
-  ].join("|"),
-  "g",
-);
+/** A control sequence, as the text of a regular expression without groups. */
+export const CONTROL = [
+  String.raw`\x1b(?:\[[\x30-?]*[ -\/]*[@-~]`, // CSI
+  String.raw`\][^\x07\x1b]*(?:\x07|\x1b\\)?`, // OSC, such as a window's title
+  String.raw`[PX^_][^\x1b]*(?:\x1b\\)?`, // DCS, SOS, PM, APC
+  String.raw`[ -\/]*[0-~])`,
+  String.raw`[\x00-\x08\x0b-\x1f\x7f-\x9f]`, // single control characters
+].join("|");
+const SEQUENCE = new RegExp(CONTROL, "g");
+const COLOUR = /^\x1b\[([0-?]*)m$/;
 const FLAGS = { 1: "bold", 2: "dim", 3: "italic", 4: "underline", 7: "inverse", 9: "strike" };
 // biome-ignore format: a table
 const SIXTEEN = [
@@ -70,8 +70,9 @@ function pieces(text) {
   for (const match of text.matchAll(SEQUENCE)) {
     if (match.index > from) found.push([text.slice(from, match.index), classes]);
     from = match.index + match[0].length;
-    if (match[2] !== "m") continue;
-    paint(style, match[1]);
+    const colour = COLOUR.exec(match[0]);
+    if (!colour) continue;
+    paint(style, colour[1]);
     classes = classesOf(style);
   }
   if (from < text.length) found.push([text.slice(from), classes]);

@@ -1,4 +1,5 @@
-// A WebSocket that comes back: the wait doubles after each failure; a message heard makes the count start anew.
+// A WebSocket that comes back: the wait doubles after each failure; a message heard makes the count start anew. The
+// document hears `socket:lost` of each failure.
 
 const FIRST_WAIT_MS = 500;
 const MAX_WAIT_MS = 10000;
@@ -36,6 +37,7 @@ export function connect(path, on) {
       return;
     }
     failures += 1;
+    document.dispatchEvent(new Event("socket:lost"));
     if (on.lost(failures) === false) {
       isOver = true;
       return;

@@ -17,7 +17,7 @@ from tests.runs_app.launcher.test_runner_output import file_size_limit
 
 CAP = 10_000
 NOTICE = re.compile(r"Output is over 10,000 bytes: of what follows only the last 256 KB are kept")
-GAP = re.compile(r"([\d,]+) bytes of output were left out here")
+GAP = re.compile(r"([\d,]+) bytes of output \(([\d,]+) lines?\) were left out here")
 
 
 def numbered(first: int, beyond: int) -> list[bytes]:
@@ -92,7 +92,10 @@ def test_what_is_dropped_is_counted_and_marked_where_it_is_missing(tmp_path: Pat
     numbers = [int(record.text) for record in found if record.stream == "O"]
     gap = next(at for at, record in enumerate(found) if GAP.fullmatch(record.text.decode()))
 
-    assert said_in(found)[1:] == [f"{log.dropped:,} bytes of output were left out here"]
+    lines_dropped = log.dropped // 100
+    assert said_in(found)[1:] == [
+        f"{log.dropped:,} bytes of output ({lines_dropped:,} lines) were left out here"
+    ]
     assert len(joined(found)) + log.dropped == lines * 100
     assert int(found[gap + 1].text) == log.dropped // 100 + int(found[gap - 2].text) + 1
     assert numbers == [*range(CAP // 118), *range(numbers[CAP // 118], lines)]

@@ -47,7 +47,7 @@ def ended(run: Run) -> Run:
 
 
 def gap_of(log: log_file.Log) -> str:
-    return f"{log.dropped:,} bytes of output were left out here"
+    return f"{log.dropped:,} bytes of output ({log.dropped // 100:,} lines) were left out here"
 
 
 def test_a_raw_log_says_where_output_is_missing_and_how_much(run: Run, log: log_file.Log) -> None:

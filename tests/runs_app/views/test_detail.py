@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -391,6 +392,16 @@ def test_a_run_shows_its_isolation_in_words(browser: Client) -> None:
     assert "Good. kernel 4.4 has no <code>Landlock</code>" in text
 
 
+def test_the_word_of_isolation_stands_below_its_name_and_beside_its_reason(browser: Client) -> None:
+    fields = {"isolation": "good", "isolation_why": "no user of its own"}
+    run = make_run(make_script(), status=Status.SUCCEEDED, finished_at=NOW, **fields)
+    text = browser.get(f"/runs/{run.pk}/").content.decode()
+    strip, facts = (part.partition("</dl>")[0] for part in text.split("<dl ")[1:3])
+    assert re.search(r"<dt>Isolation</dt>\s*<dd>.*Good</span>", strip, re.DOTALL)
+    assert re.search(r"<dt>Isolation</dt>\s*<dd>Good. no user of its own", facts)
+    assert "Good" not in text.partition("</h1>")[0]
+
+
 def test_a_run_notes_what_was_left_out_left_behind_and_lowered(browser: Client) -> None:
     fields = {
         "output_dropped": 3_000_000,
@@ -426,6 +437,17 @@ def test_a_run_with_samples_has_a_chart_with_its_limit_and_a_table(browser: Clie
         " style=" not in text
         and "data-live" not in text.partition("<run-chart")[2].partition(">")[0]
     )
+
+
+def test_a_run_that_is_over_has_one_figure_of_its_memory(browser: Client, staff: User) -> None:
+    run = with_samples(Status.SUCCEEDED, 3)
+    Run.objects.filter(pk=run.pk).update(peak_memory_mb=86.5)
+    text = browser.get(f"/runs/{run.pk}/").content.decode()
+    assert text.count("86 MB") == 5  # the head, all facts, the curve in sight and twice in words
+    figures = re.findall(r"([\d.]+) MB", text.partition("<tbody>")[0])
+    assert set(figures) == {"86", "100"}  # its peak and its limit
+    browser.force_login(staff)
+    assert "86 MB" in browser.get(f"/admin/runs_app/run/{run.pk}/change/").content.decode()
 
 
 def test_a_run_without_enough_samples_has_no_chart(browser: Client) -> None:
