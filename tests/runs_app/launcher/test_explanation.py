@@ -233,7 +233,9 @@ CLOSED = (
 )
 
 
-@pytest.fixture(scope="module", params=[STRONG, ORDINARY] if IS_ROOT else [ORDINARY], ids=str)
+@pytest.fixture(
+    scope="module", params=[STRONG, ORDINARY] if IS_ROOT else [ORDINARY], ids=lambda mode: mode.name
+)
 def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     if not request.param.has_landlock:
         pytest.skip("this kernel closes no paths")
