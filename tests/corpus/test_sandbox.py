@@ -98,6 +98,7 @@ def test_a_script_without_packages_does_its_job_or_says_why(
 
 
 @pytest.mark.network
+@pytest.mark.packages
 @pytest.mark.parametrize("script", scripts(with_packages=True))
 def test_a_script_with_packages_does_its_job_or_says_why(
     place: Place, python_with_packages: str, script: dict[str, Any]
