@@ -6,7 +6,8 @@ from typing import Any
 
 MAX_DEPTH = 64
 MAX_VALUES = 20_000  # a request of Tempo's own has dozens
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+# A string that is never closed is one as well, up to the end: else each quote in it would begin another search.
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _OPENING = b"[{"
 
 
