@@ -14,7 +14,9 @@ _OPENING = b"[{"
 def parse(body: bytes) -> dict[str, Any]:
     """Return what a body says. Raises ValueError for what is no JSON, too deep or of too many values."""
     check_bounds(body)
-    content: dict[str, Any] = json.loads(body, parse_constant=_refuse_constant)
+    # Of bytes, json.loads would guess the encoding: in UTF-16 the strings begin and end elsewhere than counted.
+    text = body.decode("utf-8-sig")
+    content: dict[str, Any] = json.loads(text, parse_constant=_refuse_constant)
     return content
 
 

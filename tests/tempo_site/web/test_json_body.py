@@ -39,6 +39,16 @@ def test_what_is_refused_is_a_value_error(body: bytes, words: str) -> None:
         parse(body)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16", "utf-32-be"])
+def test_only_utf_8_is_json(encoding: str) -> None:
+    with pytest.raises(ValueError, match=r"Expecting|codec can.t decode"):
+        parse('["\\"", [[1]]]'.encode(encoding))
+
+
+def test_a_byte_order_mark_is_no_reason_to_refuse() -> None:
+    assert parse(json.dumps({"a": 1}).encode("utf-8-sig")) == {"a": 1}
+
+
 def test_the_bounds_themselves_are_taken() -> None:
     assert parse(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)
     assert len(parse(b"[" + b"0," * (MAX_VALUES - 1) + b"0]")) == MAX_VALUES
