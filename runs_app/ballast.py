@@ -28,7 +28,7 @@ def tend(*, now: datetime) -> None:
     free = disk.f_bavail * disk.f_frsize
     if free < FULL_BYTES:
         give_up()
-    elif free >= ROOM_BYTES and not paths.ballast().exists():
+    elif free >= ROOM_BYTES and not _is_whole():
         _make()
 
 
@@ -45,16 +45,25 @@ def give_up_if_full(error: BaseException) -> None:
         give_up()
 
 
+def _is_whole() -> bool:
+    # One that was cut short, by the end of the process, is as good as none.
+    try:
+        return paths.ballast().stat().st_size >= SIZE_MB * MB
+    except FileNotFoundError:
+        return False
+
+
 def _make() -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
     try:
         descriptor = os.open(paths.ballast(), flags, 0o600)
     except OSError:
         return
     try:
         # Random bytes: file systems that compress would keep nothing of zeros.
-        for _ in range(SIZE_MB):
-            os.write(descriptor, os.urandom(MB))
+        missing = SIZE_MB * MB
+        while missing:
+            missing -= os.write(descriptor, os.urandom(min(missing, MB)))
     except OSError:
         give_up()
     finally:

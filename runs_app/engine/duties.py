@@ -35,15 +35,26 @@ class Duties:
         self._due_at = {duty.name: 0.0 for duty in table}  # of time.monotonic()
 
     def do_due(self, *, now: datetime) -> bool:
-        """Do the duties that are due, in the order of the table; returns whether things are going on."""
+        """Do the duties that are due, in the order of the table; return whether things are going on.
+
+        Each fails alone: what failed is raised behind the last one, as an ExceptionGroup.
+        """
         is_active = False
+        failures: list[Exception] = []
         for duty in self._table:
             if time.monotonic() < self._due_at[duty.name]:
                 continue
             self._due_at[duty.name] = time.monotonic() + duty.every_s
-            answer = duty.function(now=now)
+            try:
+                answer = duty.function(now=now)
+            except Exception as error:
+                error.add_note(f"duty: {duty.name}")
+                failures.append(error)
+                continue
             if duty.tells_activity and answer:
                 is_active = True
+        if failures:
+            raise ExceptionGroup("duties failed", failures)
         return is_active
 
     def hurry(self, name: str) -> None:

@@ -146,8 +146,9 @@ class Engine:
         while True:
             try:
                 body()
-            except Exception as error:
-                log_failure(name, error)
+            except* Exception as failures:  # of several duties, or the only one
+                for error in failures.exceptions:
+                    log_failure(name, error)
             if self._stopping.is_set():
                 break
             logger.warning("%s ended by itself, starting it again", name)

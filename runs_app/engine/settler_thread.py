@@ -46,9 +46,10 @@ class SettlerThread:
                     self.self_check.heal_folders()
                     bell = self._hung(bell)
                     self._step(bell)
-                except Exception as error:
-                    log_failure("settler", error)
-                    ballast.give_up_if_full(error)
+                except* Exception as failures:
+                    for error in failures.exceptions:
+                        log_failure("settler", error)
+                        ballast.give_up_if_full(error)
                     self.duties.hurry(SELF_CHECK)
                     self._stopping.wait(PAUSE_AFTER_ERROR_S)
             reconcile.reconcile_all(now=timezone.now())

@@ -69,7 +69,7 @@ def _show_own_tmp(plan: Plan, run_folder: str) -> None:
             prctl.mount_for_itself(os.path.join(run_folder, "tmp"), "/tmp")
 
 
-def _try(step: str, act: Callable[[], None]) -> str:
+def _try(step: str, act: Callable[[], object]) -> str:
     try:
         act()
     except OSError as error:

@@ -11,7 +11,7 @@ import time
 from runs_app.launcher import console, folders, forking, locks, options, shutdown, wire
 from runs_app.launcher import requests as launcher_requests
 from runs_app.launcher.channel import Channel, ChannelError
-from runs_app.launcher.identity import isolation, prctl
+from runs_app.launcher.identity import isolation, keyring, prctl
 from runs_app.launcher.identity.users import User
 from runs_app.launcher.removal import Removals
 from runs_app.launcher.runner_registry import Runners
@@ -57,6 +57,7 @@ def _serve(parsed: options.Options) -> int:
         path = os.path.join(data, name)
         os.makedirs(path, mode=0o700, exist_ok=True)
     prctl.become_subreaper()
+    _leave_inherited_keys()
     web_user = User(*parsed.web_user) if parsed.web_user else None
     support = isolation.probe(pool=parsed.script_users, web=web_user, data=data)
     best = support.best
@@ -68,6 +69,17 @@ def _serve(parsed: options.Options) -> int:
     gc.freeze()  # a collection in a runner would touch, and so copy, every page it shares with us
     launcher.run()
     return 0
+
+
+def _leave_inherited_keys() -> None:
+    # Before any other process begins: what a run inherits that gets no session keyring of its own is empty.
+    try:
+        is_left = keyring.begin_an_empty_one()
+    except OSError:
+        is_left = False
+    if not is_left:
+        fact = "no session keyring could be begun: a run that gets none either sees the keys here"
+        console.say(console.WARNING, fact)
 
 
 def listen(host: str, port: int) -> int:

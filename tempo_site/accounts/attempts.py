@@ -3,24 +3,29 @@
 # Counted by address, and by account over all addresses. Devices on which a user has logged in before have a count of
 # their own: so nobody elsewhere, nor many together, can keep users from their own accounts.
 
-import ipaddress
 import math
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from django.conf import settings
+from django.contrib.auth.forms import UsernameField
 from django.contrib.auth.models import User
 from django.core.signing import BadSignature, Signer
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+
+from tempo_site.lib import addresses
 
 FREE_OF_ADDRESS = 10
 FREE_OF_ACCOUNT = 100  # more than any five addresses get within the hour
 FIRST_WAIT_S, LONGEST_WAIT_S = 60.0, 900.0
 COUNTED_S = 3600.0
 MAX_KEYS = 20_000
-SITE_BITS = 64  # of an IPv6 address: behind them, anybody may take any
+
+MAX_NAME = 150  # characters: a longer name is nobody's
+# As the form has it, which takes " ann" and full-width letters for "ann".
+_NAME = UsernameField(max_length=MAX_NAME)
 
 DEVICE_COOKIE = "tempo_device"
 DEVICE_DAYS = 400  # the most that browsers allow
@@ -97,9 +102,11 @@ class Attempt:
 
 
 def at_log_in(request: HttpRequest, username: str, *, now: float) -> Attempt:
+    username = _NAME.to_python(username) or ""
     if is_known_device(request, username):
         return Attempt((_of_device, username), now=now)
-    return Attempt((_of_address, _site_of(request)), (_of_account, username[:150]), now=now)
+    account = username[:MAX_NAME]
+    return Attempt((_of_address, _site_of(request)), (_of_account, account), now=now)
 
 
 def at_set_up(request: HttpRequest, *, now: float) -> Attempt:
@@ -146,7 +153,4 @@ def _signer(user: User) -> Signer:
 
 
 def _site_of(request: HttpRequest) -> str:
-    address: str = request.META.get("REMOTE_ADDR", "")
-    if ":" not in address:
-        return address
-    return str(ipaddress.ip_network(f"{address.partition('%')[0]}/{SITE_BITS}", strict=False))
+    return addresses.site_of(request.META.get("REMOTE_ADDR", ""))

@@ -7,6 +7,7 @@ import asyncio
 import json
 import logging
 from http import HTTPStatus
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import quote
 
@@ -14,16 +15,20 @@ from daphne.http_protocol import HTTPFactory, WebRequest
 from django.conf import settings
 from django.shortcuts import resolve_url
 from twisted.internet import reactor
+from twisted.internet.interfaces import IDelayedCall
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 
 from tempo_site import asgi
+from tempo_site.lib.addresses import site_of
 from tempo_site.web import body_limits, forwarded
 from tempo_site.web.body_limits import MB, STRANGER_BYTES
 
 logger = logging.getLogger(__name__)
 
 LINGER_S = 5.0  # a client that is still sending when it is refused gets this long to read why
+HEAD_S = 20.0  # for the head of a request and what a stranger may send, from its first byte
 MAX_CONNECTIONS = 600
+KEPT_FOR_LOOPBACK = 20  # beyond them: else nobody here could see that Tempo is well
 MAX_CONNECTIONS_OF_ADDRESS = 200
 MAX_LARGE_BODIES = 16  # under way at a time, each may take a file of MAX_UPLOAD_MB
 ERRORS = {
@@ -81,6 +86,7 @@ class BoundedRequest(WebRequest):
             self._ask_for_caller()
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        self._stop_clock()
         if self._is_refused:
             self.channel.loseConnection()
         elif self._question is not None:
@@ -99,8 +105,13 @@ class BoundedRequest(WebRequest):
     # Read nothing more until the caller is known: at most one piece, 64 KiB, has arrived beyond the limit.
     def _ask_for_caller(self) -> None:
         if self._question is None:
+            self._stop_clock()
             self.channel.transport.pauseProducing()
             self._question = asyncio.ensure_future(self._go_on_or_refuse())
+
+    def _stop_clock(self) -> None:
+        if isinstance(self.channel.transport, BoundedConnection):
+            self.channel.transport.stop_clock()
 
     def _is_one_too_many(self) -> bool:
         # Among the requests that come through a proxy from the same client.
@@ -108,7 +119,8 @@ class BoundedRequest(WebRequest):
         if not isinstance(connection, BoundedConnection) or not connection.is_of_proxy:
             return False
         headers = self._header_lines()
-        connection.client = forwarded.client_address(connection.getPeer().host, headers)
+        client = forwarded.client_address(connection.getPeer().host, headers)
+        connection.client = site_of(client)
         held: int = connection.factory.held_by(connection.client)
         return held > MAX_CONNECTIONS_OF_ADDRESS
 
@@ -205,14 +217,40 @@ class BoundedFactory(HTTPFactory):
 
 
 class BoundedConnection(ProtocolWrapper):
-    """A connection, and who holds it: the peer, or the client whose request a trusted proxy passes on now, or ""."""
+    """A connection, and who holds it: the peer, or the client whose request a trusted proxy passes on now, or "".
+
+    Twisted closes it a minute after the last byte; a request that comes byte by byte has a clock of its own.
+    """
 
     is_of_proxy = False
     client = ""
+    _is_served = False
+    _clock: IDelayedCall | None = None
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._clock is None and not self._is_served:
+            self._clock = reactor.callLater(HEAD_S, self._end)
+        super().dataReceived(data)
+
+    def stop_clock(self) -> None:
+        """Give the rest of a request all the time it needs: it is here, or its sender will be known."""
+        self._is_served = True
+        if self._clock is not None:
+            self._clock.cancel()
+            self._clock = None
 
     def end_request(self) -> None:
+        self._is_served = False
         if self.is_of_proxy:
             self.client = ""
+
+    def connectionLost(self, reason: Any) -> None:
+        self.stop_clock()
+        super().connectionLost(reason)
+
+    def _end(self) -> None:
+        self._clock = None
+        self.abortConnection()
 
 
 class BoundedConnections(WrappingFactory):
@@ -220,18 +258,25 @@ class BoundedConnections(WrappingFactory):
 
     def buildProtocol(self, addr: Any) -> Any:
         is_of_proxy = forwarded.is_trusted(addr.host)
-        if len(self.protocols) >= MAX_CONNECTIONS:
+        client = site_of(addr.host)
+        if len(self.protocols) >= _places(addr.host):
             return None
-        if not is_of_proxy and self.held_by(addr.host) >= MAX_CONNECTIONS_OF_ADDRESS:
+        if not is_of_proxy and self.held_by(client) >= MAX_CONNECTIONS_OF_ADDRESS:
             return None
         connection = super().buildProtocol(addr)
         connection.is_of_proxy = is_of_proxy
         if not is_of_proxy:
-            connection.client = addr.host
+            connection.client = client
         return connection
 
     def held_by(self, client: str) -> int:
         return sum(connection.client == client for connection in self.protocols)
+
+
+def _places(host: str) -> int:
+    if ip_address(forwarded.plain_address(host)).is_loopback:
+        return MAX_CONNECTIONS + KEPT_FOR_LOOPBACK
+    return MAX_CONNECTIONS
 
 
 def refusal(status: int, target: bytes) -> bytes:

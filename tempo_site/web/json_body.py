@@ -6,14 +6,17 @@ from typing import Any
 
 MAX_DEPTH = 64
 MAX_VALUES = 20_000  # a request of Tempo's own has dozens
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+# A string that is never closed is one as well, up to the end: else each quote in it would begin another search.
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _OPENING = b"[{"
 
 
 def parse(body: bytes) -> dict[str, Any]:
     """Return what a body says. Raises ValueError for what is no JSON, too deep or of too many values."""
     check_bounds(body)
-    content: dict[str, Any] = json.loads(body, parse_constant=_refuse_constant)
+    # Of bytes, json.loads would guess the encoding: in UTF-16 the strings begin and end elsewhere than counted.
+    text = body.decode("utf-8-sig")
+    content: dict[str, Any] = json.loads(text, parse_constant=_refuse_constant)
     return content
 
 

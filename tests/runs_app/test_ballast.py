@@ -26,6 +26,26 @@ def test_it_stays_and_is_made_once() -> None:
     assert paths.ballast().stat().st_ino == inode
 
 
+def test_one_that_was_cut_short_is_made_good() -> None:
+    paths.ballast().write_bytes(b"cut short")
+    ballast.tend(now=NOW)
+    assert paths.ballast().stat().st_size == ballast.SIZE_MB * ballast.MB
+
+
+def test_it_is_whole_where_less_is_written_than_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write = os.write
+
+    def write_less(descriptor: int, data: bytes) -> int:
+        return write(descriptor, data[: len(data) // 2 + 1])
+
+    with monkeypatch.context() as context:
+        context.setattr(os, "write", write_less)
+        ballast.tend(now=NOW)
+    assert paths.ballast().stat().st_size == ballast.SIZE_MB * ballast.MB
+
+
 def test_it_goes_on_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     ballast.tend(now=NOW)
     monkeypatch.setattr(ballast, "FULL_BYTES", 2**63)

@@ -5,7 +5,9 @@ import os
 
 from runs_app.launcher.identity import prctl
 
-_JOIN_SESSION_KEYRING = 1
+_JOIN_SESSION_KEYRING, _SET_PERMISSIONS = 1, 5
+_SESSION_KEYRING = -3
+_VIEW_READ_SEARCH = 0x0B000000  # for whoever has it; nobody may write, or change that
 # The number of keyctl(2) by machine.
 _KEYCTL = {
     "x86_64": 250,
@@ -23,13 +25,35 @@ _KEYCTL = {
 _THERE_IS_NONE = (errno.ENOSYS, errno.EPERM)
 
 
-def begin_a_new_one() -> None:
-    """Leave the inherited session keyring for a new, empty one, where there are keyrings. Raise OSError."""
+def begin_an_empty_one() -> bool:
+    """Begin one that stays empty; return whether nothing of before is inherited any more. Raise OSError."""
+    if not begin_a_new_one():
+        return False
+    _call(_SET_PERMISSIONS, _SESSION_KEYRING, _VIEW_READ_SEARCH)
+    return True
+
+
+def begin_a_new_one() -> bool:
+    """Leave the inherited session keyring for a new, empty one, where there are keyrings. Raise OSError.
+
+    Return False where the user has too many keys already: a script can see to that itself, at the cost of its
+    further runs, which then have the inherited one.
+    """
+    try:
+        _call(_JOIN_SESSION_KEYRING, 0)
+    except OSError as error:
+        if error.errno != errno.EDQUOT:
+            raise
+        return False
+    return True
+
+
+def _call(operation: int, first: int, second: int | None = None) -> None:
     number = _KEYCTL.get(os.uname().machine)
     if number is None:
         return
     try:
-        prctl.system_call(number, _JOIN_SESSION_KEYRING, 0)
+        prctl.system_call(number, operation, first, second)
     except OSError as error:
         if error.errno not in _THERE_IS_NONE:
             raise

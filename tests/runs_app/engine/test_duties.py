@@ -1,12 +1,25 @@
 """Duties: each in its order and at its time, and none of them lost to another one."""
 
+import errno
+import threading
 from datetime import datetime
 from itertools import pairwise
 
 import pytest
 
-from runs_app.engine.duties import IN_EVERY_PASS, Duties, Duty, settler_duties, ticker_duties
+from runs_app import ballast
+from runs_app.engine import settler_thread
+from runs_app.engine.duties import (
+    IN_EVERY_PASS,
+    SELF_CHECK,
+    Duties,
+    Duty,
+    settler_duties,
+    ticker_duties,
+)
 from runs_app.engine.self_check import SelfCheck
+from runs_app.engine.settler_thread import SettlerThread
+from tempo_site.lib import paths
 from tests.factories import NOW
 
 done: list[str] = []
@@ -41,6 +54,64 @@ def test_a_duty_can_be_hurried() -> None:
     duties.hurry("daily")
     duties.do_due(now=NOW)
     assert done == ["hourly", "daily", "daily"]
+
+
+def failing(name: str, error: Exception) -> Duty:
+    """One that fails each time."""
+
+    def fail(*, now: datetime) -> None:
+        done.append(name)
+        raise error
+
+    return Duty(name, IN_EVERY_PASS, fail)
+
+
+def test_a_duty_that_fails_keeps_no_other_from_being_done_and_is_told() -> None:
+    errors = [ValueError("first"), OSError("second")]
+    table = [
+        failing("one", errors[0]),
+        duty("two", 1),
+        failing("three", errors[1]),
+        duty("four", 1),
+    ]
+    with pytest.raises(ExceptionGroup) as told:
+        Duties(table).do_due(now=NOW)
+    assert done == ["one", "two", "three", "four"]
+    assert list(told.value.exceptions) == errors
+    assert errors[1].__notes__ == ["duty: three"]
+
+
+@pytest.mark.django_db
+def test_each_failure_of_a_pass_is_logged_and_one_of_a_full_disk_costs_the_ballast(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stopping = threading.Event()
+    settler = SettlerThread(stopping)
+
+    def check_self(*, now: datetime) -> None:
+        done.append(SELF_CHECK)
+        if done.count(SELF_CHECK) == 2:
+            stopping.set()
+
+    full = OSError(errno.ENOSPC, "No space left on device")
+    settler.duties = Duties(
+        [
+            failing("sweep", ValueError("a defect")),
+            failing("archive", full),
+            Duty(SELF_CHECK, 3600, check_self),
+        ]
+    )
+    monkeypatch.setattr(settler_thread, "PAUSE_AFTER_ERROR_S", 0.0)
+    ballast.tend(now=NOW)
+    settler.run()
+    assert done == ["sweep", "archive", SELF_CHECK] * 2, "looked at again in the very next pass"
+    assert not paths.ballast().exists()
+    assert settler.last_pass_at is None, "a pass that fails is not a pass"
+    lines = [record for record in caplog.records if record.name == settler_thread.__name__]
+    assert [(str(full) in line.getMessage(), bool(line.exc_info)) for line in lines] == [
+        (False, True),
+        (True, False),
+    ] * 2
 
 
 @pytest.mark.parametrize(

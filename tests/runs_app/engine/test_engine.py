@@ -146,6 +146,18 @@ def test_health_names_a_ticker_that_stands_still(idle: Engine) -> None:
     assert [name for name, state in parts.items() if state != "ok"] == ["ticker"]
 
 
+def test_each_failure_of_a_thread_s_duties_is_logged(
+    idle: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        idle._stopping.set()
+        raise ExceptionGroup("duties failed", [OSError("disk gone"), ValueError("a defect")])
+
+    idle._keep_going("ticker", fail)
+    lines = [record.getMessage().partition(": ")[2] for record in caplog.records]
+    assert lines == ["disk gone", "a defect"]
+
+
 @pytest.mark.django_db
 def test_a_ticker_that_never_rests_is_well_and_keeps_house(
     idle: Engine, monkeypatch: pytest.MonkeyPatch

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
@@ -111,6 +112,21 @@ def test_many_addresses_together_slow_one_account_down_and_no_other() -> None:
         assert wait_s(sent(f"198.51.100.{number}")) == 0
     assert wait_s(sent("203.0.113.1")) == 60
     assert wait_s(sent("203.0.113.1"), "bob") == 0
+
+
+@pytest.mark.parametrize("spelling", [" ann", "ann\t", "\uff41\uff4e\uff4e", " \uff41nn "])
+def test_an_account_is_one_however_its_name_is_spelled(spelling: str) -> None:
+    assert AuthenticationForm().fields["username"].clean(spelling) == "ann"
+    for number in range(FREE_OF_ACCOUNT):
+        assert wait_s(sent(f"198.51.100.{number}"), spelling) == 0
+    assert wait_s(sent("203.0.113.1"), "ann") == 60
+
+
+def test_a_known_device_is_known_however_the_name_is_spelled(user: User) -> None:
+    device = known_device(user)
+    for number in range(FREE_OF_ADDRESS):
+        assert wait_s(sent(f"192.0.2.{number}", device), f" {user.username}") == 0
+    assert wait_s(sent("192.0.2.99", device), user.username) == 60
 
 
 def test_a_device_on_which_the_user_has_logged_in_waits_for_nobody_else(user: User) -> None:

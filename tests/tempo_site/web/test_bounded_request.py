@@ -27,40 +27,12 @@ from tempo_site.web.bounded_request import (
     refusal,
 )
 from tests.service import TOKEN, Service, manage, wait_for
+from tests.tempo_site.web.server import GET, Server, part
 
 CEILING = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 BLOCK = b"a" * 64 * 1024
 LOG_MB = 40
 RECORD = b"1700000000000 O F " + b"x" * 1000 + b"\n"
-GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
-
-
-class Server:
-    """What a request needs of daphne's server."""
-
-    server_name = "tempo"
-    root_path = ""
-    proxy_forwarded_address_header = None
-    request_buffer_size = 8192
-
-    def __init__(self) -> None:
-        self.requests: list[BoundedRequest] = []
-
-    def create_application(
-        self, request: BoundedRequest, scope: dict[str, Any]
-    ) -> asyncio.Queue[Any]:
-        """Keep the request; the test is its application."""
-        self.requests.append(request)
-        return asyncio.Queue()
-
-    def protocol_connected(self, request: BoundedRequest) -> None:
-        """Nothing to note."""
-
-    def protocol_disconnected(self, request: BoundedRequest) -> None:
-        """Nothing to note."""
-
-    def log_action(self, *_: object) -> None:
-        """Nothing to log."""
 
 
 def opened() -> tuple[BoundedRequest, Any, StringTransport]:
@@ -79,11 +51,6 @@ async def is_waiting(request: BoundedRequest) -> bool:
     is_over = waiting.done()
     waiting.cancel()
     return not is_over
-
-
-def part(request: BoundedRequest, *, more: bool) -> None:
-    """Send a part of an answer."""
-    request.handle_reply({"type": "http.response.body", "body": b"part", "more_body": more})
 
 
 def begun() -> tuple[BoundedRequest, Any, StringTransport]:
