@@ -16,6 +16,8 @@ SH = "/bin/sh"
 _QUOTED = re.compile(r"""'[^']*'|"(?:[^"\\]|\\.)*"|\\.""", re.DOTALL)
 _BACKGROUND = re.compile(r"(?<![&>|<0-9])&(?![&>0-9])")
 _TELL = 'tell() { [ "$1" -eq 0 ] || failed=$1; }'
+# A subshell's `failed` is lost with it, so what failed in there becomes how it ends.
+_TRAP = 'trap \'failed=$?; [ "$BASH_SUBSHELL" -eq 0 ] || trap "exit $failed" EXIT\' ERR'
 _POSIX = frozenset({"sh", "bash", "dash", "ash"})
 
 
@@ -51,7 +53,7 @@ def judged(text: str, commands: Sequence[Command], guards: Sequence[str], shell:
         raise NotToBeJudged("without bash nothing tells how the parts of a pipe ended")
     lines = [_TELL, *_lists(text, commands), "exit ${failed:-0}"]
     if has_bash:
-        lines.insert(1, "trap 'failed=$?' ERR")
+        lines.insert(1, _TRAP)
     if guards:
         joined = " && ".join(guards)
         lines = [f"{joined} || exit 0", *lines]
