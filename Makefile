@@ -2,7 +2,8 @@
 HOST ?= 127.0.0.1
 PORT ?= 8000
 PYTHON ?= python3
-WORKERS ?= auto
+# Most tests wait for processes: one worker more than cores.
+WORKERS ?= $(shell echo $$(( $$(nproc) + 1 )))
 BIN := .venv/bin
 CODE := tempo_site scripts_app runs_app notifications_app
 

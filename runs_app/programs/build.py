@@ -20,10 +20,11 @@ from scripts_app.files import users
 from scripts_app.models import Environment
 from scripts_app.packages import index
 from scripts_app.variables.variables import RunVariables
-from tempo_site.lib import paths
+from tempo_site.lib import files, paths
 
 WAITS_FOR = driver.WAITS_FOR
 CONFIG = build_config.CONFIG
+MAX_CONFIG_BYTES = 16 * 2**20  # with the lock of a thousand packages
 
 
 def title(run: Run) -> str:
@@ -163,7 +164,7 @@ def _why_not_from_source(found: Mapping[str, Any]) -> str:
 
 def _is_config(path: Path) -> bool:
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(files.read_regular(path, max_bytes=MAX_CONFIG_BYTES))
     except (OSError, ValueError):
         return False
     return isinstance(content, dict) and "work" in content

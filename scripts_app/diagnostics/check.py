@@ -61,11 +61,11 @@ def _requirement_problems(text: str) -> Iterator[Problem]:
     try:
         packages_requirements.normalise(text)
     except ScriptError as refusal:
-        lines = text.split("\n")
+        lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")  # as they are counted
         refused = list(packages_requirements.refused_lines(text)) or [(1, str(refusal))]
-        for number, reason in refused:
-            line = lines[number - 1]
-            yield _line_problem("requirements", number, line, "requirement", reason)
+        for line_number, reason in refused:
+            number = min(line_number, len(lines))
+            yield _line_problem("requirements", number, lines[number - 1], "requirement", reason)
 
 
 def _block_problems(code: str) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -210,12 +211,10 @@ needs_postgres = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+def postgres() -> Iterator[int]:
     """A server of our own; its port. Whoever comes over the network is believed."""
     owner = pwd.getpwnam("nobody")
-    folder, port = tmp_path_factory.mktemp("postgres"), free_port()
-    for path in (folder, *list(folder.parents)[:2]):
-        path.chmod(0o755)
+    folder, port = Path(tempfile.mkdtemp(prefix="tempo-postgres-")), free_port()
     os.chown(folder, owner.pw_uid, owner.pw_gid)
 
     def run(program: str, *options: str) -> subprocess.Popen[bytes]:
@@ -235,6 +234,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     yield port
     server.send_signal(signal.SIGINT)
     server.wait()
+    shutil.rmtree(folder)
 
 
 @needs_wrapper

@@ -341,3 +341,8 @@ def test_settings_of_the_machine_do_not_count(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(os.environ, "RUFF_CONFIG", str(tmp_path / "ruff.toml"))
     assert len(find("import os\n")) == 1
+
+
+def test_a_lone_carriage_return_ends_a_line_as_in_the_requirements_themselves() -> None:
+    (problem,) = find("", "humanize\r\x1b", "")
+    assert (problem.line, problem.field) == (2, "requirements")
