@@ -10,7 +10,10 @@ import pytest
 from scripts_app.environments.drivers import build_config
 from scripts_app.packages import interpreters
 
-MINORS = [f"3.{minor}" for minor in range(interpreters.OLDEST[1], interpreters.NEWEST[1] + 1)]
+FOUND = {
+    interpreters.minor_of(interpreter.version): interpreter.path
+    for interpreter in reversed(interpreters.discover())
+}
 
 REACHES = """
 import inspect, json, multiprocessing, pathlib, pickle, sys
@@ -36,12 +39,9 @@ except ValueError as error:
 """
 
 
-@pytest.fixture(params=MINORS)
+@pytest.fixture(params=sorted(FOUND))
 def python(request: pytest.FixtureRequest) -> Path:
-    for interpreter in interpreters.discover():
-        if interpreters.minor_of(interpreter.version) == request.param:
-            return interpreter.path
-    pytest.skip(f"there is no Python {request.param} here")
+    return FOUND[request.param]
 
 
 @pytest.fixture
