@@ -56,12 +56,16 @@ def claim(*, now: datetime) -> list[Run]:
     ):  # the disk is a condition of every program: no need for the lock
         return []
     with transaction.atomic():
-        runs: list[Run] = []
-        for kind in kinds - {Kind.SCRIPT}:
-            runs += ready(kind, situation).select_related("environment")
-        if Kind.SCRIPT in kinds:
-            runs += choose_next(situation).begin
-        return [run for run in runs if _begin(run, now)]
+        return [run for run in _chosen(kinds, situation) if _begin(run, now)]
+
+
+def _chosen(kinds: set[Kind], situation: Situation) -> list[Run]:
+    runs: list[Run] = []
+    for kind in kinds - {Kind.SCRIPT}:
+        runs += ready(kind, situation).select_related("environment")
+    if Kind.SCRIPT in kinds:
+        runs += choose_next(situation).begin
+    return runs
 
 
 def _kinds_with_a_chance() -> set[Kind]:
@@ -126,14 +130,7 @@ def choose_next(situation: Situation) -> NextRuns:
 
 def would_begin(*, now: datetime) -> list[int]:
     """Return the ids of queued runs that nothing keeps from beginning at this moment."""
-    situation = Situation(now=now)
-    kinds = _kinds_with_a_chance()
-    runs: list[Run] = []
-    for kind in kinds - {Kind.SCRIPT}:
-        runs += ready(kind, situation)
-    if Kind.SCRIPT in kinds:
-        runs += choose_next(situation).begin
-    return [run.pk for run in runs]
+    return [run.pk for run in _chosen(_kinds_with_a_chance(), Situation(now=now))]
 
 
 def _candidates(situation: Situation, *, places: int) -> Sequence[Run]:

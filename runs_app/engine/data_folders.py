@@ -1,11 +1,9 @@
 """The folders that every run needs: where somebody deleted `runs/` or `run/`, they are made anew at once."""
 
-import contextlib
-import fcntl
 import logging
-import os
 from pathlib import Path
 
+from runs_app.launcher import locks
 from tempo_site.lib import paths
 
 logger = logging.getLogger(__name__)
@@ -31,15 +29,6 @@ def heal() -> str:
 
 def hold_again(lock: int, path: Path) -> str:
     """Hold a lock under its name again, where that was deleted; return a sentence if another has it, or "". OSError."""
-    with contextlib.suppress(FileNotFoundError):
-        if os.path.samestat(os.fstat(lock), path.stat()):
-            return ""
-    new = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(new, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.dup2(new, lock, inheritable=False)
-    except BlockingIOError:
-        return f"another engine works on {paths.data()}: stop one of them"
-    finally:
-        os.close(new)
-    return ""
+    if locks.hold_again(lock, str(path)):
+        return ""
+    return f"another engine works on {paths.data()}: stop one of them"

@@ -70,9 +70,8 @@ def settler_duties(self_check: SelfCheck) -> Duties:
 
     duties = Duties(
         [
-            Duty(
-                "ballast", IN_EVERY_PASS, ballast.tend
-            ),  # first, as all others may have to store something
+            # First, as all others may have to store something.
+            Duty("ballast", IN_EVERY_PASS, ballast.tend),
             Duty(SELF_CHECK, 10.0, check_self),
             Duty("sweep", IN_EVERY_PASS, reconcile.sweep, tells_activity=True),
             Duty("cancel unwanted", IN_EVERY_PASS, unwanted.cancel_unwanted),

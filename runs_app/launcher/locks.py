@@ -39,19 +39,23 @@ class HeldLock:
 
     def renew(self) -> bool:
         """Hold it under its name again, where that was deleted; False if another process has it. Raise OSError."""
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(self._fd), os.stat(self._path)):
-                return True
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        new = os.open(self._path, flags, 0o600)
-        try:
-            fcntl.flock(new, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.dup2(new, self._fd, inheritable=False)
-        except BlockingIOError:
-            return False
-        finally:
-            os.close(new)
-        return True
+        return hold_again(self._fd, self._path)
+
+
+def hold_again(fd: int, path: str) -> bool:
+    """Hold a lock of flock(2) under its name again, where that was deleted; False if another has it. Raise OSError."""
+    with contextlib.suppress(FileNotFoundError):
+        if os.path.samestat(os.fstat(fd), os.stat(path)):
+            return True
+    new = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(new, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.dup2(new, fd, inheritable=False)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(new)
+    return True
 
 
 def probe(folder: int | str | os.PathLike[str]) -> bool:

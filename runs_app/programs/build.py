@@ -46,21 +46,20 @@ def spec(run: Run, folder: Path, _: Mapping[str, str]) -> ProgramSpec:
         raise NothingToRun(
             "The environment it was to build is not wanted any more.", Reason.NOT_WANTED
         )
-    config = folder / CONFIG
     found = _launcher_isolation(environment)
-    if not _is_config(
-        config
-    ):  # begun by a process that died before it wrote this, or by an older Tempo
+    refusal = _why_not_from_source(found) if environment.allows_source else ""
+    if refusal:
+        raise NothingToRun(refusal, Reason.COULD_NOT_START)
+    config = folder / CONFIG
+    # Begun by a process that died before it wrote this, or by an older Tempo.
+    if not _is_config(config):
         building = Environment.objects.filter(pk=environment.pk, state=Environment.State.BUILDING)
         building.update(state=Environment.State.WANTED)
     work = paths.environments() / work_folder(run)
     builds.begin(environment, config_path=config, work=work, isolation_support=found)
-    if not environment.allows_source:
-        return _spec_of_wheels(run, folder, environment, config, work)
-    refusal = _why_not_from_source(found)
-    if refusal:
-        raise NothingToRun(refusal, Reason.COULD_NOT_START)
-    return _spec_from_source(run, folder, environment, config, work)
+    if environment.allows_source:
+        return _spec_from_source(run, folder, environment, config, work)
+    return _spec_of_wheels(run, folder, environment, config, work)
 
 
 def _spec_of_wheels(

@@ -3,11 +3,15 @@
 import contextlib
 import json
 import os
+import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypedDict
+
+from scripts_app.environments.drivers import build_config
+from scripts_app.environments.drivers.build_config import BuildError
 
 PROGRESS_EVERY_S = 0.3
 INSTALLED_FILES = {"installing": "*/*/*/*.dist-info", "compiling": "**/*.pyc"}
@@ -86,6 +90,18 @@ class InstallationMonitor:
                 if any(self._cache.glob(pattern)):
                     self._missing.discard(package)
         return self._total - len(self._missing)
+
+
+def run_step(result: Path, act: Callable[[], None]) -> int:
+    """Do a step of a build; return its exit status, and write an error into `result` for Tempo to tell."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        act()
+    except (BuildError, OSError) as error:
+        build_config.write_result(result, {"error": str(error)})
+        say("Not built: " + str(error).partition("\n")[0])
+        return 1
+    return 0
 
 
 def count_of(count: int, noun: str) -> str:

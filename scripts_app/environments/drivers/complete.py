@@ -8,10 +8,8 @@ import json
 import os
 import re
 import shutil
-import signal
 import stat
 import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,20 +30,11 @@ def main(config_path: str) -> int:
     config = build_config.read_config(config_path)
     if Path(config["result"]).exists():
         return 0  # nothing had to be built
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    try:
-        result = _complete(config, ProgressFile(Path(config["progress"])))
-    except (BuildError, packages.Damaged, OSError) as error:
-        build_config.write_result(Path(config["result"]), {"error": str(error)})
-        build_progress.say("Not built: " + str(error).partition("\n")[0])
-        return 1
-    build_config.write_result(Path(config["result"]), result)
-    count = build_progress.count_of(len(result["packages"]), "package")
-    build_progress.say(f"Ready: {count}, {result['size'] / 1e6:.0f} MB")
-    return 0
+    return build_progress.run_step(Path(config["result"]), lambda: _complete(config))
 
 
-def _complete(config: BuildConfig, progress: ProgressFile) -> BuildResult:
+def _complete(config: BuildConfig) -> None:
+    progress = ProgressFile(Path(config["progress"]))
     work = Path(config["work"])
     folder = work / build_config.ENVIRONMENT
     if config["allows_source"]:
@@ -64,7 +53,9 @@ def _complete(config: BuildConfig, progress: ProgressFile) -> BuildResult:
     # READY has to be the last file on the disk. One sync of all takes 0.1 s for pandas, 5,000 single ones take 1.1 s.
     os.sync()
     build_config.write_result(folder / build_config.READY, result)
-    return result
+    build_config.write_result(Path(config["result"]), result)
+    count = build_progress.count_of(len(names), "package")
+    build_progress.say(f"Ready: {count}, {result['size'] / 1e6:.0f} MB")
 
 
 def _describe(config: BuildConfig, folder: Path, lock: str) -> BuildResult:

@@ -9,10 +9,8 @@ import json
 import os
 import re
 import shutil
-import signal
 import stat
 import subprocess
-import sys
 from pathlib import Path
 
 from scripts_app.environments.drivers import (
@@ -35,18 +33,13 @@ print(json.dumps([platform.python_version(), sys.implementation.name, sysconfig.
 
 def main(config_path: str, mode: str = "") -> int:
     config = build_config.read_config(config_path)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     from_source = mode == build_config.SOURCE
     work = Path(config["work"])
     if from_source:
         work /= build_config.SOURCE
-    try:
-        _install(config, work, from_source=from_source)
-    except (BuildError, OSError) as error:
-        build_config.write_result(Path(config["result"]), {"error": str(error)})
-        build_progress.say("Not built: " + str(error).partition("\n")[0])
-        return 1
-    return 0
+    return build_progress.run_step(
+        Path(config["result"]), lambda: _install(config, work, from_source=from_source)
+    )
 
 
 def _install(config: BuildConfig, work: Path, *, from_source: bool) -> None:

@@ -17,7 +17,7 @@ MAX_RECORD_BYTES = 64 * 1024**2
 _BYTE_CODE = re.compile(r"(.*)__pycache__/([^/]+?)\.[^./]+(?:\.opt-[0-9a-z]+)?\.pyc", re.DOTALL)
 
 
-class Damaged(Exception):
+class Damaged(BuildError):
     """A RECORD that cannot be read; str() names it."""
 
 

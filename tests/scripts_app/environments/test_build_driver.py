@@ -241,18 +241,32 @@ def test_what_is_built_from_source_is_nobody_elses_even_with_the_same_lock(index
     assert places[0] != places[1] and result("one")["lock"] == result("two")["lock"]
 
 
+def built_from_source(index: Path) -> Path:
+    """The config of a build from source whose first step has been done, by the code of packages."""
+    local_index.add_source(index, "tempo-source", "1.0")
+    config = prepare("tempo-source", allows_source=True)
+    first = building.steps(config)[0]
+    subprocess.run(first, env=building.variables(config), check=True, capture_output=True)
+    return config
+
+
+def completed(config: Path) -> int:
+    """The status of the second step, Tempo's own."""
+    second = building.steps(config)[1]
+    done = subprocess.run(
+        second, env=building.variables(config), capture_output=True, timeout=LIMIT_S
+    )
+    return done.returncode
+
+
 @pytest.mark.parametrize("line", ["-r /etc/passwd", "--index-url https://example.org", "a==1 --x"])
 def test_a_lock_that_the_code_of_packages_wrote_holds_packages_alone(
     line: str, index: Path
 ) -> None:
-    local_index.add_source(index, "tempo-source", "1.0")
-    config = prepare("tempo-source", allows_source=True)
-    first, second = building.steps(config)
-    subprocess.run(first, env=building.variables(config), check=True, capture_output=True)
+    config = built_from_source(index)
     with (building.work("run") / "source" / "lock.txt").open("a") as lock:
         lock.write(f"{line}\n")
-    done = subprocess.run(second, env=building.variables(config), capture_output=True)
-    assert done.returncode == 1
+    assert completed(config) == 1
     assert result()["error"] == "The lock that the build has left is none"
 
 
@@ -260,10 +274,7 @@ def test_a_lock_that_the_code_of_packages_wrote_holds_packages_alone(
 def test_what_was_built_from_source_is_taken_over_without_following_a_link(
     trap: str, index: Path
 ) -> None:
-    local_index.add_source(index, "tempo-source", "1.0")
-    config = prepare("tempo-source", allows_source=True)
-    first, second = building.steps(config)
-    subprocess.run(first, env=building.variables(config), check=True, capture_output=True)
+    config = built_from_source(index)
     source = building.work("run") / "source"
     (module,) = source.glob("environment/lib/*/site-packages/tempo_source.py")
     target = source / "lock.txt" if trap == "lock" else module
@@ -273,8 +284,7 @@ def test_what_was_built_from_source_is_taken_over_without_following_a_link(
         os.mkfifo(target)
     else:
         target.symlink_to(paths.data() / "private")
-    done = subprocess.run(second, env=building.variables(config), capture_output=True, timeout=60)
-    assert done.returncode == 1 and "error" in result()
+    assert completed(config) == 1 and "error" in result()
     taken = (building.work("run") / "environment").rglob("*.py")
     assert "private" not in result()["error"]
     assert not [path for path in taken if path.read_text() == "private"]
