@@ -122,6 +122,8 @@ def root_cause(error: BaseException) -> BaseException:
 
 def connection_words(cause: BaseException) -> str:
     """Return why there was no answer."""
+    if isinstance(cause, AddressRefused):
+        return str(cause)
     if isinstance(cause, TimeoutError):
         return "no answer in time"
     if isinstance(cause, socket.gaierror):
