@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from apprise.plugins.matrix import NotifyMatrix
 from requests.adapters import HTTPAdapter
 
 from notifications_app.sending import exchanges
@@ -34,6 +35,7 @@ def receiver(web_receiver: WebReceiver, monkeypatch: pytest.MonkeyPatch) -> WebR
 
     monkeypatch.setattr(HTTPAdapter, "send", send_here)
     monkeypatch.setattr(requests.Session, "send", exchanges._bounded_send)
+    monkeypatch.setattr(NotifyMatrix, "request_rate_per_sec", 0)  # it waits 0.5 s between requests
     web_receiver.received.clear()
     web_receiver.replies.clear()
     web_receiver.replies[""] = web_receiver.ok
