@@ -65,7 +65,7 @@ def begin() -> list[Exchange]:
 
 def record_all() -> None:
     """Make every session of this process keep to the bounds and write down its exchanges."""
-    requests.Session.send = _bounded_send  # type: ignore[method-assign]
+    requests.Session.send = _bounded_send  # type: ignore[method-assign,assignment]
 
 
 def _bounded_send(
