@@ -65,6 +65,7 @@ class Lanes:
         self._send, self._answered, self._pool = send, answered, pool
         self._lock = threading.Lock()
         self._waiting: dict[str, deque[Letter]] = {}
+        self._given_up: dict[str, Answer] = {}
 
     def add(self, letter: Letter) -> None:
         """Queue a letter behind those to the same target."""
@@ -76,15 +77,15 @@ class Lanes:
             self._pool.submit(self._serve, lane)
 
     def _serve(self, lane: str) -> None:
-        reason: Answer | None = None
         while letter := self._next(lane):
+            reason = self._given_up.get(lane)
             if reason:
                 self._answered(replace(reason, id=letter.id, duration_ms=0, recipients={}))
                 continue
             answer = self._send(letter)
             self._answered(answer)
             if is_for_the_others_too(answer):
-                reason = answer
+                self._given_up[lane] = answer
 
     def _next(self, lane: str) -> Letter | None:
         with self._lock:
