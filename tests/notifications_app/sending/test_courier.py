@@ -58,13 +58,8 @@ class Process:
     limits: str
 
     @classmethod
-    def newest(cls) -> "Process":
-        pids = [
-            pid
-            for task in Path("/proc/self/task").iterdir()
-            for pid in (task / "children").read_text().split()
-        ]
-        folder = Path("/proc") / max(pids, key=int)
+    def of(cls, pid: int) -> "Process":
+        folder = Path(f"/proc/{pid}")
         variables = folder.joinpath("environ").read_bytes().decode().split("\0")
         status = folder.joinpath("status").read_text().splitlines()
         return cls(
@@ -90,9 +85,15 @@ class Conversation:
 def conversation() -> Iterator[Conversation]:
     """One child for many letters."""
     processes: list[Process] = []
+    started: list[subprocess.Popen[str]] = []
+    start = courier._child
+
+    def started_child() -> subprocess.Popen[str]:
+        started.append(start())
+        return started[-1]
 
     def look(request: Received) -> Reply:
-        processes.append(Process.newest())
+        processes.append(Process.of(started[0].pid))
         return Reply()
 
     order: list[str] = []
@@ -103,6 +104,7 @@ def conversation() -> Iterator[Conversation]:
         answers[answer.id] = answer
 
     with WebReceiver() as receiver, WebReceiver() as own, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(courier, "_child", started_child)
         patch.setattr("tempo_site.lib.listener.port", lambda: own.port)
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
             patch.setenv(name, f"http://127.0.0.1:{own.port}")

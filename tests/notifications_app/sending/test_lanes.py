@@ -54,8 +54,8 @@ def test_a_receiver_that_is_away_is_not_asked_for_each_letter(
     sent, answers = served(letters, {"a0": (outcome, status)})
     assert sorted(sent) == ["a0", "b"]
     found = {answer.id: (answer.outcome, answer.answer, answer.retry_after_s) for answer in answers}
-    assert found["a2"] == found["a0"] == (outcome, "words", 7)
-    assert found["b"][0] == "sent"
+    assert found.pop("b")[0] == "sent"
+    assert set(found.values()) == {(outcome, "words", 7)}
 
 
 def test_what_is_wrong_with_one_message_is_its_own() -> None:
