@@ -33,6 +33,11 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+class _QuietServer(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        pass  # a client that has heard enough closes the connection
+
+
 class WebReceiver:
     """Keeps each request, and answers by its path; the answer of "" is for all others."""
 
@@ -41,7 +46,7 @@ class WebReceiver:
     def __init__(self) -> None:
         self.received: list[Received] = []
         self.replies: dict[str, Reply | Callable[[Received], Reply]] = {"": self.ok}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = _QuietServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self.port = int(self._server.server_address[1])
         self.url = f"http://127.0.0.1:{self.port}"

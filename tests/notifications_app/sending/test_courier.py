@@ -13,7 +13,7 @@ import pytest
 
 from notifications_app.delivery import courier
 from notifications_app.delivery.letters import Answer, Letter
-from notifications_app.sending.child import CHANNELS_AT_ONCE
+from notifications_app.sending.child import CHANNELS_AT_ONCE, MEMORY_BYTES
 from tests.notifications_app.sending.receivers import Received, Reply, WebReceiver
 from tests.service import ROOT
 
@@ -244,7 +244,7 @@ def test_it_has_no_capability_and_bounds(conversation: Conversation) -> None:
     assert int(child.status["CapEff"], 16) == 0
     assert int(child.status["CapPrm"], 16) == 0
     assert child.status["NoNewPrivs"] == "1"
-    assert f"Max address space         {1024**3}" in child.limits
+    assert f"Max address space         {MEMORY_BYTES}" in child.limits
     assert "Max core file size        0" in child.limits
 
 

@@ -1,5 +1,7 @@
 """Letters of one channel keep their order; texts are cut and cleaned."""
 
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -64,6 +66,32 @@ def test_what_is_wrong_with_one_message_is_its_own() -> None:
         {"a0": ("retry", 500), "a1": ("refused", 400)},
     )
     assert sent == ["a0", "a1", "a2"]
+
+
+def test_a_receiver_that_never_ends_its_answer_holds_its_own_letters_only() -> None:
+    ends, answers = threading.Event(), list[Answer]()
+
+    def send(one: Letter) -> Answer:
+        if one.id == "slow":
+            ends.wait(30)
+        return Answer(id=one.id, outcome="sent", status=200)
+
+    with ThreadPoolExecutor(2) as pool:
+        lanes = Lanes(send, answers.append, pool)
+        for one in (letter("slow", "a"), letter("behind", "a"), letter("other", "b")):
+            lanes.add(one)
+        while len(answers) < 1:
+            assert lanes.wait(timeout_s=0.01)
+        lanes.give_up(begun_before=time.monotonic() - 30)
+        assert [answer.id for answer in answers] == ["other"]
+        lanes.give_up(begun_before=time.monotonic() + 1)
+        is_waiting = lanes.wait(timeout_s=0)
+        ends.set()
+    assert not is_waiting
+    assert [(answer.id, answer.outcome) for answer in answers[1:3]] == [
+        ("slow", "retry"),
+        ("behind", "retry"),
+    ]
 
 
 @pytest.mark.parametrize(
