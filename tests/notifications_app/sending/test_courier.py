@@ -14,6 +14,7 @@ import pytest
 from notifications_app.delivery import courier
 from notifications_app.delivery.letters import Answer, Letter
 from notifications_app.sending.child import CHANNELS_AT_ONCE, MEMORY_BYTES
+from tests.notifications_app.sending.certificates import make_certificate
 from tests.notifications_app.sending.receivers import Received, Reply, WebReceiver
 from tests.service import ROOT
 
@@ -75,14 +76,13 @@ class Conversation:
     """What one child was given and answered, and how it looked meanwhile."""
 
     answers: dict[str, Answer]
-    order: list[str]
     receiver: WebReceiver
     own: WebReceiver
     child: Process
 
 
 @pytest.fixture(scope="module")
-def conversation() -> Iterator[Conversation]:
+def conversation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Conversation]:
     """One child for many letters."""
     processes: list[Process] = []
     started: list[subprocess.Popen[str]] = []
@@ -103,7 +103,16 @@ def conversation() -> Iterator[Conversation]:
         order.append(answer.id)
         answers[answer.id] = answer
 
-    with WebReceiver() as receiver, WebReceiver() as own, pytest.MonkeyPatch.context() as patch:
+    trusted, strange = (make_certificate(tmp_path_factory.mktemp("certificate")) for _ in range(2))
+    with (
+        WebReceiver() as receiver,
+        WebReceiver() as own,
+        WebReceiver(certificate=trusted[1]) as secure,
+        WebReceiver(certificate=strange[1]) as forged,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("SSL_CERT_FILE", str(trusted[0]))
+        patch.delenv("REQUESTS_CA_BUNDLE", raising=False)
         patch.setattr(courier, "_child", started_child)
         patch.setattr("tempo_site.lib.listener.port", lambda: own.port)
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
@@ -116,16 +125,22 @@ def conversation() -> Iterator[Conversation]:
             "/gone": Reply(status=410, body="no more"),
             "/broken": Reply(status=500, body="oops"),
         }
-        courier.send(_letters(receiver, own), answered=answered, timeout_s=TIMEOUT_S)
-        yield Conversation(
-            answers=answers, order=order, receiver=receiver, own=own, child=processes[0]
-        )
+        letters = _letters(receiver, own, secure, forged)
+        courier.send(letters, answered=answered, timeout_s=TIMEOUT_S)
+        assert sorted(order) == sorted(letter.id for letter in letters)  # each once
+        yield Conversation(answers=answers, receiver=receiver, own=own, child=processes[0])
 
 
-def _letters(receiver: WebReceiver, own: WebReceiver) -> list[Letter]:
+def _letters(
+    receiver: WebReceiver, own: WebReceiver, secure: WebReceiver, forged: WebReceiver
+) -> list[Letter]:
     address = f"127.0.0.1:{receiver.port}"
     return [
         *(webhook(f"row-{number}", f"{receiver.url}/row") for number in range(50)),
+        webhook("trusted", f"{secure.url}/"),
+        webhook("forged", f"{forged.url}/"),
+        service("service trusted", f"gotifys://127.0.0.1:{secure.port}/AbCdEfGhIjKlMnO"),
+        service("service forged", f"gotifys://127.0.0.1:{forged.port}/AbCdEfGhIjKlMnO"),
         webhook("look", f"{receiver.url}/look"),
         webhook("redirect", f"{receiver.url}/redirect"),
         webhook("huge", f"{receiver.url}/huge"),
@@ -143,11 +158,6 @@ def _letters(receiver: WebReceiver, own: WebReceiver) -> list[Letter]:
 
 
 # --- letters and answers ---------------------------------------------------------------------------------------------
-def test_each_letter_is_answered_once(conversation: Conversation) -> None:
-    letters = _letters(conversation.receiver, conversation.own)
-    assert sorted(conversation.order) == sorted(letter.id for letter in letters)
-
-
 def test_letters_of_one_channel_come_in_their_order_over_few_connections(
     conversation: Conversation,
 ) -> None:
@@ -210,6 +220,21 @@ def test_nothing_reaches_tempos_own_port_by_whatever_name(
 def test_a_clouds_metadata_is_never_asked(name: str, conversation: Conversation) -> None:
     assert conversation.answers[name].outcome == "refused"
     assert "169.254.169.254" in conversation.answers[name].answer
+
+
+@pytest.mark.parametrize("name", ["trusted", "service trusted"])
+def test_an_authority_that_the_server_trusts_is_trusted(
+    name: str, conversation: Conversation
+) -> None:
+    assert conversation.answers[name].outcome == "sent"
+
+
+@pytest.mark.parametrize("name", ["forged", "service forged"])
+def test_a_certificate_that_nobody_vouches_for_is_not_believed(
+    name: str, conversation: Conversation
+) -> None:
+    answer = conversation.answers[name]
+    assert (answer.outcome, "certificate verify failed" in answer.answer) == ("retry", True)
 
 
 def test_checks_of_certificates_are_not_switched_off(conversation: Conversation) -> None:
