@@ -82,7 +82,34 @@ class Conversation:
 
 
 @pytest.fixture(scope="module")
-def conversation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Conversation]:
+def receivers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, WebReceiver]]:
+    """Where letters go: a receiver, what stands for Tempo itself, and two with TLS of which one is trusted."""
+    folder = tmp_path_factory.mktemp
+    trusted, strange = (make_certificate(folder("certificate")) for _ in range(2))
+    with (
+        WebReceiver() as receiver,
+        WebReceiver() as own,
+        WebReceiver(certificate=trusted[1]) as secure,
+        WebReceiver(certificate=strange[1]) as forged,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr("tempo_site.lib.listener.port", lambda: own.port)
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            patch.setenv(name, f"http://127.0.0.1:{own.port}")
+        patch.setenv("PYSCHED_SECRET_KEY", "a-secret-key-that-nobody-may-see")
+        patch.setenv("SSL_CERT_FILE", str(trusted[0]))
+        patch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+        receiver.replies |= {
+            "/redirect": Reply(status=302, headers={"Location": f"{receiver.url}/target"}),
+            "/huge": Reply(body=b"x" * 20_000_000),
+            "/gone": Reply(status=410, body="no more"),
+            "/broken": Reply(status=500, body="oops"),
+        }
+        yield {"receiver": receiver, "own": own, "secure": secure, "forged": forged}
+
+
+@pytest.fixture(scope="module")
+def conversation(receivers: dict[str, WebReceiver]) -> Iterator[Conversation]:
     """One child for many letters."""
     processes: list[Process] = []
     started: list[subprocess.Popen[str]] = []
@@ -96,39 +123,20 @@ def conversation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Conversat
         processes.append(Process.of(started[0].pid))
         return Reply()
 
-    order: list[str] = []
-    answers: dict[str, Answer] = {}
-
-    def answered(answer: Answer) -> None:
-        order.append(answer.id)
-        answers[answer.id] = answer
-
-    trusted, strange = (make_certificate(tmp_path_factory.mktemp("certificate")) for _ in range(2))
-    with (
-        WebReceiver() as receiver,
-        WebReceiver() as own,
-        WebReceiver(certificate=trusted[1]) as secure,
-        WebReceiver(certificate=strange[1]) as forged,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        patch.setenv("SSL_CERT_FILE", str(trusted[0]))
-        patch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    receiver = receivers["receiver"]
+    receiver.replies["/look"] = look
+    answers: list[Answer] = []
+    letters = _letters(**receivers)
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(courier, "_child", started_child)
-        patch.setattr("tempo_site.lib.listener.port", lambda: own.port)
-        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-            patch.setenv(name, f"http://127.0.0.1:{own.port}")
-        patch.setenv("PYSCHED_SECRET_KEY", "a-secret-key-that-nobody-may-see")
-        receiver.replies |= {
-            "/look": look,
-            "/redirect": Reply(status=302, headers={"Location": f"{receiver.url}/target"}),
-            "/huge": Reply(body=b"x" * 20_000_000),
-            "/gone": Reply(status=410, body="no more"),
-            "/broken": Reply(status=500, body="oops"),
-        }
-        letters = _letters(receiver, own, secure, forged)
-        courier.send(letters, answered=answered, timeout_s=TIMEOUT_S)
-        assert sorted(order) == sorted(letter.id for letter in letters)  # each once
-        yield Conversation(answers=answers, receiver=receiver, own=own, child=processes[0])
+        courier.send(letters, answered=answers.append, timeout_s=TIMEOUT_S)
+    assert sorted(answer.id for answer in answers) == sorted(letter.id for letter in letters)
+    yield Conversation(
+        answers={answer.id: answer for answer in answers},
+        receiver=receiver,
+        own=receivers["own"],
+        child=processes[0],
+    )
 
 
 def _letters(
@@ -371,7 +379,7 @@ from pathlib import Path
 from django.conf import settings
 settings.configure(BASE_DIR=Path("."))
 import notifications_app.channels.addresses, notifications_app.channels.mail_servers
-import notifications_app.channels.presets, notifications_app.channels.services
+import notifications_app.channels.presets, notifications_app.channels.offered_services
 import notifications_app.delivery.courier
 print(*sorted({"requests", "urllib3", "apprise", "anymail", "smtplib"} & set(sys.modules)))
 """
