@@ -36,6 +36,7 @@ def main(private: str, own_port: str) -> None:
     """Send all letters of stdin."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # it writes into no file
     logging.disable(logging.CRITICAL)  # apprise's logs hold addresses with their secrets
     exchanges.record_all()
     connections.guard(Policy(allows_private=private == "yes", own_port=int(own_port)))

@@ -279,6 +279,7 @@ def test_it_has_no_capability_and_bounds(conversation: Conversation) -> None:
     assert child.status["NoNewPrivs"] == "1"
     assert f"Max address space         {MEMORY_BYTES}" in child.limits
     assert "Max core file size        0" in child.limits
+    assert "Max file size             0" in child.limits
 
 
 PROBE = """
@@ -356,6 +357,12 @@ def test_it_is_ended_when_its_time_is_up_and_what_was_answered_counts(
         courier.send(letters, answered=answered, timeout_s=123)
     assert [answer.id for answer in answers] == ["1"]
     assert HandTimer.last.interval == 123
+
+
+def test_no_child_is_started_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(courier, "_argv", lambda: ["/nonexistent"])
+    with courier._one_at_a_time:
+        courier.send([], answered=print, timeout_s=TIMEOUT_S)
 
 
 def test_one_child_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -160,6 +160,33 @@ def test_a_text_is_cut_in_bytes_where_a_service_counts_them(limit: int, expected
     assert texts.cut("🔥" * 4, limit, measure=texts.utf8_bytes) == expected
 
 
+CALLS = (
+    "@everyone",
+    "@Here",
+    "<!channel>",
+    "<@U1>",
+    "<@&5>",
+    "@room",
+    "@all",
+    "@**all**",
+    "<users/all>",
+)
+
+
+@pytest.mark.parametrize("text", CALLS)
+def test_a_call_is_parted_by_a_character_that_nobody_sees(text: str) -> None:
+    harmless = texts.without_calls(f"see {text}")
+    assert text not in harmless
+    assert harmless.replace("\u200b", "") == f"see {text}"
+
+
+@pytest.mark.parametrize(
+    "text", ["ann@example.org", "@allowed", "a < b", "<b>", "x@hereford.example"]
+)
+def test_what_calls_nobody_stays(text: str) -> None:
+    assert texts.without_calls(text) == text
+
+
 def test_what_a_terminal_would_interpret_goes_and_lines_stay() -> None:
     assert (
         texts.clean("a\x1b[1;31mb\x1b[0m\x1b]8;;http://x\x1b\\c\x00\td\r\ne\x9b\ud800")
