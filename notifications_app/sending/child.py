@@ -29,7 +29,7 @@ CHANNELS_AT_ONCE = 8
 MEMORY_BYTES = 512 * 1024**2  # of address space; all senders together took 93 MB
 LETTER_TIMEOUT_S = 45.0  # a receiver that answers a byte now and then passes every other limit
 # Of HTTP: who we are is not accepted, too much, away; of SMTP: closing, the log-in. None: it could not be spoken to.
-_FOR_ALL_LETTERS = frozenset({None, 401, 402, 403, 429, 503, 421, 454, 535})
+_FOR_ALL_LETTERS = frozenset({None, 401, 402, 403, 429, 503, 421, 454, 530, 534, 535, 538})
 
 
 def main(private: str, own_port: str) -> None:

@@ -23,6 +23,7 @@ _NO_STARTTLS = (
     "the server offers no encryption (STARTTLS), and without it nothing is sent. "
     "hint: choose another port, or SMTP_SECURITY=none for a server in your own network"
 )
+_LOG_IN = frozenset({530, 534, 535, 538})
 _LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # What becomes of a mail by what became of its recipients, the best of them first, with the status of SMTP.
 _BY_RECIPIENTS: tuple[tuple[Outcome, int], ...] = (("sent", 250), ("retry", 450), ("refused", 550))
@@ -168,8 +169,7 @@ def _failed(letter: Letter, error: Exception) -> Answer:
     if isinstance(error, smtplib.SMTPResponseException):
         status, words = error.smtp_code, _words(error.smtp_code, error.smtp_error)
         # A wrong password is put right some day; what is wrong with a message stays.
-        is_login = isinstance(error, smtplib.SMTPAuthenticationError)
-        outcome = "retry" if is_login else _outcome(status)
+        outcome = "retry" if status in _LOG_IN else _outcome(status)
     elif isinstance(error, smtplib.SMTPNotSupportedError):
         words = _NO_STARTTLS
     elif isinstance(error, smtplib.SMTPServerDisconnected) and cause is error:

@@ -144,6 +144,11 @@ def test_a_wrong_password_is_told_in_the_servers_words_without_it(plain: MailRec
     assert "not-the-password" not in answer.answer
 
 
+def test_a_server_that_wants_a_password_is_for_later(plain: MailReceiver) -> None:
+    answer = sent(plain.port, username="")
+    assert (answer.outcome, answer.status) == ("retry", 530)
+
+
 def test_one_recipient_that_is_refused_takes_nothing_from_the_others(plain: MailReceiver) -> None:
     plain.recipients = {
         "gone@example.org": "550 5.1.1 no such user",
