@@ -96,7 +96,9 @@ def _refused_memory(facts: ExitFacts, spec: Spec) -> Cause:
     if facts.peak_bytes:
         peak = f"used {facts.peak_bytes / _MIB:.0f} MB"
     limit = f"its limit of {spec.limits.memory_bytes // _MIB} MB"
-    return Cause("failed", "memory", f"Asked for more memory than {limit} allows ({peak} before)")
+    sentence = f"Asked for more memory than {limit} allows ({peak} before)"
+    hint = "hint: raise the memory limit, read files in parts, or start fewer threads"
+    return Cause("failed", "memory", f"{sentence}\n{hint}")
 
 
 def _refused_files(refused_limit: str | None, spec: Spec) -> str:

@@ -34,7 +34,7 @@ class Meter:
         self._reuses = 0
         self.max_processes = 0
         self.peak_bytes = 0
-        self.is_exact = True  # every page is counted once, however many processes share it
+        self.is_peak_exact = True  # every page is counted once, however many processes share it
         self.most_reserved_bytes = 0  # by one process
 
     def pids(self) -> list[int]:
@@ -61,8 +61,8 @@ class Meter:
             self._resident = resident
             self._reuses = 0
             self._memory, is_exact = _total(resident)
-            self.is_exact = self.is_exact and is_exact
-            self.peak_bytes = max(self.peak_bytes, self._memory)
+            if self._memory > self.peak_bytes:
+                self.peak_bytes, self.is_peak_exact = self._memory, is_exact
         return self._memory
 
     def usage(self, resident: dict[int, int]) -> Usage:

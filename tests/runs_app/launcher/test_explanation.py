@@ -181,6 +181,15 @@ def test_what_a_child_said_before_another_error_explains_nothing(launcher: Launc
         ("sqlite3.OperationalError: database or disk is full", "There was no room left"),
         ("[0:FATAL:zygote_host_impl_linux.cc(127)] No usable sandbox! Update", "Chromium cannot"),
         ("[av @ 0x5] malloc of size 9 failed", "Asked for more memory than its limit of 512 MB"),
+        ("x264 [error]: malloc of size 30365632 failed", "Asked for more memory"),
+        (
+            "[e @ 0x5] Error while opening encoder - maybe incorrect parameters",
+            "ffmpeg could not begin",
+        ),
+        (
+            "[s @ 0x7] Failed initializing scaling graph (Resource temporarily unavailable): fmt:rgb24",
+            "ffmpeg could not begin: the memory limit leaves no room",
+        ),
         ("bash: fork: retry: Resource temporarily unavailable", "Was refused another process"),
         ("terminate called after throwing 'std::bad_alloc'", "Asked for more memory"),
         ("/usr/bin/python3: No module named pip", "No module named `pip`"),
