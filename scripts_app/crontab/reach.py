@@ -30,7 +30,7 @@ def notes(texts: Iterable[str], *, code: str = "") -> list[str]:
 
 
 def of_conditions(texts: Iterable[str], *, folder: str = "") -> list[str]:
-    """Return sentences about files that a condition looks for in vain: nothing would run, and nothing would fail.
+    """Return sentences about files that a condition may look for in vain: nothing would fail.
 
     `folder`: where the conditions work; "" for the script's own folder.
     """
@@ -42,13 +42,11 @@ def of_conditions(texts: Iterable[str], *, folder: str = "") -> list[str]:
     found = []
     if closed:
         found.append(
-            f"a condition looks at {_names(closed)}, which scripts may not reach where they are isolated: it may not "
-            "hold there, and then nothing runs"
+            f"a condition looks at {_names(closed)}, which scripts may not reach where they are isolated: to "
+            "it, the file may seem not to be there"
         )
     if own:
-        found.append(
-            f"a condition looks for {_names(own)} in the script's own folder: unless it is there, nothing runs"
-        )
+        found.append(f"a condition looks for {_names(own)}, from now on in the script's own folder")
     return found
 
 

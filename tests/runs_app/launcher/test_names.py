@@ -1,8 +1,11 @@
 """A user without a name: programs that ask for it get one, with real ssh, scp, rsync, git and psql."""
 
+import os
 import pwd
+import re
 import shutil
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -138,6 +141,27 @@ def test_programs_reach_another_machine(strong: Place, sshd: Sshd, command: str)
     code = f"import subprocess; subprocess.run({command!r}, shell=True, check=True)"
 
     assert strong.output(code, flags="", name=NAME) == "hello\n"
+
+
+@needs_wrapper
+@needs_ssh
+def test_the_steps_to_an_ssh_key_lead_there(strong: Place, sshd: Sshd, tmp_path: Path) -> None:
+    text = (Path(__file__).parents[3] / "docs/troubleshooting.md").read_text()
+    (make_key,) = re.findall(r"`(ssh-keygen [^`]+)`", text)
+    (scan,) = re.findall(r"`(ssh-keyscan [^`]+)`", text)
+    (try_it,) = re.findall(r"Try it: `([^`]+)`", text)
+    for command in (make_key, scan.replace("nas", f"-p {sshd.port} 127.0.0.1")):
+        subprocess.run(command, shell=True, check=True, cwd=tmp_path, stderr=subprocess.DEVNULL)
+    with (sshd.folder / "id.pub").open("a") as authorized_keys:
+        authorized_keys.write((tmp_path / "id_ed25519.pub").read_text())
+    for name in ("id_ed25519", "known_hosts"):
+        uploaded = strong.files() / ".ssh" / name
+        shutil.copy(tmp_path / name, uploaded)
+        os.chown(uploaded, strong.mode.script, strong.mode.script)
+
+    code = f"import subprocess; {try_it.replace('ann@nas', 'near')}"
+
+    assert strong.told(code, flags="", name=NAME)["status"] == "succeeded"
 
 
 needs_postgres = pytest.mark.skipif(
