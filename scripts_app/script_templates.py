@@ -80,7 +80,7 @@ def create_from_template(
     template: ScriptTemplate, *, by: User | None, now: datetime, name: str = "", folder: str = ""
 ) -> Script:
     """Create a script from a template, with the suggested schedule switched off. Raise ScriptError."""
-    chosen = {}
+    chosen: dict[str, Any] = {}
     if template.memory_mb:
         chosen["memory_mb"] = limits.LIMITS["memory_mb"].within(template.memory_mb)
     script = scripts.create(
