@@ -204,4 +204,5 @@ def _probe_landlock() -> tuple[int, str]:
         return 0, f"the kernel has it but does not give it ({error.strerror})"
     if not abi:
         return 0, f"kernel {os.uname().release} has none"
+    landlock.system_paths()  # for all runs: what is found before a fork is not looked for after it
     return abi, ""

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import functools
 import os
 import stat
 import struct
@@ -58,15 +59,22 @@ def abi() -> int:
         raise
 
 
+@functools.cache
+def system_paths() -> tuple[list[str], list[str]]:
+    """Return the real paths of the system's folders and files to read, and of those to write; resolved once."""
+    return list(map(os.path.realpath, SYSTEM_READ)), list(map(os.path.realpath, SYSTEM_WRITE))
+
+
 def make(*, read: Iterable[str], write: Iterable[str], closed: Iterable[str]) -> int:
     """Return a rule set of the paths and the system's, without missing paths and the way to `closed`. Raise OSError."""
     version = abi()
     rights = _rights(version)
     rules_fd = prctl.system_call(_CREATE_RULESET, *_attributes(version, rights))
-    closed_paths = [os.path.realpath(folder) for folder in closed]
-    for path in _paths_to_open([*SYSTEM_READ, _resolver(), *read], closed_paths):
+    closed_paths = _real(closed)
+    system_read, system_write = system_paths()
+    for path in _paths_to_open([*system_read, _resolver(), *_real(read)], closed_paths):
         _allow(rules_fd, path, READ & rights)
-    for path in _paths_to_open([*SYSTEM_WRITE, *write], closed_paths):
+    for path in _paths_to_open([*system_write, *_real(write)], closed_paths):
         _allow(rules_fd, path, WRITE & rights)
     return rules_fd
 
@@ -117,9 +125,13 @@ def _resolver() -> str:
     return path
 
 
+def _real(paths: Iterable[str]) -> list[str]:
+    return [os.path.realpath(path) for path in paths]
+
+
 def _paths_to_open(paths: Iterable[str], closed: list[str]) -> Iterator[str]:
     parts: set[str] = set()
-    for path in {os.path.realpath(path) for path in paths}:
+    for path in set(paths):
         parts.update(_parts_beside(path, closed))
     return _outermost(parts)
 

@@ -86,18 +86,22 @@ def become(user: User) -> None:
 
 def obstacle(path: str, user: User) -> str | None:
     """Return a sentence on the first folder that `user` may not pass on the way to `path`, or None."""
+    for place in dict.fromkeys(_places_passed(path)):
+        try:
+            status = os.stat(place)
+        except OSError as error:
+            return f"{place}: {error.strerror}"
+        if not _has_right(status, user, stat.S_IXOTH):
+            mode = stat.S_IMODE(status.st_mode)
+            return f"{place} is closed to other users (mode {mode:04o})"
+    return None
+
+
+def _places_passed(path: str) -> Iterator[str]:
     for passed in _paths_passed(path):
         names = passed.split("/")
         for end in range(2, len(names) + 1):
-            place = "/".join(names[:end])
-            try:
-                status = os.stat(place)
-            except OSError as error:
-                return f"{place}: {error.strerror}"
-            if not _has_right(status, user, stat.S_IXOTH):
-                mode = stat.S_IMODE(status.st_mode)
-                return f"{place} is closed to other users (mode {mode:04o})"
-    return None
+            yield "/".join(names[:end])
 
 
 def _paths_passed(path: str) -> Iterator[str]:
