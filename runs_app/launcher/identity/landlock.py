@@ -8,6 +8,7 @@ import stat
 import struct
 from collections.abc import Iterable, Iterator
 
+from runs_app.launcher import folders
 from runs_app.launcher.identity import prctl
 
 SIGNALS_ABI = 6  # from Linux 6.12 on processes outside cannot be signalled either
@@ -62,7 +63,7 @@ def abi() -> int:
 @functools.cache
 def system_paths() -> tuple[list[str], list[str]]:
     """Return the real paths of the system's folders and files to read, and of those to write; resolved once."""
-    return list(map(os.path.realpath, SYSTEM_READ)), list(map(os.path.realpath, SYSTEM_WRITE))
+    return _real(SYSTEM_READ), _real(SYSTEM_WRITE)
 
 
 def make(*, read: Iterable[str], write: Iterable[str], closed: Iterable[str]) -> int:
@@ -118,7 +119,7 @@ def _allow(rules_fd: int, path: str, rights: int) -> None:
 
 def _resolver() -> str:
     # /etc/resolv.conf may point into a folder whose files are replaced now and then.
-    path = os.path.realpath("/etc/resolv.conf")
+    path = folders.real_path("/etc/resolv.conf")
     folder = os.path.dirname(path)
     if folder.startswith("/run/"):
         return folder
@@ -126,7 +127,7 @@ def _resolver() -> str:
 
 
 def _real(paths: Iterable[str]) -> list[str]:
-    return [os.path.realpath(path) for path in paths]
+    return list(map(folders.real_path, paths))
 
 
 def _paths_to_open(paths: Iterable[str], closed: list[str]) -> Iterator[str]:

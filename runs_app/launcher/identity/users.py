@@ -108,7 +108,7 @@ def _paths_passed(path: str) -> Iterator[str]:
     # The path itself, and that of each link on the way.
     yield os.path.abspath(path)
     for _ in range(_MAX_LINKS):
-        folder = os.path.realpath(os.path.dirname(path))
+        folder = folders.real_path(os.path.dirname(path))
         path = os.path.join(folder, os.path.basename(path))
         yield path
         if not os.path.islink(path):
@@ -159,7 +159,7 @@ def give_files(data: str, cwd: str, user: User, web: User, *, ours: range) -> No
     # Only such a folder is ever given away, and of its content only the files of web or of a script's user: the order
     # comes from `web`, which must not gain a file that it does not have. Mounted folders stay.
     # The data folder itself may be named by a link; below it none is followed.
-    match = _FILES.fullmatch(os.path.relpath(os.path.realpath(cwd), data))
+    match = _FILES.fullmatch(os.path.relpath(folders.real_path(cwd), data))
     if match is None:
         return
     fd = folders.open_path(data)
