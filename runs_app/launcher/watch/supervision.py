@@ -55,9 +55,7 @@ class Supervision:
         self._tree_is_empty = False
         self._is_shutting_down = False
         self._give_up_at: float | None = None
-        self._time_is_up_at: float | None = None
-        if spec.timeout_s:
-            self._time_is_up_at = time.monotonic() + spec.timeout_s
+        self._time_is_up_at = time.monotonic() + spec.timeout_s if spec.timeout_s else None
         self._deadline = self._time_is_up_at
         self._at_deadline: Callable[[], None] = self._time_out
         self._late_cause: Cause | None = None  # to stop, when the program had ended already
