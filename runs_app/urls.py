@@ -2,9 +2,10 @@
 
 from django.urls import path
 
-from runs_app.views import detail, lists
+from runs_app.views import detail, lists, search
 
 urlpatterns = [
+    path("search/", search.search_page, name="search"),
     path("runs/", lists.run_list, name="run-list"),
     path("runs/<int:pk>/", detail.run_detail, name="run-detail"),
     path("runs/<int:pk>/cancel", detail.run_cancel, name="run-cancel"),

@@ -75,6 +75,7 @@ OPERATIONS = {
     "GET /templates/{name}",
     "POST /templates/{name}",
     "GET /runs",
+    "GET /search",
     "GET /queue",
     "GET /runs/{run_id}",
     "POST /runs/{run_id}/cancel",

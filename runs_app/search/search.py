@@ -23,7 +23,8 @@ from runs_app.search import coverage, log_texts, month_index, patterns, texts
 from runs_app.search.log_texts import Block, LoggedLine, LogTexts
 from runs_app.search.marks import Span
 from runs_app.search.month_index import MonthIndex
-from runs_app.search.query import Query
+from runs_app.search.query import Query, QueryError
+from scripts_app import folders
 from tempo_site.lib import paths
 
 logger = logging.getLogger(__name__)
@@ -91,21 +92,28 @@ def parse_cursor(text: str) -> Cursor | None:
 
 
 def search(
-    query: Query, *, cursor: Cursor | None = None, limit: int = LIMIT, budget_s: float = BUDGET_S
+    query: Query,
+    *,
+    cursor: Cursor | None = None,
+    limit: int = LIMIT,
+    budget_s: float | None = None,
 ) -> Results:
-    """Return the next page of a search. Raises Busy, and TooSlow for a regular expression."""
+    """Return the next page of a search. Raises QueryError, Busy, and TooSlow for a regular expression."""
+    if query.is_empty:
+        raise QueryError("A search needs a word, a phrase or `re:...`.")
     if not _places.acquire(timeout=WAIT_S):
         raise Busy("Other searches are going on.\nhint: try again in a moment")
     try:
-        return _search(query, cursor or Cursor(), limit=limit, budget_s=budget_s)
+        deadline = time.monotonic() + (BUDGET_S if budget_s is None else budget_s)
+        return _search(query, cursor or Cursor(), limit=limit, deadline=deadline)
     finally:
         _places.release()
 
 
-def _search(query: Query, cursor: Cursor, *, limit: int, budget_s: float) -> Results:
+def _search(query: Query, cursor: Cursor, *, limit: int, deadline: float) -> Results:
     while True:
         with ExitStack() as stack:
-            page = _Page(query, stack, limit=limit, budget_s=budget_s)
+            page = _Page(query, stack, limit=limit, deadline=deadline)
             try:
                 return page.fill(cursor)
             except _Damaged as damage:
@@ -121,10 +129,10 @@ class _Damaged(Exception):
 
 
 class _Page:
-    def __init__(self, query: Query, stack: ExitStack, *, limit: int, budget_s: float) -> None:
+    def __init__(self, query: Query, stack: ExitStack, *, limit: int, deadline: float) -> None:
         self._query = query
         self._limit = limit
-        self._deadline = time.monotonic() + budget_s
+        self._deadline = deadline
         self._results = Results()
         # Before the files are opened: what is added meanwhile is searched twice and not left out.
         stored = coverage.load()
@@ -282,7 +290,7 @@ def _runs(query: Query, ids: Sequence[int]) -> dict[int, Run]:
     if query.script:
         rows = rows.filter(script__slug=query.script)
     if query.folder:
-        rows = rows.filter(script__folder__path=query.folder)
+        rows = rows.filter(folders.within(query.folder, field="script__folder__path"))
     if query.statuses:
         rows = rows.filter(status__in=query.statuses)
     if query.after:

@@ -1,8 +1,7 @@
 """Finished runs with a log of these lines, for tests of the search."""
 
+from datetime import UTC, datetime
 from typing import Any
-
-from django.utils import timezone
 
 from runs_app.models import Run
 from runs_app.search import indexer, query, search
@@ -29,8 +28,11 @@ def make_logged(
 ) -> Run:
     """A run that has ended and wrote these lines, or these stored bytes."""
     content = data or b"".join(map(record, lines))
-    ended = {"status": Status.SUCCEEDED, "finished_at": timezone.now(), "log_bytes": len(content)}
-    run = make_run(script, **{**ended, **fields})
+    at = datetime.fromtimestamp(AT_MS / 1000, tz=UTC)
+    times = {"created_at": at, "started_at": at, "finished_at": at}
+    run = make_run(
+        script, **{"status": Status.SUCCEEDED, "log_bytes": len(content), **times, **fields}
+    )
     run.folder = f"{month}/{run.pk}-abcdef12"
     run.save(update_fields=["folder"])
     folder = paths.run_folder(run.folder)

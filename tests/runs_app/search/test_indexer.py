@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -36,9 +38,14 @@ def test_indexed_logs_are_read_at_the_hit_alone(monkeypatch: pytest.MonkeyPatch)
     index_all()
     opened: list[Path] = []
     original = log_texts.opened
-    monkeypatch.setattr(
-        log_texts, "opened", lambda path, parts: opened.append(path) or original(path, parts)
-    )
+
+    def counting(
+        path: Path, parts: Sequence[tuple[int, int]]
+    ) -> AbstractContextManager[log_texts.LogTexts]:
+        opened.append(path)
+        return original(path, parts)
+
+    monkeypatch.setattr(log_texts, "opened", counting)
     assert found("needle") == [(run.pk, 1)]
     assert len(opened) == 1
 

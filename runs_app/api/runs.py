@@ -7,13 +7,14 @@ from typing import Annotated, Any, Literal
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils import timezone
-from ninja import Query, Router
+from ninja import Query
 from ninja.errors import HttpError
 from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, field_validator
 
 from runs_app import lookup
 from runs_app.admission import explain
+from runs_app.api.common import Cursor, Limit, content, cursor_of, id_of, router
 from runs_app.execution import execution
 from runs_app.history import history
 from runs_app.models import Run
@@ -25,22 +26,11 @@ from scripts_app import lookup as scripts_finding
 from scripts_app.models import Script
 from tempo_site import auth
 
-router = Router(tags=["runs"])
-
-MAX_PAGE = 200
-DEFAULT_PAGE = 50
 MAX_PARAMS_BYTES = 16 * 1024
 MAX_PARAMS_DEPTH = 32
 MAX_OFFSET = 2**53
 
-Limit = Annotated[int, Query(default=DEFAULT_PAGE, ge=1, le=MAX_PAGE)]
-Cursor = Annotated[str, Query(default="", pattern=r"^\d{0,18}$")]
 Offset = Annotated[int, Query(default=0, ge=0, le=MAX_OFFSET)]
-
-
-def content(kind: str) -> dict[str, Any]:
-    """Return the documentation's entry for an answer that is not JSON."""
-    return {"responses": {200: {"content": {kind: {"schema": {"type": "string"}}}}}}
 
 
 class RunIn(BaseModel):
@@ -197,14 +187,6 @@ def read_queue(request: HttpRequest, limit: Limit, cursor: Cursor) -> QueuePage:
     items = [queue_item(row) for row in rows[:limit]]
     last = rows[limit - 1].run.pk if len(rows) > limit else None
     return QueuePage.model_construct(items=items, next_cursor=cursor_of(last))
-
-
-def id_of(cursor: str) -> int | None:
-    return int(cursor) if cursor else None
-
-
-def cursor_of(last: int | None) -> str | None:
-    return None if last is None else str(last)
 
 
 @router.get("/runs/{int:run_id}", response=RunOut)
