@@ -27,7 +27,7 @@ from runs_app.engine.indexer_thread import IndexerThread
 from runs_app.engine.settler_thread import SettlerThread, log_failure
 from runs_app.engine.ticker_thread import TickerThread
 from runs_app.scheduler import ticker
-from runs_app.signals import run_finished
+from runs_app.signals import run_finished, search_degraded
 from scripts_app.models import Environment
 from scripts_app.schedules import schedules
 from scripts_app.versions import versions
@@ -83,7 +83,8 @@ class Engine:
         reconcile.follow_up(now=now)
         schedules.rearmed.connect(self._on_rearmed)
         post_save.connect(self._on_environment, sender=Environment)
-        run_finished.connect(self._on_run_finished)
+        run_finished.connect(self._on_work_for_indexer)
+        search_degraded.connect(self._on_work_for_indexer)
         self._start_threads()
         close_old_connections()
         logger.info("engine started")
@@ -181,7 +182,7 @@ class Engine:
         self.ticker.wake()
         self.settler.wake()
 
-    def _on_run_finished(self, **_: object) -> None:
+    def _on_work_for_indexer(self, **_: object) -> None:
         self.indexer.wake()
 
     def _on_environment(self, **_: object) -> None:

@@ -23,6 +23,7 @@ class FoundLine:
 
     number: int
     stream: str
+    stream_mark: str  # as the console marks it
     time: str
     pieces: list[Piece]
     before: list[str]
@@ -90,10 +91,13 @@ def rebuilding(results: Results) -> str:
 
 def _found_line(hit: Hit, query: Query) -> FoundLine:
     stream = STREAM_NAMES[hit.line.stream]
+    if stream == "stdout":
+        stream = ""
     local = search.moment_of(hit.line).astimezone(ZoneInfo(settings.TIME_ZONE))
     return FoundLine(
         number=hit.line.number,
-        stream="" if stream == "stdout" else stream,
+        stream=stream,
+        stream_mark=hit.line.stream if stream else "",
         time=f"{local:%H:%M:%S}",
         pieces=_pieces(hit, query),
         before=[marks.shortened(line) for line in hit.before],

@@ -24,6 +24,7 @@ from runs_app.search.log_texts import Block, LoggedLine, LogTexts
 from runs_app.search.marks import Span
 from runs_app.search.month_index import MonthIndex
 from runs_app.search.query import Query, QueryError
+from runs_app.signals import search_degraded
 from scripts_app import folders
 from tempo_site.lib import paths
 
@@ -143,6 +144,8 @@ class _Page:
     def fill(self, cursor: Cursor) -> Results:
         results = self._results
         results.percent = coverage.percent(self._covered)
+        if results.percent < 100:
+            search_degraded.send_robust(None)
         results.has_skips = any(index.has_skips() for index in self._indexes.values())
         candidates = self._candidates(below=cursor.run + (cursor.row > 1))
         while chunk := list(islice(candidates, CHUNK)):

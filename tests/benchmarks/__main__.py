@@ -25,6 +25,7 @@ from tests.benchmarks import (
     queue,
     restart,
     schedules,
+    search,
     supervision,
     throughput,
 )
@@ -52,6 +53,7 @@ BENCHMARKS: dict[str, Callable[[Setting], Iterator[Figure]]] = {
     "drafts": drafts.measure,
     "supervision": supervision.measure,
     "environments": environments.measure,
+    "search": search.measure,
 }
 
 
