@@ -14,6 +14,7 @@ from tempo_site.lib import files, paths
 
 MAX_BYTES = 16 * 2**20
 PAGE = 500
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,7 @@ class Coverage:
 def boot_id() -> str:
     """Return what names the time since the machine was started, or "" where the system does not say."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return files.read_regular(BOOT_ID, max_bytes=100).decode().strip()
     except OSError:
         return ""
 

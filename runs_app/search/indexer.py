@@ -1,7 +1,6 @@
 """Fills the index: runs that have ended, a batch at a time; new ones first, then what has to be indexed anew."""
 
 import logging
-import os
 import sqlite3
 from collections import defaultdict
 from collections.abc import Container, Iterator
@@ -64,7 +63,6 @@ def stop() -> None:
     for month in stored.unsaved:
         with month_index.writing(month, is_new=False) as index:
             index.save()
-        _sync(month_index.path_of(month))
     coverage.save(replace(stored, unsaved=frozenset()))
 
 
@@ -211,11 +209,3 @@ def _documents(path: Path, parts: list[tuple[int, int]]) -> Iterator[str]:
 def _remove_all() -> None:
     for month in month_index.months():
         month_index.remove(month)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

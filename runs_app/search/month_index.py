@@ -92,7 +92,10 @@ class MonthIndex:
                 self._connection.execute("INSERT INTO runs VALUES (?, ?, ?, ?)", row)
 
     def save(self) -> None:
-        """Bring all that was written into the file itself."""
+        """Bring all that was written to the disk."""
+        # Only SQLite may open the file. A checkpoint with something to write syncs all of it.
+        self._connection.execute("PRAGMA synchronous = FULL")
+        self._connection.execute(f"PRAGMA user_version = {VERSION}")
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def run(self, run: int) -> IndexedRun | None:

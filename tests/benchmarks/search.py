@@ -30,7 +30,7 @@ def measure(setting: Setting) -> Iterator[Figure]:
         service = Service.copy_of(setting.prepared, data)
         manage(data, "shell", "-c", FILL.format(runs=runs))
         raw = sum(path.stat().st_size for path in (data / "runs").rglob("output.log"))
-        told = json.loads(manage(data, "shell", "-c", INDEX))
+        told = json.loads(manage(data, "shell", "-c", INDEX).splitlines()[-1])
         yield from index_figures(data, raw, told)
         with service:
             yield asked(service, WORD, bar_ms=100, runs=runs)
