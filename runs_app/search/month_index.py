@@ -27,6 +27,7 @@ _SCHEMA = """
     );
     INSERT INTO docs(docs, rank) VALUES ('hashsize', 262144);
     CREATE TABLE runs (run INTEGER PRIMARY KEY, folder TEXT NOT NULL, parts TEXT NOT NULL, skips INTEGER NOT NULL);
+    CREATE INDEX runs_with_skips ON runs (run) WHERE skips;
     PRAGMA user_version = 1;
 """
 _ANY = "SELECT run FROM runs WHERE run < ? ORDER BY run DESC"

@@ -36,7 +36,7 @@ BUDGET_S = 1.5
 AT_ONCE = 2  # searches; more would keep the threads of web from other work
 WAIT_S = 5.0
 CONTEXT = 2  # lines before and after
-CHUNK = 100  # candidates whose rows are read together
+FIRST_CHUNK, MAX_CHUNK = 8, 256  # candidates whose rows are read together
 MAX_ID = 2**53
 
 _places = threading.BoundedSemaphore(AT_ONCE)
@@ -148,7 +148,9 @@ class _Page:
             search_degraded.send_robust(None)
         results.has_skips = any(index.has_skips() for index in self._indexes.values())
         candidates = self._candidates(below=cursor.run + (cursor.row > 1))
-        while chunk := list(islice(candidates, CHUNK)):
+        size = FIRST_CHUNK
+        while chunk := list(islice(candidates, size)):
+            size = min(2 * size, MAX_CHUNK)
             runs = _runs(self._query, [candidate.run for candidate in chunk])
             for candidate in chunk:
                 run = runs.get(candidate.run)
