@@ -1,7 +1,6 @@
 """Settings of Tempo; each PYSCHED_* variable is described in docs/configuration.md."""
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +8,6 @@ import environ
 
 from tempo_site.lib import secret_key, zone
 from tempo_site.lib.env import Env
-
-# Twisted loads TLS when it finds pyOpenSSL, which daphne requires; Tempo speaks plain HTTP and saves 6 MB without.
-sys.modules.setdefault("OpenSSL", None)  # type: ignore[arg-type]  # None: Python's own word for "must not be imported"
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -106,7 +102,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "tempo_site.middleware.PageMiddleware",
     "tempo_site.middleware.HostMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "tempo_site.middleware.StaticFilesMiddleware",
     # Outside of sessions and messages: their cookies belong to the answer that is given again.
     "tempo_site.repeated_forms.RepeatedFormMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

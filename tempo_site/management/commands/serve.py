@@ -15,6 +15,7 @@ from runs_app.launcher.identity import users
 from runs_app.launcher.identity.users import User
 from tempo_site.bootstrap import bootstrap, first_start, service_user, static_files
 from tempo_site.lib import hosts, paths
+from tempo_site.web import byte_code
 
 LAUNCHER = settings.BASE_DIR / "runs_app" / "launcher" / "__main__.py"
 
@@ -97,9 +98,11 @@ def take_service_lock() -> int:
 
 def launcher_argv(lock: int, options: dict[str, Any], user: User | None) -> list[str]:
     """Return the launcher's command line, and behind `--` that of `web`; `web` becomes `user`."""
-    web = [sys.executable, str(settings.BASE_DIR / "manage.py"), "web"]
-    if options["reload"]:
-        web.append("--reload")
+    manage = str(settings.BASE_DIR / "manage.py")
+    if options["reload"]:  # for developers: with whole tracebacks
+        web = [sys.executable, manage, "web", "--reload"]
+    else:
+        web = [sys.executable, *byte_code.flags(), manage, "web"]
     web_user = ["--web-user", f"{user.uid}:{user.gid}"] if user else []
     return [
         sys.executable, "-I", "-S", str(LAUNCHER),
