@@ -6,7 +6,7 @@ import sys
 
 from tempo_site.web import lean_imports
 
-if __name__ == "__main__" and sys.argv[1:2] in (["serve"], ["web"]):
+if __name__ == "__main__" and sys.argv[1:2] in (["serve"], ["prepare"], ["web"]):
     lean_imports.install()  # before Django is imported
 
 from django.core.management import execute_from_command_line

@@ -1,6 +1,7 @@
 """Settings of Tempo; each PYSCHED_* variable is described in docs/configuration.md."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,9 @@ import environ
 
 from tempo_site.lib import secret_key, zone
 from tempo_site.lib.env import Env
+
+# Twisted loads TLS when it finds pyOpenSSL, which daphne requires; Tempo speaks plain HTTP and saves 6 MB without.
+sys.modules.setdefault("OpenSSL", None)  # type: ignore[arg-type]  # None: Python's own word for "must not be imported"
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 

@@ -1,7 +1,7 @@
 """Modules that libraries import and nobody uses here: kept out, or loaded when something of them is asked for.
 
-For `serve` and `web`: `manage.py` installs this before Django is imported. Each entry says who imports the module and
-why nobody misses it; `tests/tempo_site/web/test_lean_imports.py` notices when a new release makes one wrong.
+For `serve`, `prepare` and `web`: `manage.py` installs this before Django is imported. Each entry says who imports the
+module and why nobody misses it; `tests/tempo_site/web/test_lean_imports.py` notices when a new release makes one wrong.
 """
 
 import importlib
@@ -30,9 +30,8 @@ CLASSES_ONLY = (
 )
 # Modules that whoever imports them does without.
 ABSENT = (
-    # TLS, which `web` leaves to a proxy: Python's own (`allow_tls`), and Twisted's.
+    # TLS, which `web` leaves to a proxy (`allow_tls`). Twisted's is absent everywhere, by the settings.
     "ssl",
-    "OpenSSL",
     # autobahn's vector code for masks and UTF-8, which few frames do not need; cffi comes along.
     "_nvx_utf8validator",
 )

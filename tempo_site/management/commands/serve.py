@@ -13,6 +13,7 @@ from django.db import connections
 
 from runs_app.launcher.identity import users
 from runs_app.launcher.identity.users import User
+from tempo_site import checks
 from tempo_site.bootstrap import bootstrap, first_start, service_user, static_files
 from tempo_site.lib import hosts, paths
 from tempo_site.web import byte_code
@@ -24,6 +25,7 @@ class Command(BaseCommand):
     """Starts the service: launcher, web, engine."""
 
     help = "Start Tempo: pages, API, schedules and runs."
+    requires_system_checks = [checks.TAG]
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(

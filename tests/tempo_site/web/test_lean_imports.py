@@ -41,7 +41,6 @@ COMPANIONS = {
     "autobahn.twisted.wamp": "cryptography",
     "twisted.internet.endpoints": "twisted.plugin",
     "ssl": "ssl",
-    "OpenSSL": "OpenSSL",
     "_nvx_utf8validator": "_cffi_backend",
     "sqlparse": "sqlparse.lexer",
     "psutil": "psutil._pslinux",
