@@ -8,8 +8,9 @@ from typing import Any
 
 from runs_app.execution import execution
 from runs_app.models import Run
+from runs_app.new_runs import new_runs, retries
 from runs_app.states import Reason, Status, Trigger
-from runs_app.triggers import retries, triggers
+from runs_app.triggers import triggers
 from scripts_app.models import Schedule
 from scripts_app.timing import rule
 
@@ -45,7 +46,7 @@ class DueMoment:
         *,
         now: datetime,
     ) -> Run:
-        return triggers.row_without_run(
+        return new_runs.row_without_run(
             self.schedule,
             status,
             reason=reason,
@@ -55,8 +56,16 @@ class DueMoment:
         )
 
 
-def record(moments: Sequence[DueMoment], *, now: datetime) -> None:
-    """Store rows for moments, in their order and in the caller's transaction; no two may be of the same script."""
+def record(
+    moments: Sequence[DueMoment],
+    *,
+    now: datetime,
+    may_begin: bool = False,
+) -> None:
+    """Store rows for moments, in their order and in the caller's transaction; no two may be of the same script.
+
+    `may_begin`: see `triggers.store`.
+    """
     if not moments:
         return
     recorded = _recorded(moments)
@@ -66,7 +75,7 @@ def record(moments: Sequence[DueMoment], *, now: datetime) -> None:
         # Recorded already: the clock was set back since, or the service restarted.
         if (moment.schedule.pk, moment.due_at) not in recorded:
             rows.append(_row(moment, active[moment.schedule.script_id], now))
-    triggers.store(rows)
+    triggers.store(rows, now=now, may_begin=may_begin)
 
 
 def _recorded(moments: Sequence[DueMoment]) -> set[tuple[int | None, datetime | None]]:
@@ -96,7 +105,7 @@ def _row(moment: DueMoment, active: list[Run], now: datetime) -> Run:
     others = _supersede_pending(schedule, active, now)
     # Prepared before the others are looked at: none is cancelled for a run that is refused.
     try:
-        run = triggers.prepare(
+        run = new_runs.prepare(
             schedule.script,
             trigger=moment.trigger,
             by="",
@@ -105,7 +114,7 @@ def _row(moment: DueMoment, active: list[Run], now: datetime) -> Run:
             now=now,
             **moment.row_fields,
         )
-    except triggers.Refused as refusal:
+    except new_runs.Refused as refusal:
         return moment.without_run(Status.SKIPPED, refusal.reason, str(refusal), now=now)
     if moment.is_backlog:
         return run

@@ -10,11 +10,11 @@ from django.db.models import QuerySet
 from django_q.models import Schedule as Alarm
 
 from runs_app.models import Run
+from runs_app.new_runs import retries
 from runs_app.scheduler import clock_changes, due_moments, missed_moments
 from runs_app.scheduler.due_moments import DueMoment
 from runs_app.scheduler.missed_moments import TICK, TickDecision
 from runs_app.states import Reason, Status, Trigger
-from runs_app.triggers import retries
 from scripts_app.models import Pause, Schedule
 from scripts_app.schedules import global_pause, schedules
 from scripts_app.schedules.outlook import LATE_IS_MISSED
@@ -25,6 +25,14 @@ logger = logging.getLogger(__name__)
 
 PAUSED = (Status.SKIPPED, Reason.PAUSED, "Its schedule was paused.")
 MAX_MESSAGE = 500
+LONG_TEXTS = (
+    "schedule__script__version__code",
+    "schedule__script__version__requirements",
+    "schedule__script__environment__lock",
+    "schedule__script__environment__requirements",
+    "schedule__script__wanted_environment__lock",
+    "schedule__script__wanted_environment__requirements",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,11 +103,12 @@ def _may_ring(now: datetime) -> QuerySet[Alarm]:
 
 def _due(now: datetime) -> QuerySet[Alarm]:
     due = _may_ring(now).filter(next_run__lte=now).order_by("next_run", "pk")
-    related = due.select_related("schedule__script__version")
-    return related.defer(
-        "schedule__script__version__code",
-        "schedule__script__version__requirements",
+    related = due.select_related(
+        "schedule__script__version",
+        "schedule__script__environment",
+        "schedule__script__wanted_environment",
     )
+    return related.defer(*LONG_TEXTS)
 
 
 def _start_up(
@@ -149,7 +158,7 @@ def _serve(
         else:
             following[alarm.pk] = None
             moments.append(_switched_off(schedule, alarm.next_run))
-    due_moments.record(moments, now=now)
+    due_moments.record(moments, now=now, may_begin=True)
     _move_alarms(following)
 
 
