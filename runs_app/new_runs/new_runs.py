@@ -70,7 +70,7 @@ def prepare(
     return Run(
         kind=Kind.SCRIPT,
         script=script,
-        version_id=script.version_id,
+        version=script.version,
         trigger=trigger,
         by=by,
         timeout_s=bounds["timeout_s"],
