@@ -171,10 +171,15 @@ class Chaos:
         """Kill `web` at moments drawn at random, whatever it is at: its start-up too."""
         chance = random.Random(SEED)
         moments = sorted(chance.uniform(0, CHAOS_S) for _ in range(KILLS))
+        killed: set[int] = set()
         begin = time.monotonic()
         for at in moments:
             time.sleep(max(0.0, begin + at - time.monotonic()))
-            os.kill(self.service.web_pid(), signal.SIGKILL)
+            # Two moments may be so near that the one before is not buried yet.
+            wait_for(lambda: self.service.web_pid() not in killed, what="another web")
+            web = self.service.web_pid()
+            os.kill(web, signal.SIGKILL)
+            killed.add(web)
         time.sleep(max(0.0, begin + CHAOS_S - time.monotonic()))
         self.service.wait_until_healthy()
         assert self.service.log.read_text().count("web exited signal=SIGKILL") == KILLS
