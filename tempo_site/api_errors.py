@@ -23,6 +23,7 @@ from scripts_app.timing.rule import TimingError
 from scripts_app.versions.drafts import Conflict
 from tempo_site import auth
 from tempo_site.lib import storage_trouble
+from tempo_site.stored_settings.fields import SettingRefused
 
 logger = logging.getLogger(__name__)
 
@@ -128,6 +129,11 @@ def _refused_field(request: HttpRequest, problem: ScriptError | TimingError) -> 
     return error(422, text, fields={problem.field: message})
 
 
+def _refused_setting(request: HttpRequest, problem: SettingRefused) -> HttpResponse:
+    text = str(problem)
+    return error(422, text, fields={problem.name: text.partition("\nhint: ")[0]})
+
+
 def _staff_needed(request: HttpRequest, problem: StaffNeeded) -> HttpResponse:
     text = str(problem)
     message = text.partition("\nhint: ")[0]
@@ -212,6 +218,7 @@ HANDLERS: dict[type[Exception], Handler] = {
     ScriptError: _refused_field,
     StaffNeeded: _staff_needed,
     TimingError: _refused_field,
+    SettingRefused: _refused_setting,
     FieldError: _refused_row,
     Refused: _refused_start,
     ConfirmationNeeded: _unconfirmed_start,

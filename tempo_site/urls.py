@@ -15,6 +15,8 @@ urlpatterns = [
     path("logout/", views.logout, name="logout"),
     path("password/", views.password, name="password"),
     path("jump/", views.jump, name="jump"),
+    path("settings/", views.settings_first, name="settings-first"),
+    path("settings/<slug:slug>/", views.settings_section, name="settings"),
     path("", include("scripts_app.urls")),
     path("", include("runs_app.urls")),
     path("api/v1/", api.urls),

@@ -16,6 +16,7 @@ from runs_app.history import history
 from tempo_site import auth
 from tempo_site.lib import paths
 from tempo_site.models import ApiKey
+from tempo_site.stored_settings import store
 from tests.service import Service, prepared_data
 
 
@@ -39,6 +40,7 @@ def data_folder(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(execution, "_first_handed_over", {})
     monkeypatch.setattr(unsettled, "_tries", {})
     monkeypatch.setattr(history, "_retries", {})
+    monkeypatch.setattr(store, "memory", store.Memory())
     settings.DATA_PATH = tmp_path / "data"
     settings.MIN_FREE_MB = settings.MIN_FREE_PERCENT = 0
     settings.WHITENOISE_AUTOREFRESH = (

@@ -81,6 +81,8 @@ OPERATIONS = {
     "GET /runs/{run_id}/log",
     "GET /runs/{run_id}/samples",
     "GET /system",
+    "GET /settings",
+    "PATCH /settings",
     "GET /runs/{run_id}/output",
 }
 FOR_SCOPE_RUN = {"POST /scripts/{slug}/runs", "POST /runs/{run_id}/cancel"}
@@ -102,6 +104,7 @@ NEED_A_BODY = {
     "PUT /scripts/{slug}/variables/{name}",
     "PATCH /scripts/{slug}/versions/{number}",
     "POST /templates/{name}",
+    "PATCH /settings",
     "PUT /variables/{name}",
 }
 REQUIRED_QUERY = {"GET /scripts/{slug}/versions/diff": ("from", "to")}

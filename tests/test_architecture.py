@@ -16,7 +16,9 @@ from scripts_app.models import Environment
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("tempo_site", "scripts_app", "runs_app", "notifications_app")
 FLOORS = {"scripts_app": 1, "runs_app": 2, "notifications_app": 3}
-GROUND = frozenset({"lib", "models", "auth"})  # of tempo_site; the rest of it is the roof
+GROUND = frozenset(
+    {"lib", "models", "auth", "stored_settings"}
+)  # of tempo_site; the rest of it is the roof
 GROUND_FLOOR, ROOF = 0, 4
 DOORS = frozenset(
     {

@@ -16,6 +16,7 @@ from runs_app.history import history
 from runs_app.scheduler import clock_changes
 from scripts_app.versions import drafts
 from tempo_site.lib import checkpoints
+from tempo_site.stored_settings import store
 
 SELF_CHECK = "self check"
 IN_EVERY_PASS = 0.0
@@ -77,6 +78,7 @@ def settler_duties(self_check: SelfCheck) -> Duties:
             Duty("cancel unwanted", IN_EVERY_PASS, unwanted.cancel_unwanted),
             Duty("follow up", IN_EVERY_PASS, reconcile.follow_up),
             Duty("keep idle drafts", 30.0, drafts.keep_idle),
+            Duty("settings", 30.0, store.look_again),
             Duty("archive", IN_EVERY_PASS, history.archive_finished, tells_activity=True),
             Duty("checkpoint", IN_EVERY_PASS, checkpoints.when_large),
         ]
