@@ -117,6 +117,9 @@ class Channel(models.Model):
     last_message_at = models.DateTimeField(null=True, editable=False)
     is_collecting = models.BooleanField(default=False, editable=False)
     last_beat_at = models.DateTimeField(null=True, editable=False)
+    last_started_run = models.PositiveBigIntegerField(
+        default=0, editable=False, help_text="Kind heartbeat: the newest run whose start was told."
+    )
     last_report_at = models.DateTimeField(null=True, editable=False)
     last_answer_at = models.DateTimeField(null=True, editable=False)
     last_outcome = models.CharField(max_length=8, blank=True, editable=False)
