@@ -15,7 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 from notifications_app.models import MAX_ANSWER, Channel
 from notifications_app.rules import book, rules
 from scripts_app.validation import ScriptError, line
-from scripts_app.variables import encryption
+from tempo_site.lib import encryption
 from tempo_site.lib import zone
 
 MAX_RECIPIENTS = 50

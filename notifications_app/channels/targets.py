@@ -3,15 +3,29 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
 
 from notifications_app.models import Channel
-from scripts_app.variables import encryption
+from tempo_site.lib import encryption
+from tempo_site.stored_settings import store
 
 UNREADABLE = (
     "Its address cannot be decrypted: it was encrypted with another secret key.\nhint: set it again"
 )
+UNREADABLE_SETTING = (
+    "The password of the mail settings cannot be decrypted: it was encrypted with another secret key.\n"
+    "hint: set it again"
+)
+MAIL_SETTINGS = {
+    "server": "SMTP_SERVER",
+    "port": "SMTP_PORT",
+    "security": "SMTP_SECURITY",
+    "username": "SMTP_USERNAME",
+    "password": "SMTP_PASSWORD",
+    "from_email": "FROM_EMAIL",
+    "provider": "PYSCHED_EMAIL_PROVIDER",
+    "api_key": "PYSCHED_EMAIL_API_KEY",
+}
 
 
 class TargetUnreadable(Exception):
@@ -34,22 +48,16 @@ def target_of(channel: Channel, recipients: Sequence[str] = ()) -> dict[str, Any
 
 @sensitive_variables()
 def mail_settings() -> dict[str, Any]:
-    """Return how mail is sent, as the operator has set it."""
-    return {
-        "server": getattr(settings, "SMTP_SERVER", ""),
-        "port": getattr(settings, "SMTP_PORT", 587),
-        "security": getattr(settings, "SMTP_SECURITY", "auto"),
-        "username": getattr(settings, "SMTP_USERNAME", ""),
-        "password": getattr(settings, "SMTP_PASSWORD", ""),
-        "from_email": getattr(settings, "FROM_EMAIL", ""),
-        "provider": getattr(settings, "EMAIL_PROVIDER", ""),
-        "api_key": getattr(settings, "EMAIL_API_KEY", ""),
-    }
+    """Return how mail is sent, as environment and pages have set it. Raise TargetUnreadable."""
+    try:
+        return {key: store.value(name) for key, name in MAIL_SETTINGS.items()}
+    except encryption.DecryptionError as error:
+        raise TargetUnreadable(UNREADABLE_SETTING) from error
 
 
 def has_mail() -> bool:
-    found = mail_settings()
-    return bool(found["from_email"] and (found["server"] or found["provider"]))
+    has_way = store.value("SMTP_SERVER") or store.value("PYSCHED_EMAIL_PROVIDER")
+    return bool(has_way and store.value("FROM_EMAIL"))
 
 
 @sensitive_variables()
