@@ -1,28 +1,17 @@
 """The form of a rule: one choice says for what it is, boxes say of which events it tells."""
 
+import copy
 from typing import Any
 
 from django import forms
 
-from notifications_app.models import Channel, Event, Rule
-from notifications_app.rules import rules
+from notifications_app.models import Channel, Rule
+from notifications_app.rules import rules, words
 from notifications_app.rules.rules import RuleError
 from scripts_app.models import Folder, Script
 
 ALL = "all"
 NUMBERS = ("after", "every", "reminder", "skipped", "late_s", "slow_s")
-EVENT_WORDS = {
-    Event.FAILED: "a run failed",
-    Event.RECOVERED: "it succeeds again",
-    Event.SUCCEEDED: "a run succeeded: each one",
-    Event.DID_NOT_RUN: "it did not run: missed, skipped, or too late",
-    Event.SLOW: "a run takes longer than usual",
-    Event.ENVIRONMENT_BROKEN: "its environment is broken",
-    Event.SCHEDULE_SUSPENDED: "a schedule was put aside",
-    Event.DISK_FLOOR: "the disk is nearly full",
-    Event.BACKUP_FAILED: "a backup failed or is overdue",
-    Event.RESTARTED: "Tempo came back after a crash",
-}
 
 
 class RuleForm(forms.Form):
@@ -37,7 +26,7 @@ class RuleForm(forms.Form):
     events = forms.MultipleChoiceField(
         required=False,
         label="When",
-        choices=list(EVENT_WORDS.items()),
+        choices=list(words.EVENTS.items()),
         widget=forms.CheckboxSelectMultiple,
         help_text="None: nothing is told, also where a wider rule would.",
     )
@@ -84,6 +73,13 @@ class RuleForm(forms.Form):
         changes["folder"] = Folder.objects.filter(pk=name).first() if kind == "folder" else None
         changes["tag"] = name if kind == "tag" else ""
         return changes
+
+    def filled_rule(self) -> Rule:
+        """Return the rule as the form says it, without saving it."""
+        rule = copy.copy(self.rule)
+        for name, value in self.changes.items():
+            setattr(rule, name, value)
+        return rule
 
     def save(self) -> Rule | None:
         """Store the rule and return it; None when the verb refuses, which is then an error of a field."""

@@ -8,19 +8,23 @@ SECURITY = (
     ("ssl", "TLS from the start"),
     ("none", "none: password and mails go in clear"),
 )
-PROVIDERS = (
-    ("", "the mail server above (SMTP)"),
-    ("smtp2go", "SMTP2GO"),
-    ("brevo", "Brevo"),
-    ("mailersend", "MailerSend"),
-    ("mailgun", "Mailgun"),
-    ("mailjet", "Mailjet"),
-    ("mandrill", "Mandrill"),
-    ("postmark", "Postmark"),
-    ("resend", "Resend"),
-    ("sendgrid", "SendGrid"),
-    ("sparkpost", "SparkPost"),
-)
+# Where a provider wants two values they are written with a colon between them.
+PROVIDERS = {
+    "smtp2go": "SMTP2GO",
+    "brevo": "Brevo",
+    "mailersend": "MailerSend",
+    "mailgun": "Mailgun",
+    "mailgun-eu": "Mailgun, Europe",
+    "mailjet": "Mailjet (key:secret)",
+    "mailtrap": "Mailtrap",
+    "mandrill": "Mandrill",
+    "postmark": "Postmark",
+    "resend": "Resend",
+    "scaleway": "Scaleway (key:project)",
+    "sendgrid": "SendGrid",
+    "sparkpost": "SparkPost",
+    "sparkpost-eu": "SparkPost, Europe",
+}
 
 SECTION = Section(
     slug="mail",
@@ -76,7 +80,7 @@ SECTION = Section(
             attribute="EMAIL_PROVIDER",
             kind=Kind.CHOICE,
             label="Send by",
-            choices=PROVIDERS,
+            choices=(("", "the mail server above"), *PROVIDERS.items()),
             help="A provider's own API goes over HTTPS, where a network blocks mail servers. It needs a key.",
         ),
         Field(
