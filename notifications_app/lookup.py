@@ -49,4 +49,3 @@ def _found(rows: QuerySet[Row], pk: int, noun: str) -> Row:
     if row is None:
         raise Http404(f"There is no {noun} {str(pk)[:20]}.")
     return row
-

@@ -13,6 +13,7 @@ from ninja.params.models import ParamModel, QueryModel
 from ninja.parser import Parser
 from pydantic import BaseModel
 
+from notifications_app.api import router as notifications_router
 from runs_app.api import router as runs_router
 from scripts_app.api import router as scripts_router
 from tempo_site import api_errors, auth, system
@@ -116,6 +117,7 @@ api = TempoAPI(
 api.add_decorator(_with_known_parameters_only)
 api.add_router("", scripts_router)
 api.add_router("", runs_router)
+api.add_router("", notifications_router)
 api.add_router("", settings_router)
 for _exception, _handler in api_errors.HANDLERS.items():
     api.add_exception_handler(_exception, _handler)

@@ -15,6 +15,8 @@ from django.http.request import RawPostDataException
 from ninja.errors import HttpError, ValidationError
 from ninja.responses import Response
 
+from notifications_app.channels.channels import ChannelError
+from notifications_app.rules.rules import RuleError
 from runs_app.triggers.confirmation import ConfirmationNeeded
 from runs_app.triggers.triggers import Refused, WrongInputs
 from scripts_app.files.store import NoSuchFile
@@ -121,7 +123,9 @@ def _sentence(found: Mapping[str, Any]) -> str:
     return f"`{name}`: {found['msg']}."
 
 
-def _refused_field(request: HttpRequest, problem: ScriptError | TimingError) -> HttpResponse:
+def _refused_field(
+    request: HttpRequest, problem: ScriptError | TimingError | ChannelError | RuleError
+) -> HttpResponse:
     text = str(problem)
     if not problem.field:
         return error(422, text)
@@ -218,6 +222,8 @@ HANDLERS: dict[type[Exception], Handler] = {
     ScriptError: _refused_field,
     StaffNeeded: _staff_needed,
     TimingError: _refused_field,
+    ChannelError: _refused_field,
+    RuleError: _refused_field,
     SettingRefused: _refused_setting,
     FieldError: _refused_row,
     Refused: _refused_start,

@@ -19,6 +19,7 @@ urlpatterns = [
     path("settings/<slug:slug>/", views.settings_section, name="settings"),
     path("", include("scripts_app.urls")),
     path("", include("runs_app.urls")),
+    path("", include("notifications_app.urls")),
     path("api/v1/", api.urls),
     path("api/<path:rest>", unknown),
     path("admin/", admin.site.urls),

@@ -15,8 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 from notifications_app.models import MAX_ANSWER, Channel
 from notifications_app.rules import book, rules
 from scripts_app.validation import ScriptError, line
-from tempo_site.lib import encryption
-from tempo_site.lib import zone
+from tempo_site.lib import encryption, zone
 
 MAX_RECIPIENTS = 50
 MAX_URL = 2000

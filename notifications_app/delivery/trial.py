@@ -53,9 +53,8 @@ def _letter(channel: Channel, target: dict[str, object], message_id: str, now: d
     content = compose.content_of(channel, [row], message_id=message_id, from_email=sender, now=now)
     if channel.kind == Channel.Kind.APPRISE:
         content["level"] = "info"
-    return Letter(
-        id=message_id, kind=Channel.Kind(channel.kind).value, target=target, content=content
-    )
+    kind: Any = channel.kind
+    return Letter(id=message_id, kind=kind, target=target, content=content)
 
 
 def _sent(letter: Letter) -> Answer:

@@ -6,8 +6,9 @@ from typing import Any
 from django import forms
 from django.views.decorators.debug import sensitive_variables
 
-from notifications_app.channels import channels
+from notifications_app.channels import channels, presets
 from notifications_app.channels.channels import ChannelError
+from notifications_app.channels.presets import FieldRefused, Preset
 from notifications_app.models import Channel
 from scripts_app.models import Script
 
@@ -15,6 +16,7 @@ Kind = Channel.Kind
 OF_TEMPO = ""  # a heartbeat's choice in place of a script
 SECRET_INPUT = {"autocomplete": "off", "spellcheck": "false", "class": "code"}
 KEEP = "It is kept when this is left empty."
+PART = "part-"  # before the fields of a service, which may be called like those of every channel
 PACE = ("group_wait_s", "group_interval_s", "max_per_hour", "weekly_report")
 QUIET = ("quiet_from", "quiet_until", "timezone")
 
@@ -69,17 +71,35 @@ class ChannelForm(forms.Form):
     @sensitive_variables()
     def save(self) -> Channel | None:
         """Store the channel and return it; None when the verb refuses, which is then an error of a field."""
-        values = dict(self.cleaned_data)
-        url = values.pop("url", "")
-        secret = values.pop("secret", "")
+        values = {name: self.cleaned_data[name] for name in channels.FIELDS if name in self.fields}
         if "script" in values:
             values["script"] = Script.objects.filter(slug=values["script"]).first()
+        secret = self.cleaned_data.get("secret", "")
         try:
-            return channels.save(self.channel, values, url=url, secret=secret)
+            return channels.save(self.channel, values, url=self._url(), secret=secret)
         except ChannelError as refusal:
-            field = refusal.field if refusal.field in self.fields else None
-            self.add_error(field, str(refusal))
-            return None
+            self.add_error(self._field_of(refusal.field), str(refusal))
+        except FieldRefused as refusal:
+            self.add_error(PART + refusal.field, str(refusal))
+        return None
+
+    def _field_of(self, name: str) -> str | None:
+        return name if name in self.fields else None
+
+    @sensitive_variables()
+    def _url(self) -> str:
+        if "url" in self.fields:
+            url: str = self.cleaned_data["url"]
+            return url
+        parts = {
+            name.removeprefix(PART): value
+            for name, value in self.cleaned_data.items()
+            if name.startswith(PART)
+        }
+        is_kept = self.channel.pk and not any(parts.values())
+        if is_kept or not parts:
+            return ""
+        return presets.BY_NAME[self.channel.preset].url(parts)
 
 
 def _fields_of_kind(channel: Channel) -> dict[str, forms.Field]:
@@ -91,8 +111,24 @@ def _fields_of_kind(channel: Channel) -> dict[str, forms.Field]:
             return {"url": _url_field(channel, words), "secret": _secret_field(channel)}
         case Kind.HEARTBEAT:
             return _heartbeat_fields(channel)
+    if channel.preset in presets.BY_NAME:
+        return _preset_fields(channel, presets.BY_NAME[channel.preset])
     words = "As apprise writes it, like `ntfys://ntfy.sh/my-topic`."
     return {"url": _url_field(channel, words)}
+
+
+def _preset_fields(channel: Channel, preset: Preset) -> dict[str, forms.Field]:
+    # Of a stored channel the address alone is kept: its fields are empty, or all given again.
+    return {
+        PART + field.name: forms.CharField(
+            label=field.label,
+            required=False,
+            initial="" if channel.pk else field.default,
+            help_text=" ".join(filter(None, (field.hint, f"Like `{field.example}`."))),
+            widget=forms.TextInput(attrs=SECRET_INPUT),
+        )
+        for field in preset.fields
+    }
 
 
 def _url_field(channel: Channel, words: str) -> forms.CharField:

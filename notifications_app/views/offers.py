@@ -30,7 +30,9 @@ def mail_to_offer(request: auth.SignedInRequest, pk: int) -> HttpResponse:
     except ChannelError as refusal:
         messages.error(request, str(refusal))
     else:
-        messages.success(request, f"{mail_to} is told when {script} fails, recovers or did not run.")
+        messages.success(
+            request, f"{mail_to} is told when {script} fails, recovers or did not run."
+        )
     return redirect("notifications")
 
 
