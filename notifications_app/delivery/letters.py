@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Kind = Literal["mail", "webhook", "apprise", "heartbeat"]
 Outcome = Literal["sent", "retry", "refused", "gone"]
@@ -15,7 +15,7 @@ class Letter:
 
     mail       target {server, port, security, username, password, from_email, provider, api_key, to: [address]}
                content {subject, text, html, headers: {name: value}}
-    webhook    target {url, secrets: [secret]}       content {body: text, at: seconds since 1970}
+    webhook    target {url, secrets: [secret]}       content {body: text}; the time it is signed with is that of sending
     apprise    target {url}                          content {title, text, level: failure|success|info|warning}
     heartbeat  target {url, flavour: healthchecks|uptime_kuma}
                content {signal: start|success|fail|an exit status, run: UUID, text}
@@ -50,3 +50,13 @@ class Answer:
     def line(self) -> str:
         """Return the answer as the courier reads it."""
         return json.dumps(asdict(self)) + "\n"
+
+    @classmethod
+    def read(cls, line: str) -> "Answer | None":
+        """Return the answer of a line; None for a line that is none."""
+        try:
+            answer = cls(**json.loads(line))
+        except (ValueError, TypeError, RecursionError):
+            return None
+        is_answer = isinstance(answer.id, str) and answer.outcome in get_args(Outcome)
+        return answer if is_answer else None

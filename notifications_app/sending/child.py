@@ -1,0 +1,116 @@
+"""Reads letters from stdin, a line each, sends them, and writes an answer for each to stdout."""
+
+import importlib
+import json
+import logging
+import os
+import resource
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from notifications_app.channels.addresses import Policy
+from notifications_app.delivery.letters import Answer, Letter
+from notifications_app.sending import connections, exchanges
+
+# Each is imported with the first letter of its kind: apprise alone takes 0.4 s and 30 MB.
+SENDERS = {"mail": "mail", "webhook": "webhook", "apprise": "services", "heartbeat": "heartbeat"}
+CHANNELS_AT_ONCE = 8
+MEMORY_BYTES = 1024**3  # of address space, of which a quarter is really used
+_RECEIVER_IS_AWAY = frozenset({None, 429, 503})  # None: it could not be spoken to
+
+
+def main(private: str, own_port: str) -> None:
+    """Send all letters of stdin."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    logging.disable(logging.CRITICAL)  # apprise's logs hold addresses with their secrets
+    exchanges.record_all()
+    connections.guard(Policy(allows_private=private == "yes", own_port=int(own_port)))
+    answers = _Answers()
+    with ThreadPoolExecutor(CHANNELS_AT_ONCE) as pool:
+        lanes = Lanes(send, answers.write, pool)
+        for line in sys.stdin:
+            lanes.add(Letter(**json.loads(line)))
+
+
+class _Answers:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._stdout, sys.stdout = sys.stdout, sys.stderr  # no library prints between the answers
+
+    def write(self, answer: Answer) -> None:
+        with self._lock:
+            try:
+                self._stdout.write(answer.line())
+                self._stdout.flush()
+            except OSError:
+                os._exit(1)  # nobody hears what is sent: it will be asked for again
+
+
+class Lanes:
+    """Letters of one channel are sent in their order, those of several channels side by side."""
+
+    def __init__(
+        self,
+        send: Callable[[Letter], Answer],
+        answered: Callable[[Answer], None],
+        pool: ThreadPoolExecutor,
+    ) -> None:
+        self._send, self._answered, self._pool = send, answered, pool
+        self._lock = threading.Lock()
+        self._waiting: dict[str, deque[Letter]] = {}
+
+    def add(self, letter: Letter) -> None:
+        """Queue a letter behind those to the same target."""
+        lane = json.dumps([letter.kind, letter.target], sort_keys=True)
+        with self._lock:
+            is_idle = lane not in self._waiting
+            self._waiting.setdefault(lane, deque()).append(letter)
+        if is_idle:
+            self._pool.submit(self._serve, lane)
+
+    def _serve(self, lane: str) -> None:
+        reason: Answer | None = None
+        while letter := self._next(lane):
+            if reason:
+                self._answered(replace(reason, id=letter.id, duration_ms=0, recipients={}))
+                continue
+            answer = self._send(letter)
+            self._answered(answer)
+            if is_for_the_others_too(answer):
+                reason = answer
+
+    def _next(self, lane: str) -> Letter | None:
+        with self._lock:
+            letters = self._waiting[lane]
+            if letters:
+                return letters.popleft()
+            del self._waiting[lane]
+            return None
+
+
+def is_for_the_others_too(answer: Answer) -> bool:
+    """Tell whether the other letters of this channel would fare alike, so that nobody waits for each of them."""
+    if answer.outcome == "gone":
+        return True
+    return answer.outcome == "retry" and answer.status in _RECEIVER_IS_AWAY
+
+
+def send(letter: Letter) -> Answer:
+    """Send one letter; whatever goes wrong in a library is an answer too."""
+    began = time.monotonic()
+    try:
+        sender = importlib.import_module(f"notifications_app.sending.{SENDERS[letter.kind]}")
+        answer: Answer = sender.send(letter)
+    except Exception as error:
+        # The text of an unknown error may hold a secret: the place and kind will do.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        words = f"{type(error).__name__} in {place.name}, line {place.lineno}"
+        answer = Answer(id=letter.id, outcome="retry", answer=f"the message was not sent: {words}")
+    return replace(answer, duration_ms=round((time.monotonic() - began) * 1000))
