@@ -3,13 +3,14 @@
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from typing import cast
 
 from django.utils import timezone
 
 from notifications_app.channels import targets
 from notifications_app.delivery import batches, courier, results
 from notifications_app.delivery.batches import Batch
-from notifications_app.delivery.letters import Answer, Letter
+from notifications_app.delivery.letters import Answer, Kind, Letter
 from notifications_app.messages import compose
 
 logger = logging.getLogger(__name__)
@@ -50,7 +51,8 @@ def letter_of(batch: Batch, *, now: datetime) -> Letter:
         from_email=target.get("from_email", ""),
         now=now,
     )
-    return Letter(id=batch.message_id, kind=batch.channel.kind, target=target, content=content)
+    kind = cast(Kind, batch.channel.kind)
+    return Letter(id=batch.message_id, kind=kind, target=target, content=content)
 
 
 def _letter_or_none(batch: Batch, now: datetime) -> Letter | None:

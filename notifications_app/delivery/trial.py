@@ -2,13 +2,11 @@
 
 import uuid
 from datetime import datetime
-from typing import Any
-
-from django.db import transaction
+from typing import Any, cast
 
 from notifications_app.channels import targets
 from notifications_app.delivery import courier
-from notifications_app.delivery.letters import Answer, Letter
+from notifications_app.delivery.letters import Answer, Kind, Letter
 from notifications_app.events import heartbeats
 from notifications_app.messages import compose
 from notifications_app.models import MAX_ANSWER, Channel, Delivery
@@ -41,7 +39,7 @@ def _letter(channel: Channel, now: datetime) -> Letter:
     target = targets.target_of(channel)
     message_id = f"msg_{uuid.uuid4().hex}"
     content = _content(channel, message_id, target.get("from_email", ""), now)
-    return Letter(id=message_id, kind=channel.kind, target=target, content=content)
+    return Letter(id=message_id, kind=cast(Kind, channel.kind), target=target, content=content)
 
 
 def _content(channel: Channel, message_id: str, from_email: str, now: datetime) -> dict[str, Any]:
@@ -58,11 +56,8 @@ def _content(channel: Channel, message_id: str, from_email: str, now: datetime) 
 
 
 def _keep(channel: Channel, answer: Answer, now: datetime) -> None:
-    if channel.pk is None:
-        return
-    with transaction.atomic():
-        Channel.objects.filter(pk=channel.pk).update(
-            last_answer_at=now,
-            last_outcome=answer.outcome,
-            last_answer=answer.answer[:MAX_ANSWER],
-        )
+    Channel.objects.filter(pk=channel.pk).update(
+        last_answer_at=now,
+        last_outcome=answer.outcome,
+        last_answer=answer.answer[:MAX_ANSWER],
+    )
