@@ -7,15 +7,18 @@ from typing import Any
 from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 
+from notifications_app.channels import channels
 from notifications_app.delivery.teller import teller
 from notifications_app.models import Channel, Rule
 from notifications_app.rules import book
 from runs_app.models import Run
 from runs_app.signals import end_is_heard, engine_passed, engine_stopped, run_finished
 from scripts_app.models import Folder
+from scripts_app.variables import rotation
 
 
 def connect() -> None:
+    rotation.more_secrets.append(channels.reencrypt_all)
     end_is_heard.connect(on_end)
     run_finished.connect(on_finished)
     engine_passed.connect(on_pass)

@@ -25,6 +25,7 @@ MAX_RECIPIENTS = 50
 MAX_URL = 2000
 MAIL_PER_HOUR = 20  # a free plan of SMTP2GO allows 25 before a domain is verified
 SECRET_BYTES = 32
+ENCRYPTED = ("address", "secret", "old_secret")
 SECRET_PREFIX = "whsec_"
 FIELDS = (
     "name",
@@ -99,6 +100,26 @@ def rotate_secret(channel: Channel) -> str:
 def end_rotation(channel: Channel) -> None:
     channel.old_secret = ""
     channel.save(update_fields=["old_secret", "updated_at"])
+
+
+@sensitive_variables("keys")
+def reencrypt_all(keys: list[str]) -> tuple[int, list[str]]:
+    """Encrypt all addresses and secrets with the first of the keys; return their number and which no key decrypts."""
+    count = 0
+    unreadable = []
+    for channel in Channel.objects.all():
+        for name in ENCRYPTED:
+            stored = getattr(channel, name)
+            if not stored:
+                continue
+            try:
+                encrypted = encryption.reencrypt(stored, keys)
+            except encryption.DecryptionError:
+                unreadable.append(f"{name} (channel {channel.name})")
+                continue
+            Channel.objects.filter(pk=channel.pk).update(**{name: encrypted})
+            count += 1
+    return count, unreadable
 
 
 def remove(channel: Channel) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,10 @@ from django.db import transaction
 from scripts_app.models import Variable
 from scripts_app.variables import encryption
 from tempo_site.lib import files, secret_key
+
+# The secrets of other apps: a function gets the keys, encrypts anew in the transaction of all, and returns how many
+# secrets there were and the names of those that no key decrypts.
+more_secrets: list[Callable[[list[str]], tuple[int, list[str]]]] = []
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,4 +74,8 @@ def _reencrypt_all(keys: list[str]) -> tuple[int, list[str]]:
                 unreadable.append(f"{row.name} ({owner})")
                 continue
             count += Variable.objects.filter(pk=row.pk, value=row.value).update(value=encrypted)
+        for reencrypt_others in more_secrets:
+            others, others_unreadable = reencrypt_others(keys)
+            count += others
+            unreadable += others_unreadable
     return count, unreadable
