@@ -10,6 +10,8 @@ from django.db import connection
 from django.test import Client
 from pytest_django import Settings
 
+from notifications_app.delivery.teller import teller
+from notifications_app.rules import book
 from runs_app.engine import unsettled
 from runs_app.execution import execution
 from runs_app.history import history
@@ -41,6 +43,9 @@ def data_folder(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(unsettled, "_tries", {})
     monkeypatch.setattr(history, "_retries", {})
     monkeypatch.setattr(store, "memory", store.Memory())
+    monkeypatch.setattr(book, "_book", None)
+    monkeypatch.setattr(book, "_read_at", None)
+    monkeypatch.setattr(teller, "_is_at_work", False)
     settings.DATA_PATH = tmp_path / "data"
     settings.MIN_FREE_MB = settings.MIN_FREE_PERCENT = 0
     settings.WHITENOISE_AUTOREFRESH = (

@@ -44,8 +44,14 @@ WIRING = frozenset(
         "runs_app.routing",
     }
 )
-# Doors of one app that belong together: an address names its view, a page and the admin show a form.
-OWN_DOORS = {"urls": {"views"}, "views": {"forms"}, "admin": {"views", "forms"}}
+# Doors of one app that belong together: an address names its view, a page and the admin show a form, an app connects
+# its receivers.
+OWN_DOORS = {
+    "urls": {"views"},
+    "views": {"forms"},
+    "admin": {"views", "forms"},
+    "apps": {"receivers"},
+}
 LAUNCHER = "runs_app.launcher"
 STDLIB_ONLY = (LAUNCHER, "scripts_app.environments.drivers")
 # The rooms of each app from left to right: a core module imports only from its own room and from those before it.
@@ -62,7 +68,7 @@ ROOMS = {
             output history triggers programs execution admission scheduler engine
         """,
         "notifications_app": """
-            models channels rules events messages delivery sending
+            models lookup rules channels messages events delivery sending
         """,
     }.items()
 }

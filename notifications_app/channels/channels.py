@@ -12,17 +12,20 @@ from django.core.validators import validate_email
 from django.db import transaction
 from django.views.decorators.debug import sensitive_variables
 
+from notifications_app.channels import services
+from notifications_app.channels.addresses import AddressRefused, Policy
 from notifications_app.models import MAX_ANSWER, Channel
 from notifications_app.rules import book, rules
 from scripts_app.validation import ScriptError, line
-from tempo_site.lib import encryption, zone
+from tempo_site.lib import encryption, listener, zone
+from tempo_site.stored_settings import store
 
 MAX_RECIPIENTS = 50
 MAX_URL = 2000
 MAIL_PER_HOUR = 20  # a free plan of SMTP2GO allows 25 before a domain is verified
 SECRET_BYTES = 32
+ENCRYPTED = ("address", "secret", "old_secret")
 SECRET_PREFIX = "whsec_"
-WEB = ("http", "https")
 FIELDS = (
     "name",
     "kind",
@@ -98,6 +101,26 @@ def end_rotation(channel: Channel) -> None:
     channel.save(update_fields=["old_secret", "updated_at"])
 
 
+@sensitive_variables("keys")
+def reencrypt_all(keys: list[str]) -> tuple[int, list[str]]:
+    """Encrypt all addresses and secrets with the first of the keys; return their number and which no key decrypts."""
+    count = 0
+    unreadable = []
+    for channel in Channel.objects.all():
+        for name in ENCRYPTED:
+            stored = getattr(channel, name)
+            if not stored:
+                continue
+            try:
+                encrypted = encryption.reencrypt(stored, keys)
+            except encryption.DecryptionError:
+                unreadable.append(f"{name} (channel {channel.name})")
+                continue
+            Channel.objects.filter(pk=channel.pk).update(**{name: encrypted})
+            count += 1
+    return count, unreadable
+
+
 def remove(channel: Channel) -> None:
     channel.delete()
 
@@ -156,18 +179,19 @@ def _checked_recipients(channel: Channel) -> list[str]:
 @sensitive_variables("url")
 def _shown(channel: Channel, url: str) -> str:
     # The path of a webhook is as good as a password.
-    if len(url) > MAX_URL or not url.isprintable() or " " in url:
-        raise ChannelError("This is no URL: it has spaces or is too long", field="url")
+    if len(url) > MAX_URL:
+        raise ChannelError(f"A URL of {MAX_URL:,} characters is the longest", field="url")
     try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-    except ValueError:
-        raise ChannelError("This is no URL", field="url") from None
-    if channel.kind == Channel.Kind.APPRISE:
-        return f"{parts.scheme}://…"
-    if parts.scheme not in WEB or not host:
-        raise ChannelError("A URL begins with `https://` or `http://` and a host", field="url")
-    return f"{parts.scheme}://{host}/…"
+        if channel.kind == Channel.Kind.APPRISE:
+            services.check(url)
+            return f"{services.schema_of(url)}://…"
+        allows_private = bool(store.value("PYSCHED_NOTIFY_PRIVATE"))
+        policy = Policy(allows_private=allows_private, own_port=listener.port())
+        policy.check_url(url)
+    except (services.ServiceRefused, AddressRefused) as error:
+        raise ChannelError(str(error), field="url") from None
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}/…"
 
 
 @sensitive_variables()

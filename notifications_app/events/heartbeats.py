@@ -7,6 +7,7 @@ import uuid
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import OuterRef, Subquery
 
 from notifications_app.messages import plain
 from notifications_app.models import Channel, ChannelQuerySet, Delivery, Notice
@@ -27,6 +28,16 @@ def signal_end(run: Run, *, now: datetime) -> None:
     for channel in _channels().filter(script=run.script_id):
         _drop_waiting(channel, others_than=run)
         _write(channel, _signal(run), run=run, text=run.explain(), now=now)
+
+
+def are_starts_untold() -> bool:
+    followed = book.current().followed
+    if not followed:
+        return False
+    going = Run.objects.filter(script__in=followed, status=Status.RUNNING)
+    newest = _channels().filter(script=OuterRef("script"))
+    told = newest.order_by("-last_started_run").values("last_started_run")[:1]
+    return going.filter(pk__gt=Subquery(told)).exists()
 
 
 def signal_starts(*, now: datetime) -> int:

@@ -51,7 +51,7 @@ class ChannelForm(forms.Form):
         self.channel = channel
         self.fields |= _fields_of_kind(channel)
         if channel.kind != Kind.HEARTBEAT:
-            self.fields |= _pace_fields()
+            self.fields |= {**_pace_fields(), **_quiet_fields()}
 
     @property
     def main_fields(self) -> list[forms.BoundField]:
@@ -196,6 +196,11 @@ def _pace_fields() -> dict[str, forms.Field]:
             label="A report each week",
             help_text="What failed, was slower than usual, or did not run.",
         ),
+    }
+
+
+def _quiet_fields() -> dict[str, forms.Field]:
+    return {
         "quiet_from": _time_field("Quiet from"),
         "quiet_until": _time_field("until"),
         "timezone": forms.CharField(

@@ -34,7 +34,7 @@ def content_of(
     if channel.kind == Channel.Kind.HEARTBEAT:
         return dict(rows[-1].facts)
     if channel.kind == Channel.Kind.WEBHOOK:
-        return {"body": webhook_body(rows), "at": now.timestamp()}
+        return {"body": webhook_body(rows)}
     told = report.report_on(rows)
     if channel.kind == Channel.Kind.APPRISE:
         return {"title": told.title, "text": text_of(told), "level": level_of(rows)}

@@ -32,7 +32,9 @@ def channel_kinds(request: auth.SignedInRequest) -> HttpResponse:
 @form_page
 def channel_new(request: auth.SignedInRequest, kind: str) -> HttpResponse:
     channel = Channel(kind=kind)
-    if kind in presets.BY_NAME:
+    if kind == Channel.Kind.MAIL:
+        channel.max_per_hour = channels.MAIL_PER_HOUR
+    elif kind in presets.BY_NAME:
         preset = presets.BY_NAME[kind]
         channel = Channel(kind=Channel.Kind.APPRISE, preset=kind, name=preset.label)
     elif kind not in Channel.Kind.values:

@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,10 @@ from scripts_app.models import Variable
 from tempo_site.lib import encryption, files, secret_key
 from tempo_site.models import Setting
 from tempo_site.stored_settings.registry import FIELDS
+
+# The secrets of other apps: a function gets the keys, encrypts anew in the transaction of all, and returns how many
+# secrets there were and the names of those that no key decrypts.
+more_secrets: list[Callable[[list[str]], tuple[int, list[str]]]] = []
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +74,10 @@ def _reencrypt_all(keys: list[str]) -> tuple[int, list[str]]:
             # By update(), so that time and author of the last change stay as they are.
             rows = type(row).objects.filter(pk=row.pk, value=row.value)
             count += rows.update(value=encrypted)
+        for reencrypt_others in more_secrets:
+            others, others_unreadable = reencrypt_others(keys)
+            count += others
+            unreadable += others_unreadable
     return count, unreadable
 
 
