@@ -3,13 +3,13 @@
 SECURITIES = ("auto", "starttls", "ssl", "none")
 SSL_PORTS = frozenset({465, 8465, 443})
 
-SMTP2GO = {
-    "server": "mail.smtp2go.com",
-    "starttls_ports": (2525, 8025, 587, 80, 25),
-    "ssl_ports": (465, 8465, 443),
-    "words": "2525 is hardly ever blocked. Where it is, try 8025, 587 or 80; with TLS from the first byte 465, 8465 "
-    "or 443, which most firewalls let through. Where no port works, choose SMTP2GO's interface over HTTPS.",
-}
+SMTP2GO_SERVER = "mail.smtp2go.com"
+SMTP2GO_STARTTLS_PORTS = (2525, 8025, 587, 80, 25)
+SMTP2GO_SSL_PORTS = (465, 8465, 443)
+SMTP2GO_HINT = (
+    "2525 is hardly ever blocked. Where it is, try 8025, 587, 80 or 25; with TLS from the first byte 465, 8465 or 443, "
+    "which most firewalls let through. Where no port works, choose SMTP2GO's interface over HTTPS."
+)
 # Names of PYSCHED_EMAIL_PROVIDER. Where a provider wants two values they are written with a colon between them.
 PROVIDERS = {
     "smtp2go": "SMTP2GO",

@@ -27,6 +27,10 @@ class Batch:
     def message_id(self) -> str:
         return self.rows[0].message_id
 
+    @property
+    def oldest(self) -> datetime:
+        return min(row.created_at for row in self.rows)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outlook:
@@ -99,9 +103,10 @@ def _of_channel(
     if channel.kind == Channel.Kind.HEARTBEAT:
         return _alone(channel, rows), rows[0].created_at
     sent = _sent(channel, now)
-    due = grouping.due_at(channel, oldest=rows[0].created_at, sent=sent)
+    together = Batch(channel=channel, rows=rows)
+    due = grouping.due_at(channel, oldest=together.oldest, sent=sent)
     if channel.group_interval_s:
-        return [Batch(channel=channel, rows=rows)], due
+        return [together], due
     limit = MAX_ALONE
     if channel.max_per_hour:
         limit = max(1, channel.max_per_hour - len(sent))
@@ -134,7 +139,7 @@ def _note_message(batch: Batch, now: datetime) -> None:
     channel = batch.channel
     if channel.kind == Channel.Kind.HEARTBEAT:
         return
-    collects = grouping.collects_next(channel, oldest=batch.rows[0].created_at)
+    collects = grouping.collects_next(channel, oldest=batch.oldest)
     Channel.objects.filter(pk=channel.pk).update(last_message_at=now, is_collecting=collects)
 
 

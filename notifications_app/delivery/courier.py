@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 _one_at_a_time = threading.Lock()
 _APP = settings.BASE_DIR / "notifications_app"
+_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 _FAILED = "notifications: the child that sends ended status=%s"
 
 
@@ -31,7 +32,9 @@ def send(
     The child is ended after `timeout_s`. Raise TimeoutError when another child has the turn for as long, and OSError
     when the child does not start.
     """
+    letters = list(letters)
     lines = [letter.line() for letter in letters]
+    unanswered = {letter.id for letter in letters}
     with _turn(timeout_s), _child() as child:
         timer = threading.Timer(timeout_s, child.kill)
         writer = threading.Thread(target=_write, args=(child.stdin, lines), daemon=True)
@@ -39,7 +42,9 @@ def send(
         writer.start()
         try:
             for answer in _answers(child):
-                answered(answer)
+                if answer.id in unanswered:
+                    unanswered.remove(answer.id)
+                    answered(answer)
         finally:
             child.kill()  # it has closed its output, or nobody hears it any more
             timer.cancel()
@@ -82,7 +87,8 @@ def _places() -> Sequence[str | Path]:
 def _variables() -> dict[str, str]:
     # No proxy among them: it would look names up by itself, behind the check of addresses.
     variables = {"HOME": "/nonexistent", "LANG": "C.UTF-8", "MALLOC_ARENA_MAX": "1"}
-    variables.update(network_access.certificate_variables())
+    certificates = network_access.certificate_variables()
+    variables.update({name: certificates[name] for name in _CERTIFICATES if name in certificates})
     system = next((path for path in index.SYSTEM_CERTIFICATES if Path(path).exists()), "")
     if system:
         # requests would trust the public authorities only, not one of a company.

@@ -11,7 +11,7 @@ from notifications_app.models import Event, Incident, Rule
 from notifications_app.rules import book, nearest
 from runs_app import states
 from runs_app.history import history
-from runs_app.models import Run, RunQuerySet
+from runs_app.models import Run
 from runs_app.states import Status
 from scripts_app.models import Schedule
 
@@ -20,13 +20,9 @@ logger = logging.getLogger(__name__)
 TOGETHER = 50  # runs in one transaction
 
 
-def unannounced() -> RunQuerySet:
-    return Run.objects.filter(announced_at=None, finished_at__isnull=False).order_by("pk")
-
-
 def step(*, now: datetime) -> bool:
     """Tell the oldest ends that nobody has told; return whether there may be more."""
-    related = unannounced().select_related("script__folder", "schedule__alarm")
+    related = book.unannounced().select_related("script__folder", "schedule__alarm")
     runs = list(related[:TOGETHER])
     try:
         _announce_all(runs, now)
@@ -63,24 +59,25 @@ def announce(run: Run, *, now: datetime) -> bool:
         return True
     rules = nearest.rules_of_script(run.script, book.current().rules)
     heartbeats.signal_end(run, now=now)
+    at = min(run.finished_at or now, now)  # when it happened, though it may be told much later
     if run.status in (Status.SKIPPED, Status.MISSED):
-        _did_not_run(run, rules, now)
+        _did_not_run(run, rules, at)
     elif run.status in history.BAD:
-        _began(run, rules, now)
-        _failed(run, rules, now)
+        _began(run, rules, at)
+        _failed(run, rules, at)
     elif run.status == Status.SUCCEEDED:
-        _began(run, rules, now)
-        _succeeded(run, rules, now)
+        _began(run, rules, at)
+        _succeeded(run, rules, at)
     return True
 
 
-def _failed(run: Run, rules: Sequence[Rule], now: datetime) -> None:
+def _failed(run: Run, rules: Sequence[Rule], at: datetime) -> None:
     if _is_tried_again_soon(run):
         return
-    incident = incidents.note_bad_run(Event.FAILED, run, now=now)
+    incident = incidents.note_bad_run(Event.FAILED, run, now=at)
     told = [rule for rule in rules if _asks_for_failure(rule, incident)]
     facts = {"streak": incident.streak}
-    outbox.tell_of_run(Event.FAILED, run, told, now=now, facts=facts, incident=incident)
+    outbox.tell_of_run(Event.FAILED, run, told, now=at, facts=facts, incident=incident)
 
 
 def _asks_for_failure(rule: Rule, incident: Incident) -> bool:
@@ -104,17 +101,17 @@ def _is_tried_again_soon(run: Run) -> bool:
     return run.schedule.next_at is None or waiting < run.schedule.next_at
 
 
-def _succeeded(run: Run, rules: Sequence[Rule], now: datetime) -> None:
+def _succeeded(run: Run, rules: Sequence[Rule], at: datetime) -> None:
     told = [rule for rule in rules if Event.SUCCEEDED in rule.events]
-    outbox.tell_of_run(Event.SUCCEEDED, run, told, now=now, facts={})
+    outbox.tell_of_run(Event.SUCCEEDED, run, told, now=at, facts={})
     incident = incidents.open_incident(Event.FAILED, run.script)
     if incident is None:
         return
-    incidents.close(incident, now=now)
-    lasted_s = ((run.finished_at or now) - incident.opened_at).total_seconds()
+    incidents.close(incident, now=at)
+    lasted_s = (at - incident.opened_at).total_seconds()
     facts = {"streak": incident.streak, "lasted_s": max(0.0, lasted_s)}
     told = [rule for rule in rules if _asks_for_recovery(rule, incident)]
-    outbox.tell_of_run(Event.RECOVERED, run, told, now=now, facts=facts, incident=incident)
+    outbox.tell_of_run(Event.RECOVERED, run, told, now=at, facts=facts, incident=incident)
 
 
 def _asks_for_recovery(rule: Rule, incident: Incident) -> bool:
@@ -126,13 +123,13 @@ def _asks_for_recovery(rule: Rule, incident: Incident) -> bool:
     return incident.streak >= rule.after
 
 
-def _began(run: Run, rules: Sequence[Rule], now: datetime) -> None:
+def _began(run: Run, rules: Sequence[Rule], at: datetime) -> None:
     # It did run: what kept earlier ones from it is over, and so is its own slowness. It may have been late.
     is_told = False
     for kind in (Event.DID_NOT_RUN, Event.SLOW):
         incident = incidents.open_incident(kind, run.script)
         if incident:
-            incidents.close(incident, now=now)
+            incidents.close(incident, now=at)
             is_told = is_told or (kind == Event.DID_NOT_RUN and incident.last_run_id == run.pk)
     if is_told:
         return
@@ -142,20 +139,20 @@ def _began(run: Run, rules: Sequence[Rule], now: datetime) -> None:
         for rule in rules
         if Event.DID_NOT_RUN in rule.events and rule.late_s and late_s > rule.late_s
     ]
-    outbox.tell_of_run(Event.DID_NOT_RUN, run, told, now=now, facts={"late_s": late_s})
+    outbox.tell_of_run(Event.DID_NOT_RUN, run, told, now=at, facts={"late_s": late_s})
 
 
-def _did_not_run(run: Run, rules: Sequence[Rule], now: datetime) -> None:
+def _did_not_run(run: Run, rules: Sequence[Rule], at: datetime) -> None:
     if run.reason in book.NOT_MISSED or not _still_wanted(run.schedule):
         return
-    incident = incidents.note_bad_run(Event.DID_NOT_RUN, run, now=now)
+    incident = incidents.note_bad_run(Event.DID_NOT_RUN, run, now=at)
     told = []
     for rule in rules:
         is_enough = run.status == Status.MISSED or incident.streak == rule.skipped
         if Event.DID_NOT_RUN in rule.events and is_enough:
             told.append(rule)
     facts = {"streak": incident.streak}
-    outbox.tell_of_run(Event.DID_NOT_RUN, run, told, now=now, facts=facts, incident=incident)
+    outbox.tell_of_run(Event.DID_NOT_RUN, run, told, now=at, facts=facts, incident=incident)
 
 
 def _still_wanted(schedule: Schedule | None) -> bool:

@@ -41,7 +41,8 @@ def close(incident: Incident, *, now: datetime) -> None:
     incident.save(update_fields=["recovered_at"])
     if incident.script_id:
         others = Incident.objects.filter(script=incident.script_id, recovered_at=None)
-        book.note_trouble(incident.script_id, is_open=others.exists())
+        untold = book.unannounced().filter(script=incident.script_id)
+        book.note_trouble(incident.script_id, is_open=others.exists() or untold.exists())
 
 
 def was_told(incident: Incident, channel: Channel) -> bool:

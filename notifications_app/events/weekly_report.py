@@ -70,9 +70,9 @@ def _report(channel: Channel, now: datetime) -> None:
 
 
 def _counted(runs: RunQuerySet) -> str:
-    rows = runs.order_by().values_list("script__name").annotate(count=Count("pk"))
+    rows = runs.order_by().values_list("script_id", "script__name").annotate(count=Count("pk"))
     most_first = rows.order_by("-count", "script__name")[:MAX_SCRIPTS]
-    return _joined(f"{name} ({count})" for name, count in most_first)
+    return _joined(f"{name} ({count})" for _, name, count in most_first)
 
 
 def _slower(now: datetime) -> list[str]:

@@ -56,10 +56,8 @@ def _what_of_run(event: Event, run: Run, facts: Mapping[str, Any]) -> str:
         case Event.FAILED:
             return _failed(run, facts)
         case Event.RECOVERED:
-            streak = facts.get("streak", 1)
-            plural = "" if streak == 1 else "s"
             after = humanize.whole_span(facts.get("lasted_s", 0))
-            return f"recovered after {after} ({streak} failed run{plural})"
+            return f"recovered after {after} ({_failed_runs(facts.get('streak', 1))})"
         case Event.SUCCEEDED:
             return f"succeeded in {humanize.span(run.duration_s or 0)}"
         case Event.DID_NOT_RUN:
@@ -72,10 +70,16 @@ def _what_of_run(event: Event, run: Run, facts: Mapping[str, Any]) -> str:
 def _failed(run: Run, facts: Mapping[str, Any]) -> str:
     streak = facts.get("streak", 1)
     if facts.get("is_reminder"):
-        return f"still fails, {streak} times in a row now: {_reason(run)}"
+        return f"still fails ({_failed_runs(streak)} in a row): {_reason(run)}"
     if streak > 1:
         return f"failed {streak} times in a row: {_reason(run)}"
     return f"failed: {_reason(run)}"
+
+
+def _failed_runs(count: int) -> str:
+    if count == 1:
+        return "1 failed run"
+    return f"{count} failed runs"
 
 
 def _did_not_run(run: Run, facts: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from notifications_app.models import Channel, Event, Incident, Rule
 from runs_app.history import history
-from runs_app.models import Run
+from runs_app.models import Run, RunQuerySet
 from runs_app.states import Kind, Reason, Status
 
 KEPT_FOR = timedelta(seconds=30)
@@ -28,7 +28,10 @@ NOT_MISSED = (
 
 @dataclass(frozen=True, kw_only=True)
 class Book:
-    """Enabled rules with their channels and folders, scripts with an open incident, scripts with a heartbeat."""
+    """Enabled rules with their channels and folders, scripts in trouble, scripts with a heartbeat.
+
+    In trouble is a script with an open incident, or with an end that is still to be told: its next success matters.
+    """
 
     rules: tuple[Rule, ...] = ()
     has_channels: bool = False
@@ -93,23 +96,36 @@ def note_trouble(script: int, *, is_open: bool) -> None:
 def _read() -> Book:
     channels = list(Channel.objects.usable())
     rules = Rule.objects.filter(enabled=True).select_related("channel", "folder", "script")
-    open_incidents = Incident.objects.filter(recovered_at=None, script__isnull=False)
+    troubled = Incident.objects.filter(recovered_at=None).values_list("script_id", flat=True)
+    untold = unannounced().values_list("script_id", flat=True)
     heartbeats = [channel for channel in channels if channel.kind == Channel.Kind.HEARTBEAT]
     return Book(
         rules=tuple(rules),
         has_channels=bool(channels),
-        troubled=frozenset(open_incidents.values_list("script_id", flat=True)),
+        troubled=frozenset(script for script in [*troubled, *untold] if script),
         followed=frozenset(channel.script_id for channel in heartbeats if channel.script_id),
         has_sign_of_life=any(channel.script_id is None for channel in heartbeats),
         has_reports=any(channel.weekly_report for channel in channels),
     )
 
 
+def unannounced() -> RunQuerySet:
+    """Return the ends of runs that are still to be told, oldest first."""
+    return Run.objects.filter(announced_at=None, finished_at__isnull=False).order_by("pk")
+
+
 def is_end_heard(run: Run, status: str, fields: Mapping[str, Any]) -> bool:
     """Return whether anybody is to hear of the end of a run: from memory, and rather yes than no."""
     if run.kind != Kind.SCRIPT or run.script_id is None:
         return False
-    book = current()
+    is_heard = _is_heard(run, status, fields, current())
+    if is_heard and status != Status.SUCCEEDED:
+        note_trouble(run.script_id, is_open=True)  # a success may come before this is told
+    return is_heard
+
+
+def _is_heard(run: Run, status: str, fields: Mapping[str, Any], book: Book) -> bool:
+    assert run.script_id
     script = run.script_id
     if status in (Status.SKIPPED, Status.MISSED):
         is_missed = fields.get("reason", run.reason) not in NOT_MISSED

@@ -21,7 +21,8 @@ from notifications_app.sending import connections, exchanges
 # Each is imported with the first letter of its kind: apprise alone takes 0.4 s and 30 MB.
 SENDERS = {"mail": "mail", "webhook": "webhook", "apprise": "services", "heartbeat": "heartbeat"}
 CHANNELS_AT_ONCE = 8
-MEMORY_BYTES = 1024**3  # of address space, of which a quarter is really used
+MEMORY_BYTES = 512 * 1024**2  # of address space; all senders together took 93 MB
+LETTER_TIMEOUT_S = 45.0  # a receiver that answers a byte now and then passes every other limit
 _RECEIVER_IS_AWAY = frozenset({None, 429, 503})  # None: it could not be spoken to
 
 
@@ -33,10 +34,12 @@ def main(private: str, own_port: str) -> None:
     exchanges.record_all()
     connections.guard(Policy(allows_private=private == "yes", own_port=int(own_port)))
     answers = _Answers()
-    with ThreadPoolExecutor(CHANNELS_AT_ONCE) as pool:
-        lanes = Lanes(send, answers.write, pool)
-        for line in sys.stdin:
-            lanes.add(Letter(**json.loads(line)))
+    lanes = Lanes(send, answers.write, ThreadPoolExecutor(CHANNELS_AT_ONCE))
+    for line in sys.stdin:
+        lanes.add(Letter(**json.loads(line)))
+    while lanes.wait(timeout_s=1.0):
+        lanes.give_up(begun_before=time.monotonic() - LETTER_TIMEOUT_S)
+    os._exit(0)  # all is answered; threads that a receiver holds would never end
 
 
 class _Answers:
@@ -63,36 +66,60 @@ class Lanes:
         pool: ThreadPoolExecutor,
     ) -> None:
         self._send, self._answered, self._pool = send, answered, pool
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._waiting: dict[str, deque[Letter]] = {}
+        self._under_way: dict[str, tuple[Letter, float]] = {}
+        self._given_up: dict[str, Answer] = {}
 
     def add(self, letter: Letter) -> None:
         """Queue a letter behind those to the same target."""
         lane = json.dumps([letter.kind, letter.target], sort_keys=True)
-        with self._lock:
+        with self._changed:
             is_idle = lane not in self._waiting
             self._waiting.setdefault(lane, deque()).append(letter)
         if is_idle:
             self._pool.submit(self._serve, lane)
 
+    def wait(self, *, timeout_s: float) -> bool:
+        """Wait until all letters are answered; True when some are not after this time."""
+        with self._changed:
+            return not self._changed.wait_for(lambda: not self._waiting, timeout_s)
+
+    def give_up(self, *, begun_before: float) -> None:
+        """Answer for the lanes whose letter has been under way for too long, and leave their threads alone."""
+        with self._changed:
+            for lane, (letter, began) in list(self._under_way.items()):
+                if began < begun_before:
+                    self._abandon(lane, letter)
+            self._changed.notify_all()
+
+    def _abandon(self, lane: str, letter: Letter) -> None:
+        for one in (letter, *self._waiting.pop(lane)):
+            self._answered(Answer(id=one.id, outcome="retry", answer="no answer in time"))
+        del self._under_way[lane]
+
     def _serve(self, lane: str) -> None:
-        reason: Answer | None = None
         while letter := self._next(lane):
+            reason = self._given_up.get(lane)
             if reason:
                 self._answered(replace(reason, id=letter.id, duration_ms=0, recipients={}))
                 continue
             answer = self._send(letter)
             self._answered(answer)
             if is_for_the_others_too(answer):
-                reason = answer
+                self._given_up[lane] = answer
 
     def _next(self, lane: str) -> Letter | None:
-        with self._lock:
-            letters = self._waiting[lane]
-            if letters:
-                return letters.popleft()
-            del self._waiting[lane]
-            return None
+        with self._changed:
+            self._under_way.pop(lane, None)
+            letters = self._waiting.get(lane)
+            if not letters:
+                self._waiting.pop(lane, None)
+                self._changed.notify_all()
+                return None
+            letter = letters.popleft()
+            self._under_way[lane] = (letter, time.monotonic())
+            return letter
 
 
 def is_for_the_others_too(answer: Answer) -> bool:

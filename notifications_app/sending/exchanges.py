@@ -65,7 +65,7 @@ def begin() -> list[Exchange]:
 
 def record_all() -> None:
     """Make every session of this process keep to the bounds and write down its exchanges."""
-    requests.Session.send = _bounded_send  # type: ignore[method-assign]
+    requests.Session.send = _bounded_send  # type: ignore[method-assign,assignment]
 
 
 def _bounded_send(
@@ -122,6 +122,8 @@ def root_cause(error: BaseException) -> BaseException:
 
 def connection_words(cause: BaseException) -> str:
     """Return why there was no answer."""
+    if isinstance(cause, AddressRefused):
+        return str(cause)
     if isinstance(cause, TimeoutError):
         return "no answer in time"
     if isinstance(cause, socket.gaierror):

@@ -108,6 +108,7 @@ def _send_by_smtp(letter: Letter, message: EmailMultiAlternatives) -> Results:
     try:
         backend.open()
         connection = backend.connection
+        assert isinstance(connection, _KeepsRefusals)
         backend.send_messages([message])
     except smtplib.SMTPRecipientsRefused as error:
         return _results(target["to"], error.recipients)
@@ -163,7 +164,9 @@ def of_recipients(letter: Letter, results: Results) -> Answer:
 
 def _failed(letter: Letter, error: Exception) -> Answer:
     cause = exchanges.root_cause(error)
-    status, outcome, words = None, "retry", exchanges.connection_words(cause)
+    status: int | None = None
+    outcome: Outcome = "retry"
+    words = exchanges.connection_words(cause)
     if isinstance(error, smtplib.SMTPResponseException):
         status, words = error.smtp_code, _words(error.smtp_code, error.smtp_error)
         # A wrong password is put right some day; what is wrong with a message stays.
@@ -171,7 +174,7 @@ def _failed(letter: Letter, error: Exception) -> Answer:
         outcome = "retry" if is_login else _outcome(status)
     elif isinstance(error, smtplib.SMTPNotSupportedError):
         words = _NO_STARTTLS
-    elif isinstance(error, smtplib.SMTPServerDisconnected):
+    elif isinstance(error, smtplib.SMTPServerDisconnected) and cause is error:
         words = "the server closed the connection"
     elif isinstance(cause, AddressRefused):
         outcome, words = "refused", str(cause)

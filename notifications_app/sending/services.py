@@ -16,6 +16,8 @@ _ASSET = apprise.AppriseAsset(
     app_id="Tempo",
     app_desc="Tempo",
     app_url="",
+    image_url_mask="",
+    image_url_logo="",
     async_mode=False,
     http_redirects=False,
     service_timeout=0,
@@ -89,22 +91,23 @@ def _fitted(content: dict[str, Any], plugin: NotifyBase) -> _Message:
     if plugin.schema in _BYTES:
         measure, limit = texts.utf8_bytes, _BYTES[plugin.schema]
     if plugin.title_maxlen > 0:
-        title = texts.cut(title, min(MAX_TITLE, plugin.title_maxlen))
-        return _Message(title=title, text=texts.cut(text or title, limit))
-    # Title and text are one text there.
-    title = texts.cut(title, max(_LEAST_TITLE, min(MAX_TITLE, limit // 3)))
-    return _Message(
-        title=title, text=texts.cut(text, limit - measure(title) - _BETWEEN, measure=measure)
-    )
+        limit_of_title = plugin.title_maxlen
+    else:  # title and text are one text there, of a hundred characters at times
+        limit_of_title = max(_LEAST_TITLE, limit // 3)
+    title = texts.cut(title, min(MAX_TITLE, limit_of_title))
+    # Some services that know titles write them into the text all the same.
+    text = texts.cut(text or title, limit - measure(title) - _BETWEEN, measure=measure)
+    return _Message(title=title, text=text)
 
 
 def _answer(letter: Letter, made: list[exchanges.Exchange], *, is_sent: bool) -> Answer:
     if not made:
         words = "nothing was sent: the service's address is not complete"
         return Answer(id=letter.id, outcome="refused", answer=words)
-    decisive = next((exchange for exchange in made if exchange.outcome != "sent"), made[-1])
-    if is_sent:
-        decisive = made[-1]
+    decisive = made[-1]
+    if not is_sent:
+        failed = [exchange for exchange in made if exchange.outcome != "sent"]
+        decisive = (failed or made)[-1]
     outcome = decisive.outcome
     if outcome == "sent" and not is_sent:
         outcome = "refused"  # 200, and an error in the text

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import time
 from collections.abc import Iterable
+from http.cookiejar import DefaultCookiePolicy
 
 import requests
 
@@ -18,6 +19,7 @@ _PREFIX = "whsec_"
 # One for all letters: a connection is kept for the next letter to the same server.
 session = requests.Session()
 session.trust_env = False
+session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 session.headers["User-Agent"] = "Tempo"
 
 

@@ -34,6 +34,14 @@ def make_rule(channel: Channel | None = None, **fields: Any) -> Rule:
     return rules.save(Rule(channel=channel or make_channel()), fields)
 
 
+def make_scripts(count: int, name: str = "Script") -> list[Script]:
+    """Scripts without a text, as many as it takes."""
+    return Script.objects.bulk_create(
+        Script(name=f"{name} {number:02}", slug=f"{name.lower()}-{number:02}")
+        for number in range(count)
+    )
+
+
 def end_run(
     script: Script, status: Status = Status.FAILED, *, at: datetime = NOW, **fields: Any
 ) -> Run:

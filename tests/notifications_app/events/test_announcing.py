@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from notifications_app.delivery import batches
 from notifications_app.events import announcing, outbox
 from notifications_app.models import Channel, Delivery, Event, Incident
+from notifications_app.rules import book
 from runs_app.execution import finish
 from runs_app.models import Run
 from runs_app.states import Kind, Reason, Status, Trigger
@@ -111,7 +112,7 @@ def test_a_deleted_script_is_not_told_of() -> None:
     Script.objects.update(deleted_at=NOW)
     announcing.step(now=NOW)
     assert events() == []
-    assert not announcing.unannounced().exists()
+    assert not book.unannounced().exists()
 
 
 def test_a_channel_that_is_put_aside_gets_no_rows() -> None:
@@ -135,7 +136,7 @@ def test_one_run_that_cannot_be_told_does_not_keep_the_others(
     monkeypatch.setattr(outbox, "tell_of_run", fail_for_bad)
     announcing.step(now=NOW)
     assert [row.run_id for row in Delivery.objects.all()] == [good.pk]
-    assert not announcing.unannounced().exists()
+    assert not book.unannounced().exists()
 
 
 def test_a_failure_that_is_tried_again_soon_is_no_failure_yet() -> None:
@@ -260,3 +261,24 @@ def test_an_incident_stays_open_until_the_script_succeeds() -> None:
     assert Incident.objects.get().streak == 2
     tell(script, S)
     assert Incident.objects.get().recovered_at == NOW
+
+
+def test_a_success_right_behind_a_failure_is_a_recovery_though_nobody_told_the_failure_yet() -> (
+    None
+):
+    make_rule()
+    script = make_script()
+    end_run(script, F)
+    end_run(script, S, at=minutes(1))
+    announcing.step(now=minutes(2))
+    assert events() == ["failed", "recovered"]
+
+
+def test_a_failure_that_was_not_told_before_a_restart_is_known_to_be_there() -> None:
+    make_rule()
+    script = make_script()
+    end_run(script, F)
+    book.forget()  # what a new process begins with
+    end_run(script, S, at=minutes(1))
+    announcing.step(now=minutes(2))
+    assert events() == ["failed", "recovered"]
