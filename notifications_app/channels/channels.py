@@ -12,7 +12,7 @@ from django.core.validators import validate_email
 from django.db import transaction
 from django.views.decorators.debug import sensitive_variables
 
-from notifications_app.channels import services
+from notifications_app.channels import offered_services
 from notifications_app.channels.addresses import AddressRefused, Policy
 from notifications_app.models import MAX_ANSWER, Channel
 from notifications_app.rules import book, rules
@@ -183,12 +183,12 @@ def _shown(channel: Channel, url: str) -> str:
         raise ChannelError(f"A URL of {MAX_URL:,} characters is the longest", field="url")
     try:
         if channel.kind == Channel.Kind.APPRISE:
-            services.check(url)
-            return f"{services.schema_of(url)}://…"
+            offered_services.check(url)
+            return f"{offered_services.schema_of(url)}://…"
         allows_private = bool(store.value("PYSCHED_NOTIFY_PRIVATE"))
         policy = Policy(allows_private=allows_private, own_port=listener.port())
         policy.check_url(url)
-    except (services.ServiceRefused, AddressRefused) as error:
+    except (offered_services.ServiceRefused, AddressRefused) as error:
         raise ChannelError(str(error), field="url") from None
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.hostname}/…"

@@ -4,6 +4,8 @@ import uuid
 from datetime import datetime
 from typing import Any
 
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.views.decorators.debug import sensitive_variables
 
 from notifications_app.channels import targets
@@ -39,7 +41,11 @@ def send_test(channel: Channel, *, now: datetime) -> Answer:
 
 
 def send_test_mail(address: str, *, now: datetime) -> Answer:
-    """Send a test mail to one address, by the settings for mail."""
+    """Send a test mail to one address, by the settings for mail. Raise ValueError for what is no address."""
+    try:
+        validate_email(address)
+    except ValidationError:
+        raise ValueError(f"`{address[:100]}` is no mail address") from None
     channel = Channel(kind=Channel.Kind.MAIL, name="test", to=[address])
     return send_test(channel, now=now)
 

@@ -1,6 +1,7 @@
 """`manage.py sendtest [CHANNEL] [--to ADDRESS]`: a test message at once, and what the receiver answered."""
 
 from argparse import ArgumentParser
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -21,7 +22,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
         if options["to"]:
-            self._report(trial.send_test_mail(options["to"], now=now))
+            self._report(_mail_to(options["to"], now))
             return
         self._report(trial.send_test(_channel(options["channel"]), now=now))
 
@@ -29,6 +30,13 @@ class Command(BaseCommand):
         if answer.outcome != trial.SENT:
             raise CommandError(f"The test was not sent. {answer.answer}")
         self.stdout.write(f"The test was sent. The receiver's answer: {answer.answer}")
+
+
+def _mail_to(address: str, now: datetime) -> Answer:
+    try:
+        return trial.send_test_mail(address, now=now)
+    except ValueError as refusal:
+        raise CommandError(f"{refusal}.") from None
 
 
 def _channel(named: str) -> Channel:
