@@ -20,7 +20,10 @@ CHANNEL_FIELDS = (
     " quiet_from quiet_until timezone weekly_report last_answer_at last_outcome last_answer suspended_at message"
     " suspended_recipients created_at updated_at"
 )
-RULE_FIELDS = "id channel script folder tag enabled events after every reminder skipped late_s slow_s created_at updated_at"
+RULE_FIELDS = (
+    "id channel script folder tag enabled events after every reminder skipped late_s slow_s"
+    " created_at updated_at"
+)
 DELIVERY_FIELDS = (
     "id channel event script run title status attempts created_at next_at finished_at duration_ms http_status answer"
     " message_id"
