@@ -42,8 +42,8 @@ WIRING = frozenset(
         "runs_app.routing",
     }
 )
-# Doors of one app that belong together: an address names its view, a page and the admin show a form, an app connects its
-# receivers.
+# Doors of one app that belong together: an address names its view, a page and the admin show a form, an app connects
+# its receivers.
 OWN_DOORS = {
     "urls": {"views"},
     "views": {"forms"},
