@@ -1,7 +1,7 @@
 """Who is told, and how.
 
 `channels` checks and stores channels and keeps their secrets encrypted, `targets` is what the child that sends gets of
-one, `offers` makes channels of what Tempo knows already. `addresses` says what may be connected to, `services` which
-chats and push services are offered and `presets` how a form becomes the address of one; `mail_servers` knows ports and
-providers of mail.
+one, `offers` makes channels of what Tempo knows already. `addresses` says what may be connected to, `offered_services`
+which chats and push services are offered and `presets` how a form becomes the address of one; `mail_servers` knows
+ports and providers of mail.
 """

@@ -13,7 +13,7 @@ from django.core.validators import validate_email
 from django.db import transaction
 from django.views.decorators.debug import sensitive_variables
 
-from notifications_app.channels import services
+from notifications_app.channels import offered_services
 from notifications_app.channels.addresses import AddressRefused, Policy
 from notifications_app.models import MAX_ANSWER, Channel
 from notifications_app.rules import book, rules
@@ -25,6 +25,7 @@ MAX_RECIPIENTS = 50
 MAX_URL = 2000
 MAIL_PER_HOUR = 20  # a free plan of SMTP2GO allows 25 before a domain is verified
 SECRET_BYTES = 32
+MIN_SECRET, MAX_SECRET = 8, 200
 ENCRYPTED = ("address", "secret", "old_secret")
 SECRET_PREFIX = "whsec_"
 FIELDS = (
@@ -184,11 +185,11 @@ def _shown(channel: Channel, url: str) -> str:
         raise ChannelError(f"A URL of {MAX_URL:,} characters is the longest", field="url")
     try:
         if channel.kind == Channel.Kind.APPRISE:
-            services.check(url)
-            return f"{services.schema_of(url)}://…"
+            offered_services.check(url)
+            return f"{offered_services.schema_of(url)}://…"
         policy = Policy(allows_private=settings.NOTIFY_PRIVATE, own_port=listener.port())
         policy.check_url(url)
-    except (services.ServiceRefused, AddressRefused) as error:
+    except (offered_services.ServiceRefused, AddressRefused) as error:
         raise ChannelError(str(error), field="url") from None
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.hostname}/…"
@@ -196,13 +197,15 @@ def _shown(channel: Channel, url: str) -> str:
 
 @sensitive_variables()
 def _checked_secret(secret: str) -> str:
-    try:
-        key = base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
-    except ValueError:
-        key = b""
-    if len(key) < 24 or len(key) > 64:
+    if not secret.isprintable() or not MIN_SECRET <= len(secret) <= MAX_SECRET:
         raise ChannelError(
-            "A secret is `whsec_` and 24 to 64 bytes in base64\nhint: let Tempo make one",
+            f"A secret has {MIN_SECRET} to {MAX_SECRET} characters on one line\nhint: let Tempo make one",
             field="secret",
         )
+    if secret.startswith(SECRET_PREFIX):
+        try:
+            base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
+        except ValueError:
+            sentence = f"What follows `{SECRET_PREFIX}` in a secret is base64"
+            raise ChannelError(sentence, field="secret") from None
     return secret

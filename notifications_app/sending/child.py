@@ -19,7 +19,12 @@ from notifications_app.delivery.letters import Answer, Letter
 from notifications_app.sending import connections, exchanges
 
 # Each is imported with the first letter of its kind: apprise alone takes 0.4 s and 30 MB.
-SENDERS = {"mail": "mail", "webhook": "webhook", "apprise": "services", "heartbeat": "heartbeat"}
+SENDERS = {
+    "mail": "mail",
+    "webhook": "webhook",
+    "apprise": "apprise_services",
+    "heartbeat": "heartbeat",
+}
 CHANNELS_AT_ONCE = 8
 MEMORY_BYTES = 512 * 1024**2  # of address space; all senders together took 93 MB
 LETTER_TIMEOUT_S = 45.0  # a receiver that answers a byte now and then passes every other limit

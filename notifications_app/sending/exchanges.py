@@ -4,6 +4,7 @@ apprise and anymail tell little of what a server said, so that it is written dow
 """
 
 import email.utils
+import os
 import socket
 import threading
 import time
@@ -72,8 +73,8 @@ def _bounded_send(
     session: requests.Session, request: requests.PreparedRequest, **options: Any
 ) -> requests.Response:
     options |= {"allow_redirects": False, "timeout": TIMEOUT_S, "stream": True}
-    if not options.get("verify", True):
-        options["verify"] = True
+    # Whatever an address says, certificates are checked, by what the system trusts.
+    options["verify"] = os.environ.get("REQUESTS_CA_BUNDLE") or True
     host = urlsplit(request.url or "").hostname or ""
     try:
         response = _send(session, request, **options)

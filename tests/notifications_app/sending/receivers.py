@@ -1,6 +1,7 @@
 """Receivers of messages on this machine: a server of the web that answers as it is told, and mail servers."""
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,13 +44,17 @@ class WebReceiver:
 
     ok = Reply()
 
-    def __init__(self) -> None:
+    def __init__(self, *, certificate: ssl.SSLContext | None = None) -> None:
         self.received: list[Received] = []
         self.replies: dict[str, Reply | Callable[[Received], Reply]] = {"": self.ok}
         self._server = _QuietServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
+        if certificate:
+            self._server.socket = certificate.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self.port = int(self._server.server_address[1])
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 
     def __enter__(self) -> "WebReceiver":

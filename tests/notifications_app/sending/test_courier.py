@@ -14,6 +14,7 @@ import pytest
 from notifications_app.delivery import courier
 from notifications_app.delivery.letters import Answer, Letter
 from notifications_app.sending.child import CHANNELS_AT_ONCE, MEMORY_BYTES
+from tests.notifications_app.sending.certificates import make_certificate
 from tests.notifications_app.sending.receivers import Received, Reply, WebReceiver
 from tests.service import ROOT
 
@@ -75,14 +76,40 @@ class Conversation:
     """What one child was given and answered, and how it looked meanwhile."""
 
     answers: dict[str, Answer]
-    order: list[str]
     receiver: WebReceiver
     own: WebReceiver
     child: Process
 
 
 @pytest.fixture(scope="module")
-def conversation() -> Iterator[Conversation]:
+def receivers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, WebReceiver]]:
+    """Where letters go: a receiver, what stands for Tempo itself, and two with TLS of which one is trusted."""
+    folder = tmp_path_factory.mktemp
+    trusted, strange = (make_certificate(folder("certificate")) for _ in range(2))
+    with (
+        WebReceiver() as receiver,
+        WebReceiver() as own,
+        WebReceiver(certificate=trusted[1]) as secure,
+        WebReceiver(certificate=strange[1]) as forged,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr("tempo_site.lib.listener.port", lambda: own.port)
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            patch.setenv(name, f"http://127.0.0.1:{own.port}")
+        patch.setenv("PYSCHED_SECRET_KEY", "a-secret-key-that-nobody-may-see")
+        patch.setenv("SSL_CERT_FILE", str(trusted[0]))
+        patch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+        receiver.replies |= {
+            "/redirect": Reply(status=302, headers={"Location": f"{receiver.url}/target"}),
+            "/huge": Reply(body=b"x" * 20_000_000),
+            "/gone": Reply(status=410, body="no more"),
+            "/broken": Reply(status=500, body="oops"),
+        }
+        yield {"receiver": receiver, "own": own, "secure": secure, "forged": forged}
+
+
+@pytest.fixture(scope="module")
+def conversation(receivers: dict[str, WebReceiver]) -> Iterator[Conversation]:
     """One child for many letters."""
     processes: list[Process] = []
     started: list[subprocess.Popen[str]] = []
@@ -96,36 +123,32 @@ def conversation() -> Iterator[Conversation]:
         processes.append(Process.of(started[0].pid))
         return Reply()
 
-    order: list[str] = []
-    answers: dict[str, Answer] = {}
-
-    def answered(answer: Answer) -> None:
-        order.append(answer.id)
-        answers[answer.id] = answer
-
-    with WebReceiver() as receiver, WebReceiver() as own, pytest.MonkeyPatch.context() as patch:
+    receiver = receivers["receiver"]
+    receiver.replies["/look"] = look
+    answers: list[Answer] = []
+    letters = _letters(**receivers)
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(courier, "_child", started_child)
-        patch.setattr("tempo_site.lib.listener.port", lambda: own.port)
-        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-            patch.setenv(name, f"http://127.0.0.1:{own.port}")
-        patch.setenv("PYSCHED_SECRET_KEY", "a-secret-key-that-nobody-may-see")
-        receiver.replies |= {
-            "/look": look,
-            "/redirect": Reply(status=302, headers={"Location": f"{receiver.url}/target"}),
-            "/huge": Reply(body=b"x" * 20_000_000),
-            "/gone": Reply(status=410, body="no more"),
-            "/broken": Reply(status=500, body="oops"),
-        }
-        courier.send(_letters(receiver, own), answered=answered, timeout_s=TIMEOUT_S)
-        yield Conversation(
-            answers=answers, order=order, receiver=receiver, own=own, child=processes[0]
-        )
+        courier.send(letters, answered=answers.append, timeout_s=TIMEOUT_S)
+    assert sorted(answer.id for answer in answers) == sorted(letter.id for letter in letters)
+    yield Conversation(
+        answers={answer.id: answer for answer in answers},
+        receiver=receiver,
+        own=receivers["own"],
+        child=processes[0],
+    )
 
 
-def _letters(receiver: WebReceiver, own: WebReceiver) -> list[Letter]:
+def _letters(
+    receiver: WebReceiver, own: WebReceiver, secure: WebReceiver, forged: WebReceiver
+) -> list[Letter]:
     address = f"127.0.0.1:{receiver.port}"
     return [
         *(webhook(f"row-{number}", f"{receiver.url}/row") for number in range(50)),
+        webhook("trusted", f"{secure.url}/"),
+        webhook("forged", f"{forged.url}/"),
+        service("service trusted", f"gotifys://127.0.0.1:{secure.port}/AbCdEfGhIjKlMnO"),
+        service("service forged", f"gotifys://127.0.0.1:{forged.port}/AbCdEfGhIjKlMnO"),
         webhook("look", f"{receiver.url}/look"),
         webhook("redirect", f"{receiver.url}/redirect"),
         webhook("huge", f"{receiver.url}/huge"),
@@ -143,11 +166,6 @@ def _letters(receiver: WebReceiver, own: WebReceiver) -> list[Letter]:
 
 
 # --- letters and answers ---------------------------------------------------------------------------------------------
-def test_each_letter_is_answered_once(conversation: Conversation) -> None:
-    letters = _letters(conversation.receiver, conversation.own)
-    assert sorted(conversation.order) == sorted(letter.id for letter in letters)
-
-
 def test_letters_of_one_channel_come_in_their_order_over_few_connections(
     conversation: Conversation,
 ) -> None:
@@ -210,6 +228,21 @@ def test_nothing_reaches_tempos_own_port_by_whatever_name(
 def test_a_clouds_metadata_is_never_asked(name: str, conversation: Conversation) -> None:
     assert conversation.answers[name].outcome == "refused"
     assert "169.254.169.254" in conversation.answers[name].answer
+
+
+@pytest.mark.parametrize("name", ["trusted", "service trusted"])
+def test_an_authority_that_the_server_trusts_is_trusted(
+    name: str, conversation: Conversation
+) -> None:
+    assert conversation.answers[name].outcome == "sent"
+
+
+@pytest.mark.parametrize("name", ["forged", "service forged"])
+def test_a_certificate_that_nobody_vouches_for_is_not_believed(
+    name: str, conversation: Conversation
+) -> None:
+    answer = conversation.answers[name]
+    assert (answer.outcome, "certificate verify failed" in answer.answer) == ("retry", True)
 
 
 def test_checks_of_certificates_are_not_switched_off(conversation: Conversation) -> None:
@@ -346,7 +379,7 @@ from pathlib import Path
 from django.conf import settings
 settings.configure(BASE_DIR=Path("."))
 import notifications_app.channels.addresses, notifications_app.channels.mail_servers
-import notifications_app.channels.presets, notifications_app.channels.services
+import notifications_app.channels.presets, notifications_app.channels.offered_services
 import notifications_app.delivery.courier
 print(*sorted({"requests", "urllib3", "apprise", "anymail", "smtplib"} & set(sys.modules)))
 """

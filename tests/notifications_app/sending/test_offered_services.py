@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from apprise.manager_plugins import NotificationManager
 
-from notifications_app.channels import services
-from notifications_app.channels.services import (
+from notifications_app.channels import offered_services
+from notifications_app.channels.offered_services import (
     NOT_OFFERED,
     OPTIONS,
     REFUSED_OPTIONS,
@@ -17,7 +17,7 @@ from notifications_app.channels.services import (
     ServiceRefused,
 )
 from notifications_app.delivery.letters import Letter
-from notifications_app.sending import services as sending
+from notifications_app.sending import apprise_services
 from tests.notifications_app.sending.receivers import WebReceiver
 
 IMPORT = re.compile(r"^\s*(?:import|from)\s+(\w+)", re.MULTILINE)
@@ -70,7 +70,7 @@ def test_offered_services_speak_by_requests_alone() -> None:
     ],
 )
 def test_an_address_of_an_offered_service_passes(url: str) -> None:
-    services.check(url)
+    offered_services.check(url)
 
 
 @pytest.mark.parametrize(
@@ -103,14 +103,14 @@ def test_an_address_of_an_offered_service_passes(url: str) -> None:
 )
 def test_all_else_is_refused(url: str) -> None:
     with pytest.raises(ServiceRefused):
-        services.check(url)
+        offered_services.check(url)
 
 
 def test_apprise_reads_no_option_that_the_check_did_not_see(
     receiver: WebReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(services, "check", lambda url: None)  # as if it had been outwitted
+    monkeypatch.setattr(offered_services, "check", lambda url: None)  # as if it had been outwitted
     target = {"url": "gotifys://gotify.example.org/AbCdEfGhIjKlMnO?verify=no"}
     letter = Letter(id="1", kind="apprise", target=target, content={"title": "t", "text": "x"})
-    assert sending.send(letter).outcome == "refused"
+    assert apprise_services.send(letter).outcome == "refused"
     assert receiver.received == []

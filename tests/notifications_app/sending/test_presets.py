@@ -10,10 +10,10 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from notifications_app.channels import services as offered
+from notifications_app.channels import offered_services
 from notifications_app.channels.presets import BY_NAME, PRESETS, FieldRefused
 from notifications_app.delivery.letters import Answer, Letter
-from notifications_app.sending import services
+from notifications_app.sending import apprise_services
 from tests.notifications_app.sending.receivers import Received, Reply, WebReceiver
 
 VALUES = {
@@ -114,7 +114,9 @@ CASES = {
 def sent(name: str, *, text: str = "it failed", title: str = "backup failed") -> Answer:
     content = {"title": title, "text": text, "level": "failure"}
     url = BY_NAME[name].url(VALUES[name])
-    return services.send(Letter(id="1", kind="apprise", target={"url": url}, content=content))
+    return apprise_services.send(
+        Letter(id="1", kind="apprise", target={"url": url}, content=content)
+    )
 
 
 @pytest.fixture(params=CASES)
@@ -277,7 +279,7 @@ def test_what_a_service_answers_shows_no_secret(name: str, receiver: WebReceiver
 
 
 def test_addresses_of_presets_are_offered(name: str) -> None:
-    offered.check(BY_NAME[name].url(VALUES[name]))
+    offered_services.check(BY_NAME[name].url(VALUES[name]))
 
 
 @pytest.mark.parametrize(
@@ -319,7 +321,7 @@ def test_a_power_automate_address_is_a_workflow_too(receiver: WebReceiver) -> No
     letter = Letter(
         id="1", kind="apprise", target={"url": url}, content={"title": "t", "text": "x"}
     )
-    assert services.send(letter).outcome == "sent"
+    assert apprise_services.send(letter).outcome == "sent"
     path: Any = receiver.received[-1].path
     assert path.startswith("/powerautomate/automations/direct/cu/07/workflows/ab12cd34/triggers/")
     assert "sig=AbCd-EfGh" in path

@@ -6,7 +6,7 @@ from typing import Any
 import apprise
 from apprise.plugins import NotifyBase, url_to_dict
 
-from notifications_app.channels import services
+from notifications_app.channels import offered_services
 from notifications_app.delivery.letters import Answer, Letter
 from notifications_app.sending import exchanges, texts
 from notifications_app.sending.redaction import readable
@@ -56,7 +56,7 @@ def send(letter: Letter) -> Answer:
     """Return what the service made of a message."""
     try:
         plugin = _plugin(letter.target["url"])
-    except services.ServiceRefused as error:
+    except offered_services.ServiceRefused as error:
         return Answer(id=letter.id, outcome="refused", answer=readable(str(error), letter.target))
     message = _fitted(letter.content, plugin)
     made = exchanges.begin()
@@ -72,15 +72,15 @@ def send(letter: Letter) -> Answer:
 
 
 def _plugin(url: str) -> NotifyBase:
-    services.check(url)
+    offered_services.check(url)
     parts = url_to_dict(url)
     if parts:
         # Once more by what apprise itself reads from the address.
-        services.check_options(parts["qsd"])
-        parts |= _ADDED.get(services.schema_of(url), {})
+        offered_services.check_options(parts["qsd"])
+        parts |= _ADDED.get(offered_services.schema_of(url), {})
     plugin = apprise.Apprise.instantiate(parts, asset=_ASSET) if parts else None
     if plugin is None:
-        raise services.ServiceRefused("the address of the service is not complete")
+        raise offered_services.ServiceRefused("the address of the service is not complete")
     return plugin
 
 
@@ -111,7 +111,7 @@ def _answer(letter: Letter, made: list[exchanges.Exchange], *, is_sent: bool) ->
     outcome = decisive.outcome
     if outcome == "sent" and not is_sent:
         outcome = "refused"  # 200, and an error in the text
-    if _is_gone(services.schema_of(letter.target["url"]), decisive):
+    if _is_gone(offered_services.schema_of(letter.target["url"]), decisive):
         outcome = "gone"
     return Answer(
         id=letter.id,
