@@ -24,6 +24,7 @@ MAX_RECIPIENTS = 50
 MAX_URL = 2000
 MAIL_PER_HOUR = 20  # a free plan of SMTP2GO allows 25 before a domain is verified
 SECRET_BYTES = 32
+MIN_SECRET, MAX_SECRET = 8, 200
 ENCRYPTED = ("address", "secret", "old_secret")
 SECRET_PREFIX = "whsec_"
 FIELDS = (
@@ -196,13 +197,15 @@ def _shown(channel: Channel, url: str) -> str:
 
 @sensitive_variables()
 def _checked_secret(secret: str) -> str:
-    try:
-        key = base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
-    except ValueError:
-        key = b""
-    if len(key) < 24 or len(key) > 64:
+    if not secret.isprintable() or not MIN_SECRET <= len(secret) <= MAX_SECRET:
         raise ChannelError(
-            "A secret is `whsec_` and 24 to 64 bytes in base64\nhint: let Tempo make one",
+            f"A secret has {MIN_SECRET} to {MAX_SECRET} characters on one line\nhint: let Tempo make one",
             field="secret",
         )
+    if secret.startswith(SECRET_PREFIX):
+        try:
+            base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
+        except ValueError:
+            sentence = f"What follows `{SECRET_PREFIX}` in a secret is base64"
+            raise ChannelError(sentence, field="secret") from None
     return secret

@@ -33,6 +33,8 @@ def send(
     when the child does not start.
     """
     letters = list(letters)
+    if not letters:
+        return
     lines = [letter.line() for letter in letters]
     unanswered = {letter.id for letter in letters}
     with _turn(timeout_s), _child() as child:

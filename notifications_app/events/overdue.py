@@ -1,6 +1,5 @@
 """Runs that take longer than they should, or wait longer than they may: looked at while they are under way."""
 
-import statistics
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -37,10 +36,10 @@ def usual_s(run: Run) -> float | None:
     """Return the median of what a script's last good runs took; None while there are few of them."""
     good = Run.objects.filter(script=run.script_id, status=Status.SUCCEEDED, pk__lt=run.pk)
     durations = good.order_by("-pk").values_list("duration_s", flat=True)[:USUAL_RUNS]
-    known = [duration for duration in durations if duration is not None]
+    known = sorted(duration for duration in durations if duration is not None)
     if len(known) < LEAST_RUNS:
         return None
-    return statistics.median(known)
+    return known[len(known) // 2]
 
 
 def _going_since(now: datetime) -> Sequence[Run]:

@@ -1,5 +1,6 @@
 """Tempo came back after a crash: the mark of an engine at work was still there when the next one began."""
 
+import contextlib
 from datetime import datetime
 from pathlib import Path
 
@@ -15,7 +16,8 @@ SENTENCE = "Tempo came back after a crash, or after the machine went down"
 def note_start(*, now: datetime) -> bool:
     """Set the mark of an engine at work; where it was there already, tell that, and return True."""
     has_crashed = _mark().exists()
-    _mark().touch(mode=0o600)
+    with contextlib.suppress(OSError):  # a disk that takes no file has other things to tell
+        _mark().touch(mode=0o600)
     if has_crashed:
         rules = nearest.rules_for_all(book.current().rules)
         listeners = {rule.channel: rule for rule in rules if Event.RESTARTED in rule.events}
@@ -24,7 +26,8 @@ def note_start(*, now: datetime) -> bool:
 
 
 def note_stop() -> None:
-    _mark().unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        _mark().unlink(missing_ok=True)
 
 
 def _mark() -> Path:

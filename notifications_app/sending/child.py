@@ -28,13 +28,15 @@ SENDERS = {
 CHANNELS_AT_ONCE = 8
 MEMORY_BYTES = 512 * 1024**2  # of address space; all senders together took 93 MB
 LETTER_TIMEOUT_S = 45.0  # a receiver that answers a byte now and then passes every other limit
-_RECEIVER_IS_AWAY = frozenset({None, 429, 503})  # None: it could not be spoken to
+# Of HTTP: who we are is not accepted, too much, away; of SMTP: closing, the log-in. None: it could not be spoken to.
+_FOR_ALL_LETTERS = frozenset({None, 401, 402, 403, 429, 503, 421, 454, 530, 534, 535, 538})
 
 
 def main(private: str, own_port: str) -> None:
     """Send all letters of stdin."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # it writes into no file
     logging.disable(logging.CRITICAL)  # apprise's logs hold addresses with their secrets
     exchanges.record_all()
     connections.guard(Policy(allows_private=private == "yes", own_port=int(own_port)))
@@ -78,7 +80,7 @@ class Lanes:
 
     def add(self, letter: Letter) -> None:
         """Queue a letter behind those to the same target."""
-        lane = json.dumps([letter.kind, letter.target], sort_keys=True)
+        lane = lane_of(letter)
         with self._changed:
             is_idle = lane not in self._waiting
             self._waiting.setdefault(lane, deque()).append(letter)
@@ -127,11 +129,17 @@ class Lanes:
             return letter
 
 
+def lane_of(letter: Letter) -> str:
+    """Return what letters have in common that are sent one after the other; of mail: the server, whoever gets it."""
+    target = {name: value for name, value in letter.target.items() if name != "to"}
+    return json.dumps([letter.kind, target], sort_keys=True)
+
+
 def is_for_the_others_too(answer: Answer) -> bool:
     """Tell whether the other letters of this channel would fare alike, so that nobody waits for each of them."""
     if answer.outcome == "gone":
         return True
-    return answer.outcome == "retry" and answer.status in _RECEIVER_IS_AWAY
+    return answer.outcome == "retry" and answer.status in _FOR_ALL_LETTERS
 
 
 def send(letter: Letter) -> Answer:

@@ -1,6 +1,7 @@
 """Sends mail: by SMTP with Django's backend, or by a provider's interface over HTTP with anymail's."""
 
 import contextlib
+import re
 import smtplib
 import ssl
 from collections.abc import Mapping
@@ -22,6 +23,10 @@ _NO_STARTTLS = (
     "the server offers no encryption (STARTTLS), and without it nothing is sent. "
     "hint: choose another port, or SMTP_SECURITY=none for a server in your own network"
 )
+_LOG_IN = frozenset({530, 534, 535, 538})
+_LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# What becomes of a mail by what became of its recipients, the best of them first, with the status of SMTP.
+_BY_RECIPIENTS: tuple[tuple[Outcome, int], ...] = (("sent", 250), ("retry", 450), ("refused", 550))
 _ACCEPTED = {"outcome": "sent", "answer": ""}
 
 if not settings.configured:  # in the child, which has no settings of Tempo's
@@ -70,10 +75,9 @@ def send(letter: Letter) -> Answer:
 def _fault(letter: Letter) -> str:
     # A line break would begin another header, or another command of SMTP.
     headers = letter.content.get("headers", {})
-    names = [letter.target["from_email"], *letter.target["to"], letter.content["subject"]]
-    for text in (*names, *headers, *headers.values()):
-        if not text.isprintable():
-            return "a recipient, a name or the subject has a line break or another control character in it"
+    names = [letter.target["from_email"], *letter.target["to"]]
+    if any(_LINE_BREAKS.search(text) for text in (*names, *headers, *headers.values())):
+        return "a recipient, a name or a header has a line break or another control character in it"
     if not letter.target["to"]:
         return "there is no recipient"
     return ""
@@ -111,21 +115,22 @@ def _send_by_smtp(letter: Letter, message: EmailMultiAlternatives) -> Results:
         assert isinstance(connection, _KeepsRefusals)
         backend.send_messages([message])
     except smtplib.SMTPRecipientsRefused as error:
-        return _results(target["to"], error.recipients)
+        return _results(target, error.recipients)
     finally:
         with contextlib.suppress(Exception):  # it has been sent, whatever the farewell is
             backend.close()
-    return _results(target["to"], connection.refused)
+    return _results(target, connection.refused)
 
 
-def _results(recipients: list[str], refused: Mapping[str, tuple[int, bytes]]) -> Results:
+def _results(target: dict[str, Any], refused: Mapping[str, tuple[int, bytes]]) -> Results:
     found: Results = {}
     by_address = {address.casefold(): reply for address, reply in refused.items()}
-    for recipient in recipients:
+    for recipient in target["to"]:
         reply = by_address.get(providers.address_of(recipient).casefold())
         found[recipient] = _ACCEPTED
         if reply:
-            found[recipient] = {"outcome": _outcome(reply[0]), "answer": _words(*reply)}
+            words = readable(_words(*reply), target)
+            found[recipient] = {"outcome": _outcome(reply[0]), "answer": words}
     return found
 
 
@@ -141,23 +146,17 @@ def _words(code: int, text: bytes | str) -> str:
 def of_recipients(letter: Letter, results: Results) -> Answer:
     """Return the answer to a mail: sent when one recipient was accepted, refused when all were for ever."""
     outcomes = {result["outcome"] for result in results.values()}
-    outcome: Outcome = "refused"
-    if "sent" in outcomes:
-        outcome = "sent"
-    elif "retry" in outcomes:
-        outcome = "retry"
+    outcome, status = next(pair for pair in _BY_RECIPIENTS if pair[0] in outcomes)
     refusals = [
         f"{recipient}: {result['answer']}"
         for recipient, result in results.items()
         if result["outcome"] != "sent"
     ]
-    words = "; ".join(refusals) or "accepted"
     return Answer(
         id=letter.id,
         outcome=outcome,
-        answer=readable(words, letter.target),
-        # Set, so that the child does not take the server for one that is away.
-        status=250 if outcome == "sent" else 550,
+        answer=readable("; ".join(refusals) or "accepted", letter.target),
+        status=status,
         recipients=results,
     )
 
@@ -170,8 +169,7 @@ def _failed(letter: Letter, error: Exception) -> Answer:
     if isinstance(error, smtplib.SMTPResponseException):
         status, words = error.smtp_code, _words(error.smtp_code, error.smtp_error)
         # A wrong password is put right some day; what is wrong with a message stays.
-        is_login = isinstance(error, smtplib.SMTPAuthenticationError)
-        outcome = "retry" if is_login else _outcome(status)
+        outcome = "retry" if status in _LOG_IN else _outcome(status)
     elif isinstance(error, smtplib.SMTPNotSupportedError):
         words = _NO_STARTTLS
     elif isinstance(error, smtplib.SMTPServerDisconnected) and cause is error:

@@ -7,7 +7,10 @@ from collections.abc import Callable
 # of surrogate pairs, which no JSON or mail may hold.
 _SEQUENCES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-_]")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-_CALLS = re.compile(r"@(?=(?:everyone|here|channel|all)\b)|<(?=[@!#])", re.IGNORECASE)
+# What calls everybody in Discord, Slack, Mattermost, Matrix, Zulip and Google Chat, and somebody in the first two.
+_CALLS = re.compile(
+    r"@(?=(?:everyone|here|channel|all|room)\b|\*\*)|<(?=[@!#]|users/)", re.IGNORECASE
+)
 _INVISIBLE = "\u200b"
 
 

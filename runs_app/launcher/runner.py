@@ -251,6 +251,7 @@ def _facts(supervision: Supervision, started_at: float, duration_s: float) -> ve
         started_at=started_at,
         duration_s=duration_s,
         peak_bytes=max(largest_bytes, meter.peak_bytes),
+        is_peak_exact=meter.is_peak_exact,
         reserved_bytes=meter.most_reserved_bytes,
         processes=max(1, meter.max_processes),
         output_bytes=capture.byte_count,

@@ -66,6 +66,7 @@ class ExitFacts(NamedTuple):
     started_at: float | None = None
     duration_s: float = 0.0
     peak_bytes: int = 0
+    is_peak_exact: bool = True  # pages that processes share are counted once
     reserved_bytes: int = 0  # the most that was seen of one process
     processes: int = 0
     output_bytes: int = 0

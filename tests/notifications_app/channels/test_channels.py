@@ -63,6 +63,14 @@ def test_a_channel_that_cannot_be_is_refused(fields: dict[str, Any], url: str, f
     assert refused.value.field == field
 
 
+@pytest.mark.parametrize("secret", ["short", "x" * 201, "line\nbreak", "whsec_no base64 at all"])
+def test_a_secret_that_cannot_sign_is_refused(secret: str) -> None:
+    fields = {"name": "hook", "kind": Channel.Kind.WEBHOOK}
+    with pytest.raises(ChannelError) as refused:
+        channels.save(Channel(), fields, url=URL, secret=secret)
+    assert refused.value.field == "secret"
+
+
 def test_names_are_taken_once() -> None:
     make_channel("hook")
     with pytest.raises(ChannelError, match="already"):

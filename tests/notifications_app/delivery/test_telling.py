@@ -313,7 +313,12 @@ def test_deliveries_and_incidents_that_are_over_go_after_thirty_days(
     work(NOW)
     end_run(script, Status.SUCCEEDED, at=after(600))
     work(after(600))
-    end_run(make_script("Still failing"), at=after(700))
+    failing_one = make_script("Other")
+    end_run(failing_one, at=after(700))
+    work(after(700))
     work(after(31 * 86_400))
-    assert [row.title for row in Delivery.objects.all()] == ["Still failing failed: Exit code 1."]
-    assert [row.kind for row in Incident.objects.all()] == [Event.FAILED]
+    assert [row.title for row in Delivery.objects.all()] == ["Other failed: Exit code 1."]
+    assert [row.script for row in Incident.objects.all()] == [failing_one]
+    end_run(failing_one, Status.SUCCEEDED, at=after(40 * 86_400))
+    work(after(40 * 86_400))
+    assert Delivery.objects.filter(event=Event.RECOVERED).exists()

@@ -7,7 +7,6 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from notifications_app.delivery import batches
 from notifications_app.events import announcing, outbox
 from notifications_app.models import Channel, Delivery, Event, Incident
 from notifications_app.rules import book
@@ -226,24 +225,19 @@ def test_a_late_start_is_told_where_a_rule_says_how_late() -> None:
     assert [row.title for row in Delivery.objects.all()] == ["Backup is late by 1 min 30 s"]
 
 
-def test_a_good_end_that_nobody_is_to_hear_of_costs_no_query_and_no_sweep() -> None:
+@pytest.mark.parametrize(("status", "announced_at"), [(S, NOW), (F, None)])
+def test_the_end_of_a_run_waits_for_no_question_about_its_telling(
+    status: Status, announced_at: datetime | None
+) -> None:
     make_rule()
     script = make_script()
     end_run(script, S)  # the first one reads the rules
     run = make_run(script, status=Status.RUNNING, started_at=NOW)
     with CaptureQueriesContext(connection) as queries:
-        finish.end(run, S, now=NOW)
+        finish.end(run, status, now=NOW)
     assert not [query for query in queries if "notifications_app" in query["sql"]]
     run.refresh_from_db()
-    assert run.announced_at == NOW
-
-
-def test_an_end_somebody_is_to_hear_of_is_left_to_the_sweep() -> None:
-    make_rule()
-    run = end_run(make_script())
-    run.refresh_from_db()
-    assert run.announced_at is None
-    assert batches.look(now=NOW).due == []
+    assert run.announced_at == announced_at
 
 
 def test_the_end_of_a_build_is_not_told() -> None:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,12 @@ from notifications_app.delivery import courier
 from notifications_app.delivery.letters import Answer, Letter
 from notifications_app.sending.child import CHANNELS_AT_ONCE, MEMORY_BYTES
 from tests.notifications_app.sending.certificates import make_certificate
+from tests.notifications_app.sending.mail_receiver import (
+    PASSWORD,
+    USERNAME,
+    MailReceiver,
+    mail_server,
+)
 from tests.notifications_app.sending.receivers import Received, Reply, WebReceiver
 from tests.service import ROOT
 
@@ -33,13 +40,9 @@ def webhook(message_id: str, url: str) -> Letter:
 
 
 def mail(message_id: str, server: str, port: int) -> Letter:
-    target = {
-        "server": server,
-        "port": port,
-        "security": "none",
-        "from_email": "a@example.org",
-        "to": ["b@example.org"],
-    }
+    target: dict[str, Any] = {"server": server, "port": port, "security": "none"}
+    target |= {"username": USERNAME, "password": PASSWORD}
+    target |= {"from_email": "a@example.org", "to": ["b@example.org"]}
     return Letter(id=message_id, kind="mail", target=target, content={"subject": "s", "text": "t"})
 
 
@@ -72,18 +75,29 @@ class Process:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Receivers:
+    """Where letters go: `own` stands for Tempo itself, and of those with TLS one is trusted."""
+
+    receiver: WebReceiver
+    own: WebReceiver
+    secure: WebReceiver
+    forged: WebReceiver
+    mailbox: MailReceiver
+
+
+@dataclass(frozen=True, kw_only=True)
 class Conversation:
     """What one child was given and answered, and how it looked meanwhile."""
 
     answers: dict[str, Answer]
     receiver: WebReceiver
     own: WebReceiver
+    mailbox: MailReceiver
     child: Process
 
 
 @pytest.fixture(scope="module")
-def receivers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, WebReceiver]]:
-    """Where letters go: a receiver, what stands for Tempo itself, and two with TLS of which one is trusted."""
+def receivers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receivers]:
     folder = tmp_path_factory.mktemp
     trusted, strange = (make_certificate(folder("certificate")) for _ in range(2))
     with (
@@ -91,6 +105,7 @@ def receivers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, We
         WebReceiver() as own,
         WebReceiver(certificate=trusted[1]) as secure,
         WebReceiver(certificate=strange[1]) as forged,
+        mail_server() as mailbox,
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setattr("tempo_site.lib.listener.port", lambda: own.port)
@@ -105,11 +120,11 @@ def receivers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, We
             "/gone": Reply(status=410, body="no more"),
             "/broken": Reply(status=500, body="oops"),
         }
-        yield {"receiver": receiver, "own": own, "secure": secure, "forged": forged}
+        yield Receivers(receiver=receiver, own=own, secure=secure, forged=forged, mailbox=mailbox)
 
 
 @pytest.fixture(scope="module")
-def conversation(receivers: dict[str, WebReceiver]) -> Iterator[Conversation]:
+def conversation(receivers: Receivers) -> Iterator[Conversation]:
     """One child for many letters."""
     processes: list[Process] = []
     started: list[subprocess.Popen[str]] = []
@@ -123,10 +138,10 @@ def conversation(receivers: dict[str, WebReceiver]) -> Iterator[Conversation]:
         processes.append(Process.of(started[0].pid))
         return Reply()
 
-    receiver = receivers["receiver"]
+    receiver = receivers.receiver
     receiver.replies["/look"] = look
     answers: list[Answer] = []
-    letters = _letters(**receivers)
+    letters = _letters(receivers)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(courier, "_child", started_child)
         courier.send(letters, answered=answers.append, timeout_s=TIMEOUT_S)
@@ -134,33 +149,33 @@ def conversation(receivers: dict[str, WebReceiver]) -> Iterator[Conversation]:
     yield Conversation(
         answers={answer.id: answer for answer in answers},
         receiver=receiver,
-        own=receivers["own"],
+        own=receivers.own,
+        mailbox=receivers.mailbox,
         child=processes[0],
     )
 
 
-def _letters(
-    receiver: WebReceiver, own: WebReceiver, secure: WebReceiver, forged: WebReceiver
-) -> list[Letter]:
-    address = f"127.0.0.1:{receiver.port}"
+def _letters(to: Receivers) -> list[Letter]:
+    address = f"127.0.0.1:{to.receiver.port}"
     return [
-        *(webhook(f"row-{number}", f"{receiver.url}/row") for number in range(50)),
-        webhook("trusted", f"{secure.url}/"),
-        webhook("forged", f"{forged.url}/"),
-        service("service trusted", f"gotifys://127.0.0.1:{secure.port}/AbCdEfGhIjKlMnO"),
-        service("service forged", f"gotifys://127.0.0.1:{forged.port}/AbCdEfGhIjKlMnO"),
-        webhook("look", f"{receiver.url}/look"),
-        webhook("redirect", f"{receiver.url}/redirect"),
-        webhook("huge", f"{receiver.url}/huge"),
-        webhook("own", f"http://localhost:{own.port}/api"),
+        *(webhook(f"row-{number}", f"{to.receiver.url}/row") for number in range(50)),
+        webhook("trusted", f"{to.secure.url}/"),
+        webhook("forged", f"{to.forged.url}/"),
+        service("service trusted", f"gotifys://127.0.0.1:{to.secure.port}/AbCdEfGhIjKlMnO"),
+        service("service forged", f"gotifys://127.0.0.1:{to.forged.port}/AbCdEfGhIjKlMnO"),
+        webhook("look", f"{to.receiver.url}/look"),
+        webhook("redirect", f"{to.receiver.url}/redirect"),
+        webhook("huge", f"{to.receiver.url}/huge"),
+        webhook("own", f"http://localhost:{to.own.port}/api"),
         webhook("metadata", "http://169.254.169.254/latest/meta-data"),
         webhook("mapped", "http://[::ffff:169.254.169.254]/latest/meta-data"),
-        mail("mail to own", "localhost", own.port),
-        service("service to own", f"gotify://localhost:{own.port}/AbCdEfGhIjKlMnO"),
+        mail("mail", "127.0.0.1", to.mailbox.port),
+        mail("mail to own", "localhost", to.own.port),
+        service("service to own", f"gotify://localhost:{to.own.port}/AbCdEfGhIjKlMnO"),
         service("service", f"gotify://{address}/AbCdEfGhIjKlMnO"),
         service("unchecked", f"gotifys://{address}/AbCdEfGhIjKlMnO?verify=no"),
-        *(webhook(f"gone-{number}", f"{receiver.url}/gone") for number in range(3)),
-        *(webhook(f"broken-{number}", f"{receiver.url}/broken") for number in range(3)),
+        *(webhook(f"gone-{number}", f"{to.receiver.url}/gone") for number in range(3)),
+        *(webhook(f"broken-{number}", f"{to.receiver.url}/broken") for number in range(3)),
         Letter(id="odd", kind="webhook", target={}, content={}),
     ]
 
@@ -180,6 +195,14 @@ def test_letters_of_one_channel_come_in_their_order_over_few_connections(
 def test_a_service_of_apprise_is_spoken_to(conversation: Conversation) -> None:
     assert conversation.answers["service"].outcome == "sent"
     assert conversation.receiver.to("/message")[0].json["message"] == "x"
+
+
+def test_a_mail_is_sent_by_smtp(conversation: Conversation) -> None:
+    assert conversation.answers["mail"].recipients == {
+        "b@example.org": {"outcome": "sent", "answer": ""}
+    }
+    (message,) = conversation.mailbox.messages
+    assert (message["Subject"], message.get_content().strip()) == ("s", "t")
 
 
 def test_a_redirection_is_a_failure_and_is_not_followed(conversation: Conversation) -> None:
@@ -258,7 +281,7 @@ def test_arguments_and_environment_hold_no_secret_and_nothing_of_tempos(
 ) -> None:
     child = conversation.child
     everything = child.arguments + json.dumps(child.environment)
-    assert SECRET not in everything
+    assert not [secret for secret in (SECRET, PASSWORD) if secret in everything]
     assert "row" not in child.arguments
     allowed = {
         "HOME",
@@ -279,6 +302,7 @@ def test_it_has_no_capability_and_bounds(conversation: Conversation) -> None:
     assert child.status["NoNewPrivs"] == "1"
     assert f"Max address space         {MEMORY_BYTES}" in child.limits
     assert "Max core file size        0" in child.limits
+    assert "Max file size             0" in child.limits
 
 
 PROBE = """
@@ -356,6 +380,12 @@ def test_it_is_ended_when_its_time_is_up_and_what_was_answered_counts(
         courier.send(letters, answered=answered, timeout_s=123)
     assert [answer.id for answer in answers] == ["1"]
     assert HandTimer.last.interval == 123
+
+
+def test_no_child_is_started_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(courier, "_argv", lambda: ["/nonexistent"])
+    with courier._one_at_a_time:
+        courier.send([], answered=print, timeout_s=TIMEOUT_S)
 
 
 def test_one_child_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

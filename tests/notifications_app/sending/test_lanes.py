@@ -8,7 +8,7 @@ import pytest
 
 from notifications_app.delivery.letters import Answer, Letter, Outcome
 from notifications_app.sending import redaction, texts
-from notifications_app.sending.child import Lanes
+from notifications_app.sending.child import Lanes, lane_of
 
 
 def letter(message_id: str, channel: str) -> Letter:
@@ -47,7 +47,15 @@ def test_letters_of_a_channel_are_sent_in_their_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "status"), [("retry", None), ("retry", 429), ("retry", 503), ("gone", 410)]
+    ("outcome", "status"),
+    [
+        ("retry", None),
+        ("retry", 429),
+        ("retry", 503),
+        ("retry", 401),
+        ("retry", 535),
+        ("gone", 410),
+    ],
 )
 def test_a_receiver_that_is_away_is_not_asked_for_each_letter(
     outcome: Outcome, status: int | None
@@ -58,6 +66,14 @@ def test_a_receiver_that_is_away_is_not_asked_for_each_letter(
     found = {answer.id: (answer.outcome, answer.answer, answer.retry_after_s) for answer in answers}
     assert found.pop("b")[0] == "sent"
     assert set(found.values()) == {(outcome, "words", 7)}
+
+
+def test_mails_by_one_server_share_a_lane_whoever_gets_them() -> None:
+    ann, bob, other = (
+        Letter(id="1", kind="mail", target={"server": server, "to": [to]}, content={})
+        for server, to in (("mail", "ann"), ("mail", "bob"), ("other", "ann"))
+    )
+    assert lane_of(ann) == lane_of(bob) != lane_of(other)
 
 
 def test_what_is_wrong_with_one_message_is_its_own() -> None:
@@ -142,6 +158,33 @@ def test_a_text_is_cut_as_services_count(text: str, limit: int, expected: str) -
 )
 def test_a_text_is_cut_in_bytes_where_a_service_counts_them(limit: int, expected: str) -> None:
     assert texts.cut("🔥" * 4, limit, measure=texts.utf8_bytes) == expected
+
+
+CALLS = (
+    "@everyone",
+    "@Here",
+    "<!channel>",
+    "<@U1>",
+    "<@&5>",
+    "@room",
+    "@all",
+    "@**all**",
+    "<users/all>",
+)
+
+
+@pytest.mark.parametrize("text", CALLS)
+def test_a_call_is_parted_by_a_character_that_nobody_sees(text: str) -> None:
+    harmless = texts.without_calls(f"see {text}")
+    assert text not in harmless
+    assert harmless.replace("\u200b", "") == f"see {text}"
+
+
+@pytest.mark.parametrize(
+    "text", ["ann@example.org", "@allowed", "a < b", "<b>", "x@hereford.example"]
+)
+def test_what_calls_nobody_stays(text: str) -> None:
+    assert texts.without_calls(text) == text
 
 
 def test_what_a_terminal_would_interpret_goes_and_lines_stay() -> None:

@@ -144,6 +144,11 @@ def test_a_wrong_password_is_told_in_the_servers_words_without_it(plain: MailRec
     assert "not-the-password" not in answer.answer
 
 
+def test_a_server_that_wants_a_password_is_for_later(plain: MailReceiver) -> None:
+    answer = sent(plain.port, username="")
+    assert (answer.outcome, answer.status) == ("retry", 530)
+
+
 def test_one_recipient_that_is_refused_takes_nothing_from_the_others(plain: MailReceiver) -> None:
     plain.recipients = {
         "gone@example.org": "550 5.1.1 no such user",
@@ -218,7 +223,7 @@ def test_text_html_and_headers_arrive(plain: MailReceiver) -> None:
         {"to": ("ann@example.org\r\nBcc: eve@example.org",)},
         {"to": ("Ann\n <ann@example.org>",)},
         {"from_email": "tempo@example.org\r\nX: y"},
-        {"subject": "failed\r\nBcc: eve@example.org"},
+        {"to": ("Ann\u2028 <ann@example.org>",)},
         {"headers": {"X-A": "b\r\nBcc: eve@example.org"}},
         {"headers": {"X-A\r\nBcc": "eve@example.org"}},
         {"to": ()},
@@ -231,3 +236,22 @@ def test_no_line_break_becomes_a_header_or_a_command(
     assert answer.outcome == "refused"
     assert answer.answer
     assert plain.letters == []
+
+
+def test_a_line_break_in_a_subject_becomes_a_space_and_the_mail_goes_out(
+    plain: MailReceiver,
+) -> None:
+    assert sent(plain.port, subject="👨‍👩‍👧\u00a0failed\r\nBcc: eve@example.org").outcome == "sent"
+    (message,) = plain.messages
+    assert message["Subject"].strip() == "👨‍👩‍👧 failed Bcc: eve@example.org"
+    assert message["Bcc"] is None
+    assert plain.letters[0].rcpt_tos == ["ann@example.org"]
+
+
+def test_a_name_with_letters_of_any_kind_is_fine(plain: MailReceiver) -> None:
+    assert sent(plain.port, to=("Zoë 👨‍👩‍👧 <ann@example.org>",)).outcome == "sent"
+
+
+def test_a_refusal_of_a_recipient_shows_no_password(plain: MailReceiver) -> None:
+    plain.recipients = {"ann@example.org": f"550 {PASSWORD} is odd"}
+    assert sent(plain.port).recipients["ann@example.org"]["answer"] == "550 *** is odd"
