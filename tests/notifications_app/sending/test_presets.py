@@ -290,6 +290,7 @@ def test_addresses_of_presets_are_offered(name: str) -> None:
         ("telegram", {"token": "1:a?verify=no", "chat": "1"}, "token"),
         ("telegram", {"token": "1:abc", "chat": ""}, "chat"),
         ("ntfy", {"topic": "a/b"}, "topic"),
+        ("ntfy", {"server": "https://example.org/ntfy", "topic": "a"}, "server"),
         ("gotify", {"server": "https://a@b/", "token": "AbCdEfGhIjKlMnO"}, "server"),
         ("matrix", {"server": "ftp://m", "token": "x", "room": "#r:m"}, "server"),
         ("mattermost", {"address": "https://chat.example.org/x"}, "address"),
@@ -325,3 +326,15 @@ def test_a_power_automate_address_is_a_workflow_too(receiver: WebReceiver) -> No
     path: Any = receiver.received[-1].path
     assert path.startswith("/powerautomate/automations/direct/cu/07/workflows/ab12cd34/triggers/")
     assert "sig=AbCd-EfGh" in path
+
+
+def test_home_assistant_tells_a_phone_too(receiver: WebReceiver) -> None:
+    receiver.replies[""] = CASES["home_assistant"].success
+    url = BY_NAME["home_assistant"].url(
+        {**VALUES["home_assistant"], "service": "notify.mobile_app_ann"}
+    )
+    letter = Letter(
+        id="1", kind="apprise", target={"url": url}, content={"title": "t", "text": "x"}
+    )
+    assert apprise_services.send(letter).outcome == "sent"
+    assert receiver.received[-1].path == "/api/services/notify/mobile_app_ann"
