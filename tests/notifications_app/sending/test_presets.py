@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+from apprise.plugins.ntfy import NotifyNtfy
 
 from notifications_app.channels import offered_services
 from notifications_app.channels.presets import BY_NAME, PRESETS, FieldRefused
@@ -87,7 +88,7 @@ CASES = {
     ),
     "ntfy": Case(
         success=Reply(body='{"id": "x", "event": "message"}'),
-        text=lambda got: got.body.decode(),
+        text=_field("message"),
         limit=4096,
         is_in_bytes=True,
     ),
@@ -338,3 +339,21 @@ def test_home_assistant_tells_a_phone_too(receiver: WebReceiver) -> None:
     )
     assert apprise_services.send(letter).outcome == "sent"
     assert receiver.received[-1].path == "/api/services/notify/mobile_app_ann"
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(403, "refused"), (500, "retry"), (200, "sent")])
+def test_one_target_of_several_that_fails_is_a_failure(
+    status: int, outcome: str, receiver: WebReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(NotifyNtfy, "request_rate_per_sec", 0)
+
+    def by_topic(request: Received) -> Reply:
+        if request.json["topic"] == "broken":
+            return Reply(status=status, body='{"error": "no"}')
+        return CASES["ntfy"].success
+
+    receiver.replies[""] = by_topic
+    target = {"url": "ntfys://ntfy.example.org/broken/good"}
+    letter = Letter(id="1", kind="apprise", target=target, content={"title": "t", "text": "x"})
+    assert apprise_services.send(letter).outcome == outcome
+    assert {request.json["topic"] for request in receiver.received} == {"broken", "good"}
