@@ -44,7 +44,8 @@ class SettingsPatch(RootModel[dict[str, StrictBool | StrictInt | StrictStr | Non
     """New values by name; null brings the default back, and forgets a secret."""
 
 
-@router.get("/settings", response=SettingPage, tags=["settings"])
+# Not for keys that may read: what stands here is about Tempo itself, and of its operator.
+@router.get("/settings", auth=auth.FULL, response=SettingPage, tags=["settings"])
 def list_settings(request: auth.AuthenticatedRequest) -> SettingPage:
     """Show the settings that pages can change, with their sources."""
     auth.require_staff(request.auth, ONLY_STAFF)
