@@ -107,7 +107,7 @@ def test_a_stored_address_is_kept_when_nothing_is_typed_and_never_shown(admin: C
         ({"url": "file:///etc/passwd"}, "url", "https://"),
         ({"name": ""}, "name", "required"),
         ({"quiet_from": "22:00"}, "quiet_until", "begin and an end"),
-        ({"secret": "short"}, "secret", "whsec_"),
+        ({"secret": "short"}, "secret", "8 to 200 characters"),
     ],
 )
 def test_what_cannot_be_is_an_error_at_its_field(
