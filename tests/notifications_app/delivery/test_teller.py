@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from notifications_app.delivery.teller import Teller
+from notifications_app.delivery.teller import Teller, teller
 from notifications_app.events import announcing, outbox, restarts
 from notifications_app.models import Channel, Delivery
 from runs_app.signals import engine_passed, run_finished
@@ -20,6 +20,7 @@ def woken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Who woke a teller; no thread begins."""
     calls: list[str] = []
     monkeypatch.setattr(Teller, "wake", lambda self: calls.append("wake"))
+    monkeypatch.delattr(teller, "wake")  # what keeps it from beginning in other tests
     return calls
 
 
@@ -60,13 +61,13 @@ def test_the_pass_waits_for_the_moment_of_the_next_try(
     make_rule()
     end_run(make_script())
     courier.answer = failing("retry")
-    teller = Teller()
-    teller.look(now=NOW)
-    teller.work(clock=lambda: NOW)
+    other = Teller()
+    other.look(now=NOW)
+    other.work(clock=lambda: NOW)
     woken.clear()
-    teller.look(now=NOW + timedelta(seconds=4))
+    other.look(now=NOW + timedelta(seconds=4))
     assert woken == []
-    teller.look(now=NOW + timedelta(seconds=7))
+    other.look(now=NOW + timedelta(seconds=7))
     assert woken == ["wake"]
 
 
@@ -82,9 +83,9 @@ def test_sending_again_begins_it_at_once(
 
 
 def test_another_process_writes_rows_and_sends_none() -> None:
-    teller = Teller()
-    teller.wake()
-    assert teller._thread is None
+    other = Teller()
+    other.wake()
+    assert other._thread is None
 
 
 def test_one_duty_that_fails_keeps_no_failure_from_being_told(
