@@ -9,6 +9,7 @@ from django.db.models.signals import post_delete, post_save
 
 from notifications_app.channels import channels
 from notifications_app.delivery.teller import teller
+from notifications_app.events import outbox
 from notifications_app.models import Channel, Rule
 from notifications_app.rules import book
 from runs_app.models import Run
@@ -21,6 +22,7 @@ def connect() -> None:
     rotation.more_secrets.append(channels.reencrypt_all)
     end_is_heard.connect(on_end)
     run_finished.connect(on_finished)
+    outbox.wanted_again.connect(on_wanted_again)
     engine_passed.connect(on_pass)
     engine_stopped.connect(on_stop)
     for model in (Channel, Rule, Folder):
@@ -35,6 +37,10 @@ def on_end(*, run: Run, status: str, fields: Mapping[str, Any], **_: object) -> 
 def on_finished(*, run: Run, **_: object) -> None:
     if run.announced_at is None:
         transaction.on_commit(teller.wake)
+
+
+def on_wanted_again(**_: object) -> None:
+    transaction.on_commit(teller.wake)
 
 
 def on_pass(*, now: datetime, **_: object) -> None:

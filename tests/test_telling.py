@@ -125,6 +125,13 @@ def test_every_failure_is_told_though_web_and_the_child_are_killed_again_and_aga
     assert {len(told_of(receiver)[run]) for run in failed} == {1}
 
 
+def test_a_stop_leaves_no_mark_of_a_crash(telling: Service) -> None:
+    mark = telling.data / "run" / "at-work"
+    wait_for(mark.exists, what="the mark of an engine at work")
+    assert telling.stop() == 0
+    assert not mark.exists()
+
+
 def starts(service: Service, slug: str) -> bool:
     try:
         return service.call("POST", f"/scripts/{slug}/runs", {})[0] == 202

@@ -17,7 +17,7 @@ from scripts_app.models import Schedule
 
 logger = logging.getLogger(__name__)
 
-TOGETHER = 50  # runs in one transaction
+TOGETHER = 20  # runs in one transaction, which keeps all others from writing
 
 
 def step(*, now: datetime) -> bool:

@@ -4,10 +4,15 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from django.dispatch import Signal
+
 from notifications_app.messages import titles
 from notifications_app.models import Channel, Delivery, Event, Incident, Rule
 from runs_app.models import Run
 from scripts_app.models import Script
+
+# A person wants something sent again: look at once, and not at the next pass. No arguments.
+wanted_again = Signal()
 
 
 def tell_of_run(
@@ -81,6 +86,7 @@ def send_again(delivery: Delivery, *, now: datetime) -> None:
         finished_at=None,
         answer="",
     )
+    wanted_again.send_robust(None)
 
 
 def give_up(delivery: Delivery, why: str, *, now: datetime) -> bool:
