@@ -10,12 +10,15 @@ from django.db import connection
 from django.test import Client
 from pytest_django import Settings
 
+from notifications_app.delivery.teller import teller
+from notifications_app.rules import book
 from runs_app.engine import unsettled
 from runs_app.execution import execution
 from runs_app.history import history
 from tempo_site import auth
 from tempo_site.lib import paths
 from tempo_site.models import ApiKey
+from tempo_site.stored_settings import store
 from tests.service import Service, prepared_data
 
 
@@ -39,6 +42,11 @@ def data_folder(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(execution, "_first_handed_over", {})
     monkeypatch.setattr(unsettled, "_tries", {})
     monkeypatch.setattr(history, "_retries", {})
+    monkeypatch.setattr(store, "memory", store.Memory())
+    monkeypatch.setattr(book, "_book", None)
+    monkeypatch.setattr(book, "_read_at", None)
+    monkeypatch.setattr(teller, "wake", lambda: None)  # its thread would see none of a test's rows
+    monkeypatch.setattr(teller, "_is_at_work", False)
     monkeypatch.setattr(history, "_unmarked", set())
     settings.DATA_PATH = tmp_path / "data"
     settings.MIN_FREE_MB = settings.MIN_FREE_PERCENT = 0
