@@ -45,6 +45,7 @@ def data_folder(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(book, "_read_at", None)
     monkeypatch.setattr(teller, "wake", lambda: None)  # its thread would see none of a test's rows
     monkeypatch.setattr(teller, "_is_at_work", False)
+    monkeypatch.setattr(history, "_unmarked", set())
     settings.DATA_PATH = tmp_path / "data"
     settings.MIN_FREE_MB = settings.MIN_FREE_PERCENT = 0
     settings.WHITENOISE_AUTOREFRESH = (

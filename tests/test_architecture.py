@@ -62,8 +62,8 @@ ROOMS = {
             script_templates
         """,
         "runs_app": """
-            states signals disk_space ballast wakeup launcher models runner_report run_folder launcher_client lookup
-            output history triggers programs execution admission scheduler engine
+            states signals disk_space ballast wakeup launcher models hot_statements runner_report run_folder
+            launcher_client lookup output history new_runs programs execution admission triggers scheduler engine
         """,
         "notifications_app": """
             models rules channels messages events delivery sending

@@ -60,11 +60,12 @@ def _quoted(name: str, part: str) -> str:
     return quote(unquote(part), safe={"place": ":[]", "path": "/"}.get(name, ""))
 
 
-def _server(example: str, *, default: str = "") -> Field:
+def _server(example: str, *, default: str = "", may_have_path: bool = False) -> Field:
+    path = r"(?P<path>(?:/[^/@?#\s]+)*)" if may_have_path else ""
     return Field(
         name="server",
         label="Server",
-        pattern=r"(?P<scheme>https?)://(?P<place>[^/@?#\s]+)(?P<path>(?:/[^/@?#\s]+)*)/?",
+        pattern=rf"(?P<scheme>https?)://(?P<place>[^/@?#\s]+){path}/?",
         example=example,
         default=default,
     )
@@ -154,7 +155,7 @@ PRESETS = (
         name="gotify",
         label="Gotify",
         fields=(
-            _server("https://gotify.example.org"),
+            _server("https://gotify.example.org", may_have_path=True),
             _secret("token", "Application token", r"[\w.-]{15,}", "AbCdEfGhIjKlMnO"),
         ),
         template="gotify{s}://{place}{path}/{token}",
@@ -216,8 +217,15 @@ PRESETS = (
                 "eyJ0",
                 hint="Your profile, Security.",
             ),
+            Field(
+                name="service",
+                label="Notify action",
+                pattern=r"(?:notify\.)?(?P<service>\w*)",
+                example="notify.mobile_app_phone",
+                hint="Empty: a notification in Home Assistant itself.",
+            ),
         ),
-        template="hassio{s}://{place}/{token}",
+        template="hassio{s}://{place}/{token}/{service}",
         help_url="https://www.home-assistant.io/docs/authentication/#your-account-profile",
     ),
     Preset(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
+import django
 from django.conf import settings
 
 from notifications_app.delivery.letters import Answer, Letter
@@ -18,6 +19,7 @@ from tempo_site.lib import confined, listener, network_access
 logger = logging.getLogger(__name__)
 
 _one_at_a_time = threading.Lock()
+_PACKAGES = Path(django.__file__).absolute().parent.parent
 _APP = settings.BASE_DIR / "notifications_app"
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 _FAILED = "notifications: the child that sends ended status=%s"
@@ -78,11 +80,11 @@ def _child() -> "subprocess.Popen[str]":
 def _argv() -> list[str]:
     private = "yes" if settings.NOTIFY_PRIVATE else "no"
     program = _APP / "sending" / "__main__.py"
-    return [sys.executable, "-I", str(program), private, str(listener.port())]
+    return [sys.executable, "-I", str(program), str(_PACKAGES), private, str(listener.port())]
 
 
 def _places() -> Sequence[str | Path]:
-    return [*confined.own_python(), _APP, *network_access.certificate_paths()]
+    return [*confined.own_python(), _PACKAGES, _APP, *network_access.certificate_paths()]
 
 
 def _variables() -> dict[str, str]:

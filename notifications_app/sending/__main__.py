@@ -1,4 +1,4 @@
-"""Start the child that sends: `python -I <root>/notifications_app/sending/__main__.py PRIVATE OWN_PORT`."""
+"""Start the child that sends: `python -I <root>/notifications_app/sending/__main__.py PACKAGES PRIVATE OWN_PORT`."""
 
 import importlib
 import sys
@@ -11,5 +11,8 @@ app.__path__ = [str(Path(__file__).absolute().parent.parent)]
 
 if __name__ == "__main__":
     sys.modules["notifications_app"] = app
+    packages, *arguments = sys.argv[1:]
+    if packages not in sys.path:
+        sys.path.append(packages)  # Tempo's, which lie elsewhere where a PYTHONPATH leads to them
     child = importlib.import_module("notifications_app.sending.child")
-    child.main(*sys.argv[1:])
+    child.main(*arguments)

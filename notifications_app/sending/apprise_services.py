@@ -28,7 +28,13 @@ MAX_TITLE = 200
 _LEAST_TITLE = 40
 _BETWEEN = 8  # what apprise writes between title and text, and around a title
 # Limits that a service counts in bytes, or that are lower than apprise knows.
-_BYTES = {"ntfy": 4_000, "ntfys": 4_000, "matrix": 30_000, "matrixs": 30_000}
+_MEASURES = {
+    "ntfy": (
+        texts.halves_of_json,
+        3_800,
+    ),  # above 4,096 bytes, or 8,000 of JSON, a text becomes an attachment
+    "matrix": (texts.utf8_bytes, 30_000),
+}
 # Tempo's child keeps nothing from one message to the next, which encryption of Matrix needs.
 _ADDED = {"matrix": {"e2ee": False}, "matrixs": {"e2ee": False}}
 # What a service answers when there is nobody left to tell, whatever the message.
@@ -87,9 +93,8 @@ def _plugin(url: str) -> NotifyBase:
 def _fitted(content: dict[str, Any], plugin: NotifyBase) -> _Message:
     title = texts.without_calls(texts.one_line(content.get("title", "")))
     text = texts.without_calls(texts.clean(content.get("text", "")))
-    measure, limit = texts.characters, plugin.body_maxlen
-    if plugin.schema in _BYTES:
-        measure, limit = texts.utf8_bytes, _BYTES[plugin.schema]
+    service = str(plugin.schema).removesuffix("s")
+    measure, limit = _MEASURES.get(service, (texts.characters, plugin.body_maxlen))
     if plugin.title_maxlen > 0:
         limit_of_title = plugin.title_maxlen
     else:  # title and text are one text there, of a hundred characters at times

@@ -1,5 +1,6 @@
 """Texts as receivers can take them: no control characters, no calls to everybody, within a length."""
 
+import json
 import re
 from collections.abc import Callable
 
@@ -36,6 +37,11 @@ def characters(text: str) -> int:
 
 def utf8_bytes(text: str) -> int:
     return len(text.encode())
+
+
+def halves_of_json(text: str) -> int:
+    """Return the length in UTF-8, or half of the length in JSON where that is more, as it is for emoji."""
+    return max(utf8_bytes(text), (len(json.dumps(text)) + 1) // 2)
 
 
 def cut(text: str, limit: int, *, measure: Callable[[str], int] = characters) -> str:

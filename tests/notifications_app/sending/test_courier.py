@@ -346,6 +346,16 @@ def test_it_reads_certificates_and_the_resolver_but_nothing_of_the_data_folder(
     assert json.loads(answer.answer) == readable
 
 
+def test_it_finds_tempos_packages_where_only_a_pythonpath_led_to_them(
+    web_receiver: WebReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python, *arguments = courier._argv()
+    monkeypatch.setattr(courier, "_argv", lambda: [python, "-S", *arguments])  # no site-packages
+    answers: list[Answer] = []
+    courier.send([webhook("1", web_receiver.url)], answered=answers.append, timeout_s=TIMEOUT_S)
+    assert [answer.outcome for answer in answers] == ["sent"]
+
+
 # --- its end ---------------------------------------------------------------------------------------------------------
 class HandTimer:
     """A timer that rings when a test says so."""

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+from apprise.plugins.ntfy import NotifyNtfy
 
 from notifications_app.channels import offered_services
 from notifications_app.channels.presets import BY_NAME, PRESETS, FieldRefused
@@ -87,7 +88,7 @@ CASES = {
     ),
     "ntfy": Case(
         success=Reply(body='{"id": "x", "event": "message"}'),
-        text=lambda got: got.body.decode(),
+        text=_field("message"),
         limit=4096,
         is_in_bytes=True,
     ),
@@ -290,6 +291,7 @@ def test_addresses_of_presets_are_offered(name: str) -> None:
         ("telegram", {"token": "1:a?verify=no", "chat": "1"}, "token"),
         ("telegram", {"token": "1:abc", "chat": ""}, "chat"),
         ("ntfy", {"topic": "a/b"}, "topic"),
+        ("ntfy", {"server": "https://example.org/ntfy", "topic": "a"}, "server"),
         ("gotify", {"server": "https://a@b/", "token": "AbCdEfGhIjKlMnO"}, "server"),
         ("matrix", {"server": "ftp://m", "token": "x", "room": "#r:m"}, "server"),
         ("mattermost", {"address": "https://chat.example.org/x"}, "address"),
@@ -325,3 +327,33 @@ def test_a_power_automate_address_is_a_workflow_too(receiver: WebReceiver) -> No
     path: Any = receiver.received[-1].path
     assert path.startswith("/powerautomate/automations/direct/cu/07/workflows/ab12cd34/triggers/")
     assert "sig=AbCd-EfGh" in path
+
+
+def test_home_assistant_tells_a_phone_too(receiver: WebReceiver) -> None:
+    receiver.replies[""] = CASES["home_assistant"].success
+    url = BY_NAME["home_assistant"].url(
+        {**VALUES["home_assistant"], "service": "notify.mobile_app_ann"}
+    )
+    letter = Letter(
+        id="1", kind="apprise", target={"url": url}, content={"title": "t", "text": "x"}
+    )
+    assert apprise_services.send(letter).outcome == "sent"
+    assert receiver.received[-1].path == "/api/services/notify/mobile_app_ann"
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(403, "refused"), (500, "retry"), (200, "sent")])
+def test_one_target_of_several_that_fails_is_a_failure(
+    status: int, outcome: str, receiver: WebReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(NotifyNtfy, "request_rate_per_sec", 0)
+
+    def by_topic(request: Received) -> Reply:
+        if request.json["topic"] == "broken":
+            return Reply(status=status, body='{"error": "no"}')
+        return CASES["ntfy"].success
+
+    receiver.replies[""] = by_topic
+    target = {"url": "ntfys://ntfy.example.org/broken/good"}
+    letter = Letter(id="1", kind="apprise", target=target, content={"title": "t", "text": "x"})
+    assert apprise_services.send(letter).outcome == outcome
+    assert {request.json["topic"] for request in receiver.received} == {"broken", "good"}
