@@ -12,6 +12,7 @@ from pytest_django import Settings
 
 from notifications_app.delivery.teller import teller
 from notifications_app.rules import book
+from notifications_app.rules.book import Book
 from runs_app.engine import unsettled
 from runs_app.execution import execution
 from runs_app.history import history
@@ -43,7 +44,7 @@ def data_folder(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(unsettled, "_tries", {})
     monkeypatch.setattr(history, "_retries", {})
     monkeypatch.setattr(store, "memory", store.Memory())
-    monkeypatch.setattr(book, "_book", None)
+    monkeypatch.setattr(book, "_book", Book())  # as the engine's first pass reads it
     monkeypatch.setattr(book, "_read_at", None)
     monkeypatch.setattr(teller, "wake", lambda: None)  # its thread would see none of a test's rows
     monkeypatch.setattr(teller, "_is_at_work", False)
