@@ -7,7 +7,7 @@ WORKERS ?= $(shell echo $$(( $$(nproc) + 1 )))
 BIN := .venv/bin
 CODE := tempo_site scripts_app runs_app notifications_app
 
-.PHONY: run dev test lint house bench corpus screenshots setup setup-dev format
+.PHONY: run dev test lint house bench chaos corpus screenshots setup setup-dev format
 
 run: .venv/.ready
 	@exec $(BIN)/python manage.py serve --host $(HOST) --port $(PORT)
@@ -18,6 +18,10 @@ dev: .venv/.ready-dev
 test: .venv/.ready-dev
 	@$(BIN)/python -m compileall -q $(CODE) || true
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# The long series of kills, of which `make test` tries ten points each.
+chaos: .venv/.ready-dev
+	$(BIN)/python -m pytest -m chaos tests $(ARGS)
 
 # Small real jobs with the packages that people use most, in real runs; it installs all of them.
 corpus: .venv/.ready-dev
