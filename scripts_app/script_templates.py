@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import User
 
-from scripts_app import scripts
+from scripts_app import limits, scripts
 from scripts_app.inputs import declarations
 from scripts_app.models import Schedule, Script
 from scripts_app.packages import inline_metadata
@@ -34,6 +34,7 @@ class ScriptTemplate:
     parameters: list[dict[str, Any]]
     cron: str
     every_s: int | None
+    memory_mb: int | None  # more than other scripts need
 
     @property
     def kind(self) -> str:
@@ -79,6 +80,9 @@ def create_from_template(
     template: ScriptTemplate, *, by: User | None, now: datetime, name: str = "", folder: str = ""
 ) -> Script:
     """Create a script from a template, with the suggested schedule switched off. Raise ScriptError."""
+    chosen: dict[str, Any] = {}
+    if template.memory_mb:
+        chosen["memory_mb"] = limits.LIMITS["memory_mb"].within(template.memory_mb)
     script = scripts.create(
         name=name or template.title,
         folder=folder,
@@ -87,6 +91,7 @@ def create_from_template(
         requirements=template.requirements,
         by=by,
         now=now,
+        **chosen,
     )
     schedule = Schedule(
         script=script,
@@ -115,6 +120,7 @@ def _read_template(path: Path) -> ScriptTemplate:
         parameters=declarations.declared_in_code(code) or [],
         cron=about.get("cron", ""),
         every_s=about.get("every_s"),
+        memory_mb=about.get("memory_mb"),
     )
 
 

@@ -309,6 +309,8 @@ def _copy_rows(script: Script, copy: Script, *, now: datetime) -> None:
     Variable.objects.bulk_create(_copy_of(variable, script=copy) for variable in variables)
     noted = {
         "alarm": None,
+        "cron_line": "",  # a copy did not come from cron
+        "mail_to": "",
         "paused_at": None,
         "paused_until": None,
         "message": "",

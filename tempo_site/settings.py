@@ -79,6 +79,7 @@ ALLOW_DIRECT_URLS = env.switch("PYSCHED_ALLOW_DIRECT_URLS", default=False)
 KEEP_ENVIRONMENT_DAYS = env.int("PYSCHED_KEEP_ENVIRONMENT_DAYS", default=30)
 REBUILD_BROKEN = env.switch("PYSCHED_REBUILD_BROKEN", default=True)
 PYTHON_PATHS = env.list("PYSCHED_PYTHON_PATHS", default=[])
+NOTIFY_PRIVATE = env.switch("PYSCHED_NOTIFY_PRIVATE", default=True)
 
 SETTINGS_PROBLEMS = env.problems
 

@@ -59,6 +59,9 @@ ROOMS = {
             states signals disk_space ballast wakeup launcher models runner_report run_folder launcher_client lookup
             output history triggers programs execution admission scheduler engine
         """,
+        "notifications_app": """
+            models channels rules events messages delivery sending
+        """,
     }.items()
 }
 SIDE_BY_SIDE = 20  # modules in one folder

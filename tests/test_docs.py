@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -151,3 +153,38 @@ def test_files_and_folders_that_documents_name_are_there() -> None:
     assert len(named) > 50, "the pattern is wrong"
     missing = [f"{path.name}: {place}" for path, place in named if not (ROOT / place).exists()]
     assert not missing
+
+
+# --- what people are told to type ----------------------------------------------------------------------------------
+TROUBLESHOOTING = (ROOT / "docs" / "troubleshooting.md").read_text()
+INLINE = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", TROUBLESHOOTING, flags=re.DOTALL))
+CALLS = [text for text in INLINE if re.fullmatch(r"[\w.]+\(.+\)", text)]
+COMMANDS = [
+    text
+    for text in INLINE
+    if re.match(r"(apt|chmod|curl|docker|ls|make|pip|ssh-keygen|ssh-keyscan) |PYSCHED_\w+=", text)
+]
+
+
+def test_troubleshooting_has_commands_and_calls() -> None:
+    assert len(CALLS) >= 5 and len(COMMANDS) >= 8, (CALLS, COMMANDS)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_call_in_troubleshooting_is_python(call: str) -> None:
+    assert isinstance(ast.parse(call, mode="eval").body, ast.Call)
+
+
+@pytest.mark.parametrize(
+    "command", [*COMMANDS, *re.findall(r"^  RUN (.+)$", TROUBLESHOOTING, re.M)]
+)
+def test_a_command_in_troubleshooting_is_read_by_a_shell(command: str) -> None:
+    assert subprocess.run(["sh", "-n", "-c", command], check=False).returncode == 0
+
+
+def test_the_script_of_troubleshooting_tells_what_it_sees(tmp_path: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", TROUBLESHOOTING, re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert str(tmp_path) in done.stdout and "uid=" in done.stdout

@@ -6,6 +6,7 @@ import tokenize
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from scripts_app.crontab import conditions
 from scripts_app.crontab.parser import printable
 
 MAX_COMMENT = 400
@@ -26,6 +27,7 @@ class CommandContext:
     stdin_file: str = ""
     output_file: tuple[str, bool] = ("", False)  # the path, and whether it is added to
     folder: str = ""
+    shell: str = SHELL
     guards: Sequence[str] = ()  # shell conditions: unless all hold there is nothing to do
     wait_s: int = 0
     umask: int | None = None
@@ -102,11 +104,12 @@ def module(name: str, context: CommandContext, *, arguments: Sequence[str] = ())
     return with_context(run, context, arguments=arguments)
 
 
-def _context_statements(context: CommandContext, arguments: Sequence[str]) -> Iterator[str]:
+def _context_statements(
+    context: CommandContext, arguments: Sequence[str], *, folder: str = ""
+) -> Iterator[str]:
     yield from _variables(context)
     for guard in context.guards:
-        yield f"if subprocess.run([{SHELL!r}, '-c', {guard!r}]).returncode:"
-        yield "    sys.exit()  # nothing to do this time: cron kept silent, too"
+        yield from _guard(guard, context.shell, folder)
     if context.umask is not None:
         yield f"os.umask(0o{context.umask:03o})"
     if context.wait_s:
@@ -119,6 +122,20 @@ def _context_statements(context: CommandContext, arguments: Sequence[str]) -> It
     if context.folder:
         yield "# Here it works in a folder of its own. Where it worked before, if Tempo may go there:"
         yield f"# import os; os.chdir({context.folder!r})"
+
+
+def _guard(guard: str, shell: str, folder: str) -> Iterator[str]:
+    there = f", cwd={folder!r}" if folder else ""
+    yield f"condition = subprocess.run([{shell!r}, '-c', {guard!r}]{there})"
+    if conditions.is_test(guard):
+        yield "if condition.returncode > 1:"
+        yield "    sys.exit(condition.returncode)  # it could not be tested"
+    yield "if condition.returncode:"
+    yield f"    print({conditions.sentence(guard)!r})"
+    look = conditions.look(guard)
+    if look:
+        yield f"    subprocess.run([{shell!r}, '-c', {look!r}]{there})"
+    yield "    sys.exit()  # no failure: cron kept silent, too"
 
 
 def _streams(context: CommandContext, arguments: Sequence[str]) -> Iterator[str]:
@@ -190,9 +207,8 @@ def _call(command: str, words: str, context: CommandContext, why: str) -> str:
 
 
 def _call_statements(context: CommandContext) -> Iterator[str]:
-    yield from _context_statements(
-        replace(context, folder="", stdin=None, stdin_file="", raw_arguments=""), ()
-    )
+    bare = replace(context, folder="", stdin=None, stdin_file="", raw_arguments="")
+    yield from _context_statements(bare, (), folder=context.folder)
 
 
 # The number of lines that have to stay on top: `#!` and the encoding, the docstring, `__future__` imports.

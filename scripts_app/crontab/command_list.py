@@ -86,9 +86,8 @@ def is_background(command: str) -> bool:
 def inside_group(command: Command) -> str:
     """Return what stands within `( ... )` or `{ ...; }` when that is the whole command, else an empty text."""
     text = command.text
-    is_round = command.words == [text] and text.startswith("(") and text.endswith(")")
-    if is_round:
-        return text[1:-1].strip()
+    if len(command.words) == 1 and command.words[0].startswith("("):
+        return command.words[0][1:-1].strip()
     if command.is_compound and command.words[0] == "{" and command.words[-1] == "}":
         return text[1:-1].strip().removesuffix(";") if text.endswith("}") else ""
     return ""

@@ -57,6 +57,11 @@ class _Line:
         return self.plan.found
 
     @property
+    def shell(self) -> str:
+        shell = self.entry.variables.get("SHELL", codegen.SHELL)
+        return shell if shell.startswith("/") else codegen.SHELL
+
+    @property
     def folder(self) -> str:
         return posixpath.join(self.home, self.found.folder)
 
@@ -77,6 +82,7 @@ class _Line:
             variables=kept,
             stdin=self.entry.stdin,
             folder=folder,
+            shell=self.shell,
             guards=tuple(self.found.guards),
             umask=self.found.umask,
             wait_s=self.wait_s,
@@ -155,20 +161,23 @@ def _file_draft(
     except UnreadableFile as error:
         code = codegen.missing_file(path, context, reason=str(error), arguments=arguments)
         version, more = _version(file.version, "")
-        said = line.notes(f"`{path}` {error}", *more, *notes)
+        said = line.notes(
+            f"`{path}` {error}", *more, *notes, *reach.of_conditions(line.found.guards)
+        )
         return replace(plain, code=code, python_version=version, notes=said)
     found = needs.of_file(
         path, text, program=program, folder=line.folder, found=line.found, sources=line.sources
     )
     version, more = _version(file.version, found.python)
-    told = [*arguments, *line.found.guards, context.output_file[0]]
+    unreachable = reach.notes([*arguments, context.output_file[0]], code=text)
+    unreachable += reach.of_conditions(line.found.guards)
     return replace(
         plain,
         code=codegen.with_context(text, context, arguments=arguments),
         source=path,
         python_version=version,
         needs=found,
-        notes=line.notes(*more, *notes, *found.notes, *reach.notes(told, code=text)),
+        notes=line.notes(*more, *notes, *found.notes, *unreachable),
     )
 
 
@@ -187,7 +196,8 @@ def _module_or_text(line: _Line, command: Command, known: Sequence[str], place: 
         found = needs.of_module(target, **line.place_of(known[0]))
     python = _VERSION.search(known[0])
     version, more = _version(python["version"] or "" if python else "", found.python)
-    unreachable = reach.notes([*arguments, *line.found.guards], code=code)
+    unreachable = reach.notes(arguments, code=code)
+    unreachable += reach.of_conditions(line.found.guards)
     return Draft(
         found=line.found,
         name=name,
@@ -265,21 +275,21 @@ def _program_draft(line: _Line, command: Command) -> Draft:
     if found.program:
         plain[0] = found.program
     folder = ""
-    named = (
-        posixpath.normpath(posixpath.join(line.folder, plain[0])) if "/" in plain[0] else plain[0]
-    )
+    named = plain[0]
+    if "/" in named:
+        named = posixpath.normpath(posixpath.join(line.folder, named))
     is_relative = "/" in plain[0] and not plain[0].startswith("/")
     if line.found.folder or is_relative:
         folder = line.folder
-    left_out = _left_out(command)
-    unreachable = reach.notes([*plain, folder, *line.found.guards])
+    unreachable = reach.notes([*plain, folder])
+    unreachable += reach.of_conditions(line.found.guards, folder=folder)
     return Draft(
         found=line.found,
         name=names.of_words([named, *plain[1:]]),
         code=codegen.program(plain, line.context(folder=folder)),
         needs=found,
         wait_s=line.wait_s,
-        notes=line.notes(*left_out, *found.notes, *unreachable),
+        notes=line.notes(*_left_out(command), *found.notes, *unreachable),
     )
 
 
@@ -305,23 +315,22 @@ def _is_for_a_log(redirection: str) -> bool:
 
 
 def _shell_draft(line: _Line, commands: Sequence[Command], why: str) -> Draft:
-    shell = line.entry.variables.get("SHELL", codegen.SHELL)
-    if not shell.startswith("/"):
-        shell = codegen.SHELL
     found, commands = needs.of_shell(
         commands, folder=line.folder, found=line.found, sources=line.sources
     )
     try:
-        text = shell_text.judged(line.plan.text, commands, line.found.guards, shell)
+        text = shell_text.judged(line.plan.text, commands, line.found.guards, line.shell)
     except NotToBeJudged as reason:
         return Draft(found=line.found, problem=f"it stays with cron: {reason}")
     folder = line.folder if line.found.folder else ""
+    guards = list(line.found.guards)
     line.found.guards.clear()
     context = line.context(folder=folder)
     notes = [f"a shell runs it, because {why}"]
     if line.home and not folder:
         notes.append(f"cron ran it in `{line.home}`; here it begins in a folder of its own")
-    unreachable = reach.notes([text.text, folder])
+    unreachable = reach.notes([line.plan.text, folder])
+    unreachable += reach.of_conditions([*guards, line.plan.text], folder=folder)
     return Draft(
         found=line.found,
         name=names.of_commands(commands, line.plan.text),

@@ -41,6 +41,7 @@ _PROGRAMS = """
     bash cd cp curl docker echo env export find flock git java mv mysqldump nice node nohup perl pg_dump php
     poetry python python2 python3 rclone restic rm rsync ruby run-parts sh sleep source ssh sudo tar test time
     timeout uv wget certbot borg make pip npm npx systemctl bundle logger mail true umask
+    case for function if read select set shopt trap type ulimit unset until wait while
 """
 _NO_USERS = frozenset(_PROGRAMS.split())
 _SURE_PROGRAM = re.compile(

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from django.conf import settings
 
+from scripts_app.crontab import conditions
 from scripts_app.crontab.parser import printable
 
 MAX_TOLD = 5
@@ -22,29 +23,51 @@ def notes(texts: Iterable[str], *, code: str = "") -> list[str]:
     found = dict.fromkeys(path for text in (*texts, *_texts_of(code)) for path in _paths(text))
     if not found:
         return []
-    names = [f"`{printable(path, 80)}`" for path in list(found)[:MAX_TOLD]]
-    if len(found) > MAX_TOLD:
-        names.append(f"{len(found) - MAX_TOLD} more")
     return [
-        f"scripts may not reach {', '.join(names)} where they are isolated: bring files into the script's folder, or "
+        f"scripts may not reach {_names(found)} where they are isolated: bring files into the script's folder, or "
         "have an admin name the folder in PYSCHED_EXTRA_READ_PATHS or PYSCHED_EXTRA_WRITE_PATHS"
     ]
+
+
+def of_conditions(texts: Iterable[str], *, folder: str = "") -> list[str]:
+    """Return sentences about files that a condition may look for in vain: nothing would fail.
+
+    `folder`: where the conditions work; "" for the script's own folder.
+    """
+    paths = dict.fromkeys(path for text in texts for path in conditions.paths_looked_at(text))
+    closed = [path for path in paths if path.startswith("/") and not _is_open(path)]
+    own = [path for path in paths if path.startswith("~")]
+    if not folder:
+        own += [path for path in paths if not path.startswith(("/", "~"))]
+    found = []
+    if closed:
+        found.append(
+            f"a condition looks at {_names(closed)}, which scripts may not reach where they are isolated: to "
+            "it, the file may seem not to be there"
+        )
+    if own:
+        found.append(f"a condition looks for {_names(own)}, from now on in the script's own folder")
+    return found
+
+
+def _names(paths: Iterable[str]) -> str:
+    paths = list(paths)
+    names = [f"`{printable(path, 80)}`" for path in paths[:MAX_TOLD]]
+    if len(paths) > MAX_TOLD:
+        names.append(f"{len(paths) - MAX_TOLD} more")
+    return ", ".join(names)
 
 
 def _paths(text: str) -> Iterator[str]:
     for match in _PATH.finditer(text[:MAX_TEXT]):
         path = match[0]
-        opened = (
-            *_OPEN,
-            *map(str, settings.EXTRA_READ_PATHS),
-            *map(str, settings.EXTRA_WRITE_PATHS),
-        )
-        if len(PurePosixPath(path).parts) > 2 and not _is_below(path, opened):
+        if len(PurePosixPath(path).parts) > 2 and not _is_open(path):
             yield path
 
 
-def _is_below(path: str, places: Iterable[str]) -> bool:
-    return any(PurePosixPath(path).is_relative_to(place) for place in places)
+def _is_open(path: str) -> bool:
+    places = (*_OPEN, *map(str, settings.EXTRA_READ_PATHS), *map(str, settings.EXTRA_WRITE_PATHS))
+    return path == "/" or any(PurePosixPath(path).is_relative_to(place) for place in places)
 
 
 # Whole texts only: part of an address or a pattern is no path.

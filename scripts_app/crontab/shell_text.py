@@ -4,10 +4,12 @@ A shell tells how its last command ended, and of a pipe the last part: cron did 
 """
 
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripts_app.crontab import conditions
 from scripts_app.crontab.command_list import Command
 from scripts_app.crontab.unwrap import TELLERS
 
@@ -54,11 +56,17 @@ def judged(text: str, commands: Sequence[Command], guards: Sequence[str], shell:
     lines = [_TELL, *_lists(text, commands), "exit ${failed:-0}"]
     if has_bash:
         lines.insert(1, _TRAP)
-    if guards:
-        joined = " && ".join(guards)
-        lines = [f"{joined} || exit 0", *lines]
+    lines = [*map(_guard, guards), *lines]
     words = [BASH, "-E", "-o", "pipefail", "-c"] if has_bash else [SH, "-c"]
     return ShellText(words=words, text="\n".join(lines))
+
+
+def _guard(guard: str) -> str:
+    said = f"echo {shlex.quote(conditions.sentence(guard))}"
+    otherwise = list(filter(None, [said, conditions.look(guard), "exit 0"]))
+    if conditions.is_test(guard):
+        otherwise.insert(0, "code=$?; [ $code -eq 1 ] || exit $code")  # it could not be tested
+    return f"{guard} || {{ {'; '.join(otherwise)}; }}"
 
 
 # A list of commands a line, each with a look at how it ended. A `||` whose end only tells must not hide the failure.

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from scripts_app.crontab import command_list, wrappers
+from scripts_app.crontab import command_list, conditions, wrappers
 from scripts_app.crontab.command_list import Command
 from scripts_app.crontab.durations import seconds_of
 from scripts_app.crontab.parser import printable
@@ -179,9 +179,21 @@ def _keep_address(command: Command, found: Found) -> None:
 
 # --- the beginning of a line: folders, environments, waits, guards ----------------------------------------------------
 def _without_beginning(commands: list[Command], found: Found) -> list[Command]:
-    while len(commands) > 1 and _is_taken(commands, found):
+    while len(commands) > 1:
+        if _ends_early(commands, found):
+            found.guards.append(commands[0].text)
+            commands = commands[1:]
+        elif not _is_taken(commands, found):
+            break
         commands = [replace(commands[1], joint=""), *commands[2:]]
     return commands
+
+
+# `test -f flag || exit 0; program` is another way to write `test -f flag && program`.
+def _ends_early(commands: list[Command], found: Found) -> bool:
+    if [command.joint for command in commands[1:3]] != ["||", ";"]:
+        return False
+    return commands[1].words in (["exit"], ["exit", "0"]) and _is_guard(commands[0], found)
 
 
 def _is_taken(commands: list[Command], found: Found) -> bool:
@@ -202,7 +214,7 @@ def _is_taken(commands: list[Command], found: Found) -> bool:
             f"`{printable(first.text, 80)} ||` is left out: Tempo skips a start while a run is still going"
         )
     else:
-        found.guards.append(f"! {first.text}")
+        found.guards.append(conditions.negated(first.text))
     return True
 
 

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 import uv
 
+from tests.runs_app.launcher import servers
 from tests.runs_app.launcher.confined import IS_ROOT, LIMITS, ORDINARY, PYTHON, STRONG, Mode, Place
 from tests.runs_app.launcher.harness import joined, wait_for
 
 FOLDER = Path(__file__).parent / "sandbox"
 MODES = [STRONG, ORDINARY] if IS_ROOT else [ORDINARY]
+NAME = "tempo-corpus"  # of the user, as far as the system has none
 RUN_LIMIT_S = 120.0  # of a script; reached only when something is broken
 
 
@@ -55,12 +57,29 @@ def python_with_packages() -> Iterator[str]:
         yield python
 
 
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[dict[str, str]]:
+    if not IS_ROOT or not servers.POSTGRES_IS_HERE:
+        pytest.skip("PostgreSQL is not installed, or its server cannot have a user of its own")
+    with servers.postgres(NAME) as port:
+        yield {"SERVER_PORT": str(port)}
+
+
+@pytest.fixture(scope="module")
+def ssh(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    if not IS_ROOT or not servers.SSHD_IS_HERE:
+        pytest.skip("ssh, sshd or git is not installed, or sshd cannot let root in")
+    sshd = servers.Sshd(tmp_path_factory.mktemp("sshd"), place.files(), user=place.mode.script)
+    yield {"SERVER_FOLDER": str(sshd.folder)}
+    sshd.stop()
+
+
 def run(
     place: Place, script: dict[str, Any], python: str, *, memory_mb: int = 0
 ) -> tuple[dict[str, Any], str]:
     """Run a script to its end: its verdict, and the last line it wrote."""
     limits = LIMITS | {"memory_mb": memory_mb} if memory_mb else LIMITS
-    more = {"env": script.get("env", {}), "limits": limits}
+    more = {"env": script.get("env", {}), "limits": limits, "name": NAME}
     if script.get("packages"):
         more |= {"python": python, "flags": "", "also_read": [str(Path(python).parent.parent)]}
     folder = place.start(script["code"], **more)
@@ -101,6 +120,11 @@ def test_a_script_without_packages_does_its_job_or_says_why(
 @pytest.mark.packages
 @pytest.mark.parametrize("script", scripts(with_packages=True))
 def test_a_script_with_packages_does_its_job_or_says_why(
-    place: Place, python_with_packages: str, script: dict[str, Any]
+    request: pytest.FixtureRequest,
+    place: Place,
+    python_with_packages: str,
+    script: dict[str, Any],
 ) -> None:
+    if "server" in script:
+        script = {**script, "env": request.getfixturevalue(script["server"])}
     check(place, script, python_with_packages)

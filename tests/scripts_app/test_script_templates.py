@@ -25,7 +25,7 @@ TEMPLATES = list(script_templates.all_templates().values())
 OLDEST = (3, 8)  # the Pythons that scripts may have begin there
 PROMISED = (
     "hello http_check folder_backup disk_space csv_to_sqlite api_poll page_change log_rotation database_dump"
-    " certificate_expiry git_mirror nightly_tests"
+    " certificate_expiry git_mirror nightly_tests page_screenshot"
 )
 
 each = pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: template.name)
@@ -151,6 +151,16 @@ def test_a_script_from_a_template_waits_to_be_switched_on(user: User, settings: 
         template.description,
     )
     assert not Run.objects.scripts().exists()
+
+
+def test_a_browser_gets_the_memory_that_it_needs_as_far_as_the_server_allows(
+    user: User, settings: Settings
+) -> None:
+    template = script_templates.find_template("page_screenshot")
+    made = script_templates.create_from_template(template, by=user, now=NOW)
+    settings.MAX_MEMORY_MB = 700
+    less = script_templates.create_from_template(template, by=user, now=NOW)
+    assert (made.memory_mb, less.memory_mb) == (1024, 700)
 
 
 def test_two_from_one_template_are_two_scripts(user: User) -> None:

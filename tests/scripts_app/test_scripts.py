@@ -12,6 +12,9 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from scripts_app import scripts
+from scripts_app.crontab import importer
+from scripts_app.crontab.parser import parse_crontab
+from scripts_app.crontab.source_files import Sources
 from scripts_app.models import Folder, Schedule, Script, Variable
 from scripts_app.schedules import schedules
 from scripts_app.scripts import ScriptError, StaffNeeded
@@ -316,6 +319,22 @@ def test_a_copy_starts_nothing_and_can() -> None:
     update(copy, enabled=True)
     schedule.refresh_from_db()
     assert schedule.next_at == datetime(2026, 11, 23, 12, 1, tzinfo=UTC)
+
+
+def test_a_copy_of_a_script_from_cron_is_not_the_line_that_was_imported() -> None:
+    line = "MAILTO=ann@example.org\n@daily echo hello"
+    (proposal,) = importer.propose(parse_crontab(line), now=NOW, sources=Sources())
+    original = importer.make(proposal, by=None, now=NOW)
+    copy = scripts.duplicate(original, by=None, now=NOW)
+
+    (again,) = importer.propose(parse_crontab(line), now=NOW, sources=Sources())
+    assert again.imported_as == original.name
+    assert (copy.schedules.get().cron_line, copy.schedules.get().mail_to) == ("", "")
+    assert original.schedules.get().mail_to == "ann@example.org"
+
+    scripts.delete(original, now=NOW)
+    (again,) = importer.propose(parse_crontab(line), now=NOW, sources=Sources())
+    assert again.imported_as == ""
 
 
 def test_a_copy_has_the_variables_of_its_original() -> None:

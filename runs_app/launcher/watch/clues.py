@@ -27,6 +27,11 @@ _BROWSER = (
     "Chromium cannot build its own sandbox inside of Tempo's\n"
     "hint: start it with `--no-sandbox`, and give the script 1024 MB of memory or more"
 )
+# libx264 says no more than this when its threads get no memory.
+_ENCODER = (
+    "ffmpeg could not begin: the memory limit leaves no room for so many threads, or its settings do not fit the film\n"
+    "hint: raise the memory limit, or start fewer threads: `-threads 2`"
+)
 _CLUES = (
     (
         re.compile(
@@ -54,6 +59,13 @@ _CLUES = (
             r"|Failed to move to new namespace"
         ),
         _BROWSER,
+    ),
+    (
+        re.compile(
+            r"Error while opening encoder - maybe incorrect"
+            r"|Failed initializing scaling graph \(Resource temporarily unavailable\)"
+        ),
+        _ENCODER,
     ),
 )
 

@@ -17,7 +17,8 @@ _EVERYBODYS = ("/tmp", "/var/tmp")
 def explain(facts: ExitFacts, spec: Spec, stderr: bytes) -> ExitFacts:
     if facts.cause:
         place, refusal = _place(facts.cause, spec, stderr), _refused_thread(facts, spec, stderr)
-        return facts._replace(message=_join(facts.message, place, refusal))
+        facts = facts._replace(message=_join(facts.message, place, refusal))
+        return _with_peak(facts, spec)
     if facts.wait_status is None or facts.wait_status == 0:
         return facts
     refused = memory_refusal.cause(facts, spec.limits, stderr)
@@ -33,6 +34,17 @@ def _refused_thread(facts: ExitFacts, spec: Spec, stderr: bytes) -> str:
     if facts.cause is None or facts.cause.reason != "time":
         return ""
     return memory_refusal.refused_thread(facts, spec.limits, stderr)
+
+
+def _with_peak(facts: ExitFacts, spec: Spec) -> ExitFacts:
+    # One figure for a run: what it used when it was looked at is less than what it used until it was killed.
+    if facts.cause is None or facts.cause.reason != "memory":
+        return facts
+    peak, limit = facts.peak_bytes / _MIB, spec.limits.memory_bytes // _MIB
+    sentence = f"Used {peak:.0f} MB of memory, limit {limit} MB"
+    if not facts.is_peak_exact:
+        sentence += " (shared pages counted for each process)"
+    return facts._replace(cause=facts.cause._replace(sentence=sentence))
 
 
 def _place(cause: Cause, spec: Spec, stderr: bytes) -> str:
@@ -84,7 +96,9 @@ def _refused_memory(facts: ExitFacts, spec: Spec) -> Cause:
     if facts.peak_bytes:
         peak = f"used {facts.peak_bytes / _MIB:.0f} MB"
     limit = f"its limit of {spec.limits.memory_bytes // _MIB} MB"
-    return Cause("failed", "memory", f"Asked for more memory than {limit} allows ({peak} before)")
+    sentence = f"Asked for more memory than {limit} allows ({peak} before)"
+    hint = "hint: raise the memory limit, read files in parts, or start fewer threads"
+    return Cause("failed", "memory", f"{sentence}\n{hint}")
 
 
 def _refused_files(refused_limit: str | None, spec: Spec) -> str:

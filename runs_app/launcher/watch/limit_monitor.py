@@ -136,13 +136,11 @@ class LimitMonitor:
         self._is_growing = self._resident > before + _GROWN_BYTES
         if not limit or self._resident <= limit:
             return None
-        used, is_exact = self.meter.memory(resident)
+        used = self.meter.memory(resident)
         if used <= limit:
             return None
-        sentence = f"Used {used / _MIB:.0f} MB of memory, limit {limit // _MIB} MB"
-        if not is_exact:
-            sentence += " (shared pages counted for each process)"
-        return _breach("memory", sentence)
+        # Without a figure: until it is killed it may use more, and the verdict tells the peak.
+        return _breach("memory", f"Used more memory than its limit of {limit // _MIB} MB")
 
     def _check_cpu(self, cpu_s: float) -> Breach | None:
         if cpu_s <= self._limits.cpu_s:

@@ -30,10 +30,11 @@ class Meter:
         if procfs.knows_children():
             self._descendants = _descendants_by_children
         self._resident: dict[int, int] = {}
-        self._memory: tuple[int, bool] = (0, True)
+        self._memory = 0
         self._reuses = 0
         self.max_processes = 0
         self.peak_bytes = 0
+        self.is_peak_exact = True  # every page is counted once, however many processes share it
         self.most_reserved_bytes = 0  # by one process
 
     def pids(self) -> list[int]:
@@ -53,20 +54,20 @@ class Meter:
         living = sum(map(procfs.cpu_ticks, pids))
         return usage.ru_utime + usage.ru_stime + living / _TICKS_A_SECOND
 
-    def memory(self, resident: dict[int, int]) -> tuple[int, bool]:
-        """Return the bytes of memory, and whether every page is counted once, however many processes share it."""
+    def memory(self, resident: dict[int, int]) -> int:
+        """Return the bytes of memory of all processes together."""
         self._reuses += 1
         if self._reuses > _MAX_REUSES or not self._is_as_before(resident):
             self._resident = resident
             self._reuses = 0
-            self._memory = _total(resident)
-            self.peak_bytes = max(self.peak_bytes, self._memory[0])
+            self._memory, is_exact = _total(resident)
+            if self._memory > self.peak_bytes:
+                self.peak_bytes, self.is_peak_exact = self._memory, is_exact
         return self._memory
 
     def usage(self, resident: dict[int, int]) -> Usage:
         cpu_s = self.cpu_s(list(resident))
-        memory_bytes, _ = self.memory(resident)
-        return Usage(len(resident), cpu_s, memory_bytes)
+        return Usage(len(resident), cpu_s, self.memory(resident))
 
     def _is_as_before(self, resident: dict[int, int]) -> bool:
         before = self._resident

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from runs_app.launcher.spec import Limits, Spec
+from runs_app.launcher.watch.explanation import explain
+from runs_app.launcher.watch.verdict import Cause, ExitFacts
 from tests.runs_app.launcher.confined import IS_ROOT, ORDINARY, STRONG, Place, opened
 from tests.runs_app.launcher.harness import LauncherHarness, wait_for
 
@@ -178,6 +181,15 @@ def test_what_a_child_said_before_another_error_explains_nothing(launcher: Launc
         ("sqlite3.OperationalError: database or disk is full", "There was no room left"),
         ("[0:FATAL:zygote_host_impl_linux.cc(127)] No usable sandbox! Update", "Chromium cannot"),
         ("[av @ 0x5] malloc of size 9 failed", "Asked for more memory than its limit of 512 MB"),
+        ("x264 [error]: malloc of size 30365632 failed", "Asked for more memory"),
+        (
+            "[e @ 0x5] Error while opening encoder - maybe incorrect parameters",
+            "ffmpeg could not begin",
+        ),
+        (
+            "[s @ 0x7] Failed initializing scaling graph (Resource temporarily unavailable): fmt:rgb24",
+            "ffmpeg could not begin: the memory limit leaves no room",
+        ),
         ("bash: fork: retry: Resource temporarily unavailable", "Was refused another process"),
         ("terminate called after throwing 'std::bad_alloc'", "Asked for more memory"),
         ("/usr/bin/python3: No module named pip", "No module named `pip`"),
@@ -284,3 +296,23 @@ def test_chromium_with_its_own_sandbox_is_told_to_do_without(place: Place) -> No
     command = f"{CHROMIUM} --headless --dump-dom about:blank"
 
     assert "`--no-sandbox`" in place.told(of_a_child(command), flags="")["message"]
+
+
+@pytest.mark.parametrize(
+    ("is_exact", "sentence"),
+    [
+        (True, "Used 83 MB of memory, limit 64 MB"),
+        (False, "Used 83 MB of memory, limit 64 MB (shared pages counted for each process)"),
+    ],
+)
+def test_the_peak_is_the_figure_of_a_run_that_passed_its_memory(
+    is_exact: bool, sentence: str
+) -> None:
+    limits = Limits(memory_bytes=64 << 20)
+    spec = Spec(1, [], b"/", {}, timeout_s=None, grace_s=5, limits=limits, isolation=None)
+    stopped = Cause("failed", "memory", "Used more memory than its limit of 64 MB")
+    facts = ExitFacts(stopped, wait_status=9, peak_bytes=83 << 20, is_peak_exact=is_exact)
+
+    told = explain(facts, spec, b"")
+
+    assert told.cause == Cause("failed", "memory", sentence)

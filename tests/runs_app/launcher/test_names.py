@@ -2,17 +2,17 @@
 
 import os
 import pwd
+import re
 import shutil
-import signal
 import socket
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from runs_app.launcher.identity import names
+from tests.runs_app.launcher import servers
 from tests.runs_app.launcher.confined import (
     AS_SERVICE_USER,
     IS_ROOT,
@@ -22,7 +22,7 @@ from tests.runs_app.launcher.confined import (
     found_out,
     opened,
 )
-from tests.runs_app.launcher.harness import wait_for
+from tests.runs_app.launcher.servers import Sshd
 
 pytestmark = pytest.mark.skipif(not IS_ROOT, reason="only root gives scripts users of their own")
 
@@ -111,69 +111,15 @@ def test_what_does_not_fit_into_a_line_of_passwd_is_not_written(wanted: str, hom
 
 
 # --- real programs --------------------------------------------------------------------------------------------------
-SSH = [
-    shutil.which("ssh"),
-    shutil.which("/usr/sbin/sshd"),
-    shutil.which("rsync"),
-    shutil.which("git"),
-]
-needs_ssh = pytest.mark.skipif(not all(SSH), reason="ssh, sshd, rsync or git is not installed")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-class Sshd:
-    """An sshd of our own that lets root in with one key; what may be fetched from it lies in its folder."""
-
-    def __init__(self, folder: Path, files: Path) -> None:
-        self.folder, self.port = folder, free_port()
-        folder.chmod(0o755)
-        for key in (folder / "host", folder / "id"):
-            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
-        self._give_key(files / ".ssh")
-        Path("/run/sshd").mkdir(exist_ok=True)
-        options = {
-            "ListenAddress": f"127.0.0.1:{self.port}", "HostKey": folder / "host", "PidFile": "none",
-            "AuthorizedKeysFile": folder / "id.pub", "StrictModes": "no", "UsePAM": "no",
-            "PermitRootLogin": "prohibit-password", "Subsystem": "sftp internal-sftp",
-        }  # fmt: skip
-        config = folder / "config"
-        config.write_text("".join(f"{name} {value}\n" for name, value in options.items()))
-        self.process = subprocess.Popen(
-            ["/usr/sbin/sshd", "-D", "-e", "-f", config], stderr=subprocess.DEVNULL
-        )
-        wait_for(lambda: answers(self.port))
-
-    def _give_key(self, home: Path) -> None:
-        """The script's own, as ssh wants them; it finds them by the home in passwd."""
-        home.mkdir(mode=0o700)
-        shutil.copy(self.folder / "id", home / "id_ed25519")
-        host_key = (self.folder / "host.pub").read_text()
-        (home / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {host_key}")
-        (home / "config").write_text(
-            f"Host near\n HostName 127.0.0.1\n Port {self.port}\n User root\n BatchMode yes\n"
-        )
-        (home / "id_ed25519").chmod(0o600)
-        for path in (home, *home.iterdir()):
-            os.chown(path, STRONG.script, STRONG.script)
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait()
+needs_ssh = pytest.mark.skipif(
+    not servers.SSHD_IS_HERE or not shutil.which("rsync"),
+    reason="ssh, sshd, rsync or git is not installed",
+)
 
 
 @pytest.fixture(scope="module")
 def sshd(strong: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
-    sshd = Sshd(tmp_path_factory.mktemp("sshd"), strong.files())
+    sshd = Sshd(tmp_path_factory.mktemp("sshd"), strong.files(), user=STRONG.script)
     yield sshd
     sshd.stop()
 
@@ -191,50 +137,42 @@ def sshd(strong: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ss
     ids=["ssh", "scp", "rsync", "git"],
 )
 def test_programs_reach_another_machine(strong: Place, sshd: Sshd, command: str) -> None:
-    there = sshd.folder
-    (there / "greeting").write_text("hello\n")
-    if "git" in command:
-        commit = "git init -q . && git add greeting && git -c user.name=a -c user.email=a@b commit -qm one"
-        (there / "repository").mkdir()
-        (there / "repository/greeting").write_text("hello\n")
-        subprocess.run(commit, shell=True, check=True, cwd=there / "repository")
-    code = f"import subprocess; subprocess.run({command.format(there=there)!r}, shell=True, check=True)"
+    command = command.format(there=sshd.folder)
+    code = f"import subprocess; subprocess.run({command!r}, shell=True, check=True)"
 
     assert strong.output(code, flags="", name=NAME) == "hello\n"
 
 
-POSTGRES = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path("/nowhere"))
+@needs_wrapper
+@needs_ssh
+def test_the_steps_to_an_ssh_key_lead_there(strong: Place, sshd: Sshd, tmp_path: Path) -> None:
+    text = (Path(__file__).parents[3] / "docs/troubleshooting.md").read_text()
+    (make_key,) = re.findall(r"`(ssh-keygen [^`]+)`", text)
+    (scan,) = re.findall(r"`(ssh-keyscan [^`]+)`", text)
+    (try_it,) = re.findall(r"Try it: `([^`]+)`", text)
+    for command in (make_key, scan.replace("nas", f"-p {sshd.port} 127.0.0.1")):
+        subprocess.run(command, shell=True, check=True, cwd=tmp_path, stderr=subprocess.DEVNULL)
+    with (sshd.folder / "id.pub").open("a") as authorized_keys:
+        authorized_keys.write((tmp_path / "id_ed25519.pub").read_text())
+    for name in ("id_ed25519", "known_hosts"):
+        uploaded = strong.files() / ".ssh" / name
+        shutil.copy(tmp_path / name, uploaded)
+        os.chown(uploaded, strong.mode.script, strong.mode.script)
+
+    code = f"import subprocess; {try_it.replace('ann@nas', 'near')}"
+
+    assert strong.told(code, flags="", name=NAME)["status"] == "succeeded"
+
+
 needs_postgres = pytest.mark.skipif(
-    not (POSTGRES / "initdb").exists() or not shutil.which("psql"),
-    reason="PostgreSQL is not installed",
+    not servers.POSTGRES_IS_HERE or not shutil.which("psql"), reason="PostgreSQL is not installed"
 )
 
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[int]:
-    """A server of our own; its port. Whoever comes over the network is believed."""
-    owner = pwd.getpwnam("nobody")
-    folder, port = Path(tempfile.mkdtemp(prefix="tempo-postgres-")), free_port()
-    os.chown(folder, owner.pw_uid, owner.pw_gid)
-
-    def run(program: str, *options: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [POSTGRES / program, "-D", folder / "data", *options],
-            user=owner.pw_uid,
-            group=owner.pw_gid,
-            extra_groups=[],
-            cwd=folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-
-    assert run("initdb", "-A", "trust", "-U", NAME, "--no-sync").wait() == 0
-    server = run("postgres", "-k", "", "-h", "127.0.0.1", "-p", str(port), "-F")
-    wait_for(lambda: answers(port))
-    yield port
-    server.send_signal(signal.SIGINT)
-    server.wait()
-    shutil.rmtree(folder)
+    with servers.postgres(NAME) as port:
+        yield port
 
 
 @needs_wrapper

@@ -49,12 +49,15 @@ def told_of(launcher: LauncherHarness, code: str, **limits: Any) -> dict[str, An
 
 
 def test_memory_past_the_limit_ends_it_and_the_numbers_are_told(launcher: LauncherHarness) -> None:
-    told = told_of(launcher, SHARE, memory_mb=64)
+    folder = launcher.run(SHARE, limits={"memory_mb": 64})
+    told = launcher.exit_of(folder)
 
     assert (told["status"], told["reason"], told["signal"]) == ("failed", "memory", "SIGKILL")
     match = re.fullmatch(r"Used (\d+) MB of memory, limit 64 MB", told["message"])
     assert match and 64 <= int(match[1]) <= 140
-    assert told["peak_memory_mb"] >= int(match[1])
+    assert round(told["peak_memory_mb"]) == int(match[1]), "one figure on the page"
+    said = joined(launcher.records_of(folder), "S")
+    assert said == b"Used more memory than its limit of 64 MB\n"
 
 
 def test_pages_that_processes_share_count_once(launcher: LauncherHarness) -> None:

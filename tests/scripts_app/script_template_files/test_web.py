@@ -31,6 +31,39 @@ def test_hello_says_what_it_lacks(run: Running) -> None:
     )
 
 
+# --- screenshot of a page -------------------------------------------------------------------------------------------
+BROWSER = """#!/bin/sh
+for word; do case "$word" in --screenshot=*) echo "$@" > "${word#--screenshot=}";; esac; done
+"""
+
+
+def test_a_browser_takes_a_picture_without_its_own_sandbox_and_the_newest_stay(
+    run: Running, files: Path, tmp_path: Path
+) -> None:
+    browser = tmp_path / "bin/chromium-headless-shell"
+    browser.parent.mkdir()
+    browser.write_text(BROWSER)
+    browser.chmod(0o755)
+    (files / "pictures").mkdir()
+    (files / "pictures/2020-01-01-070000.png").touch()
+    done = run("page_screenshot", url="https://a.example/", keep=1, PATH=f"{browser.parent}:/bin")
+    (picture,) = (files / "pictures").iterdir()
+    assert done.code == 0 and "deleted 2020-01-01-070000.png" in done.said, done.said
+    words = picture.read_text().split()
+    assert "--no-sandbox" in words and words[-1] == "https://a.example/"
+
+
+def test_no_picture_is_no_success(run: Running, tmp_path: Path) -> None:
+    nothing = run("page_screenshot", PATH=str(tmp_path))
+    assert nothing.code == 1 and "There is no browser on this machine" in nothing.said
+    (tmp_path / "chromium").write_text("#!/bin/sh\n")
+    (tmp_path / "chromium").chmod(0o755)
+    done = run("page_screenshot", PATH=str(tmp_path))
+    assert done.code == 1 and "There is no picture" in done.said
+    done = run("page_screenshot", url="file:///etc/passwd", PATH=str(tmp_path))
+    assert done.code == 1 and "is no web address" in done.said
+
+
 # --- HTTP check -----------------------------------------------------------------------------------------------------
 def test_a_page_that_is_as_it_should_be_is_up(run: Running, web: Web) -> None:
     done = run("http_check", url=web.url, contains="all is well")
