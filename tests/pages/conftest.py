@@ -47,7 +47,8 @@ def service(
 def session(request: pytest.FixtureRequest, service: Service, chromium: None) -> StorageState:
     """The cookies of `ann` at the module's Tempo."""
     if request.node.get_closest_marker("alone") is None:
-        return request.getfixturevalue("shared_session")
+        shared: StorageState = request.getfixturevalue("shared_session")
+        return shared
     return logged_in(service)
 
 
