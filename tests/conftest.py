@@ -1,5 +1,6 @@
 """Fixtures that any test may use."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,12 @@ from tests.service import Service, prepared_data
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The slow ones first: with several workers none of them is then left for the end."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of collected tests stay to the end: the collector of garbage need not walk them again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

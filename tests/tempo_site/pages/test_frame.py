@@ -12,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from tempo_site import health
 from tempo_site.pages import frame
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 BLOCK = re.compile(r"{% block ([\w-]+) %}")
 # Blocks of Django's frame that ours stands in place of: its header and side bar.
 REPLACED = {
