@@ -10,7 +10,10 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from scripts_app.limits import LIMITS
 from scripts_app.packages import interpreters
 from tempo_site.lib import hosts, network_access
+from tempo_site.stored_settings import fields
+from tempo_site.stored_settings.registry import FIELDS
 
+TAG = "tempo"  # `serve` asks for these alone: Django's own look at the code, which tests do
 MIN_MEMORY_MB = 16
 MAXIMA = {
     "KEEP_DAYS": ("PYSCHED_KEEP_DAYS", 36_500),
@@ -50,7 +53,7 @@ MINIMA = {
 }
 
 
-@register
+@register(TAG)
 def small_numbers(**_: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     for name, (variable, minimum) in MINIMA.items():
@@ -61,7 +64,7 @@ def small_numbers(**_: Any) -> list[CheckMessage]:
     return found
 
 
-@register
+@register(TAG)
 def large_numbers(**_: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     for name, (variable, maximum) in MAXIMA.items():
@@ -72,7 +75,7 @@ def large_numbers(**_: Any) -> list[CheckMessage]:
     return found
 
 
-@register
+@register(TAG)
 def unreadable_values(**_: Any) -> list[CheckMessage]:
     return [
         Error(f"{variable} `{value}` cannot be used.", hint=hint, id="tempo.E002")
@@ -80,7 +83,7 @@ def unreadable_values(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register
+@register(TAG)
 def defaults_above_bounds(**_: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     for limit in LIMITS.values():
@@ -100,7 +103,7 @@ def defaults_above_bounds(**_: Any) -> list[CheckMessage]:
     return found
 
 
-@register
+@register(TAG)
 def small_memory_bound(**_: Any) -> list[CheckMessage]:
     bound_mb = settings.MAX_MEMORY_MB
     if bound_mb <= 0 or bound_mb >= MIN_MEMORY_MB:
@@ -109,7 +112,7 @@ def small_memory_bound(**_: Any) -> list[CheckMessage]:
     return [Error(f"PYSCHED_MAX_MEMORY_LIMIT is {bound_mb}.", hint=hint, id="tempo.E001")]
 
 
-@register
+@register(TAG)
 def extra_paths(**_: Any) -> list[CheckMessage]:
     """Find paths for scripts that are not absolute."""
     return [
@@ -125,7 +128,7 @@ def _not_absolute(variable: str, paths: list[str]) -> Iterator[CheckMessage]:
             yield Error(f"{variable}: `{path}` is not absolute.", hint=hint, id="tempo.E006")
 
 
-@register
+@register(TAG)
 def certificates(**_: Any) -> list[CheckMessage]:
     """Find certificates that the environment of Tempo names and that scripts would not find."""
     hint = "Correct the variable or mount the file: it is passed on to scripts and builds."
@@ -136,7 +139,7 @@ def certificates(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register
+@register(TAG)
 def python_places(**_: Any) -> list[CheckMessage]:
     hint = "Name a Python or a folder that holds one, or take it off the list."
     return [
@@ -145,7 +148,7 @@ def python_places(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register
+@register(TAG)
 def isolation_grade(**_: Any) -> list[CheckMessage]:
     grade = settings.REQUIRE_ISOLATION
     if grade in ("", "good", "strong"):
@@ -154,7 +157,7 @@ def isolation_grade(**_: Any) -> list[CheckMessage]:
     return [Error(f"PYSCHED_REQUIRE_ISOLATION is `{grade}`.", hint=hint, id="tempo.E007")]
 
 
-@register
+@register(TAG)
 def users_of_scripts(**_: Any) -> list[CheckMessage]:
     hint = "Choose another number, or another pool with PYSCHED_SCRIPT_USERS."
     found: list[CheckMessage] = []
@@ -165,7 +168,7 @@ def users_of_scripts(**_: Any) -> list[CheckMessage]:
     return found
 
 
-@register
+@register(TAG)
 def host_patterns(**_: Any) -> list[CheckMessage]:
     hint = (
         "Give host names without scheme, port or path: `tempo.example.org`, `.example.org` or `*`."
@@ -178,7 +181,22 @@ def host_patterns(**_: Any) -> list[CheckMessage]:
     return found
 
 
-@register
+@register(TAG)
+def stored_settings(**_: Any) -> list[CheckMessage]:
+    """Find values of the environment that the page of settings would refuse."""
+    found: list[CheckMessage] = []
+    for field in FIELDS.values():
+        if not field.is_from_environment or field.is_secret:
+            continue
+        try:
+            fields.checked(field, field.base_value)
+        except fields.SettingRefused as refusal:
+            sentence, _separator, hint = str(refusal).partition("\nhint: ")
+            found.append(Error(f"{field.name}: {sentence}.", hint=hint or None, id="tempo.E009"))
+    return found
+
+
+@register(TAG)
 def notices(**_: Any) -> list[CheckMessage]:
     """Find a stored time zone that cannot be used any more, and a secret key that was replaced by a generated key."""
     found: list[CheckMessage] = []

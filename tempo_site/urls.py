@@ -8,6 +8,8 @@ from tempo_site.api import api, unknown
 
 handler500 = "tempo_site.views.failed_page"
 
+admin.autodiscover()
+
 urlpatterns = [
     path("", views.dashboard, name="dashboard"),
     path("setup/<str:token>/", views.setup, name="setup"),
@@ -15,8 +17,11 @@ urlpatterns = [
     path("logout/", views.logout, name="logout"),
     path("password/", views.password, name="password"),
     path("jump/", views.jump, name="jump"),
+    path("settings/", views.settings_first, name="settings-first"),
+    path("settings/<slug:slug>/", views.settings_section, name="settings"),
     path("", include("scripts_app.urls")),
     path("", include("runs_app.urls")),
+    path("", include("notifications_app.urls")),
     path("api/v1/", api.urls),
     path("api/<path:rest>", unknown),
     path("admin/", admin.site.urls),

@@ -27,7 +27,7 @@ from runs_app.engine.indexer_thread import IndexerThread
 from runs_app.engine.settler_thread import SettlerThread, log_failure
 from runs_app.engine.ticker_thread import TickerThread
 from runs_app.scheduler import ticker
-from runs_app.signals import run_finished, search_degraded
+from runs_app.signals import engine_stopped, run_finished, search_degraded
 from scripts_app.models import Environment
 from scripts_app.schedules import schedules
 from scripts_app.versions import versions
@@ -118,6 +118,7 @@ class Engine:
         self._join("ticker", deadline)
         self._join("settler", deadline)
         self._join("indexer", deadline)
+        engine_stopped.send_robust(None)
         logger.info("engine stopped")
 
     def health(self) -> dict[str, Any]:
