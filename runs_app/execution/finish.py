@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
+from runs_app.failures import ends
 from runs_app.models import Run
 from runs_app.output import live
 from runs_app.programs import registry
@@ -31,6 +32,7 @@ def end(
     if only:
         rows = rows.filter(status=only)
     # There are no notifications yet that an end could be announced by.
+    fields = ends.with_explanation(run, status, fields)
     fields = {"finished_at": now, **fields, "announced_at": now}
     fields["finished_at"] = _behind_its_start(run, fields)
     # The end of a run and what it means for its schedule or its environment: never one without the other.
