@@ -17,6 +17,8 @@ from tempo_site.models import ApiKey
 
 OPERATIONS = {
     "GET /variables",
+    "GET /failures",
+    "POST /runs/{run_id}/rerun",
     "PUT /variables/{name}",
     "DELETE /variables/{name}",
     "GET /scripts/{slug}/variables",

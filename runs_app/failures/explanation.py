@@ -225,6 +225,8 @@ def _by_last_words(output: ErrorOutput, end: RunEnd) -> Explanation:
         kind, title = Kind.EXIT_TEXT, words[-1]
         print_of = title
         detail = words[-1 - MAX_LINES : -1]
+        if end.exit_code != 1:  # which `sys.exit` has for every text
+            detail.insert(0, f"Exit code {end.exit_code}.")
     if end.message and not end.words.startswith(_SAME_AS_TRACEBACK):
         detail.insert(0, end.words)
     module = actions.missing_module(end.words)

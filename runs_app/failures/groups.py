@@ -1,5 +1,6 @@
 """Failures grouped: a row for each fingerprint of a script, counted in the transaction in which a run ends."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,6 +29,7 @@ from scripts_app.models import Script
 GONE_AFTER = 20  # runs without it
 NEW_FOR = timedelta(days=1)
 MAX_OF_SCRIPT = 200  # the newest are kept
+_CURSOR = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 MAX_PLACE = 300  # characters
 LONG_TEXTS = (
     "first_version__code",
@@ -56,6 +58,11 @@ class FailureRow:
     @property
     def state_words(self) -> str:
         return STATE_WORDS[self.state]
+
+    @property
+    def look(self) -> str:
+        """The status whose colour and shape the state has."""
+        return "succeeded" if self.state == GONE else "failed"
 
     @property
     def versions(self) -> str:
@@ -122,7 +129,7 @@ def _succeeded_since(run: Run) -> Exists:
 def page(
     *, now: datetime, limit: int, script: str = "", before: tuple[int, int] | None = None
 ) -> list[FailureRow]:
-    """Return groups, the last one to happen first, behind the `position` of another; a few queries in all."""
+    """Return groups, the last one to happen first, behind a `cursor`; a few queries in all."""
     rows = FailureGroup.objects.filter(script__deleted_at=None)
     if script:
         rows = rows.filter(script__slug=script)
@@ -146,8 +153,15 @@ def page(
     return found
 
 
-def position(group: FailureGroup) -> tuple[int, int]:
-    return group.last_run, group.pk
+def cursor(group: FailureGroup) -> str:
+    """Return where a page ends, for the next page to begin behind."""
+    return f"{group.last_run}-{group.pk}"
+
+
+def position_in(text: str) -> tuple[int, int] | None:
+    """Return what `cursor` wrote; None for any other text, which means the first page."""
+    found = _CURSOR.fullmatch(text)
+    return (int(found[1]), int(found[2])) if found else None
 
 
 def _with_twentieth_run(rows: QuerySet[FailureGroup]) -> QuerySet[Any]:

@@ -141,7 +141,7 @@ def test_pages_follow_each_other(script: Script) -> None:
     for code in range(1, 6):
         fail(script, code)
     first = groups.page(now=NOW, limit=3)
-    rest = groups.page(now=NOW, limit=3, before=groups.position(first[-1].group))
+    rest = groups.page(now=NOW, limit=3, before=groups.position_in(groups.cursor(first[-1].group)))
     titles = [row.group.title for row in [*first, *rest]]
     assert titles == [f"Exit code {code}." for code in (5, 4, 3, 2, 1)]
 
