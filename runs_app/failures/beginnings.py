@@ -12,7 +12,7 @@ from scripts_app.models import Environment
 from scripts_app.packages import locks
 
 MAX_PACKAGES = 3  # that are named
-NO_RUN_BEFORE = "its first run that is kept"
+NO_RUN_BEFORE = "the first run that is kept"
 NO_CHANGE = "no change of code or packages"
 
 
