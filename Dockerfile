@@ -6,11 +6,12 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=igno
 WORKDIR /app
 
 # Packages first: this layer is used again until requirements.txt changes. Byte code is compiled as "unchecked": it is
-# good whatever a registry does to the times of files.
+# good whatever a registry does to the times of files. It is of both kinds; the second is for the web process alone.
 COPY requirements.txt ./
 RUN python -m venv --without-pip /opt/venv \
  && python -m pip --python /opt/venv/bin/python install --no-compile --requirement requirements.txt \
- && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/venv/lib
+ && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/venv/lib \
+ && python -X no_debug_ranges -m compileall -q -j 0 -o 2 --invalidation-mode unchecked-hash /opt/venv/lib
 
 COPY manage.py pyproject.toml ./
 COPY tempo_site/ tempo_site/
@@ -22,6 +23,7 @@ COPY static/ static/
 # Every user may read it, whatever the umask of the folder it was built from.
 RUN chmod -R u=rwX,go=rX . \
  && python -m compileall -q -j 0 --invalidation-mode unchecked-hash . \
+ && python -X no_debug_ranges -m compileall -q -j 0 -o 2 --invalidation-mode unchecked-hash . \
  && PYSCHED_DATA_PATH=/tmp/data /opt/venv/bin/python manage.py prepare \
  && rm -rf /tmp/data
 
@@ -38,6 +40,9 @@ RUN apt-get update \
  && apt-get install --yes --no-install-recommends libnss-wrapper tini \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log \
  && python -m compileall -q -j 0 --invalidation-mode unchecked-hash -x '/(test|tests|idlelib|turtledemo|lib2to3|site-packages)/' \
+        "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
+ && python -X no_debug_ranges -m compileall -q -j 0 -o 2 --invalidation-mode unchecked-hash \
+        -x '/(test|tests|idlelib|turtledemo|lib2to3|site-packages)/' \
         "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
  && mkdir --mode=1777 /data
 

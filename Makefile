@@ -6,6 +6,9 @@ PYTHON ?= python3
 WORKERS ?= $(shell echo $$(( $$(nproc) + 1 )))
 BIN := .venv/bin
 CODE := tempo_site scripts_app runs_app notifications_app
+# Byte code of both kinds: the second is for the web process alone (tempo_site/web/byte_code.py).
+COMPILE := $(BIN)/python -m compileall -q -j 0
+COMPILE_LEAN := $(BIN)/python -X no_debug_ranges -m compileall -q -j 0 -o 2
 
 .PHONY: run dev test lint house bench corpus screenshots setup setup-dev format
 
@@ -16,7 +19,8 @@ dev: .venv/.ready-dev
 	@PYSCHED_DEBUG=true exec $(BIN)/python manage.py serve --host $(HOST) --port $(PORT) --reload
 
 test: .venv/.ready-dev
-	@$(BIN)/python -m compileall -q $(CODE) || true
+	@$(COMPILE) $(CODE) || true
+	@$(COMPILE_LEAN) $(CODE) || true
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Small real jobs with the packages that people use most, in real runs; it installs all of them.
@@ -50,14 +54,15 @@ setup: .venv/.ready
 setup-dev: .venv/.ready-dev
 
 # Byte code is written here, once: without it every start takes three times as long.
-.venv/.ready: requirements.txt
+.venv/.ready: requirements.txt Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tempo needs Python 3.11 or newer. hint: make run PYTHON=python3.12")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
-	@$(BIN)/python -m compileall -q -j 0 .venv/lib $(CODE) >/dev/null || true
+	@$(COMPILE) .venv/lib $(CODE) >/dev/null || true
+	@$(COMPILE_LEAN) .venv/lib $(CODE) >/dev/null || true
 	@touch $@
 
 .venv/.ready-dev: requirements-dev.txt .venv/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
-	@$(BIN)/python -m compileall -q -j 0 .venv/lib >/dev/null || true
+	@$(COMPILE) .venv/lib >/dev/null || true
 	@touch $@

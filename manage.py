@@ -4,15 +4,17 @@
 import os
 import sys
 
+from tempo_site.web import lean_imports
+
+if __name__ == "__main__" and sys.argv[1:2] in (["serve"], ["prepare"], ["web"]):
+    lean_imports.install()  # before Django is imported
+
 from django.core.management import execute_from_command_line
 
 from tempo_site.bootstrap import service_user
-from tempo_site.web import lean_imports
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tempo_site.settings")
     if sys.argv[1:2] != ["serve"]:  # that one needs root for its launcher
         service_user.step_down()
-    if sys.argv[1:2] == ["web"]:
-        lean_imports.install()
     execute_from_command_line(sys.argv)

@@ -9,13 +9,14 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver, path
 from ninja import NinjaAPI, Swagger
+from ninja.openapi.schema import OpenAPISchema
 from ninja.params.models import ParamModel, QueryModel
 from ninja.parser import Parser
 from pydantic import BaseModel
 
 from runs_app.api import router as runs_router
 from scripts_app.api import router as scripts_router
-from tempo_site import api_errors, auth, system
+from tempo_site import api_descriptions, api_errors, auth, system
 from tempo_site.api_errors import error
 from tempo_site.web import json_body
 
@@ -41,6 +42,14 @@ class JsonParser(Parser):
 
 class TempoAPI(NinjaAPI):
     """NinjaAPI that answers in Tempo's error shape where ninja's own views do not pass through its handlers."""
+
+    def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
+        """Return the OpenAPI document with all descriptions, also in a process without docstrings."""
+        views = [
+            view for router in self._get_bound_routers() for view in router.path_operations.values()
+        ]
+        api_descriptions.restore(operation for view in views for operation in view.operations)
+        return super().get_openapi_schema(**options)
 
     @property
     def urls(self) -> tuple[list[URLResolver | URLPattern], str, str]:

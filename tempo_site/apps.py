@@ -1,7 +1,7 @@
 """The site's own app and its admin."""
 
 from django.apps import AppConfig
-from django.contrib.admin.apps import AdminConfig
+from django.contrib.admin.apps import SimpleAdminConfig
 
 
 class TempoSiteConfig(AppConfig):
@@ -13,5 +13,7 @@ class TempoSiteConfig(AppConfig):
         from tempo_site import checks  # noqa: F401, PLC0415
 
 
-class TempoAdminConfig(AdminConfig):
+class TempoAdminConfig(SimpleAdminConfig):
+    """The admin, without a look for its parts at each start of a command: `tempo_site/urls.py` does that."""
+
     default_site = "tempo_site.adminsite.TempoAdminSite"

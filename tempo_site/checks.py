@@ -11,6 +11,7 @@ from scripts_app.limits import LIMITS
 from scripts_app.packages import interpreters
 from tempo_site.lib import hosts, network_access
 
+TAG = "tempo"  # `serve` asks for these alone: Django's own look at the code, which tests do
 MIN_MEMORY_MB = 16
 MAXIMA = {
     "KEEP_DAYS": ("PYSCHED_KEEP_DAYS", 36_500),
@@ -50,7 +51,7 @@ MINIMA = {
 }
 
 
-@register
+@register(TAG)
 def small_numbers(**_: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     for name, (variable, minimum) in MINIMA.items():
@@ -61,7 +62,7 @@ def small_numbers(**_: Any) -> list[CheckMessage]:
     return found
 
 
-@register
+@register(TAG)
 def large_numbers(**_: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     for name, (variable, maximum) in MAXIMA.items():
@@ -72,7 +73,7 @@ def large_numbers(**_: Any) -> list[CheckMessage]:
     return found
 
 
-@register
+@register(TAG)
 def unreadable_values(**_: Any) -> list[CheckMessage]:
     return [
         Error(f"{variable} `{value}` cannot be used.", hint=hint, id="tempo.E002")
@@ -80,7 +81,7 @@ def unreadable_values(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register
+@register(TAG)
 def defaults_above_bounds(**_: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     for limit in LIMITS.values():
@@ -100,7 +101,7 @@ def defaults_above_bounds(**_: Any) -> list[CheckMessage]:
     return found
 
 
-@register
+@register(TAG)
 def small_memory_bound(**_: Any) -> list[CheckMessage]:
     bound_mb = settings.MAX_MEMORY_MB
     if bound_mb <= 0 or bound_mb >= MIN_MEMORY_MB:
@@ -109,7 +110,7 @@ def small_memory_bound(**_: Any) -> list[CheckMessage]:
     return [Error(f"PYSCHED_MAX_MEMORY_LIMIT is {bound_mb}.", hint=hint, id="tempo.E001")]
 
 
-@register
+@register(TAG)
 def extra_paths(**_: Any) -> list[CheckMessage]:
     """Find paths for scripts that are not absolute."""
     return [
@@ -125,7 +126,7 @@ def _not_absolute(variable: str, paths: list[str]) -> Iterator[CheckMessage]:
             yield Error(f"{variable}: `{path}` is not absolute.", hint=hint, id="tempo.E006")
 
 
-@register
+@register(TAG)
 def certificates(**_: Any) -> list[CheckMessage]:
     """Find certificates that the environment of Tempo names and that scripts would not find."""
     hint = "Correct the variable or mount the file: it is passed on to scripts and builds."
@@ -136,7 +137,7 @@ def certificates(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register
+@register(TAG)
 def python_places(**_: Any) -> list[CheckMessage]:
     hint = "Name a Python or a folder that holds one, or take it off the list."
     return [
@@ -145,7 +146,7 @@ def python_places(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register
+@register(TAG)
 def isolation_grade(**_: Any) -> list[CheckMessage]:
     grade = settings.REQUIRE_ISOLATION
     if grade in ("", "good", "strong"):
@@ -154,7 +155,7 @@ def isolation_grade(**_: Any) -> list[CheckMessage]:
     return [Error(f"PYSCHED_REQUIRE_ISOLATION is `{grade}`.", hint=hint, id="tempo.E007")]
 
 
-@register
+@register(TAG)
 def users_of_scripts(**_: Any) -> list[CheckMessage]:
     hint = "Choose another number, or another pool with PYSCHED_SCRIPT_USERS."
     found: list[CheckMessage] = []
@@ -165,7 +166,7 @@ def users_of_scripts(**_: Any) -> list[CheckMessage]:
     return found
 
 
-@register
+@register(TAG)
 def host_patterns(**_: Any) -> list[CheckMessage]:
     hint = (
         "Give host names without scheme, port or path: `tempo.example.org`, `.example.org` or `*`."
@@ -178,7 +179,7 @@ def host_patterns(**_: Any) -> list[CheckMessage]:
     return found
 
 
-@register
+@register(TAG)
 def notices(**_: Any) -> list[CheckMessage]:
     """Find a stored time zone that cannot be used any more, and a secret key that was replaced by a generated key."""
     found: list[CheckMessage] = []

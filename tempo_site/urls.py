@@ -8,6 +8,8 @@ from tempo_site.api import api, unknown
 
 handler500 = "tempo_site.views.failed_page"
 
+admin.autodiscover()
+
 urlpatterns = [
     path("", views.dashboard, name="dashboard"),
     path("setup/<str:token>/", views.setup, name="setup"),

@@ -1,7 +1,10 @@
 """The API as others build on it: addresses, fields, who may call what, one shape of error."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,11 +12,14 @@ import pytest
 from django.conf import LazySettings
 from django.test import Client
 from django.urls import reverse
+from ninja.responses import NinjaJSONEncoder
 
 from runs_app.api import RunOut
 from scripts_app.api import ScheduleOut, ScriptOut
 from tempo_site.api import api
 from tempo_site.models import ApiKey
+from tempo_site.web import byte_code
+from tests.service import ROOT
 
 OPERATIONS = {
     "GET /variables",
@@ -123,6 +129,18 @@ SCHEDULE_FIELDS = (
     " paused_until max_parallel missed_cap retries retry_delay_s retry_backoff retry_max_delay_s last_success_at"
     " stale_since message params"
 )
+
+# As `web` does it.
+PRINT_SCHEMA = """
+import json, os
+from tempo_site.web import lean_imports
+lean_imports.install()
+import django; django.setup()
+from ninja.responses import NinjaJSONEncoder
+import tempo_site.urls
+from tempo_site.api import api
+print(json.dumps(api.get_openapi_schema(), cls=NinjaJSONEncoder))
+"""
 
 pytestmark = pytest.mark.django_db
 
@@ -262,6 +280,27 @@ def test_it_documents_the_log_as_text() -> None:
 def test_a_patch_documents_no_defaults() -> None:
     schemas = api.get_openapi_schema()["components"]["schemas"]
     assert "default" not in str(schemas["ScriptPatch"]) + str(schemas["SchedulePatch"])
+
+
+def test_it_documents_the_same_where_byte_code_has_no_docstrings() -> None:
+    done = subprocess.run(
+        [sys.executable, *byte_code.FLAGS, "-c", PRINT_SCHEMA],
+        cwd=ROOT,
+        env=os.environ,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    here = json.loads(json.dumps(api.get_openapi_schema(), cls=NinjaJSONEncoder))
+    assert json.loads(done.stdout) == here
+    assert min(len(text) for text in descriptions_of_operations(here)) > 10
+
+
+def descriptions_of_operations(schema: dict[str, Any]) -> list[str]:
+    found = []
+    for methods in schema["paths"].values():
+        found += [operation["description"] for operation in methods.values()]
+    return found
 
 
 @pytest.mark.parametrize("page", ["openapi-view", "openapi-json"])

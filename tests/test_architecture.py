@@ -56,8 +56,12 @@ ROOMS = {
             script_templates
         """,
         "runs_app": """
-            states signals disk_space ballast wakeup launcher models runner_report run_folder launcher_client lookup
-            output history failures triggers programs execution admission scheduler engine
+            states signals disk_space ballast wakeup launcher models hot_statements runner_report run_folder
+            launcher_client lookup output history failures new_runs programs execution admission triggers scheduler
+            engine
+        """,
+        "notifications_app": """
+            models channels rules events messages delivery sending
         """,
     }.items()
 }

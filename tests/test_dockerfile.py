@@ -126,7 +126,8 @@ def test_no_cache_is_left_in_it() -> None:
 
 def test_byte_code_of_packages_code_and_python_is_compiled_in() -> None:
     runs = [run.value for run in (*every(BUILD, "RUN"), *every(FINAL, "RUN"))]
-    assert [run.count("compileall") for run in runs] == [1, 1, 1]
+    assert [run.count("compileall") for run in runs] == [2, 2, 2]
+    assert [run.count("-X no_debug_ranges -m compileall -q -j 0 -o 2") for run in runs] == [1, 1, 1]
     assert "stdlib" in runs[2]
 
 

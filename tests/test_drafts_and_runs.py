@@ -1,5 +1,7 @@
 """On a real Tempo: parallel saves of a draft lose nothing, and a run executes one exact version."""
 
+import inspect
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from runs_app.api.runs import read_run
+from tests.benchmarks.clients import Browser
 from tests.service import Service, wait_for
 
 PEOPLE = 50
@@ -29,6 +33,19 @@ def service(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """One Tempo for all tests here: each makes a script of its own."""
     with Service.copy_of(prepared, tmp_path_factory.mktemp("drafts") / "data") as running:
         yield running
+
+
+def test_web_alone_has_no_docstrings_and_the_api_is_described_all_the_same(
+    service: Service,
+) -> None:
+    command = Path(f"/proc/{service.web_pid()}/cmdline").read_bytes().split(b"\0")
+    assert b"-OO" in command
+    document = json.loads(Browser(service).open("/api/v1/openapi.json"))
+    described = document["paths"]["/api/v1/runs/{run_id}"]["get"]["description"]
+    assert described == inspect.getdoc(read_run)
+    code = "import os, sys\nprint(sys.flags.optimize, os.environ.get('PYTHONOPTIMIZE'))\n"
+    run = service.run(service.make_script("Flags", code))
+    assert service.get(f"/runs/{run['id']}/log").split() == ["0", "None"]
 
 
 def put(service: Service, slug: str, code: str, revision: int) -> tuple[int, Any]:

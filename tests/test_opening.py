@@ -20,7 +20,6 @@ OTHERS = {
     "runs_app.launcher.bells": "the folder of the bells",
     "runs_app.launcher.forking": "/dev/null",
     "runs_app.launcher.server": "/dev/null",
-    "runs_app.launcher.script_start": "a pipe",
     "runs_app.launcher.locks": "the locks of the data folder and of the engine",
     "runs_app.launcher.identity.landlock": "what a script may read, by O_PATH",
     "runs_app.launcher.identity.limits": "/proc",

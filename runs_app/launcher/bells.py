@@ -21,6 +21,7 @@ class Bells:
         # Socket addresses end after 108 bytes: the way through the descriptor is short for any data folder.
         self._folder = f"/proc/self/fd/{folder_fd}"
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self.fds = (folder_fd, self._socket.fileno())
 
     def ring(self, name: str) -> None:
         # Sent, not connected, so that the listener may restart.

@@ -16,6 +16,7 @@ FILE_MODE = 0o600
 FILE_RIGHTS, FOLDER_RIGHTS = 0o600, 0o700  # of the owner
 _SAFE = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _RESERVED_BYTES = 4096
+_READ_BYTES = 64 * 1024
 _Result = TypeVar("_Result")
 
 
@@ -36,22 +37,46 @@ def open_existing(name: str, *, dir_fd: int, flags: int = os.O_RDONLY) -> int:
 
 def open_or_create(name: str, *, dir_fd: int) -> int:
     """Return a descriptor of the regular file `name` for reading and writing. Raise OSError for anything else."""
+    flags = os.O_RDWR | os.O_CREAT
     try:
-        return open_existing(name, dir_fd=dir_fd, flags=os.O_RDWR)
-    except FileNotFoundError:
-        flags = os.O_RDWR | os.O_CREAT
-        return _in_own_folder(lambda: _open_regular(name, flags, dir_fd), dir_fd)
+        return _open_regular(name, flags, dir_fd)
+    except PermissionError:
+        make_usable(dir_fd)
+        with contextlib.suppress(FileNotFoundError):
+            _take_back(name, dir_fd)
+        return _open_regular(name, flags, dir_fd)
 
 
 def read(name: str, *, dir_fd: int, max_bytes: int) -> bytes:
     """Return the first `max_bytes` of the regular file `name`. Raise OSError."""
-    with open(open_existing(name, dir_fd=dir_fd), "rb") as file:
-        return file.read(max_bytes)
+    fd = open_existing(name, dir_fd=dir_fd)
+    try:
+        return read_open(fd, max_bytes=max_bytes)
+    finally:
+        os.close(fd)
+
+
+def read_open(fd: int, *, max_bytes: int) -> bytes:
+    """Return what follows in an open file, at most `max_bytes`. Raise OSError."""
+    parts = []
+    while max_bytes and (part := os.read(fd, min(_READ_BYTES, max_bytes))):
+        parts.append(part)
+        max_bytes -= len(part)
+    return b"".join(parts)
 
 
 def write(name: str, content: bytes, *, dir_fd: int) -> None:
     """Replace the content of the file `name`. Raise OSError, and then leave the old file as it was."""
     _in_own_folder(lambda: _write_and_rename(name, content, dir_fd), dir_fd)
+
+
+def write_new(name: str, content: bytes, *, dir_fd: int) -> None:
+    """Create the file `name`, which may be seen half written. Raise OSError if the name is taken, or the disk full."""
+    fd = create(name, dir_fd=dir_fd)
+    try:
+        _write_all(fd, content)
+    finally:
+        os.close(fd)
 
 
 def secure(name: str, *, dir_fd: int) -> None:
@@ -116,11 +141,14 @@ def _in_own_folder(act: Callable[[], _Result], dir_fd: int) -> _Result:
 def _write_and_rename(name: str, content: bytes, dir_fd: int) -> None:
     fd = open_or_create(temporary(name), dir_fd=dir_fd)
     try:
-        written = os.write(fd, content)
-        if written < len(content):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        _write_all(fd, content)
         # After the write: before it, the reserved room would be given away.
-        os.ftruncate(fd, written)
+        os.ftruncate(fd, len(content))
     finally:
         os.close(fd)
     os.rename(temporary(name), name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+
+
+def _write_all(fd: int, content: bytes) -> None:
+    if os.write(fd, content) < len(content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

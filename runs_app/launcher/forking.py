@@ -8,13 +8,29 @@ from collections.abc import Callable, Iterable
 _REAPED_AT_ONCE = 100
 _FILES_OF_A_START = 8
 _RESETTABLE = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+# The signals that launcher and runners heed or ignore. Not all there are: each time, Python makes an object of every
+# signal in a mask.
+HANDLED = frozenset(
+    {
+        signal.SIGCHLD,
+        signal.SIGHUP,
+        signal.SIGINT,
+        signal.SIGPIPE,
+        signal.SIGTERM,
+        signal.SIGUSR1,
+        signal.SIGXFSZ,
+    }
+)
+# With another action than the default: inherited, or Python's own.
+_INHERITED = {signum for signum in _RESETTABLE if signal.getsignal(signum) != signal.SIG_DFL}
+_TO_RESET = HANDLED | _INHERITED
 
 
 def fork(act: Callable[[], int]) -> int:
     """Fork a child that calls `act` and exits with the result; return the pid. Raise OSError."""
-    # In the child every signal stays blocked until `unblock_signals()`: a signal that arrives before the child has
-    # handlers of its own would otherwise run the parent's, on the parent's wakeup pipe.
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _RESETTABLE)
+    # In the child these signals stay blocked until `unblock_signals()`: a signal that arrives before the child has
+    # handlers of its own would otherwise run the parent's, on the parent's wakeup pipe, or end the child.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
     try:
         pid = os.fork()
         if pid == 0:
@@ -71,7 +87,7 @@ def unblock_signals() -> None:
 def reset_handlers() -> None:
     """Set every signal back to the default action; ignored signals too, which would survive an exec."""
     signal.set_wakeup_fd(-1)
-    for signum in _RESETTABLE:
+    for signum in _TO_RESET:
         signal.signal(signum, signal.SIG_DFL)
 
 

@@ -76,6 +76,9 @@ class Removals:
 
 
 def remove_tree(name: str, *, dir_fd: int) -> None:
+    with contextlib.suppress(OSError):  # most are empty, and then that is all
+        os.rmdir(name, dir_fd=dir_fd)
+        return
     with contextlib.suppress(FileNotFoundError):
         fd = _open_writable(name, dir_fd)
         try:

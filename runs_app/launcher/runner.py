@@ -27,7 +27,7 @@ _REFUSALS = (spec.SpecError, script_start.StartError, isolation.IsolationError)
 class Order(NamedTuple):
     folder_fd: int  # all its work goes through this descriptor
     folder: str  # absolute, for the script's environment
-    bells_fd: int  # `<data>/run`
+    ringer: bells.Bells
     shutdown_grace_s: float
     support: IsolationSupport
     secrets: Secrets  # for the script's environment; here and there only in memory
@@ -44,7 +44,7 @@ def main(order: Order) -> int:
     """Carry out the run; return 1 if processes of the script live on, else 0. Raise OSError without a verdict."""
     # Processes that could not be killed become the launcher's.
     _detach(order)
-    ringer = bells.Bells(order.bells_fd)
+    ringer = order.ringer
     try:
         if not _claim(order.folder_fd):
             return 0
@@ -62,11 +62,10 @@ def main(order: Order) -> int:
 
 
 def _detach(order: Order) -> None:
-    # Leaves the launcher's session, files and signals. Signals stay blocked.
-    forking.reset_handlers()
+    # Leaves the launcher's session and files. Signals stay blocked until it has handlers of its own.
     os.setsid()
     forking.silence_standard_streams()
-    forking.close_all_except({0, 1, 2, order.folder_fd, order.bells_fd})
+    forking.close_all_except({0, 1, 2, order.folder_fd, *order.ringer.fds})
     prctl.become_subreaper()
     # Its files are web's, and no link that web might plant leads further than web itself may go.
     prctl.use_files_as(*order.support.web)
@@ -126,10 +125,11 @@ def _start_and_watch(
         pid,
         capture,
         _monitor(order, details, plan),
+        record=lambda supervision: _record(order, supervision, ringer, plan, started),
         signals=signals,
         shutdown_grace_s=order.shutdown_grace_s,
     )
-    facts = _see_through(order, details, supervision, ringer, plan, started)
+    facts = _see_through(order, details, supervision, plan, started)
     return explanation.explain(facts, details, capture.last_stderr)
 
 
@@ -177,20 +177,16 @@ def _see_through(
     order: Order,
     details: spec.Spec,
     supervision: Supervision,
-    ringer: bells.Bells,
     plan: isolation.Plan,
     started: StartTime,
 ) -> verdict.ExitFacts:
     oom_kills = procfs.oom_kills()
-    _write_state(order, supervision, plan, started)
-    ringer.ring(bells.STATE)
     _watch(supervision)
     for step in details.then:
         if not supervision.may_go_on() or not _start_step(
             order, details.with_step(step), supervision
         ):
             break
-        _write_state(order, supervision, plan, started)
         _watch(supervision)
     facts = _facts(supervision, started.at, time.monotonic() - started.monotonic)
     was_killed = facts.cause is None and verdict.killed_by(facts.wait_status) == "SIGKILL"
@@ -200,8 +196,12 @@ def _see_through(
     )
 
 
-def _write_state(
-    order: Order, supervision: Supervision, plan: isolation.Plan, started: StartTime
+def _record(
+    order: Order,
+    supervision: Supervision,
+    ringer: bells.Bells,
+    plan: isolation.Plan,
+    started: StartTime,
 ) -> None:
     try:
         verdict.write_state(
@@ -213,6 +213,7 @@ def _write_state(
     except OSError as error:
         # The script runs: better a run that no later launcher finds again than none.
         supervision.capture.say(f"state.json could not be written: {error.strerror}")
+    ringer.ring(bells.STATE)
 
 
 def _start_step(order: Order, details: spec.Spec, supervision: Supervision) -> bool:

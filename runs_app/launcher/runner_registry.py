@@ -29,6 +29,7 @@ class Runners:
         self._bells_path = bells.bell_folder(data)
         self._runs_fd = runs_fd
         self._bells_fd = bells.open_bell_folder(data)
+        self._ringer = bells.Bells(self._bells_fd)  # one socket serves all runners
         self._shutdown_grace_s = shutdown_grace_s
         self._own: dict[int, str] = {}  # folder by pid
         self._adopted: dict[str, Adopted] = {}  # by folder
@@ -47,7 +48,7 @@ class Runners:
         order = runner.Order(
             folder_fd=folder_fd,
             folder=os.path.join(self._runs_path, str(folder)),
-            bells_fd=self._bells_fd,
+            ringer=self._ringer,
             shutdown_grace_s=self._shutdown_grace_s,
             support=self.support,
             secrets=secrets,

@@ -6,11 +6,12 @@ import signal
 from collections.abc import Callable
 from typing import NamedTuple
 
-from runs_app.launcher import forking
+from runs_app.launcher import files, forking
 from runs_app.launcher.identity import keyring, landlock, limits, names, prctl, users
 from runs_app.launcher.identity.isolation import Plan
 from runs_app.launcher.spec import Spec
 
+_REPORT_BYTES = 1000
 _UMASK = 0o022
 _OWN_USER_UMASK = 0o007  # its group is web's in its working folder, and nobody else's
 
@@ -34,8 +35,10 @@ def start(spec: Spec, pipes: Pipes, *, run_folder: str, plan: Plan) -> int:
     finally:
         for fd in (report_write, *pipes):
             os.close(fd)
-    with open(report_read, "rb") as report:
-        failure = report.read().decode()
+    try:
+        failure = files.read_open(report_read, max_bytes=_REPORT_BYTES).decode()
+    finally:
+        os.close(report_read)
     if failure:
         os.waitpid(pid, 0)
         raise StartError(failure)
@@ -58,7 +61,7 @@ def _become(
         or _try(f"working folder {os.fsdecode(spec.cwd)}", lambda: os.chdir(spec.cwd))
         or _try(f"interpreter {os.fsdecode(spec.argv[0])}", lambda: _execute(spec, env))
     )
-    os.write(report_fd, failure.encode(errors="backslashreplace")[:1000])
+    os.write(report_fd, failure.encode(errors="backslashreplace")[:_REPORT_BYTES])
     return 127
 
 

@@ -2,7 +2,10 @@
 
 from datetime import datetime
 
+from django.db import transaction
+
 from runs_app.models import Run
+from runs_app.new_runs import new_runs
 from runs_app.states import Kind, Reason, Trigger
 from runs_app.triggers import triggers
 from scripts_app import limits
@@ -13,7 +16,7 @@ def rerun(run: Run, *, trigger: Trigger, by: str, now: datetime) -> Run:
     why_not = refusal(run)
     if why_not or run.script is None:
         raise triggers.Refused(why_not, Reason.NONE)
-    triggers.check_free_space()
+    new_runs.check_free_space()
     bounds = limits.limits_of_script(run.script)
     repeated = Run(
         kind=Kind.SCRIPT,
@@ -27,7 +30,8 @@ def rerun(run: Run, *, trigger: Trigger, by: str, now: datetime) -> Run:
         params=run.params,
         created_at=now,
     )
-    triggers.store([repeated])
+    with transaction.atomic():
+        triggers.store([repeated], now=now)
     return repeated
 
 

@@ -24,6 +24,10 @@ def variables() -> dict[str, str]:
     return {name: os.environ[name] for name in NAMES if name in os.environ}
 
 
+def certificate_variables() -> dict[str, str]:
+    return {name: os.environ[name] for name in _CERTIFICATES if name in os.environ}
+
+
 def certificates() -> Iterator[tuple[str, str]]:
     """Yield the names of the variables of certificates with each absolute path in them."""
     for name in _CERTIFICATES:

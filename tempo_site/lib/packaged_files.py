@@ -46,7 +46,8 @@ class PackagedFilesFinder(BaseFinder):
 def _storage(folder: str) -> FileSystemStorage:
     package, _, rest = folder.partition("/")
     spec = find_spec(package)  # finds without importing
-    assert spec and spec.origin, f"the package {package} is not installed"
+    if spec is None or spec.origin is None:
+        raise ImportError(f"the package {package} is not installed")
     storage = FileSystemStorage(location=Path(spec.origin).parent / rest)
     storage.prefix = folder.rpartition("/")[2]  # type: ignore[attr-defined]
     return storage

@@ -1,15 +1,18 @@
-"""Modules that libraries import and `web` never uses: kept out, or loaded when something of them is asked for.
+"""Modules that libraries import and nobody uses here: kept out, or loaded when something of them is asked for.
 
-For `web` alone: `manage.py` installs this before Django is set up. Each entry says who imports the module and why
-nobody misses it; `tests/tempo_site/web/test_lean_imports.py` notices when a new release makes one wrong.
+For `serve`, `prepare` and `web`: `manage.py` installs this before Django is imported. Each entry says who imports the
+module and why nobody misses it; `tests/tempo_site/web/test_lean_imports.py` notices when a new release makes one wrong.
 """
 
 import importlib
 import importlib.machinery
 import sys
+import threading
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from pydantic import BaseModel
 
 # Packages that are made empty: their modules can be imported, what is in `__init__.py` is left out.
 EMPTY_PACKAGES = {
@@ -18,12 +21,29 @@ EMPTY_PACKAGES = {
     # ninja takes the signal `setting_changed` from `django.test.signals`; the test client comes along.
     "django.test": "django/test",
 }
-# Modules whose names are classes that are derived from and never used.
-CLASSES_ONLY = ("autobahn.wamp.websocket", "autobahn.twisted.wamp")
-# Speaks TLS, which `web` leaves to a proxy; whatever imports it does without.
-ABSENT = ("ssl",)
-# Modules that are imported as a whole and used in rare cases: SQL in pieces, the System page.
-LATE = ("sqlparse", "psutil")
+# Modules whose names are imported, and never used: as classes that something is derived from, or not even so.
+CLASSES_ONLY = (
+    "autobahn.wamp.websocket",
+    "autobahn.twisted.wamp",
+    # Listens at an address given as a text, by plugins. Tempo adopts the launcher's socket.
+    "twisted.internet.endpoints",
+)
+# Modules that whoever imports them does without.
+ABSENT = (
+    # TLS, which `web` leaves to a proxy (`allow_tls`). Twisted's is absent everywhere, by the settings.
+    "ssl",
+    # autobahn's vector code for masks and UTF-8, which few frames do not need; cffi comes along.
+    "_nvx_utf8validator",
+)
+# Modules that are imported as a whole and used in rare cases, or by `web` and not by `serve`.
+LATE = (
+    "sqlparse",  # SQL in pieces
+    "psutil",  # the System page
+    "click",  # colours of autobahn's log
+    "hyperlink",  # redirects by autobahn
+    "http.cookiejar",  # a name that Twisted passes on; urllib.request comes along
+    "daphne.server",  # imported by daphne as an app of Django, in each command
+)
 
 
 class _Placeholder:
@@ -39,16 +59,24 @@ class _ClassesOnly(ModuleType):
 
 class _Late(ModuleType):
     # Not importlib's LazyLoader: in Python 3.11 the second import of such a module loads it.
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._loading = threading.RLock()
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        del sys.modules[self.__name__]
-        real = importlib.import_module(self.__name__)
+        with self._loading:
+            if sys.modules.get(self.__name__) is self:
+                del sys.modules[self.__name__]
+            real = importlib.import_module(self.__name__)
         self.__dict__.update(vars(real))
         return getattr(real, name)
 
 
 def install() -> None:
+    # The shapes of the API are built when they are first used: 1.5 MB. pydantic 2.14 does so under a lock.
+    BaseModel.model_config["defer_build"] = True
     for name, place in EMPTY_PACKAGES.items():
         package = ModuleType(name)
         package.__path__ = [str(_site_packages(name) / place)]
@@ -60,7 +88,15 @@ def install() -> None:
         sys.modules[name] = _Late(name)
 
 
+def allow_tls() -> None:
+    """Load TLS after all: whoever sends something over https or to a mail server calls this before."""
+    if "ssl" in sys.modules and not sys.modules["ssl"]:
+        del sys.modules["ssl"]
+        importlib.reload(importlib.import_module("http.client"))
+
+
 def _site_packages(name: str) -> Path:
     top = importlib.machinery.PathFinder.find_spec(name.partition(".")[0])
-    assert top and top.origin
+    if top is None or top.origin is None:
+        raise ImportError(f"the package {name} is not installed")
     return Path(top.origin).parent.parent

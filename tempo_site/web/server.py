@@ -21,11 +21,12 @@ from runs_app.output import live
 from tempo_site import health
 from tempo_site.asgi import application
 from tempo_site.lib import checkpoints
+from tempo_site.lib.listener import LISTEN_FD
 from tempo_site.web.bounded_request import BoundedConnections, BoundedFactory, BoundedRequest
 
 logger = logging.getLogger(__name__)
 
-LISTEN_FD, CONTROL_FD = 3, 4  # what the launcher hands over
+CONTROL_FD = 4  # what the launcher hands over beside the socket it listens on
 STOP_TIMEOUT_S = 6.0
 IN_FLIGHT_TIMEOUT_S = 3.0
 START_FAILED, STUCK = 1, 3

@@ -68,7 +68,7 @@ def memory(
         unit="MB",
         baseline="a bare Python that sleeps",
         baseline_value=sizes[sleeper],
-        bar=95,
+        bar=80,
         bar_on="value",
         n=len(pids),
         details={

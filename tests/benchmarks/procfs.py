@@ -30,6 +30,11 @@ def rss_mb(pid: int) -> float:
     return _rollup_mb(pid, "Rss")
 
 
+def anonymous_mb(pid: int) -> float:
+    """What a process has written itself: neither its neighbours nor the files that it maps change it."""
+    return _rollup_mb(pid, "Anonymous")
+
+
 def _rollup_mb(pid: int, name: str) -> float:
     rollup = (PROC / str(pid) / "smaps_rollup").read_text()
     line = next(line for line in rollup.splitlines() if line.startswith(f"{name}:"))

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django_q.models import Failure, OrmQ, Success
 from django_q.models import Schedule as Alarm
 
+import tempo_site.urls  # noqa: F401 - the admin is filled with the addresses
 from runs_app.models import Run
 from runs_app.states import Status
 from scripts_app import scripts

@@ -1,11 +1,18 @@
 """What every answer passes through."""
 
+from pathlib import Path
+
 import pytest
 from django.conf import LazySettings
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 
-from tempo_site.middleware import POLICY, HostMiddleware, PageMiddleware
+from tempo_site.middleware import (
+    POLICY,
+    HostMiddleware,
+    PageMiddleware,
+    StaticFilesMiddleware,
+)
 
 
 def answer(request: HttpRequest) -> HttpResponse:
@@ -106,3 +113,58 @@ def test_the_public_name_is_this_servers(settings: LazySettings) -> None:
     settings.PUBLIC_URL = "https://tempo.example.org:8443"
     assert ask(HTTP_HOST="tempo.example.org:8443").status_code == 200
     assert ask(HTTP_HOST="www.tempo.example.org").status_code == 400
+
+
+# --- static files ----------------------------------------------------------------------------------------------------
+@pytest.fixture
+def files(tmp_path: Path, settings: LazySettings) -> StaticFilesMiddleware:
+    """Static files as they are collected: a style sheet, compressed too, and beside the folder a file of others."""
+    settings.WHITENOISE_AUTOREFRESH = settings.WHITENOISE_USE_FINDERS = False
+    settings.STATIC_ROOT = tmp_path / "static"
+    (tmp_path / "static" / "css").mkdir(parents=True)
+    (tmp_path / "static" / "css" / "site.css").write_bytes(b"plain" * 9)
+    (tmp_path / "static" / "css" / "site.css.gz").write_bytes(b"compressed")
+    (tmp_path / "secret").write_bytes(b"secret")
+    return StaticFilesMiddleware(answer)
+
+
+def body(response: HttpResponse) -> bytes:
+    return b"".join(response)
+
+
+def test_a_static_file_is_looked_at_when_it_is_asked_for(files: StaticFilesMiddleware) -> None:
+    assert files.files == {}
+    for _ in range(2):
+        assert body(files(RequestFactory().get("/static/css/site.css"))) == b"plain" * 9
+    assert list(files.files) == ["/static/css/site.css"]
+
+
+def test_a_static_file_is_sent_compressed_to_those_who_take_it(
+    files: StaticFilesMiddleware,
+) -> None:
+    request = RequestFactory().get("/static/css/site.css", headers={"Accept-Encoding": "gzip"})
+    response = files(request)
+    assert (response.headers["Content-Encoding"], body(response)) == ("gzip", b"compressed")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/static/css/site.css.gz",
+        "/static/css/",
+        "/static/css",
+        "/static/nothing.css",
+        "/static/../secret",
+        "/static//../secret",
+        "/static/css/../../secret",
+        "/static/%2e%2e/secret",
+        "/static/\0",
+        "/static/" + "x" * 5000,
+        "/css/site.css",
+    ],
+)
+def test_nothing_else_is_taken_for_a_static_file(files: StaticFilesMiddleware, path: str) -> None:
+    request = RequestFactory().get("/")
+    request.path_info = path
+    assert body(files(request)) == b"reached"
+    assert files.files == {}

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -70,7 +69,7 @@ def _make(name: str, fd: int) -> None:
 @contextlib.contextmanager
 def _folder(data: str, web: User) -> Iterator[int]:
     # A folder of web's that others may pass: whoever has its descriptor needs no way to it.
-    name = f".probe-{secrets.token_hex(4)}"
+    name = f".probe-{os.urandom(4).hex()}"
     data_fd = folders.open_path(data)
     before = prctl.use_files_as(*web)
     try:

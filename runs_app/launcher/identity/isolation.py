@@ -4,6 +4,7 @@ import contextlib
 import os
 from typing import NamedTuple
 
+from runs_app.launcher import folders
 from runs_app.launcher.identity import data_folder, landlock, names, prctl, users
 from runs_app.launcher.identity.data_folder import FileSystem
 from runs_app.launcher.identity.names import NAMELESS, Naming
@@ -184,7 +185,7 @@ def _naming(
 def _needs_tmp(spec: Spec, wanted: IsolationSpec) -> bool:
     # The data folder, its Python, or what an admin has opened may lie in there.
     programs = map(os.fsdecode, (spec.argv[0], spec.cwd))
-    places = map(os.path.realpath, (*wanted.read, *wanted.write, *wanted.closed, *programs))
+    places = map(folders.real_path, (*wanted.read, *wanted.write, *wanted.closed, *programs))
     return any(f"{place}/".startswith(f"{_TMP}/") for place in places)
 
 
@@ -204,4 +205,5 @@ def _probe_landlock() -> tuple[int, str]:
         return 0, f"the kernel has it but does not give it ({error.strerror})"
     if not abi:
         return 0, f"kernel {os.uname().release} has none"
+    landlock.system_paths()  # for all runs: what is found before a fork is not looked for after it
     return abi, ""

@@ -2,11 +2,13 @@
 
 import contextlib
 import errno
+import functools
 import os
 import stat
 import struct
 from collections.abc import Iterable, Iterator
 
+from runs_app.launcher import folders
 from runs_app.launcher.identity import prctl
 
 SIGNALS_ABI = 6  # from Linux 6.12 on processes outside cannot be signalled either
@@ -58,15 +60,22 @@ def abi() -> int:
         raise
 
 
+@functools.cache
+def system_paths() -> tuple[list[str], list[str]]:
+    """Return the real paths of the system's folders and files to read, and of those to write; resolved once."""
+    return _real(SYSTEM_READ), _real(SYSTEM_WRITE)
+
+
 def make(*, read: Iterable[str], write: Iterable[str], closed: Iterable[str]) -> int:
     """Return a rule set of the paths and the system's, without missing paths and the way to `closed`. Raise OSError."""
     version = abi()
     rights = _rights(version)
     rules_fd = prctl.system_call(_CREATE_RULESET, *_attributes(version, rights))
-    closed_paths = [os.path.realpath(folder) for folder in closed]
-    for path in _paths_to_open([*SYSTEM_READ, _resolver(), *read], closed_paths):
+    closed_paths = _real(closed)
+    system_read, system_write = system_paths()
+    for path in _paths_to_open([*system_read, _resolver(), *_real(read)], closed_paths):
         _allow(rules_fd, path, READ & rights)
-    for path in _paths_to_open([*SYSTEM_WRITE, *write], closed_paths):
+    for path in _paths_to_open([*system_write, *_real(write)], closed_paths):
         _allow(rules_fd, path, WRITE & rights)
     return rules_fd
 
@@ -110,16 +119,20 @@ def _allow(rules_fd: int, path: str, rights: int) -> None:
 
 def _resolver() -> str:
     # /etc/resolv.conf may point into a folder whose files are replaced now and then.
-    path = os.path.realpath("/etc/resolv.conf")
+    path = folders.real_path("/etc/resolv.conf")
     folder = os.path.dirname(path)
     if folder.startswith("/run/"):
         return folder
     return path
 
 
+def _real(paths: Iterable[str]) -> list[str]:
+    return list(map(folders.real_path, paths))
+
+
 def _paths_to_open(paths: Iterable[str], closed: list[str]) -> Iterator[str]:
     parts: set[str] = set()
-    for path in {os.path.realpath(path) for path in paths}:
+    for path in set(paths):
         parts.update(_parts_beside(path, closed))
     return _outermost(parts)
 

@@ -60,8 +60,11 @@ def write(folder_fd: int, naming: Naming, user: User, *, home: bytes) -> None:
     name = naming.name.encode()
     passwd = b"%s:x:%d:%d:Tempo script:%s:/bin/sh\n" % (name, user.uid, user.gid, home)
     group = b"%s:x:%d:\n" % (name, user.gid)
-    files.write(PASSWD, passwd + _systems("/etc/passwd"), dir_fd=folder_fd)
-    files.write(GROUP, group + _systems("/etc/group"), dir_fd=folder_fd)
+    for file, first, systems in ((PASSWD, passwd, "/etc/passwd"), (GROUP, group, "/etc/group")):
+        try:
+            files.write_new(file, first + _systems(systems), dir_fd=folder_fd)
+        except FileExistsError:  # of the program before it
+            files.write(file, first + _systems(systems), dir_fd=folder_fd)
 
 
 def with_name(env: dict[bytes, bytes], naming: Naming, run_folder: str) -> dict[bytes, bytes]:
@@ -78,16 +81,22 @@ def with_name(env: dict[bytes, bytes], naming: Naming, run_folder: str) -> dict[
 
 
 def _name_in_passwd(uid: int) -> str:
-    for line in _systems("/etc/passwd").decode(errors="replace").splitlines():
-        fields = line.split(":")
-        if len(fields) > 2 and fields[2] == str(uid):
-            return fields[0]
+    number = b"%d" % uid
+    for line in _systems("/etc/passwd").splitlines():
+        fields = line.split(b":", 3)
+        if len(fields) > 2 and fields[2] == number:
+            return fields[0].decode(errors="replace")
     return ""
 
 
 def _systems(path: str) -> bytes:
     try:
-        with open(path, "rb") as file:
-            return file.read(_SYSTEMS_MAX_BYTES)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return b""
+    try:
+        return files.read_open(fd, max_bytes=_SYSTEMS_MAX_BYTES)
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)

@@ -86,25 +86,29 @@ def become(user: User) -> None:
 
 def obstacle(path: str, user: User) -> str | None:
     """Return a sentence on the first folder that `user` may not pass on the way to `path`, or None."""
+    for place in dict.fromkeys(_places_passed(path)):
+        try:
+            status = os.stat(place)
+        except OSError as error:
+            return f"{place}: {error.strerror}"
+        if not _has_right(status, user, stat.S_IXOTH):
+            mode = stat.S_IMODE(status.st_mode)
+            return f"{place} is closed to other users (mode {mode:04o})"
+    return None
+
+
+def _places_passed(path: str) -> Iterator[str]:
     for passed in _paths_passed(path):
         names = passed.split("/")
         for end in range(2, len(names) + 1):
-            place = "/".join(names[:end])
-            try:
-                status = os.stat(place)
-            except OSError as error:
-                return f"{place}: {error.strerror}"
-            if not _has_right(status, user, stat.S_IXOTH):
-                mode = stat.S_IMODE(status.st_mode)
-                return f"{place} is closed to other users (mode {mode:04o})"
-    return None
+            yield "/".join(names[:end])
 
 
 def _paths_passed(path: str) -> Iterator[str]:
     # The path itself, and that of each link on the way.
     yield os.path.abspath(path)
     for _ in range(_MAX_LINKS):
-        folder = os.path.realpath(os.path.dirname(path))
+        folder = folders.real_path(os.path.dirname(path))
         path = os.path.join(folder, os.path.basename(path))
         yield path
         if not os.path.islink(path):
@@ -155,7 +159,7 @@ def give_files(data: str, cwd: str, user: User, web: User, *, ours: range) -> No
     # Only such a folder is ever given away, and of its content only the files of web or of a script's user: the order
     # comes from `web`, which must not gain a file that it does not have. Mounted folders stay.
     # The data folder itself may be named by a link; below it none is followed.
-    match = _FILES.fullmatch(os.path.relpath(os.path.realpath(cwd), data))
+    match = _FILES.fullmatch(os.path.relpath(folders.real_path(cwd), data))
     if match is None:
         return
     fd = folders.open_path(data)

@@ -1,4 +1,4 @@
-"""A run's log on disk: `output.log`, and `output.idx` with the offset of every 1,000th record."""
+"""A run's log on disk: `output.log`, and once it is longer, `output.idx` with the offset of every 1,000th record."""
 
 import os
 import struct
@@ -23,7 +23,7 @@ class Log:
         self._folder_fd = folder_fd
         self._keep_bytes = keep_bytes
         self._log_fd = files.create(LOG, dir_fd=folder_fd)
-        self._index_fd = files.create(INDEX, dir_fd=folder_fd)
+        self._index_fd = -1  # a log of at most 1,000 records needs none: its one entry is 0
         self._tail: Tail | None = None  # from the first record that has no room until `finish()`
         self._kinds: dict[bytes, bytes] = {}  # of each stream's last record in the log
         self._batch: list[bytes] = []
@@ -148,10 +148,12 @@ class Log:
         self._unindexed = [offset for offset in self._unindexed if offset < end]
 
     def _write_index(self) -> None:
-        if not self._unindexed:
+        if not self._unindexed or self.records <= INDEX_EVERY:
             return
         data = b"".join(map(_OFFSET.pack, self._unindexed))
         try:
+            if self._index_fd < 0:
+                self._index_fd = files.create(INDEX, dir_fd=self._folder_fd)
             written = os.pwrite(self._index_fd, data, self._indexed * _OFFSET.size)
         except OSError:
             return  # the entries wait for the next batch

@@ -20,6 +20,8 @@ _STACK_S = 0.1  # for printing the stack
 _ABORT_S = 0.5  # for the same, of a script that is still there after its grace
 # Processes that outlive the main one may end by themselves: multiprocessing's resource tracker does.
 _LINGER_S = 0.2
+# A run that ends sooner is told of by its verdict alone.
+_RECORD_AFTER_S = 0.05
 _LEFTOVER_GRACE_S = 2.0
 _KILL_AGAIN_S = 0.05
 _KILLED_AT_ONCE = frozenset({"memory", "processes", "output"})  # going on harms others every moment
@@ -38,6 +40,7 @@ class Supervision:
         capture: Capture,
         monitor: LimitMonitor,
         *,
+        record: Callable[["Supervision"], None],
         signals: SignalPipe,
         shutdown_grace_s: float,
     ) -> None:
@@ -45,14 +48,14 @@ class Supervision:
         self.script_pid = script_pid
         self.capture = capture
         self.monitor = monitor
+        self._record = record  # writes down which processes live
+        self._record_at: float | None = time.monotonic() + _RECORD_AFTER_S
         self._signals = signals
         self._shutdown_grace_s = shutdown_grace_s
         self._tree_is_empty = False
         self._is_shutting_down = False
         self._give_up_at: float | None = None
-        self._time_is_up_at: float | None = None
-        if spec.timeout_s:
-            self._time_is_up_at = time.monotonic() + spec.timeout_s
+        self._time_is_up_at = time.monotonic() + spec.timeout_s if spec.timeout_s else None
         self._deadline = self._time_is_up_at
         self._at_deadline: Callable[[], None] = self._time_out
         self._late_cause: Cause | None = None  # to stop, when the program had ended already
@@ -78,6 +81,7 @@ class Supervision:
         self.wait_status = None
         self._tree_is_empty = False
         self._give_up_at = None
+        self._record_at = time.monotonic() + _RECORD_AFTER_S
         self._deadline = self._time_is_up_at
         self._at_deadline = self._time_out
 
@@ -92,10 +96,14 @@ class Supervision:
 
     def _step(self) -> None:
         now = time.monotonic()
-        due = min(self.monitor.look_at, self._deadline or self.monitor.look_at)
+        moments = (self.monitor.look_at, self._deadline, self._record_at)
+        due = min(moment for moment in moments if moment is not None)
         if self.capture.step(max(0.0, due - now)):
             self._handle_signals(self._signals.read())
         now = time.monotonic()
+        if self._record_at is not None and now >= self._record_at and not self._tree_is_empty:
+            self._record_at = None
+            self._record(self)
         if now >= self.monitor.look_at and not self._tree_is_empty:
             self._check_limits(now)
         if self._deadline is not None and now >= self._deadline:

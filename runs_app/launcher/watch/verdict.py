@@ -82,12 +82,15 @@ def write_state(
     folder_fd: int, *, script_pid: int, started_at: float, isolation: IsolationResult
 ) -> None:
     runner_pid = os.getpid()
+    runner_start = procfs.start_time(runner_pid)
+    # Of a script that has ended and left processes behind, the time is not known any more: none of them is older.
+    script_start = procfs.start_time(script_pid) or runner_start
     state = RunnerState(
         v=1,
         runner_pid=runner_pid,
-        runner_start=procfs.start_time(runner_pid),
+        runner_start=runner_start,
         script_pid=script_pid,
-        script_start=procfs.start_time(script_pid),
+        script_start=script_start,
         boot_id=procfs.boot_id(),
         started_at=started_at,
         isolation=isolation._asdict(),

@@ -13,8 +13,10 @@ from django.db import connections
 
 from runs_app.launcher.identity import users
 from runs_app.launcher.identity.users import User
+from tempo_site import checks
 from tempo_site.bootstrap import bootstrap, first_start, service_user, static_files
 from tempo_site.lib import hosts, paths
+from tempo_site.web import byte_code
 
 LAUNCHER = settings.BASE_DIR / "runs_app" / "launcher" / "__main__.py"
 
@@ -23,6 +25,7 @@ class Command(BaseCommand):
     """Starts the service: launcher, web, engine."""
 
     help = "Start Tempo: pages, API, schedules and runs."
+    requires_system_checks = [checks.TAG]
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -97,9 +100,11 @@ def take_service_lock() -> int:
 
 def launcher_argv(lock: int, options: dict[str, Any], user: User | None) -> list[str]:
     """Return the launcher's command line, and behind `--` that of `web`; `web` becomes `user`."""
-    web = [sys.executable, str(settings.BASE_DIR / "manage.py"), "web"]
-    if options["reload"]:
-        web.append("--reload")
+    manage = str(settings.BASE_DIR / "manage.py")
+    if options["reload"]:  # for developers: with whole tracebacks
+        web = [sys.executable, manage, "web", "--reload"]
+    else:
+        web = [sys.executable, *byte_code.flags(), manage, "web"]
     web_user = ["--web-user", f"{user.uid}:{user.gid}"] if user else []
     return [
         sys.executable, "-I", "-S", str(LAUNCHER),

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from runs_app.launcher import forking, runner, server
+
 # Opens some descriptors, keeps the ones it is told to and prints which are left.
 KEEPER = """
 import os, sys
@@ -22,3 +24,7 @@ def test_only_named_descriptors_are_kept_and_only_open_ones_closed() -> None:
         argv, capture_output=True, text=True, check=True, env={"PYTHONPATH": str(Path.cwd())}
     )
     assert told.stdout == "[0, 1, 2, 6]\n"
+
+
+def test_a_fork_blocks_each_signal_that_launcher_or_runner_heeds_or_ignores() -> None:
+    assert {*server._SIGNALS, *runner._HEEDED, *runner._IGNORED} == forking.HANDLED

@@ -70,8 +70,9 @@ def root_place() -> Iterator[Place]:
 
 def isolation_of(place: Place, **asked: Any) -> dict[str, Any]:
     """What a run is told to have, in both files alike."""
-    folder = place.start("import time; time.sleep(0.05)", **asked)
+    folder = place.start("import time; time.sleep(60)", **asked)
     told: dict[str, Any] = place.launcher.state_of(folder)["isolation"]
+    place.launcher.web.ask("cancel", folder=folder)
     assert place.launcher.exit_of(folder)["isolation"] == told
     return told
 

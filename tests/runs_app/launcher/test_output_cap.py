@@ -238,18 +238,27 @@ def test_room_that_the_tail_takes_is_given_to_the_log(
     assert len(joined(stored_in(tmp_path))) + log.dropped == 2_000_000
 
 
-@pytest.mark.parametrize("name", ["output.log", "output.idx"])
 @pytest.mark.parametrize("kind", ["file", "link", "hard link"])
-def test_a_log_is_never_written_through_what_was_there_before(
-    tmp_path: Path, name: str, kind: str
-) -> None:
+def test_a_log_is_never_written_through_what_was_there_before(tmp_path: Path, kind: str) -> None:
     (tmp_path / "other").write_bytes(b"precious")
-    planted(kind, tmp_path / name, tmp_path / "other")
+    planted(kind, tmp_path / "output.log", tmp_path / "other")
 
     with pytest.raises(FileExistsError):
         log_in(tmp_path)
 
     assert (tmp_path / "other").read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "hard link"])
+def test_an_index_is_never_written_through_what_was_there_before(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "other").write_bytes(b"precious")
+    planted(kind, tmp_path / "output.idx", tmp_path / "other")
+    log = log_in(tmp_path)
+    log.add(b"O", b"F", [b"line"] * 3000)
+    log.finish()
+
+    assert (tmp_path / "other").read_bytes() == b"precious"
+    assert (log.loss, log.records) == ("", len(stored_in(tmp_path)))
 
 
 @pytest.mark.parametrize("kind", ["file", "link", "hard link"])

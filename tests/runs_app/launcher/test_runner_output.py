@@ -170,6 +170,16 @@ def test_the_index_points_at_every_thousandth_record(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(("lines", "has_index"), [(1000, False), (1001, True)])
+def test_a_log_has_an_index_from_its_1001st_record_on(
+    tmp_path: Path, log: log_file.Log, lines: int, has_index: bool
+) -> None:
+    log.add(b"O", b"F", [b"line"] * lines)
+    log.finish()
+
+    assert (tmp_path / "output.idx").exists() is has_index
+
+
 def test_a_full_disk_costs_output_but_not_the_run(log: log_file.Log, tmp_path: Path) -> None:
     log.add(b"O", b"F", [b"before"])
     log.flush()

@@ -194,7 +194,7 @@ def test_a_runner_that_fails_inside_ends_the_tree_and_tells(
     order = runner.Order(
         folder_fd,
         str(launcher.path(folder)),
-        bells.open_bell_folder(str(launcher.data)),
+        bells.Bells(bells.open_bell_folder(str(launcher.data))),
         1.0,
         SUPPORT,
         {},

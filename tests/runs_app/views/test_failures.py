@@ -63,7 +63,8 @@ def make_failed(script: Script, explanation: dict[str, Any] = EXPLANATION, **fie
 
 
 def have_built(run: Run) -> None:
-    Environment.objects.filter(pk=run.environment_id).update(state=Environment.State.READY)
+    assert run.environment
+    Environment.objects.filter(pk=run.environment.pk).update(state=Environment.State.READY)
 
 
 def page_of(client: Client, run: Run) -> str:

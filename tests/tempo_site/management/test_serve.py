@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import django
 import pytest
 from django.core.management import CommandError, load_command_class
 
 from tempo_site.lib import paths
 from tempo_site.management.commands import serve
+from tempo_site.web import byte_code
 from tests.service import ROOT, Service, environment, free_port
 
 OPTIONS: dict[str, Any] = {"host": "127.0.0.1", "port": 8000, "reload": False}
@@ -56,6 +58,20 @@ def test_the_launcher_gets_what_serve_was_asked_for() -> None:
 
 def test_reload_is_handed_to_web() -> None:
     assert serve.launcher_argv(9, OPTIONS | {"reload": True}, None)[-2:] == ["web", "--reload"]
+
+
+def test_web_alone_has_byte_code_without_docstrings() -> None:
+    argv = serve.launcher_argv(9, OPTIONS, None)
+    options, web = argv[: argv.index("--")], argv[argv.index("--") + 1 :]
+    assert web[1:-2] == byte_code.FLAGS
+    assert "-OO" not in options
+
+
+def test_byte_code_that_was_not_made_at_set_up_is_not_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(django, "__file__", str(tmp_path / "__init__.py"))
+    assert byte_code.flags() == []
 
 
 def test_it_listens_on_this_machine_alone_unless_told_otherwise() -> None:

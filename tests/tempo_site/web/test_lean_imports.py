@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -15,17 +17,21 @@ import json, os, sys
 os.environ["DJANGO_SETTINGS_MODULE"] = "tempo_site.settings"
 from tempo_site.web import lean_imports
 if {is_lean}: lean_imports.install()
-import tempo_site.asgi, daphne.server
+import django; django.setup()
+is_served = "daphne.ws_protocol" in sys.modules
+import tempo_site.asgi
+from daphne.server import Server
 from django.urls import get_resolver
 from django.core.signals import setting_changed
 import ninja.conf
 from django.test.signals import setting_changed as as_ninja_sees_it
 get_resolver().url_patterns
+from scripts_app.api.scripts import ScriptOut
 loaded = sorted(name for name, module in list(sys.modules.items()) if getattr(module, "__file__", None))
 import sqlparse, psutil
 late = [len(sqlparse.split("select 1; select 2")), psutil.Process().pid == os.getpid(), sqlparse.__name__]
 signals = as_ninja_sees_it is setting_changed
-print(json.dumps([loaded, late, signals]))
+print(json.dumps([loaded, late, signals, is_served, ScriptOut.__pydantic_complete__]))
 """
 # What comes along with the entries, or is one.
 COMPANIONS = {
@@ -33,24 +39,42 @@ COMPANIONS = {
     "django.test": "unittest",
     "autobahn.wamp.websocket": "autobahn.wamp.websocket",
     "autobahn.twisted.wamp": "cryptography",
+    "twisted.internet.endpoints": "twisted.plugin",
     "ssl": "ssl",
+    "_nvx_utf8validator": "_cffi_backend",
     "sqlparse": "sqlparse.lexer",
     "psutil": "psutil._pslinux",
+    "click": "click.core",
+    "hyperlink": "hyperlink._url",
+    "http.cookiejar": "urllib.request",
 }
 
 
-def started(data: Path, *, is_lean: bool) -> tuple[set[str], list[object], bool]:
-    """The modules that are loaded after a start, and what the late ones answer."""
+class Start(NamedTuple):
+    """The modules that are loaded after a start, what the late ones answer, and what was there too early."""
+
+    loaded: list[str]
+    late: list[object]
+    has_signals: bool
+    is_served: bool
+    has_shapes: bool
+
+
+def started(data: Path, *, is_lean: bool) -> Start:
+    return Start(*json.loads(run(data, START.format(is_lean=is_lean))))
+
+
+def run(data: Path, code: str) -> str:
+    """Execute code in a fresh Python and return what it prints."""
     done = subprocess.run(
-        [sys.executable, "-c", START.format(is_lean=is_lean)],
+        [sys.executable, "-c", code],
         cwd=ROOT,
         env={"PYSCHED_DATA_PATH": str(data), "AUTOBAHN_USE_NVX": "0"},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    loaded, late, signals = json.loads(done.stdout)
-    return set(loaded), late, signals
+    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -65,13 +89,36 @@ def test_each_entry_is_needed_and_keeps_something_out(data: Path) -> None:
         *lean_imports.ABSENT,
         *lean_imports.LATE,
     }
-    assert entries == set(COMPANIONS)
-    heavy, late_of_heavy, _ = started(data, is_lean=False)
-    lean, late, signals = started(data, is_lean=True)
-    assert set(COMPANIONS.values()) - heavy == set(), "nobody imports it any more"
-    assert lean & set(COMPANIONS.values()) == set()
-    assert late == late_of_heavy == [2, True, "sqlparse"]
-    assert signals
+    assert entries == set(COMPANIONS) | {"daphne.server"}
+    heavy, lean = started(data, is_lean=False), started(data, is_lean=True)
+    companions = set(COMPANIONS.values())
+    assert companions - set(heavy.loaded) == set(), "nobody imports it any more"
+    assert companions & set(lean.loaded) == set()
+    assert lean.late == heavy.late == [2, True, "sqlparse"]
+    assert lean.has_signals
+    assert (heavy.is_served, lean.is_served) == (True, False)
+    assert (heavy.has_shapes, lean.has_shapes) == (True, False)
+
+
+def test_tls_comes_when_somebody_needs_it(data: Path) -> None:
+    code = """
+from tempo_site.web import lean_imports
+lean_imports.install()
+import http.client
+before = hasattr(http.client, "HTTPSConnection")
+lean_imports.allow_tls()
+import smtplib, ssl
+print(before, hasattr(http.client, "HTTPSConnection"), ssl.create_default_context().check_hostname)
+"""
+    assert run(data, code).split() == ["False", "True", "True"]
+
+
+def test_threads_that_ask_at_once_get_the_same_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    late = lean_imports._Late("colorsys")
+    monkeypatch.setitem(sys.modules, "colorsys", late)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: late.rgb_to_hsv, range(64)))
+    assert set(found) == {sys.modules["colorsys"].rgb_to_hsv}
 
 
 def test_a_name_that_is_no_class_of_a_library_is_not_made_up() -> None:

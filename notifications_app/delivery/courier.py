@@ -1,0 +1,114 @@
+"""Starts the child that sends, hands it letters and hears its answers."""
+
+import contextlib
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+import django
+from django.conf import settings
+
+from notifications_app.delivery.letters import Answer, Letter
+from scripts_app.packages import index
+from tempo_site.lib import confined, listener, network_access
+
+logger = logging.getLogger(__name__)
+
+_one_at_a_time = threading.Lock()
+_PACKAGES = Path(django.__file__).absolute().parent.parent
+_APP = settings.BASE_DIR / "notifications_app"
+_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
+_FAILED = "notifications: the child that sends ended status=%s"
+
+
+def send(
+    letters: Iterable[Letter], *, answered: Callable[[Answer], None], timeout_s: float
+) -> None:
+    """Send letters and call `answered` in this thread for each answer; a letter without one is to be tried again.
+
+    The child is ended after `timeout_s`. Raise TimeoutError when another child has the turn for as long, and OSError
+    when the child does not start.
+    """
+    letters = list(letters)
+    if not letters:
+        return
+    lines = [letter.line() for letter in letters]
+    unanswered = {letter.id for letter in letters}
+    with _turn(timeout_s), _child() as child:
+        timer = threading.Timer(timeout_s, child.kill)
+        writer = threading.Thread(target=_write, args=(child.stdin, lines), daemon=True)
+        timer.start()
+        writer.start()
+        try:
+            for answer in _answers(child):
+                if answer.id in unanswered:
+                    unanswered.remove(answer.id)
+                    answered(answer)
+        finally:
+            child.kill()  # it has closed its output, or nobody hears it any more
+            timer.cancel()
+            writer.join()
+
+
+@contextlib.contextmanager
+def _turn(timeout_s: float) -> Iterator[None]:
+    if not _one_at_a_time.acquire(timeout=timeout_s):
+        raise TimeoutError("other messages are being sent")
+    try:
+        yield
+    finally:
+        _one_at_a_time.release()
+
+
+def _child() -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        confined.command(_argv(), read=_places()),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # what a library prints may hold an address with its secret
+        cwd="/",
+        env=_variables(),
+        encoding="utf-8",
+        start_new_session=True,
+    )
+
+
+def _argv() -> list[str]:
+    private = "yes" if settings.NOTIFY_PRIVATE else "no"
+    program = _APP / "sending" / "__main__.py"
+    return [sys.executable, "-I", str(program), str(_PACKAGES), private, str(listener.port())]
+
+
+def _places() -> Sequence[str | Path]:
+    return [*confined.own_python(), _PACKAGES, _APP, *network_access.certificate_paths()]
+
+
+def _variables() -> dict[str, str]:
+    # No proxy among them: it would look names up by itself, behind the check of addresses.
+    variables = {"HOME": "/nonexistent", "LANG": "C.UTF-8", "MALLOC_ARENA_MAX": "1"}
+    certificates = network_access.certificate_variables()
+    variables.update({name: certificates[name] for name in _CERTIFICATES if name in certificates})
+    system = next((path for path in index.SYSTEM_CERTIFICATES if Path(path).exists()), "")
+    if system:
+        # requests would trust the public authorities only, not one of a company.
+        variables.setdefault("REQUESTS_CA_BUNDLE", variables.get("SSL_CERT_FILE", system))
+    return variables
+
+
+def _write(stdin: IO[str], lines: Sequence[str]) -> None:
+    with contextlib.suppress(OSError), stdin:  # the child has ended
+        stdin.writelines(lines)
+
+
+def _answers(child: "subprocess.Popen[str]") -> Iterator[Answer]:
+    assert child.stdout
+    for line in child.stdout:
+        answer = Answer.read(line)
+        if answer:
+            yield answer
+    if child.wait() != 0:
+        logger.warning(_FAILED, child.returncode)

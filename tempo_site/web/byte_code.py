@@ -1,0 +1,20 @@
+"""Byte code of `web` alone: without docstrings, asserts and columns of tracebacks, 5 MB less.
+
+The flags go to `web` only: the launcher, runners, scripts and builds have neither them nor a variable. Nothing may
+rest on a docstring or an assert: the API reads its descriptions from the source (`tempo_site/api_descriptions.py`).
+"""
+
+import importlib.util
+import os
+from pathlib import Path
+
+import django
+
+FLAGS = ["-OO", "-X", "no_debug_ranges"]
+
+
+def flags() -> list[str]:
+    """Return Python's flags for `web`; none where such byte code was not made at set-up: a start would take 3 s."""
+    sources = (os.__file__, django.__file__)
+    compiled = [Path(importlib.util.cache_from_source(path, optimization="2")) for path in sources]
+    return FLAGS if all(path.is_file() for path in compiled) else []
