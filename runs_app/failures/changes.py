@@ -1,7 +1,7 @@
 """What changed since a failed script's last good run: its text, packages, settings, variables, and the machine."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Q
 
@@ -18,13 +18,26 @@ from tempo_site.lib import paths
 MAX_NAMED = 5  # of a kind
 
 
+class Changed(NamedTuple):
+    name: str  # without a value, as messages show it
+    words: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Changes:
-    """What differs between the last good run and the first bad one; `words` is empty where nothing is known to."""
+    """What differs between the last good run and the first bad one; empty where nothing is known to."""
 
     good: Run
     bad: Run
-    words: list[str]
+    changed: list[Changed]
+
+    @property
+    def names(self) -> list[str]:
+        return [change.name for change in self.changed]
+
+    @property
+    def words(self) -> list[str]:
+        return [change.words for change in self.changed]
 
 
 def changes_of_run(run: Run) -> Changes | None:
@@ -34,43 +47,45 @@ def changes_of_run(run: Run) -> Changes | None:
     found = regression.find_regression(run.script, bad=run)
     if found is None:
         return None
-    words = [*_text(found), *_variables(found), *_machine(found)]
-    return Changes(good=found.good, bad=found.bad, words=words)
+    changed = [*_text(found), *_variables(found), *_machine(found)]
+    return Changes(good=found.good, bad=found.bad, changed=changed)
 
 
-def _text(found: Regression) -> list[str]:
+def _text(found: Regression) -> list[Changed]:
     compared = regression.differences(found)
-    words = []
+    changed = []
     for file in compared.files:
-        words.append(f"`{file.name}`: +{file.difference.added} −{file.difference.removed} lines")
+        words = f"`{file.name}`: +{file.difference.added} −{file.difference.removed} lines"
+        changed.append(Changed(f"{file.name} ({found.good.version} → {found.bad.version})", words))
     for setting in compared.settings[:MAX_NAMED]:
-        words.append(f"{setting.name}: {setting.before} → {setting.after}")
-    words += [_package(change) for change in compared.packages[:MAX_NAMED]]
+        changed.append(Changed(setting.name, f"{setting.name}: {setting.before} → {setting.after}"))
+    changed += [_package(change) for change in compared.packages[:MAX_NAMED]]
     left = len(compared.packages) - MAX_NAMED
     if left > 0:
-        words.append(f"{left} more packages")
-    return words
+        changed.append(Changed(f"{left} more packages", f"{left} more packages"))
+    return changed
 
 
-def _package(change: Change) -> str:
+def _package(change: Change) -> Changed:
     before = change.before or "none"
-    return f"`{change.name}`: {before} → {change.after or 'none'}"
+    words = f"`{change.name}`: {before} → {change.after or 'none'}"
+    return Changed(f"package {change.name}", words)
 
 
-def _variables(found: Regression) -> list[str]:
+def _variables(found: Regression) -> list[Changed]:
     # Names alone; a variable that was deleted leaves no trace.
     of_script = Q(script=found.bad.script_id) | Q(script=None)
-    changed = Variable.objects.filter(
+    rows = Variable.objects.filter(
         of_script, updated_at__gte=found.good.created_at, updated_at__lt=found.bad.created_at
     )
-    names = sorted(set(changed.values_list("name", flat=True)))[:MAX_NAMED]
-    return [f"Variable `{name}` was changed" for name in names]
+    names = sorted(set(rows.values_list("name", flat=True)))[:MAX_NAMED]
+    return [Changed(f"variable {name}", f"Variable `{name}` was changed") for name in names]
 
 
-def _machine(found: Regression) -> list[str]:
+def _machine(found: Regression) -> list[Changed]:
     before, after = _boot_id(found.good), _boot_id(found.bad)
     if before and after and before != after:
-        return ["The machine was started again"]
+        return [Changed("a restart of the machine", "The machine was started again")]
     return []
 
 

@@ -78,5 +78,5 @@ def explanation_of_run(run: Run) -> dict[str, Any] | None:
 
 def reason_and_last_line(run: Run) -> tuple[str, str]:
     """Return why a run failed in plain words, and the last line of its traceback as Python wrote it; "" without one."""
-    stored = run.explanation or {}
-    return run.why, str(stored.get("last_line", ""))
+    found = explanation_of_run(run) or {}
+    return str(found.get("title") or run.explain()), str(found.get("last_line", ""))
