@@ -15,13 +15,15 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, field_validator
 from runs_app import lookup
 from runs_app.admission import explain
 from runs_app.api.common import Cursor, Limit, content, cursor_of, id_of, router
+from runs_app.api.explanations import ExplanationOut, explanation_out
 from runs_app.execution import execution
+from runs_app.failures import ends
 from runs_app.history import history
 from runs_app.models import Run
 from runs_app.output import log, samples
 from runs_app.states import Kind, Trigger
 from runs_app.states import Status as RunStatus
-from runs_app.triggers import confirmation, triggers
+from runs_app.triggers import confirmation, remedies, triggers
 from scripts_app import lookup as scripts_finding
 from scripts_app.models import Script
 from tempo_site import auth
@@ -92,6 +94,7 @@ class RunOut(BaseModel):
     attempt: int
     not_before: datetime | None
     params: dict[str, Any]
+    explanation: ExplanationOut | None
 
 
 class RunPage(BaseModel):
@@ -191,8 +194,15 @@ def read_queue(request: HttpRequest, limit: Limit, cursor: Cursor) -> QueuePage:
 
 @router.get("/runs/{int:run_id}", response=RunOut)
 def read_run(request: HttpRequest, run_id: int) -> RunOut:
-    """Show one run."""
-    return run_out(lookup.run(run_id))
+    """Show one run. Here the `explanation` of a failed run names the actions that its script allows now, with `rerun`
+    and `restore_version`.
+    """
+    run = lookup.run(run_id)
+    explanation = ends.explanation_of_run(run)
+    if explanation:
+        actions = remedies.actions_of_run(run, explanation["actions"])
+        run.explanation = {**explanation, "actions": actions}
+    return run_out(run)
 
 
 @router.get("/runs/{int:run_id}/samples", response=SamplePage)
@@ -276,6 +286,7 @@ def run_out(run: Run) -> RunOut:
         attempt=run.attempt,
         not_before=run.not_before,
         params=run.params,
+        explanation=explanation_out(run.explanation),
     )
 
 

@@ -60,6 +60,7 @@ PAGES = [
     "/search/?q=first+-nothing+kind:all",
     "/runs/2/",
     "/runs/3/",
+    "/failures/",
     "/nothing-here/",
     "/admin/",
     "/admin/scripts_app/",
