@@ -57,7 +57,7 @@ ROOMS = {
         """,
         "runs_app": """
             states signals disk_space ballast wakeup launcher models runner_report run_folder launcher_client lookup
-            output history triggers programs execution admission scheduler engine
+            output figures history triggers programs execution admission scheduler engine
         """,
         "notifications_app": """
             models channels rules events messages delivery sending

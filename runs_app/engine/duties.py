@@ -12,6 +12,7 @@ from runs_app import ballast
 from runs_app.admission import unwanted
 from runs_app.engine import reconcile
 from runs_app.engine.self_check import SelfCheck
+from runs_app.figures import counting
 from runs_app.history import history
 from runs_app.scheduler import clock_changes
 from scripts_app.versions import drafts
@@ -78,6 +79,7 @@ def settler_duties(self_check: SelfCheck) -> Duties:
             Duty("follow up", IN_EVERY_PASS, reconcile.follow_up),
             Duty("keep idle drafts", 30.0, drafts.keep_idle),
             Duty("archive", IN_EVERY_PASS, history.archive_finished, tells_activity=True),
+            Duty("count runs", 30.0, counting.count_some),
             Duty("checkpoint", IN_EVERY_PASS, checkpoints.when_large),
         ]
     )
