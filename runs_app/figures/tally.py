@@ -8,6 +8,7 @@ from runs_app.figures import durations
 from runs_app.figures.durations import Sketch
 from runs_app.models import LATE_MS, Run
 from runs_app.states import FINAL, Status
+from tempo_site.lib import humanize
 
 BAD = (Status.FAILED, Status.TIMED_OUT, Status.LOST)
 NEVER_RAN = (Status.SKIPPED, Status.MISSED)
@@ -85,6 +86,27 @@ class Tally:
     @property
     def p95_s(self) -> float | None:
         return self._quantile(P95)
+
+    @property
+    def mean_s(self) -> float | None:
+        if not self.succeeded:
+            return None
+        return self.duration_s / self.succeeded
+
+    @property
+    def punctuality(self) -> float | None:
+        """Due runs that did not begin late, in per cent; None without a due run."""
+        return rate_of(self.due - self.late, self.late)
+
+    @property
+    def mean_late_ms(self) -> float | None:
+        if not self.due:
+            return None
+        return self.late_ms / self.due
+
+    @property
+    def latest(self) -> str:
+        return humanize.span(self.late_max_ms / 1000)
 
     def _quantile(self, share: float) -> float | None:
         found = durations.quantile(self.durations, share)

@@ -22,6 +22,8 @@ PAGES = [
     "/new-script/",
     "/new-script/import/",
     "/scripts/nightly-backup/",
+    "/scripts/nightly-backup/overview/",
+    "/statistics/",
     "/scripts/nightly-backup/schedule/",
     "/scripts/nightly-backup/schedules/new/",
     "/scripts/nightly-backup/schedules/1/edit/",

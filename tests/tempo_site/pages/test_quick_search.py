@@ -53,6 +53,7 @@ def test_without_words_it_offers_the_pages_then_the_newest_scripts(browser: Clie
         "Dashboard",
         "Scripts",
         "Runs",
+        "Statistics",
         "Environments",
         "New script",
         "Change password",
