@@ -23,6 +23,8 @@ SEEDED = {
     "scripts-nothing-found": "/scripts/?q=nothing-is-called-so",
     "new-script": "/new-script/",
     "import-from-cron": "/new-script/import/",
+    "script-overview": "/scripts/{slug}/overview/",
+    "statistics": "/statistics/",
     "script-code": "/scripts/{slug}/",
     "script-code-broken": "/scripts/{broken}/",
     "script-code-long-name": "/scripts/{long}/",
