@@ -373,3 +373,13 @@ class CountedRuns(models.Model):
 
     def __str__(self) -> str:
         return f"counted up to run {self.last}"
+
+
+class ColdLogs(models.Model):
+    """How far logs are compressed: all runs that ended before `finished_at`, and at that moment up to id `run`."""
+
+    finished_at = models.DateTimeField(null=True)
+    run = models.PositiveBigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"compressed up to run {self.run}"

@@ -6,7 +6,7 @@ Each admits first: a run that is queued while any task waits adds no task (`trig
 from django.utils import timezone
 
 from runs_app.admission import admission
-from runs_app.history import deleted, retention
+from runs_app.history import cold_logs, deleted, retention
 from runs_app.models import Run
 from scripts_app.environments import cleanup
 
@@ -18,6 +18,11 @@ def admit() -> None:
 def prune() -> None:
     admit()
     retention.prune(now=timezone.now())
+
+
+def compress_logs() -> None:
+    admit()
+    cold_logs.compress_old(now=timezone.now())
 
 
 def collect_environments() -> None:

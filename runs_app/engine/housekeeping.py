@@ -6,6 +6,7 @@ from django_q.models import Schedule as Housekeeping
 
 TASKS = {
     "retention": ("runs_app.tasks.prune", 60),
+    "cold logs": ("runs_app.tasks.compress_logs", 10),
     "deleted scripts": ("runs_app.tasks.purge_scripts", 24 * 60),
     "environment garbage": ("runs_app.tasks.collect_environments", 24 * 60),
 }

@@ -84,16 +84,24 @@ def tallies_of(ended: Iterable[Run]) -> dict[Key, Tally]:
 
 def forget(removed: Iterable[Run]) -> None:
     """Take runs that retention removes out of what is kept; all else that they added up to stays."""
+    _change_kept((run, -1, -run.log_bytes) for run in removed)
+
+
+def note_compressed(smaller: Iterable[tuple[Run, int]]) -> None:
+    """Take into account that the logs of these runs take so many bytes less."""
+    _change_kept((run, 0, -saved_bytes) for run, saved_bytes in smaller)
+
+
+def _change_kept(changes: Iterable[tuple[Run, int, int]]) -> None:
     zone = timezone.get_current_timezone()
-    gone: dict[Key, Tally] = {}
-    for run in removed:
+    changed: dict[Key, Tally] = {}
+    for run, runs, size in changes:
         if not _is_counted(run) or run.finished_at is None:
             continue
         day = day_of(run.finished_at, zone)
-        taken = Tally(kept_runs=-1, kept_bytes=-run.log_bytes)
         for key in ((run.script_id, day), (None, day)):
-            gone.setdefault(key, Tally()).add(taken)
-    _add(gone)
+            changed.setdefault(key, Tally()).add(Tally(kept_runs=runs, kept_bytes=size))
+    _add(changed)
 
 
 def day_of(moment: datetime, zone: tzinfo) -> date:

@@ -19,14 +19,14 @@ from runs_app.launcher import files as launcher_files
 from runs_app.launcher.folders import ARCHIVE
 from runs_app.launcher.output.record_format import LOG
 from runs_app.models import Run
-from runs_app.output import samples
+from runs_app.output import cold_log, samples
 from runs_app.states import Kind, Status
 from scripts_app.models import Script
 from tempo_site.lib import paths
 
 logger = logging.getLogger(__name__)
 
-KEPT = frozenset({ARCHIVE, LOG})
+KEPT = frozenset({ARCHIVE, LOG, cold_log.NAME})
 FIRST_RETRY_S, LONGEST_RETRY_S = 10.0, 3600.0
 MAX_RETRIES = 1000
 BAD = (Status.FAILED, Status.TIMED_OUT, Status.LOST)
