@@ -158,7 +158,7 @@ def start_run(
     `confirm` the answer is 409 `confirmation_needed`, with the `problems` beside the error. Later runs are not asked.
     """
     rows = confirmation.with_has_run(Script.objects.present())
-    script = scripts_finding.script(slug, rows)
+    script = scripts_finding.script_to_start(slug, rows)
     confirmation.require(script, is_confirmed=data is not None and data.confirm)
     params = data.params if data else {}
     trigger = Trigger.MANUAL if request.auth.user else Trigger.API

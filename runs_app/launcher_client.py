@@ -135,6 +135,11 @@ class _AbsentLauncher(LauncherClient):
 launcher: LauncherClient = _AbsentLauncher()
 
 
+def is_connected() -> bool:
+    """Whether this process has a launcher of its own to hand runs to."""
+    return not isinstance(launcher, _AbsentLauncher)
+
+
 def connect(channel: socket.socket) -> None:
     global launcher
     launcher = LauncherClient(channel)

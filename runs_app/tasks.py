@@ -1,6 +1,6 @@
 """The tasks of django-q2's workers; each body is a single verb.
 
-Each admits first: a run that is queued while any task waits adds no task (`triggers.enqueue_admission`).
+Each admits first: a run that is queued while any task waits adds no task (`new_runs.enqueue_admission`).
 """
 
 from django.utils import timezone

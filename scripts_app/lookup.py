@@ -33,6 +33,17 @@ def script(slug: str, among: QuerySet[Script] | None = None) -> Any:
     return found
 
 
+def script_to_start(slug: str, among: QuerySet[Script] | None = None) -> Any:
+    """Return a script that was not deleted with what its run needs, and no more. Raises Http404."""
+    rows = Script.objects.present() if among is None else among
+    related = rows.select_related("version", "environment", "wanted_environment")
+    lean = related.defer(*LONG_TEXTS, "description", "copies", "version__requirements")
+    found = lean.filter(slug=slug).first()
+    if found is None:
+        raise Http404(f"There is no script `{slug[:80]}`.")
+    return found
+
+
 def script_for_page(slug: str, *, now: datetime) -> Any:
     """Return a script that was not deleted, with what the head of its pages says of its schedules. Raises Http404."""
     found = script(slug, outlook.with_alarms(Script.objects.present()))

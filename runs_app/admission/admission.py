@@ -100,8 +100,14 @@ def ready(kind: Kind, situation: Situation) -> RunQuerySet:
 def choose_next(situation: Situation) -> NextRuns:
     """Choose as many runs as there are places, up to the first run for which there is not enough memory."""
     # That run is not overtaken, or a large run would wait for ever; where nothing is under way, it begins all the same.
+    places = settings.MAX_CONCURRENT_RUNS - len(situation.under_way)
+    return fit(_candidates(situation, places=places), situation)
+
+
+def fit(candidates: Sequence[Run], situation: Situation) -> NextRuns:
+    """Choose those that may begin of runs, in their order, that no condition keeps: by places and memory."""
     under_way = situation.under_way
-    candidates = _candidates(situation, places=settings.MAX_CONCURRENT_RUNS - len(under_way))
+    candidates = candidates[: max(0, settings.MAX_CONCURRENT_RUNS - len(under_way))]
     if not candidates:
         return NextRuns(begin=(), taken=len(under_way))
     recent = [run for run in under_way if _is_promised_memory(run, situation.now)]
@@ -152,13 +158,19 @@ def _follows_one_of(begin: Sequence[Run], run: Run) -> bool:
     return is_second and run.schedule is not None and run.schedule.overlap in ONE_BY_ONE
 
 
-def _begin(run: Run, now: datetime) -> bool:
-    # Claim one run; its folder and environment are fixed in the same UPDATE.
+def set_begun(run: Run, now: datetime) -> None:
+    """Set what a run that begins gets: status, folder and environment. The caller stores it."""
     if run.script:
         run.environment = run.script.environment
     run.status = Status.STARTING
+    run.reason = Reason.NONE
     run.folder = execution.new_folder_name(run, now)
     run.handed_over_at = now
+
+
+def _begin(run: Run, now: datetime) -> bool:
+    # Claim one run; its folder and environment are fixed in the same UPDATE.
+    set_begun(run, now)
     return Run.objects.filter(pk=run.pk).move(
         Status.STARTING,
         reason="",

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
-from django.db.models import F, FloatField, OuterRef, Subquery
 
+from runs_app import hot_statements
 from runs_app.models import Run
 
 MB = 2**20
@@ -14,11 +14,6 @@ HEADROOM = 1.5
 MIN_MB = 32  # an interpreter and a bit: a run that failed at once says nothing about the next
 CGROUPS = Path("/sys/fs/cgroup")
 OWN_CGROUP = Path("/proc/self/cgroup")
-
-
-class _Largest(Subquery):
-    # The largest of the values that a subquery finds.
-    template = "(SELECT MAX(peak) FROM (%(subquery)s))"
 
 
 def available_mb() -> int:
@@ -68,7 +63,7 @@ def needs_mb(runs: Sequence[Run], *, enough_mb: int | None = None) -> dict[int, 
     if enough_mb is not None and has_limits and sum(limits.values()) <= enough_mb:
         return limits
     peaks = _peaks_mb(runs)
-    return {run.pk: _need_mb(run.memory_mb, peaks.get(run.script_id)) for run in runs}
+    return {run.pk: _need_mb(run.memory_mb, peaks.get(run.script_id or 0)) for run in runs}
 
 
 def _need_mb(limit_mb: int, peak_mb: float | None) -> int:
@@ -81,18 +76,12 @@ def _need_mb(limit_mb: int, peak_mb: float | None) -> int:
     return min(limit_mb, likely_mb)
 
 
-def _peaks_mb(runs: Sequence[Run]) -> dict[int | None, float]:
+def _peaks_mb(runs: Sequence[Run]) -> dict[int, float]:
     # The largest peak of each script's last runs, by the script's id. Only what is older than the first of these runs
     # is looked at: between that and the latest there may be a long queue.
-    first: dict[int | None, int] = {}
+    first: dict[int, int] = {}
     for run in runs:
+        if run.script_id is None:
+            continue
         first[run.script_id] = min(run.pk, first.get(run.script_id, run.pk))
-    before = Run.objects.filter(script=OuterRef("script"), pk__lt=OuterRef("pk"))
-    peaks = before.order_by("-pk").values(peak=F("peak_memory_mb"))
-    largest = _Largest(peaks[:LAST_RUNS], output_field=FloatField())
-    rows = Run.objects.filter(pk__in=first.values()).order_by().annotate(largest=largest)
-    found: dict[int | None, float] = {}
-    for script_id, peak in rows.values_list("script", "largest"):
-        if peak:
-            found[script_id] = peak
-    return found
+    return hot_statements.peaks_mb(first, last=LAST_RUNS)

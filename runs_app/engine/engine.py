@@ -26,6 +26,7 @@ from runs_app.engine.health_checker import HealthChecker
 from runs_app.engine.settler_thread import SettlerThread, log_failure
 from runs_app.engine.ticker_thread import TickerThread
 from runs_app.scheduler import ticker
+from runs_app.signals import engine_stopped
 from scripts_app.models import Environment
 from scripts_app.schedules import schedules
 from scripts_app.versions import versions
@@ -110,6 +111,7 @@ class Engine:
         self.settler.wake()
         self._join("ticker", deadline)
         self._join("settler", deadline)
+        engine_stopped.send_robust(None)
         logger.info("engine stopped")
 
     def health(self) -> dict[str, Any]:

@@ -5,12 +5,16 @@ runs lost.
 """
 
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from runs_app import launcher_client, run_folder, runner_report
+from django.db import transaction
+
+from runs_app import hot_statements, launcher_client, run_folder, runner_report
 from runs_app.admission import admission
 from runs_app.engine import unsettled
 from runs_app.engine.unsettled import failing_alone
@@ -31,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 MAX_BOOT_ID = 100  # it has 37 bytes
+YOUNG = timedelta(seconds=0.05)
 HAND_OVER_AGAIN = timedelta(seconds=2)  # a burst is still forking before that
 DAMAGED = "Its `exit.json` is damaged, so how it ended is not known."
 NOT_KNOWN = "so how it would have ended is not known."
@@ -43,14 +48,31 @@ WITHOUT_FOLDER = (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class End:
+    """What the folder says of a run that is over; `fields` are of Run."""
+
+    run: Run
+    status: Status
+    fields: dict[str, Any]
+
+
 def reconcile(run: Run, *, now: datetime) -> bool:
     """Bring the row in line with the folder; returns whether the row changed."""
+    found = _look_into_folder(run, now)
+    if isinstance(found, End):
+        return finish.end(run, found.status, now=now, **found.fields)
+    return found
+
+
+def _look_into_folder(run: Run, now: datetime) -> End | bool:
+    # The end of the run, which is not stored yet; else whether the row changed.
     path = paths.run_folder(run.folder)
     with run_folder.opened(path) as folder:
         if folder is None or not run_folder.has(folder, CLAIM):
             if not _has_lost_its_folder(run, folder, path):
                 return False
-            return _lose_without_folder(run, now)
+            return _lose_without_folder(run)
         is_alive = run_folder.is_locked(folder)
         verdict = run_folder.read_object(folder, EXIT)
         if verdict is not None and runner_report.is_ours(verdict):
@@ -58,19 +80,14 @@ def reconcile(run: Run, *, now: datetime) -> bool:
         if is_alive:
             return _mark_running(run, folder, now)
         if run_folder.has(folder, EXIT):
-            return _lose(run, folder, path, DAMAGED, now)
+            return _lose(run, folder, path, DAMAGED)
         # Written to the end and not renamed: the runner was killed in between, or the disk refused.
         verdict = run_folder.read_object(folder, launcher_files.temporary(EXIT))
         if verdict is not None and runner_report.is_ours(verdict):
             return _conclude(run, folder, verdict, now)
         if run_folder.read(folder, CLAIM) == execution.CLAIMED_BY_CANCEL:
-            return finish.end(
-                run,
-                Status.CANCELLED,
-                now=now,
-                reason=Reason.USER,
-            )
-        return _lose(run, folder, path, _why_it_is_lost(folder), now)
+            return End(run=run, status=Status.CANCELLED, fields={"reason": Reason.USER})
+        return _lose(run, folder, path, _why_it_is_lost(folder))
 
 
 def _why_it_is_lost(folder: int) -> str:
@@ -96,11 +113,11 @@ def _has_lost_its_folder(
     return folder is None or not run_folder.has(folder, SPEC)
 
 
-def _lose_without_folder(run: Run, now: datetime) -> bool:
+def _lose_without_folder(run: Run) -> End:
     # Nothing can be recorded about it any more, so its processes are ended and the row says so.
     with suppress(launcher_client.LauncherError):
         launcher_client.launcher.cancel(run.folder)
-    return _lose(run, None, paths.run_folder(run.folder), WITHOUT_FOLDER, now)
+    return _lose(run, None, paths.run_folder(run.folder), WITHOUT_FOLDER)
 
 
 def sweep(*, now: datetime) -> bool:
@@ -123,15 +140,40 @@ def _look_at(run: Run, now: datetime) -> None:
         hand_over_again(run, now=now)
 
 
-def reconcile_all(*, now: datetime) -> None:
-    for run in Run.objects.under_way().select_related("script"):
+def reconcile_all(*, now: datetime) -> bool:
+    """Look at every run under way, and store all ends in a transaction; return whether to look again in a moment."""
+    runs = list(Run.objects.under_way().select_related("script"))
+    ends: list[End] = []
+    for run in runs:
         with failing_alone(run, now=now):
-            reconcile(run, now=now)
+            found = _look_into_folder(run, now)
+            if isinstance(found, End):
+                ends.append(found)
+    _store_together(ends, now)
+    return any(_is_young(run, now) for run in runs)
+
+
+def _store_together(ends: Sequence[End], now: datetime) -> None:
+    if not ends:
+        return
+    try:
+        with transaction.atomic():
+            for end in ends:
+                finish.end_in_transaction(end.run, end.status, now=now, **end.fields)
+            history.mark_archived(now=now)
+    except Exception:  # each alone then, so that the others do not share the fate of one
+        logger.exception("%s ends could not be stored together", len(ends))
+        for run in Run.objects.under_way().filter(pk__in=[end.run.pk for end in ends]):
+            with failing_alone(run, now=now):
+                reconcile(run, now=now)
 
 
 def follow_up(*, now: datetime) -> None:
-    builds.sweep(now=now)
-    if Run.objects.filter(status=Status.QUEUED).exists():
+    waiting = hot_statements.what_waits()
+    build = None
+    if waiting.has_environments:
+        build = builds.sweep(now=now)
+    if waiting.has_runs or build is not None:
         admission.fail_without_environment(now=now)
         admission.admit(now=now)
 
@@ -174,6 +216,13 @@ def hand_over_again(run: Run, *, now: datetime) -> None:
     execution.hand_over(rows.get(pk=run.pk), now=now)
 
 
+def _is_young(run: Run, now: datetime) -> bool:
+    # Whether the script began so lately that its row is still to say so.
+    if run.status != Status.STARTING or run.started_at is None:
+        return False
+    return abs(now - run.started_at) < YOUNG
+
+
 def _is_overdue(run: Run, now: datetime) -> bool:
     # Handed over a while ago; a clock that was set back meanwhile counts as a while, too.
     handed_over_at = run.handed_over_at or run.created_at
@@ -210,6 +259,9 @@ def _mark_running(run: Run, folder: int, now: datetime) -> bool:
         started_at = runner_report.moment(run_folder.changed_at(folder, CLAIM))
     if started_at is None:
         return False  # claimed a moment ago: the script itself is still to start
+    run.started_at = started_at
+    if _is_young(run, now) and not _is_overdue(run, now):
+        return False  # a run that is over soon is written once, at its end
     run.late_ms = late_ms(run, started_at)
     row = Run.objects.filter(pk=run.pk, status=Status.STARTING)
     has_moved = row.move(
@@ -219,7 +271,7 @@ def _mark_running(run: Run, folder: int, now: datetime) -> bool:
         **runner_report.isolation_fields(state),
     )
     if has_moved:
-        run.status, run.started_at = Status.RUNNING, started_at
+        run.status = Status.RUNNING
         live.publish(run)
     return has_moved
 
@@ -229,7 +281,7 @@ def _conclude(
     folder: int,
     verdict: dict[str, Any],
     now: datetime,
-) -> bool:
+) -> End:
     status, reason = runner_report.verdict_of(verdict)
     started_at = runner_report.moment(verdict.get("started_at")) or run.started_at
     fields = runner_report.run_fields(verdict)
@@ -239,17 +291,14 @@ def _conclude(
     if fault:
         reason = Reason.ENVIRONMENT
         fields["message"] = script.broken_environment(fault)
-    return finish.end(
-        run,
-        status,
-        now=now,
-        reason=reason,
-        started_at=started_at,
-        late_ms=late_ms(run, started_at),
-        finished_at=runner_report.moment(verdict.get("finished_at")) or now,
-        log_bytes=_log_bytes(folder),
-        **fields,
-    )
+    fields |= {
+        "reason": reason,
+        "started_at": started_at,
+        "late_ms": late_ms(run, started_at),
+        "finished_at": runner_report.moment(verdict.get("finished_at")) or now,
+        "log_bytes": _log_bytes(folder),
+    }
+    return End(run=run, status=status, fields=fields)
 
 
 def _lose(
@@ -257,8 +306,7 @@ def _lose(
     folder: int | None,
     path: Path,
     message: str,
-    now: datetime,
-) -> bool:
+) -> End:
     # It left no verdict: how it ended is not known, and it is never run again by itself.
     state: dict[str, Any] = {}
     log_bytes = 0
@@ -268,17 +316,15 @@ def _lose(
         state = run_folder.read_object(folder, STATE) or {}
         log_bytes = _log_bytes(folder)
     started_at = runner_report.moment(state.get("started_at")) or run.started_at
-    return finish.end(
-        run,
-        Status.LOST,
-        now=now,
-        reason=Reason.RESTART,
-        message=message,
-        started_at=started_at,
-        late_ms=late_ms(run, started_at),
-        log_bytes=log_bytes,
+    fields = {
+        "reason": Reason.RESTART,
+        "message": message,
+        "started_at": started_at,
+        "late_ms": late_ms(run, started_at),
+        "log_bytes": log_bytes,
         **runner_report.isolation_fields(state),
-    )
+    }
+    return End(run=run, status=Status.LOST, fields=fields)
 
 
 def _give_space_back(run: Run, folder: int) -> None:

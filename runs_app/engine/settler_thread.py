@@ -15,12 +15,14 @@ from runs_app import ballast, wakeup
 from runs_app.engine import reconcile
 from runs_app.engine.duties import SELF_CHECK, settler_duties
 from runs_app.engine.self_check import SelfCheck
+from runs_app.history import history
 
 logger = logging.getLogger(__name__)
 
 PASS_S = 2.0  # while things are going on
 IDLE_PASS_S = 5.0
-SETTLE_TOGETHER_S = 0.01
+SETTLE_TOGETHER_S = 0.025
+LOOK_AGAIN_S = reconcile.YOUNG.total_seconds()
 PAUSE_AFTER_ERROR_S = 1.0
 
 
@@ -29,6 +31,7 @@ class SettlerThread:
         self._stopping = stopping
         self._woken, self._wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._next_pass_at = 0.0
+        self._look_again_at: float | None = None
         self.self_check = SelfCheck()
         self.duties = settler_duties(self.self_check)
         self.last_pass_at: float | None = None  # of time.monotonic()
@@ -53,6 +56,7 @@ class SettlerThread:
                     self.duties.hurry(SELF_CHECK)
                     self._stopping.wait(PAUSE_AFTER_ERROR_S)
             reconcile.reconcile_all(now=timezone.now())
+            history.mark_archived(now=timezone.now())
         finally:
             bell.close()
 
@@ -64,7 +68,10 @@ class SettlerThread:
 
     def _step(self, bell: socket.socket) -> None:
         # Wait for a bell or for the next pass, and do what it asks for.
-        wait_s = max(0.0, self._next_pass_at - time.monotonic())
+        next_at = self._next_pass_at
+        if self._look_again_at is not None:
+            next_at = min(next_at, self._look_again_at)
+        wait_s = max(0.0, next_at - time.monotonic())
         rung, _, _ = select.select([bell.fileno(), self._woken], [], [], wait_s)
         if self._woken in rung:
             os.read(self._woken, 4096)
@@ -74,9 +81,9 @@ class SettlerThread:
             # milliseconds is settled once, at its end.
             self._stopping.wait(SETTLE_TOGETHER_S)
             wakeup.drain(bell)
-            now = timezone.now()
-            reconcile.reconcile_all(now=now)
-            reconcile.follow_up(now=now)
+            self._reconcile()
+        elif self._look_again_at is not None and time.monotonic() >= self._look_again_at:
+            self._reconcile()
         if time.monotonic() >= self._next_pass_at:
             is_active = self.duties.do_due(now=timezone.now())
             self.last_pass_at = time.monotonic()
@@ -84,6 +91,13 @@ class SettlerThread:
             if is_active:
                 pause_s = PASS_S
             self._next_pass_at = time.monotonic() + pause_s
+
+    def _reconcile(self) -> None:
+        now = timezone.now()
+        self._look_again_at = None
+        if reconcile.reconcile_all(now=now):
+            self._look_again_at = time.monotonic() + LOOK_AGAIN_S
+        reconcile.follow_up(now=now)
 
 
 def log_failure(name: str, error: Exception) -> None:

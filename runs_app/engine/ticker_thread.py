@@ -72,12 +72,13 @@ class TickerThread:
             self._is_clock_set_back = False
 
     def _serve(self, *, is_first: bool) -> None:
-        # Due alarms become runs that begin at once: the task that is queued with them is their net. It is heard behind
-        # that, as a pusher that wakes meanwhile contends for the write lock. Where more alarms are due than fit into
-        # one transaction, the others get their rows first, and admission is left to the task.
+        # Due alarms become runs that begin at once. Of those that were queued all the same, some may begin by now: the
+        # task that is queued with them is their net. It is heard behind that, as a pusher that wakes meanwhile contends
+        # for the write lock. Where more alarms are due than fit into one transaction, the others get their rows first,
+        # and admission is left to the task.
         with waking_broker.held():
             ticker.step(now=timezone.now(), limit=SERVE_TOGETHER)
-            if is_first:
+            if is_first and waking_broker.is_ring_due():
                 admission.admit(now=timezone.now())
 
 

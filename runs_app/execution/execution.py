@@ -43,6 +43,12 @@ def hand_over(run: Run, *, now: datetime) -> bool:
     """Write the folder and ask the launcher to start the run; returns whether the launcher took it."""
     if not Run.objects.filter(pk=run.pk, status=Status.STARTING).exists():
         return False  # cancelled since it was admitted
+    return hand_over_new(run, now=now)
+
+
+def hand_over_new(run: Run, *, now: datetime) -> bool:
+    """Hand over a run that this thread has just committed as `starting`."""
+    # Whether it still is one is not asked: who cancels it meanwhile takes its claim, and so it does not begin.
     _first_handed_over.setdefault(run.pk, time.monotonic())
     try:
         found = registry.program_of(run).variables(run)

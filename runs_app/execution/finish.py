@@ -9,7 +9,7 @@ from django.db import transaction
 from runs_app.models import Run
 from runs_app.output import live
 from runs_app.programs import registry
-from runs_app.signals import run_finished
+from runs_app.signals import announced_at, run_finished
 from runs_app.states import Status
 
 logger = logging.getLogger(__name__)
@@ -27,21 +27,33 @@ def end(
 
     Returns False when the run was final already, or, with `only`, in another status than that.
     """
+    # The end of a run and what it means for its schedule or its environment: never one without the other.
+    with transaction.atomic():
+        return end_in_transaction(run, status, now=now, only=only, **fields)
+
+
+def end_in_transaction(
+    run: Run,
+    status: Status,
+    *,
+    now: datetime,
+    only: Status | None = None,
+    **fields: Any,
+) -> bool:
+    """Do as `end`, as part of the caller's transaction, which an error has to undo as a whole."""
     rows = Run.objects.filter(pk=run.pk)
     if only:
         rows = rows.filter(status=only)
-    # There are no notifications yet that an end could be announced by.
-    fields = {"finished_at": now, **fields, "announced_at": now}
+    fields = {"finished_at": now, **fields}
+    fields["announced_at"] = announced_at(run, status, now=now, fields=fields)
     fields["finished_at"] = _behind_its_start(run, fields)
-    # The end of a run and what it means for its schedule or its environment: never one without the other.
-    with transaction.atomic():
-        if not rows.move(status, **fields):
-            return False
-        run.status = status
-        for name, value in fields.items():
-            setattr(run, name, value)
-        registry.program_of(run).finished(run, now=now)
-    _tell(run)
+    if not rows.move(status, **fields):
+        return False
+    run.status = status
+    for name, value in fields.items():
+        setattr(run, name, value)
+    registry.program_of(run).finished(run, now=now)
+    transaction.on_commit(lambda: _tell(run))
     return True
 
 

@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 KEPT = frozenset({ARCHIVE, LOG, cold_log.NAME})
 FIRST_RETRY_S, LONGEST_RETRY_S = 10.0, 3600.0
 MAX_RETRIES = 1000
+MAX_UNMARKED = 100
 BAD = (Status.FAILED, Status.TIMED_OUT, Status.LOST)
 MAX_INDEX_BYTES = 8 * 2**20  # of a log with a thousand million lines
 LONG_TEXTS = (
@@ -45,6 +46,9 @@ class Retry(NamedTuple):
 
 
 _retries: dict[int, Retry] = {}
+# Runs whose folders are archived and whose rows do not say so yet. Lost with the process, which only means that a look
+# finds nothing left to do in their folders.
+_unmarked: set[int] = set()
 
 
 def page(
@@ -86,17 +90,28 @@ def lowered_isolation(script: Script) -> tuple[str, str] | None:
 
 
 def archive_finished(*, now: datetime, limit: int = 100) -> int:
-    """Archive the finished runs that wait longest, at most `limit`; return how many were archived.
+    """Archive the folders of finished runs that wait longest, at most `limit`; return how many were archived.
 
-    A folder that cannot be archived is not marked: it is tried again, in longer and longer intervals.
+    A folder that cannot be archived is tried again, in longer and longer intervals. The rows are marked together with
+    the next end of a run, as a transaction costs more than the mark.
     """
     waiting = Run.objects.filter(archived_at=None, finished_at__isnull=False).order_by("pk")
     put_off = [pk for pk, retry in _retries.items() if retry.at > time.monotonic()]
-    runs = list(waiting.exclude(pk__in=put_off).select_related("script")[:limit])
-    archived = [run.pk for run in runs if _is_archived(run)]
-    if archived:
-        Run.objects.filter(pk__in=archived).update(archived_at=now)
+    waiting = waiting.exclude(pk__in=[*put_off, *_unmarked]).select_related("script")
+    archived = [run.pk for run in waiting[:limit] if _is_archived(run)]
+    _unmarked.update(archived)
+    if len(_unmarked) >= MAX_UNMARKED:
+        mark_archived(now=now)
     return len(archived)
+
+
+def mark_archived(*, now: datetime) -> None:
+    """Store which runs were archived since the last time."""
+    if not _unmarked:
+        return
+    marked = list(_unmarked)
+    Run.objects.filter(pk__in=marked).update(archived_at=now)
+    _unmarked.difference_update(marked)
 
 
 def _is_archived(run: Run) -> bool:

@@ -12,10 +12,10 @@ from django.conf import settings
 
 from runs_app import disk_space
 from runs_app.models import Run
+from runs_app.new_runs import schedule_updates
 from runs_app.programs import wait_conditions
 from runs_app.programs.program import NothingToRun, ProgramSpec
 from runs_app.states import Reason
-from runs_app.triggers import schedule_updates
 from scripts_app import limits
 from scripts_app.environments import environments
 from scripts_app.files import users

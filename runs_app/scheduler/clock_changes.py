@@ -9,8 +9,8 @@ from datetime import datetime
 from django.db import transaction
 
 from runs_app.models import Run
+from runs_app.new_runs import new_runs
 from runs_app.states import Reason, Status
-from runs_app.triggers import triggers
 from scripts_app.models import Schedule
 from scripts_app.schedules import schedules
 from scripts_app.timing import rule, zones
@@ -103,10 +103,10 @@ def _record(
         before = f"its next moment was {_local(schedule, stored)}"
     message = f"{why}: {before}, now it is {_local(schedule, due)}."
     logger.warning("schedule %s was computed anew: %s", schedule.pk, message)
-    row = triggers.row_without_run(
+    row = new_runs.row_without_run(
         schedule, Status.SKIPPED, reason=Reason.CLOCK, message=message, now=now
     )
-    triggers.store([row])
+    new_runs.queue([row])
 
 
 def _local(schedule: Schedule, moment: datetime) -> str:

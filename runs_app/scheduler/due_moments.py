@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from runs_app import hot_statements
 from runs_app.execution import execution
+from runs_app.hot_statements import RunBeside
 from runs_app.models import Run
+from runs_app.new_runs import new_runs, retries
 from runs_app.states import Reason, Status, Trigger
-from runs_app.triggers import retries, triggers
+from runs_app.triggers import triggers
 from scripts_app.models import Schedule
 from scripts_app.timing import rule
 
@@ -45,7 +48,7 @@ class DueMoment:
         *,
         now: datetime,
     ) -> Run:
-        return triggers.row_without_run(
+        return new_runs.row_without_run(
             self.schedule,
             status,
             reason=reason,
@@ -55,40 +58,45 @@ class DueMoment:
         )
 
 
-def record(moments: Sequence[DueMoment], *, now: datetime) -> None:
-    """Store rows for moments, in their order and in the caller's transaction; no two may be of the same script."""
+def record(
+    moments: Sequence[DueMoment],
+    *,
+    now: datetime,
+    may_begin: bool = False,
+) -> None:
+    """Store rows for moments, in their order and in the caller's transaction; no two may be of the same script.
+
+    `may_begin`: see `triggers.store`.
+    """
     if not moments:
         return
-    recorded = _recorded(moments)
-    active = _active_runs(moments)
+    recorded, active = _rows_beside(moments)
     rows = []
     for moment in moments:
         # Recorded already: the clock was set back since, or the service restarted.
         if (moment.schedule.pk, moment.due_at) not in recorded:
             rows.append(_row(moment, active[moment.schedule.script_id], now))
-    triggers.store(rows)
+    triggers.store(rows, now=now, may_begin=may_begin)
 
 
-def _recorded(moments: Sequence[DueMoment]) -> set[tuple[int | None, datetime | None]]:
-    # (schedule, due moment) of those that have their row.
-    rows = Run.objects.filter(
-        schedule__in=[moment.schedule.pk for moment in moments],
-        due_at__in={moment.due_at for moment in moments},
+def _rows_beside(
+    moments: Sequence[DueMoment],
+) -> tuple[set[tuple[int | None, datetime | None]], dict[int, list[RunBeside]]]:
+    # (schedule, due moment) of rows that are there already, and by script the active runs, newest first.
+    found = hot_statements.runs_beside(
+        scripts={moment.schedule.script_id for moment in moments},
+        schedules={moment.schedule.pk for moment in moments},
+        due={moment.due_at for moment in moments},
     )
-    return set(rows.order_by().values_list("schedule_id", "due_at"))
+    recorded = {(run.schedule_id, run.due_at) for run in found}
+    active: dict[int, list[RunBeside]] = defaultdict(list)
+    for run in found:
+        if run.is_active:
+            active[run.script_id].append(run)
+    return recorded, active
 
 
-def _active_runs(moments: Sequence[DueMoment]) -> dict[int, list[Run]]:
-    # The active runs of the moments' scripts, newest first, by script.
-    found: dict[int, list[Run]] = defaultdict(list)
-    scripts = [moment.schedule.script_id for moment in moments if moment.verdict is None]
-    rows = Run.objects.filter(script__in=scripts).active().order_by("-pk")
-    for run in rows.only("status", "script", "schedule", "not_before"):
-        found[run.script_id or 0].append(run)
-    return found
-
-
-def _row(moment: DueMoment, active: list[Run], now: datetime) -> Run:
+def _row(moment: DueMoment, active: list[RunBeside], now: datetime) -> Run:
     if moment.verdict:
         return moment.without_run(*moment.verdict, now=now)
     schedule = moment.schedule
@@ -96,7 +104,7 @@ def _row(moment: DueMoment, active: list[Run], now: datetime) -> Run:
     others = _supersede_pending(schedule, active, now)
     # Prepared before the others are looked at: none is cancelled for a run that is refused.
     try:
-        run = triggers.prepare(
+        run = new_runs.prepare(
             schedule.script,
             trigger=moment.trigger,
             by="",
@@ -105,7 +113,7 @@ def _row(moment: DueMoment, active: list[Run], now: datetime) -> Run:
             now=now,
             **moment.row_fields,
         )
-    except triggers.Refused as refusal:
+    except new_runs.Refused as refusal:
         return moment.without_run(Status.SKIPPED, refusal.reason, str(refusal), now=now)
     if moment.is_backlog:
         return run
@@ -113,16 +121,16 @@ def _row(moment: DueMoment, active: list[Run], now: datetime) -> Run:
     if overlap:
         return moment.without_run(Status.SKIPPED, Reason.OVERLAP, overlap, now=now)
     if schedule.overlap == Schedule.Overlap.REPLACE:
-        for other in others:
+        for other in Run.objects.filter(pk__in=[other.pk for other in others]):
             execution.cancel_on_commit(other, by=BY_REPLACING, now=now)
     return run
 
 
 def _supersede_pending(
     schedule: Schedule,
-    active: list[Run],
+    active: list[RunBeside],
     now: datetime,
-) -> list[Run]:
+) -> list[RunBeside]:
     # End the tries of the schedule that wait for their moment; returns the other active runs.
     others = []
     for run in active:
@@ -134,7 +142,7 @@ def _supersede_pending(
     return others
 
 
-def _overlap_message(schedule: Schedule, active: Sequence[Run]) -> str:
+def _overlap_message(schedule: Schedule, active: Sequence[RunBeside]) -> str:
     # Why there will be no other run beside those that are there already; "" when there will be.
     if not active or schedule.overlap == Schedule.Overlap.REPLACE:
         return ""

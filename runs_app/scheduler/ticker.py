@@ -4,17 +4,18 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import OperationalError, transaction
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Subquery
 from django_q.models import Schedule as Alarm
 
+from runs_app import hot_statements
 from runs_app.models import Run
 from runs_app.scheduler import clock_changes, due_moments, missed_moments
 from runs_app.scheduler.due_moments import DueMoment
 from runs_app.scheduler.missed_moments import TICK, TickDecision
 from runs_app.states import Reason, Status, Trigger
-from runs_app.triggers import retries
 from scripts_app.models import Pause, Schedule
 from scripts_app.schedules import global_pause, schedules
 from scripts_app.schedules.outlook import LATE_IS_MISSED
@@ -25,6 +26,13 @@ logger = logging.getLogger(__name__)
 
 PAUSED = (Status.SKIPPED, Reason.PAUSED, "Its schedule was paused.")
 MAX_MESSAGE = 500
+LONG_TEXTS = (
+    "schedule__script__version__requirements",
+    "schedule__script__environment__lock",
+    "schedule__script__environment__requirements",
+    "schedule__script__wanted_environment__lock",
+    "schedule__script__wanted_environment__requirements",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,15 +43,7 @@ class PauseSpan:
 
 def next_moment_at(*, now: datetime) -> datetime | None:
     """Return when the ticker has work: the earliest alarm or retry, or the end of a pause of all schedules."""
-    pause = global_pause.current_pause(now)
-    if pause:
-        return pause.until
-    alarms = _may_ring(now).order_by("next_run")
-    alarm: datetime | None = alarms.values_list("next_run", flat=True).first()
-    retry = retries.next_at(now)
-    if alarm is None or retry is None:
-        return alarm or retry
-    return min(alarm, retry)
+    return hot_statements.next_moment(alarms=schedules.CLUSTER, now=now)
 
 
 def step(*, now: datetime, limit: int = 1) -> bool:
@@ -53,10 +53,11 @@ def step(*, now: datetime, limit: int = 1) -> bool:
     alarms: list[Alarm] = []
     try:
         with transaction.atomic():
-            pause = global_pause.last_pause()
-            if pause is None or not pause.is_open(now):
-                alarms += _due(now)[:limit]
-                _serve(alarms, pause, now)
+            alarms += _due(now)[:limit]
+            pause = _last_pause(alarms)
+            if pause is not None and pause.is_open(now):
+                return False
+            _serve(alarms, pause, now)
     except (OperationalError, OSError, MemoryError):
         raise  # says nothing about a schedule: the ticker looks again in a second
     except Exception as error:  # one bad schedule must not stop the others
@@ -93,13 +94,26 @@ def _may_ring(now: datetime) -> QuerySet[Alarm]:
     return alarms.exclude(pk__in=paused.values("alarm"))
 
 
-def _due(now: datetime) -> QuerySet[Alarm]:
+def _due(now: datetime) -> QuerySet[Any]:
     due = _may_ring(now).filter(next_run__lte=now).order_by("next_run", "pk")
-    related = due.select_related("schedule__script__version")
-    return related.defer(
-        "schedule__script__version__code",
-        "schedule__script__version__requirements",
+    related = due.select_related(
+        "schedule__script__version",
+        "schedule__script__environment",
+        "schedule__script__wanted_environment",
     )
+    # The last pause of all schedules comes along with each of them, over or not.
+    pauses = Pause.objects.order_by("pk")
+    annotated: QuerySet[Any] = related.defer(*LONG_TEXTS).annotate(
+        all_paused_since=Subquery(pauses.values("since")[:1]),
+        all_paused_until=Subquery(pauses.values("until")[:1]),
+    )
+    return annotated
+
+
+def _last_pause(alarms: Sequence[Any]) -> Pause | None:
+    if not alarms or alarms[0].all_paused_since is None:
+        return None
+    return Pause(since=alarms[0].all_paused_since, until=alarms[0].all_paused_until)
 
 
 def _start_up(
@@ -149,7 +163,7 @@ def _serve(
         else:
             following[alarm.pk] = None
             moments.append(_switched_off(schedule, alarm.next_run))
-    due_moments.record(moments, now=now)
+    due_moments.record(moments, now=now, may_begin=True)
     _move_alarms(following)
 
 

@@ -1,5 +1,5 @@
-"""The birth of runs: `triggers` makes the rows, for every door alike.
+"""The birth of runs: `triggers` starts them, for every door alike.
 
-`retries` starts failed runs again, `builds` turns wanted environments into runs,
-`schedule_updates` stores the meaning of a run's end for the schedule.
+`builds` turns wanted environments into runs,
+`confirmation` asks before the first run of a version with problems.
 """

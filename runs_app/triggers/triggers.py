@@ -1,58 +1,23 @@
-"""The only birthplace of runs: the row and the place in the queue, in a single transaction."""
+"""The only birthplace of runs: the row and its place, under way or in the queue, in a single transaction."""
 
-import logging
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
-from django_q.brokers import get_broker
-from django_q.models import OrmQ
-from django_q.tasks import async_task
 
-from runs_app import disk_space
+from runs_app.admission import births
 from runs_app.models import Run
-from runs_app.output import live
-from runs_app.states import Kind, Reason, Status, Trigger
-from scripts_app import limits
-from scripts_app.environments import environments
+from runs_app.new_runs import new_runs
+from runs_app.new_runs.new_runs import RunFields
+from runs_app.states import Kind, Reason, Trigger
 from scripts_app.inputs import parameters
-from scripts_app.models import Environment, Schedule, Script
-from tempo_site.lib import waking_broker
+from scripts_app.models import Environment, Script
 
-logger = logging.getLogger(__name__)
-
-ADMIT = "runs_app.tasks.admit"
-
-
-class Refused(ValueError):
-    """No run was started; the text says why and gives a hint, `reason` is for the row of a due moment."""
-
-    def __init__(self, sentence: str, reason: Reason) -> None:
-        super().__init__(sentence)
-        self.reason = reason
-
-
-class WrongInputs(Refused):
-    """The run cannot be given these inputs; `fields` has a sentence by the name of the parameter."""
-
-    def __init__(self, slug: str, error: parameters.InputError) -> None:
-        sentence = f"`{slug}` was not run: {error}\nhint: run it with inputs"
-        super().__init__(sentence, Reason.INPUTS)
-        self.fields = error.fields
-
-
-class RunFields(TypedDict, total=False):
-    params: dict[str, Any] | None
-    schedule: Schedule | None
-    due_at: datetime | None
-    missed_count: int
-    missed_since: datetime | None
-    parent_id: int | None
-    attempt: int
-    not_before: datetime | None
+# What the verbs below raise.
+Refused = new_runs.Refused
+WrongInputs = new_runs.WrongInputs
 
 
 def start(
@@ -63,71 +28,30 @@ def start(
     now: datetime,
     **fields: Unpack[RunFields],
 ) -> Run:
-    """Queue a run of the script's current version. Raises Refused: deleted, unreadable, wrong inputs, a full disk."""
-    run = prepare(script, trigger=trigger, by=by, now=now, **fields)
-    store([run])
+    """Start a run of the script's current version, or queue it where it has to wait.
+
+    Raises Refused: deleted, unreadable, wrong inputs, a full disk.
+    """
+    run = new_runs.prepare(script, trigger=trigger, by=by, now=now, **fields)
+    with transaction.atomic():
+        store([run], now=now, may_begin=births.is_unchanged(script))
     return run
 
 
-def prepare(
-    script: Script,
+def store(
+    runs: Sequence[Run],
     *,
-    trigger: Trigger,
-    by: str,
     now: datetime,
-    **fields: Unpack[RunFields],
-) -> Run:
-    """Return a queued run that is not stored yet. Raises Refused as `start` does."""
-    if script.deleted_at is not None or script.version_id is None:
-        raise Refused(f"`{script.slug}` was deleted.", Reason.DELETED)
-    if script.version and script.version.syntax_error:
-        raise Refused(unreadable_code(script.slug, script.version.syntax_error), Reason.SYNTAX)
-    check_free_space()
-    bounds = limits.limits_of_script(script)
-    fields["params"] = _check_inputs(script, fields.get("params") or {})
-    return Run(
-        kind=Kind.SCRIPT,
-        script=script,
-        version_id=script.version_id,
-        trigger=trigger,
-        by=by,
-        timeout_s=bounds["timeout_s"],
-        memory_mb=bounds["memory_mb"],
-        reason=_reason_to_wait(script),
-        created_at=now,
-        **fields,
-    )
+    may_begin: bool = False,
+) -> None:
+    """Write rows in this order, in the caller's transaction; with `may_begin`, runs that need not wait are under way.
 
-
-def _reason_to_wait(script: Script) -> Reason:
-    # Where both are the same row there is no need to ask for it: admission looks at its state in any case.
-    if script.environment_id == script.wanted_environment_id:
-        return Reason.NONE
-    if environments.is_awaited(script):
-        return Reason.ENVIRONMENT
-    return Reason.NONE
-
-
-def _check_inputs(script: Script, inputs: dict[str, Any]) -> dict[str, Any]:
-    try:
-        return dict(parameters.check_inputs(script, inputs))
-    except parameters.InputError as error:
-        raise WrongInputs(script.slug, error) from error
-
-
-def unreadable_code(slug: str, syntax_error: str) -> str:
-    sentence = f"`{slug}` was not run, as Python cannot read it: {syntax_error}."
-    return f"{sentence}\nhint: correct it and save a version"
-
-
-def store(runs: Sequence[Run]) -> None:
-    """Write rows in this order, in a single transaction, and ask for admission when any row is queued."""
-    with transaction.atomic():
-        Run.objects.bulk_create(runs)
-        if not all(run.is_final for run in runs):
-            enqueue_admission()
-        for run in runs:
-            live.publish(run)
+    Those are handed over behind the commit, the others by the task that is queued with them. `may_begin` is for callers
+    whose scripts and schedules were read in the same transaction.
+    """
+    if may_begin:
+        births.begin(runs, now=now)
+    new_runs.queue(runs)
 
 
 def start_again(
@@ -187,51 +111,5 @@ def _start_own_program(kind: Kind, *, now: datetime, **fields: Any) -> Run:
             created_at=now,
             **fields,
         )
-        enqueue_admission()
+        new_runs.enqueue_admission()
     return run
-
-
-def row_without_run(
-    schedule: Schedule,
-    status: Status,
-    *,
-    now: datetime,
-    **fields: Any,
-) -> Run:
-    """Return the row of a due moment that gets no run, not stored yet: `skipped` or `missed`, final from birth."""
-    return Run(
-        script=schedule.script,
-        version_id=schedule.script.version_id,
-        schedule=schedule,
-        trigger=Trigger.SCHEDULE,
-        status=status,
-        created_at=now,
-        finished_at=now,
-        announced_at=now,
-        archived_at=now,
-        **fields,
-    )
-
-
-def enqueue_admission() -> None:
-    """Ask the engine to admit queued runs, as part of the caller's transaction; heard after its commit."""
-    # A task that no worker has taken yet will find this run as well: the worker needs the write lock, which this
-    # transaction holds. So a burst costs few tasks, not a task a run. The clock is read here, as the stamps in the
-    # queue are django-q2's own.
-    if OrmQ.objects.filter(lock__lte=timezone.now()).exists():
-        transaction.on_commit(waking_broker.ring)
-        return
-    # save=False: the success row is most of what such a task costs. The broker is passed so that it is the waking one.
-    async_task(ADMIT, save=False, broker=get_broker())
-
-
-def check_free_space() -> None:
-    # New runs stop first, running ones last: see `disk_space.hard_floor_mb`.
-    space = disk_space.look()
-    if space.is_low:
-        hint = "hint: free some space, or lower PYSCHED_MIN_FREE_MB and PYSCHED_MIN_FREE_PERCENT"
-        raise Refused(f"No new run starts: {space}.\n{hint}", Reason.DISK)
-    why_no_file = disk_space.why_no_file()
-    if why_no_file:
-        hint = "hint: delete files on that disk; then runs begin again by themselves"
-        raise Refused(f"No new run starts: {why_no_file}.\n{hint}", Reason.DISK)

@@ -31,6 +31,11 @@ def ring() -> None:
         _bell.set()
 
 
+def is_ring_due() -> bool:
+    """Whether this thread, which holds the bell, has to ring it behind its block: something was queued."""
+    return _held.is_due
+
+
 @contextmanager
 def held() -> Iterator[None]:
     """Ring once, behind the block, however often this thread rings within the block.

@@ -100,6 +100,8 @@ def _place(
 
 def _places_of_staff(path: str) -> list[Place]:
     variables = _place(path, "Variables", "variables", "variables", "g v", section=MANAGE)
+    told = _place(path, "Notifications", "notifications", "bell", "g m", section=MANAGE)
+    settings_place = _place(path, "Settings", "settings-first", "settings", "g t", section=MANAGE)
     api_keys = "admin:tempo_site_apikey_changelist"
     keys = _place(path, "API keys", api_keys, "keys", "g k", section=MANAGE)
     # The keys lie below the admin's index.
@@ -108,7 +110,7 @@ def _places_of_staff(path: str) -> list[Place]:
     engine = Place(
         label="Engine", url=url, symbol="engine", key="g e", is_here=is_at_engine, section=MANAGE
     )
-    return [variables, keys, engine]
+    return [variables, told, keys, settings_place, engine]
 
 
 def troubles(report: dict[str, Any]) -> str:

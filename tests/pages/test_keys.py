@@ -10,7 +10,7 @@ from tests.service import Service
 
 SLEEPER = "import time\nprint('asleep', flush=True)\ntime.sleep(600)\n"
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.usefixtures("chromium")]
 
 
 def test_the_palette_leads_to_a_script_by_a_few_letters_and_gives_the_focus_back(

@@ -10,15 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from runs_app import launcher_client
 from runs_app.admission import admission, unwanted
 from runs_app.engine import reconcile
 from runs_app.execution import execution
+from runs_app.history import history
 from runs_app.launcher import locks
 from runs_app.models import Run, RunQuerySet
+from runs_app.new_runs import schedule_updates
 from runs_app.output import log
 from runs_app.signals import run_finished
 from runs_app.states import Isolation, Kind, Reason, Status, Trigger
@@ -226,7 +230,9 @@ def test_settling_twice_changes_nothing() -> None:
     assert Run.objects.filter(pk=run.pk).values().get() == before
 
 
-def test_an_end_is_announced_once() -> None:
+def test_an_end_is_announced_once(
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
     heard: list[Run] = []
 
     def listener(run: Run, **_: object) -> None:
@@ -237,8 +243,9 @@ def test_an_end_is_announced_once() -> None:
         run, folder = under_way()
         (folder / "claim").touch()
         (folder / "exit.json").write_text(json.dumps(EXIT))
-        settled(run)
-        settled(run)
+        with django_capture_on_commit_callbacks(execute=True):
+            settled(run)
+            settled(run)
     finally:
         run_finished.disconnect(listener)
     assert heard == [run]
@@ -491,3 +498,70 @@ def test_a_lost_run_does_not_end_before_its_start_either() -> None:
     assert run.elapsed(timezone.now()) == timedelta()
     run = settled(run)
     assert (run.status, run.finished_at) == (Status.LOST, begin)
+
+
+# --- many at once --------------------------------------------------------------------------------------------------
+def ended_folders(count: int) -> list[Run]:
+    """Runs of a script, each with a verdict in its folder."""
+    script = make_script()
+    runs = []
+    for number in range(count):
+        folder = f"2026-11/{number}-abcdef12"
+        run = make_run(script, status=Status.STARTING, folder=folder, handed_over_at=timezone.now())
+        path = paths.run_folder(folder)
+        path.mkdir(parents=True)
+        (path / "claim").touch()
+        (path / "exit.json").write_text(json.dumps(EXIT))
+        runs.append(run)
+    return runs
+
+
+def test_ends_that_are_found_together_are_stored_in_one_transaction() -> None:
+    ended_folders(5)
+    with CaptureQueriesContext(connection) as asked:
+        assert not reconcile.reconcile_all(now=timezone.now())
+    statements = [query["sql"].partition(" ")[0] for query in asked]
+    assert statements == ["SELECT", "SAVEPOINT", *["UPDATE"] * 5, "RELEASE"]
+    assert set(Run.objects.values_list("status", flat=True)) == {Status.SUCCEEDED}
+
+
+def test_an_end_that_cannot_be_stored_keeps_no_other_from_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bad, *others = ended_folders(3)
+    honest = schedule_updates.note_end
+
+    def fail_for_the_bad(run: Run, *, now: datetime) -> None:
+        if run == bad:
+            raise RuntimeError("broken")
+        honest(run, now=now)
+
+    monkeypatch.setattr(schedule_updates, "note_end", fail_for_the_bad)
+    reconcile.reconcile_all(now=timezone.now())
+    ended = set(Run.objects.filter(status=Status.SUCCEEDED))
+    assert ended == set(others)
+
+
+def test_a_run_that_began_a_moment_ago_is_written_when_it_is_over_or_a_moment_later() -> None:
+    run, folder = under_way()
+    began = timezone.now()
+    (folder / "claim").touch()
+    (folder / "state.json").write_text(json.dumps({"started_at": began.timestamp()}))
+    with held_lock(folder):
+        assert reconcile.reconcile_all(now=began + timedelta(milliseconds=20))
+        assert Run.objects.get(pk=run.pk).status == Status.STARTING
+        assert not reconcile.reconcile_all(now=began + reconcile.YOUNG)
+    assert Run.objects.get(pk=run.pk).status == Status.RUNNING
+
+
+def test_an_archived_folder_is_marked_with_the_next_end() -> None:
+    first, second = ended_folders(2)
+    reconcile.reconcile(first, now=timezone.now())
+    assert history.archive_finished(now=timezone.now()) == 1
+    with CaptureQueriesContext(connection) as asked:
+        reconcile.reconcile_all(now=timezone.now())
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert first.archived_at is not None
+    assert second.archived_at is None
+    assert [query["sql"].partition(" ")[0] for query in asked].count("UPDATE") == 2

@@ -14,9 +14,10 @@ from django.utils import timezone
 
 from runs_app.engine import engine
 from runs_app.models import Run
+from runs_app.new_runs import retries
 from runs_app.scheduler import ticker
 from runs_app.states import Status, Trigger
-from runs_app.triggers import confirmation, retries
+from runs_app.triggers import confirmation
 from scripts_app import scripts
 from scripts_app.models import Script
 from tests.factories import NOW, make_run, make_schedule, make_script

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from django.db.models import Min
 
 from runs_app.models import Run, RunQuerySet
+from runs_app.new_runs import new_runs
 from runs_app.states import Reason, Status, Trigger
-from runs_app.triggers import triggers
 from scripts_app.inputs import parameters
 from scripts_app.models import Schedule
 from scripts_app.schedules import schedules
@@ -28,7 +28,7 @@ def queue_next_try(run: Run, *, now: datetime) -> Run | None:
     schedules.ring_on_commit()
     inputs, _ = parameters.split(schedule.script, run.params)
     try:
-        return triggers.start(
+        following = new_runs.prepare(
             schedule.script,
             trigger=Trigger.RETRY,
             by="",
@@ -39,9 +39,11 @@ def queue_next_try(run: Run, *, now: datetime) -> Run | None:
             attempt=run.attempt + 1,
             not_before=now + timedelta(seconds=wait_s(schedule, run.attempt)),
         )
-    except triggers.Refused as refusal:
+    except new_runs.Refused as refusal:
         logger.warning("run %s is not tried again: %s", run.pk, refusal)
         return None
+    new_runs.queue([following])
+    return following
 
 
 def wait_s(schedule: Schedule, attempt: int) -> int:

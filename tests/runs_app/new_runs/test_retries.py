@@ -9,9 +9,9 @@ import pytest
 from runs_app.admission import admission, explain
 from runs_app.execution import finish
 from runs_app.models import Run
+from runs_app.new_runs import retries
 from runs_app.scheduler import ticker
 from runs_app.states import Reason, Status, Trigger
-from runs_app.triggers import retries
 from scripts_app.models import Schedule
 from scripts_app.schedules import global_pause, schedules
 from tests.factories import NOW, make_run, make_schedule, make_script

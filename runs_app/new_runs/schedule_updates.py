@@ -3,8 +3,8 @@
 from datetime import datetime, timedelta
 
 from runs_app.models import Run
+from runs_app.new_runs import retries
 from runs_app.states import Status
-from runs_app.triggers import retries
 from scripts_app.models import Schedule
 from scripts_app.timing import rule
 from scripts_app.timing.rule import TimingError
