@@ -8,7 +8,7 @@ from django.db.models.functions import Coalesce
 
 from runs_app import states
 from runs_app.states import Isolation, Kind, Reason, Status, Trigger
-from scripts_app.models import Environment, Schedule, Script, Version
+from scripts_app.models import Environment, Folder, Schedule, Script, Version
 from tempo_site.lib import humanize
 
 LATE_MS = 5000  # a later start is a fact worth telling
@@ -383,3 +383,26 @@ class ColdLogs(models.Model):
 
     def __str__(self) -> str:
         return f"compressed up to run {self.run}"
+
+
+class RetentionRule(models.Model):
+    """How long the runs of a script are kept, or those of each script in a folder; an empty limit is the next wider."""
+
+    script = models.OneToOneField(Script, models.CASCADE, null=True, related_name="+")
+    folder = models.OneToOneField(Folder, models.CASCADE, null=True, related_name="+")
+    days = models.PositiveIntegerField(null=True)
+    runs = models.PositiveIntegerField(null=True)
+    mb = models.PositiveIntegerField(null=True)
+    updated_by = models.CharField(max_length=150)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(script__isnull=False, folder=None)
+                | models.Q(script=None, folder__isnull=False),
+                name="rule_of_a_script_or_a_folder",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"retention of {self.script or self.folder}"
