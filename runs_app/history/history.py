@@ -60,10 +60,12 @@ def page(
     kind: str = Kind.SCRIPT,
     trigger: str = "",
     since: datetime | None = None,
+    more: Q | None = None,
 ) -> list[Run]:
     """Return runs newest first, below id `before`, in one query, whatever the size.
 
-    `status` may name several; `since` leaves out the runs that had ended before that moment.
+    `status` may name several; `since` leaves out the runs that had ended before that moment; `more` is what else a list
+    may filter by, see `run_filters`.
     """
     rows = Run.objects.of_kind(kind).newest_first(before=before)
     if status:
@@ -75,6 +77,8 @@ def page(
         rows = rows.filter(script__slug=script)
     if trigger:
         rows = rows.filter(trigger=trigger)
+    if more is not None:
+        rows = rows.filter(more)
     related = rows.select_related("script", "schedule", "version", "environment")
     return list(related.defer(*LONG_TEXTS)[:limit])
 

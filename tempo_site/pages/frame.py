@@ -110,7 +110,8 @@ def _places_of_staff(path: str) -> list[Place]:
     engine = Place(
         label="Engine", url=url, symbol="engine", key="g e", is_here=is_at_engine, section=MANAGE
     )
-    return [variables, told, keys, settings_place, engine]
+    retention = _place(path, "Retention", "retention", "runs", "g h", section=MANAGE)
+    return [variables, told, keys, retention, settings_place, engine]
 
 
 def troubles(report: dict[str, Any]) -> str:

@@ -24,6 +24,7 @@ PAGES = [
     "/scripts/nightly-backup/",
     "/scripts/nightly-backup/overview/",
     "/statistics/",
+    "/retention/",
     "/scripts/nightly-backup/schedule/",
     "/scripts/nightly-backup/schedules/new/",
     "/scripts/nightly-backup/schedules/1/edit/",

@@ -26,6 +26,7 @@ SEEDED = {
     "import-from-cron": "/new-script/import/",
     "script-overview": "/scripts/{slug}/overview/",
     "statistics": "/statistics/",
+    "retention": "/retention/",
     "script-code": "/scripts/{slug}/",
     "script-code-broken": "/scripts/{broken}/",
     "script-code-long-name": "/scripts/{long}/",
