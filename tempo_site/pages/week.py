@@ -30,6 +30,7 @@ class Week:
     days: list[Day]
     succeeded: int
     bad: int
+    bad_today: int = 0  # in this hour and the 23 before
 
     @property
     def rate(self) -> int | None:
@@ -54,7 +55,8 @@ def count_week(now: datetime) -> Week:
         on = first + timedelta(days=number)
         days.append(_day(on, tallies.get(on, Tally())))
     verdicts = reading.last_hours(tallies, now, count=24 * DAYS)
-    return Week(days=days, succeeded=verdicts.good, bad=verdicts.bad)
+    today = reading.last_hours(tallies, now, count=24)
+    return Week(days=days, succeeded=verdicts.good, bad=verdicts.bad, bad_today=today.bad)
 
 
 def _day(on: date, tally: Tally) -> Day:
