@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from runs_app.views import detail, lists, retention
+from runs_app.views import detail, failures, lists, retention
 
 urlpatterns = [
     path("runs/", lists.run_list, name="run-list"),
@@ -14,7 +14,10 @@ urlpatterns = [
     path("runs/<int:pk>/", detail.run_detail, name="run-detail"),
     path("runs/<int:pk>/cancel", detail.run_cancel, name="run-cancel"),
     path("runs/<int:pk>/again", detail.run_again, name="run-again"),
+    path("runs/<int:pk>/rerun", failures.run_rerun, name="run-rerun"),
+    path("runs/<int:pk>/add-package", failures.run_add_package, name="run-add-package"),
     path("runs/<int:pk>/log", detail.run_log, name="run-log"),
     path("runs/<int:pk>/output", detail.run_output, name="run-output"),
     path("runs/<int:pk>/lines", detail.run_lines, name="run-lines"),
+    path("failures/", failures.failure_list, name="failure-list"),
 ]

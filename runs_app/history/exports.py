@@ -35,7 +35,7 @@ def as_json(run: Run) -> dict[str, Any]:
     row = {name: getattr(run, name, None) for name in COLUMNS}
     row["script"] = run.script.slug if run.script else None
     row["version"] = run.version.number if run.version else None
-    row["message"] = run.explain()
+    row["message"] = run.why
     return row
 
 

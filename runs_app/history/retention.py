@@ -17,7 +17,7 @@ from runs_app.figures import counting
 from runs_app.history import retention_rules
 from runs_app.history.history import BAD
 from runs_app.history.retention_rules import Change, Limits, Rules
-from runs_app.models import Run, RunQuerySet
+from runs_app.models import FailureGroup, Run, RunQuerySet
 from runs_app.states import Kind
 from tempo_site.lib import paths
 
@@ -51,7 +51,7 @@ class Group(NamedTuple):
 def prune(*, now: datetime) -> int:
     """Delete the runs that are beyond a limit and return how many went.
 
-    The last failure of each script stays.
+    The last failure of each script stays, and the first run of each group of failures.
     """
     counting.count_all()  # what goes stays in the figures
     rules = retention_rules.rules()
@@ -93,8 +93,7 @@ def _groups(rules: Rules) -> Iterator[Group]:
 def _beyond_limits(group: Group, now: datetime) -> RunQuerySet:
     boundary = _boundary(group, now)
     going = group.final_runs.filter(pk__lt=boundary)
-    last_failure = _last_failure(group) if boundary else None
-    return going.exclude(pk=last_failure) if last_failure else going
+    return going.exclude(pk__in=_kept_failures(group)) if boundary else going
 
 
 def _boundary(group: Group, now: datetime) -> int:
@@ -131,9 +130,14 @@ def _boundary_of_size(runs: RunQuerySet, room: int) -> int:
     return 0
 
 
-def _last_failure(group: Group) -> int | None:
+def _kept_failures(group: Group) -> list[int]:
+    # The last one, and the first of each group of failures.
     failed = group.final_runs.filter(status__in=BAD).order_by("-pk")
-    return failed.values_list("pk", flat=True).first()
+    groups = FailureGroup.objects.filter(script=group.script_id)
+    return [
+        *failed.values_list("pk", flat=True)[:1],
+        *groups.values_list("first_run", flat=True),
+    ]
 
 
 def _last_failures() -> list[int]:
@@ -153,7 +157,8 @@ def _by_size(
     if excess <= 0:
         return
     final = Run.objects.filter(status__in=states.FINAL, log_bytes__gt=0)
-    rows = final.exclude(pk__in=_last_failures()).order_by("pk").only(*counting.COUNTED_COLUMNS)
+    kept = [*_last_failures(), *FailureGroup.objects.values_list("first_run", flat=True)]
+    rows = final.exclude(pk__in=kept).order_by("pk").only(*counting.COUNTED_COLUMNS)
     for run in rows.iterator(chunk_size=BATCH):
         if first_kept and run.pk < first_kept.get((run.kind, run.script_id), 0):
             continue

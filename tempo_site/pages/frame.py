@@ -76,7 +76,8 @@ def navigation(path: str, *, is_staff: bool) -> list[Place]:
         Place(label="Dashboard", url=home, symbol="dashboard", key="g d", is_here=path == home),
         _scripts(path),
         _place(path, "Runs", "run-list", "runs", "g r"),
-        _place(path, "Statistics", "statistics", "statistics", "g f"),
+        _place(path, "Statistics", "statistics", "statistics", "g a"),
+        _place(path, "Failures", "failure-list", "alert", "g f"),
         _place(path, "Environments", "environment-list", "environments", "g n", section=MANAGE),
     ]
     if is_staff:

@@ -60,6 +60,7 @@ PAGES = [
     "/runs/?status=failed",
     "/runs/2/",
     "/runs/3/",
+    "/failures/",
     "/nothing-here/",
     "/admin/",
     "/admin/scripts_app/",

@@ -54,6 +54,7 @@ def test_without_words_it_offers_the_pages_then_the_newest_scripts(browser: Clie
         "Scripts",
         "Runs",
         "Statistics",
+        "Failures",
         "Environments",
         "New script",
         "Change password",

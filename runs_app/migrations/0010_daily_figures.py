@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('runs_app', '0008_clock'),
+        ('runs_app', '0009_failures'),
         ('scripts_app', '0008_crontab_origin'),
     ]
 

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('runs_app', '0009_daily_figures'),
+        ('runs_app', '0010_daily_figures'),
         ('scripts_app', '0008_crontab_origin'),
     ]
 
