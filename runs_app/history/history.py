@@ -64,8 +64,7 @@ def page(
 ) -> list[Run]:
     """Return runs newest first, below id `before`, by as many queries as statuses, whatever the size.
 
-    `status` may name several; `since` leaves out the runs that had ended before that moment; `more` is what else a list
-    may filter by, see `run_filters`.
+    `status` may name several; `since` leaves out runs that had ended before then; `more` comes of `run_filters`.
     """
     rows = Run.objects.of_kind(kind).newest_first(before=before)
     if isinstance(status, str) and status:
