@@ -8,7 +8,7 @@ from django.db.models.functions import Coalesce
 
 from runs_app import states
 from runs_app.states import Isolation, Kind, Reason, Status, Trigger
-from scripts_app.models import Environment, Schedule, Script, Version
+from scripts_app.models import Environment, Folder, Schedule, Script, Version
 from tempo_site.lib import humanize
 
 LATE_MS = 5000  # a later start is a fact worth telling
@@ -333,6 +333,97 @@ class Run(models.Model):
             case Reason.DISK:
                 return "Stopped: the disk of the data folder was nearly full."
         return ""
+
+
+class DailyFigures(models.Model):
+    """What the runs of a script that ended on one day add up to; without a script: of all scripts together.
+
+    `figures/tally.py` says what each column is. The rows stay when runs are pruned.
+    """
+
+    script = models.ForeignKey(Script, models.CASCADE, null=True, related_name="+", db_index=False)
+    day = models.DateField()
+    succeeded = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    timed_out = models.PositiveIntegerField(default=0)
+    cancelled = models.PositiveIntegerField(default=0)
+    lost = models.PositiveIntegerField(default=0)
+    skipped = models.PositiveIntegerField(default=0)
+    missed = models.PositiveIntegerField(default=0)
+    duration_s = models.FloatField(default=0)
+    duration_min_s = models.FloatField(null=True)
+    duration_max_s = models.FloatField(null=True)
+    durations = models.JSONField(default=dict)
+    cpu_s = models.FloatField(default=0)
+    cpu_max_s = models.FloatField(default=0)
+    memory_max_mb = models.FloatField(default=0)
+    due = models.PositiveIntegerField(default=0)
+    late = models.PositiveIntegerField(default=0)
+    late_ms = models.PositiveBigIntegerField(default=0)
+    late_max_ms = models.PositiveBigIntegerField(default=0)
+    hours = models.JSONField(default=dict)
+    good_first = models.PositiveIntegerField(default=0)
+    good_last = models.PositiveIntegerField(default=0)
+    good_longest = models.PositiveIntegerField(default=0)
+    bad_last = models.PositiveIntegerField(default=0)
+    kept_runs = models.IntegerField(default=0)
+    kept_bytes = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["script", "day"], name="one_row_a_script_and_day")
+        ]
+        # All scripts over the last days.
+        indexes = [models.Index(fields=["day", "script"], name="figures_of_day")]
+
+    def __str__(self) -> str:
+        return f"{self.script or 'all scripts'} on {self.day}"
+
+
+class CountedRuns(models.Model):
+    """How far the daily figures reach: all runs up to id `last`, but for those in `open`, which had not ended."""
+
+    last = models.PositiveBigIntegerField(default=0)
+    open = models.JSONField(default=list)
+    turn = models.PositiveBigIntegerField(
+        default=0
+    )  # one more each time: a slower counter finds another number
+
+    def __str__(self) -> str:
+        return f"counted up to run {self.last}"
+
+
+class ColdLogs(models.Model):
+    """How far logs are compressed: all runs that ended before `finished_at`, and at that moment up to id `run`."""
+
+    finished_at = models.DateTimeField(null=True)
+    run = models.PositiveBigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"compressed up to run {self.run}"
+
+
+class RetentionRule(models.Model):
+    """How long the runs of a script are kept, or those of each script in a folder; an empty limit is the next wider."""
+
+    script = models.OneToOneField(Script, models.CASCADE, null=True, related_name="+")
+    folder = models.OneToOneField(Folder, models.CASCADE, null=True, related_name="+")
+    days = models.PositiveIntegerField(null=True)
+    runs = models.PositiveIntegerField(null=True)
+    mb = models.PositiveIntegerField(null=True)
+    updated_by = models.CharField(max_length=150)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(script__isnull=False, folder=None)
+                | models.Q(script=None, folder__isnull=False),
+                name="rule_of_a_script_or_a_folder",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"retention of {self.script or self.folder}"
 
 
 class FailureGroup(models.Model):

@@ -5,14 +5,14 @@ Each admits first: a run that is queued while any task waits adds no task (`new_
 
 from datetime import timedelta
 
-from django.conf import settings
 from django.utils import timezone
 
 from runs_app.admission import admission
 from runs_app.failures import groups
-from runs_app.history import deleted, retention
+from runs_app.history import cold_logs, deleted, retention
 from runs_app.models import Run
 from scripts_app.environments import cleanup
+from tempo_site.stored_settings import store
 
 
 def admit() -> None:
@@ -22,8 +22,13 @@ def admit() -> None:
 def prune() -> None:
     admit()
     now = timezone.now()
-    groups.prune(now=now, keep=timedelta(days=settings.KEEP_DAYS))
+    groups.prune(now=now, keep=timedelta(days=int(store.value("PYSCHED_KEEP_DAYS"))))
     retention.prune(now=now)
+
+
+def compress_logs() -> None:
+    admit()
+    cold_logs.compress_old(now=timezone.now())
 
 
 def collect_environments() -> None:

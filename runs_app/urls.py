@@ -2,11 +2,16 @@
 
 from django.urls import path
 
-from runs_app.views import detail, failures, lists, search
+from runs_app.views import detail, failures, lists, retention, search
 
 urlpatterns = [
     path("search/", search.search_page, name="search"),
     path("runs/", lists.run_list, name="run-list"),
+    path("runs.csv", lists.run_export, {"suffix": "csv"}, name="runs-csv"),
+    path("runs.json", lists.run_export, {"suffix": "json"}, name="runs-json"),
+    path("retention/", retention.retention_page, name="retention"),
+    path("retention/now", retention.retention_now, name="retention-now"),
+    path("retention/<int:pk>/remove", retention.retention_remove, name="retention-remove"),
     path("runs/<int:pk>/", detail.run_detail, name="run-detail"),
     path("runs/<int:pk>/cancel", detail.run_cancel, name="run-cancel"),
     path("runs/<int:pk>/again", detail.run_again, name="run-again"),

@@ -69,6 +69,8 @@ OPERATIONS = {
     "DELETE /scripts/{slug}/environment/upgrade",
     "POST /scripts/{slug}/environment/upgrade/use",
     "POST /scripts/{slug}/runs",
+    "GET /scripts/{slug}/statistics",
+    "GET /statistics",
     "GET /scripts/{slug}/schedules",
     "POST /scripts/{slug}/schedules",
     "GET /schedules/{schedule_id}",

@@ -12,6 +12,7 @@ from runs_app import ballast
 from runs_app.admission import unwanted
 from runs_app.engine import reconcile
 from runs_app.engine.self_check import SelfCheck
+from runs_app.figures import counting
 from runs_app.history import history
 from runs_app.scheduler import clock_changes
 from runs_app.signals import engine_passed
@@ -81,6 +82,7 @@ def settler_duties(self_check: SelfCheck) -> Duties:
             Duty("keep idle drafts", 30.0, drafts.keep_idle),
             Duty("settings", 30.0, store.look_again),
             Duty("archive", IN_EVERY_PASS, history.archive_finished, tells_activity=True),
+            Duty("count runs", 30.0, counting.count_some),
             Duty("tell", IN_EVERY_PASS, tell),
             Duty("checkpoint", IN_EVERY_PASS, checkpoints.when_large),
         ]

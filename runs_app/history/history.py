@@ -18,15 +18,15 @@ from runs_app import launcher_client, run_folder
 from runs_app.launcher import files as launcher_files
 from runs_app.launcher.folders import ARCHIVE
 from runs_app.launcher.output.record_format import LOG
-from runs_app.models import Run
-from runs_app.output import samples
+from runs_app.models import Run, RunQuerySet
+from runs_app.output import cold_log, samples
 from runs_app.states import Kind, Status
 from scripts_app.models import Script
 from tempo_site.lib import paths
 
 logger = logging.getLogger(__name__)
 
-KEPT = frozenset({ARCHIVE, LOG})
+KEPT = frozenset({ARCHIVE, LOG, cold_log.NAME})
 FIRST_RETRY_S, LONGEST_RETRY_S = 10.0, 3600.0
 MAX_RETRIES = 1000
 MAX_UNMARKED = 100
@@ -60,23 +60,35 @@ def page(
     kind: str = Kind.SCRIPT,
     trigger: str = "",
     since: datetime | None = None,
+    more: Q | None = None,
 ) -> list[Run]:
-    """Return runs newest first, below id `before`, in one query, whatever the size.
+    """Return runs newest first, below id `before`, by as many queries as statuses, whatever the size.
 
-    `status` may name several; `since` leaves out the runs that had ended before that moment.
+    `status` may name several; `since` leaves out runs that had ended before then; `more` comes of `run_filters`.
     """
     rows = Run.objects.of_kind(kind).newest_first(before=before)
-    if status:
-        statuses = [status] if isinstance(status, str) else status
-        rows = rows.filter(status__in=statuses)
+    if isinstance(status, str) and status:
+        rows = rows.filter(status=status)
     if since:
         rows = rows.filter(Q(finished_at__gte=since) | Q(finished_at=None))
     if script:
         rows = rows.filter(script__slug=script)
     if trigger:
         rows = rows.filter(trigger=trigger)
+    if more is not None:
+        rows = rows.filter(more)
+    if not isinstance(status, str):
+        rows = _newest_by_status(rows, status, limit=limit)
     related = rows.select_related("script", "schedule", "version", "environment")
     return list(related.defer(*LONG_TEXTS)[:limit])
+
+
+def _newest_by_status(rows: RunQuerySet, statuses: Collection[str], *, limit: int) -> RunQuerySet:
+    # One after the other: with `status IN` the database sorts all runs of these statuses for the newest few.
+    newest: list[int] = []
+    for status in statuses:
+        newest += rows.filter(status=status).values_list("pk", flat=True)[:limit]
+    return Run.objects.filter(pk__in=sorted(newest, reverse=True)[:limit]).newest_first()
 
 
 def lowered_isolation(script: Script) -> tuple[str, str] | None:

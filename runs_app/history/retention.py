@@ -1,22 +1,51 @@
-"""Retention: finished runs are deleted by age, number a script and megabytes in all (`KEEP_*` in the settings)."""
+"""Retention: finished runs are deleted by age, number a script and megabytes in all (`retention_rules`)."""
 
 import logging
 import shutil
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from django.conf import settings
-from django.db.models import Max, Sum
+from django.db import transaction
+from django.db.models import Count, Max, Sum
 from django_q.models import Failure
 
 from runs_app import launcher_client, run_folder, states
+from runs_app.figures import counting
+from runs_app.history import retention_rules
 from runs_app.history.history import BAD
+from runs_app.history.retention_rules import Change, Limits, Rules
 from runs_app.models import FailureGroup, Run, RunQuerySet
+from runs_app.states import Kind
 from tempo_site.lib import paths
 
 logger = logging.getLogger(__name__)
 
-BATCH = 200
+BATCH = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Going:
+    """What would be deleted now."""
+
+    runs: int
+    log_bytes: int
+
+
+class Group(NamedTuple):
+    """Runs whose number is limited together: of a script, or of one kind without a script."""
+
+    kind: str
+    script_id: int | None
+    limits: Limits
+
+    @property
+    def final_runs(self) -> RunQuerySet:
+        # NOT IN, so that the database walks the runs of the script in their order and no index by status.
+        rows = Run.objects.filter(script=self.script_id, kind=self.kind)
+        return rows.exclude(status__in=states.ACTIVE)
 
 
 def prune(*, now: datetime) -> int:
@@ -24,24 +53,91 @@ def prune(*, now: datetime) -> int:
 
     The last failure of each script stays, and the first run of each group of failures.
     """
-    kept = [*_last_failures(), *FailureGroup.objects.values_list("first_run", flat=True)]
-    count = _delete(_too_old(now).exclude(pk__in=kept))
-    count += _delete_beyond_count(kept)
-    count += _delete_beyond_size(kept)
+    counting.count_all()  # what goes stays in the figures
+    rules = retention_rules.rules()
+    count = sum(_delete(_beyond_limits(group, now)) for group in _groups(rules))
+    count += _delete_beyond_size(rules.total_mb)
     _remove_empty_months(paths.month(now))
     # django-q2 never prunes its failures.
-    Failure.objects.filter(stopped__lt=_oldest(now)).delete()
+    oldest = now - timedelta(days=rules.default.days)
+    Failure.objects.filter(stopped__lt=oldest).delete()
     if count:
         logger.info("retention removed runs=%s", count)
     return count
 
 
-def _oldest(now: datetime) -> datetime:
-    return now - timedelta(days=settings.KEEP_DAYS)
+def preview(*, now: datetime, change: Change | None = None) -> Going:
+    """Return what retention would delete now, with the limits as they are stored or with a change."""
+    rules = retention_rules.rules(change)
+    runs = size = 0
+    first_kept: dict[tuple[str, int | None], int] = {}
+    for group in _groups(rules):
+        going = _beyond_limits(group, now)
+        sums = going.aggregate(runs=Count("pk"), size=Sum("log_bytes", default=0))
+        runs, size = runs + sums["runs"], size + sums["size"]
+        first_kept[group.kind, group.script_id] = _boundary(group, now)
+    excess = _excess_bytes(rules.total_mb) - size
+    for run in _by_size(excess, first_kept):
+        runs, size = runs + 1, size + run.log_bytes
+    return Going(runs=runs, log_bytes=size)
 
 
-def _too_old(now: datetime) -> RunQuerySet:
-    return Run.objects.filter(status__in=states.FINAL, created_at__lt=_oldest(now))
+def _groups(rules: Rules) -> Iterator[Group]:
+    for script_id, limits in rules.of_script.items():
+        yield Group(Kind.SCRIPT, script_id, limits)
+    # Builds count together, as the runs of one script do.
+    for kind in Kind:
+        yield Group(kind, None, rules.default)
+
+
+def _beyond_limits(group: Group, now: datetime) -> RunQuerySet:
+    boundary = _boundary(group, now)
+    going = group.final_runs.filter(pk__lt=boundary)
+    return going.exclude(pk__in=_kept_failures(group)) if boundary else going
+
+
+def _boundary(group: Group, now: datetime) -> int:
+    """Return the id of the oldest run that is within all limits; 0 where all are."""
+    # Ids grow with time, so each limit ends at a run, and each look reads only what it finds.
+    runs, limits = group.final_runs, group.limits
+    oldest = now - timedelta(days=limits.days)
+    boundaries = [0]
+    if runs.order_by("pk").filter(pk=_first_id(runs), created_at__lt=oldest).exists():
+        young = runs.filter(created_at__gte=oldest).order_by("pk")
+        boundaries.append(_first_id(young) or _last_id(runs) + 1)
+    newest_first = runs.order_by("-pk").values_list("pk", flat=True)
+    first_beyond = newest_first[limits.runs :].first()
+    if first_beyond:
+        boundaries.append(first_beyond + 1)
+    if limits.mb is not None:
+        boundaries.append(_boundary_of_size(runs, limits.mb * 2**20))
+    return max(boundaries)
+
+
+def _first_id(runs: RunQuerySet) -> int:
+    return runs.order_by("pk").values_list("pk", flat=True).first() or 0
+
+
+def _last_id(runs: RunQuerySet) -> int:
+    return runs.order_by("-pk").values_list("pk", flat=True).first() or 0
+
+
+def _boundary_of_size(runs: RunQuerySet, room: int) -> int:
+    for pk, log_bytes in runs.order_by("-pk").values_list("pk", "log_bytes").iterator():
+        room -= log_bytes
+        if room < 0:
+            return pk + 1
+    return 0
+
+
+def _kept_failures(group: Group) -> list[int]:
+    # The last one, and the first of each group of failures.
+    failed = group.final_runs.filter(status__in=BAD).order_by("-pk")
+    groups = FailureGroup.objects.filter(script=group.script_id)
+    return [
+        *failed.values_list("pk", flat=True)[:1],
+        *groups.values_list("first_run", flat=True),
+    ]
 
 
 def _last_failures() -> list[int]:
@@ -49,30 +145,32 @@ def _last_failures() -> list[int]:
     return [row["last"] for row in rows]
 
 
-def _delete_beyond_count(kept: list[int]) -> int:
-    # Builds count together, as the runs of one script do.
-    count = 0
-    for kind, script_id in Run.objects.order_by().values_list("kind", "script").distinct():
-        rows = Run.objects.filter(kind=kind, script_id=script_id, status__in=states.FINAL)
-        newest_first = rows.order_by("-pk").values_list("pk", flat=True)
-        first_beyond = newest_first[settings.KEEP_RUNS :].first()
-        if first_beyond:
-            count += _delete(rows.filter(pk__lte=first_beyond).exclude(pk__in=kept))
-    return count
-
-
-def _delete_beyond_size(kept: list[int]) -> int:
-    # The oldest logs go until all logs together are below the limit.
+def _excess_bytes(total_mb: int) -> int:
     total = Run.objects.aggregate(total=Sum("log_bytes"))["total"] or 0
-    excess = total - settings.KEEP_MB * 2**20
+    return total - total_mb * 2**20
+
+
+def _by_size(
+    excess: int, first_kept: Mapping[tuple[str, int | None], int] | None = None
+) -> Iterator[Run]:
+    """Yield the oldest runs with logs, without those below `first_kept`, until `excess` bytes are reached."""
+    if excess <= 0:
+        return
     final = Run.objects.filter(status__in=states.FINAL, log_bytes__gt=0)
-    rows = final.exclude(pk__in=kept).order_by("pk").values_list("pk", "log_bytes")
-    to_delete: list[int] = []
-    for pk, log_bytes in rows.iterator(chunk_size=BATCH):
+    kept = [*_last_failures(), *FailureGroup.objects.values_list("first_run", flat=True)]
+    rows = final.exclude(pk__in=kept).order_by("pk").only(*counting.COUNTED_COLUMNS)
+    for run in rows.iterator(chunk_size=BATCH):
+        if first_kept and run.pk < first_kept.get((run.kind, run.script_id), 0):
+            continue
+        yield run
+        excess -= run.log_bytes
         if excess <= 0:
-            break
-        to_delete.append(pk)
-        excess -= log_bytes
+            return
+
+
+def _delete_beyond_size(total_mb: int) -> int:
+    # The oldest logs go until all logs together are below the limit.
+    to_delete = [run.pk for run in _by_size(_excess_bytes(total_mb))]
     count = 0
     for start in range(0, len(to_delete), BATCH):
         count += _delete(Run.objects.filter(pk__in=to_delete[start : start + BATCH]))
@@ -85,16 +183,18 @@ def _delete(rows: RunQuerySet) -> int:
     stuck = set[int]()
     while True:
         left = rows.exclude(pk__in=stuck).order_by("pk")
-        batch = list(left.values_list("pk", "folder")[:BATCH])
+        batch = list(left.only(*counting.COUNTED_COLUMNS, "folder")[:BATCH])
         if not batch:
             return count
         removed = []
-        for pk, folder in batch:
-            if _is_removed(pk, folder):
-                removed.append(pk)
+        for run in batch:
+            if _is_removed(run.pk, run.folder):
+                removed.append(run)
             else:
-                stuck.add(pk)
-        Run.objects.filter(pk__in=removed).delete()
+                stuck.add(run.pk)
+        with transaction.atomic():
+            Run.objects.filter(pk__in=[run.pk for run in removed]).delete()
+            counting.forget(removed)
         count += len(removed)
 
 

@@ -106,6 +106,24 @@ class Cursors:
             content[stream] = {"rows": cursor.rows, "at": cursor.at, "pending": pending}
         return content
 
+    def stored(self) -> list[Any]:
+        """Return all of it as JSON, to be kept with a cold log."""
+        return [self.total, self.gaps, self.as_json()]
+
+    @classmethod
+    def restored(cls, content: list[Any]) -> "Cursors":
+        """Return what `stored` has kept. Raise KeyError, TypeError or ValueError for anything else."""
+        total, gaps, streams = content
+        cursors = cls(int(total))
+        cursors.gaps = tuple(Gap(int(row), int(skipped)) for row, skipped in gaps)
+        for stream, cursor in streams.items():
+            cursors._streams[str(stream)] = Cursor(
+                rows=[int(row) for row in cursor["rows"]],
+                at=int(cursor["at"]),
+                pending=str(cursor["pending"]).encode("latin-1"),
+            )
+        return cursors
+
     @property
     def are_at_end(self) -> bool:
         return not any(cursor.is_on_line or cursor.pending for cursor in self._streams.values())

@@ -5,7 +5,6 @@ there, so two streams may interleave and each line stays whole. A stream that mo
 Numbers count from 1. What is kept of a log in memory is a block for every 64 KiB, made by scanning only what is new.
 """
 
-import os
 import threading
 from bisect import bisect_right
 from collections.abc import Container, Iterable, Iterator
@@ -14,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runs_app.output import cursors, log, records, terminal
+from runs_app.output import cursors, records, stored_log, terminal
 from runs_app.output.cursors import Cursors, Gap, NumberedRecord
+from runs_app.output.stored_log import StoredLog
 from runs_app.output.terminal import Written
 
 MAX_LINE_BYTES = 64 * 1024  # what is given of one line
@@ -120,14 +120,20 @@ class LineIndex:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._descriptor = -1
-        self.inode = path.lstat().st_ino
+        self._log: StoredLog | None = None
         self.end = 0
         self.blocks: list[Block] = []
         self._cursors = Cursors()
         # By number of line: the blocks behind its first one that hold more of it.
         self._spread: dict[int, list[int]] = {}
         self._lock = threading.Lock()
+        stored = self._open()
+        self.inode = stored.identity
+        try:
+            if stored.lines:
+                self._restore(stored.lines)
+        finally:
+            stored.close()
 
     @property
     def total(self) -> int:
@@ -152,22 +158,65 @@ class LineIndex:
         Raises FileNotFoundError when the file is gone, or when another file has its name.
         """
         with self._lock:
-            descriptor = log.open_log(self._path)
-            if descriptor is None:
-                raise FileNotFoundError(f"{self._path} is gone")
+            stored = self._open()
             try:
-                if os.fstat(descriptor).st_ino != self.inode:
+                if stored.identity != self.inode:
                     raise FileNotFoundError(f"{self._path} is another file now")
-                self._descriptor = descriptor
+                self._log = stored
                 self._scan()
                 yield
             finally:
-                os.close(descriptor)
+                self._log = None
+                stored.close()
+
+    def _open(self) -> StoredLog:
+        stored = stored_log.open_stored(self._path)
+        if stored is None:
+            raise FileNotFoundError(f"{self._path} is gone")
+        return stored
+
+    def _pread(self, count: int, offset: int) -> bytes:
+        if self._log is None:
+            raise RuntimeError("a log is read only inside of `reading`")
+        return self._log.pread(count, offset)
+
+    # --- kept with a cold log ----------------------------------------------------------------------------------------
+    def stored(self) -> dict[str, Any]:
+        """Return all that is known of the lines, to be kept with the log, so that a cold one is not read for it."""
+        return {
+            "end": self.end,
+            "cursors": self._cursors.stored(),
+            "spread": [[number, positions] for number, positions in self._spread.items()],
+            "blocks": [
+                [block.offset, block.lines, block.is_plain, block.cursors.stored()]
+                for block in self.blocks
+            ],
+        }
+
+    def _restore(self, content: dict[str, Any]) -> None:
+        # A script of Tempo's own user may have written it: then the lines are counted as those of any log are.
+        try:
+            blocks = [
+                Block(
+                    offset=int(offset),
+                    lines=int(lines),
+                    is_plain=bool(is_plain),
+                    cursors=Cursors.restored(each),
+                )
+                for offset, lines, is_plain, each in content["blocks"]
+            ]
+            known = Cursors.restored(content["cursors"])
+            spread = {int(number): list(positions) for number, positions in content["spread"]}
+            end = int(content["end"])
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return
+        self.blocks, self._cursors, self._spread = blocks, known, spread
+        self.end = end
 
     # --- scanning ----------------------------------------------------------------------------------------------------
     def _scan(self) -> None:
         while True:
-            data = records.cut(os.pread(self._descriptor, records.SLICE_BYTES, self.end))
+            data = records.cut(self._pread(records.SLICE_BYTES, self.end))
             if not data:
                 return
             self._count(data)
@@ -217,7 +266,7 @@ class LineIndex:
         end = self.end
         if position + 1 < len(self.blocks):
             end = self.blocks[position + 1].offset
-        return os.pread(self._descriptor, end - begin, begin)
+        return self._pread(end - begin, begin)
 
     def records_of_block(self, position: int) -> Iterator[NumberedRecord]:
         before = self.blocks[position].cursors.copy()

@@ -1,6 +1,5 @@
 """A run's output by line number: windows of lines and plain-text search."""
 
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from runs_app.models import Run
-from runs_app.output import line_search, log
+from runs_app.output import line_search, log, stored_log
 from runs_app.output.cursors import Cursors
 from runs_app.output.line_index import LineIndex, Window
 from runs_app.output.line_search import Matches
@@ -71,14 +70,14 @@ def index_of_log(run: Run) -> LineIndex | None:
 
 
 def _current_index(path: Path) -> LineIndex | None:
-    descriptor = log.open_log(path)
-    if descriptor is None:
+    stored = stored_log.open_stored(path)
+    if stored is None:
         return None
     try:
-        status = os.fstat(descriptor)
+        identity, size = stored.identity, stored.size
     finally:
-        os.close(descriptor)
+        stored.close()
     index = _indexes.get(path)
-    if index is None or index.inode != status.st_ino or status.st_size < index.end:
+    if index is None or index.inode != identity or size < index.end:
         return LineIndex(path)
     return index

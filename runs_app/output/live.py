@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import socket
 from collections import OrderedDict
 from collections.abc import Coroutine
@@ -15,7 +14,8 @@ from django.db import transaction
 
 from runs_app import wakeup
 from runs_app.models import Run
-from runs_app.output import log, records
+from runs_app.output import log, records, stored_log
+from runs_app.output.stored_log import StoredLog
 from tempo_site.lib import paths
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class LiveTail:
         self.wakes: set[asyncio.Event] = set()
         self.final = False
         self.facts: dict[str, Any] | None = None
-        self._descriptor: int | None = None
+        self._log: StoredLog | None = None
         self._frames: OrderedDict[int, bytes] = OrderedDict()
 
     def follow(self, folder: str) -> None:
@@ -47,17 +47,17 @@ class LiveTail:
             self.path = paths.run_folder(folder) / log.LOG
 
     def size(self) -> int:
-        descriptor = self._open()
-        return os.fstat(descriptor).st_size if descriptor is not None else 0
+        stored = self._open()
+        return stored.size if stored is not None else 0
 
     def read(self, offset: int) -> bytes:
         """Return whole records from `offset`, at most 64 KiB; viewers at the same place share one read."""
         if offset in self._frames:
             return self._frames[offset]
-        descriptor = self._open()
-        if descriptor is None:
+        stored = self._open()
+        if stored is None:
             return b""
-        data = records.cut(os.pread(descriptor, records.SLICE_BYTES, offset))
+        data = records.cut(stored.pread(records.SLICE_BYTES, offset))
         # A short read may grow, a long one will be asked for again.
         if len(data) > records.SLICE_BYTES // 2:
             self._frames[offset] = data
@@ -67,9 +67,9 @@ class LiveTail:
 
     def start_of_last(self, limit: int) -> int:
         begin = max(0, self.size() - limit)
-        if begin == 0 or self._descriptor is None:
+        if begin == 0 or self._log is None:
             return 0
-        data = os.pread(self._descriptor, records.SLICE_BYTES, begin)
+        data = self._log.pread(records.SLICE_BYTES, begin)
         return begin + data.find(b"\n") + 1
 
     def wake(self) -> None:
@@ -77,17 +77,17 @@ class LiveTail:
             event.set()
 
     def close(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        if self._log is not None:
+            self._log.close()
+            self._log = None
 
-    def _open(self) -> int | None:
-        if self._descriptor is None and self.path is not None:
+    def _open(self) -> StoredLog | None:
+        if self._log is None and self.path is not None:
             try:
-                self._descriptor = log.open_log(self.path)
+                self._log = stored_log.open_stored(self.path)
             except OSError:
                 return None
-        return self._descriptor
+        return self._log
 
 
 def watch(run: Run, event: asyncio.Event) -> LiveTail:

@@ -12,7 +12,8 @@ from runs_app import run_folder
 from runs_app.launcher import files
 from runs_app.launcher.output import record_format, tail
 from runs_app.models import Run
-from runs_app.output import records
+from runs_app.output import cold_log, records, stored_log
+from runs_app.output.stored_log import PlainLog, StoredLog
 from tempo_site.lib import paths
 
 logger = logging.getLogger(__name__)
@@ -24,21 +25,22 @@ UNREADABLE = b"\n[Tempo: the rest of the output could not be read]\n"
 
 def log_path(run: Run) -> Path | None:
     """Return where the run's log lies; None when there is no log (the run never began, or was pruned)."""
-    descriptor = _open(run)
-    if descriptor is None:
+    stored = _open(run)
+    if stored is None:
         return None
-    os.close(descriptor)
-    return paths.run_folder(run.folder) / LOG
+    stored.close()
+    folder = paths.run_folder(run.folder)
+    return folder / (LOG if isinstance(stored, PlainLog) else cold_log.NAME)
 
 
 def size(run: Run) -> int:
-    descriptor = _open(run)
-    if descriptor is None:
+    stored = _open(run)
+    if stored is None:
         return 0
     try:
-        return os.fstat(descriptor).st_size
+        return stored.size
     finally:
-        os.close(descriptor)
+        stored.close()
 
 
 def read_slice(run: Run, offset: int, limit: int = records.SLICE_BYTES) -> tuple[bytes, int]:
@@ -46,25 +48,28 @@ def read_slice(run: Run, offset: int, limit: int = records.SLICE_BYTES) -> tuple
 
     `offset` must be 0 or a value returned before (a record's start). Without new records: `(b"", offset)`.
     """
-    descriptor = _open(run)
-    if descriptor is None:
+    stored = _open(run)
+    if stored is None:
         return b"", offset
     try:
-        data = records.cut(os.pread(descriptor, limit, offset))
+        data = records.cut(stored.pread(limit, offset))
     finally:
-        os.close(descriptor)
+        stored.close()
     return data, offset + len(data)
 
 
 def open_log(path: Path) -> int | None:
-    """Return a descriptor of the log at this path; None when there is none to be read, whatever stands in its place."""
-    return run_folder.open_file(path.parent, path.name)
+    """Return a descriptor of the log at this path; None when there is none to be read, whatever stands in its place.
+
+    A cold log is unpacked for it, to its end: `stored_log.open_stored` reads only what is asked for.
+    """
+    return stored_log.open_descriptor(path)
 
 
-def _open(run: Run) -> int | None:
+def _open(run: Run) -> StoredLog | None:
     if not run.folder:
         return None
-    return open_log(paths.run_folder(run.folder) / LOG)
+    return stored_log.open_stored(paths.run_folder(run.folder) / LOG)
 
 
 def script_bytes(run: Run) -> Iterator[bytes]:

@@ -4,15 +4,15 @@ Most logs are plain: each record is a line of its own, so a part of the file can
 others (progress bars, lines of two streams that interleave, output left out) are read through their index of lines.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from runs_app.launcher.output.record_format import USUAL_HEAD_BYTES
-from runs_app.output import cursors, line_index, log, records, terminal
+from runs_app.output import cursors, line_index, records, stored_log, terminal
 from runs_app.output.line_index import LineIndex
+from runs_app.output.stored_log import StoredLog
 from runs_app.search import texts
 
 PART_BYTES = 16 * 1024
@@ -94,17 +94,17 @@ class LogTexts:
 
 
 class PlainLog(LogTexts):
-    def __init__(self, descriptor: int, parts: Sequence[tuple[int, int]]) -> None:
-        self._descriptor = descriptor
+    def __init__(self, stored: StoredLog, parts: Sequence[tuple[int, int]]) -> None:
+        self._stored = stored
         self._parts = parts
         self.count = len(parts)
 
     def block(self, position: int) -> Block:
         begin, lines = self._parts[position]
-        end = os.fstat(self._descriptor).st_size
+        end = self._stored.size
         if position + 1 < self.count:
             end = self._parts[position + 1][0]
-        return PlainBlock(os.pread(self._descriptor, end - begin, begin), lines + 1)
+        return PlainBlock(self._stored.pread(end - begin, begin), lines + 1)
 
 
 class AnyLog(LogTexts):
@@ -123,34 +123,34 @@ class AnyLog(LogTexts):
 @contextmanager
 def opened(path: Path, parts: Sequence[tuple[int, int]]) -> Iterator[LogTexts]:
     """Open a log with the parts that the index knows, if any. Raises FileNotFoundError."""
-    descriptor = log.open_log(path)
-    if descriptor is None:
+    stored = stored_log.open_stored(path)
+    if stored is None:
         raise FileNotFoundError(f"{path} is gone")
     try:
         if parts:
-            yield PlainLog(descriptor, parts)
+            yield PlainLog(stored, parts)
         else:
             yield AnyLog(LineIndex(path))
     finally:
-        os.close(descriptor)
+        stored.close()
 
 
 def plain_parts(path: Path) -> list[tuple[int, int]]:
     """Return offset and number of lines before each part of a plain log; empty for any other, and for an empty log."""
-    descriptor = log.open_log(path)
-    if descriptor is None:
+    stored = stored_log.open_stored(path)
+    if stored is None:
         return []
     try:
-        return _parts(descriptor)
+        return _parts(stored)
     finally:
-        os.close(descriptor)
+        stored.close()
 
 
-def _parts(descriptor: int) -> list[tuple[int, int]]:
-    part_bytes = max(PART_BYTES, os.fstat(descriptor).st_size // MAX_PARTS + 1)
+def _parts(stored: StoredLog) -> list[tuple[int, int]]:
+    part_bytes = max(PART_BYTES, stored.size // MAX_PARTS + 1)
     parts = []
     offset = lines = 0
-    while data := os.pread(descriptor, part_bytes + MAX_RECORD_BYTES, offset):
+    while data := stored.pread(part_bytes + MAX_RECORD_BYTES, offset):
         end = data.find(b"\n", part_bytes - 1) + 1 or len(data)
         data = data[:end]
         if not line_index.is_plain(data) or terminal.has_moves(data.replace(b"\r\n", b"\n")):

@@ -10,9 +10,10 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from runs_app import lookup
+from runs_app import lookup, states
 from runs_app.admission import explain
 from runs_app.execution import execution
+from runs_app.figures import script_overview
 from runs_app.history import related_runs
 from runs_app.models import Run
 from runs_app.output import console, log, samples, usage_chart
@@ -40,6 +41,7 @@ class RunPageContext(TypedDict):
     card: Card | None
     waits_for: str
     build_run: Run | None
+    usual_s: float | None
 
 
 class RunDetailContext(RunPageContext):
@@ -167,7 +169,15 @@ def run_page_context(run: Run) -> RunPageContext:
         "card": card_of_run(run),
         "waits_for": waits_for,
         "build_run": build_run,
+        "usual_s": _usual_s(run),
     }
+
+
+def _usual_s(run: Run) -> float | None:
+    # What is to be expected of a run under way.
+    if run.script is None or run.status not in states.UNDER_WAY:
+        return None
+    return script_overview.usual_duration_s(run.script, now=timezone.now())
 
 
 def _chart(run: Run) -> Chart | None:

@@ -5,18 +5,20 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypedDict
 
 from django import forms
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from runs_app import states
-from runs_app.history import history
+from runs_app.history import exports, history
+from runs_app.history.run_filters import RunFilter
 from runs_app.models import Run
-from runs_app.states import Kind, Status, Trigger
-from scripts_app.models import Script
+from runs_app.states import Kind, Reason, Status, Trigger
+from scripts_app.models import Folder, Script
 
 PAGE = 50
+TEXT = "text/plain; charset=utf-8"
 BAD, ACTIVE = "bad", "active"
 SPANS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
 STATUSES = [("", "Any"), (BAD, "any bad end"), (ACTIVE, "not ended yet")]
@@ -24,6 +26,9 @@ STATUSES += [(status.value, status.label.lower()) for status in Status]
 TRIGGERS = [("", "Any")]
 TRIGGERS += [(each.value, each.label.lower()) for each in Trigger if each != Trigger.BUILD]
 SINCES = [("", "All"), ("24h", "last 24 hours"), ("7d", "last 7 days"), ("30d", "last 30 days")]
+REASONS = [("", "Any"), *((each.value, each.label.lower()) for each in Reason if each)]
+MORE = ("folder", "tag", "reason", "version", "min_s", "max_s")
+MAX_EXPORTED = 10_000
 KINDS = [
     ("", "Scripts"),
     (Kind.BUILD.value, "Environments"),
@@ -46,6 +51,12 @@ class FilterForm(forms.Form):
     trigger = forms.ChoiceField(required=False, choices=TRIGGERS)
     since = forms.ChoiceField(required=False, choices=SINCES)
     kind = forms.ChoiceField(required=False, choices=KINDS)
+    folder = forms.ChoiceField(required=False)
+    tag = forms.CharField(required=False, max_length=100)
+    reason = forms.ChoiceField(required=False, choices=REASONS)
+    version = forms.IntegerField(required=False, min_value=1, max_value=2**31 - 1)
+    min_s = forms.FloatField(label="Longer than, s", required=False, min_value=0)
+    max_s = forms.FloatField(label="Shorter than, s", required=False, min_value=0)
     before = forms.IntegerField(
         required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput
     )
@@ -53,13 +64,15 @@ class FilterForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         scripts = Script.objects.present().values_list("slug", "name")
+        paths = Folder.objects.order_by("path").values_list("path", flat=True)
         self.fields["script"].choices = [("", "All"), *scripts]  # type: ignore[attr-defined]  # a ChoiceField, as above
+        self.fields["folder"].choices = [("", "All"), *((path, f"{path}/") for path in paths)]  # type: ignore[attr-defined]  # so is this
 
     @property
-    def chosen(self) -> dict[str, str]:
+    def chosen(self) -> dict[str, Any]:
         chosen = {}
         for name, value in self.cleaned_data.items():
-            if value and name != "before":
+            if value not in ("", None) and name != "before":
                 chosen[name] = value
         return chosen
 
@@ -83,6 +96,23 @@ def run_list(request: HttpRequest) -> HttpResponse:
     return render(request, template, run_list_context(request.GET, now=timezone.now()))
 
 
+@require_safe
+def run_export(request: HttpRequest, suffix: str) -> HttpResponse:
+    """The newest runs of a filtered list as a file, at most 10,000."""
+    form = FilterForm(request.GET)
+    if not form.is_valid():
+        return HttpResponse(" ".join(complaints(form, request.GET)), status=400, content_type=TEXT)
+    filters = history_filters(form.chosen, timezone.now())
+    runs = history.page(limit=MAX_EXPORTED, **filters)
+    if suffix == "json":
+        items = [exports.as_json(run) for run in runs]
+        response: HttpResponse = JsonResponse({"items": items, "next_cursor": None})
+    else:
+        response = HttpResponse(exports.as_csv(runs), content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="runs.{suffix}"'
+    return response
+
+
 def run_list_context(query: QueryDict, *, now: datetime) -> RunListContext:
     form = FilterForm(query)
     form.is_valid()  # a filter that cannot be read filters nothing, and is named above the rows
@@ -102,7 +132,7 @@ def run_list_context(query: QueryDict, *, now: datetime) -> RunListContext:
     }
 
 
-def history_filters(chosen: dict[str, str], now: datetime) -> dict[str, Any]:
+def history_filters(chosen: dict[str, Any], now: datetime) -> dict[str, Any]:
     since = None
     if "since" in chosen:
         since = now - SPANS[chosen["since"]]
@@ -112,6 +142,7 @@ def history_filters(chosen: dict[str, str], now: datetime) -> dict[str, Any]:
         "trigger": chosen.get("trigger", ""),
         "since": since,
         "kind": _kind(chosen.get("kind", "")),
+        "more": RunFilter(**{name: chosen[name] for name in MORE if name in chosen}).as_query(),
     }
 
 
@@ -132,9 +163,9 @@ def _kind(chosen: str) -> str:
 def chips(form: FilterForm, query: QueryDict) -> list[Chip]:
     found = []
     for name, value in form.chosen.items():
-        words = dict(form.fields[name].choices)  # type: ignore[attr-defined]  # all but `before` are ChoiceFields
+        words = dict(getattr(form.fields[name], "choices", ()))
         without_it = query_without(query, name, "before")
-        found.append(Chip(str(form[name].label), str(words[value]), without_it))
+        found.append(Chip(str(form[name].label), str(words.get(value, value)), without_it))
     return found
 
 

@@ -33,6 +33,7 @@ from tempo_site import auth
 
 RECENT_RUNS = 10
 TABS = {
+    "overview": "script-overview",
     "code": "script-detail",
     "schedule": "script-schedule",
     "runs": "script-runs",

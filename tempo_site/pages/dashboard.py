@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Generic, TypedDict, TypeVar
 
 import psutil
@@ -28,7 +28,6 @@ MAX_LAST_RUNS = 8
 MAX_DUE = 10
 MAX_STRIPS = 8
 MAX_TROUBLES = 6  # of each sort; more are a number and a link
-DAY = timedelta(days=1)
 HIGH_PERCENT = 90
 
 T = TypeVar("T")
@@ -106,12 +105,13 @@ class DashboardContext(MachineContext, ActiveContext, TroubleContext):
 
 def dashboard_context(now: datetime) -> DashboardContext:
     """Return all figures, with the same number of queries for one script and for a thousand."""
+    week = count_week(now)
     return {
         "now": now,
         "due_schedules": outlook.due_next(now, limit=MAX_DUE),
         **_active_context(),
-        "failed_today": _bad_since(now - DAY),
-        "week": count_week(now),
+        "failed_today": week.bad_today,
+        "week": week,
         **_machine_context(),
         "last_runs": history.page(limit=MAX_LAST_RUNS),
         **_trouble_context(),
@@ -130,10 +130,6 @@ def _active_context() -> ActiveContext:
         "running_count": sum(counts.get(status, 0) for status in states.UNDER_WAY),
         "waiting_count": sum(counts.get(status, 0) for status in states.WAITING),
     }
-
-
-def _bad_since(moment: datetime) -> int:
-    return Run.objects.scripts().filter(finished_at__gte=moment, status__in=history.BAD).count()
 
 
 def _machine_context() -> MachineContext:

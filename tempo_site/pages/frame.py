@@ -77,6 +77,7 @@ def navigation(path: str, *, is_staff: bool) -> list[Place]:
         Place(label="Dashboard", url=home, symbol="dashboard", key="g d", is_here=path == home),
         _scripts(path),
         _place(path, "Runs", "run-list", "runs", "g r"),
+        _place(path, "Statistics", "statistics", "statistics", "g a"),
         _place(path, "Failures", "failure-list", "alert", "g f"),
         _search(path),
         _place(path, "Environments", "environment-list", "environments", "g n", section=MANAGE),
@@ -120,7 +121,8 @@ def _places_of_staff(path: str) -> list[Place]:
     engine = Place(
         label="Engine", url=url, symbol="engine", key="g e", is_here=is_at_engine, section=MANAGE
     )
-    return [variables, told, keys, settings_place, engine]
+    retention = _place(path, "Retention", "retention", "runs", "g h", section=MANAGE)
+    return [variables, told, keys, retention, settings_place, engine]
 
 
 def troubles(report: dict[str, Any]) -> str:

@@ -3,24 +3,10 @@
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from django.db.models import Count, F, Func, IntegerField
-from django.utils import timezone
-
-from runs_app.history import history, recent_runs
-from runs_app.models import Run
-from runs_app.states import Status
+from runs_app.figures import reading
+from runs_app.figures.tally import Hour, Tally
 
 DAYS = 7
-SLOT_S = 900  # zones differ from UTC by multiples of a quarter of an hour
-EPOCH = "CAST(strftime('%%%%s', %(expressions)s) AS INTEGER)"
-
-
-@dataclass(kw_only=True)
-class Hour:
-    """A field of the heat map: how many runs ended in this hour, and how many of them badly."""
-
-    ended: int = 0
-    bad: int = 0
 
 
 @dataclass(kw_only=True)
@@ -44,6 +30,7 @@ class Week:
     days: list[Day]
     succeeded: int
     bad: int
+    bad_today: int = 0  # in this hour and the 23 before
 
     @property
     def rate(self) -> int | None:
@@ -59,29 +46,18 @@ class Week:
 
 
 def count_week(now: datetime) -> Week:
-    """Count the runs of the last week. One query: the database counts quarters of an hour, in UTC."""
-    zone = timezone.get_current_timezone()
-    today = timezone.localdate(now)
-    days: dict[date, Day] = {}
-    for back in reversed(range(DAYS)):
-        on = today - timedelta(days=back)
-        days[on] = Day(on=on)
-    totals = dict.fromkeys(Status, 0)
-    for slot, status, count in _counts(since=now - timedelta(days=DAYS)):
-        totals[Status(status)] += count
-        local = datetime.fromtimestamp(slot * SLOT_S, zone)
-        day = days.get(local.date())
-        if day is None:
-            continue
-        day.hours[local.hour].ended += count
-        if status in history.BAD:
-            day.hours[local.hour].bad += count
-    bad = sum(totals[status] for status in history.BAD)
-    return Week(days=list(days.values()), succeeded=totals[Status.SUCCEEDED], bad=bad)
+    """Count the runs of the last week, as many queries and rows whatever the history."""
+    first = reading.first_day(now, days=DAYS)
+    # A day more: seven times 24 hours begin within it.
+    tallies = reading.days_of_all(since=first - timedelta(days=1))
+    days = []
+    for number in range(DAYS):
+        on = first + timedelta(days=number)
+        days.append(_day(on, tallies.get(on, Tally())))
+    verdicts = reading.last_hours(tallies, now, count=24 * DAYS)
+    today = reading.last_hours(tallies, now, count=24)
+    return Week(days=days, succeeded=verdicts.good, bad=verdicts.bad, bad_today=today.bad)
 
 
-def _counts(since: datetime) -> list[tuple[int, str, int]]:
-    epoch = Func(F("finished_at"), template=EPOCH, output_field=IntegerField())
-    runs = Run.objects.scripts().filter(finished_at__gte=since, status__in=recent_runs.VERDICTS)
-    slots = runs.order_by().annotate(slot=epoch / SLOT_S).values_list("slot", "status")
-    return list(slots.annotate(count=Count("pk")))
+def _day(on: date, tally: Tally) -> Day:
+    return Day(on=on, hours=[tally.hours.get(hour, Hour()) for hour in range(24)])

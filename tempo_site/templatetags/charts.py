@@ -8,6 +8,7 @@ from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from runs_app.figures.tally import Hour
 from runs_app.history import recent_runs
 from runs_app.history.recent_runs import Bar, Strip
 from runs_app.states import ACTIVE, Status
@@ -34,6 +35,7 @@ CELL = 10
 SIDE = CELL - 1
 CORNER = 4  # cut from an hour in which runs ended badly
 MIN_BAD = 2
+BARS_HEIGHT = 60  # of the hours of a day
 LEVELS = 4
 
 
@@ -90,6 +92,25 @@ def _title(bar: Bar) -> str:
     if bar.duration_s is None:
         return title
     return f"{title} after {humanize.span(bar.duration_s)}"
+
+
+@register.filter
+def hour_bars(hours: list[Hour]) -> SafeString:
+    """Draw a bar for each hour of the day; its red part ended badly."""
+    most = max([hour.ended for hour in hours]) or 1
+    paths = ""
+    for number, hour in enumerate(hours):
+        x = number * CELL
+        ended, bad = hour.ended / most * BARS_HEIGHT, hour.bad / most * BARS_HEIGHT
+        paths += f'<path class="is-base" d="M{x} 0h{SIDE}v{BARS_HEIGHT}h-{SIDE}z"/>'
+        paths += f'<path d="M{x} {BARS_HEIGHT}h{SIDE}v-{ended:.1f}h-{SIDE}z">'
+        paths += f"<title>{number}:00: {hour.ended} ended, {hour.bad} badly</title></path>"
+        paths += f'<path class="is-bad" d="M{x} {BARS_HEIGHT}h{SIDE - CORNER}v-{bad:.1f}h-{SIDE - CORNER}z"/>'
+    # Numbers and words of this program only.
+    return SafeString(
+        f'<svg class="hour-bars" viewBox="0 0 {24 * CELL - 1} {BARS_HEIGHT}" preserveAspectRatio="none" role="img"'
+        f' aria-label="Runs by the hour of the day">{paths}</svg>'
+    )
 
 
 @register.filter

@@ -105,6 +105,12 @@ def span(value: timedelta | float) -> str:
 
 
 @register.filter
+def whole_percent(value: float) -> int:
+    """Round down, so that 100 means all."""
+    return int(value)
+
+
+@register.filter
 def seconds(value: timedelta | float) -> float:
     if isinstance(value, timedelta):
         return value.total_seconds()

@@ -8,7 +8,8 @@ import pytest
 from django.utils import timezone
 from django.utils.safestring import mark_safe
 
-from tempo_site.pages.week import Day, Hour, Week
+from runs_app.figures.tally import Hour
+from tempo_site.pages.week import Day, Week
 from tempo_site.templatetags.charts import CELL, SIDE, heat
 from tempo_site.templatetags.tempo import away, inline_code, moment, moment_away, until
 

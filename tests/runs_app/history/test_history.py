@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django.fixtures import DjangoAssertNumQueries
 
@@ -54,6 +56,21 @@ def test_pages_filter_by_script_and_status_together() -> None:
     make_run(script, status=Status.SUCCEEDED)
     make_run(other, status=Status.FAILED)
     assert history.page(script=script.slug, status=Status.FAILED) == [wanted]
+
+
+def test_pages_of_several_statuses_are_in_order_and_sort_no_history() -> None:
+    script = make_script()
+    ends = [Status.FAILED, Status.LOST, Status.SUCCEEDED, Status.TIMED_OUT, Status.FAILED]
+    runs = [make_run(script, status=status) for status in ends]
+    with CaptureQueriesContext(connection) as queries:
+        assert history.page(status=history.BAD, limit=3) == [runs[4], runs[3], runs[1]]
+    assert history.page(status=history.BAD, before=runs[3].pk) == [runs[1], runs[0]]
+    plans = []
+    for query in queries:
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
+            plans += [row[3] for row in cursor.fetchall()]
+    assert not [step for step in plans if "TEMP B-TREE" in step or step.startswith("SCAN")]
 
 
 def test_builds_are_shown_only_to_those_who_ask() -> None:

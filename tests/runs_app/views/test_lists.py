@@ -1,5 +1,6 @@
 """The page of runs: filters in the address, chips, pages by key."""
 
+import csv
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from runs_app.states import Kind, Status, Trigger
+from runs_app.states import Kind, Reason, Status, Trigger
 from runs_app.views.lists import PAGE
 from tests.factories import make_run, make_script
 
@@ -133,3 +134,45 @@ def test_it_costs_the_same_for_one_and_many(browser: Client) -> None:
             script, status=Status.FAILED, environment=make_script(f"Other {number}").environment
         )
     assert cost() == few
+
+
+# --- further filters, and files -------------------------------------------------------------------------------------
+def test_it_filters_by_folder_tag_reason_version_and_duration(browser: Client) -> None:
+    script = make_script("One", folder="Ops/Night", tags=["home"])
+    other = make_script("Two", folder="Opsy")
+    run = make_run(script, status=Status.FAILED, reason=Reason.SIGNAL, duration_s=30.0)
+    make_run(other, status=Status.FAILED, reason=Reason.EXIT_CODE, duration_s=90.0, version=None)
+    for query in (
+        {"folder": "Ops"},
+        {"tag": "home"},
+        {"reason": "signal"},
+        {"version": "1"},
+        {"max_s": "31"},
+        {"min_s": "10", "max_s": "30", "status": "bad"},
+    ):
+        assert listed(browser, **query) == [run.pk], query
+    assert listed(browser, min_s="31", folder="Ops") == []
+
+
+def test_a_chip_takes_such_a_filter_away(browser: Client) -> None:
+    make_script(folder="Ops")
+    page = text_of(browser, folder="Ops", min_s="10")
+    assert 'href="?min_s=10"' in page and 'href="?folder=Ops"' in page
+
+
+def test_a_filtered_list_is_a_file_without_formulas(browser: Client) -> None:
+    run = make_run(make_script("One"), status=Status.FAILED, message="=HYPERLINK(1)", by="-ann")
+    make_run(make_script("Two"), status=Status.SUCCEEDED)
+    answer = browser.get("/runs.csv", {"status": "bad"})
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="runs.csv"'
+    head, line = list(csv.reader(answer.content.decode().splitlines()))
+    row = dict(zip(head, line, strict=True))
+    assert (row["id"], row["script"], row["status"]) == (str(run.pk), "one", "failed")
+    assert (row["message"], row["by"]) == ("'=HYPERLINK(1)", "'-ann")
+    [item] = browser.get("/runs.json", {"status": "bad"}).json()["items"]
+    assert (item["id"], item["message"], item["duration_s"]) == (run.pk, "=HYPERLINK(1)", None)
+
+
+def test_a_file_of_a_filter_that_cannot_be_read_is_refused(browser: Client) -> None:
+    answer = browser.get("/runs.csv", {"status": "nonsense"})
+    assert answer.status_code == 400 and "nonsense" in answer.content.decode()

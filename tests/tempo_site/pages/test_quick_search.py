@@ -58,6 +58,7 @@ def test_without_words_it_offers_the_pages_then_the_newest_scripts(browser: Clie
         "Dashboard",
         "Scripts",
         "Runs",
+        "Statistics",
         "Failures",
         "Search",
         "Environments",

@@ -1,0 +1,110 @@
+"""Which limits hold for the runs of a script: its own, else its folder's, else those of all scripts."""
+
+from dataclasses import dataclass
+
+from runs_app.models import RetentionRule
+from scripts_app.models import Folder, Script
+from tempo_site.stored_settings import retention, store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Days, runs and megabytes of logs that are kept of a script; `mb` None: only the limit of all logs together."""
+
+    days: int
+    runs: int
+    mb: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """Limits that somebody thinks of setting for a folder, a script, or with neither for all; None: no own limit."""
+
+    days: int | None
+    runs: int | None
+    mb: int | None
+    folder: Folder | None = None
+    script: Script | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """All limits in force: `total_mb` is of all logs together, `default` of what no script belongs to, like builds."""
+
+    default: Limits
+    total_mb: int
+    of_script: dict[int, Limits]
+
+
+def rules(change: Change | None = None) -> Rules:
+    """Return the rules as they are stored, or as they would be with a change. Three queries."""
+    stored = list(RetentionRule.objects.select_related("folder"))
+    default = Limits(days=_number(retention.DAYS), runs=_number(retention.RUNS))
+    total_mb = _number(retention.MEGABYTES)
+    if change is not None and not (change.folder or change.script):
+        default = Limits(days=change.days or default.days, runs=change.runs or default.runs)
+        total_mb = change.mb or total_mb
+    elif change is not None:
+        stored = [rule for rule in stored if not _is_of(rule, change)]
+        stored.append(_unsaved(change))
+    return Rules(default=default, total_mb=total_mb, of_script=_of_scripts(stored, default))
+
+
+def save(change: Change, *, by: str) -> None:
+    """Store the limits of a folder, a script or all scripts. Raise SettingRefused."""
+    if not (change.folder or change.script):
+        values = {
+            retention.DAYS: change.days,
+            retention.RUNS: change.runs,
+            retention.MEGABYTES: change.mb,
+        }
+        store.save({name: value for name, value in values.items() if value}, by=by)
+        return
+    limits = {"days": change.days, "runs": change.runs, "mb": change.mb, "updated_by": by}
+    RetentionRule.objects.update_or_create(
+        folder=change.folder, script=change.script, defaults=limits
+    )
+
+
+def _number(name: str) -> int:
+    return int(store.value(name))
+
+
+def _is_of(rule: RetentionRule, change: Change) -> bool:
+    return (rule.script_id, rule.folder) == (change.script and change.script.pk, change.folder)
+
+
+def _unsaved(change: Change) -> RetentionRule:
+    return RetentionRule(
+        script=change.script,
+        folder=change.folder,
+        days=change.days,
+        runs=change.runs,
+        mb=change.mb,
+    )
+
+
+def _of_scripts(stored: list[RetentionRule], default: Limits) -> dict[int, Limits]:
+    of_folder = {rule.folder.path: rule for rule in stored if rule.folder}
+    of_script = {rule.script_id: rule for rule in stored if rule.script_id}
+    found = {}
+    for pk, path in Script.objects.values_list("pk", "folder__path"):
+        limits = default
+        for folder in _with_parents(path or ""):
+            limits = _narrowed(limits, of_folder.get(folder))
+        found[pk] = _narrowed(limits, of_script.get(pk))
+    return found
+
+
+def _with_parents(path: str) -> list[str]:
+    # The outermost first.
+    names = path.split("/")
+    return ["/".join(names[: depth + 1]) for depth in range(len(names))]
+
+
+def _narrowed(limits: Limits, rule: RetentionRule | None) -> Limits:
+    if rule is None:
+        return limits
+    return Limits(
+        days=rule.days or limits.days, runs=rule.runs or limits.runs, mb=rule.mb or limits.mb
+    )

@@ -1,0 +1,41 @@
+"""The section for retention: how long finished runs are kept where no folder or script says otherwise."""
+
+from tempo_site.stored_settings.fields import Field, Kind, Section
+
+DAYS, RUNS, MEGABYTES = "PYSCHED_KEEP_DAYS", "PYSCHED_KEEP_RUNS", "PYSCHED_KEEP_MB"
+
+SECTION = Section(
+    slug="retention",
+    title="Retention",
+    help="Finished runs are deleted beyond these limits. The page Retention shows what would go before that is saved,"
+    " and holds the limits of folders and scripts.",
+    fields=(
+        Field(
+            name=DAYS,
+            attribute="KEEP_DAYS",
+            kind=Kind.NUMBER,
+            label="Days",
+            unit="days",
+            help="A finished run is kept so many days.",
+            minimum=1,
+            maximum=36_500,
+        ),
+        Field(
+            name=RUNS,
+            attribute="KEEP_RUNS",
+            kind=Kind.NUMBER,
+            label="Runs of each script",
+            unit="runs",
+            minimum=1,
+        ),
+        Field(
+            name=MEGABYTES,
+            attribute="KEEP_MB",
+            kind=Kind.NUMBER,
+            label="Megabytes of all logs",
+            unit="MB",
+            help="Of all logs together: the oldest go first.",
+            minimum=1,
+        ),
+    ),
+)
