@@ -4,6 +4,7 @@ import logging
 import sqlite3
 from collections import defaultdict
 from collections.abc import Container, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from django.db.models import Max
 from runs_app import states
 from runs_app.launcher.output.record_format import LOG
 from runs_app.models import Run, RunQuerySet
+from runs_app.output import stored_log
 from runs_app.search import coverage, log_texts, month_index
 from runs_app.search.coverage import Coverage
 from runs_app.search.month_index import IndexedRun
@@ -190,9 +192,13 @@ def _to_index(rows: list[_Row], held: Container[int]) -> Iterator[IndexedRun]:
 
 def _has_output(path: Path) -> bool:
     try:
-        return path.lstat().st_size > 0
-    except OSError:  # retention was faster
+        stored = stored_log.open_stored(path)
+    except OSError:
         return False
+    if stored is None:  # retention was faster
+        return False
+    with closing(stored):
+        return stored.size > 0
 
 
 def _documents(path: Path, parts: list[tuple[int, int]]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from django.utils import timezone
 
+from runs_app.history import cold_logs
 from runs_app.models import Run
 from runs_app.search import month_index, patterns, search
 from runs_app.states import Kind, Status
@@ -65,6 +66,19 @@ def test_lines_are_found(prepare: Callable[[], None], text: str, numbers: list[i
     )
     prepare()
     assert found(text) == [(run.pk, number) for number in numbers]
+
+
+@pytest.mark.parametrize("cold_first", [True, False])
+def test_a_cold_log_is_searched_as_a_plain_one(
+    prepare: Callable[[], None], cold_first: bool
+) -> None:
+    run = make_logged(*(f"line {number} of the backup" for number in range(1, 2001)), "the needle")
+    steps = [lambda: cold_logs.compress(paths.run_folder(run.folder)), prepare]
+    for step in steps if cold_first else reversed(steps):
+        step()
+    assert not (paths.run_folder(run.folder) / "output.log").exists()
+    assert found("needle") == [(run.pk, 2001)]
+    assert found('"line 1500 of"') == [(run.pk, 1500)]
 
 
 def test_a_hit_has_two_lines_before_and_after(prepare: Callable[[], None]) -> None:

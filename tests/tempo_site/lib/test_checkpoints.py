@@ -65,7 +65,7 @@ def test_no_connection_checkpoints_by_itself(db: None) -> None:
 def test_one_place_checkpoints() -> None:
     places = [module.name for module in PRODUCT if "wal_checkpoint" in module.source]
     # The index of the search is in files of its own, which one thread writes.
-    assert places == ["runs_app.search.month_index", "tempo_site.lib.checkpoints"]
+    assert places == ["tempo_site.lib.checkpoints", "runs_app.search.month_index"]
 
 
 def names_the_database(node: ast.AST) -> bool:
