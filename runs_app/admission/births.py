@@ -31,6 +31,8 @@ def begin(runs: Sequence[Run], *, now: datetime) -> None:
     if not launcher_client.is_connected():
         return  # as in a command: another process hands them over
     state = hot_statements.queue_state(now=now)
+    for pk, run in enumerate(runs, state.next_pk):
+        run.pk = pk  # known before the row is written, as the folder is named after it
     if len(state.under_way) >= settings.MAX_CONCURRENT_RUNS:
         return
     situation = Situation(now=now)
@@ -39,8 +41,6 @@ def begin(runs: Sequence[Run], *, now: datetime) -> None:
     # No run overtakes one that is queued, unless that has to wait for more than a place and memory.
     if state.is_anyone_queued and admission.ready(Kind.SCRIPT, situation).exists():
         return
-    for pk, run in enumerate(runs, state.next_pk):
-        run.pk = pk  # known before the row is written, as the folder is named after it
     begun = admission.fit(_ready(runs, situation), situation).begin
     for run in begun:
         admission.set_begun(run, now)
