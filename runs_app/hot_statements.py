@@ -96,7 +96,7 @@ SELECT
 
 _FIELDS = Run._meta.concrete_fields
 _INSERT = f"""
-INSERT INTO runs_app_run ({", ".join(field.column for field in _FIELDS)})
+INSERT INTO runs_app_run ({", ".join(str(field.column) for field in _FIELDS)})
 VALUES ({", ".join(["%s"] * len(_FIELDS))})
 """
 

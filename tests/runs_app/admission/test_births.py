@@ -131,7 +131,7 @@ def a_run_behind_another_of_its_script() -> None:
 
 def a_run_of_a_deleted_script() -> None:
     run = make_run(make_script("Before"))
-    Script.objects.filter(pk=run.script_id).update(deleted_at=NOW)
+    Script.objects.filter(pk=run.script_id or 0).update(deleted_at=NOW)
 
 
 @pytest.mark.parametrize(
