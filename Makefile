@@ -10,7 +10,7 @@ CODE := tempo_site scripts_app runs_app notifications_app
 COMPILE := $(BIN)/python -m compileall -q -j 0
 COMPILE_LEAN := $(BIN)/python -X no_debug_ranges -m compileall -q -j 0 -o 2
 
-.PHONY: run dev test lint house bench corpus screenshots setup setup-dev format
+.PHONY: run dev test lint house bench chaos corpus screenshots setup setup-dev format
 
 run: .venv/.ready
 	@exec $(BIN)/python manage.py serve --host $(HOST) --port $(PORT)
@@ -22,6 +22,10 @@ test: .venv/.ready-dev
 	@$(COMPILE) $(CODE) || true
 	@$(COMPILE_LEAN) $(CODE) || true
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# The long series of kills, of which `make test` tries ten points each.
+chaos: .venv/.ready-dev
+	$(BIN)/python -m pytest -m chaos tests $(ARGS)
 
 # Small real jobs with the packages that people use most, in real runs; it installs all of them.
 corpus: .venv/.ready-dev

@@ -4,7 +4,11 @@ from django.apps import AppConfig
 
 
 class NotificationsConfig(AppConfig):
-    """Will hear `runs_app.signals.run_finished`; until then `execution.finish` counts each end as announced."""
-
     name = "notifications_app"
     verbose_name = "Notifications"
+
+    def ready(self) -> None:
+        """Hear the other apps: Django wants the registry filled before models are imported."""
+        from notifications_app import receivers  # noqa: PLC0415
+
+        receivers.connect()

@@ -1,4 +1,4 @@
-"""Admin of API keys and users, and of django-q2's rows, which are shown only: their payloads are code."""
+"""Admin of API keys, settings and users, and of django-q2's rows, which are shown only: their payloads are code."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -14,14 +14,16 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
+from django.utils.safestring import SafeString
 from django_q.models import Failure, OrmQ, Success
 from django_q.models import Schedule as Alarm
 
 from tempo_site import auth
 from tempo_site.accounts import users
-from tempo_site.admin_base import ReadOnlyAdmin, RowAdmin
+from tempo_site.admin_base import ReadOnlyAdmin, RowAdmin, chip
 from tempo_site.lib import origins
-from tempo_site.models import ApiKey
+from tempo_site.models import ApiKey, Setting
+from tempo_site.stored_settings.registry import FIELDS
 
 
 @admin.register(ApiKey)
@@ -85,6 +87,21 @@ SCOPES = {
     ApiKey.Scope.RUN.value: "run: read, start and cancel runs",
     ApiKey.Scope.READ.value: "read: look, change nothing",
 }
+
+
+@admin.register(Setting)
+class SettingAdmin(ReadOnlyAdmin):
+    """What was saved on the pages of settings; they are changed there, where their checks are."""
+
+    list_display = ("name", "value_in_short", "updated_at", "updated_by")
+    fields = ("name", "value_in_short", "updated_at", "updated_by")
+
+    @admin.display(description="value")
+    def value_in_short(self, row: Setting) -> str | SafeString:
+        field = FIELDS.get(row.name)
+        if field is None or field.is_secret:
+            return chip("on", "secret, set")
+        return str(row.value)
 
 
 class NewUserForm(BaseUserCreationForm):  # type: ignore[type-arg]  # no generic at run time

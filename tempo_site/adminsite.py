@@ -23,7 +23,7 @@ MAX_FAILURES = 8
 MAX_CHANGES = 8
 MAX_ACTIVE_RUNS = 50
 ADMIN_IS_FOR_STAFF = "The admin is for staff.\nhint: ask an administrator for staff status"
-APPS = ("scripts_app", "runs_app", "tempo_site", "auth", "django_q")
+APPS = ("scripts_app", "runs_app", "notifications_app", "tempo_site", "auth", "django_q")
 
 
 class AdminIndexContext(TypedDict):

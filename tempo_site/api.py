@@ -14,10 +14,12 @@ from ninja.params.models import ParamModel, QueryModel
 from ninja.parser import Parser
 from pydantic import BaseModel
 
+from notifications_app.api import router as notifications_router
 from runs_app.api import router as runs_router
 from scripts_app.api import router as scripts_router
 from tempo_site import api_descriptions, api_errors, auth, system
 from tempo_site.api_errors import error
+from tempo_site.settings_api import router as settings_router
 from tempo_site.web import json_body
 
 View = Callable[..., HttpResponseBase]
@@ -124,6 +126,8 @@ api = TempoAPI(
 api.add_decorator(_with_known_parameters_only)
 api.add_router("", scripts_router)
 api.add_router("", runs_router)
+api.add_router("", notifications_router)
+api.add_router("", settings_router)
 for _exception, _handler in api_errors.HANDLERS.items():
     api.add_exception_handler(_exception, _handler)
 

@@ -12,6 +12,7 @@ from ninja.operation import Operation
 # Where operations and the shapes of their bodies and answers are, with the modules below.
 MODULES = (
     "tempo_site.api",
+    "tempo_site.settings_api",
     "scripts_app.api",
     "scripts_app.diagnostics.models",
     "runs_app.api",
@@ -35,4 +36,4 @@ def restore_docstrings(module: ModuleType) -> None:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             docstring = ast.get_docstring(node)
             if docstring:
-                getattr(module, node.name).__doc__ = docstring
+                inspect.unwrap(getattr(module, node.name)).__doc__ = docstring

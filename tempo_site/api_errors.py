@@ -15,6 +15,8 @@ from django.http.request import RawPostDataException
 from ninja.errors import HttpError, ValidationError
 from ninja.responses import Response
 
+from notifications_app.channels.channels import ChannelError
+from notifications_app.rules.rules import RuleError
 from runs_app.triggers.confirmation import ConfirmationNeeded
 from runs_app.triggers.triggers import Refused, WrongInputs
 from scripts_app.files.store import NoSuchFile
@@ -23,6 +25,7 @@ from scripts_app.timing.rule import TimingError
 from scripts_app.versions.drafts import Conflict
 from tempo_site import auth
 from tempo_site.lib import storage_trouble
+from tempo_site.stored_settings.fields import SettingRefused
 
 logger = logging.getLogger(__name__)
 
@@ -120,12 +123,19 @@ def _sentence(found: Mapping[str, Any]) -> str:
     return f"`{name}`: {found['msg']}."
 
 
-def _refused_field(request: HttpRequest, problem: ScriptError | TimingError) -> HttpResponse:
+def _refused_field(
+    request: HttpRequest, problem: ScriptError | TimingError | ChannelError | RuleError
+) -> HttpResponse:
     text = str(problem)
     if not problem.field:
         return error(422, text)
     message = text.partition("\nhint: ")[0]
     return error(422, text, fields={problem.field: message})
+
+
+def _refused_setting(request: HttpRequest, problem: SettingRefused) -> HttpResponse:
+    text = str(problem)
+    return error(422, text, fields={problem.name: text.partition("\nhint: ")[0]})
 
 
 def _staff_needed(request: HttpRequest, problem: StaffNeeded) -> HttpResponse:
@@ -212,6 +222,9 @@ HANDLERS: dict[type[Exception], Handler] = {
     ScriptError: _refused_field,
     StaffNeeded: _staff_needed,
     TimingError: _refused_field,
+    ChannelError: _refused_field,
+    RuleError: _refused_field,
+    SettingRefused: _refused_setting,
     FieldError: _refused_row,
     Refused: _refused_start,
     ConfirmationNeeded: _unconfirmed_start,

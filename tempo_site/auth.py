@@ -212,6 +212,7 @@ def callers(needs: str = "") -> Sequence[AuthBase]:
 
 DEFAULT = callers()
 RUN = callers(Scope.RUN)
+FULL = callers(Scope.FULL)
 
 
 def ensure_default_key() -> str:

@@ -10,6 +10,8 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from scripts_app.limits import LIMITS
 from scripts_app.packages import interpreters
 from tempo_site.lib import hosts, network_access
+from tempo_site.stored_settings import fields
+from tempo_site.stored_settings.registry import FIELDS
 
 TAG = "tempo"  # `serve` asks for these alone: Django's own look at the code, which tests do
 MIN_MEMORY_MB = 16
@@ -176,6 +178,21 @@ def host_patterns(**_: Any) -> list[CheckMessage]:
         if "/" in pattern or hosts.name_of(pattern) != pattern.lower().strip("[]"):
             sentence = f"PYSCHED_ALLOWED_HOSTS: `{pattern}` is no host name."
             found.append(Error(sentence, hint=hint, id="tempo.E003"))
+    return found
+
+
+@register(TAG)
+def stored_settings(**_: Any) -> list[CheckMessage]:
+    """Find values of the environment that the page of settings would refuse."""
+    found: list[CheckMessage] = []
+    for field in FIELDS.values():
+        if not field.is_from_environment or field.is_secret:
+            continue
+        try:
+            fields.checked(field, field.base_value)
+        except fields.SettingRefused as refusal:
+            sentence, _separator, hint = str(refusal).partition("\nhint: ")
+            found.append(Error(f"{field.name}: {sentence}.", hint=hint or None, id="tempo.E009"))
     return found
 
 

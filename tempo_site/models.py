@@ -1,4 +1,4 @@
-"""API keys: a program shows a key instead of a password; only a hash is stored."""
+"""API keys, of which only a hash is stored, and the settings that people edit on pages."""
 
 import hashlib
 import secrets
@@ -61,3 +61,18 @@ class ApiKey(models.Model):
         key.full_clean()
         key.save()
         return key, token
+
+
+class Setting(models.Model):
+    """A value that was saved on a page, or by the API; a secret is stored encrypted only."""
+
+    name = models.CharField(max_length=60, unique=True)
+    value = models.JSONField()
+    updated_at = models.DateTimeField(auto_now=True)
+    updated_by = models.CharField(max_length=150, blank=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name

@@ -23,7 +23,7 @@ if (BASE_DIR / ".env").is_file():
 DATA_PATH = Path(env.str("PYSCHED_DATA_PATH", default=str(BASE_DIR / "data")))
 DATA_PATH = DATA_PATH.expanduser().absolute()
 DEBUG = env.switch("PYSCHED_DEBUG", default=False)
-configured_key = env.str("PYSCHED_SECRET_KEY", default="")
+configured_key = env.secret("PYSCHED_SECRET_KEY")
 try:
     SECRET_KEY, SECRET_KEY_NOTICE = secret_key.choose(configured_key, DATA_PATH)
 except OSError as problem:
@@ -31,16 +31,16 @@ except OSError as problem:
     SECRET_KEY, SECRET_KEY_NOTICE = secret_key.for_this_process(), ""
     hint = f"{problem.strerror}. Tempo runs as user {os.geteuid()}: give it that folder, or choose another."
     env.problems.append(("PYSCHED_DATA_PATH", str(DATA_PATH), hint))
-OLD_SECRET_KEY = env.str("PYSCHED_OLD_SECRET_KEY", default="")
+OLD_SECRET_KEY = env.secret("PYSCHED_OLD_SECRET_KEY")
 HOST_PATTERNS = env.list("PYSCHED_ALLOWED_HOSTS", default=[])
 PUBLIC_URL = env.public_url("PYSCHED_PUBLIC_URL")
 TRUSTED_PROXIES = env.networks("PYSCHED_TRUSTED_PROXIES")
 HSTS = env.switch("PYSCHED_HSTS", default=False)
 CONFIGURED_TIME_ZONE = env.zone("PYSCHED_TIME_ZONE", default="")
 TIME_ZONE, TIME_ZONE_NOTICE = zone.choose(CONFIGURED_TIME_ZONE, DATA_PATH)
-DEFAULT_API_KEY = env.str("PYSCHED_DEFAULT_API_KEY", default="")
+DEFAULT_API_KEY = env.secret("PYSCHED_DEFAULT_API_KEY")
 ADMIN_USER = env.str("PYSCHED_ADMIN_USER", default="")
-ADMIN_PASSWORD = env.str("PYSCHED_ADMIN_PASSWORD", default="")
+ADMIN_PASSWORD = env.secret("PYSCHED_ADMIN_PASSWORD")
 RATELIMIT_ENABLE = env.switch("PYSCHED_RATE_LIMIT_ENABLED", default=True)
 DEFAULT_TIMEOUT_S = env.int("PYSCHED_DEFAULT_SCRIPT_TIMEOUT", default=300)
 DEFAULT_MEMORY_MB = env.int("PYSCHED_DEFAULT_MEMORY_LIMIT", default=512)
@@ -79,9 +79,19 @@ ALLOW_DIRECT_URLS = env.switch("PYSCHED_ALLOW_DIRECT_URLS", default=False)
 KEEP_ENVIRONMENT_DAYS = env.int("PYSCHED_KEEP_ENVIRONMENT_DAYS", default=30)
 REBUILD_BROKEN = env.switch("PYSCHED_REBUILD_BROKEN", default=True)
 PYTHON_PATHS = env.list("PYSCHED_PYTHON_PATHS", default=[])
+SMTP_SERVER = env.str("SMTP_SERVER", default="")
+SMTP_PORT = env.int("SMTP_PORT", default=587)
+SMTP_SECURITY = env.str("SMTP_SECURITY", default="auto")
+SMTP_USERNAME = env.str("SMTP_USERNAME", default="")
+SMTP_PASSWORD = env.secret("SMTP_PASSWORD")
+FROM_EMAIL = env.str("FROM_EMAIL", default="")
+EMAIL_PROVIDER = env.str("PYSCHED_EMAIL_PROVIDER", default="")
+EMAIL_API_KEY = env.secret("PYSCHED_EMAIL_API_KEY")
 NOTIFY_PRIVATE = env.switch("PYSCHED_NOTIFY_PRIVATE", default=True)
 
 SETTINGS_PROBLEMS = env.problems
+GIVEN_BY_ENVIRONMENT = env.given
+SECRET_FILES = env.secret_files
 
 # --- Django --------------------------------------------------------------------------------------------------------
 # The real check is tempo_site.middleware.HostMiddleware: Django has no word for "any IP address".

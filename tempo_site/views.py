@@ -1,4 +1,4 @@
-"""Set-up, log-in, log-out, change of password; the dashboard, and the quick search of the palette."""
+"""Set-up, log-in, log-out, change of password; dashboard, quick search of the palette, and settings."""
 
 import logging
 import sys
@@ -18,17 +18,20 @@ from django.template.loader import render_to_string
 from django.urls import reverse_lazy
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 from django.views.defaults import server_error
 
 from tempo_site import api_errors
 from tempo_site.accounts import attempts
-from tempo_site.auth import SignedInRequest
+from tempo_site.auth import SignedInRequest, require_staff
 from tempo_site.bootstrap import first_start
-from tempo_site.forms import SetupForm
+from tempo_site.forms import SettingsForm, SetupForm
 from tempo_site.lib import humanize, origins, storage_trouble, zone
 from tempo_site.pages.dashboard import dashboard_context
 from tempo_site.pages.quick_search import palette_context
+from tempo_site.stored_settings import store
+from tempo_site.stored_settings.registry import SECTIONS
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +39,7 @@ MAX_WORDS = 200  # characters of a search
 SETUP_OVER = """\
 This set-up address does not hold, or not any more.
 hint: Tempo prints it when it starts, until there is an admin"""
+SETTINGS_ARE_FOR_STAFF = "Settings are for staff.\nhint: ask a user of the staff"
 
 FORM_TOO_OLD = """\
 The form was too old, or came from elsewhere.
@@ -168,3 +172,32 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     is_part = request.GET.get("part") == "live"
     template = "dashboard/_live.html" if is_part else "dashboard.html"
     return render(request, template, dashboard_context(timezone.now()))
+
+
+@require_safe
+def settings_first(request: SignedInRequest) -> HttpResponse:
+    require_staff(request.user, SETTINGS_ARE_FOR_STAFF)
+    return redirect("settings", next(iter(SECTIONS)))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@sensitive_post_parameters()
+def settings_section(request: SignedInRequest, slug: str) -> HttpResponse:
+    require_staff(request.user, SETTINGS_ARE_FOR_STAFF)
+    section = SECTIONS.get(slug)
+    if section is None:
+        raise Http404(f"There are no settings `{slug}`.")
+    rows = store.current(section)
+    form = SettingsForm(rows, request.POST or None)
+    if form.is_valid():
+        store.save(form.changes, by=request.user.get_username())
+        messages.success(request, "The settings are saved.")
+        return redirect("settings", slug)
+    context = {
+        "now": timezone.now(),
+        "form": form,
+        "section": section,
+        "sections": SECTIONS.values(),
+        "last_change": store.last_change(rows),
+    }
+    return render(request, "settings/section.html", context)

@@ -1,5 +1,6 @@
 """Fixtures that any test may use."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,18 +11,28 @@ from django.db import connection
 from django.test import Client
 from pytest_django import Settings
 
+from notifications_app.delivery.teller import teller
+from notifications_app.rules import book
+from notifications_app.rules.book import Book
 from runs_app.engine import unsettled
 from runs_app.execution import execution
 from runs_app.history import history
 from tempo_site import auth
 from tempo_site.lib import paths
 from tempo_site.models import ApiKey
+from tempo_site.stored_settings import store
 from tests.service import Service, prepared_data
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The slow ones first: with several workers none of them is then left for the end."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of collected tests stay to the end: the collector of garbage need not walk them again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +50,11 @@ def data_folder(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(execution, "_first_handed_over", {})
     monkeypatch.setattr(unsettled, "_tries", {})
     monkeypatch.setattr(history, "_retries", {})
+    monkeypatch.setattr(store, "memory", store.Memory())
+    monkeypatch.setattr(book, "_book", Book())  # as the engine's first pass reads it
+    monkeypatch.setattr(book, "_read_at", None)
+    monkeypatch.setattr(teller, "wake", lambda: None)  # its thread would see none of a test's rows
+    monkeypatch.setattr(teller, "_is_at_work", False)
     monkeypatch.setattr(history, "_unmarked", set())
     settings.DATA_PATH = tmp_path / "data"
     settings.MIN_FREE_MB = settings.MIN_FREE_PERCENT = 0

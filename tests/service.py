@@ -23,6 +23,8 @@ LIMIT_S = 60.0
 T = TypeVar("T")
 
 PREPARE = f"""
+from django.core.management import call_command
+call_command("prepare")
 from tempo_site.models import ApiKey
 from django.contrib.auth import get_user_model
 ApiKey.issue(name="tests", token={TOKEN!r})
@@ -67,7 +69,6 @@ def manage(data: Path, *argv: str, **extra: str) -> str:
 
 def prepared_data(data: Path) -> Path:
     """Fill a folder with a migrated database, the superuser `ann` and an API key with a known token."""
-    manage(data, "prepare")
     manage(data, "shell", "-c", PREPARE)
     return data
 

@@ -15,6 +15,7 @@ from django.conf import settings
 from notifications_app.delivery.letters import Answer, Letter
 from scripts_app.packages import index
 from tempo_site.lib import confined, listener, network_access
+from tempo_site.stored_settings import store
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ def _child() -> "subprocess.Popen[str]":
 
 
 def _argv() -> list[str]:
-    private = "yes" if settings.NOTIFY_PRIVATE else "no"
+    private = "yes" if store.value("PYSCHED_NOTIFY_PRIVATE") else "no"
     program = _APP / "sending" / "__main__.py"
     return [sys.executable, "-I", str(program), str(_PACKAGES), private, str(listener.port())]
 

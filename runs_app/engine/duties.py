@@ -14,8 +14,10 @@ from runs_app.engine import reconcile
 from runs_app.engine.self_check import SelfCheck
 from runs_app.history import history
 from runs_app.scheduler import clock_changes
+from runs_app.signals import engine_passed
 from scripts_app.versions import drafts
 from tempo_site.lib import checkpoints
+from tempo_site.stored_settings import store
 
 SELF_CHECK = "self check"
 IN_EVERY_PASS = 0.0
@@ -77,11 +79,18 @@ def settler_duties(self_check: SelfCheck) -> Duties:
             Duty("cancel unwanted", IN_EVERY_PASS, unwanted.cancel_unwanted),
             Duty("follow up", IN_EVERY_PASS, reconcile.follow_up),
             Duty("keep idle drafts", 30.0, drafts.keep_idle),
+            Duty("settings", 30.0, store.look_again),
             Duty("archive", IN_EVERY_PASS, history.archive_finished, tells_activity=True),
+            Duty("tell", IN_EVERY_PASS, tell),
             Duty("checkpoint", IN_EVERY_PASS, checkpoints.when_large),
         ]
     )
     return duties
+
+
+def tell(*, now: datetime) -> None:
+    # Whoever has something to do behind the runs of this pass.
+    engine_passed.send(None, now=now)
 
 
 def ticker_duties() -> Duties:

@@ -17,6 +17,7 @@ from django.db import DatabaseError
 from runs_app import ballast, disk_space, launcher_client
 from runs_app.execution import finish
 from runs_app.models import Run
+from runs_app.signals import announced_at
 from runs_app.states import Reason, Status
 from tempo_site.lib import paths
 
@@ -107,5 +108,5 @@ def _give_up(run: Run, error: Exception, now: datetime) -> None:
             reason=Reason.RESTART,
             message=message,
             finished_at=now,
-            announced_at=now,
+            announced_at=announced_at(run, Status.LOST, now=now, fields={}),
         )

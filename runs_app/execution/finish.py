@@ -6,10 +6,11 @@ from typing import Any
 
 from django.db import transaction
 
+from runs_app.failures import ends
 from runs_app.models import Run
 from runs_app.output import live
 from runs_app.programs import registry
-from runs_app.signals import run_finished
+from runs_app.signals import announced_at, run_finished
 from runs_app.states import Status
 
 logger = logging.getLogger(__name__)
@@ -44,8 +45,9 @@ def end_in_transaction(
     rows = Run.objects.filter(pk=run.pk)
     if only:
         rows = rows.filter(status=only)
-    # There are no notifications yet that an end could be announced by.
-    fields = {"finished_at": now, **fields, "announced_at": now}
+    fields = ends.with_explanation(run, status, fields)
+    fields = {"finished_at": now, **fields}
+    fields["announced_at"] = announced_at(run, status, now=now, fields=fields)
     fields["finished_at"] = _behind_its_start(run, fields)
     if not rows.move(status, **fields):
         return False

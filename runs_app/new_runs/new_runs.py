@@ -13,6 +13,7 @@ from django_q.tasks import async_task
 from runs_app import disk_space, hot_statements
 from runs_app.models import Run
 from runs_app.output import live
+from runs_app.signals import announced_at
 from runs_app.states import Kind, Reason, Status, Trigger
 from scripts_app import limits
 from scripts_app.environments import environments
@@ -110,7 +111,7 @@ def row_without_run(
     **fields: Any,
 ) -> Run:
     """Return the row of a due moment that gets no run, not stored yet: `skipped` or `missed`, final from birth."""
-    return Run(
+    run = Run(
         script=schedule.script,
         version_id=schedule.script.version_id,
         schedule=schedule,
@@ -118,10 +119,11 @@ def row_without_run(
         status=status,
         created_at=now,
         finished_at=now,
-        announced_at=now,
         archived_at=now,
         **fields,
     )
+    run.announced_at = announced_at(run, status, now=now, fields=fields)
+    return run
 
 
 def queue(runs: Sequence[Run]) -> None:

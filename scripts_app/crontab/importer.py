@@ -303,8 +303,8 @@ def _mail_notes(mail_to: str) -> list[str]:
     if not mail_to:
         return []
     return [
-        f"mail for `{printable(mail_to, 100)}`: kept with the schedule until notifications are set up, "
-        "none is sent yet"
+        f"mail for `{printable(mail_to, 100)}`: none is sent yet; the page Notifications asks whether "
+        "they are to be told"
     ]
 
 

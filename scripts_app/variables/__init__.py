@@ -1,5 +1,5 @@
 """Variables and secrets for the environment of scripts.
 
-`variables` checks and stores variables, `encryption` keeps secrets unreadable in the database,
+`variables` checks and stores variables, plain or secret;
 `rotation` encrypts all secrets anew under another secret key.
 """

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +10,13 @@ from django.conf import settings
 from django.db import transaction
 
 from scripts_app.models import Variable
-from scripts_app.variables import encryption
-from tempo_site.lib import files, secret_key
+from tempo_site.lib import encryption, files, secret_key
+from tempo_site.models import Setting
+from tempo_site.stored_settings.registry import FIELDS
+
+# The secrets of other apps: a function gets the keys, encrypts anew in the transaction of all, and returns how many
+# secrets there were and the names of those that no key decrypts.
+more_secrets: list[Callable[[list[str]], tuple[int, list[str]]]] = []
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,18 +61,31 @@ def _write_key(path: Path, key: str, *, like: Path) -> None:
         os.chown(path, status.st_uid, status.st_gid, follow_symlinks=False)
 
 
-# By update(), so that time and author of the last change stay as they are.
 def _reencrypt_all(keys: list[str]) -> tuple[int, list[str]]:
     count = 0
     unreadable = []
-    rows = Variable.objects.filter(is_secret=True).select_related("script")
     with transaction.atomic():
-        for row in rows:
+        for row, words in _secrets():
             try:
                 encrypted = encryption.reencrypt(row.value, keys)
             except encryption.DecryptionError:
-                owner = row.script.slug if row.script else "for all scripts"
-                unreadable.append(f"{row.name} ({owner})")
+                unreadable.append(words)
                 continue
-            count += Variable.objects.filter(pk=row.pk, value=row.value).update(value=encrypted)
+            # By update(), so that time and author of the last change stay as they are.
+            rows = type(row).objects.filter(pk=row.pk, value=row.value)
+            count += rows.update(value=encrypted)
+        for reencrypt_others in more_secrets:
+            others, others_unreadable = reencrypt_others(keys)
+            count += others
+            unreadable += others_unreadable
     return count, unreadable
+
+
+def _secrets() -> Iterator[tuple[Variable | Setting, str]]:
+    # Each with the words that name it.
+    for variable in Variable.objects.filter(is_secret=True).select_related("script"):
+        owner = variable.script.slug if variable.script else "for all scripts"
+        yield variable, f"{variable.name} ({owner})"
+    names = [field.name for field in FIELDS.values() if field.is_secret]
+    for setting in Setting.objects.filter(name__in=names):
+        yield setting, f"{setting.name} (a setting)"

@@ -9,7 +9,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from scripts_app.models import Script, Variable
 from scripts_app.validation import ScriptError
-from scripts_app.variables import encryption
+from tempo_site.lib import encryption
 
 MAX_NAME = 100
 MAX_VALUE_BYTES = 32 * 1024

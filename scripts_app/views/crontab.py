@@ -19,6 +19,9 @@ from scripts_app.timing import rule
 from scripts_app.timing.rule import TimingError
 from tempo_site import auth
 
+MAIL_IS_ASKED = (
+    "cron sent mail about some of them: the page Notifications asks who is to be told now."
+)
 SHOWN_CODE = 4000  # characters; the rest is there when it is made
 
 
@@ -129,4 +132,6 @@ def make_chosen(
         done = f"Moved in and switched on: {count}. Take the lines out of the crontab now, or both run them."
     gone = f"{outcome.gone} of them changed since you saw them and were not made. Look again."
     bulk.report(request, outcome, done=done, gone=gone)
+    if any(row.mail_to for row in outcome.done):
+        messages.info(request, MAIL_IS_ASKED)
     return len(outcome.done)

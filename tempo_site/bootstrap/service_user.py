@@ -81,6 +81,7 @@ def refuse_unreachable() -> None:
         if not os.access(path, os.R_OK):
             hint = "move Tempo to where others may read it"
             raise _refusal(f"cannot read {what}, `{path}`", path, hint)
+    refuse_unreadable_secrets()
     _refuse_unwritable(paths.data())
     for name in ownership.FOLDERS:
         folder = paths.data() / name
@@ -92,6 +93,14 @@ def _refuse_unwritable(folder: Path) -> None:
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         hint = f"give it that folder (`chown -R {os.geteuid()}:{os.getegid()} {folder}`)"
         raise _refusal(f"cannot write to the data folder, `{folder}`", str(folder), hint)
+
+
+def refuse_unreadable_secrets() -> None:
+    """Raise CommandError for a file of a secret that root has read and this process's user cannot."""
+    for variable, path in settings.SECRET_FILES.items():
+        if not os.access(path, os.R_OK):
+            hint = "let that user read it"
+            raise _refusal(f"cannot read `{path}`, which {variable} names", path, hint)
 
 
 def _needed_files() -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import re
+from pathlib import Path
 from typing import Any
 
 import environ
@@ -27,6 +28,8 @@ class Env(environ.Env):
     def __init__(self) -> None:
         super().__init__()
         self.problems: list[tuple[str, str, str]] = []
+        self.given: set[str] = set()  # the variables that have a value
+        self.secret_files: dict[str, str] = {}  # variable -> path
 
     def get_value(
         self, var: str, cast: Any = None, default: Any = None, parse_default: bool = False
@@ -35,11 +38,28 @@ class Env(environ.Env):
         value = os.environ.get(var, "").strip()
         if not value:
             return default
+        self.given.add(var)
         try:
             return super().get_value(var, cast, default, parse_default)
         except (ValueError, ImproperlyConfigured):
             self.problems.append((var, value, f"Use a value like `{default}`."))
             return default
+
+    def secret(self, var: str) -> str:
+        """Return a secret, from the variable or from the file that `<variable>_FILE` names; the variable wins."""
+        value: str = self.str(var, default="")
+        path: str = self.str(f"{var}_FILE", default="")
+        if value or not path:
+            return value
+        self.secret_files[f"{var}_FILE"] = path
+        try:
+            value = Path(path).read_text().strip()
+        except (OSError, UnicodeDecodeError) as problem:
+            hint = f"It cannot be read: {problem}. Name a file that holds the secret alone."
+            self.problems.append((f"{var}_FILE", path, hint))
+            return ""
+        self.given.add(var)
+        return value
 
     def zone(self, var: str, default: str) -> str:
         value: str = self.str(var, default=default)

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypedDict, TypeVar
 import psutil
 from django.db.models import F, IntegerField, OuterRef, QuerySet, Subquery
 
+from notifications_app.models import Channel
 from runs_app import states
 from runs_app.history import history, recent_runs
 from runs_app.history.recent_runs import Strip
@@ -89,6 +90,7 @@ class TroubleContext(TypedDict):
     more_troubles: int
     broken_environments: Some[Script]
     aside: Some[Schedule]
+    suspended_channels: QuerySet[Channel]
     strips: list[tuple[Script, Strip]]
 
 
@@ -164,6 +166,7 @@ def _trouble_context() -> TroubleContext:
         "more_troubles": len(failing) - len(shown),
         "broken_environments": _broken_environments(),
         "aside": _suspended_schedules(),
+        "suspended_channels": Channel.objects.exclude(suspended_at=None)[:MAX_TROUBLES],
         "strips": [(script, strips.get(script.pk, Strip())) for script in ran_last],
     }
 

@@ -1,7 +1,8 @@
-"""A newcomer's first steps: run a script, write a script, give a script a schedule."""
+"""A newcomer's first steps: run a script, write a script, give a script a schedule; and be told when one fails."""
 
 from dataclasses import dataclass
 
+from notifications_app.rules import book
 from runs_app.models import Run
 from runs_app.states import Trigger
 from scripts_app.models import Schedule, Script
@@ -12,6 +13,7 @@ class FirstSteps:
     has_run: bool
     has_written: bool
     has_schedule: bool
+    has_channel: bool  # offered, and not asked for: a small Tempo may do without
     starter: Script | None
     own: Script | None
 
@@ -31,6 +33,7 @@ def first_steps() -> FirstSteps:
         has_run=Run.objects.scripts().exists(),
         has_written=len(oldest) > 1,
         has_schedule=_has_schedule(),
+        has_channel=book.current().has_channels,
         starter=starter,
         own=newest,
     )

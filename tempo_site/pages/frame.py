@@ -29,6 +29,7 @@ class Place:
     key: str
     is_here: bool
     section: str = ""
+    is_in_bar: bool = True  # at the bottom of a phone's screen, where there is room for four
 
 
 class FrameContext(TypedDict):
@@ -76,6 +77,8 @@ def navigation(path: str, *, is_staff: bool) -> list[Place]:
         Place(label="Dashboard", url=home, symbol="dashboard", key="g d", is_here=path == home),
         _scripts(path),
         _place(path, "Runs", "run-list", "runs", "g r"),
+        _place(path, "Failures", "failure-list", "alert", "g f"),
+        _search(path),
         _place(path, "Environments", "environment-list", "environments", "g n", section=MANAGE),
     ]
     if is_staff:
@@ -89,6 +92,14 @@ def _scripts(path: str) -> Place:
     return Place(label="Scripts", url=url, symbol="scripts", key="g s", is_here=is_here)
 
 
+def _search(path: str) -> Place:
+    url = reverse("search")
+    is_here = path.startswith(url)
+    return Place(
+        label="Search", url=url, symbol="search", key="g l", is_here=is_here, is_in_bar=False
+    )
+
+
 def _place(
     path: str, label: str, url_name: str, symbol: str, key: str, *, section: str = ""
 ) -> Place:
@@ -99,6 +110,8 @@ def _place(
 
 def _places_of_staff(path: str) -> list[Place]:
     variables = _place(path, "Variables", "variables", "variables", "g v", section=MANAGE)
+    told = _place(path, "Notifications", "notifications", "bell", "g m", section=MANAGE)
+    settings_place = _place(path, "Settings", "settings-first", "settings", "g t", section=MANAGE)
     api_keys = "admin:tempo_site_apikey_changelist"
     keys = _place(path, "API keys", api_keys, "keys", "g k", section=MANAGE)
     # The keys lie below the admin's index.
@@ -107,7 +120,7 @@ def _places_of_staff(path: str) -> list[Place]:
     engine = Place(
         label="Engine", url=url, symbol="engine", key="g e", is_here=is_at_engine, section=MANAGE
     )
-    return [variables, keys, engine]
+    return [variables, told, keys, settings_place, engine]
 
 
 def troubles(report: dict[str, Any]) -> str:

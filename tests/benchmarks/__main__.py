@@ -3,6 +3,7 @@
 import argparse
 import compileall
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.benchmarks import (
+    comparison,
     console,
     drafts,
     environments,
@@ -26,6 +28,7 @@ from tests.benchmarks import (
     queue,
     restart,
     schedules,
+    search,
     soak,
     supervision,
     throughput,
@@ -54,6 +57,7 @@ BENCHMARKS: dict[str, Callable[[Setting], Iterator[Figure]]] = {
     "drafts": drafts.measure,
     "supervision": supervision.measure,
     "environments": environments.measure,
+    "search": search.measure,
     "soak": soak.measure,
 }
 
@@ -62,10 +66,24 @@ def main() -> int:
     """Measure in sequence; 1 when a bar was missed or something could not be measured."""
     options = parsed()
     compile_byte_code()
+    if os.environ.get(comparison.VARIABLE):
+        return compare(options)
     with tempfile.TemporaryDirectory(prefix="tempo-benchmarks-") as folder:
         setting = Setting(prepared=prepared_data(Path(folder) / "prepared"), is_long=options.long)
         results = [measured(name, setting) for name in options.names or BENCHMARKS]
     return 0 if all(results) else 1
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Print each figure beside that of the base; 1 when one of either build is missing."""
+    base = Path(os.environ[comparison.VARIABLE]).resolve()
+    is_complete = True
+    with tempfile.TemporaryDirectory(prefix="tempo-benchmarks-") as folder:
+        names = options.names or list(BENCHMARKS)
+        for line in comparison.compare(names, base=base, folder=Path(folder), is_long=options.long):
+            print(json.dumps(line), flush=True)
+            is_complete = is_complete and None not in (line["value"], line["base_value"])
+    return 0 if is_complete else 1
 
 
 def parsed() -> argparse.Namespace:

@@ -1,4 +1,4 @@
-"""A real browser for pages that live, and one Tempo for all tests of a module."""
+"""A real browser for pages that live, and one Tempo for all modules that can share it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,23 +10,50 @@ from tests.pages.browser import browser_of, kept_browser, log_in
 from tests.service import Service
 
 
-@pytest.fixture(scope="module")
+# "package": every test in this folder is with a browser; the database of a process that has one cannot be asked.
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[None]:
-    """One Chromium for a module; in it each `browser_of` opens a page of its own."""
+    """One Chromium; in it each `browser_of` opens a page of its own."""
     with kept_browser():
         yield
 
 
+@pytest.fixture(scope="package")
+def shared(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One Tempo for all modules but those marked `alone`: each test makes scripts of its own."""
+    with Service.copy_of(prepared, tmp_path_factory.mktemp("shared") / "data") as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def shared_session(shared: Service, chromium: None) -> StorageState:
+    """The cookies of `ann` there, logged in once: more than ten log-ins a minute are refused."""
+    return logged_in(shared)
+
+
 @pytest.fixture(scope="module")
-def service(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """One Tempo for the tests of a module: each makes scripts of its own."""
+def service(
+    request: pytest.FixtureRequest, prepared: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """The shared Tempo, or an empty one for a module that is marked `alone`."""
+    if request.node.get_closest_marker("alone") is None:
+        yield request.getfixturevalue("shared")
+        return
     with Service.copy_of(prepared, tmp_path_factory.mktemp("service") / "data") as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def session(service: Service, chromium: None) -> StorageState:
-    """The cookies of `ann`, logged in once for a module: more than ten log-ins a minute are refused."""
+def session(request: pytest.FixtureRequest, service: Service, chromium: None) -> StorageState:
+    """The cookies of `ann` at the module's Tempo."""
+    if request.node.get_closest_marker("alone") is None:
+        shared: StorageState = request.getfixturevalue("shared_session")
+        return shared
+    return logged_in(service)
+
+
+def logged_in(service: Service) -> StorageState:
+    """Log in and return the cookies."""
     with browser_of() as page:
         log_in(page, service.url)
         return page.context.storage_state()

@@ -10,7 +10,7 @@ from tests.service import Service, wait_for
 
 CODE = "import time\nprint('hello from the admin', flush=True)\ntime.sleep(600)\n"
 TOKEN = re.compile(r"tempo_[\w-]{43}")
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.usefixtures("chromium")]
 
 
 def test_from_a_new_script_to_its_log_without_leaving_the_admin(

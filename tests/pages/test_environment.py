@@ -11,7 +11,7 @@ from tests import local_index
 from tests.pages.browser import LIMIT_MS
 from tests.service import Service
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.usefixtures("chromium")]
 
 
 @pytest.fixture(scope="module")

@@ -43,12 +43,24 @@ PAGES = [
     "/scripts/nightly-backup/versions/compare/?from=1&to=1",
     "/scripts/nightly-backup/settings/",
     "/variables/",
+    "/notifications/",
+    "/notifications/channels/new/",
+    "/notifications/channels/new/telegram/",
+    "/notifications/channels/1/",
+    "/notifications/rules/1/",
+    "/notifications/deliveries/",
+    "/scripts/nightly-backup/notifications/",
+    "/settings/mail/",
     "/scripts/nightly-backup/delete/",
     "/environments/",
     "/runs/",
     "/runs/?status=failed",
+    "/search/",
+    "/search/?q=re:(",
+    "/search/?q=first+-nothing+kind:all",
     "/runs/2/",
     "/runs/3/",
+    "/failures/",
     "/nothing-here/",
     "/admin/",
     "/admin/scripts_app/",
@@ -71,6 +83,8 @@ PAGES = [
     "/admin/scripts_app/environment/1/change/",
     "/admin/runs_app/run/",
     "/admin/runs_app/run/3/change/",
+    "/admin/notifications_app/channel/",
+    "/admin/notifications_app/delivery/",
     "/admin/tempo_site/apikey/",
     "/admin/tempo_site/apikey/add/",
     "/admin/tempo_site/apikey/1/change/",
@@ -85,6 +99,7 @@ PAGES = [
     "/password/",
     f"/scripts/{HOSTILE_SLUG}/",
     f"/scripts/{HOSTILE_SLUG}/settings/",
+    f"/scripts/{HOSTILE_SLUG}/notifications/",
     f"/scripts/{HOSTILE_SLUG}/versions/",
     f"/scripts/{HOSTILE_SLUG}/versions/1/",
     f"/scripts/{HOSTILE_SLUG}/versions/compare/?from=1&to=2",
@@ -130,6 +145,15 @@ def furnished(prepared: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         ):
             variable = {"value": HOSTILE, "secret": name == "API_TOKEN"}
             assert service.call("PUT", f"{scope}/variables/{name}", variable)[0] == 200
+        hook = {
+            "name": HOSTILE[:100],
+            "kind": "webhook",
+            "url": "http://127.0.0.1:9/",
+            "enabled": True,
+        }
+        service.post(
+            "/channels", hook
+        )  # nobody listens there: the failed run below is told in vain
         assert service.run(slug)["id"] == 2
         assert service.run(failing, confirm=True)["status"] == "failed"
         yield service

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.pages.test_every_page import serious
 from tests.service import Service
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.usefixtures("chromium")]
 
 HOSTILE = '"><img src=x onerror=alert(1)>{{7*7}}'
 OTHERS = [

@@ -5,7 +5,7 @@ from playwright.sync_api import Page, expect
 
 from tests.service import Service
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.usefixtures("chromium")]
 
 
 def test_a_starter_is_offered_where_there_is_nothing_and_chosen_in_the_dialog(

@@ -15,7 +15,7 @@ SAVED = re.compile(r"^Saved \d\d:\d\d:\d\d UTC$")
 START = "print('one')\n"
 MAX_BYTES = 250 * 1024
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.usefixtures("chromium")]
 
 
 @pytest.fixture(scope="module")

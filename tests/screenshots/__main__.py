@@ -118,6 +118,7 @@ def take_seeded(folder: Path, only: str) -> Iterator[str]:
 def furnish(service: Service) -> dict[str, object]:
     """Let three scripts run for real, and name what the addresses need."""
     slug, failing, live = "refresh-the-report-tables", "convert-invoices", "camera-watch"
+    channel = furnish_notifications(service)
     old = service.get("/runs?script=nightly-backup&limit=1")["items"][0]["id"]
     succeeded, failed = service.run(slug)["id"], service.run(failing)["id"]
     running = service.post(f"/scripts/{live}/runs")["id"]
@@ -128,6 +129,8 @@ def furnish(service: Service) -> dict[str, object]:
     scripts = service.get("/scripts?limit=200")["items"]
     return {
         "slug": slug,
+        "failing": failing,
+        "channel": channel,
         "broken": "check-certificates",
         "long": max((script["slug"] for script in scripts), key=len),
         "schedule": service.get(f"/scripts/{slug}/schedules")["items"][0]["id"],
@@ -136,6 +139,20 @@ def furnish(service: Service) -> dict[str, object]:
         "live": running,
         "old": old,
     }
+
+
+def furnish_notifications(service: Service) -> int:
+    """Two channels with the usual rule: a webhook that nobody answers, and a mail. Returns the webhook's id."""
+    hook = {
+        "name": "Team chat",
+        "kind": "webhook",
+        "url": "http://127.0.0.1:9/hook",
+        "enabled": True,
+    }
+    mail = {"name": "Admins by mail", "kind": "mail", "to": ["ann@example.org"], "enabled": True}
+    channel: int = service.post("/channels", hook)["id"]
+    service.post("/channels", mail)
+    return channel
 
 
 def stranger(wanted: Mapping[str, str]) -> Way:

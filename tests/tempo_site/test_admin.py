@@ -13,12 +13,13 @@ from django_q.models import Failure, OrmQ, Success
 from django_q.models import Schedule as Alarm
 
 import tempo_site.urls  # noqa: F401 - the admin is filled with the addresses
+from notifications_app.models import Channel, Delivery, Incident, Rule
 from runs_app.models import Run
 from runs_app.states import Status
 from scripts_app import scripts
 from scripts_app.models import Environment, Folder, Schedule, Script, Variable, Version
 from tempo_site.accounts import users
-from tempo_site.models import ApiKey
+from tempo_site.models import ApiKey, Setting
 from tests.factories import make_run, make_schedule, make_script
 
 TOKEN = re.compile(r"tempo_[\w-]{43}")
@@ -44,6 +45,11 @@ def test_every_model_of_ours_is_registered() -> None:
         Variable,
         Run,
         ApiKey,
+        Setting,
+        Channel,
+        Rule,
+        Incident,
+        Delivery,
         User,
         *ENGINE_ROWS,
     } == set(admin.site._registry)

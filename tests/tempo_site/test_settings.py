@@ -158,3 +158,20 @@ def test_the_public_address_and_the_proxies_are_read(tmp_path: Path) -> None:
     assert values["CSRF_TRUSTED_ORIGINS"] == ["https://tempo.example.org"]
     assert values["TRUSTED_PROXIES"] == ["10.0.0.5/32", "172.16.0.0/12", "fd00::/8"]
     assert values["SECURE_HSTS_SECONDS"] == 0
+
+
+def test_a_secret_comes_from_a_file_and_the_variable_wins(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("from the file\n")
+    named = {"SMTP_PASSWORD_FILE": str(tmp_path / "secret")}
+    values = told(tmp_path, **named)
+    assert (values["SMTP_PASSWORD"], "SMTP_PASSWORD" in str(values["GIVEN_BY_ENVIRONMENT"])) == (
+        "from the file",
+        True,
+    )
+    assert told(tmp_path, **named, SMTP_PASSWORD="typed")["SMTP_PASSWORD"] == "typed"
+
+
+def test_a_file_of_a_secret_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    done = checked(tmp_path, PYSCHED_SECRET_KEY_FILE=str(tmp_path / "gone"))
+    assert done.returncode == 1
+    assert "PYSCHED_SECRET_KEY_FILE" in done.stderr and str(tmp_path / "gone") in done.stderr

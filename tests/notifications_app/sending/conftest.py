@@ -1,6 +1,7 @@
 """Fixtures of what is sent within the process of a test: whatever host is meant, the receiver here is spoken to."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -9,7 +10,31 @@ from apprise.plugins.matrix import NotifyMatrix
 from requests.adapters import HTTPAdapter
 
 from notifications_app.sending import exchanges
+from tempo_site.models import Setting
+from tempo_site.stored_settings import store
 from tests.notifications_app.sending.receivers import WebReceiver
+
+
+class NothingStored(store.Memory):
+    """Settings of which none was saved: what is sent here needs no database."""
+
+    def rows(self) -> dict[str, Setting]:
+        """Return nothing."""
+        return {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def settings_for_a_module() -> Iterator[None]:
+    """For letters that are sent before the first test of a module."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "memory", NothingStored())
+        yield
+
+
+@pytest.fixture(autouse=True)
+def settings_for_a_test(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For those of each test."""
+    monkeypatch.setattr(store, "memory", NothingStored())
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,9 @@ from django.core.management import CommandError, call_command
 
 from runs_app.engine import engine
 from scripts_app.models import Script, Variable
-from scripts_app.variables import encryption, rotation, variables
-from tempo_site.lib import files, secret_key
+from scripts_app.variables import rotation, variables
+from tempo_site.lib import encryption, files, secret_key
+from tempo_site.stored_settings import store
 from tests.factories import make_script
 
 pytestmark = pytest.mark.django_db
@@ -45,6 +46,15 @@ def stored_values() -> list[str]:
     return list(
         Variable.objects.filter(is_secret=True).order_by("name").values_list("value", flat=True)
     )
+
+
+def test_secrets_among_the_settings_are_encrypted_anew_too(settings: Settings) -> None:
+    start_anew(settings)
+    store.save({"SMTP_PASSWORD": "hush", "SMTP_USERNAME": "ann"}, by="ann")
+    assert rotation.rotate().count == 1
+    start_anew(settings)
+    store.memory.forget()
+    assert (store.value("SMTP_PASSWORD"), store.value("SMTP_USERNAME")) == ("hush", "ann")
 
 
 def test_a_new_key_is_made_and_opens_all(script: Script, settings: Settings) -> None:

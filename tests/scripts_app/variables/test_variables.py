@@ -7,7 +7,8 @@ from django.conf import LazySettings as Settings
 
 from scripts_app.models import Script, Variable
 from scripts_app.validation import ScriptError
-from scripts_app.variables import encryption, variables
+from scripts_app.variables import variables
+from tempo_site.lib import encryption
 from tests.factories import make_script
 
 pytestmark = pytest.mark.django_db

@@ -12,8 +12,9 @@ from django.urls import reverse
 from django.views.debug import ExceptionReporter
 
 from scripts_app.models import Script, Variable
-from scripts_app.variables import encryption, variables
+from scripts_app.variables import variables
 from scripts_app.views.variables import variables_for_all
+from tempo_site.lib import encryption
 from tests.factories import make_script
 
 pytestmark = pytest.mark.django_db

@@ -164,6 +164,19 @@ def test_a_data_folder_of_somebody_else_is_refused_with_what_to_do(settings: Laz
         service_user.refuse_unreachable()
 
 
+def test_a_file_of_a_secret_that_the_user_cannot_read_is_refused_by_its_variable(
+    tmp_path: Path, settings: LazySettings, capfd: pytest.CaptureFixture[str]
+) -> None:
+    secret = tmp_path / "secret"
+    secret.touch(mode=0o400)
+    settings.SECRET_FILES = {"SMTP_PASSWORD_FILE": str(secret)}
+    settings.PUID = ANYBODY.uid
+    with pytest.raises(SystemExit):
+        service_user.act_as(ANYBODY, service_user.refuse_unreadable_secrets)
+    told = capfd.readouterr().err
+    assert f"cannot read `{secret}`, which SMTP_PASSWORD_FILE names" in told
+
+
 def test_everything_within_reach_is_fine() -> None:
     service_user.refuse_unreachable()
 

@@ -5,11 +5,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from notifications_app.channels import channels
 from runs_app.models import Run
 from runs_app.states import Kind, Reason, Status, Trigger
 from scripts_app import scripts
@@ -17,6 +19,7 @@ from scripts_app.models import Environment, Schedule, Script
 from tempo_site.pages import dashboard
 from tempo_site.pages.week import count_week
 from tests.factories import make_run, make_schedule, make_script
+from tests.notifications_app.telling import make_channel
 
 NOW = datetime(2026, 11, 24, 10, 30, tzinfo=UTC)
 
@@ -172,6 +175,7 @@ def test_it_costs_the_same_for_one_and_a_hundred_scripts(browser: Client) -> Non
         make_run(script, status=Status.RUNNING, started_at=now)
 
     fill("First")
+    cost()  # reads the rules of telling into memory
     few = cost()
     for number in range(100):
         fill(f"Script {number}")
@@ -195,6 +199,22 @@ def test_first_steps_are_ticked_from_facts_and_go_when_all_are_done(browser: Cli
     assert text.count("Done:") == 2 and 'href="/scripts/my-own/schedule/"' in text
     make_schedule(own)
     assert "First steps" not in text_of(browser)
+
+
+def test_staff_are_offered_to_be_told_until_somebody_is(client: Client, staff: User) -> None:
+    client.force_login(staff)
+    assert "Choose how" in text_of(client)
+    make_run(make_schedule(make_script()).script)
+    make_script("My own")
+    assert "Nobody is told when a run fails." in text_of(client)
+    make_channel()
+    assert "Nobody is told when a run fails." not in text_of(client)
+
+
+def test_a_channel_that_is_put_aside_needs_attention(browser: Client) -> None:
+    channel = make_channel("Team chat")
+    channels.suspend(channel, "404: no such webhook", now=timezone.now())
+    assert "Team chat" in text_of(browser) and "404: no such webhook" in text_of(browser)
 
 
 def test_first_steps_do_without_the_starter_script(browser: Client) -> None:

@@ -12,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from tempo_site import health
 from tempo_site.pages import frame
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 BLOCK = re.compile(r"{% block ([\w-]+) %}")
 # Blocks of Django's frame that ours stands in place of: its header and side bar.
 REPLACED = {
@@ -26,6 +26,7 @@ REPLACED = {
     "stylesheet_rtl",
 }
 WRITES_HTML = re.compile(r"(inner|outer)HTML\s*=[^=]|insertAdjacentHTML|document\.write|\beval\(")
+MAILS = {"mail.html"}  # a mail has no style sheet
 INLINE = re.compile(r"<style|\sstyle=|\son\w+=|<script(?=[\s>])(?![^>]*\ssrc=)[^>]*>")
 
 
@@ -43,7 +44,7 @@ def test_the_admin_frame_offers_every_block_of_djangos() -> None:
 def test_no_template_has_inline_script_or_style_or_trusts_text() -> None:
     for template in (ROOT / "templates").rglob("*.html"):
         text = template.read_text()
-        assert not INLINE.search(text), template
+        assert template.name in MAILS or not INLINE.search(text), template
         assert "|safe" not in text and "autoescape off" not in text, template
 
 

@@ -1,0 +1,211 @@
+"""Channels: checked and stored by the same verb for every door; put aside and taken back."""
+
+import base64
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import transaction
+from django.views.decorators.debug import sensitive_variables
+
+from notifications_app.channels import offered_services
+from notifications_app.channels.addresses import AddressRefused, Policy
+from notifications_app.models import MAX_ANSWER, Channel
+from notifications_app.rules import book, rules
+from scripts_app.validation import ScriptError, line
+from tempo_site.lib import encryption, listener, zone
+from tempo_site.stored_settings import store
+
+MAX_RECIPIENTS = 50
+MAX_URL = 2000
+MAIL_PER_HOUR = 20  # a free plan of SMTP2GO allows 25 before a domain is verified
+SECRET_BYTES = 32
+MIN_SECRET, MAX_SECRET = 8, 200
+ENCRYPTED = ("address", "secret", "old_secret")
+SECRET_PREFIX = "whsec_"
+FIELDS = (
+    "name",
+    "kind",
+    "enabled",
+    "to",
+    "preset",
+    "script",
+    "flavour",
+    "every_s",
+    "group_wait_s",
+    "group_interval_s",
+    "max_per_hour",
+    "quiet_from",
+    "quiet_until",
+    "timezone",
+    "weekly_report",
+)
+
+
+class ChannelError(ValueError):
+    """A channel that cannot be saved: `field` names the field, str() the problem and the remedy."""
+
+    def __init__(self, message: str, *, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+@sensitive_variables("url", "secret")
+def save(
+    channel: Channel,
+    changes: Mapping[str, Any],
+    *,
+    url: str = "",
+    secret: str = "",
+    gets_default_rule: bool = True,
+) -> Channel:
+    """Store a channel, new or known, with these changes of FIELDS. Raise ChannelError.
+
+    An empty `url` or `secret` leaves the stored one. While there are no rules at all, it gets one for all scripts.
+    """
+    is_new = channel.pk is None
+    if is_new and changes.get("kind") == Channel.Kind.MAIL:
+        channel.max_per_hour = MAIL_PER_HOUR
+    for name, value in changes.items():
+        setattr(channel, name, value)
+    _check(channel)
+    if url:
+        channel.shown_address = _shown(channel, url)
+        channel.address = encryption.encrypt(url)
+    if channel.kind != Channel.Kind.MAIL and not channel.address:
+        raise ChannelError("This kind of channel needs a URL", field="url")
+    if secret:
+        channel.secret = encryption.encrypt(_checked_secret(secret))
+    with transaction.atomic():
+        channel.save()
+        if gets_default_rule:
+            rules.ensure_default(channel)
+    return channel
+
+
+@sensitive_variables()
+def rotate_secret(channel: Channel) -> str:
+    """Give a webhook a new secret and return it; the one of before signs beside it until `end_rotation`."""
+    secret = SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+    channel.old_secret = channel.secret
+    channel.secret = encryption.encrypt(secret)
+    channel.save(update_fields=["secret", "old_secret", "updated_at"])
+    return secret
+
+
+def end_rotation(channel: Channel) -> None:
+    channel.old_secret = ""
+    channel.save(update_fields=["old_secret", "updated_at"])
+
+
+@sensitive_variables("keys")
+def reencrypt_all(keys: list[str]) -> tuple[int, list[str]]:
+    """Encrypt all addresses and secrets with the first of the keys; return their number and which no key decrypts."""
+    count = 0
+    unreadable = []
+    for channel in Channel.objects.all():
+        for name in ENCRYPTED:
+            stored = getattr(channel, name)
+            if not stored:
+                continue
+            try:
+                encrypted = encryption.reencrypt(stored, keys)
+            except encryption.DecryptionError:
+                unreadable.append(f"{name} (channel {channel.name})")
+                continue
+            Channel.objects.filter(pk=channel.pk).update(**{name: encrypted})
+            count += 1
+    return count, unreadable
+
+
+def remove(channel: Channel) -> None:
+    channel.delete()
+
+
+def suspend(channel: Channel, why: str, *, now: datetime) -> bool:
+    """Put a channel aside: its receiver refuses it for good. Return False when it was aside already."""
+    row = Channel.objects.filter(pk=channel.pk, suspended_at=None)
+    has_changed = row.update(suspended_at=now, message=why[:MAX_ANSWER]) > 0
+    book.forget()
+    return has_changed
+
+
+def resume(channel: Channel) -> None:
+    """Take a channel back that was put aside, with all its recipients."""
+    Channel.objects.filter(pk=channel.pk).update(
+        suspended_at=None,
+        message="",
+        suspended_recipients={},
+    )
+    book.forget()
+
+
+def _check(channel: Channel) -> None:
+    try:
+        channel.name = line(channel.name, field="name", limit=100)
+        channel.to = _checked_recipients(channel)
+        channel.clean_fields(exclude=["to", "address", "secret", "old_secret"])
+    except ScriptError as error:
+        raise ChannelError(str(error), field=error.field) from None
+    except ValidationError as error:
+        field, sentences = next(iter(error.message_dict.items()))
+        raise ChannelError(" ".join(sentences), field=field) from None
+    if Channel.objects.filter(name=channel.name).exclude(pk=channel.pk).exists():
+        raise ChannelError(f"There is a channel `{channel.name}` already", field="name")
+    if channel.timezone and not zone.is_known(channel.timezone):
+        raise ChannelError("hint: a zone has a name like `Europe/Berlin`", field="timezone")
+    if (channel.quiet_from is None) != (channel.quiet_until is None):
+        raise ChannelError("Quiet hours need a begin and an end", field="quiet_until")
+
+
+def _checked_recipients(channel: Channel) -> list[str]:
+    if channel.kind != Channel.Kind.MAIL:
+        return []
+    if not isinstance(channel.to, list) or not channel.to:
+        raise ChannelError("A mail channel needs recipients\nhint: a list of addresses", field="to")
+    if len(channel.to) > MAX_RECIPIENTS:
+        raise ChannelError(f"{MAX_RECIPIENTS} recipients are the most", field="to")
+    for address in channel.to:
+        try:
+            validate_email(address)
+        except (ValidationError, TypeError):
+            raise ChannelError(f"`{str(address)[:100]}` is no mail address", field="to") from None
+    return list(dict.fromkeys(channel.to))
+
+
+@sensitive_variables("url")
+def _shown(channel: Channel, url: str) -> str:
+    # The path of a webhook is as good as a password.
+    if len(url) > MAX_URL:
+        raise ChannelError(f"A URL of {MAX_URL:,} characters is the longest", field="url")
+    try:
+        if channel.kind == Channel.Kind.APPRISE:
+            offered_services.check(url)
+            return f"{offered_services.schema_of(url)}://…"
+        allows_private = bool(store.value("PYSCHED_NOTIFY_PRIVATE"))
+        policy = Policy(allows_private=allows_private, own_port=listener.port())
+        policy.check_url(url)
+    except (offered_services.ServiceRefused, AddressRefused) as error:
+        raise ChannelError(str(error), field="url") from None
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}/…"
+
+
+@sensitive_variables()
+def _checked_secret(secret: str) -> str:
+    if not secret.isprintable() or not MIN_SECRET <= len(secret) <= MAX_SECRET:
+        raise ChannelError(
+            f"A secret has {MIN_SECRET} to {MAX_SECRET} characters on one line\nhint: let Tempo make one",
+            field="secret",
+        )
+    if secret.startswith(SECRET_PREFIX):
+        try:
+            base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
+        except ValueError:
+            sentence = f"What follows `{SECRET_PREFIX}` in a secret is base64"
+            raise ChannelError(sentence, field="secret") from None
+    return secret

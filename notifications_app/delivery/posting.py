@@ -1,0 +1,85 @@
+"""The way of a batch: claimed, written as a letter, given to the courier, ended by its answer."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import cast
+
+from django.utils import timezone
+
+from notifications_app.channels import targets
+from notifications_app.delivery import batches, courier, results
+from notifications_app.delivery.batches import Batch
+from notifications_app.delivery.letters import Answer, Kind, Letter
+from notifications_app.messages import compose
+
+logger = logging.getLogger(__name__)
+
+TIMEOUT_S = 120.0  # of the child that sends
+MAX_LETTERS = 200  # at a time, so that each is a short while under way
+NO_ANSWER = "No answer came in time."
+
+
+def step(*, now: datetime, clock: Callable[[], datetime] = timezone.now) -> bool:
+    """Send what is due, at most one round of it; return whether anything was.
+
+    `clock` tells when answers come.
+    """
+    claimed = {}
+    letters = []
+    for due in batches.look(now=now).due[:MAX_LETTERS]:
+        batch = batches.claim(due, now=now)
+        if batch is None:
+            continue
+        letter = _letter_or_none(batch, now)
+        if letter:
+            claimed[letter.id] = batch
+            letters.append(letter)
+    if not letters:
+        return False
+    _send(letters, claimed, clock)
+    return True
+
+
+def letter_of(batch: Batch, *, now: datetime) -> Letter:
+    """Write a batch as a letter. Raise TargetUnreadable."""
+    target = targets.target_of(batch.channel, batch.rows[0].recipients)
+    content = compose.content_of(
+        batch.channel,
+        batch.rows,
+        message_id=batch.message_id,
+        from_email=target.get("from_email", ""),
+        now=now,
+    )
+    kind = cast(Kind, batch.channel.kind)
+    return Letter(id=batch.message_id, kind=kind, target=target, content=content)
+
+
+def _letter_or_none(batch: Batch, now: datetime) -> Letter | None:
+    # A message that cannot be written must not keep the others from being sent.
+    try:
+        return letter_of(batch, now=now)
+    except targets.TargetUnreadable as error:
+        why = str(error)
+    except Exception as error:
+        logger.exception("message %s could not be written", batch.message_id)
+        why = f"The message could not be written: {error!r}"
+    results.note(batch, Answer(id=batch.message_id, outcome="refused", answer=why[:500]), now=now)
+    return None
+
+
+def _send(letters: list[Letter], claimed: dict[str, Batch], clock: Callable[[], datetime]) -> None:
+    def answered(answer: Answer) -> None:
+        batch = claimed.pop(answer.id, None)
+        if batch is not None:
+            results.note(batch, answer, now=clock())
+
+    why = NO_ANSWER
+    try:
+        courier.send(letters, answered=answered, timeout_s=TIMEOUT_S)
+    except OSError as error:  # TimeoutError among them
+        logger.warning("nothing could be sent: %s", error)
+        why = f"It could not be sent: {error}"
+    for message_id, batch in claimed.items():
+        answer = Answer(id=message_id, outcome="retry", answer=why[:500])
+        results.note(batch, answer, now=clock())

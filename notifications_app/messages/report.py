@@ -1,0 +1,108 @@
+"""What is known of an event or of several: the same for the text, the mail and the webhook."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils import timezone
+
+from notifications_app.messages import links, output_tail, plain, titles
+from notifications_app.models import Delivery, Event
+from runs_app.failures import changes, ends
+from runs_app.history import history
+from runs_app.models import Run
+from tempo_site.lib import humanize
+
+MAX_LINES = 100  # of a digest
+MAX_REASON = 500
+TIME_FORMAT = "%Y-%m-%d %H:%M:%S %Z"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A script in a digest, with the address of its page or run where there is one."""
+
+    title: str
+    link: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """A title, and for one event the facts as (label, value), the end of the output, a link; for more their lines."""
+
+    title: str
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    output: str = ""
+    link: str = ""
+    lines: list[Line] = field(default_factory=list)
+    more: int = 0  # lines that are left out
+
+
+def report_on(rows: Sequence[Delivery]) -> Report:
+    """Return the report on deliveries that are sent together, oldest first."""
+    if len(rows) == 1:
+        return _report_on_one(rows[0])
+    shown = _one_a_script(rows)
+    lines = [Line(title=row.title, link=_link(row)) for row in shown[:MAX_LINES]]
+    more = max(0, len(shown) - MAX_LINES)
+    return Report(title=titles.of_digest(rows), lines=lines, more=more)
+
+
+def _report_on_one(row: Delivery) -> Report:
+    run = row.run
+    output = ""
+    if run is not None and row.event != Event.SLOW:
+        output = output_tail.read(run)
+    return Report(title=row.title, facts=_facts(row, run), output=output, link=_link(row))
+
+
+def _one_a_script(rows: Sequence[Delivery]) -> list[Delivery]:
+    # What happened last to a script tells the rest: it bears the streak.
+    newest: dict[Any, Delivery] = {}
+    for row in rows:
+        key: Any = row.script_id or f"row {row.pk}"
+        newest.pop(key, None)
+        newest[key] = row
+    return list(newest.values())
+
+
+def _facts(row: Delivery, run: Run | None) -> list[tuple[str, str]]:
+    facts = [(str(label), plain.block(str(value))) for label, value in row.facts.get("lines", [])]
+    if row.script:
+        facts.append(("Script", plain.line(_script_words(row))))
+    if run is None:
+        return facts
+    facts.append(("Run", f"#{run.pk}, {run.get_status_display().lower()}, {run.trigger}"))
+    why, error = ends.reason_and_last_line(run)
+    if why:
+        facts.append(("Reason", plain.shortened(plain.block(why), MAX_REASON)))
+    if why != run.explain():
+        facts.append(("Ended", plain.shortened(plain.block(run.explain()), MAX_REASON)))
+    if error and error not in why:
+        facts.append(("Error", plain.line(error, MAX_REASON)))
+    if run.started_at:
+        started = timezone.localtime(run.started_at).strftime(TIME_FORMAT)
+        facts.append(("Started", started))
+    if run.duration_s is not None:
+        facts.append(("Took", humanize.span(run.duration_s)))
+    if run.status in history.BAD:
+        facts += _facts_of_failure(run)
+    return facts
+
+
+def _facts_of_failure(run: Run) -> list[tuple[str, str]]:
+    found = changes.changes_of_run(run)
+    if found is None or not found.changed:
+        return []
+    return [("Changed since the last good run", plain.line(", ".join(found.names), MAX_REASON))]
+
+
+def _script_words(row: Delivery) -> str:
+    assert row.script
+    if row.script.folder:
+        return f"{row.script.name} (in {row.script.folder.path})"
+    return row.script.name
+
+
+def _link(row: Delivery) -> str:
+    return links.of_run(row.run) or links.of_script(row.script)

@@ -1,0 +1,57 @@
+"""What the notifications app hears of the others, and of its own tables."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models.signals import post_delete, post_save
+
+from notifications_app.channels import channels
+from notifications_app.delivery.teller import teller
+from notifications_app.events import outbox
+from notifications_app.models import Channel, Rule
+from notifications_app.rules import book
+from runs_app.models import Run
+from runs_app.signals import end_is_heard, engine_passed, engine_stopped, run_finished
+from scripts_app.models import Folder
+from scripts_app.variables import rotation
+
+
+def connect() -> None:
+    rotation.more_secrets.append(channels.reencrypt_all)
+    end_is_heard.connect(on_end)
+    run_finished.connect(on_finished)
+    outbox.wanted_again.connect(on_wanted_again)
+    engine_passed.connect(on_pass)
+    engine_stopped.connect(on_stop)
+    for model in (Channel, Rule, Folder):
+        post_save.connect(on_change, sender=model)
+        post_delete.connect(on_change, sender=model)
+
+
+def on_end(*, run: Run, status: str, fields: Mapping[str, Any], **_: object) -> bool:
+    return book.is_end_heard(run, status, fields)
+
+
+def on_finished(*, run: Run, **_: object) -> None:
+    if run.announced_at is None:
+        transaction.on_commit(teller.wake)
+
+
+def on_wanted_again(**_: object) -> None:
+    transaction.on_commit(teller.wake)
+
+
+def on_pass(*, now: datetime, **_: object) -> None:
+    teller.look(now=now)
+
+
+def on_stop(**_: object) -> None:
+    teller.stop()
+
+
+def on_change(**_: object) -> None:
+    book.forget()
+    # A reader in another thread may have read the old rows meanwhile.
+    transaction.on_commit(book.forget)

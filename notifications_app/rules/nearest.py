@@ -1,0 +1,53 @@
+"""The nearest rules of a script: its own, else of the nearest folder above it, else of its tags, else for all."""
+
+from collections.abc import Sequence
+
+from notifications_app.models import Rule
+from scripts_app.models import Script
+
+OWN = "this script"
+
+
+def rules_of_script(script: Script, rules: Sequence[Rule]) -> list[Rule]:
+    """Return the rules that count: those of the nearest level alone, each with a channel of its own."""
+    own = [rule for rule in rules if rule.script_id == script.pk]
+    if own:
+        return own
+    of_folder = _of_nearest_folder(script, rules)
+    if of_folder:
+        return of_folder
+    tagged = [rule for rule in rules if rule.tag and rule.tag in script.tags]
+    if tagged:
+        return _one_a_channel(tagged)
+    return rules_for_all(rules)
+
+
+def rules_for_all(rules: Sequence[Rule]) -> list[Rule]:
+    return [rule for rule in rules if not rule.script_id and not rule.folder_id and not rule.tag]
+
+
+def source(script: Script, rule: Rule) -> str:
+    """Return where a script has a rule from, as its page says: `this script`, `folder Ops`, `tag db`, `all scripts`."""
+    if rule.script_id == script.pk:
+        return OWN
+    return rule.scope
+
+
+def _of_nearest_folder(script: Script, rules: Sequence[Rule]) -> list[Rule]:
+    if script.folder is None:
+        return []
+    parts = script.folder.path.split("/")
+    for depth in range(len(parts), 0, -1):
+        path = "/".join(parts[:depth])
+        found = [rule for rule in rules if rule.folder and rule.folder.path == path]
+        if found:
+            return found
+    return []
+
+
+def _one_a_channel(rules: Sequence[Rule]) -> list[Rule]:
+    # A script with two tags is not told of twice by the same channel: the older rule counts.
+    found: dict[int, Rule] = {}
+    for rule in sorted(rules, key=lambda each: each.pk):
+        found.setdefault(rule.channel_id, rule)
+    return list(found.values())

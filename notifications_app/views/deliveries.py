@@ -1,0 +1,77 @@
+"""Deliveries: the outbox, newest first; each can be sent again or given up."""
+
+from datetime import datetime
+from typing import TypedDict
+
+from django.contrib import messages
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST, require_safe
+
+from notifications_app import lookup
+from notifications_app.events import outbox
+from notifications_app.forms import DeliveryFilterForm
+from notifications_app.models import Delivery
+from notifications_app.views.access import for_staff
+from tempo_site import auth
+
+PAGE = 50
+
+
+class DeliveryListContext(TypedDict):
+    now: datetime
+    form: DeliveryFilterForm
+    deliveries: list[Delivery]
+    older: int | None
+    before: int | None
+    query: str
+
+
+@require_safe
+@for_staff
+def delivery_list(request: auth.SignedInRequest) -> HttpResponse:
+    context = delivery_list_context(request.GET, now=timezone.now())
+    return render(request, "notifications/deliveries.html", context)
+
+
+def delivery_list_context(query: QueryDict, *, now: datetime) -> DeliveryListContext:
+    form = DeliveryFilterForm(query)
+    form.is_valid()  # a value that cannot be read filters nothing, and its field says so
+    chosen = {name: value for name, value in form.cleaned_data.items() if value}
+    before = chosen.pop("before", None)
+    rows = lookup.deliveries().filter(**chosen)
+    if before:
+        rows = rows.filter(pk__lt=before)
+    deliveries = list(rows[: PAGE + 1])
+    older = None
+    if len(deliveries) > PAGE:
+        older = deliveries[PAGE - 1].pk
+    rest = query.copy()
+    rest.pop("before", None)
+    return {
+        "now": now,
+        "form": form,
+        "deliveries": deliveries[:PAGE],
+        "older": older,
+        "before": before,
+        "query": rest.urlencode(),
+    }
+
+
+@require_POST
+@for_staff
+def delivery_act(request: auth.SignedInRequest, pk: int) -> HttpResponse:
+    delivery, now = lookup.delivery(pk), timezone.now()
+    if request.POST.get("act") == "again":
+        outbox.send_again(delivery, now=now)
+        messages.success(request, f"“{delivery.title}” is sent again.")
+    elif outbox.give_up(delivery, f"Given up by {request.user.get_username()}", now=now):
+        messages.success(request, f"“{delivery.title}” is given up.")
+    else:
+        messages.info(request, f"“{delivery.title}” did not wait any more.")
+    target = request.POST.get("next", "")
+    if target.startswith("/") and url_has_allowed_host_and_scheme(target, allowed_hosts=None):
+        return redirect(target)
+    return redirect("delivery-list")

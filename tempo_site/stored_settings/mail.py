@@ -1,0 +1,108 @@
+"""The section for mail: the server or the provider that takes Tempo's mails."""
+
+from tempo_site.stored_settings.fields import Field, Kind, Section
+
+SECURITY = (
+    ("auto", "as the port asks: TLS from the start on 465, 8465 and 443, else STARTTLS"),
+    ("starttls", "STARTTLS"),
+    ("ssl", "TLS from the start"),
+    ("none", "none: password and mails go in clear"),
+)
+# Where a provider wants two values they are written with a colon between them.
+PROVIDERS = {
+    "smtp2go": "SMTP2GO",
+    "brevo": "Brevo",
+    "mailersend": "MailerSend",
+    "mailgun": "Mailgun",
+    "mailgun-eu": "Mailgun, Europe",
+    "mailjet": "Mailjet (key:secret)",
+    "mailtrap": "Mailtrap",
+    "mandrill": "Mandrill",
+    "postmark": "Postmark",
+    "resend": "Resend",
+    "scaleway": "Scaleway (key:project)",
+    "sendgrid": "SendGrid",
+    "sparkpost": "SparkPost",
+    "sparkpost-eu": "SparkPost, Europe",
+}
+
+SECTION = Section(
+    slug="mail",
+    title="Mail",
+    help="How mails leave Tempo. Who gets them is said by channels and rules.",
+    fields=(
+        Field(
+            name="SMTP_SERVER",
+            attribute="SMTP_SERVER",
+            kind=Kind.TEXT,
+            label="Mail server",
+            help="Its name, like `mail.smtp2go.com`. Empty: no mail leaves.",
+        ),
+        Field(
+            name="SMTP_PORT",
+            attribute="SMTP_PORT",
+            kind=Kind.NUMBER,
+            label="Port",
+            help="587 mostly. SMTP2GO listens on 2525, 8025, 587, 80 and 25, and with TLS on 465, 8465 and 443.",
+            minimum=1,
+            maximum=65_535,
+        ),
+        Field(
+            name="SMTP_SECURITY",
+            attribute="SMTP_SECURITY",
+            kind=Kind.CHOICE,
+            label="Encryption",
+            choices=SECURITY,
+            help="The server's certificate is verified.",
+        ),
+        Field(
+            name="SMTP_USERNAME",
+            attribute="SMTP_USERNAME",
+            kind=Kind.TEXT,
+            label="User",
+            help="Empty: the server asks for no log-in.",
+        ),
+        Field(
+            name="SMTP_PASSWORD",
+            attribute="SMTP_PASSWORD",
+            kind=Kind.SECRET,
+            label="Password",
+        ),
+        Field(
+            name="FROM_EMAIL",
+            attribute="FROM_EMAIL",
+            kind=Kind.ADDRESS,
+            label="Sender",
+            help="The address that mails come from, one that the server lets this user send from.",
+        ),
+        Field(
+            name="PYSCHED_EMAIL_PROVIDER",
+            attribute="EMAIL_PROVIDER",
+            kind=Kind.CHOICE,
+            label="Send by",
+            choices=(("", "the mail server above"), *PROVIDERS.items()),
+            help="A provider's own API goes over HTTPS, where a network blocks mail servers. It needs a key.",
+        ),
+        Field(
+            name="PYSCHED_EMAIL_API_KEY",
+            attribute="EMAIL_API_KEY",
+            kind=Kind.SECRET,
+            label="Key of the provider",
+        ),
+        Field(
+            name="PYSCHED_NOTIFY_PRIVATE",
+            attribute="NOTIFY_PRIVATE",
+            kind=Kind.SWITCH,
+            label="Private addresses",
+            help="Messages may go to addresses of the own network, like `192.168.1.10`.",
+        ),
+        Field(
+            name="PYSCHED_PUBLIC_URL",
+            attribute="PUBLIC_URL",
+            kind=Kind.TEXT,
+            label="Address of Tempo",
+            help="Links in messages begin with it; without it messages hold none. It is read when Tempo starts.",
+            is_editable=False,
+        ),
+    ),
+)

@@ -1,0 +1,324 @@
+"""From the end of a run to the receiver, with a courier that sends nothing: what arrives, when, and what follows."""
+
+import json
+import re
+from datetime import datetime, time, timedelta
+from typing import Any
+
+import pytest
+
+from notifications_app.channels import channels
+from notifications_app.delivery import batches
+from notifications_app.delivery.letters import Answer, Letter
+from notifications_app.events import outbox
+from notifications_app.models import Channel, Delivery, Event, Incident, Notice
+from runs_app.states import Status
+from tests.factories import NOW, make_script
+from tests.notifications_app.telling import (
+    FakeCourier,
+    end_run,
+    failing,
+    make_channel,
+    make_rule,
+    make_scripts,
+    sent,
+    statuses,
+    title_of,
+    work,
+    work_until,
+)
+
+WAITING, SENT = Delivery.Status.WAITING, Delivery.Status.SENT
+FAILED, GIVEN_UP = Delivery.Status.FAILED, Delivery.Status.GIVEN_UP
+
+
+def after(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def mail(courier: FakeCourier) -> Channel:
+    """A mail channel that hears of failures and recoveries of all scripts."""
+    return make_rule(make_channel("mail", kind=Channel.Kind.MAIL)).channel
+
+
+def fail(count: int, *, at: float = 0, apart_s: float = 1.0, name: str = "Script") -> None:
+    """So many scripts fail, one after the other."""
+    for number, script in enumerate(make_scripts(count, name)):
+        end_run(script, at=after(at + number * apart_s))
+
+
+def test_a_failure_alone_is_sent_at_once(mail: Channel, courier: FakeCourier) -> None:
+    fail(1)
+    work(NOW)
+    assert courier.titles == ["Script 00 failed: Exit code 1."]
+    assert statuses() == [SENT]
+
+
+def test_fifty_failures_in_a_minute_are_three_messages_that_name_them_all(
+    mail: Channel, courier: FakeCourier
+) -> None:
+    for second, script in enumerate(make_scripts(50)):
+        end_run(script, at=after(second))
+        if second % 5 == 0:
+            work(after(second))
+    work_until(after(360), since=after(50), every=timedelta(seconds=10))
+    assert len(courier.letters) <= 3
+    texts = "".join(
+        letter.content["subject"] + letter.content["text"] for letter in courier.letters
+    )
+    assert len(set(re.findall(r"Script \d\d", texts))) == 50
+    assert statuses() == [SENT] * 50
+
+
+def test_a_digest_says_how_many_and_since_when(mail: Channel, courier: FakeCourier) -> None:
+    fail(1, name="First")
+    work(NOW)
+    fail(5, at=1)
+    work(after(20))
+    assert len(courier.letters) == 1
+    work(after(31))
+    assert courier.titles[1] == "5 scripts failed since 12:00"
+    assert courier.letters[1].content["text"].count("failed: Exit code 1.") == 5
+
+
+def test_a_script_has_one_line_in_a_digest_and_what_happened_last_to_it(
+    mail: Channel, courier: FakeCourier
+) -> None:
+    fail(1, name="First")
+    work(NOW)
+    script, other = make_script("Backup"), make_script("Other")
+    end_run(script, at=after(1))
+    end_run(other, at=after(2))
+    end_run(script, Status.SUCCEEDED, at=after(3))
+    work(after(40))
+    lines = courier.letters[1].content["text"].splitlines()
+    assert lines == ["Other failed: Exit code 1.", "Backup recovered after 2 s (1 failed run)"]
+
+
+def test_an_ungrouped_channel_gets_every_event_alone_and_in_order(courier: FakeCourier) -> None:
+    make_rule(make_channel(group_interval_s=0))
+    fail(5)
+    work(after(10))
+    named = [json.loads(letter.content["body"])["script"]["name"] for letter in courier.letters]
+    assert named == [f"Script {number:02}" for number in range(5)]
+
+
+def test_beyond_the_cap_of_an_hour_one_digest_has_the_rest(courier: FakeCourier) -> None:
+    make_rule(make_channel(kind=Channel.Kind.MAIL, group_interval_s=1, group_wait_s=0))
+    Channel.objects.update(max_per_hour=3)
+    for number, script in enumerate(make_scripts(6)):
+        end_run(script, at=after(60 * number))
+        work(after(60 * number))
+    assert len(courier.letters) == 3
+    work(after(3599))
+    assert len(courier.letters) == 3
+    work(after(3601))
+    assert courier.titles[3] == "3 scripts failed since 12:03"
+
+
+def test_quiet_hours_end_with_one_digest(mail: Channel, courier: FakeCourier) -> None:
+    channels.save(mail, {"quiet_from": time(11), "quiet_until": time(13), "timezone": "UTC"})
+    fail(3)
+    work_until(after(3590), every=timedelta(minutes=10))
+    assert courier.letters == []
+    work(after(3600))
+    assert courier.titles == ["3 scripts failed since 12:00"]
+
+
+def test_what_a_receiver_does_not_take_comes_again_under_the_same_id(
+    mail: Channel, courier: FakeCourier
+) -> None:
+    courier.answer = failing("retry", answer="451 later", status=451)
+    fail(1)
+    work(NOW)
+    row = Delivery.objects.get()
+    assert (row.status, row.attempts, row.answer) == (WAITING, 1, "451 later")
+    courier.answer = sent
+    work(after(4))
+    assert len(courier.letters) == 1
+    work(after(10))
+    assert statuses() == [SENT]
+    first, second = courier.letters
+    assert first.id == second.id and first.content["text"] == second.content["text"]
+
+
+def test_a_receiver_that_was_down_for_an_hour_gets_everything_in_order(
+    courier: FakeCourier,
+) -> None:
+    make_rule(make_channel())
+    courier.answer = failing("retry", answer="connection refused")
+    scripts = make_scripts(20)
+    for number, script in enumerate(scripts):
+        end_run(script, at=after(180 * number))
+        work(after(180 * number))
+    tried = {letter.id for letter in courier.letters}
+    assert len(tried) == 1  # what happened later waits behind it
+    courier.letters.clear()
+    courier.answer = sent
+    work_until(after(4 * 3600), since=after(3600), every=timedelta(minutes=10))
+    assert courier.letters[0].id in tried
+    named = [script["name"] for letter in courier.letters for script in scripts_of(letter)]
+    assert named == [script.name for script in scripts]
+    assert statuses() == [SENT] * 20
+
+
+def scripts_of(letter: Letter) -> list[dict[str, Any]]:
+    body = json.loads(letter.content["body"])
+    return [item["script"] for item in body.get("items", [body])]
+
+
+def test_a_message_that_nobody_takes_is_given_up_and_the_next_one_goes_on(
+    mail: Channel, courier: FakeCourier
+) -> None:
+    courier.answer = failing("retry", answer="down")
+    fail(1)
+    work_until(after(24 * 3600), every=timedelta(minutes=30))
+    assert statuses() == [GIVEN_UP]
+    assert Delivery.objects.get().attempts == 8
+    courier.answer = sent
+    fail(1, at=25 * 3600, name="Later")
+    work(after(25 * 3600))
+    assert statuses() == [GIVEN_UP, SENT]
+
+
+def test_a_letter_without_an_answer_is_tried_again(mail: Channel, courier: FakeCourier) -> None:
+    courier.answer = lambda letter: None
+    fail(1)
+    work(NOW)
+    row = Delivery.objects.get()
+    assert (row.status, row.attempts) == (WAITING, 1)
+
+
+def test_a_refused_message_is_not_tried_again(mail: Channel, courier: FakeCourier) -> None:
+    courier.answer = failing("refused", answer="552 too large", status=552)
+    fail(1)
+    work_until(after(3600), every=timedelta(minutes=10))
+    assert statuses() == [FAILED] and len(courier.letters) == 1
+
+
+def test_a_550_suspends_that_recipient_alone(courier: FakeCourier) -> None:
+    channel = make_channel(kind=Channel.Kind.MAIL, to=["ann@example.org", "gone@example.org"])
+    make_rule(channel)
+    refused = {"outcome": "refused", "answer": "550 no such user"}
+    fine = {"outcome": "sent", "answer": "250 ok"}
+    recipients = {"gone@example.org": refused, "ann@example.org": fine}
+    courier.answer = failing("sent", recipients=recipients)
+    fail(1)
+    work(NOW)
+    channel.refresh_from_db()
+    assert channel.is_usable
+    assert channel.suspended_recipients == {"gone@example.org": "550 no such user"}
+    fail(1, at=600, name="Later")
+    work(after(600))
+    assert courier.letters[1].target["to"] == ["ann@example.org"]
+
+
+def test_a_channel_without_a_recipient_left_is_put_aside(
+    mail: Channel, courier: FakeCourier
+) -> None:
+    refused = {"outcome": "refused", "answer": "550 no such user"}
+    courier.answer = failing("refused", recipients={"ann@example.org": refused})
+    fail(1)
+    work(NOW)
+    mail.refresh_from_db()
+    assert not mail.is_usable
+    assert mail.message == "Every recipient was refused: 550 no such user"
+
+
+def test_only_those_who_have_not_got_it_get_it_again(courier: FakeCourier) -> None:
+    make_rule(make_channel(kind=Channel.Kind.MAIL, to=["ann@example.org", "bob@example.org"]))
+    later = {"outcome": "retry", "answer": "451 busy"}
+    fine = {"outcome": "sent", "answer": "250 ok"}
+    recipients = {"ann@example.org": fine, "bob@example.org": later}
+    courier.answer = failing("retry", recipients=recipients)
+    fail(1)
+    work(NOW)
+    work(after(10))
+    assert courier.letters[1].target["to"] == ["bob@example.org"]
+
+
+def test_a_channel_that_is_gone_is_put_aside_and_another_one_says_so(courier: FakeCourier) -> None:
+    make_rule(make_channel("slack"))
+    make_channel("mail", kind=Channel.Kind.MAIL)
+    fail(1)
+    courier.answer = lambda letter: (
+        Answer(id=letter.id, outcome="gone", answer="404 no_service", status=404)
+        if letter.kind == "webhook"
+        else sent(letter)
+    )
+    work(NOW)
+    work(NOW)
+    assert not Channel.objects.get(name="slack").is_usable
+    told = Delivery.objects.get(event=Notice.CHANNEL_SUSPENDED)
+    assert (told.channel.name, told.status) == ("mail", SENT)
+    assert told.title == "The channel slack was put aside: 404 no_service"
+
+
+def test_what_waits_for_a_channel_that_was_switched_off_is_given_up(
+    mail: Channel, courier: FakeCourier
+) -> None:
+    courier.answer = failing("retry")
+    fail(1)
+    work(NOW)
+    channels.save(mail, {"enabled": False})
+    work(after(1))
+    assert statuses() == [GIVEN_UP]
+    assert Delivery.objects.get().answer == batches.SWITCHED_OFF
+
+
+def test_a_message_that_cannot_be_written_does_not_keep_the_others(courier: FakeCourier) -> None:
+    make_rule(make_channel("damaged"))
+    make_rule(make_channel("fine"))
+    Channel.objects.filter(name="damaged").update(address="not encrypted")
+    fail(1)
+    work(NOW)
+    assert statuses() == [FAILED, SENT]
+
+
+def test_what_a_dead_engine_was_sending_goes_out_again_under_the_same_id(
+    mail: Channel, courier: FakeCourier
+) -> None:
+    def die(letter: Letter) -> Answer:
+        raise SystemExit
+
+    courier.answer = die
+    fail(1)
+    with pytest.raises(SystemExit):
+        work(NOW)
+    assert statuses() == [Delivery.Status.SENDING]
+    courier.answer = sent
+    batches.free_interrupted(now=after(1))
+    work(after(1))
+    assert statuses() == [SENT]
+    assert courier.letters[0].id == courier.letters[1].id
+
+
+def test_a_delivery_that_is_sent_again_is_a_message_of_its_own(
+    mail: Channel, courier: FakeCourier
+) -> None:
+    fail(1)
+    work(NOW)
+    outbox.send_again(Delivery.objects.get(), now=after(1))
+    work(after(600))
+    first, second = courier.letters
+    assert first.id != second.id and title_of(first) == title_of(second)
+
+
+def test_deliveries_and_incidents_that_are_over_go_after_thirty_days(
+    mail: Channel, courier: FakeCourier
+) -> None:
+    script = make_script("Backup")
+    end_run(script)
+    work(NOW)
+    end_run(script, Status.SUCCEEDED, at=after(600))
+    work(after(600))
+    failing_one = make_script("Other")
+    end_run(failing_one, at=after(700))
+    work(after(700))
+    work(after(31 * 86_400))
+    assert [row.title for row in Delivery.objects.all()] == ["Other failed: Exit code 1."]
+    assert [row.script for row in Incident.objects.all()] == [failing_one]
+    end_run(failing_one, Status.SUCCEEDED, at=after(40 * 86_400))
+    work(after(40 * 86_400))
+    assert Delivery.objects.filter(event=Event.RECOVERED).exists()

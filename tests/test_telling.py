@@ -1,0 +1,150 @@
+"""A real Tempo tells a real receiver: of a failure, of a recovery, and of everything that fails while processes die."""
+
+import contextlib
+import os
+import random
+import signal
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.notifications_app.sending.receivers import Received, Reply, WebReceiver
+from tests.service import LIMIT_S, Service, manage, wait_for
+
+pytestmark = pytest.mark.slow
+
+CODE = """
+import os, sys
+print("some output")
+sys.exit(int(os.path.exists("bad")))
+"""
+CHANNEL = """
+from notifications_app.channels import channels
+from notifications_app.models import Channel, Rule
+from notifications_app.rules import rules
+fields = {{"name": "hook", "kind": "webhook", "group_interval_s": 0}}
+channel = channels.save(Channel(), fields, url={url!r}, gets_default_rule=False)
+rules.save(Rule(channel=channel), {{"events": ["failed", "recovered"], "every": 1}})
+"""
+SEED = 16
+KILLS = int(os.environ.get("TELLING_KILLS", "6"))  # 200 for the whole of what is promised
+CHILDREN_KILLED = 3  # one in so many; a message whose child was killed twice waits a minute
+RUNS = 5 * KILLS
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[WebReceiver]:
+    """Takes what it is sent."""
+    with WebReceiver() as listening:
+        yield listening
+
+
+@pytest.fixture(scope="module")
+def telling(
+    prepared: Path, tmp_path_factory: pytest.TempPathFactory, receiver: WebReceiver
+) -> Iterator[Service]:
+    """A Tempo with a webhook that is told of every failure."""
+    service = Service.copy_of(prepared, tmp_path_factory.mktemp("telling") / "data")
+    manage(service.data, "shell", "-c", CHANNEL.format(url=receiver.url))
+    with service:
+        yield service
+
+
+def told_of(receiver: WebReceiver) -> dict[int, set[str]]:
+    """The ids of the messages about each run, by the run."""
+    found = defaultdict(set)
+    for request in list(receiver.received):
+        for item in request.json.get("items", [request.json]):
+            found[item["run"]["id"]].add(request.headers["webhook-id"])
+    return found
+
+
+def message_about(receiver: WebReceiver, run: int) -> Received:
+    wait_for(lambda: run in told_of(receiver), what=f"a message about run {run}")
+    return next(each for each in receiver.received if each.json["run"]["id"] == run)
+
+
+def test_a_failure_and_a_recovery_reach_the_receiver(
+    telling: Service, receiver: WebReceiver
+) -> None:
+    slug = telling.make_script("Backup", CODE)
+    bad = telling.data / "scripts" / slug / "files" / "bad"
+    bad.parent.mkdir(exist_ok=True)
+    bad.touch()
+    failed = telling.run(slug)
+    first = message_about(receiver, failed["id"]).json
+    assert (first["event"], first["streak"]) == ("failed", 1)
+    assert first["run"]["output_tail"] == "some output"
+    bad.unlink()
+    recovered = telling.run(slug)
+    second = message_about(receiver, recovered["id"]).json
+    assert second["event"] == "recovered"
+
+
+def test_a_receiver_that_says_nothing_keeps_no_run_from_its_end(
+    telling: Service, receiver: WebReceiver
+) -> None:
+    slug = telling.make_script("Waits", "raise SystemExit(3)")
+    go_on = threading.Event()
+
+    def wait(_: Received) -> Reply:
+        go_on.wait(LIMIT_S)
+        return receiver.ok
+
+    receiver.replies["/"] = wait
+    try:
+        runs = [telling.run(slug) for _ in range(3)]
+        assert not told_of(receiver).keys() >= {run["id"] for run in runs}
+    finally:
+        go_on.set()
+        del receiver.replies["/"]
+    for run in runs:
+        message_about(receiver, run["id"])
+
+
+def test_every_failure_is_told_though_web_and_the_child_are_killed_again_and_again(
+    telling: Service, receiver: WebReceiver
+) -> None:
+    slug = telling.make_script("Fails", "raise SystemExit(3)")
+    chance = random.Random(SEED)
+    for number in range(RUNS):
+        wait_for(lambda: starts(telling, slug), what="a run to be accepted")
+        point, rest = divmod(number, RUNS // KILLS)
+        if rest == 0:
+            time.sleep(chance.uniform(0, 0.3))  # wherever its telling stands
+            kill(telling, of_child=point % CHILDREN_KILLED == 0)
+    telling.wait_until_healthy()
+    failed = [run["id"] for run in telling.get(f"/runs?script={slug}&limit=200")["items"]]
+    assert {telling.finished(run)["status"] for run in failed} == {"failed"}
+    wait_for(lambda: told_of(receiver).keys() >= set(failed), what="every failure to be told")
+    # Told again where nobody knows whether it was: then under the id that it had.
+    assert {len(told_of(receiver)[run]) for run in failed} == {1}
+
+
+def test_a_stop_leaves_no_mark_of_a_crash(telling: Service) -> None:
+    mark = telling.data / "run" / "at-work"
+    wait_for(mark.exists, what="the mark of an engine at work")
+    assert telling.stop() == 0
+    assert not mark.exists()
+
+
+def starts(service: Service, slug: str) -> bool:
+    try:
+        return service.call("POST", f"/scripts/{slug}/runs", {})[0] == 202
+    except OSError:  # web was killed with this request in its hands
+        return False
+
+
+def kill(service: Service, *, of_child: bool) -> None:
+    """Kill `web`, or the child that sends if there is one right now."""
+    web = service.web_pid()
+    victims = [web]
+    if of_child:
+        victims = [pid for pid, command in service.children(web) if "sending" in command]
+    for pid in victims:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
