@@ -115,9 +115,9 @@ def _values(run: Run) -> list[Any]:
     values = []
     for field in _FIELDS:
         value = getattr(run, field.attname)
-        if value is not None and isinstance(field, DateTimeField):
+        if isinstance(field, DateTimeField) and value is not None:
             value = _stored(value)
-        elif isinstance(field, JSONField):
+        elif isinstance(field, JSONField) and value is not None:
             value = json.dumps(value)
         values.append(value)
     return values
