@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import select
 import socket
 import threading
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ from runs_app.launcher import wire
 logger = logging.getLogger(__name__)
 
 ANSWER_TIMEOUT_S = 5.0
+# Of what the sweep repeats: people and due moments do not wait for a launcher that is held up.
+REPEATED_TIMEOUT_S = 0.3
 REMOVE_TIMEOUT_S = 60.0
 
 
@@ -27,6 +30,8 @@ class LauncherRefused(LauncherError):
 
 class LauncherClient:
     """A client of the launcher, safe to use from any thread. Every request raises LauncherError."""
+
+    _is_silent = False  # whether a request was not answered in time, and nothing was answered since
 
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
@@ -42,15 +47,22 @@ class LauncherClient:
 
     def start(self, folder: str, *, secrets: Mapping[str, str] | None = None) -> int:
         """Fork a runner for a prepared run folder, with secrets for the script's environment; return the pid."""
+        if self._is_silent:  # else each of many runs would wait in vain
+            raise LauncherError("the launcher has not answered for a while")
         fields: dict[str, Any] = {}
         if secrets:
             fields["secrets"] = dict(secrets)
-        answer = self._request("start", folder=folder, **fields)
+        answer = self._request(
+            "start",
+            folder=folder,
+            timeout_s=REPEATED_TIMEOUT_S,
+            **fields,
+        )
         return int(answer["pid"])
 
     def cancel(self, folder: str) -> bool:
         """Signal the runner of a folder; False when the launcher knows of no runner there."""
-        answer = self._request("cancel", folder=folder)
+        answer = self._request("cancel", folder=folder, timeout_s=REPEATED_TIMEOUT_S)
         return bool(answer.get("signalled"))
 
     def adopt(self, folder: str) -> bool:
@@ -91,10 +103,10 @@ class LauncherClient:
         future: Future[dict[str, Any]] = Future()
         self._waiting[number] = future
         try:
-            with self._sending:
-                self._channel.sendall(message)
+            self._send(message, timeout_s)
             answer = future.result(timeout_s)
         except (OSError, FutureTimeout) as error:
+            self._is_silent = True
             raise LauncherError(f"the launcher does not answer ({type(error).__name__})") from error
         finally:
             self._waiting.pop(number, None)
@@ -102,11 +114,20 @@ class LauncherClient:
             raise LauncherRefused(str(answer.get("error", "refused")))
         return answer
 
+    def _send(self, message: bytes, timeout_s: float) -> None:
+        # A launcher that is held up for long leaves the channel full.
+        with self._sending:
+            _, ready, _ = select.select([], [self._channel], [], timeout_s)
+            if not ready:
+                raise TimeoutError
+            self._channel.sendall(message)
+
     def _receive(self) -> None:
         # Hand each answer to the thread that waits for it, until the channel closes.
         decoder = wire.Decoder()
         try:
             while data := self._channel.recv(65536):
+                self._is_silent = False
                 for answer in decoder.feed(data):
                     future = self._waiting.get(answer.get("id"))
                     if future:

@@ -3,6 +3,7 @@
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -73,6 +74,19 @@ def test_folders_bells_and_locks_that_are_gone_are_made_anew(tempo: Service, slu
     )
     assert second.returncode == 1 and "already runs on the data folder" in second.stderr
     tempo.wait_for_part("folders", "ok")
+
+
+def test_runs_are_taken_while_the_launcher_is_held_up_and_begin_behind_that(
+    tempo: Service, slug: str
+) -> None:
+    os.kill(tempo.launcher_pid, signal.SIGSTOP)
+    try:
+        started = [tempo.post(f"/scripts/{slug}/runs") for _ in range(5)]
+    finally:
+        os.kill(tempo.launcher_pid, signal.SIGCONT)
+    assert [run["status"] for run in started] == ["starting"] * 5
+    ends = [tempo.finished(run["id"], limit_s=20)["status"] for run in started]
+    assert ends == ["succeeded"] * 5
 
 
 def test_a_disk_without_inodes_is_told_and_holds_the_queue(prepared: Path, tmp_path: Path) -> None:

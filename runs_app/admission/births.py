@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
+from django.conf import settings
 from django.db import transaction
 
 from runs_app import hot_statements, launcher_client
@@ -30,13 +31,16 @@ def begin(runs: Sequence[Run], *, now: datetime) -> None:
     if not launcher_client.is_connected():
         return  # as in a command: another process hands them over
     state = hot_statements.queue_state(now=now)
-    if state.is_anyone_queued:
-        return
     for pk, run in enumerate(runs, state.next_pk):
         run.pk = pk  # known before the row is written, as the folder is named after it
+    if len(state.under_way) >= settings.MAX_CONCURRENT_RUNS:
+        return
     situation = Situation(now=now)
     situation.under_way = state.under_way
     situation.is_paused = state.is_paused
+    # No run overtakes one that is queued, unless that has to wait for more than a place and memory.
+    if state.is_anyone_queued and admission.ready(Kind.SCRIPT, situation).exists():
+        return
     begun = admission.fit(_ready(runs, situation), situation).begin
     for run in begun:
         admission.set_begun(run, now)

@@ -14,7 +14,8 @@ from runs_app.scheduler import clock_changes, ticker
 from runs_app.scheduler.clock_changes import ClockWatch
 from tempo_site.lib import waking_broker
 
-SERVE_TOGETHER = 20
+SERVE_TOGETHER = 20  # about as many as may begin at once: these do not wait for the rows of others
+SERVE_TOGETHER_BEHIND = 60  # of a crowd, once the first have begun
 # Where moments come one by one and faster than each can have a transaction, they share it with those that come soon:
 # every transaction keeps everybody else from the write lock.
 ROUNDS_WITHOUT_REST = 3
@@ -77,9 +78,15 @@ class TickerThread:
         # for the write lock. Where more alarms are due than fit into one transaction, the others get their rows first,
         # and admission is left to the task.
         with waking_broker.held():
-            ticker.step(now=timezone.now(), limit=SERVE_TOGETHER)
+            ticker.step(now=timezone.now(), limit=most_together(is_first=is_first))
             if is_first and waking_broker.is_ring_due():
                 admission.admit(now=timezone.now())
+
+
+def most_together(*, is_first: bool) -> int:
+    if is_first:
+        return SERVE_TOGETHER
+    return SERVE_TOGETHER_BEHIND
 
 
 def is_past(moment: datetime | None, *, by: timedelta = timedelta()) -> bool:

@@ -10,7 +10,7 @@ from django_q.brokers import get_broker
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
-from runs_app import disk_space
+from runs_app import disk_space, hot_statements
 from runs_app.models import Run
 from runs_app.output import live
 from runs_app.signals import announced_at
@@ -128,7 +128,10 @@ def row_without_run(
 
 def queue(runs: Sequence[Run]) -> None:
     """Write rows in this order, in the caller's transaction, and ask for admission when any row is queued."""
-    Run.objects.bulk_create(runs)
+    if all(run.pk for run in runs):
+        hot_statements.insert_runs(runs)
+    else:
+        Run.objects.bulk_create(runs)
     if any(run.status == Status.QUEUED for run in runs):
         enqueue_admission()
     for run in runs:

@@ -26,7 +26,11 @@ LOOK_S = (
     1.0  # datagrams may be dropped: while a page watches, the files are looked at once a second
 )
 
+IDLE_LOOK_S = 5.0  # for a bell whose name is gone
+
 _loop: asyncio.AbstractEventLoop | None = None
+_bell: socket.socket | None = None
+_next_look: asyncio.TimerHandle | None = None
 _tails: dict[int, "LiveTail"] = {}
 _pending: set[asyncio.Task[None]] = set()
 
@@ -92,6 +96,8 @@ class LiveTail:
 
 def watch(run: Run, event: asyncio.Event) -> LiveTail:
     """Join the viewers of a run (event loop only); the event is set whenever there may be more output."""
+    if not _tails:
+        _look_in(LOOK_S)
     tail = _tails.get(run.pk)
     if tail is None:
         tail = _tails[run.pk] = LiveTail(run.folder)
@@ -111,15 +117,17 @@ def leave(run_id: int, event: asyncio.Event) -> None:
 
 def attach(loop: asyncio.AbstractEventLoop, bell: socket.socket) -> None:
     """Begin to push: called once by the server, with its loop and the output bell."""
-    global _loop
-    _loop = loop
-    loop.add_reader(bell, _on_bell, bell)
-    loop.call_later(LOOK_S, _look_again, bell)
+    global _loop, _bell
+    _loop, _bell = loop, bell
+    loop.add_reader(bell, _on_bell)
+    _look_in(IDLE_LOOK_S)
 
 
 def detach() -> None:
     global _loop
     _loop = None
+    if _next_look is not None:
+        _next_look.cancel()
 
 
 def publish(run: Run) -> None:
@@ -180,20 +188,31 @@ def _in_background(work: Coroutine[Any, Any, None]) -> None:
     task.add_done_callback(_pending.discard)
 
 
-def _on_bell(bell: socket.socket) -> None:
-    wakeup.drain(bell)
+def _on_bell() -> None:
+    if _bell is not None:
+        wakeup.drain(_bell)
     for tail in _tails.values():
         tail.wake()
 
 
-def _look_again(bell: socket.socket) -> None:
-    if _loop is None:
+def _look_in(pause_s: float) -> None:
+    global _next_look
+    if _next_look is not None:
+        _next_look.cancel()
+    if _loop is not None:
+        _next_look = _loop.call_later(pause_s, _look_again)
+
+
+def _look_again() -> None:
+    global _bell
+    if _loop is None or _bell is None:
         return
-    hung = wakeup.hung(bell, wakeup.OUTPUT)
-    if hung is not bell:
-        _loop.remove_reader(bell)
-        bell.close()
-        _loop.add_reader(hung, _on_bell, hung)
+    hung = wakeup.hung(_bell, wakeup.OUTPUT)
+    if hung is not _bell:
+        _loop.remove_reader(_bell)
+        _bell.close()
+        _bell = hung
+        _loop.add_reader(_bell, _on_bell)
     for tail in _tails.values():
         tail.wake()
-    _loop.call_later(LOOK_S, _look_again, hung)
+    _look_in(LOOK_S if _tails else IDLE_LOOK_S)

@@ -7,12 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import OperationalError, transaction
-from django.db.models import QuerySet, Subquery
 from django_q.models import Schedule as Alarm
 
 from runs_app import hot_statements
 from runs_app.models import Run
-from runs_app.scheduler import clock_changes, due_moments, missed_moments
+from runs_app.scheduler import clock_changes, due_alarms, due_moments, missed_moments
 from runs_app.scheduler.due_moments import DueMoment
 from runs_app.scheduler.missed_moments import TICK, TickDecision
 from runs_app.states import Reason, Status, Trigger
@@ -26,13 +25,6 @@ logger = logging.getLogger(__name__)
 
 PAUSED = (Status.SKIPPED, Reason.PAUSED, "Its schedule was paused.")
 MAX_MESSAGE = 500
-LONG_TEXTS = (
-    "schedule__script__version__requirements",
-    "schedule__script__environment__lock",
-    "schedule__script__environment__requirements",
-    "schedule__script__wanted_environment__lock",
-    "schedule__script__wanted_environment__requirements",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +45,7 @@ def step(*, now: datetime, limit: int = 1) -> bool:
     alarms: list[Alarm] = []
     try:
         with transaction.atomic():
-            alarms += _due(now)[:limit]
+            alarms += due_alarms.due(now)[:limit]
             pause = _last_pause(alarms)
             if pause is not None and pause.is_open(now):
                 return False
@@ -85,29 +77,6 @@ def at_start(*, service_started_at: datetime, now: datetime) -> None:
                 _start_up(schedule, due, now)
         except Exception:  # the others and the service itself must start
             logger.exception("start-up schedule %s could not be served", schedule.pk)
-
-
-def _may_ring(now: datetime) -> QuerySet[Alarm]:
-    # The alarms of schedules that are not paused; those of the others wait for the end of the pause.
-    paused = Schedule.objects.filter(paused_until__gt=now, alarm__isnull=False)
-    alarms: QuerySet[Alarm] = Alarm.objects.filter(cluster=schedules.CLUSTER)
-    return alarms.exclude(pk__in=paused.values("alarm"))
-
-
-def _due(now: datetime) -> QuerySet[Any]:
-    due = _may_ring(now).filter(next_run__lte=now).order_by("next_run", "pk")
-    related = due.select_related(
-        "schedule__script__version",
-        "schedule__script__environment",
-        "schedule__script__wanted_environment",
-    )
-    # The last pause of all schedules comes along with each of them, over or not.
-    pauses = Pause.objects.order_by("pk")
-    annotated: QuerySet[Any] = related.defer(*LONG_TEXTS).annotate(
-        all_paused_since=Subquery(pauses.values("since")[:1]),
-        all_paused_until=Subquery(pauses.values("until")[:1]),
-    )
-    return annotated
 
 
 def _last_pause(alarms: Sequence[Any]) -> Pause | None:

@@ -132,7 +132,8 @@ def make_passable(folder: Path) -> None:
     Users of scripts may pass through; without such users the folders are closed.
     """
     within = folder.relative_to(data()).parts
-    data().parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    if not data().is_dir():
+        data().parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     mode = PASSABLE if has_script_users() else CLOSED
     for count in range(len(within) + 1):
         _make(data().joinpath(*within[:count]), mode)
@@ -153,12 +154,23 @@ def _close(file: Path) -> None:
 
 
 def _make(folder: Path, mode: int) -> None:
+    if _is_made(folder, mode):
+        return
     folder.mkdir(mode=mode, exist_ok=True)
     # A folder that was there keeps its mode unless scripts have to pass: its owner may have opened it to others.
     if mode == PASSABLE:
         # Another user's, a link, a share without modes: the first use will tell.
         with contextlib.suppress(OSError):
             _open_up(folder)
+
+
+def _is_made(folder: Path, mode: int) -> bool:
+    # Every run passes by here, and nearly always there is nothing to do.
+    try:
+        found = folder.stat(follow_symlinks=folder == data()).st_mode
+    except OSError:
+        return False
+    return stat.S_ISDIR(found) and (mode != PASSABLE or stat.S_IMODE(found) == PASSABLE)
 
 
 def _open_up(folder: Path) -> None:

@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from daphne.server import Server, twisted_loop
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 CONTROL_FD = 4  # what the launcher hands over beside the socket it listens on
 STOP_TIMEOUT_S = 6.0
 IN_FLIGHT_TIMEOUT_S = 3.0
+CHECK_S = 1.0
 START_FAILED, STUCK = 1, 3
 
 
@@ -52,6 +54,7 @@ class WebServer(Server):
         self.engine = Engine()
         self.ports: list[Any] = []
         self._is_stopping = False
+        self._resting: list[Callable[[], None]] = []  # what daphne does every second or two
 
     def serve(self) -> None:
         for name in (signal.SIGTERM, signal.SIGINT):
@@ -103,6 +106,24 @@ class WebServer(Server):
         if isinstance(protocol, BoundedRequest) and message.get("more_body"):
             await protocol.wait_until_taken()
         await super().handle_reply(protocol, message)
+
+    # --- what daphne looks at every second or two: only while there are connections -------------------------------
+    def application_checker(self) -> None:
+        if self.connections:
+            super().application_checker()
+        else:
+            self._resting.append(self.application_checker)
+
+    def timeout_checker(self) -> None:
+        if self.connections:
+            super().timeout_checker()
+        else:
+            self._resting.append(self.timeout_checker)
+
+    def protocol_connected(self, protocol: Any) -> None:
+        super().protocol_connected(protocol)
+        while self._resting:
+            reactor.callLater(CHECK_S, self._resting.pop())
 
     # --- down ------------------------------------------------------------------------------------------------------
     def _on_signal(self) -> None:

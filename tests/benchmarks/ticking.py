@@ -3,19 +3,20 @@
 import json
 import sys
 import time
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 from django.utils import timezone
 from django_q.models import Schedule as Alarm
 
+from runs_app import launcher_client
 from runs_app.engine import ticker_thread
 from runs_app.models import Run
 from runs_app.scheduler import ticker
 from scripts_app import scripts
 from scripts_app.models import Schedule
 from scripts_app.schedules import schedules
-from tempo_site.lib import waking_broker
 
 DAY_S = 86_400
 
@@ -37,15 +38,25 @@ def move_to(moment: float) -> None:
     Alarm.objects.filter(cluster=schedules.CLUSTER).update(next_run=due)
 
 
+class Taker(launcher_client.LauncherClient):
+    """Stands for the launcher, and starts nothing."""
+
+    def __init__(self) -> None:
+        pass
+
+    def start(self, folder: str, *, secrets: Mapping[str, str] | None = None) -> int:
+        return 1
+
+
 def serve() -> None:
     """Serve every alarm as the engine does, in the second in which they are due, and print what it took as JSON."""
+    launcher_client.launcher = Taker()
     alarms = list(Alarm.objects.filter(cluster=schedules.CLUSTER).order_by("pk"))
     (due,) = {alarm.next_run for alarm in alarms}
     began = time.monotonic()
-    is_more = True
-    while is_more:
-        with waking_broker.held():
-            is_more = ticker.step(now=due, limit=ticker_thread.SERVE_TOGETHER)
+    limit = ticker_thread.most_together(is_first=True)
+    while ticker.step(now=due, limit=limit):
+        limit = ticker_thread.most_together(is_first=False)
     elapsed_s = time.monotonic() - began
     rows = list(Run.objects.filter(due_at=due).order_by("pk").values_list("schedule", flat=True))
     is_in_order = rows == [alarm.schedule.pk for alarm in alarms]

@@ -1,6 +1,7 @@
 """The statements that are written as SQL: of the tables as they are, and with the ORM's answers."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -99,6 +100,38 @@ def test_the_largest_peak_before_a_run_is_the_orm_s() -> None:
     last = make_run(script)
     expected = Run.objects.aggregate(largest=Max("peak_memory_mb"))["largest"]
     assert hot_statements.peaks_mb({script.pk: last.pk}, last=30) == {script.pk: expected}
+
+
+def stored_row(run: Run) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM runs_app_run WHERE id = %s", [run.pk])
+        (row,) = cursor.fetchall()
+    return list(row[1:])
+
+
+def test_a_new_run_is_stored_as_the_orm_stores_it() -> None:
+    schedule = make_schedule()
+    for fields in (
+        {"script": schedule.script, "trigger": Trigger.MANUAL, "by": "ann", "created_at": NOW},
+        {
+            "schedule": schedule,
+            "trigger": Trigger.RETRY,
+            "status": Status.MISSED,
+            "created_at": NOW + timedelta(microseconds=7),
+            "due_at": NOW,
+            "params": {"größe": [1, None, True]},
+            "duration_s": 0.1,
+            "overran": True,
+        },
+    ):
+        by_orm, by_sql = Run(**fields), Run(**fields)
+        by_orm.save()
+        expected = stored_row(by_orm)
+        by_orm.delete()  # one run a due moment
+        by_sql.pk = hot_statements.queue_state(now=NOW).next_pk
+        hot_statements.insert_runs([by_sql])
+        assert stored_row(by_sql) == expected
+        assert Run.objects.get(pk=by_sql.pk).params == by_sql.params
 
 
 def test_what_waits_is_what_somebody_asked_for() -> None:

@@ -1,6 +1,6 @@
 """A run that need not wait is born under way: under the same promises as runs that begin from the queue."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -105,6 +105,60 @@ def test_where_no_launcher_is_runs_are_queued_as_in_a_command() -> None:
 def test_nobody_is_overtaken(launcher: Recorder) -> None:
     make_run(make_script("Before"))
     assert (start().status, OrmQ.objects.count()) == (Status.QUEUED, 1)
+
+
+def a_try_that_waits_an_hour() -> None:
+    schedule = make_schedule(make_script("Before"))
+    fields = {"trigger": Trigger.RETRY, "not_before": NOW + timedelta(hours=1)}
+    make_run(schedule.script, schedule=schedule, **fields)
+
+
+def a_try_in_a_pause() -> None:
+    schedule = make_schedule(make_script("Before"))
+    make_run(schedule.script, schedule=schedule, trigger=Trigger.RETRY)
+    Schedule.objects.update(paused_at=NOW, paused_until=NOW + MINUTE)
+
+
+def a_run_whose_environment_is_built() -> None:
+    make_run(make_script("Before", is_ready=False))
+
+
+def a_run_behind_another_of_its_script() -> None:
+    schedule = make_schedule(make_script("Before"), overlap=Schedule.Overlap.QUEUE_ONE)
+    make_run(schedule.script, status=Status.RUNNING)
+    make_run(schedule.script, schedule=schedule, trigger=Trigger.SCHEDULE, due_at=NOW)
+
+
+def a_run_of_a_deleted_script() -> None:
+    run = make_run(make_script("Before"))
+    Script.objects.filter(pk=run.script_id or 0).update(deleted_at=NOW)
+
+
+@pytest.mark.parametrize(
+    "queue",
+    [
+        a_try_that_waits_an_hour,
+        a_try_in_a_pause,
+        a_run_whose_environment_is_built,
+        a_run_behind_another_of_its_script,
+        a_run_of_a_deleted_script,
+    ],
+)
+def test_nobody_waits_for_a_run_that_could_not_begin_either(
+    queue: Callable[[], None], launcher: Recorder
+) -> None:
+    queue()
+    assert (start().status, OrmQ.objects.count()) == (Status.STARTING, 0)
+
+
+def test_the_first_that_waits_for_memory_is_not_overtaken_by_a_smaller_one(
+    launcher: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "available_mb", lambda: 300)
+    make_run(make_script("Under way"), status=Status.RUNNING, memory_mb=100)
+    make_run(make_script("Large"), memory_mb=500)
+    assert admission.claim(now=NOW) == []
+    assert start(make_script("Small", memory_mb=50)).status == Status.QUEUED
 
 
 def test_the_cap_holds(settings: Settings, launcher: Recorder) -> None:

@@ -52,6 +52,29 @@ def test_the_way_to_a_folder_is_made_passable_with_it(monkeypatch: pytest.Monkey
     ] * 4
 
 
+def test_a_way_that_was_closed_or_removed_meanwhile_is_made_passable_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(paths.SCRIPT_USERS, "1")
+    folder = paths.run_folder("2026-11/7-abcdef12")
+    paths.make_passable(folder)
+    paths.runs().chmod(0o700)
+    folder.rmdir()
+    folder.parent.rmdir()
+    paths.make_passable(folder)
+    assert [mode(folder), mode(folder.parent), mode(paths.runs())] == [0o711] * 3
+
+
+def test_where_all_is_there_no_folder_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(paths.SCRIPT_USERS, "1")
+    folder = paths.run_folder("2026-11/7-abcdef12")
+    paths.make_passable(folder)
+    made: list[Path] = []
+    monkeypatch.setattr(Path, "mkdir", lambda path, **_: made.append(path))
+    paths.make_passable(folder)
+    assert made == []
+
+
 def test_a_folder_that_anybody_could_write_to_is_passable_and_no_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
