@@ -101,8 +101,8 @@ def program(key: str) -> Client:
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with a migrated database, a user `ann` and an API key, to be copied for each service."""
-    return prepared_data(tmp_path_factory.mktemp("prepared"))
+    """A data folder with all that a script without packages needs to run, to be copied for each service."""
+    return prepared_data(tmp_path_factory.mktemp("prepared"), has_environment=True)
 
 
 @pytest.fixture

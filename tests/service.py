@@ -30,6 +30,22 @@ from django.contrib.auth import get_user_model
 ApiKey.issue(name="tests", token={TOKEN!r})
 get_user_model().objects.create_superuser("ann", "", {PASSWORD!r})
 """
+# Looked at tomorrow, as if each service had built it after its start: no test waits for another look.
+BUILD = """
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+from django.utils import timezone
+from scripts_app.environments import environments
+from scripts_app.models import Environment
+from tests import building
+spec = environments.spec_of_text(code="", requirements="", python_version="")
+empty = Environment.objects.create(interpreter=str(spec.interpreter.path), python=spec.interpreter.version)
+with tempfile.TemporaryDirectory() as folder:
+    building.run_drivers(building.begin(empty, Path(folder)))
+    assert building.finish(empty, Path(folder), succeeded=True)
+Environment.objects.update(checked_at=timezone.now() + timedelta(days=1))
+"""
 
 
 def wait_for(condition: Callable[[], T | None], *, what: str, limit_s: float = LIMIT_S) -> T:
@@ -67,9 +83,12 @@ def manage(data: Path, *argv: str, **extra: str) -> str:
     return done.stdout
 
 
-def prepared_data(data: Path) -> Path:
-    """Fill a folder with a migrated database, the superuser `ann` and an API key with a known token."""
-    manage(data, "shell", "-c", PREPARE)
+def prepared_data(data: Path, *, has_environment: bool = False) -> Path:
+    """Fill a folder with a migrated database, the superuser `ann` and an API key with a known token.
+
+    And with a built environment without packages, where that is what is not tested.
+    """
+    manage(data, "shell", "-c", PREPARE + BUILD if has_environment else PREPARE)
     return data
 
 
@@ -100,7 +119,9 @@ class Service:
     @classmethod
     def copy_of(cls, prepared: Path, data: Path, **extra: str) -> Self:
         """A service on a copy of a prepared data folder, not started yet."""
-        shutil.copytree(prepared, data, ignore=shutil.ignore_patterns("*.bell", "*.log"))
+        shutil.copytree(
+            prepared, data, symlinks=True, ignore=shutil.ignore_patterns("*.bell", "*.log")
+        )
         return cls(data, **extra)
 
     # --- life ------------------------------------------------------------------------------------------------------
@@ -134,6 +155,12 @@ class Service:
                 stderr=log,
             )
         self.wait_until_healthy()
+
+    def started(self) -> Self:
+        """This one, started unless it runs: the test before may have ended it."""
+        if self.process is None or self.process.poll() is not None:
+            self.start()
+        return self
 
     def command_line(self) -> list[str]:
         """How it is started."""

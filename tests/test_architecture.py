@@ -5,16 +5,13 @@ import graphlib
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from runs_app.states import Kind, Status
 from scripts_app.models import Environment
+from tests.modules import NAMES, PACKAGES, PRODUCT, ROOT, TESTS, Module
 
-ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("tempo_site", "scripts_app", "runs_app", "notifications_app")
 FLOORS = {"scripts_app": 1, "runs_app": 2, "notifications_app": 3}
 GROUND = frozenset(
     {"lib", "models", "auth", "stored_settings"}
@@ -93,44 +90,7 @@ HIDDEN_IMPORTS = {
 LONG_MODULES = dict.fromkeys(("runs_app.models", "scripts_app.models"), "a line for each column")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Module:
-    """One file of Python: its dotted name, its path below the root, its text and tree."""
-
-    name: str
-    path: str
-    source: str
-    tree: ast.Module
-
-    @classmethod
-    def of(cls, path: str, source: str) -> "Module":
-        """Parse a file's text; `path` is relative to the root."""
-        parts = Path(path).with_suffix("").parts
-        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        return cls(name=name, path=path, source=source, tree=ast.parse(source))
-
-    @property
-    def package(self) -> str:
-        """What a relative import starts from."""
-        return self.name if self.path.endswith("__init__.py") else self.name.rpartition(".")[0]
-
-    def at(self, node: ast.stmt | ast.expr, sentence: str) -> str:
-        """A violation, as file:line and what is wrong there."""
-        return f"{self.path}:{node.lineno} {sentence}"
-
-
 Check = Callable[[Module, frozenset[str]], Iterator[str]]
-
-
-def load(pattern: str) -> list[Module]:
-    """The files of a pattern below the root, migrations apart: Django writes those."""
-    files = sorted(path for path in ROOT.glob(pattern) if "migrations" not in path.parts)
-    return [Module.of(str(path.relative_to(ROOT)), path.read_text()) for path in files]
-
-
-PRODUCT = [module for package in PACKAGES for module in load(f"{package}/**/*.py")]
-TESTS = load("tests/**/*.py")
-NAMES = frozenset(module.name for module in PRODUCT)
 
 
 # --- the rules: each yields the violations of one module ------------------------------------------------------------

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.test_architecture import PRODUCT, Module
+from tests.modules import PRODUCT, Module
 
 
 def meaningful_asserts(module: Module) -> Iterator[str]:

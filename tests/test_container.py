@@ -200,7 +200,9 @@ def retired(service: Container, first: dict[str, Any]) -> bool:
 def data_of(place: Path, prepared: Path, name: str, owner: User) -> Path:
     """A copy of the prepared data folder that belongs to `owner`."""
     data = place / name
-    shutil.copytree(prepared, data)
+    shutil.copytree(prepared, data, symlinks=True)
+    for folder in (data / "envs").iterdir():
+        shutil.rmtree(folder)  # here one is built by whom it belongs to
     for path in (data, *data.rglob("*")):
         os.chown(path, *owner)
     return data

@@ -123,7 +123,7 @@ def test_a_log_of_another_file_system_is_taken_over(service: Service) -> None:
 
 def test_without_symbolic_links_it_says_what_needs_them(prepared: Path, tmp_path: Path) -> None:
     data = tmp_path / "own"
-    shutil.copytree(prepared, data)
+    shutil.copytree(prepared, data, symlinks=True)
     command = [
         *file_systems.without("symbolic links"),
         sys.executable,

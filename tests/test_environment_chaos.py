@@ -17,28 +17,38 @@ BUILD_LIMIT_S = 10  # the least there is
 CODE = "import tempo_greeting; print(tempo_greeting.hello())"
 
 
-@pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, str]]:
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
     """The folder of a package index and its address."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with local_index.served(tmp_path / "index") as url:
-        yield tmp_path / "index", url
+    folder = tmp_path_factory.mktemp("index")
+    with pytest.MonkeyPatch.context() as patch, local_index.served(folder) as url:
+        patch.setenv("NO_PROXY", "127.0.0.1")
+        yield folder, url
 
 
-@pytest.fixture
-def tempo(prepared: Path, tmp_path: Path, index: tuple[Path, str]) -> Iterator[Service]:
+@pytest.fixture(scope="module")
+def shared(
+    prepared: Path, tmp_path_factory: pytest.TempPathFactory, index: tuple[Path, str]
+) -> Iterator[Service]:
     """A Tempo that installs from that index."""
-    with Service.copy_of(prepared, tmp_path / "service", PYSCHED_PACKAGE_INDEX=index[1]) as service:
+    data = tmp_path_factory.mktemp("tempo") / "data"
+    with Service.copy_of(prepared, data, PYSCHED_PACKAGE_INDEX=index[1]) as service:
         yield service
 
 
 @pytest.fixture
-def impatient(prepared: Path, tmp_path: Path, index: tuple[Path, str]) -> Iterator[Service]:
+def tempo(shared: Service) -> Service:
+    return shared.started()
+
+
+@pytest.fixture(scope="module")
+def impatient(
+    prepared: Path, tmp_path_factory: pytest.TempPathFactory, index: tuple[Path, str]
+) -> Iterator[Service]:
     """One that gives builds a few seconds."""
     limit = {"PYSCHED_BUILD_TIMEOUT": str(BUILD_LIMIT_S), "PYSCHED_GRACE": "1"}
-    with Service.copy_of(
-        prepared, tmp_path / "service", PYSCHED_PACKAGE_INDEX=index[1], **limit
-    ) as service:
+    data = tmp_path_factory.mktemp("impatient") / "data"
+    with Service.copy_of(prepared, data, PYSCHED_PACKAGE_INDEX=index[1], **limit) as service:
         yield service
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.test_architecture import PRODUCT, Module
+from tests.modules import PRODUCT, Module
 
 OPENING = frozenset(
     {"open", "fdopen", "read_text", "read_bytes", "write_text", "write_bytes", "touch", "mkfifo"}

@@ -116,12 +116,29 @@ def outcome(service: Service, run_id: int) -> tuple[str, str]:
     return run["status"], run["reason"]
 
 
+@pytest.fixture(scope="module")
+def shared(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A Tempo that is ended and started again and again."""
+    with Service.copy_of(prepared, tmp_path_factory.mktemp("shared") / "data") as running:
+        yield running
+
+
 @pytest.fixture
-def brisk(prepared: Path, tmp_path: Path) -> Iterator[Service]:
-    """A Tempo that gives scripts a second to end by themselves."""
-    data = tmp_path / "service"
+def service(shared: Service) -> Service:
+    return shared.started()
+
+
+@pytest.fixture(scope="module")
+def shared_brisk(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One that gives scripts a second to end by themselves."""
+    data = tmp_path_factory.mktemp("brisk") / "data"
     with Service.copy_of(prepared, data, PYSCHED_GRACE="1", PYSCHED_SHUTDOWN_GRACE="1") as running:
         yield running
+
+
+@pytest.fixture
+def brisk(shared_brisk: Service) -> Service:
+    return shared_brisk.started()
 
 
 @pytest.mark.parametrize("times", [TIMES_IN_SUITE, pytest.param(TIMES, marks=pytest.mark.chaos)])

@@ -49,19 +49,21 @@ folder.symlink_to("/etc")
 """
 
 
-@pytest.fixture(params=GRADES, ids=["landlock", "basic"])
-def service(request: pytest.FixtureRequest, prepared: Path, tmp_path: Path) -> Iterator[Service]:
-    yield from opened(request.param, prepared, tmp_path)
+@pytest.fixture(scope="module", params=GRADES, ids=["landlock", "basic"])
+def service(
+    request: pytest.FixtureRequest, prepared: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    yield from opened(request.param, prepared, tmp_path_factory.mktemp("spoilt"))
 
 
-@pytest.fixture
-def basic(prepared: Path, tmp_path: Path) -> Iterator[Service]:
-    yield from opened("landlock", prepared, tmp_path)
+@pytest.fixture(scope="module")
+def basic(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    yield from opened("landlock", prepared, tmp_path_factory.mktemp("basic"))
 
 
-def opened(without: str, prepared: Path, tmp_path: Path) -> Iterator[Service]:
+def opened(without: str, prepared: Path, folder: Path) -> Iterator[Service]:
     extra = {"PYSCHED_MAX_CONCURRENT_RUNS": str(PLACES), "TEMPO_WITHOUT": without}
-    service = Service.copy_of(prepared, tmp_path / "service", **extra)
+    service = Service.copy_of(prepared, folder / "service", **extra)
     service.prefix = POWERLESS
     with service:
         yield service

@@ -71,7 +71,7 @@ def execute(data: Path, statement: str) -> list[tuple[object, ...]]:
 def data(prepared: Path, data_folder: Path) -> Path:
     """A data folder with a script and a backup."""
     folder = data_folder
-    shutil.copytree(prepared, folder, dirs_exist_ok=True)
+    shutil.copytree(prepared, folder, dirs_exist_ok=True, symlinks=True)
     (folder / "scripts" / "nightly").mkdir()
     (folder / "backups").mkdir()
     shutil.copy(folder / "tempo.sqlite3", folder / "backups" / "monday.sqlite3")
@@ -226,7 +226,7 @@ def test_a_log_of_a_killed_process_is_taken_over(data: Path) -> None:
 def old(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder of an earlier version."""
     folder = tmp_path_factory.mktemp("old") / "data"
-    shutil.copytree(prepared, folder)
+    shutil.copytree(prepared, folder, symlinks=True)
     manage(folder, "migrate", "runs_app", BEFORE)
     return folder
 
@@ -256,7 +256,7 @@ def test_killed_on_the_way_it_is_the_old_one_and_the_next_start_brings_it_up_to_
     old: Path, prepared: Path, tmp_path: Path, point: str
 ) -> None:
     data = tmp_path / "own"
-    shutil.copytree(old, data)
+    shutil.copytree(old, data, symlinks=True)
     before = schema(data / "tempo.sqlite3")
     assert migrate_and_die(data, point).returncode == -signal.SIGKILL
     assert schema(data / "tempo.sqlite3") == before
@@ -270,7 +270,7 @@ def test_killed_on_the_way_it_is_the_old_one_and_the_next_start_brings_it_up_to_
 
 def test_an_error_on_the_way_leaves_the_old_one(old: Path, tmp_path: Path) -> None:
     data = tmp_path / "own"
-    shutil.copytree(old, data)
+    shutil.copytree(old, data, symlinks=True)
     before = schema(data / "tempo.sqlite3")
     done = migrate_and_die(data, "error")
     assert "could not be brought up to date: made up. It is as it was before." in done.stderr

@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from tempo_site.lib import checkpoints, paths
-from tests.test_architecture import PRODUCT, Module
+from tests.modules import PRODUCT, Module
 
 # Who may name the files of the database, and why.
 MAY_NAME = {
