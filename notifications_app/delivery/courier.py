@@ -19,6 +19,7 @@ from tempo_site.stored_settings import store
 
 logger = logging.getLogger(__name__)
 
+TURN_S = 120.0  # how long another child may be waited for
 _one_at_a_time = threading.Lock()
 _PACKAGES = Path(django.__file__).absolute().parent.parent
 _APP = settings.BASE_DIR / "notifications_app"
@@ -27,19 +28,23 @@ _FAILED = "notifications: the child that sends ended status=%s"
 
 
 def send(
-    letters: Iterable[Letter], *, answered: Callable[[Answer], None], timeout_s: float
+    letters: Iterable[Letter],
+    *,
+    answered: Callable[[Answer], None],
+    timeout_s: float,
+    turn_s: float = TURN_S,
 ) -> None:
     """Send letters and call `answered` in this thread for each answer; a letter without one is to be tried again.
 
-    The child is ended after `timeout_s`. Raise TimeoutError when another child has the turn for as long, and OSError
-    when the child does not start.
+    The child is ended after `timeout_s`. Raise TimeoutError when another child has the turn for over `turn_s`, and
+    OSError when the child does not start.
     """
     letters = list(letters)
     if not letters:
         return
     lines = [letter.line() for letter in letters]
     unanswered = {letter.id for letter in letters}
-    with _turn(timeout_s), _child() as child:
+    with _turn(turn_s), _child() as child:
         timer = threading.Timer(timeout_s, child.kill)
         writer = threading.Thread(target=_write, args=(child.stdin, lines), daemon=True)
         timer.start()
@@ -58,7 +63,7 @@ def send(
 @contextlib.contextmanager
 def _turn(timeout_s: float) -> Iterator[None]:
     if not _one_at_a_time.acquire(timeout=timeout_s):
-        raise TimeoutError("other messages are being sent")
+        raise TimeoutError("other messages are being sent\nhint: try again in a minute")
     try:
         yield
     finally:

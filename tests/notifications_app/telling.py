@@ -62,7 +62,12 @@ class FakeCourier:
         self.answer: Callable[[Letter], Answer | None] = sent
 
     def send(
-        self, letters: Iterable[Letter], *, answered: Callable[[Answer], None], timeout_s: float
+        self,
+        letters: Iterable[Letter],
+        *,
+        answered: Callable[[Answer], None],
+        timeout_s: float,
+        turn_s: float = 0.0,
     ) -> None:
         """Stand in for courier.send."""
         for letter in letters:
