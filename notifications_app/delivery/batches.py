@@ -75,6 +75,12 @@ def claim(batch: Batch, *, now: datetime) -> Batch | None:
     return batch
 
 
+def release(batch: Batch, *, now: datetime) -> None:
+    """Have a claimed batch sent at the next look, under its id, as nobody has tried to send it."""
+    rows = Delivery.objects.filter(pk__in=[row.pk for row in batch.rows])
+    rows.filter(status=Delivery.Status.SENDING).update(status=Delivery.Status.WAITING, next_at=now)
+
+
 def give_up_unusable(*, now: datetime) -> int:
     """End what waits for channels that were switched off or put aside; return how much that was."""
     waiting = Delivery.objects.filter(status=Delivery.Status.WAITING)

@@ -12,7 +12,7 @@ from typing import IO
 import django
 from django.conf import settings
 
-from notifications_app.delivery.letters import Answer, Letter
+from notifications_app.delivery.letters import BEGUN, Answer, Letter
 from scripts_app.packages import index
 from tempo_site.lib import confined, listener, network_access
 from tempo_site.stored_settings import store
@@ -33,31 +33,40 @@ def send(
     answered: Callable[[Answer], None],
     timeout_s: float,
     turn_s: float = TURN_S,
-) -> None:
+) -> set[str]:
     """Send letters and call `answered` in this thread for each answer; a letter without one is to be tried again.
 
-    The child is ended after `timeout_s`. Raise TimeoutError when another child has the turn for over `turn_s`, and
-    OSError when the child does not start.
+    The child is ended after `timeout_s`. Return the ids of the letters whose turn had not come by then; none when not
+    even one had its turn. Raise TimeoutError when another child has the turn for over `turn_s`, and OSError when the
+    child does not start.
     """
     letters = list(letters)
     if not letters:
-        return
+        return set()
     lines = [letter.line() for letter in letters]
-    unanswered = {letter.id for letter in letters}
+    ids = {letter.id for letter in letters}
+    unanswered, untouched = set(ids), set(ids)
     with _turn(turn_s), _child() as child:
         timer = threading.Timer(timeout_s, child.kill)
         writer = threading.Thread(target=_write, args=(child.stdin, lines), daemon=True)
         timer.start()
         writer.start()
         try:
-            for answer in _answers(child):
-                if answer.id in unanswered:
+            for line in _lines(child):
+                answer = Answer.read(line)
+                if answer is None:
+                    untouched.discard(line.removeprefix(f"{BEGUN} ").rstrip())
+                elif answer.id in unanswered:
                     unanswered.remove(answer.id)
+                    untouched.discard(answer.id)
                     answered(answer)
         finally:
             child.kill()  # it has closed its output, or nobody hears it any more
             timer.cancel()
             writer.join()
+    if untouched == ids:
+        return set()
+    return untouched
 
 
 @contextlib.contextmanager
@@ -110,11 +119,8 @@ def _write(stdin: IO[str], lines: Sequence[str]) -> None:
         stdin.writelines(lines)
 
 
-def _answers(child: "subprocess.Popen[str]") -> Iterator[Answer]:
+def _lines(child: "subprocess.Popen[str]") -> Iterator[str]:
     assert child.stdout
-    for line in child.stdout:
-        answer = Answer.read(line)
-        if answer:
-            yield answer
+    yield from child.stdout
     if child.wait() != 0:
         logger.warning(_FAILED, child.returncode)

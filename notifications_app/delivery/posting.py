@@ -75,11 +75,15 @@ def _send(letters: list[Letter], claimed: dict[str, Batch], clock: Callable[[], 
             results.note(batch, answer, now=clock())
 
     why = NO_ANSWER
+    untouched: set[str] = set()
     try:
-        courier.send(letters, answered=answered, timeout_s=TIMEOUT_S)
+        untouched = courier.send(letters, answered=answered, timeout_s=TIMEOUT_S)
     except OSError as error:  # TimeoutError among them
         logger.warning("nothing could be sent: %s", error)
         why = f"It could not be sent: {error}"
     for message_id, batch in claimed.items():
+        if message_id in untouched:  # the child ended before their turn came, which is no try
+            batches.release(batch, now=clock())
+            continue
         answer = Answer(id=message_id, outcome="retry", answer=why[:500])
         results.note(batch, answer, now=clock())

@@ -309,6 +309,31 @@ def test_a_delivery_that_is_sent_again_is_a_message_of_its_own(
     assert first.id != second.id and title_of(first) == title_of(second)
 
 
+def test_a_child_that_ends_costs_no_try_of_messages_whose_turn_had_not_come(
+    mail: Channel, courier: FakeCourier
+) -> None:
+    channels.save(mail, {"group_interval_s": 0})
+    fail(2, apart_s=0)
+    calls = 0
+
+    def ends(letter: Letter) -> Answer | None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            courier.untouched = {letter.id}
+        return sent(letter) if calls > 2 else None
+
+    courier.answer = ends
+    work(NOW)
+    attempts = Delivery.objects.order_by("pk").values_list("attempts", flat=True)
+    assert list(attempts) == [1, 0]
+    work(after(10))
+    assert statuses() == [SENT, SENT]
+    assert [letter.id for letter in courier.letters[:2]] == [
+        letter.id for letter in courier.letters[2:]
+    ]
+
+
 def test_what_is_sent_again_goes_alone_and_at_once(mail: Channel, courier: FakeCourier) -> None:
     fail(1)
     work(NOW)
