@@ -44,29 +44,17 @@ def send(
     if not letters:
         return set()
     lines = [letter.line() for letter in letters]
-    ids = {letter.id for letter in letters}
-    unanswered, untouched = set(ids), set(ids)
     with _turn(turn_s), _child() as child:
         timer = threading.Timer(timeout_s, child.kill)
         writer = threading.Thread(target=_write, args=(child.stdin, lines), daemon=True)
         timer.start()
         writer.start()
         try:
-            for line in _lines(child):
-                answer = Answer.read(line)
-                if answer is None:
-                    untouched.discard(line.removeprefix(f"{BEGUN} ").rstrip())
-                elif answer.id in unanswered:
-                    unanswered.remove(answer.id)
-                    untouched.discard(answer.id)
-                    answered(answer)
+            return _hear(child, {letter.id for letter in letters}, answered)
         finally:
             child.kill()  # it has closed its output, or nobody hears it any more
             timer.cancel()
             writer.join()
-    if untouched == ids:
-        return set()
-    return untouched
 
 
 @contextlib.contextmanager
@@ -119,8 +107,20 @@ def _write(stdin: IO[str], lines: Sequence[str]) -> None:
         stdin.writelines(lines)
 
 
-def _lines(child: "subprocess.Popen[str]") -> Iterator[str]:
+def _hear(
+    child: "subprocess.Popen[str]", ids: set[str], answered: Callable[[Answer], None]
+) -> set[str]:
+    # Return the ids of the letters whose turn did not come.
     assert child.stdout
-    yield from child.stdout
+    unanswered, untouched = set(ids), set(ids)
+    for line in child.stdout:
+        answer = Answer.read(line)
+        if answer is None:
+            untouched.discard(line.removeprefix(f"{BEGUN} ").rstrip())
+        elif answer.id in unanswered:
+            unanswered.remove(answer.id)
+            untouched.discard(answer.id)
+            answered(answer)
     if child.wait() != 0:
         logger.warning(_FAILED, child.returncode)
+    return set() if untouched == ids else untouched
