@@ -42,6 +42,14 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
     def usable(self) -> "ChannelQuerySet":
         return self.filter(enabled=True, suspended_at=None)
 
+    def with_hearing(self) -> "ChannelQuerySet":
+        """Add `hears`: whether a rule names the channel, or it needs none."""
+        rules = Rule.objects.filter(channel=models.OuterRef("pk"), enabled=True)
+        needs_none = models.Q(kind=Channel.Kind.HEARTBEAT) | models.Q(weekly_report=True)
+        return self.annotate(
+            hears=models.ExpressionWrapper(models.Exists(rules) | needs_none, models.BooleanField())
+        )
+
 
 class Channel(models.Model):
     """Who is told, and how. Address and secrets are stored encrypted, as secret variables are."""

@@ -48,7 +48,7 @@ def overview(request: auth.SignedInRequest) -> HttpResponse:
 
 
 def overview_context(*, now: datetime) -> OverviewContext:
-    channels = list(Channel.objects.select_related("script"))
+    channels = list(Channel.objects.with_hearing().select_related("script"))
     return {
         "now": now,
         "channels": channels,
