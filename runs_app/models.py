@@ -160,6 +160,9 @@ class Run(models.Model):
     )
     isolation_why = models.CharField(max_length=300, blank=True)
     isolation_degraded = models.BooleanField(default=False)
+    # Both only of a script's run that ended badly; null, as a column with a default would copy the whole table.
+    explanation = models.JSONField(null=True)
+    fingerprint = models.CharField(max_length=16, null=True)  # noqa: DJ001
 
     objects = RunQuerySet.as_manager()
 
@@ -217,6 +220,14 @@ class Run(models.Model):
                 fields=["id"],
                 condition=models.Q(archived_at__isnull=True, finished_at__isnull=False),
                 name="run_unarchived",
+            ),
+            # The runs of a failure.
+            models.Index(
+                "script",
+                "fingerprint",
+                "id",
+                condition=models.Q(fingerprint__isnull=False),
+                name="run_of_failure",
             ),
         ]
 
@@ -280,6 +291,13 @@ class Run(models.Model):
         }
         return [name for name, is_true in notes.items() if is_true]
 
+    @property
+    def why(self) -> str:
+        """The reason in words, as lists and messages say it; a failure's is the title of its explanation."""
+        if self.explanation:
+            return str(self.explanation["title"])
+        return self.explain()
+
     def explain(self) -> str:
         if self.message:
             return self.message
@@ -315,3 +333,56 @@ class Run(models.Model):
             case Reason.DISK:
                 return "Stopped: the disk of the data folder was nearly full."
         return ""
+
+
+class FailureGroup(models.Model):
+    """Runs of a script that failed alike: a row for each fingerprint, counted where a run ends."""
+
+    script = models.ForeignKey(
+        Script,
+        models.CASCADE,
+        related_name="failures",
+        db_index=False,
+    )
+    fingerprint = models.CharField(max_length=16)
+    kind = models.CharField(max_length=20)
+    title = models.CharField(max_length=300)
+    place = models.CharField(max_length=300, blank=True)
+    count = models.PositiveBigIntegerField(default=1)
+    # Ids, not references: retention deletes runs without a look at this table.
+    first_run = models.PositiveBigIntegerField()
+    first_at = models.DateTimeField()
+    first_version = models.ForeignKey(
+        Version,
+        models.SET_NULL,
+        null=True,
+        related_name="+",
+        db_index=False,
+    )
+    last_run = models.PositiveBigIntegerField()
+    last_at = models.DateTimeField()
+    last_version = models.ForeignKey(
+        Version,
+        models.SET_NULL,
+        null=True,
+        related_name="+",
+        db_index=False,
+    )
+    since_run = models.PositiveBigIntegerField()  # the first one behind the last success in between
+
+    class Meta:
+        ordering = ["-last_run", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["script", "fingerprint"], name="one_failure_a_fingerprint"
+            )
+        ]
+        indexes = [
+            # The page of failures.
+            models.Index(fields=["-last_run", "-id"], name="failure_newest"),
+            # Other scripts with the same failure.
+            models.Index(fields=["fingerprint"], name="failure_of_others"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title

@@ -9,6 +9,9 @@ from django.dispatch import Signal
 # A run reached a final status. Arguments: run. Receivers that must act sweep `announced_at IS NULL` as well.
 run_finished = Signal()
 
+# A search had to do without a part of the index, which is being made or was deleted. No arguments.
+search_degraded = Signal()
+
 # A run is about to end. Arguments: run, status, fields (of Run, stored with it). A receiver answers from memory
 # whether anybody is to hear of it: the end of every run waits for the answer.
 end_is_heard = Signal()

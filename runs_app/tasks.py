@@ -3,9 +3,13 @@
 Each admits first: a run that is queued while any task waits adds no task (`new_runs.enqueue_admission`).
 """
 
+from datetime import timedelta
+
+from django.conf import settings
 from django.utils import timezone
 
 from runs_app.admission import admission
+from runs_app.failures import groups
 from runs_app.history import deleted, retention
 from runs_app.models import Run
 from scripts_app.environments import cleanup
@@ -17,7 +21,9 @@ def admit() -> None:
 
 def prune() -> None:
     admit()
-    retention.prune(now=timezone.now())
+    now = timezone.now()
+    groups.prune(now=now, keep=timedelta(days=settings.KEEP_DAYS))
+    retention.prune(now=now)
 
 
 def collect_environments() -> None:

@@ -2,14 +2,18 @@
 
 from django.urls import path
 
-from runs_app.views import detail, lists
+from runs_app.views import detail, failures, lists, search
 
 urlpatterns = [
+    path("search/", search.search_page, name="search"),
     path("runs/", lists.run_list, name="run-list"),
     path("runs/<int:pk>/", detail.run_detail, name="run-detail"),
     path("runs/<int:pk>/cancel", detail.run_cancel, name="run-cancel"),
     path("runs/<int:pk>/again", detail.run_again, name="run-again"),
+    path("runs/<int:pk>/rerun", failures.run_rerun, name="run-rerun"),
+    path("runs/<int:pk>/add-package", failures.run_add_package, name="run-add-package"),
     path("runs/<int:pk>/log", detail.run_log, name="run-log"),
     path("runs/<int:pk>/output", detail.run_output, name="run-output"),
     path("runs/<int:pk>/lines", detail.run_lines, name="run-lines"),
+    path("failures/", failures.failure_list, name="failure-list"),
 ]

@@ -12,7 +12,7 @@ from scripts_app import folders, limits, validation
 from scripts_app.inputs import declarations
 from scripts_app.limits import LIMITS
 from scripts_app.models import Draft, Schedule, Script, Variable, Version
-from scripts_app.packages import interpreters
+from scripts_app.packages import interpreters, requirements, resolution
 from scripts_app.schedules import schedules
 from scripts_app.validation import ScriptError as ScriptError  # doors catch `scripts.ScriptError`
 from scripts_app.versions import drafts, versions, working_copy
@@ -170,6 +170,20 @@ def restore_version(script: Script, version: Version, *, by: User | None, now: d
     restored = update(script, by=by, now=now, note=f"Restored from {version}", **fields).version
     assert restored is not None, "a version was just saved"
     return restored
+
+
+def add_requirement(script: Script, package: str, *, by: User | None, now: datetime) -> Version:
+    """Make a new version that also requires a package; what the code's block requires goes along. Raise ScriptError."""
+    assert script.version is not None, "a script always has a version"
+    fields = versions.fields_of(script.version)
+    listed = fields["requirements"]
+    block = resolution.offer(**fields)
+    if block.requirements and not requirements.has_any(listed):
+        listed = "\n".join(block.requirements)  # a list beside the block is used in its place
+    listed = f"{listed.rstrip()}\n{package}\n".lstrip()
+    saved = update(script, by=by, now=now, note=f"Added {package}", requirements=listed).version
+    assert saved is not None, "a version was just saved"
+    return saved
 
 
 def keep_edit(

@@ -23,6 +23,8 @@ from tests.service import ROOT
 
 OPERATIONS = {
     "GET /variables",
+    "GET /failures",
+    "POST /runs/{run_id}/rerun",
     "PUT /variables/{name}",
     "DELETE /variables/{name}",
     "GET /scripts/{slug}/variables",
@@ -81,6 +83,7 @@ OPERATIONS = {
     "GET /templates/{name}",
     "POST /templates/{name}",
     "GET /runs",
+    "GET /search",
     "GET /queue",
     "GET /runs/{run_id}",
     "POST /runs/{run_id}/cancel",
@@ -111,7 +114,11 @@ OPERATIONS = {
     "GET /runs/{run_id}/output",
 }
 FOR_SCOPE_FULL = {"GET /settings"}
-FOR_SCOPE_RUN = {"POST /scripts/{slug}/runs", "POST /runs/{run_id}/cancel"}
+FOR_SCOPE_RUN = {
+    "POST /runs/{run_id}/rerun",
+    "POST /scripts/{slug}/runs",
+    "POST /runs/{run_id}/cancel",
+}
 # With an empty body these say that it is missing, and nothing of the address.
 NEED_A_BODY = {
     "POST /check",
@@ -147,7 +154,7 @@ SCRIPT_FIELDS = (
 RUN_FIELDS = (
     "id kind script version status reason exit_code signal trigger schedule due_at late_ms created_at started_at"
     " finished_at duration_s cpu_s peak_memory_mb output_bytes isolation flags parent message memory_mb output_lines"
-    " output_dropped processes_max isolation_why attempt not_before params"
+    " output_dropped processes_max isolation_why attempt not_before params explanation"
 )
 SCHEDULE_FIELDS = (
     "id script kind cron every_s at timezone enabled overlap missed jitter_s next_at start_at end_at delay_s paused_at"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from runs_app.api import read_run
+from runs_app.api.runs import read_run
 from tests.benchmarks.clients import Browser
 from tests.service import Service, wait_for
 

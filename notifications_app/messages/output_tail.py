@@ -2,7 +2,6 @@
 
 from notifications_app.messages import plain
 from runs_app.launcher.output import record_format
-from runs_app.launcher.watch import last_words
 from runs_app.models import Run
 from runs_app.output import log, terminal
 from runs_app.output.terminal import Written
@@ -10,27 +9,17 @@ from runs_app.output.terminal import Written
 MAX_CHARACTERS = 1000
 # Room for the characters in their longest form, with heads and colours, behind a record that is cut by the beginning.
 READ_BYTES = 48 * 1024
-MAX_ERROR = 300
 
 
 def read(run: Run | None) -> str:
     """Return the last 1,000 characters that a script wrote, both streams in order; "" where the log is gone."""
-    text = plain.block("\n".join(_shown(line) for line in _lines(run, streams="OE"))).strip("\n")
+    text = plain.block("\n".join(_shown(line) for line in _lines(run))).strip("\n")
     if len(text) <= MAX_CHARACTERS:
         return text
     return plain.CUT + text[-MAX_CHARACTERS + 1 :]
 
 
-def last_error(run: Run | None) -> str:
-    """Return the last line of the traceback that ended a script, `ValueError: no such host`, or ""."""
-    stderr = "\n".join(_lines(run, streams="E"))
-    errors = last_words.read(stderr.encode(errors="replace")).errors
-    if not errors:
-        return ""
-    return plain.line(errors[0], MAX_ERROR)
-
-
-def _lines(run: Run | None, *, streams: str) -> list[str]:
+def _lines(run: Run | None) -> list[str]:
     if run is None:
         return []
     size = log.size(run)
@@ -40,7 +29,7 @@ def _lines(run: Run | None, *, streams: str) -> list[str]:
         data = data[data.find(b"\n") + 1 :]  # the read began within a record
     lines = [""]
     for _, stream, is_full, text in record_format.parse(data):
-        if stream in streams:
+        if stream in "OE":
             lines[-1] += text.decode(errors="replace")
             if is_full:
                 lines.append("")

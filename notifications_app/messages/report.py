@@ -6,8 +6,9 @@ from typing import Any
 
 from django.utils import timezone
 
-from notifications_app.messages import changes, links, output_tail, plain, titles
+from notifications_app.messages import links, output_tail, plain, titles
 from notifications_app.models import Delivery, Event
+from runs_app.failures import changes, ends
 from runs_app.history import history
 from runs_app.models import Run
 from tempo_site.lib import humanize
@@ -81,9 +82,13 @@ def _facts(row: Delivery, run: Run | None) -> list[tuple[str, str]]:
     if run is None:
         return facts
     facts.append(("Run", f"#{run.pk}, {run.get_status_display().lower()}, {run.trigger}"))
-    reason = plain.block(run.explain())
-    if reason:
-        facts.append(("Reason", plain.shortened(reason, MAX_REASON)))
+    why, error = ends.reason_and_last_line(run)
+    if why:
+        facts.append(("Reason", plain.shortened(plain.block(why), MAX_REASON)))
+    if why != run.explain():
+        facts.append(("Ended", plain.shortened(plain.block(run.explain()), MAX_REASON)))
+    if error and error not in why:
+        facts.append(("Error", plain.line(error, MAX_REASON)))
     if run.started_at:
         started = timezone.localtime(run.started_at).strftime(TIME_FORMAT)
         facts.append(("Started", started))
@@ -99,14 +104,10 @@ def _own_facts(row: Delivery) -> list[tuple[str, str]]:
 
 
 def _facts_of_failure(run: Run) -> list[tuple[str, str]]:
-    facts = []
-    error = output_tail.last_error(run)
-    if error and error not in run.explain():
-        facts.append(("Error", error))
-    changed = changes.since_last_good(run)
-    if changed:
-        facts.append(("Changed since the last good run", plain.line(", ".join(changed), 500)))
-    return facts
+    found = changes.changes_of_run(run)
+    if found is None or not found.changed:
+        return []
+    return [("Changed since the last good run", plain.line(", ".join(found.names), MAX_REASON))]
 
 
 def _script_words(row: Delivery) -> str:

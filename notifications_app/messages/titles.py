@@ -92,7 +92,7 @@ def _did_not_run(run: Run, facts: Mapping[str, Any]) -> str:
 
 
 def _reason(run: Run) -> str:
-    first_line, _, _ = run.explain().partition("\n")
+    first_line, _, _ = run.why.partition("\n")
     return first_line or run.get_status_display().lower()
 
 

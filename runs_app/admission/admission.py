@@ -160,7 +160,7 @@ def _follows_one_of(begin: Sequence[Run], run: Run) -> bool:
 
 def set_begun(run: Run, now: datetime) -> None:
     """Set what a run that begins gets: status, folder and environment. The caller stores it."""
-    if run.script:
+    if run.script and run.environment_id is None:  # a run that repeats another has that one's
         run.environment = run.script.environment
     run.status = Status.STARTING
     run.reason = Reason.NONE
@@ -190,7 +190,7 @@ def fail_without_environment(*, now: datetime) -> None:
     for script in scripts.select_related("wanted_environment"):
         why = script.wanted_environment.message if script.wanted_environment else ""
         message = f"Its environment was not built: {why}"[:MAX_MESSAGE]
-        for run in queued(Kind.SCRIPT).filter(script=script):
+        for run in queued(Kind.SCRIPT).filter(script=script, environment=None):
             finish.end(
                 run,
                 Status.FAILED,

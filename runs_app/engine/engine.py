@@ -23,10 +23,11 @@ from django_q.worker import worker
 
 from runs_app.engine import housekeeping, reconcile, self_check
 from runs_app.engine.health_checker import HealthChecker
+from runs_app.engine.indexer_thread import IndexerThread
 from runs_app.engine.settler_thread import SettlerThread, log_failure
 from runs_app.engine.ticker_thread import TickerThread
 from runs_app.scheduler import ticker
-from runs_app.signals import engine_stopped
+from runs_app.signals import engine_stopped, run_finished, search_degraded
 from scripts_app.models import Environment
 from scripts_app.schedules import schedules
 from scripts_app.versions import versions
@@ -67,6 +68,7 @@ class Engine:
         self._lock: int | None = None
         self.ticker = TickerThread(self._stopping)
         self.settler = SettlerThread(self._stopping)
+        self.indexer = IndexerThread(self._stopping)
 
     # --- life ------------------------------------------------------------------------------------------------------
     def start(self) -> None:
@@ -81,6 +83,8 @@ class Engine:
         reconcile.follow_up(now=now)
         schedules.rearmed.connect(self._on_rearmed)
         post_save.connect(self._on_environment, sender=Environment)
+        run_finished.connect(self._on_work_for_indexer)
+        search_degraded.connect(self._on_work_for_indexer)
         self._start_threads()
         close_old_connections()
         logger.info("engine started")
@@ -94,6 +98,7 @@ class Engine:
         self._spawn("ticker", self.ticker.run)
         self._spawn("settler", self.settler.run)
         self._spawn("inspector", lambda: health_checker.run(self._stopping))
+        self._spawn("indexer", self.indexer.run)
 
     def stop(self, *, deadline: float) -> None:
         self._stopping.set()
@@ -109,8 +114,10 @@ class Engine:
         self._results.put(STOP)
         self._join("monitor", deadline)
         self.settler.wake()
+        self.indexer.wake()
         self._join("ticker", deadline)
         self._join("settler", deadline)
+        self._join("indexer", deadline)
         engine_stopped.send_robust(None)
         logger.info("engine stopped")
 
@@ -175,6 +182,9 @@ class Engine:
     def _on_rearmed(self, **_: object) -> None:
         self.ticker.wake()
         self.settler.wake()
+
+    def _on_work_for_indexer(self, **_: object) -> None:
+        self.indexer.wake()
 
     def _on_environment(self, **_: object) -> None:
         transaction.on_commit(self.settler.wake)

@@ -19,6 +19,7 @@ from runs_app.admission import admission
 from runs_app.engine import unsettled
 from runs_app.engine.unsettled import failing_alone
 from runs_app.execution import environment_check, execution, finish
+from runs_app.failures import ends
 from runs_app.history import history
 from runs_app.launcher import files as launcher_files
 from runs_app.models import Run
@@ -298,6 +299,7 @@ def _conclude(
         "finished_at": runner_report.moment(verdict.get("finished_at")) or now,
         "log_bytes": _log_bytes(folder),
     }
+    fields = ends.with_explanation(run, status, fields, reads_log=True)
     return End(run=run, status=status, fields=fields)
 
 

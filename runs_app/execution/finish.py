@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
+from runs_app.failures import ends
 from runs_app.models import Run
 from runs_app.output import live
 from runs_app.programs import registry
@@ -44,6 +45,7 @@ def end_in_transaction(
     rows = Run.objects.filter(pk=run.pk)
     if only:
         rows = rows.filter(status=only)
+    fields = ends.with_explanation(run, status, fields)
     fields = {"finished_at": now, **fields}
     fields["announced_at"] = announced_at(run, status, now=now, fields=fields)
     fields["finished_at"] = _behind_its_start(run, fields)

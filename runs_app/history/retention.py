@@ -11,7 +11,7 @@ from django_q.models import Failure
 
 from runs_app import launcher_client, run_folder, states
 from runs_app.history.history import BAD
-from runs_app.models import Run, RunQuerySet
+from runs_app.models import FailureGroup, Run, RunQuerySet
 from tempo_site.lib import paths
 
 logger = logging.getLogger(__name__)
@@ -20,8 +20,11 @@ BATCH = 200
 
 
 def prune(*, now: datetime) -> int:
-    """Delete the runs that are beyond a limit and return how many went; the last failure of each script stays."""
-    kept = _last_failures()
+    """Delete the runs that are beyond a limit and return how many went.
+
+    The last failure of each script stays, and the first run of each group of failures.
+    """
+    kept = [*_last_failures(), *FailureGroup.objects.values_list("first_run", flat=True)]
     count = _delete(_too_old(now).exclude(pk__in=kept))
     count += _delete_beyond_count(kept)
     count += _delete_beyond_size(kept)

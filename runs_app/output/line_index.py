@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from runs_app.output import cursors, log, records, terminal
-from runs_app.output.cursors import Cursors, NumberedRecord
+from runs_app.output.cursors import Cursors, Gap, NumberedRecord
 from runs_app.output.terminal import Written
 
 MAX_LINE_BYTES = 64 * 1024  # what is given of one line
@@ -133,6 +133,10 @@ class LineIndex:
     def total(self) -> int:
         return self._cursors.total
 
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        return self._cursors.gaps
+
     def window(self, first: int, count: int) -> Window:
         with self.reading():
             return self._window(max(1, first), count, max_bytes=MAX_WINDOW_BYTES)
@@ -171,7 +175,7 @@ class LineIndex:
 
     def _count(self, data: bytes) -> None:
         block = self._block_for_new_data()
-        if self._cursors.are_at_end and _is_plain(data):
+        if self._cursors.are_at_end and is_plain(data):
             self._cursors.skip(data)
             return
         block.is_plain = False
@@ -280,8 +284,8 @@ class LineIndex:
             line.add(record)
 
 
-def _is_plain(data: bytes) -> bool:
-    # Whether each record is a line of its own, and nothing is left out between them.
+def is_plain(data: bytes) -> bool:
+    """Whether each record is a line of its own, and nothing is left out between them."""
     if b"\x1b" in data and cursors.move_between_lines(data):
         return False
     return records.are_regular(data) and not records.may_hold_gap(data)

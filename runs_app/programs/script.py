@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from django.conf import settings
 
 from runs_app import disk_space
+from runs_app.failures import groups
 from runs_app.models import Run
 from runs_app.new_runs import schedule_updates
 from runs_app.programs import wait_conditions
@@ -20,7 +20,6 @@ from scripts_app import limits
 from scripts_app.environments import environments
 from scripts_app.files import users
 from scripts_app.inputs import parameters
-from scripts_app.packages import suggestions
 from scripts_app.variables.variables import RunVariables, for_run
 from tempo_site.lib import files, network_access, paths
 
@@ -42,7 +41,6 @@ OUTPUT_OF_PYTHON = {
     "PYTHONIOENCODING": "utf-8:backslashreplace",
 }
 MB = 2**20
-_MISSING_MODULE = re.compile(r"No module named `([\w.]+)`")  # in the words of the runner
 
 
 def title(run: Run) -> str:
@@ -84,17 +82,7 @@ def spec(run: Run, folder: Path, plain: Mapping[str, str]) -> ProgramSpec:
 
 def finished(run: Run, *, now: datetime) -> None:
     schedule_updates.note_end(run, now=now)
-    missing = _MISSING_MODULE.fullmatch(run.message)
-    if missing:
-        run.message += f"\nhint: {_where_to_get(missing[1])}"
-        Run.objects.filter(pk=run.pk).update(message=run.message)
-
-
-def _where_to_get(module: str) -> str:
-    package = suggestions.package_of_import(module)
-    if package:
-        return f"list `{package}` under Packages"
-    return "list the package that brings it under Packages; a file of your own goes to the script's files"
+    groups.count_failure(run)
 
 
 def broken_environment(fault: str) -> str:

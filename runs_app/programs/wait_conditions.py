@@ -143,7 +143,10 @@ def _disk_sentence(_: Run, situation: Situation) -> str:
 def _without_environment(_: Situation) -> Q:
     is_ready = Q(script__environment__state=Environment.State.READY)
     is_built_anew = Q(script__wanted_environment__state__in=environments.UNFINISHED)
-    return ~is_ready | is_built_anew
+    # A run that repeats another has its environment from the first, whatever the script needs today.
+    has_own = Q(environment__isnull=False)
+    own_is_ready = Q(environment__state=Environment.State.READY)
+    return (has_own & ~own_is_ready) | (~has_own & (~is_ready | is_built_anew))
 
 
 def _environment_sentence(run: Run, situation: Situation) -> str:

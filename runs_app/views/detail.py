@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from runs_app import lookup
 from runs_app.admission import explain
 from runs_app.execution import execution
-from runs_app.history import regression, related_runs
+from runs_app.history import related_runs
 from runs_app.models import Run
 from runs_app.output import console, log, samples, usage_chart
 from runs_app.output import lines as output_lines
@@ -22,6 +22,7 @@ from runs_app.output.line_index import Window
 from runs_app.output.usage_chart import Chart
 from runs_app.states import Status, Trigger
 from runs_app.triggers import confirmation, triggers
+from runs_app.views.failures import Card, card_of_run
 from scripts_app.inputs import parameters
 from tempo_site import auth
 
@@ -36,7 +37,7 @@ class RunPageContext(TypedDict):
     run_before: int | None
     run_after: int | None
     tries: list[Run]
-    has_turning_point: bool
+    card: Card | None
     waits_for: str
     build_run: Run | None
 
@@ -163,7 +164,7 @@ def run_page_context(run: Run) -> RunPageContext:
         "run_before": before,
         "run_after": after,
         "tries": related_runs.tries(run),
-        "has_turning_point": regression.has_regression(run),
+        "card": card_of_run(run),
         "waits_for": waits_for,
         "build_run": build_run,
     }

@@ -17,7 +17,7 @@ from scripts_app import lookup, scripts
 from scripts_app.models import Script, Version
 from scripts_app.versions import comparison, settings_snapshot, versions
 from scripts_app.versions.settings_snapshot import SettingDifference
-from scripts_app.views.query_string import mark_of_older
+from scripts_app.views.query_string import mark_of_older, number_in
 from tempo_site import auth
 
 PAGE = 50
@@ -39,6 +39,13 @@ class VersionsContext(TypedDict):
 class LookContext(TypedDict):
     look: str
     looks: list[dict[str, Any]]
+
+
+class CodeContext(TypedDict):
+    before: str
+    line: str
+    number: int
+    after: str
 
 
 @require_safe
@@ -76,8 +83,24 @@ def version_detail(request: HttpRequest, slug: str, number: int) -> HttpResponse
     script = lookup.script_for_page(slug, now=now)
     version = lookup.version(script, number)
     earlier = script.versions.filter(number__lt=number).values_list("number", flat=True).first()
-    context = {"now": now, "script": script, "version": version, "earlier": earlier}
+    context = {
+        "now": now,
+        "script": script,
+        "version": version,
+        "earlier": earlier,
+        "code": code_around(version.code, number_in(request.GET, "line")),
+    }
     return render(request, "scripts/version.html", context)
+
+
+def code_around(code: str, number: int) -> CodeContext:
+    """Return a code in three parts, so that a page can mark a line; without that line all of it is before."""
+    lines = code.split("\n")
+    if not 1 <= number <= len(lines):
+        return {"before": code, "line": "", "number": 0, "after": ""}
+    before = "".join(f"{line}\n" for line in lines[: number - 1])
+    after = "".join(f"\n{line}" for line in lines[number:])
+    return {"before": before, "line": lines[number - 1], "number": number, "after": after}
 
 
 @require_safe

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from tempo_site.lib import paths
 
-FOLDERS = ("scripts", "runs", "envs", "pythons", "cache", "backups", "run")
+FOLDERS = ("scripts", "runs", "envs", "pythons", "cache", "backups", "search", "run")
 FILES = ("secret_key", "secret_key.old", "setup_token", "time_zone", *paths.DATABASE_FILES)
 MAX_DEPTH = 200  # scripts make folders as deep as they like; each level costs an open file here
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

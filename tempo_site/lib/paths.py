@@ -80,6 +80,11 @@ def backups() -> Path:
     return data() / "backups"
 
 
+def search() -> Path:
+    """Return the folder of the index over the output of all runs; it can be deleted, and is made anew."""
+    return data() / "search"
+
+
 def disk_use() -> Path:
     return bells() / "disk-use.json"
 
@@ -113,7 +118,7 @@ def make_all() -> None:
     """Create the data folder and its parts: folders that scripts pass through, and folders closed to other users."""
     for folder in (runs(), environments(), pythons(), scripts()):
         make_passable(folder)
-    for folder in (cache(), bells()):
+    for folder in (cache(), bells(), search()):
         make_closed(folder)
     for name in SECRET:
         # Not there yet, a link, or another user's: the first use will tell.

@@ -29,6 +29,7 @@ class Place:
     key: str
     is_here: bool
     section: str = ""
+    is_in_bar: bool = True  # at the bottom of a phone's screen, where there is room for four
 
 
 class FrameContext(TypedDict):
@@ -76,6 +77,8 @@ def navigation(path: str, *, is_staff: bool) -> list[Place]:
         Place(label="Dashboard", url=home, symbol="dashboard", key="g d", is_here=path == home),
         _scripts(path),
         _place(path, "Runs", "run-list", "runs", "g r"),
+        _place(path, "Failures", "failure-list", "alert", "g f"),
+        _search(path),
         _place(path, "Environments", "environment-list", "environments", "g n", section=MANAGE),
     ]
     if is_staff:
@@ -87,6 +90,14 @@ def _scripts(path: str) -> Place:
     url = reverse("script-list")
     is_here = path.startswith((url, reverse("script-new")))
     return Place(label="Scripts", url=url, symbol="scripts", key="g s", is_here=is_here)
+
+
+def _search(path: str) -> Place:
+    url = reverse("search")
+    is_here = path.startswith(url)
+    return Place(
+        label="Search", url=url, symbol="search", key="g l", is_here=is_here, is_in_bar=False
+    )
 
 
 def _place(

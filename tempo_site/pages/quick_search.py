@@ -1,8 +1,9 @@
-"""The quick search of the palette: a run by its number, scripts by name, pages."""
+"""The quick search of the palette: a run by its number, scripts by name, pages, what the output holds."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, TypedDict
+from urllib.parse import urlencode
 
 from django.db.models import Case, Q, QuerySet, Value, When
 from django.urls import reverse
@@ -33,8 +34,11 @@ def palette_context(words: str, *, is_staff: bool) -> PaletteContext:
 
     Without words: the pages, then the newest scripts.
     """
-    targets = _targets(words.strip(), is_staff=is_staff)
-    return {"items": [asdict(target) for target in targets[:MAX_TARGETS]]}
+    words = words.strip()
+    targets = _targets(words, is_staff=is_staff)[:MAX_TARGETS]
+    if words:
+        targets = [*targets[: MAX_TARGETS - 1], _search_of_output(words)]
+    return {"items": [asdict(target) for target in targets]}
 
 
 def _targets(words: str, *, is_staff: bool) -> list[Target]:
@@ -42,6 +46,11 @@ def _targets(words: str, *, is_staff: bool) -> list[Target]:
     if not words:
         return [*pages, *_newest_scripts()]
     return [*_runs(words), *_scripts_by_name(words), *pages]
+
+
+def _search_of_output(words: str) -> Target:
+    url = f"{reverse('search')}?{urlencode({'q': words})}"
+    return Target(label=words, place="search the output of all runs", url=url)
 
 
 def _runs(words: str) -> Iterator[Target]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -11,6 +12,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from runs_app.models import Run
+from runs_app.search.marks import Piece
 from tempo_site.lib import humanize
 
 register = template.Library()
@@ -73,6 +75,16 @@ def until(value: datetime | None, now: datetime) -> int:
     if not value:
         return 0
     return max(0, round((value - now).total_seconds()))
+
+
+@register.filter
+def marked(pieces: Iterable[Piece]) -> SafeString:
+    """Join the pieces of a found line, its hits as `<mark>`."""
+    parts = []
+    for piece in pieces:
+        pattern = "<mark>{}</mark>" if piece.is_hit else "{}"
+        parts.append((format_html(pattern, piece.text),))
+    return format_html_join("", "{}", parts)
 
 
 @register.filter

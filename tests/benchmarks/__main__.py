@@ -28,6 +28,7 @@ from tests.benchmarks import (
     queue,
     restart,
     schedules,
+    search,
     soak,
     supervision,
     throughput,
@@ -56,6 +57,7 @@ BENCHMARKS: dict[str, Callable[[Setting], Iterator[Figure]]] = {
     "drafts": drafts.measure,
     "supervision": supervision.measure,
     "environments": environments.measure,
+    "search": search.measure,
     "soak": soak.measure,
 }
 

@@ -65,8 +65,9 @@ def test_output_and_end_appear_without_a_reload(service: Service, screen: Page) 
     open_gate(service, slug)
     expect(console).to_contain_text("half done")
     expect(screen.locator("[data-facts] .status")).to_have_text("failed")
-    expect(screen.locator("[data-facts]")).to_contain_text("Exit code 3: <b>not bold</b>")
-    expect(screen.get_by_role("button", name="Run again")).to_be_visible()
+    expect(screen.locator("[data-facts] .why-words")).to_have_text("<b>not bold</b>")
+    expect(screen.locator("[data-facts] .why")).to_contain_text("Exit code 3.")
+    expect(screen.get_by_role("button", name="Run again", exact=True)).to_be_visible()
     expect(screen.locator("[data-state]")).to_have_text("All of its output.")
 
 

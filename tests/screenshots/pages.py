@@ -47,6 +47,7 @@ SEEDED = {
     "runs": "/runs/",
     "runs-failed": "/runs/?status=failed",
     "runs-nothing-found": "/runs/?status=missed",
+    "failures": "/failures/",
     "run-succeeded": "/runs/{succeeded}/",
     "run-failed": "/runs/{failed}/",
     "run-live": "/runs/{live}/",

@@ -1,22 +1,10 @@
 """The end of a script's stderr, taken apart: the error that ended it, with those it came from, and all other lines."""
 
-import re
 from typing import NamedTuple
 
+from runs_app.launcher.watch import traceback_forms as forms
+
 _MAX_LINE = 1000  # the patterns that look for a cause take time with the length of a line
-_MARGIN = re.compile(r"^(?:  )+(?P<bar>[|+]) ")  # of exception groups
-_RULER = re.compile(r"^(?:  )+\+-[-+]*(?: (?:\d+|\.\.\.) -+)?$")
-_TRACEBACK = re.compile(r"^(?:Exception Group )?Traceback \(most recent call last\):$")
-_FRAME = re.compile(r'^  File "[^"]+", line \d+')
-_JOINTS = (
-    "The above exception was the direct cause of the following exception:",
-    "During handling of the above exception, another exception occurred:",
-)
-# What stands behind one of these ended nothing.
-_HARMLESS = re.compile(
-    r"^(?:Exception ignored |Error in atexit|Error in sys\.excepthook|Exception in thread "
-    r"|--- Logging error ---|Task exception was never retrieved)"
-)
 
 
 class LastWords(NamedTuple):
@@ -40,22 +28,27 @@ class _Reader:
         self.lines: list[str] = []
         self.after: list[str] = []
         self._is_in_traceback = False
+        self._is_in_margin = False  # the traceback is one of an exception group
         self._is_joined = False  # the next traceback goes on with the error before it
         self._is_harmless = False  # the next error is
         self._was_harmless = False  # the last error was
 
     def read(self, raw: str) -> None:
-        margin = _MARGIN.match(raw)
+        margin = None
+        # A line of code may begin like a margin: `    + row["tax"],`.
+        if not self._is_in_traceback or self._is_in_margin:
+            margin = forms.MARGIN.match(raw)
         line = raw[margin.end() :] if margin else raw
         is_in_group = margin is not None and margin["bar"] == "|"
-        if not line or _RULER.match(raw):
+        if not line or forms.RULER.match(raw):
             return
-        if line in _JOINTS:
+        if line in forms.JOINTS:
             self._is_joined = True
             self._is_harmless = self._was_harmless
-        elif _HARMLESS.match(line):
+        elif forms.HARMLESS.match(line):
             self._is_harmless = True
-        elif _TRACEBACK.match(line) or _FRAME.match(line):
+        elif forms.TRACEBACK.match(line) or forms.FRAME.match(line):
+            self._is_in_margin = margin is not None
             self._begin_traceback(is_in_group=is_in_group)
         elif line.startswith(" ") and self._is_in_traceback:
             return  # a line of code

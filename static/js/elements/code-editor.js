@@ -39,8 +39,8 @@ class CodeEditor extends HTMLElement {
     this.button.addEventListener("click", () => this.choose(this.ace ? "plain" : "rich"));
     for (const kind of ["keyup", "click", "input"]) this.area.addEventListener(kind, () => this.reportCursor());
     for (const label of this.area.labels) label.addEventListener("click", () => this.ace?.focus());
-    if (storage.read(STORAGE_NAME) === "plain") this.name();
-    else this.enrich();
+    const shown = storage.read(STORAGE_NAME) === "plain" ? this.name() : this.enrich();
+    Promise.resolve(shown).then(() => this.goToAddress());
   }
 
   disconnectedCallback() {
@@ -101,6 +101,12 @@ class CodeEditor extends HTMLElement {
 
   focus(options) {
     (this.ace ?? this.area).focus(options);
+  }
+
+  /** Goes to the line that the page's address names, as `#L12`. */
+  goToAddress() {
+    const found = /^#L(\d{1,7})$/.exec(location.hash);
+    if (found) this.goTo(Number(found[1]));
   }
 
   goTo(line, column = 1) {

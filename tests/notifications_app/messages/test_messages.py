@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from notifications_app.messages import changes, compose, output_tail, plain
+from notifications_app.messages import compose, output_tail, plain
 from notifications_app.models import Channel, Delivery, Event, Incident, Notice
+from runs_app.failures import changes
 from runs_app.models import Run
 from runs_app.states import Reason, Status
 from scripts_app import scripts
@@ -85,7 +86,7 @@ def test_a_text_tells_what_a_person_wants_to_know_first() -> None:
     run = failed_run("line 1\nline 2", errors="Traceback (most recent call last):\nValueError: no")
     text = content("apprise", delivery(run))["text"]
     assert text.startswith("Script: Backup (in Ops)\n")
-    for words in ("failed", "Exit code 3.", "Took: 1 min 2 s", "Error: ValueError: no", "line 2"):
+    for words in ("failed", "Exit code 3.", "Took: 1 min 2 s", "Reason: ValueError: no", "line 2"):
         assert words in text
 
 
@@ -193,5 +194,6 @@ def test_what_changed_since_the_last_good_run_is_told_by_names_only() -> None:
     scripts.update(script, by=None, now=NOW, code="print('other')\n")
     variables.save(script, name="TOKEN", value="very secret", is_secret=True, by="ann")
     bad = make_run(script, status=Status.FAILED, created_at=NOW + timedelta(days=3650))
-    names = changes.since_last_good(bad)
-    assert names == ["code (v1 → v2)", "variable TOKEN"]
+    found = changes.changes_of_run(bad)
+    assert found is not None
+    assert found.names == ["main.py (v1 → v2)", "variable TOKEN"]

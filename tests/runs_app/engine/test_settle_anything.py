@@ -14,7 +14,8 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runs_app import api, launcher_client, runner_report
+from runs_app import launcher_client, runner_report
+from runs_app.api import runs as api
 from runs_app.engine import reconcile
 from runs_app.execution import execution
 from runs_app.history import history

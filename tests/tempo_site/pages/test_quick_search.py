@@ -1,5 +1,7 @@
 """Where the palette leads."""
 
+from urllib.parse import urlencode
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
@@ -14,8 +16,11 @@ pytestmark = pytest.mark.django_db
 
 
 def found(client: Client, words: str = "") -> list[tuple[str, str, str]]:
-    """(label, place, address) of each place that these letters lead to."""
+    """(label, place, address) of each place that these letters lead to, but for the search, which comes last."""
     items = client.get("/jump/", {"q": words}).json()["items"]
+    if words:
+        last = items.pop()
+        assert last["url"] == "/search/?" + urlencode({"q": words.strip()})
     return [(item["label"], item["place"], item["url"]) for item in items]
 
 
@@ -53,6 +58,8 @@ def test_without_words_it_offers_the_pages_then_the_newest_scripts(browser: Clie
         "Dashboard",
         "Scripts",
         "Runs",
+        "Failures",
+        "Search",
         "Environments",
         "New script",
         "Change password",

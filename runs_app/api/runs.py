@@ -7,40 +7,32 @@ from typing import Annotated, Any, Literal
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils import timezone
-from ninja import Query, Router
+from ninja import Query
 from ninja.errors import HttpError
 from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, field_validator
 
 from runs_app import lookup
 from runs_app.admission import explain
+from runs_app.api.common import Cursor, Limit, content, cursor_of, id_of, router
+from runs_app.api.explanations import ExplanationOut, explanation_out
 from runs_app.execution import execution
+from runs_app.failures import ends
 from runs_app.history import history
 from runs_app.models import Run
 from runs_app.output import log, samples
 from runs_app.states import Kind, Trigger
 from runs_app.states import Status as RunStatus
-from runs_app.triggers import confirmation, triggers
+from runs_app.triggers import confirmation, remedies, triggers
 from scripts_app import lookup as scripts_finding
 from scripts_app.models import Script
 from tempo_site import auth
 
-router = Router(tags=["runs"])
-
-MAX_PAGE = 200
-DEFAULT_PAGE = 50
 MAX_PARAMS_BYTES = 16 * 1024
 MAX_PARAMS_DEPTH = 32
 MAX_OFFSET = 2**53
 
-Limit = Annotated[int, Query(default=DEFAULT_PAGE, ge=1, le=MAX_PAGE)]
-Cursor = Annotated[str, Query(default="", pattern=r"^\d{0,18}$")]
 Offset = Annotated[int, Query(default=0, ge=0, le=MAX_OFFSET)]
-
-
-def content(kind: str) -> dict[str, Any]:
-    """Return the documentation's entry for an answer that is not JSON."""
-    return {"responses": {200: {"content": {kind: {"schema": {"type": "string"}}}}}}
 
 
 class RunIn(BaseModel):
@@ -102,6 +94,7 @@ class RunOut(BaseModel):
     attempt: int
     not_before: datetime | None
     params: dict[str, Any]
+    explanation: ExplanationOut | None
 
 
 class RunPage(BaseModel):
@@ -199,18 +192,17 @@ def read_queue(request: HttpRequest, limit: Limit, cursor: Cursor) -> QueuePage:
     return QueuePage.model_construct(items=items, next_cursor=cursor_of(last))
 
 
-def id_of(cursor: str) -> int | None:
-    return int(cursor) if cursor else None
-
-
-def cursor_of(last: int | None) -> str | None:
-    return None if last is None else str(last)
-
-
 @router.get("/runs/{int:run_id}", response=RunOut)
 def read_run(request: HttpRequest, run_id: int) -> RunOut:
-    """Show one run."""
-    return run_out(lookup.run(run_id))
+    """Show one run. Here the `explanation` of a failed run names the actions that its script allows now, with `rerun`
+    and `restore_version`.
+    """
+    run = lookup.run(run_id)
+    explanation = ends.explanation_of_run(run)
+    if explanation:
+        actions = remedies.actions_of_run(run, explanation["actions"])
+        run.explanation = {**explanation, "actions": actions}
+    return run_out(run)
 
 
 @router.get("/runs/{int:run_id}/samples", response=SamplePage)
@@ -294,6 +286,7 @@ def run_out(run: Run) -> RunOut:
         attempt=run.attempt,
         not_before=run.not_before,
         params=run.params,
+        explanation=explanation_out(run.explanation),
     )
 
 

@@ -1,0 +1,6 @@
+"""Search over the output of all runs: the index gives candidates, the logs give the truth.
+
+`query` reads what people type, `texts` says which text of a log counts, `month_index` is the file of one month,
+`coverage` knows which runs the files hold, `indexer` fills them; `log_texts` reads a log block by block, `patterns`
+matches `re:` in a child that can be ended, `search` puts it together.
+"""

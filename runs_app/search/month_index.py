@@ -1,0 +1,204 @@
+"""The index of one month's logs: an SQLite file of its own, `search/2026-11.sqlite3`, that can be made anew.
+
+FTS5 with trigrams and without content. Document `64 * run + part` is a part of a run's log, so that the newest come
+first without sorting. Beside it a row a run says where in its log the parts begin.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from runs_app.search import texts
+from tempo_site.lib import paths
+
+SUFFIX = ".sqlite3"
+VERSION = 1
+MAX_PARTS = 64
+TRIGRAM = 3
+MAX_TRIGRAMS = 16  # of one word: more would not narrow it down further
+MAX_SHORT_TERMS = 300  # trigrams that hold a word of one or two characters
+TIMEOUT_S = 5.0
+_SCHEMA = """
+    CREATE VIRTUAL TABLE docs USING fts5(
+        text, content='', columnsize=0, detail=none, tokenize='trigram case_sensitive 1'
+    );
+    INSERT INTO docs(docs, rank) VALUES ('hashsize', 262144);
+    CREATE TABLE runs (run INTEGER PRIMARY KEY, folder TEXT NOT NULL, parts TEXT NOT NULL, skips INTEGER NOT NULL);
+    CREATE INDEX runs_with_skips ON runs (run) WHERE skips;
+    PRAGMA user_version = 1;
+"""
+_ANY = "SELECT run FROM runs WHERE run < ? ORDER BY run DESC"
+_MATCHES = "SELECT rowid FROM docs WHERE docs MATCH ? AND rowid < ? ORDER BY rowid DESC"
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexedRun:
+    """A run as the index holds it; `parts`: offset and number of lines before each, empty where lines are not plain."""
+
+    run: int
+    folder: str
+    parts: list[tuple[int, int]]
+    texts: Iterable[str] = ()
+
+
+def path_of(month: str) -> Path:
+    return paths.search() / f"{month}{SUFFIX}"
+
+
+def months() -> list[str]:
+    """Return the months that have a file, the newest first."""
+    try:
+        names = [path.name for path in paths.search().iterdir()]
+    except FileNotFoundError:
+        return []
+    found = [name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX)]
+    return sorted(found, reverse=True)
+
+
+def remove(month: str) -> None:
+    for ending in ("", "-wal", "-shm", "-journal"):
+        path = path_of(month)
+        path.with_name(path.name + ending).unlink(missing_ok=True)
+
+
+class MonthIndex:
+    """An open file. Every method may raise sqlite3.Error."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def holds(self, runs: Sequence[int]) -> dict[int, str]:
+        """Return the folders of those runs that the file holds, by run."""
+        places = ",".join("?" * len(runs))
+        rows = self._connection.execute(
+            f"SELECT run, folder FROM runs WHERE run IN ({places})", runs
+        )
+        return dict(rows)
+
+    def add(self, runs: Iterable[IndexedRun]) -> None:
+        with self._connection:
+            for run in sorted(runs, key=lambda each: each.run):
+                skips = False
+                for part, text in enumerate(run.texts):
+                    skips = skips or texts.has_long_words(text)
+                    # The line ends behind it make the last two characters begin a trigram as well.
+                    document = (run.run * MAX_PARTS + part, f"{texts.folded(text)}\n\n")
+                    self._connection.execute(
+                        "INSERT INTO docs (rowid, text) VALUES (?, ?)", document
+                    )
+                row = (run.run, run.folder, json.dumps(run.parts), skips)
+                self._connection.execute("INSERT INTO runs VALUES (?, ?, ?, ?)", row)
+
+    def save(self) -> None:
+        """Bring all that was written to the disk."""
+        # Only SQLite may open the file. A checkpoint with something to write syncs all of it.
+        self._connection.execute("PRAGMA synchronous = FULL")
+        self._connection.execute(f"PRAGMA user_version = {VERSION}")
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def run(self, run: int) -> IndexedRun | None:
+        rows = self._connection.execute("SELECT folder, parts FROM runs WHERE run = ?", [run])
+        found = rows.fetchone()
+        if found is None:
+            return None
+        folder, parts = found
+        return IndexedRun(run=run, folder=folder, parts=json.loads(parts))
+
+    def has_skips(self) -> bool:
+        return (
+            self._connection.execute("SELECT 1 FROM runs WHERE skips LIMIT 1").fetchone()
+            is not None
+        )
+
+    def matches(self, words: Sequence[str], *, below: int) -> Iterator[tuple[int, int | None]]:
+        """Yield the (run, part) below a run that may hold all words, the newest first; part None: any part."""
+        expression = self._expression(words)
+        if not expression:
+            for (run,) in self._connection.execute(_ANY, [below]):
+                yield run, None
+            return
+        for (document,) in self._connection.execute(_MATCHES, [expression, below * MAX_PARTS]):
+            run, part = divmod(document, MAX_PARTS)
+            yield run, part
+
+    def _expression(self, words: Sequence[str]) -> str:
+        needed: list[str] = []
+        for word in words:
+            if len(word) >= TRIGRAM:
+                needed += trigrams(word)
+            else:
+                needed += self._any_with(word)
+        return " AND ".join(dict.fromkeys(needed))
+
+    def _any_with(self, word: str) -> list[str]:
+        # A short word begins trigrams; where those are too many, the word narrows nothing down.
+        self._connection.execute(
+            "CREATE VIRTUAL TABLE IF NOT EXISTS temp.vocabulary USING fts5vocab(main, docs, row)"
+        )
+        rows = self._connection.execute(
+            "SELECT term FROM temp.vocabulary WHERE term >= ? AND term < ? LIMIT ?",
+            [word, f"{word}\U0010ffff", MAX_SHORT_TERMS + 1],
+        )
+        terms = [quoted(term) for (term,) in rows]
+        if len(terms) > MAX_SHORT_TERMS:
+            return []
+        if not terms:
+            return [quoted(f"{word}\n\n"[:TRIGRAM])]  # which is nowhere
+        return [f"({' OR '.join(terms)})"]
+
+
+def trigrams(word: str) -> list[str]:
+    starts = range(len(word) - TRIGRAM + 1)
+    step = max(1, len(starts) // MAX_TRIGRAMS)
+    return [quoted(word[start : start + TRIGRAM]) for start in starts[::step]]
+
+
+def quoted(term: str) -> str:
+    return '"' + term.replace('"', '""') + '"'
+
+
+@contextmanager
+def reading(month: str) -> Iterator[MonthIndex]:
+    """Open a month's file to search it. Raises sqlite3.Error where there is none, or it is damaged."""
+    connection = sqlite3.connect(f"file:{path_of(month)}?mode=rw", uri=True, timeout=TIMEOUT_S)
+    connection.isolation_level = None
+    try:
+        connection.execute("PRAGMA cache_size = -1024")
+        # All questions see the file as it is now.
+        connection.execute("BEGIN")
+        _check_version(connection)
+        yield MonthIndex(connection)
+    finally:
+        connection.close()
+
+
+@contextmanager
+def writing(month: str, *, is_new: bool) -> Iterator[MonthIndex]:
+    """Open a month's file to add runs; `is_new`: it may have to be made. Raises sqlite3.Error, OSError."""
+    paths.make_closed(paths.search())
+    connection = sqlite3.connect(path_of(month), timeout=TIMEOUT_S)
+    try:
+        # What a power cut spoils is made anew, so nothing waits for the disk.
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA cache_size = -512")
+        if is_new and not _version(connection):
+            connection.executescript(_SCHEMA)
+        _check_version(connection)
+        yield MonthIndex(connection)
+    finally:
+        connection.close()
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def _check_version(connection: sqlite3.Connection) -> None:
+    if _version(connection) != VERSION:
+        raise sqlite3.DatabaseError("it has the form of another version")
+    connection.execute("SELECT 1 FROM runs LIMIT 1").fetchone()

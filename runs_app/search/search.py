@@ -1,0 +1,340 @@
+"""The search: candidates from the index and from what it does not hold yet, the newest first, each checked in its log.
+
+A search is given a budget of time. What is left when it is over is not searched but said: `next_cursor` goes on.
+"""
+
+import heapq
+import logging
+import re
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import groupby, islice
+from typing import NamedTuple
+
+from runs_app.history.history import LONG_TEXTS
+from runs_app.launcher.output.record_format import LOG
+from runs_app.models import Run
+from runs_app.search import coverage, log_texts, month_index, patterns, texts
+from runs_app.search.log_texts import Block, LoggedLine, LogTexts
+from runs_app.search.marks import Span
+from runs_app.search.month_index import MonthIndex
+from runs_app.search.query import Query, QueryError
+from runs_app.signals import search_degraded
+from scripts_app import folders
+from tempo_site.lib import paths
+
+logger = logging.getLogger(__name__)
+
+LIMIT = 50
+MAX_LIMIT = 200
+BUDGET_S = 1.5
+AT_ONCE = 2  # searches; more would keep the threads of web from other work
+WAIT_S = 5.0
+CONTEXT = 2  # lines before and after
+FIRST_CHUNK, MAX_CHUNK = 8, 256  # candidates whose rows are read together
+MAX_ID = 2**53
+
+_places = threading.BoundedSemaphore(AT_ONCE)
+
+
+class Busy(Exception):
+    """Too many searches go on at once."""
+
+
+class Cursor(NamedTuple):
+    """The search goes on with the lines above row `row` of a run, then with the runs before it."""
+
+    run: int = MAX_ID
+    row: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.run}.{self.row}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hit:
+    run: Run
+    line: LoggedLine
+    spans: tuple[Span, ...]  # what regular expressions found in the line
+    before: list[str]
+    after: list[str]
+
+
+@dataclass(kw_only=True)
+class Results:
+    """A page of hits. `searched_back_to` is when the last run that was searched began; `percent` is the index's."""
+
+    hits: list[Hit] = field(default_factory=list)
+    next_cursor: Cursor | None = None
+    searched_back_to: datetime | None = None
+    read_bytes: int = 0
+    percent: int = 100
+    has_skips: bool = False
+
+    @property
+    def is_complete(self) -> bool:
+        return self.next_cursor is None
+
+
+class Candidate(NamedTuple):
+    run: int
+    parts: frozenset[int | None]  # with None: any
+
+
+def parse_cursor(text: str) -> Cursor | None:
+    """Read a cursor; None when it is not one of ours."""
+    found = re.fullmatch(r"(\d{1,15})\.(\d{1,15})", text)
+    return Cursor(int(found[1]), int(found[2])) if found else None
+
+
+def search(
+    query: Query,
+    *,
+    cursor: Cursor | None = None,
+    limit: int = LIMIT,
+    budget_s: float | None = None,
+) -> Results:
+    """Return the next page of a search. Raises QueryError, Busy, and TooSlow for a regular expression."""
+    if query.is_empty:
+        raise QueryError("A search needs a word, a phrase or `re:...`.")
+    if not _places.acquire(timeout=WAIT_S):
+        raise Busy("Other searches are going on.\nhint: try again in a moment")
+    try:
+        deadline = time.monotonic() + (BUDGET_S if budget_s is None else budget_s)
+        return _search(query, cursor or Cursor(), limit=limit, deadline=deadline)
+    finally:
+        _places.release()
+
+
+def _search(query: Query, cursor: Cursor, *, limit: int, deadline: float) -> Results:
+    while True:
+        with ExitStack() as stack:
+            page = _Page(query, stack, limit=limit, deadline=deadline)
+            try:
+                return page.fill(cursor)
+            except _Damaged as damage:
+                # Without the file its runs are scanned, and the engine makes it anew.
+                logger.warning("the index of %s is damaged: %s", damage.month, damage)
+                month_index.remove(damage.month)
+
+
+class _Damaged(Exception):
+    def __init__(self, month: str, why: str) -> None:
+        super().__init__(why)
+        self.month = month
+
+
+class _Page:
+    def __init__(self, query: Query, stack: ExitStack, *, limit: int, deadline: float) -> None:
+        self._query = query
+        self._limit = limit
+        self._deadline = deadline
+        self._results = Results()
+        # Before the files are opened: what is added meanwhile is searched twice and not left out.
+        stored = coverage.load()
+        self._indexes = _open_indexes(stack)
+        self._covered = coverage.reliable(stored, self._indexes)
+        self._patterns = [stack.enter_context(patterns.matcher(each)) for each in query.patterns]
+
+    def fill(self, cursor: Cursor) -> Results:
+        results = self._results
+        results.percent = coverage.percent(self._covered)
+        if results.percent < 100:
+            search_degraded.send_robust(None)
+        results.has_skips = any(index.has_skips() for index in self._indexes.values())
+        candidates = self._candidates(below=cursor.run + (cursor.row > 1))
+        size = FIRST_CHUNK
+        while chunk := list(islice(candidates, size)):
+            size = min(2 * size, MAX_CHUNK)
+            runs = _runs(self._query, [candidate.run for candidate in chunk])
+            for candidate in chunk:
+                run = runs.get(candidate.run)
+                if run is not None and self._search_run(run, candidate, cursor):
+                    return results
+            if self._is_over():
+                results.next_cursor = Cursor(chunk[-1].run)
+                results.searched_back_to = _created_at(chunk[-1].run)
+                return results
+        results.searched_back_to = None
+        return results
+
+    def _candidates(self, *, below: int) -> Iterator[Candidate]:
+        streams: list[Iterator[tuple[int, int | None]]] = [self._not_indexed(below=below)]
+        for month in self._indexes:
+            streams.append(self._matches(month, below=below))
+        merged = heapq.merge(*streams, key=_run_of, reverse=True)
+        for run, group in groupby(merged, key=_run_of):
+            parts = {part for _, part in group}
+            yield Candidate(run, frozenset(parts))
+
+    def _matches(self, month: str, *, below: int) -> Iterator[tuple[int, int | None]]:
+        try:
+            yield from self._indexes[month].matches(self._query.words, below=below)
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError as error:
+            raise _Damaged(month, str(error)) from error
+
+    def _not_indexed(self, *, below: int) -> Iterator[tuple[int, int | None]]:
+        # Files that are there hold runs of which the coverage does not know, as while it is made anew.
+        runs = coverage.not_covered(self._covered, below=below)
+        while page := list(islice(runs, coverage.PAGE)):
+            held: set[int] = set()
+            for index in self._indexes.values():
+                held.update(index.holds(page))
+            for run in page:
+                if run not in held:
+                    yield run, None
+
+    def _search_run(self, run: Run, candidate: Candidate, cursor: Cursor) -> bool:
+        # Whether the page ends here.
+        below = cursor.row if run.pk == cursor.run else MAX_ID
+        self._results.searched_back_to = run.started_at or run.created_at
+        try:
+            parts = self._parts(run)
+            with log_texts.opened(paths.run_folder(run.folder) / LOG, parts) as log:
+                positions = _positions(log, candidate, has_parts=bool(parts))
+                return any(self._search_block(run, log, position, below) for position in positions)
+        except FileNotFoundError:  # retention was faster
+            return False
+
+    def _parts(self, run: Run) -> list[tuple[int, int]]:
+        index = self._indexes.get(run.folder.partition("/")[0])
+        found = index.run(run.pk) if index else None
+        if found is None or found.folder != run.folder:
+            return []
+        return found.parts
+
+    def _search_block(self, run: Run, log: LogTexts, position: int, below: int) -> bool:
+        block = log.block(position)
+        if block.first >= below:
+            return False
+        self._results.read_bytes += len(block.text)
+        for row, spans in self._matching_rows(block, below):
+            self._results.hits.append(_hit(run, log, position, block, row, spans))
+            if len(self._results.hits) == self._limit:
+                self._results.next_cursor = Cursor(run.pk, row)
+                return True
+        if self._is_over():
+            self._results.next_cursor = Cursor(run.pk, block.first)
+            return True
+        return False
+
+    def _is_over(self) -> bool:
+        return time.monotonic() >= self._deadline
+
+    def _matching_rows(self, block: Block, below: int) -> Iterator[tuple[int, list[Span]]]:
+        # From the last line to the first one, with what the regular expressions found there.
+        folded = texts.folded(block.text)
+        if not all(word in folded for word in self._query.words):
+            return
+        places = [place for place, line in enumerate(folded.split("\n")) if self._has_words(line)]
+        spans = self._matched_patterns(block, places)
+        for place in sorted(spans, reverse=True):
+            row = block.first + place
+            if place < block.count and row < below and self._is_wanted(block.line(row)):
+                yield row, spans[place]
+
+    def _matched_patterns(self, block: Block, places: Sequence[int]) -> dict[int, list[Span]]:
+        spans: dict[int, list[Span]] = {place: [] for place in places}
+        shown = block.text.split("\n")
+        for matcher in self._patterns:
+            left = list(spans)
+            found = matcher.spans([shown[place] for place in left])
+            spans = {left[which]: [*spans[left[which]], span] for which, span in found.items()}
+        return spans
+
+    def _has_words(self, line: str) -> bool:
+        has_all = all(word in line for word in self._query.words)
+        return has_all and not any(word in line for word in self._query.excluded)
+
+    def _is_wanted(self, line: LoggedLine) -> bool:
+        query = self._query
+        if query.stream and line.stream != query.stream:
+            return False
+        at = moment_of(line)
+        is_early = query.after is not None and at < query.after
+        is_late = query.before is not None and at >= query.before
+        return not (is_early or is_late)
+
+
+def moment_of(line: LoggedLine) -> datetime:
+    return datetime.fromtimestamp(min(line.epoch_ms, 253_402_300_799_000) / 1000, tz=UTC)
+
+
+def _run_of(candidate: tuple[int, int | None]) -> int:
+    return candidate[0]
+
+
+def _open_indexes(stack: ExitStack) -> Mapping[str, MonthIndex]:
+    # Without a file its runs are scanned, and the engine makes it anew.
+    found = {}
+    for month in month_index.months():
+        try:
+            found[month] = stack.enter_context(month_index.reading(month))
+        except sqlite3.OperationalError as error:
+            logger.warning("the index of %s could not be opened: %s", month, error)
+        except sqlite3.DatabaseError as error:
+            logger.warning("the index of %s is damaged: %s", month, error)
+            month_index.remove(month)
+    return found
+
+
+def _created_at(run: int) -> datetime | None:
+    return Run.objects.filter(pk=run).values_list("created_at", flat=True).first()
+
+
+def _runs(query: Query, ids: Sequence[int]) -> dict[int, Run]:
+    """Return those of the runs that the query may find, as the list of runs would show them."""
+    rows = Run.objects.of_kind(query.kind).filter(pk__in=ids)
+    if query.script:
+        rows = rows.filter(script__slug=query.script)
+    if query.folder:
+        rows = rows.filter(folders.within(query.folder, field="script__folder__path"))
+    if query.statuses:
+        rows = rows.filter(status__in=query.statuses)
+    if query.after:
+        rows = rows.exclude(finished_at__lt=query.after)
+    if query.before:
+        rows = rows.exclude(created_at__gte=query.before)
+    related = rows.select_related("script", "environment").defer(*LONG_TEXTS)
+    return related.in_bulk()
+
+
+def _positions(log: LogTexts, candidate: Candidate, *, has_parts: bool) -> Iterator[int]:
+    for position in reversed(range(log.count)):
+        if None in candidate.parts or not has_parts or position in candidate.parts:
+            yield position
+
+
+def _hit(
+    run: Run, log: LogTexts, position: int, block: Block, row: int, spans: Sequence[Span]
+) -> Hit:
+    around = _lines_around(log, position, block, row)
+    return Hit(
+        run=run,
+        line=block.line(row),
+        spans=tuple(spans),
+        before=[around[each] for each in range(row - CONTEXT, row) if each in around],
+        after=[around[each] for each in range(row + 1, row + 1 + CONTEXT) if each in around],
+    )
+
+
+def _lines_around(log: LogTexts, position: int, block: Block, row: int) -> dict[int, str]:
+    blocks = [block]
+    if row - CONTEXT < block.first and position:
+        blocks.append(log.block(position - 1))
+    if row + CONTEXT >= block.first + block.count and position + 1 < log.count:
+        blocks.append(log.block(position + 1))
+    lines = {}
+    for each in blocks:
+        first = max(each.first, row - CONTEXT)
+        beyond = min(each.first + each.count, row + CONTEXT + 1)
+        for number in range(first, beyond):
+            lines[number] = each.line(number).text
+    return lines

@@ -1,0 +1,77 @@
+"""The page of the search over the output of all runs."""
+
+from datetime import datetime
+from typing import TypedDict
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from runs_app.search import found_lines, query, search
+from runs_app.search.found_lines import FoundRun
+from runs_app.search.patterns import TooSlow
+from runs_app.search.search import Results
+
+EXAMPLES = [
+    ("timeout", "the letters anywhere in a line, whatever the case"),
+    ('"connection refused"', "a phrase"),
+    ("timeout -retry", "both words, or without one of them"),
+    ("script:nightly-backup error", "of one script; also `folder:`, `status:`, `stream:`, `kind:`"),
+    ("error after:2026-11-01", "since a day; also `before:`"),
+    ("re:E\\d{4}", "a regular expression"),
+]
+
+
+class SearchContext(TypedDict):
+    now: datetime
+    text: str
+    complaint: str
+    results: Results | None
+    found: list[FoundRun]
+    searched: str
+    rebuilding: str
+    passed_over: str
+    is_continued: bool
+    examples: list[tuple[str, str]]
+
+
+@require_safe
+def search_page(request: HttpRequest) -> HttpResponse:
+    text = request.GET.get("q", "").strip()
+    script = request.GET.get("script", "")
+    if script and not text:  # from the page of a script or of a run
+        text = f"script:{script} "
+    context = search_context(text, cursor=request.GET.get("cursor", ""), now=timezone.now())
+    return render(request, "runs/search.html", context)
+
+
+def search_context(text: str, *, cursor: str, now: datetime) -> SearchContext:
+    context: SearchContext = {
+        "now": now,
+        "text": text,
+        "complaint": "",
+        "results": None,
+        "found": [],
+        "searched": "",
+        "rebuilding": "",
+        "passed_over": "",
+        "is_continued": bool(cursor),
+        "examples": EXAMPLES,
+    }
+    if not text:
+        return context
+    try:
+        asked = query.parse(text)
+        if asked.is_empty:
+            return context
+        results = search.search(asked, cursor=search.parse_cursor(cursor))
+    except (query.QueryError, TooSlow, search.Busy) as problem:
+        context["complaint"] = str(problem)
+        return context
+    context["results"] = results
+    context["found"] = found_lines.by_run(results.hits, asked)
+    context["searched"] = found_lines.searched(results)
+    context["rebuilding"] = found_lines.rebuilding(results)
+    context["passed_over"] = found_lines.passed_over(results)
+    return context

@@ -1,0 +1,168 @@
+"""The index is filled, survives what happens to its files, and is never needed for the truth."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from runs_app.models import Run
+from runs_app.search import coverage, indexer, log_texts, month_index
+from tempo_site.lib import paths
+from tests.runs_app.search.logs import find, found, index_all, make_logged
+
+pytestmark = pytest.mark.django_db
+MONTH = "2026-11"
+
+
+def held(*runs: Run) -> list[bool]:
+    with month_index.reading(MONTH) as index:
+        folders = index.holds([run.pk for run in runs])
+    return [run.pk in folders for run in runs]
+
+
+def test_every_run_that_ended_is_indexed() -> None:
+    runs = [make_logged("needle") for _ in range(120)]
+    index_all()
+    assert all(held(*runs))
+    assert coverage.percent(coverage.load() or pytest.fail()) == 100
+
+
+def test_indexed_logs_are_read_at_the_hit_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(20):
+        make_logged(*["nothing here"] * 100)
+    run = make_logged("needle")
+    make_logged("nothing here")
+    index_all()
+    opened: list[Path] = []
+    original = log_texts.opened
+
+    def counting(
+        path: Path, parts: Sequence[tuple[int, int]]
+    ) -> AbstractContextManager[log_texts.LogTexts]:
+        opened.append(path)
+        return original(path, parts)
+
+    monkeypatch.setattr(log_texts, "opened", counting)
+    assert found("needle") == [(run.pk, 1)]
+    assert len(opened) == 1
+
+
+def test_a_run_is_not_indexed_twice() -> None:
+    run = make_logged("needle")
+    index_all()
+    (paths.search() / "coverage.json").unlink()
+    stored = coverage.load()
+    assert stored is None
+    while indexer.step():
+        pass
+    assert held(run) == [True]
+    assert found("needle") == [(run.pk, 1)]
+
+
+@pytest.mark.parametrize("what", ["month", "folder", "coverage"])
+def test_deleted_files_are_made_anew_and_nothing_is_missed_meanwhile(what: str) -> None:
+    runs = [make_logged("needle", month=month) for month in ("2026-10", "2026-11", "2026-11")]
+    index_all()
+    if what == "month":
+        month_index.remove(MONTH)
+    elif what == "folder":
+        shutil.rmtree(paths.search())
+    else:
+        (paths.search() / "coverage.json").write_text("{")
+    results = find("needle")
+    assert [hit.run.pk for hit in results.hits] == [run.pk for run in reversed(runs)]
+    assert results.percent < 100
+    while indexer.step():
+        pass
+    assert find("needle").percent == 100
+    assert all(held(*runs[1:]))
+
+
+def test_while_it_is_made_anew_the_share_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(indexer, "BATCH", 5)
+    for _ in range(20):
+        make_logged("needle")
+    indexer.start()
+    assert find("needle").percent == 0
+    indexer.step()
+    assert find("needle").percent == 25
+    assert len(find("needle").hits) == 20
+
+
+@pytest.mark.parametrize("damage", ["begin", "middle", "empty"])
+def test_a_damaged_file_is_made_anew(damage: str) -> None:
+    runs = [make_logged(*[f"needle {number} in the hay"] * 50) for number in range(300)]
+    index_all()
+    indexer.stop()
+    path = month_index.path_of(MONTH)
+    content = bytearray(path.read_bytes())
+    if damage == "begin":
+        content[:100] = b"x" * 100
+    elif damage == "middle":
+        content[8192:] = b"\xff" * (len(content) - 8192)
+    else:
+        content.clear()
+    path.write_bytes(content)
+    assert found('"needle 7 "', limit=1) == [(runs[7].pk, 50)]
+    make_logged("new")
+    index_all()
+    assert held(runs[7]) == [True]
+    assert found('"needle 7 "', limit=1) == [(runs[7].pk, 50)]
+
+
+def test_after_a_power_cut_what_was_not_on_the_disk_is_made_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = make_logged("needle")
+    index_all()
+    monkeypatch.setattr(coverage, "boot_id", lambda: "another")
+    indexer.start()
+    assert month_index.months() == []
+    index_all()
+    assert held(run) == [True]
+
+
+def test_what_was_brought_to_the_disk_is_kept_over_a_restart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = make_logged("needle")
+    index_all()
+    indexer.stop()
+    monkeypatch.setattr(coverage, "boot_id", lambda: "another")
+    indexer.start()
+    assert held(run) == [True]
+
+
+def test_a_database_of_a_backup_makes_the_index_anew() -> None:
+    run = make_logged("needle")
+    index_all()
+    moved = paths.run_folder(run.folder)
+    run.folder = f"{MONTH}/{run.pk}-other"
+    run.save()
+    shutil.move(moved, paths.run_folder(run.folder))
+    (paths.search() / "coverage.json").unlink()
+    while indexer.step():
+        pass
+    assert found("needle") == [(run.pk, 1)]
+
+
+def test_a_month_without_runs_loses_its_file() -> None:
+    run = make_logged("needle")
+    index_all()
+    shutil.rmtree(paths.runs() / MONTH)
+    Run.objects.filter(pk=run.pk).delete()
+    indexer.drop_old_months()
+    assert month_index.months() == []
+    assert json.loads((paths.search() / "coverage.json").read_text())["months"] == []
+
+
+def test_a_log_that_cannot_be_read_stops_nothing() -> None:
+    broken, well = make_logged("needle"), make_logged("needle")
+    log = paths.run_folder(broken.folder) / "output.log"
+    log.unlink()
+    log.symlink_to("/etc/hostname")
+    index_all()
+    assert found("needle") == [(well.pk, 1)]

@@ -1,0 +1,235 @@
+"""What a search finds, whether the index holds it or not."""
+
+import random
+import shutil
+from collections.abc import Callable
+
+import pytest
+from django.utils import timezone
+
+from runs_app.models import Run
+from runs_app.search import month_index, patterns, search
+from runs_app.states import Kind, Status
+from tempo_site.lib import paths
+from tests.factories import make_script
+from tests.runs_app.search.logs import AT_MS, find, found, index_all, make_logged, record
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(params=["indexed", "scanned"])
+def prepare(request: pytest.FixtureRequest) -> Callable[[], None]:
+    """What makes the runs so far ready: both ways have to find the same."""
+
+    def do_nothing() -> None:
+        pass
+
+    return index_all if request.param == "indexed" else do_nothing
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("timeout", [3, 2]),
+        ("TIMEOUT", [3, 2]),
+        ("imeou", [3, 2]),
+        ("timeout host", [3]),
+        ('"time out"', []),
+        ('"host db-1"', [3]),
+        ("timeout -host", [2]),
+        ("straße", [4]),
+        ("STRASSE", [4]),
+        ("漢字", [5]),
+        ("字", [5]),
+        ("db", [3]),
+        ("zq", []),
+        (r"re:time(out|d)", [3, 2]),
+        (r"re:^Timeout\s host", [3]),
+        ("stream:stderr timeout", []),
+        ('"100%_*"', [6]),
+        ("coloured", [7]),
+        ("secret-value", []),
+        ('say"hello', []),
+    ],
+)
+def test_lines_are_found(prepare: Callable[[], None], text: str, numbers: list[int]) -> None:
+    run = make_logged(
+        "begin",
+        "a timeout came",
+        "Timeout of host db-1",
+        "Straße 7",
+        "中漢字文",
+        "100%_* done",
+        "col\x1b[32moured\x1b[0m",
+        "password is ***",
+    )
+    prepare()
+    assert found(text) == [(run.pk, number) for number in numbers]
+
+
+def test_a_hit_has_two_lines_before_and_after(prepare: Callable[[], None]) -> None:
+    make_logged(*[f"line {number}" for number in range(1, 3000)])
+    prepare()
+    (hit,) = find('"line 1500"').hits
+    assert (hit.before, hit.after) == (["line 1498", "line 1499"], ["line 1501", "line 1502"])
+
+
+def test_context_reaches_over_the_parts_of_a_log(prepare: Callable[[], None]) -> None:
+    make_logged(*[f"line-{number}." for number in range(1, 2000)])
+    prepare()
+    for number in range(3, 1998):
+        if number % 7 == 0:
+            (hit,) = find(f"line-{number}.").hits
+            assert hit.before == [f"line-{number - 2}.", f"line-{number - 1}."]
+            assert hit.after == [f"line-{number + 1}.", f"line-{number + 2}."]
+
+
+def test_the_newest_come_first_page_by_page(prepare: Callable[[], None]) -> None:
+    runs = [make_logged(*["same"] * 5).pk for _ in range(4)]
+    prepare()
+    pages = []
+    cursor = None
+    while True:
+        results = find("same", cursor=cursor, limit=3)
+        pages += [(hit.run.pk, hit.line.number) for hit in results.hits]
+        if results.is_complete:
+            break
+        cursor = search.parse_cursor(str(results.next_cursor))
+    assert pages == [(run, number) for run in reversed(runs) for number in range(5, 0, -1)]
+
+
+def test_a_budget_that_is_over_is_said_and_the_rest_goes_on(prepare: Callable[[], None]) -> None:
+    runs = [make_logged("needle", *["x" * 100] * 500).pk for _ in range(5)]
+    prepare()
+    pages = 0
+    numbers = []
+    cursor = None
+    while pages == 0 or cursor is not None:
+        results = find("needle", cursor=cursor, budget_s=0.0)
+        assert results.is_complete or results.searched_back_to is not None
+        numbers += [hit.run.pk for hit in results.hits]
+        cursor = results.next_cursor
+        pages += 1
+    assert numbers == list(reversed(runs))
+    assert pages > 1
+
+
+def test_months_lie_in_one_order(prepare: Callable[[], None]) -> None:
+    # A run that waited over the end of a month.
+    runs = [
+        make_logged("same", month=month).pk
+        for month in ("2026-10", "2026-11", "2026-10", "2026-11")
+    ]
+    prepare()
+    assert [run for run, _ in found("same")] == list(reversed(runs))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("same script:hello-world", {"hello", "failed"}),
+        ("same folder:Ops", {"ops"}),
+        ("same status:failed", {"failed"}),
+        ("same status:bad", {"failed"}),
+        ("same kind:build", {"build"}),
+        ("same kind:all", {"hello", "failed", "ops", "build"}),
+        ("same", {"hello", "failed", "ops"}),
+        ("same after:2026-11-01", {"hello", "failed", "ops"}),
+        ("same after:2026-11-02", set()),
+        ("same before:2026-11-02", {"hello", "failed", "ops"}),
+        ("same before:2026-11-01", set()),
+        ("same stream:stdout", {"hello", "failed", "ops"}),
+        ("same stream:stderr", set()),
+    ],
+)
+def test_filters(prepare: Callable[[], None], text: str, expected: set[str]) -> None:
+    hello, ops = make_script(), make_script("Ops script", folder="Ops")
+    names = {
+        make_logged("same", script=hello).pk: "hello",
+        make_logged("same", script=hello, status=Status.FAILED).pk: "failed",
+        make_logged("same", script=ops).pk: "ops",
+        make_logged("same", kind=Kind.BUILD).pk: "build",
+    }
+    prepare()
+    assert {names[run] for run, _ in found(text)} == expected
+
+
+def test_a_run_that_goes_on_is_searched_too() -> None:
+    index_all()
+    run = make_logged("just now", status=Status.RUNNING, finished_at=None)
+    index_all()
+    assert found("just") == [(run.pk, 1)]
+    Run.objects.filter(pk=run.pk).update(status=Status.SUCCEEDED, finished_at=timezone.now())
+    index_all()
+    with month_index.reading("2026-11") as index:
+        assert index.holds([run.pk])
+    assert found("just") == [(run.pk, 1)]
+
+
+@pytest.mark.parametrize("what", ["row", "folder"])
+def test_a_deleted_run_never_shows(what: str) -> None:
+    run, other = make_logged("needle"), make_logged("needle")
+    index_all()
+    if what == "row":  # a crash left the folder
+        Run.objects.filter(pk=run.pk).delete()
+    else:
+        shutil.rmtree(paths.run_folder(run.folder))
+    assert found("needle") == [(other.pk, 1)]
+
+
+def test_encoded_data_is_passed_over_and_that_is_said(prepare: Callable[[], None]) -> None:
+    run = make_logged("head tail", "data " + "QUJD" * 500 + " needle")
+    index_all()
+    assert find("qujdqujd").hits == []
+    assert find("qujdqujd").has_skips
+    assert found("needle") == [(run.pk, 2)]
+
+
+# --- lines that are not plain ----------------------------------------------------------------------------------------
+def test_a_line_of_pieces_is_found_whole(prepare: Callable[[], None]) -> None:
+    data = record("nee", kind="P") + record("between", stream="E") + record("dle") + record("end")
+    run = make_logged(data=data)
+    prepare()
+    assert found("needle") == [(run.pk, 1)]
+    assert found("between stream:stderr") == [(run.pk, 2)]
+
+
+def test_of_a_progress_bar_what_is_shown_is_found(prepare: Callable[[], None]) -> None:
+    run = make_logged(data=record(b"10 percent\r99 percent") + record("end"))
+    prepare()
+    assert found("99") == [(run.pk, 1)]
+    assert found('"10 percent"') == []
+
+
+def test_numbers_count_what_was_left_out(prepare: Callable[[], None]) -> None:
+    gap = record("1,000 bytes of output (100 lines) were left out here", stream="S")
+    run = make_logged(data=record("first") + gap + record("last needle"))
+    prepare()
+    assert found("needle") == [(run.pk, 101)]
+
+
+def test_any_log_is_searched_as_its_lines_say(prepare: Callable[[], None]) -> None:
+    dice = random.Random(4)
+    words = ["alpha", "beta", "gamma", "delta"]
+    lines = [" ".join(dice.choices(words, k=9)) + f" {number}" for number in range(20_000)]
+    at = [
+        record(line, stream=dice.choice("OE"), at_ms=AT_MS + number)
+        for number, line in enumerate(lines)
+    ]
+    run = make_logged(data=b"".join(at))
+    prepare()
+    expected = [
+        (run.pk, n + 1) for n, line in enumerate(lines) if "alpha alpha" in line and "123" in line
+    ]
+    assert found('"alpha alpha" 123', limit=5000) == sorted(expected, reverse=True)
+    assert expected
+
+
+# --- regular expressions ---------------------------------------------------------------------------------------------
+def test_a_regular_expression_that_takes_for_ever_is_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("runs_app.search.patterns.TIMEOUT_S", 0.3)
+    make_logged("a" * 60 + "!")
+    with pytest.raises(patterns.TooSlow, match="took too long"):
+        find("re:(a+)+$")
