@@ -42,13 +42,11 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
     def usable(self) -> "ChannelQuerySet":
         return self.filter(enabled=True, suspended_at=None)
 
-    def with_hearing(self) -> "ChannelQuerySet":
-        """Add `hears`: whether a rule names the channel, or it needs none."""
-        rules = Rule.objects.filter(channel=models.OuterRef("pk"), enabled=True)
-        needs_none = models.Q(kind=Channel.Kind.HEARTBEAT) | models.Q(weekly_report=True)
-        return self.annotate(
-            hears=models.ExpressionWrapper(models.Exists(rules) | needs_none, models.BooleanField())
-        )
+    def that_hear_nothing(self) -> "ChannelQuerySet":
+        """Return those that no rule names and that need one."""
+        named = Rule.objects.filter(enabled=True).values("channel")
+        need_one = self.exclude(kind=Channel.Kind.HEARTBEAT).exclude(weekly_report=True)
+        return need_one.exclude(pk__in=named)
 
 
 class Channel(models.Model):

@@ -57,7 +57,7 @@ def channel_page(request: auth.SignedInRequest, channel: Channel) -> HttpRespons
     if saved is None:
         return render(request, "notifications/channel.html", channel_context(form, channel))
     messages.success(request, f"The channel `{saved.name}` is saved.")
-    if not Channel.objects.with_hearing().filter(pk=saved.pk, hears=True).exists():
+    if Channel.objects.that_hear_nothing().filter(pk=saved.pk).exists():
         messages.info(
             request, "No rule names it yet, so it hears of nothing: add a rule on Notifications."
         )

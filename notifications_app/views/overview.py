@@ -34,6 +34,7 @@ class OverviewContext(TypedDict):
     now: datetime
     channels: list[Channel]
     suspended: list[Channel]
+    unheard: set[int]  # channels that hear of nothing
     rules: list[RuleRow]
     deliveries: QuerySet[Delivery]
     offers: list[Schedule]
@@ -48,11 +49,12 @@ def overview(request: auth.SignedInRequest) -> HttpResponse:
 
 
 def overview_context(*, now: datetime) -> OverviewContext:
-    channels = list(Channel.objects.with_hearing().select_related("script"))
+    channels = list(Channel.objects.select_related("script"))
     return {
         "now": now,
         "channels": channels,
         "suspended": [channel for channel in channels if channel.suspended_at],
+        "unheard": set(Channel.objects.that_hear_nothing().values_list("pk", flat=True)),
         "rules": [RuleRow(rule=rule, events=words.events_of(rule)) for rule in lookup.rules()],
         "deliveries": lookup.deliveries()[:LAST_DELIVERIES],
         "offers": list(offers.waiting_offers()[:MAX_OFFERS]),
