@@ -152,11 +152,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Send selected deliveries again")
     def send_again(self, request: HttpRequest, rows: QuerySet[Delivery]) -> None:
-        ended = rows.exclude(status__in=(Delivery.Status.WAITING, Delivery.Status.SENDING))
-        count = 0
-        for delivery in ended:
-            outbox.send_again(delivery, now=timezone.now())
-            count += 1
+        count = sum(outbox.send_again(delivery, now=timezone.now()) for delivery in rows)
         self.message_user(request, f"Sending {count} of {len(rows)} again.", messages.SUCCESS)
 
     @admin.action(description="Give up selected deliveries that wait")

@@ -42,6 +42,12 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
     def usable(self) -> "ChannelQuerySet":
         return self.filter(enabled=True, suspended_at=None)
 
+    def that_hear_nothing(self) -> "ChannelQuerySet":
+        """Return those that no rule names and that need one."""
+        named = Rule.objects.filter(enabled=True).values("channel")
+        need_one = self.exclude(kind=Channel.Kind.HEARTBEAT).exclude(weekly_report=True)
+        return need_one.exclude(pk__in=named)
+
 
 class Channel(models.Model):
     """Who is told, and how. Address and secrets are stored encrypted, as secret variables are."""
@@ -154,10 +160,13 @@ class Channel(models.Model):
         return [address for address in self.to if address not in self.suspended_recipients]
 
     def local(self, moment: datetime) -> datetime:
-        """Return the moment in the zone of the quiet hours."""
+        """Return the moment in the zone of the quiet hours; in Tempo's where this machine does not know that one."""
         if not self.timezone:
             return timezone.localtime(moment)
-        return moment.astimezone(ZoneInfo(self.timezone))
+        try:
+            return moment.astimezone(ZoneInfo(self.timezone))
+        except (KeyError, ValueError, OSError):
+            return timezone.localtime(moment)
 
 
 class Rule(models.Model):
@@ -248,7 +257,13 @@ class Incident(models.Model):
                 fields=["kind", "script", "subject"],
                 condition=models.Q(recovered_at=None),
                 name="one_open_incident",
-            )
+            ),
+            # A database takes two rows without a script for different ones.
+            models.UniqueConstraint(
+                fields=["kind", "subject"],
+                condition=models.Q(recovered_at=None, script=None),
+                name="one_open_incident_of_tempo",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -257,7 +272,7 @@ class Incident(models.Model):
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def open(self) -> "DeliveryQuerySet":
-        return self.filter(status__in=(Delivery.Status.WAITING, Delivery.Status.SENDING))
+        return self.filter(status__in=Delivery.OPEN)
 
 
 class Delivery(models.Model):
@@ -269,6 +284,8 @@ class Delivery(models.Model):
         SENT = "sent"
         FAILED = "failed", "refused"
         GIVEN_UP = "given_up", "given up"
+
+    OPEN = (Status.WAITING, Status.SENDING)
 
     channel = models.ForeignKey(Channel, models.CASCADE, related_name="deliveries", db_index=False)
     rule = models.ForeignKey(Rule, models.SET_NULL, null=True, related_name="+")

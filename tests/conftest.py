@@ -1,6 +1,7 @@
 """Fixtures that any test may use."""
 
 import gc
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,10 +19,13 @@ from runs_app.engine import unsettled
 from runs_app.execution import execution
 from runs_app.history import history
 from tempo_site import auth
-from tempo_site.lib import paths
+from tempo_site.lib import encryption, paths
 from tempo_site.models import ApiKey
 from tempo_site.stored_settings import store
 from tests.service import Service, prepared_data
+
+# It is here already, so that not every test with a secret begins a program to encrypt it.
+importlib.import_module(encryption.LIBRARY)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -34,6 +34,7 @@ SEED = 16
 KILLS = int(os.environ.get("TELLING_KILLS", "6"))  # 200 for the whole of what is promised
 CHILDREN_KILLED = 3  # one in so many; a message whose child was killed twice waits a minute
 RUNS = 5 * KILLS
+TOLD_S = LIMIT_S + 15 * KILLS  # a message whose child was killed three times waits five minutes
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +121,11 @@ def test_every_failure_is_told_though_web_and_the_child_are_killed_again_and_aga
     telling.wait_until_healthy()
     failed = [run["id"] for run in telling.get(f"/runs?script={slug}&limit=200")["items"]]
     assert {telling.finished(run)["status"] for run in failed} == {"failed"}
-    wait_for(lambda: told_of(receiver).keys() >= set(failed), what="every failure to be told")
+    wait_for(
+        lambda: told_of(receiver).keys() >= set(failed),
+        what="every failure to be told",
+        limit_s=TOLD_S,
+    )
     # Told again where nobody knows whether it was: then under the id that it had.
     assert {len(told_of(receiver)[run]) for run in failed} == {1}
 

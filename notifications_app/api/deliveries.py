@@ -78,9 +78,9 @@ def read_delivery(request: auth.AuthenticatedRequest, delivery_id: int) -> Deliv
 
 @router.post("/deliveries/{int:delivery_id}/again", response=DeliveryOut)
 def send_again(request: auth.AuthenticatedRequest, delivery_id: int) -> DeliveryOut:
-    """Send a delivery once more."""
+    """Send a delivery once more; one that waits for its next try is tried now."""
     require_staff(request)
-    outbox.send_again(lookup.delivery(delivery_id), now=timezone.now())
+    outbox.send_again_or_try_now(lookup.delivery(delivery_id), now=timezone.now())
     return delivery_out(lookup.delivery(delivery_id))
 
 

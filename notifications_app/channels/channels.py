@@ -157,7 +157,10 @@ def _check(channel: Channel) -> None:
     if Channel.objects.filter(name=channel.name).exclude(pk=channel.pk).exists():
         raise ChannelError(f"There is a channel `{channel.name}` already", field="name")
     if channel.timezone and not zone.is_known(channel.timezone):
-        raise ChannelError("hint: a zone has a name like `Europe/Berlin`", field="timezone")
+        raise ChannelError(
+            f"There is no time zone `{channel.timezone}`\nhint: its name is like `Europe/Berlin`",
+            field="timezone",
+        )
     if (channel.quiet_from is None) != (channel.quiet_until is None):
         raise ChannelError("Quiet hours need a begin and an end", field="quiet_until")
 

@@ -123,7 +123,8 @@ PRESETS = (
                 label="Chat",
                 pattern=r"(?P<chat>-?\d+|@\w+)",
                 example="-1001234567890",
-                hint="The number of a chat that the bot is in, or @name of a public channel.",
+                hint="Write to the bot, or add it to the group, then open `https://api.telegram.org/bot…/getUpdates` "
+                "with the token behind `bot`: the number is `chat.id` there. Or @name of a public channel.",
             ),
         ),
         template="tgram://{token}/{chat}/",

@@ -1,6 +1,6 @@
 """What the child that sends gets of a channel: plain addresses and secrets, in memory only."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.views.decorators.debug import sensitive_variables
@@ -26,6 +26,8 @@ MAIL_SETTINGS = {
     "provider": "PYSCHED_EMAIL_PROVIDER",
     "api_key": "PYSCHED_EMAIL_API_KEY",
 }
+MAIL_SECRETS = ("SMTP_PASSWORD", "PYSCHED_EMAIL_API_KEY")
+PlainTexts = Mapping[str, str | None]  # by what is stored encrypted; None where no key decrypts it
 
 
 class TargetUnreadable(Exception):
@@ -33,26 +35,32 @@ class TargetUnreadable(Exception):
 
 
 @sensitive_variables()
-def target_of(channel: Channel, recipients: Sequence[str] = ()) -> dict[str, Any]:
-    """Return the `target` of a letter to a channel. Raise TargetUnreadable."""
-    if channel.kind == Channel.Kind.MAIL:
-        return {**mail_settings(), "to": list(recipients) or channel.recipients}
-    url = _decrypted(channel.address)
-    if channel.kind == Channel.Kind.WEBHOOK:
-        stored = [secret for secret in (channel.secret, channel.old_secret) if secret]
-        return {"url": url, "secrets": [_decrypted(secret) for secret in stored]}
-    if channel.kind == Channel.Kind.HEARTBEAT:
-        return {"url": url, "flavour": channel.flavour}
-    return {"url": url}
+def decrypted(channels: Iterable[Channel]) -> PlainTexts:
+    """Return what letters to these channels need, decrypted at one go."""
+    texts: list[str] = []
+    for channel in channels:
+        texts += [channel.address, channel.secret, channel.old_secret]
+        if channel.kind == Channel.Kind.MAIL:
+            texts += [store.encrypted(name) for name in MAIL_SECRETS]
+    return encryption.decrypt_all(filter(None, texts))
 
 
 @sensitive_variables()
-def mail_settings() -> dict[str, Any]:
-    """Return how mail is sent, as environment and pages have set it. Raise TargetUnreadable."""
-    try:
-        return {key: store.value(name) for key, name in MAIL_SETTINGS.items()}
-    except encryption.DecryptionError as error:
-        raise TargetUnreadable(UNREADABLE_SETTING) from error
+def target_of(
+    channel: Channel, recipients: Sequence[str] = (), *, plain: PlainTexts | None = None
+) -> dict[str, Any]:
+    """Return the `target` of a letter to a channel, by `plain` of several channels if given. Raise TargetUnreadable."""
+    if plain is None:
+        plain = decrypted([channel])
+    if channel.kind == Channel.Kind.MAIL:
+        return {**_mail_settings(plain), "to": list(recipients) or channel.recipients}
+    url = _plain(channel.address, plain)
+    if channel.kind == Channel.Kind.WEBHOOK:
+        stored = [secret for secret in (channel.secret, channel.old_secret) if secret]
+        return {"url": url, "secrets": [_plain(secret, plain) for secret in stored]}
+    if channel.kind == Channel.Kind.HEARTBEAT:
+        return {"url": url, "flavour": channel.flavour}
+    return {"url": url}
 
 
 def has_mail() -> bool:
@@ -61,8 +69,20 @@ def has_mail() -> bool:
 
 
 @sensitive_variables()
-def _decrypted(text: str) -> str:
-    try:
-        return encryption.decrypt(text)
-    except encryption.DecryptionError as error:
-        raise TargetUnreadable(UNREADABLE) from error
+def _mail_settings(plain: PlainTexts) -> dict[str, Any]:
+    # As environment and pages have set them.
+    found = {}
+    for key, name in MAIL_SETTINGS.items():
+        encrypted = store.encrypted(name)
+        found[key] = (
+            _plain(encrypted, plain, UNREADABLE_SETTING) if encrypted else store.value(name)
+        )
+    return found
+
+
+@sensitive_variables()
+def _plain(text: str, plain: PlainTexts, sentence: str = UNREADABLE) -> str:
+    found = plain.get(text)
+    if found is None:
+        raise TargetUnreadable(sentence)
+    return found

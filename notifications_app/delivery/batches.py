@@ -1,6 +1,5 @@
 """What is sent next: of each channel the message that is tried again, else what waits together, else one heartbeat."""
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +8,7 @@ from django.db import transaction
 from django.db.models import Min
 
 from notifications_app.delivery import grouping
+from notifications_app.events import outbox
 from notifications_app.models import Channel, Delivery, DeliveryQuerySet
 
 MAX_ROWS = 500  # of one message
@@ -60,7 +60,7 @@ def claim(batch: Batch, *, now: datetime) -> Batch | None:
     """Stamp a batch with its message id, as being sent; None when another caller was faster."""
     first = batch.rows[0]
     is_first_attempt = not first.message_id
-    message_id = first.message_id or f"msg_{uuid.uuid4().hex}"
+    message_id = first.message_id or outbox.new_message_id()
     pks = [row.pk for row in batch.rows]
     with transaction.atomic():
         rows = Delivery.objects.filter(pk__in=pks, status=Delivery.Status.WAITING)
@@ -73,6 +73,12 @@ def claim(batch: Batch, *, now: datetime) -> Batch | None:
     for row in batch.rows:
         row.message_id = message_id
     return batch
+
+
+def release(batch: Batch, *, now: datetime) -> None:
+    """Have a claimed batch sent at the next look, under its id, as nobody has tried to send it."""
+    rows = Delivery.objects.filter(pk__in=[row.pk for row in batch.rows])
+    rows.filter(status=Delivery.Status.SENDING).update(status=Delivery.Status.WAITING, next_at=now)
 
 
 def give_up_unusable(*, now: datetime) -> int:

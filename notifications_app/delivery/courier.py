@@ -12,13 +12,14 @@ from typing import IO
 import django
 from django.conf import settings
 
-from notifications_app.delivery.letters import Answer, Letter
+from notifications_app.delivery.letters import BEGUN, Answer, Letter
 from scripts_app.packages import index
 from tempo_site.lib import confined, listener, network_access
 from tempo_site.stored_settings import store
 
 logger = logging.getLogger(__name__)
 
+TURN_S = 120.0  # how long another child may be waited for
 _one_at_a_time = threading.Lock()
 _PACKAGES = Path(django.__file__).absolute().parent.parent
 _APP = settings.BASE_DIR / "notifications_app"
@@ -27,28 +28,29 @@ _FAILED = "notifications: the child that sends ended status=%s"
 
 
 def send(
-    letters: Iterable[Letter], *, answered: Callable[[Answer], None], timeout_s: float
-) -> None:
+    letters: Iterable[Letter],
+    *,
+    answered: Callable[[Answer], None],
+    timeout_s: float,
+    turn_s: float = TURN_S,
+) -> set[str]:
     """Send letters and call `answered` in this thread for each answer; a letter without one is to be tried again.
 
-    The child is ended after `timeout_s`. Raise TimeoutError when another child has the turn for as long, and OSError
-    when the child does not start.
+    The child is ended after `timeout_s`. Return the ids of the letters whose turn had not come by then; none when not
+    even one had its turn. Raise TimeoutError when another child has the turn for over `turn_s`, and OSError when the
+    child does not start.
     """
     letters = list(letters)
     if not letters:
-        return
+        return set()
     lines = [letter.line() for letter in letters]
-    unanswered = {letter.id for letter in letters}
-    with _turn(timeout_s), _child() as child:
+    with _turn(turn_s), _child() as child:
         timer = threading.Timer(timeout_s, child.kill)
         writer = threading.Thread(target=_write, args=(child.stdin, lines), daemon=True)
         timer.start()
         writer.start()
         try:
-            for answer in _answers(child):
-                if answer.id in unanswered:
-                    unanswered.remove(answer.id)
-                    answered(answer)
+            return _hear(child, {letter.id for letter in letters}, answered)
         finally:
             child.kill()  # it has closed its output, or nobody hears it any more
             timer.cancel()
@@ -58,7 +60,7 @@ def send(
 @contextlib.contextmanager
 def _turn(timeout_s: float) -> Iterator[None]:
     if not _one_at_a_time.acquire(timeout=timeout_s):
-        raise TimeoutError("other messages are being sent")
+        raise TimeoutError("other messages are being sent\nhint: try again in a minute")
     try:
         yield
     finally:
@@ -105,11 +107,20 @@ def _write(stdin: IO[str], lines: Sequence[str]) -> None:
         stdin.writelines(lines)
 
 
-def _answers(child: "subprocess.Popen[str]") -> Iterator[Answer]:
+def _hear(
+    child: "subprocess.Popen[str]", ids: set[str], answered: Callable[[Answer], None]
+) -> set[str]:
+    # Return the ids of the letters whose turn did not come.
     assert child.stdout
+    unanswered, untouched = set(ids), set(ids)
     for line in child.stdout:
         answer = Answer.read(line)
-        if answer:
-            yield answer
+        if answer is None:
+            untouched.discard(line.removeprefix(f"{BEGUN} ").rstrip())
+        elif answer.id in unanswered:
+            unanswered.remove(answer.id)
+            untouched.discard(answer.id)
+            answered(answer)
     if child.wait() != 0:
         logger.warning(_FAILED, child.returncode)
+    return set() if untouched == ids else untouched

@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 
 Kind = Literal["mail", "webhook", "apprise", "heartbeat"]
 Outcome = Literal["sent", "retry", "refused", "gone"]
+BEGUN = "begun"  # before the id of a letter whose sending begins, on a line of its own
 ANSWER_LENGTH = 500
 
 

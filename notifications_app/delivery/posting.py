@@ -8,6 +8,7 @@ from typing import cast
 from django.utils import timezone
 
 from notifications_app.channels import targets
+from notifications_app.channels.targets import PlainTexts
 from notifications_app.delivery import batches, courier, results
 from notifications_app.delivery.batches import Batch
 from notifications_app.delivery.letters import Answer, Kind, Letter
@@ -27,11 +28,13 @@ def step(*, now: datetime, clock: Callable[[], datetime] = timezone.now) -> bool
     """
     claimed = {}
     letters = []
-    for due in batches.look(now=now).due[:MAX_LETTERS]:
+    due_now = batches.look(now=now).due[:MAX_LETTERS]
+    plain = targets.decrypted({due.channel for due in due_now})
+    for due in due_now:
         batch = batches.claim(due, now=now)
         if batch is None:
             continue
-        letter = _letter_or_none(batch, now)
+        letter = _letter_or_none(batch, plain, now)
         if letter:
             claimed[letter.id] = batch
             letters.append(letter)
@@ -41,9 +44,9 @@ def step(*, now: datetime, clock: Callable[[], datetime] = timezone.now) -> bool
     return True
 
 
-def letter_of(batch: Batch, *, now: datetime) -> Letter:
+def letter_of(batch: Batch, plain: PlainTexts, *, now: datetime) -> Letter:
     """Write a batch as a letter. Raise TargetUnreadable."""
-    target = targets.target_of(batch.channel, batch.rows[0].recipients)
+    target = targets.target_of(batch.channel, batch.rows[0].recipients, plain=plain)
     content = compose.content_of(
         batch.channel,
         batch.rows,
@@ -55,10 +58,10 @@ def letter_of(batch: Batch, *, now: datetime) -> Letter:
     return Letter(id=batch.message_id, kind=kind, target=target, content=content)
 
 
-def _letter_or_none(batch: Batch, now: datetime) -> Letter | None:
+def _letter_or_none(batch: Batch, plain: PlainTexts, now: datetime) -> Letter | None:
     # A message that cannot be written must not keep the others from being sent.
     try:
-        return letter_of(batch, now=now)
+        return letter_of(batch, plain, now=now)
     except targets.TargetUnreadable as error:
         why = str(error)
     except Exception as error:
@@ -75,11 +78,15 @@ def _send(letters: list[Letter], claimed: dict[str, Batch], clock: Callable[[], 
             results.note(batch, answer, now=clock())
 
     why = NO_ANSWER
+    untouched: set[str] = set()
     try:
-        courier.send(letters, answered=answered, timeout_s=TIMEOUT_S)
+        untouched = courier.send(letters, answered=answered, timeout_s=TIMEOUT_S)
     except OSError as error:  # TimeoutError among them
         logger.warning("nothing could be sent: %s", error)
         why = f"It could not be sent: {error}"
     for message_id, batch in claimed.items():
+        if message_id in untouched:  # the child ended before their turn came, which is no try
+            batches.release(batch, now=clock())
+            continue
         answer = Answer(id=message_id, outcome="retry", answer=why[:500])
         results.note(batch, answer, now=clock())

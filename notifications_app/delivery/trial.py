@@ -11,10 +11,12 @@ from django.views.decorators.debug import sensitive_variables
 from notifications_app.channels import targets
 from notifications_app.delivery import courier
 from notifications_app.delivery.letters import Answer, Letter
+from notifications_app.events import outbox
 from notifications_app.messages import compose
-from notifications_app.models import MAX_ANSWER, Channel, Delivery
+from notifications_app.models import MAX_ANSWER, Channel, ChannelQuerySet, Delivery
 
 TIMEOUT_S = 20.0
+TURN_S = 4.0  # for messages that are being sent: with the test itself a request takes 25 s at most
 EVENT = "test"  # the word of the webhook's `event`
 TITLE = "A test from Tempo: messages arrive here"
 SENT = "sent"
@@ -37,7 +39,16 @@ def send_test(channel: Channel, *, now: datetime) -> Answer:
             last_outcome=answer.outcome,
             last_answer=answer.answer[:MAX_ANSWER],
         )
+    if answer.outcome == SENT:
+        outbox.try_now(_channels_that_work(channel), now=now)
     return answer
+
+
+def _channels_that_work(tested: Channel) -> ChannelQuerySet:
+    # All mail goes by the same settings.
+    if tested.kind == Channel.Kind.MAIL:
+        return Channel.objects.filter(kind=Channel.Kind.MAIL)
+    return Channel.objects.filter(pk=tested.pk)
 
 
 def send_test_mail(address: str, *, now: datetime) -> Answer:
@@ -66,7 +77,7 @@ def _letter(channel: Channel, target: dict[str, object], message_id: str, now: d
 def _sent(letter: Letter) -> Answer:
     answers: list[Answer] = []
     try:
-        courier.send([letter], answered=answers.append, timeout_s=TIMEOUT_S)
+        courier.send([letter], answered=answers.append, timeout_s=TIMEOUT_S, turn_s=TURN_S)
     except OSError as problem:  # TimeoutError too: other messages have the turn
         return Answer(id=letter.id, outcome="retry", answer=f"It could not be sent: {problem}")
     if not answers:

@@ -146,13 +146,19 @@ def _did_not_run(run: Run, rules: Sequence[Rule], at: datetime) -> None:
     if run.reason in book.NOT_MISSED or not _still_wanted(run.schedule):
         return
     incident = incidents.note_bad_run(Event.DID_NOT_RUN, run, now=at)
-    told = []
-    for rule in rules:
-        is_enough = run.status == Status.MISSED or incident.streak == rule.skipped
-        if Event.DID_NOT_RUN in rule.events and is_enough:
-            told.append(rule)
+    told = [rule for rule in rules if _asks_for_missing(rule, run, incident)]
     facts = {"streak": incident.streak}
     outbox.tell_of_run(Event.DID_NOT_RUN, run, told, now=at, facts=facts, incident=incident)
+
+
+def _asks_for_missing(rule: Rule, run: Run, incident: Incident) -> bool:
+    if Event.DID_NOT_RUN not in rule.events:
+        return False
+    if run.status == Status.MISSED or incident.streak == rule.skipped:
+        return True
+    if incident.streak < rule.skipped:
+        return False
+    return not incidents.was_told(incident, rule.channel)  # the rule is younger than the incident
 
 
 def _still_wanted(schedule: Schedule | None) -> bool:

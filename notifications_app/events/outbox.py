@@ -1,5 +1,6 @@
 """The outbox: a row for an event and a channel, written in the caller's transaction."""
 
+import uuid
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -24,7 +25,7 @@ def tell_of_run(
     facts: Mapping[str, Any],
     incident: Incident | None = None,
 ) -> int:
-    """Write a row for each rule; return their number."""
+    """Write a row for each channel of these rules, the oldest rule's; return their number."""
     title = titles.of_run(event, run, facts)
     rows = [
         Delivery(
@@ -38,7 +39,7 @@ def tell_of_run(
             facts=dict(facts),
             created_at=now,
         )
-        for rule in rules
+        for rule in _one_a_channel(rules)
         if rule.channel.is_usable
     ]
     Delivery.objects.bulk_create(rows)
@@ -74,19 +75,45 @@ def tell(
     return len(rows)
 
 
-def send_again(delivery: Delivery, *, now: datetime) -> None:
-    """Send a finished delivery once more, alone and as a message of its own: receivers drop an id they know."""
-    Delivery.objects.filter(pk=delivery.pk).update(
+def send_again(delivery: Delivery, *, now: datetime) -> bool:
+    """Send a finished delivery once more, alone and at once; False when it has not ended.
+
+    It is a message of its own: receivers drop an id they know.
+    """
+    row = Delivery.objects.filter(pk=delivery.pk)
+    changed = row.exclude(status__in=Delivery.OPEN).update(
         status=Delivery.Status.WAITING,
         next_at=now,
         attempts=0,
-        message_id="",
-        stamped_at=None,
+        message_id=new_message_id(),
+        stamped_at=now,
         recipients=[],
         finished_at=None,
         answer="",
     )
-    wanted_again.send_robust(None)
+    if changed:
+        wanted_again.send_robust(None)
+    return changed > 0
+
+
+def send_again_or_try_now(delivery: Delivery, *, now: datetime) -> bool:
+    """Send a delivery that has ended once more, or one that waits for its next try now; False while it is sent."""
+    if send_again(delivery, now=now):
+        return True
+    return try_now([delivery.channel], now=now) > 0
+
+
+def try_now(channels: Iterable[Channel], *, now: datetime) -> int:
+    """Try at once what waits for its next try, as these channels were just seen to work; return how much that is."""
+    waiting = Delivery.objects.filter(channel__in=channels, status=Delivery.Status.WAITING)
+    count = waiting.filter(next_at__gt=now).update(next_at=now)
+    if count:
+        wanted_again.send_robust(None)
+    return count
+
+
+def new_message_id() -> str:
+    return f"msg_{uuid.uuid4().hex}"
 
 
 def give_up(delivery: Delivery, why: str, *, now: datetime) -> bool:
@@ -94,3 +121,11 @@ def give_up(delivery: Delivery, why: str, *, now: datetime) -> bool:
     waiting = Delivery.objects.filter(pk=delivery.pk, status=Delivery.Status.WAITING)
     changed = waiting.update(status=Delivery.Status.GIVEN_UP, finished_at=now, answer=why)
     return changed > 0
+
+
+def _one_a_channel(rules: Iterable[Rule]) -> list[Rule]:
+    # Two rules may ask for the same event by the same channel, which is told once.
+    found: dict[int, Rule] = {}
+    for rule in rules:
+        found.setdefault(rule.channel_id, rule)
+    return list(found.values())

@@ -96,7 +96,7 @@ def webhook_body(rows: Sequence[Delivery]) -> str:
 
 
 def _item(row: Delivery) -> dict[str, Any]:
-    return {
+    item = {
         "event": row.event,
         "at": row.created_at.isoformat(),
         "title": row.title,
@@ -104,6 +104,9 @@ def _item(row: Delivery) -> dict[str, Any]:
         "run": _run(row.run) if row.run else None,
         "streak": row.facts.get("streak", 0),
     }
+    if row.facts.get("lines"):  # the weekly report
+        item["facts"] = dict(row.facts["lines"])
+    return item
 
 
 def _script(row: Delivery) -> dict[str, str] | None:

@@ -23,7 +23,7 @@ def of_script(script: Script | None) -> str:
 def of_rule(rule: Rule | None) -> str:
     if rule is None:
         return ""
-    return _absolute(f"{reverse('dashboard')}notifications/rules/{rule.pk}/")
+    return _absolute(reverse("rule-edit", args=[rule.pk]))
 
 
 def _absolute(path: str) -> str:

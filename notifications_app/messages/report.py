@@ -15,6 +15,7 @@ from tempo_site.lib import humanize
 
 MAX_LINES = 100  # of a digest
 MAX_REASON = 500
+ENDS = (Event.FAILED, Event.RECOVERED, Event.SUCCEEDED)
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S %Z"
 
 
@@ -28,7 +29,10 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """A title, and for one event the facts as (label, value), the end of the output, a link; for more their lines."""
+    """A title, and for one event the facts as (label, value), the end of the output, a link; for more their lines.
+
+    What an event says beside its title, as the weekly report does, are facts of a digest too.
+    """
 
     title: str
     facts: list[tuple[str, str]] = field(default_factory=list)
@@ -45,7 +49,8 @@ def report_on(rows: Sequence[Delivery]) -> Report:
     shown = _one_a_script(rows)
     lines = [Line(title=row.title, link=_link(row)) for row in shown[:MAX_LINES]]
     more = max(0, len(shown) - MAX_LINES)
-    return Report(title=titles.of_digest(rows), lines=lines, more=more)
+    facts = [fact for row in rows for fact in _own_facts(row)]
+    return Report(title=titles.of_digest(rows), facts=facts, lines=lines, more=more)
 
 
 def _report_on_one(row: Delivery) -> Report:
@@ -57,17 +62,21 @@ def _report_on_one(row: Delivery) -> Report:
 
 
 def _one_a_script(rows: Sequence[Delivery]) -> list[Delivery]:
-    # What happened last to a script tells the rest: it bears the streak.
+    # How a script's last run ended tells the rest: it bears the streak. What is no end of a run has a line of its own.
     newest: dict[Any, Delivery] = {}
     for row in rows:
-        key: Any = row.script_id or f"row {row.pk}"
+        key: Any = row.pk
+        if row.script_id and row.event in ENDS:
+            key = f"script {row.script_id}"
+        elif row.script_id and row.run_id:
+            key = f"script {row.script_id} {row.event}"
         newest.pop(key, None)
         newest[key] = row
     return list(newest.values())
 
 
 def _facts(row: Delivery, run: Run | None) -> list[tuple[str, str]]:
-    facts = [(str(label), plain.block(str(value))) for label, value in row.facts.get("lines", [])]
+    facts = _own_facts(row)
     if row.script:
         facts.append(("Script", plain.line(_script_words(row))))
     if run is None:
@@ -88,6 +97,10 @@ def _facts(row: Delivery, run: Run | None) -> list[tuple[str, str]]:
     if run.status in history.BAD:
         facts += _facts_of_failure(run)
     return facts
+
+
+def _own_facts(row: Delivery) -> list[tuple[str, str]]:
+    return [(str(label), plain.block(str(value))) for label, value in row.facts.get("lines", [])]
 
 
 def _facts_of_failure(run: Run) -> list[tuple[str, str]]:

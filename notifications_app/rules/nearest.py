@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from notifications_app.models import Rule
+from notifications_app.models import Channel, Rule
 from scripts_app.models import Script
 
 OWN = "this script"
@@ -26,11 +26,28 @@ def rules_for_all(rules: Sequence[Rule]) -> list[Rule]:
     return [rule for rule in rules if not rule.script_id and not rule.folder_id and not rule.tag]
 
 
+def silenced_channels(script: Script, rules: Sequence[Rule]) -> list[Channel]:
+    """Return the channels that hear nothing of a script only because a nearer rule of another channel counts."""
+    counting = {rule.channel_id for rule in rules_of_script(script, rules)}
+    wider = [rule for rule in _all_around(script, rules) if rule.channel_id not in counting]
+    return [rule.channel for rule in _one_a_channel(wider)]
+
+
 def source(script: Script, rule: Rule) -> str:
     """Return where a script has a rule from, as its page says: `this script`, `folder Ops`, `tag db`, `all scripts`."""
     if rule.script_id == script.pk:
         return OWN
     return rule.scope
+
+
+def _all_around(script: Script, rules: Sequence[Rule]) -> list[Rule]:
+    path = f"{script.folder.path}/" if script.folder else ""
+    found = [*rules_for_all(rules)]
+    for rule in rules:
+        is_above = rule.folder is not None and path.startswith(f"{rule.folder.path}/")
+        if is_above or (rule.tag and rule.tag in script.tags):
+            found.append(rule)
+    return found
 
 
 def _of_nearest_folder(script: Script, rules: Sequence[Rule]) -> list[Rule]:

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from notifications_app.channels.addresses import Policy
-from notifications_app.delivery.letters import Answer, Letter
+from notifications_app.delivery.letters import BEGUN, Answer, Letter
 from notifications_app.sending import connections, exchanges
 
 # Each is imported with the first letter of its kind: apprise alone takes 0.4 s and 30 MB.
@@ -41,7 +41,9 @@ def main(private: str, own_port: str) -> None:
     exchanges.record_all()
     connections.guard(Policy(allows_private=private == "yes", own_port=int(own_port)))
     answers = _Answers()
-    lanes = Lanes(send, answers.write, ThreadPoolExecutor(CHANNELS_AT_ONCE))
+    lanes = Lanes(
+        send, answers.write, ThreadPoolExecutor(CHANNELS_AT_ONCE), begins=answers.note_begun
+    )
     for line in sys.stdin:
         lanes.add(Letter(**json.loads(line)))
     while lanes.wait(timeout_s=1.0):
@@ -55,9 +57,15 @@ class _Answers:
         self._stdout, sys.stdout = sys.stdout, sys.stderr  # no library prints between the answers
 
     def write(self, answer: Answer) -> None:
+        self._write(answer.line())
+
+    def note_begun(self, letter: Letter) -> None:
+        self._write(f"{BEGUN} {letter.id}\n")
+
+    def _write(self, line: str) -> None:
         with self._lock:
             try:
-                self._stdout.write(answer.line())
+                self._stdout.write(line)
                 self._stdout.flush()
             except OSError:
                 os._exit(1)  # nobody hears what is sent: it will be asked for again
@@ -71,8 +79,10 @@ class Lanes:
         send: Callable[[Letter], Answer],
         answered: Callable[[Answer], None],
         pool: ThreadPoolExecutor,
+        *,
+        begins: Callable[[Letter], None] = lambda letter: None,
     ) -> None:
-        self._send, self._answered, self._pool = send, answered, pool
+        self._send, self._answered, self._pool, self._begins = send, answered, pool, begins
         self._changed = threading.Condition()
         self._waiting: dict[str, deque[Letter]] = {}
         self._under_way: dict[str, tuple[Letter, float]] = {}
@@ -111,6 +121,7 @@ class Lanes:
             if reason:
                 self._answered(replace(reason, id=letter.id, duration_ms=0, recipients={}))
                 continue
+            self._begins(letter)
             answer = self._send(letter)
             self._answered(answer)
             if is_for_the_others_too(answer):

@@ -28,7 +28,9 @@ def healthchecks_url(url: str, signal: str, *, run: str = "") -> str:
     path = parts.path.rstrip("/")
     if signal != "success":
         path += f"/{signal}"
-    query = urlencode({"rid": run}) if run else ""
+    query = parts.query  # such as `create=1`
+    if run:
+        query = "&".join(filter(None, (query, urlencode({"rid": run}))))
     return urlunsplit((parts.scheme, parts.netloc, path, query, ""))
 
 

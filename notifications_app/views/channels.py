@@ -57,6 +57,10 @@ def channel_page(request: auth.SignedInRequest, channel: Channel) -> HttpRespons
     if saved is None:
         return render(request, "notifications/channel.html", channel_context(form, channel))
     messages.success(request, f"The channel `{saved.name}` is saved.")
+    if Channel.objects.that_hear_nothing().filter(pk=saved.pk).exists():
+        messages.info(
+            request, "No rule names it yet, so it hears of nothing: add a rule on Notifications."
+        )
     if request.POST.get("act") == SAVE_AND_TEST:
         test_and_report(request, saved)
     if is_new and saved.kind == Channel.Kind.WEBHOOK and not saved.secret:

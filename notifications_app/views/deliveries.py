@@ -65,8 +65,10 @@ def delivery_list_context(query: QueryDict, *, now: datetime) -> DeliveryListCon
 def delivery_act(request: auth.SignedInRequest, pk: int) -> HttpResponse:
     delivery, now = lookup.delivery(pk), timezone.now()
     if request.POST.get("act") == "again":
-        outbox.send_again(delivery, now=now)
-        messages.success(request, f"“{delivery.title}” is sent again.")
+        if outbox.send_again_or_try_now(delivery, now=now):
+            messages.success(request, f"“{delivery.title}” is sent now.")
+        else:
+            messages.info(request, f"“{delivery.title}” is on its way already.")
     elif outbox.give_up(delivery, f"Given up by {request.user.get_username()}", now=now):
         messages.success(request, f"“{delivery.title}” is given up.")
     else:

@@ -34,6 +34,7 @@ class OverviewContext(TypedDict):
     now: datetime
     channels: list[Channel]
     suspended: list[Channel]
+    unheard: set[int]  # channels that hear of nothing
     rules: list[RuleRow]
     deliveries: QuerySet[Delivery]
     offers: list[Schedule]
@@ -53,6 +54,7 @@ def overview_context(*, now: datetime) -> OverviewContext:
         "now": now,
         "channels": channels,
         "suspended": [channel for channel in channels if channel.suspended_at],
+        "unheard": set(Channel.objects.that_hear_nothing().values_list("pk", flat=True)),
         "rules": [RuleRow(rule=rule, events=words.events_of(rule)) for rule in lookup.rules()],
         "deliveries": lookup.deliveries()[:LAST_DELIVERIES],
         "offers": list(offers.waiting_offers()[:MAX_OFFERS]),

@@ -1,5 +1,6 @@
 """The tab of a script: who is told of it, when, and by which rule."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypedDict
@@ -34,6 +35,7 @@ class ScriptNotificationsContext(TypedDict):
     now: datetime
     script: Any  # a script with the facts that the head of its pages shows
     listeners: list[Listener]
+    silenced: list[Channel]
     heartbeats: list[Channel]
     incidents: QuerySet[Incident]
     deliveries: QuerySet[Delivery]
@@ -48,18 +50,19 @@ def script_notifications(request: auth.SignedInRequest, slug: str) -> HttpRespon
 def script_notifications_context(slug: str, *, now: datetime) -> ScriptNotificationsContext:
     script = scripts_lookup.script_for_page(slug, now=now)
     deliveries = lookup.deliveries().filter(script=script)
+    rules = list(lookup.rules().filter(enabled=True))
     return {
         "now": now,
         "script": script,
-        "listeners": listeners_of(script),
+        "listeners": listeners_of(script, rules),
+        "silenced": nearest.silenced_channels(script, rules),
         "heartbeats": list(Channel.objects.filter(script=script)),
         "incidents": Incident.objects.filter(script=script, recovered_at=None),
         "deliveries": deliveries[:LAST_DELIVERIES],
     }
 
 
-def listeners_of(script: Script) -> list[Listener]:
-    rules = list(lookup.rules().filter(enabled=True))
+def listeners_of(script: Script, rules: Sequence[Rule]) -> list[Listener]:
     return [
         Listener(
             rule=rule,

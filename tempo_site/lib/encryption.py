@@ -1,11 +1,22 @@
-"""Secrets at rest: text encrypted with Fernet under a key that is derived from the secret key."""
+"""Secrets at rest: text encrypted with Fernet under a key that is derived from the secret key.
+
+The library takes 4 MB for good in a process that imports it. What is needed now and then, for a message or a form, is
+done by a program of its own (a twentieth of a second); where the library is here already, it is used.
+"""
 
 import base64
 import functools
+import hashlib
+import hmac
 import importlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import django
 from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
 
@@ -15,6 +26,10 @@ if TYPE_CHECKING:
     from cryptography.fernet import MultiFernet
 
 PURPOSE = b"tempo: values of secret variables, v1"  # another use of the secret key gets another key
+LIBRARY = "cryptography.fernet"
+TIMEOUT_S = 60.0
+_PROGRAM = Path(__file__).parent / "programs" / "fernet.py"
+_PACKAGES = Path(django.__file__).absolute().parent.parent
 
 
 class DecryptionError(Exception):
@@ -23,16 +38,30 @@ class DecryptionError(Exception):
 
 @sensitive_variables()
 def encrypt(text: str) -> str:
-    return _fernet_for(tuple(known_keys())).encrypt(text.encode()).decode("ascii")
+    if LIBRARY in sys.modules:
+        return _fernet_for(tuple(known_keys())).encrypt(text.encode()).decode("ascii")
+    encrypted: str = _by_program(encrypt=[text])["encrypt"][0]
+    return encrypted
 
 
 @sensitive_variables()
 def decrypt(encrypted: str) -> str:
-    """Return the plain text. Raise DecryptionError."""
+    """Return the plain text, by the library in this process. Raise DecryptionError."""
     try:
         return _fernet_for(tuple(known_keys())).decrypt(encrypted.encode()).decode()
     except (_library().InvalidToken, UnicodeDecodeError) as error:
         raise DecryptionError("it was encrypted with another secret key") from error
+
+
+@sensitive_variables()
+def decrypt_all(encrypted: Iterable[str]) -> dict[str, str | None]:
+    """Return the plain texts by what was encrypted, None where no known key decrypts it; leaves no library behind."""
+    texts = list(dict.fromkeys(encrypted))
+    if not texts:
+        return {}
+    if LIBRARY in sys.modules:
+        return {text: _decrypted_or_none(text) for text in texts}
+    return dict(zip(texts, _by_program(decrypt=texts)["decrypt"], strict=True))
 
 
 @sensitive_variables()
@@ -53,6 +82,29 @@ def known_keys() -> list[str]:
     return list(dict.fromkeys(filter(None, keys)))
 
 
+def _decrypted_or_none(text: str) -> str | None:
+    try:
+        return decrypt(text)
+    except DecryptionError:
+        return None
+
+
+@sensitive_variables()
+def _by_program(*, encrypt: Sequence[str] = (), decrypt: Sequence[str] = ()) -> Any:
+    keys = [_derive(key).decode() for key in known_keys()]
+    done = subprocess.run(
+        [sys.executable, "-P", "-s", str(_PROGRAM)],
+        input=json.dumps({"keys": keys, "encrypt": encrypt, "decrypt": decrypt}),
+        capture_output=True,
+        check=True,
+        cwd="/",
+        env={"PYTHONPATH": str(_PACKAGES), "LANG": "C.UTF-8"},
+        encoding="utf-8",
+        timeout=TIMEOUT_S,
+    )
+    return json.loads(done.stdout)
+
+
 # Encrypts with the first key, decrypts with all.
 @functools.lru_cache(maxsize=4)
 @sensitive_variables()
@@ -64,13 +116,11 @@ def _fernet_for(keys: tuple[str, ...]) -> "MultiFernet":
 
 @sensitive_variables()
 def _derive(key: str) -> bytes:
-    hashes = importlib.import_module("cryptography.hazmat.primitives.hashes")
-    hkdf = importlib.import_module("cryptography.hazmat.primitives.kdf.hkdf")
-    derivation = hkdf.HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=PURPOSE)
-    derived: bytes = derivation.derive(key.encode())
+    # HKDF (RFC 5869) with SHA-256, without a salt, to one block.
+    extracted = hmac.digest(bytes(32), key.encode(), hashlib.sha256)
+    derived = hmac.digest(extracted, PURPOSE + b"\x01", hashlib.sha256)
     return base64.urlsafe_b64encode(derived)
 
 
-# Imported with the first secret: the library takes 4.5 MB, and most installations start without any secret.
 def _library() -> Any:
-    return importlib.import_module("cryptography.fernet")
+    return importlib.import_module(LIBRARY)

@@ -43,7 +43,8 @@ SECTION = Section(
             attribute="SMTP_PORT",
             kind=Kind.NUMBER,
             label="Port",
-            help="587 mostly. SMTP2GO listens on 2525, 8025, 587, 80 and 25, and with TLS on 465, 8465 and 443.",
+            help="587 mostly. SMTP2GO (`mail.smtp2go.com`): 2525 is hardly ever blocked, else 8025, 587, 80 or 25, "
+            "and with TLS from the start 465, 8465 or 443.",
             minimum=1,
             maximum=65_535,
         ),

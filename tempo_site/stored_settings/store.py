@@ -77,6 +77,15 @@ def value(name: str) -> Value:
     return stored
 
 
+def encrypted(name: str) -> str:
+    """Return what is stored encrypted of a secret that holds now; "" where it is not a stored one."""
+    field = FIELDS[name]
+    row = _row_of(field)
+    if row is None or not field.is_secret:
+        return ""
+    return str(row.value)
+
+
 def current(section: Section) -> list[Current]:
     """Return the settings of a section with their sources."""
     return [_current(field) for field in section.fields]

@@ -60,16 +60,23 @@ class FakeCourier:
     def __init__(self) -> None:
         self.letters: list[Letter] = []
         self.answer: Callable[[Letter], Answer | None] = sent
+        self.untouched: set[str] = set()
 
     def send(
-        self, letters: Iterable[Letter], *, answered: Callable[[Answer], None], timeout_s: float
-    ) -> None:
+        self,
+        letters: Iterable[Letter],
+        *,
+        answered: Callable[[Answer], None],
+        timeout_s: float,
+        turn_s: float = 0.0,
+    ) -> set[str]:
         """Stand in for courier.send."""
         for letter in letters:
             self.letters.append(letter)
             found = self.answer(letter)
             if found:
                 answered(found)
+        return self.untouched
 
     @property
     def titles(self) -> list[str]:

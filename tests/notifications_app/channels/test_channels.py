@@ -41,6 +41,11 @@ def test_a_change_without_a_url_keeps_the_one_there_was() -> None:
     assert targets.target_of(Channel.objects.get(name="another"))["url"] == URL
 
 
+def test_an_unknown_zone_is_named_before_the_hint() -> None:
+    with pytest.raises(ChannelError, match="There is no time zone `Mars`\nhint: "):
+        make_channel(timezone="Mars")
+
+
 @pytest.mark.parametrize(
     ("fields", "url", "field"),
     [

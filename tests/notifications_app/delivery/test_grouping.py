@@ -77,6 +77,14 @@ def test_quiet_hours_hold_until_their_end(begin: str, end: str, moment: str, exp
     assert found == datetime.fromisoformat(expected)
 
 
+NOON = datetime(2026, 10, 24, 12, tzinfo=UTC)
+
+
+def test_a_zone_that_the_machine_does_not_know_any_more_keeps_nothing_from_being_sent() -> None:
+    channel = Channel(quiet_from=time(22), quiet_until=time(7), timezone="Atlantis/City")
+    assert grouping.behind_quiet_hours(channel, NOON) == NOON
+
+
 def test_quiet_hours_are_those_of_the_channels_zone_also_over_a_clock_change() -> None:
     channel = Channel(quiet_from=time(22), quiet_until=time(7), timezone="Europe/Berlin")
     # Clocks went back at 01:00 UTC: seven in the morning is 06:00 UTC, and was 05:00 the day before.

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from notifications_app.channels import channels
-from notifications_app.delivery import batches
+from notifications_app.delivery import batches, trial
 from notifications_app.delivery.letters import Answer, Letter
 from notifications_app.events import outbox
 from notifications_app.models import Channel, Delivery, Event, Incident, Notice
@@ -40,6 +40,10 @@ def after(seconds: float) -> datetime:
 def mail(courier: FakeCourier) -> Channel:
     """A mail channel that hears of failures and recoveries of all scripts."""
     return make_rule(make_channel("mail", kind=Channel.Kind.MAIL)).channel
+
+
+def make_delivery(channel: Channel, **fields: Any) -> Delivery:
+    return Delivery.objects.create(channel=channel, event=Event.FAILED, created_at=NOW, **fields)
 
 
 def fail(count: int, *, at: float = 0, apart_s: float = 1.0, name: str = "Script") -> None:
@@ -303,6 +307,87 @@ def test_a_delivery_that_is_sent_again_is_a_message_of_its_own(
     work(after(600))
     first, second = courier.letters
     assert first.id != second.id and title_of(first) == title_of(second)
+
+
+def test_a_child_that_ends_costs_no_try_of_messages_whose_turn_had_not_come(
+    mail: Channel, courier: FakeCourier
+) -> None:
+    channels.save(mail, {"group_interval_s": 0})
+    fail(2, apart_s=0)
+    calls = 0
+
+    def ends(letter: Letter) -> Answer | None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            courier.untouched = {letter.id}
+        return sent(letter) if calls > 2 else None
+
+    courier.answer = ends
+    work(NOW)
+    attempts = Delivery.objects.order_by("pk").values_list("attempts", flat=True)
+    assert list(attempts) == [1, 0]
+    work(after(10))
+    assert statuses() == [SENT, SENT]
+    assert [letter.id for letter in courier.letters[:2]] == [
+        letter.id for letter in courier.letters[2:]
+    ]
+
+
+def test_what_is_sent_again_goes_alone_and_at_once(mail: Channel, courier: FakeCourier) -> None:
+    fail(1)
+    work(NOW)
+    fail(2, at=5, name="Other")  # they wait for their digest
+    outbox.send_again(Delivery.objects.earliest("pk"), now=after(7))
+    work(after(7))
+    assert [title_of(letter) for letter in courier.letters] == [
+        "Script 00 failed: Exit code 1."
+    ] * 2
+
+
+@pytest.mark.parametrize("status", [WAITING, Delivery.Status.SENDING])
+def test_what_is_on_its_way_is_not_sent_twice(mail: Channel, status: str) -> None:
+    row = make_delivery(mail, status=status, message_id="msg_1")
+    assert not outbox.send_again(row, now=NOW)
+    row.refresh_from_db()
+    assert (row.status, row.message_id) == (status, "msg_1")
+
+
+def test_two_rules_for_the_same_event_and_channel_tell_it_once(
+    mail: Channel, courier: FakeCourier
+) -> None:
+    make_rule(mail, events=["failed", "slow"])
+    fail(1)
+    work(NOW)
+    assert courier.titles == ["Script 00 failed: Exit code 1."]
+    assert statuses() == [SENT]
+
+
+def test_what_is_tried_again_goes_at_once_when_the_channel_works(
+    mail: Channel, courier: FakeCourier
+) -> None:
+    fail(1)
+    courier.answer = failing("retry", status=535)
+    for seconds in (0, 10, 100, 500):
+        work(after(seconds))
+    courier.answer = sent
+    trial.send_test_mail("ann@example.org", now=after(600))
+    work(after(601))
+    assert statuses() == [SENT]
+    assert courier.letters[-1].id == courier.letters[0].id
+
+
+def test_a_report_that_comes_with_other_news_says_all_it_has_to(
+    mail: Channel, courier: FakeCourier
+) -> None:
+    fail(1)
+    work(NOW)
+    lines = [("Failures", "Backup (3)")]
+    outbox.tell(Notice.WEEKLY_REPORT, "The week", {mail: None}, now=after(5), lines=lines)
+    fail(1, at=6, name="Other")
+    work(after(600))
+    assert "Failures: Backup (3)" in courier.letters[-1].content["text"]
+    assert "Other 00 failed" in courier.letters[-1].content["text"]
 
 
 def test_deliveries_and_incidents_that_are_over_go_after_thirty_days(

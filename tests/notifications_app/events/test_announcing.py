@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from notifications_app.events import announcing, outbox
 from notifications_app.models import Channel, Delivery, Event, Incident
-from notifications_app.rules import book
+from notifications_app.rules import book, rules
 from runs_app.execution import finish
 from runs_app.models import Run
 from runs_app.states import Kind, Reason, Status, Trigger
@@ -213,6 +213,17 @@ def test_a_run_in_between_begins_the_count_of_skipped_ones_anew() -> None:
     _no_run(script, Status.SKIPPED, Reason.OVERLAP)
     assert events() == []
     _no_run(script, Status.SKIPPED, Reason.OVERLAP)
+    assert events() == ["did_not_run"]
+
+
+def test_a_rule_that_comes_later_is_told_at_the_next_skipped_start() -> None:
+    rule = make_rule(skipped=9)
+    script = make_script()
+    for _ in range(4):
+        _no_run(script, Status.SKIPPED, Reason.OVERLAP)
+    rules.save(rule, {"skipped": 3})
+    for _ in range(2):
+        _no_run(script, Status.SKIPPED, Reason.OVERLAP)
     assert events() == ["did_not_run"]
 
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import IntegrityError
 
 from notifications_app.events import (
     announcing,
@@ -50,6 +51,16 @@ def test_a_broken_environment_is_told_once_with_the_names_of_its_scripts() -> No
     Environment.objects.filter(pk=script.environment.pk).update(fault="a file is gone")
     expected = ["The environment of Backup, Other is broken: a file is gone"]
     assert look_at_conditions() == expected
+
+
+@pytest.mark.parametrize("of_a_script", [True, False])
+def test_the_database_holds_one_open_incident_of_a_kind(of_a_script: bool) -> None:
+    script = make_script() if of_a_script else None
+    fields = {"kind": Event.DISK_FLOOR, "script": script, "subject": "disk", "opened_at": NOW}
+    Incident.objects.create(**fields, recovered_at=NOW)
+    Incident.objects.create(**fields)
+    with pytest.raises(IntegrityError):
+        Incident.objects.create(**fields)
 
 
 def test_it_is_told_again_when_it_breaks_again() -> None:

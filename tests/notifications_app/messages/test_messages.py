@@ -8,7 +8,7 @@ import pytest
 from pytest_django import Settings
 
 from notifications_app.messages import compose, output_tail, plain
-from notifications_app.models import Channel, Delivery, Event, Incident
+from notifications_app.models import Channel, Delivery, Event, Incident, Notice
 from runs_app.failures import changes
 from runs_app.models import Run
 from runs_app.states import Reason, Status
@@ -129,6 +129,23 @@ def test_mail_is_safe_html_and_threads_by_its_incident() -> None:
         "Auto-Submitted": "auto-generated",
         "References": f"<incident-{incident.thread.hex}@example.org>",
     }
+
+
+def test_a_digest_keeps_what_is_no_end_of_a_run_beside_the_last_end() -> None:
+    run = failed_run()
+    rows = [
+        delivery(run, title="Backup did not run", event=Event.DID_NOT_RUN),
+        delivery(run, title="A schedule was put aside", event=Event.SCHEDULE_SUSPENDED),
+        delivery(run, title="Backup failed", pk=2),
+        delivery(run, title="Backup recovered", event=Event.RECOVERED, pk=3),
+    ]
+    text = content("mail", *rows)["text"]
+    assert text == "Backup did not run\nA schedule was put aside\nBackup recovered"
+
+
+def test_a_webhook_gets_the_weekly_report_whole() -> None:
+    row = delivery(event=Notice.WEEKLY_REPORT, facts={"lines": [["Failures", "none"]]})
+    assert json.loads(content("webhook", row)["body"])["facts"] == {"Failures": "none"}
 
 
 def test_a_mail_of_several_incidents_is_no_ones_thread() -> None:

@@ -383,13 +383,18 @@ def test_it_is_ended_when_its_time_is_up_and_what_was_answered_counts(
         HandTimer.last.ring()
 
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        letters = [
-            webhook("held", f"http://127.0.0.1:{silent.getsockname()[1]}/"),
-            webhook("1", web_receiver.url),
-        ]
-        courier.send(letters, answered=answered, timeout_s=123)
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        letters = [webhook("held", url), webhook("behind", url), webhook("1", web_receiver.url)]
+        untouched = courier.send(letters, answered=answered, timeout_s=123)
     assert [answer.id for answer in answers] == ["1"]
+    assert untouched == {"behind"}
     assert HandTimer.last.interval == 123
+
+
+def test_a_child_that_does_nothing_had_its_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(courier, "_argv", lambda: [sys.executable, "-I", "-c", ""])
+    letter = webhook("1", "http://192.0.2.1/")
+    assert courier.send([letter], answered=print, timeout_s=TIMEOUT_S) == set()
 
 
 def test_no_child_is_started_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

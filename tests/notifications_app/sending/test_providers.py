@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from notifications_app.channels.mail_servers import PROVIDERS
 from notifications_app.delivery.letters import Answer, Letter
 from notifications_app.sending import mail, providers
+from tempo_site.stored_settings.mail import PROVIDERS
 from tests.notifications_app.sending.receivers import Reply, WebReceiver
 
 KEYS = {"mailjet": "key-key-key:secret-secret", "scaleway": "secret-secret:project-project"}

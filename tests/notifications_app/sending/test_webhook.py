@@ -149,6 +149,11 @@ def test_healthchecks_gets_signal_run_and_text(
     assert (got.method, got.path, got.body) == ("POST", f"{path}?rid={RUN}", b"output")
 
 
+def test_what_the_address_of_healthchecks_asks_for_is_kept(receiver: WebReceiver) -> None:
+    beat("start", url="https://hc-ping.com/key/slug?create=1", flavour="healthchecks")
+    assert receiver.received[0].path == f"/key/slug/start?create=1&rid={RUN}"
+
+
 @pytest.mark.parametrize(
     ("signal", "status"), [("success", "up"), ("0", "up"), ("fail", "down"), ("1", "down")]
 )

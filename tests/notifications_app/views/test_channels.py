@@ -37,6 +37,16 @@ def test_a_mail_channel_is_made_and_gets_the_usual_rule(admin: Client) -> None:
     assert Rule.objects.get().events == ["failed", "recovered", "did_not_run"]
 
 
+def test_a_channel_that_no_rule_names_is_said_to_hear_nothing(admin: Client) -> None:
+    make_rule(make_channel("first"))
+    admin.post("/notifications/channels/new/mail/", {"name": "Us", "to": "a@example.org", **PACE})
+    page = admin.get("/notifications/").content.decode()
+    assert "No rule names it yet" in page
+    assert page.count("no rule: hears of nothing") == 1
+    make_rule(Channel.objects.get(name="Us"), events=["slow"])
+    assert "no rule: hears of nothing" not in admin.get("/notifications/").content.decode()
+
+
 def test_the_secret_of_a_new_webhook_is_shown_once(admin: Client) -> None:
     page = admin.post("/notifications/channels/new/webhook/", HOOK)
     channel = Channel.objects.get()

@@ -154,6 +154,31 @@ def test_the_tab_says_who_is_told_when_and_why(browser: Client) -> None:
     assert "/notifications/" not in page.replace(path, "")
 
 
+def test_the_tab_names_to_staff_whom_a_nearer_rule_keeps_from_hearing(admin: Client) -> None:
+    script = make_script(folder="Ops", tags=["db"])
+    everybody, team = make_channel("Everybody"), make_channel("Team")
+    make_rule(everybody)
+    make_rule(team, folder=script.folder)
+    make_rule(make_channel("Other team"), tag="web")
+    path = reverse("script-notifications", args=[script.slug])
+    assert admin.get(path).context["silenced"] == [everybody]
+    assert "rule of its own for each: <bdi>Everybody</bdi>" in " ".join(
+        admin.get(path).content.decode().split()
+    )
+    make_rule(team, script=script)
+    make_rule(everybody, script=script)
+    assert admin.get(path).context["silenced"] == []
+
+
+def test_recipients_in_the_answers_of_receivers_are_for_staff(browser: Client, staff: User) -> None:
+    script = make_script()
+    make_delivery(script=script, answer="ann@example.org: 550 no such mailbox")
+    path = reverse("script-notifications", args=[script.slug])
+    assert "ann@example.org" not in browser.get(path).content.decode()
+    browser.force_login(staff)
+    assert "ann@example.org" in browser.get(path).content.decode()
+
+
 def test_the_tab_shows_what_was_told_of_this_script_alone(browser: Client) -> None:
     script = make_script()
     make_delivery(title="mine", script=script)

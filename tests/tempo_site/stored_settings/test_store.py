@@ -5,11 +5,10 @@ from django.conf import LazySettings
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from notifications_app.channels import mail_servers
 from tempo_site import checks
 from tempo_site.lib import encryption
 from tempo_site.models import Setting
-from tempo_site.stored_settings import mail, store
+from tempo_site.stored_settings import store
 from tempo_site.stored_settings.fields import SettingRefused
 from tempo_site.stored_settings.registry import FIELDS, SECTIONS
 
@@ -125,8 +124,3 @@ def test_an_impossible_value_of_the_environment_is_named_at_the_start(
     (found,) = checks.stored_settings()
     assert (found.id, "SMTP_SECURITY" in found.msg) == ("tempo.E009", True)
     assert found.hint and "`starttls`" in found.hint
-
-
-def test_the_providers_on_the_page_are_those_that_mail_can_go_by() -> None:
-    assert mail.PROVIDERS == mail_servers.PROVIDERS
-    assert tuple(value for value, _words in mail.SECURITY) == mail_servers.SECURITIES
