@@ -288,7 +288,7 @@ def test_events_tell_of_each_status(running: Service) -> None:
                 told.append(run["status"])
             if told[-1:] == ["running"]:
                 (running.data / "scripts" / slug / "files" / "gate").touch()
-    assert [status for status in told if status != "starting"] == ["queued", "running", "succeeded"]
+    assert told == ["starting", "running", "succeeded"]  # nobody is ahead of it
 
 
 def test_a_viewer_goes_on_where_it_was_when_web_was_killed(running: Service) -> None:
