@@ -30,6 +30,11 @@ from django.contrib.auth import get_user_model
 ApiKey.issue(name="tests", token={TOKEN!r})
 get_user_model().objects.create_superuser("ann", "", {PASSWORD!r})
 """
+# As `serve` leaves it: all in one file.
+CLOSE = """
+from tempo_site.lib import checkpoints
+checkpoints.close_database()
+"""
 # Looked at tomorrow, as if each service had built it after its start: no test waits for another look.
 BUILD = """
 import tempfile
@@ -88,7 +93,8 @@ def prepared_data(data: Path, *, has_environment: bool = False) -> Path:
 
     And with a built environment without packages, where that is what is not tested.
     """
-    manage(data, "shell", "-c", PREPARE + BUILD if has_environment else PREPARE)
+    steps = [PREPARE, BUILD, CLOSE] if has_environment else [PREPARE, CLOSE]
+    manage(data, "shell", "-c", "".join(steps))
     return data
 
 

@@ -48,7 +48,9 @@ def follow(service: Service, slug: str, run_id: int, *, first_line: str) -> list
         for frame in viewer.frames(socket):
             lines += [record.split(" ", 3)[3] for record in frame.body.splitlines()]
             if lines == [first_line]:
-                assert service.get(f"/runs/{run_id}")["status"] == "running"
+                wait_for(
+                    lambda: service.get(f"/runs/{run_id}")["status"] == "running", what="its status"
+                )
                 (service.data / "scripts" / slug / "files" / "gate").touch()
     return lines
 

@@ -12,7 +12,7 @@ from runs_app.models import Run
 from scripts_app.models import Script
 from tempo_site.pages import frame
 
-MAX_TARGETS = 12
+MAX_TARGETS = 20
 MAX_SCRIPTS = 8
 MAX_DIGITS = 18  # of a run's id: what fits into the database
 PAGE = "page"
@@ -30,7 +30,7 @@ class PaletteContext(TypedDict):
 
 
 def palette_context(words: str, *, is_staff: bool) -> PaletteContext:
-    """Return at most 12 targets, the best first, in at most two queries.
+    """Return at most 20 targets, the best first, in at most two queries.
 
     Without words: the pages, then the newest scripts.
     """

@@ -225,7 +225,6 @@ def look_at(page: Page, url: str, look: Look) -> Iterator[str]:
     )
     if width > 0:
         yield f"is {width} px wider than the screen"
-    page.evaluate(AXE)
     if look == Look.PHONE:
         yield from serious(page, PHONE_RULES)
         return
@@ -236,7 +235,9 @@ def look_at(page: Page, url: str, look: Look) -> Iterator[str]:
 
 
 def serious(page: Page, rules: list[str]) -> Iterator[str]:
-    """axe's serious findings, each with its first element; axe is in the page already."""
+    """axe's serious findings, each with its first element."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE)
     options: dict[str, list[str]] = {"resultTypes": ["violations"]}
     if rules:
         options["runOnly"] = rules

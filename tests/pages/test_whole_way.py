@@ -81,9 +81,9 @@ def set_up(page: Page, service: Service) -> None:
 
 
 def run_the_starter(page: Page) -> None:
-    """The first of the three steps on the dashboard."""
+    """The first of the four steps on the dashboard."""
     expect(page.locator(".steps h3")).to_have_text(
-        ["Run Hello Tempo", "Write your own", "Give it a schedule"]
+        ["Run Hello Tempo", "Write your own", "Give it a schedule", "Be told when one fails"]
     )
     page.get_by_role("button", name="Run it now").click()
     page.wait_for_url(RUN_PAGE)
