@@ -194,6 +194,7 @@ def test_a_disk_that_fails_under_open_files_is_told_and_all_goes_on_once_it_is_r
             quiet, _ = start_quiet(service)
             slug = service.make_script("Later", "print('later')\n")
             web, readers = service.web_pid(), Readers(service)
+            os.sync()  # the test copied its files there and waited for no disk, as Tempo does
             disk.fail()
             service.wait_for_part("disk", "cannot be written to")
             status, answer = service.call("POST", f"/scripts/{slug}/runs", {})
