@@ -215,10 +215,11 @@ def test_it_answers_with_the_whole_run(program: Client, script: Script) -> None:
         isolation_degraded=True,
         parent=parent,
     )
-    assert send(program, "GET", f"/runs/{run.pk}") == (
-        200,
-        FAILED_RUN | {"id": run.pk, "parent": parent.pk},
-    )
+    status, answer = send(program, "GET", f"/runs/{run.pk}")
+    explanation = answer.pop("explanation")
+    assert (status, answer) == (200, FAILED_RUN | {"id": run.pk, "parent": parent.pk})
+    assert (explanation["title"], explanation["kind"]) == ("Exit code 3.", "exit_code")
+    assert (explanation["frame"], explanation["actions"]) == (None, [])
 
 
 def test_it_lists_runs_newest_first_page_by_page(program: Client, script: Script) -> None:

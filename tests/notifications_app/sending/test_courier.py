@@ -405,7 +405,7 @@ def test_no_child_is_started_for_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_one_child_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     with courier._one_at_a_time, pytest.raises(TimeoutError):
-        courier.send([webhook("1", "http://x")], answered=print, timeout_s=0.01)
+        courier.send([webhook("1", "http://x")], answered=print, timeout_s=TIMEOUT_S, turn_s=0.01)
 
 
 def test_an_error_of_whoever_hears_the_answers_ends_it(web_receiver: WebReceiver) -> None:
