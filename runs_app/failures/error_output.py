@@ -1,11 +1,11 @@
 """The end of what a script wrote to stderr, as lines: at most 256 KB of it, however large the log is."""
 
-import os
 import re
+from contextlib import closing
 
 from runs_app.launcher.output.record_format import LOG
 from runs_app.models import Run
-from runs_app.output import log
+from runs_app.output import stored_log
 from tempo_site.lib import paths
 
 MAX_LOG_BYTES = 1024 * 1024  # of the log's end that are looked at
@@ -19,15 +19,12 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 def last_lines_of_run(run: Run) -> list[str]:
     """Return the last lines of a run's stderr; an empty list without a log."""
-    descriptor = log.open_log(paths.run_folder(run.folder) / LOG) if run.folder else None
-    if descriptor is None:
+    stored = stored_log.open_stored(paths.run_folder(run.folder) / LOG) if run.folder else None
+    if stored is None:
         return []
-    try:
-        begin = max(0, os.fstat(descriptor).st_size - MAX_LOG_BYTES)
-        records = os.pread(descriptor, MAX_LOG_BYTES, begin)
-    finally:
-        os.close(descriptor)
-    return last_lines(records)
+    with closing(stored):
+        begin = max(0, stored.size - MAX_LOG_BYTES)
+        return last_lines(stored.pread(MAX_LOG_BYTES, begin))
 
 
 def last_lines(records: bytes) -> list[str]:

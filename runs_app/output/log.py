@@ -58,14 +58,6 @@ def read_slice(run: Run, offset: int, limit: int = records.SLICE_BYTES) -> tuple
     return data, offset + len(data)
 
 
-def open_log(path: Path) -> int | None:
-    """Return a descriptor of the log at this path; None when there is none to be read, whatever stands in its place.
-
-    A cold log is unpacked for it, to its end: `stored_log.open_stored` reads only what is asked for.
-    """
-    return stored_log.open_descriptor(path)
-
-
 def _open(run: Run) -> StoredLog | None:
     if not run.folder:
         return None

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import tempfile
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,8 +10,6 @@ from runs_app.output import cold_log
 from runs_app.output.cold_log import ColdLog, Damaged
 
 logger = logging.getLogger(__name__)
-
-_COPY_BYTES = cold_log.FRAME_BYTES
 
 
 class StoredLog(Protocol):
@@ -65,25 +62,3 @@ def open_stored(path: Path) -> StoredLog | None:
         os.close(descriptor)
         logger.warning("%s: %s", path.parent, damage)
         return None
-
-
-def open_descriptor(path: Path) -> int | None:
-    """Return a descriptor with the bytes of the log; None when there is none. Those of a cold one are a copy."""
-    stored = open_stored(path)
-    if stored is None:
-        return None
-    if isinstance(stored, PlainLog):
-        return stored.descriptor
-    try:
-        return _unpacked(stored)
-    finally:
-        stored.close()
-
-
-def _unpacked(stored: StoredLog) -> int:
-    # Into a file without a name, as a log may be larger than the memory.
-    with tempfile.TemporaryFile() as copy:
-        for offset in range(0, stored.size, _COPY_BYTES):
-            copy.write(stored.pread(_COPY_BYTES, offset))
-        copy.flush()
-        return os.dup(copy.fileno())

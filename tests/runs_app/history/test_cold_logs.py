@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
+from runs_app.failures import error_output
 from runs_app.figures import counting, reading
 from runs_app.history import cold_logs, retention
 from runs_app.models import Run
@@ -256,11 +257,21 @@ def test_whatever_stands_in_its_place_is_no_log(tmp_path: Path, content: bytes) 
     assert content_of(tmp_path) is None
 
 
-def test_a_descriptor_of_a_cold_log_gives_its_bytes(tmp_path: Path) -> None:
-    content = records(9000)
-    (tmp_path / log.LOG).write_bytes(content)
-    cold_logs.compress(tmp_path)
-    descriptor = log.open_log(tmp_path / log.LOG)
-    assert descriptor is not None
-    assert os.pread(descriptor, len(content) + 1, 0) == content
-    os.close(descriptor)
+def test_the_last_lines_of_stderr_are_read_without_the_frames_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    content = records(40_000)
+    run = logged(content)
+    plain = error_output.last_lines_of_run(run)
+    assert cold_logs.compress_old(now=NOW) == 1
+    frames = []
+    unpack = ColdLog._unpack
+
+    def counted(self: ColdLog, number: int) -> bytes:
+        frames.append(number)
+        return unpack(self, number)
+
+    monkeypatch.setattr(ColdLog, "_unpack", counted)
+    assert error_output.last_lines_of_run(run) == plain != []
+    looked_at = error_output.MAX_LOG_BYTES // FRAME_BYTES + 1
+    assert 0 < len(frames) <= looked_at < len(content) // FRAME_BYTES
