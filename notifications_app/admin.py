@@ -15,7 +15,7 @@ from notifications_app.events import outbox
 from notifications_app.models import Channel, Delivery, Incident, Rule
 from notifications_app.rules import rules, words
 from tempo_site import auth
-from tempo_site.admin_base import ReadOnlyAdmin, chip
+from tempo_site.admin_base import DeletesByVerb, ReadOnlyAdmin, chip
 
 STATES = {
     Delivery.Status.WAITING: "queued",
@@ -26,25 +26,11 @@ STATES = {
 }
 
 
-class VerbAdmin(ReadOnlyAdmin):
+class VerbAdmin(DeletesByVerb, ReadOnlyAdmin):
     """Rows that are changed on a page of their own, and deleted by their verb."""
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return True
-
-    def delete_one(self, row: Any) -> None:
-        raise NotImplementedError
-
-    def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        self.delete_one(obj)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        for row in queryset:
-            self.delete_one(row)
-
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        names = [str(row) for row in objs]
-        return names, {str(self.opts.verbose_name_plural): len(names)}, set(), []
 
 
 @admin.register(Channel)

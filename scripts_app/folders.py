@@ -35,7 +35,7 @@ def ensure(path: object, *, field: str = "folder") -> Folder | None:
     """Return the folder of a path, or None for ""; missing folders are made. Raise ScriptError."""
     plain = validation.folder_path(path, field=field)
     folder = None
-    for ancestor in _with_ancestors(plain):
+    for ancestor in with_ancestors(plain):
         folder, _ = Folder.objects.get_or_create(path=ancestor)
     return folder
 
@@ -103,12 +103,12 @@ def _count_scripts() -> Counter[str]:
     counts = Counter[str]()
     scripts = Script.objects.present().exclude(folder=None)
     for path in scripts.values_list("folder__path", flat=True):
-        counts.update(_with_ancestors(str(path)))
+        counts.update(with_ancestors(str(path)))
     return counts
 
 
-# `a`, `a/b`, `a/b/c` for the last of them; nothing for "".
-def _with_ancestors(path: str) -> Iterator[str]:
+def with_ancestors(path: str) -> Iterator[str]:
+    """Yield `a`, `a/b`, `a/b/c` for the last of them; nothing for ""."""
     if not path:
         return
     parts = path.split("/")

@@ -9,6 +9,7 @@ from django.dispatch import Signal
 
 from notifications_app.messages import titles
 from notifications_app.models import Channel, Delivery, Event, Incident, Rule
+from notifications_app.rules import nearest
 from runs_app.models import Run
 from scripts_app.models import Script
 
@@ -39,7 +40,7 @@ def tell_of_run(
             facts=dict(facts),
             created_at=now,
         )
-        for rule in _one_a_channel(rules)
+        for rule in nearest.one_a_channel(rules)
         if rule.channel.is_usable
     ]
     Delivery.objects.bulk_create(rows)
@@ -121,11 +122,3 @@ def give_up(delivery: Delivery, why: str, *, now: datetime) -> bool:
     waiting = Delivery.objects.filter(pk=delivery.pk, status=Delivery.Status.WAITING)
     changed = waiting.update(status=Delivery.Status.GIVEN_UP, finished_at=now, answer=why)
     return changed > 0
-
-
-def _one_a_channel(rules: Iterable[Rule]) -> list[Rule]:
-    # Two rules may ask for the same event by the same channel, which is told once.
-    found: dict[int, Rule] = {}
-    for rule in rules:
-        found.setdefault(rule.channel_id, rule)
-    return list(found.values())

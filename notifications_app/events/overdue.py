@@ -9,9 +9,8 @@ from notifications_app.events import incidents, outbox
 from notifications_app.models import Event, Rule
 from notifications_app.rules import book, nearest
 from runs_app.models import Run
+from runs_app.new_runs import schedule_updates
 from runs_app.states import Kind, Status
-from scripts_app.timing import rule as timing_rule
-from scripts_app.timing.rule import TimingError
 from tempo_site.lib import humanize
 
 SHORTEST_S = 10.0  # a run that takes less is never slow
@@ -77,22 +76,12 @@ def _look_at_going(run: Run, rules: Sequence[Rule], now: datetime) -> None:
 
 def _longer_than(run: Run, elapsed_s: float, now: datetime) -> str:
     # What a run has outlasted: its interval, what it usually takes, or nothing.
-    if _has_outlasted_interval(run, now):
+    if schedule_updates.outlasts_interval(run, at=now):
         return "its interval"
     usual = usual_s(run)
     if usual is None or elapsed_s < usual * FACTOR or elapsed_s < usual + MARGIN_S:
         return ""
     return f"usual ({humanize.span(usual)})"
-
-
-def _has_outlasted_interval(run: Run, now: datetime) -> bool:
-    if run.schedule is None or run.due_at is None:
-        return False
-    try:
-        following = timing_rule.next_after(run.schedule.timing, run.due_at)
-    except TimingError:  # a row that was broken meanwhile
-        return False
-    return following is not None and following < now
 
 
 def _look_at_waiting(run: Run, rules: Sequence[Rule], now: datetime) -> None:

@@ -1,8 +1,9 @@
 """The nearest rules of a script: its own, else of the nearest folder above it, else of its tags, else for all."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from notifications_app.models import Channel, Rule
+from scripts_app import folders
 from scripts_app.models import Script
 
 OWN = "this script"
@@ -18,7 +19,7 @@ def rules_of_script(script: Script, rules: Sequence[Rule]) -> list[Rule]:
         return of_folder
     tagged = [rule for rule in rules if rule.tag and rule.tag in script.tags]
     if tagged:
-        return _one_a_channel(tagged)
+        return one_a_channel(tagged)
     return rules_for_all(rules)
 
 
@@ -30,7 +31,7 @@ def silenced_channels(script: Script, rules: Sequence[Rule]) -> list[Channel]:
     """Return the channels that hear nothing of a script only because a nearer rule of another channel counts."""
     counting = {rule.channel_id for rule in rules_of_script(script, rules)}
     wider = [rule for rule in _all_around(script, rules) if rule.channel_id not in counting]
-    return [rule.channel for rule in _one_a_channel(wider)]
+    return [rule.channel for rule in one_a_channel(wider)]
 
 
 def source(script: Script, rule: Rule) -> str:
@@ -53,17 +54,16 @@ def _all_around(script: Script, rules: Sequence[Rule]) -> list[Rule]:
 def _of_nearest_folder(script: Script, rules: Sequence[Rule]) -> list[Rule]:
     if script.folder is None:
         return []
-    parts = script.folder.path.split("/")
-    for depth in range(len(parts), 0, -1):
-        path = "/".join(parts[:depth])
+    nearest_first = reversed(list(folders.with_ancestors(script.folder.path)))
+    for path in nearest_first:
         found = [rule for rule in rules if rule.folder and rule.folder.path == path]
         if found:
             return found
     return []
 
 
-def _one_a_channel(rules: Sequence[Rule]) -> list[Rule]:
-    # A script with two tags is not told of twice by the same channel: the older rule counts.
+def one_a_channel(rules: Iterable[Rule]) -> list[Rule]:
+    """Return the oldest rule of each channel: what two rules ask for is told once."""
     found: dict[int, Rule] = {}
     for rule in sorted(rules, key=lambda each: each.pk):
         found.setdefault(rule.channel_id, rule)

@@ -7,7 +7,6 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from notifications_app.models import Channel, Event, Rule
-from notifications_app.rules import book
 
 DEFAULT_EVENTS = [Event.FAILED, Event.RECOVERED, Event.DID_NOT_RUN]
 FIELDS = (
@@ -78,10 +77,6 @@ def ensure_default(channel: Channel) -> Rule | None:
         if Rule.objects.exists():
             return None
         return save(Rule(channel=channel), {"events": DEFAULT_EVENTS})
-
-
-def enabled_rules() -> tuple[Rule, ...]:
-    return book.current().rules
 
 
 def _check_scope(rule: Rule) -> None:

@@ -55,7 +55,7 @@ def prune(*, now: datetime) -> int:
     """
     counting.count_all()  # what goes stays in the figures
     rules = retention_rules.rules()
-    count = sum(_delete(_beyond_limits(group, now)) for group in _groups(rules))
+    count = sum(_delete(_below(_boundary(group, now), group)) for group in _groups(rules))
     count += _delete_beyond_size(rules.total_mb)
     _remove_empty_months(paths.month(now))
     # django-q2 never prunes its failures.
@@ -72,10 +72,11 @@ def preview(*, now: datetime, change: Change | None = None) -> Going:
     runs = size = 0
     first_kept: dict[tuple[str, int | None], int] = {}
     for group in _groups(rules):
-        going = _beyond_limits(group, now)
+        boundary = _boundary(group, now)
+        going = _below(boundary, group)
         sums = going.aggregate(runs=Count("pk"), size=Sum("log_bytes", default=0))
         runs, size = runs + sums["runs"], size + sums["size"]
-        first_kept[group.kind, group.script_id] = _boundary(group, now)
+        first_kept[group.kind, group.script_id] = boundary
     excess = _excess_bytes(rules.total_mb) - size
     for run in _by_size(excess, first_kept):
         runs, size = runs + 1, size + run.log_bytes
@@ -90,8 +91,7 @@ def _groups(rules: Rules) -> Iterator[Group]:
         yield Group(kind, None, rules.default)
 
 
-def _beyond_limits(group: Group, now: datetime) -> RunQuerySet:
-    boundary = _boundary(group, now)
+def _below(boundary: int, group: Group) -> RunQuerySet:
     going = group.final_runs.filter(pk__lt=boundary)
     return going.exclude(pk__in=_kept_failures(group)) if boundary else going
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from runs_app.models import RetentionRule
+from scripts_app import folders
 from scripts_app.models import Folder, Script
 from tempo_site.stored_settings import retention, store
 
@@ -90,16 +91,10 @@ def _of_scripts(stored: list[RetentionRule], default: Limits) -> dict[int, Limit
     found = {}
     for pk, path in Script.objects.values_list("pk", "folder__path"):
         limits = default
-        for folder in _with_parents(path or ""):
+        for folder in folders.with_ancestors(path or ""):
             limits = _narrowed(limits, of_folder.get(folder))
         found[pk] = _narrowed(limits, of_script.get(pk))
     return found
-
-
-def _with_parents(path: str) -> list[str]:
-    # The outermost first.
-    names = path.split("/")
-    return ["/".join(names[: depth + 1]) for depth in range(len(names))]
 
 
 def _narrowed(limits: Limits, rule: RetentionRule | None) -> Limits:

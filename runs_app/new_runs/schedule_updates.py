@@ -21,18 +21,18 @@ def note_end(run: Run, *, now: datetime) -> None:
     if run.status == Status.SUCCEEDED:
         schedule = Schedule.objects.filter(pk=run.schedule_id)
         schedule.update(last_success_at=run.finished_at, stale_since=None)
-    if _has_overrun(run):
+    if run.finished_at is not None and outlasts_interval(run, at=run.finished_at):
         Run.objects.filter(pk=run.pk).update(overran=True)
         run.overran = True
     retries.queue_next_try(run, now=now)
 
 
-def _has_overrun(run: Run) -> bool:
-    # Whether the next moment of its schedule came before its end. Most runs are short and on time: moments are a
-    # second apart at least, so that their schedules need not be looked at.
-    if run.due_at is None or run.started_at is None or run.finished_at is None:
+def outlasts_interval(run: Run, *, at: datetime) -> bool:
+    """Whether the next moment of a run's schedule came while the run was still going, looked at from `at`."""
+    # Most runs are short and on time: moments are a second apart at least, so that their schedules need not be read.
+    if run.due_at is None or run.started_at is None:
         return False
-    if run.finished_at - run.due_at < MIN_INTERVAL:
+    if at - run.due_at < MIN_INTERVAL:
         return False
     if run.schedule is None:
         return False
@@ -40,4 +40,4 @@ def _has_overrun(run: Run) -> bool:
         following = rule.next_after(run.schedule.timing, run.due_at)
     except TimingError:  # a row that was broken meanwhile
         return False
-    return following is not None and run.finished_at > following
+    return following is not None and at > following

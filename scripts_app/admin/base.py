@@ -4,12 +4,11 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from scripts_app.forms import attempt
 from scripts_app.packages import interpreters
-from tempo_site.admin_base import RowAdmin
+from tempo_site.admin_base import DeletesByVerb, RowAdmin
 
 
 class ActingMixin:
@@ -35,7 +34,7 @@ class ActingMixin:
         raise NotImplementedError
 
 
-class ActingAdmin(RowAdmin):
+class ActingAdmin(DeletesByVerb, RowAdmin):
     """Saves by the verb of the form. A form that is shown again with an error has saved no row at all."""
 
     def get_form(
@@ -64,17 +63,3 @@ class ActingAdmin(RowAdmin):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         pass  # the form has acted
-
-    def delete_one(self, row: Any) -> None:
-        raise NotImplementedError
-
-    def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        self.delete_one(obj)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        for row in queryset:
-            self.delete_one(row)
-
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        names = [str(row) for row in objs]
-        return names, {str(self.opts.verbose_name_plural): len(names)}, set(), []
