@@ -38,7 +38,7 @@ def measure(setting: Setting) -> Iterator[Figure]:
 
 def one_round(setting: Setting) -> tuple[float, float]:
     """Seconds to the first line, and seconds to the dashboard on the way."""
-    with running(setting) as service, browser_of() as page:
+    with running(setting) as service, browser_of(reduced_motion="no-preference") as page:
         began = time.monotonic()
         log_in(page, service.url)
         log_in_s = time.monotonic() - began

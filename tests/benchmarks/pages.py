@@ -125,7 +125,7 @@ class Load:
 
 def loaded(service: Service, paths: dict[str, str]) -> Iterator[Figure]:
     """Requests and bytes of each page with an empty cache, beside those of the log-in page."""
-    with browser_of() as page:
+    with browser_of(reduced_motion="no-preference") as page:
         session = page.context.new_cdp_session(page)
         session.send("Network.enable")
         plain = load(page, session, f"{service.url}/login/")

@@ -202,7 +202,7 @@ def test_every_page_is_accessible_quiet_and_keeps_to_its_width_on_a_phone(
 def troubles_of(service: Service, look: Look) -> list[str]:
     """What is wrong with the pages: sideways scrolling, what axe finds serious, and what the browser complained of."""
     ears = Ears(service.url)
-    with browser_of(look, reduced_motion="reduce") as page:
+    with browser_of(look) as page:
         ears.listen(page)
         log_in(page, service.url)
         found = [
