@@ -204,6 +204,7 @@ def troubles_of(service: Service, look: Look) -> list[str]:
     ears = Ears(service.url)
     with browser_of(look) as page:
         ears.listen(page)
+        page.add_init_script(AXE)  # sent once, not to each page
         log_in(page, service.url)
         found = [
             f"{path} ({look}) {trouble}"
