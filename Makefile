@@ -2,8 +2,8 @@
 HOST ?= 127.0.0.1
 PORT ?= 8000
 PYTHON ?= python3
-# Most tests wait for processes: one worker more than cores.
-WORKERS ?= $(shell echo $$(( $$(nproc) + 1 )))
+# Most tests wait for processes: two workers more than cores.
+WORKERS ?= $(shell echo $$(( $$(nproc) + 2 )))
 BIN := .venv/bin
 CODE := tempo_site scripts_app runs_app notifications_app
 # Byte code of both kinds: the second is for the web process alone (tempo_site/web/byte_code.py).
