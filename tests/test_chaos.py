@@ -238,12 +238,12 @@ def test_killing_web_ten_times_loses_no_moment_no_status_and_no_line(own: Servic
             "each due moment has one row"
         )
         assert len(runs) >= CHAOS_S - 1
-        assert sorted(executed(own, slug)) == sorted(run["id"] for run in runs), (
-            "each run was executed once"
-        )
         assert {(run["status"], run["exit_code"]) for run in runs} == {
             ("failed" if code else "succeeded", code)
         }
+        assert sorted(executed(own, slug)) == sorted(run["id"] for run in runs), (
+            "each run was executed once"
+        )
     written = processes.log_of(own, chaos.counting).decode()
     lines = [record.split(" ", 3)[3] for record in written.splitlines()]
     assert lines == [

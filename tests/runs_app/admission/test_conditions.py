@@ -9,7 +9,6 @@ from pytest_django import Settings
 
 from runs_app import disk_space
 from runs_app.admission import admission, explain
-from runs_app.disk_space import Space
 from runs_app.models import Run
 from runs_app.programs import wait_conditions
 from runs_app.programs.registry import PROGRAMS
@@ -21,12 +20,6 @@ from tests.factories import NOW, make_run, make_schedule
 pytestmark = pytest.mark.django_db
 
 LATER = NOW + timedelta(hours=1)
-
-
-@pytest.fixture(autouse=True)
-def _disk_of_one_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is free is told twice here, and others write on the real disk in between."""
-    monkeypatch.setattr(disk_space, "look", lambda: Space(free_mb=1000, total_mb=4000))
 
 
 def further_try() -> Run:
