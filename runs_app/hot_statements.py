@@ -97,6 +97,12 @@ SELECT
 _MARK_ARCHIVED = (
     "UPDATE runs_app_run SET archived_at = %s WHERE id IN (SELECT value FROM json_each(%s))"
 )
+_MOVE_ALARMS = (
+    "UPDATE django_q_schedule SET next_run = %s WHERE id IN (SELECT value FROM json_each(%s))"
+)
+_NOTE_SUCCESS = (
+    "UPDATE scripts_app_schedule SET last_success_at = %s, stale_since = NULL WHERE id = %s"
+)
 
 _FIELDS = Run._meta.concrete_fields
 _INSERT = f"""
@@ -143,6 +149,16 @@ def update_run(pk: int, *, among: Collection[str], **fields: Any) -> bool:
 def mark_archived(pks: Iterable[int], *, now: datetime) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_MARK_ARCHIVED, (_stored(now), json.dumps(list(pks))))
+
+
+def move_alarms(pks: Iterable[int], *, next_run: datetime) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_MOVE_ALARMS, (_stored(next_run), json.dumps(list(pks))))
+
+
+def note_success(schedule: int, *, at: datetime) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_NOTE_SUCCESS, (_stored(at), schedule))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from django.db import connection
@@ -13,7 +14,10 @@ Row = TypeVar("Row", bound=Model)
 
 
 class Given(Expression):
-    """The place of a value in a prepared query: `filter(slug=Given("slug"))`, asked with `rows(slug=...)`."""
+    """The place of a value in a prepared query: `filter(slug=Given("slug"))`, asked with `rows(slug=...)`.
+
+    A moment is stored as fields store it, everything else as SQLite does.
+    """
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -77,9 +81,12 @@ def _statement(compiler: SQLCompiler, sql: str, parameters: Sequence[Any]) -> _S
 
 
 def _value(parameter: Any, values: dict[str, Any]) -> Any:
-    if isinstance(parameter, Given):
-        return values[parameter.name]
-    return parameter
+    if not isinstance(parameter, Given):
+        return parameter
+    value = values[parameter.name]
+    if isinstance(value, datetime):
+        return connection.ops.adapt_datetimefield_value(value)
+    return value
 
 
 def _instance(statement: _Statement, row: list[Any]) -> Any:

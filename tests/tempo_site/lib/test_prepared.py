@@ -1,5 +1,6 @@
 """Prepared queries: the rows that the ORM itself makes, by a statement that is built once."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from runs_app.models import Run
 from runs_app.states import Status
 from scripts_app.models import Script, Version
 from tempo_site.lib.sqlite.prepared import Given, PreparedQuery
-from tests.factories import make_run, make_script
+from tests.factories import NOW, make_run, make_script
 
 pytestmark = pytest.mark.django_db
 
@@ -53,6 +54,13 @@ def test_each_value_has_its_place() -> None:
     )
     found = of_two.rows(two=scripts[0].pk, one=scripts[2].pk)
     assert {version.script_id for version in found} == {scripts[0].pk, scripts[2].pk}
+
+
+def test_a_moment_is_compared_as_it_is_stored() -> None:
+    make_run(created_at=NOW)
+    before = PreparedQuery(lambda: Run.objects.filter(created_at__lt=Given("moment")))
+    assert len(before.rows(moment=NOW)) == 0
+    assert len(before.rows(moment=NOW + timedelta(microseconds=1))) == 1
 
 
 def test_a_list_is_given_as_json() -> None:
