@@ -88,6 +88,13 @@ SELECT
   )
 """
 
+_ACTIVE = """
+SELECT kind, status, COUNT(*)
+FROM runs_app_run
+WHERE status IN ('queued', 'starting', 'running')
+GROUP BY kind, status
+"""
+
 _WHAT_WAITS = """
 SELECT
   EXISTS (SELECT 1 FROM scripts_app_environment WHERE state IN ('wanted', 'building')),
@@ -265,6 +272,14 @@ def next_moment(*, alarms: str, now: datetime) -> datetime | None:
 class WhatWaits(NamedTuple):
     has_environments: bool  # that are wanted and not built yet
     has_runs: bool  # in the queue, of every kind
+
+
+def active_counts() -> list[tuple[str, str, int]]:
+    """Return how many runs of each kind are queued, starting and running."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ACTIVE)
+        found: list[tuple[str, str, int]] = cursor.fetchall()
+    return found
 
 
 def what_waits() -> WhatWaits:

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
 
+from runs_app import hot_statements, states
 from runs_app.admission import memory
 from runs_app.execution import execution, finish
 from runs_app.models import Run, RunQuerySet
@@ -18,6 +19,7 @@ from runs_app.programs.wait_conditions import ONE_BY_ONE, Situation
 from runs_app.states import Kind, Reason, Status
 from scripts_app.environments import environments
 from scripts_app.models import Environment, Script
+from tempo_site.lib.sqlite.prepared import PreparedQuery
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +43,7 @@ def admit(*, now: datetime) -> int:
     admitted = claim(now=now)
     for run in admitted:
         try:
-            execution.hand_over(run, now=now)
+            execution.hand_over_new(run, now=now)
         except Exception:  # the others must not wait for it; the sweep hands it over again
             logger.exception("run %s could not be handed over", run.pk)
     return len(admitted)
@@ -56,6 +58,9 @@ def claim(*, now: datetime) -> list[Run]:
     ):  # the disk is a condition of every program: no need for the lock
         return []
     with transaction.atomic():
+        state = hot_statements.queue_state(now=now)
+        situation.under_way = state.under_way
+        situation.is_paused = state.is_paused
         return [run for run in _chosen(kinds, situation) if _begin(run, now)]
 
 
@@ -70,11 +75,9 @@ def _chosen(kinds: set[Kind], situation: Situation) -> list[Run]:
 
 def _kinds_with_a_chance() -> set[Kind]:
     # The kinds of which runs are queued and a place may be free.
-    active = Run.objects.active().order_by()
-    rows = active.values_list("kind", "status").annotate(Count("pk"))
     kinds: set[Kind] = set()
     taken = 0
-    for kind, status, count in rows:
+    for kind, status, count in hot_statements.active_counts():
         if status == Status.QUEUED:
             kinds.add(Kind(kind))
         elif kind == Kind.SCRIPT:
@@ -171,23 +174,20 @@ def set_begun(run: Run, now: datetime) -> None:
 def _begin(run: Run, now: datetime) -> bool:
     # Claim one run; its folder and environment are fixed in the same UPDATE.
     set_begun(run, now)
-    return Run.objects.filter(pk=run.pk).move(
-        Status.STARTING,
+    return hot_statements.update_run(
+        run.pk,
+        among=states.sources_of(Status.STARTING),
+        status=Status.STARTING,
         reason="",
         folder=run.folder,
         handed_over_at=now,
-        environment=run.environment,
+        environment=run.environment_id,
     )
 
 
 def fail_without_environment(*, now: datetime) -> None:
     """End the runs that wait in vain for an environment: the build failed."""
-    not_ready = Q(environment=None) | ~Q(environment__state=Environment.State.READY)
-    is_built_anew = Q(environment__state__in=environments.UNFINISHED)
-    has_failed = ~is_built_anew & Q(wanted_environment__state=Environment.State.FAILED)
-    waiting = queued(Kind.SCRIPT).order_by().values("script")  # answered by the queue's index alone
-    scripts = Script.objects.filter(not_ready, has_failed, pk__in=waiting)
-    for script in scripts.select_related("wanted_environment"):
+    for script in _IN_VAIN.rows():
         why = script.wanted_environment.message if script.wanted_environment else ""
         message = f"Its environment was not built: {why}"[:MAX_MESSAGE]
         for run in queued(Kind.SCRIPT).filter(script=script, environment=None):
@@ -199,3 +199,15 @@ def fail_without_environment(*, now: datetime) -> None:
                 reason=Reason.ENVIRONMENT,
                 message=message,
             )
+
+
+def _scripts_in_vain() -> QuerySet[Script]:
+    not_ready = Q(environment=None) | ~Q(environment__state=Environment.State.READY)
+    is_built_anew = Q(environment__state__in=environments.UNFINISHED)
+    has_failed = ~is_built_anew & Q(wanted_environment__state=Environment.State.FAILED)
+    waiting = queued(Kind.SCRIPT).order_by().values("script")  # answered by the queue's index alone
+    scripts = Script.objects.filter(not_ready, has_failed, pk__in=waiting)
+    return scripts.select_related("wanted_environment")
+
+
+_IN_VAIN = PreparedQuery(_scripts_in_vain)
