@@ -1,13 +1,17 @@
 """Admission: queued runs begin in order, under the cap, and while there is memory for them."""
 
+import functools
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, cast
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce
 
 from runs_app import hot_statements, states
@@ -19,7 +23,7 @@ from runs_app.programs.wait_conditions import ONE_BY_ONE, Situation
 from runs_app.states import Kind, Reason, Status
 from scripts_app.environments import environments
 from scripts_app.models import Environment, Script
-from tempo_site.lib.sqlite.prepared import PreparedQuery
+from tempo_site.lib.sqlite.prepared import Given, PreparedQuery
 
 logger = logging.getLogger(__name__)
 
@@ -143,12 +147,30 @@ def would_begin(*, now: datetime) -> list[int]:
 
 
 def _candidates(situation: Situation, *, places: int) -> Sequence[Run]:
-    if places <= 0:
+    if places <= 0 or situation.disk:
         return ()
+    busy = list(situation.busy_scripts)
+    rows = _ready_scripts(
+        is_paused=situation.is_paused,
+        is_any_busy=bool(busy),
+        limit=1 << (places - 1).bit_length(),  # few statements serve any number of places
+    )
+    return rows.rows(now=situation.now, busy=json.dumps(busy))[:places]
+
+
+@functools.cache
+def _ready_scripts(*, is_paused: bool, is_any_busy: bool, limit: int) -> PreparedQuery[Run]:
+    # `ready` with the moment and the scripts that are under way left open.
+    situation: Any = Situation(now=cast(datetime, Given("now")))
+    situation.disk = ""
+    situation.is_paused = is_paused
+    situation.busy_scripts = ()
+    if is_any_busy:
+        situation.busy_scripts = RawSQL("SELECT value FROM json_each(%s)", [Given("busy")])
     rows = ready(Kind.SCRIPT, situation)
     rows = rows.select_related("script", "script__environment", "version")
     rows = rows.defer("script__environment__lock", "script__environment__requirements")
-    return list(rows[:places])
+    return PreparedQuery(lambda: rows[:limit])
 
 
 def _is_promised_memory(run: Run, now: datetime) -> bool:
