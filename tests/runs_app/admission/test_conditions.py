@@ -54,6 +54,13 @@ def occupy_script(run: Run, _: Settings) -> None:
     make_run(run.script, status=Status.RUNNING)
 
 
+@pytest.fixture(autouse=True)
+def still_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests write to the same disk meanwhile."""
+    space = disk_space.look()
+    monkeypatch.setattr(disk_space, "look", lambda: space)
+
+
 def fill_disk(_: Run, settings: Settings) -> None:
     settings.MIN_FREE_MB = 10**9
 
