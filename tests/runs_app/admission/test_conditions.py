@@ -100,15 +100,7 @@ def cases() -> list[tuple[Kind, tuple[Condition, ...]]]:
     return found
 
 
-@pytest.fixture
-def still_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk that nobody else writes to while a test compares what is said of it."""
-    space = disk_space.look()
-    monkeypatch.setattr(disk_space, "look", lambda: space)
-
-
 @pytest.mark.parametrize(("kind", "holding"), cases())
-@pytest.mark.usefixtures("still_disk")
 def test_a_run_is_kept_back_for_what_is_said_of_it(
     kind: Kind, holding: tuple[Condition, ...], settings: Settings
 ) -> None:
