@@ -24,8 +24,6 @@ from runs_app.output import log, samples
 from runs_app.states import Kind, Trigger
 from runs_app.states import Status as RunStatus
 from runs_app.triggers import confirmation, remedies, triggers
-from scripts_app import lookup as scripts_finding
-from scripts_app.models import Script
 from tempo_site import auth
 
 MAX_PARAMS_BYTES = 16 * 1024
@@ -150,8 +148,7 @@ def start_run(
     The first run of a version in which problems were found (`POST /check` says which) has to be confirmed: without
     `confirm` the answer is 409 `confirmation_needed`, with the `problems` beside the error. Later runs are not asked.
     """
-    rows = confirmation.with_has_run(Script.objects.present())
-    script = scripts_finding.script_to_start(slug, rows)
+    script = confirmation.script_to_start(slug)
     confirmation.require(script, is_confirmed=data is not None and data.confirm)
     params = data.params if data else {}
     trigger = Trigger.MANUAL if request.auth.user else Trigger.API

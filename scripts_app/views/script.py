@@ -179,7 +179,7 @@ def store_text(
 
 @require_POST
 def script_run(request: auth.SignedInRequest, slug: str) -> HttpResponse:
-    return start(request, lookup.script_to_start(slug))
+    return start(request, confirmation.script_to_start(slug))
 
 
 def start(request: auth.SignedInRequest, script: Script) -> HttpResponse:
