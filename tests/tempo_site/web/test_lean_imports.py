@@ -49,6 +49,9 @@ COMPANIONS = {
     "click": "click.core",
     "hyperlink": "hyperlink._url",
     "http.cookiejar": "urllib.request",
+    "scripts_app.crontab.importer": "scripts_app.crontab.drafts",
+    "scripts_app.crontab.parser": "scripts_app.crontab.dialects",
+    "scripts_app.crontab.source_files": "scripts_app.crontab.source_files",
 }
 
 
