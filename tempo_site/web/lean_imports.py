@@ -39,6 +39,11 @@ CLASSES_ONLY = (
     # Mails of Django to administrators and for lost passwords. Tempo's own leave from a child that has the module.
     "django.core.mail",
 )
+# The same, for whoever changes no tables: `web`, and not `serve` and `prepare`.
+CLASSES_ONLY_IN_WEB = (
+    # The app of content types derives an operation of its own from these.
+    "django.db.migrations",
+)
 # Modules that whoever imports them does without.
 ABSENT = (
     # TLS, which `web` leaves to a proxy (`allow_tls`). Twisted's is absent everywhere, by the settings.
@@ -91,14 +96,14 @@ class _Late(ModuleType):
         return getattr(real, name)
 
 
-def install() -> None:
+def install(*, migrates: bool = False) -> None:
     # The shapes of the API are built when they are first used: 1.5 MB. pydantic 2.14 does so under a lock.
     BaseModel.model_config["defer_build"] = True
     for name, place in EMPTY_PACKAGES.items():
         package = ModuleType(name)
         package.__path__ = [str(_site_packages(name) / place)]
         sys.modules[name] = package
-    for name in CLASSES_ONLY:
+    for name in CLASSES_ONLY if migrates else (*CLASSES_ONLY, *CLASSES_ONLY_IN_WEB):
         sys.modules[name] = _ClassesOnly(name)
     sys.modules.update(dict.fromkeys(ABSENT))  # type: ignore[arg-type]  # None: must not be imported
     for name in LATE:
