@@ -391,6 +391,29 @@ def test_it_is_ended_when_its_time_is_up_and_what_was_answered_counts(
     assert HandTimer.last.interval == 123
 
 
+def test_it_is_given_more_while_a_receiver_says_nothing(
+    web_receiver: WebReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(courier, "LOOK_S", 0.02)
+    answers: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        held = webhook("held", f"http://127.0.0.1:{silent.getsockname()[1]}/")
+        pending = [webhook("1", web_receiver.url), webhook("2", web_receiver.url)]
+
+        def more() -> list[Letter]:
+            if answers == ["1", "2"]:
+                silent.close()
+            return [pending.pop(0)] if pending else []
+
+        courier.send(
+            [held],
+            answered=lambda answer: answers.append(answer.id),
+            timeout_s=TIMEOUT_S,
+            more=more,
+        )
+    assert answers == ["1", "2", "held"]
+
+
 def test_a_child_that_does_nothing_had_its_try(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(courier, "_argv", lambda: [sys.executable, "-I", "-c", ""])
     letter = webhook("1", "http://192.0.2.1/")
