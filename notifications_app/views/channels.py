@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -112,7 +112,7 @@ def channel_secret(request: auth.SignedInRequest, pk: int) -> HttpResponse:
 
 @never_cache
 @sensitive_variables()
-def secret_page(request: auth.SignedInRequest, channel: Channel) -> HttpResponse:
+def secret_page(request: HttpRequest, channel: Channel) -> HttpResponse:
     context = {"secret": channels.rotate_secret(channel), "channel": channel}
     return render(request, "notifications/secret.html", context)
 
