@@ -20,12 +20,15 @@ class PageFormMixin:
     new_row: Any = None  # what is filled in where nothing is stored yet
     instance: Any
     is_bound: bool
+    fields: dict[str, forms.Field]
     _errors: Any
 
     def __init__(self, data: Any = None, files: Any = None, *, instance: Any = None, **_: Any):
         row = instance or self.new_row
         super().__init__(row, data)  # type: ignore[call-arg]
         self.instance = row
+        for field in self.fields.values():
+            field.help_text = field.help_text.replace("`", "")  # the admin knows no code in words
 
     def full_clean(self) -> None:
         super().full_clean()  # type: ignore[misc]
