@@ -23,7 +23,7 @@ from tests.notifications_app.sending.mail_receiver import (
     mail_server,
 )
 from tests.notifications_app.sending.receivers import Received, Reply, WebReceiver
-from tests.service import ROOT, environment
+from tests.service import ROOT
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 TIMEOUT_S = 60.0
@@ -439,21 +439,3 @@ def test_an_error_of_whoever_hears_the_answers_ends_it(web_receiver: WebReceiver
     with pytest.raises(RuntimeError, match="busy"):
         courier.send(letters, answered=fail, timeout_s=TIMEOUT_S)
     assert not courier._one_at_a_time.locked()
-
-
-IMPORTS = """
-import sys
-import django
-django.setup()
-from django.urls import get_resolver
-get_resolver().url_patterns
-assert "notifications_app.delivery.courier" in sys.modules
-print(*sorted({"requests", "urllib3", "apprise", "anymail", "smtplib"} & set(sys.modules)))
-"""
-
-
-def test_web_loads_nothing_that_sends(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", IMPORTS]
-    env = environment(tmp_path, DJANGO_SETTINGS_MODULE="tempo_site.settings")
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
-    assert (done.stdout.strip(), done.stderr) == ("", "")
