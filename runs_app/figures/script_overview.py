@@ -79,10 +79,13 @@ def overview(script: Script, *, now: datetime, days: int = 30) -> Overview:
     )
 
 
-def usual_duration_s(script: Script, *, now: datetime) -> float | None:
-    """Return how long a good run takes as a rule: the median of the last 30 days; None where there was none."""
+def usual_duration_s(script: Script, *, now: datetime, min_runs: int = 1) -> float | None:
+    """Return how long a good run takes as a rule: the median of the last 30 days; None where there were too few."""
     since = reading.first_day(now, days=30)
-    return reading.total_since(reading.days_of_script(script.pk, since=since), since).median_s
+    total = reading.total_since(reading.days_of_script(script.pk, since=since), since)
+    if total.succeeded < min_runs:
+        return None
+    return total.median_s
 
 
 def _periods(year: Days, now: datetime) -> list[Period]:
