@@ -38,6 +38,11 @@ class RunQuerySet(models.QuerySet["Run"]):
             return rows
         return rows.filter(kind=kind)
 
+    def awaited_environments(self) -> models.QuerySet["Run", Any]:
+        """Return the keys of the environments with which runs that repeat others wait in the queue."""
+        rows = self.filter(kind=Kind.SCRIPT, status=Status.QUEUED, environment__isnull=False)
+        return rows.order_by().values("environment")
+
     def newest_first(self, *, before: int | None = None) -> "RunQuerySet":
         """Return a page of history: keyset on the id, so that page 1,000 costs the same as page 1."""
         rows = self.order_by("-pk")

@@ -188,14 +188,20 @@ def fail_without_environment(*, now: datetime) -> None:
     waiting = queued(Kind.SCRIPT).order_by().values("script")  # answered by the queue's index alone
     scripts = Script.objects.filter(not_ready, has_failed, pk__in=waiting)
     for script in scripts.select_related("wanted_environment"):
-        why = script.wanted_environment.message if script.wanted_environment else ""
-        message = f"Its environment was not built: {why}"[:MAX_MESSAGE]
         for run in queued(Kind.SCRIPT).filter(script=script, environment=None):
-            finish.end(
-                run,
-                Status.FAILED,
-                only=Status.QUEUED,
-                now=now,
-                reason=Reason.ENVIRONMENT,
-                message=message,
-            )
+            _fail_without(run, script.wanted_environment, now)
+    repeating = queued(Kind.SCRIPT).filter(environment__state=Environment.State.FAILED)
+    for run in repeating.select_related("environment"):
+        _fail_without(run, run.environment, now)
+
+
+def _fail_without(run: Run, environment: Environment | None, now: datetime) -> None:
+    why = environment.message if environment else ""
+    finish.end(
+        run,
+        Status.FAILED,
+        only=Status.QUEUED,
+        now=now,
+        reason=Reason.ENVIRONMENT,
+        message=f"Its environment was not built: {why}"[:MAX_MESSAGE],
+    )
