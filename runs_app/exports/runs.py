@@ -1,13 +1,10 @@
-"""Runs as rows of a file: the same columns in CSV and in JSON."""
+"""Runs as rows of a file."""
 
-import csv
-import io
 from collections.abc import Iterable
 from typing import Any
 
+from runs_app.exports.table import Table
 from runs_app.models import Run
-
-FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r")
 
 COLUMNS = (
     "id",
@@ -31,26 +28,13 @@ COLUMNS = (
 )
 
 
-def as_json(run: Run) -> dict[str, Any]:
+def table_of_runs(runs: Iterable[Run]) -> Table:
+    return Table(name="runs", columns=COLUMNS, rows=[_row(run) for run in runs])
+
+
+def _row(run: Run) -> dict[str, Any]:
     row = {name: getattr(run, name, None) for name in COLUMNS}
     row["script"] = run.script.slug if run.script else None
     row["version"] = run.version.number if run.version else None
     row["message"] = run.why
     return row
-
-
-def as_csv(runs: Iterable[Run]) -> str:
-    """Return a table of which no cell is a formula."""
-    file = io.StringIO()
-    writer = csv.writer(file)
-    writer.writerow(COLUMNS)
-    for run in runs:
-        writer.writerow([_cell(value) for value in as_json(run).values()])
-    return file.getvalue()
-
-
-def _cell(value: object) -> object:
-    # Programs that show tables run what begins like a formula. A number is none.
-    if isinstance(value, str) and value.startswith(FORMULA_BEGINS):
-        return f"'{value}"
-    return "" if value is None else value
