@@ -378,8 +378,16 @@ class DailyFigures(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["script", "day"], name="one_row_a_script_and_day")
         ]
-        # All scripts over the last days.
-        indexes = [models.Index(fields=["day", "script"], name="figures_of_day")]
+        indexes = [
+            # All scripts over the last days.
+            models.Index(fields=["day", "script"], name="figures_of_day"),
+            # What is kept of all scripts.
+            models.Index(
+                fields=["script", "kept_runs", "kept_bytes"],
+                condition=models.Q(kept_runs__gt=0),
+                name="figures_kept",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.script or 'all scripts'} on {self.day}"

@@ -131,13 +131,15 @@ def history_filters(chosen: dict[str, Any], now: datetime) -> dict[str, Any]:
     since = None
     if "since" in chosen:
         since = now - SPANS[chosen["since"]]
+    narrowed = RunFilter(**{name: chosen[name] for name in MORE if name in chosen})
     return {
         "script": chosen.get("script", ""),
         "status": _statuses(chosen.get("status", "")),
         "trigger": chosen.get("trigger", ""),
         "since": since,
         "kind": _kind(chosen.get("kind", "")),
-        "more": RunFilter(**{name: chosen[name] for name in MORE if name in chosen}).as_query(),
+        "scripts": narrowed.scripts(),
+        "more": narrowed.as_query(),
     }
 
 

@@ -106,6 +106,7 @@ def test_of_two_who_count_the_slower_one_writes_nothing(monkeypatch: pytest.Monk
 
 def test_an_old_history_is_counted_batch_by_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counting, "BATCH", 3)
+    monkeypatch.setattr(counting, "MAX_BATCHES", 4)
     script = make_script()
     for _ in range(14):
         ended(script)

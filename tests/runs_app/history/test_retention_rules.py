@@ -122,20 +122,32 @@ def test_what_goes_stays_in_the_figures() -> None:
     assert (total.succeeded, total.kept_runs, total.kept_bytes) == (1, 0, 0)
 
 
+def queries_of_prune() -> list[str]:
+    counting.count_all()
+    with CaptureQueriesContext(connection) as queries:
+        retention.prune(now=NOW)
+    return [query["sql"] for query in queries]
+
+
 def test_nothing_to_delete_reads_by_index_and_sorts_nothing() -> None:
     script = make_script()
     for _ in range(5):
         old(script, 1)
-    counting.count_all()
-    with CaptureQueriesContext(connection) as queries:
-        retention.prune(now=NOW)
-    of_script = [query["sql"] for query in queries if f'"script_id" = {script.pk}' in query["sql"]]
-    assert of_script
-    for sql in of_script:
-        with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
-            steps = [row[3] for row in cursor.fetchall()]
-        assert not [step for step in steps if step.startswith("SCAN") or "TEMP B-TREE" in step]
+    [sql] = [sql for sql in queries_of_prune() if "run_beyond" in sql]
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
+        steps = [row[3] for row in cursor.fetchall()]
+    assert [step for step in steps if "run_of_script" in step]
+    assert not [step for step in steps if step.startswith("SCAN") or "TEMP B-TREE" in step]
+
+
+def test_it_asks_the_same_for_one_script_and_for_many() -> None:
+    old(make_script(), 1)
+    queries_of_prune()  # the limits are read once
+    for_one = len(queries_of_prune())
+    for number in range(5):
+        old(make_script(f"Script {number}"), 1)
+    assert len(queries_of_prune()) == for_one
 
 
 # --- the page -------------------------------------------------------------------------------------------------------
