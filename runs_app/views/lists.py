@@ -134,7 +134,7 @@ def history_filters(chosen: dict[str, Any], now: datetime) -> dict[str, Any]:
     narrowed = RunFilter(**{name: chosen[name] for name in MORE if name in chosen})
     return {
         "script": chosen.get("script", ""),
-        "status": _statuses(chosen.get("status", "")),
+        "status": _statuses(chosen),
         "trigger": chosen.get("trigger", ""),
         "since": since,
         "kind": _kind(chosen.get("kind", "")),
@@ -143,12 +143,15 @@ def history_filters(chosen: dict[str, Any], now: datetime) -> dict[str, Any]:
     }
 
 
-def _statuses(chosen: str) -> str | Collection[str]:
-    if chosen == BAD:
+def _statuses(chosen: dict[str, Any]) -> str | Collection[str]:
+    status = chosen.get("status", "")
+    if status == BAD:
         return history.BAD
-    if chosen == ACTIVE:
+    if status == ACTIVE:
         return states.ACTIVE
-    return chosen
+    if not status and "reason" in chosen:
+        return states.WITH_REASON  # successes, nearly all of the history, need not be read for it
+    return str(status)
 
 
 def _kind(chosen: str) -> str:
