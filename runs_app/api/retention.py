@@ -103,14 +103,14 @@ def preview(request: auth.AuthenticatedRequest, data: LimitsIn | None = None) ->
     return going_out(retention.preview(now=timezone.now(), change=change))
 
 
-@router.post("/retention/delete-now", response={202: GoingOut}, tags=["retention"])
-def delete_now(request: auth.AuthenticatedRequest) -> Status[GoingOut]:
+@router.post("/retention/delete-now", response=GoingOut, tags=["retention"])
+def delete_now(request: auth.AuthenticatedRequest) -> GoingOut:
     """Delete what is beyond the limits now, not within the hour: it begins within half a minute."""
     auth.require_staff(request.auth, ONLY_STAFF)
     now = timezone.now()
     going = retention.preview(now=now)
     housekeeping.hurry("retention", now=now)
-    return Status(202, going_out(going))
+    return going_out(going)
 
 
 def change_of(data: LimitsIn) -> Change:

@@ -65,8 +65,7 @@ def page(
 ) -> list[Run]:
     """Return runs newest first, below id `before`, by as many queries as statuses, whatever the size.
 
-    `status` may name several; `since` leaves out runs that had ended before then; `scripts` and `more` come of
-    `run_filters`.
+    `status` may name several, `since` leaves out what had ended before; `scripts` and `more` are of `run_filters`.
     """
     rows = Run.objects.of_kind(kind).newest_first(before=before)
     if isinstance(status, str) and status:
@@ -79,14 +78,22 @@ def page(
         rows = rows.filter(trigger=trigger)
     if more is not None:
         rows = rows.filter(more)
+    rows = _newest(rows, status, scripts, limit=limit)
+    related = rows.select_related("script", "schedule", "version", "environment")
+    return list(related.defer(*LONG_TEXTS)[:limit])
+
+
+def _newest(
+    rows: RunQuerySet, status: str | Collection[str], scripts: Collection[int] | None, *, limit: int
+) -> RunQuerySet:
+    # With a status its index leads, without one that of the scripts.
     if scripts is not None and status:
         rows = rows.filter(script__in=scripts)
     if not isinstance(status, str):
-        rows = _newest_by_status(rows, status, limit=limit)
-    elif scripts is not None and not status:
-        rows = _newest_by_script(rows, scripts, limit=limit)
-    related = rows.select_related("script", "schedule", "version", "environment")
-    return list(related.defer(*LONG_TEXTS)[:limit])
+        return _newest_by_status(rows, status, limit=limit)
+    if scripts is not None and not status:
+        return _newest_by_script(rows, scripts, limit=limit)
+    return rows
 
 
 def _newest_by_status(rows: RunQuerySet, statuses: Collection[str], *, limit: int) -> RunQuerySet:

@@ -47,20 +47,15 @@ class Group(NamedTuple):
     kind: str
     script_id: int | None
     boundary: int  # the id of the oldest run that is within all limits
+    last_failure: int = 0
 
     @property
     def going(self) -> RunQuerySet:
-        rows = _final(kind=self.kind, script=self.script_id).filter(pk__lt=self.boundary)
-        return rows.exclude(pk__in=self._kept_failures())
-
-    def _kept_failures(self) -> list[int]:
-        # The last one, and the first of each group of failures.
-        rows = _final(kind=self.kind, script=self.script_id).filter(status__in=BAD)
+        # The last failure stays, and the first of each group of failures.
         groups = FailureGroup.objects.filter(script=self.script_id)
-        return [
-            *rows.order_by("-pk").values_list("pk", flat=True)[:1],
-            *groups.values_list("first_run", flat=True),
-        ]
+        kept = [self.last_failure, *groups.values_list("first_run", flat=True)]
+        rows = _final(kind=self.kind, script=self.script_id).filter(pk__lt=self.boundary)
+        return rows.exclude(pk__in=kept)
 
 
 def prune(*, now: datetime) -> int:
@@ -101,8 +96,18 @@ def _final(**fields: Any) -> RunQuerySet:
     return Run.objects.filter(**fields).exclude(status__in=states.ACTIVE)
 
 
-def _groups(rules: Rules, now: datetime) -> Iterator[Group]:
-    """Yield the groups of which something has to go; as many queries as there are different limits."""
+def _groups(rules: Rules, now: datetime) -> list[Group]:
+    """Return the groups of which something has to go; as many queries as there are different limits."""
+    groups = [*_groups_of_scripts(rules, now), *_groups_of_kinds(rules, now)]
+    if not groups:
+        return []
+    last = _last_failures()
+    return [
+        group._replace(last_failure=last.get((group.kind, group.script_id), 0)) for group in groups
+    ]
+
+
+def _groups_of_scripts(rules: Rules, now: datetime) -> Iterator[Group]:
     scripts_of: dict[Limits, list[int]] = {}
     for script_id, limits in rules.of_script.items():
         scripts_of.setdefault(limits, []).append(script_id)
@@ -112,6 +117,9 @@ def _groups(rules: Rules, now: datetime) -> Iterator[Group]:
             boundary = _boundary(ends, _final(kind=Kind.SCRIPT, script=script_id), limits)
             if boundary:
                 yield Group(Kind.SCRIPT, script_id, boundary)
+
+
+def _groups_of_kinds(rules: Rules, now: datetime) -> Iterator[Group]:
     # Builds count together, as the runs of one script do.
     for kind in Kind:
         runs = _final(kind=kind, script=None)
@@ -168,9 +176,10 @@ def _boundary_of_size(runs: RunQuerySet, room: int) -> int:
     return 0
 
 
-def _last_failures() -> list[int]:
-    rows = Run.objects.filter(status__in=BAD).values("kind", "script").annotate(last=Max("pk"))
-    return [row["last"] for row in rows]
+def _last_failures() -> dict[tuple[str, int | None], int]:
+    # All in one walk over the failures: a script that never failed would be walked to its first run.
+    rows = Run.objects.filter(status__in=BAD).order_by().values_list("kind", "script")
+    return {(kind, script): last for kind, script, last in rows.annotate(last=Max("pk"))}
 
 
 def _own_bytes() -> int:
@@ -190,7 +199,7 @@ def _by_size(
     if excess <= 0:
         return
     final = Run.objects.filter(status__in=states.FINAL, log_bytes__gt=0)
-    kept = [*_last_failures(), *FailureGroup.objects.values_list("first_run", flat=True)]
+    kept = [*_last_failures().values(), *FailureGroup.objects.values_list("first_run", flat=True)]
     rows = final.exclude(pk__in=kept).order_by("pk").only(*counting.COUNTED_COLUMNS)
     for run in rows.iterator(chunk_size=BATCH):
         if first_kept and run.pk < first_kept.get((run.kind, run.script_id), 0):
