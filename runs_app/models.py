@@ -38,6 +38,11 @@ class RunQuerySet(models.QuerySet["Run"]):
             return rows
         return rows.filter(kind=kind)
 
+    def awaited_environments(self) -> models.QuerySet["Run", Any]:
+        """Return the keys of the environments with which runs that repeat others wait in the queue."""
+        rows = self.filter(kind=Kind.SCRIPT, status=Status.QUEUED, environment__isnull=False)
+        return rows.order_by().values("environment")
+
     def newest_first(self, *, before: int | None = None) -> "RunQuerySet":
         """Return a page of history: keyset on the id, so that page 1,000 costs the same as page 1."""
         rows = self.order_by("-pk")
@@ -373,8 +378,16 @@ class DailyFigures(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["script", "day"], name="one_row_a_script_and_day")
         ]
-        # All scripts over the last days.
-        indexes = [models.Index(fields=["day", "script"], name="figures_of_day")]
+        indexes = [
+            # All scripts over the last days.
+            models.Index(fields=["day", "script"], name="figures_of_day"),
+            # What is kept of all scripts.
+            models.Index(
+                fields=["script", "kept_runs", "kept_bytes"],
+                condition=models.Q(kept_runs__gt=0),
+                name="figures_kept",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.script or 'all scripts'} on {self.day}"

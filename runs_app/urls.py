@@ -1,6 +1,6 @@
 """Addresses of the runs' pages."""
 
-from django.urls import path
+from django.urls import path, re_path
 
 from runs_app.views import detail, failures, lists, retention, search
 
@@ -21,4 +21,6 @@ urlpatterns = [
     path("runs/<int:pk>/output", detail.run_output, name="run-output"),
     path("runs/<int:pk>/lines", detail.run_lines, name="run-lines"),
     path("failures/", failures.failure_list, name="failure-list"),
+    re_path(r"^failures\.(csv|json)$", failures.failure_export, name="failure-file"),
+    re_path(r"^search\.(csv|json)$", search.search_export, name="search-file"),
 ]

@@ -68,6 +68,14 @@ def folder(pk: int) -> Folder:
     return found
 
 
+def folder_at(path: str) -> Folder:
+    """Return the folder of a path. Raises Http404."""
+    found = Folder.objects.filter(path=path).first()
+    if found is None:
+        raise Http404(f"There is no folder `{path[:200]}`.")
+    return found
+
+
 def environment(pk: int) -> Environment:
     """Return an environment. Raises Http404."""
     found = Environment.objects.filter(pk=pk).first() if pk < 2**63 else None

@@ -1,6 +1,6 @@
 """Addresses of the scripts' pages."""
 
-from django.urls import path
+from django.urls import path, re_path
 
 from scripts_app.views import (
     crontab,
@@ -64,6 +64,14 @@ urlpatterns = [
         name="script-upgrade-discard",
     ),
     path("statistics/", statistics.statistics, name="statistics"),
+    re_path(r"^statistics\.(csv|json)$", statistics.statistics_export, name="statistics-file"),
+    re_path(r"^scripts\.(csv|json)$", lists.script_export, name="script-list-file"),
+    re_path(r"^schedules\.(csv|json)$", lists.schedule_export, name="schedule-list-file"),
+    re_path(
+        r"^scripts/(?P<slug>[-a-zA-Z0-9_]+)/overview\.(?P<suffix>csv|json)$",
+        overview.overview_export,
+        name="overview-file",
+    ),
     path("environments/", machine.environment_list, name="environment-list"),
     path("environments/<int:pk>/rebuild/", machine.environment_rebuild, name="environment-rebuild"),
     path("environments/pythons/install/", machine.python_install, name="python-install"),

@@ -87,6 +87,11 @@ OPERATIONS = {
     "GET /runs",
     "GET /search",
     "GET /queue",
+    "GET /retention",
+    "PUT /retention",
+    "DELETE /retention/{limits_id}",
+    "POST /retention/preview",
+    "POST /retention/delete-now",
     "GET /runs/{run_id}",
     "POST /runs/{run_id}/cancel",
     "GET /runs/{run_id}/log",
@@ -145,6 +150,7 @@ NEED_A_BODY = {
     "POST /rules",
     "PATCH /rules/{rule_id}",
     "PUT /variables/{name}",
+    "PUT /retention",
 }
 REQUIRED_QUERY = {"GET /scripts/{slug}/versions/diff": ("from", "to")}
 QueryParams = Mapping[str, str | list[str]] | None

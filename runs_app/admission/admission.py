@@ -210,17 +210,22 @@ def _begin(run: Run, now: datetime) -> bool:
 def fail_without_environment(*, now: datetime) -> None:
     """End the runs that wait in vain for an environment: the build failed."""
     for script in _IN_VAIN.rows():
-        why = script.wanted_environment.message if script.wanted_environment else ""
-        message = f"Its environment was not built: {why}"[:MAX_MESSAGE]
         for run in queued(Kind.SCRIPT).filter(script=script, environment=None):
-            finish.end(
-                run,
-                Status.FAILED,
-                only=Status.QUEUED,
-                now=now,
-                reason=Reason.ENVIRONMENT,
-                message=message,
-            )
+            _fail_without(run, script.wanted_environment, now)
+    for run in _REPEATING_IN_VAIN.rows():
+        _fail_without(run, run.environment, now)
+
+
+def _fail_without(run: Run, environment: Environment | None, now: datetime) -> None:
+    why = environment.message if environment else ""
+    finish.end(
+        run,
+        Status.FAILED,
+        only=Status.QUEUED,
+        now=now,
+        reason=Reason.ENVIRONMENT,
+        message=f"Its environment was not built: {why}"[:MAX_MESSAGE],
+    )
 
 
 def _scripts_in_vain() -> QuerySet[Script]:
@@ -232,4 +237,10 @@ def _scripts_in_vain() -> QuerySet[Script]:
     return scripts.select_related("wanted_environment")
 
 
+def _repeating_in_vain() -> QuerySet[Run]:
+    repeating = queued(Kind.SCRIPT).filter(environment__state=Environment.State.FAILED)
+    return repeating.select_related("environment")
+
+
 _IN_VAIN = PreparedQuery(_scripts_in_vain)
+_REPEATING_IN_VAIN = PreparedQuery(_repeating_in_vain)

@@ -192,13 +192,15 @@ def read_queue(request: HttpRequest, limit: Limit, cursor: Cursor) -> QueuePage:
 @router.get("/runs/{int:run_id}", response=RunOut)
 def read_run(request: HttpRequest, run_id: int) -> RunOut:
     """Show one run. Here the `explanation` of a failed run names the actions that its script allows now, with `rerun`
-    and `restore_version`.
+    and `restore_version`; that of a run that succeeded tells the last error that it logged.
     """
     run = lookup.run(run_id)
     explanation = ends.explanation_of_run(run)
     if explanation:
         actions = remedies.actions_of_run(run, explanation["actions"])
         run.explanation = {**explanation, "actions": actions}
+    else:
+        run.explanation = ends.logged_error_of_run(run)
     return run_out(run)
 
 

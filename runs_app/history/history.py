@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 from django.db.models.expressions import RawSQL
 
 from runs_app import hot_statements, launcher_client, run_folder
@@ -74,11 +74,12 @@ def page(
     kind: str = Kind.SCRIPT,
     trigger: str = "",
     since: datetime | None = None,
+    scripts: Collection[int] | None = None,
     more: Q | None = None,
 ) -> list[Run]:
     """Return runs newest first, below id `before`, by as many queries as statuses, whatever the size.
 
-    `status` may name several; `since` leaves out runs that had ended before then; `more` comes of `run_filters`.
+    `status` may name several, `since` leaves out what had ended before; `scripts` and `more` are of `run_filters`.
     """
     rows = Run.objects.of_kind(kind).newest_first(before=before)
     if isinstance(status, str) and status:
@@ -91,10 +92,22 @@ def page(
         rows = rows.filter(trigger=trigger)
     if more is not None:
         rows = rows.filter(more)
-    if not isinstance(status, str):
-        rows = _newest_by_status(rows, status, limit=limit)
+    rows = _newest(rows, status, scripts, limit=limit)
     related = rows.select_related("script", "schedule", "version", "environment")
     return list(related.defer(*LONG_TEXTS)[:limit])
+
+
+def _newest(
+    rows: RunQuerySet, status: str | Collection[str], scripts: Collection[int] | None, *, limit: int
+) -> RunQuerySet:
+    # With a status its index leads, without one that of the scripts.
+    if scripts is not None and status:
+        rows = rows.filter(script__in=scripts)
+    if not isinstance(status, str):
+        return _newest_by_status(rows, status, limit=limit)
+    if scripts is not None and not status:
+        return _newest_by_script(rows, scripts, limit=limit)
+    return rows
 
 
 def _newest_by_status(rows: RunQuerySet, statuses: Collection[str], *, limit: int) -> RunQuerySet:
@@ -103,6 +116,14 @@ def _newest_by_status(rows: RunQuerySet, statuses: Collection[str], *, limit: in
     for status in statuses:
         newest += rows.filter(status=status).values_list("pk", flat=True)[:limit]
     return Run.objects.filter(pk__in=sorted(newest, reverse=True)[:limit]).newest_first()
+
+
+def _newest_by_script(rows: RunQuerySet, scripts: Collection[int], *, limit: int) -> RunQuerySet:
+    # The newest few of each script: with `script IN` the database sorts all runs of these scripts.
+    of_script = rows.filter(script=OuterRef("pk")).values("pk")[:limit]
+    found = Script.objects.filter(pk__in=scripts, runs__pk__in=Subquery(of_script))
+    newest = found.order_by("-runs__pk").values_list("runs__pk", flat=True)
+    return Run.objects.filter(pk__in=list(newest[:limit])).newest_first()
 
 
 def lowered_isolation(script: Script) -> tuple[str, str] | None:

@@ -20,9 +20,8 @@ class RunFilter:
     max_s: float | None = None
 
     def as_query(self) -> Q:
+        """Return the condition for runs, but for the one on `scripts`."""
         query = Q()
-        if self.folder or self.tag:
-            query &= Q(script__in=self._scripts())
         if self.reason:
             query &= Q(reason=self.reason)
         if self.version is not None:
@@ -33,7 +32,10 @@ class RunFilter:
             query &= Q(duration_s__lte=self.max_s)
         return query
 
-    def _scripts(self) -> list[int]:
+    def scripts(self) -> list[int] | None:
+        """Return the scripts of the folder and the tag; None where all scripts are asked for."""
+        if not (self.folder or self.tag):
+            return None
         rows = Script.objects.all()
         if self.folder:
             rows = rows.filter(folders.within(self.folder, field="folder__path"))

@@ -163,10 +163,13 @@ def _environment_sentence(run: Run, situation: Situation) -> str:
 
 
 def build_awaited(run: Run, situation: Situation) -> Run | None:
-    if run.script is None or run.script.wanted_environment_id is None:
+    wanted = run.environment_id
+    if wanted is None and run.script is not None:
+        wanted = run.script.wanted_environment_id
+    if wanted is None:
         return None
     for build in situation.own_programs:
-        if build.environment_id == run.script.wanted_environment_id:
+        if build.environment_id == wanted:
             return build
     return None
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypedDict
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -12,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from runs_app import lookup
+from runs_app.exports import lists, table
 from runs_app.failures import changes, ends, groups
 from runs_app.failures.actions import Action
 from runs_app.failures.changes import Changes
@@ -39,8 +41,12 @@ class Button:
 
 
 class Card(TypedDict):
-    """Why a run failed, as its page shows it; `place_url` is "" where no page shows the file."""
+    """Why a run failed, as its page shows it, or what a run logged that succeeded; `place_url` is "" where no page
+    shows the file.
+    """
 
+    heading: str
+    is_failure: bool
     explanation: dict[str, Any]
     place_url: str
     changes: Changes | None
@@ -53,22 +59,40 @@ class FailureListContext(TypedDict):
     rows: list[FailureRow]
     script: str
     older: str
+    query: str
 
 
 def card_of_run(run: Run) -> Card | None:
     explanation = ends.explanation_of_run(run)
     if explanation is None:
-        return None
+        return _note_of_run(run)
     group = None
     if run.fingerprint:
         rows = FailureGroup.objects.filter(script=run.script_id, fingerprint=run.fingerprint)
         group = rows.first()
     return {
+        "heading": "Why it failed",
+        "is_failure": True,
         "explanation": explanation,
         "place_url": _place_url(run, explanation["frame"]),
         "changes": changes.changes_of_run(run),
         "group": group,
         "buttons": _buttons(run, explanation["actions"]),
+    }
+
+
+def _note_of_run(run: Run) -> Card | None:
+    explanation = ends.logged_error_of_run(run)
+    if explanation is None:
+        return None
+    return {
+        "heading": "It succeeded, but logged an error",
+        "is_failure": False,
+        "explanation": explanation,
+        "place_url": _place_url(run, explanation["frame"]),
+        "changes": None,
+        "group": None,
+        "buttons": [],
     }
 
 
@@ -156,9 +180,23 @@ def failure_list(request: HttpRequest) -> HttpResponse:
     return render(request, "failures/list.html", context)
 
 
+@require_safe
+def failure_export(request: HttpRequest, suffix: str) -> HttpResponse:
+    """Failures as a file, at most 10,000."""
+    script = request.GET.get("script", "")
+    rows = groups.page(now=timezone.now(), limit=table.MAX_ROWS, script=script)
+    return table.response(lists.table_of_failures(rows), suffix)
+
+
 def failure_list_context(*, script: str, before: str, now: datetime) -> FailureListContext:
     rows = groups.page(now=now, limit=PAGE + 1, script=script, before=groups.position_in(before))
     older = ""
     if len(rows) > PAGE:
         older = groups.cursor(rows[PAGE - 1].group)
-    return {"now": now, "rows": rows[:PAGE], "script": script, "older": older}
+    return {
+        "now": now,
+        "rows": rows[:PAGE],
+        "script": script,
+        "older": older,
+        "query": urlencode({"script": script}) if script else "",
+    }

@@ -5,13 +5,15 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypedDict
 
 from django import forms
-from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from runs_app import states
-from runs_app.history import exports, history
+from runs_app.exports import runs as runs_file
+from runs_app.exports import table
+from runs_app.history import history
 from runs_app.history.run_filters import RunFilter
 from runs_app.models import Run
 from runs_app.states import Kind, Reason, Status, Trigger
@@ -28,7 +30,6 @@ TRIGGERS += [(each.value, each.label.lower()) for each in Trigger if each != Tri
 SINCES = [("", "All"), ("24h", "last 24 hours"), ("7d", "last 7 days"), ("30d", "last 30 days")]
 REASONS = [("", "Any"), *((each.value, each.label.lower()) for each in Reason if each)]
 MORE = ("folder", "tag", "reason", "version", "min_s", "max_s")
-MAX_EXPORTED = 10_000
 KINDS = [
     ("", "Scripts"),
     (Kind.BUILD.value, "Environments"),
@@ -103,14 +104,8 @@ def run_export(request: HttpRequest, suffix: str) -> HttpResponse:
     if not form.is_valid():
         return HttpResponse(" ".join(complaints(form, request.GET)), status=400, content_type=TEXT)
     filters = history_filters(form.chosen, timezone.now())
-    runs = history.page(limit=MAX_EXPORTED, **filters)
-    if suffix == "json":
-        items = [exports.as_json(run) for run in runs]
-        response: HttpResponse = JsonResponse({"items": items, "next_cursor": None})
-    else:
-        response = HttpResponse(exports.as_csv(runs), content_type="text/csv; charset=utf-8")
-    response.headers["Content-Disposition"] = f'attachment; filename="runs.{suffix}"'
-    return response
+    found = history.page(limit=table.MAX_ROWS, **filters)
+    return table.response(runs_file.table_of_runs(found), suffix)
 
 
 def run_list_context(query: QueryDict, *, now: datetime) -> RunListContext:
@@ -136,22 +131,27 @@ def history_filters(chosen: dict[str, Any], now: datetime) -> dict[str, Any]:
     since = None
     if "since" in chosen:
         since = now - SPANS[chosen["since"]]
+    narrowed = RunFilter(**{name: chosen[name] for name in MORE if name in chosen})
     return {
         "script": chosen.get("script", ""),
-        "status": _statuses(chosen.get("status", "")),
+        "status": _statuses(chosen),
         "trigger": chosen.get("trigger", ""),
         "since": since,
         "kind": _kind(chosen.get("kind", "")),
-        "more": RunFilter(**{name: chosen[name] for name in MORE if name in chosen}).as_query(),
+        "scripts": narrowed.scripts(),
+        "more": narrowed.as_query(),
     }
 
 
-def _statuses(chosen: str) -> str | Collection[str]:
-    if chosen == BAD:
+def _statuses(chosen: dict[str, Any]) -> str | Collection[str]:
+    status = chosen.get("status", "")
+    if status == BAD:
         return history.BAD
-    if chosen == ACTIVE:
+    if status == ACTIVE:
         return states.ACTIVE
-    return chosen
+    if not status and "reason" in chosen:
+        return states.WITH_REASON  # successes, nearly all of the history, need not be read for it
+    return str(status)
 
 
 def _kind(chosen: str) -> str:

@@ -5,12 +5,22 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from runs_app.exports import lists, table
 from runs_app.figures import duration_chart, reading, script_overview, year_calendar
 from runs_app.history import history
 from scripts_app import lookup
 
 RECENT_RUNS = 10
 TABLE_DAYS = 30
+
+
+@require_safe
+def overview_export(request: HttpRequest, slug: str, suffix: str) -> HttpResponse:
+    """The figures of a year by day as a file."""
+    now = timezone.now()
+    script = lookup.script_for_page(slug, now=now)
+    shown = script_overview.overview(script, now=now)
+    return table.response(lists.table_of_days(shown.year, name=script.slug), suffix)
 
 
 @require_safe

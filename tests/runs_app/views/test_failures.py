@@ -167,13 +167,12 @@ def test_a_run_is_repeated_with_the_same_code_packages_and_inputs(
     assert again.params == {"day": "monday"}
 
 
-def test_without_its_packages_a_run_is_not_repeated(admin_client: Client, script: Script) -> None:
+def test_a_repeated_run_waits_for_its_packages(admin_client: Client, script: Script) -> None:
     run = make_failed(script)
     Environment.objects.update(state=Environment.State.STORED, digest="")
-    assert "Run again with the same code" not in page_of(admin_client, run)
+    assert "Run again with the same code" in page_of(admin_client, run)
     page = admin_client.post(reverse("run-rerun", args=[run.pk]), follow=True).content.decode()
-    assert "are not built any more" in page
-    assert Run.objects.count() == 1
+    assert "It waits for its environment." in page
 
 
 def test_a_deleted_script_has_no_buttons(admin_client: Client, script: Script) -> None:
