@@ -7,6 +7,8 @@ from runs_app.views import detail, failures, lists, retention, search
 urlpatterns = [
     path("search/", search.search_page, name="search"),
     path("runs/", lists.run_list, name="run-list"),
+    path("runs/views/", lists.view_save, name="run-view-save"),
+    path("runs/views/<int:pk>/delete", lists.view_delete, name="run-view-delete"),
     path("runs.csv", lists.run_export, {"suffix": "csv"}, name="runs-csv"),
     path("runs.json", lists.run_export, {"suffix": "json"}, name="runs-json"),
     path("retention/", retention.retention_page, name="retention"),

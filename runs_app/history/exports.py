@@ -39,6 +39,13 @@ def as_json(run: Run) -> dict[str, Any]:
     return row
 
 
+def file_name(count: int, *, is_whole: bool, suffix: str) -> str:
+    """Return `runs.csv`, or `runs-10000-of-more.csv` for a part of a list."""
+    if is_whole:
+        return f"runs.{suffix}"
+    return f"runs-{count}-of-more.{suffix}"
+
+
 def as_csv(runs: Iterable[Run]) -> str:
     """Return a table of which no cell is a formula."""
     file = io.StringIO()

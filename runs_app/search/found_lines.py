@@ -42,7 +42,7 @@ def by_run(hits: Sequence[Hit], query: Query) -> list[FoundRun]:
     found = []
     for _, group in groupby(hits, key=lambda hit: hit.run.pk):
         of_run = list(group)
-        lines = [_found_line(hit, query) for hit in of_run]
+        lines = [found_line(hit, query) for hit in of_run]
         found.append(FoundRun(run=of_run[0].run, lines=lines))
     return found
 
@@ -89,7 +89,7 @@ def rebuilding(results: Results) -> str:
     )
 
 
-def _found_line(hit: Hit, query: Query) -> FoundLine:
+def found_line(hit: Hit, query: Query) -> FoundLine:
     stream = STREAM_NAMES[hit.line.stream]
     if stream == "stdout":
         stream = ""

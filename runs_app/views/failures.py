@@ -82,7 +82,7 @@ def _place_url(run: Run, frame: dict[str, Any] | None) -> str:
     line = frame["line"]
     has_draft = Draft.objects.filter(script=script).exists()
     if run.version_id == script.version_id and not has_draft:
-        return f"{reverse('script-detail', args=[script.slug])}#L{line}"
+        return f"{reverse('script-edit', args=[script.slug])}#L{line}"
     url = reverse("version-detail", args=[script.slug, run.version.number])
     return f"{url}?line={line}#L{line}"
 

@@ -75,7 +75,7 @@ def test_the_page_says_why(admin_client: Client, script: Script) -> None:
     page = page_of(admin_client, make_failed(script))
     assert "ModuleNotFoundError: no module <code>requests</code>" in page
     assert "It came from &lt;b&gt;KeyError&lt;/b&gt;" in page
-    assert f'href="/scripts/{script.slug}/#L2"' in page
+    assert f'href="/scripts/{script.slug}/edit/#L2"' in page
     assert "list <code>requests</code> under Packages" in page
 
 
