@@ -19,6 +19,7 @@ urlpatterns = [
     path("runs/<int:pk>/again", detail.run_again, name="run-again"),
     path("runs/<int:pk>/rerun", failures.run_rerun, name="run-rerun"),
     path("runs/<int:pk>/add-package", failures.run_add_package, name="run-add-package"),
+    path("runs/<int:pk>/use-tmpdir", failures.run_use_tmpdir, name="run-use-tmpdir"),
     path("runs/<int:pk>/log", detail.run_log, name="run-log"),
     path("runs/<int:pk>/output", detail.run_output, name="run-output"),
     path("runs/<int:pk>/lines", detail.run_lines, name="run-lines"),

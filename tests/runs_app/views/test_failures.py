@@ -132,6 +132,20 @@ def test_a_limit_leads_to_its_field(admin_client: Client, script: Script) -> Non
     assert 'id="id_memory_mb"' in settings
 
 
+def test_paths_in_tmp_are_put_below_the_runs_own_folder_in_a_draft(admin_client: Client) -> None:
+    script = make_script("Hello", code='open("/tmp/x", "w")\n')
+    action = {"kind": "use_tmpdir", "label": "Use `$TMPDIR`"}
+    run = make_failed(script, {**EXPLANATION, "actions": [action]})
+    assert "Use <code>$TMPDIR</code>" in page_of(admin_client, run)
+    editor = admin_client.post(reverse("run-use-tmpdir", args=[run.pk]), follow=True)
+    assert editor.context["text"].code == 'import os\nopen(os.environ["TMPDIR"] + "/x", "w")\n'
+    assert "Save a version to use it" in editor.content.decode()
+    script.refresh_from_db()
+    assert script.version and script.version.number == 1
+    again = admin_client.post(reverse("run-use-tmpdir", args=[run.pk]), follow=True)
+    assert "No text of the code begins with" in again.content.decode()
+
+
 def test_what_changed_since_the_last_good_run_is_named(
     admin_client: Client, script: Script
 ) -> None:
