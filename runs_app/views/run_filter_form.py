@@ -162,6 +162,8 @@ class FilterForm(forms.Form):
             shown = str(words.get(value, value))
             if isinstance(value, datetime):
                 shown = f"{timezone.localtime(value):%Y-%m-%d %H:%M}"
+            elif isinstance(value, float):
+                shown = f"{value:g}"
             without_it = query_without(query, self.add_prefix(name), "before")
             found.append(Chip(str(self[name].label), shown, without_it))
         return found

@@ -26,8 +26,10 @@ function markViews() {
     if (link.search.slice(1) === here) link.setAttribute("aria-current", "true");
     else link.removeAttribute("aria-current");
   }
-  const saved = document.querySelector("[data-save-view]");
-  if (saved) saved.elements.query.value = here;
+  const views = document.querySelector("[data-views]");
+  if (!views) return;
+  views.querySelector("[data-save-view]").elements.query.value = here;
+  views.hidden = !here && !views.querySelector("[data-live-link]");
 }
 
 // An older page does not change, and neither does what a search of the output found.

@@ -173,6 +173,16 @@ def test_the_page_marks_hits_and_links_to_the_very_line(browser: Client) -> None
     assert "All output was searched." in text
 
 
+def test_lines_between_hits_are_shown_once(browser: Client) -> None:
+    make_logged("one", "needle 2", "three", "needle 4", "needle 5", "six", "seven", "eight")
+    [found] = browser.get("/search/", {"q": "needle"}).context["found"]
+    assert [(line.before, line.number, line.after) for line in found.lines] == [
+        ([], 5, ["six", "seven"]),
+        (["three"], 4, []),
+        (["one"], 2, []),
+    ]
+
+
 def test_the_page_marks_what_a_regular_expression_found(browser: Client) -> None:
     make_logged("code E42 came")
     assert "code <mark>E42</mark> came" in page_text(browser, q=r"re:e\d+")
