@@ -58,7 +58,7 @@ PAGES = [
     "/scripts/nightly-backup/delete/",
     "/environments/",
     "/runs/",
-    "/runs/?status=failed",
+    "/runs/?q=first&status=failed&min_s=0",
     "/search/",
     "/search/?q=re:(",
     "/search/?q=first+-nothing+kind:all",

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from runs_app.search import month_index, search
@@ -216,7 +217,21 @@ def test_the_page_says_that_the_index_is_being_rebuilt(browser: Client) -> None:
 
 def test_the_page_without_words_says_what_can_be_typed(browser: Client) -> None:
     assert "What can be searched for" in page_text(browser)
-    assert "script:hello-world" in page_text(browser, script="hello-world")
+    assert 'value="script:hello-world "' in page_text(browser, script="hello-world")
+
+
+def test_the_search_box_of_a_script_searches_its_output_alone(browser: Client) -> None:
+    script = make_script()
+    run = make_logged("a needle", script=script)
+    make_logged("a needle", script=make_script("Other"))
+    for tab in ("script-overview", "script-runs"):
+        page = browser.get(reverse(tab, args=[script.slug])).content.decode()
+        assert (
+            'name="script" value="hello-world"' in page and 'aria-label="Search its output"' in page
+        )
+    found = browser.get("/search/", {"script": "hello-world", "q": "needle"}).context
+    assert [each.run.pk for each in found["found"]] == [run.pk]
+    assert found["text"] == "script:hello-world needle"
 
 
 def test_the_palette_leads_to_the_search(browser: Client) -> None:
