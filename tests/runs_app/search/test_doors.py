@@ -144,7 +144,7 @@ def test_the_api_pages_runs_by_their_output_and_says_how_far_it_came(
 ) -> None:
     runs = [make_logged("needle", "needle").pk for _ in range(3)]
     first = program.get("/api/v1/runs", {"q": "needle", "limit": 2}).json()
-    asked = {"q": "needle", "limit": "2", "cursor": first["next_cursor"]}
+    asked: dict[str, Any] = {"q": "needle", "limit": "2", "cursor": first["next_cursor"]}
     second = program.get("/api/v1/runs", asked).json()
     assert [item["id"] for item in first["items"] + second["items"]] == runs[::-1]
     assert (second["next_cursor"], second["searched_back_to"]) == (None, None)
