@@ -143,7 +143,7 @@ def test_the_api_pages_runs_by_their_output_and_says_how_far_it_came(
     program: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs = [make_logged("needle", "needle").pk for _ in range(3)]
-    first = program.get("/api/v1/runs", {"q": "needle", "limit": 2}).json()
+    first = program.get("/api/v1/runs", {"q": "needle", "limit": "2"}).json()
     asked: dict[str, Any] = {"q": "needle", "limit": "2", "cursor": first["next_cursor"]}
     second = program.get("/api/v1/runs", asked).json()
     assert [item["id"] for item in first["items"] + second["items"]] == runs[::-1]
