@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import models
 from django.db.models.functions import Coalesce
 
@@ -437,6 +438,23 @@ class RetentionRule(models.Model):
 
     def __str__(self) -> str:
         return f"retention of {self.script or self.folder}"
+
+
+class SavedView(models.Model):
+    """Filters of the list of runs that a user keeps under a name; `query` is what the address has behind its `?`."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    name = models.CharField(max_length=60)
+    query = models.CharField(max_length=1000)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "name"], name="one_view_a_name_of_a_user")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class FailureGroup(models.Model):

@@ -286,7 +286,10 @@ def test_what_is_sent_in_the_address_instead_of_the_body_is_refused(program: Cli
 def test_a_filter_by_its_wrong_name_does_not_list_everything(key: str) -> None:
     error = assert_is_error(call("GET /runs", query={"state": "failed"}, x_api_key=key), 422)
     assert error["message"] == "`state` is not known here."
-    assert error["hint"] == "known are `limit`, `cursor`, `script`, `status`, `kind`"
+    assert error["hint"] == (
+        "known are `limit`, `cursor`, `script`, `status`, `kind`, `q`, `folder`, `tag`, `reason`, `trigger`, `from`, "
+        "`to`, `min_s`, `max_s`, `version`"
+    )
 
 
 def test_a_filter_named_twice_is_not_halved(key: str) -> None:

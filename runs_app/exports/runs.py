@@ -28,8 +28,9 @@ COLUMNS = (
 )
 
 
-def table_of_runs(runs: Iterable[Run]) -> Table:
-    return Table(name="runs", columns=COLUMNS, rows=[_row(run) for run in runs])
+def table_of_runs(runs: Iterable[Run], *, next_cursor: str = "") -> Table:
+    rows = [_row(run) for run in runs]
+    return Table(name="runs", columns=COLUMNS, rows=rows, next_cursor=next_cursor)
 
 
 def _row(run: Run) -> dict[str, Any]:

@@ -15,21 +15,32 @@ FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "�
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """`name` is that of the file, without its ending; each row has a value for each of the columns."""
+    """`name` is that of the file, without its ending; each row has a value for each of the columns. With a
+    `next_cursor` there are more rows, which the name of the file says.
+    """
 
     name: str
     columns: Sequence[str]
     rows: Sequence[Mapping[str, Any]]
+    next_cursor: str = ""
+
+    @property
+    def file_name(self) -> str:
+        if self.next_cursor:
+            return f"{self.name}-{len(self.rows)}-of-more"
+        return self.name
 
 
 def response(table: Table, suffix: str) -> HttpResponse:
     """Return the table as a download: `csv`, or `json` in the shape of the API's lists."""
     if suffix == "json":
         items = [{name: row[name] for name in table.columns} for row in table.rows]
-        answer: HttpResponse = JsonResponse({"items": items, "next_cursor": None})
+        answer: HttpResponse = JsonResponse(
+            {"items": items, "next_cursor": table.next_cursor or None}
+        )
     else:
         answer = HttpResponse(as_csv(table), content_type="text/csv; charset=utf-8")
-    answer.headers["Content-Disposition"] = f'attachment; filename="{table.name}.{suffix}"'
+    answer.headers["Content-Disposition"] = f'attachment; filename="{table.file_name}.{suffix}"'
     return answer
 
 

@@ -176,6 +176,10 @@ def _describe_cpu(row: ScriptFigures) -> tuple[str, str]:
     return humanize.span(row.cpu_s), ""
 
 
+def _describe_runs(row: ScriptFigures) -> tuple[str, str]:
+    return f"{row.runs:,}", ""
+
+
 def _describe_kept(row: ScriptFigures) -> tuple[str, str]:
     return filesizeformat(row.kept_bytes), f"{row.kept_runs:,} runs"
 
@@ -191,5 +195,6 @@ RULES = (
         _describe_memory,
     ),
     Rule("Most CPU time", "CPU time", "No time was measured.", attrgetter("cpu_s"), _describe_cpu),
+    Rule("Most often", "Runs", "No run ended.", attrgetter("runs"), _describe_runs),
     Rule("Most output", "Kept", "No output is kept.", attrgetter("kept_bytes"), _describe_kept),
 )

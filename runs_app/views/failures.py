@@ -106,7 +106,7 @@ def _place_url(run: Run, frame: dict[str, Any] | None) -> str:
     line = frame["line"]
     has_draft = Draft.objects.filter(script=script).exists()
     if run.version_id == script.version_id and not has_draft:
-        return f"{reverse('script-detail', args=[script.slug])}#L{line}"
+        return f"{reverse('script-edit', args=[script.slug])}#L{line}"
     url = reverse("version-detail", args=[script.slug, run.version.number])
     return f"{url}?line={line}#L{line}"
 
@@ -134,9 +134,13 @@ def _button(run: Run, action: Action) -> Button | None:
             url = reverse("version-restore", args=[slug, action["version"]])
             hint = f"Makes a new version that says what v{action['version']} says; settings stay"
             return Button(label=label, url=url, is_post=True, hint=hint)
+        case "use_tmpdir":
+            url = reverse("run-use-tmpdir", args=[run.pk])
+            hint = "Changes the paths in a draft, for you to look at"
+            return Button(label=label, url=url, is_post=True, hint=hint)
         case "rerun":
             return Button(label=label, url=reverse("run-rerun", args=[run.pk]), is_post=True)
-    return None  # the hint says it in words
+    return None
 
 
 @require_POST
@@ -157,6 +161,30 @@ def run_add_package(request: auth.SignedInRequest, pk: int) -> HttpResponse:
     sentence = f"`{packages[0]}` was added in {version}. Its environment is being built."
     messages.success(request, sentence)
     return redirect("script-environment", script.slug)
+
+
+@require_POST
+def run_use_tmpdir(request: auth.SignedInRequest, pk: int) -> HttpResponse:
+    """Put the paths of a script that lie below `/tmp` below `$TMPDIR`, in a draft, and open the editor."""
+    run = lookup.run(pk)
+    script = scripts_lookup.script(run.script.slug if run.script else "")
+    try:
+        is_changed = scripts.use_own_tmpdir(script, by=request.user, now=timezone.now())
+    except scripts.ScriptError as refusal:
+        messages.error(request, str(refusal))
+        return redirect("run-detail", pk)
+    if is_changed:
+        sentence = (
+            "The paths below `/tmp` are below `$TMPDIR` in this draft. Save a version to use it."
+        )
+        messages.success(request, sentence)
+    else:
+        sentence = (
+            "No text of the code begins with `/tmp`. Take the folder from "
+            '`os.environ["TMPDIR"]` where the path is made.'
+        )
+        messages.info(request, sentence)
+    return redirect("script-edit", script.slug)
 
 
 @require_POST

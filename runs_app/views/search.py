@@ -44,8 +44,8 @@ class SearchContext(TypedDict):
 def search_page(request: HttpRequest) -> HttpResponse:
     text = request.GET.get("q", "").strip()
     script = request.GET.get("script", "")
-    if script and not text:  # from the page of a script or of a run
-        text = f"script:{script} "
+    if script:  # from the page of a script or of a run
+        text = f"script:{script} {text}"
     context = search_context(text, cursor=request.GET.get("cursor", ""), now=timezone.now())
     return render(request, "runs/search.html", context)
 

@@ -51,7 +51,7 @@ def write_and_run(page: Page, service: Service) -> None:
     page.locator("[data-new-script]").first.click()
     page.locator("dialog [name=name]").fill("First")
     page.locator("dialog button[type=submit]").click()
-    page.wait_for_url(f"{service.url}/scripts/first/")
+    page.wait_for_url(f"{service.url}/scripts/first/edit/")
     page.locator("code-editor .ace_text-input").focus()
     page.keyboard.press("Control+a")
     page.keyboard.insert_text(CODE)

@@ -29,7 +29,8 @@ TELL = "from tests.benchmarks import asking; asking.tell({paths!r})"
 ADDRESSES = {
     "dashboard": "/",
     "scripts": "/scripts/",
-    "script, code": f"/scripts/{SLUG}/",
+    "script, overview": f"/scripts/{SLUG}/",
+    "script, code": f"/scripts/{SLUG}/edit/",
     "script, schedule": f"/scripts/{SLUG}/schedule/",
     "script, runs": f"/scripts/{SLUG}/runs/",
     "script, versions": f"/scripts/{SLUG}/versions/",

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from notifications_app.models import Delivery
 from runs_app.exports import table
@@ -78,7 +79,8 @@ def test_the_days_of_a_script_are_a_file(browser: Client, script: Script) -> Non
     address = f"/scripts/{script.slug}/overview"
     [line] = read_csv(browser, address, {})
     assert (line["day"], line["succeeded"], line["failed"]) == ("2026-11-23", "1", "1")
-    assert f'href="{address}.csv"' in browser.get(f"{address}/").content.decode()
+    page = browser.get(reverse("script-overview", args=[script.slug])).content.decode()
+    assert f'href="{address}.csv"' in page
 
 
 def test_a_file_has_the_filters_of_its_page(admin_client: Client, script: Script) -> None:
