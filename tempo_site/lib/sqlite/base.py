@@ -1,15 +1,85 @@
-"""The backend: Django's own, but for its cursors."""
+"""The backend: Django's own, but for its cursors and for whose turn it is to write."""
 
 import sqlite3
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from django.db import OperationalError
 from django.db.backends.sqlite3 import base
+
+# Name of the database -> held by the thread that writes.
+_turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+_WRITES = ("INSERT", "UPDATE", "DELETE")
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
+    """Lets one thread write at a time.
+
+    SQLite lets whoever waits for the write lock sleep, up to 100 ms, and look again, and the lock goes to whoever looks
+    at the right time: of fifty threads one looked in vain for 20 s. Here they wait for a lock of the process, which is
+    handed on at once. Other processes wait as SQLite has it.
+    """
+
+    _has_turn = False
+
     def create_cursor(self, name: str | None = None) -> "Cursor":
         cursor: Cursor = self.connection.cursor(factory=Cursor)
+        cursor.wrapper = self
         return cursor
+
+    @contextmanager
+    def turn_for(self, query: str) -> Iterator[None]:
+        """Have the turn while a statement is executed that is a transaction by itself and writes."""
+        if self._has_turn or self.connection.in_transaction or not query.startswith(_WRITES):
+            yield
+            return
+        self._take_turn()
+        try:
+            yield
+        finally:
+            self._give_turn()
+
+    def set_autocommit(
+        self, autocommit: bool, force_begin_transaction_with_broken_autocommit: bool = False
+    ) -> None:
+        if not autocommit:
+            self._take_turn()
+        try:
+            super().set_autocommit(autocommit, force_begin_transaction_with_broken_autocommit)
+        except BaseException:
+            self._give_turn()
+            raise
+
+    def commit(self) -> None:
+        super().commit()
+        self._give_turn()
+
+    def rollback(self) -> None:
+        super().rollback()
+        self._give_turn()
+
+    def close(self) -> None:
+        try:
+            super().close()
+        finally:
+            self._give_turn()
+
+    def _take_turn(self) -> None:
+        turn = _turns[self.alias]
+        if not turn.acquire(blocking=False):
+            self.ensure_connection()
+            (patience_ms,) = self.connection.execute("PRAGMA busy_timeout").fetchone()
+            if not turn.acquire(timeout=patience_ms / 1000):
+                raise OperationalError("database is locked")
+        self._has_turn = True
+
+    def _give_turn(self) -> None:
+        if self._has_turn:
+            self._has_turn = False
+            _turns[self.alias].release()
 
 
 class Cursor(base.SQLiteCursorWrapper):
@@ -20,16 +90,20 @@ class Cursor(base.SQLiteCursorWrapper):
     thread then waits for the cursor's connection, which may be waiting for the write lock (seen: a GET for 21 s).
     """
 
+    wrapper: DatabaseWrapper
+
     def execute(self, query: str, params: Any = None) -> Any:
         try:
-            return super().execute(query, params)
+            with self.wrapper.turn_for(query):
+                return super().execute(query, params)
         except sqlite3.Error:
             self.close()
             raise
 
     def executemany(self, query: str, param_list: Any) -> Any:
         try:
-            return super().executemany(query, param_list)
+            with self.wrapper.turn_for(query):
+                return super().executemany(query, param_list)
         except sqlite3.Error:
             self.close()
             raise

@@ -7,6 +7,7 @@ from itertools import combinations
 import pytest
 from pytest_django import Settings
 
+from runs_app import disk_space
 from runs_app.admission import admission, explain
 from runs_app.models import Run
 from runs_app.programs import wait_conditions
@@ -51,6 +52,13 @@ def pause(run: Run, _: Settings) -> None:
 
 def occupy_script(run: Run, _: Settings) -> None:
     make_run(run.script, status=Status.RUNNING)
+
+
+@pytest.fixture(autouse=True)
+def still_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests write to the same disk meanwhile."""
+    space = disk_space.look()
+    monkeypatch.setattr(disk_space, "look", lambda: space)
 
 
 def fill_disk(_: Run, settings: Settings) -> None:

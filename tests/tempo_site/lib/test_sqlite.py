@@ -1,15 +1,16 @@
-"""Statements that failed: they are given back by their own thread, so that no other thread waits for them."""
+"""Statements that failed are given back by their own thread, and the threads of a process write in turns."""
 
 import gc
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from django.db import OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.utils import IntegrityError
 
 from tempo_site.lib.sqlite.base import DatabaseWrapper
 from tests.service import wait_for
@@ -31,7 +32,7 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def wrapper(file: Path) -> Iterator[BaseDatabaseWrapper]:
     """Django's connection to it, which may wait for the write lock for as long as a test takes."""
-    opened = DatabaseWrapper({**connection.settings_dict, "NAME": file})
+    opened = DatabaseWrapper({**connection.settings_dict, "NAME": file}, alias="own")
     opened.inc_thread_sharing()
     yield opened
     opened.close()
@@ -84,3 +85,74 @@ def test_many_rows_that_fail_together_close_their_cursor(wrapper: BaseDatabaseWr
             cursor.executemany("INSERT INTO absent VALUES (%s)", [(1,), (2,)])
         with pytest.raises(sqlite3.ProgrammingError, match="closed cursor"):
             cursor.cursor.fetchone()
+
+
+@pytest.fixture
+def other(file: Path, wrapper: BaseDatabaseWrapper) -> Iterator[BaseDatabaseWrapper]:
+    """Another thread's connection, which does not wait."""
+    wrapper.cursor().execute("CREATE TABLE row (id INTEGER PRIMARY KEY)")
+    opened = DatabaseWrapper({**connection.settings_dict, "NAME": file}, alias="own")
+    opened.inc_thread_sharing()
+    opened.cursor().execute("PRAGMA busy_timeout=0")
+    yield opened
+    opened.close()
+
+
+def begin(wrapper: BaseDatabaseWrapper) -> None:
+    wrapper.set_autocommit(False, force_begin_transaction_with_broken_autocommit=True)
+
+
+def insert(wrapper: BaseDatabaseWrapper) -> None:
+    with wrapper.cursor() as cursor:
+        cursor.execute("INSERT INTO row VALUES (1)")
+
+
+@pytest.mark.parametrize("end", ["commit", "rollback", "close"])
+@pytest.mark.parametrize("write", [begin, insert])
+def test_a_turn_lasts_as_long_as_the_transaction(
+    wrapper: BaseDatabaseWrapper,
+    other: BaseDatabaseWrapper,
+    end: str,
+    write: Callable[[BaseDatabaseWrapper], None],
+) -> None:
+    begin(wrapper)
+    # Not SQLite's: as if it had not yet been asked for the lock.
+    wrapper.connection.execute("ROLLBACK")
+    with pytest.raises(OperationalError, match="locked"):
+        write(other)
+    assert list(other.connection.execute("SELECT * FROM row")) == []
+    getattr(wrapper, end)()
+    write(other)
+
+
+def test_a_statement_alone_has_the_turn_for_itself_also_when_it_fails(
+    wrapper: BaseDatabaseWrapper, other: BaseDatabaseWrapper
+) -> None:
+    insert(wrapper)
+    with pytest.raises(IntegrityError):
+        insert(wrapper)
+    begin(other)
+
+
+def test_a_transaction_that_does_not_begin_has_no_turn(
+    file: Path, wrapper: BaseDatabaseWrapper, other: BaseDatabaseWrapper
+) -> None:
+    with closing(sqlite3.connect(file, isolation_level=None)) as process:
+        process.execute(BEGIN)
+        with pytest.raises(OperationalError, match="locked"):
+            begin(other)
+        process.execute("ROLLBACK")
+    begin(wrapper)
+
+
+def test_threads_wait_for_their_turn_and_none_of_them_in_vain(
+    wrapper: BaseDatabaseWrapper, other: BaseDatabaseWrapper
+) -> None:
+    other.cursor().execute("PRAGMA busy_timeout=60000")
+    begin(wrapper)
+    writer = threading.Thread(target=insert, args=(other,), daemon=True)
+    writer.start()
+    insert(wrapper)
+    wrapper.rollback()
+    writer.join(30)
+    assert list(other.connection.execute("SELECT * FROM row")) == [(1,)]
