@@ -2,6 +2,7 @@
 
 import asyncio
 import faulthandler
+import gc
 import logging
 import os
 import signal
@@ -76,6 +77,8 @@ class WebServer(Server):
         # Every exception is caught: daphne throws Twisted's log away, and a deaf server would stay.
         try:
             self.engine.start()
+            gc.collect()
+            gc.freeze()
             twisted_loop.call_soon_threadsafe(self._open)
         except DataFolderInUse as error:
             logger.error("%s", error)
