@@ -25,6 +25,7 @@ from runs_app.states import Kind, Trigger
 from runs_app.states import Status as RunStatus
 from runs_app.triggers import confirmation, remedies, triggers
 from scripts_app import lookup as scripts_finding
+from scripts_app import reach
 from scripts_app.models import Script
 from tempo_site import auth
 
@@ -163,8 +164,9 @@ def start_run(
 
 
 @router.get("/runs", response=RunPage)
+@auth.filters_by_limits
 def list_runs(
-    request: HttpRequest,
+    request: auth.AuthenticatedRequest,
     limit: Limit,
     cursor: Cursor,
     script: str = "",
@@ -176,7 +178,12 @@ def list_runs(
     """
     kinds = "" if kind == "all" else kind
     rows = history.page(
-        before=id_of(cursor), limit=limit + 1, script=script, status=status, kind=kinds
+        before=id_of(cursor),
+        limit=limit + 1,
+        script=script,
+        status=status,
+        kind=kinds,
+        more=reach.within(request.auth.limits, "script"),
     )
     items = [run_out(run) for run in rows[:limit]]
     last = rows[limit - 1].pk if len(rows) > limit else None
@@ -184,9 +191,12 @@ def list_runs(
 
 
 @router.get("/queue", response=QueuePage)
-def read_queue(request: HttpRequest, limit: Limit, cursor: Cursor) -> QueuePage:
+@auth.filters_by_limits
+def read_queue(request: auth.AuthenticatedRequest, limit: Limit, cursor: Cursor) -> QueuePage:
     """List the queued runs, the next first, each with what it waits for. A run may begin between two pages."""
-    rows = explain.queue_page(now=timezone.now(), after=id_of(cursor), limit=limit + 1)
+    among = reach.within(request.auth.limits, "script")
+    after = id_of(cursor)
+    rows = explain.queue_page(now=timezone.now(), after=after, limit=limit + 1, among=among)
     items = [queue_item(row) for row in rows[:limit]]
     last = rows[limit - 1].run.pk if len(rows) > limit else None
     return QueuePage.model_construct(items=items, next_cursor=cursor_of(last))

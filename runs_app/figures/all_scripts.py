@@ -83,13 +83,14 @@ class Rankings:
     kept_bytes: int
 
 
-def figures_of_scripts(*, now: datetime, days: int) -> list[ScriptFigures]:
+def figures_of_scripts(*, now: datetime, days: int, among: Q | None = None) -> list[ScriptFigures]:
     """Return the figures of all scripts that were not deleted, by slug. One query, whatever the history.
 
     Runs of the last half minute may be missing: they are not counted yet.
     """
     lately = Q(day__gte=reading.first_day(now, days=days))
     rows = DailyFigures.objects.filter(script__deleted_at=None, script__isnull=False)
+    rows = rows.filter(among or Q())
     bad = F("failed") + F("timed_out") + F("lost")
     sums = rows.values("script__slug", "script__name").annotate(
         good_total=Sum("succeeded", filter=lately, default=0),

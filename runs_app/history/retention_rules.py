@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 
+from django.db import transaction
+
 from runs_app.models import RetentionRule
 from scripts_app import folders
 from scripts_app.models import Folder, Script
+from tempo_site.audit import trail
 from tempo_site.stored_settings import retention, store
 
 
@@ -62,9 +65,19 @@ def save(change: Change, *, by: str) -> None:
         store.save({name: value for name, value in values.items() if value}, by=by)
         return
     limits = {"days": change.days, "runs": change.runs, "mb": change.mb, "updated_by": by}
-    RetentionRule.objects.update_or_create(
-        folder=change.folder, script=change.script, defaults=limits
-    )
+    with transaction.atomic():
+        row, _ = RetentionRule.objects.update_or_create(
+            folder=change.folder, script=change.script, defaults=limits
+        )
+        trail.record("changed", row, changes={**limits})
+
+
+def remove(pk: int) -> None:
+    """Take the limits of a folder or a script away: those around it hold again."""
+    with transaction.atomic():
+        for row in RetentionRule.objects.filter(pk=pk):
+            trail.record("deleted", row)
+            row.delete()
 
 
 def _number(name: str) -> int:

@@ -9,6 +9,7 @@ from runs_app.new_runs import new_runs
 from runs_app.states import Kind, Reason, Trigger
 from runs_app.triggers import triggers
 from scripts_app import limits
+from tempo_site.audit import trail
 
 
 def rerun(run: Run, *, trigger: Trigger, by: str, now: datetime) -> Run:
@@ -32,6 +33,8 @@ def rerun(run: Run, *, trigger: Trigger, by: str, now: datetime) -> Run:
     )
     with transaction.atomic():
         triggers.store([repeated], now=now)
+        name = f"{repeated} of {run.script.slug}"
+        trail.record("started", repeated, name=name, changes={"repeats": str(run)})
     return repeated
 
 

@@ -19,6 +19,7 @@ from runs_app.history.retention_rules import Change
 from runs_app.models import RetentionRule
 from scripts_app.models import Folder, Script
 from tempo_site import auth
+from tempo_site.audit import trail
 from tempo_site.stored_settings.fields import SettingRefused
 
 FOR_STAFF = "Only staff may change what is kept."
@@ -78,6 +79,7 @@ def retention_page(request: auth.SignedInRequest) -> HttpResponse:
 def retention_now(request: auth.SignedInRequest) -> HttpResponse:
     auth.require_staff(request.user, FOR_STAFF)
     housekeeping.hurry("retention", now=timezone.now())
+    trail.record("asked for", kind="retention", name="now")
     messages.success(request, "Deleting begins within half a minute.")
     return redirect("retention")
 
@@ -85,7 +87,7 @@ def retention_now(request: auth.SignedInRequest) -> HttpResponse:
 @require_POST
 def retention_remove(request: auth.SignedInRequest, pk: int) -> HttpResponse:
     auth.require_staff(request.user, FOR_STAFF)
-    RetentionRule.objects.filter(pk=pk).delete()
+    retention_rules.remove(pk)
     messages.success(request, "The limits are those around it again.")
     return redirect("retention")
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
-from scripts_app import deletion, lookup, scripts
+from scripts_app import deletion, lookup, reach, scripts
 from scripts_app.api.common import (
     IF_MATCH,
     Limit,
@@ -131,11 +131,13 @@ def create_script(request: auth.AuthenticatedRequest, data: ScriptIn) -> Status[
 
 
 @router.get("/scripts", response=ScriptPage, tags=["scripts"])
+@auth.filters_by_limits
 def list_scripts(
-    request: HttpRequest, limit: Limit, cursor: str = "", deleted: bool = False
+    request: auth.AuthenticatedRequest, limit: Limit, cursor: str = "", deleted: bool = False
 ) -> ScriptPage:
     """List scripts by slug; with `deleted` the deleted scripts that can be restored, for 30 days."""
     found = lookup.scripts(Script.objects.restorable() if deleted else None)
+    found = found.filter(reach.within(request.auth.limits, "pk"))
     rows = list(found.filter(slug__gt=cursor).order_by("slug")[: limit + 1])
     return ScriptPage.model_construct(
         items=[script_out(script) for script in rows[:limit]],
