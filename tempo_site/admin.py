@@ -31,7 +31,7 @@ from tempo_site.stored_settings.registry import FIELDS
 @admin.register(ApiKey)
 class ApiKeyAdmin(DeletesByVerb, RowAdmin):
     stays = "Programs that use it are refused from now on. The runs they started stay."
-    list_display = ("name", "scope", "beginning", "created_by", "expires_at", "last_used_at")
+    list_display = ("name", "scope", "beginning", "created_by", "created_at", "last_used_at")
     list_filter = ("scope", "is_limited")
     list_select_related = ("created_by",)
     fields = (

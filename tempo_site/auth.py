@@ -24,7 +24,7 @@ from ninja.security.base import AuthBase
 from tempo_site.accounts import keys, rate_limits
 from tempo_site.accounts.keys import KeyLimits
 from tempo_site.accounts.rate_limits import Usage
-from tempo_site.audit import trail
+from tempo_site.audit import net, trail
 from tempo_site.lib import addresses, origins, secret_key
 from tempo_site.models import ApiKey, AuditEntry, digest
 
@@ -205,6 +205,7 @@ class KeyAuth(AuthBase):
             hint = f"hint: use a key with scope `{needed}`"
             raise AuthorizationError(message=f"{sentence}\n{hint}")
         touch(key, address=address, now=timezone.now())
+        net.begin(request)
         return Caller(name=f"key: {key.name}", key=key, limits=keys.limits_of_key(key), usage=usage)
 
 

@@ -75,8 +75,9 @@ class AuditMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         with trail.serving(request):
+            net.begin(request)
             response = self.get_response(request)
-            if net.is_silent_act(request, response):
+            if net.is_silent_act(request):
                 net.catch(request)
             return response
 

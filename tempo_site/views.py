@@ -88,9 +88,10 @@ def login(request: HttpRequest) -> HttpResponseBase:
     username = request.POST.get("username", "")
     rate_limits.require(rate_limits.LOG_IN_OF_ADDRESS, rate_limits.address_of(request))
     account = attempts.account_of(username)[: attempts.MAX_NAME]
-    # Whoever has logged in here before is kept out by nobody else.
+    # An account's limit is one of each address: else whoever fails on purpose would keep its owner out.
     if not attempts.is_known_device(request, account):
-        rate_limits.require(rate_limits.LOG_IN_OF_ACCOUNT, account)
+        whose = f"{account} {rate_limits.address_of(request)}"
+        rate_limits.require(rate_limits.LOG_IN_OF_ACCOUNT, whose)
     attempt = attempts.at_log_in(request, username, now=time.monotonic())
     if attempt.wait_s:
         return _too_many_attempts(request, attempt.wait_s)

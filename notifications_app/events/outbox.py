@@ -94,15 +94,19 @@ def send_again(delivery: Delivery, *, now: datetime) -> bool:
         answer="",
     )
     if changed:
+        trail.record("sent again", delivery)
         wanted_again.send_robust(None)
     return changed > 0
 
 
 def send_again_or_try_now(delivery: Delivery, *, now: datetime) -> bool:
     """Send a delivery that has ended once more, or one that waits for its next try now; False while it is sent."""
-    is_sent = send_again(delivery, now=now) or try_now([delivery.channel], now=now) > 0
-    trail.record("sent again", delivery)
-    return is_sent
+    if send_again(delivery, now=now):
+        return True
+    is_tried = try_now([delivery.channel], now=now) > 0
+    if is_tried:
+        trail.record("tried again", delivery)
+    return is_tried
 
 
 def try_now(channels: Iterable[Channel], *, now: datetime) -> int:
@@ -122,5 +126,6 @@ def give_up(delivery: Delivery, why: str, *, now: datetime) -> bool:
     """End a delivery that waits; False when it was sent meanwhile."""
     waiting = Delivery.objects.filter(pk=delivery.pk, status=Delivery.Status.WAITING)
     changed = waiting.update(status=Delivery.Status.GIVEN_UP, finished_at=now, answer=why)
-    trail.record("gave up", delivery)
+    if changed:
+        trail.record("gave up", delivery)
     return changed > 0

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.utils import timezone
+from ninja.errors import HttpError
 from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
@@ -21,6 +22,10 @@ from scripts_app.api.common import (
 from scripts_app.models import Script
 from scripts_app.versions import versions
 from tempo_site import auth
+
+STAYS_WHERE_IT_IS = (
+    "A key that is limited to some scripts moves none of them.\nhint: use a key without limits"
+)
 
 
 class ScriptIn(BaseModel):
@@ -157,6 +162,8 @@ def change_script(request: auth.AuthenticatedRequest, slug: str, data: ScriptPat
 
     With `If-Match: "<revision>"` a text that was changed in the meantime is not replaced: 409.
     """
+    if request.auth.limits is not None and "folder" in data.model_fields_set:
+        raise HttpError(403, STAYS_WHERE_IT_IS)
     scripts.update(
         lookup.script(slug),
         by=request.auth.user,

@@ -27,7 +27,7 @@ API = Limit(
 )  # of a key: 100 a second, all of ten seconds at once too
 WRONG_KEYS = Limit(name="wrong-keys", count=10, seconds=60)  # of an address
 TRIGGER = Limit(name="trigger", count=60, seconds=60)  # of a script and key
-LOG_IN_OF_ACCOUNT = Limit(name="log-in-account", count=5, seconds=60)
+LOG_IN_OF_ACCOUNT = Limit(name="log-in-account", count=5, seconds=60)  # from one address
 LOG_IN_OF_ADDRESS = Limit(name="log-in-address", count=30, seconds=60)
 SET_UP = Limit(name="set-up", count=10, seconds=60)  # of an address
 PREVIEW = Limit(

@@ -1,34 +1,42 @@
 """The net below the audit: a request that acted and left no row is recorded by its address, and logged."""
 
 import logging
+import sqlite3
 
+from django.db import connection
 from django.http import HttpRequest
-from django.http.response import HttpResponseBase
 
 from tempo_site.audit import trail
 
 logger = logging.getLogger(__name__)
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-# Names of addresses that take a POST and change nothing that is kept, each with its reason.
+# Names of addresses that write and are no act, each with its reason.
 HARMLESS = {
-    "api-1:check_text": "looks at a text",
-    "api-1:preview_schedule": "computes moments",
-    "schedule-preview": "computes moments",
     "api-1:save_draft": "a text that is being typed; the version that is made of it is recorded",
     "logout": "ends a session; the log-in is recorded",
 }
 
 
-def is_silent_act(request: HttpRequest, response: HttpResponseBase) -> bool:
-    """Whether a request changed something, as far as its method and its answer tell, and no row says so."""
+def begin(request: HttpRequest) -> None:
+    """Note what the database has written so far: what comes after this is the request's own act."""
+    if request.method not in SAFE_METHODS:
+        request.written_before = _written()  # type: ignore[attr-defined]  # for `is_silent_act`
+
+
+def is_silent_act(request: HttpRequest) -> bool:
+    """Whether a request has written to the database, and no row of the audit says so."""
     if request.method in SAFE_METHODS or getattr(request, "is_audited", False):
         return False
-    if not 200 <= response.status_code < 400 or view_name(request) in HARMLESS:
+    if view_name(request) in HARMLESS:
         return False
-    # A page that answers with itself shows a form again, or a part of it.
-    is_page = response.headers.get("Content-Type", "").startswith("text/html")
-    return not (response.status_code == 200 and is_page)
+    return _written() > request.written_before  # type: ignore[attr-defined]  # set by `begin`
+
+
+def _written() -> int:
+    # Rows that this thread's connection has inserted, changed and deleted since it was opened.
+    database: sqlite3.Connection | None = connection.connection
+    return 0 if database is None else database.total_changes
 
 
 def catch(request: HttpRequest) -> None:
