@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from tempo_site.accounts import tokens
+from tempo_site.lib.sqlite.prepared import Given, PreparedQuery
 
 PREFIX_LENGTH = 8
 
@@ -24,7 +25,7 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def by_token(self, token: str) -> "ApiKey | None":
         """Return the key that a token opens now: not one that has expired, and none whose overlap is over."""
         shown = digest(token)
-        key = self.filter(Q(digest=shown) | Q(old_digest=shown)).first()
+        key = _BY_DIGEST.first(digest=shown)
         if key is None or not key.is_opened_by(shown, now=timezone.now()):
             return None
         return key
@@ -92,6 +93,11 @@ class ApiKey(models.Model):
         key.full_clean()
         key.save()
         return key, token
+
+
+_BY_DIGEST = PreparedQuery(
+    lambda: ApiKey.objects.filter(Q(digest=Given("digest")) | Q(old_digest=Given("digest")))
+)
 
 
 class Setting(models.Model):

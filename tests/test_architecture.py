@@ -62,7 +62,7 @@ ROOMS = {
         """,
         "runs_app": """
             states signals disk_space ballast wakeup launcher models hot_statements runner_report run_folder
-            launcher_client lookup owners output figures history failures search new_runs programs execution
+            launcher_client lookup owners output figures history failures search exports new_runs programs execution
             admission triggers scheduler engine
         """,
         "notifications_app": """

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from runs_app.models import RetentionRule
 from scripts_app import folders
@@ -42,7 +43,7 @@ class Rules:
 
 def rules(change: Change | None = None) -> Rules:
     """Return the rules as they are stored, or as they would be with a change. Three queries."""
-    stored = list(RetentionRule.objects.select_related("folder"))
+    stored = list(stored_rules())
     default = Limits(days=_number(retention.DAYS), runs=_number(retention.RUNS))
     total_mb = _number(retention.MEGABYTES)
     if change is not None and not (change.folder or change.script):
@@ -72,12 +73,21 @@ def save(change: Change, *, by: str) -> None:
         trail.record("changed", row, changes={**limits})
 
 
-def remove(pk: int) -> None:
-    """Take the limits of a folder or a script away: those around it hold again."""
+def stored_rules() -> QuerySet[RetentionRule]:
+    """Return the limits of folders, then those of scripts."""
+    rows = RetentionRule.objects.select_related("script", "folder")
+    return rows.order_by("script__slug", "folder__path")
+
+
+def remove(pk: int) -> bool:
+    """Remove the limits of a folder or a script; False where there are none of this key."""
     with transaction.atomic():
-        for row in RetentionRule.objects.filter(pk=pk):
-            trail.record("deleted", row)
-            row.delete()
+        rule = RetentionRule.objects.filter(pk=pk).first()
+        if rule is None:
+            return False
+        trail.record("deleted", rule)
+        rule.delete()
+    return True
 
 
 def _number(name: str) -> int:

@@ -16,7 +16,6 @@ from runs_app.figures import all_scripts
 from runs_app.history import retention, retention_rules
 from runs_app.history.retention import Going
 from runs_app.history.retention_rules import Change
-from runs_app.models import RetentionRule
 from scripts_app.models import Folder, Script
 from tempo_site import auth
 from tempo_site.audit import trail
@@ -100,7 +99,7 @@ def retention_context(form: LimitsForm, going: Going | None, now: datetime) -> d
         "would_go": describe(going) if going else "",
         "goes": describe(retention.preview(now=now)),
         "rules": retention_rules.rules(),
-        "own": RetentionRule.objects.select_related("script", "folder").order_by("folder__path"),
+        "own": retention_rules.stored_rules(),
         "largest": largest[:MAX_ROWS],
     }
 
