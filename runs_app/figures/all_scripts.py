@@ -6,7 +6,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from django.db.models import F, Max, Sum
+from django.db.models import F, Max, Q, Sum
 from django.template.defaultfilters import filesizeformat
 
 from runs_app.figures import reading
