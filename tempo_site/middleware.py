@@ -77,7 +77,7 @@ class AuditMiddleware:
         with trail.serving(request):
             net.begin(request)
             response = self.get_response(request)
-            if net.is_silent_act(request):
+            if net.is_silent_act(request, response):
                 net.catch(request)
             return response
 

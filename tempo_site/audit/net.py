@@ -5,17 +5,14 @@ import sqlite3
 
 from django.db import connection
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
 from tempo_site.audit import trail
 
 logger = logging.getLogger(__name__)
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-# Names of addresses that write and are no act, each with its reason.
-HARMLESS = {
-    "api-1:save_draft": "a text that is being typed; the version that is made of it is recorded",
-    "logout": "ends a session; the log-in is recorded",
-}
+LOG_OUT = "logout"  # ends a session; the log-in is recorded
 
 
 def begin(request: HttpRequest) -> None:
@@ -24,11 +21,15 @@ def begin(request: HttpRequest) -> None:
         request.written_before = _written()  # type: ignore[attr-defined]  # for `is_silent_act`
 
 
-def is_silent_act(request: HttpRequest) -> bool:
+def is_silent_act(request: HttpRequest, response: HttpResponseBase) -> bool:
     """Whether a request has written to the database, and no row of the audit says so."""
     if request.method in SAFE_METHODS or getattr(request, "is_audited", False):
         return False
-    if view_name(request) in HARMLESS:
+    # What was refused, with an error or with the form again, was rolled back.
+    is_page = response.headers.get("Content-Type", "").startswith("text/html")
+    if response.status_code >= 400 or (response.status_code == 200 and is_page):
+        return False
+    if view_name(request) == LOG_OUT:
         return False
     return _written() > request.written_before  # type: ignore[attr-defined]  # set by `begin`
 

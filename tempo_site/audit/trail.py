@@ -86,6 +86,13 @@ def record(
         request.is_audited = True  # type: ignore[attr-defined]  # for the middleware
 
 
+def pass_over() -> None:
+    """Say that what a request writes is no act of its own."""
+    request = _request.get()
+    if request is not None:
+        request.is_audited = True  # type: ignore[attr-defined]  # for the middleware
+
+
 def current_actor() -> Actor:
     """Return who acts now."""
     request = _request.get()
