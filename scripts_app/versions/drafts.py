@@ -99,9 +99,7 @@ def save(
         if text(script).fields != fields:
             claim(script, based_on=based_on, yours=fields)
             _store(script, fields, by=by, now=now)
-            trail.pass_over(
-                "a text that is being typed: the version that is made of it is recorded"
-            )
+            trail.pass_over()  # it is being typed: the version that is made of it is recorded
         return text(script)
 
 
