@@ -105,20 +105,23 @@ def update(
     if text or "allow_source" in changes:
         change = _TextChange(script, text, author=by, based_on=based_on, note=note)
     with transaction.atomic():
-        script.refresh_from_db()
-        if script.deleted_at is not None:
-            raise ScriptError(f"`{script.slug}` was deleted and cannot be changed", field="script")
+        _refresh_present(script)
         _require_staff(script, changes, by)
         before = trail.facts(script, [*changes, "version"])
         _assign(script, changes)
         script.save(update_fields=[*changes, "updated_at"])
         if change is not None:
             change.save(script, now=now)
-        after = trail.facts(script, before)
-        trail.record("changed", script, changes=trail.differences(before, after))
+        trail.record_changes(script, before)
         if "enabled" in changes:
             schedules.rearm(script, now=now)
     return script
+
+
+def _refresh_present(script: Script) -> None:
+    script.refresh_from_db()
+    if script.deleted_at is not None:
+        raise ScriptError(f"`{script.slug}` was deleted and cannot be changed", field="script")
 
 
 def _pop_text(changes: dict[str, Any]) -> dict[str, Any]:

@@ -77,8 +77,7 @@ def save(
     if url:
         channel.shown_address = _shown(channel, url)
         channel.address = encryption.encrypt(url)
-    if channel.kind != Channel.Kind.MAIL and not channel.address:
-        raise ChannelError("This kind of channel needs a URL", field="url")
+    _require_address(channel)
     if secret:
         channel.secret = encryption.encrypt(_checked_secret(secret))
     with transaction.atomic():
@@ -87,6 +86,11 @@ def save(
         if gets_default_rule:
             rules.ensure_default(channel)
     return channel
+
+
+def _require_address(channel: Channel) -> None:
+    if channel.kind != Channel.Kind.MAIL and not channel.address:
+        raise ChannelError("This kind of channel needs a URL", field="url")
 
 
 @sensitive_variables()

@@ -139,12 +139,7 @@ def page(
     With `among` those groups, and those other scripts, that it is true for.
     """
     seen = among or Q()
-    rows = FailureGroup.objects.filter(seen, script__deleted_at=None)
-    if script:
-        rows = rows.filter(script__slug=script)
-    if before:
-        last_run, pk = before
-        rows = rows.filter(Q(last_run__lt=last_run) | Q(last_run=last_run, pk__lt=pk))
+    rows = _chosen(seen, script=script, before=before)
     rows = _with_twentieth_run(rows.select_related("script", "first_version", "last_version"))
     groups = list(rows.defer(*LONG_TEXTS)[:limit])
     scripts = _scripts_by_fingerprint(groups, seen)
@@ -160,6 +155,16 @@ def page(
         )
         found.append(row)
     return found
+
+
+def _chosen(seen: Q, *, script: str, before: tuple[int, int] | None) -> QuerySet[FailureGroup]:
+    rows = FailureGroup.objects.filter(seen, script__deleted_at=None)
+    if script:
+        rows = rows.filter(script__slug=script)
+    if before:
+        last_run, pk = before
+        rows = rows.filter(Q(last_run__lt=last_run) | Q(last_run=last_run, pk__lt=pk))
+    return rows
 
 
 def cursor(group: FailureGroup) -> str:

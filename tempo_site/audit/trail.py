@@ -86,6 +86,11 @@ def record(
         request.is_audited = True  # type: ignore[attr-defined]  # for the middleware
 
 
+def record_changes(row: Model, before: Mapping[str, Any]) -> None:
+    """Write that a row was changed, with what differs now from these facts of before."""
+    record("changed", row, changes=differences(before, facts(row, before)))
+
+
 def pass_over() -> None:
     """Say that what a request writes is no act of its own."""
     request = _request.get()
