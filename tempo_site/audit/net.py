@@ -31,7 +31,8 @@ def is_silent_act(request: HttpRequest, response: HttpResponseBase) -> bool:
         return False
     if view_name(request) == LOG_OUT:
         return False
-    return _written() > request.written_before  # type: ignore[attr-defined]  # set by `begin`
+    before: int = request.written_before  # type: ignore[attr-defined]  # set by `begin`
+    return _written() > before
 
 
 def _written() -> int:

@@ -194,6 +194,7 @@ def test_a_second_viewer_shares_the_open_log() -> None:
 
     async def second(socket: WebsocketCommunicator) -> int:
         other = WebsocketCommunicator(URLRouter(websocket_urlpatterns), f"/ws/runs/{run.pk}/")
+        other.scope["caller"] = auth.Caller(name="user 2")
         await other.connect(LIMIT_S)
         await frame(socket)
         await frame(other)
