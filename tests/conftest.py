@@ -22,6 +22,7 @@ from runs_app.engine import unsettled
 from runs_app.execution import execution
 from runs_app.history import history
 from tempo_site import auth
+from tempo_site.accounts import attempts
 from tempo_site.audit import net
 from tempo_site.lib import encryption, paths
 from tempo_site.models import ApiKey
@@ -54,6 +55,7 @@ def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
 def data_folder(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Each test has a data folder and a memory of its own."""
     caches["limits"].clear()
+    attempts.forget_all()
     monkeypatch.setattr(execution, "_accepted", {})
     monkeypatch.setattr(auth, "_failed_at", {})
     monkeypatch.setattr(execution, "_first_handed_over", {})

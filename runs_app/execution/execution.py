@@ -159,7 +159,9 @@ def cancel(run: Run, *, by: str, now: datetime) -> bool:
         was_queued = _cancel_queued(run, by=by, now=now)
         if not was_queued and not _request_cancel(run, by=by, now=now):
             return False
-        trail.record("cancelled", run, name=f"{run} of {run.script}" if run.script else "")
+        trail.record(
+            "cancelled", run, name=f"#{run.pk} of {run.script.slug if run.script else run.kind}"
+        )
     if was_queued:
         return True
     try:

@@ -39,7 +39,7 @@ def rerun(run: Run, *, trigger: Trigger, by: str, now: datetime) -> Run:
     with transaction.atomic():
         environments.require(run.environment)
         triggers.store([repeated], now=now)
-        name = f"{repeated} of {run.script.slug}"
+        name = f"#{repeated.pk} of {run.script.slug}"
         trail.record("started", repeated, name=name, changes={"repeats": str(run)})
     return repeated
 

@@ -41,7 +41,7 @@ def start(
     with transaction.atomic():
         store([run], now=now, may_begin=births.is_unchanged(script))
         if trigger in BY_SOMEBODY:
-            trail.record("started", run, name=f"{run} of {script.slug}")
+            trail.record("started", run, name=f"#{run.pk} of {script.slug}")
     return run
 
 

@@ -146,7 +146,7 @@ def _shown(value: Any) -> Any:
         return value
     if isinstance(value, list) and len(value) == 2:
         return [_shown(each) for each in value]
-    text = str(value)
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return text if len(text) <= MAX_VALUE else f"{text[: MAX_VALUE - 1]}…"
 
 

@@ -51,18 +51,18 @@ class Command(BaseCommand):
             help="From when on it is refused: `2027-01-31` or `2027-01-31T12:00`, in Tempo's time zone.",
         )
 
+    @trail.acting_as(AuditEntry.Actor.COMMAND, "createkey")
     def handle(self, *args: Any, **options: Any) -> None:
         is_limited = options["script"] or options["folder"]
         try:
             limits = reach.named(options["script"], options["folder"]) if is_limited else None
-            with trail.acting_as(AuditEntry.Actor.COMMAND, "createkey"):
-                _, token = keys.create(
-                    name=options["name"],
-                    scope=options["scope"],
-                    limits=limits,
-                    expires_at=moment(options["expires"]),
-                    now=timezone.now(),
-                )
+            _, token = keys.create(
+                name=options["name"],
+                scope=options["scope"],
+                limits=limits,
+                expires_at=moment(options["expires"]),
+                now=timezone.now(),
+            )
         except ValidationError as error:
             raise CommandError(f"The key was not made: {' '.join(error.messages)}") from error
         except KeyRefused as refusal:

@@ -18,11 +18,11 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("key", help="The number or the name that `listkeys` shows, or the key.")
 
+    @trail.acting_as(AuditEntry.Actor.COMMAND, "revokekey")
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             key = keys.named(options["key"])
         except KeyRefused as refusal:
             raise CommandError(str(refusal)) from refusal
-        with trail.acting_as(AuditEntry.Actor.COMMAND, "revokekey"):
-            keys.revoke(key)
+        keys.revoke(key)
         self.stdout.write(f"Revoked the key {key.name}.")

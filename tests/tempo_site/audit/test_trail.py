@@ -48,7 +48,7 @@ def test_a_key_is_named_and_a_run_that_it_starts(program: Client) -> None:
     run = send(program, "POST", "/scripts/hello-world/runs", {"confirm": True})[1]
     entry = last()
     assert (entry.actor, entry.name, entry.verb) == ("key", "tests", "started")
-    assert entry.object_name == f"Run #{run['id']} of hello-world"
+    assert entry.object_name == f"#{run['id']} of hello-world"
 
 
 def test_what_nobody_asked_for_is_tempos_own() -> None:
