@@ -86,12 +86,13 @@ def login(request: HttpRequest) -> HttpResponseBase:
     if request.method != "POST":
         return _login_page(request)
     username = request.POST.get("username", "")
-    rate_limits.require(rate_limits.LOG_IN_OF_ADDRESS, rate_limits.address_of(request))
-    account = attempts.account_of(username)[: attempts.MAX_NAME]
+    address = rate_limits.address_of(request)
     # An account's limit is one of each address: else whoever fails on purpose would keep its owner out.
-    if not attempts.is_known_device(request, account):
-        whose = f"{account} {rate_limits.address_of(request)}"
-        rate_limits.require(rate_limits.LOG_IN_OF_ACCOUNT, whose)
+    name = attempts.account_of(username)[: attempts.MAX_NAME]
+    account = f"{name} {address}"
+    if not attempts.is_known_device(request, name):
+        rate_limits.require_room(rate_limits.LOG_IN_OF_ADDRESS, address)
+        rate_limits.require_room(rate_limits.LOG_IN_OF_ACCOUNT, account)
     attempt = attempts.at_log_in(request, username, now=time.monotonic())
     if attempt.wait_s:
         return _too_many_attempts(request, attempt.wait_s)
@@ -101,6 +102,8 @@ def login(request: HttpRequest) -> HttpResponseBase:
         attempts.remember_device(response, request.user)
         trail.record("logged in", request.user)
     else:
+        rate_limits.take(rate_limits.LOG_IN_OF_ADDRESS, address)
+        rate_limits.take(rate_limits.LOG_IN_OF_ACCOUNT, account)
         _note_failed_log_in(request, username)
     return response
 

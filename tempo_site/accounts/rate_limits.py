@@ -1,6 +1,6 @@
 """How often somebody may come: counted by django-ratelimit, in the memory of the one process that serves."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.http import HttpRequest
 from django_ratelimit.core import get_usage
@@ -74,12 +74,23 @@ def address_of(request: HttpRequest) -> str:
 
 def take(limit: Limit, whose: str) -> Usage | None:
     """Count one more, and return where `whose` stands; None where limits are switched off."""
+    return _usage(limit, whose, increment=True)
+
+
+def require_room(limit: Limit, whose: str) -> None:
+    """Raise TooMany where the limit is reached, and count nothing: for what counts only when it fails."""
+    usage = _usage(limit, whose, increment=False)
+    if usage is not None and usage.left == 0:
+        raise TooMany(replace(usage, is_over=True))
+
+
+def _usage(limit: Limit, whose: str, *, increment: bool) -> Usage | None:
     found = get_usage(
         None,
         group=limit.name,
         key=lambda _group, _request: whose,
         rate=(limit.count, limit.seconds),
-        increment=True,
+        increment=increment,
     )
     if found is None:
         return None
