@@ -12,6 +12,8 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 
 from runs_app.models import Run
 from runs_app.output import live
+from scripts_app import reach
+from tempo_site.accounts.keys import KeyLimits
 
 logger = logging.getLogger(__name__)
 
@@ -25,8 +27,12 @@ NOT_FOUND, BAD_OFFSET, FAILED = 4404, 4400, 4500
 
 
 @database_sync_to_async
-def find(run_id: int) -> Run | None:
-    return Run.objects.select_related("script").filter(pk=run_id).first()
+def find(run_id: int, limits: KeyLimits | None) -> Run | None:
+    rows = Run.objects.select_related("script").filter(reach.within(limits, "script"))
+    return rows.filter(pk=run_id).first()
+
+
+covers = database_sync_to_async(reach.covers)
 
 
 class RunOutputConsumer(AsyncWebsocketConsumer):
@@ -42,7 +48,8 @@ class RunOutputConsumer(AsyncWebsocketConsumer):
         self.run_id = int(self.scope["url_route"]["kwargs"]["run_id"])
         self.may_skip = query.get("skip") == ["1"]
         self.wake = asyncio.Event()
-        run = await find(self.run_id)
+        self.limits: KeyLimits | None = self.scope["caller"].limits
+        run = await find(self.run_id, self.limits)
         await self.accept()
         try:
             self.offset = self.acknowledged = int(query.get("offset", ["0"])[0])
@@ -78,7 +85,7 @@ class RunOutputConsumer(AsyncWebsocketConsumer):
 
     async def send_all(self) -> None:
         """Send until the end. The row is read after joining the viewers, so that no change falls between."""
-        run = await find(self.run_id)
+        run = await find(self.run_id, self.limits)
         if run is not None and self.tail.facts is None:
             self.tail.facts, self.tail.final = live.status_event(run), run.is_final
             self.tail.follow(
@@ -137,4 +144,7 @@ class EventsConsumer(AsyncWebsocketConsumer):
     groups = [live.EVENTS]
 
     async def fact(self, event: dict[str, Any]) -> None:
+        limits: KeyLimits | None = self.scope["caller"].limits
+        if limits is not None and not await covers(limits, event["run"]["script"]):
+            return
         await self.send(text_data=json.dumps({"t": "run", "run": event["run"]}))

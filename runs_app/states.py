@@ -34,6 +34,7 @@ class Reason(models.TextChoices):
     OVERLAP = "overlap"
     DISABLED = "disabled"
     DISK = "disk"
+    QUEUE = "queue", "Queue full"
     SERVICE_DOWN = "service_down"
     PAUSED = "paused"
     SUPERSEDED = "superseded"

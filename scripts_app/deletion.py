@@ -12,6 +12,7 @@ from scripts_app.environments import environments
 from scripts_app.models import Draft, Folder, Schedule, Script, Variable, Version
 from scripts_app.schedules import schedules
 from scripts_app.validation import ScriptError
+from tempo_site.audit import trail
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ def restore(script: Script, *, now: datetime) -> Script:
         script.deleted_from = ""
         script.save(update_fields=["folder", "deleted_at", "deleted_from", "updated_at"])
         schedules.rearm(script, now=now)
+        trail.record("restored", script)
     _request_environment(script)
     return script
 
@@ -64,6 +66,7 @@ def delete_folder(folder: Folder, *, now: datetime, confirm: str = "") -> int:
         # In databases of older releases deleted scripts still lie in their folders.
         for row in rows:
             row.scripts.update(deleted_from=row.path, folder=None)
+        trail.record("deleted", folder, changes={"scripts": len(found), "folders below": below})
         rows.delete()
     return len(found)
 

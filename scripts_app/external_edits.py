@@ -10,6 +10,7 @@ from scripts_app.models import Script, Version
 from scripts_app.validation import ScriptError
 from scripts_app.versions import working_copy
 from scripts_app.versions.working_copy import ExternalEdit
+from tempo_site.audit import trail
 
 ACCEPTED = "Edited on the disk"
 REVERTED = "Edited on the disk, and put back"
@@ -36,6 +37,7 @@ def revert(script: Script, *, seen: str) -> None:
         )
     with transaction.atomic():
         scripts.keep_edit(script, edit, note=REVERTED)
+        trail.record("reverted", script, changes={"edit": "the one on the disk"})
         transaction.on_commit(lambda: working_copy.write(script.pk), robust=True)
 
 

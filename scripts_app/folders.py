@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 from scripts_app import validation
 from scripts_app.models import Folder, Script
 from scripts_app.validation import ScriptError
+from tempo_site.audit import trail
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,7 @@ def create(path: object) -> Folder:
     with transaction.atomic():
         _refuse_taken(plain)
         folder = ensure(plain, field="path")
+        trail.record("created", folder)
     assert folder is not None
     return folder
 
@@ -72,6 +74,7 @@ def move(folder: Folder, *, path: object) -> Folder:
             deleted_from = _moved(script.deleted_from, old, plain)
             Script.objects.filter(pk=script.pk).update(deleted_from=deleted_from)
         folder.refresh_from_db()
+        trail.record("moved", folder, changes={"path": [old, plain]})
     return folder
 
 

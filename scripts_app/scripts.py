@@ -16,6 +16,7 @@ from scripts_app.packages import interpreters, requirements, resolution
 from scripts_app.schedules import schedules
 from scripts_app.validation import ScriptError as ScriptError  # doors catch `scripts.ScriptError`
 from scripts_app.versions import drafts, temporary_paths, versions, working_copy
+from tempo_site.audit import trail
 from tempo_site.lib import humanize
 
 CHANGEABLE = frozenset(
@@ -31,6 +32,7 @@ CHANGEABLE = frozenset(
     }
     | {*versions.FIELDS, *LIMITS}
 )
+
 # What gives a script's code, or its packages' authors, more rights than others have.
 SET_BY_STAFF = {
     "as_service_user": "run as Tempo's own user",
@@ -80,6 +82,7 @@ def create(*, name: str, by: User | None, now: datetime, **fields: Unpack[NewScr
         _assign(script, values)
         _insert(script)
         versions.save(script, content, author=by, now=now)
+        trail.record("created", script)
     return script
 
 
@@ -102,17 +105,23 @@ def update(
     if text or "allow_source" in changes:
         change = _TextChange(script, text, author=by, based_on=based_on, note=note)
     with transaction.atomic():
-        script.refresh_from_db()
-        if script.deleted_at is not None:
-            raise ScriptError(f"`{script.slug}` was deleted and cannot be changed", field="script")
+        _refresh_present(script)
         _require_staff(script, changes, by)
+        before = trail.facts(script, [*changes, "version"])
         _assign(script, changes)
         script.save(update_fields=[*changes, "updated_at"])
         if change is not None:
             change.save(script, now=now)
+        trail.record_changes(script, before)
         if "enabled" in changes:
             schedules.rearm(script, now=now)
     return script
+
+
+def _refresh_present(script: Script) -> None:
+    script.refresh_from_db()
+    if script.deleted_at is not None:
+        raise ScriptError(f"`{script.slug}` was deleted and cannot be changed", field="script")
 
 
 def _pop_text(changes: dict[str, Any]) -> dict[str, Any]:
@@ -222,6 +231,7 @@ def delete(script: Script, *, now: datetime) -> None:
             deleted_at=now, deleted_from=script.deleted_from, folder=None
         )
         schedules.rearm(script, now=now)
+        trail.record("deleted", script)
 
 
 def duplicate(
@@ -251,6 +261,7 @@ def duplicate(
         _insert(copy)
         versions.save(copy, content, author=by, now=now, note=note)
         _copy_rows(script, copy, now=now)
+        trail.record("created", copy, changes={"copied from": script.slug})
     return copy
 
 

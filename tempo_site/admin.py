@@ -13,27 +13,37 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.utils.safestring import SafeString
 from django_q.models import Failure, OrmQ, Success
 from django_q.models import Schedule as Alarm
 
 from tempo_site import auth
-from tempo_site.accounts import users
-from tempo_site.admin_base import ReadOnlyAdmin, RowAdmin, chip
+from tempo_site.accounts import keys, users
+from tempo_site.admin_base import DeletesByVerb, ReadOnlyAdmin, RowAdmin, chip
+from tempo_site.forms import KEY_SCOPES
 from tempo_site.lib import origins
-from tempo_site.models import ApiKey, Setting
+from tempo_site.models import ApiKey, AuditEntry, Setting
 from tempo_site.stored_settings.registry import FIELDS
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(RowAdmin):
+class ApiKeyAdmin(DeletesByVerb, RowAdmin):
     stays = "Programs that use it are refused from now on. The runs they started stay."
     list_display = ("name", "scope", "beginning", "created_by", "created_at", "last_used_at")
-    list_filter = ("scope",)
+    list_filter = ("scope", "is_limited")
     list_select_related = ("created_by",)
-    fields = ("name", "scope", "beginning", "created_by", "created_at", "last_used_at")
-    readonly_fields = ("beginning", "created_by", "created_at", "last_used_at")
+    fields = (
+        "name",
+        "scope",
+        "beginning",
+        "is_limited",
+        "created_by",
+        "created_at",
+        "last_used_at",
+    )
+    readonly_fields = ("beginning", "is_limited", "created_by", "created_at", "last_used_at")
     search_fields = ("name", "prefix")
     radio_fields = {"scope": admin.VERTICAL}
 
@@ -43,7 +53,7 @@ class ApiKeyAdmin(RowAdmin):
         return super().get_fields(request, obj)
 
     def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        kwargs["choices"] = list(SCOPES.items())
+        kwargs["choices"] = list(KEY_SCOPES.items())
         return super().formfield_for_choice_field(db_field, request, **kwargs)
 
     @admin.display(description="begins with", ordering="prefix")
@@ -57,36 +67,37 @@ class ApiKeyAdmin(RowAdmin):
         return super().add_view(request, form_url, {**buttons, **(extra_context or {})})
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
+        now = timezone.now()
         if change:
-            super().save_model(request, obj, form, change)
+            stored = ApiKey.objects.get(pk=obj.pk)
+            keys.change(stored, now=now, **{name: getattr(obj, name) for name in form.changed_data})
             return
-        key, token = ApiKey.issue(name=obj.name, scope=obj.scope, created_by=request.user)
+        by = request.user if isinstance(request.user, User) else None
+        key, token = keys.create(name=obj.name, scope=obj.scope, by=by, now=now)
         obj.pk = key.pk
-        obj.prefix = key.prefix
-        obj.digest = key.digest
         obj.token = token  # type: ignore[attr-defined]  # for `response_add`
+
+    def delete_one(self, row: ApiKey) -> None:
+        keys.revoke(row)
 
     def response_add(
         self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None
     ) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"API key {obj.name}",
-            "opts": self.opts,
-            "key": obj,
-            "token": obj.token,  # type: ignore[attr-defined]  # set above
-            "example": origins.absolute(request, reverse("api-1:list_scripts")),
-        }
-        response = TemplateResponse(request, "admin/tempo_site/apikey/issued.html", context)
+        token = obj.token  # type: ignore[attr-defined]  # set above
+        example = origins.absolute(request, reverse("api-1:list_scripts"))
+        context = {"key": obj, "token": token, "example": example}
+        response = TemplateResponse(request, "keys/token.html", context)
         add_never_cache_headers(response)
         return response
 
 
-SCOPES = {
-    ApiKey.Scope.FULL.value: "full: read, run, create, change and delete",
-    ApiKey.Scope.RUN.value: "run: read, start and cancel runs",
-    ApiKey.Scope.READ.value: "read: look, change nothing",
-}
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnlyAdmin):
+    list_display = ("at", "actor", "name", "address", "verb", "kind", "object_name")
+    list_filter = ("actor", "verb", "kind")
+    fields = (*list_display, "object_id", "changes")
+    search_fields = ("name", "object_name", "address")
+    show_full_result_count = False
 
 
 @admin.register(Setting)

@@ -5,7 +5,6 @@ from typing import Any, TypedDict
 
 from django.conf import settings
 from django.contrib.admin import AdminSite
-from django.contrib.admin.models import LogEntry
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
@@ -18,6 +17,7 @@ from django.utils import timezone
 from runs_app.history import history
 from runs_app.models import Run, RunQuerySet
 from tempo_site import auth, health, system
+from tempo_site.models import AuditEntry
 
 MAX_FAILURES = 8
 MAX_CHANGES = 8
@@ -32,7 +32,7 @@ class AdminIndexContext(TypedDict):
     database: str
     active_runs: RunQuerySet
     failed_runs: RunQuerySet
-    changes: QuerySet[LogEntry]
+    changes: QuerySet[AuditEntry]
 
 
 class TempoAdminSite(AdminSite):
@@ -79,7 +79,7 @@ def _place_of_app(app: dict[str, Any]) -> int:
 
 
 def admin_index_context(user: User, *, now: datetime) -> AdminIndexContext:
-    changes = LogEntry.objects.filter(user_id=user.pk).select_related("content_type")
+    changes = AuditEntry.objects.filter(actor=AuditEntry.Actor.USER, name=user.get_username())
     return {
         "now": now,
         "health": health.health_report(),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required, login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver, path
 from ninja import NinjaAPI, Swagger
@@ -15,11 +15,14 @@ from ninja.parser import Parser
 from pydantic import BaseModel
 
 from notifications_app.api import router as notifications_router
+from runs_app import owners
 from runs_app.api import router as runs_router
 from scripts_app.api import router as scripts_router
 from tempo_site import api_descriptions, api_errors, auth, system
 from tempo_site.api_errors import error
-from tempo_site.settings_api import router as settings_router
+from tempo_site.rest.audit import router as audit_router
+from tempo_site.rest.keys import router as keys_router
+from tempo_site.rest.settings import router as settings_router
 from tempo_site.web import json_body
 
 View = Callable[..., HttpResponseBase]
@@ -73,12 +76,45 @@ def _in_error_shape(view: View) -> View:
     @functools.wraps(view)
     def operation(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         response = view(request, *args, **kwargs)
+        _tell_limit(request, response)
         if response.status_code != 405:
             return response
         allowed = response.headers["Allow"]
         shaped = error(405, f"`{request.method}` is not possible here, only {allowed}.")
         shaped.headers["Allow"] = allowed
         return shaped
+
+    return operation
+
+
+def _tell_limit(request: HttpRequest, response: HttpResponseBase) -> None:
+    caller: auth.Caller | None = getattr(request, "auth", None)
+    if caller is not None and caller.usage is not None:
+        for name, value in caller.usage.headers.items():
+            response.headers[name] = value
+
+
+# A key that is limited finds what belongs to its scripts, and lists that show it no others. Whatever else there is, now
+# or later, is not there for it.
+NOT_WITHIN_LIMITS = (
+    "The key `{name}` is limited to some scripts, and this is not one of them or of theirs."
+)
+CLOSED_TO_LIMITED_KEYS = {"duplicate_script": "makes a script outside the limits"}
+
+
+def _within_limits_of_key(view: Callable[..., Any]) -> Callable[..., Any]:
+    function = view._ninja_operation.view_func  # type: ignore[attr-defined]
+    is_filtered = hasattr(function, "filters_by_limits")
+    is_closed = function.__name__ in CLOSED_TO_LIMITED_KEYS
+
+    @functools.wraps(view)
+    def operation(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        caller: auth.Caller = request.auth  # type: ignore[attr-defined]  # ninja sets it
+        if caller.limits is None or is_filtered:
+            return view(request, *args, **kwargs)
+        if is_closed or not owners.is_within(caller.limits, kwargs):
+            raise Http404(NOT_WITHIN_LIMITS.format(name=caller.name.removeprefix("key: ")))
+        return view(request, *args, **kwargs)
 
     return operation
 
@@ -124,10 +160,13 @@ api = TempoAPI(
     docs_decorator=login_required,
 )
 api.add_decorator(_with_known_parameters_only)
+api.add_decorator(_within_limits_of_key)
 api.add_router("", scripts_router)
 api.add_router("", runs_router)
 api.add_router("", notifications_router)
 api.add_router("", settings_router)
+api.add_router("", keys_router)
+api.add_router("", audit_router)
 for _exception, _handler in api_errors.HANDLERS.items():
     api.add_exception_handler(_exception, _handler)
 

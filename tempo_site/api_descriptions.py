@@ -12,7 +12,9 @@ from ninja.operation import Operation
 # Where operations and the shapes of their bodies and answers are, with the modules below.
 MODULES = (
     "tempo_site.api",
-    "tempo_site.settings_api",
+    "tempo_site.rest.audit",
+    "tempo_site.rest.keys",
+    "tempo_site.rest.settings",
     "scripts_app.api",
     "scripts_app.diagnostics.models",
     "runs_app.api",

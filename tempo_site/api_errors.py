@@ -18,12 +18,14 @@ from ninja.responses import Response
 from notifications_app.channels.channels import ChannelError
 from notifications_app.rules.rules import RuleError
 from runs_app.triggers.confirmation import ConfirmationNeeded
-from runs_app.triggers.triggers import Refused, WrongInputs
+from runs_app.triggers.triggers import QueueFull, Refused, WrongInputs
 from scripts_app.files.store import NoSuchFile
 from scripts_app.scripts import ScriptError, StaffNeeded
 from scripts_app.timing.rule import TimingError
 from scripts_app.versions.drafts import Conflict
 from tempo_site import auth
+from tempo_site.accounts.keys import KeyRefused
+from tempo_site.accounts.rate_limits import TooMany
 from tempo_site.lib import storage_trouble
 from tempo_site.stored_settings.fields import SettingRefused
 
@@ -128,7 +130,7 @@ def _sentence(found: Mapping[str, Any]) -> str:
 
 
 def _refused_field(
-    request: HttpRequest, problem: ScriptError | TimingError | ChannelError | RuleError
+    request: HttpRequest, problem: ScriptError | TimingError | ChannelError | RuleError | KeyRefused
 ) -> HttpResponse:
     text = str(problem)
     if not problem.field:
@@ -175,6 +177,12 @@ def _refused_start(request: HttpRequest, problem: Refused) -> HttpResponse:
     return error(409, str(problem))
 
 
+def _queue_full(request: HttpRequest, problem: QueueFull) -> HttpResponse:
+    response = error(503, str(problem), code="queue_full")
+    response.headers["Retry-After"] = "30"
+    return response
+
+
 def _unconfirmed_start(request: HttpRequest, problem: ConfirmationNeeded) -> HttpResponse:
     return error(
         409,
@@ -182,6 +190,13 @@ def _unconfirmed_start(request: HttpRequest, problem: ConfirmationNeeded) -> Htt
         code="confirmation_needed",
         problems=[dataclasses.asdict(found) for found in problem.problems],
     )
+
+
+def _too_many(request: HttpRequest, problem: TooMany) -> HttpResponse:
+    response = error(429, str(problem))
+    for name, value in problem.usage.headers.items():
+        response.headers[name] = value
+    return response
 
 
 def _staff_only(request: HttpRequest, problem: auth.StaffOnly) -> HttpResponse:
@@ -228,9 +243,12 @@ HANDLERS: dict[type[Exception], Handler] = {
     TimingError: _refused_field,
     ChannelError: _refused_field,
     RuleError: _refused_field,
+    KeyRefused: _refused_field,
     SettingRefused: _refused_setting,
+    TooMany: _too_many,
     FieldError: _refused_row,
     Refused: _refused_start,
+    QueueFull: _queue_full,
     ConfirmationNeeded: _unconfirmed_start,
     WrongInputs: _wrong_inputs,
     Conflict: _conflict,

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -22,6 +23,7 @@ django.setup(set_prefix=False)
 
 from runs_app.routing import websocket_urlpatterns  # noqa: E402 - models need the set-up above
 from tempo_site import auth, health  # noqa: E402
+from tempo_site.accounts import keys  # noqa: E402
 from tempo_site.lib import hosts, origins  # noqa: E402
 from tempo_site.web import forwarded  # noqa: E402
 
@@ -31,6 +33,7 @@ Send = Callable[[Any], Awaitable[None]]
 
 REQUEST_THREADS = 8
 FORBIDDEN = 4403
+MAX_SOCKETS = 50  # of a user, and of a key
 
 # Django would open a thread and a database connection for each request. Eight executors of one thread each bound both;
 # asgiref wants one thread an executor. Each has a count of the requests that use it now.
@@ -63,6 +66,7 @@ for receiver in AT_START:
     request_started.disconnect(receiver)
 _django = OneThreadHandler()
 _consumers = URLRouter(websocket_urlpatterns)
+_sockets: Counter[str] = Counter()  # that are open, by who holds them
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -105,21 +109,27 @@ async def _websocket(scope: Scope, receive: Receive, send: Send) -> None:
     for name, value in scope["headers"]:
         headers[name.decode("latin1").lower()] = value.decode("latin1")
     is_secure = scope["scheme"] == "wss"
-    if not is_socket(scope["path"]) or not await _is_welcome(headers, is_secure):
+    caller = await _welcome(headers, is_secure) if is_socket(scope["path"]) else None
+    if caller is None or _sockets[caller.name] >= MAX_SOCKETS:
         await _refuse(receive, send)
         return
-    consumer = asyncio.ensure_future(_consumers(scope, receive, send))
+    _sockets[caller.name] += 1
+    consumer = asyncio.ensure_future(_consumers({**scope, "caller": caller}, receive, send))
     try:
         while True:
             ended, _ = await asyncio.wait({consumer}, timeout=settings.SOCKET_RECHECK_S)
             if ended:
                 break
-            if not await _is_welcome(headers, is_secure):
+            # Also where a key's limits have changed: the client comes again.
+            if await _welcome(headers, is_secure) != caller:
                 await send({"type": "websocket.close", "code": FORBIDDEN})
                 break
         await consumer  # hears of the close, and ends by itself
     finally:
         consumer.cancel()
+        _sockets[caller.name] -= 1
+        if not _sockets[caller.name]:
+            del _sockets[caller.name]
 
 
 def is_socket(path: str) -> bool:
@@ -127,15 +137,18 @@ def is_socket(path: str) -> bool:
 
 
 @database_sync_to_async
-def _is_welcome(headers: Mapping[str, str], is_secure: bool) -> bool:
+def _welcome(headers: Mapping[str, str], is_secure: bool) -> auth.Caller | None:
     host = headers.get("host", "")
     if not hosts.is_allowed(host, settings.HOST_PATTERNS, public_url=settings.PUBLIC_URL):
-        return False
-    if auth.key_of_headers(headers) is not None:
-        return True
+        return None
+    key = auth.key_of_headers(headers)
+    if key is not None:
+        return auth.Caller(name=f"key {key.pk}", limits=keys.limits_of_key(key))
     origin = headers.get("origin", "")
-    is_own_page = origins.is_own(origin, host=host, is_secure=is_secure)
-    return is_own_page and auth.has_session(headers)
+    if not origins.is_own(origin, host=host, is_secure=is_secure):
+        return None
+    user = auth.user_of_session(headers)
+    return None if user is None else auth.Caller(name=f"user {user.pk}")
 
 
 async def _refuse(receive: Receive, send: Send) -> None:

@@ -2,10 +2,11 @@
 
 import logging
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.contrib.auth import get_user
@@ -20,8 +21,12 @@ from django.utils import timezone
 from ninja.errors import AuthenticationError, AuthorizationError
 from ninja.security.base import AuthBase
 
-from tempo_site.lib import origins, secret_key
-from tempo_site.models import ApiKey, digest
+from tempo_site.accounts import keys, rate_limits
+from tempo_site.accounts.keys import KeyLimits
+from tempo_site.accounts.rate_limits import Usage
+from tempo_site.audit import net, trail
+from tempo_site.lib import addresses, origins, secret_key
+from tempo_site.models import ApiKey, AuditEntry, digest
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +36,8 @@ DEFAULT_KEY_NAME = "default"
 MAX_TOKEN_LENGTH = 500
 TOUCH_EVERY = timedelta(minutes=5)  # a write per request would cost more than most requests
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-UNKNOWN_KEY = "This API key is not known.\nhint: make one with `createkey`"
+MAX_KNOWN_ADDRESSES = 20
+UNKNOWN_KEY = "This API key is not known, or not any more.\nhint: make one with `createkey`"
 NO_CSRF_TOKEN = (
     "The CSRF token is missing or wrong.\n"
     "hint: send the cookie's value as `X-CSRFToken`, or use an API key"
@@ -46,10 +52,16 @@ _ABILITIES = {Scope.READ: "only read", Scope.RUN: "only read, and start and canc
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """The caller of an operation. `name` is stored as `by` of a run; `user` is None for a key."""
+    """The caller of an operation. `name` is stored as `by` of a run; `user` is None for a key.
+
+    `limits` are the scripts and folders that a key is limited to, None for everybody else.
+    """
 
     name: str
     user: User | None = None
+    key: ApiKey | None = None
+    limits: KeyLimits | None = None
+    usage: Usage | None = None
 
 
 class AuthenticatedRequest(HttpRequest):
@@ -58,10 +70,15 @@ class AuthenticatedRequest(HttpRequest):
 
 def has_session(headers: Mapping[str, str]) -> bool:
     """Whether the cookie is of a user who is logged in now: not logged out, not switched off, same password."""
+    return user_of_session(headers) is not None
+
+
+def user_of_session(headers: Mapping[str, str]) -> User | None:
     request = HttpRequest()
     name = parse_cookie(_header(headers, "Cookie")).get(settings.SESSION_COOKIE_NAME)
     request.session = SessionStore(name)
-    return get_user(request).is_authenticated
+    user = get_user(request)
+    return user if isinstance(user, User) else None
 
 
 class SignedInRequest(HttpRequest):
@@ -105,20 +122,39 @@ def is_enough(scope: str, needed: str) -> bool:
     return _RANK[Scope(scope)] >= _RANK[Scope(needed)]
 
 
-def touch(key: ApiKey, *, now: datetime) -> None:
-    """Note that the key was used. Whoever reads is neither refused nor kept waiting where that cannot be written."""
+def touch(key: ApiKey, *, address: str, now: datetime) -> None:
+    """Note that the key was used, and from where; an address that is new to the key is a row of the audit.
+
+    Whoever reads is neither refused nor kept waiting where that cannot be written.
+    """
     before = now - TOUCH_EVERY
-    if key.last_used_at is not None and key.last_used_at >= before:
+    is_fresh = key.last_used_at is not None and key.last_used_at >= before
+    is_new = addresses.site_of(address) not in key.known_addresses
+    if is_fresh and not is_new:
         return
     if before < _failed_at.get(key.pk, before) <= now:
         return
-    stale = Q(last_used_at=None) | Q(last_used_at__lt=before)
+    if is_new and not rate_limits.is_free(rate_limits.NEW_ADDRESSES_IN_AUDIT, str(key.pk)):
+        return
     try:
-        with _without_waiting():
-            ApiKey.objects.filter(stale, pk=key.pk).update(last_used_at=now)
+        with _without_waiting(), transaction.atomic():
+            _note_use(key, address=address, is_new=is_new, now=now)
     except DatabaseError as error:
         _failed_at[key.pk] = now
         logger.warning("the use of key %s could not be noted: %s", key.pk, error)
+
+
+def _note_use(key: ApiKey, *, address: str, is_new: bool, now: datetime) -> None:
+    rows = ApiKey.objects.filter(pk=key.pk)
+    if not is_new:
+        stale = Q(last_used_at=None) | Q(last_used_at__lt=now - TOUCH_EVERY)
+        rows.filter(stale).update(last_used_at=now, last_used_from=address)
+        return
+    known = [*key.known_addresses, addresses.site_of(address)][-MAX_KNOWN_ADDRESSES:]
+    rows.update(last_used_at=now, last_used_from=address, known_addresses=known)
+    with trail.acting_as(AuditEntry.Actor.KEY, key.name, address=address):
+        trail.record("used at a new address", key, is_act=False)
+    key.known_addresses = known
 
 
 @contextmanager
@@ -132,6 +168,15 @@ def _without_waiting() -> Iterator[None]:
         yield
     finally:
         database.execute(f"PRAGMA busy_timeout = {before_ms}")
+
+
+Operation = TypeVar("Operation", bound=Callable[..., Any])
+
+
+def filters_by_limits(operation: Operation) -> Operation:
+    """Mark an operation that shows a limited key what lies within its limits; others that name no script are closed."""
+    operation.filters_by_limits = True  # type: ignore[attr-defined]
+    return operation
 
 
 class KeyAuth(AuthBase):
@@ -149,15 +194,19 @@ class KeyAuth(AuthBase):
         if not token_of_headers(request.headers):
             return None
         key = key_of_headers(request.headers)
+        address = request.META.get("REMOTE_ADDR", "")
         if key is None:
+            rate_limits.require(rate_limits.WRONG_KEYS, rate_limits.address_of(request))
             raise AuthenticationError(message=UNKNOWN_KEY)
+        usage = rate_limits.require(rate_limits.API, f"key {key.pk}")
         needed = self.needs or _scope_for(request.method)
         if not is_enough(key.scope, needed):
             sentence = f"The key `{key.name}` may {_ABILITIES[Scope(key.scope)]}."
             hint = f"hint: use a key with scope `{needed}`"
             raise AuthorizationError(message=f"{sentence}\n{hint}")
-        touch(key, now=timezone.now())
-        return Caller(name=f"key: {key.name}")
+        touch(key, address=address, now=timezone.now())
+        net.begin(request)
+        return Caller(name=f"key: {key.name}", key=key, limits=keys.limits_of_key(key), usage=usage)
 
 
 def _scope_for(method: str | None) -> str:

@@ -1,16 +1,29 @@
-"""The form of the set-up page, and the form of a section of settings."""
+"""The forms of the set-up page, of a section of settings, of an API key, and the filter above the audit."""
 
+from datetime import datetime, time
 from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.contrib.auth.forms import UserCreationForm, UsernameField
 from django.contrib.auth.models import User
+from django.utils import timezone
 
+from scripts_app import reach
+from tempo_site.accounts import keys
+from tempo_site.accounts.keys import KeyRefused
+from tempo_site.audit import reading
 from tempo_site.lib import zone
+from tempo_site.models import ApiKey, AuditEntry
 from tempo_site.stored_settings import fields
 from tempo_site.stored_settings.fields import Kind, SettingRefused
 from tempo_site.stored_settings.store import Current, Source
+
+KEY_SCOPES = {
+    ApiKey.Scope.READ.value: "read: look, change nothing",
+    ApiKey.Scope.RUN.value: "run: read, start and cancel runs",
+    ApiKey.Scope.FULL.value: "full: read, run, create, change and delete",
+}
 
 
 class SetupForm(UserCreationForm):  # type: ignore[type-arg]  # no generic at run time
@@ -121,3 +134,114 @@ def _help(row: Current) -> str:
     elif row.field.is_secret and row.is_set:
         words.append("It is set and not shown. Leave this empty to keep it.")
     return " ".join(filter(None, words))
+
+
+class NamesField(forms.CharField):
+    """Names, one a line or separated by commas."""
+
+    widget = forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "class": "code"})
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> Any:
+        parts = str(super().to_python(value)).replace(",", "\n").splitlines()
+        return [part.strip() for part in parts if part.strip()]
+
+
+class KeyForm(forms.Form):
+    """An API key, new or known: what it may do, what it sees, until when."""
+
+    name = forms.CharField(
+        max_length=100, help_text="What the key is for; it stands in the history of runs."
+    )
+    scope = forms.ChoiceField(
+        choices=KEY_SCOPES, initial=ApiKey.Scope.READ.value, widget=forms.RadioSelect
+    )
+    expires_on = forms.DateField(
+        required=False,
+        label="Expires on",
+        widget=forms.DateInput(attrs={"type": "date"}),
+        help_text="From the beginning of this day on it is refused. Empty: never.",
+    )
+    is_limited = forms.BooleanField(
+        required=False,
+        label="Only these scripts and folders",
+        help_text="It sees them, and what belongs to them, and nothing else.",
+    )
+    scripts = NamesField(required=False, help_text="Addresses like `hello-world`, one a line.")
+    folders = NamesField(
+        required=False, help_text="Paths like `Ops/Nightly`, one a line; with all folders below."
+    )
+
+    def __init__(self, data: Any = None, *, key: ApiKey | None = None) -> None:
+        super().__init__(data, initial=_of_key(key), label_suffix="")
+
+    def clean(self) -> dict[str, Any]:
+        values = self.cleaned_data
+        try:
+            limits = reach.named(values.get("scripts", []), values.get("folders", []))
+        except KeyRefused as refusal:
+            self.add_error(refusal.field, str(refusal))
+            return values
+        values["limits"] = limits if values.get("is_limited") else None
+        if not values.get("is_limited") and (limits.scripts or limits.folders):
+            self.add_error("is_limited", "Tick this, or name no scripts and folders.")
+        return values
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Return what `keys.create` and `keys.change` take."""
+        day = self.cleaned_data["expires_on"]
+        return {
+            "name": self.cleaned_data["name"],
+            "scope": self.cleaned_data["scope"],
+            "limits": self.cleaned_data["limits"],
+            "expires_at": day and timezone.make_aware(datetime.combine(day, time())),
+        }
+
+
+def _of_key(key: ApiKey | None) -> dict[str, Any]:
+    if key is None:
+        return {}
+    limits = keys.limits_of_key(key)
+    slugs, paths = reach.names_of(limits) if limits else ([], [])
+    return {
+        "name": key.name,
+        "scope": key.scope,
+        "expires_on": key.expires_at and timezone.localdate(key.expires_at),
+        "is_limited": key.is_limited,
+        "scripts": slugs,
+        "folders": paths,
+    }
+
+
+class AuditFilterForm(forms.Form):
+    """The filter above the audit."""
+
+    q = forms.CharField(required=False, label="Name", max_length=200)
+    actor = forms.ChoiceField(
+        required=False, label="By", choices=[("", "Anybody"), *AuditEntry.Actor.choices]
+    )
+    verb = forms.CharField(required=False, label="What", max_length=40)
+    kind = forms.CharField(required=False, label="Of", max_length=40)
+    address = forms.CharField(required=False, max_length=45)
+    after = forms.DateField(
+        required=False, label="From", widget=forms.DateInput(attrs={"type": "date"})
+    )
+    before = forms.DateField(
+        required=False, label="To", widget=forms.DateInput(attrs={"type": "date"})
+    )
+
+    def __init__(self, data: Any) -> None:
+        super().__init__(data, label_suffix="")
+
+    @property
+    def asked(self) -> reading.Filter:
+        """Return what to look for; a value that cannot be read filters nothing, and its field says so."""
+        self.is_valid()
+        chosen = {name: value for name, value in self.cleaned_data.items() if value}
+        for name in ("after", "before"):
+            if name in chosen:
+                chosen[name] = timezone.make_aware(datetime.combine(chosen[name], time()))
+        return reading.Filter(**chosen)

@@ -1,12 +1,15 @@
-"""Middleware: the check of the Host header, the content security policy, answers that are not kept, static files."""
+"""Middleware: the check of the Host header, the content security policy, the audit's net, static files."""
 
 from collections.abc import Callable
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from whitenoise.middleware import WhiteNoiseMiddleware
 
+from tempo_site.accounts.rate_limits import TooMany
+from tempo_site.audit import net, trail
 from tempo_site.lib import hosts
 
 POLICY = "; ".join(
@@ -61,6 +64,30 @@ class PageMiddleware:
         if request.is_secure():
             for cookie in response.cookies.values():
                 cookie["secure"] = True
+        return response
+
+
+class AuditMiddleware:
+    """Holds who sends a request for the rows of the audit, and says so where an act has left none."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with trail.serving(request):
+            net.begin(request)
+            response = self.get_response(request)
+            if net.is_silent_act(request, response):
+                net.catch(request)
+            return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Answer a page that came too often; the API has a handler of its own."""
+        if not isinstance(exception, TooMany):
+            return None
+        response = render(request, "429.html", {"sentence": str(exception)}, status=429)
+        for name, value in exception.usage.headers.items():
+            response.headers[name] = value
         return response
 
 

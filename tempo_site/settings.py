@@ -64,12 +64,15 @@ EXTRA_READ_PATHS = env.list("PYSCHED_EXTRA_READ_PATHS", default=[])
 EXTRA_WRITE_PATHS = env.list("PYSCHED_EXTRA_WRITE_PATHS", default=[])
 REQUIRE_ISOLATION = env.str("PYSCHED_REQUIRE_ISOLATION", default="")
 MAX_CONCURRENT_RUNS = env.int("PYSCHED_MAX_CONCURRENT_RUNS", default=20)
+MAX_QUEUED_RUNS = env.int("PYSCHED_MAX_QUEUED_RUNS", default=10_000)
 STOP_GRACE_S = env.int("PYSCHED_GRACE", default=10)
 SHUTDOWN_GRACE_S = env.int("PYSCHED_SHUTDOWN_GRACE", default=5)
 BUILD_TIMEOUT_S = env.int("PYSCHED_BUILD_TIMEOUT", default=900)
 KEEP_DAYS = env.int("PYSCHED_KEEP_DAYS", default=30)
 KEEP_RUNS = env.int("PYSCHED_KEEP_RUNS", default=1000)
 KEEP_MB = env.int("PYSCHED_KEEP_MB", default=2048)
+KEEP_AUDIT_DAYS = env.int("PYSCHED_KEEP_AUDIT_DAYS", default=365)
+KEEP_AUDIT_ROWS = env.int("PYSCHED_KEEP_AUDIT_ROWS", default=1_000_000)
 MIN_FREE_MB = env.int("PYSCHED_MIN_FREE_MB", default=500)
 MIN_FREE_PERCENT = env.int("PYSCHED_MIN_FREE_PERCENT", default=5)
 PACKAGE_INDEX = env.str("PYSCHED_PACKAGE_INDEX", default="")
@@ -111,6 +114,7 @@ INSTALLED_APPS = [
     "django.forms",
     "channels",
     "django_q",
+    "django_ratelimit",
     "ninja",
 ]
 MIDDLEWARE = [
@@ -124,6 +128,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "tempo_site.middleware.AuditMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -167,9 +172,21 @@ DATABASES = {
     },
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LOCAL_MEMORY = "django.core.cache.backends.locmem.LocMemCache"
 CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    "default": {"BACKEND": LOCAL_MEMORY},
+    # What counts how often somebody comes: 0.5 KB each, so a flood of addresses takes 5 MB and no more. The one that
+    # was not seen for longest goes first, and whoever is counted at the moment stays.
+    "limits": {
+        "BACKEND": LOCAL_MEMORY,
+        "LOCATION": "limits",
+        "OPTIONS": {"MAX_ENTRIES": 10_000, "CULL_FREQUENCY": 10},
+    },
 }
+RATELIMIT_USE_CACHE = "limits"
+# django-ratelimit asks for memcached or Redis, which processes share. One process serves all requests here; its threads
+# share this memory, and it counts under a lock.
+SILENCED_SYSTEM_CHECKS = ["django_ratelimit.E003", "django_ratelimit.W001"]
 CHANNEL_LAYERS = {
     "default": {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 2000}}
 }

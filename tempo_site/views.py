@@ -3,6 +3,7 @@
 import logging
 import sys
 import time
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -15,19 +16,21 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.defaults import server_error
 
 from tempo_site import api_errors
-from tempo_site.accounts import attempts
+from tempo_site.accounts import attempts, keys, rate_limits
+from tempo_site.audit import reading, trail
 from tempo_site.auth import SignedInRequest, require_staff
 from tempo_site.bootstrap import first_start
-from tempo_site.forms import SettingsForm, SetupForm
+from tempo_site.forms import AuditFilterForm, KeyForm, SettingsForm, SetupForm
 from tempo_site.lib import humanize, origins, storage_trouble, zone
+from tempo_site.models import ApiKey, AuditEntry
 from tempo_site.pages.dashboard import dashboard_context
 from tempo_site.pages.quick_search import palette_context
 from tempo_site.stored_settings import store
@@ -39,6 +42,10 @@ MAX_WORDS = 200  # characters of a search
 SETUP_OVER = """\
 This set-up address does not hold, or not any more.
 hint: Tempo prints it when it starts, until there is an admin"""
+KEYS_ARE_FOR_STAFF = "API keys are for staff.\nhint: ask a user of the staff"
+AUDIT_IS_FOR_STAFF = "The audit is for staff.\nhint: ask a user of the staff"
+AUDIT_PAGE = 100
+OVERLAPS_H = (0, 1, 24, 7 * 24)
 SETTINGS_ARE_FOR_STAFF = "Settings are for staff.\nhint: ask a user of the staff"
 
 FORM_TOO_OLD = """\
@@ -79,6 +86,13 @@ def login(request: HttpRequest) -> HttpResponseBase:
     if request.method != "POST":
         return _login_page(request)
     username = request.POST.get("username", "")
+    address = rate_limits.address_of(request)
+    # An account's limit is one of each address: else whoever fails on purpose would keep its owner out.
+    name = attempts.account_of(username)[: attempts.MAX_NAME]
+    account = f"{name} {address}"
+    if not attempts.is_known_device(request, name):
+        rate_limits.require_room(rate_limits.LOG_IN_OF_ADDRESS, address)
+        rate_limits.require_room(rate_limits.LOG_IN_OF_ACCOUNT, account)
     attempt = attempts.at_log_in(request, username, now=time.monotonic())
     if attempt.wait_s:
         return _too_many_attempts(request, attempt.wait_s)
@@ -86,9 +100,21 @@ def login(request: HttpRequest) -> HttpResponseBase:
     if isinstance(request.user, User):
         attempt.succeeded(now=time.monotonic())
         attempts.remember_device(response, request.user)
+        trail.record("logged in", request.user)
     else:
-        logger.warning("log-in failed address=%s", request.META.get("REMOTE_ADDR"))
+        rate_limits.take(rate_limits.LOG_IN_OF_ADDRESS, address)
+        rate_limits.take(rate_limits.LOG_IN_OF_ACCOUNT, account)
+        _note_failed_log_in(request, username)
     return response
+
+
+def _note_failed_log_in(request: HttpRequest, username: str) -> None:
+    logger.warning("log-in failed address=%s", request.META.get("REMOTE_ADDR"))
+    # A flood of them must not fill the disk; the log has each.
+    if rate_limits.is_free(rate_limits.FAILED_LOG_INS_IN_AUDIT, "all"):
+        is_known = User.objects.filter(username=username[: attempts.MAX_NAME]).exists()
+        # Somebody may have typed the password there.
+        trail.record("failed to log in", kind="user", name=username if is_known else "")
 
 
 def _too_many_attempts(request: HttpRequest, wait_s: int) -> HttpResponse:
@@ -103,6 +129,7 @@ def _too_many_attempts(request: HttpRequest, wait_s: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def setup(request: HttpRequest, token: str) -> HttpResponse:
     if request.method == "POST":
+        rate_limits.require(rate_limits.SET_UP, rate_limits.address_of(request))
         wait_s = attempts.at_set_up(request, now=time.monotonic()).wait_s
         if wait_s:
             return _too_many_attempts(request, wait_s)
@@ -120,6 +147,7 @@ def setup(request: HttpRequest, token: str) -> HttpResponse:
         )
     except first_start.AlreadySetUp as error:
         raise Http404(SETUP_OVER) from error
+    trail.record("set up", user)
     auth.login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
     return redirect("dashboard")
 
@@ -152,6 +180,7 @@ def password(request: SignedInRequest) -> HttpResponseBase:
     if response.status_code == HTTPStatus.FOUND:
         attempt.succeeded(now=time.monotonic())
         attempts.remember_device(response, request.user)
+        trail.record("changed the password", request.user)
     return response
 
 
@@ -201,3 +230,109 @@ def settings_section(request: SignedInRequest, slug: str) -> HttpResponse:
         "last_change": store.last_change(rows),
     }
     return render(request, "settings/section.html", context)
+
+
+@require_safe
+def key_list(request: SignedInRequest) -> HttpResponse:
+    require_staff(request.user, KEYS_ARE_FOR_STAFF)
+    now = timezone.now()
+    rows = [(key, key.has_expired(now=now)) for key in ApiKey.objects.select_related("created_by")]
+    return render(
+        request, "keys/list.html", {"now": now, "rows": rows, "sections": SECTIONS.values()}
+    )
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@sensitive_variables()
+def key_new(request: SignedInRequest) -> HttpResponse:
+    require_staff(request.user, KEYS_ARE_FOR_STAFF)
+    form = KeyForm(request.POST or None)
+    if form.is_valid():
+        try:
+            key, token = keys.create(by=request.user, now=timezone.now(), **form.values)
+        except keys.KeyRefused as refusal:
+            form.add_error(_field_of(refusal), str(refusal))
+        else:
+            return _token_page(request, key, token)
+    return render(request, "keys/edit.html", {"form": form, "key": None})
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def key_edit(request: SignedInRequest, pk: int) -> HttpResponse:
+    require_staff(request.user, KEYS_ARE_FOR_STAFF)
+    key = _key(pk)
+    form = KeyForm(request.POST or None, key=key)
+    if form.is_valid():
+        try:
+            keys.change(key, now=timezone.now(), **form.values)
+        except keys.KeyRefused as refusal:
+            form.add_error(_field_of(refusal), str(refusal))
+        else:
+            messages.success(request, f"The key `{key.name}` is saved.")
+            return redirect("key-list")
+    context = {"form": form, "key": key, "now": timezone.now(), "overlaps": OVERLAPS_H}
+    return render(request, "keys/edit.html", context)
+
+
+@never_cache
+@require_POST
+@sensitive_variables()
+def key_rotate(request: SignedInRequest, pk: int) -> HttpResponse:
+    require_staff(request.user, KEYS_ARE_FOR_STAFF)
+    key = _key(pk)
+    hours = request.POST.get("overlap_hours", "0")
+    overlap = timedelta(hours=int(hours) if hours in map(str, OVERLAPS_H) else 0)
+    token = keys.rotate(key, overlap=overlap, now=timezone.now())
+    return _token_page(request, key, token)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def key_revoke(request: SignedInRequest, pk: int) -> HttpResponse:
+    require_staff(request.user, KEYS_ARE_FOR_STAFF)
+    key = _key(pk)
+    if request.method != "POST":
+        return render(request, "keys/revoke.html", {"key": key})
+    keys.revoke(key)
+    messages.success(request, f"The key `{key.name}` is revoked.")
+    return redirect("key-list")
+
+
+@sensitive_variables()
+def _token_page(request: HttpRequest, key: ApiKey, token: str) -> HttpResponse:
+    example = origins.absolute(request, reverse("api-1:list_scripts"))
+    return render(request, "keys/token.html", {"key": key, "token": token, "example": example})
+
+
+def _key(pk: int) -> ApiKey:
+    key = ApiKey.objects.filter(pk=pk).first() if pk < 2**63 else None
+    if key is None:
+        raise Http404(f"There is no API key {str(pk)[:20]}.")
+    return key
+
+
+def _field_of(refusal: keys.KeyRefused) -> str:
+    return "expires_on" if refusal.field == "expires_at" else refusal.field
+
+
+@require_safe
+def audit(request: SignedInRequest) -> HttpResponse:
+    require_staff(request.user, AUDIT_IS_FOR_STAFF)
+    form = AuditFilterForm(request.GET)
+    below = request.GET.get("below", "")
+    is_number = below.isascii() and below.isdecimal() and len(below) < 19
+    found = reading.entries(form.asked, below=int(below) if is_number else None)
+    rows: list[AuditEntry] = list(found[: AUDIT_PAGE + 1])
+    query = request.GET.copy()
+    query.pop("below", None)
+    context = {
+        "now": timezone.now(),
+        "form": form,
+        "entries": rows[:AUDIT_PAGE],
+        "older": rows[AUDIT_PAGE - 1].pk if len(rows) > AUDIT_PAGE else None,
+        "below": below,
+        "query": query.urlencode(),
+        "sections": SECTIONS.values(),
+    }
+    return render(request, "audit.html", context)

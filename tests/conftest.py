@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
+from django.core.cache import caches
 from django.db import connection
 from django.test import Client
 from pytest_django import Settings
@@ -21,6 +22,8 @@ from runs_app.engine import unsettled
 from runs_app.execution import execution
 from runs_app.history import history
 from tempo_site import auth
+from tempo_site.accounts import attempts
+from tempo_site.audit import net
 from tempo_site.lib import encryption, paths
 from tempo_site.models import ApiKey
 from tempo_site.stored_settings import store
@@ -51,6 +54,8 @@ def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
 @pytest.fixture(autouse=True)
 def data_folder(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Each test has a data folder and a memory of its own."""
+    caches["limits"].clear()
+    attempts.forget_all()
     monkeypatch.setattr(execution, "_accepted", {})
     monkeypatch.setattr(auth, "_failed_at", {})
     monkeypatch.setattr(execution, "_first_handed_over", {})
@@ -72,6 +77,15 @@ def data_folder(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPa
     ]  # a real one takes 0.3 s a user
     paths.make_all()
     return tmp_path / "data"
+
+
+@pytest.fixture(autouse=True)
+def every_act_is_in_the_audit(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever any test does by a request leaves a row in the audit: no test ends with an act that left none."""
+    silent: list[str] = []
+    monkeypatch.setattr(net, "catch", lambda request: silent.append(net.view_name(request)))
+    yield
+    assert silent == []
 
 
 @pytest.fixture

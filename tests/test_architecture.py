@@ -14,7 +14,7 @@ from tests.modules import NAMES, PACKAGES, PRODUCT, ROOT, TESTS, Module
 
 FLOORS = {"scripts_app": 1, "runs_app": 2, "notifications_app": 3}
 GROUND = frozenset(
-    {"lib", "models", "auth", "stored_settings"}
+    {"lib", "models", "auth", "stored_settings", "accounts", "audit"}
 )  # of tempo_site; the rest of it is the roof
 GROUND_FLOOR, ROOF = 0, 4
 DOORS = frozenset(
@@ -57,12 +57,12 @@ ROOMS = {
     for app, rooms in {
         "scripts_app": """
             validation timing packages models environments files folders inputs limits variables diagnostics
-            schedules lookup versions scripts bulk crontab deletion external_edits pythons script_template_files
+            schedules lookup reach versions scripts bulk crontab deletion external_edits pythons script_template_files
             script_templates
         """,
         "runs_app": """
             states signals disk_space ballast wakeup launcher models hot_statements runner_report run_folder
-            launcher_client lookup output figures history failures search exports new_runs programs execution
+            launcher_client lookup owners output figures history failures search exports new_runs programs execution
             admission triggers scheduler engine
         """,
         "notifications_app": """

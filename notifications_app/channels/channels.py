@@ -17,6 +17,7 @@ from notifications_app.channels.addresses import AddressRefused, Policy
 from notifications_app.models import MAX_ANSWER, Channel
 from notifications_app.rules import book, rules
 from scripts_app.validation import ScriptError, line
+from tempo_site.audit import trail
 from tempo_site.lib import encryption, listener, zone
 from tempo_site.stored_settings import store
 
@@ -76,15 +77,20 @@ def save(
     if url:
         channel.shown_address = _shown(channel, url)
         channel.address = encryption.encrypt(url)
-    if channel.kind != Channel.Kind.MAIL and not channel.address:
-        raise ChannelError("This kind of channel needs a URL", field="url")
+    _require_address(channel)
     if secret:
         channel.secret = encryption.encrypt(_checked_secret(secret))
     with transaction.atomic():
         channel.save()
+        trail.record("created" if is_new else "changed", channel, changes=dict(changes))
         if gets_default_rule:
             rules.ensure_default(channel)
     return channel
+
+
+def _require_address(channel: Channel) -> None:
+    if channel.kind != Channel.Kind.MAIL and not channel.address:
+        raise ChannelError("This kind of channel needs a URL", field="url")
 
 
 @sensitive_variables()
@@ -93,13 +99,17 @@ def rotate_secret(channel: Channel) -> str:
     secret = SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
     channel.old_secret = channel.secret
     channel.secret = encryption.encrypt(secret)
-    channel.save(update_fields=["secret", "old_secret", "updated_at"])
+    with transaction.atomic():
+        channel.save(update_fields=["secret", "old_secret", "updated_at"])
+        trail.record("got a new secret", channel)
     return secret
 
 
 def end_rotation(channel: Channel) -> None:
     channel.old_secret = ""
-    channel.save(update_fields=["old_secret", "updated_at"])
+    with transaction.atomic():
+        channel.save(update_fields=["old_secret", "updated_at"])
+        trail.record("ended the old secret", channel)
 
 
 @sensitive_variables("keys")
@@ -123,7 +133,9 @@ def reencrypt_all(keys: list[str]) -> tuple[int, list[str]]:
 
 
 def remove(channel: Channel) -> None:
-    channel.delete()
+    with transaction.atomic():
+        trail.record("deleted", channel)
+        channel.delete()
 
 
 def suspend(channel: Channel, why: str, *, now: datetime) -> bool:
@@ -136,11 +148,10 @@ def suspend(channel: Channel, why: str, *, now: datetime) -> bool:
 
 def resume(channel: Channel) -> None:
     """Take a channel back that was put aside, with all its recipients."""
-    Channel.objects.filter(pk=channel.pk).update(
-        suspended_at=None,
-        message="",
-        suspended_recipients={},
-    )
+    rows = Channel.objects.filter(pk=channel.pk)
+    with transaction.atomic():
+        rows.update(suspended_at=None, message="", suspended_recipients={})
+        trail.record("resumed", channel)
     book.forget()
 
 

@@ -10,6 +10,7 @@ from notifications_app.channels.channels import ChannelError
 from notifications_app.models import Channel, Rule
 from notifications_app.rules import rules
 from scripts_app.models import Schedule
+from tempo_site.audit import trail
 
 
 def waiting_offers() -> QuerySet[Schedule]:
@@ -34,7 +35,9 @@ def accept_mail_to(schedule: Schedule) -> Rule:
 
 def dismiss_mail_to(schedule: Schedule) -> None:
     same = Schedule.objects.filter(script=schedule.script_id, mail_to=schedule.mail_to)
-    same.update(mail_to="")
+    with transaction.atomic():
+        trail.record("answered", kind="offer", name=f"{schedule.mail_to} of {schedule.script.slug}")
+        same.update(mail_to="")
 
 
 def mail_channel(addresses: Sequence[str]) -> Channel:

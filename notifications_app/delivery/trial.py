@@ -14,6 +14,7 @@ from notifications_app.delivery.letters import Answer, Letter
 from notifications_app.events import outbox
 from notifications_app.messages import compose
 from notifications_app.models import MAX_ANSWER, Channel, ChannelQuerySet, Delivery
+from tempo_site.audit import trail
 
 TIMEOUT_S = 20.0
 TURN_S = 4.0  # for messages that are being sent: with the test itself a request takes 25 s at most
@@ -33,6 +34,7 @@ def send_test(channel: Channel, *, now: datetime) -> Answer:
         answer = _sent(letter)
     except targets.TargetUnreadable as problem:
         answer = Answer(id=message_id, outcome="refused", answer=str(problem))
+    trail.record("tested", channel)
     if channel.pk:
         Channel.objects.filter(pk=channel.pk).update(
             last_answer_at=now,

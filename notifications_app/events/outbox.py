@@ -12,6 +12,7 @@ from notifications_app.models import Channel, Delivery, Event, Incident, Rule
 from notifications_app.rules import nearest
 from runs_app.models import Run
 from scripts_app.models import Script
+from tempo_site.audit import trail
 
 # A person wants something sent again: look at once, and not at the next pass. No arguments.
 wanted_again = Signal()
@@ -93,6 +94,7 @@ def send_again(delivery: Delivery, *, now: datetime) -> bool:
         answer="",
     )
     if changed:
+        trail.record("sent again", delivery)
         wanted_again.send_robust(None)
     return changed > 0
 
@@ -101,7 +103,10 @@ def send_again_or_try_now(delivery: Delivery, *, now: datetime) -> bool:
     """Send a delivery that has ended once more, or one that waits for its next try now; False while it is sent."""
     if send_again(delivery, now=now):
         return True
-    return try_now([delivery.channel], now=now) > 0
+    is_tried = try_now([delivery.channel], now=now) > 0
+    if is_tried:
+        trail.record("tried again", delivery)
+    return is_tried
 
 
 def try_now(channels: Iterable[Channel], *, now: datetime) -> int:
@@ -121,4 +126,6 @@ def give_up(delivery: Delivery, why: str, *, now: datetime) -> bool:
     """End a delivery that waits; False when it was sent meanwhile."""
     waiting = Delivery.objects.filter(pk=delivery.pk, status=Delivery.Status.WAITING)
     changed = waiting.update(status=Delivery.Status.GIVEN_UP, finished_at=now, answer=why)
+    if changed:
+        trail.record("gave up", delivery)
     return changed > 0

@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from notifications_app.models import Channel, Event, Rule
+from tempo_site.audit import trail
 
 DEFAULT_EVENTS = [Event.FAILED, Event.RECOVERED, Event.DID_NOT_RUN]
 FIELDS = (
@@ -50,12 +51,17 @@ def save(rule: Rule, changes: Mapping[str, Any]) -> Rule:
     except ValidationError as error:
         field, sentences = next(iter(error.message_dict.items()))
         raise RuleError(" ".join(sentences), field=field) from None
-    rule.save()
+    is_new = rule.pk is None
+    with transaction.atomic():
+        rule.save()
+        trail.record("created" if is_new else "changed", rule, changes=dict(changes))
     return rule
 
 
 def remove(rule: Rule) -> None:
-    rule.delete()
+    with transaction.atomic():
+        trail.record("deleted", rule)
+        rule.delete()
 
 
 def checked_events(events: object) -> list[str]:

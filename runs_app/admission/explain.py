@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import Case, IntegerField, Value, When
+from django.db.models import Case, IntegerField, Q, Value, When
 
 from runs_app.admission import admission
 from runs_app.admission.admission import NextRuns
@@ -38,15 +38,20 @@ def queue_page(
     now: datetime,
     after: int | None = None,
     limit: int = 50,
+    among: Q | None = None,
 ) -> list[Waiting]:
-    rows = admission.queued(Kind.SCRIPT)
+    """Return queued runs in their order, with `among` those it is true for, and their places among these."""
+    queue = admission.queued(Kind.SCRIPT)
+    if among is not None:
+        queue = queue.filter(among)
+    rows = queue
     before = 0
     last = None
     if after:
         last = Run.objects.filter(pk=after).first()
     if last is not None:
         rows = _behind(rows, last)
-        before = admission.queued(Kind.SCRIPT).count() - rows.count()
+        before = queue.count() - rows.count()
     rows = rows.select_related("schedule", "script__environment", "script__wanted_environment")
     runs = list(rows.defer(*LONG_TEXTS)[:limit])
     return _explain(runs, Kind.SCRIPT, position=before + 1, now=now)

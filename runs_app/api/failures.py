@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Annotated
 
-from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Query
 from ninja.responses import Status
@@ -15,6 +14,7 @@ from runs_app.api.runs import RunOut, run_out
 from runs_app.failures import groups
 from runs_app.states import Trigger
 from runs_app.triggers import reruns
+from scripts_app import reach
 from tempo_site import auth
 
 FailureCursor = Annotated[str, Query(default="", pattern=r"^(\d{1,18}-\d{1,18})?$")]
@@ -59,15 +59,19 @@ def rerun(request: auth.AuthenticatedRequest, run_id: int) -> Status[RunOut]:
 
 
 @router.get("/failures", response=FailurePage)
+@auth.filters_by_limits
 def list_failures(
-    request: HttpRequest,
+    request: auth.AuthenticatedRequest,
     limit: Limit,
     cursor: FailureCursor,
     script: str = "",
 ) -> FailurePage:
     """List failures, the last one to happen first: runs of a script that failed alike are one item."""
     before = groups.position_in(cursor)
-    rows = groups.page(now=timezone.now(), limit=limit + 1, script=script, before=before)
+    among = reach.within(request.auth.limits, "script")
+    rows = groups.page(
+        now=timezone.now(), limit=limit + 1, script=script, before=before, among=among
+    )
     items = [failure_out(row) for row in rows[:limit]]
     last = groups.cursor(rows[limit - 1].group) if len(rows) > limit else None
     return FailurePage.model_construct(items=items, next_cursor=last)

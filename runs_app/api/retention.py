@@ -15,6 +15,7 @@ from runs_app.history.retention_rules import Change
 from runs_app.models import RetentionRule
 from scripts_app import lookup
 from tempo_site import auth
+from tempo_site.audit import trail
 
 ONLY_STAFF = "What is kept of the history is for staff.\nhint: ask a user of the staff"
 
@@ -110,6 +111,7 @@ def delete_now(request: auth.AuthenticatedRequest) -> GoingOut:
     now = timezone.now()
     going = retention.preview(now=now)
     housekeeping.hurry("retention", now=now)
+    trail.record("asked for", kind="retention", name="now")
     return going_out(going)
 
 

@@ -1,6 +1,7 @@
 """REST operations on runs: start, look, cancel, and what they wrote."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -26,6 +27,7 @@ from runs_app.search import run_lists, search
 from runs_app.search.patterns import TooSlow
 from runs_app.states import Trigger
 from runs_app.triggers import confirmation, remedies, triggers
+from scripts_app import reach
 from tempo_site import auth
 
 MAX_PARAMS_BYTES = 16 * 1024
@@ -165,16 +167,21 @@ def start_run(
 
 
 @router.get("/runs", response=RunPage)
+@auth.filters_by_limits
 def list_runs(
-    request: HttpRequest, limit: Limit, cursor: RunCursor, filters: Annotated[RunQuery, Query()]
+    request: auth.AuthenticatedRequest,
+    limit: Limit,
+    cursor: RunCursor,
+    filters: Annotated[RunQuery, Query()],
 ) -> RunPage:
     """List runs, newest first, by all filters together. `status=bad` is any bad end, `active` what has not ended.
     `kind=build` shows what Tempo runs for scripts: the building of environments and the installation of Pythons;
     `kind=install` only the latter, `kind=all` everything. `q` is a search of the output, as in `GET /search`; `min_s`
     and `max_s` bound the duration; a run that went on between `from` and `to` counts.
     """
+    chosen = replace(filters.as_filter(), within=reach.within(request.auth.limits, "script"))
     try:
-        shown = run_lists.page(filters.as_filter(), before=cursor, limit=limit)
+        shown = run_lists.page(chosen, before=cursor, limit=limit)
     except (search_query.QueryError, TooSlow) as problem:
         raise HttpError(422, str(problem)) from problem
     except search.Busy as problem:
@@ -187,9 +194,12 @@ def list_runs(
 
 
 @router.get("/queue", response=QueuePage)
-def read_queue(request: HttpRequest, limit: Limit, cursor: Cursor) -> QueuePage:
+@auth.filters_by_limits
+def read_queue(request: auth.AuthenticatedRequest, limit: Limit, cursor: Cursor) -> QueuePage:
     """List the queued runs, the next first, each with what it waits for. A run may begin between two pages."""
-    rows = explain.queue_page(now=timezone.now(), after=id_of(cursor), limit=limit + 1)
+    among = reach.within(request.auth.limits, "script")
+    after = id_of(cursor)
+    rows = explain.queue_page(now=timezone.now(), after=after, limit=limit + 1, among=among)
     items = [queue_item(row) for row in rows[:limit]]
     last = rows[limit - 1].run.pk if len(rows) > limit else None
     return QueuePage.model_construct(items=items, next_cursor=cursor_of(last))

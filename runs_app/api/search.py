@@ -1,9 +1,9 @@
 """REST: the search over the output of all runs."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 
-from django.http import HttpRequest
 from ninja import Query
 from ninja.errors import HttpError
 from pydantic import BaseModel
@@ -11,6 +11,8 @@ from pydantic import BaseModel
 from runs_app.api.common import Limit, router
 from runs_app.search import found_lines, query, search
 from runs_app.search.patterns import TooSlow
+from scripts_app import reach
+from tempo_site import auth
 
 SearchCursor = Annotated[str, Query(default="", pattern=r"^(\d{1,15}\.\d{1,15})?$")]
 From = Annotated[str, Query(default="", alias="from")]
@@ -44,8 +46,9 @@ class FoundPage(BaseModel):
 
 
 @router.get("/search", response=FoundPage, tags=["search"])
+@auth.filters_by_limits
 def search_output(
-    request: HttpRequest,
+    request: auth.AuthenticatedRequest,
     limit: Limit,
     cursor: SearchCursor,
     from_: From,
@@ -64,6 +67,7 @@ def search_output(
         asked = query.parse(q)
         filters = {"script": script, "folder": folder, "status": status, "stream": stream}
         asked = query.with_filters(asked, after=from_, to=to, **filters)
+        asked = replace(asked, among=reach.within(request.auth.limits, "script"))
         results = search.search(asked, cursor=search.parse_cursor(cursor), limit=limit)
     except (query.QueryError, TooSlow) as problem:
         raise HttpError(422, str(problem)) from problem

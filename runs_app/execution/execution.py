@@ -20,6 +20,7 @@ from runs_app.programs import registry
 from runs_app.programs.program import NothingToRun
 from runs_app.states import Reason, Status
 from scripts_app.variables import variables
+from tempo_site.audit import trail
 from tempo_site.lib import files, paths
 
 logger = logging.getLogger(__name__)
@@ -154,10 +155,15 @@ def cancel(run: Run, *, by: str, now: datetime) -> bool:
     """Cancel a run wherever it stands; False when it was final already."""
     # A queued run ends at once. A handed-over run is ended by its runner: TERM, grace, KILL for the whole tree; the
     # row follows when that is done.
-    if _cancel_queued(run, by=by, now=now):
+    with transaction.atomic():
+        was_queued = _cancel_queued(run, by=by, now=now)
+        if not was_queued and not _request_cancel(run, by=by, now=now):
+            return False
+        trail.record(
+            "cancelled", run, name=f"#{run.pk} of {run.script.slug if run.script else run.kind}"
+        )
+    if was_queued:
         return True
-    if not _request_cancel(run, by=by, now=now):
-        return False
     try:
         enforce_cancel(run, now=now)
     except OSError as error:  # the request is stored: the sweep sees to it

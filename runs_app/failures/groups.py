@@ -127,18 +127,22 @@ def _succeeded_since(run: Run) -> Exists:
 
 
 def page(
-    *, now: datetime, limit: int, script: str = "", before: tuple[int, int] | None = None
+    *,
+    now: datetime,
+    limit: int,
+    script: str = "",
+    before: tuple[int, int] | None = None,
+    among: Q | None = None,
 ) -> list[FailureRow]:
-    """Return groups, the last one to happen first, behind a `cursor`; a few queries in all."""
-    rows = FailureGroup.objects.filter(script__deleted_at=None)
-    if script:
-        rows = rows.filter(script__slug=script)
-    if before:
-        last_run, pk = before
-        rows = rows.filter(Q(last_run__lt=last_run) | Q(last_run=last_run, pk__lt=pk))
+    """Return groups, the last one to happen first, behind a `cursor`; a few queries in all.
+
+    With `among` those groups, and those other scripts, that it is true for.
+    """
+    seen = among or Q()
+    rows = _chosen(seen, script=script, before=before)
     rows = _with_twentieth_run(rows.select_related("script", "first_version", "last_version"))
     groups = list(rows.defer(*LONG_TEXTS)[:limit])
-    scripts = _scripts_by_fingerprint(groups)
+    scripts = _scripts_by_fingerprint(groups, seen)
     since = beginnings.describe([group.first_run for group in groups])
     found = []
     for group in groups:
@@ -151,6 +155,16 @@ def page(
         )
         found.append(row)
     return found
+
+
+def _chosen(seen: Q, *, script: str, before: tuple[int, int] | None) -> QuerySet[FailureGroup]:
+    rows = FailureGroup.objects.filter(seen, script__deleted_at=None)
+    if script:
+        rows = rows.filter(script__slug=script)
+    if before:
+        last_run, pk = before
+        rows = rows.filter(Q(last_run__lt=last_run) | Q(last_run=last_run, pk__lt=pk))
+    return rows
 
 
 def cursor(group: FailureGroup) -> str:
@@ -171,9 +185,9 @@ def _with_twentieth_run(rows: QuerySet[FailureGroup]) -> QuerySet[Any]:
     return rows.annotate(twentieth_run=Subquery(newest[GONE_AFTER - 1 : GONE_AFTER]))
 
 
-def _scripts_by_fingerprint(groups: list[Any]) -> dict[str, list[Script]]:
+def _scripts_by_fingerprint(groups: list[Any], seen: Q) -> dict[str, list[Script]]:
     fingerprints = [group.fingerprint for group in groups]
-    rows = FailureGroup.objects.filter(fingerprint__in=fingerprints, script__deleted_at=None)
+    rows = FailureGroup.objects.filter(seen, fingerprint__in=fingerprints, script__deleted_at=None)
     rows = rows.select_related("script").only("fingerprint", "script__slug", "script__name")
     found: dict[str, list[Script]] = {}
     for group in rows:

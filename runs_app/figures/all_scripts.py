@@ -6,7 +6,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from django.db.models import F, Max, Sum
+from django.db.models import F, Max, Q, Sum
 from django.template.defaultfilters import filesizeformat
 
 from runs_app.figures import reading
@@ -89,12 +89,16 @@ class Rankings:
     kept_bytes: int
 
 
-def figures_of_scripts(*, now: datetime, days: int) -> list[ScriptFigures]:
+def figures_of_scripts(*, now: datetime, days: int, among: Q | None = None) -> list[ScriptFigures]:
     """Return the figures of all scripts with runs in these days or in the history, deleted ones apart, by slug.
 
     Three queries, whatever the history. Runs of the last half minute may be missing: they are not counted yet.
     """
-    of_scripts = DailyFigures.objects.filter(script__isnull=False).order_by().values("script_id")
+    of_scripts = (
+        DailyFigures.objects.filter(among or Q(), script__isnull=False)
+        .order_by()
+        .values("script_id")
+    )
     lately = of_scripts.filter(day__gte=reading.first_day(now, days=days)).annotate(
         good_total=Sum("succeeded"),
         bad_total=Sum(F("failed") + F("timed_out") + F("lost")),

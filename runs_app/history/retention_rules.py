@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+from django.db import transaction
 from django.db.models import QuerySet
 
 from runs_app.models import RetentionRule
 from scripts_app import folders
 from scripts_app.models import Folder, Script
+from tempo_site.audit import trail
 from tempo_site.stored_settings import retention, store
 
 
@@ -64,9 +66,11 @@ def save(change: Change, *, by: str) -> None:
         store.save({name: value for name, value in values.items() if value}, by=by)
         return
     limits = {"days": change.days, "runs": change.runs, "mb": change.mb, "updated_by": by}
-    RetentionRule.objects.update_or_create(
-        folder=change.folder, script=change.script, defaults=limits
-    )
+    with transaction.atomic():
+        row, _ = RetentionRule.objects.update_or_create(
+            folder=change.folder, script=change.script, defaults=limits
+        )
+        trail.record("changed", row, changes={**limits})
 
 
 def stored_rules() -> QuerySet[RetentionRule]:
@@ -77,8 +81,13 @@ def stored_rules() -> QuerySet[RetentionRule]:
 
 def remove(pk: int) -> bool:
     """Remove the limits of a folder or a script; False where there are none of this key."""
-    count, _ = RetentionRule.objects.filter(pk=pk).delete()
-    return count > 0
+    with transaction.atomic():
+        rule = RetentionRule.objects.filter(pk=pk).first()
+        if rule is None:
+            return False
+        trail.record("deleted", rule)
+        rule.delete()
+    return True
 
 
 def _number(name: str) -> int:

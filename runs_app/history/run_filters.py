@@ -1,7 +1,7 @@
 """What a list of runs may be narrowed by: one filter for the page, its files and the API."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db.models import Q
@@ -36,6 +36,7 @@ class RunFilter:
     version: int | None = None
     min_s: float | None = None
     max_s: float | None = None
+    within: Q = field(default_factory=Q)  # what the caller may see
 
     def page(
         self, *, before: int | None = None, limit: int, among: Collection[int] | None = None
@@ -64,7 +65,7 @@ class RunFilter:
 
     def as_query(self) -> Q:
         """Return the condition for runs, but for the one on `scripts`."""
-        query = Q()
+        query = self.within
         if self.reason:
             query &= Q(reason=self.reason)
         if self.version is not None:

@@ -1,9 +1,11 @@
 """Views that users save of the list of runs: a name for the filters in an address."""
 
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.db.models import QuerySet
 
 from runs_app.models import SavedView
+from tempo_site.audit import trail
 
 MAX_NAME, MAX_QUERY = 60, 1000  # characters
 MAX_OF_USER = 50
@@ -29,9 +31,14 @@ def save(user: User, *, name: str, query: str) -> SavedView:
     views = views_of(user)
     if views.exclude(name=name).count() >= MAX_OF_USER:
         raise ViewRefused(f"You have {MAX_OF_USER} views already.\nhint: delete one first")
-    view, _ = views.update_or_create(user=user, name=name, defaults={"query": query})
+    with transaction.atomic():
+        view, is_new = views.update_or_create(user=user, name=name, defaults={"query": query})
+        trail.record("created" if is_new else "changed", view, changes={"query": query})
     return view
 
 
 def delete(user: User, pk: int) -> None:
-    views_of(user).filter(pk=pk).delete()
+    with transaction.atomic():
+        for view in views_of(user).filter(pk=pk):
+            trail.record("deleted", view)
+            view.delete()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django_q.brokers import get_broker
@@ -39,6 +40,15 @@ class WrongInputs(Refused):
         sentence = f"`{slug}` was not run: {error}\nhint: run it with inputs"
         super().__init__(sentence, Reason.INPUTS)
         self.fields = error.fields
+
+
+class QueueFull(Refused):
+    """So many runs wait already that no other is taken."""
+
+    def __init__(self) -> None:
+        sentence = f"The queue is full: {settings.MAX_QUEUED_RUNS:,} runs wait already."
+        hint = "hint: try again later, cancel some, or raise PYSCHED_MAX_QUEUED_RUNS"
+        super().__init__(f"{sentence}\n{hint}", Reason.QUEUE)
 
 
 class RunFields(TypedDict, total=False):
@@ -124,6 +134,33 @@ def row_without_run(
     )
     run.announced_at = announced_at(run, status, now=now, fields=fields)
     return run
+
+
+def refuse_beyond_queue(runs: Sequence[Run], *, now: datetime) -> None:
+    """Look whether the queue takes those of new runs that have to wait: no statement where none has to.
+
+    Those of schedules are skipped, with the reason in their row. Raise QueueFull for others.
+    """
+    waiting = [run for run in runs if run.status == Status.QUEUED]
+    if not waiting or not _is_queue_full():
+        return
+    full = QueueFull()
+    for run in waiting:
+        if run.schedule is None:
+            raise full
+        run.status = Status.SKIPPED
+        run.reason = full.reason
+        run.message = str(full)
+        run.finished_at = run.archived_at = now
+        run.announced_at = announced_at(
+            run, Status.SKIPPED, now=now, fields={"reason": full.reason}
+        )
+
+
+def _is_queue_full() -> bool:
+    queued = Run.objects.filter(kind=Kind.SCRIPT, status=Status.QUEUED).order_by()
+    most: int = settings.MAX_QUEUED_RUNS
+    return queued[:most].count() >= most
 
 
 def queue(runs: Sequence[Run]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
@@ -40,6 +41,7 @@ class Query:
     stream: str = ""
     after: datetime | None = None
     before: datetime | None = None
+    among: Q = field(default=Q(), compare=False)  # of runs
     shown_words: tuple[str, ...] = field(default=(), compare=False)  # as typed, for marks
 
     @property

@@ -320,7 +320,7 @@ def _created_at(run: int) -> datetime | None:
 
 def _runs(query: Query, ids: Sequence[int]) -> dict[int, Run]:
     """Return those of the runs that the query may find, as the list of runs would show them."""
-    rows = Run.objects.of_kind(query.kind).filter(pk__in=ids)
+    rows = Run.objects.of_kind(query.kind).filter(query.among, pk__in=ids)
     if query.script:
         rows = rows.filter(script__slug=query.script)
     if query.folder:

@@ -10,6 +10,7 @@ from runs_app.states import Kind, Reason, Trigger
 from runs_app.triggers import triggers
 from scripts_app import limits
 from scripts_app.environments import environments
+from tempo_site.audit import trail
 
 
 def rerun(run: Run, *, trigger: Trigger, by: str, now: datetime) -> Run:
@@ -38,6 +39,8 @@ def rerun(run: Run, *, trigger: Trigger, by: str, now: datetime) -> Run:
     with transaction.atomic():
         environments.require(run.environment)
         triggers.store([repeated], now=now)
+        name = f"#{repeated.pk} of {run.script.slug}"
+        trail.record("started", repeated, name=name, changes={"repeats": str(run)})
     return repeated
 
 

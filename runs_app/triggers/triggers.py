@@ -14,10 +14,15 @@ from runs_app.new_runs.new_runs import RunFields
 from runs_app.states import Kind, Reason, Trigger
 from scripts_app.inputs import parameters
 from scripts_app.models import Environment, Script
+from tempo_site.audit import trail
 
 # What the verbs below raise.
 Refused = new_runs.Refused
 WrongInputs = new_runs.WrongInputs
+QueueFull = new_runs.QueueFull
+
+# What schedules and retries start is in the history of runs, each with its schedule; the audit is of acts.
+BY_SOMEBODY = frozenset({Trigger.MANUAL, Trigger.API, Trigger.COMMAND, Trigger.ADMIN})
 
 
 def start(
@@ -30,11 +35,13 @@ def start(
 ) -> Run:
     """Start a run of the script's current version, or queue it where it has to wait.
 
-    Raises Refused: deleted, unreadable, wrong inputs, a full disk.
+    Raises Refused: deleted, unreadable, wrong inputs, a full disk, also as QueueFull.
     """
     run = new_runs.prepare(script, trigger=trigger, by=by, now=now, **fields)
     with transaction.atomic():
         store([run], now=now, may_begin=births.is_unchanged(script))
+        if trigger in BY_SOMEBODY:
+            trail.record("started", run, name=f"#{run.pk} of {script.slug}")
     return run
 
 
@@ -51,6 +58,7 @@ def store(
     """
     if may_begin:
         births.begin(runs, now=now)
+    new_runs.refuse_beyond_queue(runs, now=now)
     new_runs.queue(runs)
 
 
@@ -112,4 +120,6 @@ def _start_own_program(kind: Kind, *, now: datetime, **fields: Any) -> Run:
             **fields,
         )
         new_runs.enqueue_admission()
+        if kind == Kind.INSTALL:
+            trail.record("installed", kind="Python", name=fields["params"]["python"])
     return run

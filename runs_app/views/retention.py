@@ -18,6 +18,7 @@ from runs_app.history.retention import Going
 from runs_app.history.retention_rules import Change
 from scripts_app.models import Folder, Script
 from tempo_site import auth
+from tempo_site.audit import trail
 from tempo_site.stored_settings.fields import SettingRefused
 
 FOR_STAFF = "Only staff may change what is kept."
@@ -77,6 +78,7 @@ def retention_page(request: auth.SignedInRequest) -> HttpResponse:
 def retention_now(request: auth.SignedInRequest) -> HttpResponse:
     auth.require_staff(request.user, FOR_STAFF)
     housekeeping.hurry("retention", now=timezone.now())
+    trail.record("asked for", kind="retention", name="now")
     messages.success(request, "Deleting begins within half a minute.")
     return redirect("retention")
 

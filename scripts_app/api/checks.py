@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict
 from scripts_app.api.common import router
 from scripts_app.diagnostics import check
 from scripts_app.diagnostics.models import Problem
+from tempo_site.accounts import rate_limits
 
 
 class CheckIn(BaseModel):
@@ -28,6 +29,7 @@ class CheckOut(BaseModel):
 @router.post("/check", response=CheckOut, tags=["drafts"])
 def check_text(request: HttpRequest, data: CheckIn) -> CheckOut:
     """Look for problems in a code without a run: syntax, names, doors left open, secrets, requirements."""
+    rate_limits.require(rate_limits.PREVIEW, rate_limits.address_of(request))
     found = check.find_problems(
         code=with_plain_line_ends(data.code),
         requirements=with_plain_line_ends(data.requirements),

@@ -27,6 +27,7 @@ from scripts_app.models import Schedule, Script
 from scripts_app.schedules import outlook, preview, schedules
 from scripts_app.timing import rule
 from scripts_app.timing.rule import TimingError
+from tempo_site.accounts import rate_limits
 
 REPEATED = frozenset({"cron", "interval"})  # the kinds that have bounds and jitter
 
@@ -200,6 +201,7 @@ def create_schedule(request: HttpRequest, slug: str, data: ScheduleIn) -> Status
 @router.post("/schedules/preview", response=PreviewOut, tags=["schedules"])
 def preview_schedule(request: HttpRequest, data: PreviewIn) -> PreviewOut:
     """Show the due moments that a schedule would have, without storing a schedule."""
+    rate_limits.require(rate_limits.PREVIEW, rate_limits.address_of(request))
     start = data.start or timezone.now()
     script = script_named(data.script) if data.script else None
     rhythm = rhythm_of(data, start, script)

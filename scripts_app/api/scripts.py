@@ -5,10 +5,11 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.utils import timezone
+from ninja.errors import HttpError
 from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
-from scripts_app import deletion, lookup, scripts
+from scripts_app import deletion, lookup, reach, scripts
 from scripts_app.api.common import (
     IF_MATCH,
     Limit,
@@ -21,6 +22,10 @@ from scripts_app.api.common import (
 from scripts_app.models import Script
 from scripts_app.versions import versions
 from tempo_site import auth
+
+STAYS_WHERE_IT_IS = (
+    "A key that is limited to some scripts moves none of them.\nhint: use a key without limits"
+)
 
 
 class ScriptIn(BaseModel):
@@ -131,11 +136,13 @@ def create_script(request: auth.AuthenticatedRequest, data: ScriptIn) -> Status[
 
 
 @router.get("/scripts", response=ScriptPage, tags=["scripts"])
+@auth.filters_by_limits
 def list_scripts(
-    request: HttpRequest, limit: Limit, cursor: str = "", deleted: bool = False
+    request: auth.AuthenticatedRequest, limit: Limit, cursor: str = "", deleted: bool = False
 ) -> ScriptPage:
     """List scripts by slug; with `deleted` the deleted scripts that can be restored, for 30 days."""
     found = lookup.scripts(Script.objects.restorable() if deleted else None)
+    found = found.filter(reach.within(request.auth.limits, "pk"))
     rows = list(found.filter(slug__gt=cursor).order_by("slug")[: limit + 1])
     return ScriptPage.model_construct(
         items=[script_out(script) for script in rows[:limit]],
@@ -155,6 +162,8 @@ def change_script(request: auth.AuthenticatedRequest, slug: str, data: ScriptPat
 
     With `If-Match: "<revision>"` a text that was changed in the meantime is not replaced: 409.
     """
+    if request.auth.limits is not None and "folder" in data.model_fields_set:
+        raise HttpError(403, STAYS_WHERE_IT_IS)
     scripts.update(
         lookup.script(slug),
         by=request.auth.user,

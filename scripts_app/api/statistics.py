@@ -11,8 +11,9 @@ from pydantic import BaseModel
 from runs_app.figures import all_scripts, script_overview
 from runs_app.figures.script_overview import Overview, Period
 from runs_app.figures.tally import Tally
-from scripts_app import lookup
+from scripts_app import lookup, reach
 from scripts_app.api.common import router
+from tempo_site import auth
 
 Days = Annotated[int, Query(default=30, ge=1, le=366)]
 
@@ -125,9 +126,11 @@ def read_statistics(request: HttpRequest, slug: str, days: Days) -> StatisticsOu
 
 
 @router.get("/statistics", response=AllStatisticsOut)
-def read_all_statistics(request: HttpRequest, days: Days) -> AllStatisticsOut:
+@auth.filters_by_limits
+def read_all_statistics(request: auth.AuthenticatedRequest, days: Days) -> AllStatisticsOut:
     """List what the runs of every script add up to."""
-    rows = all_scripts.figures_of_scripts(now=timezone.now(), days=days)
+    among = reach.within(request.auth.limits, "script")
+    rows = all_scripts.figures_of_scripts(now=timezone.now(), days=days, among=among)
     items = [ScriptFiguresOut.model_construct(**row.as_json()) for row in rows]
     return AllStatisticsOut.model_construct(items=items, next_cursor=None)
 

@@ -12,6 +12,7 @@ from scripts_app.environments.drivers import build_config
 from scripts_app.models import Environment, Script, Version
 from scripts_app.packages import interpreters, resolution
 from scripts_app.packages.interpreters import Interpreter
+from tempo_site.audit import trail
 from tempo_site.lib import files, paths
 
 # Environments that were seen to have their start file; each is asked once by a process.
@@ -61,17 +62,15 @@ def renew(environment: Environment) -> Environment:
     rows = Environment.objects.filter(pk=environment.pk)
     ready = rows.filter(state=Environment.State.READY)
     failed = rows.filter(state=Environment.State.FAILED)
-    changed = ready.update(
-        state=Environment.State.WANTED,
-        is_renewal=True,
-        message="",
-    )
-    if not changed:
-        changed = failed.update(state=Environment.State.WANTED, message="")
-    if changed:
-        environment.refresh_from_db()
-        # The signal of save() wakes the engine; update() sends none.
-        environment.save(update_fields=["state"])
+    with transaction.atomic():
+        changed = ready.update(state=Environment.State.WANTED, is_renewal=True, message="")
+        if not changed:
+            changed = failed.update(state=Environment.State.WANTED, message="")
+        trail.record("asked for again", environment)
+        if changed:
+            environment.refresh_from_db()
+            # The signal of save() wakes the engine; update() sends none.
+            environment.save(update_fields=["state"])
     return environment
 
 

@@ -8,6 +8,7 @@ from scripts_app.models import Environment, Script, Version
 from scripts_app.packages import locks
 from scripts_app.packages.locks import Change
 from scripts_app.validation import ScriptError
+from tempo_site.audit import trail
 
 _NO_UPGRADE = "There is no upgrade to look at.\nhint: ask for one first"
 
@@ -24,6 +25,7 @@ def request(script: Script) -> Environment:
             raise ScriptError(f"{why}\nhint: there is nothing to upgrade", field="environment")
         upgrade = _unfinished(current) or _create_next(current)
         Script.objects.filter(pk=script.pk).update(upgrade=upgrade)
+        trail.record("asked for an upgrade", script)
     script.upgrade = upgrade
     return upgrade
 
@@ -41,6 +43,7 @@ def use(script: Script) -> Environment:
             environment=upgrade, wanted_environment=upgrade, upgrade=None
         )
         Version.objects.filter(pk=stored.version_id or 0).update(environment=upgrade)
+        trail.record("used the upgrade", script)
     script.refresh_from_db(fields=["environment", "wanted_environment", "upgrade"])
     return upgrade
 
@@ -48,8 +51,10 @@ def use(script: Script) -> Environment:
 def discard(script: Script) -> None:
     """Keep the current environment and forget the upgrade. Raises ScriptError without an upgrade."""
     rows = Script.objects.filter(pk=script.pk, upgrade__isnull=False)
-    if not rows.update(upgrade=None):
-        raise ScriptError(_NO_UPGRADE, field="upgrade")
+    with transaction.atomic():
+        if not rows.update(upgrade=None):
+            raise ScriptError(_NO_UPGRADE, field="upgrade")
+        trail.record("discarded the upgrade", script)
     script.refresh_from_db(fields=["upgrade"])
 
 

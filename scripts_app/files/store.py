@@ -21,6 +21,7 @@ from django.conf import settings
 from scripts_app import validation
 from scripts_app.models import Script
 from scripts_app.validation import ScriptError
+from tempo_site.audit import trail
 from tempo_site.lib import paths
 
 MAX_PATH, MAX_NAME_BYTES = 1000, 255
@@ -123,6 +124,7 @@ def save(
                 os.fchmod(fd, _mode_of_new(above))
             os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
             _note_uploads(script)
+            trail.record("stored", kind="file", name=f"{path} of {script.slug}")
         except BaseException:
             with suppress(OSError):
                 os.unlink(temporary, dir_fd=folder)
@@ -145,6 +147,7 @@ def _mode_of_new(above: list[str]) -> int:
 def make_folder(script: Script, path: str) -> None:
     """Create a folder and missing folders above, if not there yet. Raises ScriptError."""
     _make_folders(script, _split_new(path))
+    trail.record("created", kind="folder of files", name=f"{path} of {script.slug}")
 
 
 def delete(script: Script, path: str, *, recursive: bool = False) -> None:
@@ -158,6 +161,7 @@ def delete(script: Script, path: str, *, recursive: bool = False) -> None:
             shutil.rmtree(name, dir_fd=folder)
         else:
             os.rmdir(name, dir_fd=folder)
+        trail.record("deleted", kind="file", name=f"{path} of {script.slug}")
 
 
 def split(path: object) -> list[str]:

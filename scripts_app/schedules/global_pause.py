@@ -2,9 +2,12 @@
 
 from datetime import datetime
 
+from django.db import transaction
+
 from scripts_app.models import Pause
 from scripts_app.schedules.schedules import ring_on_commit
 from scripts_app.timing.rule import TimingError
+from tempo_site.audit import trail
 
 
 def current_pause(now: datetime) -> Pause | None:
@@ -29,8 +32,10 @@ def pause_all(*, by: str, now: datetime, until: datetime | None = None) -> Pause
     current = current_pause(now)
     since = current.since if current else now
     values = {"since": since, "until": until, "by": by}
-    pause, _ = Pause.objects.update_or_create(pk=1, defaults=values)
-    ring_on_commit()
+    with transaction.atomic():
+        pause, _ = Pause.objects.update_or_create(pk=1, defaults=values)
+        trail.record("paused", kind="all schedules", changes={"until": until})
+        ring_on_commit()
     return pause
 
 
@@ -41,6 +46,8 @@ def resume_all(*, by: str, now: datetime) -> Pause | None:
         return None
     pause.until = now
     pause.by = by
-    pause.save()
-    ring_on_commit()
+    with transaction.atomic():
+        pause.save()
+        trail.record("resumed", kind="all schedules")
+        ring_on_commit()
     return pause

@@ -16,6 +16,7 @@ from scripts_app.inputs import parameters
 from scripts_app.models import Schedule, Script
 from scripts_app.timing import rule
 from scripts_app.timing.rule import TimingError
+from tempo_site.audit import trail
 
 # Alarms are read by Tempo's ticker alone; a cluster of their own keeps django-q2's scheduler away from them. Their rows
 # have to name a function all the same.
@@ -35,7 +36,18 @@ _FIELDS_OF_KIND = {
     Schedule.Kind.ONCE: {"at"},
     Schedule.Kind.STARTUP: {"delay_s"},
 }
-_STORED = (*_TIMING, "params", "enabled", "anchor", "alarm", "paused_at", "paused_until")
+_AUDITED = (
+    *_TIMING,
+    "params",
+    "enabled",
+    "paused_until",
+    "overlap",
+    "max_parallel",
+    "missed",
+    "missed_cap",
+    "retries",
+)
+_STORED = (*_AUDITED, "anchor", "alarm", "paused_at")
 _NUMBERS = (
     "jitter_s",
     "delay_s",
@@ -45,6 +57,7 @@ _NUMBERS = (
     "retry_delay_s",
     "retry_max_delay_s",
 )
+
 _CHOICES = {
     "kind": Schedule.Kind,
     "overlap": Schedule.Overlap,
@@ -84,6 +97,8 @@ def save(schedule: Schedule, *, now: datetime) -> Schedule:
         # The ticker may have changed the alarm meanwhile.
         schedule.alarm_id = stored.get("alarm")
         schedule.save()
+        changes = trail.differences(stored, trail.facts(schedule, _AUDITED)) if stored else {}
+        trail.record("changed" if stored else "created", schedule, changes=changes)
         if is_new_timing:
             _arm(schedule, now=now)
         else:
@@ -104,6 +119,7 @@ def check(schedule: Schedule, *, now: datetime) -> None:
 def delete(schedule: Schedule) -> None:
     with transaction.atomic():
         disarm(schedule)
+        trail.record("deleted", schedule)
         schedule.delete()
         ring_on_commit()
 

@@ -9,6 +9,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from scripts_app.models import Script, Variable
 from scripts_app.validation import ScriptError
+from tempo_site.audit import trail
 from tempo_site.lib import encryption
 from tempo_site.lib.sqlite.prepared import Given, PreparedQuery
 
@@ -28,6 +29,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LOADER = (
     "it decides which foreign code is loaded into every program, or which of its checks are off"
 )
+
 _SHELL = "it changes what every shell does that a script starts"
 _OWN = "Tempo sets it"
 REFUSED_PREFIXES = {
@@ -92,14 +94,25 @@ def save(
         stored = encryption.encrypt(value) if is_secret else value
         _refuse_too_much([row.value for row in others.values()], stored)
         fields = {"value": stored, "is_secret": is_secret, "updated_by": by[:150]}
-        row, _ = Variable.objects.update_or_create(script=script, name=name, defaults=fields)
+        row, is_new = Variable.objects.update_or_create(script=script, name=name, defaults=fields)
+        trail.record("created" if is_new else "changed", row, name=_full_name(script, name))
         return row
 
 
 def remove(script: Script | None, name: str) -> bool:
     """Delete a variable; return whether there was one."""
-    count, _ = variables_of(script).filter(name=name).delete()
-    return count > 0
+    with transaction.atomic():
+        row = variables_of(script).filter(name=name).first()
+        if row is None:
+            return False
+        trail.record("deleted", row, name=_full_name(script, name))
+        row.delete()
+    return True
+
+
+def _full_name(script: Script | None, name: str) -> str:
+    # Of the value nothing is kept, secret or not: what is plain today may become a secret.
+    return f"{name} of {script.slug}" if script else f"{name} of all scripts"
 
 
 def inherited(script: Script) -> list[Variable]:

@@ -10,6 +10,7 @@ from django.db.models import F
 from scripts_app.models import Draft, Script, Version
 from scripts_app.validation import ScriptError
 from scripts_app.versions import versions
+from tempo_site.audit import trail
 
 UNSEEN_NOTE = "Draft, kept when a version was saved without it"
 IDLE_NOTE = "Draft, kept when nobody had changed it for 10 minutes"
@@ -98,6 +99,7 @@ def save(
         if text(script).fields != fields:
             claim(script, based_on=based_on, yours=fields)
             _store(script, fields, by=by, now=now)
+            trail.pass_over()  # it is being typed: the version that is made of it is recorded
         return text(script)
 
 
@@ -113,6 +115,7 @@ def discard(script: Script, *, based_on: int) -> None:
         if Draft.objects.filter(script=script).exists():
             claim(script, based_on=based_on)
             Draft.objects.filter(script=script).delete()
+        trail.record("discarded", kind="draft", name=script.slug)
 
 
 def claim(script: Script, *, based_on: int, yours: dict[str, str] | None = None) -> None:

@@ -17,6 +17,7 @@ from scripts_app.models import Draft, Script, Version
 from scripts_app.packages import interpreters
 from scripts_app.validation import ScriptError
 from scripts_app.versions import settings_snapshot, working_copy
+from tempo_site.audit import trail
 from tempo_site.lib import paths
 
 logger = logging.getLogger(__name__)
@@ -124,8 +125,12 @@ def current_version(script: Script) -> Version | None:
 
 def annotate(version: Version, note: str) -> None:
     """Change the note of a version. Raises ScriptError for an invalid note."""
+    before = version.note
     version.note = check_note(note)
-    version.save(update_fields=["note"])
+    with transaction.atomic():
+        version.save(update_fields=["note"])
+        name = f"{version} of {version.script.slug}"
+        trail.record("changed", version, name=name, changes={"note": [before, version.note]})
 
 
 def write_missing_copies() -> int:

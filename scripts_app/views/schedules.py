@@ -23,6 +23,7 @@ from scripts_app.timing import simple as timing_simple
 from scripts_app.timing.rule import TimingError
 from scripts_app.views import ledger, schedule_entries
 from scripts_app.views.query_string import number_in
+from tempo_site.accounts import rate_limits
 from tempo_site.lib import zone
 
 form_page = require_http_methods(["GET", "HEAD", "POST"])
@@ -122,6 +123,7 @@ def schedule_delete(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 
 @require_POST
 def schedule_preview(request: HttpRequest) -> HttpResponse:
+    rate_limits.require(rate_limits.PREVIEW, rate_limits.address_of(request))
     now = timezone.now()
     form = ScheduleBuilder(request.POST, instance=posted_schedule(request.POST), now=now)
     shown = checked_preview(form, now=now)

@@ -102,11 +102,16 @@ class Attempt:
 
 
 def at_log_in(request: HttpRequest, username: str, *, now: float) -> Attempt:
-    username = _NAME.to_python(username) or ""
+    username = account_of(username)
     if is_known_device(request, username):
         return Attempt((_of_device, username), now=now)
     account = username[:MAX_NAME]
     return Attempt((_of_address, _site_of(request)), (_of_account, account), now=now)
+
+
+def account_of(username: str) -> str:
+    """Return the name of an account as it is stored, however it was spelled."""
+    return _NAME.to_python(username) or ""
 
 
 def at_set_up(request: HttpRequest, *, now: float) -> Attempt:

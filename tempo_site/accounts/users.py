@@ -3,6 +3,8 @@
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from tempo_site.audit import trail
+
 
 class UserRefused(ValueError):
     """A user stays unchanged; the text says why and what to do, `field` is the field of the form that caused this."""
@@ -40,6 +42,7 @@ def delete(user: User, *, by: User) -> None:
     """Delete a user; scripts, versions, runs and API keys stay. Raises UserRefused."""
     with transaction.atomic():
         check_delete(user, by=by)
+        trail.record("deleted", user)
         user.delete()
 
 

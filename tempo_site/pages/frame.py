@@ -119,16 +119,11 @@ def _places_of_staff(path: str) -> list[Place]:
     variables = _place(path, "Variables", "variables", "variables", "g v", section=MANAGE)
     told = _place(path, "Notifications", "notifications", "bell", "g m", section=MANAGE)
     settings_place = _place(path, "Settings", "settings-first", "settings", "g t", section=MANAGE)
-    api_keys = "admin:tempo_site_apikey_changelist"
-    keys = _place(path, "API keys", api_keys, "keys", "g k", section=MANAGE)
-    # The keys lie below the admin's index.
-    url = reverse("admin:index")
-    is_at_engine = path.startswith(url) and not keys.is_here
-    engine = Place(
-        label="Engine", url=url, symbol="engine", key="g e", is_here=is_at_engine, section=MANAGE
-    )
+    keys = _place(path, "API keys", "key-list", "keys", "g k", section=MANAGE)
+    audit = _place(path, "Audit", "audit", "search", "g u", section=MANAGE)
+    engine = _place(path, "Engine", "admin:index", "engine", "g e", section=MANAGE)
     retention = _place(path, "Retention", "retention", "runs", "g h", section=MANAGE)
-    return [variables, told, keys, retention, settings_place, engine]
+    return [variables, told, keys, audit, retention, settings_place, engine]
 
 
 def troubles(report: dict[str, Any]) -> str:

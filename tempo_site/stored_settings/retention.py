@@ -3,6 +3,7 @@
 from tempo_site.stored_settings.fields import Field, Kind, Section
 
 DAYS, RUNS, MEGABYTES = "PYSCHED_KEEP_DAYS", "PYSCHED_KEEP_RUNS", "PYSCHED_KEEP_MB"
+AUDIT_DAYS, AUDIT_ROWS = "PYSCHED_KEEP_AUDIT_DAYS", "PYSCHED_KEEP_AUDIT_ROWS"
 
 SECTION = Section(
     slug="retention",
@@ -36,6 +37,26 @@ SECTION = Section(
             unit="MB",
             help="Of all logs together: the oldest go first.",
             minimum=1,
+        ),
+        Field(
+            name=AUDIT_DAYS,
+            attribute="KEEP_AUDIT_DAYS",
+            kind=Kind.NUMBER,
+            label="Audit",
+            unit="days",
+            help="What was done by whom is kept so many days.",
+            minimum=1,
+            maximum=36_500,
+        ),
+        Field(
+            name=AUDIT_ROWS,
+            attribute="KEEP_AUDIT_ROWS",
+            kind=Kind.NUMBER,
+            label="Entries of the audit",
+            unit="entries",
+            help="The oldest beyond them go.",
+            minimum=1000,
+            maximum=100_000_000,
         ),
     ),
 )

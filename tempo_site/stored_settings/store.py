@@ -10,6 +10,7 @@ from enum import StrEnum
 from django.db import transaction
 from django.views.decorators.debug import sensitive_variables
 
+from tempo_site.audit import trail
 from tempo_site.lib import encryption
 from tempo_site.models import Setting
 from tempo_site.stored_settings import fields
@@ -135,13 +136,26 @@ def save(changes: Mapping[str, object], *, by: str) -> list[str]:
     changed = []
     with transaction.atomic():
         for name, new in checked.items():
+            before = _shown(name)
             if _store(FIELDS[name], new, by=by[:150]):
                 changed.append(name)
+                trail.record(
+                    "changed", kind="setting", name=name, changes=_change(name, before, new)
+                )
         transaction.on_commit(memory.forget)
     memory.forget()
     for name in changed:
         logger.info("setting %s changed by=%s", name, by)
     return changed
+
+
+def _shown(name: str) -> Value:
+    return "" if FIELDS[name].is_secret else value(name)
+
+
+def _change(name: str, before: Value, new: Value | None) -> trail.Changes:
+    # Of a secret there is the name alone.
+    return {} if FIELDS[name].is_secret else {"value": [before, new]}
 
 
 @sensitive_variables()

@@ -140,3 +140,15 @@ def elapsed(run: Run, now: datetime) -> timedelta | None:
 @register.filter
 def began(run: Run) -> datetime:
     return run.started_at or run.created_at
+
+
+@register.filter
+def before_and_after(value: object) -> str:
+    """Return a value of an audit entry's changes: `before -> after`, or what there is."""
+    if isinstance(value, list) and len(value) == 2:
+        return f"{_shown(value[0])} → {_shown(value[1])}"
+    return _shown(value)
+
+
+def _shown(value: object) -> str:
+    return "nothing" if value in (None, "") else str(value)

@@ -181,14 +181,15 @@ def test_params_nested_without_end_are_refused_before_they_are_read(program: Cli
 
 
 @pytest.mark.usefixtures("script")
-def test_a_start_costs_five_queries(program: Client, key: str) -> None:
+def test_a_start_that_waits_costs_seven_queries(program: Client, key: str) -> None:
     send(program, "POST", "/scripts/hello/runs")  # notes the key's use, which happens once a minute
     OrmQ.objects.all().delete()
     with CaptureQueriesContext(connection) as queries:
         send(program, "POST", "/scripts/hello/runs")
     verbs = [query["sql"].split()[0] for query in queries if "SAVEPOINT" not in query["sql"]]
-    # The key, the script, the run, whether a task waits already, a task of its own.
-    assert verbs == ["SELECT", "SELECT", "INSERT", "SELECT", "INSERT"]
+    # The key, the script, whether the queue is full, the run, whether a task waits already, a task of its own, the
+    # audit. A run that begins at once asks for no queue.
+    assert verbs == ["SELECT", "SELECT", "SELECT", "INSERT", "SELECT", "INSERT", "INSERT"]
 
 
 def test_it_answers_with_the_whole_run(program: Client, script: Script) -> None:

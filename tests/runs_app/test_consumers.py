@@ -14,6 +14,8 @@ from runs_app.models import Run
 from runs_app.output import live
 from runs_app.routing import websocket_urlpatterns
 from runs_app.states import Reason, Status
+from tempo_site import auth
+from tempo_site.accounts.keys import KeyLimits
 from tempo_site.lib import paths
 from tests.factories import make_run, make_script
 
@@ -47,6 +49,7 @@ def talk(path: str, body: Talk) -> Any:
 
     async def whole() -> Any:
         socket = WebsocketCommunicator(URLRouter(websocket_urlpatterns), path)
+        socket.scope["caller"] = auth.Caller(name="user 1")
         accepted, _ = await socket.connect(LIMIT_S)
         assert accepted
         try:
@@ -163,8 +166,8 @@ def test_a_run_that_begins_while_its_viewer_connects_is_shown(
     honest = consumers.find
     answers = [queued]  # as the row was at the first look, before the viewer had joined
 
-    async def find(run_id: int) -> Run | None:
-        return answers.pop() if answers else await honest(run_id)
+    async def find(run_id: int, limits: KeyLimits | None) -> Run | None:
+        return answers.pop() if answers else await honest(run_id, limits)
 
     monkeypatch.setattr(consumers, "find", find)
 
@@ -191,6 +194,7 @@ def test_a_second_viewer_shares_the_open_log() -> None:
 
     async def second(socket: WebsocketCommunicator) -> int:
         other = WebsocketCommunicator(URLRouter(websocket_urlpatterns), f"/ws/runs/{run.pk}/")
+        other.scope["caller"] = auth.Caller(name="user 2")
         await other.connect(LIMIT_S)
         await frame(socket)
         await frame(other)

@@ -19,10 +19,10 @@ from runs_app.states import Status
 from scripts_app import scripts
 from scripts_app.models import Environment, Folder, Schedule, Script, Variable, Version
 from tempo_site.accounts import users
-from tempo_site.models import ApiKey, Setting
+from tempo_site.models import ApiKey, AuditEntry, Setting
 from tests.factories import make_run, make_schedule, make_script
 
-TOKEN = re.compile(r"tempo_[\w-]{43}")
+TOKEN = re.compile(r"tempo_\w{36}")
 ENGINE_ROWS = [Alarm, Success, Failure, OrmQ]
 
 pytestmark = pytest.mark.django_db
@@ -45,6 +45,7 @@ def test_every_model_of_ours_is_registered() -> None:
         Variable,
         Run,
         ApiKey,
+        AuditEntry,
         Setting,
         Channel,
         Rule,

@@ -61,10 +61,10 @@ def test_it_leaves_other_authorization_schemes_to_the_proxy(browser: Client) -> 
 def test_it_notes_the_use_of_a_key_at_most_once_in_five_minutes() -> None:
     key, _ = ApiKey.issue(name="ci")
     for seconds in (0, 61, 299):
-        auth.touch(key, now=NOW + timedelta(seconds=seconds))
+        auth.touch(key, address="192.0.2.1", now=NOW + timedelta(seconds=seconds))
     key.refresh_from_db()
     assert key.last_used_at == NOW
-    auth.touch(key, now=NOW + timedelta(seconds=301))
+    auth.touch(key, address="192.0.2.1", now=NOW + timedelta(seconds=301))
     key.refresh_from_db()
     assert key.last_used_at == NOW + timedelta(seconds=301)
 

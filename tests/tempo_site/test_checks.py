@@ -121,7 +121,11 @@ def test_every_check_is_registered(settings: LazySettings) -> None:
 
 
 def test_the_defaults_are_free_of_errors() -> None:
-    assert [message for message in run_checks() if isinstance(message, Error)] == []
+    assert [
+        message
+        for message in run_checks()
+        if isinstance(message, Error) and not message.is_silenced()
+    ] == []
 
 
 @pytest.mark.parametrize(

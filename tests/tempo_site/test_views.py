@@ -43,11 +43,22 @@ def test_where_there_are_users_a_failed_try_is_told_nothing_of_that(
     assert "createsuperuser" not in client.post("/login/", BAD).content.decode()
 
 
-def test_the_eleventh_attempt_is_refused_even_with_the_right_password(
+def test_the_sixth_attempt_in_a_minute_is_refused_even_with_the_right_password(
     client: Client, user: User
 ) -> None:
-    for _ in range(10):
+    for _ in range(5):
         assert client.post("/login/", BAD).status_code == 200
+    answer = client.post("/login/", GOOD)
+    assert answer.status_code == 429
+    assert 0 < int(answer.headers["Retry-After"]) <= 60
+    assert "Too many requests" in answer.content.decode()
+
+
+def test_the_eleventh_attempt_from_an_address_is_refused_whatever_the_account(
+    client: Client, user: User
+) -> None:
+    for number in range(10):
+        assert client.post("/login/", {**BAD, "username": f"user-{number}"}).status_code == 200
     answer = client.post("/login/", GOOD)
     assert answer.status_code == 429
     assert 0 < int(answer.headers["Retry-After"]) <= 60

@@ -19,7 +19,9 @@ from runs_app.output import log
 from runs_app.states import Status, Trigger
 from runs_app.triggers import confirmation, triggers
 from scripts_app.models import Script
+from tempo_site.audit import trail
 from tempo_site.lib import paths
+from tempo_site.models import AuditEntry
 
 POLL_S = 0.2
 REFUSED = 75  # EX_TEMPFAIL of sysexits.h: not now, try again later
@@ -50,6 +52,7 @@ class Command(BaseCommand):
             "--wait", action="store_true", help="Follow its output and exit with its exit code."
         )
 
+    @trail.acting_as(AuditEntry.Actor.COMMAND, "runscript")
     def handle(self, *args: Any, **options: Any) -> None:
         inputs = inputs_of(options["param"])
         run = self.start(options["slug"], inputs, is_confirmed=options["yes"])

@@ -7,6 +7,8 @@ from django.utils import timezone
 
 from scripts_app import script_templates
 from scripts_app.scripts import ScriptError
+from tempo_site.audit import trail
+from tempo_site.models import AuditEntry
 
 
 class Command(BaseCommand):
@@ -31,6 +33,7 @@ class Command(BaseCommand):
             help="Like `Ops/Nightly`; made when it does not exist.",
         )
 
+    @trail.acting_as(AuditEntry.Actor.COMMAND, "createfrom")
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["starter"]:
             self.list_starters()

@@ -17,6 +17,8 @@ from scripts_app.models import Script
 from scripts_app.scripts import ScriptError
 from scripts_app.timing import rule
 from scripts_app.timing.rule import TimingError
+from tempo_site.audit import trail
+from tempo_site.models import AuditEntry
 
 STDIN = "-"
 SYSTEM = Path("/etc/crontab")
@@ -60,6 +62,7 @@ class Command(BaseCommand):
             "--again", action="store_true", help="Make those, too, that were imported already."
         )
 
+    @trail.acting_as(AuditEntry.Actor.COMMAND, "importcrontab")
     def handle(self, *args: Any, **options: Any) -> None:
         table = read_crontab(options["file"], is_system=options["system"])
         choices = choices_of(options)

@@ -1,11 +1,18 @@
 """`manage.py createkey NAME`: make an API key."""
 
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
 
-from tempo_site.models import ApiKey
+from scripts_app import reach
+from tempo_site.accounts import keys
+from tempo_site.accounts.keys import KeyRefused
+from tempo_site.audit import trail
+from tempo_site.models import ApiKey, AuditEntry
 
 
 class Command(BaseCommand):
@@ -23,10 +30,55 @@ class Command(BaseCommand):
             default=ApiKey.Scope.FULL.value,
             help="read: look; run: start and cancel runs too; full: everything (default).",
         )
+        parser.add_argument(
+            "--script",
+            action="append",
+            default=[],
+            metavar="SCRIPT",
+            help="Limit the key to this script, like `hello-world`; may be given more than once.",
+        )
+        parser.add_argument(
+            "--folder",
+            action="append",
+            default=[],
+            metavar="FOLDER",
+            help="Limit the key to what lies in this folder, like `Ops/Nightly`; more than once too.",
+        )
+        parser.add_argument(
+            "--expires",
+            default="",
+            metavar="WHEN",
+            help="From when on it is refused: `2027-01-31` or `2027-01-31T12:00`, in Tempo's time zone.",
+        )
 
+    @trail.acting_as(AuditEntry.Actor.COMMAND, "createkey")
     def handle(self, *args: Any, **options: Any) -> None:
+        is_limited = options["script"] or options["folder"]
         try:
-            _, token = ApiKey.issue(name=options["name"], scope=options["scope"])
+            limits = reach.named(options["script"], options["folder"]) if is_limited else None
+            _, token = keys.create(
+                name=options["name"],
+                scope=options["scope"],
+                limits=limits,
+                expires_at=moment(options["expires"]),
+                now=timezone.now(),
+            )
         except ValidationError as error:
             raise CommandError(f"The key was not made: {' '.join(error.messages)}") from error
+        except KeyRefused as refusal:
+            raise CommandError(f"The key was not made: {refusal}") from refusal
         self.stdout.write(token)
+
+
+def moment(text: str) -> datetime | None:
+    """Read a moment, or the beginning of a day. Raise CommandError."""
+    if not text:
+        return None
+    try:
+        day = parse_date(text)
+        found = datetime(day.year, day.month, day.day) if day else parse_datetime(text)
+    except ValueError:
+        found = None
+    if found is None:
+        raise CommandError(f"`{text}` is no moment.\nhint: write 2027-01-31 or 2027-01-31T12:00")
+    return found if timezone.is_aware(found) else timezone.make_aware(found)

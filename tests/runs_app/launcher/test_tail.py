@@ -12,6 +12,8 @@ from runs_app.models import Run
 from runs_app.output import live
 from runs_app.routing import websocket_urlpatterns
 from runs_app.states import Status
+from tempo_site import auth
+from tempo_site.accounts.keys import KeyLimits
 from tempo_site.lib import paths
 from tests.factories import make_run, make_script
 
@@ -58,7 +60,7 @@ def test_a_run_that_began_while_its_viewer_connected_is_shown(
         ),
     ]
 
-    async def find(_: int) -> Run:
+    async def find(_: int, limits: KeyLimits | None) -> Run:
         return rows.pop(0)
 
     monkeypatch.setattr(consumers, "find", find)
@@ -68,6 +70,7 @@ def test_a_run_that_began_while_its_viewer_connected_is_shown(
 async def second_frame(run_id: int) -> str:
     """What follows the status."""
     socket = WebsocketCommunicator(URLRouter(websocket_urlpatterns), f"/ws/runs/{run_id}/")
+    socket.scope["caller"] = auth.Caller(name="user 1")
     await socket.connect(LIMIT_S)
     try:
         await socket.receive_from(LIMIT_S)

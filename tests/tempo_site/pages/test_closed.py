@@ -69,6 +69,21 @@ def test_strangers_are_refused_everywhere(client: Client, method: str) -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("method", ["get", "post", "delete"])
+def test_a_key_opens_no_page_whatever_its_scope_and_the_method(key: str, method: str) -> None:
+    make_run(make_schedule(make_script()).script)
+    client = Client(headers={"x-api-key": key, "authorization": f"Bearer {key}"})
+    pages = [path for path in ADDRESSES if path not in OPEN and not path.startswith("/api/v1/")]
+    answers = {path: getattr(client, method)(path) for path in pages}
+    let_in = [
+        (path, answer.status_code)
+        for path, answer in answers.items()
+        if not is_refused(answer.status_code, answer.headers.get("Location", ""))
+    ]
+    assert let_in == []
+
+
+@pytest.mark.django_db
 def test_the_raw_log_and_the_output_are_closed_too(client: Client) -> None:
     run = make_run(make_script())
     for name in ("run-log", "run-output", "run-detail"):

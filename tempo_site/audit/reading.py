@@ -1,0 +1,39 @@
+"""The audit as the page and the API show it: filtered, the newest first."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Q, QuerySet
+
+from tempo_site.models import AuditEntry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """What to look for: words in names, a kind of actor, a verb, a kind of thing, an address, a time."""
+
+    q: str = ""
+    actor: str = ""
+    verb: str = ""
+    kind: str = ""
+    address: str = ""
+    after: datetime | None = None
+    before: datetime | None = None
+
+
+def entries(asked: Filter, *, below: int | None = None) -> QuerySet[AuditEntry]:
+    """Return the entries that match, the newest first, those before the entry `below`."""
+    rows = AuditEntry.objects.all()
+    if below:
+        rows = rows.filter(pk__lt=below)
+    for name in ("actor", "verb", "kind", "address"):
+        value = getattr(asked, name)
+        if value:
+            rows = rows.filter(**{name: value})
+    if asked.q:
+        rows = rows.filter(Q(name__icontains=asked.q) | Q(object_name__icontains=asked.q))
+    if asked.after:
+        rows = rows.filter(at__gte=asked.after)
+    if asked.before:
+        rows = rows.filter(at__lt=asked.before)
+    return rows
