@@ -13,12 +13,13 @@ from channels.db import database_sync_to_async
 from channels.routing import URLRouter
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpResponseBase
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tempo_site.settings")
 django.setup(set_prefix=False)
 
 from runs_app.routing import websocket_urlpatterns  # noqa: E402 - models need the set-up above
+from runs_app.views.url_trigger import LaterResponse  # noqa: E402
 from tempo_site import auth, health  # noqa: E402
 from tempo_site.lib import hosts, origins  # noqa: E402
 from tempo_site.web import forwarded  # noqa: E402
@@ -45,8 +46,16 @@ class OneThreadHandler(ASGIHandler):
     def load_middleware(self, is_async: bool = False) -> None:
         super().load_middleware(is_async=False)
 
-    async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
-        return await sync_to_async(self.get_response, thread_sensitive=True)(request)
+    async def get_response_async(self, request: Any) -> HttpResponseBase:
+        response = await sync_to_async(self.get_response, thread_sensitive=True)(request)
+        if isinstance(response, LaterResponse):
+            executor = request.scope["executor"]
+            _users[executor] -= 1  # while it waits, its thread is for others
+            try:
+                await response.at_end()
+            finally:
+                _users[executor] += 1
+        return response
 
 
 _django = OneThreadHandler()
@@ -69,7 +78,7 @@ async def _page(scope: Scope, receive: Receive, send: Send) -> None:
     _users[executor] += 1
     try:
         async with ThreadSensitiveContext(executor=executor):
-            await _django(scope, receive, send)
+            await _django({**scope, "executor": executor}, receive, send)
     finally:
         _users[executor] -= 1
 

@@ -150,8 +150,8 @@ REQUIRED_QUERY = {"GET /scripts/{slug}/versions/diff": ("from", "to")}
 QueryParams = Mapping[str, str | list[str]] | None
 SCRIPT_FIELDS = (
     "slug name folder description tags enabled code requirements python_version version revision environment timeout_s"
-    " memory_mb cpu_s processes output_mb file_mb nice as_service_user allow_source parameters created_at"
-    " updated_at deleted_at"
+    " memory_mb cpu_s processes output_mb file_mb nice as_service_user allow_source one_at_a_time parameters"
+    " created_at updated_at deleted_at"
 )
 RUN_FIELDS = (
     "id kind script version status reason exit_code signal trigger schedule due_at late_ms created_at started_at"

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 
-from runs_app import disk_space
+from runs_app import disk_space, payloads
 from runs_app.failures import groups
 from runs_app.models import Run
 from runs_app.new_runs import schedule_updates
@@ -64,6 +64,7 @@ def spec(run: Run, folder: Path, plain: Mapping[str, str]) -> ProgramSpec:
     if run.environment.fault:
         raise NothingToRun(broken_environment(run.environment.fault), Reason.ENVIRONMENT)
     inputs = json.dumps(run.params, ensure_ascii=False)
+    payload = payloads.put_into(folder, run)
     files.write_atomic(folder / CODE, run.version.code, mode=0o600, durable=False)
     files.write_atomic(folder / INPUTS, inputs, mode=0o600, durable=False)
     working = paths.script_files(run.script.slug)
@@ -71,18 +72,25 @@ def spec(run: Run, folder: Path, plain: Mapping[str, str]) -> ProgramSpec:
     paths.make_closed(working)
     python = environments.python_of(run.environment)
     start = environments.start_file(python.parent.parent) or folder / CODE
+    confinement = isolation(run, folder, python=python, working=working)
+    if payload:
+        confinement["read"].append(payload[payloads.VARIABLE])
     return {
         "limits": script_limits(run),
-        "isolation": isolation(run, folder, python=python, working=working),
+        "isolation": confinement,
         "argv": [str(python), str(start)],
         "cwd": str(working),
-        "env": script_environment(run, folder, plain, python=python, working=working),
+        "env": {
+            **script_environment(run, folder, plain, python=python, working=working),
+            **payload,
+        },
     }
 
 
 def finished(run: Run, *, now: datetime) -> None:
     schedule_updates.note_end(run, now=now)
     groups.count_failure(run)
+    payloads.forget(run)
 
 
 def broken_environment(fault: str) -> str:

@@ -120,7 +120,8 @@ def _behind_another(situation: Situation) -> Q:
     busy = {run.script_id for run in situation.under_way}
     if not busy:
         return NO_RUN
-    return Q(schedule__overlap__in=ONE_BY_ONE, script__in=busy)
+    is_one_by_one = Q(schedule__overlap__in=ONE_BY_ONE) | Q(script__one_at_a_time=True)
+    return Q(script__in=busy) & is_one_by_one
 
 
 def _behind_another_sentence(run: Run, situation: Situation) -> str:

@@ -44,6 +44,10 @@ class ScriptIn(BaseModel):
     nice: Number = 0
     as_service_user: StrictBool = False
     allow_source: StrictBool = False
+    one_at_a_time: StrictBool = Field(
+        default=False,
+        description="Whoever starts a run, it waits for the run of the script that is under way.",
+    )
     parameters: list[dict[str, Any]] = Field(
         default=[],
         max_length=50,
@@ -99,6 +103,7 @@ class ScriptOut(BaseModel):
     nice: int
     as_service_user: bool
     allow_source: bool
+    one_at_a_time: bool
     parameters: list[dict[str, Any]]
     created_at: datetime
     updated_at: datetime

@@ -20,6 +20,9 @@ ALLOW_SOURCE = (
     "Packages without a wheel may be built for it. What their authors wrote then runs as Tempo's own user while its "
     "environment is built."
 )
+ONE_AT_A_TIME = (
+    "However a run is started, by hand, by a URL or by a schedule, it waits for the one before it."
+)
 PARAMETERS = (
     'One a line, like `days = {type = "int", default = 7, min = 1, help = "How far back."}`. Types: text, int, float, '
     "bool, choice (with choices), date."
@@ -89,6 +92,12 @@ def limit_fields() -> dict[str, forms.Field]:
             help_text=limit.help,
             show_hidden_initial=True,
         )
+    fields["one_at_a_time"] = forms.BooleanField(
+        required=False,
+        label="One run at a time",
+        help_text=ONE_AT_A_TIME,
+        show_hidden_initial=True,
+    )
     fields["as_service_user"] = forms.BooleanField(
         required=False,
         label="Run as Tempo's own user",
@@ -105,7 +114,7 @@ def limit_fields() -> dict[str, forms.Field]:
 
 
 def limits_of(script: Script) -> dict[str, Any]:
-    fields = (*limits.LIMITS, *scripts.SET_BY_STAFF)
+    fields = (*limits.LIMITS, *scripts.SET_BY_STAFF, "one_at_a_time")
     return {field: getattr(script, field) for field in fields}
 
 
