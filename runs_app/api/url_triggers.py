@@ -109,8 +109,10 @@ def change_trigger(request: HttpRequest, slug: str, data: TriggerIn) -> TriggerO
     given = data.model_dump(exclude_unset=True)
     secret = data.secret.get_secret_value()
     if secret:
-        trigger_settings.set_secret(script, secret, keeps_older=data.keep_older)
+        trigger_settings.check_secret(secret)
     trigger = trigger_settings.update(script, changes_of(given))
+    if secret:
+        trigger = trigger_settings.set_secret(script, secret, keeps_older=data.keep_older)
     return trigger_out(request, trigger)
 
 

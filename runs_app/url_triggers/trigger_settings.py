@@ -68,7 +68,7 @@ def set_secret(script: Script, secret: str, *, keeps_older: bool) -> UrlTrigger:
 
     Raise ScriptError.
     """
-    _check_secret(secret)
+    check_secret(secret)
     encrypted = encryption.encrypt(secret)
     with transaction.atomic():
         trigger = stored_trigger(script)
@@ -90,7 +90,8 @@ def end_rotation(script: Script) -> None:
 
 
 @sensitive_variables()
-def _check_secret(secret: str) -> None:
+def check_secret(secret: str) -> None:
+    """Raise ScriptError where this can be no secret of any scheme."""
     if not secret.isprintable() or not MIN_SECRET <= len(secret) <= MAX_SECRET:
         sentence = f"A secret has {MIN_SECRET} to {MAX_SECRET} characters on one line"
         raise ScriptError(sentence, field="secret")

@@ -1,6 +1,7 @@
 """The door of URL triggers: `GET|POST /trigger/{slug}`, for programs; no session and no cookie opens it."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
@@ -40,13 +41,19 @@ class LaterResponse(JsonResponse):
         self.status_code = 200
         if self._has_output:
             await self._take_output(facts)
-            return
+        else:
+            self._take_facts(facts)
+        self.headers["Content-Length"] = str(
+            len(self.content)
+        )  # which stood there for the first one
+
+    def _take_facts(self, facts: dict[str, Any]) -> None:
+        assert self._run
         run = calls.run_in_words(self._run, facts["status"], site=self._site)
         details = {name: facts[name] for name in ("reason", "exit_code", "message", "duration_s")}
-        told = JsonResponse({"run": {**run, **details}})
-        self.content = told.content
+        self.content = JsonResponse({"run": {**run, **details}}).content
 
-    async def _take_output(self, facts: dict[str, object]) -> None:
+    async def _take_output(self, facts: dict[str, Any]) -> None:
         self.content, is_whole = await waiting.output_of(facts)
         self.headers["Content-Type"] = "text/plain; charset=utf-8"
         self.headers["Tempo-Status"] = str(facts["status"])

@@ -55,7 +55,7 @@ def runs() -> list[Run]:
     return list(Run.objects.scripts().order_by("pk"))
 
 
-# --- who is let in ---------------------------------------------------------------------------------------------------
+# --- who is let in -------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("header", ["Authorization", "X-API-Key"])
 def test_a_key_in_either_header_starts_a_run(trigger: UrlTrigger, token: str, header: str) -> None:
     shown = {"Authorization": f"Bearer {token}", "X-API-Key": token}[header]
@@ -117,7 +117,7 @@ def test_get_is_for_triggers_that_allow_it_and_head_starts_nothing(
     assert len(runs()) == 1
 
 
-# --- what everybody else is told -------------------------------------------------------------------------------------
+# --- what everybody else is told -----------------------------------------------------------------------------------
 def refused_calls(script: Script, token: str) -> dict[str, dict[str, Any]]:
     """Calls that are not let in, each for another reason."""
     TriggerKey.objects.filter(prefix=token[:14]).update(revoked_at=timezone.now())
@@ -192,7 +192,7 @@ def test_a_flood_of_refused_calls_leaves_fifty_and_no_write(script: Script, toke
     assert (trigger.started, trigger.refused) == (1, 61)
 
 
-# --- signed ----------------------------------------------------------------------------------------------------------
+# --- signed --------------------------------------------------------------------------------------------------------
 def test_a_signed_call_needs_no_key(script: Script) -> None:
     switched_on(script, scheme="github")
     assert signed("deploy", PUSH).status_code == 202
@@ -233,7 +233,7 @@ def test_a_day_later_the_same_starts_another_run(script: Script) -> None:
     assert len(runs()) == 2
 
 
-# --- what the run is given -------------------------------------------------------------------------------------------
+# --- what the run is given -----------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("query", "body", "kind"),
     [
@@ -283,7 +283,7 @@ def test_what_is_no_json_is_refused(trigger: UrlTrigger, token: str) -> None:
     assert runs() == []
 
 
-# --- rules -----------------------------------------------------------------------------------------------------------
+# --- rules ---------------------------------------------------------------------------------------------------------
 RULES = """\
 ref == refs/heads/main
 # of the first commit
@@ -325,7 +325,7 @@ def test_what_carries_a_secret_is_no_header_for_a_script(script: Script, name: s
         switched_on(script, headers=name)
 
 
-# --- the same call again -----------------------------------------------------------------------------------------------
+# --- the same call again -------------------------------------------------------------------------------------------
 def test_an_idempotency_key_starts_one_run(trigger: UrlTrigger, token: str) -> None:
     first = call("deploy", key=token, body=b"{}", Idempotency_Key="once")
     again = call("deploy", key=token, body=b"{}", Idempotency_Key="once")
@@ -343,7 +343,7 @@ def test_an_idempotency_key_is_its_senders_own(trigger: UrlTrigger, token: str) 
     assert len(runs()) == 2
 
 
-# --- what may stand against it -----------------------------------------------------------------------------------------
+# --- what may stand against it -------------------------------------------------------------------------------------
 def test_a_disabled_script_is_not_started(script: Script, token: str) -> None:
     scripts.update(script, by=None, now=timezone.now(), enabled=False)
     assert call("deploy", key=token).status_code == 409
