@@ -90,7 +90,7 @@ def let_go(tempo: Service, slug: str) -> None:
 
 def test_a_webhook_of_githubs_reaches_the_script_byte_for_byte(tempo: Service) -> None:
     slug, _ = trigger_of(tempo, "Webhook", READ_PAYLOAD, scheme="github", secret=SECRET)
-    body = json.dumps({"ref": "refs/heads/main", "text": "é" * 300_000}).encode()
+    body = json.dumps({"ref": "refs/heads/main", "text": "é" * 100_000}).encode()
     assert len(body) > 500_000
     answer = send(
         tempo,
