@@ -2,15 +2,17 @@
 HOST ?= 127.0.0.1
 PORT ?= 8000
 PYTHON ?= python3
-# Most tests wait for processes: one worker more than cores.
-WORKERS ?= $(shell echo $$(( $$(nproc) + 1 )))
+# Most tests wait for processes: two workers more than cores.
+WORKERS ?= $(shell echo $$(( $$(nproc) + 2 )))
 BIN := .venv/bin
 CODE := tempo_site scripts_app runs_app notifications_app
 # Byte code of both kinds: the second is for the web process alone (tempo_site/web/byte_code.py).
 COMPILE := $(BIN)/python -m compileall -q -j 0
 COMPILE_LEAN := $(BIN)/python -X no_debug_ranges -m compileall -q -j 0 -o 2
 
-.PHONY: run dev test lint house bench chaos corpus screenshots setup setup-dev format
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+
+.PHONY: run dev test test-code lint house bench chaos corpus screenshots setup setup-dev format
 
 run: .venv/.ready
 	@exec $(BIN)/python manage.py serve --host $(HOST) --port $(PORT)
@@ -22,6 +24,10 @@ test: .venv/.ready-dev
 	@$(COMPILE) $(CODE) || true
 	@$(COMPILE_LEAN) $(CODE) || true
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# The byte code of the tests, which pytest writes: each of its workers would make it anew. What is wrong is said by these.
+test-code: .venv/.ready-dev
+	@$(BIN)/python -m pytest --collect-only -qq >/dev/null || true
 
 # The long series of kills, of which `make test` tries ten points each.
 chaos: .venv/.ready-dev
@@ -61,12 +67,12 @@ setup-dev: .venv/.ready-dev
 .venv/.ready: requirements.txt Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tempo needs Python 3.11 or newer. hint: make run PYTHON=python3.12")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	$(PIP_INSTALL) --requirement requirements.txt
 	@$(COMPILE) .venv/lib $(CODE) >/dev/null || true
 	@$(COMPILE_LEAN) .venv/lib $(CODE) >/dev/null || true
 	@touch $@
 
 .venv/.ready-dev: requirements-dev.txt .venv/.ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	$(PIP_INSTALL) --requirement requirements-dev.txt
 	@$(COMPILE) .venv/lib >/dev/null || true
 	@touch $@

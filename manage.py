@@ -7,7 +7,8 @@ import sys
 from tempo_site.web import lean_imports
 
 if __name__ == "__main__" and sys.argv[1:2] in (["serve"], ["prepare"], ["web"]):
-    lean_imports.install()  # before Django is imported
+    # Before Django is imported.
+    lean_imports.install(migrates=sys.argv[1] != "web")
 
 from django.core.management import execute_from_command_line
 

@@ -1,6 +1,6 @@
 """Addresses of the pages on telling people."""
 
-from django.urls import path
+from django.urls import path, re_path
 
 from notifications_app.views import channels, deliveries, offers, overview, rules, script
 
@@ -17,6 +17,11 @@ urlpatterns = [
     path("notifications/rules/<int:pk>/", rules.rule_edit, name="rule-edit"),
     path("notifications/rules/<int:pk>/delete/", rules.rule_delete, name="rule-delete"),
     path("notifications/deliveries/", deliveries.delivery_list, name="delivery-list"),
+    re_path(
+        r"^notifications/deliveries\.(csv|json)$",
+        deliveries.delivery_export,
+        name="delivery-file",
+    ),
     path("notifications/deliveries/<int:pk>/", deliveries.delivery_act, name="delivery-act"),
     path("notifications/offers/<int:pk>/", offers.mail_to_offer, name="mail-to-offer"),
     path("notifications/test-mail/", offers.test_mail, name="test-mail"),

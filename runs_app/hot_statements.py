@@ -4,13 +4,13 @@ They are SQLite's, as the database is. A test compares tables and columns with t
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import DateTimeField, JSONField
+from django.db.models import DateTimeField, Field, JSONField
 
 from runs_app import states
 from runs_app.models import Run
@@ -89,11 +89,28 @@ SELECT
   )
 """
 
+_ACTIVE = """
+SELECT kind, status, COUNT(*)
+FROM runs_app_run
+WHERE status IN ('queued', 'starting', 'running')
+GROUP BY kind, status
+"""
+
 _WHAT_WAITS = """
 SELECT
   EXISTS (SELECT 1 FROM scripts_app_environment WHERE state IN ('wanted', 'building')),
   EXISTS (SELECT 1 FROM runs_app_run WHERE status = 'queued')
 """
+
+_MARK_ARCHIVED = (
+    "UPDATE runs_app_run SET archived_at = %s WHERE id IN (SELECT value FROM json_each(%s))"
+)
+_MOVE_ALARMS = (
+    "UPDATE django_q_schedule SET next_run = %s WHERE id IN (SELECT value FROM json_each(%s))"
+)
+_NOTE_SUCCESS = (
+    "UPDATE scripts_app_schedule SET last_success_at = %s, stale_since = NULL WHERE id = %s"
+)
 
 _FIELDS = Run._meta.concrete_fields
 _INSERT = f"""
@@ -112,16 +129,44 @@ def insert_runs(runs: Sequence[Run]) -> None:
 
 
 def _values(run: Run) -> list[Any]:
-    # As the fields of these classes store them; all others store what they hold.
-    values = []
-    for field in _FIELDS:
-        value = getattr(run, field.attname)
-        if isinstance(field, DateTimeField) and value is not None:
-            value = _stored(value)
-        elif isinstance(field, JSONField) and value is not None:
-            value = json.dumps(value)
-        values.append(value)
-    return values
+    return [_stored_value(field, getattr(run, field.attname)) for field in _FIELDS]
+
+
+def _stored_value(field: "Field[Any, Any]", value: Any) -> Any:
+    # Fields of other classes store what they hold.
+    if value is None:
+        return None
+    if isinstance(field, DateTimeField):
+        return _stored(value)
+    if isinstance(field, JSONField):
+        return json.dumps(value)
+    return value
+
+
+def update_run(pk: int, *, among: Collection[str], **fields: Any) -> bool:
+    """Store fields of a row whose status is one of `among`; False when it has another one by now."""
+    named = {field.name: field for field in _FIELDS if field.name in fields}
+    columns = ", ".join(f"{field.column} = %s" for field in named.values())
+    values = [_stored_value(field, fields[name]) for name, field in named.items()]
+    where = f"id = %s AND status IN ({', '.join(['%s'] * len(among))})"
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE runs_app_run SET {columns} WHERE {where}", (*values, pk, *among))
+        return bool(cursor.rowcount)
+
+
+def mark_archived(pks: Iterable[int], *, now: datetime) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_MARK_ARCHIVED, (_stored(now), json.dumps(list(pks))))
+
+
+def move_alarms(pks: Iterable[int], *, next_run: datetime) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_MOVE_ALARMS, (_stored(next_run), json.dumps(list(pks))))
+
+
+def note_success(schedule: int, *, at: datetime) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_NOTE_SUCCESS, (_stored(at), schedule))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,6 +273,14 @@ def next_moment(*, alarms: str, now: datetime) -> datetime | None:
 class WhatWaits(NamedTuple):
     has_environments: bool  # that are wanted and not built yet
     has_runs: bool  # in the queue, of every kind
+
+
+def active_counts() -> list[tuple[str, str, int]]:
+    """Return how many runs of each kind are queued, starting and running."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ACTIVE)
+        found: list[tuple[str, str, int]] = cursor.fetchall()
+    return found
 
 
 def what_waits() -> WhatWaits:

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import models
 from django.db.models.functions import Coalesce
 
@@ -37,6 +38,11 @@ class RunQuerySet(models.QuerySet["Run"]):
         if kind == Kind.BUILD:
             return rows
         return rows.filter(kind=kind)
+
+    def awaited_environments(self) -> models.QuerySet["Run", Any]:
+        """Return the keys of the environments with which runs that repeat others wait in the queue."""
+        rows = self.filter(kind=Kind.SCRIPT, status=Status.QUEUED, environment__isnull=False)
+        return rows.order_by().values("environment")
 
     def newest_first(self, *, before: int | None = None) -> "RunQuerySet":
         """Return a page of history: keyset on the id, so that page 1,000 costs the same as page 1."""
@@ -385,8 +391,16 @@ class DailyFigures(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["script", "day"], name="one_row_a_script_and_day")
         ]
-        # All scripts over the last days.
-        indexes = [models.Index(fields=["day", "script"], name="figures_of_day")]
+        indexes = [
+            # All scripts over the last days.
+            models.Index(fields=["day", "script"], name="figures_of_day"),
+            # What is kept of all scripts.
+            models.Index(
+                fields=["script", "kept_runs", "kept_bytes"],
+                condition=models.Q(kept_runs__gt=0),
+                name="figures_kept",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.script or 'all scripts'} on {self.day}"
@@ -436,6 +450,23 @@ class RetentionRule(models.Model):
 
     def __str__(self) -> str:
         return f"retention of {self.script or self.folder}"
+
+
+class SavedView(models.Model):
+    """Filters of the list of runs that a user keeps under a name; `query` is what the address has behind its `?`."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    name = models.CharField(max_length=60)
+    query = models.CharField(max_length=1000)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "name"], name="one_view_a_name_of_a_user")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class FailureGroup(models.Model):

@@ -1,12 +1,14 @@
 """Addresses of the runs' pages."""
 
-from django.urls import path
+from django.urls import path, re_path
 
 from runs_app.views import detail, failures, lists, retention, search, trigger_tab, url_trigger
 
 urlpatterns = [
     path("search/", search.search_page, name="search"),
     path("runs/", lists.run_list, name="run-list"),
+    path("runs/views/", lists.view_save, name="run-view-save"),
+    path("runs/views/<int:pk>/delete", lists.view_delete, name="run-view-delete"),
     path("runs.csv", lists.run_export, {"suffix": "csv"}, name="runs-csv"),
     path("runs.json", lists.run_export, {"suffix": "json"}, name="runs-json"),
     path("retention/", retention.retention_page, name="retention"),
@@ -17,6 +19,7 @@ urlpatterns = [
     path("runs/<int:pk>/again", detail.run_again, name="run-again"),
     path("runs/<int:pk>/rerun", failures.run_rerun, name="run-rerun"),
     path("runs/<int:pk>/add-package", failures.run_add_package, name="run-add-package"),
+    path("runs/<int:pk>/use-tmpdir", failures.run_use_tmpdir, name="run-use-tmpdir"),
     path("runs/<int:pk>/log", detail.run_log, name="run-log"),
     path("runs/<int:pk>/output", detail.run_output, name="run-output"),
     path("runs/<int:pk>/lines", detail.run_lines, name="run-lines"),
@@ -31,4 +34,6 @@ urlpatterns = [
     path("scripts/<slug:slug>/trigger/secret", trigger_tab.secret_change, name="trigger-secret"),
     path("scripts/<slug:slug>/trigger/test", trigger_tab.trigger_test, name="trigger-test"),
     path("failures/", failures.failure_list, name="failure-list"),
+    re_path(r"^failures\.(csv|json)$", failures.failure_export, name="failure-file"),
+    re_path(r"^search\.(csv|json)$", search.search_export, name="search-file"),
 ]

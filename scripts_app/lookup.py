@@ -29,19 +29,20 @@ def script(slug: str, among: QuerySet[Script] | None = None) -> Any:
     """Return a script, by default one that was not deleted. Raises Http404."""
     found = scripts(among).filter(slug=slug).first()
     if found is None:
-        raise Http404(f"There is no script `{slug[:80]}`.")
+        raise no_script(slug)
     return found
 
 
-def script_to_start(slug: str, among: QuerySet[Script] | None = None) -> Any:
-    """Return a script that was not deleted with what its run needs, and no more. Raises Http404."""
-    rows = Script.objects.present() if among is None else among
-    related = rows.select_related("version", "environment", "wanted_environment")
-    lean = related.defer(*LONG_TEXTS, "description", "copies", "version__requirements")
-    found = lean.filter(slug=slug).first()
-    if found is None:
-        raise Http404(f"There is no script `{slug[:80]}`.")
-    return found
+def scripts_to_start() -> QuerySet[Script]:
+    """Return the scripts that were not deleted with what a run of theirs needs, and no more."""
+    related = Script.objects.present().select_related(
+        "version", "environment", "wanted_environment"
+    )
+    return related.defer(*LONG_TEXTS, "description", "copies", "version__requirements")
+
+
+def no_script(slug: str) -> Http404:
+    return Http404(f"There is no script `{slug[:80]}`.")
 
 
 def script_for_page(slug: str, *, now: datetime) -> Any:
@@ -64,6 +65,14 @@ def folder(pk: int) -> Folder:
     found = Folder.objects.filter(pk=pk).first() if pk < 2**63 else None
     if found is None:
         raise Http404(f"There is no folder {str(pk)[:20]}.")
+    return found
+
+
+def folder_at(path: str) -> Folder:
+    """Return the folder of a path. Raises Http404."""
+    found = Folder.objects.filter(path=path).first()
+    if found is None:
+        raise Http404(f"There is no folder `{path[:200]}`.")
     return found
 
 

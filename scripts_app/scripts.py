@@ -15,7 +15,7 @@ from scripts_app.models import Draft, Schedule, Script, Variable, Version
 from scripts_app.packages import interpreters, requirements, resolution
 from scripts_app.schedules import schedules
 from scripts_app.validation import ScriptError as ScriptError  # doors catch `scripts.ScriptError`
-from scripts_app.versions import drafts, versions, working_copy
+from scripts_app.versions import drafts, temporary_paths, versions, working_copy
 from tempo_site.lib import humanize
 
 CHANGEABLE = frozenset(
@@ -186,6 +186,16 @@ def add_requirement(script: Script, package: str, *, by: User | None, now: datet
     saved = update(script, by=by, now=now, note=f"Added {package}", requirements=listed).version
     assert saved is not None, "a version was just saved"
     return saved
+
+
+def use_own_tmpdir(script: Script, *, by: User | None, now: datetime) -> bool:
+    """Save a draft whose paths below `/tmp` lie in `$TMPDIR`; False where the code has none. Raise ScriptError."""
+    text = drafts.text(script)
+    code = temporary_paths.use_own_folder(text.code)
+    if code == text.code:
+        return False
+    drafts.save(script, **{**text.fields, "code": code}, based_on=text.revision, by=by, now=now)
+    return True
 
 
 def keep_edit(

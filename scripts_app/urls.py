@@ -1,6 +1,7 @@
 """Addresses of the scripts' pages."""
 
-from django.urls import path
+from django.urls import path, re_path
+from django.views.generic import RedirectView
 
 from scripts_app.views import (
     crontab,
@@ -32,8 +33,12 @@ urlpatterns = [
     path("deleted-scripts/", folders.deleted_scripts, name="deleted-scripts"),
     path("deleted-scripts/<slug:slug>/restore/", folders.script_restore, name="script-restore"),
     path("new-script/import/", crontab.crontab_import, name="crontab-import"),
-    path("scripts/<slug:slug>/", script.script_detail, name="script-detail"),
-    path("scripts/<slug:slug>/overview/", overview.script_overview_page, name="script-overview"),
+    path("scripts/<slug:slug>/", overview.script_overview_page, name="script-overview"),
+    path(
+        "scripts/<slug:slug>/overview/",
+        RedirectView.as_view(pattern_name="script-overview", permanent=True),
+    ),
+    path("scripts/<slug:slug>/edit/", script.script_edit, name="script-edit"),
     path("scripts/<slug:slug>/run/", script.script_run, name="script-run"),
     path("scripts/<slug:slug>/run-with/", inputs.script_run_with, name="script-run-with"),
     path("scripts/<slug:slug>/switch/", script.script_switch, name="script-switch"),
@@ -64,6 +69,14 @@ urlpatterns = [
         name="script-upgrade-discard",
     ),
     path("statistics/", statistics.statistics, name="statistics"),
+    re_path(r"^statistics\.(csv|json)$", statistics.statistics_export, name="statistics-file"),
+    re_path(r"^scripts\.(csv|json)$", lists.script_export, name="script-list-file"),
+    re_path(r"^schedules\.(csv|json)$", lists.schedule_export, name="schedule-list-file"),
+    re_path(
+        r"^scripts/(?P<slug>[-a-zA-Z0-9_]+)/overview\.(?P<suffix>csv|json)$",
+        overview.overview_export,
+        name="overview-file",
+    ),
     path("environments/", machine.environment_list, name="environment-list"),
     path("environments/<int:pk>/rebuild/", machine.environment_rebuild, name="environment-rebuild"),
     path("environments/pythons/install/", machine.python_install, name="python-install"),

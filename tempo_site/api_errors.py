@@ -48,6 +48,8 @@ CODES = {
 }
 MAX_FIELDS = 20  # a body of a million unknown fields does not get an answer of a million lines
 MAX_NAME = 80
+FILTERS = "filters"  # what an operation calls the model of its query
+
 KEY_NEEDED = (
     "An API key or a session is needed.\n"
     "hint: send `Authorization: Bearer <key>` or `X-API-Key: <key>`"
@@ -105,8 +107,10 @@ def _invalid_request(request: HttpRequest, problem: ValidationError) -> HttpResp
 
 
 def _field(location: Sequence[str | int]) -> str:
-    # `name` or `tags.0` for ninja's ("body", <parameter>, "name") and ("query", "limit").
-    start = 2 if location[0] == "body" else 1
+    # `name`, `limit` or `status` for ninja's ("body", <parameter>, "name"), ("query", "limit") and, of a query whose
+    # parameters are one model, ("query", "filters", "status").
+    is_in_model = location[0] == "body" or tuple(location[:2]) == ("query", FILTERS)
+    start = 2 if is_in_model else 1
     parts = [str(part)[:MAX_NAME] for part in location[start:]]
     return ".".join(parts) or "body"
 

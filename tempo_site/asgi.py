@@ -13,6 +13,8 @@ from channels.db import database_sync_to_async
 from channels.routing import URLRouter
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
+from django.core.signals import request_started
+from django.db import close_old_connections, reset_queries
 from django.http import HttpResponseBase
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tempo_site.settings")
@@ -47,7 +49,8 @@ class OneThreadHandler(ASGIHandler):
         super().load_middleware(is_async=False)
 
     async def get_response_async(self, request: Any) -> HttpResponseBase:
-        response = await sync_to_async(self.get_response, thread_sensitive=True)(request)
+        answer = sync_to_async(self._start_and_get_response, thread_sensitive=True)
+        response: HttpResponseBase = await answer(request)
         if isinstance(response, LaterResponse):
             executor = request.scope["executor"]
             _users[executor] -= 1  # while it waits, its thread is for others
@@ -57,7 +60,17 @@ class OneThreadHandler(ASGIHandler):
                 _users[executor] += 1
         return response
 
+    def _start_and_get_response(self, request: Any) -> HttpResponseBase:
+        for prepare in AT_START:
+            prepare()
+        return self.get_response(request)
 
+
+# What Django does at the start of a request. As receivers of its signal they would cost a way of their own into the
+# thread and back.
+AT_START = (reset_queries, close_old_connections)
+for receiver in AT_START:
+    request_started.disconnect(receiver)
 _django = OneThreadHandler()
 _consumers = URLRouter(websocket_urlpatterns)
 

@@ -7,6 +7,8 @@ from typing import Self
 from django.conf import settings
 from django.db import models
 
+from tempo_site.lib.sqlite.prepared import Given, PreparedQuery
+
 PREFIX_LENGTH = 8
 
 
@@ -17,7 +19,7 @@ def digest(token: str) -> str:
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def by_token(self, token: str) -> "ApiKey | None":
-        return self.filter(digest=digest(token)).first()
+        return _BY_DIGEST.first(digest=digest(token))
 
 
 class ApiKey(models.Model):
@@ -61,6 +63,9 @@ class ApiKey(models.Model):
         key.full_clean()
         key.save()
         return key, token
+
+
+_BY_DIGEST = PreparedQuery(lambda: ApiKey.objects.filter(digest=Given("digest")))
 
 
 class Setting(models.Model):

@@ -1,7 +1,9 @@
 """Fixtures that any test may use."""
 
+import fcntl
 import gc
 import importlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,8 +107,21 @@ def program(key: str) -> Client:
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with all that a script without packages needs to run, to be copied for each service."""
-    return prepared_data(tmp_path_factory.mktemp("prepared"), has_environment=True)
+    """A data folder with all that a script without packages needs to run, to be copied for each service.
+
+    All workers of pytest-xdist have the same one: whoever comes first makes it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folder, making = base / "prepared", base / "prepared.making"
+    with (base / "prepared.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            making.mkdir()
+            prepared_data(making, has_environment=True)
+            making.rename(folder)
+    return folder
 
 
 @pytest.fixture

@@ -87,6 +87,11 @@ OPERATIONS = {
     "GET /runs",
     "GET /search",
     "GET /queue",
+    "GET /retention",
+    "PUT /retention",
+    "DELETE /retention/{limits_id}",
+    "POST /retention/preview",
+    "POST /retention/delete-now",
     "GET /runs/{run_id}",
     "POST /runs/{run_id}/cancel",
     "GET /runs/{run_id}/log",
@@ -145,6 +150,7 @@ NEED_A_BODY = {
     "POST /rules",
     "PATCH /rules/{rule_id}",
     "PUT /variables/{name}",
+    "PUT /retention",
 }
 REQUIRED_QUERY = {"GET /scripts/{slug}/versions/diff": ("from", "to")}
 QueryParams = Mapping[str, str | list[str]] | None
@@ -280,7 +286,10 @@ def test_what_is_sent_in_the_address_instead_of_the_body_is_refused(program: Cli
 def test_a_filter_by_its_wrong_name_does_not_list_everything(key: str) -> None:
     error = assert_is_error(call("GET /runs", query={"state": "failed"}, x_api_key=key), 422)
     assert error["message"] == "`state` is not known here."
-    assert error["hint"] == "known are `limit`, `cursor`, `script`, `status`, `kind`"
+    assert error["hint"] == (
+        "known are `limit`, `cursor`, `script`, `status`, `kind`, `q`, `folder`, `tag`, `reason`, `trigger`, `from`, "
+        "`to`, `min_s`, `max_s`, `version`"
+    )
 
 
 def test_a_filter_named_twice_is_not_halved(key: str) -> None:

@@ -62,8 +62,8 @@ ROOMS = {
         """,
         "runs_app": """
             states signals disk_space ballast wakeup launcher models hot_statements runner_report run_folder
-            launcher_client lookup output figures history failures search new_runs payloads programs execution admission
-            triggers url_triggers scheduler engine
+            launcher_client lookup output figures history failures search exports new_runs payloads programs execution
+            admission triggers url_triggers scheduler engine
         """,
         "notifications_app": """
             models lookup rules channels messages events delivery sending

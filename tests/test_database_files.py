@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -81,6 +82,7 @@ def test_reads_go_on_while_somebody_holds_the_write_lock(service: Service) -> No
             while any(writer.is_alive() for writer in writers):
                 assert service.call("GET", "/runs")[0] == 200
                 reads += 1
+                time.sleep(0.02)  # as a few people would; the writers wait for seconds
             assert reads > 50, "a read waits for nobody"
     assert set(answers) == {503}
 

@@ -30,8 +30,9 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def service(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """One Tempo for all tests here: each makes a script of its own."""
-    with Service.copy_of(prepared, tmp_path_factory.mktemp("drafts") / "data") as running:
+    """One Tempo for all tests here: each makes a script of its own. Fifty who write at once may wait."""
+    data = tmp_path_factory.mktemp("drafts") / "data"
+    with Service.copy_of(prepared, data, TEMPO_DATABASE_TIMEOUT_S="25") as running:
         yield running
 
 

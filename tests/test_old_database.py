@@ -66,6 +66,7 @@ PAGES = (
     "/",
     "/scripts/",
     "/scripts/sales-report/",
+    "/scripts/sales-report/edit/",
     "/scripts/sales-report/schedule/",
     "/scripts/sales-report/versions/",
     "/scripts/sweep-the-cache/runs/",

@@ -84,6 +84,7 @@ def pages(slug: str, run: int) -> Iterator[str]:
     script = f"/scripts/{slug}/"
     tabs = (
         "",
+        "edit/",
         "variables/",
         "variables/?edit=TOKEN",
         "runs/",

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.notifications_app.sending.receivers import Received, Reply, WebReceiver
+from tests.clock import Clock
+from tests.notifications_app.sending.receivers import Received, Reply, WebReceiver, closed_port
 from tests.service import LIMIT_S, Service, manage, wait_for
 
 pytestmark = pytest.mark.slow
@@ -45,20 +46,27 @@ def receiver() -> Iterator[WebReceiver]:
 
 
 @pytest.fixture(scope="module")
+def clock(tmp_path_factory: pytest.TempPathFactory) -> Clock:
+    """The time of the service."""
+    return Clock(tmp_path_factory.mktemp("clock"))
+
+
+@pytest.fixture(scope="module")
 def telling(
-    prepared: Path, tmp_path_factory: pytest.TempPathFactory, receiver: WebReceiver
+    prepared: Path, tmp_path_factory: pytest.TempPathFactory, receiver: WebReceiver, clock: Clock
 ) -> Iterator[Service]:
     """A Tempo with a webhook that is told of every failure."""
-    service = Service.copy_of(prepared, tmp_path_factory.mktemp("telling") / "data")
+    data = tmp_path_factory.mktemp("telling") / "data"
+    service = Service.copy_of(prepared, data, **clock.variables)
     manage(service.data, "shell", "-c", CHANNEL.format(url=receiver.url))
     with service:
         yield service
 
 
-def told_of(receiver: WebReceiver) -> dict[int, set[str]]:
+def told_of(receiver: WebReceiver, path: str = "/") -> dict[int, set[str]]:
     """The ids of the messages about each run, by the run."""
     found = defaultdict(set)
-    for request in list(receiver.received):
+    for request in receiver.to(path):
         for item in request.json.get("items", [request.json]):
             found[item["run"]["id"]].add(request.headers["webhook-id"])
     return found
@@ -66,7 +74,7 @@ def told_of(receiver: WebReceiver) -> dict[int, set[str]]:
 
 def message_about(receiver: WebReceiver, run: int) -> Received:
     wait_for(lambda: run in told_of(receiver), what=f"a message about run {run}")
-    return next(each for each in receiver.received if each.json["run"]["id"] == run)
+    return next(each for each in receiver.to("/") if each.json["run"]["id"] == run)
 
 
 def test_a_failure_and_a_recovery_reach_the_receiver(
@@ -86,10 +94,11 @@ def test_a_failure_and_a_recovery_reach_the_receiver(
     assert second["event"] == "recovered"
 
 
-def test_a_receiver_that_says_nothing_keeps_no_run_from_its_end(
+def test_a_receiver_that_says_nothing_keeps_no_run_from_its_end_and_no_other_from_hearing(
     telling: Service, receiver: WebReceiver
 ) -> None:
     slug = telling.make_script("Waits", "raise SystemExit(3)")
+    other = make_channel(telling, f"{receiver.url}/other")
     go_on = threading.Event()
 
     def wait(_: Received) -> Reply:
@@ -99,12 +108,33 @@ def test_a_receiver_that_says_nothing_keeps_no_run_from_its_end(
     receiver.replies["/"] = wait
     try:
         runs = [telling.run(slug) for _ in range(3)]
-        assert not told_of(receiver).keys() >= {run["id"] for run in runs}
+        ids = {run["id"] for run in runs}
+        wait_for(lambda: told_of(receiver, "/other").keys() >= ids, what="the other messages")
+        assert not told_of(receiver).keys() & (ids - {runs[0]["id"]})
     finally:
         go_on.set()
         del receiver.replies["/"]
+        telling.call("DELETE", f"/channels/{other}")
     for run in runs:
         message_about(receiver, run["id"])
+
+
+def test_a_receiver_that_was_down_for_an_hour_gets_everything_in_order(
+    telling: Service, clock: Clock
+) -> None:
+    with closed_port() as port:
+        slug = telling.make_script("Unheard", "raise SystemExit(3)")
+        channel = make_channel(telling, f"http://127.0.0.1:{port}/", script=slug)
+        runs = [telling.run(slug)["id"] for _ in range(3)]
+        deliveries = f"/deliveries?channel={channel}"
+        wait_for(
+            lambda: telling.get(deliveries)["items"][-1]["attempts"],
+            what="the first message to be refused",
+        )
+        clock.move(hours=1)
+    with WebReceiver(port=port) as back:
+        wait_for(lambda: len(back.received) == len(runs), what="all messages")
+    assert [request.json["run"]["id"] for request in back.received] == runs
 
 
 def test_every_failure_is_told_though_web_and_the_child_are_killed_again_and_again(
@@ -135,6 +165,14 @@ def test_a_stop_leaves_no_mark_of_a_crash(telling: Service) -> None:
     wait_for(mark.exists, what="the mark of an engine at work")
     assert telling.stop() == 0
     assert not mark.exists()
+
+
+def make_channel(service: Service, url: str, **scope: str) -> int:
+    """A webhook that is told of every failure, each alone; returns its id."""
+    hook = {"name": url, "kind": "webhook", "url": url, "group_interval_s": 0}
+    channel = int(service.post("/channels", hook)["id"])
+    service.post("/rules", {"channel": channel, "events": ["failed"], "every": 1, **scope})
+    return channel
 
 
 def starts(service: Service, slug: str) -> bool:

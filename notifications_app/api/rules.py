@@ -93,12 +93,16 @@ class ToldOut(BaseModel):
 
 
 class PreviewOut(BaseModel):
-    """What a rule would have told in the last 30 days. `is_cut`: only the newest runs were looked at."""
+    """What a rule would have told in the last 30 days. `is_cut`: only the newest runs were looked at.
+
+    `unknown`: events of the rule, in words, that the history of runs does not know.
+    """
 
     total: int
     scripts: int
     is_cut: bool
     newest: list[ToldOut]
+    unknown: list[str]
 
 
 @router.get("/rules", response=RulePage)
@@ -152,7 +156,11 @@ def preview_rule(request: auth.AuthenticatedRequest, rule_id: int) -> PreviewOut
         for told in found.newest
     ]
     return PreviewOut.model_construct(
-        total=found.total, scripts=found.scripts, is_cut=found.is_cut, newest=newest
+        total=found.total,
+        scripts=found.scripts,
+        is_cut=found.is_cut,
+        newest=newest,
+        unknown=found.unknown,
     )
 
 

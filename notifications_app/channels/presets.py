@@ -149,7 +149,8 @@ PRESETS = (
                 hint="Empty where the topic is open.",
             ),
         ),
-        template="ntfy{s}://{token}@{place}/{topic}?auth=token",
+        # Without `auth=token`, which sends nothing where the token is empty: apprise knows it by its `tk_`.
+        template="ntfy{s}://{token}@{place}/{topic}",
         help_url="https://docs.ntfy.sh/publish/",
     ),
     Preset(
@@ -214,8 +215,8 @@ PRESETS = (
             _secret(
                 "token",
                 "Long-lived access token",
-                r"[\w.-]+",
-                "eyJ0",
+                r"[\w-]+\.[\w-]+\.[\w-]+",
+                "eyJhb.eyJpc.AbC",
                 hint="Your profile, Security.",
             ),
             Field(

@@ -9,10 +9,18 @@ from django.db.models import Min
 
 from notifications_app.delivery import grouping
 from notifications_app.events import outbox
-from notifications_app.models import Channel, Delivery, DeliveryQuerySet
+from notifications_app.models import Channel, ChannelQuerySet, Delivery, DeliveryQuerySet
 
 MAX_ROWS = 500  # of one message
-MAX_ALONE = 100  # messages of one channel at a time, where each event has its own
+MAX_ALONE = 50  # messages of one channel at a time, where each event has its own
+WHEN = (
+    "channel",
+    "message_id",
+    "created_at",
+    "next_at",
+    "stamped_at",
+)  # what says when a row is sent
+Rows = list[Delivery]
 SWITCHED_OFF = "The channel was switched off or put aside before this was sent."
 
 
@@ -41,16 +49,15 @@ class Outlook:
 
 
 def look(*, now: datetime) -> Outlook:
-    waiting = Delivery.objects.filter(status=Delivery.Status.WAITING)
+    """Look at all channels but those that have a message under way: what they are told later waits for its end."""
     due: list[Batch] = []
     later: list[datetime] = []
-    for channel in Channel.objects.filter(pk__in=waiting.values("channel")):
-        rows = list(_with_related(waiting.filter(channel=channel))[:MAX_ROWS])
-        if not rows:
+    for channel in _channels_that_wait():
+        groups, moment = _of_channel(channel, now)
+        if not groups:
             continue
-        batches, moment = _of_channel(channel, rows, now)
         if moment <= now:
-            due += batches
+            due += _batches(channel, groups)
         else:
             later.append(moment)
     return Outlook(due=due, next_at=min(later, default=None))
@@ -99,45 +106,65 @@ def free_interrupted(*, now: datetime) -> int:
     return sending.update(status=Delivery.Status.WAITING, next_at=now)
 
 
-def _of_channel(
-    channel: Channel, rows: list[Delivery], now: datetime
-) -> tuple[list[Batch], datetime]:
+def _channels_that_wait() -> ChannelQuerySet:
+    waiting = Delivery.objects.filter(status=Delivery.Status.WAITING)
+    sending = Delivery.objects.filter(status=Delivery.Status.SENDING)
+    channels = Channel.objects.filter(pk__in=waiting.values("channel"))
+    return channels.exclude(pk__in=sending.values("channel"))
+
+
+def _of_channel(channel: Channel, now: datetime) -> tuple[list[Rows], datetime]:
+    # What is sent next, as one message or as several, and when: by a few columns, as most looks are too early.
+    waiting = Delivery.objects.filter(channel=channel, status=Delivery.Status.WAITING)
+    rows = list(waiting.only(*WHEN).order_by("pk")[:MAX_ROWS])
+    if not rows:
+        return [], now
     # Messages keep their order: while one is tried again, what happened later waits behind it.
     stamped = [row for row in rows if row.message_id]
     if stamped:
-        return _tried_again(channel, stamped)
+        return _tried_again(channel, stamped, now)
     if channel.kind == Channel.Kind.HEARTBEAT:
-        return _alone(channel, rows), rows[0].created_at
+        return _alone(rows), rows[0].created_at
     sent = _sent(channel, now)
-    together = Batch(channel=channel, rows=rows)
-    due = grouping.due_at(channel, oldest=together.oldest, sent=sent)
+    oldest = min(row.created_at for row in rows)
+    due = grouping.due_at(channel, oldest=min(oldest, now), sent=sent)
     if channel.group_interval_s:
-        return [together], due
+        return [rows], due
     limit = MAX_ALONE
     if channel.max_per_hour:
         limit = max(1, channel.max_per_hour - len(sent))
-    return _alone(channel, rows[:limit]), due
+    return _alone(rows[:limit]), due
 
 
-def _tried_again(channel: Channel, stamped: list[Delivery]) -> tuple[list[Batch], datetime]:
-    oldest = stamped[0].message_id
-    rows = [row for row in stamped if row.message_id == oldest]
-    due = rows[0].next_at or rows[0].created_at
+def _tried_again(channel: Channel, stamped: Rows, now: datetime) -> tuple[list[Rows], datetime]:
+    first = stamped[0]
+    rows = [row for row in stamped if row.message_id == first.message_id]
+    due = first.next_at or first.created_at
+    if first.stamped_at and first.stamped_at > now:  # a clock that was set back
+        due = now
     if channel.kind != Channel.Kind.HEARTBEAT:
         due = grouping.behind_quiet_hours(channel, due)
-    return [Batch(channel=channel, rows=rows)], due
+    return [rows], due
 
 
-def _alone(channel: Channel, rows: list[Delivery]) -> list[Batch]:
-    return [Batch(channel=channel, rows=[row]) for row in rows]
+def _alone(rows: Rows) -> list[Rows]:
+    return [[row] for row in rows]
+
+
+def _batches(channel: Channel, groups: list[Rows]) -> list[Batch]:
+    pks = [row.pk for rows in groups for row in rows]
+    whole = _with_related(Delivery.objects.all()).in_bulk(pks)
+    # A channel that was deleted meanwhile takes its rows with it.
+    found = [[whole[row.pk] for row in rows if row.pk in whole] for rows in groups]
+    return [Batch(channel=channel, rows=rows) for rows in found if rows]
 
 
 def _sent(channel: Channel, now: datetime) -> list[datetime]:
     # When the messages of the last hour were begun.
     if not channel.max_per_hour:
         return []
-    rows = Delivery.objects.filter(channel=channel, stamped_at__gt=now - grouping.HOUR).order_by()
-    begun = rows.values("message_id").annotate(at=Min("stamped_at"))
+    rows = Delivery.objects.filter(channel=channel, stamped_at__range=(now - grouping.HOUR, now))
+    begun = rows.order_by().values("message_id").annotate(at=Min("stamped_at"))
     return [row["at"] for row in begun]
 
 
@@ -150,5 +177,4 @@ def _note_message(batch: Batch, now: datetime) -> None:
 
 
 def _with_related(rows: DeliveryQuerySet) -> DeliveryQuerySet:
-    related = rows.select_related("script__folder", "run__script", "rule", "incident")
-    return related.order_by("pk")
+    return rows.select_related("script__folder", "run__script", "rule", "incident")

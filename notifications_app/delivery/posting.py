@@ -1,6 +1,7 @@
 """The way of a batch: claimed, written as a letter, given to the courier, ended by its answer."""
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import cast
@@ -17,16 +18,44 @@ from notifications_app.messages import compose
 logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 120.0  # of the child that sends
-MAX_LETTERS = 200  # at a time, so that each is a short while under way
+ADDS_FOR_S = 60.0  # so long the child is given what becomes due meanwhile
+MAX_LETTERS = 100  # at a time, so that each is a short while under way
 NO_ANSWER = "No answer came in time."
+Claimed = dict[str, Batch]  # what is under way, by the id of its message
 
 
-def step(*, now: datetime, clock: Callable[[], datetime] = timezone.now) -> bool:
-    """Send what is due, at most one round of it; return whether anything was.
+def do_nothing() -> None:
+    pass
 
-    `clock` tells when answers come.
+
+def step(
+    *,
+    now: datetime,
+    clock: Callable[[], datetime] = timezone.now,
+    meanwhile: Callable[[], None] = do_nothing,
+) -> bool:
+    """Send what is due, and what becomes due while that is under way; return whether anything was.
+
+    `clock` tells when answers come; `meanwhile` is called again and again until they have: a receiver may take long,
+    and what happens while it does must not wait for it.
     """
-    claimed = {}
+    claimed: Claimed = {}
+    letters = _claim_due(claimed, now)
+    if not letters:
+        return False
+    adds_until = time.monotonic() + ADDS_FOR_S
+
+    def more() -> list[Letter]:
+        meanwhile()
+        if time.monotonic() > adds_until:
+            return []
+        return _claim_due(claimed, clock())
+
+    _send(letters, claimed, clock, more)
+    return True
+
+
+def _claim_due(claimed: Claimed, now: datetime) -> list[Letter]:
     letters = []
     due_now = batches.look(now=now).due[:MAX_LETTERS]
     plain = targets.decrypted({due.channel for due in due_now})
@@ -38,10 +67,7 @@ def step(*, now: datetime, clock: Callable[[], datetime] = timezone.now) -> bool
         if letter:
             claimed[letter.id] = batch
             letters.append(letter)
-    if not letters:
-        return False
-    _send(letters, claimed, clock)
-    return True
+    return letters
 
 
 def letter_of(batch: Batch, plain: PlainTexts, *, now: datetime) -> Letter:
@@ -71,7 +97,12 @@ def _letter_or_none(batch: Batch, plain: PlainTexts, now: datetime) -> Letter | 
     return None
 
 
-def _send(letters: list[Letter], claimed: dict[str, Batch], clock: Callable[[], datetime]) -> None:
+def _send(
+    letters: list[Letter],
+    claimed: Claimed,
+    clock: Callable[[], datetime],
+    more: Callable[[], list[Letter]],
+) -> None:
     def answered(answer: Answer) -> None:
         batch = claimed.pop(answer.id, None)
         if batch is not None:
@@ -80,7 +111,7 @@ def _send(letters: list[Letter], claimed: dict[str, Batch], clock: Callable[[], 
     why = NO_ANSWER
     untouched: set[str] = set()
     try:
-        untouched = courier.send(letters, answered=answered, timeout_s=TIMEOUT_S)
+        untouched = courier.send(letters, answered=answered, timeout_s=TIMEOUT_S, more=more)
     except OSError as error:  # TimeoutError among them
         logger.warning("nothing could be sent: %s", error)
         why = f"It could not be sent: {error}"

@@ -36,6 +36,7 @@ class Teller:
         self._thread: threading.Thread | None = None
         self._is_woken = False
         self._is_at_work = False  # the engine's: another process writes rows, and sends none
+        self._was_broken_off = False  # by an error, with messages under way
         self._next_at: datetime | None = None  # when the outbox has something due
         self._watched_at: datetime | None = None
         self._duties = Duties(
@@ -74,6 +75,18 @@ class Teller:
 
     def work(self, *, clock: Callable[[], datetime] = timezone.now) -> None:
         """Do all that is due now; a duty that fails is raised behind the others."""
+        if self._was_broken_off:
+            batches.free_interrupted(now=clock())
+        self._was_broken_off = True
+        try:
+            self._write_what_happened(clock)
+        finally:
+            while posting.step(now=clock(), clock=clock, meanwhile=lambda: self._go_on(clock)):
+                pass
+            self._next_at = batches.look(now=clock()).next_at
+            self._was_broken_off = False
+
+    def _write_what_happened(self, clock: Callable[[], datetime]) -> None:
         self._watched_at = clock()
         try:
             self._duties.do_due(now=clock())
@@ -81,9 +94,13 @@ class Teller:
             while announcing.step(now=clock()):
                 pass
             batches.give_up_unusable(now=clock())
-            while posting.step(now=clock(), clock=clock):
-                pass
-            self._next_at = batches.look(now=clock()).next_at
+
+    def _go_on(self, clock: Callable[[], datetime]) -> None:
+        # While a receiver takes its time. What fails here must not break off what is being sent.
+        try:
+            self._write_what_happened(clock)
+        except* Exception as failures:
+            _log_all(failures)
 
     def _is_time_due(self, now: datetime) -> bool:
         if self._next_at is not None and self._next_at <= now:
@@ -96,11 +113,8 @@ class Teller:
         while self._has_work():
             try:
                 self.work()
-            except* (
-                Exception
-            ) as failures:  # of several duties, or the only one; the next pass begins anew
-                for error in failures.exceptions:
-                    _log(error)
+            except* Exception as failures:  # the next pass begins anew
+                _log_all(failures)
         connections.close_all()  # a connection for a few messages a day would only take memory
 
     def _has_work(self) -> bool:
@@ -112,10 +126,11 @@ class Teller:
             return False
 
 
-def _log(error: Exception) -> None:
-    # A database may be away for days: that takes a line each time, and no trace.
-    trace = None if isinstance(error, OperationalError) else error
-    logger.error("telling failed: %s", error, exc_info=trace)
+def _log_all(failures: ExceptionGroup) -> None:
+    # Of several duties, or the only one. A database may be away for days: that takes a line each time, and no trace.
+    for error in failures.exceptions:
+        trace = None if isinstance(error, OperationalError) else error
+        logger.error("telling failed: %s", error, exc_info=trace)
 
 
 teller = Teller()

@@ -8,13 +8,14 @@ from django.db import transaction
 from notifications_app.events import incidents, outbox
 from notifications_app.models import Event, Rule
 from notifications_app.rules import book, nearest
+from runs_app.figures import script_overview
 from runs_app.models import Run
 from runs_app.new_runs import schedule_updates
 from runs_app.states import Kind, Status
 from tempo_site.lib import humanize
 
 SHORTEST_S = 10.0  # a run that takes less is never slow
-USUAL_RUNS, LEAST_RUNS = 20, 5
+LEAST_RUNS = 5  # fewer are not usual
 FACTOR, MARGIN_S = 2.0, 30.0  # beyond both of these a run takes longer than usual
 
 
@@ -29,16 +30,6 @@ def look(*, now: datetime) -> None:
         for run in _waiting_since(now - timedelta(seconds=min(waits))):
             with transaction.atomic():
                 _look_at_waiting(run, rules, now)
-
-
-def usual_s(run: Run) -> float | None:
-    """Return the median of what a script's last good runs took; None while there are few of them."""
-    good = Run.objects.filter(script=run.script_id, status=Status.SUCCEEDED, pk__lt=run.pk)
-    durations = good.order_by("-pk").values_list("duration_s", flat=True)[:USUAL_RUNS]
-    known = sorted(duration for duration in durations if duration is not None)
-    if len(known) < LEAST_RUNS:
-        return None
-    return known[len(known) // 2]
 
 
 def _going_since(now: datetime) -> Sequence[Run]:
@@ -76,9 +67,12 @@ def _look_at_going(run: Run, rules: Sequence[Rule], now: datetime) -> None:
 
 def _longer_than(run: Run, elapsed_s: float, now: datetime) -> str:
     # What a run has outlasted: its interval, what it usually takes, or nothing.
+    assert run.script
     if schedule_updates.outlasts_interval(run, at=now):
         return "its interval"
-    usual = usual_s(run)
+    if elapsed_s < MARGIN_S:
+        return ""
+    usual = script_overview.usual_duration_s(run.script, now=now, min_runs=LEAST_RUNS)
     if usual is None or elapsed_s < usual * FACTOR or elapsed_s < usual + MARGIN_S:
         return ""
     return f"usual ({humanize.span(usual)})"

@@ -152,7 +152,9 @@ def _secret_field(channel: Channel) -> forms.CharField:
 
 
 def _heartbeat_fields(channel: Channel) -> dict[str, forms.Field]:
-    scripts = Script.objects.present().values_list("slug", "name")
+    scripts = list(Script.objects.present().values_list("slug", "name"))
+    if channel.script and channel.script.deleted_at:
+        scripts.append((channel.script.slug, f"{channel.script.name} (deleted)"))
     return {
         "script": forms.ChoiceField(
             required=False,

@@ -58,7 +58,7 @@ class RuleForm(forms.Form):
         initial |= {"channel": rule.channel_id, "scope": scope_of(rule)}
         super().__init__(data, initial=initial, label_suffix="")
         self.rule = rule
-        self.fields["scope"].choices = scope_choices()  # type: ignore[attr-defined]  # a ChoiceField
+        self.fields["scope"].choices = scope_choices(rule)  # type: ignore[attr-defined]  # a ChoiceField
 
     @property
     def number_fields(self) -> list[forms.BoundField]:
@@ -101,12 +101,18 @@ def scope_of(rule: Rule) -> str:
     return ALL
 
 
-def scope_choices() -> list[tuple[str, Any]]:
+def scope_choices(rule: Rule) -> list[tuple[str, Any]]:
+    """Return what a rule may be for, and what this one is for though that is deleted or no script has the tag."""
     folders = Folder.objects.values_list("pk", "path")
-    scripts = Script.objects.present().values_list("pk", "name")
+    present = Script.objects.present()
+    scripts = list(present.values_list("pk", "name"))
     tags: set[str] = set()
-    for of_script in Script.objects.present().values_list("tags", flat=True):
+    for of_script in present.values_list("tags", flat=True):
         tags.update(of_script)
+    if rule.tag:
+        tags.add(rule.tag)
+    if rule.script and rule.script.deleted_at:
+        scripts.append((rule.script.pk, f"{rule.script.name} (deleted)"))
     return [
         (ALL, "all scripts, and Tempo itself"),
         ("Folders", [(f"folder:{pk}", path) for pk, path in folders]),

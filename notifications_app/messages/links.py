@@ -17,7 +17,7 @@ def of_run(run: Run | None) -> str:
 def of_script(script: Script | None) -> str:
     if script is None:
         return ""
-    return _absolute(reverse("script-detail", args=[script.slug]))
+    return _absolute(reverse("script-overview", args=[script.slug]))
 
 
 def of_rule(rule: Rule | None) -> str:

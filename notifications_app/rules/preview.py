@@ -1,6 +1,6 @@
 """What a rule would have told in the last thirty days: the runs of the history, gone through by the rule.
 
-The look is at runs alone: what is no run, and what a run outlasts while it goes on, leaves no trace in the history.
+The look is at runs alone: what is no run, and what was usual then, leaves no trace in the history.
 """
 
 from collections import Counter
@@ -18,7 +18,17 @@ from scripts_app.models import Script
 SPAN = timedelta(days=30)
 MAX_RUNS = 10_000
 MAX_EXAMPLES = 10
-FIELDS = ("pk", "script", "status", "reason", "late_ms", "duration_s", "created_at", "finished_at")
+OF_NO_RUN = (
+    Event.ENVIRONMENT_BROKEN,
+    Event.SCHEDULE_SUSPENDED,
+    Event.DISK_FLOOR,
+    Event.BACKUP_FAILED,
+    Event.RESTARTED,
+)
+FIELDS = (
+    *("pk", "script", "status", "reason", "late_ms", "duration_s", "overran", "parent", "attempt"),
+    *("created_at", "finished_at"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,13 +43,17 @@ class Told:
 
 @dataclass(frozen=True, kw_only=True)
 class Preview:
-    """The number of events by kind, in words, and the newest of them. `is_cut`: the history is longer than the look."""
+    """The number of events by kind, in words, and the newest of them. `is_cut`: the history is longer than the look.
+
+    `unknown` are the events, in words, that the rule asks for and the history of runs does not know.
+    """
 
     total: int
     counts: list[tuple[str, int]]
     newest: list[Told]
     scripts: int
     is_cut: bool
+    unknown: list[str]
 
 
 @dataclass
@@ -56,9 +70,10 @@ def preview(rule: Rule, *, now: datetime) -> Preview:
     streaks = Streaks()
     counts: Counter[Event] = Counter()
     newest: list[Told] = []
+    tried_again = {(run.parent_id, run.attempt - 1) for run in runs if run.attempt > 1}
     for run in runs:
         script = scripts.get(run.script_id or 0)
-        if script is None:
+        if script is None or (run.parent_id or run.pk, run.attempt) in tried_again:
             continue
         for event in events_of_run(run, rule, streaks):
             counts[event] += 1
@@ -70,6 +85,7 @@ def preview(rule: Rule, *, now: datetime) -> Preview:
         newest=newest[: -MAX_EXAMPLES - 1 : -1],
         scripts=len(scripts),
         is_cut=len(runs) == MAX_RUNS,
+        unknown=[words.EVENTS[event] for event in Event if _is_unknown(event, rule)],
     )
 
 
@@ -83,6 +99,13 @@ def scripts_of_rule(rule: Rule) -> dict[int, Script]:
     return {
         script.pk: script for script in scripts if rule in nearest.rules_of_script(script, rules)
     }
+
+
+def _is_unknown(event: Event, rule: Rule) -> bool:
+    if event not in rule.events:
+        return False
+    # What was usual then is not kept.
+    return event in OF_NO_RUN or (event == Event.SLOW and not rule.slow_s)
 
 
 def _runs_since(since: datetime) -> list[Run]:
@@ -111,7 +134,7 @@ def _events(run: Run, rule: Rule, streaks: Streaks) -> Iterator[Event]:
     streaks.missing[script] = 0
     if rule.late_s and (run.late_ms or 0) > rule.late_s * 1000:
         yield Event.DID_NOT_RUN
-    if rule.slow_s and (run.duration_s or 0) > rule.slow_s:
+    if _was_slow(run, rule):
         yield Event.SLOW
     if run.status in history.BAD:
         streaks.failed[script] += 1
@@ -122,6 +145,12 @@ def _events(run: Run, rule: Rule, streaks: Streaks) -> Iterator[Event]:
     if streaks.failed[script] >= rule.after:
         yield Event.RECOVERED
     streaks.failed[script] = 0
+
+
+def _was_slow(run: Run, rule: Rule) -> bool:
+    if rule.slow_s:
+        return (run.duration_s or 0) > rule.slow_s
+    return run.overran
 
 
 def _is_told(rule: Rule, streak: int) -> bool:

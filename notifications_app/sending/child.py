@@ -25,8 +25,9 @@ SENDERS = {
     "apprise": "apprise_services",
     "heartbeat": "heartbeat",
 }
-CHANNELS_AT_ONCE = 8
+CHANNELS_AT_ONCE = 16
 MEMORY_BYTES = 512 * 1024**2  # of address space; all senders together took 93 MB
+LOOK_S = 1.0  # between two looks for letters that take too long
 LETTER_TIMEOUT_S = 45.0  # a receiver that answers a byte now and then passes every other limit
 # Of HTTP: who we are is not accepted, too much, away; of SMTP: closing, the log-in. None: it could not be spoken to.
 _FOR_ALL_LETTERS = frozenset({None, 401, 402, 403, 429, 503, 421, 454, 530, 534, 535, 538})
@@ -44,11 +45,18 @@ def main(private: str, own_port: str) -> None:
     lanes = Lanes(
         send, answers.write, ThreadPoolExecutor(CHANNELS_AT_ONCE), begins=answers.note_begun
     )
-    for line in sys.stdin:
-        lanes.add(Letter(**json.loads(line)))
-    while lanes.wait(timeout_s=1.0):
+    reader = threading.Thread(target=read_letters, args=(lanes,))
+    reader.start()
+    while reader.is_alive() or lanes.wait(timeout_s=LOOK_S):
+        reader.join(LOOK_S)
         lanes.give_up(begun_before=time.monotonic() - LETTER_TIMEOUT_S)
     os._exit(0)  # all is answered; threads that a receiver holds would never end
+
+
+def read_letters(lanes: "Lanes") -> None:
+    """Read letters until there are no more: some come while others are under way."""
+    for line in sys.stdin:
+        lanes.add(Letter(**json.loads(line)))
 
 
 class _Answers:

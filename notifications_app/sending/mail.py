@@ -55,6 +55,9 @@ class _Backend(EmailBackend):
 
 def send(letter: Letter) -> Answer:
     """Return what the server, and of each recipient what it said."""
+    missing = _missing(letter.target)
+    if missing:
+        return Answer(id=letter.id, outcome="retry", answer=missing)
     fault = _fault(letter)
     if fault:
         return Answer(id=letter.id, outcome="refused", answer=fault)
@@ -70,6 +73,15 @@ def send(letter: Letter) -> Answer:
     ) as error:  # of Django and the standard library, for an address that none can be
         return Answer(id=letter.id, outcome="refused", answer=readable(str(error), letter.target))
     return of_recipients(letter, results)
+
+
+def _missing(target: Mapping[str, Any]) -> str:
+    # Django would take this machine for the server, and `webmaster@localhost` for the sender.
+    if not target.get("provider") and not target["server"]:
+        return "no mail server is named: Settings, Mail"
+    if not target["from_email"]:
+        return "no sender of mails is named: Settings, Mail"
+    return ""
 
 
 def _fault(letter: Letter) -> str:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -11,7 +11,7 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_POST, require_safe
 
 from notifications_app import lookup
-from notifications_app.channels import channels, presets, targets
+from notifications_app.channels import channels, kinds, presets, targets
 from notifications_app.delivery import trial
 from notifications_app.forms import ChannelForm
 from notifications_app.models import Channel
@@ -25,20 +25,14 @@ SAVE_AND_TEST = "test"
 @require_safe
 @for_staff
 def channel_kinds(request: auth.SignedInRequest) -> HttpResponse:
-    context = {"presets": presets.PRESETS, "has_mail": targets.has_mail()}
-    return render(request, "notifications/channel_kinds.html", context)
+    return render(request, "notifications/channel_kinds.html", {"kinds": kinds.choices()})
 
 
 @form_page
 def channel_new(request: auth.SignedInRequest, kind: str) -> HttpResponse:
-    channel = Channel(kind=kind)
-    if kind == Channel.Kind.MAIL:
-        channel.max_per_hour = channels.MAIL_PER_HOUR
-    elif kind in presets.BY_NAME:
-        preset = presets.BY_NAME[kind]
-        channel = Channel(kind=Channel.Kind.APPRISE, preset=kind, name=preset.label)
-    elif kind not in Channel.Kind.values:
+    if not kinds.is_known(kind):
         raise Http404(f"There is no kind of channel `{kind[:40]}`.")
+    channel = kinds.new_channel(kind)
     if "script" in request.GET:
         channel.script = scripts_lookup.script(request.GET["script"])
     return channel_page(request, channel)
@@ -118,7 +112,7 @@ def channel_secret(request: auth.SignedInRequest, pk: int) -> HttpResponse:
 
 @never_cache
 @sensitive_variables()
-def secret_page(request: auth.SignedInRequest, channel: Channel) -> HttpResponse:
+def secret_page(request: HttpRequest, channel: Channel) -> HttpResponse:
     context = {"secret": channels.rotate_secret(channel), "channel": channel}
     return render(request, "notifications/secret.html", context)
 

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import TypedDict
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -11,10 +12,12 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
 from notifications_app import lookup
+from notifications_app.delivery import delivery_table
 from notifications_app.events import outbox
 from notifications_app.forms import DeliveryFilterForm
 from notifications_app.models import Delivery
 from notifications_app.views.access import for_staff
+from runs_app.exports import table
 from tempo_site import auth
 
 PAGE = 50
@@ -36,12 +39,27 @@ def delivery_list(request: auth.SignedInRequest) -> HttpResponse:
     return render(request, "notifications/deliveries.html", context)
 
 
+@require_safe
+@for_staff
+def delivery_export(request: auth.SignedInRequest, suffix: str) -> HttpResponse:
+    """The newest deliveries of a filtered list as a file, at most 10,000."""
+    rows = filtered(DeliveryFilterForm(request.GET))[: table.MAX_ROWS]
+    return table.response(delivery_table.table_of_deliveries(rows), suffix)
+
+
+def filtered(form: DeliveryFilterForm) -> QuerySet[Delivery]:
+    form.is_valid()  # a value that cannot be read filters nothing, and its field says so
+    rows = lookup.deliveries()
+    for name in ("channel", "status"):
+        if form.cleaned_data.get(name):
+            rows = rows.filter(**{name: form.cleaned_data[name]})
+    return rows
+
+
 def delivery_list_context(query: QueryDict, *, now: datetime) -> DeliveryListContext:
     form = DeliveryFilterForm(query)
-    form.is_valid()  # a value that cannot be read filters nothing, and its field says so
-    chosen = {name: value for name, value in form.cleaned_data.items() if value}
-    before = chosen.pop("before", None)
-    rows = lookup.deliveries().filter(**chosen)
+    rows = filtered(form)
+    before = form.cleaned_data.get("before")
     if before:
         rows = rows.filter(pk__lt=before)
     deliveries = list(rows[: PAGE + 1])

@@ -1,15 +1,20 @@
 """Admission: queued runs begin in order, under the cap, and while there is memory for them."""
 
+import functools
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, cast
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.models import Q, QuerySet
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce
 
+from runs_app import hot_statements, states
 from runs_app.admission import memory
 from runs_app.execution import execution, finish
 from runs_app.models import Run, RunQuerySet
@@ -18,6 +23,7 @@ from runs_app.programs.wait_conditions import ONE_BY_ONE, Situation
 from runs_app.states import Kind, Reason, Status
 from scripts_app.environments import environments
 from scripts_app.models import Environment, Script
+from tempo_site.lib.sqlite.prepared import Given, PreparedQuery
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +47,7 @@ def admit(*, now: datetime) -> int:
     admitted = claim(now=now)
     for run in admitted:
         try:
-            execution.hand_over(run, now=now)
+            execution.hand_over_new(run, now=now)
         except Exception:  # the others must not wait for it; the sweep hands it over again
             logger.exception("run %s could not be handed over", run.pk)
     return len(admitted)
@@ -56,6 +62,9 @@ def claim(*, now: datetime) -> list[Run]:
     ):  # the disk is a condition of every program: no need for the lock
         return []
     with transaction.atomic():
+        state = hot_statements.queue_state(now=now)
+        situation.under_way = state.under_way
+        situation.is_paused = state.is_paused
         return [run for run in _chosen(kinds, situation) if _begin(run, now)]
 
 
@@ -70,11 +79,9 @@ def _chosen(kinds: set[Kind], situation: Situation) -> list[Run]:
 
 def _kinds_with_a_chance() -> set[Kind]:
     # The kinds of which runs are queued and a place may be free.
-    active = Run.objects.active().order_by()
-    rows = active.values_list("kind", "status").annotate(Count("pk"))
     kinds: set[Kind] = set()
     taken = 0
-    for kind, status, count in rows:
+    for kind, status, count in hot_statements.active_counts():
         if status == Status.QUEUED:
             kinds.add(Kind(kind))
         elif kind == Kind.SCRIPT:
@@ -140,12 +147,30 @@ def would_begin(*, now: datetime) -> list[int]:
 
 
 def _candidates(situation: Situation, *, places: int) -> Sequence[Run]:
-    if places <= 0:
+    if places <= 0 or situation.disk:
         return ()
+    busy = list(situation.busy_scripts)
+    rows = _ready_scripts(
+        is_paused=situation.is_paused,
+        is_any_busy=bool(busy),
+        limit=1 << (places - 1).bit_length(),  # few statements serve any number of places
+    )
+    return rows.rows(now=situation.now, busy=json.dumps(busy))[:places]
+
+
+@functools.cache
+def _ready_scripts(*, is_paused: bool, is_any_busy: bool, limit: int) -> PreparedQuery[Run]:
+    # `ready` with the moment and the scripts that are under way left open.
+    situation: Any = Situation(now=cast(datetime, Given("now")))
+    situation.disk = ""
+    situation.is_paused = is_paused
+    situation.busy_scripts = ()
+    if is_any_busy:
+        situation.busy_scripts = RawSQL("SELECT value FROM json_each(%s)", [Given("busy")])
     rows = ready(Kind.SCRIPT, situation)
     rows = rows.select_related("script", "script__environment", "version")
     rows = rows.defer("script__environment__lock", "script__environment__requirements")
-    return list(rows[:places])
+    return PreparedQuery(lambda: rows[:limit])
 
 
 def _is_promised_memory(run: Run, now: datetime) -> bool:
@@ -175,31 +200,51 @@ def set_begun(run: Run, now: datetime) -> None:
 def _begin(run: Run, now: datetime) -> bool:
     # Claim one run; its folder and environment are fixed in the same UPDATE.
     set_begun(run, now)
-    return Run.objects.filter(pk=run.pk).move(
-        Status.STARTING,
+    return hot_statements.update_run(
+        run.pk,
+        among=states.sources_of(Status.STARTING),
+        status=Status.STARTING,
         reason="",
         folder=run.folder,
         handed_over_at=now,
-        environment=run.environment,
+        environment=run.environment_id,
     )
 
 
 def fail_without_environment(*, now: datetime) -> None:
     """End the runs that wait in vain for an environment: the build failed."""
+    for script in _IN_VAIN.rows():
+        for run in queued(Kind.SCRIPT).filter(script=script, environment=None):
+            _fail_without(run, script.wanted_environment, now)
+    for run in _REPEATING_IN_VAIN.rows():
+        _fail_without(run, run.environment, now)
+
+
+def _fail_without(run: Run, environment: Environment | None, now: datetime) -> None:
+    why = environment.message if environment else ""
+    finish.end(
+        run,
+        Status.FAILED,
+        only=Status.QUEUED,
+        now=now,
+        reason=Reason.ENVIRONMENT,
+        message=f"Its environment was not built: {why}"[:MAX_MESSAGE],
+    )
+
+
+def _scripts_in_vain() -> QuerySet[Script]:
     not_ready = Q(environment=None) | ~Q(environment__state=Environment.State.READY)
     is_built_anew = Q(environment__state__in=environments.UNFINISHED)
     has_failed = ~is_built_anew & Q(wanted_environment__state=Environment.State.FAILED)
     waiting = queued(Kind.SCRIPT).order_by().values("script")  # answered by the queue's index alone
     scripts = Script.objects.filter(not_ready, has_failed, pk__in=waiting)
-    for script in scripts.select_related("wanted_environment"):
-        why = script.wanted_environment.message if script.wanted_environment else ""
-        message = f"Its environment was not built: {why}"[:MAX_MESSAGE]
-        for run in queued(Kind.SCRIPT).filter(script=script, environment=None):
-            finish.end(
-                run,
-                Status.FAILED,
-                only=Status.QUEUED,
-                now=now,
-                reason=Reason.ENVIRONMENT,
-                message=message,
-            )
+    return scripts.select_related("wanted_environment")
+
+
+def _repeating_in_vain() -> QuerySet[Run]:
+    repeating = queued(Kind.SCRIPT).filter(environment__state=Environment.State.FAILED)
+    return repeating.select_related("environment")
+
+
+_IN_VAIN = PreparedQuery(_scripts_in_vain)
+_REPEATING_IN_VAIN = PreparedQuery(_repeating_in_vain)

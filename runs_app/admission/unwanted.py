@@ -34,7 +34,8 @@ def cancel_unwanted(*, now: datetime) -> int:
     for run in Run.objects.filter(pk__in=why):
         _, reason, message = WHY[why[run.pk]]
         count += _cancel(run, reason, message, now)
-    needed = environments.needed().filter(pk=OuterRef("environment"))
+    needed = environments.needed(of_runs=Run.objects.awaited_environments())
+    needed = needed.filter(pk=OuterRef("environment"))
     builds = admission.queued(Kind.BUILD).exclude(environment=None)
     for run in builds.filter(~Exists(needed)):
         count += _cancel(run, Reason.NOT_WANTED, NOT_NEEDED, now)

@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 from ninja import Query, Router
 
+from runs_app.search import run_lists
+
 router = Router(tags=["runs"])
 
 MAX_PAGE = 200
@@ -11,6 +13,7 @@ DEFAULT_PAGE = 50
 
 Limit = Annotated[int, Query(default=DEFAULT_PAGE, ge=1, le=MAX_PAGE)]
 Cursor = Annotated[str, Query(default="", pattern=r"^\d{0,18}$")]
+RunCursor = Annotated[str, Query(default="", pattern=rf"^({run_lists.CURSOR})?$")]
 
 
 def content(kind: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The shape of an explanation: why a run failed."""
+"""The shape of an explanation: why a run failed, or what error it logged."""
 
 from typing import Any
 
@@ -29,7 +29,8 @@ class ActionOut(BaseModel):
 class ExplanationOut(BaseModel):
     """Why a run failed. Runs with the same `fingerprint` failed alike; `last_line` is the traceback's, as Python wrote
     it. `kind`: `exception`, `syntax_error`, `missing_module`, `subprocess`, `exit_text`, `exit_code`, `crash`,
-    `signal`, `limit`, `environment`, `could_not_start`, `lost`.
+    `signal`, `limit`, `environment`, `could_not_start`, `lost`; and `logged`, of one run that is read by its id: it
+    succeeded, but logged this error.
     """
 
     title: str

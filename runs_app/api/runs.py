@@ -2,7 +2,7 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -14,18 +14,18 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, field_validator
 
 from runs_app import lookup
 from runs_app.admission import explain
-from runs_app.api.common import Cursor, Limit, content, cursor_of, id_of, router
+from runs_app.api.common import Cursor, Limit, RunCursor, content, cursor_of, id_of, router
 from runs_app.api.explanations import ExplanationOut, explanation_out
+from runs_app.api.run_filters import RunQuery
 from runs_app.execution import execution
 from runs_app.failures import ends
-from runs_app.history import history
 from runs_app.models import Run
 from runs_app.output import log, samples
-from runs_app.states import Kind, Trigger
-from runs_app.states import Status as RunStatus
+from runs_app.search import query as search_query
+from runs_app.search import run_lists, search
+from runs_app.search.patterns import TooSlow
+from runs_app.states import Trigger
 from runs_app.triggers import confirmation, remedies, triggers
-from scripts_app import lookup as scripts_finding
-from scripts_app.models import Script
 from tempo_site import auth
 
 MAX_PARAMS_BYTES = 16 * 1024
@@ -98,10 +98,13 @@ class RunOut(BaseModel):
 
 
 class RunPage(BaseModel):
-    """Runs, newest first."""
+    """Runs, newest first. A page of a search may hold few runs, or none, and still have a `next_cursor`: then
+    `searched_back_to` says when the last run that was searched was started.
+    """
 
     items: list[RunOut]
     next_cursor: str | None
+    searched_back_to: datetime | None
 
 
 class QueueItem(BaseModel):
@@ -150,8 +153,7 @@ def start_run(
     The first run of a version in which problems were found (`POST /check` says which) has to be confirmed: without
     `confirm` the answer is 409 `confirmation_needed`, with the `problems` beside the error. Later runs are not asked.
     """
-    rows = confirmation.with_has_run(Script.objects.present())
-    script = scripts_finding.script_to_start(slug, rows)
+    script = confirmation.script_to_start(slug)
     confirmation.require(script, is_confirmed=data is not None and data.confirm)
     params = data.params if data else {}
     trigger = Trigger.MANUAL if request.auth.user else Trigger.API
@@ -164,23 +166,24 @@ def start_run(
 
 @router.get("/runs", response=RunPage)
 def list_runs(
-    request: HttpRequest,
-    limit: Limit,
-    cursor: Cursor,
-    script: str = "",
-    status: RunStatus | Literal[""] = "",
-    kind: Kind | Literal["all"] = Kind.SCRIPT,
+    request: HttpRequest, limit: Limit, cursor: RunCursor, filters: Annotated[RunQuery, Query()]
 ) -> RunPage:
-    """List runs, newest first. `kind=build` shows what Tempo runs for scripts: the building of environments and the
-    installation of Pythons; `kind=install` only the latter, `kind=all` everything.
+    """List runs, newest first, by all filters together. `status=bad` is any bad end, `active` what has not ended.
+    `kind=build` shows what Tempo runs for scripts: the building of environments and the installation of Pythons;
+    `kind=install` only the latter, `kind=all` everything. `q` is a search of the output, as in `GET /search`; `min_s`
+    and `max_s` bound the duration; a run that went on between `from` and `to` counts.
     """
-    kinds = "" if kind == "all" else kind
-    rows = history.page(
-        before=id_of(cursor), limit=limit + 1, script=script, status=status, kind=kinds
+    try:
+        shown = run_lists.page(filters.as_filter(), before=cursor, limit=limit)
+    except (search_query.QueryError, TooSlow) as problem:
+        raise HttpError(422, str(problem)) from problem
+    except search.Busy as problem:
+        raise HttpError(503, str(problem)) from problem
+    return RunPage.model_construct(
+        items=[run_out(run) for run in shown.runs],
+        next_cursor=shown.older or None,
+        searched_back_to=shown.results.searched_back_to,
     )
-    items = [run_out(run) for run in rows[:limit]]
-    last = rows[limit - 1].pk if len(rows) > limit else None
-    return RunPage.model_construct(items=items, next_cursor=cursor_of(last))
 
 
 @router.get("/queue", response=QueuePage)
@@ -195,13 +198,15 @@ def read_queue(request: HttpRequest, limit: Limit, cursor: Cursor) -> QueuePage:
 @router.get("/runs/{int:run_id}", response=RunOut)
 def read_run(request: HttpRequest, run_id: int) -> RunOut:
     """Show one run. Here the `explanation` of a failed run names the actions that its script allows now, with `rerun`
-    and `restore_version`.
+    and `restore_version`; that of a run that succeeded tells the last error that it logged.
     """
     run = lookup.run(run_id)
     explanation = ends.explanation_of_run(run)
     if explanation:
         actions = remedies.actions_of_run(run, explanation["actions"])
         run.explanation = {**explanation, "actions": actions}
+    else:
+        run.explanation = ends.logged_error_of_run(run)
     return run_out(run)
 
 

@@ -31,6 +31,7 @@ from runs_app.triggers import builds
 from scripts_app.environments import environments
 from scripts_app.models import Environment
 from tempo_site.lib import files, paths
+from tempo_site.lib.sqlite.prepared import PreparedQuery
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,8 @@ NEVER_BEGAN = "It was handed to the launcher again and again, and never began."
 WITHOUT_FOLDER = (
     "Its folder below runs/ was removed while it was under way, so how it ended is not known."
 )
+
+_UNDER_WAY = PreparedQuery(lambda: Run.objects.under_way().select_related("script"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +146,7 @@ def _look_at(run: Run, now: datetime) -> None:
 
 def reconcile_all(*, now: datetime) -> bool:
     """Look at every run under way, and store all ends in a transaction; return whether to look again in a moment."""
-    runs = list(Run.objects.under_way().select_related("script"))
+    runs = _UNDER_WAY.rows()
     ends: list[End] = []
     for run in runs:
         with failing_alone(run, now=now):

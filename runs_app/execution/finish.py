@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
+from runs_app import hot_statements, states
 from runs_app.failures import ends
 from runs_app.models import Run
 from runs_app.output import live
@@ -42,14 +43,12 @@ def end_in_transaction(
     **fields: Any,
 ) -> bool:
     """Do as `end`, as part of the caller's transaction, which an error has to undo as a whole."""
-    rows = Run.objects.filter(pk=run.pk)
-    if only:
-        rows = rows.filter(status=only)
+    among = [source for source in states.sources_of(status) if only in (None, source)]
     fields = ends.with_explanation(run, status, fields)
     fields = {"finished_at": now, **fields}
     fields["announced_at"] = announced_at(run, status, now=now, fields=fields)
     fields["finished_at"] = _behind_its_start(run, fields)
-    if not rows.move(status, **fields):
+    if not hot_statements.update_run(run.pk, among=among, status=status, **fields):
         return False
     run.status = status
     for name, value in fields.items():

@@ -76,6 +76,18 @@ def explanation_of_run(run: Run) -> dict[str, Any] | None:
     return with_explanation(run, Status(run.status), {}, reads_log=True).get("explanation")
 
 
+def logged_error_of_run(run: Run) -> dict[str, Any] | None:
+    """Return the explanation of an error that a run logged and then succeeded; read from its log, stored nowhere."""
+    if run.status != Status.SUCCEEDED or run.kind != Kind.SCRIPT:
+        return None
+    try:
+        found = explain_run(run, error_output.last_lines_of_run(run))
+    except Exception:  # that it succeeded is known all the same
+        logger.exception("the log of run %s could not be read for errors", run.pk)
+        return None
+    return found.as_json() if found else None
+
+
 def reason_and_last_line(run: Run) -> tuple[str, str]:
     """Return why a run failed in plain words, and the last line of its traceback as Python wrote it; "" without one."""
     found = explanation_of_run(run) or {}

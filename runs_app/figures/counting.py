@@ -8,15 +8,16 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import date, datetime, tzinfo
 
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import Sum
 from django.utils import timezone
 
 from runs_app import states
 from runs_app.figures.tally import COLUMNS, Hour, Tally, tally_of_run
 from runs_app.models import CountedRuns, DailyFigures, Run, RunQuerySet
 
-BATCH = 500
-MAX_BATCHES = 4  # of one turn of the engine's thread
+BATCH = 100  # runs of a transaction, which may be of as many scripts and days
+MAX_BATCHES = 20  # of one turn of the engine's thread
 COUNTED_COLUMNS = (
     "pk",
     "kind",
@@ -29,6 +30,12 @@ COUNTED_COLUMNS = (
     "late_ms",
     "log_bytes",
 )
+
+_CHANGE_KEPT = """
+UPDATE runs_app_dailyfigures
+SET kept_runs = kept_runs + %s, kept_bytes = kept_bytes + %s
+WHERE script_id IS %s AND day = %s
+"""
 
 Key = tuple[int | None, date]  # a script, or all scripts together, and a day in the server's zone
 
@@ -62,7 +69,8 @@ def count_batch() -> bool:
 def not_counted(rows: RunQuerySet, *, limit: int) -> list[Run]:
     """Return those of the runs `rows` that ended and are not in the figures yet, the oldest first."""
     mark = CountedRuns.objects.first() or CountedRuns(last=0, open=[])
-    ended = _columns(rows).filter(status__in=states.FINAL).order_by("pk")
+    # NOT IN, so that the database walks the runs behind the mark and no index by status.
+    ended = _columns(rows).exclude(status__in=states.ACTIVE).order_by("pk")
     # Two queries: with OR between them the database reads all runs of a script.
     waited_for = list(ended.filter(pk__in=mark.open))
     return waited_for + list(ended.filter(pk__gt=mark.last)[:limit])
@@ -87,21 +95,29 @@ def forget(removed: Iterable[Run]) -> None:
     _change_kept((run, -1, -run.log_bytes) for run in removed)
 
 
+def kept_bytes() -> int:
+    """Return the bytes of all logs of scripts that are in the history."""
+    counted = DailyFigures.objects.filter(script=None).aggregate(total=Sum("kept_bytes", default=0))
+    fresh = not_counted(Run.objects.scripts(), limit=MAX_BATCHES * BATCH)
+    return int(counted["total"]) + sum(run.log_bytes for run in fresh)
+
+
 def note_compressed(smaller: Iterable[tuple[Run, int]]) -> None:
     """Take into account that the logs of these runs take so many bytes less."""
     _change_kept((run, 0, -saved_bytes) for run, saved_bytes in smaller)
 
 
 def _change_kept(changes: Iterable[tuple[Run, int, int]]) -> None:
+    # By SQL: in the transaction of a hundred deleted runs, which may be of two hundred days.
     zone = timezone.get_current_timezone()
-    changed: dict[Key, Tally] = {}
+    changed: list[tuple[int, int, int | None, str]] = []
     for run, runs, size in changes:
         if not _is_counted(run) or run.finished_at is None:
             continue
-        day = day_of(run.finished_at, zone)
-        for key in ((run.script_id, day), (None, day)):
-            changed.setdefault(key, Tally()).add(Tally(kept_runs=runs, kept_bytes=size))
-    _add(changed)
+        day = day_of(run.finished_at, zone).isoformat()
+        changed += [(runs, size, run.script_id, day), (runs, size, None, day)]
+    with connection.cursor() as cursor:
+        cursor.executemany(_CHANGE_KEPT, changed)
 
 
 def day_of(moment: datetime, zone: tzinfo) -> date:

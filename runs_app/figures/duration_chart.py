@@ -24,13 +24,14 @@ class DurationChart:
 
 
 def duration_chart(by_day: Days, *, first: date, last: date) -> DurationChart | None:
-    """Draw the days from `first` to `last`; None where there is nothing to draw a line through."""
+    """Draw the days from `first`, or the first one with a run, to `last`; None where that is no line."""
     points = []
     for day, tally in by_day.items():
         if tally.median_s is not None and tally.p95_s is not None and day >= first:
             points.append((day, tally.median_s, tally.p95_s))
     if len(points) < MIN_DAYS:
         return None
+    first = max(first, points[0][0])
     highest = max(p95 for _, _, p95 in points)
     scale = HEIGHT / (highest * HEADROOM or 1)
     step = WIDTH / max((last - first) / timedelta(days=1), 1)

@@ -5,22 +5,27 @@ from datetime import date, datetime, timedelta
 from django.utils import timezone
 
 from runs_app.figures import counting
-from runs_app.figures.tally import Hour, Tally, total
+from runs_app.figures.tally import COLUMNS, Hour, Tally, total
 from runs_app.models import DailyFigures, Run
 
 MAX_NOT_COUNTED = 2000  # only an old history that is being counted has more
 
+PLAIN_COLUMNS = tuple(name for name in COLUMNS if name not in ("durations", "hours"))
+
 Days = dict[date, Tally]
 
 
-def days_of_script(script_id: int, *, since: date) -> Days:
-    """Return what a script's runs add up to by day in the server's zone, the oldest first, without empty days."""
-    return _days(script_id, since)
+def days_of_script(script_id: int, *, since: date, detailed_since: date | None = None) -> Days:
+    """Return what a script's runs add up to by day in the server's zone, the oldest first, without empty days.
+
+    Days before `detailed_since` come without durations and hours, which are most of the work.
+    """
+    return _days(script_id, since, detailed_since or since)
 
 
 def days_of_all(*, since: date) -> Days:
     """Return what the runs of all scripts together add up to, by day."""
-    return _days(None, since)
+    return _days(None, since, since)
 
 
 def first_day(now: datetime, *, days: int) -> date:
@@ -45,9 +50,16 @@ def last_hours(days: Days, now: datetime, *, count: int) -> Hour:
     return result
 
 
-def _days(script_id: int | None, since: date) -> Days:
-    rows = DailyFigures.objects.filter(script=script_id, day__gte=since).order_by("day")
-    days = {row.day: counting.tally_of_row(row) for row in rows}
+def _days(script_id: int | None, since: date, detailed_since: date) -> Days:
+    rows = DailyFigures.objects.filter(script=script_id).order_by("day")
+    days = {}
+    if since < detailed_since:
+        earlier = rows.filter(day__gte=since, day__lt=detailed_since)
+        for values in earlier.values("day", *PLAIN_COLUMNS):
+            day = values.pop("day")
+            days[day] = Tally(**values)
+    for row in rows.filter(day__gte=detailed_since):
+        days[row.day] = counting.tally_of_row(row)
     rows_of_runs = Run.objects.all() if script_id is None else Run.objects.filter(script=script_id)
     fresh = counting.not_counted(rows_of_runs, limit=MAX_NOT_COUNTED)
     for (owner, day), tally in counting.tallies_of(fresh).items():

@@ -39,7 +39,10 @@ class Streak:
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """What a script's runs add up to in `days` days; `streak` and `year` reach back for a year."""
+    """What a script's runs add up to in `days` days; `streak` and `year` reach back for a year.
+
+    Of the year only these days, as many before them and those of the chart have durations.
+    """
 
     days: int
     since: date
@@ -64,7 +67,12 @@ def overview(script: Script, *, now: datetime, days: int = 30) -> Overview:
     since = reading.first_day(now, days=days)
     oldest = min(since, reading.first_day(now, days=DAYS_OF_YEAR))
     before = reading.first_day(now, days=2 * days)
-    year = reading.days_of_script(script.pk, since=min(oldest, before))
+    charted = reading.first_day(now, days=CHART_DAYS)
+    year = reading.days_of_script(
+        script.pk,
+        since=min(oldest, before),
+        detailed_since=min(since, before, charted),
+    )
     total = reading.total_since(year, since)
     earlier = {day: tally for day, tally in year.items() if day < since}
     return Overview(
@@ -79,10 +87,13 @@ def overview(script: Script, *, now: datetime, days: int = 30) -> Overview:
     )
 
 
-def usual_duration_s(script: Script, *, now: datetime) -> float | None:
-    """Return how long a good run takes as a rule: the median of the last 30 days; None where there was none."""
+def usual_duration_s(script: Script, *, now: datetime, min_runs: int = 1) -> float | None:
+    """Return how long a good run takes as a rule: the median of the last 30 days; None where there were too few."""
     since = reading.first_day(now, days=30)
-    return reading.total_since(reading.days_of_script(script.pk, since=since), since).median_s
+    total = reading.total_since(reading.days_of_script(script.pk, since=since), since)
+    if total.succeeded < min_runs:
+        return None
+    return total.median_s
 
 
 def _periods(year: Days, now: datetime) -> list[Period]:

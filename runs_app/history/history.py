@@ -12,9 +12,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
+from django.db.models.expressions import RawSQL
 
-from runs_app import launcher_client, run_folder
+from runs_app import hot_statements, launcher_client, run_folder
 from runs_app.launcher import files as launcher_files
 from runs_app.launcher.folders import ARCHIVE
 from runs_app.launcher.output.record_format import LOG
@@ -23,12 +24,14 @@ from runs_app.output import cold_log, samples
 from runs_app.states import Kind, Status
 from scripts_app.models import Script
 from tempo_site.lib import paths
+from tempo_site.lib.sqlite.prepared import Given, PreparedQuery
 
 logger = logging.getLogger(__name__)
 
 KEPT = frozenset({ARCHIVE, LOG, cold_log.NAME})
 FIRST_RETRY_S, LONGEST_RETRY_S = 10.0, 3600.0
 MAX_RETRIES = 1000
+MAX_ARCHIVED = 100  # at a time
 MAX_UNMARKED = 100
 BAD = (Status.FAILED, Status.TIMED_OUT, Status.LOST)
 MAX_INDEX_BYTES = 8 * 2**20  # of a log with a thousand million lines
@@ -37,6 +40,17 @@ LONG_TEXTS = (
     "version__requirements",
     "environment__lock",
     "environment__requirements",
+)
+
+
+# Of the finished runs whose folders are not archived, those that wait longest; `but` is a JSON array of ids.
+_UNARCHIVED = PreparedQuery(
+    lambda: (
+        Run.objects.filter(archived_at=None, finished_at__isnull=False)
+        .exclude(pk__in=RawSQL("SELECT value FROM json_each(%s)", [Given("but")]))
+        .select_related("script")
+        .order_by("pk")[:MAX_ARCHIVED]
+    )
 )
 
 
@@ -60,11 +74,12 @@ def page(
     kind: str = Kind.SCRIPT,
     trigger: str = "",
     since: datetime | None = None,
+    scripts: Collection[int] | None = None,
     more: Q | None = None,
 ) -> list[Run]:
     """Return runs newest first, below id `before`, by as many queries as statuses, whatever the size.
 
-    `status` may name several; `since` leaves out runs that had ended before then; `more` comes of `run_filters`.
+    `status` may name several, `since` leaves out what had ended before; `scripts` and `more` are of `run_filters`.
     """
     rows = Run.objects.of_kind(kind).newest_first(before=before)
     if isinstance(status, str) and status:
@@ -77,10 +92,22 @@ def page(
         rows = rows.filter(trigger=trigger)
     if more is not None:
         rows = rows.filter(more)
-    if not isinstance(status, str):
-        rows = _newest_by_status(rows, status, limit=limit)
+    rows = _newest(rows, status, scripts, limit=limit)
     related = rows.select_related("script", "schedule", "version", "environment")
     return list(related.defer(*LONG_TEXTS)[:limit])
+
+
+def _newest(
+    rows: RunQuerySet, status: str | Collection[str], scripts: Collection[int] | None, *, limit: int
+) -> RunQuerySet:
+    # With a status its index leads, without one that of the scripts.
+    if scripts is not None and status:
+        rows = rows.filter(script__in=scripts)
+    if not isinstance(status, str):
+        return _newest_by_status(rows, status, limit=limit)
+    if scripts is not None and not status:
+        return _newest_by_script(rows, scripts, limit=limit)
+    return rows
 
 
 def _newest_by_status(rows: RunQuerySet, statuses: Collection[str], *, limit: int) -> RunQuerySet:
@@ -89,6 +116,14 @@ def _newest_by_status(rows: RunQuerySet, statuses: Collection[str], *, limit: in
     for status in statuses:
         newest += rows.filter(status=status).values_list("pk", flat=True)[:limit]
     return Run.objects.filter(pk__in=sorted(newest, reverse=True)[:limit]).newest_first()
+
+
+def _newest_by_script(rows: RunQuerySet, scripts: Collection[int], *, limit: int) -> RunQuerySet:
+    # The newest few of each script: with `script IN` the database sorts all runs of these scripts.
+    of_script = rows.filter(script=OuterRef("pk")).values("pk")[:limit]
+    found = Script.objects.filter(pk__in=scripts, runs__pk__in=Subquery(of_script))
+    newest = found.order_by("-runs__pk").values_list("runs__pk", flat=True)
+    return Run.objects.filter(pk__in=list(newest[:limit])).newest_first()
 
 
 def lowered_isolation(script: Script) -> tuple[str, str] | None:
@@ -101,15 +136,14 @@ def lowered_isolation(script: Script) -> tuple[str, str] | None:
     return (grade, why) if is_degraded else None
 
 
-def archive_finished(*, now: datetime, limit: int = 100) -> int:
+def archive_finished(*, now: datetime, limit: int = MAX_ARCHIVED) -> int:
     """Archive the folders of finished runs that wait longest, at most `limit`; return how many were archived.
 
     A folder that cannot be archived is tried again, in longer and longer intervals. The rows are marked together with
     the next end of a run, as a transaction costs more than the mark.
     """
-    waiting = Run.objects.filter(archived_at=None, finished_at__isnull=False).order_by("pk")
     put_off = [pk for pk, retry in _retries.items() if retry.at > time.monotonic()]
-    waiting = waiting.exclude(pk__in=[*put_off, *_unmarked]).select_related("script")
+    waiting = _UNARCHIVED.rows(but=json.dumps([*put_off, *_unmarked]))
     archived = [run.pk for run in waiting[:limit] if _is_archived(run)]
     _unmarked.update(archived)
     if len(_unmarked) >= MAX_UNMARKED:
@@ -122,7 +156,7 @@ def mark_archived(*, now: datetime) -> None:
     if not _unmarked:
         return
     marked = list(_unmarked)
-    Run.objects.filter(pk__in=marked).update(archived_at=now)
+    hot_statements.mark_archived(marked, now=now)
     _unmarked.difference_update(marked)
 
 

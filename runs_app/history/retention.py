@@ -2,14 +2,14 @@
 
 import logging
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import Count, Max, Sum
+from django.db.models import Count, Max, OuterRef, QuerySet, Subquery, Sum
 from django_q.models import Failure
 
 from runs_app import launcher_client, run_folder, states
@@ -19,11 +19,18 @@ from runs_app.history.history import BAD
 from runs_app.history.retention_rules import Change, Limits, Rules
 from runs_app.models import FailureGroup, Run, RunQuerySet
 from runs_app.states import Kind
+from scripts_app.models import Script
 from tempo_site.lib import paths
 
 logger = logging.getLogger(__name__)
 
 BATCH = 100
+ENDS = (
+    "first_run",
+    "last_run",
+    "first_young_run",
+    "run_beyond",
+)  # of the finished runs of a script
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,17 +42,20 @@ class Going:
 
 
 class Group(NamedTuple):
-    """Runs whose number is limited together: of a script, or of one kind without a script."""
+    """Runs whose number is limited together, of a script or of one kind without a script, where some have to go."""
 
     kind: str
     script_id: int | None
-    limits: Limits
+    boundary: int  # the id of the oldest run that is within all limits
+    last_failure: int = 0
 
     @property
-    def final_runs(self) -> RunQuerySet:
-        # NOT IN, so that the database walks the runs of the script in their order and no index by status.
-        rows = Run.objects.filter(script=self.script_id, kind=self.kind)
-        return rows.exclude(status__in=states.ACTIVE)
+    def going(self) -> RunQuerySet:
+        # The last failure stays, and the first of each group of failures.
+        groups = FailureGroup.objects.filter(script=self.script_id)
+        kept = [self.last_failure, *groups.values_list("first_run", flat=True)]
+        rows = _final(kind=self.kind, script=self.script_id).filter(pk__lt=self.boundary)
+        return rows.exclude(pk__in=kept)
 
 
 def prune(*, now: datetime) -> int:
@@ -55,7 +65,7 @@ def prune(*, now: datetime) -> int:
     """
     counting.count_all()  # what goes stays in the figures
     rules = retention_rules.rules()
-    count = sum(_delete(_below(_boundary(group, now), group)) for group in _groups(rules))
+    count = sum(_delete(group.going) for group in _groups(rules, now))
     count += _delete_beyond_size(rules.total_mb)
     _remove_empty_months(paths.month(now))
     # django-q2 never prunes its failures.
@@ -71,55 +81,91 @@ def preview(*, now: datetime, change: Change | None = None) -> Going:
     rules = retention_rules.rules(change)
     runs = size = 0
     first_kept: dict[tuple[str, int | None], int] = {}
-    for group in _groups(rules):
-        boundary = _boundary(group, now)
-        going = _below(boundary, group)
-        sums = going.aggregate(runs=Count("pk"), size=Sum("log_bytes", default=0))
+    for group in _groups(rules, now):
+        sums = group.going.aggregate(runs=Count("pk"), size=Sum("log_bytes", default=0))
         runs, size = runs + sums["runs"], size + sums["size"]
-        first_kept[group.kind, group.script_id] = boundary
-    excess = _excess_bytes(rules.total_mb) - size
+        first_kept[group.kind, group.script_id] = group.boundary
+    excess = counting.kept_bytes() + _own_bytes() - rules.total_mb * 2**20 - size
     for run in _by_size(excess, first_kept):
         runs, size = runs + 1, size + run.log_bytes
     return Going(runs=runs, log_bytes=size)
 
 
-def _groups(rules: Rules) -> Iterator[Group]:
+def _final(**fields: Any) -> RunQuerySet:
+    # NOT IN, so that the database walks the runs of the script in their order and no index by status.
+    return Run.objects.filter(**fields).exclude(status__in=states.ACTIVE)
+
+
+def _groups(rules: Rules, now: datetime) -> list[Group]:
+    """Return the groups of which something has to go; as many queries as there are different limits."""
+    groups = [*_groups_of_scripts(rules, now), *_groups_of_kinds(rules, now)]
+    if not groups:
+        return []
+    last = _last_failures()
+    return [
+        group._replace(last_failure=last.get((group.kind, group.script_id), 0)) for group in groups
+    ]
+
+
+def _groups_of_scripts(rules: Rules, now: datetime) -> Iterator[Group]:
+    scripts_of: dict[Limits, list[int]] = {}
     for script_id, limits in rules.of_script.items():
-        yield Group(Kind.SCRIPT, script_id, limits)
+        scripts_of.setdefault(limits, []).append(script_id)
+    for limits, script_ids in scripts_of.items():
+        scripts = Script.objects.filter(pk__in=script_ids)
+        for script_id, *ends in _with_ends(scripts, limits, now).values_list("pk", *ENDS):
+            boundary = _boundary(ends, _final(kind=Kind.SCRIPT, script=script_id), limits)
+            if boundary:
+                yield Group(Kind.SCRIPT, script_id, boundary)
+
+
+def _groups_of_kinds(rules: Rules, now: datetime) -> Iterator[Group]:
     # Builds count together, as the runs of one script do.
     for kind in Kind:
-        yield Group(kind, None, rules.default)
+        runs = _final(kind=kind, script=None)
+        ends = [_first_id(rows) for rows in _edges(runs, runs, rules.default, now)]
+        boundary = _boundary(ends, runs, rules.default)
+        if boundary:
+            yield Group(kind, None, boundary)
 
 
-def _below(boundary: int, group: Group) -> RunQuerySet:
-    going = group.final_runs.filter(pk__lt=boundary)
-    return going.exclude(pk__in=_kept_failures(group)) if boundary else going
+def _with_ends(scripts: QuerySet[Script], limits: Limits, now: datetime) -> QuerySet[Any]:
+    finished = _final(kind=Kind.SCRIPT, script=OuterRef("pk"))
+    every = Run.objects.filter(script=OuterRef("pk"))
+    found = zip(ENDS, _edges(finished, every, limits, now), strict=True)
+    return scripts.annotate(**{name: Subquery(rows.values("pk")[:1]) for name, rows in found})
 
 
-def _boundary(group: Group, now: datetime) -> int:
-    """Return the id of the oldest run that is within all limits; 0 where all are."""
-    # Ids grow with time, so each limit ends at a run, and each look reads only what it finds.
-    runs, limits = group.final_runs, group.limits
+def _edges(
+    finished: RunQuerySet, every: RunQuerySet, limits: Limits, now: datetime
+) -> list[RunQuerySet]:
+    # In the order of ENDS. Ids grow with time, so each limit ends at a run, and each look reads only what it finds.
+    # `every` has runs under way as well: where even those are not too many, the index alone says so.
     oldest = now - timedelta(days=limits.days)
-    boundaries = [0]
-    if runs.order_by("pk").filter(pk=_first_id(runs), created_at__lt=oldest).exists():
-        young = runs.filter(created_at__gte=oldest).order_by("pk")
-        boundaries.append(_first_id(young) or _last_id(runs) + 1)
-    newest_first = runs.order_by("-pk").values_list("pk", flat=True)
-    first_beyond = newest_first[limits.runs :].first()
-    if first_beyond:
-        boundaries.append(first_beyond + 1)
+    return [
+        finished.order_by("pk"),
+        finished.order_by("-pk"),
+        finished.filter(created_at__gte=oldest).order_by("pk"),
+        every.order_by("-pk")[limits.runs : limits.runs + 1],
+    ]
+
+
+def _first_id(rows: RunQuerySet) -> int | None:
+    return rows.values_list("pk", flat=True).first()
+
+
+def _boundary(ends: Sequence[int | None], runs: RunQuerySet, limits: Limits) -> int:
+    """Return the id of the oldest run that is within all limits; 0 where all are."""
+    first, last, first_young, crowded = ends
+    if first is None or last is None:
+        return 0
+    boundary = first_young or last + 1
+    if crowded is not None:
+        beyond = _first_id(runs.order_by("-pk")[limits.runs : limits.runs + 1])
+        boundary = max(boundary, (beyond or 0) + 1)
     if limits.mb is not None:
-        boundaries.append(_boundary_of_size(runs, limits.mb * 2**20))
-    return max(boundaries)
-
-
-def _first_id(runs: RunQuerySet) -> int:
-    return runs.order_by("pk").values_list("pk", flat=True).first() or 0
-
-
-def _last_id(runs: RunQuerySet) -> int:
-    return runs.order_by("-pk").values_list("pk", flat=True).first() or 0
+        boundary = max(boundary, _boundary_of_size(runs, limits.mb * 2**20))
+    return boundary if boundary > first else 0
 
 
 def _boundary_of_size(runs: RunQuerySet, room: int) -> int:
@@ -130,19 +176,15 @@ def _boundary_of_size(runs: RunQuerySet, room: int) -> int:
     return 0
 
 
-def _kept_failures(group: Group) -> list[int]:
-    # The last one, and the first of each group of failures.
-    failed = group.final_runs.filter(status__in=BAD).order_by("-pk")
-    groups = FailureGroup.objects.filter(script=group.script_id)
-    return [
-        *failed.values_list("pk", flat=True)[:1],
-        *groups.values_list("first_run", flat=True),
-    ]
+def _last_failures() -> dict[tuple[str, int | None], int]:
+    # All in one walk over the failures: a script that never failed would be walked to its first run.
+    rows = Run.objects.filter(status__in=BAD).order_by().values_list("kind", "script")
+    return {(kind, script): last for kind, script, last in rows.annotate(last=Max("pk"))}
 
 
-def _last_failures() -> list[int]:
-    rows = Run.objects.filter(status__in=BAD).values("kind", "script").annotate(last=Max("pk"))
-    return [row["last"] for row in rows]
+def _own_bytes() -> int:
+    rows = Run.objects.own_programs().aggregate(total=Sum("log_bytes", default=0))
+    return int(rows["total"])
 
 
 def _excess_bytes(total_mb: int) -> int:
@@ -157,7 +199,7 @@ def _by_size(
     if excess <= 0:
         return
     final = Run.objects.filter(status__in=states.FINAL, log_bytes__gt=0)
-    kept = [*_last_failures(), *FailureGroup.objects.values_list("first_run", flat=True)]
+    kept = [*_last_failures().values(), *FailureGroup.objects.values_list("first_run", flat=True)]
     rows = final.exclude(pk__in=kept).order_by("pk").only(*counting.COUNTED_COLUMNS)
     for run in rows.iterator(chunk_size=BATCH):
         if first_kept and run.pk < first_kept.get((run.kind, run.script_id), 0):

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from django.db.models import QuerySet
+
 from runs_app.models import RetentionRule
 from scripts_app import folders
 from scripts_app.models import Folder, Script
@@ -39,7 +41,7 @@ class Rules:
 
 def rules(change: Change | None = None) -> Rules:
     """Return the rules as they are stored, or as they would be with a change. Three queries."""
-    stored = list(RetentionRule.objects.select_related("folder"))
+    stored = list(stored_rules())
     default = Limits(days=_number(retention.DAYS), runs=_number(retention.RUNS))
     total_mb = _number(retention.MEGABYTES)
     if change is not None and not (change.folder or change.script):
@@ -65,6 +67,18 @@ def save(change: Change, *, by: str) -> None:
     RetentionRule.objects.update_or_create(
         folder=change.folder, script=change.script, defaults=limits
     )
+
+
+def stored_rules() -> QuerySet[RetentionRule]:
+    """Return the limits of folders, then those of scripts."""
+    rows = RetentionRule.objects.select_related("script", "folder")
+    return rows.order_by("script__slug", "folder__path")
+
+
+def remove(pk: int) -> bool:
+    """Remove the limits of a folder or a script; False where there are none of this key."""
+    count, _ = RetentionRule.objects.filter(pk=pk).delete()
+    return count > 0
 
 
 def _number(name: str) -> int:

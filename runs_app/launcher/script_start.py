@@ -104,7 +104,9 @@ def _isolate(plan: Plan, run_folder: str, runner_pid: int) -> None:
         prctl.drop_capabilities()
     if plan.landlock is None:
         return
-    given = ("main.py", names.PASSWD, names.GROUP)
+    given = ["main.py"]
+    if plan.naming.library:
+        given += (names.PASSWD, names.GROUP)
     read = [*plan.landlock.read, *(os.path.join(run_folder, name) for name in given)]
     write = list(plan.landlock.write)
     if plan.has_own_user:

@@ -2,10 +2,10 @@
 
 from datetime import datetime, timedelta
 
+from runs_app import hot_statements
 from runs_app.models import Run
 from runs_app.new_runs import retries
 from runs_app.states import Status
-from scripts_app.models import Schedule
 from scripts_app.timing import rule
 from scripts_app.timing.rule import TimingError
 
@@ -18,9 +18,8 @@ def note_end(run: Run, *, now: datetime) -> None:
         return
     if run.status in (Status.SKIPPED, Status.MISSED):
         return
-    if run.status == Status.SUCCEEDED:
-        schedule = Schedule.objects.filter(pk=run.schedule_id)
-        schedule.update(last_success_at=run.finished_at, stale_since=None)
+    if run.status == Status.SUCCEEDED and run.finished_at is not None:
+        hot_statements.note_success(run.schedule_id, at=run.finished_at)
     if run.finished_at is not None and outlasts_interval(run, at=run.finished_at):
         Run.objects.filter(pk=run.pk).update(overran=True)
         run.overran = True

@@ -3,7 +3,7 @@
 Admission lets the runs begin for which no condition holds; `explain` words the first condition that holds.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -46,6 +46,10 @@ class Situation:
     def under_way(self) -> list[Run]:
         rows = Run.objects.scripts().under_way().order_by("pk")
         return list(rows.only("script_id", "memory_mb", "handed_over_at"))
+
+    @cached_property
+    def busy_scripts(self) -> Collection[int | None]:
+        return {run.script_id for run in self.under_way}
 
     @cached_property
     def own_programs(self) -> list[Run]:
@@ -117,11 +121,10 @@ def _pause_sentence(run: Run, _: Situation) -> str:
 # --- a run of the same script which it is to follow -----------------------------------------------------------------
 def _behind_another(situation: Situation) -> Q:
     # Scripts are named one by one: a subquery would look through the whole history of each script that waits.
-    busy = {run.script_id for run in situation.under_way}
-    if not busy:
+    if not situation.busy_scripts:
         return NO_RUN
     is_one_by_one = Q(schedule__overlap__in=ONE_BY_ONE) | Q(script__one_at_a_time=True)
-    return Q(script__in=busy) & is_one_by_one
+    return Q(script__in=situation.busy_scripts) & is_one_by_one
 
 
 def _behind_another_sentence(run: Run, situation: Situation) -> str:
@@ -161,10 +164,13 @@ def _environment_sentence(run: Run, situation: Situation) -> str:
 
 
 def build_awaited(run: Run, situation: Situation) -> Run | None:
-    if run.script is None or run.script.wanted_environment_id is None:
+    wanted = run.environment_id
+    if wanted is None and run.script is not None:
+        wanted = run.script.wanted_environment_id
+    if wanted is None:
         return None
     for build in situation.own_programs:
-        if build.environment_id == run.script.wanted_environment_id:
+        if build.environment_id == wanted:
             return build
     return None
 

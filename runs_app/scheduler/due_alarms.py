@@ -1,5 +1,6 @@
 """The alarms that are due, with all that is asked of a schedule and its script before a run begins."""
 
+import functools
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ from django_q.models import Schedule as Alarm
 
 from scripts_app.models import Pause, Schedule
 from scripts_app.schedules import schedules
+from tempo_site.lib.sqlite.prepared import Given, PreparedQuery
 
 _RELATED = (
     "schedule__script__version",
@@ -73,9 +75,18 @@ _OF_ENVIRONMENT = (
 _OF_WANTED_ENVIRONMENT = (*_OF_ENVIRONMENT, "python", "interpreter", "digest", "fault")
 
 
-def due(now: datetime) -> QuerySet[Any]:
+def due(now: datetime, *, limit: int) -> list[Any]:
     """Return due alarms in their order, each with the last pause of all schedules: `all_paused_since`, `..._until`."""
-    rows = _may_ring(now).filter(next_run__lte=now).order_by("next_run", "pk")
+    return _prepared(limit).rows(now=now)
+
+
+@functools.cache
+def _prepared(limit: int) -> PreparedQuery[Any]:
+    return PreparedQuery(lambda: _due()[:limit])
+
+
+def _due() -> QuerySet[Any]:
+    rows = _may_ring().filter(next_run__lte=Given("now")).order_by("next_run", "pk")
     rows = rows.select_related(*_RELATED).defer(*_not_asked_for())
     pauses = Pause.objects.order_by("pk")
     annotated: QuerySet[Any] = rows.annotate(
@@ -85,9 +96,9 @@ def due(now: datetime) -> QuerySet[Any]:
     return annotated
 
 
-def _may_ring(now: datetime) -> QuerySet[Alarm]:
+def _may_ring() -> QuerySet[Alarm]:
     # The alarms of schedules that are not paused; those of the others wait for the end of the pause.
-    paused = Schedule.objects.filter(paused_until__gt=now, alarm__isnull=False)
+    paused = Schedule.objects.filter(paused_until__gt=Given("now"), alarm__isnull=False)
     alarms: QuerySet[Alarm] = Alarm.objects.filter(cluster=schedules.CLUSTER)
     return alarms.exclude(pk__in=paused.values("alarm"))
 

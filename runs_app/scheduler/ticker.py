@@ -45,7 +45,7 @@ def step(*, now: datetime, limit: int = 1) -> bool:
     alarms: list[Alarm] = []
     try:
         with transaction.atomic():
-            alarms += due_alarms.due(now)[:limit]
+            alarms += due_alarms.due(now, limit=limit)
             pause = _last_pause(alarms)
             if pause is not None and pause.is_open(now):
                 return False
@@ -265,11 +265,10 @@ def _move_alarms(following: dict[int, datetime | None]) -> None:
     for pk, next_run in following.items():
         by_moment.setdefault(next_run, []).append(pk)
     for moment, pks in by_moment.items():
-        alarms = Alarm.objects.filter(pk__in=pks)
         if moment is None:
-            alarms.delete()
+            Alarm.objects.filter(pk__in=pks).delete()
         else:
-            alarms.update(next_run=moment)
+            hot_statements.move_alarms(pks, next_run=moment)
 
 
 def _suspend_unknown_zones() -> None:

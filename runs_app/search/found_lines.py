@@ -1,12 +1,13 @@
 """What was found, in words: for the page, the API and the command."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from dataclasses import dataclass, replace
+from itertools import groupby, zip_longest
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.template.defaultfilters import filesizeformat
 
 from runs_app.models import Run
 from runs_app.search import marks, search, texts
@@ -42,9 +43,24 @@ def by_run(hits: Sequence[Hit], query: Query) -> list[FoundRun]:
     found = []
     for _, group in groupby(hits, key=lambda hit: hit.run.pk):
         of_run = list(group)
-        lines = [_found_line(hit, query) for hit in of_run]
+        lines = _without_repetition([found_line(hit, query) for hit in of_run])
         found.append(FoundRun(run=of_run[0].run, lines=lines))
     return found
+
+
+def _without_repetition(lines: Sequence[FoundLine]) -> list[FoundLine]:
+    """Return a run's lines, the last first, without what stands beside one line and is shown with another one."""
+    shown: list[FoundLine] = []
+    for line, earlier in zip_longest(lines, lines[1:]):
+        before, after = line.before, line.after
+        if earlier is not None:
+            between = max(0, line.number - earlier.number - 1)
+            before = before[max(0, len(before) - between) :]
+        if shown:
+            above = shown[-1].number - len(shown[-1].before)
+            after = after[: max(0, above - line.number - 1)]
+        shown.append(replace(line, before=before, after=after))
+    return shown
 
 
 def as_json(hit: Hit, query: Query) -> dict[str, Any]:
@@ -72,11 +88,11 @@ def searched(results: Results) -> str:
     """Return a sentence on how far a search that is not complete has come, or ""."""
     if results.is_complete:
         return ""
-    megabytes = f"{results.read_bytes / 2**20:,.0f} MB"
+    size = filesizeformat(results.read_bytes)
     if results.searched_back_to is None:
-        return f"Searched {megabytes}."
+        return f"Searched {size}."
     local = results.searched_back_to.astimezone(ZoneInfo(settings.TIME_ZONE))
-    return f"Searched back to {local:%-d %B %Y, %H:%M}, {megabytes}."
+    return f"Searched back to {local:%-d %B %Y, %H:%M}, {size}."
 
 
 def rebuilding(results: Results) -> str:
@@ -89,7 +105,7 @@ def rebuilding(results: Results) -> str:
     )
 
 
-def _found_line(hit: Hit, query: Query) -> FoundLine:
+def found_line(hit: Hit, query: Query) -> FoundLine:
     stream = STREAM_NAMES[hit.line.stream]
     if stream == "stdout":
         stream = ""

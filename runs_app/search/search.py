@@ -9,7 +9,7 @@ import re
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -38,6 +38,9 @@ WAIT_S = 5.0
 CONTEXT = 2  # lines before and after
 FIRST_CHUNK, MAX_CHUNK = 8, 256  # candidates whose rows are read together
 MAX_ID = 2**53
+
+# Those of the runs with these ids that a list shows.
+Choose = Callable[[Sequence[int]], Mapping[int, Run]]
 
 _places = threading.BoundedSemaphore(AT_ONCE)
 
@@ -98,23 +101,34 @@ def search(
     cursor: Cursor | None = None,
     limit: int = LIMIT,
     budget_s: float | None = None,
+    choose: Choose | None = None,
 ) -> Results:
-    """Return the next page of a search. Raises QueryError, Busy, and TooSlow for a regular expression."""
+    """Return the next page of a search. With `choose` it is one of runs: only those that `choose` returns, and of each
+    the last line that matches. Raises QueryError, Busy, and TooSlow for a regular expression.
+    """
     if query.is_empty:
         raise QueryError("A search needs a word, a phrase or `re:...`.")
     if not _places.acquire(timeout=WAIT_S):
         raise Busy("Other searches are going on.\nhint: try again in a moment")
     try:
         deadline = time.monotonic() + (BUDGET_S if budget_s is None else budget_s)
-        return _search(query, cursor or Cursor(), limit=limit, deadline=deadline)
+        bounds = _Bounds(limit=limit, deadline=deadline, choose=choose)
+        return _search(query, cursor or Cursor(), bounds)
     finally:
         _places.release()
 
 
-def _search(query: Query, cursor: Cursor, *, limit: int, deadline: float) -> Results:
+@dataclass(frozen=True, kw_only=True)
+class _Bounds:
+    limit: int
+    deadline: float
+    choose: Choose | None
+
+
+def _search(query: Query, cursor: Cursor, bounds: _Bounds) -> Results:
     while True:
         with ExitStack() as stack:
-            page = _Page(query, stack, limit=limit, deadline=deadline)
+            page = _Page(query, stack, bounds)
             try:
                 return page.fill(cursor)
             except _Damaged as damage:
@@ -130,10 +144,9 @@ class _Damaged(Exception):
 
 
 class _Page:
-    def __init__(self, query: Query, stack: ExitStack, *, limit: int, deadline: float) -> None:
+    def __init__(self, query: Query, stack: ExitStack, bounds: _Bounds) -> None:
         self._query = query
-        self._limit = limit
-        self._deadline = deadline
+        self._bounds = bounds
         self._results = Results()
         # Before the files are opened: what is added meanwhile is searched twice and not left out.
         stored = coverage.load()
@@ -151,7 +164,7 @@ class _Page:
         size = FIRST_CHUNK
         while chunk := list(islice(candidates, size)):
             size = min(2 * size, MAX_CHUNK)
-            runs = _runs(self._query, [candidate.run for candidate in chunk])
+            runs = self._runs([candidate.run for candidate in chunk])
             for candidate in chunk:
                 run = runs.get(candidate.run)
                 if run is not None and self._search_run(run, candidate, cursor):
@@ -162,6 +175,12 @@ class _Page:
                 return results
         results.searched_back_to = None
         return results
+
+    def _runs(self, ids: Sequence[int]) -> Mapping[int, Run]:
+        found = _runs(self._query, ids)
+        if self._bounds.choose is None or not found:
+            return found
+        return self._bounds.choose(list(found))
 
     def _candidates(self, *, below: int) -> Iterator[Candidate]:
         streams: list[Iterator[tuple[int, int | None]]] = [self._not_indexed(below=below)]
@@ -199,7 +218,11 @@ class _Page:
             parts = self._parts(run)
             with log_texts.opened(paths.run_folder(run.folder) / LOG, parts) as log:
                 positions = _positions(log, candidate, has_parts=bool(parts))
-                return any(self._search_block(run, log, position, below) for position in positions)
+                return any(
+                    self._search_block(run, log, position, below)
+                    for position in positions
+                    if not self._has_enough_of(run)
+                )
         except FileNotFoundError:  # retention was faster
             return False
 
@@ -217,16 +240,22 @@ class _Page:
         self._results.read_bytes += len(block.text)
         for row, spans in self._matching_rows(block, below):
             self._results.hits.append(_hit(run, log, position, block, row, spans))
-            if len(self._results.hits) == self._limit:
-                self._results.next_cursor = Cursor(run.pk, row)
+            if len(self._results.hits) == self._bounds.limit:
+                self._results.next_cursor = Cursor(run.pk, 1 if self._bounds.choose else row)
                 return True
+            if self._has_enough_of(run):
+                return False
         if self._is_over():
             self._results.next_cursor = Cursor(run.pk, block.first)
             return True
         return False
 
+    def _has_enough_of(self, run: Run) -> bool:
+        hits = self._results.hits
+        return self._bounds.choose is not None and bool(hits) and hits[-1].run.pk == run.pk
+
     def _is_over(self) -> bool:
-        return time.monotonic() >= self._deadline
+        return time.monotonic() >= self._bounds.deadline
 
     def _matching_rows(self, block: Block, below: int) -> Iterator[tuple[int, list[Span]]]:
         # From the last line to the first one, with what the regular expressions found there.

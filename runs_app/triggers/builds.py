@@ -24,7 +24,7 @@ def sweep(*, now: datetime) -> Run | None:
     # Without a build, an environment that says it is being built was left behind by a crash.
     left_behind = unbuilt.filter(state=Environment.State.BUILDING)
     left_behind.update(state=Environment.State.WANTED)
-    environment = environments.next_wanted()
+    environment = environments.next_wanted(of_runs=Run.objects.awaited_environments())
     if environment is None:
         return None
     try:

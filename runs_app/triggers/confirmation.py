@@ -11,10 +11,12 @@ from django.db.models import Exists, OuterRef, QuerySet
 from runs_app.models import Run
 from runs_app.states import Reason, Trigger
 from runs_app.triggers import triggers
+from scripts_app import lookup
 from scripts_app.diagnostics import check
 from scripts_app.diagnostics.models import Problem
 from scripts_app.models import Script, Version
 from scripts_app.versions import versions
+from tempo_site.lib.sqlite.prepared import Given, PreparedQuery
 
 MAX_NAMED = 3  # problems told in the sentence; the rest is a number
 MAX_MESSAGE = (
@@ -40,6 +42,14 @@ class ConfirmationNeeded(triggers.Refused):
         # No due moment is ever refused for this, so there is no row that would tell a reason.
         super().__init__(f"{self.sentence}\nhint: {HINT}", Reason.NONE)
         self.problems = problems
+
+
+def script_to_start(slug: str) -> Any:
+    """Return a script that was not deleted, with what its run and `require` need. Raises Http404."""
+    found = _TO_START.first(slug=slug)
+    if found is None:
+        raise lookup.no_script(slug)
+    return found
 
 
 def require(script: Script, *, is_confirmed: bool = False) -> None:
@@ -87,3 +97,8 @@ def with_has_run(rows: QuerySet[Script]) -> QuerySet[Any]:
     """Add to the query of the rows what `has_run` looks at."""
     same_version = Run.objects.filter(script=OuterRef("pk"), version=OuterRef("version"))
     return rows.annotate(version_has_run=Exists(same_version))
+
+
+_TO_START = PreparedQuery(
+    lambda: with_has_run(lookup.scripts_to_start()).filter(slug=Given("slug"))
+)

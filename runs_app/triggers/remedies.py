@@ -6,6 +6,7 @@ from runs_app.models import Run
 from runs_app.triggers import reruns
 from scripts_app.models import Version
 
+OF_THE_TEXT = ("add_package", "use_tmpdir")
 RERUN: Action = {"kind": "rerun", "label": "Run again with the same code, packages and inputs"}
 
 
@@ -16,8 +17,8 @@ def actions_of_run(run: Run, asked_for: list[Action]) -> list[Action]:
         return []
     found: list[Action] = []
     for action in asked_for:
-        # A newer version may have the package already.
-        if action["kind"] != "add_package" or run.version_id == script.version_id:
+        # A newer version may have it already.
+        if action["kind"] not in OF_THE_TEXT or run.version_id == script.version_id:
             found.append(action)
     good = last_good_version(run)
     if good is not None and good.pk != script.version_id:

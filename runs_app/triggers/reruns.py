@@ -9,14 +9,19 @@ from runs_app.new_runs import new_runs
 from runs_app.states import Kind, Reason, Trigger
 from runs_app.triggers import triggers
 from scripts_app import limits
+from scripts_app.environments import environments
 
 
 def rerun(run: Run, *, trigger: Trigger, by: str, now: datetime) -> Run:
-    """Queue a run with the code, packages and inputs of `run`, and today's limits. Raises Refused."""
+    """Queue a run with the code, packages and inputs of `run`, and today's limits. Raises Refused.
+
+    Packages that are not built any more are built again from their lock, and the run waits for that.
+    """
     why_not = refusal(run)
     if why_not or run.script is None:
         raise triggers.Refused(why_not, Reason.NONE)
     new_runs.check_free_space()
+    assert run.environment
     bounds = limits.limits_of_script(run.script)
     repeated = Run(
         kind=Kind.SCRIPT,
@@ -31,6 +36,7 @@ def rerun(run: Run, *, trigger: Trigger, by: str, now: datetime) -> Run:
         created_at=now,
     )
     with transaction.atomic():
+        environments.require(run.environment)
         triggers.store([repeated], now=now)
     return repeated
 
@@ -39,11 +45,13 @@ def refusal(run: Run) -> str:
     """Return why a run cannot be repeated as it was; "" where it can."""
     if run.script is None or run.script.deleted_at is not None:
         return f"{run} is not one of a script that is there."
-    if run.version is None or run.environment is None:
+    if run.version is None or (run.environment is None and run.started_at is None):
         return f"{run} never began, so there is nothing to repeat.\nhint: run the script"
-    if not run.environment.is_ready or run.environment.fault:
+    if run.environment is None:
+        return f"The packages of {run} are not known any more.\nhint: restore {run.version}"
+    if not environments.can_be_required(run.environment):
         return (
-            f"The packages of {run} are not built any more.\n"
-            f"hint: restore {run.version}, which builds them again"
+            f"The packages of {run} cannot be built again: its Python is gone.\n"
+            f"hint: restore {run.version}, which asks for a Python that is there"
         )
     return ""

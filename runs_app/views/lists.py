@@ -1,183 +1,135 @@
-"""The history: runs newest first, filtered in the address."""
+"""The history: runs newest first, filtered in the address, as a page and as a file."""
 
-from collections.abc import Collection
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple, TypedDict
+from datetime import datetime
+from typing import TypedDict
 
-from django import forms
-from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
-from django.shortcuts import render
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
-from runs_app import states
-from runs_app.history import exports, history
+from runs_app.exports import runs as runs_file
+from runs_app.exports import table
+from runs_app.history import run_days, saved_views
+from runs_app.history.run_days import RunDay
 from runs_app.history.run_filters import RunFilter
-from runs_app.models import Run
-from runs_app.states import Kind, Reason, Status, Trigger
-from scripts_app.models import Folder, Script
+from runs_app.models import SavedView
+from runs_app.search import found_lines, query, run_lists, search
+from runs_app.search.found_lines import FoundLine
+from runs_app.search.patterns import TooSlow
+from runs_app.search.run_lists import RunList
+from runs_app.views.run_filter_form import Chip, FilterForm, query_without
+from tempo_site import auth
 
 PAGE = 50
 TEXT = "text/plain; charset=utf-8"
-BAD, ACTIVE = "bad", "active"
-SPANS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
-STATUSES = [("", "Any"), (BAD, "any bad end"), (ACTIVE, "not ended yet")]
-STATUSES += [(status.value, status.label.lower()) for status in Status]
-TRIGGERS = [("", "Any")]
-TRIGGERS += [(each.value, each.label.lower()) for each in Trigger if each != Trigger.BUILD]
-SINCES = [("", "All"), ("24h", "last 24 hours"), ("7d", "last 7 days"), ("30d", "last 30 days")]
-REASONS = [("", "Any"), *((each.value, each.label.lower()) for each in Reason if each)]
-MORE = ("folder", "tag", "reason", "version", "min_s", "max_s")
-MAX_EXPORTED = 10_000
-KINDS = [
-    ("", "Scripts"),
-    (Kind.BUILD.value, "Environments"),
-    (Kind.INSTALL.value, "Pythons"),
-    ("all", "All"),
-]
-
-
-class Chip(NamedTuple):
-    """A filter in force: its label, its value, and the query of the address without the filter."""
-
-    label: str
-    value: str
-    query: str
-
-
-class FilterForm(forms.Form):
-    script = forms.ChoiceField(required=False)
-    status = forms.ChoiceField(required=False, choices=STATUSES)
-    trigger = forms.ChoiceField(required=False, choices=TRIGGERS)
-    since = forms.ChoiceField(required=False, choices=SINCES)
-    kind = forms.ChoiceField(required=False, choices=KINDS)
-    folder = forms.ChoiceField(required=False)
-    tag = forms.CharField(required=False, max_length=100)
-    reason = forms.ChoiceField(required=False, choices=REASONS)
-    version = forms.IntegerField(required=False, min_value=1, max_value=2**31 - 1)
-    min_s = forms.FloatField(label="Longer than, s", required=False, min_value=0)
-    max_s = forms.FloatField(label="Shorter than, s", required=False, min_value=0)
-    before = forms.IntegerField(
-        required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        scripts = Script.objects.present().values_list("slug", "name")
-        paths = Folder.objects.order_by("path").values_list("path", flat=True)
-        self.fields["script"].choices = [("", "All"), *scripts]  # type: ignore[attr-defined]  # a ChoiceField, as above
-        self.fields["folder"].choices = [("", "All"), *((path, f"{path}/") for path in paths)]  # type: ignore[attr-defined]  # so is this
-
-    @property
-    def chosen(self) -> dict[str, Any]:
-        chosen = {}
-        for name, value in self.cleaned_data.items():
-            if value not in ("", None) and name != "before":
-                chosen[name] = value
-        return chosen
+EXPORT_SEARCH_S = 10.0
+TROUBLES = (query.QueryError, search.Busy, TooSlow)
 
 
 class RunListContext(TypedDict):
+    """`found` holds by run the line with the text, `searched` how far a search has come."""
+
     now: datetime
     form: FilterForm
     chips: list[Chip]
     complaints: list[str]
-    runs: list[Run]
-    older: int | None
-    before: int | None
+    days: list[RunDay]
+    found: dict[int, FoundLine]
+    searched: str
+    notes: list[str]
+    older: str
+    before: str
     query: str
     is_filtered: bool
 
 
+class RunPageContext(RunListContext):
+    views: list[SavedView]
+
+
 @require_safe
-def run_list(request: HttpRequest) -> HttpResponse:
-    is_part = request.GET.get("part") == "rows"
-    template = "runs/_list.html" if is_part else "runs/list.html"
-    return render(request, template, run_list_context(request.GET, now=timezone.now()))
+def run_list(request: auth.SignedInRequest) -> HttpResponse:
+    """The list; `?part=rows` is what changes on an open page."""
+    now = timezone.now()
+    shown = run_list_context(request.GET, now=now)
+    if request.GET.get("part") == "rows":
+        return render(request, "runs/_list.html", shown)
+    context: RunPageContext = {**shown, "views": list(saved_views.views_of(request.user))}
+    return render(request, "runs/list.html", context)
 
 
 @require_safe
 def run_export(request: HttpRequest, suffix: str) -> HttpResponse:
-    """The newest runs of a filtered list as a file, at most 10,000."""
+    """The newest runs of a filtered list as a file, at most 10,000; its name says what it does not hold."""
     form = FilterForm(request.GET)
     if not form.is_valid():
-        return HttpResponse(" ".join(complaints(form, request.GET)), status=400, content_type=TEXT)
-    filters = history_filters(form.chosen, timezone.now())
-    runs = history.page(limit=MAX_EXPORTED, **filters)
-    if suffix == "json":
-        items = [exports.as_json(run) for run in runs]
-        response: HttpResponse = JsonResponse({"items": items, "next_cursor": None})
-    else:
-        response = HttpResponse(exports.as_csv(runs), content_type="text/csv; charset=utf-8")
-    response.headers["Content-Disposition"] = f'attachment; filename="runs.{suffix}"'
-    return response
+        return HttpResponse(" ".join(form.complaints(request.GET)), status=400, content_type=TEXT)
+    chosen = form.run_filter(now=timezone.now())
+    before = form.cleaned_data["before"]
+    try:
+        shown = run_lists.page(
+            chosen, before=before, limit=table.MAX_ROWS, budget_s=EXPORT_SEARCH_S
+        )
+    except TROUBLES as trouble:
+        return HttpResponse(str(trouble), status=400, content_type=TEXT)
+    return table.response(runs_file.table_of_runs(shown.runs, next_cursor=shown.older), suffix)
 
 
-def run_list_context(query: QueryDict, *, now: datetime) -> RunListContext:
-    form = FilterForm(query)
+def run_list_context(asked: QueryDict, *, now: datetime) -> RunListContext:
+    form = FilterForm(asked)
     form.is_valid()  # a filter that cannot be read filters nothing, and is named above the rows
-    before = form.cleaned_data.get("before")
-    runs = history.page(before=before, limit=PAGE + 1, **history_filters(form.chosen, now))
-    has_older = len(runs) > PAGE
+    before = form.cleaned_data.get("before", "")
+    shown, trouble = _page_of(form.run_filter(now=now), before=before)
+    notes = [found_lines.rebuilding(shown.results), found_lines.passed_over(shown.results)]
     return {
         "now": now,
         "form": form,
-        "chips": chips(form, query),
-        "complaints": complaints(form, query),
-        "runs": runs[:PAGE],
-        "older": runs[PAGE - 1].pk if has_older else None,
+        "chips": form.chips(asked),
+        "complaints": [*form.complaints(asked), *trouble],
+        "days": run_days.by_day(shown.runs, now=now),
+        "found": shown.lines,
+        "searched": found_lines.searched(shown.results),
+        "notes": list(filter(None, notes)),
+        "older": shown.older,
         "before": before,
-        "query": query_without(query, "before"),
+        "query": query_without(asked, "before"),
         "is_filtered": bool(form.chosen),
     }
 
 
-def history_filters(chosen: dict[str, Any], now: datetime) -> dict[str, Any]:
-    since = None
-    if "since" in chosen:
-        since = now - SPANS[chosen["since"]]
-    return {
-        "script": chosen.get("script", ""),
-        "status": _statuses(chosen.get("status", "")),
-        "trigger": chosen.get("trigger", ""),
-        "since": since,
-        "kind": _kind(chosen.get("kind", "")),
-        "more": RunFilter(**{name: chosen[name] for name in MORE if name in chosen}).as_query(),
-    }
+def _page_of(chosen: RunFilter, *, before: str) -> tuple[RunList, list[str]]:
+    try:
+        return run_lists.page(chosen, before=before, limit=PAGE), []
+    except TROUBLES as trouble:
+        return RunList(runs=[]), [str(trouble)]
 
 
-def _statuses(chosen: str) -> str | Collection[str]:
-    if chosen == BAD:
-        return history.BAD
-    if chosen == ACTIVE:
-        return states.ACTIVE
-    return chosen
+@require_POST
+def view_save(request: auth.SignedInRequest) -> HttpResponse:
+    """Keep the filters of an address under a name; what the list does not know is left out of them."""
+    asked = QueryDict(request.POST.get("query", "").removeprefix("?"))
+    form = FilterForm(asked)
+    form.is_valid()
+    known = {form.add_prefix(name) for name in form.chosen}
+    kept = query_without(asked, *set(asked).difference(known))
+    try:
+        view = saved_views.save(request.user, name=request.POST.get("name", ""), query=kept)
+    except saved_views.ViewRefused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, f"Saved the view `{view.name}`.")
+    return _to_list(kept)
 
 
-def _kind(chosen: str) -> str:
-    if chosen == "all":
-        return ""
-    return chosen or Kind.SCRIPT
+@require_POST
+def view_delete(request: auth.SignedInRequest, pk: int) -> HttpResponse:
+    saved_views.delete(request.user, pk)
+    return redirect("run-list")
 
 
-def chips(form: FilterForm, query: QueryDict) -> list[Chip]:
-    found = []
-    for name, value in form.chosen.items():
-        words = dict(getattr(form.fields[name], "choices", ()))
-        without_it = query_without(query, name, "before")
-        found.append(Chip(str(form[name].label), str(words.get(value, value)), without_it))
-    return found
-
-
-def complaints(form: FilterForm, query: QueryDict) -> list[str]:
-    return [
-        f"There is no {name} `{query.get(name, '')[:60]}`: it filters nothing."
-        for name in form.errors
-    ]
-
-
-def query_without(query: QueryDict, *names: str) -> str:
-    rest = query.copy()
-    for name in ("part", *names):
-        rest.pop(name, None)
-    return rest.urlencode()
+def _to_list(asked: str) -> HttpResponse:
+    address = reverse("run-list")
+    return redirect(f"{address}?{asked}" if asked else address)

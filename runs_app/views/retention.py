@@ -16,7 +16,6 @@ from runs_app.figures import all_scripts
 from runs_app.history import retention, retention_rules
 from runs_app.history.retention import Going
 from runs_app.history.retention_rules import Change
-from runs_app.models import RetentionRule
 from scripts_app.models import Folder, Script
 from tempo_site import auth
 from tempo_site.stored_settings.fields import SettingRefused
@@ -85,7 +84,7 @@ def retention_now(request: auth.SignedInRequest) -> HttpResponse:
 @require_POST
 def retention_remove(request: auth.SignedInRequest, pk: int) -> HttpResponse:
     auth.require_staff(request.user, FOR_STAFF)
-    RetentionRule.objects.filter(pk=pk).delete()
+    retention_rules.remove(pk)
     messages.success(request, "The limits are those around it again.")
     return redirect("retention")
 
@@ -98,7 +97,7 @@ def retention_context(form: LimitsForm, going: Going | None, now: datetime) -> d
         "would_go": describe(going) if going else "",
         "goes": describe(retention.preview(now=now)),
         "rules": retention_rules.rules(),
-        "own": RetentionRule.objects.select_related("script", "folder").order_by("folder__path"),
+        "own": retention_rules.stored_rules(),
         "largest": largest[:MAX_ROWS],
     }
 

@@ -2,17 +2,20 @@
 
 from datetime import datetime
 from typing import TypedDict
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from runs_app.exports import lists, table
 from runs_app.search import found_lines, query, search
 from runs_app.search.found_lines import FoundRun
 from runs_app.search.patterns import TooSlow
 from runs_app.search.search import Results
 
+EXPORT_BUDGET_S = 8.0
 EXAMPLES = [
     ("timeout", "the letters anywhere in a line, whatever the case"),
     ('"connection refused"', "a phrase"),
@@ -26,6 +29,7 @@ EXAMPLES = [
 class SearchContext(TypedDict):
     now: datetime
     text: str
+    query: str
     complaint: str
     results: Results | None
     found: list[FoundRun]
@@ -40,16 +44,28 @@ class SearchContext(TypedDict):
 def search_page(request: HttpRequest) -> HttpResponse:
     text = request.GET.get("q", "").strip()
     script = request.GET.get("script", "")
-    if script and not text:  # from the page of a script or of a run
-        text = f"script:{script} "
+    if script:  # from the page of a script or of a run
+        text = f"script:{script} {text}"
     context = search_context(text, cursor=request.GET.get("cursor", ""), now=timezone.now())
     return render(request, "runs/search.html", context)
+
+
+@require_safe
+def search_export(request: HttpRequest, suffix: str) -> HttpResponse:
+    """Found lines as a file, at most 10,000 and as far as some seconds go; the last row says how far that was."""
+    try:
+        asked = query.parse(request.GET.get("q", "").strip())
+        results = search.search(asked, limit=table.MAX_ROWS, budget_s=EXPORT_BUDGET_S)
+    except (query.QueryError, TooSlow, search.Busy) as problem:
+        return HttpResponse(str(problem), status=400, content_type="text/plain; charset=utf-8")
+    return table.response(lists.table_of_found_lines(results, asked), suffix)
 
 
 def search_context(text: str, *, cursor: str, now: datetime) -> SearchContext:
     context: SearchContext = {
         "now": now,
         "text": text,
+        "query": urlencode({"q": text}),
         "complaint": "",
         "results": None,
         "found": [],

@@ -215,7 +215,7 @@ class ScriptAdmin(ActingAdmin):
         return redirect("admin:scripts_app_script_change", obj.pk)
 
     def view_on_site(self, obj: Script) -> str:
-        return reverse("script-detail", args=[obj.slug])
+        return reverse("script-overview", args=[obj.slug])
 
     @admin.display(description="environment", ordering="wanted_environment__state")
     def environment_state(self, script: Script) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -131,7 +132,22 @@ def _is_same_minor(environment: Environment, interpreter: Interpreter) -> bool:
 
 
 def is_usable(environment: Environment) -> bool:
-    return environment.is_ready and not environment.fault and python_of(environment).exists()
+    return _is_sound(environment) and python_of(environment).exists()
+
+
+def can_be_required(environment: Environment) -> bool:
+    """Whether an environment is built, or can be built again from its lock."""
+    return _is_sound(environment) or not interpreters.is_gone(Path(environment.interpreter))
+
+
+def require(environment: Environment) -> None:
+    """Have an environment built again from its lock unless it is built, or being built."""
+    if not _is_sound(environment):
+        _request_again(environment)
+
+
+def _is_sound(environment: Environment) -> bool:
+    return environment.is_ready and not environment.fault
 
 
 def start_file(home: Path) -> Path | None:
@@ -174,18 +190,20 @@ def python_of(environment: Environment) -> Path:
     return paths.environments() / environment.digest / "bin" / "python"
 
 
-def next_wanted() -> Environment | None:
-    """Return the oldest environment to build that a script needs; None during another build."""
+def next_wanted(*, of_runs: QuerySet[Any] | Collection[int] = ()) -> Environment | None:
+    """Return the oldest environment to build that is `needed`; None during another build."""
     if Environment.objects.filter(state=Environment.State.BUILDING).exists():
         return None
-    return needed().filter(state=Environment.State.WANTED).order_by("pk").first()
+    wanted = needed(of_runs=of_runs).filter(state=Environment.State.WANTED)
+    return wanted.order_by("pk").first()
 
 
-def needed() -> QuerySet[Environment]:
-    """Return the environments that a script uses, waits for, or may be upgraded to."""
+def needed(*, of_runs: QuerySet[Any] | Collection[int] = ()) -> QuerySet[Environment]:
+    """Return the environments that a script uses, waits for, or may be upgraded to, and those of the keys `of_runs`."""
     present = Script.objects.present()
     of_scripts = Q(scripts__in=present) | Q(waiting_scripts__in=present)
-    return Environment.objects.filter(of_scripts | Q(upgrading_scripts__in=present))
+    of_scripts |= Q(upgrading_scripts__in=present)
+    return Environment.objects.filter(of_scripts | Q(pk__in=of_runs))
 
 
 def reset_interrupted(*, building: Collection[int] = ()) -> int:

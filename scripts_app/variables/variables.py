@@ -10,6 +10,7 @@ from django.views.decorators.debug import sensitive_variables
 from scripts_app.models import Script, Variable
 from scripts_app.validation import ScriptError
 from tempo_site.lib import encryption
+from tempo_site.lib.sqlite.prepared import Given, PreparedQuery
 
 MAX_NAME = 100
 MAX_VALUE_BYTES = 32 * 1024
@@ -61,6 +62,9 @@ class RunVariables:
 
 
 NOTHING = RunVariables(plain={}, secrets={})
+_OF_RUN = PreparedQuery(
+    lambda: Variable.objects.filter(script=None) | Variable.objects.filter(script=Given("script"))
+)
 
 
 def variables_of(script: Script | None) -> QuerySet[Variable]:
@@ -107,9 +111,8 @@ def inherited(script: Script) -> list[Variable]:
 @sensitive_variables()
 def for_run(script: Script) -> RunVariables:
     """Return the script's own variables and the variables for all scripts. Raise SecretUnreadable."""
-    rows = Variable.objects.filter(script=None) | Variable.objects.filter(script=script)
     found: dict[str, Variable] = {}
-    for row in rows:
+    for row in _OF_RUN.rows(script=script.pk):
         if row.name not in found or row.script_id is not None:
             found[row.name] = row
     plain = {}

@@ -1,7 +1,11 @@
-"""Moving in from cron: a pasted crontab, a preview of the scripts it would become, and the import."""
+"""Moving in from cron: a pasted crontab, a preview of the scripts it would become, and the import.
+
+The rooms of `scripts_app/crontab` are asked by module alone: `web` loads them when somebody moves in (LATE in
+`tempo_site/web/lean_imports.py`).
+"""
 
 from datetime import datetime
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from django.conf import settings
 from django.contrib import messages
@@ -12,12 +16,14 @@ from django.views.decorators.http import require_http_methods
 
 from scripts_app import bulk, limits
 from scripts_app.crontab import importer, parser, source_files
-from scripts_app.crontab.importer import Choices, Proposal
-from scripts_app.crontab.parser import Crontab, CrontabError
 from scripts_app.models import Folder, Script
 from scripts_app.timing import rule
 from scripts_app.timing.rule import TimingError
 from tempo_site import auth
+
+if TYPE_CHECKING:
+    from scripts_app.crontab.importer import Choices, Proposal
+    from scripts_app.crontab.parser import Crontab
 
 MAIL_IS_ASKED = (
     "cron sent mail about some of them: the page Notifications asks who is to be told now."
@@ -33,10 +39,10 @@ class ImportContext(TypedDict, total=False):
     may_read: bool
     text: str
     error: str
-    table: Crontab
-    rows: list[tuple[Proposal, str]]
+    table: "Crontab"
+    rows: "list[tuple[Proposal, str]]"
     ticked: set[str]
-    choices: Choices
+    choices: "Choices"
     zone: str
     timeout_s: int
     memory_mb: int
@@ -53,7 +59,7 @@ def crontab_import(request: auth.SignedInRequest) -> HttpResponse:
     try:
         choices = posted_choices(request)
         table = table_of(request, text)
-    except (CrontabError, TimingError) as refusal:
+    except (parser.CrontabError, TimingError) as refusal:
         context |= {"text": text[:SHOWN_CODE], "error": str(refusal)}
         return render(request, "scripts/import.html", context)
     sources = source_files.Sources() if request.user.is_staff else source_files.NoSources()
@@ -82,7 +88,7 @@ def first_context(request: auth.SignedInRequest, *, now: datetime) -> ImportCont
     }
 
 
-def posted_choices(request: HttpRequest) -> Choices:
+def posted_choices(request: HttpRequest) -> "Choices":
     """Return what was chosen for all lines. Raise TimingError for an unknown zone, and for no number of seconds."""
     zone = request.POST.get("zone", "").strip()
     if zone:
@@ -90,7 +96,7 @@ def posted_choices(request: HttpRequest) -> Choices:
     text = request.POST.get("timeout_s", "").strip()
     if text and not (text.isdecimal() and len(text) < 9):
         raise TimingError("timeout_s", "The time limit is a number of seconds; 0 is none")
-    return Choices(
+    return importer.Choices(
         folder=request.POST.get("folder", "").strip(),
         zone=zone,
         timeout_s=int(text) if text else None,
@@ -99,7 +105,7 @@ def posted_choices(request: HttpRequest) -> Choices:
 
 
 # The box is on the page once a crontab was read: before that its form says what it is.
-def table_of(request: auth.SignedInRequest, text: str) -> Crontab:
+def table_of(request: auth.SignedInRequest, text: str) -> "Crontab":
     is_system = None
     if "system-shown" in request.POST or "system" in request.POST:
         is_system = "system" in request.POST
@@ -109,10 +115,10 @@ def table_of(request: auth.SignedInRequest, text: str) -> Crontab:
 
 def make_chosen(
     request: auth.SignedInRequest,
-    proposals: list[Proposal],
+    proposals: "list[Proposal]",
     chosen: set[str],
     *,
-    choices: Choices,
+    choices: "Choices",
     now: datetime,
 ) -> int:
     rows = [row for row in proposals if row.key in chosen and not row.problem]

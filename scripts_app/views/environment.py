@@ -118,7 +118,7 @@ def act(
     else:
         messages.success(request, done.format(script.name))
     if request.POST.get("tab") == "code":
-        return redirect("script-detail", slug)
+        return redirect("script-edit", slug)
     return redirect("script-environment", slug)
 
 
@@ -143,7 +143,7 @@ def script_take_over(request: auth.SignedInRequest, slug: str) -> HttpResponse:
         messages.success(
             request, "Taken over: the code's block says what is needed. Save a version to use it."
         )
-    return redirect("script-detail", slug)
+    return redirect("script-edit", slug)
 
 
 @require_safe

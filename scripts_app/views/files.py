@@ -48,7 +48,7 @@ def script_file_list(request: auth.SignedInRequest, slug: str) -> HttpResponse:
         raise Http404(str(missing)) from missing
     except scripts.ScriptError as refusal:
         messages.error(request, str(refusal))
-        return redirect("script-file-list" if folder else "script-detail", slug)
+        return redirect("script-file-list" if folder else "script-overview", slug)
     context: FileListContext = {
         "now": now,
         "script": script,

@@ -80,7 +80,7 @@ def script_restore(request: auth.SignedInRequest, slug: str) -> HttpResponse:
         messages.error(request, str(refusal))
         return redirect("deleted-scripts")
     messages.success(request, f"Restored `{script.name}`.")
-    return redirect("script-detail", slug)
+    return redirect("script-overview", slug)
 
 
 def address(folder: Folder) -> str:

@@ -6,11 +6,12 @@ from functools import partial
 from typing import TypedDict
 
 from django.contrib import messages
-from django.http import HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
+from runs_app.exports import lists, table
 from runs_app.history import overview
 from runs_app.history.overview import ScriptFilter, ScriptRow
 from runs_app.states import Trigger
@@ -37,6 +38,7 @@ class ScriptListContext(TypedDict):
     folder: str
     words: str
     state: str
+    query: str
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -48,15 +50,29 @@ def script_list(request: auth.SignedInRequest) -> HttpResponse:
     return render(request, "scripts/list.html", context)
 
 
-def script_list_context(query: QueryDict, *, now: datetime) -> ScriptListContext:
-    state, unknown_state = query.get("state", ""), ""
-    if state not in overview.STATES:
-        state, unknown_state = "", state
-    chosen = ScriptFilter(
+@require_safe
+def script_export(request: HttpRequest, suffix: str) -> HttpResponse:
+    rows = overview.script_rows(script_filter(request.GET), now=timezone.now())
+    return table.response(lists.table_of_scripts(rows), suffix)
+
+
+@require_safe
+def schedule_export(request: HttpRequest, suffix: str) -> HttpResponse:
+    return table.response(lists.table_of_schedules(now=timezone.now()), suffix)
+
+
+def script_filter(query: QueryDict) -> ScriptFilter:
+    state = query.get("state", "")
+    return ScriptFilter(
         folder=query.get("folder", ""),
         words=query.get("q", "").strip(),
-        state=state,
+        state=state if state in overview.STATES else "",
     )
+
+
+def script_list_context(query: QueryDict, *, now: datetime) -> ScriptListContext:
+    chosen = script_filter(query)
+    unknown_state = "" if chosen.state else query.get("state", "")
     tree = folders.tree()
     chosen_folder = next((branch for branch in tree if branch.path == chosen.folder), None)
     return {
@@ -72,6 +88,7 @@ def script_list_context(query: QueryDict, *, now: datetime) -> ScriptListContext
         "folder": chosen.folder,
         "words": chosen.words,
         "state": chosen.state,
+        "query": query.urlencode(),
     }
 
 

@@ -48,4 +48,4 @@ def script_outside_edit(request: auth.SignedInRequest, slug: str) -> HttpRespons
         messages.error(request, str(refusal))
     else:
         messages.success(request, done)
-    return redirect("script-detail", slug)
+    return redirect("script-edit", slug)

@@ -6,7 +6,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from runs_app.history import history
+from runs_app.history import history, run_days
 from runs_app.states import Status
 from scripts_app import lookup
 from scripts_app.views.query_string import mark_of_older
@@ -36,7 +36,7 @@ def script_runs(request: HttpRequest, slug: str) -> HttpResponse:
         "script": script,
         "form": form,
         "status": status,
-        "runs": runs[:PAGE],
+        "days": run_days.by_day(runs[:PAGE], now=now),
         "older": mark_of_older(runs, PAGE),
         "before": before,
     }

@@ -34,7 +34,7 @@ from tempo_site import auth
 RECENT_RUNS = 10
 TABS = {
     "overview": "script-overview",
-    "code": "script-detail",
+    "code": "script-edit",
     "schedule": "script-schedule",
     "runs": "script-runs",
     "versions": "script-versions",
@@ -79,7 +79,7 @@ class ScriptPageContext(SideContext, EditorContext, QuestionContext, ExternalEdi
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def script_detail(request: auth.SignedInRequest, slug: str) -> HttpResponse:
+def script_edit(request: auth.SignedInRequest, slug: str) -> HttpResponse:
     """Show the text, problems, environment and last runs; `?part=side` is the part that changes on an open page.
 
     A POST stores the text: `act` is `save` (a version), `run` (a version and a run) or `draft`. With `?ask=run` the
@@ -106,7 +106,7 @@ def script_detail(request: auth.SignedInRequest, slug: str) -> HttpResponse:
         **outside_edits.external_edit_context(script),
     }
     status = 409 if conflict else 200
-    return render(request, "scripts/detail.html", context, status=status)
+    return render(request, "scripts/edit.html", context, status=status)
 
 
 def side_context(script: Script, *, now: datetime) -> SideContext:
@@ -167,7 +167,7 @@ def store_text(
     if act == "draft":
         drafts.save(script, by=request.user, now=now, **values)
         messages.success(request, "Saved as a draft: it is run when you save a version.")
-        return redirect("script-detail", script.slug)
+        return redirect("script-edit", script.slug)
     before = script.version_id
     scripts.update(script, by=request.user, now=now, note=note, **values)
     if act == "run":
@@ -176,12 +176,12 @@ def store_text(
         messages.success(request, f"Saved as {script.version}.")
     else:
         messages.success(request, f"No changes since {script.version}.")
-    return redirect("script-detail", script.slug)
+    return redirect("script-edit", script.slug)
 
 
 @require_POST
 def script_run(request: auth.SignedInRequest, slug: str) -> HttpResponse:
-    return start(request, lookup.script_to_start(slug))
+    return start(request, confirmation.script_to_start(slug))
 
 
 def start(request: auth.SignedInRequest, script: Script) -> HttpResponse:
@@ -201,7 +201,7 @@ def start(request: auth.SignedInRequest, script: Script) -> HttpResponse:
 
 
 def question_address(script: Script) -> str:
-    return f"{reverse('script-detail', args=[script.slug])}?ask=run"
+    return f"{reverse('script-edit', args=[script.slug])}?ask=run"
 
 
 @require_POST
@@ -228,8 +228,8 @@ def script_draft_discard(request: HttpRequest, slug: str) -> HttpResponse:
         )
     else:
         messages.success(request, f"The draft is discarded: this is {script.version} again.")
-    return redirect("script-detail", slug)
+    return redirect("script-edit", slug)
 
 
 def back(request: HttpRequest, slug: str) -> HttpResponse:
-    return redirect(TABS.get(request.POST.get("tab", ""), "script-detail"), slug)
+    return redirect(TABS.get(request.POST.get("tab", ""), "script-overview"), slug)

@@ -56,7 +56,7 @@ def script_new(request: auth.SignedInRequest) -> HttpResponse:
     if form.is_valid():
         script = forms.attempt(form, lambda: create(request, **form.cleaned_data))
         if script is not None:
-            return redirect("script-detail", script.slug)
+            return redirect("script-edit", script.slug)
     context: NewScriptContext = {
         "form": form,
         "folders": Folder.objects.all(),
@@ -140,4 +140,4 @@ def script_duplicate(request: auth.SignedInRequest, slug: str) -> HttpResponse:
         messages.error(request, str(refusal))
         return redirect("script-settings", slug)
     messages.success(request, f"This is the copy of `{script.name}`. It is disabled.")
-    return redirect("script-detail", copy.slug)
+    return redirect("script-edit", copy.slug)

@@ -6,6 +6,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from runs_app.exports import lists, table
 from runs_app.figures import all_scripts
 
 DEFAULT_DAYS = 30
@@ -17,10 +18,24 @@ class SpanForm(forms.Form):
 
 
 @require_safe
-def statistics(request: HttpRequest) -> HttpResponse:
-    form = SpanForm({"days": request.GET.get("days", str(DEFAULT_DAYS))})
+def statistics_export(request: HttpRequest, suffix: str) -> HttpResponse:
+    rows = all_scripts.figures_of_scripts(now=timezone.now(), days=days_of(span_form(request)))
+    return table.response(lists.table_of_figures(rows), suffix)
+
+
+def span_form(request: HttpRequest) -> SpanForm:
+    return SpanForm({"days": request.GET.get("days", str(DEFAULT_DAYS))})
+
+
+def days_of(form: SpanForm) -> int:
     form.is_valid()  # a span that cannot be read is the usual one, and its field says so
-    days = int(form.cleaned_data.get("days") or DEFAULT_DAYS)
+    return int(form.cleaned_data.get("days") or DEFAULT_DAYS)
+
+
+@require_safe
+def statistics(request: HttpRequest) -> HttpResponse:
+    form = span_form(request)
+    days = days_of(form)
     shown = all_scripts.rankings(now=timezone.now(), days=days)
     context = {"form": form, "days": days, "shown": shown}
     return render(request, "scripts/statistics.html", context)

@@ -19,12 +19,31 @@ function fill() {
   }
 }
 
+// Saved views: the one whose filters these are, and what a new one would hold.
+function markViews() {
+  const here = location.search.slice(1);
+  for (const link of document.querySelectorAll("[data-views] [data-live-link]")) {
+    if (link.search.slice(1) === here) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+  }
+  const views = document.querySelector("[data-views]");
+  if (!views) return;
+  views.querySelector("[data-save-view]").elements.query.value = here;
+  views.hidden = !here && !views.querySelector("[data-live-link]");
+}
+
+// An older page does not change, and neither does what a search of the output found.
+function isStill(address) {
+  return "still" in list.dataset || new URL(address, location).searchParams.has("q");
+}
+
 async function go(address) {
-  if ("still" in list.dataset) {
+  if (isStill(address)) {
     location.assign(address);
     return;
   }
   history.pushState(null, "", address);
+  markViews();
   if (!(await list.refresh())) location.reload();
 }
 
@@ -40,12 +59,13 @@ if (form && list) {
     event.preventDefault();
     go(link.href).then(() => {
       fill();
-      form.querySelector("select, input")?.focus(); // the chip is gone: stay near
+      if (!link.isConnected) form.querySelector("select, input")?.focus(); // the chip is gone: stay near
     });
   });
   window.addEventListener("popstate", () => {
     fill();
-    if ("still" in list.dataset) location.reload();
+    markViews();
+    if (isStill(location.href)) location.reload();
     else list.refresh();
   });
 }

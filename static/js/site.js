@@ -132,7 +132,7 @@ function step(by) {
   );
   const here = rows.findIndex((row) => row.contains(document.activeElement));
   const next = here < 0 && by < 0 ? rows.length - 1 : Math.max(0, Math.min(here + by, rows.length - 1));
-  focusOn(rows[next]?.querySelector("a[href]"));
+  focusOn(rows[next]?.querySelector("a[data-row]") ?? rows[next]?.querySelector("a[href]"));
 }
 
 // --- what is loaded when it is wanted -----------------------------------------------------------

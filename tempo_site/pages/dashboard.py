@@ -10,8 +10,9 @@ from django.db.models import F, IntegerField, OuterRef, QuerySet, Subquery
 
 from notifications_app.models import Channel
 from runs_app import states
-from runs_app.history import history, recent_runs
+from runs_app.history import history, recent_runs, run_days
 from runs_app.history.recent_runs import Strip
+from runs_app.history.run_days import RunDay
 from runs_app.models import Run
 from scripts_app import script_templates
 from scripts_app.environments import environments
@@ -98,7 +99,7 @@ class DashboardContext(MachineContext, ActiveContext, TroubleContext):
     failed_today: int
     week: Week
     due_schedules: list[Schedule]
-    last_runs: list[Run]
+    last_runs: list[RunDay]
     steps: FirstSteps
     featured: list[ScriptTemplate]
 
@@ -113,7 +114,7 @@ def dashboard_context(now: datetime) -> DashboardContext:
         "failed_today": week.bad_today,
         "week": week,
         **_machine_context(),
-        "last_runs": history.page(limit=MAX_LAST_RUNS),
+        "last_runs": run_days.undivided(history.page(limit=MAX_LAST_RUNS)),
         **_trouble_context(),
         "steps": first_steps(),
         "featured": script_templates.featured_templates(),

@@ -77,9 +77,9 @@ def navigation(path: str, *, is_staff: bool) -> list[Place]:
         Place(label="Dashboard", url=home, symbol="dashboard", key="g d", is_here=path == home),
         _scripts(path),
         _place(path, "Runs", "run-list", "runs", "g r"),
-        _place(path, "Statistics", "statistics", "statistics", "g a"),
+        _place(path, "Statistics", "statistics", "statistics", "g a", is_in_bar=False),
         _place(path, "Failures", "failure-list", "alert", "g f"),
-        _search(path),
+        _place(path, "Search", "search", "search", "g l", is_in_bar=False),
         _place(path, "Environments", "environment-list", "environments", "g n", section=MANAGE),
     ]
     if is_staff:
@@ -93,20 +93,26 @@ def _scripts(path: str) -> Place:
     return Place(label="Scripts", url=url, symbol="scripts", key="g s", is_here=is_here)
 
 
-def _search(path: str) -> Place:
-    url = reverse("search")
-    is_here = path.startswith(url)
-    return Place(
-        label="Search", url=url, symbol="search", key="g l", is_here=is_here, is_in_bar=False
-    )
-
-
 def _place(
-    path: str, label: str, url_name: str, symbol: str, key: str, *, section: str = ""
+    path: str,
+    label: str,
+    url_name: str,
+    symbol: str,
+    key: str,
+    *,
+    section: str = "",
+    is_in_bar: bool = True,
 ) -> Place:
     url = reverse(url_name)
-    is_here = path.startswith(url)
-    return Place(label=label, url=url, symbol=symbol, key=key, is_here=is_here, section=section)
+    return Place(
+        label=label,
+        url=url,
+        symbol=symbol,
+        key=key,
+        is_here=path.startswith(url),
+        section=section,
+        is_in_bar=is_in_bar,
+    )
 
 
 def _places_of_staff(path: str) -> list[Place]:

@@ -83,7 +83,7 @@ def _script_targets(scripts: QuerySet[Script, Any]) -> Iterator[Target]:
     rows = scripts.select_related("folder").only("name", "slug", "folder__path")
     for script in rows[:MAX_SCRIPTS]:
         place = f"script in {script.folder.path}" if script.folder else "script"
-        url = reverse("script-detail", args=[script.slug])
+        url = reverse("script-overview", args=[script.slug])
         yield Target(label=script.name, place=place, url=url)
 
 

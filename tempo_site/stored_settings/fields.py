@@ -1,5 +1,6 @@
 """What a setting is: its name, kind, words and bounds, and the check of a value."""
 
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from email.utils import parseaddr
@@ -13,6 +14,7 @@ Value = str | int | bool
 
 MAX_TEXT = 500
 MAX_NUMBER = 2**31 - 1
+NOT_IN_A_LINE = ("Cc", "Cs", "Zl", "Zp")  # control characters, halves of pairs, line ends
 
 
 class Kind(StrEnum):
@@ -90,7 +92,7 @@ def _text(field: Field, value: object) -> str:
     text = value.strip()
     if len(text) > MAX_TEXT:
         raise ValueError(f"it has {len(text)} characters; {MAX_TEXT} is the most")
-    if not text.isprintable():
+    if any(unicodedata.category(character) in NOT_IN_A_LINE for character in text):
         raise ValueError("it holds a line end or another control character")
     return text
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -12,6 +12,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from runs_app.models import Run
+from runs_app.search.found_lines import FoundLine
 from runs_app.search.marks import Piece
 from tempo_site.lib import humanize
 
@@ -25,6 +26,14 @@ def moment(value: datetime | None, zone: str = "") -> SafeString | str:
     local = in_zone(value, zone)
     stamp = local.isoformat(timespec="seconds")
     return format_html('<time datetime="{}">{}</time>', stamp, in_full(local))
+
+
+@register.filter
+def time_of_day(value: datetime) -> SafeString:
+    """Write the time alone, under a heading that says the day."""
+    local = in_zone(value)
+    stamp, shown = local.isoformat(timespec="seconds"), f"{local:%H:%M:%S}"
+    return format_html('<time datetime="{}" title="{}">{}</time>', stamp, in_full(local), shown)
 
 
 @register.filter
@@ -75,6 +84,12 @@ def until(value: datetime | None, now: datetime) -> int:
     if not value:
         return 0
     return max(0, round((value - now).total_seconds()))
+
+
+@register.filter
+def of_run(lines: Mapping[int, FoundLine] | str, run: Run) -> FoundLine | None:
+    """Return the line that a search found in a run; lists without a search have none."""
+    return lines.get(run.pk) if isinstance(lines, Mapping) else None
 
 
 @register.filter

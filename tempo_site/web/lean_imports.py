@@ -6,6 +6,7 @@ module and why nobody misses it; `tests/tempo_site/web/test_lean_imports.py` not
 
 import importlib
 import importlib.machinery
+import importlib.util
 import sys
 import threading
 from pathlib import Path
@@ -13,6 +14,14 @@ from types import ModuleType
 from typing import Any
 
 from pydantic import BaseModel
+
+
+def has_own_hashes() -> bool:
+    # Some distributions build Python without, and leave them all to OpenSSL.
+    sha2 = ["_sha2"] if sys.version_info >= (3, 12) else ["_sha256", "_sha512"]
+    names = ["_md5", "_sha1", *sha2, "_sha3", "_blake2"]
+    return all(importlib.util.find_spec(name) for name in names)
+
 
 # Packages that are made empty: their modules can be imported, what is in `__init__.py` is left out.
 EMPTY_PACKAGES = {
@@ -27,11 +36,20 @@ CLASSES_ONLY = (
     "autobahn.twisted.wamp",
     # Listens at an address given as a text, by plugins. Tempo adopts the launcher's socket.
     "twisted.internet.endpoints",
+    # Mails of Django to administrators and for lost passwords. Tempo's own leave from a child that has the module.
+    "django.core.mail",
+)
+# The same, for whoever changes no tables: `web`, and not `serve` and `prepare`.
+CLASSES_ONLY_IN_WEB = (
+    # The app of content types derives an operation of its own from these.
+    "django.db.migrations",
 )
 # Modules that whoever imports them does without.
 ABSENT = (
     # TLS, which `web` leaves to a proxy (`allow_tls`). Twisted's is absent everywhere, by the settings.
     "ssl",
+    # OpenSSL's hashes, where Python has its own. Passwords are hashed by a program: `tempo_site/accounts/hashers.py`.
+    *(["_hashlib"] if has_own_hashes() else []),
     # autobahn's vector code for masks and UTF-8, which few frames do not need; cffi comes along.
     "_nvx_utf8validator",
 )
@@ -43,6 +61,10 @@ LATE = (
     "hyperlink",  # redirects by autobahn
     "http.cookiejar",  # a name that Twisted passes on; urllib.request comes along
     "daphne.server",  # imported by daphne as an app of Django, in each command
+    # Our own, 1 MB: moving in from cron, by its page.
+    "scripts_app.crontab.importer",
+    "scripts_app.crontab.parser",
+    "scripts_app.crontab.source_files",
 )
 
 
@@ -74,14 +96,14 @@ class _Late(ModuleType):
         return getattr(real, name)
 
 
-def install() -> None:
+def install(*, migrates: bool = False) -> None:
     # The shapes of the API are built when they are first used: 1.5 MB. pydantic 2.14 does so under a lock.
     BaseModel.model_config["defer_build"] = True
     for name, place in EMPTY_PACKAGES.items():
         package = ModuleType(name)
         package.__path__ = [str(_site_packages(name) / place)]
         sys.modules[name] = package
-    for name in CLASSES_ONLY:
+    for name in CLASSES_ONLY if migrates else (*CLASSES_ONLY, *CLASSES_ONLY_IN_WEB):
         sys.modules[name] = _ClassesOnly(name)
     sys.modules.update(dict.fromkeys(ABSENT))  # type: ignore[arg-type]  # None: must not be imported
     for name in LATE:

@@ -27,6 +27,7 @@ from tests.benchmarks import (
     pages,
     queue,
     restart,
+    scale,
     schedules,
     search,
     soak,
@@ -58,6 +59,7 @@ BENCHMARKS: dict[str, Callable[[Setting], Iterator[Figure]]] = {
     "supervision": supervision.measure,
     "environments": environments.measure,
     "search": search.measure,
+    "scale": scale.measure,
     "soak": soak.measure,
 }
 

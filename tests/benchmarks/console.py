@@ -48,7 +48,7 @@ LAST_ROW = f'.row[data-n="{LINES}"]'
 
 def measure(setting: Setting) -> Iterator[Figure]:
     """The first visit finds the log unread, as after a start; then search and a jump into the middle."""
-    with running(setting) as service, browser_of() as page:
+    with running(setting) as service, browser_of(reduced_motion="no-preference") as page:
         run = service.run(service.make_script("Writer", WRITER))["id"]
         log_in(page, service.url)
         address = f"{service.url}/runs/{run}/"

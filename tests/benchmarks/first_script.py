@@ -38,7 +38,7 @@ def measure(setting: Setting) -> Iterator[Figure]:
 
 def one_round(setting: Setting) -> tuple[float, float]:
     """Seconds to the first line, and seconds to the dashboard on the way."""
-    with running(setting) as service, browser_of() as page:
+    with running(setting) as service, browser_of(reduced_motion="no-preference") as page:
         began = time.monotonic()
         log_in(page, service.url)
         log_in_s = time.monotonic() - began
@@ -51,7 +51,7 @@ def write_and_run(page: Page, service: Service) -> None:
     page.locator("[data-new-script]").first.click()
     page.locator("dialog [name=name]").fill("First")
     page.locator("dialog button[type=submit]").click()
-    page.wait_for_url(f"{service.url}/scripts/first/")
+    page.wait_for_url(f"{service.url}/scripts/first/edit/")
     page.locator("code-editor .ace_text-input").focus()
     page.keyboard.press("Control+a")
     page.keyboard.insert_text(CODE)

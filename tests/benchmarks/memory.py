@@ -37,7 +37,7 @@ def use(service: Service) -> None:
     """Twenty runs and fifty pages."""
     slug = service.make_script("Used", FIRST_LINE)
     runs = [service.run(slug)["id"] for _ in range(RUNS)]
-    pages = ["/", "/scripts/", f"/scripts/{slug}/", "/runs/", f"/runs/{runs[-1]}/"]
+    pages = ["/", "/scripts/", f"/scripts/{slug}/edit/", "/runs/", f"/runs/{runs[-1]}/"]
     browser = Browser(service)
     for number in range(PAGE_LOADS):
         browser.open(pages[number % len(pages)])

@@ -29,7 +29,8 @@ TELL = "from tests.benchmarks import asking; asking.tell({paths!r})"
 ADDRESSES = {
     "dashboard": "/",
     "scripts": "/scripts/",
-    "script, code": f"/scripts/{SLUG}/",
+    "script, overview": f"/scripts/{SLUG}/",
+    "script, code": f"/scripts/{SLUG}/edit/",
     "script, schedule": f"/scripts/{SLUG}/schedule/",
     "script, runs": f"/scripts/{SLUG}/runs/",
     "script, versions": f"/scripts/{SLUG}/versions/",
@@ -125,7 +126,7 @@ class Load:
 
 def loaded(service: Service, paths: dict[str, str]) -> Iterator[Figure]:
     """Requests and bytes of each page with an empty cache, beside those of the log-in page."""
-    with browser_of() as page:
+    with browser_of(reduced_motion="no-preference") as page:
         session = page.context.new_cdp_session(page)
         session.send("Network.enable")
         plain = load(page, session, f"{service.url}/login/")

@@ -95,7 +95,7 @@ def warmed_up(service: Service, slug: str) -> Onlooker:
     """Let clients queue some runs and somebody look at them, so that what only the first of them costs is paid."""
     runs = start_all([Client(service) for _ in range(CLIENTS)], [slug] * WARM_UP)
     onlooker = Onlooker(
-        service, ["/", "/runs/", "/scripts/", f"/scripts/{slug}/", f"/runs/{runs[0]}/"]
+        service, ["/", "/runs/", "/scripts/", f"/scripts/{slug}/edit/", f"/runs/{runs[0]}/"]
     )
     onlooker.look()
     wait_until_quiet(service)

@@ -92,6 +92,7 @@ def open_pages(service: Service, slugs: list[str]) -> None:
         browser.open(path)
     for slug in slugs:
         browser.open(f"/scripts/{slug}/")
+        browser.open(f"/scripts/{slug}/edit/")
 
 
 def watch(service: Service, slugs: list[str]) -> None:

@@ -69,13 +69,17 @@ class FakeCourier:
         answered: Callable[[Answer], None],
         timeout_s: float,
         turn_s: float = 0.0,
+        more: Callable[[], list[Letter]] = list,
     ) -> set[str]:
         """Stand in for courier.send."""
-        for letter in letters:
-            self.letters.append(letter)
-            found = self.answer(letter)
-            if found:
-                answered(found)
+        pending = list(letters)
+        while pending:
+            for letter in pending:
+                self.letters.append(letter)
+                found = self.answer(letter)
+                if found:
+                    answered(found)
+            pending = more()
         return self.untouched
 
     @property

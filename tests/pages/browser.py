@@ -76,9 +76,12 @@ def kept_browser() -> Iterator[None]:
 
 @contextmanager
 def browser_of(look: Look = Look.LIGHT, **options: Any) -> Iterator[Page]:
-    """A page that shares nothing with any other one; `options` as playwright's `new_context` takes them."""
+    """A page that shares nothing with any other one; `options` as playwright's `new_context` takes them.
+
+    Nothing moves on it: without a graphics card each frame of an animation is drawn by the processor, sixty a second.
+    """
     with nullcontext(_kept[0]) if _kept else launched() as browser:
-        context = browser.new_context(**{**OPTIONS[look], **options})
+        context = browser.new_context(**{**OPTIONS[look], "reduced_motion": "reduce", **options})
         page = context.new_page()
         page.set_default_timeout(LIMIT_MS)
         try:

@@ -79,4 +79,4 @@ def test_new_script_opens_a_dialog_and_leads_to_the_editor(service: Service, scr
     screen.keyboard.press("Enter")
     dialog.get_by_label("Name").fill("Made in a dialog")
     screen.keyboard.press("Enter")
-    screen.wait_for_url(f"{service.url}/scripts/made-in-a-dialog/")
+    screen.wait_for_url(f"{service.url}/scripts/made-in-a-dialog/edit/")

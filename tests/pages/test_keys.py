@@ -52,7 +52,7 @@ def test_keys_go_to_places_press_buttons_and_walk_through_rows(
     expect(screen.get_by_role("link", name="Quick")).to_be_focused()
     expect(screen.locator("[data-selected]")).to_have_text("1 of 2 scripts ticked")
     press(screen, "Enter")
-    screen.wait_for_url(f"{service.url}/scripts/quick/overview/")
+    screen.wait_for_url(f"{service.url}/scripts/quick/")
     screen.goto(f"{service.url}/scripts/quick/runs/")
     press(screen, "r")
     screen.wait_for_url(re.compile(r"/runs/\d+/$"))

@@ -17,7 +17,7 @@ def test_a_starter_is_offered_where_there_is_nothing_and_chosen_in_the_dialog(
     expect(dialog.get_by_label("Folder backup with rotation")).to_be_checked()
     dialog.get_by_label("Disk space").check()
     dialog.get_by_role("button", name="Create script").click()
-    screen.wait_for_url(f"{service.url}/scripts/disk-space/")
+    screen.wait_for_url(f"{service.url}/scripts/disk-space/edit/")
     expect(screen.locator(".messages")).to_contain_text(
         "schedule, every hour, is there but switched off"
     )

@@ -20,8 +20,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
 
 
 def test_a_chart_appears_goes_on_and_ends_without_a_reload(service: Service, screen: Page) -> None:
-    # a button on its way to another colour has neither
-    screen.emulate_media(reduced_motion="reduce")
     slug = service.make_script("Holding", HOLDING, memory_mb=200)
     run = service.post(f"/scripts/{slug}/runs")["id"]
     screen.goto(f"{service.url}/runs/{run}/")

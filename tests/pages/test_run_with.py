@@ -29,7 +29,7 @@ def test_the_editors_run_button_asks_for_what_has_to_be_given(
     service.post("/scripts", {"name": "Greeter", "code": CODE})
     ears = Ears(service.url)
     with browser_of(storage_state=session) as page:
-        page.goto(f"{service.url}/scripts/greeter/")
+        page.goto(f"{service.url}/scripts/greeter/edit/")
         page.wait_for_selector("code-editor.is-rich")
         ears.listen(page)
         page.get_by_role("button", name="Run", exact=True).click()

@@ -14,10 +14,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[Service]:
+def fresh(untouched: Path, tmp_path: Path) -> Iterator[Service]:
     """A Tempo that nobody has set up."""
-    (tmp_path / "fresh").mkdir()
-    with Service(tmp_path / "fresh") as service:
+    with Service.copy_of(untouched, tmp_path / "fresh") as service:
         yield service
 
 

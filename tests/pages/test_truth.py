@@ -93,7 +93,7 @@ def test_a_form_on_its_way_is_not_sent_again(service: Service, screen: Page) -> 
 
 def test_a_run_from_the_editor_is_called_manual(service: Service, screen: Page) -> None:
     slug = service.make_script("By hand", "print('hello')\n")
-    screen.goto(f"{service.url}/scripts/{slug}/")
+    screen.goto(f"{service.url}/scripts/{slug}/edit/")
     screen.keyboard.press("Control+Enter")
     expect(screen.locator("console-drawer [data-status]")).to_have_text(
         "succeeded", timeout=LIMIT_MS

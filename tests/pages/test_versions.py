@@ -12,7 +12,7 @@ def test_a_version_is_saved_with_a_note_compared_and_restored(
     screen: Page, service: Service
 ) -> None:
     slug = str(service.post("/scripts", {"name": "Noted", "code": "print('one')\n"})["slug"])
-    screen.goto(f"{service.url}/scripts/{slug}/")
+    screen.goto(f"{service.url}/scripts/{slug}/edit/")
     screen.wait_for_selector("code-editor.is-rich")
     screen.click(".ace_content")
     screen.keyboard.press("Control+a")

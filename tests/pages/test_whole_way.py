@@ -25,12 +25,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[Service]:
+def fresh(untouched: Path, tmp_path: Path) -> Iterator[Service]:
     """A Tempo that nobody has set up, with a package index of its own."""
-    (tmp_path / "fresh").mkdir()
     with (
         local_index.served(tmp_path / "index") as index,
-        Service(tmp_path / "fresh", PYSCHED_PACKAGE_INDEX=index) as service,
+        Service.copy_of(untouched, tmp_path / "fresh", PYSCHED_PACKAGE_INDEX=index) as service,
     ):
         yield service
 

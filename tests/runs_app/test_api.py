@@ -279,6 +279,7 @@ def test_it_filters_by_script_status_and_kind(program: Client, script: Script) -
         ("cursor=" + "9" * 30, "cursor"),
         ("status=done", "status"),
         ("kind=job", "kind"),
+        ("min_s=x", "min_s"),
     ],
 )
 def test_it_refuses_an_impossible_question(program: Client, query: str, field: str) -> None:

@@ -138,3 +138,27 @@ def test_what_waits_is_what_somebody_asked_for() -> None:
     assert hot_statements.what_waits() == (False, False)
     make_run(make_script(is_ready=False))
     assert hot_statements.what_waits() == (True, True)
+
+
+def test_an_end_is_stored_as_the_orm_stores_it() -> None:
+    fields: dict[str, Any] = {
+        "status": Status.FAILED,
+        "finished_at": NOW,
+        "duration_s": 1,
+        "exit_code": None,
+        "isolation_degraded": True,
+        "explanation": {"title": "a"},
+    }
+    by_orm, by_statement = make_run(), make_run()
+    Run.objects.filter(pk=by_orm.pk).update(**fields)
+    assert hot_statements.update_run(by_statement.pk, among=[Status.QUEUED], **fields)
+    stored = [Run.objects.values(*fields).get(pk=run.pk) for run in (by_orm, by_statement)]
+    assert stored[0] == stored[1] == fields
+
+
+def test_a_row_that_has_moved_on_is_left_alone() -> None:
+    run = make_run(status=Status.CANCELLED)
+    among = [Status.STARTING, Status.RUNNING]
+    assert not hot_statements.update_run(run.pk, among=among, status=Status.SUCCEEDED)
+    run.refresh_from_db()
+    assert run.status == Status.CANCELLED

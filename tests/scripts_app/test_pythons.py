@@ -116,8 +116,8 @@ def test_a_missing_python_marks_its_scripts_and_nobody_elses(
     make_script("New")
     page = browser.get("/scripts/").content.decode()
     assert page.count("is gone</span>") == 1
-    assert "Python 3.9.2 is gone" in browser.get("/scripts/old/").content.decode()
-    assert "is gone" not in browser.get("/scripts/new/").content.decode()
+    assert "Python 3.9.2 is gone" in browser.get("/scripts/old/edit/").content.decode()
+    assert "is gone" not in browser.get("/scripts/new/edit/").content.decode()
     assert "at <bdi>" in browser.get("/environments/").content.decode()
 
 

@@ -45,14 +45,14 @@ def script() -> Script:
 
 def test_the_page_refuses_it(browser: Client, script: Script, code: str) -> None:
     text = {"code": code, "requirements": "", "python_version": "", "based_on": "0", "act": "save"}
-    page = browser.post("/scripts/hello-world/", text).content.decode()
+    page = browser.post("/scripts/hello-world/edit/", text).content.decode()
     assert plain(REFUSED[code]) in plain(page)
     assert versions_of(script) == 1
 
 
 def test_a_draft_keeps_it(browser: Client, script: Script, code: str) -> None:
     text = {"code": code, "requirements": "", "python_version": "", "based_on": "0", "act": "draft"}
-    assert browser.post("/scripts/hello-world/", text).status_code == 302
+    assert browser.post("/scripts/hello-world/edit/", text).status_code == 302
     assert script.draft.code == code
 
 

@@ -150,7 +150,7 @@ def test_a_rule_is_made_changed_listed_and_deleted(program: Client) -> None:
     assert (changed["script"], changed["folder"], changed["after"]) == (None, "Ops", 3)
     assert send(program, "GET", "/rules")[1]["items"] == [changed]
     _, preview = send(program, "GET", f"/rules/{made['id']}/preview")
-    assert preview == {"total": 0, "scripts": 1, "is_cut": False, "newest": []}
+    assert preview == {"total": 0, "scripts": 1, "is_cut": False, "newest": [], "unknown": []}
     assert send(program, "DELETE", f"/rules/{made['id']}")[0] == 204
     assert send(program, "GET", f"/rules/{made['id']}")[0] == 404
 

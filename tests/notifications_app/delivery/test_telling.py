@@ -6,10 +6,12 @@ from datetime import datetime, time, timedelta
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 
 from notifications_app.channels import channels
 from notifications_app.delivery import batches, trial
 from notifications_app.delivery.letters import Answer, Letter
+from notifications_app.delivery.teller import Teller
 from notifications_app.events import outbox
 from notifications_app.models import Channel, Delivery, Event, Incident, Notice
 from runs_app.states import Status
@@ -170,6 +172,56 @@ def test_a_receiver_that_was_down_for_an_hour_gets_everything_in_order(
 def scripts_of(letter: Letter) -> list[dict[str, Any]]:
     body = json.loads(letter.content["body"])
     return [item["script"] for item in body.get("items", [body])]
+
+
+def test_what_fails_while_a_receiver_says_nothing_is_told_by_the_others(
+    courier: FakeCourier,
+) -> None:
+    for name in ("silent", "good"):
+        make_rule(make_channel(name, group_interval_s=0, url=f"http://192.0.2.1/{name}"))
+    first, second = make_scripts(2)
+    end_run(first)
+
+    def hear(letter: Letter) -> Answer | None:
+        if letter.target["url"].endswith("good"):
+            return sent(letter)
+        end_run(second)
+        return None
+
+    courier.answer = hear
+    work(NOW)
+    urls = [letter.target["url"][-4:] for letter in courier.letters]
+    assert sorted(urls) == ["good", "good", "lent"]  # which had no answer yet to its first
+
+
+def test_a_clock_that_was_set_back_holds_nothing_up(mail: Channel, courier: FakeCourier) -> None:
+    courier.answer = failing("retry")
+    fail(1, at=3600)
+    work(after(3600))
+    courier.answer = sent
+    work(after(0))
+    assert statuses() == [SENT]
+    fail(1, at=3601, name="Other")
+    Channel.objects.update(last_message_at=None)
+    work(after(1))
+    assert statuses() == [SENT, SENT]
+
+
+def test_an_error_of_the_database_leaves_nothing_under_way(
+    mail: Channel, courier: FakeCourier
+) -> None:
+    def fail_to_store(letter: Letter) -> Answer:
+        raise OperationalError("database is locked")
+
+    fail(1)
+    teller = Teller()
+    courier.answer = fail_to_store
+    with pytest.raises(OperationalError):
+        teller.work(clock=lambda: NOW)
+    courier.answer = sent
+    teller.work(clock=lambda: after(1))
+    assert statuses() == [SENT]
+    assert courier.letters[0].id == courier.letters[1].id
 
 
 def test_a_message_that_nobody_takes_is_given_up_and_the_next_one_goes_on(

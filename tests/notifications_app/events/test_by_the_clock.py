@@ -128,7 +128,7 @@ def going(script: Script, **fields: Any) -> Run:
 
 def with_usual_runs(script: Script, duration_s: float, *, count: int = 5) -> Script:
     for _ in range(count):
-        make_run(script, status=Status.SUCCEEDED, duration_s=duration_s)
+        make_run(script, status=Status.SUCCEEDED, duration_s=duration_s, finished_at=NOW)
     return script
 
 

@@ -69,6 +69,24 @@ def test_late_and_slow_runs_count_by_the_rules_numbers() -> None:
     assert look(make_rule(make_channel("b"), events=events, late_s=62, slow_s=31)).total == 0
 
 
+def test_a_run_that_outlasted_its_interval_was_slow_and_what_was_usual_is_not_known() -> None:
+    history(make_script(), "S", overran=True, duration_s=30.0)
+    rule = make_rule(events=[Event.SLOW, Event.DISK_FLOOR])
+    found = look(rule)
+    assert found.total == 1
+    assert found.unknown == ["a run takes longer than usual", "the disk is nearly full"]
+    rule.slow_s = 40
+    assert (look(rule).total, look(rule).unknown) == (0, ["the disk is nearly full"])
+
+
+def test_a_try_that_was_tried_again_would_not_have_been_told() -> None:
+    script = make_script()
+    history(script, "F")
+    first = script.runs.get()
+    make_run(script, status=Status.FAILED, parent=first, attempt=2, created_at=NOW, finished_at=NOW)
+    assert look(make_rule(events=[Event.FAILED])).total == 1
+
+
 def test_each_script_has_a_streak_of_its_own_and_the_newest_come_first() -> None:
     one, other = make_script("One"), make_script("Other")
     history(one, "F")

@@ -44,10 +44,10 @@ class WebReceiver:
 
     ok = Reply()
 
-    def __init__(self, *, certificate: ssl.SSLContext | None = None) -> None:
+    def __init__(self, *, port: int = 0, certificate: ssl.SSLContext | None = None) -> None:
         self.received: list[Received] = []
         self.replies: dict[str, Reply | Callable[[Received], Reply]] = {"": self.ok}
-        self._server = _QuietServer(("127.0.0.1", 0), self._handler())
+        self._server = _QuietServer(("127.0.0.1", port), self._handler())
         self._server.daemon_threads = True
         if certificate:
             self._server.socket = certificate.wrap_socket(

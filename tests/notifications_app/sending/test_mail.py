@@ -238,6 +238,17 @@ def test_no_line_break_becomes_a_header_or_a_command(
     assert plain.letters == []
 
 
+@pytest.mark.parametrize(
+    ("changed", "words"), [({"server": ""}, "no mail server"), ({"from_email": ""}, "no sender")]
+)
+def test_without_a_server_or_a_sender_it_is_for_later_and_goes_nowhere(
+    changed: dict[str, Any], words: str, plain: MailReceiver
+) -> None:
+    answer = sent(plain.port, **changed)
+    assert (answer.outcome, words in answer.answer) == ("retry", True)
+    assert plain.letters == []
+
+
 def test_a_line_break_in_a_subject_becomes_a_space_and_the_mail_goes_out(
     plain: MailReceiver,
 ) -> None:

@@ -127,6 +127,43 @@ def name(request: pytest.FixtureRequest, receiver: WebReceiver) -> str:
     return str(request.param)
 
 
+OTHER_VALUES = [
+    ("ntfy", {"topic": "runs"}, "/"),
+    ("ntfy", {"server": "http://ntfy.lan:8080", "topic": "runs", "token": "tk_abc"}, "/"),
+    ("gotify", {"server": "http://gotify.lan", "token": "AbCdEfGhIjKlMnO"}, "/message"),
+    ("telegram", {"token": "123456789:AbC", "chat": "@nightly"}, "/bot123456789:AbC/sendMessage"),
+    (
+        "home_assistant",
+        {
+            "server": "https://ha.lan",
+            "token": "eyJhb.eyJpc.AbC",
+            "service": "notify.mobile_app_phone",
+        },
+        "/api/services/notify/mobile_app_phone",
+    ),
+    (
+        "mattermost",
+        {"address": "http://chat.lan:8065/hooks/abcdefghijklmnopqrstuvwxyz"},
+        "/hooks/abcdefghijklmnopqrstuvwxyz",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "values", "path"), OTHER_VALUES)
+def test_a_form_may_be_filled_in_otherwise(
+    name: str, values: dict[str, str], path: str, receiver: WebReceiver
+) -> None:
+    receiver.replies[""] = CASES[name].success
+    letter = Letter(
+        id="1",
+        kind="apprise",
+        target={"url": BY_NAME[name].url(values)},
+        content={"title": "backup failed", "text": "it failed"},
+    )
+    answer = apprise_services.send(letter)
+    assert (answer.outcome, [request.path for request in receiver.received]) == ("sent", [path])
+
+
 def test_each_preset_is_tried() -> None:
     assert set(CASES) == set(VALUES) == set(BY_NAME)
     assert len(PRESETS) == 10

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from notifications_app.models import Channel, Delivery, Rule
 from runs_app.states import Status
-from scripts_app.models import Folder, Schedule
+from scripts_app.models import Folder, Schedule, Script
 from tests.factories import NOW, make_schedule, make_script
 from tests.notifications_app.telling import end_run, make_channel, make_rule
 
@@ -71,6 +71,19 @@ def test_the_form_begins_with_the_script_it_was_asked_for(admin: Client) -> None
     page = admin.get(f"/notifications/rules/new/?script={script.slug}")
     assert page.context["form"].initial["scope"] == f"script:{script.pk}"
     assert admin.get("/notifications/rules/new/?script=gone").status_code == 404
+
+
+def test_a_rule_stays_for_what_it_was_though_that_is_gone(admin: Client) -> None:
+    script = make_script(tags=["db"])
+    rules = [make_rule(make_channel("a"), tag="db"), make_rule(make_channel("b"), script=script)]
+    Script.objects.update(tags=[], deleted_at=NOW)
+    for rule in rules:
+        address = reverse("rule-edit", args=[rule.pk])
+        scope = admin.get(address).context["form"]["scope"]
+        chosen = [option for option in scope.subwidgets if option.data["selected"]]
+        assert [option.data["value"] for option in chosen] == [scope.initial]
+        sent = {"channel": rule.channel_id, "scope": scope.initial, **RULE}
+        assert admin.post(address, sent).status_code == 302
 
 
 def test_a_rule_needs_a_channel_first(admin: Client) -> None:

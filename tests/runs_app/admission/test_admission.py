@@ -16,7 +16,7 @@ from pytest_django import Settings
 from runs_app import launcher_client
 from runs_app.admission import admission, memory
 from runs_app.admission.memory import MB
-from runs_app.execution import execution
+from runs_app.execution import execution, finish
 from runs_app.models import Run
 from runs_app.programs.wait_conditions import Situation
 from runs_app.scheduler import ticker
@@ -426,3 +426,19 @@ def test_admission_never_looks_through_the_history_of_a_script() -> None:
         ]
     assert any("run_queue" in plan for plan in plans)
     assert not [plan for plan in plans if "run_of_script" in plan]
+
+
+def test_two_hundred_that_wait_begin_in_their_order_and_each_once(
+    settings: Settings, launcher: Recorder
+) -> None:
+    settings.MAX_CONCURRENT_RUNS = 20
+    script = make_script()
+    waiting = [make_run(script, memory_mb=32).pk for _ in range(200)]
+    begun: list[int] = []
+    while found := admission.claim(now=NOW):
+        begun += [run.pk for run in found]
+        assert Run.objects.under_way().count() <= 20
+        assert admission.claim(now=NOW) == []  # as a second worker that was woken meanwhile
+        for run in found:
+            assert finish.end(run, Status.SUCCEEDED, now=NOW)
+    assert begun == waiting

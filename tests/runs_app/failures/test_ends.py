@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from runs_app.engine import reconcile
@@ -122,6 +123,27 @@ def test_a_run_that_did_not_fail_has_no_explanation(script: Script, status: Stat
     finish.end(run, status, now=NOW)
     assert (run.explanation, run.fingerprint) == (None, None)
     assert not FailureGroup.objects.exists()
+
+
+def test_an_error_that_a_good_run_logged_is_told_by_its_page_and_the_api(
+    script: Script, admin_client: Client
+) -> None:
+    logged = run_with_log(
+        script, f"ERROR:root:no luck\n{TRACEBACK}", status="succeeded", reason="", exit_code=0
+    )
+    silent = run_with_log(script, "WARNING: slow\n", status="succeeded", reason="", exit_code=0)
+    for run in (logged, silent):
+        assert reconcile.reconcile(run, now=NOW)
+    logged.refresh_from_db()
+    assert (logged.status, logged.explanation, logged.fingerprint) == (Status.SUCCEEDED, None, None)
+    found = admin_client.get(f"/api/v1/runs/{logged.pk}").json()["explanation"]
+    assert (found["kind"], found["title"]) == ("logged", "ValueError: invalid literal")
+    assert (found["frame"]["line"], found["actions"]) == (2, [])
+    note = "It succeeded, but logged an error"
+    page = admin_client.get(f"/runs/{logged.pk}/").content.decode()
+    assert note in page and "ValueError: invalid literal" in page and "Why it failed" not in page
+    assert admin_client.get(f"/api/v1/runs/{silent.pk}").json()["explanation"] is None
+    assert note not in admin_client.get(f"/runs/{silent.pk}/").content.decode()
 
 
 def test_a_log_that_cannot_be_read_does_not_keep_a_run_from_its_end(

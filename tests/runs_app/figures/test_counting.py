@@ -106,6 +106,7 @@ def test_of_two_who_count_the_slower_one_writes_nothing(monkeypatch: pytest.Monk
 
 def test_an_old_history_is_counted_batch_by_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counting, "BATCH", 3)
+    monkeypatch.setattr(counting, "MAX_BATCHES", 4)
     script = make_script()
     for _ in range(14):
         ended(script)
@@ -140,6 +141,24 @@ def test_what_retention_removes_stays_in_the_figures_and_leaves_what_is_kept() -
     counting.count_all()
     counting.forget([gone])
     assert (stored(script).runs, stored(script).kept_runs, stored(script).kept_bytes) == (2, 1, 11)
+
+
+def test_removed_runs_of_many_days_cost_one_statement_and_read_no_figures() -> None:
+    # In the transaction of retention: all that is read and computed in it holds up everybody who writes.
+    script = make_script()
+    gone = [ended(script, finished_at=NOW - timedelta(days=days), log_bytes=7) for days in range(9)]
+    ended(script, log_bytes=11)
+    counting.count_all()
+    assert counting.kept_bytes() == 74
+    with CaptureQueriesContext(connection) as queries:
+        counting.forget(gone)
+    assert len(queries) == 1
+    assert (stored(script).runs, stored(script).kept_runs, counting.kept_bytes()) == (10, 1, 11)
+
+
+def test_what_was_not_counted_yet_is_not_taken_from_what_is_kept() -> None:
+    counting.forget([ended(make_script(), log_bytes=7)])
+    assert not DailyFigures.objects.filter(kept_runs__lt=0).exists()
 
 
 def test_the_last_hours_go_back_over_midnight() -> None:

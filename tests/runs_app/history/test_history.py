@@ -17,7 +17,7 @@ from runs_app.history import history
 from runs_app.launcher import files
 from runs_app.models import Run
 from runs_app.states import Kind, Status, Trigger
-from scripts_app.models import Environment
+from scripts_app.models import Environment, Script
 from tests.factories import make_run, make_schedule, make_script
 from tests.runs_app.history.finished_runs import EXIT, ended
 
@@ -71,6 +71,44 @@ def test_pages_of_several_statuses_are_in_order_and_sort_no_history() -> None:
             cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
             plans += [row[3] for row in cursor.fetchall()]
     assert not [step for step in plans if "TEMP B-TREE" in step or step.startswith("SCAN")]
+
+
+def test_a_page_of_some_scripts_reads_no_more_for_a_long_history() -> None:
+    scripts = [make_script(), make_script("Other")]
+    make_run(make_script("Not asked for"))
+    asked_for = [script.pk for script in scripts]
+    make_runs(scripts, 20)
+    few = steps_of_page(asked_for)
+    make_runs(scripts, 400)
+    assert steps_of_page(asked_for) < 1.1 * few
+    newest = Run.objects.filter(script__in=asked_for).order_by("-pk")
+    assert history.page(scripts=asked_for, limit=5) == list(newest[:5])
+    assert history.page(scripts=asked_for, limit=5, before=newest[7].pk) == list(newest[8:13])
+    failed = make_run(scripts[0], status=Status.FAILED)
+    assert history.page(scripts=asked_for, status=Status.FAILED) == [failed]
+    assert history.page(scripts=[]) == []
+
+
+def make_runs(scripts: list[Script], count: int) -> None:
+    """So many runs of each script that succeeded."""
+    runs = []
+    for _ in range(count):
+        for script in scripts:
+            fields = {"trigger": Trigger.API, "created_at": timezone.now()}
+            runs.append(Run(script=script, status=Status.SUCCEEDED, **fields))
+    Run.objects.bulk_create(runs)
+
+
+def steps_of_page(scripts: list[int]) -> int:
+    """How many steps of its machine, in tens, SQLite needs for a page of ten."""
+    steps: list[int] = []
+    connection.ensure_connection()
+    connection.connection.set_progress_handler(lambda: steps.append(1), 10)
+    try:
+        history.page(scripts=scripts, limit=10)
+    finally:
+        connection.connection.set_progress_handler(None, 0)
+    return len(steps)
 
 
 def test_builds_are_shown_only_to_those_who_ask() -> None:

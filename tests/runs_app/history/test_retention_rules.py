@@ -1,6 +1,8 @@
 """Limits of folders and scripts, what would go, and the page that says so."""
 
+import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -120,20 +122,32 @@ def test_what_goes_stays_in_the_figures() -> None:
     assert (total.succeeded, total.kept_runs, total.kept_bytes) == (1, 0, 0)
 
 
+def queries_of_prune() -> list[str]:
+    counting.count_all()
+    with CaptureQueriesContext(connection) as queries:
+        retention.prune(now=NOW)
+    return [query["sql"] for query in queries]
+
+
 def test_nothing_to_delete_reads_by_index_and_sorts_nothing() -> None:
     script = make_script()
     for _ in range(5):
         old(script, 1)
-    counting.count_all()
-    with CaptureQueriesContext(connection) as queries:
-        retention.prune(now=NOW)
-    of_script = [query["sql"] for query in queries if f'"script_id" = {script.pk}' in query["sql"]]
-    assert of_script
-    for sql in of_script:
-        with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
-            steps = [row[3] for row in cursor.fetchall()]
-        assert not [step for step in steps if step.startswith("SCAN") or "TEMP B-TREE" in step]
+    [sql] = [sql for sql in queries_of_prune() if "run_beyond" in sql]
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
+        steps = [row[3] for row in cursor.fetchall()]
+    assert [step for step in steps if "run_of_script" in step]
+    assert not [step for step in steps if step.startswith("SCAN") or "TEMP B-TREE" in step]
+
+
+def test_it_asks_the_same_for_one_script_and_for_many() -> None:
+    old(make_script(), 1)
+    queries_of_prune()  # the limits are read once
+    for_one = len(queries_of_prune())
+    for number in range(5):
+        old(make_script(f"Script {number}"), 1)
+    assert len(queries_of_prune()) == for_one
 
 
 # --- the page -------------------------------------------------------------------------------------------------------
@@ -161,6 +175,66 @@ def test_delete_now_has_the_hourly_task_begin(admin: Client) -> None:
     housekeeping.ensure_schedules(now=timezone.now())
     admin.post("/retention/now")
     assert Housekeeping.objects.get(name="retention").next_run <= timezone.now()
+
+
+# --- the API --------------------------------------------------------------------------------------------------------
+def send(client: Client, method: str, path: str, **body: object) -> Any:
+    content = json.dumps(body) if body else ""
+    answer = client.generic(method, f"/api/v1/retention{path}", content, "application/json")
+    assert answer.status_code < 300, answer.content
+    return answer.json() if answer.content else None
+
+
+def test_the_api_tries_saves_lists_and_removes_limits(program: Client) -> None:
+    script = make_script("Hello", folder="Ops")
+    at = timezone.now() - 5 * DAY
+    make_run(script, status=Status.SUCCEEDED, created_at=at, finished_at=at, log_bytes=2048)
+    nothing, one = {"runs": 0, "log_bytes": 0}, {"runs": 1, "log_bytes": 2048}
+    assert send(program, "POST", "/preview") == nothing
+    assert send(program, "POST", "/preview", script="hello", days=2) == one
+    assert not RetentionRule.objects.exists()
+    send(program, "PUT", "", folder="Ops", mb=7)
+    found = send(program, "PUT", "", script="hello", days=2)["items"]
+    assert [(item["folder"], item["script"], item["days"], item["mb"]) for item in found] == [
+        (None, None, 30, 2048),
+        ("Ops", None, None, 7),
+        (None, "hello", 2, None),
+    ]
+    assert send(program, "POST", "/preview") == one
+    send(program, "DELETE", f"/{found[2]['id']}")
+    assert [item["script"] for item in send(program, "GET", "")["items"]] == [None, None]
+    assert program.delete(f"/api/v1/retention/{found[2]['id']}").status_code == 404
+
+
+def test_the_api_deletes_now_and_says_what(program: Client) -> None:
+    housekeeping.ensure_schedules(now=timezone.now())
+    script = make_script()
+    at = timezone.now() - 50 * DAY
+    make_run(script, status=Status.SUCCEEDED, created_at=at, finished_at=at, log_bytes=9)
+    assert send(program, "POST", "/delete-now") == {"runs": 1, "log_bytes": 9}
+    assert Housekeeping.objects.get(name="retention").next_run <= timezone.now()
+
+
+def test_the_api_changes_the_limits_of_all(program: Client) -> None:
+    assert send(program, "PUT", "", runs=9)["items"][0]["runs"] == 9
+    assert (store.value("PYSCHED_KEEP_DAYS"), store.value("PYSCHED_KEEP_RUNS")) == (30, 9)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"days": 0}, 422),
+        ({"script": "hello", "folder": "Ops"}, 422),
+        ({"script": "gone"}, 404),
+        ({"folder": "Gone"}, 404),
+    ],
+)
+def test_limits_that_cannot_be_are_refused(
+    program: Client, body: dict[str, object], status: int
+) -> None:
+    answer = program.put("/api/v1/retention", body, "application/json")
+    assert answer.status_code == status
+    assert not RetentionRule.objects.exists()
 
 
 @pytest.mark.parametrize("address", ["/retention/", "/retention/now", "/retention/1/remove"])

@@ -149,7 +149,7 @@ def test_short_values_numbers_and_names_within_json_are_left(part: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[" * 100_000, '{"a": }', "[1e999999]", '{"a": "\\ud800lonely"}']
+    "text", ["{", "[" * 20_000, '{"a": }', "[1e999999]", '{"a": "\\ud800lonely"}']
 )
 def test_what_is_no_json_is_a_value_like_others(text: str) -> None:
     assert (

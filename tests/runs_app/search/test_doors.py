@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from runs_app.search import month_index, search
+from runs_app.states import Reason, Status
 from tempo_site.models import ApiKey
 from tests.factories import make_script
 from tests.runs_app.search.logs import index_all, make_logged
@@ -121,6 +123,47 @@ def test_a_key_that_may_read_may_search_and_a_stranger_may_not(client: Client) -
     assert client.get("/search/", {"q": "x"}).status_code == 302
 
 
+def test_the_api_lists_runs_by_the_filters_of_the_page(program: Client) -> None:
+    script = make_script("One", folder="Ops/Night", tags=["home"])
+    fields: dict[str, Any] = {"reason": Reason.SIGNAL, "duration_s": 30.0}
+    run = make_logged("a needle", script=script, status=Status.FAILED, **fields)
+    make_logged("a needle", script=make_script("Two"), status=Status.FAILED)
+    for filters in (
+        {"q": "needle", "folder": "Ops"},
+        {"tag": "home", "status": "bad"},
+        {"reason": "signal", "trigger": "manual", "version": "1"},
+        {"min_s": "10", "max_s": "30.5", "from": "2026-11-01", "to": "2026-11-01"},
+    ):
+        answer = program.get("/api/v1/runs", filters).json()
+        assert [item["id"] for item in answer["items"]] == [run.pk], filters
+    assert program.get("/api/v1/runs", {"to": "2026-10-31"}).json()["items"] == []
+
+
+def test_the_api_pages_runs_by_their_output_and_says_how_far_it_came(
+    program: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [make_logged("needle", "needle").pk for _ in range(3)]
+    first = program.get("/api/v1/runs", {"q": "needle", "limit": "2"}).json()
+    asked: dict[str, Any] = {"q": "needle", "limit": "2", "cursor": first["next_cursor"]}
+    second = program.get("/api/v1/runs", asked).json()
+    assert [item["id"] for item in first["items"] + second["items"]] == runs[::-1]
+    assert (second["next_cursor"], second["searched_back_to"]) == (None, None)
+    monkeypatch.setattr(search, "BUDGET_S", 0.0)
+    none = program.get("/api/v1/runs", {"q": "nothing"}).json()
+    assert none["next_cursor"] and none["searched_back_to"] == "2026-11-01T12:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sentence"),
+    [({"q": "re:("}, "is no regular expression"), ({"from": "x"}, "`x` is no day")],
+)
+def test_the_api_refuses_a_filter_of_runs_that_cannot_be_read(
+    program: Client, parameters: dict[str, str], sentence: str
+) -> None:
+    answer = program.get("/api/v1/runs", parameters)
+    assert answer.status_code == 422 and sentence in answer.json()["error"]["message"]
+
+
 # --- page ------------------------------------------------------------------------------------------------------------
 def test_the_page_marks_hits_and_links_to_the_very_line(browser: Client) -> None:
     run = make_logged("<b>one</b>", "a Needle & more")
@@ -129,6 +172,16 @@ def test_the_page_marks_hits_and_links_to_the_very_line(browser: Client) -> None
     assert f'href="/runs/{run.pk}/#L2"' in text
     assert "&lt;b&gt;one&lt;/b&gt;" in text
     assert "All output was searched." in text
+
+
+def test_lines_between_hits_are_shown_once(browser: Client) -> None:
+    make_logged("one", "needle 2", "three", "needle 4", "needle 5", "six", "seven", "eight")
+    [found] = browser.get("/search/", {"q": "needle"}).context["found"]
+    assert [(line.before, line.number, line.after) for line in found.lines] == [
+        ([], 5, ["six", "seven"]),
+        (["three"], 4, []),
+        (["one"], 2, []),
+    ]
 
 
 def test_the_page_marks_what_a_regular_expression_found(browser: Client) -> None:
@@ -164,7 +217,21 @@ def test_the_page_says_that_the_index_is_being_rebuilt(browser: Client) -> None:
 
 def test_the_page_without_words_says_what_can_be_typed(browser: Client) -> None:
     assert "What can be searched for" in page_text(browser)
-    assert "script:hello-world" in page_text(browser, script="hello-world")
+    assert 'value="script:hello-world "' in page_text(browser, script="hello-world")
+
+
+def test_the_search_box_of_a_script_searches_its_output_alone(browser: Client) -> None:
+    script = make_script()
+    run = make_logged("a needle", script=script)
+    make_logged("a needle", script=make_script("Other"))
+    for tab in ("script-overview", "script-runs"):
+        page = browser.get(reverse(tab, args=[script.slug])).content.decode()
+        assert (
+            'name="script" value="hello-world"' in page and 'aria-label="Search its output"' in page
+        )
+    found = browser.get("/search/", {"script": "hello-world", "q": "needle"}).context
+    assert [each.run.pk for each in found["found"]] == [run.pk]
+    assert found["text"] == "script:hello-world needle"
 
 
 def test_the_palette_leads_to_the_search(browser: Client) -> None:

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 
 RISKY = "eval(input())\nnothing_there\n"
 RUNS = "/api/v1/scripts/risky/runs"
-QUESTION = "/scripts/risky/?ask=run"
+QUESTION = "/scripts/risky/edit/?ask=run"
 
 
 @pytest.fixture

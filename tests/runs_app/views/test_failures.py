@@ -75,7 +75,7 @@ def test_the_page_says_why(admin_client: Client, script: Script) -> None:
     page = page_of(admin_client, make_failed(script))
     assert "ModuleNotFoundError: no module <code>requests</code>" in page
     assert "It came from &lt;b&gt;KeyError&lt;/b&gt;" in page
-    assert f'href="/scripts/{script.slug}/#L2"' in page
+    assert f'href="/scripts/{script.slug}/edit/#L2"' in page
     assert "list <code>requests</code> under Packages" in page
 
 
@@ -132,6 +132,20 @@ def test_a_limit_leads_to_its_field(admin_client: Client, script: Script) -> Non
     assert 'id="id_memory_mb"' in settings
 
 
+def test_paths_in_tmp_are_put_below_the_runs_own_folder_in_a_draft(admin_client: Client) -> None:
+    script = make_script("Hello", code='open("/tmp/x", "w")\n')
+    action = {"kind": "use_tmpdir", "label": "Use `$TMPDIR`"}
+    run = make_failed(script, {**EXPLANATION, "actions": [action]})
+    assert "Use <code>$TMPDIR</code>" in page_of(admin_client, run)
+    editor = admin_client.post(reverse("run-use-tmpdir", args=[run.pk]), follow=True)
+    assert editor.context["text"].code == 'import os\nopen(os.environ["TMPDIR"] + "/x", "w")\n'
+    assert "Save a version to use it" in editor.content.decode()
+    script.refresh_from_db()
+    assert script.version and script.version.number == 1
+    again = admin_client.post(reverse("run-use-tmpdir", args=[run.pk]), follow=True)
+    assert "No text of the code begins with" in again.content.decode()
+
+
 def test_what_changed_since_the_last_good_run_is_named(
     admin_client: Client, script: Script
 ) -> None:
@@ -167,13 +181,12 @@ def test_a_run_is_repeated_with_the_same_code_packages_and_inputs(
     assert again.params == {"day": "monday"}
 
 
-def test_without_its_packages_a_run_is_not_repeated(admin_client: Client, script: Script) -> None:
+def test_a_repeated_run_waits_for_its_packages(admin_client: Client, script: Script) -> None:
     run = make_failed(script)
     Environment.objects.update(state=Environment.State.STORED, digest="")
-    assert "Run again with the same code" not in page_of(admin_client, run)
+    assert "Run again with the same code" in page_of(admin_client, run)
     page = admin_client.post(reverse("run-rerun", args=[run.pk]), follow=True).content.decode()
-    assert "are not built any more" in page
-    assert Run.objects.count() == 1
+    assert "It waits for its environment." in page
 
 
 def test_a_deleted_script_has_no_buttons(admin_client: Client, script: Script) -> None:

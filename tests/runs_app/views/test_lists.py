@@ -1,26 +1,34 @@
 """The page of runs: filters in the address, chips, pages by key."""
 
 import csv
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from runs_app.exports import table
+from runs_app.history import saved_views
+from runs_app.models import SavedView
+from runs_app.search import search
 from runs_app.states import Kind, Reason, Status, Trigger
+from runs_app.views import lists
 from runs_app.views.lists import PAGE
 from tests.factories import make_run, make_script
+from tests.runs_app.search.logs import index_all, make_logged
 
 pytestmark = pytest.mark.django_db
 
 
 def listed(browser: Client, **query: str) -> list[int]:
     """The ids that the page shows for this address."""
-    return [run.pk for run in browser.get(reverse("run-list"), query).context["runs"]]
+    days = browser.get(reverse("run-list"), query).context["days"]
+    return [run.pk for day in days for run in day.runs]
 
 
 def text_of(browser: Client, **query: str) -> str:
@@ -158,6 +166,159 @@ def test_a_chip_takes_such_a_filter_away(browser: Client) -> None:
     make_script(folder="Ops")
     page = text_of(browser, folder="Ops", min_s="10")
     assert 'href="?min_s=10"' in page and 'href="?folder=Ops"' in page
+
+
+def test_it_filters_by_a_free_span_of_days_and_moments(browser: Client) -> None:
+    script, at = make_script(), datetime(2026, 11, 3, 14, tzinfo=UTC)
+    went = {"created_at": at, "finished_at": at + timedelta(hours=1), "status": Status.SUCCEEDED}
+    run = make_run(script, **went)
+    make_run(script)
+    for span in (
+        {"from": "2026-11-03", "to": "2026-11-03"},
+        {"to": "2026-11-03T14:01"},
+        {"from": "2026-11-03T14:59", "to": "2026-11-04"},
+    ):
+        assert listed(browser, **span) == [run.pk], span
+    assert listed(browser, **{"from": "2026-11-03T15:01", "to": "2026-11-03"}) == []
+    page = text_of(browser, to="2026-11-03")
+    assert "To: <bdi>2026-11-04 00:00</bdi>" in page and 'value="2026-11-04T00:00"' in page
+    assert "From: `x` is no day." in text_of(browser, **{"from": "x"})
+
+
+def test_runs_stand_under_the_days_on_which_they_began(browser: Client) -> None:
+    script, now = make_script(), timezone.now()
+    runs = [
+        make_run(
+            script, created_at=now - timedelta(days=days), started_at=now - timedelta(days=days)
+        )
+        for days in (400, 1, 0, 0)
+    ]
+    old, yesterday, *today = runs
+    days = browser.get(reverse("run-list")).context["days"]
+    assert [day.runs for day in days] == [today[::-1], [yesterday], [old]]
+    assert [day.title.partition(",")[0] for day in days[:2]] == ["Today", "Yesterday"]
+    assert days[2].title.endswith(str(old.created_at.year))
+
+
+# --- text in the output ---------------------------------------------------------------------------------------------
+def test_a_text_is_looked_for_in_the_output_together_with_the_other_filters(
+    browser: Client,
+) -> None:
+    script = make_script("One", tags=["home"])
+    wanted = make_logged("first timeout", "a <Timeout> again", script=script, status=Status.FAILED)
+    make_logged("timeout", script=script)
+    make_logged("timeout", script=make_script("Two"), status=Status.FAILED)
+    make_logged("well", script=script, status=Status.FAILED)
+    index_all()
+    asked = {"q": "timeout", "status": "bad", "tag": "home"}
+    assert listed(browser, **asked) == [wanted.pk]
+    page = text_of(browser, **asked)
+    assert "a &lt;<mark>Timeout</mark>&gt; again" in page
+    assert f'href="/runs/{wanted.pk}/#L2"' in page
+    assert 'href="?status=bad&amp;tag=home"' in page
+
+
+def test_a_text_is_paged_by_runs_and_each_comes_once(
+    browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lists, "PAGE", 2)
+    runs = [make_logged("needle", "needle").pk for _ in range(3)]
+    seen, before = [], ""
+    while True:
+        shown = browser.get(reverse("run-list"), {"q": "needle", "before": before}).context
+        seen += [run.pk for day in shown["days"] for run in day.runs]
+        before = shown["older"]
+        if not before:
+            break
+    assert seen == runs[::-1]
+
+
+def test_a_search_of_a_text_says_how_far_it_came_and_goes_on(
+    browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "BUDGET_S", 0.0)
+    make_logged("needle")
+    run = make_logged("other")
+    page = text_of(browser, q="needle")
+    assert "Searched back to 1 November 2026" in page and "Continue" in page
+    assert "Nothing was found so far" in page
+    assert f"q=needle&amp;before={run.pk}" in page
+
+
+@pytest.mark.parametrize("text", ["re:(", "-only", "x status:odd"])
+def test_a_text_that_cannot_be_searched_for_is_explained(browser: Client, text: str) -> None:
+    make_run(make_script())
+    assert "Text in the output: " in text_of(browser, q=text)
+
+
+# --- saved views ----------------------------------------------------------------------------------------------------
+def save_view(browser: Client, name: str, query: str) -> str:
+    """What the page says after these filters were saved."""
+    answer = browser.post(reverse("run-view-save"), {"name": name, "query": query}, follow=True)
+    return " ".join(str(message) for message in answer.context["messages"])
+
+
+def test_filters_are_saved_as_a_view_which_is_a_plain_link(browser: Client) -> None:
+    said = save_view(browser, " Failed <b> ", "?status=failed&since=24h&before=9&part=rows&odd=1")
+    assert said == "Saved the view `Failed <b>`."
+    page = text_of(browser, status="failed", since="24h")
+    assert 'href="/runs/?status=failed&amp;since=24h"' in page and "Failed &lt;b&gt;" in page
+    assert 'aria-current="true"><bdi>Failed' in page
+    save_view(browser, "Failed <b>", "status=lost")
+    [view] = SavedView.objects.all()
+    assert view.query == "status=lost"
+    browser.post(reverse("run-view-delete", args=[view.pk]))
+    assert not SavedView.objects.exists()
+
+
+def test_views_are_their_users_own(browser: Client, staff: User) -> None:
+    save_view(browser, "Mine", "status=lost")
+    [view] = SavedView.objects.all()
+    other = Client()
+    other.force_login(staff)
+    assert "Mine" not in text_of(other)
+    other.post(reverse("run-view-delete", args=[view.pk]))
+    assert SavedView.objects.filter(pk=view.pk).exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "query", "sentence"),
+    [
+        ("", "status=lost", "needs a name"),
+        ("x" * 61, "status=lost", "at most 60"),
+        ("x", "", "Nothing is filtered"),
+        ("x", "status=nonsense&odd=1", "Nothing is filtered"),
+        ("x", "q=" + "y" * 495 + "&folder=" + "ü" * 200, "too long"),
+    ],
+)
+def test_a_view_that_cannot_be_saved_is_refused_in_words(
+    browser: Client, name: str, query: str, sentence: str
+) -> None:
+    make_script(folder="ü" * 200)
+    assert sentence in save_view(browser, name, query)
+    assert not SavedView.objects.exists()
+
+
+def test_a_user_has_no_more_than_fifty_views(user: User) -> None:
+    for number in range(saved_views.MAX_OF_USER):
+        SavedView.objects.create(user=user, name=f"View {number}", query="status=lost")
+    with pytest.raises(saved_views.ViewRefused, match="50 views already"):
+        saved_views.save(user, name="One more", query="status=lost")
+    saved_views.save(user, name="View 1", query="status=failed")
+
+
+# --- files ----------------------------------------------------------------------------------------------------------
+def test_a_file_that_does_not_hold_the_whole_list_says_so_in_its_name(
+    browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table, "MAX_ROWS", 2)
+    runs = [make_logged("needle", script=make_script(f"S{number}")).pk for number in range(3)]
+    for query in ({}, {"q": "needle"}):
+        answer = browser.get("/runs.json", query)
+        assert 'filename="runs-2-of-more.json"' in answer.headers["Content-Disposition"]
+        rest = browser.get("/runs.json", {**query, "before": answer.json()["next_cursor"]})
+        items = answer.json()["items"] + rest.json()["items"]
+        assert [item["id"] for item in items] == runs[::-1]
 
 
 def test_a_filtered_list_is_a_file_without_formulas(browser: Client) -> None:

@@ -132,7 +132,7 @@ def test_the_environment_page_says_who_named_the_packages(browser: Client) -> No
 @pytest.mark.django_db
 def test_taking_over_empties_the_fields_in_the_draft(browser: Client) -> None:
     script = make_script(code=CODE, requirements="toml")
-    page = browser.get(reverse("script-detail", args=[script.slug])).content.decode()
+    page = browser.get(reverse("script-edit", args=[script.slug])).content.decode()
     assert "Take over from the code" in page
     browser.post(
         reverse("script-take-over", args=[script.slug]), {"based_on": str(script.revision)}
@@ -140,7 +140,7 @@ def test_taking_over_empties_the_fields_in_the_draft(browser: Client) -> None:
     text = drafts.text(Script.objects.get(pk=script.pk))
     assert (text.is_draft, text.requirements, text.code) == (True, "", CODE)
     assert (
-        "That is used" in browser.get(reverse("script-detail", args=[script.slug])).content.decode()
+        "That is used" in browser.get(reverse("script-edit", args=[script.slug])).content.decode()
     )
 
 

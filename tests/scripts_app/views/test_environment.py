@@ -71,7 +71,7 @@ def test_the_pages_tell_how_far_a_build_is(browser: Client) -> None:
     building(script)
     for page in (
         text_of(browser, script),
-        browser.get(reverse("script-detail", args=[script.slug])).content.decode(),
+        browser.get(reverse("script-edit", args=[script.slug])).content.decode(),
     ):
         assert "Downloading: 3 of 12 packages" in page and "(step 2 of 5)" in page
 

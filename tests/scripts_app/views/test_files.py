@@ -121,9 +121,11 @@ def test_an_edit_on_the_disk_is_offered_with_what_was_changed_and_taken(
     browser: Client, script: Script
 ) -> None:
     working_copy.write(script.pk)
-    page = reverse("script-detail", args=[script.slug])
+    page = reverse("script-edit", args=[script.slug])
     assert "edited on the disk" not in browser.get(page).content.decode()
     (paths.script(script.slug) / "main.py").write_text("print('<b>')\n")
+    overview = browser.get(reverse("script-overview", args=[script.slug])).content.decode()
+    assert "Look at what was changed" in overview
     shown = browser.get(page)
     assert "edited on the disk" in shown.content.decode() and "&lt;b&gt;" in shown.content.decode()
     seen = shown.context["edit"].seen
@@ -155,5 +157,5 @@ def test_one_that_is_no_text_is_told(browser: Client, script: Script) -> None:
     (paths.script(script.slug) / "main.py").write_bytes(b"\xff")
     assert (
         "is no UTF-8 text"
-        in browser.get(reverse("script-detail", args=[script.slug])).content.decode()
+        in browser.get(reverse("script-edit", args=[script.slug])).content.decode()
     )

@@ -110,7 +110,7 @@ def test_a_deleted_script_is_listed_and_restored(browser: Client) -> None:
 def test_a_script_is_duplicated_from_its_settings(browser: Client) -> None:
     script = make_script()
     answer = browser.post(reverse("script-duplicate", args=[script.slug]), {"name": "Second"})
-    assert answer.headers["Location"] == "/scripts/second/"
+    assert answer.headers["Location"] == "/scripts/second/edit/"
     refused = browser.post(reverse("script-duplicate", args=[script.slug]), {"name": "..."})
     assert "no letter and no digit" in told(browser, refused)
 

@@ -127,7 +127,7 @@ def test_a_row_that_this_machine_cannot_write_as_a_time_breaks_no_page(
     with timezone.override(ZoneInfo("Asia/Tokyo")):
         for name in ("dashboard", "script-list"):
             assert browser.get(reverse(name)).status_code == 200
-        for name in ("script-detail", "script-schedule", "script-settings"):
+        for name in ("script-edit", "script-schedule", "script-settings"):
             assert browser.get(reverse(name, args=[script.slug])).status_code == 200
 
 
@@ -137,6 +137,6 @@ def test_the_head_of_a_script_tells_of_its_start_up_schedule(
     make_schedule(script, kind="startup")
     assert (
         "next when Tempo starts"
-        in browser.get(reverse("script-detail", args=[script.slug])).content.decode()
+        in browser.get(reverse("script-edit", args=[script.slug])).content.decode()
     )
     assert "at start-up" in browser.get(reverse("script-list")).content.decode()

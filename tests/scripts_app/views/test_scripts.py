@@ -30,7 +30,14 @@ HOSTILE = [
 ]
 TEXT = {"code": "print('hello')\r\n", "requirements": "", "python_version": "", "based_on": "0"}
 
-TABS = ("script-detail", "script-schedule", "script-runs", "script-versions", "script-settings")
+TABS = (
+    "script-overview",
+    "script-edit",
+    "script-schedule",
+    "script-runs",
+    "script-versions",
+    "script-settings",
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -45,7 +52,7 @@ def test_a_name_is_enough_for_a_script_that_runs(browser: Client) -> None:
     answer = browser.post(
         reverse("script-new"), {"name": "Data Backup Script!", "folder": "Ops/Nightly"}
     )
-    assert answer.headers["Location"] == "/scripts/data-backup-script/"
+    assert answer.headers["Location"] == "/scripts/data-backup-script/edit/"
     script = Script.objects.select_related("version__author", "folder").get()
     assert script.version and (str(script.version.author), str(script.folder)) == (
         "ann",
@@ -87,7 +94,7 @@ def test_a_refused_script_is_explained_at_its_field(
 
 def test_a_script_may_be_called_new(browser: Client) -> None:
     browser.post(reverse("script-new"), {"name": "New"})
-    assert "<bdi>New</bdi>" in text_of(browser, "script-detail", "new")
+    assert "<bdi>New</bdi>" in text_of(browser, "script-edit", "new")
 
 
 # --- the text -------------------------------------------------------------------------------------------------------
@@ -95,7 +102,7 @@ def test_saving_makes_a_version(browser: Client) -> None:
     script = make_script("Hello World", code="1")
     for number, sentence in enumerate(["Saved as v2.", "No changes since v2."]):
         typed = TEXT | {"act": "save", "based_on": str(number)}
-        answer = browser.post(reverse("script-detail", args=["hello-world"]), typed, follow=True)
+        answer = browser.post(reverse("script-edit", args=["hello-world"]), typed, follow=True)
         assert sentence in answer.content.decode()
     script.refresh_from_db()
     assert script.version and script.version.code == "print('hello')\n"
@@ -103,7 +110,7 @@ def test_saving_makes_a_version(browser: Client) -> None:
 
 def test_saving_and_running_goes_to_the_run_of_the_new_version(browser: Client) -> None:
     make_script("Hello World", code="1")
-    answer = browser.post(reverse("script-detail", args=["hello-world"]), TEXT | {"act": "run"})
+    answer = browser.post(reverse("script-edit", args=["hello-world"]), TEXT | {"act": "run"})
     run = Run.objects.select_related("version").get()
     assert answer.headers["Location"] == f"/runs/{run.pk}/"
     assert run.version and run.version.number == 2
@@ -112,25 +119,25 @@ def test_saving_and_running_goes_to_the_run_of_the_new_version(browser: Client) 
 def test_what_may_harm_is_asked_about_before_the_first_run_of_a_version(browser: Client) -> None:
     make_script()
     text = {**TEXT, "code": "eval(input())\nnothing_there\n"}
-    answer = browser.post("/scripts/hello-world/", text | {"act": "run"})
-    assert (answer.url, Run.objects.count()) == ("/scripts/hello-world/?ask=run", 0)  # type: ignore[attr-defined]
-    page = browser.get("/scripts/hello-world/?ask=run").content.decode()
+    answer = browser.post("/scripts/hello-world/edit/", text | {"act": "run"})
+    assert (answer.url, Run.objects.count()) == ("/scripts/hello-world/edit/?ask=run", 0)  # type: ignore[attr-defined]
+    page = browser.get("/scripts/hello-world/edit/?ask=run").content.decode()
     assert "Line 2: <bdi>Undefined name <code>nothing_there</code></bdi>" in page
     assert 'role="alert" data-doubts>' in page
 
     browser.post("/scripts/hello-world/run/", {"confirm": "1"})  # its button, "Run anyway"
-    browser.post("/scripts/hello-world/", text | {"act": "run", "based_on": "1"})
+    browser.post("/scripts/hello-world/edit/", text | {"act": "run", "based_on": "1"})
     assert Run.objects.count() == 2, "nobody is asked again"
     assert (
         'role="alert" data-doubts hidden>'
-        in browser.get("/scripts/hello-world/?ask=run").content.decode()
+        in browser.get("/scripts/hello-world/edit/?ask=run").content.decode()
     )
 
 
 def test_what_python_cannot_read_is_saved_but_not_run_and_says_where(browser: Client) -> None:
     make_script()
     answer = browser.post(
-        "/scripts/hello-world/", {**TEXT, "code": "x = (\n", "act": "run"}, follow=True
+        "/scripts/hello-world/edit/", {**TEXT, "code": "x = (\n", "act": "run"}, follow=True
     )
     assert "line 1: &#x27;(&#x27; was never closed" in answer.content.decode()
     assert (Version.objects.count(), Run.objects.count()) == (2, 0)
@@ -142,7 +149,7 @@ def test_a_secret_in_the_code_leads_to_the_variables_and_is_repeated_nowhere_els
 ) -> None:
     secret = "ghp_" + "a1B2c3D4e5F6" * 3
     make_script(code=f"token = '{secret}'\n")
-    page = text_of(browser, "script-detail", "hello-world")
+    page = text_of(browser, "script-edit", "hello-world")
     assert '<a href="/scripts/hello-world/variables/">Make it a secret</a>' in page
     assert page.count(secret) == 1, "in the text itself"
 
@@ -150,8 +157,8 @@ def test_a_secret_in_the_code_leads_to_the_variables_and_is_repeated_nowhere_els
 def test_a_draft_is_kept_without_a_version_and_can_be_discarded(browser: Client) -> None:
     script = make_script("Hello World", code="print(1)")
     wrong = TEXT | {"code": "def f(:", "requirements": "-r x", "act": "draft"}
-    browser.post(reverse("script-detail", args=["hello-world"]), wrong)
-    page = browser.get(reverse("script-detail", args=["hello-world"]))
+    browser.post(reverse("script-edit", args=["hello-world"]), wrong)
+    page = browser.get(reverse("script-edit", args=["hello-world"]))
     assert "def f(:" in page.content.decode()
     assert (page.context["is_draft"], page.context["revision"]) == (True, 1)
     assert {problem.field for problem in page.context["problems"]} == {"code", "requirements"}
@@ -159,7 +166,7 @@ def test_a_draft_is_kept_without_a_version_and_can_be_discarded(browser: Client)
     refused = browser.post(discard, {"based_on": "0"}, follow=True).content.decode()
     assert "has changed it meanwhile" in refused and "def f(:" in refused
     browser.post(discard, {"based_on": "1"})
-    assert "print(1)" in text_of(browser, "script-detail", "hello-world")
+    assert "print(1)" in text_of(browser, "script-edit", "hello-world")
     assert script.versions.count() == 1
 
 
@@ -178,7 +185,7 @@ def test_a_refused_text_is_explained_at_its_field_and_kept(
 ) -> None:
     script = make_script("Hello World", code="1")
     typed = {"code": "typed_with_care", "requirements": "humanize", "act": "save", field: value}
-    answer = browser.post(reverse("script-detail", args=["hello-world"]), TEXT | typed)
+    answer = browser.post(reverse("script-edit", args=["hello-world"]), TEXT | typed)
     assert sentence in " ".join(answer.context["form"].errors[field])
     text = answer.context["text"]
     assert all(getattr(text, name) == typed[name] for name in ("code", "requirements"))
@@ -191,12 +198,12 @@ def test_two_people_editing_one_script_do_not_overwrite_each_other_unawares(
     script = make_script("Hello World")
     mine = TEXT | {"code": "print('mine')", "act": "save"}
     scripts.update(script, by=None, now=timezone.now(), code="print('theirs')")
-    refused = browser.post(reverse("script-detail", args=["hello-world"]), mine)
+    refused = browser.post(reverse("script-edit", args=["hello-world"]), mine)
     assert refused.status_code == 409
     assert "print(&#x27;mine&#x27;)" in refused.content.decode()
     assert "print(&#x27;theirs&#x27;)" in refused.content.decode()
     on_top = mine | {"based_on": refused.context["revision"]}
-    assert browser.post(reverse("script-detail", args=["hello-world"]), on_top).status_code == 302
+    assert browser.post(reverse("script-edit", args=["hello-world"]), on_top).status_code == 302
     script.refresh_from_db()
     assert script.version and script.version.code == "print('mine')"
 
@@ -206,18 +213,30 @@ def test_a_refused_text_is_still_based_on_what_its_author_saw(browser: Client) -
     scripts.update(script, by=None, now=timezone.now(), code="print('theirs')")
     mine = TEXT | {"code": "print('mine')", "act": "save"}
     refused = browser.post(
-        reverse("script-detail", args=["hello-world"]), mine | {"requirements": "-r x"}
+        reverse("script-edit", args=["hello-world"]), mine | {"requirements": "-r x"}
     )
     again = mine | {"based_on": refused.context["revision"]}
-    assert browser.post(reverse("script-detail", args=["hello-world"]), again).status_code == 409
+    assert browser.post(reverse("script-edit", args=["hello-world"]), again).status_code == 409
 
 
 def test_the_side_can_be_asked_for_alone(browser: Client) -> None:
     run = make_run(make_script("Hello World"))
     text = browser.get(
-        reverse("script-detail", args=["hello-world"]), {"part": "side"}
+        reverse("script-edit", args=["hello-world"]), {"part": "side"}
     ).content.decode()
     assert f"/runs/{run.pk}/" in text and "<html" not in text and "<textarea" not in text
+
+
+def test_the_old_addresses_of_the_overview_and_of_an_open_editor_still_lead_there(
+    browser: Client,
+) -> None:
+    script = make_script("Hello World")
+    moved = browser.get("/scripts/hello-world/overview/?days=7")
+    assert (moved.status_code, moved.headers["Location"]) == (301, "/scripts/hello-world/")
+    typed = TEXT | {"act": "save", "code": "print('from an open editor')\n"}
+    browser.post("/scripts/hello-world/", typed, follow=True)
+    script.refresh_from_db()
+    assert script.version and script.version.code == typed["code"]
 
 
 def test_a_python_that_is_gone_stays_chosen(browser: Client) -> None:
@@ -231,7 +250,7 @@ def test_a_python_that_is_gone_stays_chosen(browser: Client) -> None:
         by=None,
         now=timezone.now(),
     )
-    pythons = dict(browser.get(reverse("script-detail", args=["hello-world"])).context["pythons"])
+    pythons = dict(browser.get(reverse("script-edit", args=["hello-world"])).context["pythons"])
     assert pythons["3.99"] == "3.99 (not on this machine)" and "Tempo" in pythons[""]
 
 
@@ -276,7 +295,7 @@ def test_the_runs_of_a_script_are_its_own_filtered_and_paged(browser: Client) ->
     seen, query = [], "?status=failed"
     while query:
         page = browser.get(reverse("script-runs", args=["hello-world"]) + query)
-        seen += [run.pk for run in page.context["runs"]]
+        seen += [run.pk for day in page.context["days"] for run in day.runs]
         query = f"?status=failed&before={page.context['older']}" if page.context["older"] else ""
     assert seen == [run.pk for run in reversed(own) if run.status == Status.FAILED]
 
@@ -350,7 +369,7 @@ def test_a_failed_environment_is_explained_with_a_way_out(browser: Client) -> No
         state=Environment.State.FAILED,
         message="no version of `reqests` was found\nhint: did you mean `requests`?",
     )
-    text = text_of(browser, "script-detail", script.slug)
+    text = text_of(browser, "script-edit", script.slug)
     assert "no version of <code>reqests</code> was found" in text and "Build again" in text
     browser.post(reverse("script-rebuild", args=[script.slug]))
     assert rows.get().state == Environment.State.WANTED
@@ -359,7 +378,7 @@ def test_a_failed_environment_is_explained_with_a_way_out(browser: Client) -> No
 def test_a_deleted_script_has_no_page(browser: Client) -> None:
     script = make_script()
     scripts.delete(script, now=timezone.now())
-    assert browser.get(reverse("script-detail", args=[script.slug])).status_code == 404
+    assert browser.get(reverse("script-edit", args=[script.slug])).status_code == 404
 
 
 # --- acts -----------------------------------------------------------------------------------------------------------
@@ -427,7 +446,7 @@ def test_a_text_that_does_not_say_what_it_was_made_from_is_refused_in_words(
 ) -> None:
     make_script("Hello World")
     answer = browser.post(
-        reverse("script-detail", args=["hello-world"]), {**TEXT, "based_on": "x", "act": "save"}
+        reverse("script-edit", args=["hello-world"]), {**TEXT, "based_on": "x", "act": "save"}
     )
     assert "did not say which text this was made from" in answer.content.decode()
 

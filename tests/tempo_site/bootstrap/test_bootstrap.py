@@ -1,5 +1,6 @@
 """What is put in place before the service starts."""
 
+import shutil
 import stat
 from pathlib import Path
 
@@ -111,8 +112,9 @@ def test_an_ignored_secret_and_an_ignored_api_key_are_told(
     assert any("PYSCHED_DEFAULT_API_KEY" in line for line in said)
 
 
-def test_a_second_prepare_has_nothing_to_do(prepared: Path) -> None:
-    assert manage(prepared, "prepare") == ""
+def test_a_second_prepare_has_nothing_to_do(prepared: Path, tmp_path: Path) -> None:
+    own = shutil.copytree(prepared, tmp_path / "own", symlinks=True)
+    assert manage(own, "prepare") == ""
 
 
 def test_the_database_is_for_its_owner_alone(prepared: Path) -> None:

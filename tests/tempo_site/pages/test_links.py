@@ -39,6 +39,7 @@ def test_every_link_leads_somewhere(client: Client, staff: User) -> None:
                     waiting.append((target, address))
     assert {
         "/scripts/hello-world/",
+        "/scripts/hello-world/edit/",
         "/scripts/hello-world/runs/",
         "/runs/?status=active",
         "/admin/tempo_site/apikey/",

@@ -85,6 +85,7 @@ def test_a_secret_of_another_key_is_not_taken_for_empty(settings: LazySettings) 
         ("SMTP_SERVER", 1, "text"),
         ("SMTP_SERVER", "a\r\nb", "control character"),
         ("SMTP_SERVER", "x" * 501, "501 characters"),
+        ("SMTP_USERNAME", "a\ud800", "control character"),
         ("FROM_EMAIL", "nobody", "no address"),
         ("FROM_EMAIL", "Tempo <a@example.org>\nBcc: b@example.org", "control character"),
         ("SMTP_SECURITY", "tls", "known are `auto`"),
@@ -100,6 +101,12 @@ def test_what_cannot_be_is_refused_and_nothing_else_is_saved(
         save(**{"SMTP_USERNAME": "ann", name: value})
     assert refusal.value.name == name
     assert not Setting.objects.exists()
+
+
+def test_a_sender_may_bear_an_emoji_of_several_characters() -> None:
+    sender = "Tempo 👩\u200d💻 <tempo@example.org>"
+    save(FROM_EMAIL=sender)
+    assert store.value("FROM_EMAIL") == sender
 
 
 def test_a_value_is_read_once_and_again_when_it_was_changed_here_or_elsewhere(

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('runs_app', '0011_retention_rules'),
+        ('runs_app', '0013_saved_views'),
         ('scripts_app', '0009_one_at_a_time'),
     ]
 

@@ -31,7 +31,7 @@ def service(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 def open_script(page: Page, service: Service, slug: str) -> Locator:
     """Go to a script's text and wait for the editor; returns where it says what is saved."""
-    page.goto(f"{service.url}/scripts/{slug}/")
+    page.goto(f"{service.url}/scripts/{slug}/edit/")
     page.wait_for_selector("code-editor.is-rich")
     return page.locator("[data-saved]")
 
@@ -417,7 +417,7 @@ def test_without_javascript_the_same_form_saves_runs_and_tells_of_a_conflict(
     slug = service.make_script("Plain", START)
     with browser_of(Look.PHONE, java_script_enabled=False) as page:
         log_in(page, service.url)
-        page.goto(f"{service.url}/scripts/{slug}/")
+        page.goto(f"{service.url}/scripts/{slug}/edit/")
         page.fill("#id_code", "print('draft')\n")
         page.get_by_role("button", name="Save as a draft").click()
         expect(page.locator("#id_code")).to_have_value("print('draft')\n")

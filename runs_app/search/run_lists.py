@@ -1,0 +1,70 @@
+"""Lists of runs by every filter, page by page. A text is looked for in the output; what was not searched is said."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from runs_app.history.run_filters import RunFilter
+from runs_app.models import Run
+from runs_app.search import found_lines, query, search
+from runs_app.search.found_lines import FoundLine
+from runs_app.search.query import Query, QueryError
+from runs_app.search.search import Cursor, Results
+
+CURSOR = r"\d{1,18}(\.\d{1,15})?"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunList:
+    """A page of a list. `older` is the cursor of the next one, "" behind the last; with a text `lines` holds the last
+    line of each run that has it, and `results` how far the search has come.
+    """
+
+    runs: list[Run]
+    older: str = ""
+    lines: dict[int, FoundLine] = field(default_factory=dict)
+    results: Results = field(default_factory=Results)
+
+
+def page(
+    chosen: RunFilter, *, before: str = "", limit: int, budget_s: float | None = None
+) -> RunList:
+    """Return runs newest first, below the cursor `before`. Raises QueryError, Busy and TooSlow for a text."""
+    if chosen.text:
+        return _page_by_text(chosen, before=before, limit=limit, budget_s=budget_s)
+    start = _cursor(before)
+    runs = chosen.page(before=start.run if start else None, limit=limit + 1)
+    older = str(runs[limit - 1].pk) if len(runs) > limit else ""
+    return RunList(runs=runs[:limit], older=older)
+
+
+def parse_text(text: str) -> Query:
+    """Read the text of a filter. Raises QueryError."""
+    asked = query.parse(text)
+    if text.strip() and asked.is_empty:
+        raise QueryError("A search needs a word, a phrase or `re:...`.")
+    return asked
+
+
+def _page_by_text(chosen: RunFilter, *, before: str, limit: int, budget_s: float | None) -> RunList:
+    asked = replace(parse_text(chosen.text), kind=chosen.kind)
+
+    def find_chosen(ids: Sequence[int]) -> dict[int, Run]:
+        return {run.pk: run for run in chosen.page(among=ids, limit=len(ids))}
+
+    results = search.search(
+        asked, cursor=_cursor(before), limit=limit, budget_s=budget_s, choose=find_chosen
+    )
+    return RunList(
+        runs=[hit.run for hit in results.hits],
+        older=str(results.next_cursor or ""),
+        lines={hit.run.pk: found_lines.found_line(hit, asked) for hit in results.hits},
+        results=results,
+    )
+
+
+def _cursor(text: str) -> Cursor | None:
+    if not re.fullmatch(CURSOR, text):
+        return None
+    run, _, row = text.partition(".")
+    return Cursor(int(run), int(row or 1))
