@@ -6,6 +6,7 @@ from django import forms
 
 from runs_app.url_triggers import trigger_settings
 from runs_app.url_triggers.models import UrlTrigger
+from scripts_app.validation import ScriptError
 
 LINES = {"spellcheck": "false", "autocapitalize": "off", "autocomplete": "off", "class": "code"}
 SCHEME = (
@@ -21,6 +22,7 @@ QUERY_KEY = (
     "`?key=` is for senders that can set no header. Proxies and other servers on the way may write addresses down, "
     "and keys with them."
 )
+MORE = ("headers", "tolerance_s")
 
 
 class TriggerForm(forms.Form):
@@ -54,6 +56,15 @@ class TriggerForm(forms.Form):
         help_text=HEADERS,
     )
 
+    def main_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.fields if name not in MORE]
+
+    def more_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in MORE]
+
+    def more_are_wrong(self) -> bool:
+        return not self.errors.keys().isdisjoint(MORE)
+
     @staticmethod
     def values_of(trigger: UrlTrigger) -> dict[str, Any]:
         return {name: getattr(trigger, name) for name in trigger_settings.FIELDS}
@@ -67,3 +78,17 @@ class SecretForm(forms.Form):
     keeps_older = forms.BooleanField(
         required=False, initial=True, label="The one of before is good beside it"
     )
+
+
+class UrlTriggerAdminForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at run time
+    class Meta:
+        model = UrlTrigger
+        fields = ("script", *trigger_settings.FIELDS)
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        try:
+            trigger_settings.check(UrlTrigger(**values))
+        except ScriptError as refusal:
+            self.add_error(refusal.field, str(refusal))
+        return values

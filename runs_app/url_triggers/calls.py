@@ -12,14 +12,13 @@ from django.views.decorators.debug import sensitive_variables
 from runs_app import payloads
 from runs_app.models import Run
 from runs_app.states import Reason, Trigger
-from runs_app.triggers import triggers
+from runs_app.triggers import confirmation, triggers
 from runs_app.url_triggers import call_log, contents, filter_rules, replays, senders
 from runs_app.url_triggers.call_log import Outcome
 from runs_app.url_triggers.models import TriggerCall, UrlTrigger
 from runs_app.url_triggers.replays import Mark, OtherContent
 from runs_app.url_triggers.senders import Sender
 from runs_app.url_triggers.signatures import Check, delivery_of
-from scripts_app import lookup
 from scripts_app.models import Script
 
 MAX_BODY_BYTES = 2**20
@@ -193,7 +192,7 @@ def _start_or_replay(
 
 
 def _start(call: Call, sender: Sender, content: contents.Content, *, now: datetime) -> Run:
-    script = lookup.script_to_start(call.slug)
+    script = confirmation.script_to_start(call.slug)
     inputs = contents.inputs_of(script, sender, call.query, content)
     try:
         return triggers.start(script, trigger=Trigger.URL, by=sender.name, now=now, params=inputs)

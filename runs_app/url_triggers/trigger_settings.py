@@ -42,12 +42,13 @@ def update(script: Script, changes: Mapping[str, Any]) -> UrlTrigger:
         trigger = stored_trigger(script)
         for name, value in changes.items():
             setattr(trigger, name, value)
-        _check(trigger)
+        check(trigger)
         trigger.save(update_fields=list(changes))
     return trigger
 
 
-def _check(trigger: UrlTrigger) -> None:
+def check(trigger: UrlTrigger) -> None:
+    """Raise ScriptError for values that no trigger can have."""
     if trigger.scheme not in Scheme.values:
         schemes = ", ".join(f"`{name}`" for name in Scheme.values if name)
         raise ScriptError(f"`scheme` is one of {schemes}, or empty", field="scheme")

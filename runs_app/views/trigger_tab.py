@@ -14,7 +14,7 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
 from runs_app.forms import SecretForm, TriggerForm
-from runs_app.triggers import triggers
+from runs_app.triggers import confirmation, triggers
 from runs_app.url_triggers import call_log, calls, trigger_keys, trigger_settings
 from runs_app.url_triggers.models import TriggerCall, TriggerKey, UrlTrigger
 from scripts_app import lookup
@@ -146,7 +146,7 @@ def _end_older_secret(request: auth.SignedInRequest, script: Script) -> HttpResp
 @require_POST
 def trigger_test(request: auth.SignedInRequest, slug: str) -> HttpResponse:
     """Start a run as a call would, with a payload that says that it is a test."""
-    script = lookup.script_to_start(slug)
+    script = confirmation.script_to_start(slug)
     by = request.user.get_username()
     try:
         run = calls.try_out(script, by=by, now=timezone.now())

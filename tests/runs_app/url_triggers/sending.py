@@ -36,7 +36,7 @@ def call(
     kind: str = "application/json",
     query: str = "",
     client: Client | None = None,
-    **headers: str,
+    **headers: Any,
 ) -> Any:
     """Call the trigger at this slug; `X_Name="..."` is a header."""
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -47,7 +47,7 @@ def call(
     return client.generic(method, address, body, kind, headers=sent)
 
 
-def signed(slug: str, body: bytes, *, secret: str = SECRET, **headers: str) -> Any:
+def signed(slug: str, body: bytes, *, secret: str = SECRET, **headers: Any) -> Any:
     """Call as GitHub does."""
     digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     return call(slug, body=body, X_Hub_Signature_256=f"sha256={digest}", **headers)

@@ -58,8 +58,8 @@ def runs() -> list[Run]:
 # --- who is let in -------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("header", ["Authorization", "X-API-Key"])
 def test_a_key_in_either_header_starts_a_run(trigger: UrlTrigger, token: str, header: str) -> None:
-    shown = {"Authorization": f"Bearer {token}", "X-API-Key": token}[header]
-    answer = call("deploy", **{header.replace("-", "_"): shown})
+    shown: dict[str, Any] = {"Authorization": f"Bearer {token}", "X-API-Key": token}
+    answer = call("deploy", **{header.replace("-", "_"): shown[header]})
     (run,) = runs()
     told = {"id": run.pk, "status": "queued", "url": f"http://localhost/runs/{run.pk}/"}
     assert (answer.status_code, answer.json()) == (202, {"run": told})

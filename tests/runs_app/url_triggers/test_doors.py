@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 
 from runs_app.models import Run, RunPayload
@@ -143,3 +144,18 @@ def test_the_api_refuses_what_no_trigger_can_have(
     status, told = send(program, "PUT", "/scripts/deploy/trigger", {"enabled": True, **wrong})
     assert (status, list(told["error"]["fields"])) == (422, list(wrong))
     assert not UrlTrigger.objects.filter(enabled=True).exists()
+
+
+# --- the admin -------------------------------------------------------------------------------------------------------
+def test_staff_switches_a_trigger_on_in_the_admin(
+    client: Client, staff: User, script: Script
+) -> None:
+    client.force_login(staff)
+    address = "/admin/runs_app/urltrigger/add/"
+    refused = client.post(address, {**FORM, "script": script.pk, "rules": "ref is main"})
+    assert b"is no rule" in refused.content
+    client.post(address, {**FORM, "script": script.pk, "rules": "ref == main"})
+    trigger = UrlTrigger.objects.get(script=script)
+    assert (trigger.enabled, trigger.rules) == (True, "ref == main")
+    change = client.get(f"/admin/runs_app/urltrigger/{trigger.pk}/change/")
+    assert b"/scripts/deploy/trigger/" in change.content

@@ -100,11 +100,13 @@ def is_good(
     body: bytes | None = None,
     secrets: list[str] | None = None,
     seconds_away: int = 0,
-    **headers: str,
+    signed: str | None = None,
 ) -> bool:
     """Whether the example's call is taken, with what differs; the body comes in pieces."""
-    changed = {name.replace("_", "-"): value for name, value in headers.items()}
-    check = Check(example.scheme, {**example.headers, **changed}, secrets or [example.secret])
+    headers = dict(example.headers)
+    if signed is not None:
+        headers[example.signed] = signed
+    check = Check(example.scheme, headers, secrets or [example.secret])
     content = example.body if body is None else body
     for start in range(0, len(content), 5):
         check.update(content[start : start + 5])
@@ -148,7 +150,7 @@ def test_no_bit_of_the_signature_may_differ(example: Example) -> None:
     taken = []
     for bit in range(8 * end):
         changed = flipped(header, bit).decode("latin1")
-        if is_good(example, **{example.signed.replace("-", "_"): changed}):
+        if is_good(example, signed=changed):
             taken.append((bit, changed))
     assert taken == []
 
@@ -167,11 +169,11 @@ def test_a_signed_time_is_near_the_clock(
 
 @each_example
 def test_a_call_without_a_signature_is_not_taken(example: Example) -> None:
-    assert not is_good(example, **{example.signed.replace("-", "_"): ""})
+    assert not is_good(example, signed="")
 
 
 def test_one_of_several_signatures_is_enough_while_the_sender_changes_its_secret() -> None:
     example = EXAMPLES[-1]
     other = base64.b64encode(bytes(32)).decode()
     both = f"v1,{other} {example.headers['webhook-signature']}"
-    assert is_good(example, webhook_signature=both)
+    assert is_good(example, signed=both)
