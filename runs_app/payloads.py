@@ -4,16 +4,29 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from django.db.models import Sum
+from django.db.models.functions import Length
+
 from runs_app.models import Run, RunPayload
 from runs_app.states import Trigger
 from tempo_site.lib import files
 
+SMALL_BYTES = 16 * 1024  # of so small ones the longest queue takes little
+MAX_WAITING_BYTES = 256 * 2**20
 FILE = "payload"
 VARIABLE, HEADERS_VARIABLE = "TEMPO_PAYLOAD", "TEMPO_PAYLOAD_HEADERS"
 
 
+class NoRoom(Exception):
+    """The payloads of runs that have not ended take all the room there is for them."""
+
+
 def keep(run: Run, body: bytes, headers: Mapping[str, str]) -> None:
-    """Keep a body for a new run, in the caller's transaction; an empty one is none."""
+    """Keep a body for a new run, in the caller's transaction; an empty one is none. Raise NoRoom."""
+    if len(body) > SMALL_BYTES:
+        waiting = RunPayload.objects.aggregate(bytes=Sum(Length("body")))["bytes"] or 0
+        if waiting + len(body) > MAX_WAITING_BYTES:
+            raise NoRoom
     if body:
         RunPayload.objects.create(run=run.pk, body=body, headers=dict(headers))
 

@@ -31,6 +31,7 @@ GET_NOT_ALLOWED = (
 )
 DISABLED = "The script is disabled.\nhint: enable it on its page"
 UNREAD = "It showed no key of this trigger, and its body was too large to be read all the same."
+NO_ROOM = "Too many payloads wait for their runs.\nhint: try again when some have ended"
 LONG_KEY = f"`Idempotency-Key` has more than {replays.MAX_KEY_LENGTH} characters."
 OTHER_CONTENT = (
     "This `Idempotency-Key` was used for another request.\nhint: use a new one for each request"
@@ -184,7 +185,10 @@ def _start_or_replay(
         answer = Answer(status=202, content=earlier.answer, run=earlier.run, is_replayed=True)
         return answer, "Replayed: the same call came before."
     run = _start(call, sender, content, now=now)
-    payloads.keep(run, body, contents.headers_for_script(trigger, call.headers))
+    try:
+        payloads.keep(run, body, contents.headers_for_script(trigger, call.headers))
+    except payloads.NoRoom:
+        raise Refused(503, NO_ROOM) from None
     told = {"run": run_in_words(run.pk, run.status, site=call.site)}
     if marks:
         replays.keep(trigger, marks, run, told, now=now)

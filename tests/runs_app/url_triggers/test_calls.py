@@ -10,8 +10,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from runs_app import payloads
+from runs_app.execution import finish
 from runs_app.models import Run, RunPayload
-from runs_app.states import Trigger
+from runs_app.states import Status, Trigger
 from runs_app.url_triggers import call_log, calls, secrets_in_use, trigger_keys, trigger_settings
 from runs_app.url_triggers.models import TriggerKey, UrlTrigger
 from scripts_app import scripts
@@ -271,6 +273,23 @@ def test_the_body_and_the_allowed_headers_are_kept_for_the_run(script: Script, t
     payload = RunPayload.objects.get()
     assert bytes(payload.body) == PUSH
     assert payload.headers == {"Content-Type": "application/json", "X-GitHub-Event": "push"}
+
+
+def test_a_payload_goes_with_the_end_of_its_run(trigger: UrlTrigger, token: str) -> None:
+    call("deploy", key=token, body=PUSH)
+    (run,) = runs()
+    assert finish.end(run, Status.CANCELLED, now=timezone.now())
+    assert RunPayload.objects.count() == 0
+
+
+def test_payloads_that_wait_have_so_much_room_together(
+    trigger: UrlTrigger, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(payloads, "MAX_WAITING_BYTES", 50_000)
+    body = b'"' + b"a" * 30_000 + b'"'
+    answers = [call("deploy", key=token, body=body).status_code for _ in range(2)]
+    assert answers == [202, 503]
+    assert len(runs()) == RunPayload.objects.count() == 1
 
 
 def test_a_body_of_more_than_a_megabyte_is_refused(trigger: UrlTrigger, token: str) -> None:
