@@ -19,7 +19,7 @@ from runs_app.api import router as runs_router
 from scripts_app.api import router as scripts_router
 from tempo_site import api_descriptions, api_errors, auth, system
 from tempo_site.api_errors import error
-from tempo_site.lib import json_body
+from tempo_site.lib.wire import json_body
 from tempo_site.settings_api import router as settings_router
 
 View = Callable[..., HttpResponseBase]

@@ -69,6 +69,12 @@ OPERATIONS = {
     "DELETE /scripts/{slug}/environment/upgrade",
     "POST /scripts/{slug}/environment/upgrade/use",
     "POST /scripts/{slug}/runs",
+    "GET /scripts/{slug}/trigger",
+    "PUT /scripts/{slug}/trigger",
+    "GET /scripts/{slug}/trigger/calls",
+    "POST /scripts/{slug}/trigger/keys",
+    "DELETE /scripts/{slug}/trigger/keys/{key_id}",
+    "POST /scripts/{slug}/trigger-key",
     "GET /scripts/{slug}/statistics",
     "GET /statistics",
     "GET /scripts/{slug}/schedules",
@@ -141,6 +147,7 @@ NEED_A_BODY = {
     "POST /scripts/{slug}/files",
     "POST /scripts/{slug}/outside-edit",
     "POST /scripts/{slug}/schedules",
+    "PUT /scripts/{slug}/trigger",
     "PUT /scripts/{slug}/variables/{name}",
     "PATCH /scripts/{slug}/versions/{number}",
     "POST /templates/{name}",
@@ -157,7 +164,7 @@ QueryParams = Mapping[str, str | list[str]] | None
 SCRIPT_FIELDS = (
     "slug name folder description tags enabled code requirements python_version version revision environment timeout_s"
     " memory_mb cpu_s processes output_mb file_mb nice as_service_user allow_source one_at_a_time parameters"
-    " created_at updated_at deleted_at"
+    " trigger created_at updated_at deleted_at"
 )
 RUN_FIELDS = (
     "id kind script version status reason exit_code signal trigger schedule due_at late_ms created_at started_at"

@@ -15,7 +15,8 @@ from notifications_app.channels.addresses import AddressRefused, Policy
 from notifications_app.models import MAX_ANSWER, Channel
 from notifications_app.rules import book, rules
 from scripts_app.validation import ScriptError, line
-from tempo_site.lib import encryption, listener, standard_webhooks, zone
+from tempo_site.lib import encryption, listener, zone
+from tempo_site.lib.wire import standard_webhooks
 from tempo_site.stored_settings import store
 
 MAX_RECIPIENTS = 50

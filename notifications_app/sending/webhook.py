@@ -12,7 +12,7 @@ from notifications_app.channels.addresses import AddressRefused
 from notifications_app.delivery.letters import Answer, Letter
 from notifications_app.sending import exchanges
 from notifications_app.sending.redaction import readable
-from tempo_site.lib import standard_webhooks
+from tempo_site.lib.wire import standard_webhooks
 
 # One for all letters: a connection is kept for the next letter to the same server.
 session = requests.Session()

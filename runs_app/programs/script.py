@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from scripts_app import limits
 from scripts_app.environments import environments
 from scripts_app.files import users
 from scripts_app.inputs import parameters
+from scripts_app.models import Environment
 from scripts_app.variables.variables import RunVariables, for_run
 from tempo_site.lib import files, network_access, paths
 
@@ -56,13 +57,7 @@ def variables(run: Run) -> RunVariables:
 
 def spec(run: Run, folder: Path, plain: Mapping[str, str]) -> ProgramSpec:
     assert run.script and run.version  # admission saw to it
-    if run.environment is None or not run.environment.digest:
-        raise NothingToRun(
-            "Its environment is not there any more.\nhint: save the script to have it built again",
-            Reason.ENVIRONMENT,
-        )
-    if run.environment.fault:
-        raise NothingToRun(broken_environment(run.environment.fault), Reason.ENVIRONMENT)
+    environment = _usable_environment(run)
     inputs = json.dumps(run.params, ensure_ascii=False)
     payload = payloads.put_into(folder, run)
     files.write_atomic(folder / CODE, run.version.code, mode=0o600, durable=False)
@@ -70,14 +65,14 @@ def spec(run: Run, folder: Path, plain: Mapping[str, str]) -> ProgramSpec:
     working = paths.script_files(run.script.slug)
     paths.make_passable(working.parent)
     paths.make_closed(working)
-    python = environments.python_of(run.environment)
+    python = environments.python_of(environment)
     start = environments.start_file(python.parent.parent) or folder / CODE
-    confinement = isolation(run, folder, python=python, working=working)
+    given = [str(folder / INPUTS)]
     if payload:
-        confinement["read"].append(payload[payloads.VARIABLE])
+        given.append(payload[payloads.VARIABLE])
     return {
         "limits": script_limits(run),
-        "isolation": confinement,
+        "isolation": isolation(run, folder, given, python=python, working=working),
         "argv": [str(python), str(start)],
         "cwd": str(working),
         "env": {
@@ -85,6 +80,17 @@ def spec(run: Run, folder: Path, plain: Mapping[str, str]) -> ProgramSpec:
             **payload,
         },
     }
+
+
+def _usable_environment(run: Run) -> Environment:
+    if run.environment is None or not run.environment.digest:
+        raise NothingToRun(
+            "Its environment is not there any more.\nhint: save the script to have it built again",
+            Reason.ENVIRONMENT,
+        )
+    if run.environment.fault:
+        raise NothingToRun(broken_environment(run.environment.fault), Reason.ENVIRONMENT)
+    return run.environment
 
 
 def finished(run: Run, *, now: datetime) -> None:
@@ -119,6 +125,7 @@ def script_limits(run: Run) -> dict[str, int]:
 def isolation(
     run: Run,
     folder: Path,
+    given: Sequence[str],
     *,
     python: Path,
     working: Path,
@@ -134,7 +141,7 @@ def isolation(
         "read": [
             str(prefix),
             str(environment),
-            str(folder / INPUTS),
+            *given,
             *network_access.certificate_paths(),
             *settings.EXTRA_READ_PATHS,
         ],

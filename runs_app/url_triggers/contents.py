@@ -12,7 +12,7 @@ from runs_app.url_triggers.senders import Sender
 from scripts_app.inputs import parameters
 from scripts_app.models import Script
 from scripts_app.validation import ScriptError
-from tempo_site.lib import json_body
+from tempo_site.lib.wire import json_body
 
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 PAYLOAD_FIELD = "payload"  # in which GitHub puts its JSON where a webhook is set to send forms

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from runs_app.url_triggers.models import UrlTrigger
-from tempo_site.lib import standard_webhooks
+from tempo_site.lib.wire import standard_webhooks
 
 Scheme = UrlTrigger.Scheme
 Headers = Mapping[str, str]

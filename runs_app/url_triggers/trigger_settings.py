@@ -11,7 +11,8 @@ from runs_app.url_triggers import contents, filter_rules, secrets_in_use
 from runs_app.url_triggers.models import UrlTrigger
 from scripts_app.models import Script
 from scripts_app.validation import ScriptError
-from tempo_site.lib import encryption, standard_webhooks
+from tempo_site.lib import encryption
+from tempo_site.lib.wire import standard_webhooks
 
 Scheme = UrlTrigger.Scheme
 

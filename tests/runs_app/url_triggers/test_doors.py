@@ -126,6 +126,14 @@ def test_the_api_sets_a_trigger_up(program: Client, script: Script) -> None:
     assert call("deploy", key=key["key"]).status_code == 404
 
 
+def test_a_script_says_what_its_trigger_allows(program: Client, script: Script) -> None:
+    off = {"enabled": False, "get": False, "key_in_url": False}
+    assert send(program, "GET", "/scripts/deploy")[1]["trigger"] == off
+    switched_on(script, allow_get=True)
+    expected = {"enabled": True, "get": True, "key_in_url": False}
+    assert send(program, "GET", "/scripts/deploy")[1]["trigger"] == expected
+
+
 def test_put_leaves_what_it_does_not_name(program: Client, script: Script) -> None:
     switched_on(script, allow_get=True, rules="ref == a")
     _, told = send(program, "PUT", "/scripts/deploy/trigger", {"key_in_url": True})
