@@ -70,7 +70,7 @@ def sender_by_token(trigger: UrlTrigger | None, token: str, *, now: datetime) ->
     """Return the holder of a key, if that may start this script and the trigger is on."""
     shown = digest(token)
     own = TriggerKey.objects.filter(digest=shown).first()
-    general = ApiKey.objects.filter(digest=shown).first()
+    general = ApiKey.objects.by_token(token)
     if trigger is None or not trigger.enabled or not token:
         return None
     if own is not None and own.trigger_id == trigger.pk and own.is_usable(now):
