@@ -149,6 +149,7 @@ def trigger_test(request: auth.SignedInRequest, slug: str) -> HttpResponse:
     script = confirmation.script_to_start(slug)
     by = request.user.get_username()
     try:
+        confirmation.require(script)
         run = calls.try_out(script, by=by, now=timezone.now())
     except triggers.Refused as refusal:
         messages.error(request, str(refusal))

@@ -36,10 +36,11 @@ class LaterResponse(JsonResponse):
         """Wait, and say how it ended; 202 stays where it has not."""
         assert self._run
         facts = await waiting.facts_at_end(self._run, seconds=self._wait_s)
-        if facts is None or not facts["final"]:
+        if facts is None:
             return
-        self.status_code = 200
-        if self._has_output:
+        if facts["final"]:
+            self.status_code = 200
+        if facts["final"] and self._has_output:
             await self._take_output(facts)
         else:
             self._take_facts(facts)
