@@ -21,7 +21,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tempo_site.settings")
 django.setup(set_prefix=False)
 
 from runs_app.routing import websocket_urlpatterns  # noqa: E402 - models need the set-up above
-from runs_app.views.url_trigger import LaterResponse  # noqa: E402
+from runs_app.views.later_response import LaterResponse  # noqa: E402
 from tempo_site import auth, health  # noqa: E402
 from tempo_site.lib import hosts, origins  # noqa: E402
 from tempo_site.web import forwarded  # noqa: E402

@@ -3,17 +3,16 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
-from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
 
 from runs_app import payloads
 from runs_app.models import Run
 from runs_app.states import Reason, Trigger
 from runs_app.triggers import confirmation, triggers
-from runs_app.url_triggers import call_log, contents, filter_rules, replays, senders
+from runs_app.url_triggers import call_log, contents, filter_rules, large_bodies, replays, senders
+from runs_app.url_triggers.answers import Answer, run_in_words
 from runs_app.url_triggers.call_log import Outcome
 from runs_app.url_triggers.models import TriggerCall, UrlTrigger
 from runs_app.url_triggers.replays import Mark, OtherContent
@@ -21,16 +20,13 @@ from runs_app.url_triggers.senders import Sender
 from runs_app.url_triggers.signatures import Check, delivery_of
 from scripts_app.models import Script
 
-MAX_BODY_BYTES = 2**20
 MAX_REASON = 300
 TEST_PAYLOAD = b'{"test": true}'
-NOT_HERE = "There is no trigger here for who asks.\nhint: show a key of it, or sign the request"
 TOO_LARGE = "The body has more than 1 MB."
 GET_NOT_ALLOWED = (
     "This trigger is not for GET.\nhint: send a POST, or allow GET on the script's page"
 )
 DISABLED = "The script is disabled.\nhint: enable it on its page"
-UNREAD = "It showed no key of this trigger, and its body was too large to be read all the same."
 NO_ROOM = "Too many payloads wait for their runs.\nhint: try again when some have ended"
 LONG_KEY = f"`Idempotency-Key` has more than {replays.MAX_KEY_LENGTH} characters."
 OTHER_CONTENT = (
@@ -51,16 +47,6 @@ class Call:
     body: Iterable[bytes]
     address: str
     site: str  # scheme and host that links begin with
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What is answered: `content` as JSON; `run` is the id of the run that was started, now or before."""
-
-    status: int
-    content: dict[str, Any]
-    run: int | None = None
-    is_replayed: bool = False
 
 
 class Refused(Exception):
@@ -104,7 +90,7 @@ def _identify(
     check = senders.signature_check(trigger, call.headers)
     body = bytearray()
     for piece in call.body:
-        if len(body) + len(piece) > MAX_BODY_BYTES:
+        if len(body) + len(piece) > large_bodies.MAX_BYTES:
             raise Refused(413, TOO_LARGE)
         check.update(piece)
         body += piece
@@ -127,7 +113,7 @@ def _not_here(trigger: UrlTrigger | None, call: Call) -> Refused:
         reason = "It showed no key, and its signature is missing, wrong or too old."
     else:
         reason = "It showed no key."
-    return Refused(404, NOT_HERE, reason=reason)
+    return Refused(404, senders.NOT_HERE, reason=reason)
 
 
 def _answer(
@@ -207,22 +193,12 @@ def _start(call: Call, sender: Sender, content: contents.Content, *, now: dateti
         raise Refused(status, str(refusal)) from refusal
 
 
-def note_unread(slug: str, *, address: str, now: datetime) -> None:
-    """Note a call whose body was too large for somebody unknown, and so was not read."""
-    row = TriggerCall(at=now, status=404, address=address[:45], reason=UNREAD)
-    call_log.note(senders.find_trigger(slug), row, Outcome.REFUSED)
-
-
 def try_out(script: Script, *, by: str, now: datetime) -> Run:
     """Start a run as a call does, with a payload that says it is a test. Raise triggers.Refused."""
     with transaction.atomic():
         run = triggers.start(script, trigger=Trigger.URL, by=by, now=now)
         payloads.keep(run, TEST_PAYLOAD, {"Content-Type": contents.JSON})
     return run
-
-
-def run_in_words(run_id: int, status: str, *, site: str) -> dict[str, Any]:
-    return {"id": run_id, "status": status, "url": f"{site}{reverse('run-detail', args=[run_id])}"}
 
 
 def _row(

@@ -7,6 +7,8 @@ from django.views.decorators.debug import sensitive_variables
 from runs_app.url_triggers.models import UrlTrigger
 from tempo_site.lib import encryption
 
+ENCRYPTED = ("secret", "older_secret")
+
 _lock = threading.Lock()
 _plain: dict[str, str | None] | None = None  # by what is stored; None: no call has come yet
 
@@ -36,7 +38,26 @@ def _read_all() -> dict[str, str | None]:
         return _plain
 
 
-def forget() -> None:
-    """Forget them, as the secret key was changed."""
+def reencrypt_all(keys: list[str]) -> tuple[int, list[str]]:
+    """Encrypt all secrets with the first of the keys; return their number and which no key decrypts."""
+    count = 0
+    unreadable = []
+    for trigger in UrlTrigger.objects.exclude(secret="").select_related("script"):
+        for name in ENCRYPTED:
+            stored = getattr(trigger, name)
+            if not stored:
+                continue
+            try:
+                encrypted = encryption.reencrypt(stored, keys)
+            except encryption.DecryptionError:
+                unreadable.append(f"{name} (URL trigger of {trigger.script.slug})")
+                continue
+            UrlTrigger.objects.filter(pk=trigger.pk).update(**{name: encrypted})
+            count += 1
+    _forget()
+    return count, unreadable
+
+
+def _forget() -> None:
     global _plain
     _plain = None

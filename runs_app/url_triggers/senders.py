@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from django.views.decorators.debug import sensitive_variables
 
@@ -18,6 +17,7 @@ from scripts_app.models import Script
 from tempo_site import auth
 from tempo_site.models import ApiKey, digest
 
+NOT_HERE = "There is no trigger here for who asks.\nhint: show a key of it, or sign the request"
 SECRETS_AT_ONCE = 2
 _NOBODY_KNOWS = [secrets.token_urlsafe() for _ in range(SECRETS_AT_ONCE)]
 
@@ -27,14 +27,6 @@ class Sender:
     name: str  # as `by` of the run
     is_signed: bool = False
     key: int = 0  # of the trigger's own
-
-
-class Right(StrEnum):
-    """What a call may send beyond the little that strangers may."""
-
-    NONE = "none"
-    KNOWN = "known"
-    TO_BE_PROVEN = "to be proven"  # by a signature over all of it
 
 
 def shown_token(trigger: UrlTrigger | None, token: str, token_in_query: str) -> str:
@@ -101,15 +93,3 @@ def sender_by_signature(
     if trigger is None or not trigger.is_signed or not is_good:
         return None
     return Sender(name=f"signed: {trigger.get_scheme_display().partition(' (')[0]}", is_signed=True)
-
-
-@sensitive_variables()
-def right_to_send(slug: str, token: str, token_in_query: str, *, now: datetime) -> Right:
-    """Return whether a call may send more than a stranger's, before its body is there."""
-    trigger = find_trigger(slug)
-    shown = shown_token(trigger, token, token_in_query)
-    if sender_by_token(trigger, shown, now=now) is not None:
-        return Right.KNOWN
-    if trigger is not None and trigger.is_signed:
-        return Right.TO_BE_PROVEN
-    return Right.NONE

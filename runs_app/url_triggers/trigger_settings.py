@@ -20,7 +20,6 @@ FIELDS = ("enabled", "allow_get", "allow_query_key", "scheme", "tolerance_s", "h
 MIN_SECRET, MAX_SECRET = 8, 200
 SECRET_BYTES = 32
 MAX_TEXT = 10_000
-ENCRYPTED = ("secret", "older_secret")
 
 
 def trigger_of(script: Script) -> UrlTrigger:
@@ -76,7 +75,7 @@ def set_secret(script: Script, secret: str, *, keeps_older: bool) -> UrlTrigger:
         trigger = stored_trigger(script)
         trigger.older_secret = trigger.secret if keeps_older else ""
         trigger.secret = encrypted
-        trigger.save(update_fields=list(ENCRYPTED))
+        trigger.save(update_fields=list(secrets_in_use.ENCRYPTED))
     return trigger
 
 
@@ -101,23 +100,3 @@ def check_secret(secret: str) -> None:
         standard_webhooks.key_of_secret(secret)
     except ValueError as error:
         raise ScriptError(f"The secret is not valid: {error}", field="secret") from None
-
-
-def reencrypt_all(keys: list[str]) -> tuple[int, list[str]]:
-    """Encrypt all secrets with the first of the keys; return their number and which no key decrypts."""
-    count = 0
-    unreadable = []
-    for trigger in UrlTrigger.objects.exclude(secret="").select_related("script"):
-        for name in ENCRYPTED:
-            stored = getattr(trigger, name)
-            if not stored:
-                continue
-            try:
-                encrypted = encryption.reencrypt(stored, keys)
-            except encryption.DecryptionError:
-                unreadable.append(f"{name} (URL trigger of {trigger.script.slug})")
-                continue
-            UrlTrigger.objects.filter(pk=trigger.pk).update(**{name: encrypted})
-            count += 1
-    secrets_in_use.forget()
-    return count, unreadable

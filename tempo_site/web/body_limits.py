@@ -8,8 +8,8 @@ from channels.db import database_sync_to_async
 from django.conf import settings
 from django.utils import timezone
 
-from runs_app.url_triggers import calls, senders
-from runs_app.url_triggers.senders import Right
+from runs_app.url_triggers import large_bodies
+from runs_app.url_triggers.large_bodies import Right
 from tempo_site import auth
 
 KB, MB = 2**10, 2**20
@@ -33,7 +33,7 @@ def ceiling(target: bytes) -> int:
     if _RUNS.fullmatch(path):
         return STRANGER_BYTES
     if _TRIGGER.fullmatch(path):
-        return calls.MAX_BODY_BYTES
+        return large_bodies.MAX_BYTES
     if _API.fullmatch(path):
         return API_BYTES
     return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
@@ -59,10 +59,10 @@ def _status_for_trigger(slug: str, headers: Mapping[str, str], query: str, addre
     now = timezone.now()
     token = auth.token_of_headers(headers)
     in_query = parse_qs(query).get("key", [""])[-1]
-    match senders.right_to_send(slug, token, in_query, now=now):
+    match large_bodies.right_to_send(slug, token, in_query, now=now):
         case Right.KNOWN:
             return OK
         case Right.TO_BE_PROVEN:
             return UNPROVEN
-    calls.note_unread(slug, address=address, now=now)
+    large_bodies.note_unread(slug, address=address, now=now)
     return NOT_FOUND

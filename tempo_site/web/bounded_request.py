@@ -18,7 +18,7 @@ from twisted.internet import reactor
 from twisted.internet.interfaces import IDelayedCall
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 
-from runs_app.url_triggers import calls
+from runs_app.url_triggers import senders
 from tempo_site import asgi
 from tempo_site.lib.addresses import site_of
 from tempo_site.web import body_limits, forwarded
@@ -39,7 +39,7 @@ ERRORS = {
     401: ("unauthenticated", "A request of this size needs a log-in or an API key."),
     403: ("forbidden", "This API key may not send a request of this size."),
     429: ("too_many_requests", "Too many connections are open from your address."),
-    404: ("not_found", calls.NOT_HERE),
+    404: ("not_found", senders.NOT_HERE),
     413: ("too_large", "The request is too large."),
     503: ("unavailable", "Large requests cannot be taken at the moment."),
 }

@@ -14,7 +14,13 @@ from runs_app import payloads
 from runs_app.execution import finish
 from runs_app.models import Run, RunPayload
 from runs_app.states import Status, Trigger
-from runs_app.url_triggers import call_log, calls, secrets_in_use, trigger_keys, trigger_settings
+from runs_app.url_triggers import (
+    call_log,
+    large_bodies,
+    secrets_in_use,
+    trigger_keys,
+    trigger_settings,
+)
 from runs_app.url_triggers.models import TriggerKey, UrlTrigger
 from scripts_app import scripts
 from scripts_app.models import Script
@@ -293,7 +299,7 @@ def test_payloads_that_wait_have_so_much_room_together(
 
 
 def test_a_body_of_more_than_a_megabyte_is_refused(trigger: UrlTrigger, token: str) -> None:
-    assert call("deploy", key=token, body=b" " * (calls.MAX_BODY_BYTES + 1)).status_code == 413
+    assert call("deploy", key=token, body=b" " * (large_bodies.MAX_BYTES + 1)).status_code == 413
     assert call("deploy", key=token, body=b'"' + b"a" * 10**6 + b'"').status_code == 202
 
 
