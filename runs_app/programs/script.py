@@ -123,12 +123,7 @@ def script_limits(run: Run) -> dict[str, int]:
 
 
 def isolation(
-    run: Run,
-    folder: Path,
-    given: Sequence[str],
-    *,
-    python: Path,
-    working: Path,
+    run: Run, folder: Path, given: Sequence[str], *, python: Path, working: Path
 ) -> dict[str, Any]:
     assert run.script
     uid, why = users.assign(run.script)
