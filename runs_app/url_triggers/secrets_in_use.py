@@ -19,13 +19,22 @@ def secrets_of(trigger: UrlTrigger | None) -> list[str]:
 
     The first call reads those of all triggers, whichever it names: so the time tells nothing of any of them.
     """
-    stored = []
-    if trigger is not None:
-        stored = [text for text in (trigger.secret, trigger.older_secret) if text]
+    stored = _stored(trigger)
     known = _plain
     if known is None or not known.keys() >= set(stored):
         known = _read_all()
     return [plain for text in stored if (plain := known.get(text))]
+
+
+def is_one_unreadable(trigger: UrlTrigger) -> bool:
+    """Whether no known key decrypts a secret: then it has to be set again."""
+    return len(secrets_of(trigger)) < len(_stored(trigger))
+
+
+def _stored(trigger: UrlTrigger | None) -> list[str]:
+    if trigger is None:
+        return []
+    return [text for text in (trigger.secret, trigger.older_secret) if text]
 
 
 @sensitive_variables()

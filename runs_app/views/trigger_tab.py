@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from runs_app.forms import SecretForm, TriggerForm
 from runs_app.triggers import confirmation, triggers
-from runs_app.url_triggers import call_log, calls, trigger_keys, trigger_settings
+from runs_app.url_triggers import call_log, calls, secrets_in_use, trigger_keys, trigger_settings
 from runs_app.url_triggers.models import TriggerCall, TriggerKey, UrlTrigger
 from scripts_app import lookup
 from scripts_app.models import Script
@@ -30,6 +30,7 @@ class TriggerPageContext(TypedDict):
     trigger: UrlTrigger
     form: TriggerForm
     secret_form: SecretForm
+    is_secret_unreadable: bool
     address: str
     keys: list[TriggerKey]
     calls: list[TriggerCall]
@@ -52,6 +53,7 @@ def script_trigger(request: auth.SignedInRequest, slug: str) -> HttpResponse:
         "trigger": trigger,
         "form": form,
         "secret_form": SecretForm(),
+        "is_secret_unreadable": secrets_in_use.is_one_unreadable(trigger),
         "address": origins.absolute(request, reverse("url-trigger", args=[slug])),
         "keys": list(trigger.keys.usable(now)) if trigger.pk else [],
         "calls": list(trigger.calls.all()) if trigger.pk else [],

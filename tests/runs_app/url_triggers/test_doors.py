@@ -11,6 +11,7 @@ from runs_app.url_triggers import call_log, calls, secrets_in_use
 from runs_app.url_triggers.models import UrlTrigger
 from scripts_app.models import Script
 from tempo_site.accounts import tokens
+from tempo_site.lib import encryption
 from tests.calling import send
 from tests.factories import make_script
 from tests.runs_app.url_triggers.sending import call, new_key, signed, switched_on
@@ -77,6 +78,23 @@ def test_a_secret_is_set_or_made(browser: Client, script: Script) -> None:
     browser.post(f"{PAGE}secret", {"act": "set", "secret": "one of GitHub's"})
     assert signed("deploy", b"2", secret="one of GitHub's").status_code == 202
     assert signed("deploy", b"3", secret=made).status_code == 404
+
+
+def test_a_secret_that_nothing_decrypts_is_told_and_opens_nothing(
+    browser: Client, script: Script
+) -> None:
+    switched_on(script, scheme="github")
+    UrlTrigger.objects.update(secret="of another key")
+    assert b"set it again" in browser.get(PAGE).content
+    assert signed("deploy", b"{}").status_code == 404
+
+
+def test_another_secret_key_encrypts_the_secrets_anew(script: Script) -> None:
+    switched_on(script, scheme="github")
+    before = UrlTrigger.objects.get().secret
+    assert secrets_in_use.reencrypt_all(encryption.known_keys()) == (1, [])
+    assert UrlTrigger.objects.get().secret != before
+    assert signed("deploy", b"{}").status_code == 202
 
 
 def test_a_wrong_rule_is_told_at_its_field(browser: Client, script: Script) -> None:
