@@ -183,21 +183,24 @@ def test_refused_calls_are_seen_with_their_reasons(script: Script, token: str) -
     assert trigger.keys.get().last_used_at is not None
 
 
-def test_a_flood_of_refused_calls_leaves_fifty_and_no_write(script: Script, token: str) -> None:
+def test_a_flood_of_refused_calls_leaves_the_last_ones_and_no_write(
+    script: Script, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(call_log, "KEPT_CALLS", 5)
     trigger = UrlTrigger.objects.get(script=script)
     call("deploy")
     with CaptureQueriesContext(connection) as queries:
-        for number in range(60):
+        for number in range(8):
             call("deploy")
             call(f"nothing-{number}")
     assert [query["sql"] for query in queries if not query["sql"].startswith("SELECT")] == []
     assert len(call_log._notes) == 2
-    assert len(noted(trigger)) == 50
+    assert len(noted(trigger)) == 5
     call("deploy", key=token)
     assert [row.status for row in noted(trigger)[:2]] == [202, 404]
-    assert trigger.calls.count() == 50
+    assert trigger.calls.count() == 5
     trigger.refresh_from_db()
-    assert (trigger.started, trigger.refused) == (1, 61)
+    assert (trigger.started, trigger.refused) == (1, 9)
 
 
 # --- signed --------------------------------------------------------------------------------------------------------
@@ -335,7 +338,8 @@ def test_a_form_of_githubs_carries_its_json_in_a_field(script: Script) -> None:
     switched_on(script, scheme="github", rules="ref == refs/heads/main")
     body = b"payload=%7B%22ref%22%3A%22refs%2Fheads%2Fmain%22%7D"
     kind = "application/x-www-form-urlencoded"
-    assert signed("deploy", body, kind=kind).status_code == 202
+    # Accept: what comes from a browser's form is parsed before the view, but not here.
+    assert signed("deploy", body, kind=kind, Accept="text/html").status_code == 202
 
 
 @pytest.mark.parametrize("rule", ["ref", "ref = main", "ref is main", "a == " + "b" * 300])
