@@ -22,13 +22,12 @@ class NoRoom(Exception):
 
 
 def keep(run: Run, body: bytes, headers: Mapping[str, str]) -> None:
-    """Keep a body for a new run, in the caller's transaction; an empty one is none. Raise NoRoom."""
+    """Keep a body, which may be empty, for a new run, in the caller's transaction. Raise NoRoom."""
     if len(body) > SMALL_BYTES:
         waiting = RunPayload.objects.aggregate(bytes=Sum(Length("body")))["bytes"] or 0
         if waiting + len(body) > MAX_WAITING_BYTES:
             raise NoRoom
-    if body:
-        RunPayload.objects.create(run=run.pk, body=body, headers=dict(headers))
+    RunPayload.objects.create(run=run.pk, body=body, headers=dict(headers))
 
 
 def put_into(folder: Path, run: Run) -> dict[str, str]:

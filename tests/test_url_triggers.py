@@ -202,13 +202,13 @@ def test_one_at_a_time_however_a_run_is_started(tempo: Service) -> None:
 
 
 def test_a_key_in_the_address_is_written_down_nowhere(tempo: Service) -> None:
-    slug, key = trigger_of(tempo, "Written", "", key_in_url=True, get=True)
+    slug, key = trigger_of(tempo, "Written", READ_PAYLOAD, key_in_url=True, get=True)
     answer = send(tempo, f"{slug}?key={key}", method="GET")
     assert answer.status == 202
     assert answer.headers["Referrer-Policy"] == "no-referrer"
     assert send(tempo, f"nothing?key={key}").status == 404
     assert send(tempo, f"{slug}?key={key}&wait=x").status == 400
-    tempo.finished(answer.run["id"])
+    assert tempo.finished(answer.run["id"])["status"] == "succeeded"
     tempo.get(f"/scripts/{slug}/trigger/calls")
     secret = key.removeprefix("tempo_t_")[10:]
     found = [path for path in tempo.data.rglob("*") if path.is_file() and holds(path, secret)]
