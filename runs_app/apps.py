@@ -8,8 +8,8 @@ class RunsConfig(AppConfig):
     verbose_name = "Runs"
 
     def ready(self) -> None:
-        """Make tables known that lie in a room, and hear the other apps."""
-        import runs_app.url_triggers.models  # noqa: F401, PLC0415 - Django finds tables in `models` alone
-        from runs_app import receivers  # noqa: PLC0415
+        """Make the tables of URL triggers known, which lie in their room, and their secrets, as the key is changed."""
+        from runs_app.url_triggers import secrets_in_use  # noqa: PLC0415
+        from scripts_app.variables import rotation  # noqa: PLC0415
 
-        receivers.connect()
+        rotation.more_secrets.append(secrets_in_use.reencrypt_all)
