@@ -11,15 +11,18 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from runs_app.execution import execution
+from runs_app.forms import UrlTriggerAdminForm
 from runs_app.history.history import LONG_TEXTS
 from runs_app.models import Run
 from runs_app.output import console
 from runs_app.programs import registry
 from runs_app.states import Trigger
 from runs_app.triggers import confirmation, triggers
+from runs_app.url_triggers import trigger_settings
+from runs_app.url_triggers.models import UrlTrigger
 from runs_app.views import detail
 from tempo_site import auth
-from tempo_site.admin_base import ReadOnlyAdmin, chip
+from tempo_site.admin_base import ReadOnlyAdmin, RowAdmin, chip
 
 
 @admin.register(Run)
@@ -101,3 +104,32 @@ class RunAdmin(ReadOnlyAdmin):
         if ended:
             sentence += f": {ended} had ended"
         self.message_user(request, f"{sentence}.", messages.SUCCESS)
+
+
+@admin.register(UrlTrigger)
+class UrlTriggerAdmin(RowAdmin):
+    """Switches and rules of a script's trigger; keys and secrets are made on its tab, which shows them once."""
+
+    form = UrlTriggerAdminForm
+    fields = ("script", *trigger_settings.FIELDS)
+    stays = "Whoever calls its address is told what is told of unknown ones."
+    list_display = ("script", "enabled", "scheme", "started", "ignored", "refused")
+    list_filter = ("enabled", "scheme")
+    list_select_related = ("script",)
+    search_fields = ("script__name",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[UrlTrigger]:
+        rows: QuerySet[UrlTrigger] = super().get_queryset(request)
+        return rows.filter(script__deleted_at=None)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: UrlTrigger | None = None) -> Any:
+        if obj is None:
+            return ()
+        return ("script",)
+
+    def view_on_site(self, obj: UrlTrigger) -> str:
+        return reverse("script-trigger", args=[obj.script.slug])
+
+    def save_model(self, request: HttpRequest, obj: UrlTrigger, form: Any, change: bool) -> None:
+        changes = {name: form.cleaned_data[name] for name in trigger_settings.FIELDS}
+        obj.pk = trigger_settings.update(obj.script, changes).pk

@@ -49,7 +49,8 @@ SELECT
   script.environment_id,
   environment.state,
   script.wanted_environment_id,
-  wanted.state
+  wanted.state,
+  script.one_at_a_time
 FROM scripts_app_script AS script
 LEFT JOIN scripts_app_environment AS environment ON environment.id = script.environment_id
 LEFT JOIN scripts_app_environment AS wanted ON wanted.id = script.wanted_environment_id
@@ -291,7 +292,7 @@ def what_waits() -> WhatWaits:
 
 
 def script_facts(pk: int) -> tuple[Any, ...] | None:
-    """Return whether a script was deleted, its version, and the ids and states of both its environments."""
+    """Return what decides whether its runs may begin: deleted, version, both environments, one run at a time."""
     with connection.cursor() as cursor:
         cursor.execute(_SCRIPT_FACTS, (pk,))
         found: tuple[Any, ...] | None = cursor.fetchone()

@@ -341,6 +341,18 @@ class Run(models.Model):
         return ""
 
 
+class RunPayload(models.Model):
+    """What came with the URL trigger that started a run; gone with the run's end."""
+
+    # An id, not a reference: retention deletes runs without a look at this table.
+    run = models.PositiveBigIntegerField(unique=True)
+    body = models.BinaryField()
+    headers = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return f"payload of run {self.run}"
+
+
 class DailyFigures(models.Model):
     """What the runs of a script that ended on one day add up to; without a script: of all scripts together.
 

@@ -64,6 +64,7 @@ class Isolation(models.TextChoices):
 class Trigger(models.TextChoices):
     MANUAL = "manual"
     API = "api"
+    URL = "url", "URL"
     COMMAND = "command"
     ADMIN = "admin"
     SCHEDULE = "schedule"

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from runs_app.views import detail, failures, lists, retention, search
+from runs_app.views import detail, failures, lists, retention, search, trigger_tab, url_trigger
 
 urlpatterns = [
     path("search/", search.search_page, name="search"),
@@ -23,6 +23,16 @@ urlpatterns = [
     path("runs/<int:pk>/log", detail.run_log, name="run-log"),
     path("runs/<int:pk>/output", detail.run_output, name="run-output"),
     path("runs/<int:pk>/lines", detail.run_lines, name="run-lines"),
+    path("trigger/<path:slug>", url_trigger.url_trigger, name="url-trigger"),
+    path("scripts/<slug:slug>/trigger/", trigger_tab.script_trigger, name="script-trigger"),
+    path("scripts/<slug:slug>/trigger/key", trigger_tab.key_new, name="trigger-key-new"),
+    path(
+        "scripts/<slug:slug>/trigger/keys/<int:pk>/revoke",
+        trigger_tab.key_revoke,
+        name="trigger-key-revoke",
+    ),
+    path("scripts/<slug:slug>/trigger/secret", trigger_tab.secret_change, name="trigger-secret"),
+    path("scripts/<slug:slug>/trigger/test", trigger_tab.trigger_test, name="trigger-test"),
     path("failures/", failures.failure_list, name="failure-list"),
     re_path(r"^failures\.(csv|json)$", failures.failure_export, name="failure-file"),
     re_path(r"^search\.(csv|json)$", search.search_export, name="search-file"),

@@ -18,11 +18,19 @@ LONG_TEXTS = (
 )
 
 
+# Of a script's URL trigger its JSON shows the switches alone.
+OF_TRIGGER = tuple(
+    f"url_trigger__{name}" for name in ("secret", "older_secret", "headers", "rules")
+)
+
+
 def scripts(among: QuerySet[Script] | None = None) -> QuerySet[Any]:
     """Return scripts, by default those not deleted, with all that a page or their JSON shows, in one query."""
     rows = Script.objects.present() if among is None else among
-    related = rows.select_related("folder", "version", "environment", "wanted_environment")
-    return related.defer(*LONG_TEXTS)
+    related = rows.select_related(
+        "folder", "version", "environment", "wanted_environment", "url_trigger"
+    )
+    return related.defer(*LONG_TEXTS, *OF_TRIGGER)
 
 
 def script(slug: str, among: QuerySet[Script] | None = None) -> Any:

@@ -149,6 +149,11 @@ class Script(models.Model):
         help_text="Newer packages that are looked at before they are used.",
     )
     allow_source = models.BooleanField(default=False, verbose_name="allow building from source")
+    one_at_a_time = models.BooleanField(
+        default=False,
+        verbose_name="one run at a time",
+        help_text="However a run is started, it waits for the one before it.",
+    )
     parameters = models.JSONField(
         default=list, blank=True, help_text="The inputs of a run, as Settings declare them."
     )

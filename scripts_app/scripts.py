@@ -28,6 +28,7 @@ CHANGEABLE = frozenset(
         "enabled",
         "as_service_user",
         "allow_source",
+        "one_at_a_time",
         "parameters",
     }
     | {*versions.FIELDS, *LIMITS}
@@ -60,6 +61,7 @@ class NewScript(TypedDict, total=False):
     tags: Sequence[str]
     as_service_user: bool
     allow_source: bool
+    one_at_a_time: bool
     parameters: Sequence[dict[str, Any]]
     timeout_s: int
     memory_mb: int

@@ -20,10 +20,10 @@ from runs_app.api import router as runs_router
 from scripts_app.api import router as scripts_router
 from tempo_site import api_descriptions, api_errors, auth, system
 from tempo_site.api_errors import error
+from tempo_site.lib.wire import json_body
 from tempo_site.rest.audit import router as audit_router
 from tempo_site.rest.keys import router as keys_router
 from tempo_site.rest.settings import router as settings_router
-from tempo_site.web import json_body
 
 View = Callable[..., HttpResponseBase]
 

@@ -16,12 +16,13 @@ from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 from django.core.signals import request_started
 from django.db import close_old_connections, reset_queries
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpResponseBase
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tempo_site.settings")
 django.setup(set_prefix=False)
 
 from runs_app.routing import websocket_urlpatterns  # noqa: E402 - models need the set-up above
+from runs_app.views.later_response import LaterResponse  # noqa: E402
 from tempo_site import auth, health  # noqa: E402
 from tempo_site.accounts import keys  # noqa: E402
 from tempo_site.lib import hosts, origins  # noqa: E402
@@ -50,10 +51,19 @@ class OneThreadHandler(ASGIHandler):
     def load_middleware(self, is_async: bool = False) -> None:
         super().load_middleware(is_async=False)
 
-    async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
-        return await sync_to_async(self._start_and_get_response, thread_sensitive=True)(request)
+    async def get_response_async(self, request: Any) -> HttpResponseBase:
+        answer = sync_to_async(self._start_and_get_response, thread_sensitive=True)
+        response: HttpResponseBase = await answer(request)
+        if isinstance(response, LaterResponse):
+            executor = request.scope["executor"]
+            _users[executor] -= 1  # while it waits, its thread is for others
+            try:
+                await response.at_end()
+            finally:
+                _users[executor] += 1
+        return response
 
-    def _start_and_get_response(self, request: HttpRequest) -> HttpResponseBase:
+    def _start_and_get_response(self, request: Any) -> HttpResponseBase:
         for prepare in AT_START:
             prepare()
         return self.get_response(request)
@@ -85,7 +95,7 @@ async def _page(scope: Scope, receive: Receive, send: Send) -> None:
     _users[executor] += 1
     try:
         async with ThreadSensitiveContext(executor=executor):
-            await _django(scope, receive, send)
+            await _django({**scope, "executor": executor}, receive, send)
     finally:
         _users[executor] -= 1
 

@@ -15,6 +15,10 @@ KEEP_S = 60.0
 MAX_KEPT = 64
 MAX_ANSWER_BYTES = 64 * 1024
 TOKEN = "csrfmiddlewaretoken"
+FOR_PROGRAMS = (
+    "/api/",
+    "/trigger/",
+)  # a trigger's body is not parsed before its signature is known
 
 
 @dataclass(kw_only=True)
@@ -62,7 +66,7 @@ class RepeatedFormMiddleware:
 
 def is_form(request: HttpRequest) -> bool:
     """Whether a browser sends a form of a page and asks for a page: a script in the page asks for anything."""
-    if request.method != "POST" or request.path.startswith("/api/"):
+    if request.method != "POST" or request.path.startswith(FOR_PROGRAMS):
         return False
     return "text/html" in request.headers.get("Accept", "") and TOKEN in request.POST
 

@@ -76,6 +76,12 @@ OPERATIONS = {
     "DELETE /scripts/{slug}/environment/upgrade",
     "POST /scripts/{slug}/environment/upgrade/use",
     "POST /scripts/{slug}/runs",
+    "GET /scripts/{slug}/trigger",
+    "PUT /scripts/{slug}/trigger",
+    "GET /scripts/{slug}/trigger/calls",
+    "POST /scripts/{slug}/trigger/keys",
+    "DELETE /scripts/{slug}/trigger/keys/{key_id}",
+    "POST /scripts/{slug}/trigger-key",
     "GET /scripts/{slug}/statistics",
     "GET /statistics",
     "GET /scripts/{slug}/schedules",
@@ -157,6 +163,7 @@ NEED_A_BODY = {
     "POST /scripts/{slug}/files",
     "POST /scripts/{slug}/outside-edit",
     "POST /scripts/{slug}/schedules",
+    "PUT /scripts/{slug}/trigger",
     "PUT /scripts/{slug}/variables/{name}",
     "PATCH /scripts/{slug}/versions/{number}",
     "POST /templates/{name}",
@@ -174,8 +181,8 @@ REQUIRED_QUERY = {"GET /scripts/{slug}/versions/diff": ("from", "to")}
 QueryParams = Mapping[str, str | list[str]] | None
 SCRIPT_FIELDS = (
     "slug name folder description tags enabled code requirements python_version version revision environment timeout_s"
-    " memory_mb cpu_s processes output_mb file_mb nice as_service_user allow_source parameters created_at"
-    " updated_at deleted_at"
+    " memory_mb cpu_s processes output_mb file_mb nice as_service_user allow_source one_at_a_time parameters"
+    " trigger created_at updated_at deleted_at"
 )
 RUN_FIELDS = (
     "id kind script version status reason exit_code signal trigger schedule due_at late_ms created_at started_at"

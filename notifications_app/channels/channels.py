@@ -1,7 +1,5 @@
 """Channels: checked and stored by the same verb for every door; put aside and taken back."""
 
-import base64
-import secrets
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -19,15 +17,14 @@ from notifications_app.rules import book, rules
 from scripts_app.validation import ScriptError, line
 from tempo_site.audit import trail
 from tempo_site.lib import encryption, listener, zone
+from tempo_site.lib.wire import standard_webhooks
 from tempo_site.stored_settings import store
 
 MAX_RECIPIENTS = 50
 MAX_URL = 2000
 MAIL_PER_HOUR = 20  # a free plan of SMTP2GO allows 25 before a domain is verified
-SECRET_BYTES = 32
 MIN_SECRET, MAX_SECRET = 8, 200
 ENCRYPTED = ("address", "secret", "old_secret")
-SECRET_PREFIX = "whsec_"
 FIELDS = (
     "name",
     "kind",
@@ -96,7 +93,7 @@ def _require_address(channel: Channel) -> None:
 @sensitive_variables()
 def rotate_secret(channel: Channel) -> str:
     """Give a webhook a new secret and return it; the one of before signs beside it until `end_rotation`."""
-    secret = SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+    secret = standard_webhooks.new_secret()
     channel.old_secret = channel.secret
     channel.secret = encryption.encrypt(secret)
     with transaction.atomic():
@@ -216,10 +213,9 @@ def _checked_secret(secret: str) -> str:
             f"A secret has {MIN_SECRET} to {MAX_SECRET} characters on one line\nhint: let Tempo make one",
             field="secret",
         )
-    if secret.startswith(SECRET_PREFIX):
-        try:
-            base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
-        except ValueError:
-            sentence = f"What follows `{SECRET_PREFIX}` in a secret is base64"
-            raise ChannelError(sentence, field="secret") from None
+    try:
+        standard_webhooks.key_of_secret(secret)
+    except ValueError:
+        sentence = f"What follows `{standard_webhooks.SECRET_PREFIX}` in a secret is base64"
+        raise ChannelError(sentence, field="secret") from None
     return secret

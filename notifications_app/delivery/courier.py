@@ -25,6 +25,7 @@ LOOK_S = 1.0  # between two questions for more letters
 _one_at_a_time = threading.Lock()
 _PACKAGES = Path(django.__file__).absolute().parent.parent
 _APP = settings.BASE_DIR / "notifications_app"
+_WIRE = settings.BASE_DIR / "tempo_site" / "lib" / "wire"
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 _FAILED = "notifications: the child that sends ended status=%s"
 
@@ -89,7 +90,7 @@ def _argv() -> list[str]:
 
 
 def _places() -> Sequence[str | Path]:
-    return [*confined.own_python(), _PACKAGES, _APP, *network_access.certificate_paths()]
+    return [*confined.own_python(), _PACKAGES, _APP, _WIRE, *network_access.certificate_paths()]
 
 
 def _variables() -> dict[str, str]:

@@ -5,12 +5,14 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-# Made here, because a confined program may not list the project's root, and finding a package would.
-app = ModuleType("notifications_app")
-app.__path__ = [str(Path(__file__).absolute().parent.parent)]
+ROOT = Path(__file__).absolute().parents[2]
+# Made here, because a confined program may not list the folders around them, and finding a package would.
+OWN = ("notifications_app", "tempo_site", "tempo_site.lib", "tempo_site.lib.wire")
 
 if __name__ == "__main__":
-    sys.modules["notifications_app"] = app
+    for name in OWN:
+        sys.modules[name] = ModuleType(name)
+        sys.modules[name].__path__ = [str(ROOT.joinpath(*name.split(".")))]
     packages, *arguments = sys.argv[1:]
     if packages not in sys.path:
         sys.path.append(packages)  # Tempo's, which lie elsewhere where a PYTHONPATH leads to them

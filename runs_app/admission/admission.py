@@ -180,7 +180,11 @@ def _is_promised_memory(run: Run, now: datetime) -> bool:
 def _follows_one_of(begin: Sequence[Run], run: Run) -> bool:
     # Several runs of a script may be queued, as after a gap: where they go one by one, the first begins now.
     is_second = any(other.script_id == run.script_id for other in begin)
-    return is_second and run.schedule is not None and run.schedule.overlap in ONE_BY_ONE
+    if not is_second:
+        return False
+    if run.script is not None and run.script.one_at_a_time:
+        return True
+    return run.schedule is not None and run.schedule.overlap in ONE_BY_ONE
 
 
 def set_begun(run: Run, now: datetime) -> None:

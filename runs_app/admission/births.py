@@ -77,5 +77,6 @@ def is_unchanged(script: Script) -> bool:
         script.environment and script.environment.state,
         script.wanted_environment_id,
         script.wanted_environment and script.wanted_environment.state,
+        script.one_at_a_time,
     )
     return facts == hot_statements.script_facts(script.pk)

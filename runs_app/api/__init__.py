@@ -1,5 +1,6 @@
 """REST operations of runs: `runs` starts, shows and cancels, `failures` groups failures and repeats runs, `search`
-finds lines in the output of all runs, `retention` says what is kept.
+finds lines in the output of all runs, `retention` says what is kept, `url_triggers` sets up how scripts are started
+from outside.
 
 `router` has them all.
 """
@@ -7,5 +8,6 @@ finds lines in the output of all runs, `retention` says what is kept.
 from runs_app.api import failures as failures
 from runs_app.api import retention as retention
 from runs_app.api import search as search
+from runs_app.api import url_triggers as url_triggers
 from runs_app.api.common import router as router
 from runs_app.api.runs import RunOut as RunOut

@@ -2,14 +2,14 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
-from runs_app import disk_space
+from runs_app import disk_space, payloads
 from runs_app.failures import groups
 from runs_app.models import Run
 from runs_app.new_runs import schedule_updates
@@ -20,6 +20,7 @@ from scripts_app import limits
 from scripts_app.environments import environments
 from scripts_app.files import users
 from scripts_app.inputs import parameters
+from scripts_app.models import Environment
 from scripts_app.variables.variables import RunVariables, for_run
 from tempo_site.lib import files, network_access, paths
 
@@ -56,6 +57,32 @@ def variables(run: Run) -> RunVariables:
 
 def spec(run: Run, folder: Path, plain: Mapping[str, str]) -> ProgramSpec:
     assert run.script and run.version  # admission saw to it
+    environment = _usable_environment(run)
+    inputs = json.dumps(run.params, ensure_ascii=False)
+    payload = payloads.put_into(folder, run)
+    files.write_atomic(folder / CODE, run.version.code, mode=0o600, durable=False)
+    files.write_atomic(folder / INPUTS, inputs, mode=0o600, durable=False)
+    working = paths.script_files(run.script.slug)
+    paths.make_passable(working.parent)
+    paths.make_closed(working)
+    python = environments.python_of(environment)
+    start = environments.start_file(python.parent.parent) or folder / CODE
+    given = [str(folder / INPUTS)]
+    if payload:
+        given.append(payload[payloads.VARIABLE])
+    return {
+        "limits": script_limits(run),
+        "isolation": isolation(run, folder, given, python=python, working=working),
+        "argv": [str(python), str(start)],
+        "cwd": str(working),
+        "env": {
+            **script_environment(run, folder, plain, python=python, working=working),
+            **payload,
+        },
+    }
+
+
+def _usable_environment(run: Run) -> Environment:
     if run.environment is None or not run.environment.digest:
         raise NothingToRun(
             "Its environment is not there any more.\nhint: save the script to have it built again",
@@ -63,26 +90,13 @@ def spec(run: Run, folder: Path, plain: Mapping[str, str]) -> ProgramSpec:
         )
     if run.environment.fault:
         raise NothingToRun(broken_environment(run.environment.fault), Reason.ENVIRONMENT)
-    inputs = json.dumps(run.params, ensure_ascii=False)
-    files.write_atomic(folder / CODE, run.version.code, mode=0o600, durable=False)
-    files.write_atomic(folder / INPUTS, inputs, mode=0o600, durable=False)
-    working = paths.script_files(run.script.slug)
-    paths.make_passable(working.parent)
-    paths.make_closed(working)
-    python = environments.python_of(run.environment)
-    start = environments.start_file(python.parent.parent) or folder / CODE
-    return {
-        "limits": script_limits(run),
-        "isolation": isolation(run, folder, python=python, working=working),
-        "argv": [str(python), str(start)],
-        "cwd": str(working),
-        "env": script_environment(run, folder, plain, python=python, working=working),
-    }
+    return run.environment
 
 
 def finished(run: Run, *, now: datetime) -> None:
     schedule_updates.note_end(run, now=now)
     groups.count_failure(run)
+    payloads.forget(run)
 
 
 def broken_environment(fault: str) -> str:
@@ -109,11 +123,7 @@ def script_limits(run: Run) -> dict[str, int]:
 
 
 def isolation(
-    run: Run,
-    folder: Path,
-    *,
-    python: Path,
-    working: Path,
+    run: Run, folder: Path, given: Sequence[str], *, python: Path, working: Path
 ) -> dict[str, Any]:
     assert run.script
     uid, why = users.assign(run.script)
@@ -126,7 +136,7 @@ def isolation(
         "read": [
             str(prefix),
             str(environment),
-            str(folder / INPUTS),
+            *given,
             *network_access.certificate_paths(),
             *settings.EXTRA_READ_PATHS,
         ],

@@ -123,7 +123,8 @@ def _behind_another(situation: Situation) -> Q:
     # Scripts are named one by one: a subquery would look through the whole history of each script that waits.
     if not situation.busy_scripts:
         return NO_RUN
-    return Q(schedule__overlap__in=ONE_BY_ONE, script__in=situation.busy_scripts)
+    is_one_by_one = Q(schedule__overlap__in=ONE_BY_ONE) | Q(script__one_at_a_time=True)
+    return Q(script__in=situation.busy_scripts) & is_one_by_one
 
 
 def _behind_another_sentence(run: Run, situation: Situation) -> str:

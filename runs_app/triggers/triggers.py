@@ -22,7 +22,7 @@ WrongInputs = new_runs.WrongInputs
 QueueFull = new_runs.QueueFull
 
 # What schedules and retries start is in the history of runs, each with its schedule; the audit is of acts.
-BY_SOMEBODY = frozenset({Trigger.MANUAL, Trigger.API, Trigger.COMMAND, Trigger.ADMIN})
+BY_SOMEBODY = frozenset({Trigger.MANUAL, Trigger.API, Trigger.URL, Trigger.COMMAND, Trigger.ADMIN})
 
 
 def start(

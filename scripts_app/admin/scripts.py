@@ -89,7 +89,7 @@ class ScriptAdminForm(ActingMixin, forms.ModelForm, ScriptForm):  # type: ignore
         enabled = values.pop("enabled")
         if not self.instance.pk:
             return self._create(values, enabled=enabled)
-        for name in (*LIMITS, *scripts.SET_BY_STAFF):
+        for name in (*LIMITS, "one_at_a_time", *scripts.SET_BY_STAFF):
             if name not in self.changed_data:
                 values.pop(name, None)
         if "enabled" in self.changed_data:
@@ -172,7 +172,10 @@ class ScriptAdmin(ActingAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Script | None = None) -> Any:
         about = ("name", ("folder", "tags"), "description", "enabled")
         text = ("code", "requirements", "python_version", "based_on")
-        limits = {"fields": (*LIMITS, *scripts.SET_BY_STAFF), "classes": ("collapse",)}
+        limits = {
+            "fields": (*LIMITS, "one_at_a_time", *scripts.SET_BY_STAFF),
+            "classes": ("collapse",),
+        }
         sets: list[Any] = [(None, {"fields": about}), (None, {"fields": text}), ("Limits", limits)]
         if obj:
             facts = {"fields": FACTS, "classes": ("collapse",)}

@@ -49,6 +49,10 @@ class ScriptIn(BaseModel):
     nice: Number = 0
     as_service_user: StrictBool = False
     allow_source: StrictBool = False
+    one_at_a_time: StrictBool = Field(
+        default=False,
+        description="Whoever starts a run, it waits for the run of the script that is under way.",
+    )
     parameters: list[dict[str, Any]] = Field(
         default=[],
         max_length=50,
@@ -75,6 +79,14 @@ class EnvironmentOut(BaseModel):
     state: str
     python: str
     message: str
+
+
+class TriggerSwitches(BaseModel):
+    """Whether a script has a URL trigger that is on, and what that allows; `/trigger` shows all of it."""
+
+    enabled: bool = False
+    get: bool = False
+    key_in_url: bool = False
 
 
 class ScriptOut(BaseModel):
@@ -104,7 +116,9 @@ class ScriptOut(BaseModel):
     nice: int
     as_service_user: bool
     allow_source: bool
+    one_at_a_time: bool
     parameters: list[dict[str, Any]]
+    trigger: TriggerSwitches
     created_at: datetime
     updated_at: datetime
     deleted_at: datetime | None
@@ -208,6 +222,7 @@ def script_out(script: Script) -> ScriptOut:
         "python_version": "",
         "environment": environment_out(script),
         "parameters": script.declared,
+        "trigger": trigger_switches(script),
     }
     if script.version is not None:
         fields |= versions.fields_of(script.version)
@@ -215,6 +230,15 @@ def script_out(script: Script) -> ScriptOut:
     for name in ScriptOut.model_fields.keys() - fields.keys():
         fields[name] = getattr(script, name)  # the model's columns bear the same names
     return ScriptOut.model_construct(**fields)
+
+
+def trigger_switches(script: Any) -> TriggerSwitches:
+    trigger = getattr(script, "url_trigger", None)
+    if trigger is None:
+        return TriggerSwitches()
+    return TriggerSwitches(
+        enabled=trigger.enabled, get=trigger.allow_get, key_in_url=trigger.allow_query_key
+    )
 
 
 def environment_out(script: Script) -> EnvironmentOut | None:

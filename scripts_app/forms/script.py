@@ -20,6 +20,14 @@ ALLOW_SOURCE = (
     "Packages without a wheel may be built for it. What their authors wrote then runs as Tempo's own user while its "
     "environment is built."
 )
+ONE_AT_A_TIME = (
+    "However a run is started, by hand, by a URL or by a schedule, it waits for the one before it."
+)
+SWITCHES = {
+    "one_at_a_time": ("One run at a time", ONE_AT_A_TIME),
+    "as_service_user": ("Run as Tempo's own user", AS_SERVICE_USER),
+    "allow_source": ("Allow building from source", ALLOW_SOURCE),
+}
 PARAMETERS = (
     'One a line, like `days = {type = "int", default = 7, min = 1, help = "How far back."}`. Types: text, int, float, '
     "bool, choice (with choices), date."
@@ -89,23 +97,15 @@ def limit_fields() -> dict[str, forms.Field]:
             help_text=limit.help,
             show_hidden_initial=True,
         )
-    fields["as_service_user"] = forms.BooleanField(
-        required=False,
-        label="Run as Tempo's own user",
-        help_text=AS_SERVICE_USER,
-        show_hidden_initial=True,
-    )
-    fields["allow_source"] = forms.BooleanField(
-        required=False,
-        label="Allow building from source",
-        help_text=ALLOW_SOURCE,
-        show_hidden_initial=True,
-    )
+    for name, (label, help_text) in SWITCHES.items():
+        fields[name] = forms.BooleanField(
+            required=False, label=label, help_text=help_text, show_hidden_initial=True
+        )
     return fields
 
 
 def limits_of(script: Script) -> dict[str, Any]:
-    fields = (*limits.LIMITS, *scripts.SET_BY_STAFF)
+    fields = (*limits.LIMITS, *scripts.SET_BY_STAFF, "one_at_a_time")
     return {field: getattr(script, field) for field in fields}
 
 

@@ -12,6 +12,7 @@ from scripts_app.models import Script, Version
 SWITCHES = {
     "as_service_user": "Run as Tempo's own user",
     "allow_source": "Allow building from source",
+    "one_at_a_time": "One run at a time",
     "parameters": "Declared inputs",
 }
 

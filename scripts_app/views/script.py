@@ -41,6 +41,8 @@ TABS = {
     "files": "script-file-list",
     "environment": "script-environment",
     "variables": "script-variables",
+    "notifications": "script-notifications",
+    "trigger": "script-trigger",
     "settings": "script-settings",
 }
 

@@ -2,10 +2,14 @@
 
 import re
 from collections.abc import Mapping
+from urllib.parse import parse_qs
 
 from channels.db import database_sync_to_async
 from django.conf import settings
+from django.utils import timezone
 
+from runs_app.url_triggers import large_bodies
+from runs_app.url_triggers.large_bodies import Right
 from tempo_site import auth
 
 KB, MB = 2**10, 2**20
@@ -16,8 +20,9 @@ API_BYTES = 4 * MB  # a script's text of 1 MB, however JSON writes its character
 _UPLOAD = re.compile(r"/(?:api/v1/)?scripts/[^/?]+/files/?")
 _RUNS = re.compile(r"/api/v1/(?:scripts/[^/?]+/runs|runs/.*)")
 _API = re.compile(r"/api/.*")
+_TRIGGER = re.compile(r"/trigger/(.*?)/?")
 
-OK, UNAUTHENTICATED, FORBIDDEN = 200, 401, 403
+OK, UNPROVEN, UNAUTHENTICATED, FORBIDDEN, NOT_FOUND = 200, 202, 401, 403, 404
 
 
 def ceiling(target: bytes) -> int:
@@ -27,15 +32,37 @@ def ceiling(target: bytes) -> int:
         return (int(settings.MAX_UPLOAD_MB) + 1) * MB
     if _RUNS.fullmatch(path):
         return STRANGER_BYTES
+    if _TRIGGER.fullmatch(path):
+        return large_bodies.MAX_BYTES
     if _API.fullmatch(path):
         return API_BYTES
     return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 
 
 @database_sync_to_async
-def status_of_caller(headers: Mapping[str, str]) -> int:
-    """Return 200 when whoever sent these headers may send more than a stranger may, else 401 or 403."""
+def status_of_caller(target: bytes, headers: Mapping[str, str], address: str) -> int:
+    """Return 200 when whoever sent these headers may send more than a stranger may, else 401 or 403.
+
+    For a trigger, 202 when the body is taken so that its signature can be checked, 404 when nobody is let in.
+    """
+    path, _, query = target.decode("latin1").partition("?")
+    trigger = _TRIGGER.fullmatch(path)
+    if trigger:
+        return _status_for_trigger(trigger[1], headers, query, address)
     key = auth.key_of_headers(headers)
     if key is not None:
         return OK if auth.is_enough(key.scope, auth.Scope.FULL) else FORBIDDEN
     return OK if auth.has_session(headers) else UNAUTHENTICATED
+
+
+def _status_for_trigger(slug: str, headers: Mapping[str, str], query: str, address: str) -> int:
+    now = timezone.now()
+    token = auth.token_of_headers(headers)
+    in_query = parse_qs(query).get("key", [""])[-1]
+    match large_bodies.right_to_send(slug, token, in_query, now=now):
+        case Right.KNOWN:
+            return OK
+        case Right.TO_BE_PROVEN:
+            return UNPROVEN
+    large_bodies.note_unread(slug, address=address, now=now)
+    return NOT_FOUND

@@ -18,6 +18,7 @@ from twisted.internet import reactor
 from twisted.internet.interfaces import IDelayedCall
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 
+from runs_app.url_triggers import senders
 from tempo_site import asgi
 from tempo_site.lib.addresses import site_of
 from tempo_site.web import body_limits, forwarded
@@ -31,10 +32,14 @@ MAX_CONNECTIONS = 600
 KEPT_FOR_LOOPBACK = 20  # beyond them: else nobody here could see that Tempo is well
 MAX_CONNECTIONS_OF_ADDRESS = 200
 MAX_LARGE_BODIES = 16  # under way at a time, each may take a file of MAX_UPLOAD_MB
+MAX_UNPROVEN_BODIES = (
+    4  # under way or at their check, of who has to prove by a signature that they may send them
+)
 ERRORS = {
     401: ("unauthenticated", "A request of this size needs a log-in or an API key."),
     403: ("forbidden", "This API key may not send a request of this size."),
     429: ("too_many_requests", "Too many connections are open from your address."),
+    404: ("not_found", senders.NOT_HERE),
     413: ("too_large", "The request is too large."),
     503: ("unavailable", "Large requests cannot be taken at the moment."),
 }
@@ -44,6 +49,7 @@ class BoundedRequest(WebRequest):
     """daphne's request, which by itself takes a body of any size and keeps all of an unread answer in memory."""
 
     large_bodies: "set[BoundedRequest]" = set()
+    unproven_bodies: "set[BoundedRequest]" = set()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # Twisted would parse forms in the event loop, for anybody; Django does, for whom it serves.
@@ -134,18 +140,28 @@ class BoundedRequest(WebRequest):
             for name, values in self.requestHeaders.getAllRawHeaders()
         }
         try:
-            status = await body_limits.status_of_caller(headers)
+            peer = self.channel.transport.getPeer().host
+            client = forwarded.client_address(peer, self._header_lines())
+            status = await body_limits.status_of_caller(self._target, headers, client)
         except Exception:  # of a locked or broken database: an unknown caller stays a stranger
             logger.warning("the caller of a large request could not be looked up", exc_info=True)
             status = 503
         if self._is_refused or self.channel is None:
             return
+        if status == body_limits.UNPROVEN:
+            status = self._place_for_unproven()
         if status == body_limits.OK and len(self.large_bodies) >= MAX_LARGE_BODIES:
             status = 503
         if status == body_limits.OK:
             self._take_large_body()
         else:
             self._refuse(status)
+
+    def _place_for_unproven(self) -> int:
+        if len(self.unproven_bodies) >= MAX_UNPROVEN_BODIES:
+            return 503
+        self.unproven_bodies.add(self)  # until it is answered
+        return body_limits.OK
 
     def _take_large_body(self) -> None:
         self._question, self._is_known = None, True
@@ -158,10 +174,14 @@ class BoundedRequest(WebRequest):
         if self._whole:
             self.requestReceived(*self._whole)
 
+    def _leave_places(self) -> None:
+        self.large_bodies.discard(self)
+        self.unproven_bodies.discard(self)
+
     # Answer and say that nothing more follows. Closing at once would reset the connection under the answer.
     def _refuse(self, status: int) -> None:
         self._is_refused = True
-        self.large_bodies.discard(self)
+        self._leave_places()
         self._held = []
         self.content.truncate(0)
         self.requestHeaders.removeHeader(b"Expect")  # Twisted would ask for the body
@@ -190,7 +210,7 @@ class BoundedRequest(WebRequest):
         self._may_send.set()
 
     def connectionLost(self, reason: Any) -> None:
-        self.large_bodies.discard(self)
+        self._leave_places()
         self._may_send.set()
         super().connectionLost(reason)
 
@@ -202,6 +222,7 @@ class BoundedRequest(WebRequest):
             super().handle_exception(exception)
 
     def finish(self) -> None:
+        self._leave_places()
         if self.producer is not None:
             self.unregisterProducer()
         if self.channel is not None and isinstance(self.channel.transport, BoundedConnection):
@@ -282,12 +303,14 @@ def _places(host: str) -> int:
 def refusal(status: int, target: bytes) -> bytes:
     """Return the whole answer to a body that is not taken.
 
-    Below /api/ JSON in the API's error shape; a page leads to the log-in, or says a sentence.
+    For programs JSON in the API's error shape; a page leads to the log-in, or says a sentence.
     """
-    code, message = ERRORS[status]
-    hint = f"at most {_size(body_limits.ceiling(target))}" if status == 413 else ""
+    code, text = ERRORS[status]
+    message, _, hint = text.partition("\nhint: ")
+    if status == 413:
+        hint = f"at most {_size(body_limits.ceiling(target))}"
     headers = ["X-Content-Type-Options: nosniff", "Cache-Control: no-store", "Connection: close"]
-    if target.startswith(b"/api/"):
+    if target.startswith((b"/api/", b"/trigger/")):
         kind = "application/json"
         error = {"code": code, "message": message} | ({"hint": hint} if hint else {})
         body = json.dumps({"error": error}).encode()

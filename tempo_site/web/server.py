@@ -20,6 +20,7 @@ from twisted.internet import reactor
 from runs_app import launcher_client, wakeup
 from runs_app.engine.engine import DataFolderInUse, Engine
 from runs_app.output import live
+from runs_app.url_triggers import waiting
 from tempo_site import health
 from tempo_site.asgi import application
 from tempo_site.lib import checkpoints
@@ -142,6 +143,7 @@ class WebServer(Server):
         deadline = time.monotonic() + STOP_TIMEOUT_S - 0.5
         for port in self.ports:
             port.stopListening()
+        waiting.release_all()
         await self._drain(min(deadline, time.monotonic() + IN_FLIGHT_TIMEOUT_S))
         live.detach()
         await asyncio.to_thread(self._stop_engine, deadline, self._requests_in_flight() == 0)

@@ -54,6 +54,7 @@ PAGES = [
     "/notifications/rules/1/",
     "/notifications/deliveries/",
     "/scripts/nightly-backup/notifications/",
+    "/scripts/nightly-backup/trigger/",
     "/settings/mail/",
     "/scripts/nightly-backup/delete/",
     "/environments/",
@@ -87,6 +88,7 @@ PAGES = [
     "/admin/scripts_app/environment/1/change/",
     "/admin/runs_app/run/",
     "/admin/runs_app/run/3/change/",
+    "/admin/runs_app/urltrigger/1/change/",
     "/admin/notifications_app/channel/",
     "/admin/notifications_app/delivery/",
     "/keys/",
@@ -157,6 +159,9 @@ def furnished(prepared: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         ):
             variable = {"value": HOSTILE, "secret": name == "API_TOKEN"}
             assert service.call("PUT", f"{scope}/variables/{name}", variable)[0] == 200
+        trigger = {"enabled": True, "scheme": "github", "rules": [f"ref == {HOSTILE}"[:200]]}
+        assert service.call("PUT", f"/scripts/{slug}/trigger", trigger)[0] == 200
+        service.post(f"/scripts/{slug}/trigger/keys")
         hook = {
             "name": HOSTILE[:100],
             "kind": "webhook",

@@ -40,6 +40,7 @@ SEEDED = {
     "version": "/scripts/{slug}/versions/1/",
     "script-settings": "/scripts/{slug}/settings/",
     "script-notifications": "/scripts/{failing}/notifications/",
+    "script-trigger": "/scripts/{slug}/trigger/",
     "script-delete": "/scripts/{slug}/delete/",
     "notifications": "/notifications/",
     "notifications-kinds": "/notifications/channels/new/",

@@ -145,7 +145,7 @@ def _has_right(status: os.stat_result, user: User, right: int) -> bool:
 def give_run(folder_fd: int, user: User) -> None:
     # The folder is web's to arrange: a file that another user owns, or that has a second name, stays as it is.
     ours = {os.fstat(folder_fd).st_uid, user.uid}
-    for name in ("main.py", "params.json", "passwd", "group"):
+    for name in ("main.py", "params.json", "payload", "passwd", "group"):
         with contextlib.suppress(FileNotFoundError), _pinned(name, folder_fd) as fd:
             if _is_file(fd, ours):
                 _give(fd, -1, user.gid, 0o640)

@@ -166,10 +166,11 @@ class Place:
     def _fill_run_folder(self, path: Path, code: str) -> None:
         (path / "main.py").write_text(code)
         (path / "params.json").write_text('{"days": 7}')
+        (path / "payload").write_text("hello")
         (path / "tmp").mkdir()
         self.own(path, 0o711)
         self.own(path / "tmp", 0o700)
-        for name in ("main.py", "params.json", "spec.json"):
+        for name in ("main.py", "params.json", "payload", "spec.json"):
             self.own(path / name, 0o600)
 
     def reads(self) -> list[str]:
@@ -245,10 +246,11 @@ class Place:
 
     def _isolation(self, path: Path, slug: str, *also_read: str) -> dict[str, Any]:
         has_own = self.mode.uid is not None
+        given = [str(path / "params.json"), str(path / "payload")]
         return {
             "uid": None if not has_own else SCRIPT_USER if slug == "mine" else OTHER_USER,
             "uid_why": "" if has_own else "it is set to run as Tempo's own user",
-            "read": [str(PREFIX), str(self.environment), str(path / "params.json"), *also_read],
+            "read": [str(PREFIX), str(self.environment), *given, *also_read],
             "write": [str(self.files(slug)), str(path / "tmp")],
             "closed": [str(self.data), str(self.code)],
             "require": "",

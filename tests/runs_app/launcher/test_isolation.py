@@ -125,21 +125,25 @@ def test_it_has_no_power_and_cannot_get_any(place: Place) -> None:
     assert inside["no_new_privs"] == "1"
 
 
-def test_it_reads_its_inputs_and_cannot_change_them(place: Place) -> None:
+def test_it_reads_its_inputs_and_its_payload_and_cannot_change_them(place: Place) -> None:
     code = """
-import json, os
-path = os.environ["TEMPO_RUN_FOLDER"] + "/params.json"
-print(open(path).read())
-try:
-    open(path, "a").write("x")
-except PermissionError:
-    print("not to be changed")
+import os
+for name in ("params.json", "payload"):
+    path = os.environ["TEMPO_RUN_FOLDER"] + "/" + name
+    print(open(path).read())
+    try:
+        open(path, "a").write("x")
+    except PermissionError:
+        print("not to be changed")
 """
     may_change = (
         not place.mode.has_landlock and place.mode.uid is None
     )  # it is Tempo's own user then
     said = place.output(code).splitlines()
-    assert said[0] == '{"days": 7}' and (may_change or said[1:] == ["not to be changed"])
+    kept = "not to be changed"
+    assert said == (
+        ['{"days": 7}', "hello"] if may_change else ['{"days": 7}', kept, "hello", kept]
+    )
 
 
 def test_it_inherits_nothing_but_its_three_streams(place: Place) -> None:
@@ -345,6 +349,7 @@ class Folders:
         self.make(self.precious, STRANGER)
         self.make(self.run / "main.py", SERVICE_USER)
         self.make(self.run / "params.json", SERVICE_USER)
+        self.make(self.run / "payload", SERVICE_USER)
         for folder in (self.files, self.run, self.run / "tmp"):
             os.chown(folder, *WEB)
 
@@ -511,7 +516,7 @@ def test_a_run_gets_its_tmp_and_may_read_its_code(folders: Folders) -> None:
 
 
 @needs_root
-@pytest.mark.parametrize("name", ["main.py", "params.json", "tmp"])
+@pytest.mark.parametrize("name", ["main.py", "params.json", "payload", "tmp"])
 @pytest.mark.parametrize(
     "planted", ["link", "hard link", "file of another", "folder of another", "fifo", "socket"]
 )

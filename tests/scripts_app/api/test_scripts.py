@@ -80,7 +80,9 @@ def test_it_answers_with_the_whole_script(program: Client, settings: Any) -> Non
         "nice": 5,
         "as_service_user": False,
         "allow_source": False,
+        "one_at_a_time": False,
         "parameters": [],
+        "trigger": {"enabled": False, "get": False, "key_in_url": False},
         "deleted_at": None,
     }
     assert environment["state"] == "wanted" and environment["python"]

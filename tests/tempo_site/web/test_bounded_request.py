@@ -374,7 +374,7 @@ class Halves(StringTransport):
 def test_a_caller_that_cannot_be_looked_up_stays_a_stranger(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def broken(_: object) -> int:
+    async def broken(*_: object) -> int:
         raise OperationalError("database is locked")
 
     monkeypatch.setattr(body_limits, "status_of_caller", broken)

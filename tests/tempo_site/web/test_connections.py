@@ -124,7 +124,7 @@ def test_a_connection_that_is_gone_has_no_clock(held: Held) -> None:
 def test_a_large_body_of_a_known_caller_may_take_longer(
     held: Held, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def known(headers: dict[str, str]) -> int:
+    async def known(*_: object) -> int:
         return body_limits.OK
 
     async def send() -> None:

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from tempo_site.web import json_body
-from tempo_site.web.json_body import MAX_DEPTH, MAX_VALUES, parse
+from tempo_site.lib.wire import json_body
+from tempo_site.lib.wire.json_body import MAX_DEPTH, MAX_VALUES, parse
 
 
 @pytest.mark.parametrize(

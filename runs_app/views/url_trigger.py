@@ -1,0 +1,110 @@
+"""The door of URL triggers: `GET|POST /trigger/{slug}`, for programs; no session and no cookie opens it."""
+
+from collections.abc import Iterator
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.debug import sensitive_variables
+
+from runs_app.url_triggers import calls, waiting
+from runs_app.url_triggers.answers import Answer
+from runs_app.url_triggers.calls import Call
+from runs_app.views.later_response import LaterResponse
+from tempo_site import auth
+from tempo_site.api_errors import error
+from tempo_site.lib import origins
+
+METHODS = ("GET", "POST")
+PIECE_BYTES = 64 * 1024
+MASK = "***"
+KEY, WAIT, OUTPUT = "key", "wait", "output"
+BAD_WAIT = f"`wait` is a number of seconds from 0 to {waiting.MAX_WAIT_S}."
+
+
+@login_not_required
+@csrf_exempt
+@sensitive_variables()
+def url_trigger(request: HttpRequest, slug: str) -> HttpResponse:
+    """Start a run of a script whose trigger the caller may use; to all others the address is one like any unknown."""
+    query, shown = _take_key_out(request)
+    if request.method not in METHODS:
+        refusal = error(405, "A trigger takes GET and POST.")
+        refusal.headers["Allow"] = ", ".join(METHODS)
+        return _closed(refusal)
+    site = origins.absolute(request, "/").removesuffix("/")
+    try:
+        wait_s = _wait_s(query)
+        answer = calls.receive(_call(request, slug, query, shown, site), now=timezone.now())
+    except calls.Refused as refused:
+        fields = refused.fields or None
+        refusal = error(refused.status, str(refused), fields=fields)
+        for name, value in refused.headers.items():
+            refusal.headers[name] = value
+        return _closed(refusal)
+    return _closed(_response(answer, query, site=site, wait_s=wait_s))
+
+
+def _take_key_out(request: HttpRequest) -> tuple[dict[str, str], str]:
+    # What is left of the request is what logs, error pages and later addresses may show.
+    query = request.GET.copy()
+    shown = query.get(KEY, "")
+    if KEY in query:
+        query[KEY] = MASK
+        request.META["QUERY_STRING"] = query.urlencode(safe="*")
+        request.GET = QueryDict(request.META["QUERY_STRING"])
+        del query[KEY]
+    return {name: str(value) for name, value in query.items()}, shown
+
+
+def _wait_s(query: dict[str, str]) -> int:
+    # Checked before anything starts, and told to whoever asks: it says nothing of any script.
+    default = "0"
+    if query.get(OUTPUT) == "1":
+        default = str(waiting.MAX_WAIT_S)
+    text = query.get(WAIT, default)
+    if not text.isascii() or not text.isdecimal() or len(text) > 3:
+        raise calls.Refused(400, BAD_WAIT)
+    return min(int(text), waiting.MAX_WAIT_S)
+
+
+def _call(request: HttpRequest, slug: str, query: dict[str, str], shown: str, site: str) -> Call:
+    inputs = {name: value for name, value in query.items() if name not in (WAIT, OUTPUT)}
+    return Call(
+        slug=slug.removesuffix("/"),
+        method=str(request.method),
+        token=auth.token_of_headers(request.headers),
+        token_in_query=shown[: auth.MAX_TOKEN_LENGTH],
+        headers=request.headers,
+        query=inputs,
+        body=_pieces(request),
+        address=str(request.META.get("REMOTE_ADDR", "")),
+        site=site,
+    )
+
+
+def _pieces(request: HttpRequest) -> Iterator[bytes]:
+    while piece := request.read(PIECE_BYTES):
+        yield piece
+
+
+def _response(answer: Answer, query: dict[str, str], *, site: str, wait_s: int) -> HttpResponse:
+    if answer.run is None:
+        return JsonResponse(answer.content, status=answer.status)
+    response: HttpResponse
+    if wait_s:
+        has_output = query.get(OUTPUT) == "1"
+        response = LaterResponse(answer, site=site, wait_s=wait_s, has_output=has_output)
+    else:
+        response = JsonResponse(answer.content, status=answer.status)
+    response.headers["Location"] = answer.content["run"]["url"]
+    if answer.is_replayed:
+        response.headers["Idempotency-Replayed"] = "true"
+    return response
+
+
+def _closed(response: HttpResponse) -> HttpResponse:
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response

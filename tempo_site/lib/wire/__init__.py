@@ -1,0 +1,4 @@
+"""What comes and goes in bodies of HTTP, for pages, the API, triggers and webhooks.
+
+`json_body` counts JSON before it is parsed, `standard_webhooks` signs.
+"""
