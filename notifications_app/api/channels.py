@@ -9,17 +9,7 @@ from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, SecretStr, StrictBool
 
 from notifications_app import lookup
-from notifications_app.api.common import (
-    Cursor,
-    Limit,
-    Number,
-    changes_of,
-    cursor_after,
-    number_of,
-    require_staff,
-    router,
-    without_defaults,
-)
+from notifications_app.api.common import changes_of, require_staff, router
 from notifications_app.channels import channels, presets
 from notifications_app.channels.channels import ChannelError
 from notifications_app.channels.presets import FieldRefused
@@ -27,6 +17,14 @@ from notifications_app.delivery import trial
 from notifications_app.models import Channel
 from scripts_app import lookup as scripts_lookup
 from tempo_site import auth
+from tempo_site.web.api_types import (
+    Cursor,
+    Limit,
+    Number,
+    cursor_after,
+    number_of,
+    without_defaults,
+)
 
 KindName = Literal["mail", "webhook", "apprise", "heartbeat"]
 APART = ("url", "secret", "parts")  # fields of a body that the verb takes by themselves
@@ -131,7 +129,7 @@ class TrialOut(BaseModel):
 def list_channels(request: auth.AuthenticatedRequest, limit: Limit, cursor: Cursor) -> ChannelPage:
     """List channels."""
     require_staff(request)
-    later = Channel.objects.filter(pk__gt=number_of(cursor)).select_related("script")
+    later = Channel.objects.filter(pk__gt=number_of(cursor) or 0).select_related("script")
     rows = list(later.order_by("pk")[: limit + 1])
     items = [ChannelOut.model_construct(**fields_of(row)) for row in rows[:limit]]
     return ChannelPage.model_construct(items=items, next_cursor=cursor_after(rows, limit))

@@ -10,12 +10,13 @@ from ninja.responses import Status
 from pydantic import BaseModel
 
 from runs_app import lookup
-from runs_app.api.common import Limit, router
+from runs_app.api.common import router
 from runs_app.api.runs import RunOut, run_out
 from runs_app.failures import groups
 from runs_app.states import Trigger
 from runs_app.triggers import reruns
 from tempo_site import auth
+from tempo_site.web.api_types import Limit
 
 FailureCursor = Annotated[str, Query(default="", pattern=r"^(\d{1,18}-\d{1,18})?$")]
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, field_validator
 
 from runs_app import lookup
 from runs_app.admission import explain
-from runs_app.api.common import Cursor, Limit, RunCursor, content, cursor_of, id_of, router
+from runs_app.api.common import RunCursor, router
 from runs_app.api.explanations import ExplanationOut, explanation_out
 from runs_app.api.run_filters import RunQuery
 from runs_app.execution import execution
@@ -27,6 +27,7 @@ from runs_app.search.patterns import TooSlow
 from runs_app.states import Trigger
 from runs_app.triggers import confirmation, remedies, triggers
 from tempo_site import auth
+from tempo_site.web.api_types import Cursor, Limit, content, cursor_after, number_of
 
 MAX_PARAMS_BYTES = 16 * 1024
 MAX_PARAMS_DEPTH = 32
@@ -189,10 +190,10 @@ def list_runs(
 @router.get("/queue", response=QueuePage)
 def read_queue(request: HttpRequest, limit: Limit, cursor: Cursor) -> QueuePage:
     """List the queued runs, the next first, each with what it waits for. A run may begin between two pages."""
-    rows = explain.queue_page(now=timezone.now(), after=id_of(cursor), limit=limit + 1)
+    rows = explain.queue_page(now=timezone.now(), after=number_of(cursor), limit=limit + 1)
     items = [queue_item(row) for row in rows[:limit]]
-    last = rows[limit - 1].run.pk if len(rows) > limit else None
-    return QueuePage.model_construct(items=items, next_cursor=cursor_of(last))
+    next_cursor = cursor_after([row.run for row in rows], limit)
+    return QueuePage.model_construct(items=items, next_cursor=next_cursor)
 
 
 @router.get("/runs/{int:run_id}", response=RunOut)

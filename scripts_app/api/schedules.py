@@ -12,21 +12,20 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from runs_app.models import Run
 from runs_app.scheduler import schedule_history
 from scripts_app import lookup
-from scripts_app.api.common import (
-    MAX_NUMBER,
-    Cursor,
-    Limit,
-    Moment,
-    Number,
-    cursor_after,
-    number_of,
-    router,
-    without_defaults,
-)
+from scripts_app.api.common import Moment, router
 from scripts_app.models import Schedule, Script
 from scripts_app.schedules import outlook, preview, schedules
 from scripts_app.timing import rule
 from scripts_app.timing.rule import TimingError
+from tempo_site.web.api_types import (
+    MAX_NUMBER,
+    Cursor,
+    Limit,
+    Number,
+    cursor_after,
+    number_of,
+    without_defaults,
+)
 
 REPEATED = frozenset({"cron", "interval"})  # the kinds that have bounds and jitter
 

@@ -9,18 +9,11 @@ from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from scripts_app import deletion, lookup, scripts
-from scripts_app.api.common import (
-    IF_MATCH,
-    Limit,
-    Number,
-    based_on,
-    cursor_after,
-    router,
-    without_defaults,
-)
+from scripts_app.api.common import IF_MATCH, based_on, router
 from scripts_app.models import Script
 from scripts_app.versions import versions
 from tempo_site import auth
+from tempo_site.web.api_types import Limit, Number, cursor_after, without_defaults
 
 
 class ScriptIn(BaseModel):
