@@ -64,6 +64,11 @@ def has_session(headers: Mapping[str, str]) -> bool:
     return get_user(request).is_authenticated
 
 
+def is_known(headers: Mapping[str, str]) -> bool:
+    """Whether these headers show a key, or a session, that is good now: for answers that go on for long."""
+    return key_of_headers(headers) is not None or has_session(headers)
+
+
 class SignedInRequest(HttpRequest):
     user: User
 

@@ -4,8 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Query
 from ninja.errors import HttpError
@@ -20,20 +19,17 @@ from runs_app.api.run_filters import RunQuery
 from runs_app.execution import execution
 from runs_app.failures import ends
 from runs_app.models import Run
-from runs_app.output import log, samples
+from runs_app.output import samples
 from runs_app.search import query as search_query
 from runs_app.search import run_lists, search
 from runs_app.search.patterns import TooSlow
 from runs_app.states import Trigger
 from runs_app.triggers import confirmation, remedies, triggers
 from tempo_site import auth
-from tempo_site.web.api_types import Cursor, Limit, content, cursor_after, number_of
+from tempo_site.web.api_types import Cursor, Limit, cursor_after, number_of
 
 MAX_PARAMS_BYTES = 16 * 1024
 MAX_PARAMS_DEPTH = 32
-MAX_OFFSET = 2**53
-
-Offset = Annotated[int, Query(default=0, ge=0, le=MAX_OFFSET)]
 
 
 class RunIn(BaseModel):
@@ -227,36 +223,6 @@ def cancel_run(request: auth.AuthenticatedRequest, run_id: int) -> RunOut:
     if not execution.cancel(lookup.run(run_id), by=request.auth.name, now=timezone.now()):
         raise HttpError(409, f"Run {run_id} has ended already.")
     return run_out(lookup.run(run_id))
-
-
-@router.get("/runs/{int:run_id}/log", response={200: None}, openapi_extra=content("text/plain"))
-def read_log(request: HttpRequest, run_id: int, download: bool = False) -> StreamingHttpResponse:
-    """Return what the script wrote so far, both streams in order, byte for byte (text/plain).
-
-    Where output is missing, a line `[Tempo: ... left out here]` says so.
-    """
-    run = lookup.run(run_id)
-    parts = log.script_stream(run) if isinstance(request, ASGIRequest) else log.script_bytes(run)
-    response = StreamingHttpResponse(parts, content_type="text/plain; charset=utf-8")
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    if download:
-        response.headers["Content-Disposition"] = f'attachment; filename="run-{run_id}.log"'
-    return response
-
-
-@router.get(
-    "/runs/{int:run_id}/output",
-    response={200: None},
-    openapi_extra=content("application/octet-stream"),
-)
-def read_output(request: HttpRequest, run_id: int, offset: Offset) -> HttpResponse:
-    """Return stored output from a byte offset: a JSON line `{"t": "o", "o": start, "n": end, "status", "final"}`, then
-    the records, `<epoch_ms> O|E|S F|P <text>`. Ask again with `offset=n`; `final` means that no more output will come.
-    """
-    frame = log.frame(lookup.run(run_id), offset)
-    response = HttpResponse(frame, content_type="application/octet-stream")
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
 
 
 def run_out(run: Run) -> RunOut:
