@@ -8,6 +8,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from runs_app.admission import admission
+from runs_app.engine import housekeeping
 from runs_app.failures import groups
 from runs_app.history import cold_logs, deleted, retention
 from runs_app.models import Run
@@ -23,12 +24,15 @@ def prune() -> None:
     admit()
     now = timezone.now()
     groups.prune(now=now, keep=timedelta(days=int(store.value("PYSCHED_KEEP_DAYS"))))
-    retention.prune(now=now)
+    if retention.prune(now=now) >= retention.MAX_A_TURN:
+        housekeeping.hurry("retention", now=now)
 
 
 def compress_logs() -> None:
     admit()
-    cold_logs.compress_old(now=timezone.now())
+    now = timezone.now()
+    if cold_logs.compress_old(now=now) >= cold_logs.MAX_A_TURN:
+        housekeeping.hurry("cold logs", now=now)
 
 
 def collect_environments() -> None:

@@ -24,14 +24,16 @@ logger = logging.getLogger(__name__)
 AGE = timedelta(days=1)
 BATCH = 50
 MIN_BYTES = 4096  # a smaller log takes one block of the disk either way
+# A turn is over long before django-q2 takes its task for lost and hands it to the other worker as well.
 MAX_BYTES_A_TURN = 256 * 2**20
+MAX_A_TURN = 500
 TEMPORARY = files.temporary(cold_log.NAME)
 
 
 def compress_old(*, now: datetime) -> int:
     """Compress logs, the oldest first, as many as one turn takes; return how many."""
     count = size = 0
-    while size < MAX_BYTES_A_TURN:
+    while size < MAX_BYTES_A_TURN and count < MAX_A_TURN:
         mark = ColdLogs.objects.first() or ColdLogs.objects.get_or_create(pk=1)[0]
         batch = _next_runs(mark, before=now - AGE)
         if not batch:
@@ -74,7 +76,8 @@ def compress(path: Path) -> int | None:
 
 
 def _next_runs(mark: ColdLogs, *, before: datetime) -> list[Run]:
-    rows = Run.objects.filter(finished_at__lte=before)
+    # Without those that stay as they are: a history of small logs would take a transaction for every fifty.
+    rows = Run.objects.filter(finished_at__lte=before, log_bytes__gte=MIN_BYTES).exclude(folder="")
     if mark.finished_at is not None:
         rows = rows.filter(finished_at__gte=mark.finished_at)
         rows = rows.exclude(finished_at=mark.finished_at, pk__lte=mark.run)
@@ -84,8 +87,6 @@ def _next_runs(mark: ColdLogs, *, before: datetime) -> list[Run]:
 
 
 def _compress_safely(run: Run) -> int | None:
-    if not run.folder or run.log_bytes < MIN_BYTES:
-        return None
     try:
         return compress(paths.run_folder(run.folder))
     except OSError as error:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any, NamedTuple
 
 from django.db import transaction
@@ -25,6 +26,8 @@ from tempo_site.lib import paths
 logger = logging.getLogger(__name__)
 
 BATCH = 100
+# A turn is over long before django-q2 takes its task for lost and hands it to the other worker as well.
+MAX_A_TURN = 5000
 ENDS = (
     "first_run",
     "last_run",
@@ -59,14 +62,16 @@ class Group(NamedTuple):
 
 
 def prune(*, now: datetime) -> int:
-    """Delete the runs that are beyond a limit and return how many went.
+    """Delete the runs that are beyond a limit, as many as one turn takes, and return how many went.
 
     The last failure of each script stays, and the first run of each group of failures.
     """
     counting.count_all()  # what goes stays in the figures
     rules = retention_rules.rules()
-    count = sum(_delete(group.going) for group in _groups(rules, now))
-    count += _delete_beyond_size(rules.total_mb)
+    count = 0
+    for group in _groups(rules, now):
+        count += _delete(group.going, most=MAX_A_TURN - count)
+    count += _delete_beyond_size(rules.total_mb, most=MAX_A_TURN - count)
     _remove_empty_months(paths.month(now))
     # django-q2 never prunes its failures.
     oldest = now - timedelta(days=rules.default.days)
@@ -210,24 +215,28 @@ def _by_size(
             return
 
 
-def _delete_beyond_size(total_mb: int) -> int:
+def _delete_beyond_size(total_mb: int, *, most: int) -> int:
     # The oldest logs go until all logs together are below the limit.
-    to_delete = [run.pk for run in _by_size(_excess_bytes(total_mb))]
+    if most <= 0:
+        return 0
+    to_delete = [run.pk for run in islice(_by_size(_excess_bytes(total_mb)), most)]
     count = 0
     for start in range(0, len(to_delete), BATCH):
-        count += _delete(Run.objects.filter(pk__in=to_delete[start : start + BATCH]))
+        batch = Run.objects.filter(pk__in=to_delete[start : start + BATCH])
+        count += _delete(batch, most=BATCH)
     return count
 
 
-def _delete(rows: RunQuerySet) -> int:
+def _delete(rows: RunQuerySet, *, most: int) -> int:
     # Folder first: a row without a folder is harmless, a folder without a row would stay for ever.
     count = 0
     stuck = set[int]()
-    while True:
+    while count < most:
         left = rows.exclude(pk__in=stuck).order_by("pk")
-        batch = list(left.only(*counting.COUNTED_COLUMNS, "folder")[:BATCH])
+        size = min(BATCH, most - count)
+        batch = list(left.only(*counting.COUNTED_COLUMNS, "folder")[:size])
         if not batch:
-            return count
+            break
         removed = []
         for run in batch:
             if _is_removed(run.pk, run.folder):
@@ -238,6 +247,7 @@ def _delete(rows: RunQuerySet) -> int:
             Run.objects.filter(pk__in=[run.pk for run in removed]).delete()
             counting.forget(removed)
         count += len(removed)
+    return count
 
 
 def _is_removed(pk: int, folder: str) -> bool:

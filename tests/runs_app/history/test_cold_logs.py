@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from django.test import Client
+from pytest_django.fixtures import DjangoAssertNumQueries
 
 from runs_app.failures import error_output
 from runs_app.figures import counting, reading
@@ -164,6 +165,26 @@ def test_each_log_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cold_logs.compress_old(now=NOW) == 5
     assert not any((folder_of(run) / log.LOG).exists() for run in runs)
     assert cold_logs.compress_old(now=NOW) == 0
+
+
+def test_a_history_without_logs_to_compress_costs_one_look(
+    django_assert_num_queries: DjangoAssertNumQueries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cold_logs, "BATCH", 2)
+    for _ in range(5):
+        logged(b"1764000000000 O F hello\n")
+    cold_logs.compress_old(now=NOW)
+    with django_assert_num_queries(2):  # the mark, and the look
+        assert cold_logs.compress_old(now=NOW) == 0
+
+
+def test_a_turn_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cold_logs, "BATCH", 1)
+    monkeypatch.setattr(cold_logs, "MAX_A_TURN", 2)
+    for _ in range(3):
+        logged(records(100))
+    turns = [cold_logs.compress_old(now=NOW) for _ in range(3)]
+    assert turns == [2, 1, 0]
 
 
 def test_a_folder_that_refuses_does_not_hold_up_the_others() -> None:

@@ -6,9 +6,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 from django_q.models import Failure
+from django_q.models import Schedule as Housekeeping
 from pytest_django import Settings
 
+from runs_app import tasks
+from runs_app.engine import housekeeping
 from runs_app.history import retention
 from runs_app.models import Run
 from runs_app.states import Kind, Reason, Status, Trigger
@@ -38,6 +42,25 @@ def test_each_script_keeps_its_newest(settings: Settings) -> None:
     runs = [make_run(script, status=Status.SUCCEEDED, created_at=NOW) for _ in range(5)]
     assert retention.prune(now=NOW) == 3
     assert set(Run.objects.all()) == {*kept, *runs[3:]}
+
+
+def test_a_turn_is_bounded_and_the_next_one_follows_soon(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "MAX_A_TURN", 3)
+    settings.KEEP_RUNS = 1
+    script, other = make_script(), make_script("Other")
+    for _ in range(3):
+        make_run(script, status=Status.SUCCEEDED, created_at=timezone.now())
+        make_run(other, status=Status.SUCCEEDED, created_at=timezone.now())
+    housekeeping.ensure_schedules(now=timezone.now())
+    row = Housekeeping.objects.filter(name="retention")
+    row.update(next_run=timezone.now() + DAY)
+    tasks.prune()
+    assert (Run.objects.count(), row.get().next_run <= timezone.now()) == (3, True)
+    row.update(next_run=timezone.now() + DAY)
+    tasks.prune()
+    assert (Run.objects.count(), row.get().next_run > timezone.now()) == (2, True)
 
 
 def test_builds_count_together(settings: Settings) -> None:
