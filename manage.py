@@ -10,7 +10,7 @@ if __name__ == "__main__" and sys.argv[1:2] in (["serve"], ["prepare"], ["web"])
     # Before Django is imported.
     lean_imports.install(migrates=sys.argv[1] != "web")
 
-from tempo_site import command_line
+from tempo_site.bootstrap import command_line
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tempo_site.settings")

@@ -17,7 +17,8 @@ from pydantic import BaseModel
 from notifications_app.api import router as notifications_router
 from runs_app.api import router as runs_router
 from scripts_app.api import router as scripts_router
-from tempo_site import api_descriptions, api_errors, auth, system
+from tempo_site import api_errors, auth, system
+from tempo_site.api_document import answers, descriptions
 from tempo_site.api_errors import error
 from tempo_site.settings_api import router as settings_router
 from tempo_site.web import json_body
@@ -46,12 +47,14 @@ class TempoAPI(NinjaAPI):
     """NinjaAPI that answers in Tempo's error shape where ninja's own views do not pass through its handlers."""
 
     def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
-        """Return the OpenAPI document with all descriptions, also in a process without docstrings."""
+        """Return the OpenAPI document with all answers, and all descriptions also in a process without docstrings."""
         views = [
             view for router in self._get_bound_routers() for view in router.path_operations.values()
         ]
-        api_descriptions.restore(operation for view in views for operation in view.operations)
-        return super().get_openapi_schema(**options)
+        descriptions.restore(operation for view in views for operation in view.operations)
+        document = super().get_openapi_schema(**options)
+        answers.declare(document)
+        return document
 
     @property
     def urls(self) -> tuple[list[URLResolver | URLPattern], str, str]:

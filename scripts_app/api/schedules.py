@@ -19,6 +19,7 @@ from scripts_app.timing import rule
 from scripts_app.timing.rule import TimingError
 from tempo_site.web.api_types import (
     MAX_NUMBER,
+    WHOLE,
     Cursor,
     Limit,
     Number,
@@ -41,7 +42,7 @@ class RhythmIn(BaseModel):
 
     kind: Literal["cron", "interval", "once", "startup"]
     cron: str = ""
-    every_s: Annotated[int, Field(strict=True, ge=1, le=MAX_NUMBER)] | None = None
+    every_s: Annotated[int, Field(strict=True, ge=1, le=MAX_NUMBER), WHOLE] | None = None
     at: Moment | None = None
     timezone: str = Field(
         default_factory=lambda: settings.TIME_ZONE,
@@ -89,7 +90,7 @@ class PreviewIn(RhythmIn):
     """
 
     start: Moment | None = None
-    count: Annotated[int, Field(strict=True, ge=1, le=100)] = 5
+    count: Annotated[int, Field(strict=True, ge=1, le=100), WHOLE] = 5
     script: str = Field(default="", max_length=80)
 
 

@@ -4,15 +4,22 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from ninja import Query
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 MAX_PAGE = 200
 DEFAULT_PAGE = 50
 MAX_NUMBER = 2**31 - 1
 
+
+def whole(value: object) -> object:
+    """Return 2 for 2.0, which is a whole number too in JSON; everything else as it is, so that `"2"` is refused."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE = BeforeValidator(whole)  # behind the bounds, so that the document has them
 Limit = Annotated[int, Query(default=DEFAULT_PAGE, ge=1, le=MAX_PAGE)]
 Cursor = Annotated[str, Query(default="", pattern=r"^\d{0,18}$")]
-Number = Annotated[int, Field(strict=True, ge=0, le=MAX_NUMBER)]
+Number = Annotated[int, Field(strict=True, ge=0, le=MAX_NUMBER), WHOLE]
 
 
 def number_of(cursor: str) -> int | None:

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
-from tempo_site import doctor
+from tempo_site.bootstrap import doctor
 from tempo_site.lib.console_tables import as_json, table
 
 

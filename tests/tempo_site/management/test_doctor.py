@@ -15,7 +15,7 @@ from django.utils import timezone
 from runs_app.models import Run
 from runs_app.states import Status
 from scripts_app.packages import index
-from tempo_site import doctor
+from tempo_site.bootstrap import doctor
 from tests.factories import make_run, make_script
 from tests.service import free_port
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from django.core.management import ManagementUtility, get_commands
 
-from tempo_site import command_line
-from tempo_site.bootstrap import console_script
+from tempo_site.bootstrap import command_line, console_script
 from tests.service import environment
 
 
