@@ -8,7 +8,7 @@ from django.contrib.auth.decorators import login_not_required, login_required
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver, path
-from ninja import NinjaAPI, Swagger
+from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 from ninja.params.models import ParamModel, QueryModel
 from ninja.parser import Parser
@@ -18,7 +18,7 @@ from notifications_app.api import router as notifications_router
 from runs_app.api import router as runs_router
 from scripts_app.api import router as scripts_router
 from tempo_site import api_errors, auth, system
-from tempo_site.api_document import answers, descriptions
+from tempo_site.api_document import answers, descriptions, page
 from tempo_site.api_errors import error
 from tempo_site.settings_api import router as settings_router
 from tempo_site.web import json_body
@@ -123,7 +123,7 @@ api = TempoAPI(
     description=DESCRIPTION,
     auth=auth.DEFAULT,
     parser=JsonParser(),
-    docs=Swagger({"validatorUrl": None}),  # null: the page asks no other host
+    docs=page.Documentation(),
     docs_decorator=login_required,
 )
 api.add_decorator(_with_known_parameters_only)

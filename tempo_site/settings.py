@@ -111,7 +111,6 @@ INSTALLED_APPS = [
     "django.forms",
     "channels",
     "django_q",
-    "ninja",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -10,7 +10,7 @@ from runs_app.launcher.output import record_format
 from runs_app.models import Run
 from runs_app.output import log
 from tempo_site.lib import paths
-from tempo_site.lib.console_tables import as_json
+from tempo_site.lib.console.tables import as_json
 
 POLL_S = 0.2
 STREAMS = {"O": "stdout", "E": "stderr", "S": "system"}

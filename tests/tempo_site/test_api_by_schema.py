@@ -11,6 +11,7 @@ from django.test import Client
 from hypothesis import HealthCheck, Phase, given, settings
 from ninja.responses import NinjaJSONEncoder
 from schemathesis.core import NOT_SET
+from schemathesis.core.result import Ok
 from schemathesis.generation import GenerationMode
 
 from tempo_site.api import api
@@ -39,6 +40,7 @@ def document() -> dict[str, Any]:
 def operations(document: dict[str, Any]) -> Iterator[Any]:
     """Every operation of the document whose body is JSON or that has none; what is uploaded is no JSON."""
     for result in schemathesis.openapi.from_dict(document).get_all_operations():
+        assert isinstance(result, Ok)
         operation = result.ok()
         if all(body.media_type == "application/json" for body in operation.body):
             yield operation

@@ -11,8 +11,8 @@ from runs_app.api.runs import run_out
 from runs_app.engine import engine
 from runs_app.execution import execution
 from runs_app.management import watching
-from tempo_site.lib import caller
-from tempo_site.lib.console_tables import as_json
+from tempo_site.lib.console import caller
+from tempo_site.lib.console.tables import as_json
 
 
 class Command(BaseCommand):

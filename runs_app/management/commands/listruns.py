@@ -10,7 +10,7 @@ from runs_app.models import Run
 from runs_app.search import run_lists
 from runs_app.states import Kind, Status
 from tempo_site.lib import humanize
-from tempo_site.lib.console_tables import as_json, moment, table
+from tempo_site.lib.console.tables import as_json, moment, table
 
 HEADINGS = ("run", "script", "status", "began", "took", "why")
 LIMIT = 20

@@ -8,7 +8,7 @@ from django.utils import timezone
 from runs_app.admission import explain
 from runs_app.api.runs import queue_item
 from runs_app.engine import engine
-from tempo_site.lib.console_tables import as_json, moment, table
+from tempo_site.lib.console.tables import as_json, moment, table
 
 MAX_ROWS = 1000
 HEADINGS = ("", "run", "script", "due", "waits for")

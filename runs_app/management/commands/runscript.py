@@ -17,8 +17,8 @@ from runs_app.models import Run
 from runs_app.states import Status, Trigger
 from runs_app.triggers import confirmation, triggers
 from scripts_app.models import Script
-from tempo_site.lib import caller
-from tempo_site.lib.console_tables import as_json
+from tempo_site.lib.console import caller
+from tempo_site.lib.console.tables import as_json
 
 REFUSED = 75  # EX_TEMPFAIL of sysexits.h: not now, try again later
 NOT_RUN = 1

@@ -15,7 +15,7 @@ from scripts_app.models import Schedule, Script
 from scripts_app.schedules import schedules
 from scripts_app.scripts import ScriptError
 from scripts_app.timing.rule import TimingError
-from tempo_site.lib.console_tables import as_json
+from tempo_site.lib.console.tables import as_json
 
 STDIN = "-"
 MAX_BYTES = 4 * 2**20  # more than a text may have: the script's own check says how much that is

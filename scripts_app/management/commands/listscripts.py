@@ -9,7 +9,7 @@ from scripts_app import lookup
 from scripts_app.api.scripts import script_out
 from scripts_app.models import Script
 from scripts_app.schedules import outlook
-from tempo_site.lib.console_tables import as_json, moment, table
+from tempo_site.lib.console.tables import as_json, moment, table
 
 HEADINGS = ("script", "name", "folder", "version", "next start")
 

@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from scripts_app.api.pauses import pause_out
 from scripts_app.schedules import global_pause
-from tempo_site.lib import caller
-from tempo_site.lib.console_tables import as_json
+from tempo_site.lib.console import caller
+from tempo_site.lib.console.tables import as_json
 
 
 class Command(BaseCommand):

@@ -12,7 +12,7 @@ from scripts_app.api.schedules import schedule_out
 from scripts_app.api.scripts import script_out
 from scripts_app.models import Schedule, Script
 from scripts_app.schedules import outlook
-from tempo_site.lib.console_tables import as_json, moment
+from tempo_site.lib.console.tables import as_json, moment
 
 
 class Command(BaseCommand):

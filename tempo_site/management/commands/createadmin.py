@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from tempo_site.bootstrap import first_start
-from tempo_site.lib.console_tables import as_json
+from tempo_site.lib.console.tables import as_json
 
 STDIN = "-"
 MAX_CHARACTERS = 4096

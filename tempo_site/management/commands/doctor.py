@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
 from tempo_site.bootstrap import doctor
-from tempo_site.lib.console_tables import as_json, table
+from tempo_site.lib.console.tables import as_json, table
 
 
 class Command(BaseCommand):
