@@ -265,6 +265,19 @@ class Incident(models.Model):
                 name="one_open_incident_of_tempo",
             ),
         ]
+        # Retention of runs: without these, each run that is deleted has the database read all incidents.
+        indexes = [
+            models.Index(
+                fields=["first_run"],
+                condition=models.Q(first_run__isnull=False),
+                name="incident_of_first_run",
+            ),
+            models.Index(
+                fields=["last_run"],
+                condition=models.Q(last_run__isnull=False),
+                name="incident_of_last_run",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.script or self.subject}"

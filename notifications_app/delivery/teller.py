@@ -58,7 +58,7 @@ class Teller:
             batches.free_interrupted(now=now)
             restarts.note_start(now=now)
             self._is_at_work = True
-        if self._is_time_due(now) or book.unannounced().exists() or heartbeats.are_starts_untold():
+        if self._is_time_due(now) or book.has_unannounced() or heartbeats.are_starts_untold():
             self.wake()
 
     def wake(self) -> None:

@@ -114,6 +114,11 @@ def unannounced() -> RunQuerySet:
     return Run.objects.filter(announced_at=None, finished_at__isnull=False).order_by("pk")
 
 
+def has_unannounced() -> bool:
+    # Not `exists()`, which drops the order: without that the database reads all runs that ended, in each pass.
+    return unannounced().values_list("pk", flat=True).first() is not None
+
+
 def is_end_heard(run: Run, status: str, fields: Mapping[str, Any]) -> bool:
     """Return whether anybody is to hear of the end of a run: from memory, and rather yes than no."""
     if run.kind != Kind.SCRIPT or run.script_id is None:

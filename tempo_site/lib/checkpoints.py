@@ -7,7 +7,9 @@ settings), and RESTART holds the write lock, so that nobody starts the log anew 
 
 import logging
 import weakref
+from collections.abc import Callable
 from datetime import datetime
+from threading import Thread, current_thread
 from typing import Any
 
 from django.conf import settings
@@ -22,7 +24,8 @@ logger = logging.getLogger(__name__)
 # Of waiting for readers: meanwhile nobody else can write.
 BUSY_TIMEOUT_MS = 250
 
-_opened: weakref.WeakSet[BaseDatabaseWrapper] = weakref.WeakSet()
+# Connection -> the thread that opened it.
+_opened: weakref.WeakKeyDictionary[BaseDatabaseWrapper, Thread] = weakref.WeakKeyDictionary()
 
 
 def when_large(*, now: datetime) -> bool:
@@ -36,14 +39,19 @@ def when_large(*, now: datetime) -> bool:
     return _checkpoint("RESTART")
 
 
-def close_database() -> None:
-    """Leave the database in its file alone, without a log: for the end of the process, when nobody writes any more."""
+def close_database(*, is_at_work: Callable[[Thread], bool] = lambda _: False) -> None:
+    """Leave the database in its file alone, without a log: for the end of the process, when nobody writes any more.
+
+    Connections of threads that are still at work stay open, and the log with them, for the next start to read: Python's
+    `sqlite3` crashes in a thread whose connection is closed by another one in the middle of a statement.
+    """
     try:
         _checkpoint("TRUNCATE")
     finally:
-        for wrapper in list(_opened):
-            wrapper.inc_thread_sharing()  # its thread has ended, or has nothing to do any more
-            wrapper.close()
+        for wrapper, thread in list(_opened.items()):
+            if not (thread.is_alive() and is_at_work(thread)):
+                wrapper.inc_thread_sharing()
+                wrapper.close()
 
 
 def _checkpoint(mode: str) -> bool:
@@ -59,7 +67,7 @@ def _checkpoint(mode: str) -> bool:
 
 
 def _remember(connection: BaseDatabaseWrapper, **_: Any) -> None:
-    _opened.add(connection)
+    _opened[connection] = current_thread()
 
 
 connection_created.connect(_remember)

@@ -2,6 +2,7 @@
 
 import asyncio
 import faulthandler
+import gc
 import logging
 import os
 import signal
@@ -32,6 +33,8 @@ STOP_TIMEOUT_S = 6.0
 IN_FLIGHT_TIMEOUT_S = 3.0
 CHECK_S = 1.0
 START_FAILED, STUCK = 1, 3
+# How the names begin of threads that have nothing to do without requests: of Tempo, of asgiref, of asyncio.
+FOR_REQUESTS = ("MainThread", "request-", "ThreadPoolExecutor-", "asyncio_")
 
 
 class WebServer(Server):
@@ -74,6 +77,8 @@ class WebServer(Server):
         # Every exception is caught: daphne throws Twisted's log away, and a deaf server would stay.
         try:
             self.engine.start()
+            gc.collect()
+            gc.freeze()
             twisted_loop.call_soon_threadsafe(self._open)
         except DataFolderInUse as error:
             logger.error("%s", error)
@@ -130,8 +135,7 @@ class WebServer(Server):
         if self._is_stopping:
             os._exit(0)
         self._is_stopping = True
-        faulthandler.dump_traceback_later(STOP_TIMEOUT_S, exit=False)
-        threading.Timer(STOP_TIMEOUT_S + 0.2, os._exit, (STUCK,)).start()
+        threading.Timer(STOP_TIMEOUT_S, _give_up).start()
         self._ending = asyncio.ensure_future(self._stop())
 
     async def _stop(self) -> None:
@@ -140,7 +144,7 @@ class WebServer(Server):
             port.stopListening()
         await self._drain(min(deadline, time.monotonic() + IN_FLIGHT_TIMEOUT_S))
         live.detach()
-        await asyncio.to_thread(self._stop_engine, deadline)
+        await asyncio.to_thread(self._stop_engine, deadline, self._requests_in_flight() == 0)
         reactor.callFromThread(reactor.stop)
 
     async def _drain(self, until: float) -> None:
@@ -158,13 +162,17 @@ class WebServer(Server):
                 count += 1
         return count
 
-    def _stop_engine(self, deadline: float) -> None:
+    def _stop_engine(self, deadline: float, are_requests_answered: bool) -> None:
         try:
             self.engine.stop(deadline=deadline)
         except Exception:
             logger.exception("the engine could not be stopped cleanly")
         try:
-            checkpoints.close_database()
+            checkpoints.close_database(
+                is_at_work=lambda thread: (
+                    not (are_requests_answered and thread.name.startswith(FOR_REQUESTS))
+                )
+            )
         except Exception:
             logger.warning("the database was left with its log", exc_info=True)
 
@@ -177,3 +185,9 @@ def inherit() -> None:
     if channel.family != socket.AF_UNIX:
         raise OSError("descriptor 4 is not the launcher's channel")
     launcher_client.connect(channel)
+
+
+def _give_up() -> None:
+    # Not `dump_traceback_later`: it reads the stacks of threads that go on meanwhile, and may crash.
+    faulthandler.dump_traceback()
+    os._exit(STUCK)

@@ -14,8 +14,8 @@ from tests.benchmarks.figures import Figure
 from tests.benchmarks.setting import FIRST_LINE, Setting, running
 from tests.service import Service
 
-MINUTES = float(os.environ.get("TEMPO_BENCHMARK_SOAK_MINUTES", "8"))
-WARM_SHARE = 0.25  # of the time: caches fill, and each page and operation is seen once
+MINUTES = float(os.environ.get("TEMPO_BENCHMARK_SOAK_MINUTES", "24"))
+WARM_SHARE = 0.5  # of the time: each thread opens its connection, and caches fill for ten minutes
 SAMPLE_S = 5.0
 PAUSE_S = 0.5
 HOURS = 2.0

@@ -6,6 +6,8 @@ from datetime import datetime
 from itertools import pairwise
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from runs_app import ballast
 from runs_app.engine import settler_thread
@@ -146,3 +148,21 @@ def test_no_thread_has_two_duties_of_one_name() -> None:
     for duties in (settler_duties(SelfCheck()), ticker_duties()):
         names = [duty.name for duty in duties._table]
         assert len(names) == len(set(names))
+
+
+# --- with a million runs --------------------------------------------------------------------------------------------
+PARTIAL = ("run_queue", "run_unannounced", "run_unarchived", "run_own_programs", "run_builds")
+
+
+@pytest.mark.django_db
+def test_no_pass_of_the_settler_reads_the_whole_history() -> None:
+    with CaptureQueriesContext(connection) as queries:
+        settler_duties(SelfCheck()).do_due(now=NOW)
+    plans: list[str] = []
+    for query in queries:
+        if "runs_app_run" in query["sql"]:
+            with connection.cursor() as cursor:
+                cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
+                plans += [row[3] for row in cursor.fetchall()]
+    steps = [step for step in plans if "runs_app_run" in step and not step.endswith(PARTIAL)]
+    assert not [step for step in steps if step.startswith("SCAN") or "run_finished" in step]

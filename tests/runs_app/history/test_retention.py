@@ -6,6 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.db import connection
+from django.db.models.fields.reverse_related import ForeignObjectRel
 from django.utils import timezone
 from django_q.models import Failure
 from django_q.models import Schedule as Housekeeping
@@ -176,3 +178,18 @@ def test_what_q2_failed_at_long_ago_is_forgotten(settings: Settings) -> None:
         )
     retention.prune(now=NOW)
     assert [failure.id for failure in Failure.objects.all()] == ["young"]
+
+
+def test_what_refers_to_a_run_is_found_by_an_index() -> None:
+    # Else the database reads all of it for each run that is deleted, within the write lock.
+    fields = Run._meta.get_fields(include_hidden=True)
+    columns = [
+        (field.related_model._meta.db_table, field.field.column)
+        for field in fields
+        if isinstance(field, ForeignObjectRel)
+    ]
+    assert len(columns) == 4
+    for table, column in columns:
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN SELECT 1 FROM {table} WHERE {column} = 1")
+            assert "USING" in cursor.fetchone()[3], f"{table}.{column}"

@@ -2,6 +2,7 @@
 
 import ast
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -142,6 +143,27 @@ def test_the_thread_waits_for_locks_as_long_as_before(file: Path) -> None:
         before = cursor.execute("PRAGMA busy_timeout").fetchone()
         checkpoints.when_large(now=timezone.now())
         assert cursor.execute("PRAGMA busy_timeout").fetchone() == before
+
+
+def test_the_end_closes_no_connection_under_the_hands_of_its_thread(file: Path) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+    found = []
+
+    def work() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            begun.set()
+            assert may_end.wait(30)
+            found.append(cursor.fetchone())
+        connection.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert begun.wait(30)
+    checkpoints.close_database(is_at_work=lambda each: each is thread)
+    may_end.set()
+    thread.join()
+    assert found == [(1,)]
 
 
 def test_the_end_leaves_one_file(file: Path) -> None:
