@@ -19,7 +19,8 @@ from tempo_site.web.api_types import Limit, Number, cursor_after, without_defaul
 class ScriptIn(BaseModel):
     """A new script. Limits that are left out take the server's defaults."""
 
-    model_config = ConfigDict(extra="forbid")
+    # The document names no defaults: clients made of it would send them, and a limit of 0 is none of the server's.
+    model_config = ConfigDict(extra="forbid", json_schema_extra=without_defaults)
 
     name: str
     folder: str = ""
