@@ -19,6 +19,7 @@ from scripts_app.api import ScheduleOut, ScriptOut
 from tempo_site.api import api
 from tempo_site.models import ApiKey
 from tempo_site.web import byte_code
+from tests.factories import make_script
 from tests.service import ROOT
 
 OPERATIONS = {
@@ -307,6 +308,42 @@ def query_parameters(operation: str) -> list[str]:
     method, path = operation.split()
     found = api.get_openapi_schema()["paths"][f"/api/v1{path}"][method.lower()]
     return [item["name"] for item in found.get("parameters", ()) if item["in"] == "query"]
+
+
+MADE = [
+    ("/scripts", {"name": "Other"}),
+    ("/scripts/hello/duplicate", None),
+    ("/scripts/hello/schedules", {"kind": "startup"}),
+    ("/scripts/hello/runs", None),
+    ("/templates/hello", {"name": "Starter"}),
+    ("/channels", {"kind": "mail", "name": "Mail", "to": ["ann@example.org"]}),
+]
+
+
+@pytest.mark.parametrize(("path", "body"), MADE)
+def test_what_is_made_is_found_where_the_answer_says(
+    program: Client, path: str, body: object
+) -> None:
+    make_script("Hello")
+    made = program.post(f"/api/v1{path}", body or {}, "application/json")
+    assert made.status_code in (201, 202), made.content
+    found = program.get(made.headers["Location"])
+    names = {"id", "slug"} & made.json().keys()
+    assert names and {name: found.json()[name] for name in names} == {
+        name: made.json()[name] for name in names
+    }
+
+
+def test_the_tag_of_a_script_is_what_a_change_is_based_on(program: Client) -> None:
+    make_script("Hello")
+    tag = program.get("/api/v1/scripts/hello").headers["ETag"]
+    statuses = []
+    for code in ("print(1)", "print(2)"):
+        change = program.patch(
+            "/api/v1/scripts/hello", {"code": code}, "application/json", headers={"if-match": tag}
+        )
+        statuses.append(change.status_code)
+    assert statuses == [200, 409]
 
 
 def test_fields_have_their_promised_names() -> None:

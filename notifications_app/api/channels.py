@@ -3,6 +3,7 @@
 from datetime import datetime, time
 from typing import Any, Literal
 
+from django.http import HttpResponse
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 from ninja.responses import Status
@@ -137,7 +138,9 @@ def list_channels(request: auth.AuthenticatedRequest, limit: Limit, cursor: Curs
 
 @router.post("/channels", response={201: NewChannelOut})
 @sensitive_variables()
-def create_channel(request: auth.AuthenticatedRequest, data: ChannelIn) -> Status[NewChannelOut]:
+def create_channel(
+    request: auth.AuthenticatedRequest, response: HttpResponse, data: ChannelIn
+) -> Status[NewChannelOut]:
     """Make a channel. The first one gets a rule for all scripts: failed, recovered, did not run."""
     require_staff(request)
     channel = store(Channel(kind=data.kind), data)
@@ -145,6 +148,7 @@ def create_channel(request: auth.AuthenticatedRequest, data: ChannelIn) -> Statu
     if channel.kind == Channel.Kind.WEBHOOK and not channel.secret:
         secret = channels.rotate_secret(channel)
     made = NewChannelOut.model_construct(**fields_of(channel), secret=secret)
+    response.headers["Location"] = f"/api/v1/channels/{channel.pk}"
     return Status(201, made)
 
 

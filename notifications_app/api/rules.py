@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from django.http import Http404
+from django.http import Http404, HttpResponse
 from django.utils import timezone
 from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, StrictBool
@@ -114,10 +114,14 @@ def list_rules(request: auth.AuthenticatedRequest, limit: Limit, cursor: Cursor)
 
 
 @router.post("/rules", response={201: RuleOut})
-def create_rule(request: auth.AuthenticatedRequest, data: RuleIn) -> Status[RuleOut]:
+def create_rule(
+    request: auth.AuthenticatedRequest, response: HttpResponse, data: RuleIn
+) -> Status[RuleOut]:
     """Make a rule."""
     require_staff(request)
-    return Status(201, rule_out(rules.save(Rule(), changes(data))))
+    rule = rules.save(Rule(), changes(data))
+    response.headers["Location"] = f"/api/v1/rules/{rule.pk}"
+    return Status(201, rule_out(rule))
 
 
 @router.get("/rules/{int:rule_id}", response=RuleOut)

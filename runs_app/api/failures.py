@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja import Query
 from ninja.responses import Status
@@ -51,11 +51,14 @@ class FailurePage(BaseModel):
 
 
 @router.post("/runs/{int:run_id}/rerun", auth=auth.RUN, response={202: RunOut})
-def rerun(request: auth.AuthenticatedRequest, run_id: int) -> Status[RunOut]:
+def rerun(
+    request: auth.AuthenticatedRequest, response: HttpResponse, run_id: int
+) -> Status[RunOut]:
     """Start a run with the very code, packages and inputs of this run, under today's limits."""
     earlier = lookup.run(run_id)
     trigger = Trigger.MANUAL if request.auth.user else Trigger.API
     run = reruns.rerun(earlier, trigger=trigger, by=request.auth.name, now=timezone.now())
+    response.headers["Location"] = f"/api/v1/runs/{run.pk}"
     return Status(202, run_out(run))
 
 

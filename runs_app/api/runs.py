@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja import Query
 from ninja.errors import HttpError
@@ -142,7 +142,10 @@ class SamplePage(BaseModel):
 
 @router.post("/scripts/{slug:slug}/runs", auth=auth.RUN, response={202: RunOut})
 def start_run(
-    request: auth.AuthenticatedRequest, slug: str, data: RunIn | None = None
+    request: auth.AuthenticatedRequest,
+    response: HttpResponse,
+    slug: str,
+    data: RunIn | None = None,
 ) -> Status[RunOut]:
     """Start a run of a script's current version; it waits its turn as `queued`. Its `trigger` is `api` for a key, and
     `manual` for a user who is logged in, as in the editor.
@@ -158,6 +161,7 @@ def start_run(
         script, trigger=trigger, by=request.auth.name, now=timezone.now(), params=params
     )
     run.version = script.version  # the run was started with it: saves a query
+    response.headers["Location"] = f"/api/v1/runs/{run.pk}"
     return Status(202, run_out(run))
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
@@ -189,11 +189,14 @@ def list_schedules(request: HttpRequest, slug: str, limit: Limit, cursor: int = 
 
 
 @router.post("/scripts/{slug:slug}/schedules", response={201: ScheduleOut}, tags=["schedules"])
-def create_schedule(request: HttpRequest, slug: str, data: ScheduleIn) -> Status[ScheduleOut]:
+def create_schedule(
+    request: HttpRequest, response: HttpResponse, slug: str, data: ScheduleIn
+) -> Status[ScheduleOut]:
     """Give a script a schedule."""
     now = timezone.now()
     schedule = Schedule(script=lookup.script(slug), **data.model_dump())
     schedules.save(schedule, now=now)
+    response.headers["Location"] = f"/api/v1/schedules/{schedule.pk}"
     return Status(201, schedule_out(schedule, now=now))
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
@@ -116,11 +116,14 @@ class ScriptPage(BaseModel):
 
 
 @router.post("/scripts", response={201: ScriptOut}, tags=["scripts"])
-def create_script(request: auth.AuthenticatedRequest, data: ScriptIn) -> Status[ScriptOut]:
+def create_script(
+    request: auth.AuthenticatedRequest, response: HttpResponse, data: ScriptIn
+) -> Status[ScriptOut]:
     """Create a script; the environment is built in the background."""
     script = scripts.create(
         by=request.auth.user, now=timezone.now(), **data.model_dump(exclude_unset=True)
     )
+    response.headers["Location"] = f"/api/v1/scripts/{script.slug}"
     return Status(201, script_out(lookup.script(script.slug)))
 
 
@@ -138,9 +141,11 @@ def list_scripts(
 
 
 @router.get("/scripts/{slug:slug}", response=ScriptOut, tags=["scripts"])
-def read_script(request: HttpRequest, slug: str) -> ScriptOut:
-    """Show a script."""
-    return script_out(lookup.script(slug))
+def read_script(request: HttpRequest, response: HttpResponse, slug: str) -> ScriptOut:
+    """Show a script. The header `ETag` is its revision, for `If-Match` of a change."""
+    script = lookup.script(slug)
+    response.headers["ETag"] = f'"{script.revision}"'
+    return script_out(script)
 
 
 @router.patch("/scripts/{slug:slug}", response=ScriptOut, tags=["scripts"], openapi_extra=IF_MATCH)
@@ -175,12 +180,16 @@ def restore_script(request: HttpRequest, slug: str) -> ScriptOut:
 
 @router.post("/scripts/{slug:slug}/duplicate", response={201: ScriptOut}, tags=["scripts"])
 def duplicate_script(
-    request: auth.AuthenticatedRequest, slug: str, data: DuplicateIn | None = None
+    request: auth.AuthenticatedRequest,
+    response: HttpResponse,
+    slug: str,
+    data: DuplicateIn | None = None,
 ) -> Status[ScriptOut]:
     """Copy a script with settings, variables and schedules, but without files; the copy is disabled."""
     chosen = data.model_dump(exclude_unset=True) if data else {}
     script = lookup.script(slug)
     copy = scripts.duplicate(script, by=request.auth.user, now=timezone.now(), **chosen)
+    response.headers["Location"] = f"/api/v1/scripts/{copy.slug}"
     return Status(201, script_out(lookup.script(copy.slug)))
 
 
