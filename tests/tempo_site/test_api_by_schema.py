@@ -1,11 +1,7 @@
-"""The API against its own OpenAPI document: requests that schemathesis makes of it, and a client made of it."""
+"""The API against its own OpenAPI document: requests that schemathesis makes of it."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,7 +16,6 @@ from schemathesis.generation import GenerationMode
 
 from tempo_site.api import api
 from tests.factories import make_run, make_schedule, make_script
-from tests.service import TOKEN, Service
 
 REQUESTS = 3  # of each operation, and of its wrong bodies
 # A request that is valid by the document is not refused for its form: only for what no form says, such as a cron line.
@@ -125,41 +120,3 @@ def references(part: Any) -> Iterator[str]:
     elif isinstance(part, list):
         for value in part:
             yield from references(value)
-
-
-USE_CLIENT = """
-import sys
-sys.path.insert(0, {folder!r})
-from tempo_client import AuthenticatedClient
-from tempo_client.api.scripts import {create} as create
-from tempo_client.models import ScriptIn
-client = AuthenticatedClient(base_url={url!r}, token={token!r})
-made = create.sync(client=client, body=ScriptIn(name="By a client", code="print(1)"))
-print(made.slug, made.version, made.enabled)
-"""
-
-
-@pytest.mark.slow
-def test_a_typed_client_made_of_the_document_works(
-    document: dict[str, Any], service: Service, tmp_path: Path
-) -> None:
-    (tmp_path / "openapi.json").write_text(json.dumps(document))
-    (tmp_path / "config.yml").write_text(
-        "project_name_override: tempo-client\npackage_name_override: tempo_client\npost_hooks: []\n"
-    )
-    generate = [
-        "generate",
-        "--path", str(tmp_path / "openapi.json"),
-        "--config", str(tmp_path / "config.yml"),
-        "--output-path", str(tmp_path / "client"),
-        "--fail-on-warning",
-    ]  # fmt: skip
-    program = Path(sys.executable).with_name("openapi-python-client")
-    done = subprocess.run([program, *generate], capture_output=True, text=True, env=os.environ)
-    assert done.returncode == 0, done.stdout + done.stderr
-    create = document["paths"]["/api/v1/scripts"]["post"]["operationId"]
-    use = USE_CLIENT.format(
-        folder=str(tmp_path / "client"), create=create, url=service.url, token=TOKEN
-    )
-    done = subprocess.run([sys.executable, "-c", use], capture_output=True, text=True)
-    assert done.stdout == "by-a-client 1 True\n", done.stderr
