@@ -25,6 +25,7 @@ RUN chmod -R u=rwX,go=rX . \
  && python -m compileall -q -j 0 --invalidation-mode unchecked-hash . \
  && python -X no_debug_ranges -m compileall -q -j 0 -o 2 --invalidation-mode unchecked-hash . \
  && PYSCHED_DATA_PATH=/tmp/data /opt/venv/bin/python manage.py prepare \
+ && /opt/venv/bin/python -m tempo_site.bootstrap.console_script \
  && rm -rf /tmp/data
 
 

@@ -70,6 +70,7 @@ setup-dev: .venv/.ready-dev
 	$(PIP_INSTALL) --requirement requirements.txt
 	@$(COMPILE) .venv/lib $(CODE) >/dev/null || true
 	@$(COMPILE_LEAN) .venv/lib $(CODE) >/dev/null || true
+	@$(BIN)/python -m tempo_site.bootstrap.console_script
 	@touch $@
 
 .venv/.ready-dev: requirements-dev.txt .venv/.ready

@@ -8,7 +8,7 @@ from django.contrib.auth.decorators import login_not_required, login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver, path
-from ninja import NinjaAPI, Swagger
+from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 from ninja.params.models import ParamModel, QueryModel
 from ninja.parser import Parser
@@ -18,7 +18,8 @@ from notifications_app.api import router as notifications_router
 from runs_app import owners
 from runs_app.api import router as runs_router
 from scripts_app.api import router as scripts_router
-from tempo_site import api_descriptions, api_errors, auth, system
+from tempo_site import api_errors, auth, system
+from tempo_site.api_document import answers, descriptions, page
 from tempo_site.api_errors import error
 from tempo_site.lib.wire import json_body
 from tempo_site.rest.audit import router as audit_router
@@ -49,12 +50,14 @@ class TempoAPI(NinjaAPI):
     """NinjaAPI that answers in Tempo's error shape where ninja's own views do not pass through its handlers."""
 
     def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
-        """Return the OpenAPI document with all descriptions, also in a process without docstrings."""
+        """Return the OpenAPI document with all answers, and all descriptions also in a process without docstrings."""
         views = [
             view for router in self._get_bound_routers() for view in router.path_operations.values()
         ]
-        api_descriptions.restore(operation for view in views for operation in view.operations)
-        return super().get_openapi_schema(**options)
+        descriptions.restore(operation for view in views for operation in view.operations)
+        document = super().get_openapi_schema(**options)
+        answers.declare(document)
+        return document
 
     @property
     def urls(self) -> tuple[list[URLResolver | URLPattern], str, str]:
@@ -156,7 +159,7 @@ api = TempoAPI(
     description=DESCRIPTION,
     auth=auth.DEFAULT,
     parser=JsonParser(),
-    docs=Swagger({"validatorUrl": None}),  # null: the page asks no other host
+    docs=page.Documentation(),
     docs_decorator=login_required,
 )
 api.add_decorator(_with_known_parameters_only)

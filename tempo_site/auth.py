@@ -81,6 +81,11 @@ def user_of_session(headers: Mapping[str, str]) -> User | None:
     return user if isinstance(user, User) else None
 
 
+def is_known(headers: Mapping[str, str]) -> bool:
+    """Whether these headers show a key, or a session, that is good now: for answers that go on for long."""
+    return key_of_headers(headers) is not None or has_session(headers)
+
+
 class SignedInRequest(HttpRequest):
     user: User
 

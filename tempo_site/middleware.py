@@ -15,7 +15,7 @@ from tempo_site.lib import hosts
 POLICY = "; ".join(
     (
         "default-src 'self'",
-        "img-src 'self' data:",  # the API page's own icons are data: pictures
+        "img-src 'self' data:",  # the marks of statuses are in the style sheet
         "object-src 'none'",
         "base-uri 'none'",
         "form-action 'self'",

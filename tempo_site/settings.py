@@ -115,7 +115,6 @@ INSTALLED_APPS = [
     "channels",
     "django_q",
     "django_ratelimit",
-    "ninja",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

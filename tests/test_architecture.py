@@ -42,12 +42,13 @@ WIRING = frozenset(
     }
 )
 # Doors of one app that belong together: an address names its view, a page and the admin show a form, an app connects
-# its receivers.
+# its receivers, and with --json a command prints what the API answers.
 OWN_DOORS = {
     "urls": {"views"},
     "views": {"forms"},
     "admin": {"views", "forms"},
     "apps": {"receivers"},
+    "management": {"api"},
 }
 LAUNCHER = "runs_app.launcher"
 STDLIB_ONLY = (LAUNCHER, "scripts_app.environments.drivers")

@@ -18,6 +18,7 @@ import pytest
 
 from runs_app.launcher.identity import names, users
 from runs_app.launcher.identity.users import User
+from tempo_site.bootstrap import console_script
 from tests import local_index, package_spy
 from tests.service import ROOT, Service, environment, wait_for
 from tests.test_script_files import upload
@@ -312,7 +313,8 @@ def test_a_script_that_is_set_to_runs_as_tempos_own_user(for_puid: Container) ->
 
 
 def test_a_command_of_root_acts_as_that_user_too(for_puid: Container) -> None:
-    command = [*AS_ROOT, PYTHON, str(for_puid.code / "manage.py"), "createkey", "by-root"]
+    tempo = console_script.write(for_puid.code, python=PYTHON, root=for_puid.code)
+    command = [*AS_ROOT, str(tempo), "add", str(for_puid.code / "manage.py"), "--name", "By root"]
     done = subprocess.run(
         command, env=for_puid.environment, capture_output=True, text=True, check=False, timeout=30
     )

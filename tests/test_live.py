@@ -6,9 +6,11 @@ import os
 import signal
 import sqlite3
 import threading
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from http.client import HTTPResponse
 from pathlib import Path
 
 import pytest
@@ -16,8 +18,9 @@ from django.conf import settings
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
+from runs_app.output import following
 from tests import viewer
-from tests.service import PASSWORD, Service, wait_for
+from tests.service import PASSWORD, TOKEN, Service, wait_for
 from tests.viewer import Viewer
 
 pytestmark = pytest.mark.slow
@@ -304,3 +307,47 @@ def test_a_viewer_goes_on_where_it_was_when_web_was_killed(running: Service) -> 
     gate.touch()
     thread.join(viewer.LIMIT_S)
     assert watching.text == stored(running, run_id)
+
+
+def test_curl_follows_a_run_to_its_end(running: Service) -> None:
+    run_id, gate = start(running, "Followed", TALKER)
+    with followed(running, run_id) as answer:
+        assert answer.readline() == b"first line\n"
+        assert answer.read(len("no newline yet")) == b"no newline yet"
+        gate.touch()
+        assert answer.read() == b"; now there is\n"
+
+
+def test_followers_take_no_threads_and_are_let_go_when_they_hang_up(running: Service) -> None:
+    run_id, gate = start(running, "Watched", TALKER)
+    with contextlib.ExitStack() as followers:
+        enter = followers.enter_context
+        for _ in range(20):  # more than the threads of the pool, which begin when they are needed
+            enter(followed(running, run_id)).readline()
+        before = threads_of(running)
+        for _ in range(following.MAX_FOLLOWERS - 20):
+            enter(followed(running, run_id)).readline()
+        assert threads_of(running) == before
+        assert running.call("GET", f"/runs/{run_id}/log?follow=1")[0] == 503
+    wait_for(lambda: can_follow(running, run_id), what="a place for a follower")
+    gate.touch()
+
+
+def followed(service: Service, run_id: int) -> HTTPResponse:
+    """The answer of `curl -N .../log?follow=1`."""
+    request = urllib.request.Request(f"{service.url}/api/v1/runs/{run_id}/log?follow=1")
+    request.add_header("X-API-Key", TOKEN)
+    answer: HTTPResponse = urllib.request.urlopen(request, timeout=viewer.LIMIT_S)
+    return answer
+
+
+def can_follow(service: Service, run_id: int) -> bool:
+    try:
+        followed(service, run_id).close()
+    except urllib.error.HTTPError:
+        return False
+    return True
+
+
+def threads_of(service: Service) -> int:
+    return len(list(Path(f"/proc/{service.web_pid()}/task").iterdir()))

@@ -3,23 +3,14 @@
 from datetime import datetime, time
 from typing import Any, Literal
 
+from django.http import HttpResponse
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, SecretStr, StrictBool
 
 from notifications_app import lookup
-from notifications_app.api.common import (
-    Cursor,
-    Limit,
-    Number,
-    changes_of,
-    cursor_after,
-    number_of,
-    require_staff,
-    router,
-    without_defaults,
-)
+from notifications_app.api.common import changes_of, require_staff, router
 from notifications_app.channels import channels, presets
 from notifications_app.channels.channels import ChannelError
 from notifications_app.channels.presets import FieldRefused
@@ -27,6 +18,14 @@ from notifications_app.delivery import trial
 from notifications_app.models import Channel
 from scripts_app import lookup as scripts_lookup
 from tempo_site import auth
+from tempo_site.web.api_types import (
+    Cursor,
+    Limit,
+    Number,
+    cursor_after,
+    number_of,
+    without_defaults,
+)
 
 KindName = Literal["mail", "webhook", "apprise", "heartbeat"]
 APART = ("url", "secret", "parts")  # fields of a body that the verb takes by themselves
@@ -131,7 +130,7 @@ class TrialOut(BaseModel):
 def list_channels(request: auth.AuthenticatedRequest, limit: Limit, cursor: Cursor) -> ChannelPage:
     """List channels."""
     require_staff(request)
-    later = Channel.objects.filter(pk__gt=number_of(cursor)).select_related("script")
+    later = Channel.objects.filter(pk__gt=number_of(cursor) or 0).select_related("script")
     rows = list(later.order_by("pk")[: limit + 1])
     items = [ChannelOut.model_construct(**fields_of(row)) for row in rows[:limit]]
     return ChannelPage.model_construct(items=items, next_cursor=cursor_after(rows, limit))
@@ -139,7 +138,9 @@ def list_channels(request: auth.AuthenticatedRequest, limit: Limit, cursor: Curs
 
 @router.post("/channels", response={201: NewChannelOut})
 @sensitive_variables()
-def create_channel(request: auth.AuthenticatedRequest, data: ChannelIn) -> Status[NewChannelOut]:
+def create_channel(
+    request: auth.AuthenticatedRequest, response: HttpResponse, data: ChannelIn
+) -> Status[NewChannelOut]:
     """Make a channel. The first one gets a rule for all scripts: failed, recovered, did not run."""
     require_staff(request)
     channel = store(Channel(kind=data.kind), data)
@@ -147,6 +148,7 @@ def create_channel(request: auth.AuthenticatedRequest, data: ChannelIn) -> Statu
     if channel.kind == Channel.Kind.WEBHOOK and not channel.secret:
         secret = channels.rotate_secret(channel)
     made = NewChannelOut.model_construct(**fields_of(channel), secret=secret)
+    response.headers["Location"] = f"/api/v1/channels/{channel.pk}"
     return Status(201, made)
 
 

@@ -7,17 +7,11 @@ from django.utils import timezone
 from pydantic import BaseModel
 
 from notifications_app import lookup
-from notifications_app.api.common import (
-    Cursor,
-    Limit,
-    cursor_after,
-    number_of,
-    require_staff,
-    router,
-)
+from notifications_app.api.common import require_staff, router
 from notifications_app.events import outbox
 from notifications_app.models import Delivery
 from tempo_site import auth
+from tempo_site.web.api_types import Cursor, Limit, cursor_after, number_of
 
 
 class DeliveryOut(BaseModel):

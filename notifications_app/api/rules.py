@@ -3,29 +3,27 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from django.http import Http404
+from django.http import Http404, HttpResponse
 from django.utils import timezone
 from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, StrictBool
 
 from notifications_app import lookup
-from notifications_app.api.common import (
-    Cursor,
-    Limit,
-    Number,
-    changes_of,
-    cursor_after,
-    number_of,
-    require_staff,
-    router,
-    without_defaults,
-)
+from notifications_app.api.common import changes_of, require_staff, router
 from notifications_app.models import Channel, Rule
 from notifications_app.rules import preview, rules
 from notifications_app.rules.rules import RuleError
 from scripts_app import lookup as scripts_lookup
 from scripts_app.models import Folder
 from tempo_site import auth
+from tempo_site.web.api_types import (
+    Cursor,
+    Limit,
+    Number,
+    cursor_after,
+    number_of,
+    without_defaults,
+)
 
 
 class RulePatch(BaseModel):
@@ -109,17 +107,21 @@ class PreviewOut(BaseModel):
 def list_rules(request: auth.AuthenticatedRequest, limit: Limit, cursor: Cursor) -> RulePage:
     """List rules."""
     require_staff(request)
-    later = lookup.rules().filter(pk__gt=number_of(cursor))
+    later = lookup.rules().filter(pk__gt=number_of(cursor) or 0)
     rows = list(later.order_by("pk")[: limit + 1])
     items = [rule_out(row) for row in rows[:limit]]
     return RulePage.model_construct(items=items, next_cursor=cursor_after(rows, limit))
 
 
 @router.post("/rules", response={201: RuleOut})
-def create_rule(request: auth.AuthenticatedRequest, data: RuleIn) -> Status[RuleOut]:
+def create_rule(
+    request: auth.AuthenticatedRequest, response: HttpResponse, data: RuleIn
+) -> Status[RuleOut]:
     """Make a rule."""
     require_staff(request)
-    return Status(201, rule_out(rules.save(Rule(), changes(data))))
+    rule = rules.save(Rule(), changes(data))
+    response.headers["Location"] = f"/api/v1/rules/{rule.pk}"
+    return Status(201, rule_out(rule))
 
 
 @router.get("/rules/{int:rule_id}", response=RuleOut)

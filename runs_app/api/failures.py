@@ -3,19 +3,21 @@
 from datetime import datetime
 from typing import Annotated
 
+from django.http import HttpResponse
 from django.utils import timezone
 from ninja import Query
 from ninja.responses import Status
 from pydantic import BaseModel
 
 from runs_app import lookup
-from runs_app.api.common import Limit, router
+from runs_app.api.common import router
 from runs_app.api.runs import RunOut, run_out
 from runs_app.failures import groups
 from runs_app.states import Trigger
 from runs_app.triggers import reruns
 from scripts_app import reach
 from tempo_site import auth
+from tempo_site.web.api_types import Limit
 
 FailureCursor = Annotated[str, Query(default="", pattern=r"^(\d{1,18}-\d{1,18})?$")]
 
@@ -50,11 +52,14 @@ class FailurePage(BaseModel):
 
 
 @router.post("/runs/{int:run_id}/rerun", auth=auth.RUN, response={202: RunOut})
-def rerun(request: auth.AuthenticatedRequest, run_id: int) -> Status[RunOut]:
+def rerun(
+    request: auth.AuthenticatedRequest, response: HttpResponse, run_id: int
+) -> Status[RunOut]:
     """Start a run with the very code, packages and inputs of this run, under today's limits."""
     earlier = lookup.run(run_id)
     trigger = Trigger.MANUAL if request.auth.user else Trigger.API
     run = reruns.rerun(earlier, trigger=trigger, by=request.auth.name, now=timezone.now())
+    response.headers["Location"] = f"/api/v1/runs/{run.pk}"
     return Status(202, run_out(run))
 
 

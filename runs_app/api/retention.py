@@ -16,11 +16,12 @@ from runs_app.models import RetentionRule
 from scripts_app import lookup
 from tempo_site import auth
 from tempo_site.audit import trail
+from tempo_site.web.api_types import WHOLE
 
 ONLY_STAFF = "What is kept of the history is for staff.\nhint: ask a user of the staff"
 
-Days = Annotated[int, Field(strict=True, ge=1, le=36_500)]
-Number = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
+Days = Annotated[int, Field(strict=True, ge=1, le=36_500), WHOLE]
+Number = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1), WHOLE]
 
 
 class LimitsIn(BaseModel):

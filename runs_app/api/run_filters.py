@@ -1,27 +1,34 @@
 """The filters of the list of runs as parameters of an address."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from ninja.errors import HttpError
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, WithJsonSchema
 
 from runs_app.history.run_filters import RunFilter
 from runs_app.search import query
 from runs_app.states import Kind, Reason, Status, Trigger
+
+OTHER_STATUSES = ("bad", "active", "")
+
+
+def words(*allowed: str) -> WithJsonSchema:
+    """Return the words of a parameter for the documentation, which has no place for the names of shapes here."""
+    return WithJsonSchema({"type": "string", "enum": [str(word) for word in allowed]})
 
 
 class RunQuery(BaseModel):
     """Filters of runs, all together: "" filters nothing."""
 
     script: str = ""
-    status: Status | Literal["bad", "active", ""] = ""
-    kind: Kind | Literal["all"] = Kind.SCRIPT
+    status: Annotated[Status | Literal["bad", "active", ""], words(*Status, *OTHER_STATUSES)] = ""
+    kind: Annotated[Kind | Literal["all"], words(*Kind, "all")] = Kind.SCRIPT
     q: str = ""
     folder: str = ""
     tag: str = ""
     reason: Reason = Reason.NONE
-    trigger: Trigger | Literal[""] = ""
+    trigger: Annotated[Trigger | Literal[""], words(*Trigger, "")] = ""
     begin: str = Field(default="", alias="from")
     end: str = Field(default="", alias="to")
     min_s: float | None = None

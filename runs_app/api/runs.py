@@ -5,8 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja import Query
 from ninja.errors import HttpError
@@ -15,13 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, field_validator
 
 from runs_app import lookup
 from runs_app.admission import explain
-from runs_app.api.common import Cursor, Limit, RunCursor, content, cursor_of, id_of, router
+from runs_app.api.common import RunCursor, router
 from runs_app.api.explanations import ExplanationOut, explanation_out
 from runs_app.api.run_filters import RunQuery
 from runs_app.execution import execution
 from runs_app.failures import ends
 from runs_app.models import Run
-from runs_app.output import log, samples
+from runs_app.output import samples
 from runs_app.search import query as search_query
 from runs_app.search import run_lists, search
 from runs_app.search.patterns import TooSlow
@@ -29,12 +28,10 @@ from runs_app.states import Trigger
 from runs_app.triggers import confirmation, remedies, triggers
 from scripts_app import reach
 from tempo_site import auth
+from tempo_site.web.api_types import Cursor, Limit, cursor_after, number_of
 
 MAX_PARAMS_BYTES = 16 * 1024
 MAX_PARAMS_DEPTH = 32
-MAX_OFFSET = 2**53
-
-Offset = Annotated[int, Query(default=0, ge=0, le=MAX_OFFSET)]
 
 
 class RunIn(BaseModel):
@@ -147,7 +144,10 @@ class SamplePage(BaseModel):
 
 @router.post("/scripts/{slug:slug}/runs", auth=auth.RUN, response={202: RunOut})
 def start_run(
-    request: auth.AuthenticatedRequest, slug: str, data: RunIn | None = None
+    request: auth.AuthenticatedRequest,
+    response: HttpResponse,
+    slug: str,
+    data: RunIn | None = None,
 ) -> Status[RunOut]:
     """Start a run of a script's current version; it waits its turn as `queued`. Its `trigger` is `api` for a key, and
     `manual` for a user who is logged in, as in the editor.
@@ -163,6 +163,7 @@ def start_run(
         script, trigger=trigger, by=request.auth.name, now=timezone.now(), params=params
     )
     run.version = script.version  # the run was started with it: saves a query
+    response.headers["Location"] = f"/api/v1/runs/{run.pk}"
     return Status(202, run_out(run))
 
 
@@ -198,11 +199,11 @@ def list_runs(
 def read_queue(request: auth.AuthenticatedRequest, limit: Limit, cursor: Cursor) -> QueuePage:
     """List the queued runs, the next first, each with what it waits for. A run may begin between two pages."""
     among = reach.within(request.auth.limits, "script")
-    after = id_of(cursor)
+    after = number_of(cursor)
     rows = explain.queue_page(now=timezone.now(), after=after, limit=limit + 1, among=among)
     items = [queue_item(row) for row in rows[:limit]]
-    last = rows[limit - 1].run.pk if len(rows) > limit else None
-    return QueuePage.model_construct(items=items, next_cursor=cursor_of(last))
+    next_cursor = cursor_after([row.run for row in rows], limit)
+    return QueuePage.model_construct(items=items, next_cursor=next_cursor)
 
 
 @router.get("/runs/{int:run_id}", response=RunOut)
@@ -236,36 +237,6 @@ def cancel_run(request: auth.AuthenticatedRequest, run_id: int) -> RunOut:
     if not execution.cancel(lookup.run(run_id), by=request.auth.name, now=timezone.now()):
         raise HttpError(409, f"Run {run_id} has ended already.")
     return run_out(lookup.run(run_id))
-
-
-@router.get("/runs/{int:run_id}/log", response={200: None}, openapi_extra=content("text/plain"))
-def read_log(request: HttpRequest, run_id: int, download: bool = False) -> StreamingHttpResponse:
-    """Return what the script wrote so far, both streams in order, byte for byte (text/plain).
-
-    Where output is missing, a line `[Tempo: ... left out here]` says so.
-    """
-    run = lookup.run(run_id)
-    parts = log.script_stream(run) if isinstance(request, ASGIRequest) else log.script_bytes(run)
-    response = StreamingHttpResponse(parts, content_type="text/plain; charset=utf-8")
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    if download:
-        response.headers["Content-Disposition"] = f'attachment; filename="run-{run_id}.log"'
-    return response
-
-
-@router.get(
-    "/runs/{int:run_id}/output",
-    response={200: None},
-    openapi_extra=content("application/octet-stream"),
-)
-def read_output(request: HttpRequest, run_id: int, offset: Offset) -> HttpResponse:
-    """Return stored output from a byte offset: a JSON line `{"t": "o", "o": start, "n": end, "status", "final"}`, then
-    the records, `<epoch_ms> O|E|S F|P <text>`. Ask again with `offset=n`; `final` means that no more output will come.
-    """
-    frame = log.frame(lookup.run(run_id), offset)
-    response = HttpResponse(frame, content_type="application/octet-stream")
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
 
 
 def run_out(run: Run) -> RunOut:

@@ -8,11 +8,12 @@ from ninja import Query
 from ninja.errors import HttpError
 from pydantic import BaseModel
 
-from runs_app.api.common import Limit, router
+from runs_app.api.common import router
 from runs_app.search import found_lines, query, search
 from runs_app.search.patterns import TooSlow
 from scripts_app import reach
 from tempo_site import auth
+from tempo_site.web.api_types import Limit
 
 SearchCursor = Annotated[str, Query(default="", pattern=r"^(\d{1,15}\.\d{1,15})?$")]
 From = Annotated[str, Query(default="", alias="from")]

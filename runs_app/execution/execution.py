@@ -171,6 +171,14 @@ def cancel(run: Run, *, by: str, now: datetime) -> bool:
     return True
 
 
+def ask_to_cancel(run: Run, *, by: str, now: datetime) -> bool:
+    """Cancel a run from a process without a launcher: a queued run ends at once, another at the engine's next sweep.
+
+    False when it was final already.
+    """
+    return _cancel_queued(run, by=by, now=now) or _request_cancel(run, by=by, now=now)
+
+
 def cancel_on_commit(run: Run, *, by: str, now: datetime) -> None:
     """Cancel a run as part of the caller's transaction; the launcher hears of it after the commit."""
     if _cancel_queued(run, by=by, now=now):

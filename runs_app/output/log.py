@@ -13,6 +13,7 @@ from runs_app.launcher import files
 from runs_app.launcher.output import record_format, tail
 from runs_app.models import Run
 from runs_app.output import cold_log, records, stored_log
+from runs_app.output.script_text import BOTH, ScriptText
 from runs_app.output.stored_log import PlainLog, StoredLog
 from tempo_site.lib import paths
 
@@ -64,46 +65,35 @@ def _open(run: Run) -> StoredLog | None:
     return stored_log.open_stored(paths.run_folder(run.folder) / LOG)
 
 
-def script_bytes(run: Run) -> Iterator[bytes]:
-    """Yield what the script wrote, both streams in order of arrival, byte for byte.
-
-    Tempo's own lines are left out, but for one: where output is missing, because it was over the limit or the disk was
-    full, a line of its own says so, `[Tempo: 1,234,567 bytes of output (12,345 lines) were left out here]`.
-    """
+def script_bytes(run: Run, *, streams: str = BOTH) -> Iterator[bytes]:
+    """Yield what the script wrote, both streams in order of arrival or one of them: see ScriptText."""
     offset = 0
-    is_inside_line = False
+    script_text = ScriptText(streams)
     while True:
         data, following = read_slice(run, offset, _SCRIPT_CHUNK_BYTES)
         if following == offset:
             return
-        parts = []
-        for _, stream, is_full, text in record_format.parse(data):
-            if stream != "S":
-                parts.append(text + b"\n" if is_full else text)
-                is_inside_line = not is_full
-            elif records.GAP.fullmatch(text):
-                if is_inside_line:
-                    parts.append(b"\n")
-                parts.append(b"[Tempo: %b]\n" % text)
-                is_inside_line = False
-        yield b"".join(parts)
+        yield script_text.of(data)
         offset = following
 
 
-async def script_stream(run: Run) -> AsyncIterator[bytes]:
-    """Yield `script_bytes`, read in threads, one chunk in memory at a time.
+async def read_in_threads(run: Run, parts: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield the parts of a run's text, read in threads, one in memory at a time.
 
     Under ASGI Django would read a plain iterator to its end before the first byte is sent.
     """
-    chunks = script_bytes(run)
-    following = sync_to_async(lambda: next(chunks, None))
+    following = sync_to_async(lambda: next(parts, None))
     try:
-        while (chunk := await following()) is not None:
-            yield chunk
+        while (part := await following()) is not None:
+            yield part
     except Exception:
         # The answer has begun: its end has to come all the same, and says that it is not the end of the output.
         logger.exception("the log of run %s could not be read to its end", run.pk)
         yield UNREADABLE
+
+
+def script_stream(run: Run) -> AsyncIterator[bytes]:
+    return read_in_threads(run, script_bytes(run))
 
 
 def frame(run: Run, offset: int) -> bytes:

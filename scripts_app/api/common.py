@@ -1,22 +1,18 @@
-"""The router of the operations on scripts and schedules, types of parameters, cursors and revisions."""
+"""The router of the operations on scripts and schedules, moments and revisions."""
 
 import re
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from django.http import HttpRequest
-from ninja import Query, Router
+from ninja import Router
 from ninja.errors import HttpError
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime
 
 from scripts_app.timing import rule
 
 router = Router()
 
-MAX_PAGE = 200
-DEFAULT_PAGE = 50
-MAX_NUMBER = 2**31 - 1
 IF_MATCH = {
     "parameters": [
         {
@@ -39,27 +35,6 @@ def plausible(moment: datetime) -> datetime:
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(plausible)]
-Number = Annotated[int, Field(strict=True, ge=0, le=MAX_NUMBER)]
-Limit = Annotated[int, Query(default=DEFAULT_PAGE, ge=1, le=MAX_PAGE)]
-Cursor = Annotated[str, Query(default="", pattern=r"^\d{0,18}$")]
-
-
-def without_defaults(schema: dict[str, Any]) -> None:
-    """Take the defaults out of a schema: in a PATCH a field that is left out does not change."""
-    for field in schema["properties"].values():
-        field.pop("default", None)
-
-
-def number_of(cursor: str) -> int | None:
-    """Return the number in a cursor; None for the first page."""
-    return int(cursor) if cursor else None
-
-
-def cursor_after(rows: Sequence[Any], limit: int, field: str = "pk") -> str | None:
-    """Return the cursor behind a page of `limit` rows, or None when `rows` holds no further row."""
-    if len(rows) <= limit:
-        return None
-    return str(getattr(rows[limit - 1], field))
 
 
 def based_on(request: HttpRequest) -> int | None:

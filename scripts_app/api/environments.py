@@ -9,13 +9,14 @@ from pydantic import BaseModel
 from runs_app.models import Run
 from runs_app.triggers import builds
 from scripts_app import lookup
-from scripts_app.api.common import Cursor, Limit, cursor_after, number_of, router
+from scripts_app.api.common import router
 from scripts_app.environments import disk_usage, environments, upgrades
 from scripts_app.environments.builds import BuildProgress
 from scripts_app.models import Environment, Script
 from scripts_app.packages import locks
 from scripts_app.packages.locks import Change
 from tempo_site import auth
+from tempo_site.web.api_types import Cursor, Limit, cursor_after, number_of
 
 NOT_BUILDING = BuildProgress(step="", done=0, total=0)
 

@@ -9,15 +9,14 @@ from ninja.responses import Status
 from pydantic import BaseModel
 
 from scripts_app import lookup
-from scripts_app.api.common import Limit, router
+from scripts_app.api.common import router
 from scripts_app.files import downloads, store
 from scripts_app.files.store import FileEntry
 from scripts_app.validation import ScriptError
+from tempo_site.web.api_types import Limit, content
 
 MAX_FILES = 100
-BINARY = {
-    "responses": {200: {"content": {"application/octet-stream": {"schema": {"type": "string"}}}}}
-}
+BINARY = content("application/octet-stream")
 
 
 class FileOut(BaseModel):

@@ -6,8 +6,9 @@ from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, Field
 
 from scripts_app import deletion, folders, lookup
-from scripts_app.api.common import Cursor, Limit, cursor_after, number_of, router
+from scripts_app.api.common import router
 from scripts_app.models import Folder
+from tempo_site.web.api_types import Cursor, Limit, cursor_after, number_of
 
 
 class FolderIn(BaseModel):

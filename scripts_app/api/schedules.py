@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
@@ -12,22 +12,22 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from runs_app.models import Run
 from runs_app.scheduler import schedule_history
 from scripts_app import lookup
-from scripts_app.api.common import (
-    MAX_NUMBER,
-    Cursor,
-    Limit,
-    Moment,
-    Number,
-    cursor_after,
-    number_of,
-    router,
-    without_defaults,
-)
+from scripts_app.api.common import Moment, router
 from scripts_app.models import Schedule, Script
 from scripts_app.schedules import outlook, preview, schedules
 from scripts_app.timing import rule
 from scripts_app.timing.rule import TimingError
 from tempo_site.accounts import rate_limits
+from tempo_site.web.api_types import (
+    MAX_NUMBER,
+    WHOLE,
+    Cursor,
+    Limit,
+    Number,
+    cursor_after,
+    number_of,
+    without_defaults,
+)
 
 REPEATED = frozenset({"cron", "interval"})  # the kinds that have bounds and jitter
 
@@ -43,7 +43,7 @@ class RhythmIn(BaseModel):
 
     kind: Literal["cron", "interval", "once", "startup"]
     cron: str = ""
-    every_s: Annotated[int, Field(strict=True, ge=1, le=MAX_NUMBER)] | None = None
+    every_s: Annotated[int, Field(strict=True, ge=1, le=MAX_NUMBER), WHOLE] | None = None
     at: Moment | None = None
     timezone: str = Field(
         default_factory=lambda: settings.TIME_ZONE,
@@ -91,7 +91,7 @@ class PreviewIn(RhythmIn):
     """
 
     start: Moment | None = None
-    count: Annotated[int, Field(strict=True, ge=1, le=100)] = 5
+    count: Annotated[int, Field(strict=True, ge=1, le=100), WHOLE] = 5
     script: str = Field(default="", max_length=80)
 
 
@@ -190,11 +190,14 @@ def list_schedules(request: HttpRequest, slug: str, limit: Limit, cursor: int = 
 
 
 @router.post("/scripts/{slug:slug}/schedules", response={201: ScheduleOut}, tags=["schedules"])
-def create_schedule(request: HttpRequest, slug: str, data: ScheduleIn) -> Status[ScheduleOut]:
+def create_schedule(
+    request: HttpRequest, response: HttpResponse, slug: str, data: ScheduleIn
+) -> Status[ScheduleOut]:
     """Give a script a schedule."""
     now = timezone.now()
     schedule = Schedule(script=lookup.script(slug), **data.model_dump())
     schedules.save(schedule, now=now)
+    response.headers["Location"] = f"/api/v1/schedules/{schedule.pk}"
     return Status(201, schedule_out(schedule, now=now))
 
 

@@ -3,25 +3,18 @@
 from datetime import datetime
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja.errors import HttpError
 from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from scripts_app import deletion, lookup, reach, scripts
-from scripts_app.api.common import (
-    IF_MATCH,
-    Limit,
-    Number,
-    based_on,
-    cursor_after,
-    router,
-    without_defaults,
-)
+from scripts_app.api.common import IF_MATCH, based_on, router
 from scripts_app.models import Script
 from scripts_app.versions import versions
 from tempo_site import auth
+from tempo_site.web.api_types import Limit, Number, cursor_after, without_defaults
 
 STAYS_WHERE_IT_IS = (
     "A key that is limited to some scripts moves none of them.\nhint: use a key without limits"
@@ -31,7 +24,8 @@ STAYS_WHERE_IT_IS = (
 class ScriptIn(BaseModel):
     """A new script. Limits that are left out take the server's defaults."""
 
-    model_config = ConfigDict(extra="forbid")
+    # The document names no defaults: clients made of it would send them, and a limit of 0 is none of the server's.
+    model_config = ConfigDict(extra="forbid", json_schema_extra=without_defaults)
 
     name: str
     folder: str = ""
@@ -141,11 +135,14 @@ class ScriptPage(BaseModel):
 
 
 @router.post("/scripts", response={201: ScriptOut}, tags=["scripts"])
-def create_script(request: auth.AuthenticatedRequest, data: ScriptIn) -> Status[ScriptOut]:
+def create_script(
+    request: auth.AuthenticatedRequest, response: HttpResponse, data: ScriptIn
+) -> Status[ScriptOut]:
     """Create a script; the environment is built in the background."""
     script = scripts.create(
         by=request.auth.user, now=timezone.now(), **data.model_dump(exclude_unset=True)
     )
+    response.headers["Location"] = f"/api/v1/scripts/{script.slug}"
     return Status(201, script_out(lookup.script(script.slug)))
 
 
@@ -165,9 +162,11 @@ def list_scripts(
 
 
 @router.get("/scripts/{slug:slug}", response=ScriptOut, tags=["scripts"])
-def read_script(request: HttpRequest, slug: str) -> ScriptOut:
-    """Show a script."""
-    return script_out(lookup.script(slug))
+def read_script(request: HttpRequest, response: HttpResponse, slug: str) -> ScriptOut:
+    """Show a script. The header `ETag` is its revision, for `If-Match` of a change."""
+    script = lookup.script(slug)
+    response.headers["ETag"] = f'"{script.revision}"'
+    return script_out(script)
 
 
 @router.patch("/scripts/{slug:slug}", response=ScriptOut, tags=["scripts"], openapi_extra=IF_MATCH)
@@ -204,12 +203,16 @@ def restore_script(request: HttpRequest, slug: str) -> ScriptOut:
 
 @router.post("/scripts/{slug:slug}/duplicate", response={201: ScriptOut}, tags=["scripts"])
 def duplicate_script(
-    request: auth.AuthenticatedRequest, slug: str, data: DuplicateIn | None = None
+    request: auth.AuthenticatedRequest,
+    response: HttpResponse,
+    slug: str,
+    data: DuplicateIn | None = None,
 ) -> Status[ScriptOut]:
     """Copy a script with settings, variables and schedules, but without files; the copy is disabled."""
     chosen = data.model_dump(exclude_unset=True) if data else {}
     script = lookup.script(slug)
     copy = scripts.duplicate(script, by=request.auth.user, now=timezone.now(), **chosen)
+    response.headers["Location"] = f"/api/v1/scripts/{copy.slug}"
     return Status(201, script_out(lookup.script(copy.slug)))
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict
@@ -74,13 +74,14 @@ def read_template(request: HttpRequest, name: str) -> TemplateOut:
 
 @router.post("/templates/{slug:name}", response={201: ScriptOut}, tags=["templates"])
 def create_from_template(
-    request: auth.AuthenticatedRequest, name: str, data: TemplateIn
+    request: auth.AuthenticatedRequest, response: HttpResponse, name: str, data: TemplateIn
 ) -> Status[ScriptOut]:
     """Create a script from a template. The suggested schedule comes along, switched off: no run starts by itself."""
     template = find_template(name)
     script = script_templates.create_from_template(
         template, by=request.auth.user, now=timezone.now(), **data.model_dump()
     )
+    response.headers["Location"] = f"/api/v1/scripts/{script.slug}"
     return Status(201, script_out(lookup.script(script.slug)))
 
 

@@ -8,10 +8,11 @@ from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, SecretStr, StrictBool
 
 from scripts_app import lookup
-from scripts_app.api.common import Limit, cursor_after, router
+from scripts_app.api.common import router
 from scripts_app.models import Script, Variable
 from scripts_app.variables import variables
 from tempo_site import auth
+from tempo_site.web.api_types import Limit, cursor_after
 
 
 class VariableIn(BaseModel):

@@ -10,15 +10,16 @@ from pydantic import BaseModel, ConfigDict
 
 from runs_app.history import regression
 from scripts_app import lookup, scripts
-from scripts_app.api.common import MAX_NUMBER, Cursor, Limit, cursor_after, router
+from scripts_app.api.common import router
 from scripts_app.models import Script, Version
 from scripts_app.packages.locks import Change
 from scripts_app.versions import comparison, versions
 from scripts_app.versions.settings_snapshot import SettingDifference
 from tempo_site import auth
+from tempo_site.web.api_types import MAX_NUMBER, Cursor, Limit, content, cursor_after
 
 TEXT = "text/plain; charset=utf-8"
-AS_TEXT = {"responses": {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}}
+AS_TEXT = content("text/plain")
 
 From = Annotated[int, Query(alias="from", ge=1, le=MAX_NUMBER)]
 To = Annotated[int, Query(alias="to", ge=1, le=MAX_NUMBER)]

@@ -33,6 +33,10 @@ def log_ins() -> list[str]:
     return sorted([*secrets(), *certificate])
 
 
+def without_log_ins(text: str) -> str:
+    return _LOGIN.sub("://", text)
+
+
 def variables() -> dict[str, str]:
     return {name: value for name, value in _all_variables().items() if not _LOGIN.search(value)}
 

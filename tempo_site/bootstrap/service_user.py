@@ -44,13 +44,17 @@ def choose(say: Say) -> User | None:
 
 
 def step_down() -> None:
-    """Become the configured user for ever and give it the data folder; for commands that are given as root."""
+    """Become the configured user for ever and give it the data folder; for commands that are given as root.
+
+    Raises CommandError where that user cannot read Tempo or its Python.
+    """
     if os.geteuid() != 0:
         return
     user = choose(lambda _notice: None)
     if user:
         take_over(user)
         users.become(user)
+        _refuse_unreadable()
 
 
 def take_over(user: User) -> None:
@@ -77,16 +81,20 @@ def act_as(user: User | None, act: Callable[[], None]) -> None:
 
 def refuse_unreachable() -> None:
     """Raise CommandError when this process's user cannot read Tempo and its Python, or not write to the data folder."""
-    for what, path in _needed_files():
-        if not os.access(path, os.R_OK):
-            hint = "move Tempo to where others may read it"
-            raise _refusal(f"cannot read {what}, `{path}`", path, hint)
+    _refuse_unreadable()
     refuse_unreadable_secrets()
     _refuse_unwritable(paths.data())
     for name in ownership.FOLDERS:
         folder = paths.data() / name
         if os.access(folder, os.F_OK):
             _refuse_unwritable(folder)
+
+
+def _refuse_unreadable() -> None:
+    for what, path in _needed_files():
+        if not os.access(path, os.R_OK):
+            hint = "move Tempo to where others may read it"
+            raise _refusal(f"cannot read {what}, `{path}`", path, hint)
 
 
 def _refuse_unwritable(folder: Path) -> None:

@@ -81,6 +81,7 @@ def navigation(path: str, *, is_staff: bool) -> list[Place]:
         _place(path, "Failures", "failure-list", "alert", "g f"),
         _place(path, "Search", "search", "search", "g l", is_in_bar=False),
         _place(path, "Environments", "environment-list", "environments", "g n", section=MANAGE),
+        _place(path, "API", "api-1:openapi-view", "api", "g p", section=MANAGE, is_in_bar=False),
     ]
     if is_staff:
         places += _places_of_staff(path)

@@ -108,6 +108,7 @@ PAGES = [
     "/admin/django_q/schedule/",
     "/admin/django_q/success/",
     "/password/",
+    "/api/v1/docs",
     f"/scripts/{HOSTILE_SLUG}/",
     f"/scripts/{HOSTILE_SLUG}/edit/",
     f"/scripts/{HOSTILE_SLUG}/settings/",

@@ -6,7 +6,9 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
 from runs_app.admission import explain
+from runs_app.api.runs import queue_item
 from runs_app.engine import engine
+from tempo_site.lib.console.tables import as_json, moment, table
 
 MAX_ROWS = 1000
 HEADINGS = ("", "run", "script", "due", "waits for")
@@ -24,9 +26,16 @@ class Command(BaseCommand):
             default=MAX_ROWS,
             help=f"Show at most so many (default: {MAX_ROWS}).",
         )
+        parser.add_argument(
+            "--json", action="store_true", help="Print a JSON object a line, as in the API."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         items = explain.queue_page(now=timezone.now(), limit=max(1, options["limit"]))
+        if options["json"]:
+            for item in items:
+                self.stdout.write(as_json(queue_item(item).model_dump()))
+            return
         if not items:
             self.stdout.write("Nothing waits.")
             return
@@ -39,17 +48,5 @@ class Command(BaseCommand):
 
 def cells(item: explain.Waiting) -> tuple[str, ...]:
     run = item.run
-    due = "-"
-    if run.due_at:
-        due = f"{timezone.localtime(run.due_at):%Y-%m-%d %H:%M:%S %Z}"
     slug = run.script.slug if run.script else "-"
-    return str(item.position), f"#{run.pk}", slug, due, item.waits_for
-
-
-def table(rows: list[tuple[str, ...]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        padded = map(str.ljust, row, widths)
-        lines.append("  ".join(padded).rstrip())
-    return lines
+    return str(item.position), f"#{run.pk}", slug, moment(run.due_at), item.waits_for

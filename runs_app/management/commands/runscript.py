@@ -1,29 +1,27 @@
-"""`manage.py runscript SLUG [--param NAME=VALUE] [--yes] [--wait]`: start a run from the command line."""
+"""`tempo runscript SLUG [--param NAME=VALUE] [--yes] [--follow] [--json]`: start a run from the command line."""
 
-import os
 import re
 import signal
 import sys
-import time
 from collections.abc import Sequence
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from runs_app import lookup
+from runs_app.api.runs import run_out
 from runs_app.engine import engine
-from runs_app.launcher.bells import STATE, Bells, open_bell_folder
-from runs_app.launcher.output import record_format
+from runs_app.management import watching
 from runs_app.models import Run
-from runs_app.output import log
 from runs_app.states import Status, Trigger
 from runs_app.triggers import confirmation, triggers
 from scripts_app.models import Script
 from tempo_site.audit import trail
-from tempo_site.lib import paths
+from tempo_site.lib.console import caller
+from tempo_site.lib.console.tables import as_json
 from tempo_site.models import AuditEntry
 
-POLL_S = 0.2
 REFUSED = 75  # EX_TEMPFAIL of sysexits.h: not now, try again later
 NOT_RUN = 1
 INTERRUPTED = 128 + signal.SIGINT
@@ -32,7 +30,7 @@ INTERRUPTED = 128 + signal.SIGINT
 class Command(BaseCommand):
     """A run like any other: it is in the history, and cancelling it works from everywhere."""
 
-    help = "Start a run of a script; with --wait show its output and end with its exit code."
+    help = "Start a run of a script; with --follow show its output and end with its exit code."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slug", help="The script's safe name: hello-world.")
@@ -49,22 +47,35 @@ class Command(BaseCommand):
             help="Run it also when this is the first run of its version and problems were found in it.",
         )
         parser.add_argument(
-            "--wait", action="store_true", help="Follow its output and exit with its exit code."
+            "--follow",
+            "--wait",
+            action="store_true",
+            help="Show its output as it comes, and exit with its exit code.",
+        )
+        parser.add_argument(
+            "--json",
+            action="store_true",
+            help="Print the run as in the API; with --follow each line of its output before it.",
         )
 
     @trail.acting_as(AuditEntry.Actor.COMMAND, "runscript")
     def handle(self, *args: Any, **options: Any) -> None:
         inputs = inputs_of(options["param"])
         run = self.start(options["slug"], inputs, is_confirmed=options["yes"])
-        if not options["wait"]:
-            self.stdout.write(f"Run {run.pk} of {options['slug']} is queued.")
+        if not options["follow"]:
+            sentence = f"Run {run.pk} of {options['slug']} is queued."
+            self.stdout.write(run_as_json(run) if options["json"] else sentence)
             return
+        show = watching.show_as_json if options["json"] else watching.show
         try:
-            follow(run)
+            for data in watching.slices(run):
+                show(data)
         except KeyboardInterrupt:
             self.stderr.write(f"Run {run.pk} goes on; only the watching ended.")
             sys.exit(INTERRUPTED)
-        if run.status != Status.SUCCEEDED:
+        if options["json"]:
+            self.stdout.write(run_as_json(run))
+        elif run.status != Status.SUCCEEDED:
             self.stderr.write(f"Run {run.pk}: {run.get_status_display()}. {run.explain()}".strip())
         sys.exit(exit_code(run))
 
@@ -81,7 +92,11 @@ class Command(BaseCommand):
         try:
             confirmation.require(script, is_confirmed=is_confirmed)
             run = triggers.start(
-                script, trigger=Trigger.COMMAND, by=user_name(), now=timezone.now(), params=inputs
+                script,
+                trigger=Trigger.COMMAND,
+                by=caller.name(),
+                now=timezone.now(),
+                params=inputs,
             )
         except confirmation.ConfirmationNeeded as question:
             text = f"{question.sentence}\nhint: add --yes to run it all the same"
@@ -92,7 +107,7 @@ class Command(BaseCommand):
             raise CommandError(text, returncode=NOT_RUN) from refusal
         except triggers.Refused as refusal:
             raise CommandError(str(refusal), returncode=REFUSED) from refusal
-        ring()
+        watching.ring()
         return run
 
 
@@ -109,46 +124,8 @@ def inputs_of(arguments: Sequence[str]) -> dict[str, str]:
     return inputs
 
 
-def user_name() -> str:
-    return f"command: {os.environ.get('USER') or os.getuid()}"
-
-
-def ring() -> None:
-    """Wake the engine, another process, to look at the queue now and not at its next sweep."""
-    bells_fd = open_bell_folder(str(paths.data()))
-    try:
-        Bells(bells_fd).ring(STATE)
-    finally:
-        os.close(bells_fd)
-
-
-def follow(run: Run) -> None:
-    """Copy a run's output to this command's output until the run has ended and its whole output was shown."""
-    offset = 0
-    while True:
-        run.refresh_from_db()
-        is_final = run.is_final  # read before the slice: the log of a final row is whole
-        following = show(run, offset)
-        if following == offset:
-            if is_final:
-                return
-            time.sleep(POLL_S)
-        offset = following
-
-
-def show(run: Run, offset: int) -> int:
-    """Write the stored records from an offset to stdout and stderr; return the offset after them."""
-    data, following = log.read_slice(run, offset)
-    for _, stream, is_full, text in record_format.parse(data):
-        target = sys.stdout if stream == "O" else sys.stderr
-        if stream == "S":
-            text = b"tempo: " + text
-        if is_full:
-            text += b"\n"
-        target.buffer.write(text)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    return following
+def run_as_json(run: Run) -> str:
+    return as_json(run_out(lookup.run(run.pk)).model_dump())
 
 
 def exit_code(run: Run) -> int:

@@ -2,8 +2,6 @@
 
 import io
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -15,16 +13,6 @@ from runs_app.management.commands.runscript import exit_code
 from runs_app.models import Run
 from runs_app.states import Status, Trigger
 from tests.factories import make_script
-from tests.service import ROOT, Service, environment
-
-TALKATIVE = """import sys
-print("to stdout")
-print("to stderr", file=sys.stderr)
-sys.stdout.buffer.write(b"\\xff no newline")
-sys.stdout.flush()
-sys.exit(7)
-"""
-TERMINATED = "import os, signal; os.kill(os.getpid(), signal.SIGTERM)"
 
 
 @pytest.fixture
@@ -122,22 +110,3 @@ def test_a_refused_start_is_75(settings: LazySettings) -> None:
 )
 def test_it_ends_with_what_the_script_ended_with(run: Run, code: int) -> None:
     assert exit_code(run) == code
-
-
-@pytest.mark.slow
-def test_it_follows_a_real_run_to_its_end(service: Service) -> None:
-    talkative = service.make_script("Talkative", TALKATIVE)
-    terminated = service.make_script("Terminated", TERMINATED)
-    done = runscript(service, talkative)
-    assert (done.returncode, done.stdout) == (7, b"to stdout\n\xff no newline")
-    assert done.stderr.startswith(b"to stderr\n")
-    assert b"Exit code 7: to stderr" in done.stderr
-    assert runscript(service, terminated).returncode == 143
-
-
-def runscript(service: Service, slug: str) -> subprocess.CompletedProcess[bytes]:
-    """Run the command to its end."""
-    command = [sys.executable, str(ROOT / "manage.py"), "runscript", slug, "--wait"]
-    return subprocess.run(
-        command, env=environment(service.data), capture_output=True, timeout=60, check=False
-    )

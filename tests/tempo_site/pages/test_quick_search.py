@@ -62,6 +62,7 @@ def test_without_words_it_offers_the_pages_then_the_newest_scripts(browser: Clie
         "Failures",
         "Search",
         "Environments",
+        "API",
         "New script",
         "Change password",
         "New",

@@ -1,0 +1,50 @@
+"""`tempo pauseall [--until MOMENT]`: no schedule fires until a moment, or until `resumeall`."""
+
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from scripts_app.api.pauses import pause_out
+from scripts_app.schedules import global_pause
+from scripts_app.timing.rule import TimingError
+from tempo_site.lib.console import caller
+from tempo_site.lib.console.tables import as_json, moment
+
+
+class Command(BaseCommand):
+    """Works whether Tempo is running or not."""
+
+    help = "Pause all schedules. Runs under way and runs by hand go on."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--until",
+            default="",
+            metavar="MOMENT",
+            help="Like `2026-12-01T06:00`, in the server's time zone; without it until `resumeall`.",
+        )
+        parser.add_argument("--json", action="store_true", help="Print the pause as in the API.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        until = parse_moment(options["until"]) if options["until"] else None
+        try:
+            pause = global_pause.pause_all(until=until, by=caller.name(), now=timezone.now())
+        except TimingError as refusal:
+            raise CommandError(str(refusal)) from refusal
+        if options["json"]:
+            self.stdout.write(as_json(pause_out(pause).model_dump()))
+        else:
+            end = f"until {moment(until)}" if until else "until `resumeall`"
+            self.stdout.write(f"All schedules are paused {end}.")
+
+
+def parse_moment(text: str) -> datetime:
+    """Read a moment, without an offset in the server's time zone. Raises CommandError."""
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        sentence = f"`{text}` is no moment.\nhint: write it like `2026-12-01T06:00`"
+        raise CommandError(sentence) from None
+    return when if timezone.is_aware(when) else timezone.make_aware(when)

@@ -1,0 +1,46 @@
+"""The command line: Django's, with short names for what people type, ended in the manner of the shell."""
+
+import os
+import signal
+import sys
+
+from django.core.management import CommandError, ManagementUtility
+
+from tempo_site.bootstrap import service_user
+
+# `tempo runs` is `tempo listruns`.
+SHORT = {
+    "add": "addscript",
+    "cancel": "cancelrun",
+    "log": "showlog",
+    "pause": "pauseall",
+    "resume": "resumeall",
+    "run": "runscript",
+    "runs": "listruns",
+    "scripts": "listscripts",
+    "search": "searchlogs",
+    "show": "showscript",
+}
+CALLED_AS = "TEMPO_CALLED_AS"  # set by the console script `tempo`
+INTERRUPTED = 128 + signal.SIGINT
+BROKEN_PIPE = 128 + signal.SIGPIPE
+
+
+def execute(argv: list[str]) -> None:
+    """Run the command of a command line; a reader who has gone (`| head`) and Ctrl+C end it without a traceback."""
+    program, *words = argv
+    place = 1 if words[:1] == ["help"] else 0
+    words[place : place + 1] = [SHORT.get(word, word) for word in words[place : place + 1]]
+    try:
+        if words[:1] != ["serve"]:  # that one needs root for its launcher
+            service_user.step_down()
+        ManagementUtility([os.environ.get(CALLED_AS) or program, *words]).execute()
+        sys.stdout.flush()
+    except CommandError as refusal:
+        sys.exit(str(refusal))
+    except BrokenPipeError:
+        # What is left in the buffer would raise it again at the end of Python.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(BROKEN_PIPE)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

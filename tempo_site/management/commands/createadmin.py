@@ -1,0 +1,77 @@
+"""`tempo createadmin NAME [--password-file FILE]`: a user who may do everything."""
+
+import getpass
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from tempo_site.bootstrap import first_start
+from tempo_site.lib.console.tables import as_json
+
+STDIN = "-"
+MAX_CHARACTERS = 4096
+
+
+class Command(BaseCommand):
+    """Works whether Tempo is running or not. The password never stands in the arguments, which everybody can see."""
+
+    help = "Make an admin, or give an admin who exists another password; asks for the password."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name", help="What the admin logs in with.")
+        parser.add_argument(
+            "--password-file",
+            default="",
+            help="Read the password from the first line of a file; `-` is standard input.",
+        )
+        parser.add_argument("--json", action="store_true", help="Print `{name, created}`.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        name = options["name"]
+        user = User.objects.filter(username=name).first()
+        is_new = user is None
+        if user is None:
+            user = User(username=name)
+        elif not user.is_superuser:
+            raise CommandError(f"There is a user `{name}` who is no admin; nothing was changed.")
+        password = read_password(options["password_file"])
+        user.is_staff = user.is_superuser = user.is_active = True
+        user.set_password(password)
+        try:
+            validate_password(password, user)
+            user.full_clean()
+        except ValidationError as refusal:
+            raise CommandError(f"Nothing was changed. {' '.join(refusal.messages)}") from refusal
+        user.save()
+        first_start.close()
+        if options["json"]:
+            self.stdout.write(as_json({"name": name, "created": is_new}))
+        elif is_new:
+            self.stdout.write(f"Admin `{name}` was made.")
+        else:
+            self.stdout.write(f"Admin `{name}` has a new password.")
+
+
+def read_password(name: str) -> str:
+    """Return the password from a file, or of somebody who types it twice. Raises CommandError."""
+    if not name:
+        if not sys.stdin.isatty():
+            raise CommandError("Nobody can type a password here.\nhint: add --password-file FILE")
+        password = getpass.getpass("Password: ")
+        if getpass.getpass("The same again: ") != password:
+            raise CommandError("These were two different passwords; nothing was changed.")
+        return password
+    try:
+        if name == STDIN:
+            line = sys.stdin.readline(MAX_CHARACTERS)
+        else:
+            with Path(name).open() as file:
+                line = file.readline(MAX_CHARACTERS)
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"The password cannot be read: {error}.") from error
+    return line.rstrip("\r\n")

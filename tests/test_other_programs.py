@@ -1,0 +1,85 @@
+"""What other programs do with a running Tempo: the command `runscript`, and a client made of the API's document."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ninja.responses import NinjaJSONEncoder
+
+from tempo_site.api import api
+from tests.service import ROOT, TOKEN, Service, environment
+
+pytestmark = pytest.mark.slow
+
+TALKATIVE = """import sys
+print("to stdout")
+print("to stderr", file=sys.stderr)
+sys.stdout.buffer.write(b"\\xff no newline")
+sys.stdout.flush()
+sys.exit(7)
+"""
+TERMINATED = "import os, signal; os.kill(os.getpid(), signal.SIGTERM)"
+
+USE_CLIENT = """
+import sys
+sys.path.insert(0, {folder!r})
+from tempo_client import AuthenticatedClient
+from tempo_client.api.scripts import {create} as create
+from tempo_client.models import ScriptIn
+client = AuthenticatedClient(base_url={url!r}, token={token!r})
+made = create.sync(client=client, body=ScriptIn(name="By a client", code="print(1)"))
+print(made.slug, made.version, made.enabled)
+"""
+
+
+@pytest.fixture(scope="module")
+def running(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One Tempo for all tests of this module."""
+    with Service.copy_of(prepared, tmp_path_factory.mktemp("programs") / "service") as service:
+        yield service
+
+
+def test_it_follows_a_real_run_to_its_end(running: Service) -> None:
+    talkative = running.make_script("Talkative", TALKATIVE)
+    terminated = running.make_script("Terminated", TERMINATED)
+    done = runscript(running, talkative)
+    assert (done.returncode, done.stdout) == (7, b"to stdout\n\xff no newline")
+    assert done.stderr.startswith(b"to stderr\n")
+    assert b"Exit code 7: to stderr" in done.stderr
+    assert runscript(running, terminated).returncode == 143
+
+
+def runscript(service: Service, slug: str) -> subprocess.CompletedProcess[bytes]:
+    """Run the command to its end."""
+    command = [sys.executable, str(ROOT / "manage.py"), "runscript", slug, "--follow"]
+    return subprocess.run(
+        command, env=environment(service.data), capture_output=True, timeout=60, check=False
+    )
+
+
+def test_a_typed_client_made_of_the_document_works(running: Service, tmp_path: Path) -> None:
+    document = json.loads(json.dumps(api.get_openapi_schema(), cls=NinjaJSONEncoder))
+    (tmp_path / "openapi.json").write_text(json.dumps(document))
+    (tmp_path / "config.yml").write_text(
+        "project_name_override: tempo-client\npackage_name_override: tempo_client\npost_hooks: []\n"
+    )
+    generate = [
+        "generate",
+        "--path", str(tmp_path / "openapi.json"),
+        "--config", str(tmp_path / "config.yml"),
+        "--output-path", str(tmp_path / "client"),
+        "--fail-on-warning",
+    ]  # fmt: skip
+    program = Path(sys.executable).with_name("openapi-python-client")
+    done = subprocess.run([program, *generate], capture_output=True, text=True, env=os.environ)
+    assert done.returncode == 0, done.stdout + done.stderr
+    create = document["paths"]["/api/v1/scripts"]["post"]["operationId"]
+    use = USE_CLIENT.format(
+        folder=str(tmp_path / "client"), create=create, url=running.url, token=TOKEN
+    )
+    done = subprocess.run([sys.executable, "-c", use], capture_output=True, text=True)
+    assert done.stdout == "by-a-client 1 True\n", done.stderr
