@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, time, timedelta
+from datetime import MAXYEAR, MINYEAR, date, datetime, time, timedelta
 
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
@@ -133,11 +133,13 @@ def moment(value: str, *, is_end: bool = False) -> datetime:
         exact = parse_datetime(value)
     except ValueError:
         day = exact = None
+    year = (day or exact or date.min).year
+    if not MINYEAR < year < MAXYEAR:  # in another zone it might be no date any more
+        raise QueryError(f"`{value[:60]}` is no day.\nhint: 2026-11-01, or 2026-11-01T14:00")
     if day is not None:
         begin = timezone.make_aware(datetime.combine(day, time()))
         return begin + timedelta(days=1) if is_end else begin
-    if exact is None:
-        raise QueryError(f"`{value[:60]}` is no day.\nhint: 2026-11-01, or 2026-11-01T14:00")
+    assert exact
     return exact if timezone.is_aware(exact) else timezone.make_aware(exact)
 
 
