@@ -51,7 +51,8 @@ def parse(text: str) -> Query:
     """Read a search. Raises QueryError."""
     if len(text) > MAX_LENGTH:
         raise QueryError(f"A search has at most {MAX_LENGTH} characters.")
-    terms = [_Term(*found.groups(default="")) for found in _TERM.finditer(text)]
+    shown = texts.shown(text)  # no line has other characters, and FTS5 refuses NUL
+    terms = [_Term(*found.groups(default="")) for found in _TERM.finditer(shown)]
     if len(terms) > MAX_TERMS:
         raise QueryError(f"A search has at most {MAX_TERMS} words.")
     query = Query()

@@ -91,6 +91,7 @@ def test_the_apis_filters_count_like_those_in_the_text(program: Client) -> None:
         ({"q": "x" * 501}, "at most 500 characters"),
         ({"q": ""}, "needs a word"),
         ({"q": "-x"}, "needs a word"),
+        ({"q": "\0"}, "needs a word"),
         ({"q": "-script:x y"}, "cannot be left out"),
     ],
 )
