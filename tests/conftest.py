@@ -118,7 +118,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (base / "prepared.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
-            making.mkdir()
+            making.mkdir(mode=0o700)
             prepared_data(making, has_environment=True)
             making.rename(folder)
     return folder
