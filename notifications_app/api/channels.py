@@ -27,7 +27,6 @@ from notifications_app.channels.presets import FieldRefused
 from notifications_app.delivery import trial
 from notifications_app.models import Channel
 from scripts_app import lookup as scripts_lookup
-from scripts_app.models import Script
 from tempo_site import auth
 
 KindName = Literal["mail", "webhook", "apprise", "heartbeat"]
@@ -232,7 +231,7 @@ def store(channel: Channel, data: ChannelPatch) -> Channel:
     return channels.save(channel, changes, url=url, secret=data.secret.get_secret_value())
 
 
-def script_of(slug: str) -> Script:
+def script_of(slug: str) -> Any:
     try:
         return scripts_lookup.script(slug)
     except Http404 as error:
