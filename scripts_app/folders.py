@@ -68,7 +68,8 @@ def move(folder: Folder, *, path: object) -> Folder:
         old = folder.path
         ensure(plain.rpartition("/")[0], field="path")
         for row in Folder.objects.filter(within(old, field="path")):
-            Folder.objects.filter(pk=row.pk).update(path=_moved(row.path, old, plain))
+            row.path = _moved(row.path, old, plain)
+            row.save(update_fields=["path"])  # with its signal: rules on folders are kept in memory
         deleted = Script.objects.restorable().filter(within(old, field="deleted_from"))
         for script in deleted.only("deleted_from"):
             deleted_from = _moved(script.deleted_from, old, plain)

@@ -3,7 +3,7 @@
 from datetime import datetime, time
 from typing import Any, Literal
 
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 from ninja.responses import Status
@@ -226,10 +226,17 @@ def store(channel: Channel, data: ChannelPatch) -> Channel:
     changes = changes_of(data)
     for name in APART:
         changes.pop(name, None)
-    if changes.get("script"):
-        changes["script"] = scripts_lookup.script(changes["script"])
+    if changes.get("script") is not None:
+        changes["script"] = script_of(changes["script"])
     url = data.url.get_secret_value() or url_of_parts(data, changes.get("preset", channel.preset))
     return channels.save(channel, changes, url=url, secret=data.secret.get_secret_value())
+
+
+def script_of(slug: str) -> Any:
+    try:
+        return scripts_lookup.script(slug)
+    except Http404 as error:
+        raise ChannelError(str(error), field="script") from None
 
 
 @sensitive_variables()

@@ -171,9 +171,9 @@ def changes(data: RulePatch) -> dict[str, Any]:
     found = changes_of(data)
     if "channel" in found:
         found["channel"] = channel_of(found["channel"])
-    if found.get("script"):
+    if found.get("script") is not None:
         found["script"] = script_of(found["script"])
-    if found.get("folder"):
+    if found.get("folder") is not None:
         found["folder"] = folder_of(found["folder"])
     return found
 

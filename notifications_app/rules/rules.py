@@ -10,6 +10,8 @@ from notifications_app.models import Channel, Event, Rule
 from tempo_site.audit import trail
 
 DEFAULT_EVENTS = [Event.FAILED, Event.RECOVERED, Event.DID_NOT_RUN]
+MAX_NUMBER = 2**31 - 1  # of seconds 68 years: beyond, no moment is so long ago
+NUMBERS = ("every", "skipped", "late_s", "slow_s")
 FIELDS = (
     "channel",
     "script",
@@ -51,6 +53,7 @@ def save(rule: Rule, changes: Mapping[str, Any]) -> Rule:
     except ValidationError as error:
         field, sentences = next(iter(error.message_dict.items()))
         raise RuleError(" ".join(sentences), field=field) from None
+    _check_numbers(rule)
     is_new = rule.pk is None
     with transaction.atomic():
         rule.save()
@@ -83,6 +86,12 @@ def ensure_default(channel: Channel) -> Rule | None:
         if Rule.objects.exists():
             return None
         return save(Rule(channel=channel), {"events": DEFAULT_EVENTS})
+
+
+def _check_numbers(rule: Rule) -> None:
+    for name in NUMBERS:
+        if getattr(rule, name) > MAX_NUMBER:
+            raise RuleError(f"{MAX_NUMBER:,} is the most", field=name)
 
 
 def _check_scope(rule: Rule) -> None:

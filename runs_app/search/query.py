@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, time, timedelta
+from datetime import MAXYEAR, MINYEAR, date, datetime, time, timedelta
 
 from django.db.models import Q
 from django.utils import timezone
@@ -53,7 +53,8 @@ def parse(text: str) -> Query:
     """Read a search. Raises QueryError."""
     if len(text) > MAX_LENGTH:
         raise QueryError(f"A search has at most {MAX_LENGTH} characters.")
-    terms = [_Term(*found.groups(default="")) for found in _TERM.finditer(text)]
+    shown = texts.shown(text)  # no line has other characters, and FTS5 refuses NUL
+    terms = [_Term(*found.groups(default="")) for found in _TERM.finditer(shown)]
     if len(terms) > MAX_TERMS:
         raise QueryError(f"A search has at most {MAX_TERMS} words.")
     query = Query()
@@ -135,11 +136,13 @@ def moment(value: str, *, is_end: bool = False) -> datetime:
         exact = parse_datetime(value)
     except ValueError:
         day = exact = None
+    year = (day or exact or date.min).year
+    if not MINYEAR < year < MAXYEAR:  # in another zone it might be no date any more
+        raise QueryError(f"`{value[:60]}` is no day.\nhint: 2026-11-01, or 2026-11-01T14:00")
     if day is not None:
         begin = timezone.make_aware(datetime.combine(day, time()))
         return begin + timedelta(days=1) if is_end else begin
-    if exact is None:
-        raise QueryError(f"`{value[:60]}` is no day.\nhint: 2026-11-01, or 2026-11-01T14:00")
+    assert exact
     return exact if timezone.is_aware(exact) else timezone.make_aware(exact)
 
 

@@ -93,6 +93,8 @@ def test_a_channel_is_changed_listed_and_deleted(program: Client) -> None:
         ({"url": "http://169.254.169.254/"}, "url"),
         ({"colour": "red"}, "colour"),
         ({"enabled": "yes"}, "enabled"),
+        ({"kind": "heartbeat", "script": "gone"}, "script"),
+        ({"kind": "heartbeat", "script": ""}, "script"),
         ({"kind": "mail", "to": ["a\r\nb@example.org"]}, "to"),
         ({"kind": "apprise", "preset": "pigeon", "parts": {"a": "b"}, "url": ""}, "preset"),
         ({"kind": "apprise", "preset": "ntfy", "parts": {"topic": "/"}, "url": ""}, "parts.topic"),
@@ -160,7 +162,9 @@ def test_a_rule_is_made_changed_listed_and_deleted(program: Client) -> None:
     [
         ({"channel": 777}, "channel"),
         ({"script": "gone"}, "script"),
+        ({"script": ""}, "script"),
         ({"folder": "Gone"}, "folder"),
+        ({"folder": ""}, "folder"),
         ({"events": ["exploded"]}, "events"),
         ({"tag": "db", "script": "hello-world"}, "tag"),
         ({"after": 0}, "after"),

@@ -3,9 +3,9 @@
 import pytest
 
 from notifications_app.models import Rule
-from notifications_app.rules import nearest
+from notifications_app.rules import book, nearest
 from scripts_app import folders
-from scripts_app.models import Script
+from scripts_app.models import Folder, Script
 from tests.factories import make_script
 from tests.notifications_app.telling import make_channel, make_rule
 
@@ -38,6 +38,15 @@ def test_rules_of_others_do_not_count() -> None:
     make_rule(make_channel("folder below"), folder=folders.ensure("Ops/Nightly"))
     make_rule(make_channel("folder of a like name"), folder=folders.ensure("Op"))
     assert names(script) == []
+
+
+def test_a_folder_that_was_moved_takes_its_rules_along_at_once() -> None:
+    script = make_script(folder="Ops/Nightly")
+    rule = make_rule(folder=folders.ensure("Ops/Nightly"))
+    assert nearest.rules_of_script(script, book.current().rules) == [rule]
+    folders.move(Folder.objects.get(path="Ops"), path="Work")
+    script = Script.objects.select_related("folder").get()
+    assert nearest.rules_of_script(script, book.current().rules) == [rule]
 
 
 def test_all_rules_of_the_nearest_level_count_but_one_channel_is_told_once() -> None:

@@ -26,6 +26,10 @@ def test_events_are_kept_once_and_in_their_order() -> None:
         ({"events": "failed"}, "events"),
         ({"after": 0}, "after"),
         ({"reminder": "hourly"}, "reminder"),
+        ({"every": 2**31}, "every"),
+        ({"skipped": 2**31}, "skipped"),
+        ({"late_s": 2**31}, "late_s"),
+        ({"slow_s": 2**31}, "slow_s"),
     ],
 )
 def test_a_rule_that_cannot_be_is_refused(fields: dict[str, Any], field: str) -> None:

@@ -86,10 +86,12 @@ def test_the_apis_filters_count_like_those_in_the_text(program: Client) -> None:
         ({"q": "re:("}, "is no regular expression"),
         ({"q": "x status:odd"}, "no status `odd`"),
         ({"q": "x", "from": "yesterday"}, "`yesterday` is no day"),
+        ({"q": "x", "to": "9999-12-31"}, "`9999-12-31` is no day"),
         ({"q": "x", "stream": "odd"}, "no stream `odd`"),
         ({"q": "x" * 501}, "at most 500 characters"),
         ({"q": ""}, "needs a word"),
         ({"q": "-x"}, "needs a word"),
+        ({"q": "\0"}, "needs a word"),
         ({"q": "-script:x y"}, "cannot be left out"),
     ],
 )
@@ -155,7 +157,13 @@ def test_the_api_pages_runs_by_their_output_and_says_how_far_it_came(
 
 @pytest.mark.parametrize(
     ("parameters", "sentence"),
-    [({"q": "re:("}, "is no regular expression"), ({"from": "x"}, "`x` is no day")],
+    [
+        ({"q": "re:("}, "is no regular expression"),
+        ({"from": "x"}, "`x` is no day"),
+        ({"to": "9999-12-31"}, "`9999-12-31` is no day"),
+        ({"from": "0001-01-01T00:00+14:00"}, "`0001-01-01T00:00+14:00` is no day"),
+        ({"from": "9999-12-31T23:59-14:00"}, "`9999-12-31T23:59-14:00` is no day"),
+    ],
 )
 def test_the_api_refuses_a_filter_of_runs_that_cannot_be_read(
     program: Client, parameters: dict[str, str], sentence: str

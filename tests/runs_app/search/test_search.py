@@ -51,6 +51,8 @@ def prepare(request: pytest.FixtureRequest) -> Callable[[], None]:
         ("coloured", [7]),
         ("secret-value", []),
         ('say"hello', []),
+        ("host\0", [3]),
+        ("col\x1b[1moured", [7]),
     ],
 )
 def test_lines_are_found(prepare: Callable[[], None], text: str, numbers: list[int]) -> None:

@@ -183,6 +183,7 @@ def test_it_filters_by_a_free_span_of_days_and_moments(browser: Client) -> None:
     page = text_of(browser, to="2026-11-03")
     assert "To: <bdi>2026-11-04 00:00</bdi>" in page and 'value="2026-11-04T00:00"' in page
     assert "From: `x` is no day." in text_of(browser, **{"from": "x"})
+    assert "To: `9999-12-31` is no day." in text_of(browser, to="9999-12-31")
 
 
 def test_runs_stand_under_the_days_on_which_they_began(browser: Client) -> None:
