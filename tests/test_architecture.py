@@ -14,7 +14,7 @@ from tests.modules import NAMES, PACKAGES, PRODUCT, ROOT, TESTS, Module
 
 FLOORS = {"scripts_app": 1, "runs_app": 2, "notifications_app": 3}
 GROUND = frozenset(
-    {"lib", "models", "auth", "accounts", "stored_settings"}
+    {"lib", "models", "auth", "accounts", "audit", "stored_settings"}
 )  # of tempo_site; the rest of it is the roof
 GROUND_FLOOR, ROOF = 0, 4
 DOORS = frozenset(
@@ -63,8 +63,8 @@ ROOMS = {
         """,
         "runs_app": """
             states signals disk_space ballast wakeup launcher models hot_statements runner_report run_folder
-            launcher_client lookup output figures history failures search exports new_runs payloads programs execution
-            admission triggers url_triggers scheduler engine
+            launcher_client lookup owners output figures history failures search exports new_runs payloads programs
+            execution admission triggers url_triggers scheduler engine
         """,
         "notifications_app": """
             models lookup rules channels messages events delivery sending
