@@ -137,8 +137,10 @@ def test_where_tempo_cannot_know_its_address_the_page_names_what_to_set(site: Si
 
 def test_each_client_has_attempts_of_its_own_whatever_it_invents(site: Site) -> None:
     stranger, owner = Browser(site.recommended, "127.0.0.2"), Browser(site.recommended, "127.0.0.3")
-    for number in range(5):
-        assert stranger.log_in(BAD, X_Forwarded_For=f"192.0.2.{number}")[0] == 200
+    failed = 0
+    while stranger.log_in(BAD, X_Forwarded_For=f"192.0.2.{failed}")[0] == 200:
+        failed += 1
+    assert 5 <= failed <= 9  # five in a minute, and a minute may end meanwhile
     status, headers, _ = stranger.log_in(GOOD, X_Forwarded_For="192.0.2.77")
     assert status == 429 and 0 < int(headers["Retry-After"]) <= 60
     assert owner.log_in()[0] == 302

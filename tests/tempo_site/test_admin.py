@@ -16,6 +16,7 @@ import tempo_site.urls  # noqa: F401 - the admin is filled with the addresses
 from notifications_app.models import Channel, Delivery, Incident, Rule
 from runs_app.models import Run
 from runs_app.states import Status
+from runs_app.url_triggers.models import UrlTrigger
 from scripts_app import scripts
 from scripts_app.models import Environment, Folder, Schedule, Script, Variable, Version
 from tempo_site.accounts import users
@@ -44,6 +45,7 @@ def test_every_model_of_ours_is_registered() -> None:
         Schedule,
         Variable,
         Run,
+        UrlTrigger,
         ApiKey,
         AuditEntry,
         Setting,

@@ -13,9 +13,10 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def no_attempts_yet() -> None:
-    """Each test counts log-in attempts from nothing."""
+def no_attempts_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test counts log-in attempts from nothing, and no minute ends meanwhile."""
     attempts.forget_all()
+    monkeypatch.setattr("django_ratelimit.core.time.time", lambda: 1_800_000_000.5)
 
 
 def test_the_right_password_leads_to_where_one_wanted_to_go(client: Client, user: User) -> None:
