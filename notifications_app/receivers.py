@@ -19,7 +19,7 @@ from scripts_app.variables import rotation
 
 
 def connect() -> None:
-    rotation.more_secrets.append(channels.reencrypt_all)
+    rotation.more_secrets.append(channels.stored_secrets)
     end_is_heard.connect(on_end)
     run_finished.connect(on_finished)
     outbox.wanted_again.connect(on_wanted_again)

@@ -12,4 +12,4 @@ class RunsConfig(AppConfig):
         from runs_app.url_triggers import secrets_in_use  # noqa: PLC0415
         from scripts_app.variables import rotation  # noqa: PLC0415
 
-        rotation.more_secrets.append(secrets_in_use.reencrypt_all)
+        rotation.more_secrets.append(secrets_in_use.stored_secrets)

@@ -1,6 +1,6 @@
 """Channels: checked and stored by the same verb for every door; put aside and taken back."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +15,7 @@ from notifications_app.channels.addresses import AddressRefused, Policy
 from notifications_app.models import MAX_ANSWER, Channel
 from notifications_app.rules import book, rules
 from scripts_app.validation import ScriptError, line
+from scripts_app.variables.rotation import StoredSecret
 from tempo_site.audit import trail
 from tempo_site.lib import encryption, listener, zone
 from tempo_site.lib.wire import standard_webhooks
@@ -109,24 +110,11 @@ def end_rotation(channel: Channel) -> None:
         trail.record("ended the old secret", channel)
 
 
-@sensitive_variables("keys")
-def reencrypt_all(keys: list[str]) -> tuple[int, list[str]]:
-    """Encrypt all addresses and secrets with the first of the keys; return their number and which no key decrypts."""
-    count = 0
-    unreadable = []
+def stored_secrets() -> Iterator[StoredSecret]:
     for channel in Channel.objects.all():
         for name in ENCRYPTED:
-            stored = getattr(channel, name)
-            if not stored:
-                continue
-            try:
-                encrypted = encryption.reencrypt(stored, keys)
-            except encryption.DecryptionError:
-                unreadable.append(f"{name} (channel {channel.name})")
-                continue
-            Channel.objects.filter(pk=channel.pk).update(**{name: encrypted})
-            count += 1
-    return count, unreadable
+            if getattr(channel, name):
+                yield StoredSecret(channel, name, f"{name} (channel {channel.name})")
 
 
 def remove(channel: Channel) -> None:

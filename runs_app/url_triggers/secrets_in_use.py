@@ -1,10 +1,12 @@
 """The secrets of signatures in plain text, for this process: read when the first call comes, not for each one."""
 
 import threading
+from collections.abc import Iterator
 
 from django.views.decorators.debug import sensitive_variables
 
 from runs_app.url_triggers.models import UrlTrigger
+from scripts_app.variables.rotation import StoredSecret
 from tempo_site.lib import encryption
 
 ENCRYPTED = ("secret", "older_secret")
@@ -47,26 +49,9 @@ def _read_all() -> dict[str, str | None]:
         return _plain
 
 
-def reencrypt_all(keys: list[str]) -> tuple[int, list[str]]:
-    """Encrypt all secrets with the first of the keys; return their number and which no key decrypts."""
-    count = 0
-    unreadable = []
+def stored_secrets() -> Iterator[StoredSecret]:
     for trigger in UrlTrigger.objects.exclude(secret="").select_related("script"):
         for name in ENCRYPTED:
-            stored = getattr(trigger, name)
-            if not stored:
-                continue
-            try:
-                encrypted = encryption.reencrypt(stored, keys)
-            except encryption.DecryptionError:
-                unreadable.append(f"{name} (URL trigger of {trigger.script.slug})")
-                continue
-            UrlTrigger.objects.filter(pk=trigger.pk).update(**{name: encrypted})
-            count += 1
-    _forget()
-    return count, unreadable
-
-
-def _forget() -> None:
-    global _plain
-    _plain = None
+            if getattr(trigger, name):
+                words = f"{name} (URL trigger of {trigger.script.slug})"
+                yield StoredSecret(trigger, name, words)

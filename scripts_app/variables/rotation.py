@@ -1,22 +1,32 @@
 """Another secret key: all secrets are encrypted anew, and readable at every step in between."""
 
+import itertools
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Model
 
 from scripts_app.models import Variable
 from tempo_site.lib import encryption, files, secret_key
 from tempo_site.models import Setting
 from tempo_site.stored_settings.registry import FIELDS
 
-# The secrets of other apps: a function gets the keys, encrypts anew in the transaction of all, and returns how many
-# secrets there were and the names of those that no key decrypts.
-more_secrets: list[Callable[[list[str]], tuple[int, list[str]]]] = []
+
+class StoredSecret(NamedTuple):
+    """A field of a row that holds an encrypted text, with the words that name it."""
+
+    row: Model
+    field: str
+    words: str
+
+
+more_secrets: list[Callable[[], Iterable[StoredSecret]]] = []  # of other apps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,27 +75,23 @@ def _reencrypt_all(keys: list[str]) -> tuple[int, list[str]]:
     count = 0
     unreadable = []
     with transaction.atomic():
-        for row, words in _secrets():
+        for row, field, words in itertools.chain(_secrets(), *(each() for each in more_secrets)):
+            stored = getattr(row, field)
             try:
-                encrypted = encryption.reencrypt(row.value, keys)
+                encrypted = encryption.reencrypt(stored, keys)
             except encryption.DecryptionError:
                 unreadable.append(words)
                 continue
             # By update(), so that time and author of the last change stay as they are.
-            rows = type(row).objects.filter(pk=row.pk, value=row.value)
-            count += rows.update(value=encrypted)
-        for reencrypt_others in more_secrets:
-            others, others_unreadable = reencrypt_others(keys)
-            count += others
-            unreadable += others_unreadable
+            rows = type(row)._default_manager.filter(pk=row.pk, **{field: stored})
+            count += rows.update(**{field: encrypted})
     return count, unreadable
 
 
-def _secrets() -> Iterator[tuple[Variable | Setting, str]]:
-    # Each with the words that name it.
+def _secrets() -> Iterator[StoredSecret]:
     for variable in Variable.objects.filter(is_secret=True).select_related("script"):
         owner = variable.script.slug if variable.script else "for all scripts"
-        yield variable, f"{variable.name} ({owner})"
+        yield StoredSecret(variable, "value", f"{variable.name} ({owner})")
     names = [field.name for field in FIELDS.values() if field.is_secret]
     for setting in Setting.objects.filter(name__in=names):
-        yield setting, f"{setting.name} (a setting)"
+        yield StoredSecret(setting, "value", f"{setting.name} (a setting)")

@@ -10,8 +10,8 @@ from runs_app.models import Run, RunPayload
 from runs_app.url_triggers import call_log, calls, secrets_in_use
 from runs_app.url_triggers.models import UrlTrigger
 from scripts_app.models import Script
+from scripts_app.variables import rotation
 from tempo_site.accounts import tokens
-from tempo_site.lib import encryption
 from tests.calling import send
 from tests.factories import make_script
 from tests.runs_app.url_triggers.sending import call, new_key, signed, switched_on
@@ -92,7 +92,8 @@ def test_a_secret_that_nothing_decrypts_is_told_and_opens_nothing(
 def test_another_secret_key_encrypts_the_secrets_anew(script: Script) -> None:
     switched_on(script, scheme="github")
     before = UrlTrigger.objects.get().secret
-    assert secrets_in_use.reencrypt_all(encryption.known_keys()) == (1, [])
+    rotated = rotation.rotate()
+    assert (rotated.count, rotated.unreadable) == (1, [])
     assert UrlTrigger.objects.get().secret != before
     assert signed("deploy", b"{}").status_code == 202
 
