@@ -69,10 +69,11 @@ def test_a_double_click_acts_once_with_and_without_javascript(
         log_in(page, service.url)
         page.goto(f"{service.url}/scripts/{slug}/runs/")
         page.get_by_role("button", name="Run", exact=True).dblclick()
-        page.wait_for_url(re.compile(r"/runs/\d+/"))
+        expect(page).to_have_url(re.compile(r"/runs/\d+/"), timeout=LIMIT_MS)
         page.goto(f"{service.url}/scripts/{slug}/schedules/new/")
         page.get_by_role("button", name="Save").dblclick()
-        page.wait_for_url(f"{service.url}/scripts/{slug}/schedule/")
+        # Not wait_for_url: the second click breaks off the first one's navigation.
+        expect(page).to_have_url(f"{service.url}/scripts/{slug}/schedule/", timeout=LIMIT_MS)
     assert len(service.get(f"/runs?script={slug}")["items"]) == 1
     assert len(service.get(f"/scripts/{slug}/schedules")["items"]) == 1
 
