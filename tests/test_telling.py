@@ -74,7 +74,8 @@ def told_of(receiver: WebReceiver, path: str = "/") -> dict[int, set[str]]:
 
 def runs_of(service: Service, slug: str) -> list[int]:
     """The ids of all runs of a script, newest first."""
-    found, cursor = [], ""
+    found: list[int] = []
+    cursor: str | None = ""
     while cursor is not None:
         page = service.get(f"/runs?script={slug}&limit=200&cursor={cursor}")
         found += [run["id"] for run in page["items"]]
