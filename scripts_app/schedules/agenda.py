@@ -15,6 +15,8 @@ from scripts_app.timing.rule import TimingError
 
 DAYS = 7
 MAX_A_DAY = 24  # starts of a schedule that are shown one by one
+_HOUR = timedelta(hours=1)
+_TICK = timedelta(microseconds=1)
 _LEVELS = (1, 2, 4, 8)  # starts an hour from which the levels 1 to 4 of the grid begin
 MAX_STARTS = 3000  # of all schedules, the rarest first: 30 µs each
 
@@ -106,6 +108,22 @@ class Agenda:
         return sum(day.clashes for day in self.days)
 
 
+@dataclass(frozen=True, kw_only=True)
+class NextDay:
+    """This hour and the 23 behind it, and the schedules that start all the time."""
+
+    hours: list[AgendaHour]
+    frequent: list[Rhythm]
+
+    @property
+    def count(self) -> int:
+        return sum(hour.count for hour in self.hours)
+
+    @property
+    def most(self) -> int:
+        return max(hour.count for hour in self.hours)
+
+
 def week(now: datetime, zone: ZoneInfo) -> Agenda:
     """Return what the schedules of all scripts start in seven days, today included. One query."""
     today = now.astimezone(zone).date()
@@ -116,6 +134,19 @@ def week(now: datetime, zone: ZoneInfo) -> Agenda:
         day = days[(minute.at.date() - today).days]
         day.hours[minute.at.hour].minutes.append(minute)
     return Agenda(days=days, frequent=coming.frequent)
+
+
+def next_day(schedules: Iterable[Schedule], now: datetime, zone: ZoneInfo) -> NextDay:
+    """Return what these schedules, rows of `outlook.with_pause`, start in this hour and the 23 behind it."""
+    first = now.replace(minute=0, second=0, microsecond=0)
+    coming = starts_of(schedules, now, first + timedelta(days=1) - _TICK)
+    hours = []
+    for number in range(24):
+        local = (first + timedelta(hours=number)).astimezone(zone)
+        hours.append(AgendaHour(hour=local.hour))
+    for minute in _by_minute(coming.starts, zone):
+        hours[(minute.at - first) // _HOUR].minutes.append(minute)
+    return NextDay(hours=hours, frequent=coming.frequent)
 
 
 def coming_starts(now: datetime, until: datetime) -> Coming:

@@ -9,6 +9,7 @@ from django.db.models import Q, QuerySet
 from scripts_app.models import Schedule
 from scripts_app.schedules import outlook, schedules
 from scripts_app.timing import moved
+from tempo_site.lib import zone
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 STATES = {
@@ -26,6 +27,7 @@ class ScheduleRow:
     sentence: str
     next_at: datetime | None
     state: str  # a key of STATES
+    zone: str  # where it is not the one in which pages write times
 
     @property
     def name(self) -> str:
@@ -74,6 +76,7 @@ def _row(schedule: Schedule, now: datetime) -> ScheduleRow:
         sentence=schedule.describe(),
         next_at=outlook.next_start(schedule, now),
         state=_state(schedule, now),
+        zone=_other_zone(schedule),
     )
 
 
@@ -85,6 +88,12 @@ def _state(schedule: Schedule, now: datetime) -> str:
     if schedule.is_paused(now):
         return "paused"
     return "stale" if schedule.stale_since else "on"
+
+
+def _other_zone(schedule: Schedule) -> str:
+    if schedule.kind == Schedule.Kind.STARTUP or schedule.timezone == zone.current().key:
+        return ""
+    return schedule.timezone
 
 
 def _place(row: ScheduleRow) -> tuple[datetime, str, int]:

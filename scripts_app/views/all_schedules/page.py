@@ -17,7 +17,7 @@ from scripts_app.schedules import agenda, all_schedules, schedules
 from scripts_app.schedules.agenda import Agenda, AgendaDay, Minute
 from scripts_app.schedules.all_schedules import ScheduleRow
 from scripts_app.timing.rule import TimingError
-from scripts_app.views.pauses import server_zone
+from tempo_site.lib import zone
 
 ACTS = {
     "pause": "Paused",
@@ -53,7 +53,7 @@ def schedule_list(request: HttpRequest) -> HttpResponse:
 
 def schedule_list_context(query: QueryDict, *, now: datetime) -> ScheduleListContext:
     words, state = query.get("q", "").strip(), query.get("state", "")
-    week = agenda.week(now, server_zone())
+    week = agenda.week(now, zone.current())
     day = chosen_day(week, query.get("day", ""))
     return {
         "now": now,
@@ -123,7 +123,7 @@ def verb_of(act: str, data: QueryDict, *, now: datetime) -> Callable[[Schedule],
 
 
 def until_of(data: QueryDict, *, now: datetime) -> datetime:
-    form = PauseForm(data, now=now, zone=server_zone(), may_be_open=False)
+    form = PauseForm(data, now=now, zone=zone.current(), may_be_open=False)
     if not form.is_valid():
         raise TimingError("until", "say for how long")
     until: datetime = form.cleaned_data["until"]
