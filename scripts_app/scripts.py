@@ -1,5 +1,6 @@
 """Scripts: created, changed, duplicated and deleted here, for every door alike."""
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
@@ -54,6 +55,7 @@ class NewScript(TypedDict, total=False):
     """The fields of a new script beside its name: text, settings, and limits other than the server's."""
 
     folder: str
+    enabled: bool
     code: str
     requirements: str
     python_version: str
@@ -72,17 +74,28 @@ class NewScript(TypedDict, total=False):
     nice: int
 
 
-def create(*, name: str, by: User | None, now: datetime, **fields: Unpack[NewScript]) -> Script:
-    """Create a script with its first version and request its environment. Raise ScriptError, also as StaffNeeded."""
+def create(
+    *,
+    name: str,
+    by: User | None,
+    now: datetime,
+    slug: str = "",
+    content: versions.Content | None = None,
+    **fields: Unpack[NewScript],
+) -> Script:
+    """Create a script with its first version and request its environment. Raise ScriptError, also as StaffNeeded.
+
+    `slug` is taken where it is free. Who creates many scripts in one transaction gives `content`, checked before.
+    """
     values: dict[str, Any] = {"name": name, "folder": "", **limits.default_limits(), **fields}
-    _refuse_unknown(values.keys() - (CHANGEABLE - {"enabled"}))
+    _refuse_unknown(values.keys() - CHANGEABLE)
     text = {field: values.pop(field, "") for field in versions.FIELDS}
-    content = versions.check(**text)
+    content = content or versions.check(**text)
     with transaction.atomic():
         script = Script()
         _require_staff(script, values, by)
         _assign(script, values)
-        _insert(script)
+        _insert(script, first=slug)
         versions.save(script, content, author=by, now=now)
         trail.record("created", script)
     return script
@@ -286,8 +299,8 @@ def slugs(name: str) -> Iterator[str]:
 
 
 # Under the first free slug, or under the next when another request takes that slug at the same time.
-def _insert(script: Script) -> None:
-    for slug in slugs(script.name):
+def _insert(script: Script, *, first: str = "") -> None:
+    for slug in itertools.chain(filter(None, [first]), slugs(script.name)):
         script.slug = slug
         try:
             with transaction.atomic():

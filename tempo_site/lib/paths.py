@@ -80,6 +80,11 @@ def backups() -> Path:
     return data() / "backups"
 
 
+def imports() -> Path:
+    """Return the folder of what was handed in to be imported, each in a folder of its own, for an hour at most."""
+    return data() / "imports"
+
+
 def search() -> Path:
     """Return the folder of the index over the output of all runs; it can be deleted, and is made anew."""
     return data() / "search"
