@@ -36,15 +36,14 @@ def run(
 ) -> bytes:
     """Return the output of a program for a text; a program with more output than `max_bytes` is ended.
 
-    It has the variables `env`, reads the system and below `read`, and writes below `write`. Raises TimeoutError, OSError
-    when the program does not start, and CalledProcessError.
+    It has the variables `env`, reads the system and below `read`, writes below `write`. Raises TimeoutError, OSError,
+    and CalledProcessError when the program fails.
     """
-    argv = confined.command(command, read=[*confined.own_python(), *read], write=write)
     with tempfile.TemporaryFile() as stdin:  # with two pipes both sides could wait for each other
         stdin.write(text)
         stdin.seek(0)
         with subprocess.Popen(
-            argv,
+            confined.command(command, read=[*confined.own_python(), *read], write=write),
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
