@@ -1,6 +1,9 @@
-"""REST operations on scripts as files: an export as a zip, and the import of one."""
+"""REST operations on scripts as files: an export as a zip, and the import of one.
 
-from typing import Annotated, Literal
+As on the page, the rooms that do the work are asked by module alone.
+"""
+
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from django.http import Http404, StreamingHttpResponse
 from django.utils import timezone
@@ -13,6 +16,9 @@ from scripts_app.exchange import applying, exporting, preview, reading, staging,
 from scripts_app.models import Script
 from tempo_site import auth
 from tempo_site.web.api_types import content
+
+if TYPE_CHECKING:
+    from scripts_app.exchange.preview import Planned
 
 ZIP = content("application/zip")
 
@@ -49,7 +55,8 @@ def export_scripts(
     rows = exporting.chosen(among, folder=folder, slug=script)
     if limits is not None and not rows.exists():
         raise Http404("The key is limited to scripts, and none of them is here.")
-    return zip_answer(exporting.export(rows, with_versions=versions), name=script or "scripts")
+    found = exporting.export(rows, with_versions=versions)
+    return zip_stream.attachment(found, name=script or "scripts")
 
 
 @router.post("/import", response=ImportOut, tags=["export and import"])
@@ -84,13 +91,7 @@ def import_scripts(
     return ImportOut.model_construct(items=[item_out(each) for each in planned])
 
 
-def zip_answer(found: exporting.Export, *, name: str) -> StreamingHttpResponse:
-    response = StreamingHttpResponse(zip_stream.stream(found), content_type="application/zip")
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}.zip"'
-    return response
-
-
-def item_out(planned: preview.Planned) -> ImportedItem:
+def item_out(planned: "Planned") -> ImportedItem:
     return ImportedItem.model_construct(
         slug=planned.item.slug,
         action=planned.action.value,

@@ -34,6 +34,7 @@ from scripts_app.models import Script, Version
 from scripts_app.packages import interpreters
 from scripts_app.scripts import SET_BY_STAFF
 from scripts_app.validation import ScriptError
+from tempo_site.audit import trail
 from tempo_site.lib import humanize
 
 CHUNK = 256 * 1024
@@ -95,6 +96,7 @@ def export(scripts: QuerySet[Script], *, with_versions: bool = False) -> Export:
         head["left_out"] = found.left_out
     found.entries.append(_text(EXPORT, toml_text.written(head)))
     found.entries.sort(key=lambda entry: entry.path)
+    trail.record("exported", kind="scripts", name=f"{len(rows)} scripts")
     return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.http import StreamingHttpResponse
 
 from scripts_app.exchange import exporting
 from scripts_app.exchange.exporting import Export
@@ -46,6 +47,13 @@ def chunks(export: Export) -> Iterator[bytes]:
                     if taken := pipe.take():
                         yield taken
     yield pipe.take()
+
+
+def attachment(export: Export, *, name: str) -> StreamingHttpResponse:
+    """Return a response with the zip, saved under `name`."""
+    response = StreamingHttpResponse(stream(export), content_type="application/zip")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}.zip"'
+    return response
 
 
 async def stream(export: Export) -> AsyncIterator[bytes]:
