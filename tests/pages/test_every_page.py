@@ -22,6 +22,7 @@ PAGES = [
     "/scripts/?q=nothing-is-called-so",
     "/new-script/",
     "/new-script/import/",
+    "/import/",
     "/scripts/nightly-backup/",
     "/scripts/nightly-backup/edit/",
     "/statistics/",
