@@ -11,14 +11,16 @@ from notifications_app.channels import channels
 from notifications_app.delivery.teller import teller
 from notifications_app.events import outbox
 from notifications_app.models import Channel, Rule
-from notifications_app.rules import book
+from notifications_app.rules import book, exchanged
 from runs_app.models import Run
 from runs_app.signals import end_is_heard, engine_passed, engine_stopped, run_finished
+from scripts_app.exchange import parts
 from scripts_app.models import Folder
 from scripts_app.variables import rotation
 
 
 def connect() -> None:
+    parts.add(exchanged.PART)
     rotation.more_secrets.append(channels.stored_secrets)
     end_is_heard.connect(on_end)
     run_finished.connect(on_finished)

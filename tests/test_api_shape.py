@@ -25,6 +25,8 @@ from tests.service import ROOT
 
 OPERATIONS = {
     "GET /audit",
+    "GET /export",
+    "POST /import",
     "GET /keys",
     "POST /keys",
     "GET /keys/{key_id}",
@@ -137,6 +139,7 @@ OPERATIONS = {
 }
 # What shows a key that is limited the rows within its limits; the rest is of one script, or closed to it.
 FILTERED = {
+    "GET /export",
     "GET /scripts",
     "GET /runs",
     "GET /queue",

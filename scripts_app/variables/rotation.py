@@ -91,7 +91,8 @@ def _reencrypt_all(keys: list[str]) -> tuple[int, list[str]]:
 
 
 def _secrets() -> Iterator[StoredSecret]:
-    for variable in Variable.objects.filter(is_secret=True).select_related("script"):
+    secret = Variable.objects.filter(is_secret=True).exclude(value="")  # empty: to be set yet
+    for variable in secret.select_related("script"):
         owner = variable.script.slug if variable.script else "for all scripts"
         yield StoredSecret(variable, "value", f"{variable.name} ({owner})")
     names = [field.name for field in FIELDS.values() if field.is_secret]

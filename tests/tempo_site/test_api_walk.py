@@ -50,6 +50,7 @@ FOR_RUN = {"POST /scripts/{slug}/runs", "POST /runs/{run_id}/cancel", "POST /run
 FOR_FULL = {"GET /settings", "GET /keys", "GET /keys/{key_id}", "GET /audit"}
 # What a limited key finds: its lists, and what is of one script; but it makes no other script.
 LISTS = {
+    "GET /export",
     "GET /scripts",
     "GET /runs",
     "GET /queue",
@@ -165,7 +166,7 @@ def call(token: str, operation: str, rows: Rows) -> tuple[int, str]:
     else:
         answer = client.generic(method, url, json_of(operation), "application/json")
     content = b"".join(answer) if answer.streaming else answer.content
-    return answer.status_code, content.decode()
+    return answer.status_code, content.decode(errors="replace")  # a zip is none
 
 
 def json_of(operation: str) -> str:
