@@ -482,3 +482,17 @@ class Pause(models.Model):
 
     def is_open(self, now: datetime) -> bool:
         return self.until is None or self.until > now
+
+
+class CalendarKey(models.Model):
+    """Lets a calendar read what schedules will start, and nothing else; one a user, stored as a hash."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="calendar_key"
+    )
+    digest = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField()
+    last_used_on = models.DateField(null=True)
+
+    def __str__(self) -> str:
+        return f"calendar key of {self.user}"

@@ -14,7 +14,6 @@ from scripts_app.views import (
     outside_edits,
     overview,
     pauses,
-    runs,
     schedules,
     script,
     settings,
@@ -22,6 +21,7 @@ from scripts_app.views import (
     variables,
     versions,
 )
+from scripts_app.views.all_schedules import calendar, page
 
 urlpatterns = [
     path("scripts/", lists.script_list, name="script-list"),
@@ -131,7 +131,6 @@ urlpatterns = [
         pauses.schedule_resume,
         name="schedule-resume",
     ),
-    path("scripts/<slug:slug>/runs/", runs.script_runs, name="script-runs"),
     path("scripts/<slug:slug>/versions/", versions.script_versions, name="script-versions"),
     path(
         "scripts/<slug:slug>/versions/compare/", versions.versions_compare, name="versions-compare"
@@ -157,6 +156,9 @@ urlpatterns = [
     path("scripts/<slug:slug>/variables/", variables.script_variables, name="script-variables"),
     path("scripts/<slug:slug>/settings/", settings.script_settings, name="script-settings"),
     path("scripts/<slug:slug>/delete/", settings.script_delete, name="script-delete"),
+    path("schedules/", page.schedule_list, name="schedule-list"),
+    path("schedules/calendar/", calendar.calendar_page, name="schedule-calendar"),
+    path("schedules.ics", calendar.schedule_calendar_feed, name="schedule-calendar-feed"),
     path("schedule-preview/", schedules.schedule_preview, name="schedule-preview"),
     path("variables/", variables.variables_for_all, name="variables"),
     path("pause/", pauses.pause_all, name="pause-all"),

@@ -76,9 +76,10 @@ def navigation(path: str, *, is_staff: bool) -> list[Place]:
     places = [
         Place(label="Dashboard", url=home, symbol="dashboard", key="g d", is_here=path == home),
         _scripts(path),
+        _place(path, "Schedules", "schedule-list", "schedule", "g c"),
         _place(path, "Runs", "run-list", "runs", "g r"),
         _place(path, "Statistics", "statistics", "statistics", "g a", is_in_bar=False),
-        _place(path, "Failures", "failure-list", "alert", "g f"),
+        _place(path, "Failures", "failure-list", "alert", "g f", is_in_bar=False),
         _place(path, "Search", "search", "search", "g l", is_in_bar=False),
         _place(path, "Environments", "environment-list", "environments", "g n", section=MANAGE),
         _place(path, "API", "api-1:openapi-view", "api", "g p", section=MANAGE, is_in_bar=False),

@@ -31,6 +31,8 @@ PAGES = [
     "/scripts/nightly-backup/schedules/1/edit/",
     "/scripts/nightly-backup/schedules/1/delete/",
     "/scripts/nightly-backup/schedules/1/pause/",
+    "/schedules/",
+    "/schedules/calendar/",
     "/pause/",
     "/scripts/nightly-backup/runs/",
     "/scripts/nightly-backup/files/",

@@ -49,6 +49,8 @@ SEEDED = {
     "notifications-rule": "/notifications/rules/1/",
     "notifications-deliveries": "/notifications/deliveries/",
     "settings-mail": "/settings/mail/",
+    "schedules": "/schedules/",
+    "schedule-calendar": "/schedules/calendar/",
     "runs": "/runs/",
     "runs-failed": "/runs/?status=failed",
     "runs-nothing-found": "/runs/?status=missed",
