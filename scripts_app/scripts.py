@@ -1,6 +1,6 @@
 """Scripts: created, changed, duplicated and deleted here, for every door alike."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
@@ -300,9 +300,13 @@ def _insert(script: Script) -> None:
 
 
 # `by` is None for a key, whose scope was checked, and for Tempo itself.
-def _require_staff(script: Script, values: dict[str, Any], by: User | None) -> None:
-    if _is_staff(by):
-        return
+def _require_staff(script: Script, values: Mapping[str, Any], by: User | None) -> None:
+    if not _is_staff(by):
+        refuse_what_staff_sets(script, values)
+
+
+def refuse_what_staff_sets(script: Script, values: Mapping[str, Any]) -> None:
+    """Raise StaffNeeded where these values change what is for staff alone."""
     for field in SET_BY_STAFF:
         if field in values and values[field] != getattr(script, field):
             raise StaffNeeded(field)

@@ -14,7 +14,6 @@ from scripts_app.views import (
     outside_edits,
     overview,
     pauses,
-    runs,
     schedules,
     script,
     settings,
@@ -133,7 +132,6 @@ urlpatterns = [
         pauses.schedule_resume,
         name="schedule-resume",
     ),
-    path("scripts/<slug:slug>/runs/", runs.script_runs, name="script-runs"),
     path("scripts/<slug:slug>/versions/", versions.script_versions, name="script-versions"),
     path(
         "scripts/<slug:slug>/versions/compare/", versions.versions_compare, name="versions-compare"

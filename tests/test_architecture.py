@@ -14,7 +14,7 @@ from tests.modules import NAMES, PACKAGES, PRODUCT, ROOT, TESTS, Module
 
 FLOORS = {"scripts_app": 1, "runs_app": 2, "notifications_app": 3}
 GROUND = frozenset(
-    {"lib", "models", "auth", "accounts", "audit", "stored_settings"}
+    {"lib", "models", "auth", "accounts", "audit", "stored_settings", "backups"}
 )  # of tempo_site; the rest of it is the roof
 GROUND_FLOOR, ROOF = 0, 4
 DOORS = frozenset(

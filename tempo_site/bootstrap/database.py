@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from django.apps import apps
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection, transaction
@@ -195,7 +196,7 @@ def _refuse_newer(database: sqlite3.Connection) -> None:
         if newest and applied.get(config.label, "") > newest:
             raise Unusable(
                 f"was written by a newer version, {snapshots.version_of(database)}: it has {config.label}"
-                f" {applied[config.label]}, and this is Tempo {snapshots.VERSION}, which ends with {newest}"
+                f" {applied[config.label]}, and this is Tempo {settings.VERSION}, which ends with {newest}"
             )
 
 

@@ -80,6 +80,11 @@ def backups() -> Path:
     return data() / "backups"
 
 
+def backup_work() -> Path:
+    """Return the folder in which backups are unpacked to be looked at; it may be deleted."""
+    return backups() / ".unpacked"
+
+
 def search() -> Path:
     """Return the folder of the index over the output of all runs; it can be deleted, and is made anew."""
     return data() / "search"
