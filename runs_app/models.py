@@ -13,6 +13,7 @@ from scripts_app.models import Environment, Folder, Schedule, Script, Version
 from tempo_site.lib import humanize
 
 LATE_MS = 5000  # a later start is a fact worth telling
+LONG_S = 1.0  # from here on runs are found by their duration
 
 
 class RunQuerySet(models.QuerySet["Run"]):
@@ -203,11 +204,29 @@ class Run(models.Model):
                 condition=models.Q(parent__isnull=False),
                 name="run_of_parent",
             ),
-            # An environment's builds.
+            # An environment's builds. And SQLite looks for its runs when an environment is deleted.
             models.Index(
-                fields=["environment"],
-                condition=models.Q(kind=Kind.BUILD),
-                name="run_builds",
+                fields=["environment", "kind"],
+                condition=models.Q(environment__isnull=False),
+                name="run_of_environment",
+            ),
+            # The runs of a version. And SQLite looks for them when a version is deleted.
+            models.Index(
+                fields=["version"],
+                condition=models.Q(version__isnull=False),
+                name="run_of_version",
+            ),
+            # History by reason. A query has to say that there is one.
+            models.Index(
+                fields=["reason", "-id"],
+                condition=~models.Q(reason=""),
+                name="run_by_reason",
+            ),
+            # The few that took long. A query has to say that they took a second.
+            models.Index(
+                fields=["duration_s"],
+                condition=models.Q(duration_s__gte=LONG_S),
+                name="run_by_duration",
             ),
             # Builds and installations, newest first.
             models.Index(
