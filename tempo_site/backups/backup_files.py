@@ -56,6 +56,18 @@ class BackupFile:
         except (LookupError, ValueError, TypeError):
             return None
 
+    @property
+    def scripts(self) -> int | None:
+        return self.rows_of("scripts_app_script")
+
+    @property
+    def runs(self) -> int | None:
+        return self.rows_of("runs_app_run")
+
+    @property
+    def left_out(self) -> int:
+        return int(self.facts.get("left_out_count", 0))
+
     def rows_of(self, table: str) -> int | None:
         counts = self.facts.get("counts", {})
         found = counts.get(table) if isinstance(counts, dict) else None
@@ -110,12 +122,16 @@ def delete(row: BackupFile) -> None:
 
 def delete_old(folder: Path | None = None) -> list[str]:
     """Delete the backups of a folder that are beyond what is kept; return their names."""
-    rows = listed(folder)
-    kept = {row.name for row in keep(rows)}
-    gone = [row for row in rows if row.name not in kept]
+    gone = beyond(listed(folder))
     for row in gone:
         delete(row)
     return [row.name for row in gone]
+
+
+def beyond(rows: Sequence[BackupFile]) -> list[BackupFile]:
+    """Return which of these, newest first, are not kept."""
+    kept = {row.name for row in keep(rows)}
+    return [row for row in rows if row.name not in kept]
 
 
 def keep(rows: Sequence[BackupFile]) -> list[BackupFile]:

@@ -13,6 +13,8 @@ from django.utils.functional import SimpleLazyObject
 
 from scripts_app.schedules import global_pause
 from tempo_site import health
+from tempo_site.backups import holds
+from tempo_site.backups.holds import Hold
 
 MANAGE = "Manage"
 _PROJECT = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]
@@ -36,6 +38,7 @@ class FrameContext(TypedDict):
     navigation: list[Place]
     notices: list[str]
     pause: Any  # a lazy object: the current pause, or None
+    hold: Hold | None  # since a backup was restored
     engine_is_well: bool
     engine_troubles: str
     version: str
@@ -46,6 +49,7 @@ EMPTY_FRAME: FrameContext = {
     "navigation": [],
     "notices": [],
     "pause": None,
+    "hold": None,
     "engine_is_well": False,
     "engine_troubles": "",
     "version": "",
@@ -64,6 +68,7 @@ def frame_context(request: HttpRequest) -> dict[str, FrameContext]:
         "navigation": navigation(request.path, is_staff=user.is_staff),
         "notices": notices(report, is_staff=user.is_staff),
         "pause": SimpleLazyObject(partial(global_pause.current_pause, timezone.now())),
+        "hold": holds.current(),
         "engine_is_well": report["status"] == "ok",
         "engine_troubles": troubles(report),
         "version": VERSION,
@@ -125,7 +130,8 @@ def _places_of_staff(path: str) -> list[Place]:
     audit = _place(path, "Audit", "audit", "search", "g u", section=MANAGE)
     engine = _place(path, "Engine", "admin:index", "engine", "g e", section=MANAGE)
     retention = _place(path, "Retention", "retention", "runs", "g h", section=MANAGE)
-    return [variables, told, keys, audit, retention, settings_place, engine]
+    backups = _place(path, "Backups", "backup-list", "environments", "g b", section=MANAGE)
+    return [variables, told, keys, audit, retention, backups, settings_place, engine]
 
 
 def troubles(report: dict[str, Any]) -> str:
