@@ -12,9 +12,10 @@ from notifications_app.delivery import batches
 from notifications_app.delivery.teller import teller
 from notifications_app.events import outbox
 from notifications_app.models import Channel, Rule
-from notifications_app.rules import book
+from notifications_app.rules import book, exchanged
 from runs_app.models import Run
 from runs_app.signals import end_is_heard, engine_passed, engine_stopped, run_finished
+from scripts_app.exchange import parts
 from scripts_app.models import Folder
 from scripts_app.variables import rotation
 from tempo_site.backups.signals import restored
@@ -23,6 +24,7 @@ GIVEN_UP = "Not sent: it waited when the backup was made that was restored since
 
 
 def connect() -> None:
+    parts.add(exchanged.PART)
     rotation.more_secrets.append(channels.stored_secrets)
     end_is_heard.connect(on_end)
     run_finished.connect(on_finished)

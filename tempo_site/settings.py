@@ -263,6 +263,7 @@ X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = (
     8 * 1024 * 1024
 )  # a page with a text of 1 MB, however a form writes its characters
+DATA_UPLOAD_MAX_NUMBER_FILES = 1000  # of a folder that is imported
 AUTHENTICATION_BACKENDS = ["tempo_site.accounts.backends.StaffBackend"]
 PASSWORD_HASHERS = ["tempo_site.accounts.hashers.PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [

@@ -5,10 +5,11 @@ import signal
 import sys
 
 from django.core.management import CommandError, ManagementUtility
+from django.db import DatabaseError
 
 from tempo_site.backups import replacing
 from tempo_site.bootstrap import service_user
-from tempo_site.lib import paths
+from tempo_site.lib import paths, storage_trouble
 
 # `tempo runs` is `tempo listruns`.
 SHORT = {
@@ -44,12 +45,24 @@ def execute(argv: list[str]) -> None:
         sys.stdout.flush()
     except CommandError as refusal:
         sys.exit(str(refusal))
+    except DatabaseError as problem:
+        sys.exit(_sentence_for(problem))
     except BrokenPipeError:
         # What is left in the buffer would raise it again at the end of Python.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(BROKEN_PIPE)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+
+
+def _sentence_for(problem: DatabaseError) -> str:
+    if storage_trouble.is_unprepared(problem):
+        sentence = f"The data folder {paths.data()} is not prepared."
+        return f"{sentence}\nhint: start Tempo, or give the command `prepare`"
+    trouble = storage_trouble.trouble_of(problem)
+    if trouble is None:
+        raise problem
+    return str(trouble)
 
 
 def _refuse_in_a_restore(words: list[str]) -> None:

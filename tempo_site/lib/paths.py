@@ -80,6 +80,11 @@ def backups() -> Path:
     return data() / "backups"
 
 
+def imports() -> Path:
+    """Return the folder of what was handed in to be imported, each in a folder of its own, for an hour at most."""
+    return data() / "imports"
+
+
 def restore() -> Path:
     """Return the folder of a restore under way: what is unpacked, and the journal of its steps."""
     return data() / "restore"

@@ -15,6 +15,7 @@ from scripts_app.schedules import global_pause
 from tempo_site import health
 from tempo_site.backups import holds
 from tempo_site.backups.holds import Hold
+from tempo_site.stored_settings.registry import SECTIONS
 
 MANAGE = "Manage"
 _PROJECT = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]
@@ -36,6 +37,7 @@ class Place:
 
 class FrameContext(TypedDict):
     navigation: list[Place]
+    settings_places: Any  # a lazy object: the tabs of the settings, a list of Place
     notices: list[str]
     pause: Any  # a lazy object: the current pause, or None
     hold: Hold | None  # since a backup was restored
@@ -47,6 +49,7 @@ class FrameContext(TypedDict):
 # For strangers: the log-in page, and errors before the log-in check.
 EMPTY_FRAME: FrameContext = {
     "navigation": [],
+    "settings_places": [],
     "notices": [],
     "pause": None,
     "hold": None,
@@ -66,6 +69,7 @@ def frame_context(request: HttpRequest) -> dict[str, FrameContext]:
     report = health.health_report()
     frame: FrameContext = {
         "navigation": navigation(request.path, is_staff=user.is_staff),
+        "settings_places": SimpleLazyObject(partial(settings_places, request.path)),
         "notices": notices(report, is_staff=user.is_staff),
         "pause": SimpleLazyObject(partial(global_pause.current_pause, timezone.now())),
         "hold": holds.current(),
@@ -132,6 +136,20 @@ def _places_of_staff(path: str) -> list[Place]:
     retention = _place(path, "Retention", "retention", "runs", "g h", section=MANAGE)
     backups = _place(path, "Backups", "backup-list", "environments", "g b", section=MANAGE)
     return [variables, told, keys, audit, retention, backups, settings_place, engine]
+
+
+def settings_places(path: str) -> list[Place]:
+    """Return the tabs of the settings, for staff."""
+    places = []
+    for section in SECTIONS.values():
+        url = reverse("settings", args=[section.slug])
+        places.append(_tab(path, section.title, url))
+    places.append(_tab(path, "Paths", reverse("open-paths")))
+    return places
+
+
+def _tab(path: str, label: str, url: str) -> Place:
+    return Place(label=label, url=url, symbol="", key="", is_here=path == url)
 
 
 def troubles(report: dict[str, Any]) -> str:

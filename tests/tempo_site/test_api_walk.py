@@ -57,6 +57,7 @@ FOR_FULL = {
 }
 # What a limited key finds: its lists, and what is of one script; but it makes no other script.
 LISTS = {
+    "GET /export",
     "GET /scripts",
     "GET /runs",
     "GET /queue",
@@ -172,7 +173,7 @@ def call(token: str, operation: str, rows: Rows) -> tuple[int, str]:
     else:
         answer = client.generic(method, url, json_of(operation), "application/json")
     content = b"".join(answer) if answer.streaming else answer.content
-    return answer.status_code, content.decode()
+    return answer.status_code, content.decode(errors="replace")  # a zip is none
 
 
 def json_of(operation: str) -> str:
