@@ -20,6 +20,7 @@ urlpatterns = [
     path("runs/views/<int:pk>/delete", lists.view_delete, name="run-view-delete"),
     path("runs.csv", lists.run_export, {"suffix": "csv"}, name="runs-csv"),
     path("runs.json", lists.run_export, {"suffix": "json"}, name="runs-json"),
+    path("setup/<str:token>/backup/", backups.setup_backup, name="setup-backup"),
     path("backups/", backups.backup_list, name="backup-list"),
     path("backups/make", backups.backup_make, name="backup-make"),
     path("backups/resume", backups.backup_resume, name="backup-resume"),

@@ -6,9 +6,11 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -20,13 +22,16 @@ from runs_app.triggers import backups
 from scripts_app.files import downloads
 from scripts_app.models import Script, Variable
 from tempo_site import auth
+from tempo_site.accounts import rate_limits
 from tempo_site.backups import backup_files, holds
 from tempo_site.backups.backup_files import BackupFile, NoSuchBackup
 from tempo_site.backups.program import BackupFailed
-from tempo_site.lib import encryption
+from tempo_site.bootstrap import first_start
+from tempo_site.lib import encryption, paths
 from tempo_site.stored_settings import backup as section
 from tempo_site.stored_settings import store
 
+SETUP_OVER = "Tempo is set up already."
 FOR_STAFF = "Only staff may see backups."
 RESUMED = "Resumed: schedules, triggers and messages go on."
 
@@ -39,6 +44,16 @@ class RestoreForm(forms.Form):
         help_text="Of a backup with another one than in the settings.",
     )
     sure = forms.BooleanField(label="Put this backup in the place of what is here")
+
+
+class SetupBackupForm(forms.Form):
+    backup = forms.ChoiceField()
+    passphrase = forms.CharField(required=False, strip=True, widget=forms.PasswordInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        names = [(row.name, row.name) for row in backup_files.listed()]
+        self.fields["backup"].choices = names  # type: ignore[attr-defined]  # a ChoiceField, as above
 
 
 @require_GET
@@ -106,6 +121,32 @@ def backup_resume(request: auth.SignedInRequest) -> HttpResponse:
     if holds.release():
         messages.success(request, RESUMED)
     return redirect("dashboard")
+
+
+@login_not_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@sensitive_post_parameters("passphrase")
+def setup_backup(request: HttpRequest, token: str) -> HttpResponse:
+    """Start from a backup that lies in the data folder, in place of the set-up."""
+    if request.method == "POST":
+        rate_limits.require(rate_limits.SET_UP, rate_limits.address_of(request))
+    if not first_start.is_open_for(token):
+        raise Http404(SETUP_OVER)
+    form = SetupBackupForm(request.POST or None)
+    context: dict[str, Any] = {"form": form, "token": token, "folder": paths.backups()}
+    context["has_backups"] = bool(form.fields["backup"].choices)  # type: ignore[attr-defined]
+    if form.is_valid():
+        try:
+            context["run"] = backups.restore(
+                form.cleaned_data["backup"],
+                passphrase=form.cleaned_data["passphrase"],
+                by="set-up",
+                now=timezone.now(),
+            )
+        except (NoSuchBackup, BackupFailed) as error:
+            form.add_error("backup", str(error))
+    return render(request, "backups/setup.html", context)
 
 
 def backup_list_context(now: datetime) -> dict[str, Any]:

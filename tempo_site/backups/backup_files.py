@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from django.conf import settings
 from tempo_site.lib import files, paths
 from tempo_site.stored_settings import backup, store
 
+LAST_DAY = timedelta(days=1)
 PREFIX = "tempo-"
 FACTS = ".json"
 MAX_FACTS_BYTES = 2**20
@@ -135,8 +136,11 @@ def beyond(rows: Sequence[BackupFile]) -> list[BackupFile]:
 
 
 def keep(rows: Sequence[BackupFile]) -> list[BackupFile]:
-    """Return which of these, newest first, are kept: the newest of days, weeks and months, within the megabytes."""
-    wanted: set[str] = set()
+    """Return which of these, newest first, are kept within the megabytes.
+
+    All of the last day, and the newest of each of so many days, weeks and months.
+    """
+    wanted = {row.name for row in rows if rows[0].created_at - row.created_at < LAST_DAY}
     for setting, period in ((backup.DAILY, _day), (backup.WEEKLY, _week), (backup.MONTHLY, _month)):
         wanted |= _newest_of_each(rows, period, count=int(store.value(setting)))
     kept: list[BackupFile] = []

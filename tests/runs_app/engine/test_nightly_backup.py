@@ -124,6 +124,12 @@ def test_days_weeks_and_months_are_kept(settings: Settings) -> None:
     ]
 
 
+def test_all_of_the_last_day_are_kept() -> None:
+    for minutes in range(3):
+        make_file(EVENING - timedelta(minutes=minutes))
+    assert backup_files.delete_old() == []
+
+
 def test_the_oldest_go_beyond_the_megabytes_and_the_newest_never(settings: Settings) -> None:
     settings.BACKUP_MB = 1
     for day in range(3):

@@ -21,6 +21,7 @@ from runs_app.states import Kind, Status, Trigger
 from runs_app.triggers import backups
 from tempo_site.backups import backup_files, holds, restoring
 from tempo_site.backups.holds import Hold
+from tempo_site.bootstrap import first_start
 from tempo_site.lib import paths
 from tempo_site.models import ApiKey
 from tests.factories import make_run, make_script
@@ -134,6 +135,28 @@ def test_every_page_says_that_a_restored_tempo_is_held(desk: Client, browser: Cl
     assert browser.post("/backups/resume").status_code == 403
     desk.post("/backups/resume")
     assert not holds.is_held()
+
+
+def test_the_set_up_page_starts_from_a_backup(
+    client: Client, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempo_site.backups.restoring.look", lambda *_, **__: {})
+    address = f"/setup/{first_start.token()}/backup/"
+    assert name in client.get(address).text
+    assert "starts again with it" in client.post(address, {"backup": name}).text
+    assert Run.objects.get(kind=Kind.BACKUP).params == {"act": "restore", "name": name}
+
+
+def test_the_set_up_page_says_why_a_backup_cannot_be_used(client: Client, name: str) -> None:
+    address = f"/setup/{first_start.token()}/backup/"
+    assert "no backup of Tempo" in client.post(address, {"backup": name}).text
+    assert not Run.objects.exists()
+
+
+def test_without_the_token_of_the_set_up_there_is_no_way_in(client: Client, name: str) -> None:
+    first_start.token()
+    assert client.get("/setup/wrong/backup/").status_code == 404
+    assert client.post("/setup/wrong/backup/", {"backup": name}).status_code == 404
 
 
 # --- the API -------------------------------------------------------------------------------------------------------
