@@ -137,7 +137,7 @@ def setup(request: HttpRequest, token: str) -> HttpResponse:
         raise Http404(SETUP_OVER)
     form = SetupForm(request.POST or None)
     if not form.is_valid():
-        return render(request, "setup.html", {"form": form, "zones": zone.names()})
+        return render(request, "setup.html", {"form": form, "zones": zone.names(), "token": token})
     try:
         user = first_start.finish(
             username=form.cleaned_data["username"],

@@ -13,6 +13,8 @@ from django.utils.functional import SimpleLazyObject
 
 from scripts_app.schedules import global_pause
 from tempo_site import health
+from tempo_site.backups import holds
+from tempo_site.backups.holds import Hold
 from tempo_site.stored_settings.registry import SECTIONS
 
 MANAGE = "Manage"
@@ -38,6 +40,7 @@ class FrameContext(TypedDict):
     settings_places: Any  # a lazy object: the tabs of the settings, a list of Place
     notices: list[str]
     pause: Any  # a lazy object: the current pause, or None
+    hold: Hold | None  # since a backup was restored
     engine_is_well: bool
     engine_troubles: str
     version: str
@@ -49,6 +52,7 @@ EMPTY_FRAME: FrameContext = {
     "settings_places": [],
     "notices": [],
     "pause": None,
+    "hold": None,
     "engine_is_well": False,
     "engine_troubles": "",
     "version": "",
@@ -68,6 +72,7 @@ def frame_context(request: HttpRequest) -> dict[str, FrameContext]:
         "settings_places": SimpleLazyObject(partial(settings_places, request.path)),
         "notices": notices(report, is_staff=user.is_staff),
         "pause": SimpleLazyObject(partial(global_pause.current_pause, timezone.now())),
+        "hold": holds.current(),
         "engine_is_well": report["status"] == "ok",
         "engine_troubles": troubles(report),
         "version": VERSION,
@@ -129,7 +134,8 @@ def _places_of_staff(path: str) -> list[Place]:
     audit = _place(path, "Audit", "audit", "search", "g u", section=MANAGE)
     engine = _place(path, "Engine", "admin:index", "engine", "g e", section=MANAGE)
     retention = _place(path, "Retention", "retention", "runs", "g h", section=MANAGE)
-    return [variables, told, keys, audit, retention, settings_place, engine]
+    backups = _place(path, "Backups", "backup-list", "environments", "g b", section=MANAGE)
+    return [variables, told, keys, audit, retention, backups, settings_place, engine]
 
 
 def settings_places(path: str) -> list[Place]:
