@@ -367,7 +367,7 @@ def test_the_tag_of_a_script_is_what_a_change_is_based_on(program: Client) -> No
             "/api/v1/scripts/hello", {"code": code}, "application/json", headers={"if-match": tag}
         )
         statuses.append(change.status_code)
-    assert statuses == [200, 409]
+    assert statuses == [200, 412]
 
 
 def test_fields_have_their_promised_names() -> None:

@@ -173,7 +173,7 @@ def read_script(request: HttpRequest, response: HttpResponse, slug: str) -> Scri
 def change_script(request: auth.AuthenticatedRequest, slug: str, data: ScriptPatch) -> ScriptOut:
     """Change a script. New code, requirements or Python make a new version and end the draft.
 
-    With `If-Match: "<revision>"` a text that was changed in the meantime is not replaced: 409.
+    With `If-Match: "<revision>"` a text that was changed in the meantime is not replaced: 412.
     """
     script, changes = lookup.script(slug), data.model_dump(exclude_unset=True)
     if request.auth.limits is not None:

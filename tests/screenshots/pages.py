@@ -50,6 +50,7 @@ SEEDED = {
     "notifications-rule": "/notifications/rules/1/",
     "notifications-deliveries": "/notifications/deliveries/",
     "settings-mail": "/settings/mail/",
+    "settings-paths": "/settings/paths/",
     "schedules": "/schedules/",
     "schedule-calendar": "/schedules/calendar/",
     "runs": "/runs/",
