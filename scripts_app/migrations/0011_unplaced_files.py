@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("scripts_app", "0011_open_path"),
+        ("scripts_app", "0010_calendar_key"),
     ]
 
     operations = [
