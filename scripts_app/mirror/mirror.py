@@ -5,9 +5,11 @@ import logging
 import threading
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from django.db import connections
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from scripts_app.mirror import commits, git
@@ -111,14 +113,19 @@ def _newest() -> int:
 
 # The repository itself says which version it has last: nothing is committed twice, whenever this process ends.
 def _commit_new() -> int:
-    repository = paths.mirror() / "repository.git"
+    paths.make_closed(paths.mirror())
+    rows = Version.objects.filter(is_draft=False)
+    return commit_all(rows, paths.mirror() / "repository.git")
+
+
+def commit_all(rows: QuerySet[Version], repository: Path) -> int:
+    """Commit these versions, those apart that it has; return the key of the newest one in it. Raise GitFailed."""
     if not (repository / "HEAD").exists():
-        paths.make_closed(paths.mirror())
         git.run(repository, "init", "--quiet", "--bare", "--template=", "--initial-branch=main")
     last = _last_in(repository)
     while True:
-        rows = Version.objects.filter(is_draft=False, pk__gt=last).select_related("script")
-        versions = list(rows.order_by("pk")[:AT_ONCE])
+        newer = rows.filter(pk__gt=last).select_related("script").order_by("pk")
+        versions = list(newer[:AT_ONCE])
         if not versions:
             return last
         stream = commits.stream(versions, is_first=last == 0)
@@ -126,7 +133,7 @@ def _commit_new() -> int:
         last = versions[-1].pk
 
 
-def _last_in(repository: Any) -> int:
+def _last_in(repository: Path) -> int:
     heads = git.run(repository, "for-each-ref", "--format=%(objectname)", commits.BRANCH)
     if not heads.strip():
         return 0

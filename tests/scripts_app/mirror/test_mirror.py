@@ -1,11 +1,13 @@
 """The git mirror: commits of a real git, pushed one way, and nothing of git's that would do more."""
 
+import io
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
 from django.test import Client
 
 from scripts_app import scripts
@@ -70,6 +72,17 @@ def test_what_is_new_comes_on_top_and_nothing_twice(
     assert not mirror._is_due(mirror.state(), NOW)
     make_script("B")
     assert mirror._is_due(mirror.state(), NOW)
+
+
+def test_an_export_may_be_such_a_repository(script: Script, tmp_path: Path) -> None:
+    make_script("B")
+    target = tmp_path / "a.git"
+    said = io.StringIO()
+    call_command("export", str(target), "--script", "a", "--git", stdout=said)
+    assert said.getvalue() == f"Exported 3 commits to {target}.\n"
+    assert log(target, "%s")[1:] == ["Say two", "Save v3 of a"]
+    with pytest.raises(CommandError, match="is there already"):
+        call_command("export", str(target), "--git")
 
 
 def test_names_and_notes_are_texts_to_git(user: User) -> None:
