@@ -23,6 +23,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.defaults import server_error
 
+from scripts_app.mirror import mirror
 from tempo_site import api_errors
 from tempo_site.accounts import attempts, keys, rate_limits
 from tempo_site.audit import reading, trail
@@ -228,6 +229,7 @@ def settings_section(request: SignedInRequest, slug: str) -> HttpResponse:
         "section": section,
         "sections": SECTIONS.values(),
         "last_change": store.last_change(rows),
+        "mirror": mirror.state() if slug == "mirror" else None,
     }
     return render(request, "settings/section.html", context)
 

@@ -59,6 +59,7 @@ PAGES = [
     "/scripts/nightly-backup/notifications/",
     "/scripts/nightly-backup/trigger/",
     "/settings/mail/",
+    "/settings/mirror/",
     "/settings/paths/",
     "/scripts/nightly-backup/delete/",
     "/environments/",
