@@ -26,6 +26,7 @@ def prepare(say: Say) -> None:
     for notice in file_system.missing_links():
         say(notice)
     database.refuse_unusable()
+    database.begin()
     database.choose_journal(say)
     database.migrate(say)
     static_files.collect(say)

@@ -13,6 +13,7 @@ from tempo_site.lib import hosts, zone
 
 # What the launcher takes as users of scripts: numbers that belong to no person and no service.
 MIN_USER, LAST_USER, MAX_USERS = 1000, 2**31 - 1, 100_000
+CONTAINER = "TEMPO_CONTAINER"  # a variable of the image
 ON, OFF = {"true", "on", "ok", "y", "yes", "1"}, {"false", "off", "n", "no", "0"}
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -68,6 +69,32 @@ class Env(environ.Env):
             return default
         return value
 
+    def zone_of_container(self) -> str:
+        """Return the zone that TZ names in a container, "" without one.
+
+        Django puts its own zone into TZ: the processes below this one are told what it was.
+        """
+        if CONTAINER not in os.environ:
+            return ""
+        value = os.environ.setdefault("TEMPO_TZ", os.environ.get("TZ", ""))
+        if not value or zone.is_known(value):
+            return value
+        self.problems.append(("TZ", value, "Use a name like `Europe/Berlin` or `UTC`."))
+        return ""
+
+    def umask(self, var: str) -> int | None:
+        """Return an umask, written in octal; in a container UMASK is taken too. None: not given."""
+        value: str = self.str(var, default="").strip()
+        if not value and CONTAINER in os.environ:
+            value = os.environ.get("UMASK", "").strip()
+        if not value:
+            return None
+        if re.fullmatch("0?[0-7]{3}", value):
+            return int(value, 8)
+        hint = "Use three octal digits like `022`; of a new file they take rights away."
+        self.problems.append((var, value, hint))
+        return None
+
     def switch(self, var: str, *, default: bool) -> bool:
         value: str = self.str(var, default="").strip().lower()
         if value and value not in ON | OFF:
@@ -85,6 +112,16 @@ class Env(environ.Env):
             hint = "Use an address without a path, like `https://tempo.example.org`."
             self.problems.append((var, value, hint))
             return ""
+
+    def base_path(self, var: str) -> str:
+        """Return the path below which a proxy shows Tempo, without a slash at its end; "" for a site of its own."""
+        value: str = self.str(var, default="").strip()
+        path = value.rstrip("/")
+        if not path or re.fullmatch("(?:/[A-Za-z0-9_-]+)+", path):
+            return path
+        hint = "Use a path like `/tempo`, of letters, digits, `-` and `_`."
+        self.problems.append((var, value, hint))
+        return ""
 
     def networks(self, var: str) -> list[Network]:
         """Return addresses and networks; one of all addresses there are is refused."""
