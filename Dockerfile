@@ -19,7 +19,7 @@ RUN apt-get update \
  && find . -type f '(' -name '*.mo' -o -name '*.po' -o -name '*.pyi' ')' -delete \
  && find django_ace/static -type f -not -name ace.js -not -name ext-searchbox.js -not -name mode-python.js \
         -not -path '*/css/*' -delete \
- && rm -r autobahn/_flatc autobahn/asyncio autobahn/flatbuffers autobahn/wamp/gen cbor2 ninja/static \
+ && rm -r autobahn/_flatc autobahn/asyncio autobahn/wamp/gen cbor2 ninja/static \
         OpenSSL pydantic/v1 service_identity ../../../bin/uvx \
  && (cd django/contrib && rm -r admindocs flatpages gis postgres redirects) \
  && (cd django/db/backends && rm -r mysql oracle postgresql) \
@@ -40,7 +40,9 @@ COPY static/ static/
 RUN chmod -R u=rwX,go=rX . \
  && python -m compileall -q -j 0 --invalidation-mode unchecked-hash . \
  && python -X no_debug_ranges -m compileall -q -j 0 -o 2 --invalidation-mode unchecked-hash -x /migrations/ . \
- && PYSCHED_DATA_PATH=/tmp/data /opt/venv/bin/python manage.py prepare \
+ && export PYSCHED_DATA_PATH=/tmp/data \
+ && /opt/venv/bin/python manage.py prepare \
+ && /opt/venv/bin/python manage.py check \
  && install --mode=644 /tmp/data/tempo.sqlite3 empty.sqlite3 \
  && /opt/venv/bin/python -m tempo_site.bootstrap.console_script \
  && rm -rf /tmp/data
@@ -71,17 +73,17 @@ RUN apt-get update \
 # would each run of a script, since neither may write there.
 RUN stdlib="$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
  && python -m compileall -q -j 0 --invalidation-mode unchecked-hash "$stdlib" \
-        -x '/(test|tests|ensurepip|idlelib|lib2to3|site-packages|tkinter|turtledemo)/' \
+        -x '/(test|tests|ensurepip|idlelib|lib2to3|pydoc_data|site-packages|tkinter|turtledemo)/' \
  && python -X no_debug_ranges -m compileall -q -j 0 -o 2 --invalidation-mode unchecked-hash "$stdlib" \
         -x '/(test|tests|curses|ensurepip|idlelib|lib2to3|pydoc_data|site-packages|tkinter|turtledemo|unittest|xml)/' \
  && mkdir --mode=1777 /data
 
 WORKDIR /app
-# TEMPO_CONTAINER: TZ and UMASK count, and the address of this container is nobody's to open.
+# TEMPO_CONTAINER: PUID, PGID, UMASK and TZ count, and the address of this container is nobody's to open.
 ENV PATH=/opt/venv/bin:$PATH \
     PYSCHED_DATA_PATH=/data \
-    PYSCHED_PUID=1000 \
-    PYSCHED_PGID=1000 \
+    PUID=1000 \
+    PGID=1000 \
     TEMPO_CONTAINER=true
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app

@@ -83,10 +83,8 @@ class Env(environ.Env):
         return ""
 
     def umask(self, var: str) -> int | None:
-        """Return an umask, written in octal; in a container UMASK is taken too. None: not given."""
-        value: str = self.str(var, default="").strip()
-        if not value and CONTAINER in os.environ:
-            value = os.environ.get("UMASK", "").strip()
+        """Return an umask, written in octal; None: not given."""
+        value = self._of_container(var)
         if not value:
             return None
         if re.fullmatch("0?[0-7]{3}", value):
@@ -94,6 +92,13 @@ class Env(environ.Env):
         hint = "Use three octal digits like `022`; of a new file they take rights away."
         self.problems.append((var, value, hint))
         return None
+
+    def _of_container(self, var: str) -> str:
+        # In a container PUID, PGID and UMASK count too, as people know them from other images.
+        value: str = self.str(var, default="").strip()
+        if value or CONTAINER not in os.environ:
+            return value
+        return os.environ.get(var.removeprefix("PYSCHED_"), "").strip()
 
     def switch(self, var: str, *, default: bool) -> bool:
         value: str = self.str(var, default="").strip().lower()
@@ -139,7 +144,7 @@ class Env(environ.Env):
         return networks
 
     def user(self, var: str, default: str) -> int | None:
-        value: str = self.str(var, default=default).strip()
+        value = self._of_container(var) or default
         if not value:
             return None
         if re.fullmatch("[0-9]{1,10}", value) and int(value) <= LAST_USER:

@@ -57,6 +57,14 @@ def test_tempos_own_variable_goes_before_the_containers(container: pytest.Monkey
     assert Env().umask("PYSCHED_UMASK") == 0o2
 
 
+def test_the_images_user_is_asked_for_by_either_name(container: pytest.MonkeyPatch) -> None:
+    container.setenv("PUID", "99")
+    container.setenv("PGID", "100")
+    container.setenv("PYSCHED_PGID", "1000")
+    found = [Env().user(name, default="") for name in ("PYSCHED_PUID", "PYSCHED_PGID")]
+    assert found == [99, 1000]
+
+
 @pytest.mark.parametrize("text", ["18", "999", "u=rwx", "7777"])
 def test_what_is_no_umask_is_named(container: pytest.MonkeyPatch, text: str) -> None:
     container.setenv("UMASK", text)
