@@ -23,6 +23,7 @@ urlpatterns = [
     path("runs/<int:pk>/log", detail.run_log, name="run-log"),
     path("runs/<int:pk>/output", detail.run_output, name="run-output"),
     path("runs/<int:pk>/lines", detail.run_lines, name="run-lines"),
+    path("scripts/<slug:slug>/runs/", lists.script_runs, name="script-runs"),
     path("trigger/<path:slug>", url_trigger.url_trigger, name="url-trigger"),
     path("scripts/<slug:slug>/trigger/", trigger_tab.script_trigger, name="script-trigger"),
     path("scripts/<slug:slug>/trigger/key", trigger_tab.key_new, name="trigger-key-new"),

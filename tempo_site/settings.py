@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tempo_site.lib.env import CONTAINER, Env
 sys.modules.setdefault("OpenSSL", None)  # type: ignore[arg-type]  # None: Python's own word for "must not be imported"
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
 
 env = Env()
 if (BASE_DIR / ".env").is_file():
@@ -93,6 +95,15 @@ SMTP_PASSWORD = env.secret("SMTP_PASSWORD")
 FROM_EMAIL = env.str("FROM_EMAIL", default="")
 EMAIL_PROVIDER = env.str("PYSCHED_EMAIL_PROVIDER", default="")
 EMAIL_API_KEY = env.secret("PYSCHED_EMAIL_API_KEY")
+BACKUP_DAILY = env.switch("PYSCHED_BACKUP_DAILY", default=True)
+BACKUP_PASSPHRASE = env.secret("PYSCHED_BACKUP_PASSPHRASE")
+BACKUP_LOGS = env.switch("PYSCHED_BACKUP_LOGS", default=False)
+BACKUP_PATH = env.str("PYSCHED_BACKUP_PATH", default="")
+BACKUP_DAYS = env.int("PYSCHED_BACKUP_DAYS", default=7)
+BACKUP_WEEKS = env.int("PYSCHED_BACKUP_WEEKS", default=4)
+BACKUP_MONTHS = env.int("PYSCHED_BACKUP_MONTHS", default=12)
+BACKUP_MB = env.int("PYSCHED_BACKUP_MB", default=5120)
+BACKUP_FILE_MB = env.int("PYSCHED_BACKUP_FILE_MB", default=1024)
 NOTIFY_PRIVATE = env.switch("PYSCHED_NOTIFY_PRIVATE", default=True)
 
 SETTINGS_PROBLEMS = env.problems
@@ -258,6 +269,7 @@ X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = (
     8 * 1024 * 1024
 )  # a page with a text of 1 MB, however a form writes its characters
+DATA_UPLOAD_MAX_NUMBER_FILES = 1000  # of a folder that is imported
 AUTHENTICATION_BACKENDS = ["tempo_site.accounts.backends.StaffBackend"]
 PASSWORD_HASHERS = ["tempo_site.accounts.hashers.PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [

@@ -119,7 +119,9 @@ def _isolate(plan: Plan, run_folder: str, runner_pid: int) -> None:
     write = list(plan.landlock.write)
     if plan.has_own_user:
         write += landlock.TERMINALS
-    rules_fd = landlock.make(read=read, write=write, closed=plan.landlock.closed)
+    wanted = plan.landlock
+    shared = landlock.Shared(wanted.shared_read, wanted.shared_write, wanted.refused)
+    rules_fd = landlock.make(read=read, write=write, closed=wanted.closed, shared=shared)
     landlock.enter(rules_fd)
 
 

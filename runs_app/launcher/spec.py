@@ -36,6 +36,9 @@ class IsolationSpec(NamedTuple):
     write: list[str]
     closed: list[str]  # folders that no broader path may open
     require: str  # the least grade to run with, or CONFINED; "": any
+    shared_read: list[str] = []  # opened by people; none may be, hold or lie in one of `refused`
+    shared_write: list[str] = []
+    refused: list[str] = []
     name: str = ""  # for a user that has none; "": a program that needs none
 
 
@@ -163,6 +166,9 @@ def _isolation(content: dict[str, object]) -> IsolationSpec | None:
         read=_paths(content, "read"),
         write=_paths(content, "write"),
         closed=_paths(content, "closed"),
+        shared_read=_paths(content, "shared_read"),
+        shared_write=_paths(content, "shared_write"),
+        refused=_paths(content, "refused"),
         require=str(require),
         name=str(content.get("name") or ""),
     )

@@ -18,7 +18,7 @@ from runs_app.programs.program import NothingToRun, ProgramSpec
 from runs_app.states import Reason
 from scripts_app import limits
 from scripts_app.environments import environments
-from scripts_app.files import users
+from scripts_app.files import open_paths, users
 from scripts_app.inputs import parameters
 from scripts_app.models import Environment
 from scripts_app.variables.variables import RunVariables, for_run
@@ -130,6 +130,7 @@ def isolation(
 ) -> dict[str, Any]:
     assert run.script
     uid, why = users.assign(run.script)
+    opened = open_paths.open_to(run.script)
     prefix = python.resolve().parent.parent
     environment = python.parent.parent
     return {
@@ -149,6 +150,9 @@ def isolation(
             *settings.EXTRA_WRITE_PATHS,
         ],
         "closed": [str(paths.data()), str(settings.BASE_DIR)],
+        "shared_read": opened.read,
+        "shared_write": opened.write,
+        "refused": open_paths.refused_roots(),
         "require": settings.REQUIRE_ISOLATION,
     }
 

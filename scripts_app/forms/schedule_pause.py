@@ -1,4 +1,4 @@
-"""How long a pause is to last: an hour, until tomorrow, until a moment, or until further notice."""
+"""How long a pause is to last: an hour, until tomorrow, a week, until a moment, or until further notice."""
 
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -8,10 +8,11 @@ from django import forms
 
 from scripts_app.forms.schedule import WallClockField
 
-HOUR, TOMORROW, MOMENT, OPEN = "hour", "tomorrow", "moment", "open"
+HOUR, TOMORROW, WEEK, MOMENT, OPEN = "hour", "tomorrow", "week", "moment", "open"
 LENGTHS = [
     (HOUR, "For 1 hour"),
     (TOMORROW, "Until tomorrow"),
+    (WEEK, "For 1 week"),
     (MOMENT, "Until"),
     (OPEN, "Until further notice"),
 ]
@@ -45,6 +46,8 @@ class PauseForm(forms.Form):
                 values["until"] = self.now + timedelta(hours=1)
             case "tomorrow":
                 values["until"] = self.tomorrow
+            case "week":
+                values["until"] = self.now + timedelta(weeks=1)
             case "open" if self.may_be_open:
                 values["until"] = None
             case _:

@@ -62,7 +62,7 @@ def first_start(rows: Iterable[Schedule], now: datetime) -> Start | None:
 def due_next(now: datetime, *, limit: int) -> list[Schedule]:
     """Return the schedules that start something next, in that order, those that are paused left out. One query."""
     rows = Schedule.objects.armed().filter(alarm__isnull=False).exclude(paused_until__gt=now)
-    return list(rows.select_related("script", "alarm").order_by("alarm__next_run")[:limit])
+    return list(with_pause(rows).order_by("alarm__next_run")[:limit])
 
 
 def with_alarms(rows: QuerySet[Script]) -> QuerySet[Any]:

@@ -1,19 +1,18 @@
 """The database before its use: judged while it is untouched, given its journal, brought up to date in one step."""
 
 import contextlib
-import pkgutil
 import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from django.apps import apps
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
+from tempo_site.backups import versions
 from tempo_site.bootstrap import file_system, snapshots
 from tempo_site.lib import files, paths
 
@@ -198,14 +197,13 @@ def _refuse_newer(database: sqlite3.Connection) -> None:
     applied: dict[str, str] = {}
     for app, name in database.execute("SELECT app, name FROM django_migrations"):
         applied[app] = max(name, applied.get(app, ""))
-    for config in apps.get_app_configs():
-        folder = str(Path(config.path) / "migrations")
-        newest = max((module.name for module in pkgutil.iter_modules([folder])), default="")
-        if newest and applied.get(config.label, "") > newest:
-            raise Unusable(
-                f"was written by a newer version, {snapshots.version_of(database)}: it has {config.label}"
-                f" {applied[config.label]}, and this is Tempo {snapshots.VERSION}, which ends with {newest}"
-            )
+    found = versions.newer(applied)
+    if found:
+        label, theirs, ours = found
+        raise Unusable(
+            f"was written by a newer version, {snapshots.version_of(database)}: it has {label} {theirs}, and this is"
+            f" Tempo {settings.VERSION}, which ends with {ours}"
+        )
 
 
 def _beside(path: Path, ending: str) -> Path:

@@ -13,6 +13,7 @@ from django.utils.functional import SimpleLazyObject
 
 from scripts_app.schedules import global_pause
 from tempo_site import health
+from tempo_site.stored_settings.registry import SECTIONS
 
 MANAGE = "Manage"
 _PROJECT = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]
@@ -34,6 +35,7 @@ class Place:
 
 class FrameContext(TypedDict):
     navigation: list[Place]
+    settings_places: Any  # a lazy object: the tabs of the settings, a list of Place
     notices: list[str]
     pause: Any  # a lazy object: the current pause, or None
     engine_is_well: bool
@@ -45,6 +47,7 @@ class FrameContext(TypedDict):
 # For strangers: the log-in page, and errors before the log-in check.
 EMPTY_FRAME: FrameContext = {
     "navigation": [],
+    "settings_places": [],
     "notices": [],
     "pause": None,
     "engine_is_well": False,
@@ -64,6 +67,7 @@ def frame_context(request: HttpRequest) -> dict[str, FrameContext]:
     report = health.health_report()
     frame: FrameContext = {
         "navigation": navigation(request.path, is_staff=user.is_staff),
+        "settings_places": SimpleLazyObject(partial(settings_places, request.path)),
         "notices": notices(report, is_staff=user.is_staff),
         "pause": SimpleLazyObject(partial(global_pause.current_pause, timezone.now())),
         "engine_is_well": report["status"] == "ok",
@@ -79,9 +83,10 @@ def navigation(path: str, *, is_staff: bool) -> list[Place]:
     places = [
         Place(label="Dashboard", url=home, symbol="dashboard", key="g d", is_here=path == home),
         _scripts(path),
+        _place(path, "Schedules", "schedule-list", "schedule", "g c"),
         _place(path, "Runs", "run-list", "runs", "g r"),
         _place(path, "Statistics", "statistics", "statistics", "g a", is_in_bar=False),
-        _place(path, "Failures", "failure-list", "alert", "g f"),
+        _place(path, "Failures", "failure-list", "alert", "g f", is_in_bar=False),
         _place(path, "Search", "search", "search", "g l", is_in_bar=False),
         _place(path, "Environments", "environment-list", "environments", "g n", section=MANAGE),
         _place(path, "API", "api-1:openapi-view", "api", "g p", section=MANAGE, is_in_bar=False),
@@ -128,6 +133,20 @@ def _places_of_staff(path: str) -> list[Place]:
     engine = _place(path, "Engine", "admin:index", "engine", "g e", section=MANAGE)
     retention = _place(path, "Retention", "retention", "runs", "g h", section=MANAGE)
     return [variables, told, keys, audit, retention, settings_place, engine]
+
+
+def settings_places(path: str) -> list[Place]:
+    """Return the tabs of the settings, for staff."""
+    places = []
+    for section in SECTIONS.values():
+        url = reverse("settings", args=[section.slug])
+        places.append(_tab(path, section.title, url))
+    places.append(_tab(path, "Paths", reverse("open-paths")))
+    return places
+
+
+def _tab(path: str, label: str, url: str) -> Place:
+    return Place(label=label, url=url, symbol="", key="", is_here=path == url)
 
 
 def troubles(report: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ STRANGER_BYTES = 64 * KB  # before the caller is known; more than any log-in or 
 API_BYTES = 4 * MB  # a script's text of 1 MB, however JSON writes its characters
 
 # The first pattern that matches an address decides; whatever matches none is a page.
-_UPLOAD = re.compile(r"/(?:api/v1/)?scripts/[^/?]+/files/?")
+_UPLOAD = re.compile(r"/(?:api/v1/)?scripts/[^/?]+/files/?|/api/v1/import/?|/import/?")
 _RUNS = re.compile(r"/api/v1/(?:scripts/[^/?]+/runs|runs/.*)")
 _API = re.compile(r"/api/.*")
 _TRIGGER = re.compile(r"/trigger/(.*?)/?")

@@ -7,9 +7,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from pytest_django.fixtures import DjangoAssertNumQueries
 
 from runs_app.models import Run
-from runs_app.search import coverage, indexer, log_texts, month_index
+from runs_app.search import coverage, indexer, log_texts, month_index, search
+from runs_app.search.coverage import Coverage
 from tempo_site.lib import paths
 from tests.runs_app.search.logs import find, found, index_all, make_logged
 
@@ -166,3 +168,27 @@ def test_a_log_that_cannot_be_read_stops_nothing() -> None:
     log.symlink_to("/etc/hostname")
     index_all()
     assert found("needle") == [(well.pk, 1)]
+
+
+def test_a_complete_index_reads_nothing_of_the_history(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    for _ in range(3):
+        make_logged("a")
+    index_all()
+    complete = coverage.load() or pytest.fail()
+    with django_assert_num_queries(1) as asked:  # for runs that are newer
+        assert list(coverage.not_covered(complete, below=search.MAX_ID)) == []
+    assert asked.captured_queries[0]["sql"].count('"id" <') == 1
+
+
+def test_each_page_of_runs_that_are_not_indexed_begins_where_the_last_one_ended(
+    monkeypatch: pytest.MonkeyPatch, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    monkeypatch.setattr(coverage, "PAGE", 2)
+    runs = [make_logged("a").pk for _ in range(5)]
+    missing = Coverage(low=runs[3], high=runs[3])
+    with django_assert_max_num_queries(5) as asked:
+        assert list(coverage.not_covered(missing, below=search.MAX_ID)) == runs[::-1]
+    # Of two bounds SQLite takes the first one, and reads all rows up to the other.
+    assert all(query["sql"].count('"id" <') == 1 for query in asked.captured_queries)

@@ -12,7 +12,7 @@ from tempo_site.lib import origins
 
 ROOT: Path = django_settings.BASE_DIR
 # An address of Tempo's in quotes, as JavaScript and templates would write it.
-IN_QUOTES = r"""["'`]/(?:api|healthz|jump|runs|scripts|ws)[/"'`?]"""
+IN_QUOTES = r"""["'`]/[a-z]+(?:-[a-z]+)*[/"'`?]"""
 OWN_ADDRESS = re.compile(IN_QUOTES)
 FREE_ADDRESS = re.compile(rf"(?<!address\(){IN_QUOTES}")
 

@@ -57,6 +57,7 @@ def test_without_words_it_offers_the_pages_then_the_newest_scripts(browser: Clie
     assert labels == [
         "Dashboard",
         "Scripts",
+        "Schedules",
         "Runs",
         "Statistics",
         "Failures",

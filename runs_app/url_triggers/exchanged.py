@@ -1,0 +1,30 @@
+"""URL triggers in an export: named, and never taken over."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from runs_app.url_triggers.models import UrlTrigger
+from scripts_app.exchange.parts import Part
+from scripts_app.models import Script
+
+Row = dict[str, Any]
+
+
+def rows_of(keys: Collection[int]) -> Mapping[int, list[Row]]:
+    """Return the triggers that are on, without secrets and keys, by the key of the script."""
+    found: dict[int, list[Row]] = {}
+    for trigger in UrlTrigger.objects.filter(script__in=keys, enabled=True):
+        row = {"allow_get": trigger.allow_get, "signed": trigger.scheme, "rules": trigger.rules}
+        found[trigger.script_id] = [row]
+    return found
+
+
+def notes(rows: Sequence[Row]) -> list[str]:
+    return ["its URL trigger is not taken over: switch it on under Trigger, with keys of its own"]
+
+
+def store(script: Script, rows: Sequence[Row]) -> None:
+    """Store nothing: an address that starts a script is opened by a person."""
+
+
+PART = Part(name="triggers", read=rows_of, notes=notes, store=store, is_for_staff=True)
