@@ -159,7 +159,7 @@ def failed_page(request: HttpRequest) -> HttpResponse:
     trouble = storage_trouble.trouble_of(sys.exc_info()[1])
     if trouble is None:
         return server_error(request)
-    if request.path.startswith("/api/"):
+    if request.path_info.startswith("/api/"):
         return api_errors.error(trouble.status, str(trouble))
     # Nothing in the page may ask the database again.
     page = render_to_string("503.html", {"trouble": trouble})

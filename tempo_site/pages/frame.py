@@ -44,6 +44,7 @@ class FrameContext(TypedDict):
     engine_is_well: bool
     engine_troubles: str
     version: str
+    base_path: str
 
 
 # For strangers: the log-in page, and errors before the log-in check.
@@ -56,6 +57,7 @@ EMPTY_FRAME: FrameContext = {
     "engine_is_well": False,
     "engine_troubles": "",
     "version": "",
+    "base_path": settings.BASE_PATH,
 }
 
 
@@ -76,6 +78,7 @@ def frame_context(request: HttpRequest) -> dict[str, FrameContext]:
         "engine_is_well": report["status"] == "ok",
         "engine_troubles": troubles(report),
         "version": VERSION,
+        "base_path": settings.BASE_PATH,
     }
     return {"chrome": frame}
 

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 from django.core.management.base import CommandError
+from pytest_django import Settings
 
 from tempo_site.bootstrap import database, snapshots
+from tempo_site.lib import paths
 from tests.service import ROOT, environment, manage
 
 BEFORE = "0005"  # of runs_app
@@ -52,6 +54,25 @@ def prepare(data: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command, env=environment(data), capture_output=True, text=True, timeout=60
     )
+
+
+def test_a_new_data_folder_begins_with_the_images_database(
+    settings: Settings, tmp_path: Path
+) -> None:
+    settings.BASE_DIR = tmp_path
+    (tmp_path / database.EMPTY).write_bytes(b"up to date")
+    paths.data().mkdir(exist_ok=True)
+    database.begin()
+    assert paths.database().read_bytes() == b"up to date"
+
+
+def test_a_database_that_is_there_is_left_alone(settings: Settings, tmp_path: Path) -> None:
+    settings.BASE_DIR = tmp_path
+    (tmp_path / database.EMPTY).write_bytes(b"empty")
+    paths.data().mkdir(exist_ok=True)
+    paths.database().write_bytes(b"mine")
+    database.begin()
+    assert paths.database().read_bytes() == b"mine"
 
 
 def content(data: Path) -> dict[str, bytes]:
