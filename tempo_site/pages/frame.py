@@ -15,7 +15,7 @@ from scripts_app.schedules import global_pause
 from tempo_site import health
 from tempo_site.stored_settings.registry import SECTIONS
 
-MANAGE = "Manage"
+MANAGE, STAFF = "Manage", "Staff"
 _PROJECT = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]
 VERSION: str = _PROJECT["version"]
 
@@ -122,14 +122,30 @@ def _place(
 
 
 def _places_of_staff(path: str) -> list[Place]:
-    variables = _place(path, "Variables", "variables", "variables", "g v", section=MANAGE)
-    told = _place(path, "Notifications", "notifications", "bell", "g m", section=MANAGE)
-    settings_place = _place(path, "Settings", "settings-first", "settings", "g t", section=MANAGE)
-    keys = _place(path, "API keys", "key-list", "keys", "g k", section=MANAGE)
-    audit = _place(path, "Audit", "audit", "search", "g u", section=MANAGE)
-    engine = _place(path, "Engine", "admin:index", "engine", "g e", section=MANAGE)
-    retention = _place(path, "Retention", "retention", "runs", "g h", section=MANAGE)
-    return [variables, told, keys, audit, retention, settings_place, engine]
+    users = reverse("admin:auth_user_changelist")
+    admin = reverse("admin:index")
+    is_in_admin = path.startswith(admin) and not path.startswith(users)
+    places = [
+        ("Settings", "settings-first", "settings", "g t"),
+        ("Variables", "variables", "variables", "g v"),
+        ("Notifications", "notifications", "bell", "g m"),
+        ("API keys", "key-list", "keys", "g k"),
+        ("Retention", "retention", "runs", "g h"),
+        ("Audit", "audit", "search", "g u"),
+        ("System", "system", "engine", "g e"),
+        ("Users", "admin:auth_user_changelist", "user", "g w"),
+    ]
+    return [
+        *(_place(path, *place, section=STAFF) for place in places),
+        Place(
+            label="Admin",
+            url=admin,
+            symbol="admin",
+            key="g i",
+            is_here=is_in_admin,
+            section=STAFF,
+        ),
+    ]
 
 
 def settings_places(path: str) -> list[Place]:
