@@ -58,8 +58,8 @@ ROOMS = {
     for app, rooms in {
         "scripts_app": """
             validation timing packages models environments files folders inputs limits variables diagnostics
-            schedules lookup reach versions scripts bulk crontab deletion external_edits pythons script_template_files
-            script_templates
+            schedules lookup reach versions scripts stars bulk crontab deletion external_edits pythons
+            script_template_files script_templates
         """,
         "runs_app": """
             states signals disk_space ballast wakeup launcher models hot_statements runner_report run_folder
