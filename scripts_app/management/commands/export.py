@@ -13,6 +13,7 @@ from scripts_app.mirror import mirror
 from scripts_app.mirror.git import GitFailed
 from scripts_app.models import Script, Version
 from scripts_app.scripts import ScriptError
+from tempo_site.audit import trail
 from tempo_site.audit.commands import ActingCommand
 from tempo_site.lib.console.tables import as_json
 
