@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 
 from notifications_app.channels import channels
+from notifications_app.delivery import batches
 from notifications_app.delivery.teller import teller
 from notifications_app.events import outbox
 from notifications_app.models import Channel, Rule
@@ -17,6 +18,9 @@ from runs_app.signals import end_is_heard, engine_passed, engine_stopped, run_fi
 from scripts_app.exchange import parts
 from scripts_app.models import Folder
 from scripts_app.variables import rotation
+from tempo_site.backups.signals import restored
+
+GIVEN_UP = "Not sent: it waited when the backup was made that was restored since."
 
 
 def connect() -> None:
@@ -27,6 +31,7 @@ def connect() -> None:
     outbox.wanted_again.connect(on_wanted_again)
     engine_passed.connect(on_pass)
     engine_stopped.connect(on_stop)
+    restored.connect(on_restored)
     for model in (Channel, Rule, Folder):
         post_save.connect(on_change, sender=model)
         post_delete.connect(on_change, sender=model)
@@ -51,6 +56,10 @@ def on_pass(*, now: datetime, **_: object) -> None:
 
 def on_stop(**_: object) -> None:
     teller.stop()
+
+
+def on_restored(*, now: datetime, **_: object) -> None:
+    batches.give_up_all(GIVEN_UP, now=now)
 
 
 def on_change(**_: object) -> None:

@@ -23,6 +23,7 @@ from scripts_app.views import (
     versions,
 )
 from scripts_app.views.all_schedules import calendar, page
+from scripts_app.views.staff import open_paths
 
 urlpatterns = [
     path("scripts/", lists.script_list, name="script-list"),
@@ -160,6 +161,7 @@ urlpatterns = [
     path("scripts/<slug:slug>/variables/", variables.script_variables, name="script-variables"),
     path("scripts/<slug:slug>/settings/", settings.script_settings, name="script-settings"),
     path("scripts/<slug:slug>/delete/", settings.script_delete, name="script-delete"),
+    path("settings/paths/", open_paths.open_path_list, name="open-paths"),
     path("schedules/", page.schedule_list, name="schedule-list"),
     path("schedules/calendar/", calendar.calendar_page, name="schedule-calendar"),
     path("schedules.ics", calendar.schedule_calendar_feed, name="schedule-calendar-feed"),

@@ -32,6 +32,7 @@ from scripts_app.exchange import placing
 from scripts_app.models import Environment
 from scripts_app.schedules import schedules
 from scripts_app.versions import versions
+from tempo_site.backups.signals import released
 from tempo_site.lib import paths, waking_broker
 
 logger = logging.getLogger(__name__)
@@ -84,6 +85,7 @@ class Engine:
         ticker.at_start(service_started_at=service_started_at(), now=now)
         reconcile.follow_up(now=now)
         schedules.rearmed.connect(self._on_rearmed)
+        released.connect(self._on_rearmed)
         post_save.connect(self._on_environment, sender=Environment)
         run_finished.connect(self._on_work_for_indexer)
         search_degraded.connect(self._on_work_for_indexer)

@@ -21,6 +21,7 @@ from runs_app.url_triggers.signatures import Check, delivery_of
 from scripts_app.models import Script
 from tempo_site.accounts import rate_limits
 from tempo_site.audit import trail
+from tempo_site.backups import holds
 from tempo_site.models import AuditEntry
 
 MAX_REASON = 300
@@ -80,6 +81,8 @@ def receive(call: Call, *, now: datetime) -> Answer:
         sender, check, body = _identify(trigger, call, now=now)
         if trigger is None:
             raise _not_here(trigger, call)
+        if holds.is_held():
+            raise Refused(503, holds.REASON)
         answer, reason = _answer(trigger, call, sender, check, body, now=now)
     except Refused as refusal:
         row = _row(call, refusal.status, refusal.reason, now=now, sender=sender)

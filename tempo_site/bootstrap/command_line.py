@@ -7,6 +7,7 @@ import sys
 from django.core.management import CommandError, ManagementUtility
 from django.db import DatabaseError
 
+from tempo_site.backups import replacing
 from tempo_site.bootstrap import service_user
 from tempo_site.lib import paths, storage_trouble
 
@@ -28,6 +29,9 @@ INTERRUPTED = 128 + signal.SIGINT
 BROKEN_PIPE = 128 + signal.SIGPIPE
 
 
+FINISHING = ("prepare", "restore", "serve", "web", "help")  # of a restore that was broken off
+
+
 def execute(argv: list[str]) -> None:
     """Run the command of a command line; a reader who has gone (`| head`) and Ctrl+C end it without a traceback."""
     program, *words = argv
@@ -36,6 +40,7 @@ def execute(argv: list[str]) -> None:
     try:
         if words[:1] != ["serve"]:  # that one needs root for its launcher
             service_user.step_down()
+        _refuse_in_a_restore(words[:1])
         ManagementUtility([os.environ.get(CALLED_AS) or program, *words]).execute()
         sys.stdout.flush()
     except CommandError as refusal:
@@ -58,3 +63,9 @@ def _sentence_for(problem: DatabaseError) -> str:
     if trouble is None:
         raise problem
     return str(trouble)
+
+
+def _refuse_in_a_restore(words: list[str]) -> None:
+    is_begun = replacing.is_begun(paths.data())
+    if words and words[0] not in FINISHING and is_begun:
+        raise CommandError("A restore was broken off.\nhint: start Tempo, which finishes it")

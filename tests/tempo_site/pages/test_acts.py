@@ -21,9 +21,15 @@ OF_BROWSERS = {
     "crontab-import": "the command `importcrontab`; a crontab's lines are looked through by a person",
     "mail-to-offer": "an answer to a question of the import; `POST /channels` and `POST /rules` do it",
     "schedule-calendar": "the address of somebody's own calendar",
+    "setup-backup": "before there is an admin, or by the command `restore`",
+    "backup-restore": "it ends this Tempo for another one: asked for by a person, or by the command `restore`",
+    "backup-resume": "a person has looked whether the old machine still runs, or `restore --resume`",
+    "backup-verify": "every backup is read back when it is made",
+    "open-paths": "what scripts may open on the machine is said by whoever has it before them",
     "url-trigger": "it is for programs already",
 }
 ACTS = {
+    "backup-make": "POST /backups",
     "key-new": "POST /keys",
     "key-edit": "PATCH /keys/{key_id}",
     "key-rotate": "POST /keys/{key_id}/rotate",
