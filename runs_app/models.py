@@ -12,6 +12,11 @@ from runs_app.states import Isolation, Kind, Reason, Status, Trigger
 from scripts_app.models import Environment, Folder, Schedule, Script, Version
 from tempo_site.lib import humanize
 
+BACKUP_WORK = {
+    "make": "makes a backup",
+    "verify": "verifies a backup",
+    "restore": "unpacks a backup that takes the place of the data",
+}
 LATE_MS = 5000  # a later start is a fact worth telling
 LONG_S = 1.0  # from here on runs are found by their duration
 
@@ -37,7 +42,7 @@ class RunQuerySet(models.QuerySet["Run"]):
             return self.scripts()
         rows = self.own_programs()
         if kind == Kind.BUILD:
-            return rows
+            return rows.exclude(kind=Kind.BACKUP)
         return rows.filter(kind=kind)
 
     def awaited_environments(self) -> models.QuerySet["Run", Any]:
@@ -272,6 +277,18 @@ class Run(models.Model):
         if self.kind != Kind.INSTALL:
             return ""
         return str(self.params.get("python", ""))
+
+    @property
+    def own_work(self) -> str:
+        """What a program of Tempo's own does, as the head of its page says it; "" for a script."""
+        match self.kind:
+            case Kind.BUILD:
+                return "builds an environment"
+            case Kind.INSTALL:
+                return f"installs Python {self.installs}"
+            case Kind.BACKUP:
+                return BACKUP_WORK.get(str(self.params.get("act", "")), "looks after backups")
+        return ""
 
     def elapsed(self, now: datetime) -> timedelta | None:
         if self.duration_s is not None:

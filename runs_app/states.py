@@ -50,6 +50,7 @@ class Kind(models.TextChoices):
     SCRIPT = "script"
     BUILD = "build"
     INSTALL = "install"
+    BACKUP = "backup"
 
 
 class Isolation(models.TextChoices):

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('runs_app', '0015_url_triggers'),
+        ('runs_app', '0016_backups'),
         ('scripts_app', '0010_calendar_key'),
     ]
 
