@@ -10,7 +10,7 @@ from django_q.scheduler import scheduler as q2_scheduler
 
 from runs_app import ballast
 from runs_app.admission import unwanted
-from runs_app.engine import reconcile
+from runs_app.engine import nightly_backup, reconcile
 from runs_app.engine.self_check import SelfCheck
 from runs_app.figures import counting
 from runs_app.history import history
@@ -104,6 +104,7 @@ def ticker_duties() -> Duties:
     return Duties(
         [
             Duty("housekeeping", 30.0, start_housekeeping),
+            Duty("nightly backup", 60.0, nightly_backup.look),
             Duty("time zones", 300.0, clock_changes.look_at_zones),
         ]
     )

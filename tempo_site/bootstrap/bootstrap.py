@@ -29,6 +29,7 @@ def prepare(say: Say) -> None:
         say(notice)
     finish_restore(say)
     database.refuse_unusable()
+    database.begin()
     database.choose_journal(say)
     database.migrate(say)
     if adapting.adapt(now=timezone.now()):

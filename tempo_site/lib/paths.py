@@ -118,6 +118,10 @@ def bells() -> Path:
     return data() / "run"
 
 
+def service_report() -> Path:
+    return bells() / "service.json"
+
+
 def engine_lock() -> Path:
     return bells() / "engine.lock"
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db.models import QuerySet
 from django.http import Http404
 
@@ -14,11 +14,11 @@ from scripts_app.mirror.git import GitFailed
 from scripts_app.models import Script, Version
 from scripts_app.scripts import ScriptError
 from tempo_site.audit import trail
+from tempo_site.audit.commands import ActingCommand
 from tempo_site.lib.console.tables import as_json
-from tempo_site.models import AuditEntry
 
 
-class Command(BaseCommand):
+class Command(ActingCommand):
     """Works whether Tempo is running or not."""
 
     help = "Write scripts into a new folder, or into a .zip, as plain files for people, git and other tools."
@@ -33,7 +33,6 @@ class Command(BaseCommand):
         )
         parser.add_argument("--json", action="store_true", help="Print what was done as JSON.")
 
-    @trail.acting_as(AuditEntry.Actor.COMMAND, "export")
     def handle(self, *args: Any, **options: Any) -> None:
         target = Path(options["target"])
         among = Script.objects.present()
