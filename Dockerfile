@@ -16,18 +16,18 @@ RUN apt-get update \
  && python -m pip --python /opt/venv/bin/python install --no-compile --requirement requirements.txt \
  && cd /opt/venv/lib/python3.12/site-packages \
  && find . -type d '(' -name test -o -name tests ')' -not -path './django/*' -prune -exec rm -r {} + \
- && find . -type f '(' -name '*.mo' -o -name '*.po' -o -name '*.pyi' ')' -delete \
+ && find . -type f -regex '.*\.\(mo\|po\|pyi\|pyx\|pxd\|c\|h\)' -delete \
  && find django_ace/static -type f -not -name ace.js -not -name ext-searchbox.js -not -name mode-python.js \
         -not -path '*/css/*' -delete \
  && rm -r autobahn/_flatc autobahn/asyncio autobahn/wamp/gen cbor2 ninja/static \
-        OpenSSL pydantic/v1 service_identity ../../../bin/uvx \
+        OpenSSL pycparser pydantic/v1 service_identity ../../../bin/uvx \
  && (cd django/contrib && rm -r admindocs flatpages gis postgres redirects) \
  && (cd django/db/backends && rm -r mysql oracle postgresql) \
  && (cd twisted && rm -r conch enterprise mail names pair positioning runner spread tap trial words) \
  && find . -type f -name '*.so' -exec strip --strip-unneeded {} + \
  && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/venv/lib \
  && python -X no_debug_ranges -m compileall -q -j 0 -o 2 --invalidation-mode unchecked-hash /opt/venv/lib \
-        -x '/(anymail|apprise|certifi|cffi|cryptography|markdown|migrations|oauthlib|pycparser|requests|urllib3|yaml)/'
+        -x '/(anymail|apprise|cffi|click|cryptography|markdown|migrations|oauthlib|requests|sqlparse|urllib3|yaml)/'
 
 COPY manage.py pyproject.toml ./
 COPY tempo_site/ tempo_site/
