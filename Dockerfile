@@ -16,11 +16,11 @@ RUN apt-get update \
  && python -m pip --python /opt/venv/bin/python install --no-compile --requirement requirements.txt \
  && cd /opt/venv/lib/python3.12/site-packages \
  && find . -type d '(' -name test -o -name tests ')' -not -path './django/*' -prune -exec rm -r {} + \
- && find . -type f -regex '.*\.\(mo\|po\|pyi\|pyx\|pxd\|c\|h\)' -delete \
+ && find . -type f '(' -name '*.mo' -o -name '*.po' -o -name '*.pyi' -o -name RECORD ')' -delete \
  && find django_ace/static -type f -not -name ace.js -not -name ext-searchbox.js -not -name mode-python.js \
         -not -path '*/css/*' -delete \
  && rm -r autobahn/_flatc autobahn/asyncio autobahn/wamp/gen cbor2 ninja/static \
-        OpenSSL pycparser pydantic/v1 service_identity ../../../bin/uvx \
+        OpenSSL pydantic/v1 service_identity ../../../bin/uvx \
  && (cd django/contrib && rm -r admindocs flatpages gis postgres redirects) \
  && (cd django/db/backends && rm -r mysql oracle postgresql) \
  && (cd twisted && rm -r conch enterprise mail names pair positioning runner spread tap trial words) \
