@@ -535,3 +535,16 @@ class OpenPath(models.Model):
 
     def __str__(self) -> str:
         return self.path
+
+
+class Star(models.Model):
+    """A script that a user wants at the top of the list."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    script = models.ForeignKey(Script, models.CASCADE, related_name="stars")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "script"], name="one_star_a_script")]
+
+    def __str__(self) -> str:
+        return f"{self.script} of {self.user}"

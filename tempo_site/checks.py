@@ -92,15 +92,14 @@ def defaults_above_bounds(**_: Any) -> list[CheckMessage]:
         if not limit.default:
             continue
         value = getattr(settings, limit.default)
-        if limit.exceeds(value):
+        bound = getattr(settings, limit.bound) if limit.bound else 0
+        if limit.is_above(value, bound):
             sentence = (
                 f"The default of new scripts, {value}, is more than {limit.variable} allows: "
-                f"{limit.maximum}."
+                f"{bound}."
             )
             default_variable, _minimum = MINIMA[limit.default]
-            hint = (
-                f"Lower {default_variable} to {limit.maximum} or less, or raise {limit.variable}."
-            )
+            hint = f"Lower {default_variable} to {bound} or less, or raise {limit.variable}."
             found.append(Error(sentence, hint=hint, id="tempo.E005"))
     return found
 

@@ -23,6 +23,7 @@ urlpatterns = [
     path("keys/<int:pk>/rotate/", views.key_rotate, name="key-rotate"),
     path("keys/<int:pk>/revoke/", views.key_revoke, name="key-revoke"),
     path("audit/", views.audit, name="audit"),
+    path("system/", views.system_page, name="system"),
     path("settings/", views.settings_first, name="settings-first"),
     path("", include("scripts_app.urls")),
     path("settings/<slug:slug>/", views.settings_section, name="settings"),

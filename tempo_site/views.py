@@ -23,6 +23,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.defaults import server_error
 
+from scripts_app.mirror import mirror
 from tempo_site import api_errors
 from tempo_site.accounts import attempts, keys, rate_limits
 from tempo_site.audit import reading, trail
@@ -33,6 +34,7 @@ from tempo_site.lib import humanize, origins, storage_trouble, zone
 from tempo_site.models import ApiKey, AuditEntry
 from tempo_site.pages.dashboard import dashboard_context
 from tempo_site.pages.quick_search import palette_context
+from tempo_site.pages.system_page import system_context
 from tempo_site.stored_settings import store
 from tempo_site.stored_settings.registry import SECTIONS
 
@@ -46,6 +48,7 @@ KEYS_ARE_FOR_STAFF = "API keys are for staff.\nhint: ask a user of the staff"
 AUDIT_IS_FOR_STAFF = "The audit is for staff.\nhint: ask a user of the staff"
 AUDIT_PAGE = 100
 OVERLAPS_H = (0, 1, 24, 7 * 24)
+SYSTEM_IS_FOR_STAFF = "This page is for staff.\nhint: ask a user of the staff"
 SETTINGS_ARE_FOR_STAFF = "Settings are for staff.\nhint: ask a user of the staff"
 
 FORM_TOO_OLD = """\
@@ -137,7 +140,7 @@ def setup(request: HttpRequest, token: str) -> HttpResponse:
         raise Http404(SETUP_OVER)
     form = SetupForm(request.POST or None)
     if not form.is_valid():
-        return render(request, "setup.html", {"form": form, "zones": zone.names()})
+        return render(request, "setup.html", {"form": form, "zones": zone.names(), "token": token})
     try:
         user = first_start.finish(
             username=form.cleaned_data["username"],
@@ -204,6 +207,12 @@ def dashboard(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
+def system_page(request: SignedInRequest) -> HttpResponse:
+    require_staff(request.user, SYSTEM_IS_FOR_STAFF)
+    return render(request, "system.html", system_context(timezone.now()))
+
+
+@require_safe
 def settings_first(request: SignedInRequest) -> HttpResponse:
     require_staff(request.user, SETTINGS_ARE_FOR_STAFF)
     return redirect("settings", next(iter(SECTIONS)))
@@ -225,9 +234,11 @@ def settings_section(request: SignedInRequest, slug: str) -> HttpResponse:
     context = {
         "now": timezone.now(),
         "form": form,
+        "rows": rows,
         "section": section,
         "sections": SECTIONS.values(),
         "last_change": store.last_change(rows),
+        "mirror": mirror.state() if slug == "mirror" else None,
     }
     return render(request, "settings/section.html", context)
 

@@ -64,6 +64,8 @@ def data_folder(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(history, "_retries", {})
     monkeypatch.setattr(store, "memory", store.Memory())
     monkeypatch.setattr(open_paths, "memory", open_paths.Memory())
+    monkeypatch.setattr(store.memory, "_rows", {})  # as a service that has read its empty tables
+    monkeypatch.setattr(open_paths.memory, "_rows", [])
     monkeypatch.setattr(book, "_book", Book())  # as the engine's first pass reads it
     monkeypatch.setattr(book, "_read_at", None)
     monkeypatch.setattr(teller, "wake", lambda: None)  # its thread would see none of a test's rows

@@ -15,6 +15,11 @@ pytestmark = pytest.mark.slow
 
 PASSPHRASE = "correct horse battery"
 SLEEPS = "import time\nprint('began', flush=True)\ntime.sleep(600)\n"
+RESTORE = """
+from django.utils import timezone
+from runs_app.triggers import backups
+backups.restore("{name}", passphrase="", by="ann", now=timezone.now())
+"""
 SECRET = "import os\nprint('TOKEN' in os.environ and len(os.environ['TOKEN']))\nopen('kept', 'a').write('x')\n"
 
 
@@ -30,8 +35,11 @@ def backup(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         sleeper = service.make_script("Sleeper", SLEEPS)
         under_way = service.post(f"/scripts/{sleeper}/runs")["id"]
         wait_for(lambda: service.get(f"/runs/{under_way}")["status"] == "running", what="a run")
-        printed = manage(folder, "backup", PYSCHED_BACKUP_PASSPHRASE=PASSPHRASE)
-        path = Path(printed.strip().splitlines()[-1])
+        made = service.finished(service.post("/backups")["id"])
+        assert made["status"] == "succeeded", made
+        (listed,) = service.get("/backups")["items"]
+        assert listed["encrypted"] and listed["has_secret_key"] and listed["scripts"] == 2
+        path = folder / "backups" / listed["name"]
         refused = tempo(folder, "restore", str(path))
     assert path.parent == folder / "backups"
     yield {"path": path, "slug": slug, "under_way": under_way, "refused": refused}
@@ -109,3 +117,21 @@ def test_nothing_starts_by_itself_until_it_is_resumed(
     assert held["backup"] == backup["path"].name
     manage(restored.data, "restore", "--resume")
     wait_for(lambda: len(of_schedule()) > before, what="a run of the schedule")
+
+
+def test_the_page_puts_a_backup_back(restored: Service) -> None:
+    assert restored.finished(restored.post("/backups")["id"])["status"] == "succeeded"
+    name = restored.get("/backups")["items"][0]["name"]
+    later = restored.post("/scripts", {"name": "Later", "code": ""})["slug"]
+    for row in restored.get("/scripts/nightly/schedules")["items"]:
+        restored.call("PATCH", f"/schedules/{row['id']}", {"enabled": False})
+    wait_for(
+        lambda: not restored.get("/runs?kind=all&status=active")["items"],
+        what="the end of all runs",
+    )
+    old_web = restored.web_pid()
+    ask = RESTORE.format(name=name)
+    manage(restored.data, "shell", "-c", ask)
+    wait_for(lambda: restored.web_pid() != old_web and restored.is_healthy(), what="another web")
+    assert restored.call("GET", f"/scripts/{later}")[0] == 404
+    assert (restored.data / "held").exists() and not (restored.data / "restore").exists()

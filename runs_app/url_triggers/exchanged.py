@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from runs_app.url_triggers.models import UrlTrigger
+from scripts_app.exchange import parts
 from scripts_app.exchange.parts import Part
-from scripts_app.models import Script
 
 Row = dict[str, Any]
 
@@ -23,8 +23,4 @@ def notes(rows: Sequence[Row]) -> list[str]:
     return ["its URL trigger is not taken over: switch it on under Trigger, with keys of its own"]
 
 
-def store(script: Script, rows: Sequence[Row]) -> None:
-    """Store nothing: an address that starts a script is opened by a person."""
-
-
-PART = Part(name="triggers", read=rows_of, notes=notes, store=store, is_for_staff=True)
+PART = Part(name="triggers", read=rows_of, notes=notes, store=parts.leave, is_for_staff=True)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -37,7 +38,7 @@ class Import:
     now: datetime
     switch_on: bool = False
     contents: dict[str, versions.Content] = field(default_factory=dict)
-    files: list[tuple[int, str, str]] = field(default_factory=list)
+    files: list[tuple[int, Path, str]] = field(default_factory=list)
 
     @property
     def author(self) -> str:
@@ -125,7 +126,7 @@ def _make(each: Planned, act: Import) -> Script:
         parts[name].store(script, rows)
     for path in each.item.files:
         store.refuse_folder(script, path)
-        act.files.append((script.pk, str(each.item.files[path]), path))
+        act.files.append((script.pk, each.item.files[path], path))
     return script
 
 
@@ -183,5 +184,4 @@ def _store_variables(script: Script, item: Item, act: Import) -> None:
 
 
 def _sources(act: Import, staged: Staged) -> list[tuple[int, str, str]]:
-    names = {str(place): name for name, place in staged.files.items()}
-    return [(key, names[place], path) for key, place, path in act.files]
+    return [(key, str(place.relative_to(staged.folder)), path) for key, place, path in act.files]

@@ -21,13 +21,13 @@ def finish_all() -> int:
 
 def finish(row: UnplacedFiles) -> bool:
     """Place the files of an import and forget it; False where a file cannot be placed now. May be repeated."""
-    tree = paths.imports() / row.token / "tree"
+    folder = paths.imports() / row.token
     scripts = Script.objects.present().in_bulk([key for key, _, _ in row.files])
     for key, source, path in row.files:
         if key not in scripts:  # deleted meanwhile
             continue
         try:
-            store.place(scripts[key], path, tree / source)
+            store.place(scripts[key], path, folder / source)
         except (ScriptError, OSError) as error:
             logger.error("imported file not placed script=%s path=%s: %s", key, path, error)
             return False

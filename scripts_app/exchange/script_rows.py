@@ -76,9 +76,9 @@ def _checked(name: str, value: Any) -> Any:
         if not is_moment or value.year not in rule.YEARS:
             raise TimingError(name, f"`{name}` has to be a moment with its zone")
         return value
-    expected = type(_field(name).get_default())
-    if name in ("every_s", "kind", "cron"):
-        expected = int if name == "every_s" else str
+    expected = int if name == "every_s" else type(_field(name).get_default())
+    if issubclass(expected, str):  # also where the default is a choice's name
+        expected = str
     if type(value) is not expected:
         raise TimingError(name, f"`{name}` has to be of another type: {expected.__name__}")
     return value

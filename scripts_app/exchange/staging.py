@@ -1,11 +1,8 @@
 """What was handed in for an import: unpacked by a confined program into a folder of its own, for an hour at most."""
 
 import json
-import logging
 import secrets
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,21 +11,16 @@ from typing import Any
 
 from django.conf import settings
 
-from scripts_app.diagnostics import limited_subprocess
+from scripts_app.exchange import confined_program
 from scripts_app.exchange.items import ExchangeError
 from scripts_app.models import UnplacedFiles
 from tempo_site.lib import files, paths
 
-logger = logging.getLogger(__name__)
-
 KEPT_FOR = timedelta(hours=1)
 MAX_STAGED = 20
-TIMEOUT_S = 60.0
-MAX_ANSWER = 64 * 2**20
 MB = 2**20
 TIMES_UPLOAD = 10  # how much more than an upload the files in an archive may be
-_PROGRAM = settings.BASE_DIR / "scripts_app" / "exchange" / "programs" / "__main__.py"
-_TREE, _UPLOADS, _OWNER = "tree", "uploads", "owner.json"
+TREE, _UPLOADS, _MADE, _OWNER = "tree", "uploads", "made", "owner.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +33,17 @@ class Staged:
     @property
     def folder(self) -> Path:
         return paths.imports() / self.token
+
+    @property
+    def tree(self) -> Path:
+        return self.folder / TREE
+
+    def keep(self, name: str, data: bytes) -> Path:
+        """Return where a file lies now that was made of what was handed in; the same name is the same file."""
+        path = self.folder / _MADE / name
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.write_bytes(data)
+        return path
 
 
 def take_uploads(
@@ -115,18 +118,23 @@ def _new_folder(now: datetime) -> Path:
         raise ExchangeError("Other imports wait to be finished\nhint: try again in an hour")
     folder = paths.imports() / secrets.token_hex(16)
     folder.mkdir(mode=0o700)
-    (folder / _TREE).mkdir(mode=0o700)
+    (folder / TREE).mkdir(mode=0o700)
     return folder
 
 
 def _unpack(folder: Path, sources: Sequence[tuple[str, Path]], *, owner: str) -> Staged:
     max_bytes = int(settings.MAX_UPLOAD_MB) * MB * TIMES_UPLOAD
     asked = {
-        "target": str(folder / _TREE),
+        "target": str(folder / TREE),
         "max_bytes": max_bytes,
         "sources": [(name, str(path)) for name, path in sources],
     }
-    answer = _answer_of(asked, read=[path for _, path in sources], write=[folder / _TREE])
+    answer = confined_program.ask(
+        "unpack",
+        json.dumps(asked),
+        read=[path for _, path in sources],
+        write=[folder / TREE],
+    )
     if "refused" in answer:
         raise ExchangeError(f"{answer['refused']}\nhint: nothing was imported")
     if not answer["files"]:
@@ -137,23 +145,5 @@ def _unpack(folder: Path, sources: Sequence[tuple[str, Path]], *, owner: str) ->
     return Staged(token=folder.name, files=_places(folder, answer["files"]))
 
 
-def _answer_of(asked: dict[str, Any], *, read: list[Path], write: list[Path]) -> dict[str, Any]:
-    command = [sys.executable, "-I", "-S", str(_PROGRAM), "unpack", json.dumps(asked)]
-    try:
-        output = limited_subprocess.run(
-            command,
-            b"",
-            timeout_s=TIMEOUT_S,
-            max_bytes=MAX_ANSWER,
-            read=[settings.BASE_DIR / "scripts_app", *read],
-            write=write,
-        )
-        answer: dict[str, Any] = json.loads(output)
-    except (OSError, subprocess.SubprocessError, ValueError) as error:
-        logger.warning("an import was not unpacked: %s", error)
-        raise ExchangeError("It could not be unpacked\nhint: nothing was imported") from error
-    return answer
-
-
 def _places(folder: Path, names: Iterable[str]) -> dict[str, Path]:
-    return {name: folder / _TREE / name for name in names}
+    return {name: folder / TREE / name for name in names}

@@ -20,9 +20,9 @@ from scripts_app.exchange.items import (
     Row,
 )
 from scripts_app.exchange.parts import parts
+from scripts_app.exchange.texts import read_text
 from scripts_app.exchange.toml_text import NoToml
 from scripts_app.scripts import SET_BY_STAFF
-from scripts_app.validation import MAX_TEXT_BYTES
 from tempo_site.lib import humanize
 
 LOCKED_FOR = "locked_for"
@@ -91,14 +91,7 @@ def _item(folder: str, files: Mapping[str, Path]) -> Item:
 
 
 def _text(name: str, own: Mapping[str, Path]) -> str:
-    if name not in own:
-        return ""
-    if own[name].stat().st_size > MAX_TEXT_BYTES:
-        raise ExchangeError(f"`{name}` has more than 1 MB")
-    try:
-        return own[name].read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise ExchangeError(f"`{name}` is no text in UTF-8") from None
+    return read_text(own[name]) if name in own else ""
 
 
 def _rows(name: str, value: Any) -> list[Row]:

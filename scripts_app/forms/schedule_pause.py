@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from django import forms
 
 from scripts_app.forms.schedule import WallClockField
+from tempo_site.lib import zone
 
 HOUR, TOMORROW, WEEK, MOMENT, OPEN = "hour", "tomorrow", "week", "moment", "open"
 LENGTHS = [
@@ -60,3 +61,10 @@ class PauseForm(forms.Form):
             values["until"] = moment.replace(tzinfo=self.zone)
         elif "until" not in self.errors:
             self.add_error("until", "Say the date and the time.")
+
+    @staticmethod
+    def end_of(length: str, *, now: datetime) -> datetime:
+        """Return the end of a pause of one of the lengths without a moment, by the clock of the pages; else an hour."""
+        form = PauseForm({"length": length}, now=now, zone=zone.current(), may_be_open=False)
+        until = form.cleaned_data.get("until") if form.is_valid() else None
+        return until or now + timedelta(hours=1)

@@ -101,6 +101,22 @@ def set_next_starts(scripts: Collection[Any], now: datetime) -> None:
             script.next_at = first.at if first else None
 
 
+def set_rhythms(scripts: Collection[Any]) -> None:
+    """Set `when` on each script: its schedules that may fire, in words. One query for all scripts."""
+    rhythms: dict[int, list[str]] = {script.pk: [] for script in scripts}
+    rows = Schedule.objects.armed().filter(script__in=rhythms).select_related("script")
+    for schedule in rows.order_by("pk"):
+        rhythms[schedule.script_id].append(schedule.describe())
+    for script in scripts:
+        script.when = _first_and_more(rhythms[script.pk])
+
+
+def _first_and_more(rhythms: list[str]) -> str:
+    if len(rhythms) < 2:
+        return "".join(rhythms)
+    return f"{rhythms[0]}, and {len(rhythms) - 1} more"
+
+
 def stale_moments(schedule: Schedule, now: datetime) -> int:
     """Return how many moments passed since the last success of a stale schedule; 0 when it is not stale."""
     if schedule.stale_since is None:

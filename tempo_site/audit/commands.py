@@ -20,7 +20,8 @@ class ActingCommand(BaseCommand):
         written, last = net.written(), _last_entry()
         with trail.acting_as(AuditEntry.Actor.COMMAND, f"{name} ({caller.user()})"):
             printed = super().execute(*args, **options)
-            if net.written() > written and _last_entry() == last:
+            is_act = net.written() > written and not options.get("dry_run")
+            if is_act and _last_entry() == last:
                 net.catch_command(name)
         return printed
 

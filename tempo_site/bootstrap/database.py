@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from django.apps import apps
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
@@ -98,9 +99,17 @@ def _migrate_in_one_transaction() -> None:
     try:
         with transaction.atomic():
             call_command("migrate", verbosity=0, interactive=False)
+            _read_every_table()
             snapshots.note_version(connection)
     finally:
         connection.enable_constraint_checking()
+
+
+def _read_every_table() -> None:
+    # Before the commit: a database that this Tempo cannot work with is put back as it was.
+    for model in apps.get_models():
+        if model._meta.managed:
+            model._base_manager.first()
 
 
 # --- the look ------------------------------------------------------------------------------------------------------

@@ -100,6 +100,11 @@ def backup_work() -> Path:
     return backups() / ".unpacked"
 
 
+def mirror() -> Path:
+    """Return the folder of the git mirror: its repository, the hosts it knows, and what became of it."""
+    return data() / "mirror"
+
+
 def search() -> Path:
     """Return the folder of the index over the output of all runs; it can be deleted, and is made anew."""
     return data() / "search"
@@ -111,6 +116,10 @@ def disk_use() -> Path:
 
 def bells() -> Path:
     return data() / "run"
+
+
+def service_report() -> Path:
+    return bells() / "service.json"
 
 
 def engine_lock() -> Path:

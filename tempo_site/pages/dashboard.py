@@ -130,7 +130,7 @@ def dashboard_context(now: datetime) -> DashboardContext:
         **_active_context(),
         "failed_today": week.bad_today,
         "week": week,
-        **_machine_context(),
+        **machine_context(),
         "last_runs": run_days.undivided(history.page(limit=MAX_LAST_RUNS, more=ENDED)),
         **_trouble_context(),
         "steps": first_steps(),
@@ -159,7 +159,7 @@ def _active_context() -> ActiveContext:
     }
 
 
-def _machine_context() -> MachineContext:
+def machine_context() -> MachineContext:
     return {
         "cpu_percent": health.cpu_percent(),
         "cores": system.cores(),

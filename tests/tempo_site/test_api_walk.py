@@ -47,7 +47,14 @@ ORDER = (
 
 # What a key of scope `run` may beside GET, and what is asked with GET and yet is for scope `full`.
 FOR_RUN = {"POST /scripts/{slug}/runs", "POST /runs/{run_id}/cancel", "POST /runs/{run_id}/rerun"}
-FOR_FULL = {"GET /settings", "GET /keys", "GET /keys/{key_id}", "GET /audit"}
+FOR_FULL = {
+    "GET /settings",
+    "GET /keys",
+    "GET /keys/{key_id}",
+    "GET /audit",
+    "GET /backups",
+    "GET /backups/{name}/file",
+}
 # What a limited key finds: its lists, and what is of one script; but it makes no other script.
 LISTS = {
     "GET /export",

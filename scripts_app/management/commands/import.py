@@ -3,22 +3,21 @@
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from scripts_app.api.exchange import item_out
 from scripts_app.exchange import applying, preview, reading, staging
 from scripts_app.exchange.items import ExchangeError
 from scripts_app.exchange.preview import Choice, Planned
-from tempo_site.audit import trail
+from tempo_site.audit.commands import ActingCommand
 from tempo_site.lib.console.tables import as_json, table
-from tempo_site.models import AuditEntry
 
 HEADINGS = ("script", "what", "why")
 OWNER = "command"
 
 
-class Command(BaseCommand):
+class Command(ActingCommand):
     """Works whether Tempo is running or not; environments are built when it runs."""
 
     help = "Make scripts of an export, of Python files, or of what Cronicle and QingLong export: all of them, or none."
@@ -41,7 +40,6 @@ class Command(BaseCommand):
             "--json", action="store_true", help="Print a JSON object a line, as in the API."
         )
 
-    @trail.acting_as(AuditEntry.Actor.COMMAND, "import")
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
         act = applying.Import(by=None, now=now, switch_on=options["switch_on"])

@@ -14,7 +14,7 @@ from scripts_app import scripts
 from scripts_app.exchange import applying, exporting, placing, preview, reading, staging
 from scripts_app.exchange.staging import Staged
 from scripts_app.files import store
-from scripts_app.models import Schedule, Script, UnplacedFiles, Version
+from scripts_app.models import OpenPath, Schedule, Script, UnplacedFiles, Version
 from scripts_app.variables import variables
 from tempo_site.lib import paths
 from tests.factories import NOW, make_schedule, make_script
@@ -125,17 +125,18 @@ def test_one_bad_script_and_nothing_is_imported(tree: Path) -> None:
 def test_what_gives_rights_is_named_and_left_to_staff(program: Client, browser: Client) -> None:
     script = make_script("A", as_service_user=True, allow_source=True)
     UrlTrigger.objects.create(script=script, enabled=True)
+    OpenPath.objects.create(script=script, path="/srv", may_write=True, added_at=NOW)
     variables.save(script, name="TOKEN", value="secret", is_secret=True, by="ann")
     data = exported(program)
     for client in (program, browser):
         Script.objects.filter(slug="a").update(slug=f"before-{Script.objects.count()}")
         (item,) = imported(client, data).json()["items"]
-        assert len(item["notes"]) == 4, item["notes"]
+        assert len(item["notes"]) == 5, item["notes"]
     made_ones = Script.objects.exclude(pk=script.pk)
     assert made_ones.count() == 2
     for made in made_ones:
         assert not made.as_service_user and not made.allow_source
-        assert not hasattr(made, "url_trigger")
+        assert not hasattr(made, "url_trigger") and not made.open_paths.exists()
         with pytest.raises(variables.SecretUnreadable, match="no value yet"):
             variables.for_run(made)
 

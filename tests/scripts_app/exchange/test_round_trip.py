@@ -68,7 +68,7 @@ def rich() -> Script:
         timezone="Europe/Berlin",
         params={"days": 3},
     )
-    make_schedule(script, enabled=False, every_s=3600, start_at=NOW, retries=2)
+    make_schedule(script, enabled=False, every_s=3600, start_at=NOW, retries=2, overlap="parallel")
     variables.save(script, name="PLAIN", value='a\r\nb = "c"\x1b'[:-1], is_secret=False, by="ann")
     variables.save(script, name="TOKEN", value="very secret", is_secret=True, by="ann")
     channel = Channel.objects.create(name="Mail", kind=Channel.Kind.MAIL)

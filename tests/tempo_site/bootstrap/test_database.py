@@ -32,7 +32,11 @@ def apply_or_die(self, state, migration, **options):
     if str(len(applied)) == point:
         os.kill(os.getpid(), signal.SIGKILL)
     applied.append(migration.name)
-    return apply(self, state, migration, **options)
+    state = apply(self, state, migration, **options)
+    if point == "broken" and len(applied) == 1:
+        from django.db import connection
+        connection.cursor().execute("ALTER TABLE scripts_app_draft RENAME COLUMN code TO lost")
+    return state
 MigrationExecutor.apply_migration = apply_or_die
 if point == "commit":
     snapshots.note_version = lambda connection: os.kill(os.getpid(), signal.SIGKILL)
@@ -289,12 +293,17 @@ def test_killed_on_the_way_it_is_the_old_one_and_the_next_start_brings_it_up_to_
     assert set(after[1]) == set(schema(prepared / "tempo.sqlite3")[1])
 
 
-def test_an_error_on_the_way_leaves_the_old_one(old: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("point", "why"), [("error", "made up"), ("broken", "no such column: scripts_app_draft.code")]
+)
+def test_an_error_on_the_way_leaves_the_old_one(
+    old: Path, tmp_path: Path, point: str, why: str
+) -> None:
     data = tmp_path / "own"
     shutil.copytree(old, data, symlinks=True)
     before = schema(data / "tempo.sqlite3")
-    done = migrate_and_die(data, "error")
-    assert "could not be brought up to date: made up. It is as it was before." in done.stderr
+    done = migrate_and_die(data, point)
+    assert f"could not be brought up to date: {why}. It is as it was before." in done.stderr
     assert schema(data / "tempo.sqlite3") == before
 
 

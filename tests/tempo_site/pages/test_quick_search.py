@@ -72,9 +72,9 @@ def test_without_words_it_offers_the_pages_then_the_newest_scripts(browser: Clie
 
 
 def test_the_admins_places_are_for_staff(client: Client, browser: Client, staff: User) -> None:
-    assert found(browser, "engine") == []
+    assert found(browser, "system") == []
     client.force_login(staff)
-    assert found(client, "engine") == [("Engine", "page", "/admin/")]
+    assert found(client, "system") == [("System", "page", "/system/")]
 
 
 def test_what_was_deleted_is_not_offered(browser: Client) -> None:
