@@ -64,6 +64,7 @@ def test_without_words_it_offers_the_pages_then_the_newest_scripts(browser: Clie
         "Search",
         "Environments",
         "API",
+        "Help",
         "New script",
         "Change password",
         "New",
