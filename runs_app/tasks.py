@@ -3,6 +3,7 @@
 Each admits first: a run that is queued while any task waits adds no task (`new_runs.enqueue_admission`).
 """
 
+import time
 from datetime import timedelta
 
 from django.utils import timezone
@@ -27,7 +28,9 @@ def prune() -> None:
     groups.prune(now=now, keep=timedelta(days=int(store.value("PYSCHED_KEEP_DAYS"))))
     days, rows = store.value("PYSCHED_KEEP_AUDIT_DAYS"), store.value("PYSCHED_KEEP_AUDIT_ROWS")
     trail.keep_for(days=int(days), rows=int(rows), now=now)
-    if retention.prune(now=now) >= retention.MAX_A_TURN:
+    began = time.monotonic()
+    count = retention.prune(now=now)
+    if count >= retention.MAX_A_TURN or time.monotonic() - began >= retention.TURN_S:
         housekeeping.hurry("retention", now=now)
 
 

@@ -470,6 +470,16 @@ class Schedule(models.Model):
             return f"unreadable: {error}"
 
 
+class UnplacedFiles(models.Model):
+    """Files of an import that is done, which are still to be put into the folders of their scripts."""
+
+    token = models.CharField(max_length=40, unique=True, help_text="Names the folder they lie in.")
+    files = models.JSONField(help_text="Each with its script, its place there, and its path.")
+
+    def __str__(self) -> str:
+        return f"{len(self.files)} files of import {self.token}"
+
+
 class Pause(models.Model):
     """The time in which no schedule fires; the table holds the last pause alone."""
 

@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 from scripts_app.views import (
     crontab,
     environment,
+    exchange,
     files,
     folders,
     inputs,
@@ -34,6 +35,9 @@ urlpatterns = [
     path("deleted-scripts/", folders.deleted_scripts, name="deleted-scripts"),
     path("deleted-scripts/<slug:slug>/restore/", folders.script_restore, name="script-restore"),
     path("new-script/import/", crontab.crontab_import, name="crontab-import"),
+    path("import/", exchange.import_page, name="import-scripts"),
+    path("import/<slug:token>/", exchange.import_preview, name="import-preview"),
+    path("export/", exchange.export_file, name="export-scripts"),
     path("scripts/<slug:slug>/", overview.script_overview_page, name="script-overview"),
     path(
         "scripts/<slug:slug>/overview/",

@@ -291,5 +291,6 @@ def ensure_default_key() -> str:
     with transaction.atomic():
         ApiKey.objects.filter(name=DEFAULT_KEY_NAME).exclude(digest=digest(token)).delete()
         if not ApiKey.objects.filter(digest=digest(token)).exists():
-            ApiKey.issue(name=DEFAULT_KEY_NAME, scope=Scope.FULL, token=token)
+            key, _ = ApiKey.issue(name=DEFAULT_KEY_NAME, scope=Scope.FULL, token=token)
+            trail.record("created", key, changes={"by": "PYSCHED_DEFAULT_API_KEY"})
     return ""

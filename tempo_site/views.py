@@ -23,6 +23,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.defaults import server_error
 
+from scripts_app.mirror import mirror
 from tempo_site import api_errors
 from tempo_site.accounts import attempts, keys, rate_limits
 from tempo_site.audit import reading, trail
@@ -140,7 +141,7 @@ def setup(request: HttpRequest, token: str) -> HttpResponse:
         raise Http404(SETUP_OVER)
     form = SetupForm(request.POST or None)
     if not form.is_valid():
-        return render(request, "setup.html", {"form": form, "zones": zone.names()})
+        return render(request, "setup.html", {"form": form, "zones": zone.names(), "token": token})
     try:
         user = first_start.finish(
             username=form.cleaned_data["username"],
@@ -161,7 +162,7 @@ def failed_page(request: HttpRequest) -> HttpResponse:
     trouble = storage_trouble.trouble_of(sys.exc_info()[1])
     if trouble is None:
         return server_error(request)
-    if request.path.startswith("/api/"):
+    if request.path_info.startswith("/api/"):
         return api_errors.error(trouble.status, str(trouble))
     # Nothing in the page may ask the database again.
     page = render_to_string("503.html", {"trouble": trouble})
@@ -255,6 +256,7 @@ def settings_section(request: SignedInRequest, slug: str) -> HttpResponse:
         "section": section,
         "sections": SECTIONS.values(),
         "last_change": store.last_change(rows),
+        "mirror": mirror.state() if slug == "mirror" else None,
     }
     return render(request, "settings/section.html", context)
 

@@ -85,9 +85,10 @@ def data_folder(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture(autouse=True)
 def every_act_is_in_the_audit(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Whatever any test does by a request leaves a row in the audit: no test ends with an act that left none."""
+    """Whatever a test does by a request or a command leaves a row in the audit."""
     silent: list[str] = []
     monkeypatch.setattr(net, "catch", lambda request: silent.append(net.view_name(request)))
+    monkeypatch.setattr(net, "catch_command", silent.append)
     yield
     assert silent == []
 

@@ -51,14 +51,14 @@ OWN_DOORS = {
     "management": {"api"},
 }
 LAUNCHER = "runs_app.launcher"
-STDLIB_ONLY = (LAUNCHER, "scripts_app.environments.drivers")
+STDLIB_ONLY = (LAUNCHER, "scripts_app.environments.drivers", "scripts_app.exchange.programs")
 # The rooms of each app from left to right: a core module imports only from its own room and from those before it.
 ROOMS = {
     app: tuple(rooms.split())
     for app, rooms in {
         "scripts_app": """
             validation timing packages models environments files folders inputs limits variables diagnostics
-            schedules lookup reach versions scripts stars bulk crontab deletion external_edits pythons
+            schedules lookup reach versions scripts stars bulk crontab exchange mirror deletion external_edits pythons
             script_template_files script_templates
         """,
         "runs_app": """

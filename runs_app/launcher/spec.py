@@ -26,6 +26,7 @@ class Limits(NamedTuple):
     open_files: int = 0
     nice: int = 5
     min_free_bytes: int = 0  # of the disk of the run folder
+    umask: int | None = None  # None: the one that fits its user
 
 
 class IsolationSpec(NamedTuple):
@@ -145,6 +146,8 @@ def _limits(content: dict[str, object]) -> Limits:
     )
     if "nice" in content:
         limits = limits._replace(nice=int(_number(content, "nice")))
+    if content.get("umask") is not None:
+        limits = limits._replace(umask=int(_number(content, "umask")) & 0o777)
     return limits
 
 

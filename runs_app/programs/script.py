@@ -109,7 +109,7 @@ def script_limits(run: Run) -> dict[str, int]:
     kill_mb = settings.OUTPUT_KILL_MB
     if kill_mb:  # a script that may keep more is not stopped before
         kill_mb = max(kill_mb, own["output_mb"])
-    return {
+    found = {
         "memory_mb": limits.LIMITS["memory_mb"].within(run.memory_mb),
         "cpu_s": own["cpu_s"],
         "processes": own["processes"],
@@ -120,6 +120,9 @@ def script_limits(run: Run) -> dict[str, int]:
         "nice": own["nice"],
         "min_free_mb": disk_space.hard_floor_mb(),
     }
+    if settings.UMASK is not None:
+        found["umask"] = settings.UMASK
+    return found
 
 
 def isolation(

@@ -28,6 +28,7 @@ KINDS = [
     ("", "Scripts"),
     (Kind.BUILD.value, "Environments"),
     (Kind.INSTALL.value, "Pythons"),
+    (Kind.BACKUP.value, "Backups"),
     (ALL_KINDS, "All"),
 ]
 FIRST = ("q", "script", "status", "since")  # the others are unfolded

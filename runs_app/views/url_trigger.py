@@ -33,7 +33,7 @@ def url_trigger(request: HttpRequest, slug: str) -> HttpResponse:
         refusal = error(405, "A trigger takes GET and POST.")
         refusal.headers["Allow"] = ", ".join(METHODS)
         return _closed(refusal)
-    site = origins.absolute(request, "/").removesuffix("/")
+    site = origins.site(request)
     try:
         wait_s = _wait_s(query)
         answer = calls.receive(_call(request, slug, query, shown, site), now=timezone.now())

@@ -18,6 +18,7 @@ from scripts_app.schedules import outlook, preview, schedules
 from scripts_app.timing import rule
 from scripts_app.timing.rule import TimingError
 from tempo_site.accounts import rate_limits
+from tempo_site.lib import origins
 from tempo_site.web.api_types import (
     MAX_NUMBER,
     WHOLE,
@@ -197,7 +198,7 @@ def create_schedule(
     now = timezone.now()
     schedule = Schedule(script=lookup.script(slug), **data.model_dump())
     schedules.save(schedule, now=now)
-    response.headers["Location"] = f"/api/v1/schedules/{schedule.pk}"
+    response.headers["Location"] = origins.with_base(f"/api/v1/schedules/{schedule.pk}")
     return Status(201, schedule_out(schedule, now=now))
 
 

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST
@@ -35,7 +36,9 @@ def pause_all(request: auth.SignedInRequest) -> HttpResponse:
             end = end_of_pause(pause.until, form.zone)
             messages.success(request, f"All schedules are paused {end}.")
             return back(request)
-    context = {"form": form, "now": now, "next": page_before(request)}
+    before = page_before(request)
+    cancel = before or reverse("dashboard")
+    context = {"form": form, "now": now, "next": before, "cancel": cancel}
     return render(request, "schedules/pause_all.html", context)
 
 

@@ -1,6 +1,8 @@
 // The palette: a dialog that leads to whatever a few typed letters name. What they name, and in which order, the server
 // says.
 
+import { address } from "./lib/base-path.js";
+
 const SEARCH_DELAY_MS = 90; // after the last key
 const KEYS = { ArrowDown: 1, ArrowUp: -1 };
 
@@ -51,7 +53,7 @@ class Palette {
     this.timer = 0;
     const number = ++this.asked;
     try {
-      const answer = await fetch(`/jump/?q=${encodeURIComponent(this.field.value)}`);
+      const answer = await fetch(address(`/jump/?q=${encodeURIComponent(this.field.value)}`));
       if (!answer.ok || answer.redirected) throw new Error(`HTTP ${answer.status}`);
       const { items } = await answer.json();
       if (number !== this.asked) return; // more was typed meanwhile

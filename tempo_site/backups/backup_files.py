@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from django.conf import settings
 from tempo_site.lib import files, paths
 from tempo_site.stored_settings import backup, store
 
+LAST_DAY = timedelta(days=1)
 PREFIX = "tempo-"
 FACTS = ".json"
 MAX_FACTS_BYTES = 2**20
@@ -55,6 +56,18 @@ class BackupFile:
             return datetime.fromisoformat(self.facts["verified_at"])
         except (LookupError, ValueError, TypeError):
             return None
+
+    @property
+    def scripts(self) -> int | None:
+        return self.rows_of("scripts_app_script")
+
+    @property
+    def runs(self) -> int | None:
+        return self.rows_of("runs_app_run")
+
+    @property
+    def left_out(self) -> int:
+        return int(self.facts.get("left_out_count", 0))
 
     def rows_of(self, table: str) -> int | None:
         counts = self.facts.get("counts", {})
@@ -110,17 +123,24 @@ def delete(row: BackupFile) -> None:
 
 def delete_old(folder: Path | None = None) -> list[str]:
     """Delete the backups of a folder that are beyond what is kept; return their names."""
-    rows = listed(folder)
-    kept = {row.name for row in keep(rows)}
-    gone = [row for row in rows if row.name not in kept]
+    gone = beyond(listed(folder))
     for row in gone:
         delete(row)
     return [row.name for row in gone]
 
 
+def beyond(rows: Sequence[BackupFile]) -> list[BackupFile]:
+    """Return which of these, newest first, are not kept."""
+    kept = {row.name for row in keep(rows)}
+    return [row for row in rows if row.name not in kept]
+
+
 def keep(rows: Sequence[BackupFile]) -> list[BackupFile]:
-    """Return which of these, newest first, are kept: the newest of days, weeks and months, within the megabytes."""
-    wanted: set[str] = set()
+    """Return which of these, newest first, are kept within the megabytes.
+
+    All of the last day, and the newest of each of so many days, weeks and months.
+    """
+    wanted = {row.name for row in rows if rows[0].created_at - row.created_at < LAST_DAY}
     for setting, period in ((backup.DAILY, _day), (backup.WEEKLY, _week), (backup.MONTHLY, _month)):
         wanted |= _newest_of_each(rows, period, count=int(store.value(setting)))
     kept: list[BackupFile] = []

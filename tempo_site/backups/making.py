@@ -27,7 +27,7 @@ def make(out: Path | None, *, logs: bool, now: datetime) -> tuple[Path, str]:
     call = program.creation(path, logs=logs or bool(store.value(backup.LOGS)))
     connection.ensure_connection()  # for the time of the copy: without one the log would have no index
     said = program.run(call, passphrase=passphrase, secret_key=settings.SECRET_KEY)
-    trail.record("made", kind="backup", name=path.name)
+    trail.record("made", kind="backups", name=path.name)
     return path, said
 
 

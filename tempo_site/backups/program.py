@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,12 @@ class Call:
             self.verb,
             json.dumps(self.order),
         ]
+
+    def reporting_to(self, path: Path) -> "Call":
+        """Return the same call that writes what came of it into a file."""
+        return replace(
+            self, order={**self.order, "result": str(path)}, write=[*self.write, path.parent]
+        )
 
     def places_to_read(self) -> list[str]:
         places = [_PROGRAM.parent, _PACKAGES, *self.read]
@@ -106,6 +112,13 @@ def verification(path: Path, work: Path, *, is_full: bool) -> Call:
 def unpacking(path: Path, target: Path) -> Call:
     order = {"file": str(path), "target": str(target)}
     return Call(verb="unpack", order=order, read=[path], write=[target])
+
+
+def copying(path: Path, place: Path) -> Call:
+    """Return the call that copies a backup to a second place, and removes there what is removed here."""
+    beyond = [row.name for row in backup_files.beyond(backup_files.listed())]
+    order = {"file": str(path), "place": str(place), "remove": beyond}
+    return Call(verb="copy", order=order, read=[path], write=[place])
 
 
 def look(path: Path, *, passphrase: str) -> dict[str, Any]:

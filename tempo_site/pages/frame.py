@@ -13,6 +13,8 @@ from django.utils.functional import SimpleLazyObject
 
 from scripts_app.schedules import global_pause
 from tempo_site import health
+from tempo_site.backups import holds
+from tempo_site.backups.holds import Hold
 from tempo_site.pages import guide
 from tempo_site.stored_settings.registry import SECTIONS
 
@@ -40,9 +42,11 @@ class FrameContext(TypedDict):
     help_url: str
     notices: list[str]
     pause: Any  # a lazy object: the current pause, or None
+    hold: Hold | None  # since a backup was restored
     engine_is_well: bool
     engine_troubles: str
     version: str
+    base_path: str
 
 
 # For strangers: the log-in page, and errors before the log-in check.
@@ -52,9 +56,11 @@ EMPTY_FRAME: FrameContext = {
     "help_url": "",
     "notices": [],
     "pause": None,
+    "hold": None,
     "engine_is_well": False,
     "engine_troubles": "",
     "version": "",
+    "base_path": settings.BASE_PATH,
 }
 
 
@@ -72,9 +78,11 @@ def frame_context(request: HttpRequest) -> dict[str, FrameContext]:
         "help_url": help_url(request),
         "notices": notices(report, is_staff=user.is_staff),
         "pause": SimpleLazyObject(partial(global_pause.current_pause, timezone.now())),
+        "hold": holds.current(),
         "engine_is_well": report["status"] == "ok",
         "engine_troubles": troubles(report),
         "version": VERSION,
+        "base_path": settings.BASE_PATH,
     }
     return {"chrome": frame}
 
@@ -136,6 +144,7 @@ def _places_of_staff(path: str) -> list[Place]:
         ("Notifications", "notifications", "bell", "g m"),
         ("API keys", "key-list", "keys", "g k"),
         ("Retention", "retention", "runs", "g h"),
+        ("Backups", "backup-list", "environments", "g b"),
         ("Audit", "audit", "search", "g u"),
         ("System", "system", "engine", "g e"),
         ("Users", "admin:auth_user_changelist", "user", "g w"),

@@ -25,6 +25,7 @@ SEEDED = {
     "scripts-nothing-found": "/scripts/?q=nothing-is-called-so",
     "new-script": "/new-script/",
     "import-from-cron": "/new-script/import/",
+    "export-and-import": "/import/",
     "script-overview": "/scripts/{slug}/",
     "statistics": "/statistics/",
     "retention": "/retention/",

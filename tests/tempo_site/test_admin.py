@@ -286,7 +286,7 @@ def test_deleting_a_user_leaves_versions_runs_and_keys(desk: Client, user: User)
     key, _ = ApiKey.issue(name="theirs", created_by=user)
     run = make_run(script, by="ann")
     assert (
-        "Scripts, versions, runs and API keys stay"
+        "Scripts, versions, runs, API keys and what the audit says stay"
         in desk.get(f"{USERS}{user.pk}/delete/").content.decode()
     )
     desk.post(f"{USERS}{user.pk}/delete/", {"post": "yes"})

@@ -47,9 +47,17 @@ ORDER = (
 
 # What a key of scope `run` may beside GET, and what is asked with GET and yet is for scope `full`.
 FOR_RUN = {"POST /scripts/{slug}/runs", "POST /runs/{run_id}/cancel", "POST /runs/{run_id}/rerun"}
-FOR_FULL = {"GET /settings", "GET /keys", "GET /keys/{key_id}", "GET /audit"}
+FOR_FULL = {
+    "GET /settings",
+    "GET /keys",
+    "GET /keys/{key_id}",
+    "GET /audit",
+    "GET /backups",
+    "GET /backups/{name}/file",
+}
 # What a limited key finds: its lists, and what is of one script; but it makes no other script.
 LISTS = {
+    "GET /export",
     "GET /scripts",
     "GET /runs",
     "GET /queue",
@@ -165,7 +173,7 @@ def call(token: str, operation: str, rows: Rows) -> tuple[int, str]:
     else:
         answer = client.generic(method, url, json_of(operation), "application/json")
     content = b"".join(answer) if answer.streaming else answer.content
-    return answer.status_code, content.decode()
+    return answer.status_code, content.decode(errors="replace")  # a zip is none
 
 
 def json_of(operation: str) -> str:

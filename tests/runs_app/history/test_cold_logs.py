@@ -126,6 +126,37 @@ def test_an_old_log_is_read_everywhere_as_before(program: Client, browser: Clien
     assert [ask() for ask in asked] == before
 
 
+STREAM = {"rows": [1], "at": 1, "pending": ""}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"end": 10**9},
+        {"end": float("inf")},
+        {"blocks": [[-5, 0, False, [0, [], {}]]]},
+        {"blocks": [[0, 0, False, [0, [], {"O": {**STREAM, "at": -7}}]]]},
+        {"cursors": [9, [], {"O": {**STREAM, "rows": ["x"]}}]},
+        {"spread": [[1, [77]]]},
+        {"spread": [[1, ["x"]]]},
+        {"blocks": [[0, 0, False, [0, [], {}]]], "end": 150_000},
+    ],
+)
+def test_an_index_of_lines_that_a_script_invented_is_not_believed(
+    tmp_path: Path, change: dict[str, object]
+) -> None:
+    content = records(4000) + b"1764000009000 O P a\n1764000009000 O F b\n"
+    (tmp_path / log.LOG).write_bytes(content)
+    plain = LineIndex(tmp_path / log.LOG)
+    before, lines = plain.window(1, 5000).as_json(), {**plain.stored(), **change}
+    (tmp_path / log.LOG).unlink()
+    parts = [content[at : at + FRAME_BYTES] for at in range(0, len(content), FRAME_BYTES)]
+    descriptor = os.open(tmp_path / cold_log.NAME, os.O_CREAT | os.O_WRONLY)
+    cold_log.write(descriptor, iter(parts), identity=1, lines=lines)
+    os.close(descriptor)
+    assert LineIndex(tmp_path / log.LOG).window(1, 5000).as_json() == before
+
+
 def test_a_late_page_of_a_cold_log_reads_one_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     run = logged(records(60_000))
     cold_logs.compress_old(now=NOW)

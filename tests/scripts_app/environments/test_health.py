@@ -37,18 +37,46 @@ def build(environment: Environment) -> Environment:
     return environment
 
 
+def build_or_copy(environment: Environment, kept: Path) -> None:
+    """Really build an environment, or give it a copy of what the first build has left in `kept`."""
+    folder = paths.data() / f"build-{environment.pk}"
+    folder.mkdir()
+    config = building.begin(environment, folder)
+    if not kept.exists():
+        building.run_drivers(config)
+        shutil.copytree(building.work(), kept / "work", symlinks=True)
+        shutil.copy2(folder / builds.RESULT, kept)
+    else:
+        shutil.copytree(kept / "work", building.work(), symlinks=True, dirs_exist_ok=True)
+        shutil.copy2(kept / builds.RESULT, folder)
+    assert building.finish(environment, folder, succeeded=True)
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An index with one package."""
+    with local_index.served(tmp_path_factory.mktemp("index")) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first build of the module is kept."""
+    return tmp_path_factory.mktemp("kept") / "build"
+
+
 @pytest.fixture
 def script(
-    tmp_path: Path, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Script]:
+    index: str, kept: Path, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> Script:
     """A script whose environment is built, with one package of an index that is served on."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with local_index.served(tmp_path / "index") as settings.PACKAGE_INDEX:
-        script = scripts.create(name="Hello", requirements="tempo-greeting==1.0", by=None, now=NOW)
-        assert script.wanted_environment
-        build(script.wanted_environment)
-        script.refresh_from_db()
-        yield script
+    settings.PACKAGE_INDEX = index
+    script = scripts.create(name="Hello", requirements="tempo-greeting==1.0", by=None, now=NOW)
+    assert script.wanted_environment
+    build_or_copy(script.wanted_environment, kept)
+    script.refresh_from_db()
+    return script
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import random
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable
 from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
@@ -95,30 +95,34 @@ def test_patch_makes_the_one_of_the_other(tmp_path: Path, before: str, after: st
     assert patched(tmp_path, before, unified(before, after)) == after
 
 
-def hostile() -> Iterator[tuple[str, str]]:
-    """Pairs of texts of up to 1 MB that make difflib compute for hours, or a page grow beyond all bounds."""
-    dice = random.Random(7)
-    yield "\n" * MB, "x\n" * (MB // 2)
-    yield from (
-        (choices(dice, words), choices(dice, words))
-        for words in ("ab", "abcdefghijklmnopqrstuvwxyz")
-    )
+def few_words(words: str, *, lines: int = MB // 2) -> str:
+    """Many lines of few different ones."""
+    return "\n".join(random.Random(words).choices(words, k=lines))
+
+
+def many_words(*, seed: int) -> str:
+    """150,000 lines, all different, in an order that the seed decides."""
     unique = [f"{number:x}\n" for number in range(150_000)]
-    shuffled = dice.sample(unique, len(unique))
-    yield "".join(unique), "".join(shuffled)
-    yield "".join(unique), "".join(reversed(unique))
-    yield "x" * MB, "y" * MB
-    yield "a\n" * (MB // 2), "b\n" + "a\n" * (MB // 2 - 2)
+    random.Random(seed).shuffle(unique)
+    return "".join(unique)
 
 
-def choices(dice: random.Random, words: str) -> str:
-    """Half a million lines of few different ones."""
-    return "\n".join(dice.choices(words, k=MB // 2))
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+# Pairs of texts of up to 1 MB that make difflib compute for hours, or a page grow beyond all bounds.
+HOSTILE: dict[str, Callable[[], tuple[str, str]]] = {
+    "empty lines": lambda: ("\n" * MB, "x\n" * (MB // 2)),
+    "two words": lambda: (few_words("ab"), few_words("ba")),
+    "few words": lambda: (few_words(LETTERS), few_words(LETTERS[::-1])),
+    "shuffled": lambda: (many_words(seed=1), many_words(seed=2)),
+    "reversed": lambda: (many_words(seed=1), "\n".join(reversed(many_words(seed=1).split("\n")))),
+    "a long line": lambda: ("x" * MB, "y" * MB),
+    "monotonous": lambda: ("a\n" * (MB // 2), "b\n" + "a\n" * (MB // 2 - 2)),
+}
 
 
-@pytest.mark.parametrize("number", range(7))
+@pytest.mark.parametrize("pair", HOSTILE.values(), ids=HOSTILE)
 def test_a_hostile_pair_is_compared_within_its_steps_and_fits_a_page(
-    number: int, monkeypatch: pytest.MonkeyPatch
+    pair: Callable[[], tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken: list[int] = []
     search = SequenceMatcher.find_longest_match
@@ -128,8 +132,7 @@ def test_a_hostile_pair_is_compared_within_its_steps_and_fits_a_page(
         return search(matcher, alo, ahi, blo, bhi)
 
     monkeypatch.setattr(SequenceMatcher, "find_longest_match", counted)
-    before, after = list(hostile())[number]
-    difference = diffs.compare(before, after)
+    difference = diffs.compare(*pair())
     rows = [cell for hunk in difference.hunks for pair in hunk.rows for cell in pair if cell]
     assert sum(taken) <= diffs.MAX_STEPS
     assert len(rows) <= 2 * diffs.MAX_ROWS
@@ -144,8 +147,8 @@ def test_a_change_in_the_middle_of_a_monotonous_megabyte_is_found_exactly() -> N
 
 
 def test_what_was_too_much_to_compare_is_said() -> None:
-    dice = random.Random(7)
-    assert diffs.compare(choices(dice, "ab"), choices(dice, "ab")).is_coarse
+    before, after = few_words("ab", lines=5_000), few_words("ba", lines=5_000)
+    assert diffs.compare(before, after).is_coarse
 
 
 def test_a_long_line_is_cut_and_the_rest_counted() -> None:

@@ -1,5 +1,6 @@
 """A small data folder, and backups of it."""
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -34,6 +35,9 @@ class Source:
 @pytest.fixture
 def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Source:
     monkeypatch.setattr(sealing, "COST", 2**10)  # a real key takes a fifth of a second
+    monkeypatch.setattr(
+        os, "sync", lambda: None
+    )  # of all disks of this machine: only a power cut would tell
     made = Source(tmp_path / "source")
     made.files.mkdir(parents=True)
     made.backups.mkdir()

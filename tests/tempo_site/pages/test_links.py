@@ -14,7 +14,7 @@ from tests.factories import make_run, make_schedule, make_script
 
 HREF = re.compile(r'<a [^>]*?href="([^"]+)"')
 MOST = 190  # breadth first: what lies further are combinations of filters
-MOST_OF_USER = 60  # what staff see beside is most of it
+MOST_OF_USER = 90  # what staff see beside is most of it
 
 
 @pytest.mark.django_db

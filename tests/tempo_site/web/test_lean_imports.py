@@ -53,6 +53,11 @@ COMPANIONS = {
     "scripts_app.crontab.importer": "scripts_app.crontab.drafts",
     "scripts_app.crontab.parser": "scripts_app.crontab.dialects",
     "scripts_app.crontab.source_files": "scripts_app.crontab.source_files",
+    "scripts_app.exchange.applying": "scripts_app.exchange.locking",
+    "scripts_app.exchange.exporting": "scripts_app.exchange.script_rows",
+    "scripts_app.exchange.preview": "scripts_app.exchange.preview",
+    "scripts_app.exchange.reading": "scripts_app.exchange.tempo_tree",
+    "scripts_app.exchange.zip_stream": "scripts_app.exchange.zip_stream",
 }
 OF_THE_CHILD_THAT_SENDS = {"requests", "urllib3", "apprise", "anymail", "smtplib"}
 ON_FIRST_USE = {"backports.zstd", "compression.zstd"}

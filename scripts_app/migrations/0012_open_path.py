@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('scripts_app', '0010_calendar_key'),
+        ('scripts_app', '0011_unplaced_files'),
     ]
 
     operations = [

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('scripts_app', '0011_open_path'),
+        ('scripts_app', '0012_open_path'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
