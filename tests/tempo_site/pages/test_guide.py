@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import get_resolver, reverse
@@ -16,6 +17,11 @@ ID = re.compile(r'<h\d id="([^"]+)"')
 @pytest.fixture(scope="module")
 def pages() -> dict[str, guide.GuidePage]:
     return {name: guide.page(name) for name in guide.TITLES}
+
+
+def test_every_page_of_the_documentation_is_in_it() -> None:
+    files = {path.stem for path in (settings.BASE_DIR / "docs").glob("*.md")}
+    assert set(guide.TITLES) == {*files, "changelog"}
 
 
 def test_every_link_between_pages_leads_to_a_part_that_is_there(
