@@ -95,7 +95,7 @@ def timed_ms(act: Callable[[], object], *, pause_s: float = 0.0) -> float:
 
 
 def health(service: Service) -> Figure:
-    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
+    connection = connected(service)
 
     def look() -> None:
         connection.request("GET", "/healthz")
@@ -139,24 +139,14 @@ def key_look_up(service: Service) -> Figure:
 
 def flood(service: Service) -> Iterator[Figure]:
     """A hundred calls of a trigger in each of ten seconds, and what a page and another key take meanwhile."""
-    key = triggered(service, "Flood")
-    other = triggered(service, "Other")
-    statuses: Counter[int] = Counter()
+    key, other = triggered(service, "Flood"), triggered(service, "Other")
+    answers: Counter[int] = Counter()
     others: Counter[int] = Counter()
     pages_ms: list[float] = []
     is_over = threading.Event()
 
-    def call_often(_: int) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
-        begin = time.monotonic()
-        for number in range(FLOOD_A_SECOND * FLOOD_S // FLOOD_CLIENTS):
-            due = begin + number * FLOOD_CLIENTS / FLOOD_A_SECOND
-            time.sleep(max(0.0, due - time.monotonic()))
-            statuses[trigger(connection, "flood", key)] += 1
-
     def look_meanwhile() -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
-        client = Client(service)
+        connection, client = connected(service), Client(service)
         while not is_over.wait(0.25):
             pages_ms.append(timed_ms(lambda: asked(client, "/runs")))
             others[trigger(connection, "other", other)] += 1
@@ -164,7 +154,8 @@ def flood(service: Service) -> Iterator[Figure]:
     watcher = threading.Thread(target=look_meanwhile)
     watcher.start()
     with ThreadPoolExecutor(FLOOD_CLIENTS) as threads:
-        list(threads.map(call_often, range(FLOOD_CLIENTS)))
+        for found in threads.map(lambda _: called_often(service, key), range(FLOOD_CLIENTS)):
+            answers += found
     is_over.set()
     watcher.join()
     yield Figure(
@@ -177,8 +168,23 @@ def flood(service: Service) -> Iterator[Figure]:
         bar=PAGE_BAR_MS,
         bar_on="value",
         n=len(pages_ms),
-        details={"answers": dict(statuses), "of another key": dict(others)},
+        details={"answers": dict(answers), "of another key": dict(others)},
     )
+
+
+def called_often(service: Service, key: str) -> Counter[int]:
+    """The answers to what one client sends, at its share of the flood."""
+    connection, answers = connected(service), Counter[int]()
+    begin = time.monotonic()
+    for number in range(FLOOD_A_SECOND * FLOOD_S // FLOOD_CLIENTS):
+        due = begin + number * FLOOD_CLIENTS / FLOOD_A_SECOND
+        time.sleep(max(0.0, due - time.monotonic()))
+        answers[trigger(connection, "flood", key)] += 1
+    return answers
+
+
+def connected(service: Service) -> http.client.HTTPConnection:
+    return http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
 
 
 def triggered(service: Service, name: str) -> str:
