@@ -289,7 +289,9 @@ def test_a_key_that_is_limited_to_nothing_finds_nothing_anywhere() -> None:
 def test_no_operation_answers_with_a_redirect() -> None:
     for operation in sorted(OPERATIONS):
         token = ApiKey.issue(name="tests")[1]  # some of them end it
-        assert call(operation, x_api_key=token).status_code in (200, 202, 204, 404, 409, 422), operation
+        assert call(operation, x_api_key=token).status_code in (200, 202, 204, 404, 409, 422), (
+            operation
+        )
 
 
 @pytest.mark.parametrize("operation", sorted(OPERATIONS - NEED_A_BODY))
