@@ -16,7 +16,7 @@ RUN apt-get update \
  && python -m pip --python /opt/venv/bin/python install --no-compile --requirement requirements.txt \
  && cd /opt/venv/lib/python3.12/site-packages \
  && find . -type d '(' -name test -o -name tests ')' -not -path './django/*' -prune -exec rm -r {} + \
- && find . -type f '(' -name '*.mo' -o -name '*.po' -o -name '*.pyi' ')' -delete \
+ && find . -type f '(' -name '*.mo' -o -name '*.po' -o -name '*.pyi' -o -name RECORD ')' -delete \
  && find django_ace/static -type f -not -name ace.js -not -name ext-searchbox.js -not -name mode-python.js \
         -not -path '*/css/*' -delete \
  && rm -r autobahn/_flatc autobahn/asyncio autobahn/wamp/gen cbor2 ninja/static \
@@ -27,7 +27,7 @@ RUN apt-get update \
  && find . -type f -name '*.so' -exec strip --strip-unneeded {} + \
  && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/venv/lib \
  && python -X no_debug_ranges -m compileall -q -j 0 -o 2 --invalidation-mode unchecked-hash /opt/venv/lib \
-        -x '/(anymail|apprise|certifi|cffi|cryptography|markdown|migrations|oauthlib|pycparser|requests|urllib3|yaml)/'
+        -x '/(anymail|apprise|cffi|click|cryptography|markdown|migrations|oauthlib|requests|sqlparse|urllib3|yaml)/'
 
 COPY manage.py pyproject.toml ./
 COPY tempo_site/ tempo_site/
@@ -36,6 +36,8 @@ COPY runs_app/ runs_app/
 COPY notifications_app/ notifications_app/
 COPY templates/ templates/
 COPY static/ static/
+COPY docs/ docs/
+COPY CHANGELOG.md ./
 # Every user may read it, whatever the umask of the folder it was built from.
 RUN chmod -R u=rwX,go=rX . \
  && python -m compileall -q -j 0 --invalidation-mode unchecked-hash . \
