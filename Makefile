@@ -12,10 +12,17 @@ COMPILE_LEAN := $(BIN)/python -X no_debug_ranges -m compileall -q -j 0 -o 2
 
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 
-.PHONY: run dev test test-code lint house bench chaos corpus screenshots setup setup-dev format
+.PHONY: run upgrade dev test test-code image-test lint house bench chaos corpus screenshots setup setup-dev format
 
 run: .venv/.ready
 	@exec $(BIN)/python manage.py serve --host $(HOST) --port $(PORT)
+
+# The newest version of this checkout; Tempo is stopped before and started again behind it.
+upgrade: .venv/.ready
+	$(BIN)/python manage.py backup
+	git pull --ff-only
+	$(MAKE) setup
+	$(BIN)/python manage.py prepare
 
 dev: .venv/.ready-dev
 	@PYSCHED_DEBUG=true exec $(BIN)/python manage.py serve --host $(HOST) --port $(PORT) --reload
@@ -36,6 +43,10 @@ chaos: .venv/.ready-dev
 # Small real jobs with the packages that people use most, in real runs; it installs all of them.
 corpus: .venv/.ready-dev
 	$(BIN)/python -m pytest -m packages tests/corpus $(ARGS)
+
+# The image, built and run for real: as root, with docker.io and mmdebstrap of Debian, or with the engine of DOCKER_HOST.
+image-test: .venv/.ready-dev
+	$(BIN)/python -m pytest -m image tests/image $(ARGS)
 
 lint: .venv/.ready-dev
 	$(BIN)/ruff check .

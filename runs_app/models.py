@@ -12,7 +12,13 @@ from runs_app.states import Isolation, Kind, Reason, Status, Trigger
 from scripts_app.models import Environment, Folder, Schedule, Script, Version
 from tempo_site.lib import humanize
 
+BACKUP_WORK = {
+    "make": "makes a backup",
+    "verify": "verifies a backup",
+    "restore": "unpacks a backup that takes the place of the data",
+}
 LATE_MS = 5000  # a later start is a fact worth telling
+LONG_S = 1.0  # from here on runs are found by their duration
 
 
 class RunQuerySet(models.QuerySet["Run"]):
@@ -36,7 +42,7 @@ class RunQuerySet(models.QuerySet["Run"]):
             return self.scripts()
         rows = self.own_programs()
         if kind == Kind.BUILD:
-            return rows
+            return rows.exclude(kind=Kind.BACKUP)
         return rows.filter(kind=kind)
 
     def awaited_environments(self) -> models.QuerySet["Run", Any]:
@@ -203,11 +209,29 @@ class Run(models.Model):
                 condition=models.Q(parent__isnull=False),
                 name="run_of_parent",
             ),
-            # An environment's builds.
+            # An environment's builds. And SQLite looks for its runs when an environment is deleted.
             models.Index(
-                fields=["environment"],
-                condition=models.Q(kind=Kind.BUILD),
-                name="run_builds",
+                fields=["environment", "kind"],
+                condition=models.Q(environment__isnull=False),
+                name="run_of_environment",
+            ),
+            # The runs of a version. And SQLite looks for them when a version is deleted.
+            models.Index(
+                fields=["version"],
+                condition=models.Q(version__isnull=False),
+                name="run_of_version",
+            ),
+            # History by reason. A query has to say that there is one.
+            models.Index(
+                fields=["reason", "-id"],
+                condition=~models.Q(reason=""),
+                name="run_by_reason",
+            ),
+            # The few that took long. A query has to say that they took a second.
+            models.Index(
+                fields=["duration_s"],
+                condition=models.Q(duration_s__gte=LONG_S),
+                name="run_by_duration",
             ),
             # Builds and installations, newest first.
             models.Index(
@@ -253,6 +277,18 @@ class Run(models.Model):
         if self.kind != Kind.INSTALL:
             return ""
         return str(self.params.get("python", ""))
+
+    @property
+    def own_work(self) -> str:
+        """What a program of Tempo's own does, as the head of its page says it; "" for a script."""
+        match self.kind:
+            case Kind.BUILD:
+                return "builds an environment"
+            case Kind.INSTALL:
+                return f"installs Python {self.installs}"
+            case Kind.BACKUP:
+                return BACKUP_WORK.get(str(self.params.get("act", "")), "looks after backups")
+        return ""
 
     def elapsed(self, now: datetime) -> timedelta | None:
         if self.duration_s is not None:

@@ -50,6 +50,7 @@ class Kind(models.TextChoices):
     SCRIPT = "script"
     BUILD = "build"
     INSTALL = "install"
+    BACKUP = "backup"
 
 
 class Isolation(models.TextChoices):
@@ -77,7 +78,6 @@ WAITING = frozenset({Status.QUEUED})
 UNDER_WAY = frozenset({Status.STARTING, Status.RUNNING})
 ACTIVE = WAITING | UNDER_WAY
 FINAL = frozenset(Status) - ACTIVE
-WITH_REASON = frozenset(Status) - UNDER_WAY - {Status.SUCCEEDED}
 
 _ENDS_OF_BEGUN = FINAL - {Status.SKIPPED, Status.MISSED}
 _MOVES: dict[Status, frozenset[Status]] = {

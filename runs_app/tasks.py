@@ -3,6 +3,7 @@
 Each admits first: a run that is queued while any task waits adds no task (`new_runs.enqueue_admission`).
 """
 
+import time
 from datetime import timedelta
 
 from django.utils import timezone
@@ -27,7 +28,9 @@ def prune() -> None:
     groups.prune(now=now, keep=timedelta(days=int(store.value("PYSCHED_KEEP_DAYS"))))
     days, rows = store.value("PYSCHED_KEEP_AUDIT_DAYS"), store.value("PYSCHED_KEEP_AUDIT_ROWS")
     trail.keep_for(days=int(days), rows=int(rows), now=now)
-    if retention.prune(now=now) >= retention.MAX_A_TURN:
+    began = time.monotonic()
+    count = retention.prune(now=now)
+    if count >= retention.MAX_A_TURN or time.monotonic() - began >= retention.TURN_S:
         housekeeping.hurry("retention", now=now)
 
 
@@ -40,9 +43,11 @@ def compress_logs() -> None:
 
 def collect_environments() -> None:
     admit()
-    active = Run.objects.active().exclude(environment=None)
-    in_use = active.values_list("environment_id", flat=True)
-    cleanup.collect(timezone.now(), in_use={pk for pk in in_use if pk})
+    runs = Run.objects.exclude(environment=None).order_by()
+    in_use = set(runs.active().values_list("environment_id", flat=True))
+    # Before the write lock is taken: runs that lose their environment would be written anew under the lock.
+    ran = set(runs.scripts().values_list("environment_id", flat=True).distinct())
+    cleanup.collect(timezone.now(), in_use=in_use, ran=ran)
 
 
 def purge_scripts() -> None:

@@ -2,7 +2,16 @@
 
 from django.urls import path, re_path
 
-from runs_app.views import detail, failures, lists, retention, search, trigger_tab, url_trigger
+from runs_app.views import (
+    backups,
+    detail,
+    failures,
+    lists,
+    retention,
+    search,
+    trigger_tab,
+    url_trigger,
+)
 
 urlpatterns = [
     path("search/", search.search_page, name="search"),
@@ -11,6 +20,13 @@ urlpatterns = [
     path("runs/views/<int:pk>/delete", lists.view_delete, name="run-view-delete"),
     path("runs.csv", lists.run_export, {"suffix": "csv"}, name="runs-csv"),
     path("runs.json", lists.run_export, {"suffix": "json"}, name="runs-json"),
+    path("setup/<str:token>/backup/", backups.setup_backup, name="setup-backup"),
+    path("backups/", backups.backup_list, name="backup-list"),
+    path("backups/make", backups.backup_make, name="backup-make"),
+    path("backups/resume", backups.backup_resume, name="backup-resume"),
+    path("backups/<str:name>/verify", backups.backup_verify, name="backup-verify"),
+    path("backups/<str:name>/restore/", backups.backup_restore, name="backup-restore"),
+    path("backups/<str:name>/file", backups.backup_download, name="backup-download"),
     path("retention/", retention.retention_page, name="retention"),
     path("retention/now", retention.retention_now, name="retention-now"),
     path("retention/<int:pk>/remove", retention.retention_remove, name="retention-remove"),
@@ -23,6 +39,7 @@ urlpatterns = [
     path("runs/<int:pk>/log", detail.run_log, name="run-log"),
     path("runs/<int:pk>/output", detail.run_output, name="run-output"),
     path("runs/<int:pk>/lines", detail.run_lines, name="run-lines"),
+    path("scripts/<slug:slug>/runs/", lists.script_runs, name="script-runs"),
     path("trigger/<path:slug>", url_trigger.url_trigger, name="url-trigger"),
     path("scripts/<slug:slug>/trigger/", trigger_tab.script_trigger, name="script-trigger"),
     path("scripts/<slug:slug>/trigger/key", trigger_tab.key_new, name="trigger-key-new"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from django.contrib import messages
@@ -50,14 +51,21 @@ def act_on_each(
     return Outcome(done=done, refused=refused, gone=gone)
 
 
-def report(request: HttpRequest, outcome: Outcome[Any], *, done: str, gone: str = "") -> None:
-    """Show the outcome for rows with a `name` as messages: `done`, then the first refusals, `gone` as the last.
+def report(
+    request: HttpRequest,
+    outcome: Outcome[Any],
+    *,
+    done: str,
+    gone: str = "",
+    name_of: Callable[[Any], str] = attrgetter("name"),
+) -> None:
+    """Show the outcome as messages: `done`, then the first refusals by the rows' names, `gone` as the last.
 
     `done` is said when there was a success, `gone` when a row was not there any more.
     """
     if outcome.done:
         messages.success(request, done)
-    sentences = [f"`{row.name}`: {why}" for row, why in outcome.refused]
+    sentences = [f"`{name_of(row)}`: {why}" for row, why in outcome.refused]
     if outcome.gone:
         sentences.append(gone)
     for sentence in sentences[:MAX_REFUSALS]:
@@ -68,3 +76,7 @@ def report(request: HttpRequest, outcome: Outcome[Any], *, done: str, gone: str 
 
 def count_of_scripts(count: int) -> str:
     return "1 script" if count == 1 else f"{count} scripts"
+
+
+def count_of_schedules(count: int) -> str:
+    return "1 schedule" if count == 1 else f"{count} schedules"

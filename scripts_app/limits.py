@@ -7,6 +7,7 @@ from django.conf import settings
 
 from scripts_app.models import Script
 from scripts_app.validation import ScriptError
+from tempo_site.stored_settings import store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +18,8 @@ class Limit:
     label: str
     unit: str
     description: str  # the limit, and what happens to a run that reaches it
-    default: str = ""  # name of a setting; without a name the model's default counts
+    default: str = ""  # a setting's attribute; without one the model's default counts
+    default_variable: str = ""
     bound: str = ""
     variable: str = ""  # of the bound, as an admin writes it
     is_optional: bool = False  # 0 = no limit
@@ -34,11 +36,14 @@ class Limit:
     @property
     def maximum(self) -> int:
         if self.bound:
-            return int(getattr(settings, self.bound))
+            return store.number(self.variable)
         return 0  # unbounded
 
     def exceeds(self, value: int) -> bool:
-        maximum = self.maximum
+        return self.is_above(value, self.maximum)
+
+    def is_above(self, value: int, maximum: int) -> bool:
+        """Whether a value is above a bound, of which 0 is none."""
         if not maximum:
             return False
         has_no_limit = self.is_optional and value == 0
@@ -81,6 +86,7 @@ LIMITS = {
                 "Seconds a run may take. Then it is asked to end, after a while made to, and counts as timed out."
             ),
             default="DEFAULT_TIMEOUT_S",
+            default_variable="PYSCHED_DEFAULT_SCRIPT_TIMEOUT",
             bound="MAX_TIMEOUT_S",
             variable="PYSCHED_MAX_SCRIPT_TIMEOUT",
             is_optional=True,
@@ -91,6 +97,7 @@ LIMITS = {
             unit="MB",
             description="Megabytes that a run with all its processes may hold. One that takes more is ended and fails.",
             default="DEFAULT_MEMORY_MB",
+            default_variable="PYSCHED_DEFAULT_MEMORY_LIMIT",
             bound="MAX_MEMORY_MB",
             variable="PYSCHED_MAX_MEMORY_LIMIT",
             minimum=16,
@@ -114,6 +121,7 @@ LIMITS = {
                 "How many processes and threads a run may have at once. More cannot be started, or end the run."
             ),
             default="DEFAULT_PROCESSES",
+            default_variable="PYSCHED_DEFAULT_PROCESSES",
             bound="MAX_PROCESSES",
             variable="PYSCHED_MAX_PROCESSES",
             minimum=1,
@@ -127,6 +135,7 @@ LIMITS = {
                 "goes on, slower; one that never stops writing is ended."
             ),
             default="DEFAULT_OUTPUT_MB",
+            default_variable="PYSCHED_DEFAULT_OUTPUT_LIMIT",
             bound="MAX_OUTPUT_MB",
             variable="PYSCHED_MAX_OUTPUT_LIMIT",
             minimum=1,
@@ -139,6 +148,7 @@ LIMITS = {
                 "Megabytes a file may have that a run writes. Beyond it the script gets an error, `File too large`."
             ),
             default="DEFAULT_FILE_MB",
+            default_variable="PYSCHED_DEFAULT_FILE_SIZE_LIMIT",
             bound="MAX_FILE_MB",
             variable="PYSCHED_MAX_FILE_SIZE_LIMIT",
             is_optional=True,
@@ -157,7 +167,9 @@ LIMITS = {
 def default_limits() -> dict[str, int]:
     values = {}
     for field, limit in LIMITS.items():
-        if limit.default:
+        if limit.default_variable:
+            values[field] = store.number(limit.default_variable)
+        elif limit.default:
             values[field] = int(getattr(settings, limit.default))
         else:
             values[field] = limit.within(0)

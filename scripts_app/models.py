@@ -470,6 +470,16 @@ class Schedule(models.Model):
             return f"unreadable: {error}"
 
 
+class UnplacedFiles(models.Model):
+    """Files of an import that is done, which are still to be put into the folders of their scripts."""
+
+    token = models.CharField(max_length=40, unique=True, help_text="Names the folder they lie in.")
+    files = models.JSONField(help_text="Each with its script, its place there, and its path.")
+
+    def __str__(self) -> str:
+        return f"{len(self.files)} files of import {self.token}"
+
+
 class Pause(models.Model):
     """The time in which no schedule fires; the table holds the last pause alone."""
 
@@ -482,3 +492,59 @@ class Pause(models.Model):
 
     def is_open(self, now: datetime) -> bool:
         return self.until is None or self.until > now
+
+
+class CalendarKey(models.Model):
+    """Lets a calendar read what schedules will start, and nothing else; one a user, stored as a hash."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="calendar_key"
+    )
+    digest = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField()
+    last_used_on = models.DateField(null=True)
+
+    def __str__(self) -> str:
+        return f"calendar key of {self.user}"
+
+
+class OpenPath(models.Model):
+    """A folder or file of the machine that staff have opened to scripts beside their own."""
+
+    script = models.ForeignKey(
+        Script,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="open_paths",
+        help_text="Empty: for all scripts.",
+    )
+    path = models.CharField(max_length=500, help_text="Absolute, as it was typed.")
+    may_write = models.BooleanField(default=False)
+    added_by = models.CharField(max_length=150, blank=True)
+    added_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["path", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["script", "path"], name="one_open_path_a_script"),
+            models.UniqueConstraint(
+                fields=["path"], condition=models.Q(script=None), name="one_open_path_for_all"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.path
+
+
+class Star(models.Model):
+    """A script that a user wants at the top of the list."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    script = models.ForeignKey(Script, models.CASCADE, related_name="stars")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "script"], name="one_star_a_script")]
+
+    def __str__(self) -> str:
+        return f"{self.script} of {self.user}"

@@ -1,7 +1,9 @@
 """Scripts: created, changed, duplicated and deleted here, for every door alike."""
 
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, TypedDict, Unpack
 
 from django.contrib.auth.models import User
@@ -54,6 +56,7 @@ class NewScript(TypedDict, total=False):
     """The fields of a new script beside its name: text, settings, and limits other than the server's."""
 
     folder: str
+    enabled: bool
     code: str
     requirements: str
     python_version: str
@@ -72,17 +75,25 @@ class NewScript(TypedDict, total=False):
     nice: int
 
 
-def create(*, name: str, by: User | None, now: datetime, **fields: Unpack[NewScript]) -> Script:
+def create(
+    *,
+    name: str,
+    by: User | None,
+    now: datetime,
+    slug: str = "",  # taken where it is free
+    content: versions.Content | None = None,  # of the text, checked before a long transaction
+    **fields: Unpack[NewScript],
+) -> Script:
     """Create a script with its first version and request its environment. Raise ScriptError, also as StaffNeeded."""
     values: dict[str, Any] = {"name": name, "folder": "", **limits.default_limits(), **fields}
-    _refuse_unknown(values.keys() - (CHANGEABLE - {"enabled"}))
+    _refuse_unknown(values.keys() - CHANGEABLE)
     text = {field: values.pop(field, "") for field in versions.FIELDS}
-    content = versions.check(**text)
+    content = content or versions.check(**text)
     with transaction.atomic():
         script = Script()
         _require_staff(script, values, by)
         _assign(script, values)
-        _insert(script)
+        _insert(script, first=slug)
         versions.save(script, content, author=by, now=now)
         trail.record("created", script)
     return script
@@ -286,8 +297,8 @@ def slugs(name: str) -> Iterator[str]:
 
 
 # Under the first free slug, or under the next when another request takes that slug at the same time.
-def _insert(script: Script) -> None:
-    for slug in slugs(script.name):
+def _insert(script: Script, *, first: str = "") -> None:
+    for slug in itertools.chain(filter(None, [first]), slugs(script.name)):
         script.slug = slug
         try:
             with transaction.atomic():
@@ -300,9 +311,13 @@ def _insert(script: Script) -> None:
 
 
 # `by` is None for a key, whose scope was checked, and for Tempo itself.
-def _require_staff(script: Script, values: dict[str, Any], by: User | None) -> None:
-    if _is_staff(by):
-        return
+def _require_staff(script: Script, values: Mapping[str, Any], by: User | None) -> None:
+    if not _is_staff(by):
+        refuse_what_staff_sets(script, values)
+
+
+def refuse_what_staff_sets(script: Script, values: Mapping[str, Any]) -> None:
+    """Raise StaffNeeded where these values change what is for staff alone."""
     for field in SET_BY_STAFF:
         if field in values and values[field] != getattr(script, field):
             raise StaffNeeded(field)
@@ -318,7 +333,7 @@ def _assign(script: Script, values: dict[str, Any]) -> None:
         "folder": folders.ensure,
         "tags": validation.tags,
         "parameters": declarations.declared_in_settings,
-        "description": _description,
+        "description": partial(validation.text, field="description"),
     }
     for field, value in values.items():
         if field in checks:
@@ -365,10 +380,6 @@ def _copy_of(row: Any, **changes: object) -> Any:
         if not field.primary_key:
             values[field.name] = getattr(row, field.name)
     return type(row)(**values | changes)
-
-
-def _description(value: object) -> str:
-    return validation.text(value, field="description")
 
 
 def _fields(script: Script) -> dict[str, str]:

@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 from scripts_app.views import (
     crontab,
     environment,
+    exchange,
     files,
     folders,
     inputs,
@@ -14,7 +15,6 @@ from scripts_app.views import (
     outside_edits,
     overview,
     pauses,
-    runs,
     schedules,
     script,
     settings,
@@ -22,6 +22,8 @@ from scripts_app.views import (
     variables,
     versions,
 )
+from scripts_app.views.all_schedules import calendar, page
+from scripts_app.views.staff import open_paths
 
 urlpatterns = [
     path("scripts/", lists.script_list, name="script-list"),
@@ -33,6 +35,9 @@ urlpatterns = [
     path("deleted-scripts/", folders.deleted_scripts, name="deleted-scripts"),
     path("deleted-scripts/<slug:slug>/restore/", folders.script_restore, name="script-restore"),
     path("new-script/import/", crontab.crontab_import, name="crontab-import"),
+    path("import/", exchange.import_page, name="import-scripts"),
+    path("import/<slug:token>/", exchange.import_preview, name="import-preview"),
+    path("export/", exchange.export_file, name="export-scripts"),
     path("scripts/<slug:slug>/", overview.script_overview_page, name="script-overview"),
     path(
         "scripts/<slug:slug>/overview/",
@@ -131,7 +136,6 @@ urlpatterns = [
         pauses.schedule_resume,
         name="schedule-resume",
     ),
-    path("scripts/<slug:slug>/runs/", runs.script_runs, name="script-runs"),
     path("scripts/<slug:slug>/versions/", versions.script_versions, name="script-versions"),
     path(
         "scripts/<slug:slug>/versions/compare/", versions.versions_compare, name="versions-compare"
@@ -157,6 +161,10 @@ urlpatterns = [
     path("scripts/<slug:slug>/variables/", variables.script_variables, name="script-variables"),
     path("scripts/<slug:slug>/settings/", settings.script_settings, name="script-settings"),
     path("scripts/<slug:slug>/delete/", settings.script_delete, name="script-delete"),
+    path("settings/paths/", open_paths.open_path_list, name="open-paths"),
+    path("schedules/", page.schedule_list, name="schedule-list"),
+    path("schedules/calendar/", calendar.calendar_page, name="schedule-calendar"),
+    path("schedules.ics", calendar.schedule_calendar_feed, name="schedule-calendar-feed"),
     path("schedule-preview/", schedules.schedule_preview, name="schedule-preview"),
     path("variables/", variables.variables_for_all, name="variables"),
     path("pause/", pauses.pause_all, name="pause-all"),

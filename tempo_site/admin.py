@@ -162,8 +162,7 @@ USER_HELP = {
 
 class TempoUserAdmin(RowAdmin, UserAdmin):  # type: ignore[type-arg]  # no generic at run time
     stays = (
-        "Scripts, versions, runs and API keys stay; keys forget who made them. What the user did in "
-        "the admin is deleted with them: to keep that, switch the user off instead."
+        "Scripts, versions, runs, API keys and what the audit says stay; keys forget who made them."
     )
     form = UserForm
     add_form = NewUserForm

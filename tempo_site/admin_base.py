@@ -6,18 +6,23 @@ from typing import Any
 from django import forms
 from django.contrib.admin import ModelAdmin, ShowFacets
 from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
-from tempo_site.audit import trail
+from tempo_site.audit import reading, trail
+from tempo_site.models import AuditEntry
 
 MAX_WORDS = 20
+MAX_HISTORY = 200
 
 
 class LookOnly:
@@ -73,21 +78,40 @@ class RowAdmin(ModelAdmin):  # type: ignore[type-arg]  # no generic at run time
         view = self.admin_site.admin_view(self.act_view)
         return [path("<path:object_id>/act/<str:act>/", view, name=name), *super().get_urls()]
 
-    # Django's own history of a row, and the audit, from one place: what a verb has recorded is not said twice.
+    # The history of a row is the audit's: Django's own log is not written. What a verb has recorded is not said twice.
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         self._record(request, obj, "created")
-        return super().log_addition(request, obj, message)
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         self._record(request, obj, "changed", _changed_fields(message))
-        return super().log_change(request, obj, message)
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
         # Asked before the rows go; verbs record what they delete.
         if not isinstance(self, DeletesByVerb):
             for row in queryset:
                 trail.record("deleted", row)
-        return super().log_deletions(request, queryset)
+
+    def history_of(self, row: Any) -> QuerySet[AuditEntry]:
+        return reading.entries_of_row(row)
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        row = self.get_object(request, unquote(object_id))
+        if row is None:
+            raise Http404(f"There is no {self.opts.verbose_name} {object_id}.")
+        if not self.has_view_or_change_permission(request, row):
+            raise PermissionDenied
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "History",
+            "object": row,
+            "opts": self.opts,
+            "now": timezone.now(),
+            "entries": self.history_of(row)[:MAX_HISTORY],
+            **(extra_context or {}),
+        }
+        return TemplateResponse(request, "admin/object_history.html", context)
 
     def _record(
         self, request: HttpRequest, row: Any, verb: str, changes: dict[str, Any] | None = None

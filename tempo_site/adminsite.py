@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from runs_app.history import history
 from runs_app.models import Run, RunQuerySet
-from tempo_site import auth, health, system
+from tempo_site import auth
 from tempo_site.models import AuditEntry
 
 MAX_FAILURES = 8
@@ -28,8 +28,6 @@ APPS = ("scripts_app", "runs_app", "notifications_app", "tempo_site", "auth", "d
 
 class AdminIndexContext(TypedDict):
     now: datetime
-    health: dict[str, Any]
-    database: str
     active_runs: RunQuerySet
     failed_runs: RunQuerySet
     changes: QuerySet[AuditEntry]
@@ -38,7 +36,7 @@ class AdminIndexContext(TypedDict):
 class TempoAdminSite(AdminSite):
     site_header = "Tempo"
     site_title = "Tempo"
-    index_title = "Engine"
+    index_title = "Admin"
     site_url = None
     enable_nav_sidebar = False  # Tempo's own navigation stands there
 
@@ -82,8 +80,6 @@ def admin_index_context(user: User, *, now: datetime) -> AdminIndexContext:
     changes = AuditEntry.objects.filter(actor=AuditEntry.Actor.USER, name=user.get_username())
     return {
         "now": now,
-        "health": health.health_report(),
-        "database": system.database_sentence(),
         "active_runs": _with_subjects(Run.objects.active())[:MAX_ACTIVE_RUNS],
         "failed_runs": _with_subjects(Run.objects.filter(status__in=history.BAD))[:MAX_FAILURES],
         "changes": changes[:MAX_CHANGES],

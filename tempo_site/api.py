@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver, path
 from ninja import NinjaAPI
+from ninja.errors import HttpError
 from ninja.openapi.schema import OpenAPISchema
 from ninja.params.models import ParamModel, QueryModel
 from ninja.parser import Parser
@@ -21,7 +22,7 @@ from scripts_app.api import router as scripts_router
 from tempo_site import api_errors, auth, system
 from tempo_site.api_document import answers, descriptions, page
 from tempo_site.api_errors import error
-from tempo_site.lib.wire import json_body
+from tempo_site.lib.wire import body_type, json_body
 from tempo_site.rest.audit import router as audit_router
 from tempo_site.rest.keys import router as keys_router
 from tempo_site.rest.settings import router as settings_router
@@ -35,6 +36,7 @@ Show a key as `Authorization: Bearer ...` or `X-API-Key`; make one with `manage.
 `{"items": [...], "next_cursor": ...}`: send `next_cursor` back as `cursor` until it is null. Whatever goes wrong is
 `{"error": {"code", "message", "hint"?, "fields"?}}`. A query parameter or a field that is not known is refused: 422.
 """
+JSON = "application/json"
 DOCUMENTATION = ("openapi-json", "openapi-view")  # names of its addresses
 
 
@@ -42,7 +44,10 @@ class JsonParser(Parser):
     """JSON as the standard has it, bounded: no NaN, no Infinity, so many values."""
 
     def parse_body(self, request: HttpRequest) -> dict[str, Any]:
-        """Return the body. Raises ValueError, which ninja turns into a 400."""
+        """Return the body. Raises ValueError, which ninja turns into a 400, and HttpError 415."""
+        kind = request.content_type or ""
+        if request.body and kind != JSON and not kind.endswith("+json"):
+            raise HttpError(415, body_type.refusal(kind, wanted=JSON))
         return json_body.parse(request.body)
 
 

@@ -92,6 +92,8 @@ def unknown_parameter(name: str, known: Sequence[str]) -> HttpResponse:
 def _http_error(request: HttpRequest, problem: HttpError) -> HttpResponse:
     # An operation or ninja itself refused.
     text = problem.message
+    if isinstance(problem.__cause__, HttpError):  # of our parser, in ninja's words
+        return _http_error(request, problem.__cause__)
     if problem.status_code == 400 and isinstance(problem.__cause__, ValueError | RecursionError):
         text = f"The body is not valid JSON: {problem.__cause__}."
     if problem.status_code != 401:
@@ -172,8 +174,9 @@ def _wrong_inputs(request: HttpRequest, problem: WrongInputs) -> HttpResponse:
 
 def _conflict(request: HttpRequest, problem: Conflict) -> HttpResponse:
     # Both texts come along: `draft` is the stored text, `yours` the text that was not stored.
+    status = 412 if "If-Match" in request.headers else 409
     draft = dataclasses.asdict(problem.current)
-    return error(409, str(problem), draft=draft, yours=problem.yours or None)
+    return error(status, str(problem), draft=draft, yours=problem.yours or None)
 
 
 def _refused_start(request: HttpRequest, problem: Refused) -> HttpResponse:

@@ -80,10 +80,13 @@ _sockets: Counter[str] = Counter()  # that are open, by who holds them
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    scope = forwarded.true_scope(scope)
+    path = origins.without_base(scope["path"])
+    base = settings.BASE_PATH
+    # The root path is ours to say: daphne takes it from a header that anybody may send.
+    scope = {**forwarded.true_scope(scope), "path": f"{base}{path}", "root_path": base}
     if scope["type"] == "websocket":
         await _websocket(scope, receive, send)
-    elif scope["path"] == "/healthz":
+    elif path == "/healthz":
         await _healthz(send)
     else:
         await _page(scope, receive, send)
@@ -143,7 +146,8 @@ async def _websocket(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def is_socket(path: str) -> bool:
-    return any(route.pattern.match(path.removeprefix("/")) for route in websocket_urlpatterns)
+    path = origins.without_base(path).removeprefix("/")
+    return any(route.pattern.match(path) for route in websocket_urlpatterns)
 
 
 @database_sync_to_async

@@ -63,6 +63,18 @@ class Caller:
     limits: KeyLimits | None = None
     usage: Usage | None = None
 
+    @property
+    def is_staff(self) -> bool:
+        """Whether it may do what staff does: a user of the staff, or a key without limits, as its scope was checked."""
+        if self.user is not None:
+            return self.user.is_staff
+        return self.limits is None
+
+    @property
+    def owner(self) -> User | None:
+        """The user whose own things it sees: who is signed in, or who made the key."""
+        return self.key.created_by if self.key is not None else self.user
+
 
 class AuthenticatedRequest(HttpRequest):
     auth: Caller
@@ -95,9 +107,8 @@ class StaffOnly(PermissionDenied):
 
 
 def require_staff(caller: Caller | User, sentence: str = ONLY_STAFF) -> None:
-    """Raise StaffOnly for a user who is not staff. An API key passes: its scope was checked when it was shown."""
-    user = caller.user if isinstance(caller, Caller) else caller
-    if user is not None and not user.is_staff:
+    """Raise StaffOnly for a user who is not staff, and for an API key with limits."""
+    if not caller.is_staff:
         raise StaffOnly(sentence)
 
 
@@ -285,5 +296,6 @@ def ensure_default_key() -> str:
     with transaction.atomic():
         ApiKey.objects.filter(name=DEFAULT_KEY_NAME).exclude(digest=digest(token)).delete()
         if not ApiKey.objects.filter(digest=digest(token)).exists():
-            ApiKey.issue(name=DEFAULT_KEY_NAME, scope=Scope.FULL, token=token)
+            key, _ = ApiKey.issue(name=DEFAULT_KEY_NAME, scope=Scope.FULL, token=token)
+            trail.record("created", key, changes={"by": "PYSCHED_DEFAULT_API_KEY"})
     return ""

@@ -1,11 +1,13 @@
 """System checks: impossible settings are named before the service starts, each with a hint."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
+from django.urls import URLResolver, get_resolver
 
 from scripts_app.limits import LIMITS
 from scripts_app.packages import interpreters
@@ -90,15 +92,14 @@ def defaults_above_bounds(**_: Any) -> list[CheckMessage]:
         if not limit.default:
             continue
         value = getattr(settings, limit.default)
-        if limit.exceeds(value):
+        bound = getattr(settings, limit.bound) if limit.bound else 0
+        if limit.is_above(value, bound):
             sentence = (
                 f"The default of new scripts, {value}, is more than {limit.variable} allows: "
-                f"{limit.maximum}."
+                f"{bound}."
             )
             default_variable, _minimum = MINIMA[limit.default]
-            hint = (
-                f"Lower {default_variable} to {limit.maximum} or less, or raise {limit.variable}."
-            )
+            hint = f"Lower {default_variable} to {bound} or less, or raise {limit.variable}."
             found.append(Error(sentence, hint=hint, id="tempo.E005"))
     return found
 
@@ -119,6 +120,34 @@ def extra_paths(**_: Any) -> list[CheckMessage]:
         *_not_absolute("PYSCHED_EXTRA_READ_PATHS", settings.EXTRA_READ_PATHS),
         *_not_absolute("PYSCHED_EXTRA_WRITE_PATHS", settings.EXTRA_WRITE_PATHS),
     ]
+
+
+@register(TAG)
+def base_path_is_free(**_: Any) -> list[CheckMessage]:
+    """Find a base path that begins as addresses of Tempo do, which could then be read in two ways."""
+    if not settings.BASE_PATH:
+        return []
+    word = settings.BASE_PATH.split("/")[1]
+    if word not in first_words(get_resolver()):
+        return []
+    hint = "Choose another path, such as `/tempo`."
+    said = (
+        f"PYSCHED_BASE_PATH is `{settings.BASE_PATH}`, and addresses of Tempo begin with `/{word}`."
+    )
+    return [Error(said, hint=hint, id="tempo.E010")]
+
+
+def first_words(resolver: URLResolver) -> set[str]:
+    """Return the first parts of the addresses of all pages."""
+    words = {"healthz", "static", "ws"}  # answered before the pages
+    for pattern in resolver.url_patterns:
+        text = str(pattern.pattern).lstrip("^")
+        if not text and isinstance(pattern, URLResolver):
+            words |= first_words(pattern)
+        found = re.match("[a-z-]+", text)
+        if found:
+            words.add(found[0])
+    return words
 
 
 def _not_absolute(variable: str, paths: list[str]) -> Iterator[CheckMessage]:

@@ -111,6 +111,8 @@ def _form_field(row: Current) -> forms.Field:
     match field.kind:
         case Kind.NUMBER:
             bounds = {"min_value": field.minimum, "max_value": field.maximum}
+            if field.presets:
+                common["widget"] = forms.NumberInput(attrs={"list": f"presets-{field.name}"})
             return forms.IntegerField(**{**common, **bounds, "required": row.is_editable})
         case Kind.SWITCH:
             return forms.BooleanField(**common)

@@ -59,7 +59,7 @@ class PageMiddleware:
         response = self.get_response(request)
         response.headers.setdefault("Content-Security-Policy", POLICY)
         is_page = response.headers.get("Content-Type", "").startswith("text/html")
-        if is_page or request.path.startswith("/api/"):
+        if is_page or request.path_info.startswith("/api/"):
             response.headers["Cache-Control"] = "no-store"
         if request.is_secure():
             for cookie in response.cookies.values():

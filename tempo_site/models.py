@@ -141,7 +141,11 @@ class AuditEntry(models.Model):
         verbose_name = "audit entry"
         verbose_name_plural = "audit"
         # Retention deletes the oldest; the filters of the page read the newest backwards, by the primary key.
-        indexes = [models.Index(fields=["at"], name="audit_at")]
+        # The history of a row in the admin is found by its id.
+        indexes = [
+            models.Index(fields=["at"], name="audit_at"),
+            models.Index(fields=["object_id", "kind"], name="audit_of_row"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.verb} {self.kind} {self.object_name}".rstrip()

@@ -66,7 +66,7 @@ class RepeatedFormMiddleware:
 
 def is_form(request: HttpRequest) -> bool:
     """Whether a browser sends a form of a page and asks for a page: a script in the page asks for anything."""
-    if request.method != "POST" or request.path.startswith(FOR_PROGRAMS):
+    if request.method != "POST" or request.path_info.startswith(FOR_PROGRAMS):
         return False
     return "text/html" in request.headers.get("Accept", "") and TOKEN in request.POST
 

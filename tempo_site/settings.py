@@ -2,18 +2,20 @@
 
 import os
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import environ
 
 from tempo_site.lib import secret_key, zone
-from tempo_site.lib.env import Env
+from tempo_site.lib.env import CONTAINER, Env
 
 # Twisted loads TLS when it finds pyOpenSSL, which daphne requires; Tempo speaks plain HTTP and saves 6 MB without.
 sys.modules.setdefault("OpenSSL", None)  # type: ignore[arg-type]  # None: Python's own word for "must not be imported"
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
 
 env = Env()
 if (BASE_DIR / ".env").is_file():
@@ -23,6 +25,7 @@ if (BASE_DIR / ".env").is_file():
 DATA_PATH = Path(env.str("PYSCHED_DATA_PATH", default=str(BASE_DIR / "data")))
 DATA_PATH = DATA_PATH.expanduser().absolute()
 DEBUG = env.switch("PYSCHED_DEBUG", default=False)
+IS_CONTAINER = CONTAINER in os.environ
 configured_key = env.secret("PYSCHED_SECRET_KEY")
 try:
     SECRET_KEY, SECRET_KEY_NOTICE = secret_key.choose(configured_key, DATA_PATH)
@@ -34,9 +37,10 @@ except OSError as problem:
 OLD_SECRET_KEY = env.secret("PYSCHED_OLD_SECRET_KEY")
 HOST_PATTERNS = env.list("PYSCHED_ALLOWED_HOSTS", default=[])
 PUBLIC_URL = env.public_url("PYSCHED_PUBLIC_URL")
+BASE_PATH = env.base_path("PYSCHED_BASE_PATH")
 TRUSTED_PROXIES = env.networks("PYSCHED_TRUSTED_PROXIES")
 HSTS = env.switch("PYSCHED_HSTS", default=False)
-CONFIGURED_TIME_ZONE = env.zone("PYSCHED_TIME_ZONE", default="")
+CONFIGURED_TIME_ZONE = env.zone("PYSCHED_TIME_ZONE", default="") or env.zone_of_container()
 TIME_ZONE, TIME_ZONE_NOTICE = zone.choose(CONFIGURED_TIME_ZONE, DATA_PATH)
 DEFAULT_API_KEY = env.secret("PYSCHED_DEFAULT_API_KEY")
 ADMIN_USER = env.str("PYSCHED_ADMIN_USER", default="")
@@ -59,6 +63,7 @@ MAX_UPLOAD_MB = env.int("PYSCHED_MAX_UPLOAD_MB", default=100)
 OPEN_FILES = env.int("PYSCHED_OPEN_FILES", default=1024)
 PUID = env.user("PYSCHED_PUID", default="")
 PGID = env.user("PYSCHED_PGID", default="")
+UMASK = env.umask("PYSCHED_UMASK")
 SCRIPT_USERS = env.users("PYSCHED_SCRIPT_USERS", default="50000-59999")
 EXTRA_READ_PATHS = env.list("PYSCHED_EXTRA_READ_PATHS", default=[])
 EXTRA_WRITE_PATHS = env.list("PYSCHED_EXTRA_WRITE_PATHS", default=[])
@@ -88,8 +93,21 @@ SMTP_SECURITY = env.str("SMTP_SECURITY", default="auto")
 SMTP_USERNAME = env.str("SMTP_USERNAME", default="")
 SMTP_PASSWORD = env.secret("SMTP_PASSWORD")
 FROM_EMAIL = env.str("FROM_EMAIL", default="")
+MIRROR = env.switch("PYSCHED_MIRROR", default=False)
+MIRROR_ADDRESS = env.str("PYSCHED_MIRROR_ADDRESS", default="")
+MIRROR_TOKEN = env.secret("PYSCHED_MIRROR_TOKEN")
+MIRROR_KEY_FILE = env.str("PYSCHED_MIRROR_KEY_FILE", default="")
 EMAIL_PROVIDER = env.str("PYSCHED_EMAIL_PROVIDER", default="")
 EMAIL_API_KEY = env.secret("PYSCHED_EMAIL_API_KEY")
+BACKUP_DAILY = env.switch("PYSCHED_BACKUP_DAILY", default=True)
+BACKUP_PASSPHRASE = env.secret("PYSCHED_BACKUP_PASSPHRASE")
+BACKUP_LOGS = env.switch("PYSCHED_BACKUP_LOGS", default=False)
+BACKUP_PATH = env.str("PYSCHED_BACKUP_PATH", default="")
+BACKUP_DAYS = env.int("PYSCHED_BACKUP_DAYS", default=7)
+BACKUP_WEEKS = env.int("PYSCHED_BACKUP_WEEKS", default=4)
+BACKUP_MONTHS = env.int("PYSCHED_BACKUP_MONTHS", default=12)
+BACKUP_MB = env.int("PYSCHED_BACKUP_MB", default=5120)
+BACKUP_FILE_MB = env.int("PYSCHED_BACKUP_FILE_MB", default=1024)
 NOTIFY_PRIVATE = env.switch("PYSCHED_NOTIFY_PRIVATE", default=True)
 
 SETTINGS_PROBLEMS = env.problems
@@ -219,7 +237,7 @@ DATETIME_FORMAT = "Y-m-d H:i:s T"  # never a time without its zone
 # The same format where Django writes a time by the language's own format.
 FORMAT_MODULE_PATH = ["tempo_site.formats"]
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"  # how errors look is one of our templates
-STATIC_URL = "/static/"
+STATIC_URL = f"{BASE_PATH}/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATICFILES_FINDERS = [
@@ -238,6 +256,9 @@ WHITENOISE_USE_FINDERS = DEBUG
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "dashboard"
 LOGOUT_REDIRECT_URL = "login"
+# Of all that Django makes an address of; `asgi.py` gives each request a path that begins with it.
+FORCE_SCRIPT_NAME = BASE_PATH or None
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = f"{BASE_PATH}/"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
@@ -252,6 +273,7 @@ X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = (
     8 * 1024 * 1024
 )  # a page with a text of 1 MB, however a form writes its characters
+DATA_UPLOAD_MAX_NUMBER_FILES = 1000  # of a folder that is imported
 AUTHENTICATION_BACKENDS = ["tempo_site.accounts.backends.StaffBackend"]
 PASSWORD_HASHERS = ["tempo_site.accounts.hashers.PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [

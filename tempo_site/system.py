@@ -5,7 +5,6 @@ import sqlite3
 from typing import TypedDict
 
 import psutil
-from django.conf import settings
 from django.db import connection
 from django.db.models import Count
 
@@ -13,6 +12,7 @@ from runs_app import disk_space, states
 from runs_app.models import Run
 from tempo_site import health
 from tempo_site.bootstrap import file_system
+from tempo_site.stored_settings import limits, store
 
 MB = 2**20
 
@@ -95,7 +95,7 @@ def _runs() -> RunFigures:
     return {
         "under_way": sum(counts.get(status, 0) for status in states.UNDER_WAY),
         "queued": sum(counts.get(status, 0) for status in states.WAITING),
-        "most": settings.MAX_CONCURRENT_RUNS,
+        "most": store.number(limits.RUNS_AT_ONCE),
     }
 
 

@@ -23,6 +23,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.defaults import server_error
 
+from scripts_app.mirror import mirror
 from tempo_site import api_errors
 from tempo_site.accounts import attempts, keys, rate_limits
 from tempo_site.audit import reading, trail
@@ -31,8 +32,10 @@ from tempo_site.bootstrap import first_start
 from tempo_site.forms import AuditFilterForm, KeyForm, SettingsForm, SetupForm
 from tempo_site.lib import humanize, origins, storage_trouble, zone
 from tempo_site.models import ApiKey, AuditEntry
+from tempo_site.pages import guide
 from tempo_site.pages.dashboard import dashboard_context
 from tempo_site.pages.quick_search import palette_context
+from tempo_site.pages.system_page import system_context
 from tempo_site.stored_settings import store
 from tempo_site.stored_settings.registry import SECTIONS
 
@@ -46,6 +49,7 @@ KEYS_ARE_FOR_STAFF = "API keys are for staff.\nhint: ask a user of the staff"
 AUDIT_IS_FOR_STAFF = "The audit is for staff.\nhint: ask a user of the staff"
 AUDIT_PAGE = 100
 OVERLAPS_H = (0, 1, 24, 7 * 24)
+SYSTEM_IS_FOR_STAFF = "This page is for staff.\nhint: ask a user of the staff"
 SETTINGS_ARE_FOR_STAFF = "Settings are for staff.\nhint: ask a user of the staff"
 
 FORM_TOO_OLD = """\
@@ -137,7 +141,7 @@ def setup(request: HttpRequest, token: str) -> HttpResponse:
         raise Http404(SETUP_OVER)
     form = SetupForm(request.POST or None)
     if not form.is_valid():
-        return render(request, "setup.html", {"form": form, "zones": zone.names()})
+        return render(request, "setup.html", {"form": form, "zones": zone.names(), "token": token})
     try:
         user = first_start.finish(
             username=form.cleaned_data["username"],
@@ -158,7 +162,7 @@ def failed_page(request: HttpRequest) -> HttpResponse:
     trouble = storage_trouble.trouble_of(sys.exc_info()[1])
     if trouble is None:
         return server_error(request)
-    if request.path.startswith("/api/"):
+    if request.path_info.startswith("/api/"):
         return api_errors.error(trouble.status, str(trouble))
     # Nothing in the page may ask the database again.
     page = render_to_string("503.html", {"trouble": trouble})
@@ -204,6 +208,29 @@ def dashboard(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
+def help_first(request: HttpRequest) -> HttpResponse:
+    words = request.GET.get("q", "")[:MAX_WORDS].strip()
+    if not words:
+        return redirect("help-page", next(iter(guide.TITLES)))
+    context = {"titles": guide.TITLES, "words": words, "found": guide.find(words)}
+    return render(request, "help/found.html", context)
+
+
+@require_safe
+def help_page(request: HttpRequest, name: str) -> HttpResponse:
+    if name not in guide.TITLES:
+        raise Http404(f"There is no page `{name[:80]}` of the guide.")
+    context = {"titles": guide.TITLES, "page": guide.page(name)}
+    return render(request, "help/page.html", context)
+
+
+@require_safe
+def system_page(request: SignedInRequest) -> HttpResponse:
+    require_staff(request.user, SYSTEM_IS_FOR_STAFF)
+    return render(request, "system.html", system_context(timezone.now()))
+
+
+@require_safe
 def settings_first(request: SignedInRequest) -> HttpResponse:
     require_staff(request.user, SETTINGS_ARE_FOR_STAFF)
     return redirect("settings", next(iter(SECTIONS)))
@@ -225,9 +252,11 @@ def settings_section(request: SignedInRequest, slug: str) -> HttpResponse:
     context = {
         "now": timezone.now(),
         "form": form,
+        "rows": rows,
         "section": section,
         "sections": SECTIONS.values(),
         "last_change": store.last_change(rows),
+        "mirror": mirror.state() if slug == "mirror" else None,
     }
     return render(request, "settings/section.html", context)
 

@@ -22,6 +22,7 @@ from notifications_app.rules.book import Book
 from runs_app.engine import unsettled
 from runs_app.execution import execution
 from runs_app.history import history
+from scripts_app.files import open_paths
 from tempo_site import auth
 from tempo_site.accounts import attempts
 from tempo_site.audit import net
@@ -83,6 +84,9 @@ def data_folder(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(unsettled, "_tries", {})
     monkeypatch.setattr(history, "_retries", {})
     monkeypatch.setattr(store, "memory", store.Memory())
+    monkeypatch.setattr(open_paths, "memory", open_paths.Memory())
+    monkeypatch.setattr(store.memory, "_rows", {})  # as a service that has read its empty tables
+    monkeypatch.setattr(open_paths.memory, "_rows", [])
     monkeypatch.setattr(book, "_book", Book())  # as the engine's first pass reads it
     monkeypatch.setattr(book, "_read_at", None)
     monkeypatch.setattr(teller, "wake", lambda: None)  # its thread would see none of a test's rows
@@ -95,9 +99,10 @@ def data_folder(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture(autouse=True)
 def every_act_is_in_the_audit(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Whatever any test does by a request leaves a row in the audit: no test ends with an act that left none."""
+    """Whatever a test does by a request or a command leaves a row in the audit."""
     silent: list[str] = []
     monkeypatch.setattr(net, "catch", lambda request: silent.append(net.view_name(request)))
+    monkeypatch.setattr(net, "catch_command", silent.append)
     yield
     assert silent == []
 

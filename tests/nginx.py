@@ -2,6 +2,7 @@
 
 import datetime
 import ipaddress
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.service import free_port, wait_for
+from tests.service import ROOT, free_port, wait_for
 
 CONFIGURATION = """
 daemon off;
@@ -36,35 +37,32 @@ http {{
 SERVER = """
     server {{
         listen 127.0.0.1:{port} ssl;
-        location / {{
-            proxy_pass {upstream};
-            {settings}
-        }}
+        {locations}
     }}
 """
-# What docs/docker.md recommends.
-AS_RECOMMENDED = """
-            proxy_set_header Host $http_host;
-            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-            proxy_set_header X-Forwarded-Proto $scheme;
-            proxy_set_header X-Forwarded-Host $http_host;
-            proxy_http_version 1.1;
-            proxy_set_header Upgrade $http_upgrade;
-            proxy_set_header Connection "upgrade";
-"""
-BARE = ""
+DOCUMENTED = re.findall(
+    r"^```nginx\n(.*?)^```", (ROOT / "docs" / "proxy.md").read_text(), re.DOTALL | re.MULTILINE
+)
+# What docs/proxy.md recommends: for a site, and below the path /tempo/.
+AS_RECOMMENDED, BELOW_A_PATH = DOCUMENTED
+BARE = "location / { proxy_pass http://127.0.0.1:8000; }"
+# The path is taken off by the proxy, and there are no WebSockets.
+PATH_TAKEN_OFF = (
+    "location /tempo/ { proxy_pass http://127.0.0.1:8000/; proxy_set_header Host $http_host; }"
+)
 
 
 class Nginx:
-    """Use as a context manager. `ports` are those of its servers, each an upstream and its settings."""
+    """Use as a context manager. `ports` are those of its servers, each an upstream and its locations."""
 
     def __init__(self, folder: Path, *servers: tuple[str, str]) -> None:
         self.folder = folder
         self.ports: list[int] = []
         written = ""
-        for upstream, settings in servers:
+        for upstream, locations in servers:
             port = free_port()
-            written += SERVER.format(port=port, upstream=upstream, settings=settings)
+            locations = locations.replace("http://127.0.0.1:8000", upstream)
+            written += SERVER.format(port=port, locations=locations)
             self.ports.append(port)
         self._write_certificate()
         (folder / "nginx.conf").write_text(

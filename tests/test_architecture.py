@@ -14,7 +14,7 @@ from tests.modules import NAMES, PACKAGES, PRODUCT, ROOT, TESTS, Module
 
 FLOORS = {"scripts_app": 1, "runs_app": 2, "notifications_app": 3}
 GROUND = frozenset(
-    {"lib", "models", "auth", "accounts", "audit", "stored_settings"}
+    {"lib", "models", "auth", "accounts", "audit", "stored_settings", "backups"}
 )  # of tempo_site; the rest of it is the roof
 GROUND_FLOOR, ROOF = 0, 4
 DOORS = frozenset(
@@ -51,15 +51,15 @@ OWN_DOORS = {
     "management": {"api"},
 }
 LAUNCHER = "runs_app.launcher"
-STDLIB_ONLY = (LAUNCHER, "scripts_app.environments.drivers")
+STDLIB_ONLY = (LAUNCHER, "scripts_app.environments.drivers", "scripts_app.exchange.programs")
 # The rooms of each app from left to right: a core module imports only from its own room and from those before it.
 ROOMS = {
     app: tuple(rooms.split())
     for app, rooms in {
         "scripts_app": """
             validation timing packages models environments files folders inputs limits variables diagnostics
-            schedules lookup reach versions scripts bulk crontab deletion external_edits pythons script_template_files
-            script_templates
+            schedules lookup reach versions scripts stars bulk crontab exchange mirror deletion external_edits pythons
+            script_template_files script_templates
         """,
         "runs_app": """
             states signals disk_space ballast wakeup launcher models hot_statements runner_report run_folder

@@ -14,9 +14,9 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from tempo_site.web.bounded_request import MAX_CONNECTIONS_OF_ADDRESS
-from tests.nginx import AS_RECOMMENDED, BARE, Nginx
-from tests.service import PASSWORD, Service
-from tests.viewer import LIMIT_S
+from tests.nginx import AS_RECOMMENDED, BARE, BELOW_A_PATH, PATH_TAKEN_OFF, Nginx
+from tests.service import PASSWORD, TOKEN, Service
+from tests.viewer import LIMIT_S, frames
 
 PROXY = "127.0.0.1"
 GOOD, BAD = PASSWORD, "wrong"
@@ -28,8 +28,9 @@ pytestmark = pytest.mark.slow
 class Browser:
     """What a browser does at an address of this machine: keeps cookies, sends Origin with forms."""
 
-    def __init__(self, port: int, address: str, *, is_direct: bool = False) -> None:
+    def __init__(self, port: int, address: str, *, is_direct: bool = False, base: str = "") -> None:
         self.port, self.address, self.is_direct = port, address, is_direct
+        self.base = base
         self.origin = f"{'http' if is_direct else 'https'}://localhost:{port}"
         self.cookies: dict[str, str] = {}
         self.set_cookies: list[str] = []
@@ -47,7 +48,7 @@ class Browser:
             }
         connection.request(
             method,
-            path,
+            f"{self.base}{path}",
             body,
             {name.replace("_", "-"): value for name, value in all_headers.items()},
         )
@@ -88,9 +89,9 @@ class Browser:
 class Site:
     """A Tempo that trusts nginx, one that knows its public address alone, and one that knows nothing."""
 
-    def __init__(self, trusting: Service, nginx: Nginx) -> None:
-        self.service = trusting
-        self.recommended, self.bare, self.public = nginx.ports
+    def __init__(self, trusting: Service, public: Service, nginx: Nginx) -> None:
+        self.service, self.public_service = trusting, public
+        self.recommended, self.bare, self.public, self.below, self.taken_off = nginx.ports
 
 
 @pytest.fixture(scope="module")
@@ -100,11 +101,20 @@ def site(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     trusting = Service.copy_of(
         prepared, folder / "trusting", PYSCHED_TRUSTED_PROXIES=PROXY, PYSCHED_HSTS="true"
     )
-    public = Service.copy_of(prepared, folder / "public")
-    nginx = Nginx(folder, (trusting.url, AS_RECOMMENDED), (trusting.url, BARE), (public.url, BARE))
+    public = Service.copy_of(
+        prepared, folder / "public", PYSCHED_TRUSTED_PROXIES=PROXY, PYSCHED_BASE_PATH="/tempo"
+    )
+    nginx = Nginx(
+        folder,
+        (trusting.url, AS_RECOMMENDED),
+        (trusting.url, BARE),
+        (public.url, BARE),
+        (public.url, BELOW_A_PATH),
+        (public.url, PATH_TAKEN_OFF),
+    )
     public.extra["PYSCHED_PUBLIC_URL"] = f"https://localhost:{nginx.ports[2]}/"
     with trusting, public, nginx:
-        yield Site(trusting, nginx)
+        yield Site(trusting, public, nginx)
 
 
 def test_one_logs_in_through_it_and_the_cookies_are_for_https_alone(site: Site) -> None:
@@ -211,3 +221,108 @@ def test_a_client_holds_so_many_connections_behind_a_proxy_and_others_have_their
         other = stack.enter_context(unfinished(site, "192.0.2.2"))
         other.sendall(b"username=")
         assert other.recv(64).startswith(b"HTTP/1.1 403 ")  # a form without a token, which was read
+
+
+# --- below a path of another site ----------------------------------------------------------------------------------
+LIVE = """
+import pathlib, time
+print("first", flush=True)
+while not pathlib.Path("go").exists():
+    time.sleep(0.02)
+print(pathlib.Path("go").stat().st_size)
+"""
+MB = 2**20
+
+
+@pytest.fixture(scope="module")
+def cookies(site: Site) -> dict[str, str]:
+    """Those of ann, who has logged in below the path."""
+    browser = Browser(site.below, "127.0.0.8", base="/tempo")
+    status, headers, _ = browser.log_in()
+    assert (status, headers["Location"]) == (302, "/tempo/")
+    assert all("; path=/tempo/" in cookie.lower() for cookie in browser.set_cookies)
+    return browser.cookies
+
+
+def logged_in(site: Site, way: str, cookies: dict[str, str]) -> Browser:
+    """The browser of ann, who comes through the proxy that takes the path off or through the other."""
+    browser = Browser(getattr(site, way), "127.0.0.9", base="/tempo")
+    browser.cookies = dict(cookies)
+    return browser
+
+
+def test_a_whole_way_below_a_path(site: Site, cookies: dict[str, str]) -> None:
+    """Watch a run live, upload what it waits for, see it end."""
+    browser = logged_in(site, "below", cookies)
+    service = site.public_service
+    slug = service.make_script("Live", LIVE)
+    run_id = int(service.post(f"/scripts/{slug}/runs")["id"])
+    url = f"wss://localhost:{site.below}/tempo/ws/runs/{run_id}/?offset=0"
+    with connect(
+        url,
+        additional_headers={"Origin": browser.origin, "Cookie": browser.cookie},
+        ssl=ssl._create_unverified_context(),
+        proxy=None,
+        open_timeout=LIMIT_S,
+    ) as socket:
+        coming = frames(socket)
+        assert "first" in next(frame.body for frame in coming if frame.kind == "o")
+        assert upload_through(site.below, slug, b"x" * 2 * MB) == 201
+        assert str(2 * MB) in "".join(frame.body for frame in coming)
+
+
+@pytest.mark.parametrize("way", ["below", "taken_off"])
+def test_pages_files_and_addresses_are_below_it(
+    site: Site, way: str, cookies: dict[str, str]
+) -> None:
+    browser = logged_in(site, way, cookies)
+    page = browser.ask("/scripts/")[2]
+    addresses = re.findall(r'(?:href|src|action)="(/[^"]*)"', page)
+    assert addresses and [found for found in addresses if not found.startswith("/tempo/")] == []
+    assert 'data-base-path="/tempo"' in page
+    style = next(found for found in addresses if found.endswith(".css"))
+    assert browser.ask(style.removeprefix("/tempo"))[0] == 200
+    assert browser.ask("/healthz")[0] == 200
+    assert f"https://localhost:{site.public}/tempo/api/v1/" in browser.ask("/api/v1/docs")[2]
+
+
+def test_where_a_proxy_lets_no_websockets_through_a_page_still_gets_the_output(
+    site: Site, cookies: dict[str, str]
+) -> None:
+    browser = logged_in(site, "taken_off", cookies)
+    run = site.public_service.run(site.public_service.make_script("Told", "print('told')"))
+    headers = {"Origin": browser.origin, "Cookie": browser.cookie}
+    url = f"wss://localhost:{site.taken_off}/tempo/ws/runs/{run['id']}/?offset=0"
+    with pytest.raises(InvalidStatus):
+        connect(
+            url,
+            additional_headers=headers,
+            ssl=ssl._create_unverified_context(),
+            proxy=None,
+            open_timeout=LIMIT_S,
+        )
+    status, _, text = browser.ask(f"/runs/{run['id']}/output?offset=0")
+    assert status == 200 and "told" in text
+
+
+def test_a_client_cannot_say_below_which_path_tempo_is(site: Site) -> None:
+    status, _, text = Browser(site.recommended, "127.0.0.9").ask(
+        "/login/", Daphne_Root_Path="/evil"
+    )
+    assert status == 200 and "/evil" not in text
+
+
+def upload_through(port: int, slug: str, content: bytes) -> int:
+    """Upload the file `go` to a script by the API, through the proxy; returns the status."""
+    head = '--cut\r\nContent-Disposition: form-data; name="file"; filename="go"\r\n\r\n'
+    body = head.encode() + content + b"\r\n--cut--\r\n"
+    headers = {
+        "Host": f"localhost:{port}",
+        "Authorization": f"Bearer {TOKEN}",
+        "Content-Type": "multipart/form-data; boundary=cut",
+    }
+    context = ssl._create_unverified_context()
+    connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=30, context=context)
+    with contextlib.closing(connection):
+        connection.request("POST", f"/tempo/api/v1/scripts/{slug}/files", body, headers)
+        return connection.getresponse().status

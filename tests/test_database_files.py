@@ -104,7 +104,7 @@ def test_it_runs_without_shared_memory_and_hard_links(prepared: Path, tmp_path: 
     with tempo:
         slug = tempo.make_script("Plain", "print('plain')\n")
         assert tempo.run(slug)["status"] == "succeeded"
-        assert "without a write-ahead log" in Browser(tempo).open("/admin/")
+        assert "without a write-ahead log" in Browser(tempo).open("/system/")
         assert tempo.stop() == 0
     said = tempo.log.read_text()
     assert "maps no shared memory" in said and "has no hard links" in said

@@ -4,18 +4,33 @@ import json
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from tempo_site.bootstrap import database
+from tempo_site.lib import paths
 from tests.service import ROOT, Service, environment
 
 BASE = "python:3.12-slim"
 SECRET = re.compile(r"(?i)(secret|password|token|api_key)\w*[= ]")
+
+
+def meaning(text: str) -> list[str]:
+    """The lines of a compose file that count, without comments."""
+    return [
+        line.partition(" #")[0].rstrip()
+        for line in text.splitlines()
+        if line.strip() and line.lstrip()[0] != "#"
+    ]
+
+
 # The compose file that Tempo was promised to start with.
 PROMISED = """
 services:
@@ -34,6 +49,29 @@ services:
 volumes:
   pysched_data:
 """
+
+
+# What the project's own file says beside: how the image is made, and what its container may not do.
+ADDED = meaning(
+    """
+    build: .
+    stop_grace_period: 15s
+    read_only: true
+    tmpfs:
+      - /tmp
+    cap_drop:
+      - ALL
+    cap_add:
+      - CHOWN
+      - DAC_OVERRIDE
+      - FOWNER
+      - KILL
+      - SETGID
+      - SETUID
+    security_opt:
+      - no-new-privileges:true
+"""
+)
 
 
 class Instruction(NamedTuple):
@@ -120,15 +158,26 @@ def test_no_secret_is_in_it() -> None:
 
 
 def test_no_cache_is_left_in_it() -> None:
-    (run,) = every(FINAL, "RUN")
-    assert run.value.index("apt-get install") < run.value.index("rm -rf /var/lib/apt/lists/*")
+    (run,) = (run for run in every(FINAL, "RUN") if "apt-get" in run.value)
+    assert run.value.rindex("apt-get install") < run.value.index("/var/lib/apt/lists/*")
+    assert run.value.index("rm -rf") < run.value.index("/var/lib/apt/lists/*")
 
 
 def test_byte_code_of_packages_code_and_python_is_compiled_in() -> None:
     runs = [run.value for run in (*every(BUILD, "RUN"), *every(FINAL, "RUN"))]
-    assert [run.count("compileall") for run in runs] == [2, 2, 2]
-    assert [run.count("-X no_debug_ranges -m compileall -q -j 0 -o 2") for run in runs] == [1, 1, 1]
-    assert "stdlib" in runs[2]
+    assert [run.count("compileall") for run in runs] == [2, 2, 0, 2]
+    lean = [run.count("-X no_debug_ranges -m compileall -q -j 0 -o 2") for run in runs]
+    assert lean == [1, 1, 0, 1] and "stdlib" in runs[3]
+
+
+def test_sqlite_is_one_that_loses_no_pages_or_the_image_is_not_made() -> None:
+    assert "assert sqlite3.sqlite_version_info >= (3, 51, 3)" in every(FINAL, "RUN")[0].value
+
+
+def test_what_scripts_call_for_is_in_it() -> None:
+    (installed,) = re.findall(r"recommends\s+(ca-cert.*?)&&", every(FINAL, "RUN")[0].value)
+    assert {"libnss-wrapper", "openssh-client", "rsync", "tini", "tzdata"} < set(installed.split())
+    assert installed.split()[-1] == "$EXTRA_PACKAGES"
 
 
 def test_tini_is_the_first_process_and_tempo_listens_to_everybody() -> None:
@@ -143,14 +192,15 @@ def test_it_starts_as_root_for_an_ordinary_user_with_its_data_in_a_volume() -> N
     assert only("VOLUME").value == "/data"
     assert set(only("ENV").value.split()) >= {
         "PYSCHED_DATA_PATH=/data",
-        "PYSCHED_PUID=1000",
-        "PYSCHED_PGID=1000",
+        "PUID=1000",
+        "PGID=1000",
+        "TEMPO_CONTAINER=true",
     }
 
 
 def test_the_way_to_the_data_is_open_before_it_becomes_a_volume() -> None:
     names = [instruction.name for instruction in FINAL]
-    assert "mkdir --mode=1777 /data" in every(FINAL, "RUN")[0].value
+    assert "mkdir --mode=1777 /data" in every(FINAL, "RUN")[-1].value
     assert names.index("RUN") < names.index("VOLUME")
 
 
@@ -162,20 +212,9 @@ def test_nothing_but_what_is_copied_reaches_the_builder() -> None:
 
 
 # --- the compose file ----------------------------------------------------------------------------------------------
-def meaning(text: str) -> list[str]:
-    """The lines that count, without comments."""
-    return [
-        line.partition(" #")[0].rstrip()
-        for line in text.splitlines()
-        if line.strip() and line.lstrip()[0] != "#"
-    ]
-
-
 def test_the_compose_file_means_what_was_promised() -> None:
     mine = meaning((ROOT / "compose.yaml").read_text())
-    assert [
-        line for line in mine if line not in ("    build: .", "    stop_grace_period: 15s")
-    ] == meaning(PROMISED)
+    assert [line for line in mine if line not in ADDED] == meaning(PROMISED)
 
 
 def test_it_gives_runs_the_time_they_need_to_end() -> None:
@@ -225,8 +264,8 @@ class Image(Service):
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
-    """A service of the files that the Dockerfile copies and no others, byte code and static files made already."""
+def image(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
+    """A service of the files that the Dockerfile copies and makes and no others: database, byte code, static files."""
     folder = tmp_path_factory.mktemp("image")
     if (ROOT / "staticfiles").is_dir():
         shutil.copytree(ROOT / "staticfiles", folder / "staticfiles")
@@ -237,6 +276,10 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
         else:
             target.mkdir(exist_ok=True)
             shutil.copy2(ROOT / source, target)
+    shutil.copy2(prepared / paths.DATABASE, folder / database.EMPTY)
+    with closing(sqlite3.connect(folder / database.EMPTY)) as empty:
+        empty.execute("DELETE FROM auth_user")
+        empty.commit()
     with Image(folder, folder / "data") as service:
         yield service
 

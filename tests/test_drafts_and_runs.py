@@ -72,7 +72,7 @@ def test_of_fifty_saves_at_once_one_is_stored_and_each_other_gets_both_texts(
     for number, (status, answer) in enumerate(answers):
         if number != winner:
             assert (status, answer["draft"]["code"], answer["yours"]["code"]) == (
-                409,
+                412,
                 f"# {winner}\n",
                 f"# {number}\n",
             )
@@ -90,7 +90,7 @@ def test_fifty_people_who_put_theirs_on_top_of_the_others_lose_no_line(service: 
             status, answer = put(service, slug, f"{text['code']}# {number}.\n", text["revision"])
             if status == 200:
                 return conflicts
-            assert status == 409, answer
+            assert status == 412, answer
             text, conflicts = answer["draft"], conflicts + 1
 
     with ThreadPoolExecutor(PEOPLE) as people:

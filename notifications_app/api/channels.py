@@ -18,6 +18,7 @@ from notifications_app.delivery import trial
 from notifications_app.models import Channel
 from scripts_app import lookup as scripts_lookup
 from tempo_site import auth
+from tempo_site.lib import origins
 from tempo_site.web.api_types import (
     Cursor,
     Limit,
@@ -148,7 +149,7 @@ def create_channel(
     if channel.kind == Channel.Kind.WEBHOOK and not channel.secret:
         secret = channels.rotate_secret(channel)
     made = NewChannelOut.model_construct(**fields_of(channel), secret=secret)
-    response.headers["Location"] = f"/api/v1/channels/{channel.pk}"
+    response.headers["Location"] = origins.with_base(f"/api/v1/channels/{channel.pk}")
     return Status(201, made)
 
 

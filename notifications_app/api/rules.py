@@ -16,6 +16,7 @@ from notifications_app.rules.rules import RuleError
 from scripts_app import lookup as scripts_lookup
 from scripts_app.models import Folder
 from tempo_site import auth
+from tempo_site.lib import origins
 from tempo_site.web.api_types import (
     Cursor,
     Limit,
@@ -120,7 +121,7 @@ def create_rule(
     """Make a rule."""
     require_staff(request)
     rule = rules.save(Rule(), changes(data))
-    response.headers["Location"] = f"/api/v1/rules/{rule.pk}"
+    response.headers["Location"] = origins.with_base(f"/api/v1/rules/{rule.pk}")
     return Status(201, rule_out(rule))
 
 

@@ -64,6 +64,10 @@ class Policy:
             raise AddressRefused("the address has to begin with `https://` or `http://`")
         if not url.isprintable() or " " in url:
             raise AddressRefused("the address has a space or a control character in it")
+        try:
+            parts.hostname.encode("idna")
+        except UnicodeError as error:
+            raise AddressRefused(f"`{parts.hostname}` is no name of a machine") from error
         host = "127.0.0.1" if parts.hostname == "localhost" else parts.hostname
         if _is_ip_address(host):
             self.check(host, port)

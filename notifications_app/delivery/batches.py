@@ -100,6 +100,12 @@ def give_up_unusable(*, now: datetime) -> int:
     )
 
 
+def give_up_all(why: str, *, now: datetime) -> int:
+    """End all that waits or is being sent; return how much that was."""
+    rows = Delivery.objects.open()
+    return rows.update(status=Delivery.Status.GIVEN_UP, finished_at=now, answer=why)
+
+
 def free_interrupted(*, now: datetime) -> int:
     """Have sent again, under the same id, what an engine that died was sending; return how many rows that were."""
     sending = Delivery.objects.filter(status=Delivery.Status.SENDING)

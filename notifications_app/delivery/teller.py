@@ -24,6 +24,7 @@ from notifications_app.events import (
 )
 from notifications_app.rules import book
 from runs_app.engine.duties import IN_EVERY_PASS, Duties, Duty
+from tempo_site.backups import holds
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +54,8 @@ class Teller:
 
     def look(self, *, now: datetime) -> None:
         """Begin to tell where there is something to tell; called in each pass of the engine."""
+        if holds.is_held():
+            return
         book.refresh(now=now)
         if not self._is_at_work:
             batches.free_interrupted(now=now)

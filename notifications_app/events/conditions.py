@@ -14,6 +14,7 @@ from notifications_app.events import incidents, outbox
 from notifications_app.models import Channel, Event, Incident, Rule
 from notifications_app.rules import book, nearest
 from runs_app import disk_space
+from runs_app.engine import nightly_backup
 from scripts_app.models import Environment, Schedule, Script
 
 MAX_NAMES = 5
@@ -36,6 +37,8 @@ def look(*, now: datetime) -> None:
         follow(Event.SCHEDULE_SUSPENDED, suspended_schedules(), now=now)
     if Event.DISK_FLOOR in asked_for:
         follow(Event.DISK_FLOOR, low_disk(), now=now)
+    if Event.BACKUP_FAILED in asked_for:
+        report_backup(nightly_backup.why_bad(now), now=now)
 
 
 def report_backup(why: str, *, now: datetime) -> None:

@@ -6,6 +6,7 @@ from django.urls import reverse
 from notifications_app.models import Rule
 from runs_app.models import Run
 from scripts_app.models import Script
+from tempo_site.lib import origins
 
 
 def of_run(run: Run | None) -> str:
@@ -29,4 +30,4 @@ def of_rule(rule: Rule | None) -> str:
 def _absolute(path: str) -> str:
     if not settings.PUBLIC_URL:
         return ""
-    return f"{settings.PUBLIC_URL}{path}"
+    return f"{settings.PUBLIC_URL}{origins.with_base(path)}"

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.expressions import RawSQL
@@ -24,6 +23,7 @@ from runs_app.states import Kind, Reason, Status
 from scripts_app.environments import environments
 from scripts_app.models import Environment, Script
 from tempo_site.lib.sqlite.prepared import Given, PreparedQuery
+from tempo_site.stored_settings import limits, store
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def _kinds_with_a_chance() -> set[Kind]:
             kinds.add(Kind(kind))
         elif kind == Kind.SCRIPT:
             taken += count
-    if taken >= settings.MAX_CONCURRENT_RUNS:
+    if taken >= store.number(limits.RUNS_AT_ONCE):
         kinds.discard(Kind.SCRIPT)
     return kinds
 
@@ -107,14 +107,14 @@ def ready(kind: Kind, situation: Situation) -> RunQuerySet:
 def choose_next(situation: Situation) -> NextRuns:
     """Choose as many runs as there are places, up to the first run for which there is not enough memory."""
     # That run is not overtaken, or a large run would wait for ever; where nothing is under way, it begins all the same.
-    places = settings.MAX_CONCURRENT_RUNS - len(situation.under_way)
+    places = store.number(limits.RUNS_AT_ONCE) - len(situation.under_way)
     return fit(_candidates(situation, places=places), situation)
 
 
 def fit(candidates: Sequence[Run], situation: Situation) -> NextRuns:
     """Choose those that may begin of runs, in their order, that no condition keeps: by places and memory."""
     under_way = situation.under_way
-    candidates = candidates[: max(0, settings.MAX_CONCURRENT_RUNS - len(under_way))]
+    candidates = candidates[: max(0, store.number(limits.RUNS_AT_ONCE) - len(under_way))]
     if not candidates:
         return NextRuns(begin=(), taken=len(under_way))
     recent = [run for run in under_way if _is_promised_memory(run, situation.now)]

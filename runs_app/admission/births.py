@@ -7,7 +7,6 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.conf import settings
 from django.db import transaction
 
 from runs_app import hot_statements, launcher_client
@@ -19,6 +18,7 @@ from runs_app.programs.matching import matches
 from runs_app.programs.wait_conditions import Situation
 from runs_app.states import Kind, Status
 from scripts_app.models import Script
+from tempo_site.stored_settings import limits, store
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def begin(runs: Sequence[Run], *, now: datetime) -> None:
     state = hot_statements.queue_state(now=now)
     for pk, run in enumerate(runs, state.next_pk):
         run.pk = pk  # known before the row is written, as the folder is named after it
-    if len(state.under_way) >= settings.MAX_CONCURRENT_RUNS:
+    if len(state.under_way) >= store.number(limits.RUNS_AT_ONCE):
         return
     situation = Situation(now=now)
     situation.under_way = state.under_way

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.conf import settings
 from django.db.models import Case, IntegerField, Q, Value, When
 
 from runs_app.admission import admission
@@ -13,6 +12,7 @@ from runs_app.models import Run, RunQuerySet
 from runs_app.programs import registry, wait_conditions
 from runs_app.programs.wait_conditions import Condition, Situation
 from runs_app.states import Kind
+from tempo_site.stored_settings import limits, store
 
 LONG_TEXTS = (
     "script__environment__lock",
@@ -122,7 +122,7 @@ def holding_conditions(
 
 
 def _turn_sentence(run: Run, next_runs: NextRuns) -> str:
-    places = settings.MAX_CONCURRENT_RUNS
+    places = store.number(limits.RUNS_AT_ONCE)
     if next_runs.taken >= places:
         return f"It waits for a free place: {next_runs.taken} of {places} are taken."
     if run.pk in [other.pk for other in next_runs.begin]:

@@ -17,6 +17,7 @@ from runs_app.states import Trigger
 from runs_app.triggers import reruns
 from scripts_app import reach
 from tempo_site import auth
+from tempo_site.lib import origins
 from tempo_site.web.api_types import Limit
 
 FailureCursor = Annotated[str, Query(default="", pattern=r"^(\d{1,18}-\d{1,18})?$")]
@@ -59,7 +60,7 @@ def rerun(
     earlier = lookup.run(run_id)
     trigger = Trigger.MANUAL if request.auth.user else Trigger.API
     run = reruns.rerun(earlier, trigger=trigger, by=request.auth.name, now=timezone.now())
-    response.headers["Location"] = f"/api/v1/runs/{run.pk}"
+    response.headers["Location"] = origins.with_base(f"/api/v1/runs/{run.pk}")
     return Status(202, run_out(run))
 
 

@@ -28,6 +28,7 @@ from runs_app.states import Trigger
 from runs_app.triggers import confirmation, remedies, triggers
 from scripts_app import reach
 from tempo_site import auth
+from tempo_site.lib import origins
 from tempo_site.web.api_types import Cursor, Limit, cursor_after, number_of
 
 MAX_PARAMS_BYTES = 16 * 1024
@@ -163,7 +164,7 @@ def start_run(
         script, trigger=trigger, by=request.auth.name, now=timezone.now(), params=params
     )
     run.version = script.version  # the run was started with it: saves a query
-    response.headers["Location"] = f"/api/v1/runs/{run.pk}"
+    response.headers["Location"] = origins.with_base(f"/api/v1/runs/{run.pk}")
     return Status(202, run_out(run))
 
 

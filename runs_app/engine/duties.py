@@ -10,13 +10,14 @@ from django_q.scheduler import scheduler as q2_scheduler
 
 from runs_app import ballast
 from runs_app.admission import unwanted
-from runs_app.engine import reconcile
+from runs_app.engine import nightly_backup, reconcile
 from runs_app.engine.self_check import SelfCheck
 from runs_app.figures import counting
 from runs_app.history import history
 from runs_app.scheduler import clock_changes
 from runs_app.signals import engine_passed
 from runs_app.url_triggers import call_log, replays
+from scripts_app.mirror import mirror
 from scripts_app.versions import drafts
 from tempo_site.lib import checkpoints
 from tempo_site.stored_settings import store
@@ -82,6 +83,7 @@ def settler_duties(self_check: SelfCheck) -> Duties:
             Duty("follow up", IN_EVERY_PASS, reconcile.follow_up),
             Duty("keep idle drafts", 30.0, drafts.keep_idle),
             Duty("settings", 30.0, store.look_again),
+            Duty("mirror", 15.0, mirror.tend),
             Duty("archive", IN_EVERY_PASS, history.archive_finished, tells_activity=True),
             Duty("store calls", IN_EVERY_PASS, call_log.store),
             Duty("forget answers", 3600.0, replays.forget_old),
@@ -102,6 +104,7 @@ def ticker_duties() -> Duties:
     return Duties(
         [
             Duty("housekeeping", 30.0, start_housekeeping),
+            Duty("nightly backup", 60.0, nightly_backup.look),
             Duty("time zones", 300.0, clock_changes.look_at_zones),
         ]
     )

@@ -28,9 +28,11 @@ from runs_app.engine.settler_thread import SettlerThread, log_failure
 from runs_app.engine.ticker_thread import TickerThread
 from runs_app.scheduler import ticker
 from runs_app.signals import engine_stopped, run_finished, search_degraded
+from scripts_app.exchange import placing
 from scripts_app.models import Environment
 from scripts_app.schedules import schedules
 from scripts_app.versions import versions
+from tempo_site.backups.signals import released
 from tempo_site.lib import paths, waking_broker
 
 logger = logging.getLogger(__name__)
@@ -79,9 +81,11 @@ class Engine:
         housekeeping.ensure_schedules(now=now)
         reconcile.at_start(now=now)
         versions.write_missing_copies()
+        placing.finish_all()
         ticker.at_start(service_started_at=service_started_at(), now=now)
         reconcile.follow_up(now=now)
         schedules.rearmed.connect(self._on_rearmed)
+        released.connect(self._on_rearmed)
         post_save.connect(self._on_environment, sender=Environment)
         run_finished.connect(self._on_work_for_indexer)
         search_degraded.connect(self._on_work_for_indexer)

@@ -13,6 +13,7 @@ from runs_app import disk_space, launcher_client
 from runs_app.engine import data_folders
 from runs_app.engine.queue_check import QueueCheck
 from tempo_site.lib import paths, storage_trouble
+from tempo_site.lib.console import service_report
 
 OK = "ok"
 PARTS = ("database", "disk", "folders", "files", "queue", "launcher")
@@ -41,6 +42,8 @@ class SelfCheck:
             "queue": _finding(lambda: self._queue.why_stuck(now=now)),
             **check_launcher(),
         }
+        if self.isolation:
+            service_report.tell("isolation", self.isolation)
         return all(self.findings[name] == OK for name in PARTS)
 
     def heal_folders(self) -> None:

@@ -155,14 +155,9 @@ def cancel(run: Run, *, by: str, now: datetime) -> bool:
     """Cancel a run wherever it stands; False when it was final already."""
     # A queued run ends at once. A handed-over run is ended by its runner: TERM, grace, KILL for the whole tree; the
     # row follows when that is done.
-    with transaction.atomic():
-        was_queued = _cancel_queued(run, by=by, now=now)
-        if not was_queued and not _request_cancel(run, by=by, now=now):
-            return False
-        trail.record(
-            "cancelled", run, name=f"#{run.pk} of {run.script.slug if run.script else run.kind}"
-        )
-    if was_queued:
+    if not ask_to_cancel(run, by=by, now=now):
+        return False
+    if run.is_final:
         return True
     try:
         enforce_cancel(run, now=now)
@@ -176,7 +171,12 @@ def ask_to_cancel(run: Run, *, by: str, now: datetime) -> bool:
 
     False when it was final already.
     """
-    return _cancel_queued(run, by=by, now=now) or _request_cancel(run, by=by, now=now)
+    with transaction.atomic():
+        if not _cancel_queued(run, by=by, now=now) and not _request_cancel(run, by=by, now=now):
+            return False
+        owner = run.script.slug if run.script else run.kind
+        trail.record("cancelled", run, name=f"#{run.pk} of {owner}")
+    return True
 
 
 def cancel_on_commit(run: Run, *, by: str, now: datetime) -> None:

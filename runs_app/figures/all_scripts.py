@@ -185,7 +185,8 @@ def _describe_runs(row: ScriptFigures) -> tuple[str, str]:
 
 
 def _describe_kept(row: ScriptFigures) -> tuple[str, str]:
-    return filesizeformat(row.kept_bytes), f"{row.kept_runs:,} runs"
+    plural = "" if row.kept_runs == 1 else "s"
+    return filesizeformat(row.kept_bytes), f"{row.kept_runs:,} run{plural}"
 
 
 RULES = (

@@ -8,12 +8,13 @@ from django.db.models import Q
 
 from runs_app import states
 from runs_app.history import history
-from runs_app.models import Run
+from runs_app.models import LONG_S, Run
 from runs_app.states import Kind
 from scripts_app import folders
-from scripts_app.models import Script
+from scripts_app.models import Script, Version
 
 BAD, ACTIVE = "bad", "active"  # of several statuses
+MAX_FEW = 1000  # runs that are named to the database one by one
 STATUSES = {BAD: history.BAD, ACTIVE: tuple(states.ACTIVE)}
 
 
@@ -42,9 +43,13 @@ class RunFilter:
         self, *, before: int | None = None, limit: int, among: Collection[int] | None = None
     ) -> list[Run]:
         """Return the runs of the filter but for its text, newest first; with `among` only those of these ids."""
-        more = self.as_query()
-        if among is not None:
-            more &= Q(pk__in=among)
+        more, scripts = self.as_query(), self.scripts()
+        few = self._few() if among is None else among
+        if few is not None:
+            more &= Q(pk__in=few)
+        if scripts is not None and (few is not None or self.reason):
+            # These lead to the runs, whatever the number of scripts.
+            more, scripts = more & Q(script__in=scripts), None
         return history.page(
             before=before,
             limit=limit,
@@ -53,23 +58,20 @@ class RunFilter:
             kind=self.kind,
             trigger=self.trigger,
             since=self.since,
-            scripts=self.scripts(),
+            scripts=scripts,
             more=more,
         )
 
     def _statuses(self) -> str | Collection[str]:
-        # Successes are nearly all of the history and need not be read for a reason.
-        if not self.status and self.reason:
-            return states.WITH_REASON
         return STATUSES.get(self.status, self.status)
 
     def as_query(self) -> Q:
         """Return the condition for runs, but for the one on `scripts`."""
         query = self.within
         if self.reason:
-            query &= Q(reason=self.reason)
+            query &= Q(reason=self.reason) & ~Q(reason="")  # as the index has it
         if self.version is not None:
-            query &= Q(version__number=self.version)
+            query &= self._of_version(self.version)
         if self.min_s is not None:
             query &= Q(duration_s__gte=self.min_s)
         if self.max_s is not None:
@@ -77,6 +79,29 @@ class RunFilter:
         if self.until is not None:
             query &= Q(created_at__lt=self.until)
         return query
+
+    def _of_version(self, number: int) -> Q:
+        rows = Version.objects.filter(number=number)
+        if self.script:
+            rows = rows.filter(script__slug=self.script)
+        versions = list(rows.values_list("pk", flat=True)[:2])
+        if len(versions) < 2:
+            return Q(version__in=versions)
+        return Q(
+            version__number=number
+        )  # with all of them the database sorts their runs for the newest few
+
+    def _few(self) -> list[int] | None:
+        # Where few runs have the reason or took so long, the newest of them would be looked for in all of the history.
+        runs = Run.objects.order_by()
+        if self.reason:
+            runs = runs.filter(reason=self.reason).exclude(reason="")
+        elif self.min_s is not None and self.min_s >= LONG_S:
+            runs = runs.filter(duration_s__gte=self.min_s).filter(duration_s__gte=LONG_S)
+        else:
+            return None
+        found = list(runs.values_list("pk", flat=True)[: MAX_FEW + 1])
+        return found if len(found) <= MAX_FEW else None
 
     def scripts(self) -> list[int] | None:
         """Return the scripts of the folder and the tag; None where all scripts are asked for."""

@@ -14,6 +14,7 @@ from runs_app.launcher.spec import Spec
 _REPORT_BYTES = 1000
 _UMASK = 0o022
 _OWN_USER_UMASK = 0o007  # its group is web's in its working folder, and nobody else's
+_GROUP = 0o070
 
 
 class StartError(Exception):
@@ -55,7 +56,7 @@ def _become(
     failure = (
         _try("session", lambda: _begin_session(pipes))
         or _try("limits", lambda: limits.apply(spec.limits, has_own_user=plan.has_own_user))
-        or _try(f"user {uid} could not be set", lambda: _change_user(plan))
+        or _try(f"user {uid} could not be set", lambda: _change_user(spec, plan))
         or _try("session keyring", keyring.begin_a_new_one)
         or _try("isolation", lambda: _isolate(plan, run_folder, runner_pid))
         or _try(f"working folder {os.fsdecode(spec.cwd)}", lambda: os.chdir(spec.cwd))
@@ -88,13 +89,20 @@ def _begin_session(pipes: Pipes) -> None:
     os.dup2(pipes.stderr, 2)
 
 
-def _change_user(plan: Plan) -> None:
-    os.umask(_OWN_USER_UMASK if plan.has_own_user else _UMASK)
+def _change_user(spec: Spec, plan: Plan) -> None:
+    os.umask(_umask(spec.limits.umask, has_own_user=plan.has_own_user))
     if plan.user:
         # Else the script could not open its own /dev/stdout.
         os.fchown(1, *plan.user)
         os.fchown(2, *plan.user)
         users.become(plan.user)
+
+
+def _umask(wanted: int | None, *, has_own_user: bool) -> int:
+    if wanted is None:
+        return _OWN_USER_UMASK if has_own_user else _UMASK
+    # The group of a script with a user of its own is web's, which shows and deletes what it writes.
+    return wanted & ~_GROUP if has_own_user else wanted
 
 
 def _isolate(plan: Plan, run_folder: str, runner_pid: int) -> None:
@@ -111,7 +119,9 @@ def _isolate(plan: Plan, run_folder: str, runner_pid: int) -> None:
     write = list(plan.landlock.write)
     if plan.has_own_user:
         write += landlock.TERMINALS
-    rules_fd = landlock.make(read=read, write=write, closed=plan.landlock.closed)
+    wanted = plan.landlock
+    shared = landlock.Shared(wanted.shared_read, wanted.shared_write, wanted.refused)
+    rules_fd = landlock.make(read=read, write=write, closed=wanted.closed, shared=shared)
     landlock.enter(rules_fd)
 
 

@@ -26,6 +26,7 @@ class Limits(NamedTuple):
     open_files: int = 0
     nice: int = 5
     min_free_bytes: int = 0  # of the disk of the run folder
+    umask: int | None = None  # None: the one that fits its user
 
 
 class IsolationSpec(NamedTuple):
@@ -35,6 +36,9 @@ class IsolationSpec(NamedTuple):
     write: list[str]
     closed: list[str]  # folders that no broader path may open
     require: str  # the least grade to run with, or CONFINED; "": any
+    shared_read: list[str] = []  # opened by people; none may be, hold or lie in one of `refused`
+    shared_write: list[str] = []
+    refused: list[str] = []
     name: str = ""  # for a user that has none; "": a program that needs none
 
 
@@ -142,6 +146,8 @@ def _limits(content: dict[str, object]) -> Limits:
     )
     if "nice" in content:
         limits = limits._replace(nice=int(_number(content, "nice")))
+    if content.get("umask") is not None:
+        limits = limits._replace(umask=int(_number(content, "umask")) & 0o777)
     return limits
 
 
@@ -160,6 +166,9 @@ def _isolation(content: dict[str, object]) -> IsolationSpec | None:
         read=_paths(content, "read"),
         write=_paths(content, "write"),
         closed=_paths(content, "closed"),
+        shared_read=_paths(content, "shared_read"),
+        shared_write=_paths(content, "shared_write"),
+        refused=_paths(content, "refused"),
         require=str(require),
         name=str(content.get("name") or ""),
     )

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django_q.brokers import get_broker
@@ -21,6 +20,8 @@ from scripts_app.environments import environments
 from scripts_app.inputs import parameters
 from scripts_app.models import Schedule, Script
 from tempo_site.lib import waking_broker
+from tempo_site.stored_settings import store
+from tempo_site.stored_settings.limits import QUEUED_RUNS
 
 ADMIT = "runs_app.tasks.admit"
 
@@ -46,7 +47,7 @@ class QueueFull(Refused):
     """So many runs wait already that no other is taken."""
 
     def __init__(self) -> None:
-        sentence = f"The queue is full: {settings.MAX_QUEUED_RUNS:,} runs wait already."
+        sentence = f"The queue is full: {store.number(QUEUED_RUNS):,} runs wait already."
         hint = "hint: try again later, cancel some, or raise PYSCHED_MAX_QUEUED_RUNS"
         super().__init__(f"{sentence}\n{hint}", Reason.QUEUE)
 
@@ -159,7 +160,7 @@ def refuse_beyond_queue(runs: Sequence[Run], *, now: datetime) -> None:
 
 def _is_queue_full() -> bool:
     queued = Run.objects.filter(kind=Kind.SCRIPT, status=Status.QUEUED).order_by()
-    most: int = settings.MAX_QUEUED_RUNS
+    most = store.number(QUEUED_RUNS)
     return queued[:most].count() >= most
 
 

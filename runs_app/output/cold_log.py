@@ -1,8 +1,9 @@
 """A cold log: the bytes of a log in compressed frames, each read alone, with an index of the frames behind them.
 
 The file is frames, index, foot. A frame holds 256 KiB of the log, the last one what is left, so that the number of a
-frame is its offset divided by that. The index is JSON: where each frame ends, its checksum, the size of the log, and
-what is known of the lines. Every byte of it is checked: a script that runs as Tempo's own user can replace the file.
+frame is its offset divided by that. The index is JSON packed by zlib: where each frame ends, its checksum, the codec of
+the frames, the size of the log, and what is known of the lines. Every byte of it is checked: a script that runs as
+Tempo's own user can replace the file.
 """
 
 import errno
@@ -15,11 +16,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from runs_app.output import frame_codec
+
 logger = logging.getLogger(__name__)
 
 FRAME_BYTES = 256 * 1024
 NAME = "output.cold"
-LEVEL = 6
 MAX_INDEX_BYTES = 16 * 2**20
 MAX_PACKED_FRAME_BYTES = 2 * FRAME_BYTES  # what cannot be compressed grows a little
 _MAGIC = b"TempoLg1"
@@ -42,6 +44,7 @@ class FrameIndex:
     checksums: list[int]
     identity: int
     lines: Any = None
+    codec: str = frame_codec.ZLIB  # in logs that do not say
 
 
 class ColdLog:
@@ -93,7 +96,8 @@ class ColdLog:
         packed = self._index.ends[number] - begin
         frame = b""
         if 0 < packed <= MAX_PACKED_FRAME_BYTES:
-            frame = _decompress(os.pread(self._descriptor, packed, begin), FRAME_BYTES)
+            data = os.pread(self._descriptor, packed, begin)
+            frame = frame_codec.decompress(self._index.codec, data, FRAME_BYTES)
         if len(frame) != expected or zlib.crc32(frame) != self._index.checksums[number]:
             # As a power cut leaves a plain log: all who read logs pass over NULs, and go on behind them.
             logger.warning("frame %s of a compressed log is damaged", number)
@@ -104,9 +108,10 @@ class ColdLog:
 def write(descriptor: int, parts: Iterator[bytes], *, identity: int, lines: Any) -> int:
     """Write a log, given in parts of FRAME_BYTES, to an empty file; return the bytes of the file. Raise OSError."""
     size = end = 0
+    codec = frame_codec.best()
     ends, checksums = [], []
     for part in parts:
-        packed = zlib.compress(part, LEVEL)
+        packed = frame_codec.compress(codec, part)
         _write_all(descriptor, packed)
         size, end = size + len(part), end + len(packed)
         ends.append(end)
@@ -117,8 +122,9 @@ def write(descriptor: int, parts: Iterator[bytes], *, identity: int, lines: Any)
         "checksums": checksums,
         "identity": identity,
         "lines": lines,
+        "codec": codec,
     }
-    index = zlib.compress(json.dumps(content).encode(), LEVEL)
+    index = frame_codec.compress(frame_codec.ZLIB, json.dumps(content).encode())
     _write_all(descriptor, index + _FOOT.pack(end, len(index), _MAGIC))
     return end + len(index) + _FOOT.size
 
@@ -133,22 +139,19 @@ def read_index(descriptor: int) -> FrameIndex:
     if magic != _MAGIC or begin + packed + _FOOT.size != total or packed > MAX_INDEX_BYTES:
         raise Damaged("the foot")
     try:
-        content = json.loads(_decompress(os.pread(descriptor, packed, begin), MAX_INDEX_BYTES))
-        index = FrameIndex(**content)
+        data = os.pread(descriptor, packed, begin)
+        content = frame_codec.decompress(frame_codec.ZLIB, data, MAX_INDEX_BYTES)
+        index = FrameIndex(**json.loads(content))
         is_whole = len(index.ends) == len(index.checksums) == -(-index.size // FRAME_BYTES)
-        is_whole = is_whole and all(isinstance(end, int) for end in index.ends)
+        numbers = [index.size, *index.ends, *index.checksums]
+        is_whole = is_whole and all(isinstance(number, int) for number in numbers)
     except (ValueError, TypeError, RecursionError):
         raise Damaged("the index") from None
     if not is_whole:
         raise Damaged("the number of frames")
+    if not frame_codec.is_known(index.codec):
+        raise Damaged(f"frames of {index.codec!s:.20}, which this Python cannot read")
     return index
-
-
-def _decompress(packed: bytes, max_bytes: int) -> bytes:
-    try:
-        return zlib.decompressobj().decompress(packed, max_bytes)
-    except zlib.error:
-        return b""
 
 
 def _write_all(descriptor: int, content: bytes) -> None:

@@ -112,16 +112,16 @@ class Cursors:
 
     @classmethod
     def restored(cls, content: list[Any]) -> "Cursors":
-        """Return what `stored` has kept. Raise KeyError, TypeError or ValueError for anything else."""
+        """Return what `stored` has kept. Raise ArithmeticError, KeyError, TypeError or ValueError for anything else."""
         total, gaps, streams = content
         cursors = cls(int(total))
         cursors.gaps = tuple(Gap(int(row), int(skipped)) for row, skipped in gaps)
         for stream, cursor in streams.items():
-            cursors._streams[str(stream)] = Cursor(
-                rows=[int(row) for row in cursor["rows"]],
-                at=int(cursor["at"]),
-                pending=str(cursor["pending"]).encode("latin-1"),
-            )
+            rows, at = [int(row) for row in cursor["rows"]], int(cursor["at"])
+            if not 0 <= at <= len(rows):
+                raise ValueError(f"a cursor stands on row {at} of {len(rows)}")
+            pending = str(cursor["pending"]).encode("latin-1")
+            cursors._streams[str(stream)] = Cursor(rows=rows, at=at, pending=pending)
         return cursors
 
     @property

@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from runs_app.output.terminal import Written
 MAX_LINE_BYTES = 64 * 1024  # what is given of one line
 # What is given of one window: room for 50 of the longest lines, as many as the page asks for at once.
 MAX_WINDOW_BYTES = 4 * 1024 * 1024
+MAX_BLOCK_BYTES = 2 * records.SLICE_BYTES
 _MAX_SPREAD = 64  # blocks looked at from either end of a line that is spread over many
 
 
@@ -131,7 +133,7 @@ class LineIndex:
         self.inode = stored.identity
         try:
             if stored.lines:
-                self._restore(stored.lines)
+                self._restore(stored.lines, size=stored.size)
         finally:
             stored.close()
 
@@ -193,7 +195,7 @@ class LineIndex:
             ],
         }
 
-    def _restore(self, content: dict[str, Any]) -> None:
+    def _restore(self, content: dict[str, Any], *, size: int) -> None:
         # A script of Tempo's own user may have written it: then the lines are counted as those of any log are.
         try:
             blocks = [
@@ -206,9 +208,12 @@ class LineIndex:
                 for offset, lines, is_plain, each in content["blocks"]
             ]
             known = Cursors.restored(content["cursors"])
-            spread = {int(number): list(positions) for number, positions in content["spread"]}
+            spread = {int(number): list(map(int, later)) for number, later in content["spread"]}
             end = int(content["end"])
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
+            return
+        places = {position for later in spread.values() for position in later}
+        if end > size or not _follow_each_other(blocks, end) or places - set(range(len(blocks))):
             return
         self.blocks, self._cursors, self._spread = blocks, known, spread
         self.end = end
@@ -331,6 +336,14 @@ class LineIndex:
                 line = Line(number=record.number, epoch_ms=record.epoch_ms, stream=record.stream)
                 lines[record.number] = line
             line.add(record)
+
+
+def _follow_each_other(blocks: list[Block], end: int) -> bool:
+    offsets = [block.offset for block in blocks]
+    if offsets[:1] not in ([], [0]):
+        return False
+    sizes = [after - before for before, after in pairwise([*offsets, end])]
+    return all(0 < size <= MAX_BLOCK_BYTES for size in sizes)
 
 
 def is_plain(data: bytes) -> bool:

@@ -1,7 +1,7 @@
 """The program of each kind of run."""
 
 from runs_app.models import Run
-from runs_app.programs import build, install, script
+from runs_app.programs import backup, build, install, script
 from runs_app.programs.program import Program
 from runs_app.states import Kind
 
@@ -9,6 +9,7 @@ PROGRAMS: dict[Kind, Program] = {
     Kind.SCRIPT: script,
     Kind.BUILD: build,
     Kind.INSTALL: install,
+    Kind.BACKUP: backup,
 }
 
 

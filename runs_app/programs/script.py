@@ -18,7 +18,7 @@ from runs_app.programs.program import NothingToRun, ProgramSpec
 from runs_app.states import Reason
 from scripts_app import limits
 from scripts_app.environments import environments
-from scripts_app.files import users
+from scripts_app.files import open_paths, users
 from scripts_app.inputs import parameters
 from scripts_app.models import Environment
 from scripts_app.variables.variables import RunVariables, for_run
@@ -109,7 +109,7 @@ def script_limits(run: Run) -> dict[str, int]:
     kill_mb = settings.OUTPUT_KILL_MB
     if kill_mb:  # a script that may keep more is not stopped before
         kill_mb = max(kill_mb, own["output_mb"])
-    return {
+    found = {
         "memory_mb": limits.LIMITS["memory_mb"].within(run.memory_mb),
         "cpu_s": own["cpu_s"],
         "processes": own["processes"],
@@ -120,6 +120,9 @@ def script_limits(run: Run) -> dict[str, int]:
         "nice": own["nice"],
         "min_free_mb": disk_space.hard_floor_mb(),
     }
+    if settings.UMASK is not None:
+        found["umask"] = settings.UMASK
+    return found
 
 
 def isolation(
@@ -127,6 +130,7 @@ def isolation(
 ) -> dict[str, Any]:
     assert run.script
     uid, why = users.assign(run.script)
+    opened = open_paths.open_to(run.script)
     prefix = python.resolve().parent.parent
     environment = python.parent.parent
     return {
@@ -146,6 +150,9 @@ def isolation(
             *settings.EXTRA_WRITE_PATHS,
         ],
         "closed": [str(paths.data()), str(settings.BASE_DIR)],
+        "shared_read": opened.read,
+        "shared_write": opened.write,
+        "refused": open_paths.refused_roots(),
         "require": settings.REQUIRE_ISOLATION,
     }
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from runs_app import disk_space, states
 from runs_app.models import Run
-from runs_app.states import Trigger
+from runs_app.states import Kind, Trigger
 from scripts_app.environments import environments
 from scripts_app.models import Environment, Schedule
 from scripts_app.schedules import global_pause
@@ -60,6 +60,15 @@ class Situation:
         under_way = [run for run in in_order if run.status in states.UNDER_WAY]
         queued = [run for run in in_order if run.status not in states.UNDER_WAY]
         return under_way + queued
+
+    @cached_property
+    def builds(self) -> list[Run]:
+        """The builds and installations among them."""
+        return [run for run in self.own_programs if run.kind != Kind.BACKUP]
+
+    @cached_property
+    def backups(self) -> list[Run]:
+        return [run for run in self.own_programs if run.kind == Kind.BACKUP]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,8 +166,8 @@ def _environment_sentence(run: Run, situation: Situation) -> str:
     build = build_awaited(run, situation)
     if build is not None:
         return f"It waits for its environment: run #{build.pk} builds it."
-    if situation.own_programs:
-        other = situation.own_programs[0]
+    if situation.builds:
+        other = situation.builds[0]
         return f"It waits for its environment: run #{other.pk} builds another one first."
     return "It waits for its environment."
 
@@ -169,7 +178,7 @@ def build_awaited(run: Run, situation: Situation) -> Run | None:
         wanted = run.script.wanted_environment_id
     if wanted is None:
         return None
-    for build in situation.own_programs:
+    for build in situation.builds:
         if build.environment_id == wanted:
             return build
     return None
@@ -177,15 +186,23 @@ def build_awaited(run: Run, situation: Situation) -> Run | None:
 
 # --- the program of Tempo's own before it ---------------------------------------------------------------------------
 def _behind_an_own_program(situation: Situation) -> Q:
-    if not situation.own_programs:
+    return _behind_the_first(situation.builds)
+
+
+def _behind_the_first(runs: list[Run]) -> Q:
+    if not runs:
         return NO_RUN
-    first = situation.own_programs[0]
-    return ~Q(pk=first.pk)
+    return ~Q(pk=runs[0].pk)
 
 
 def _own_program_sentence(_: Run, situation: Situation) -> str:
-    first = situation.own_programs[0]
+    first = situation.builds[0]
     return f"It waits for run #{first.pk}: environments are built one at a time."
+
+
+# --- the backup before it -------------------------------------------------------------------------------------------
+def _backup_sentence(_: Run, situation: Situation) -> str:
+    return f"It waits for run #{situation.backups[0].pk}: backups are made and read one at a time."
 
 
 UNWANTED = Condition(
@@ -222,4 +239,9 @@ ONE_AT_A_TIME = Condition(
     name="own program",
     waiting=_behind_an_own_program,
     sentence=_own_program_sentence,
+)
+ONE_BACKUP = Condition(
+    name="backup",
+    waiting=lambda situation: _behind_the_first(situation.backups),
+    sentence=_backup_sentence,
 )

@@ -20,6 +20,7 @@ from scripts_app.schedules import global_pause, schedules
 from scripts_app.schedules.outlook import LATE_IS_MISSED
 from scripts_app.timing import rule
 from scripts_app.timing.rule import TimingError
+from tempo_site.backups import holds
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,8 @@ class PauseSpan:
 
 def next_moment_at(*, now: datetime) -> datetime | None:
     """Return when the ticker has work: the earliest alarm or retry, or the end of a pause of all schedules."""
+    if holds.is_held():
+        return None
     return hot_statements.next_moment(alarms=schedules.CLUSTER, now=now)
 
 
@@ -43,6 +46,8 @@ def step(*, now: datetime, limit: int = 1) -> bool:
     # They are read within the write lock, in one transaction with what comes of them: no schedule is edited between
     # this and its new alarm.
     alarms: list[Alarm] = []
+    if holds.is_held():
+        return False
     try:
         with transaction.atomic():
             alarms += due_alarms.due(now, limit=limit)
@@ -69,6 +74,8 @@ def at_start(*, service_started_at: datetime, now: datetime) -> None:
     """
     _suspend_unknown_zones()
     clock_changes.compute_anew(clock_changes.AT_START, now=now)
+    if holds.is_held():
+        return
     startup = Schedule.objects.armed().filter(kind=Schedule.Kind.STARTUP)
     for schedule in startup.select_related("script"):
         due = service_started_at + timedelta(seconds=schedule.delay_s)

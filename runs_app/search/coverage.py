@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runs_app.models import Run, RunQuerySet
+from runs_app.models import Run
 from runs_app.search import month_index
 from tempo_site.lib import files, paths
 
@@ -103,16 +103,18 @@ def percent(coverage: Coverage) -> int:
 
 def not_covered(coverage: Coverage, *, below: int) -> Iterator[int]:
     """Yield the runs with output that the index may not hold, below a run, the newest first."""
-    rows = Run.objects.exclude(folder="").filter(pk__lt=below)
-    yield from _descending(rows.filter(pk__gt=coverage.high))
+    yield from _descending(above=coverage.high, below=below)
     yield from sorted((run for run in coverage.open if run < below), reverse=True)
-    yield from _descending(rows.filter(pk__lte=coverage.low))
+    yield from _descending(above=0, below=min(below, coverage.low + 1))
 
 
-def _descending(rows: RunQuerySet) -> Iterator[int]:
-    while page := list(rows.order_by("-pk").values_list("pk", flat=True)[:PAGE]):
+def _descending(*, above: int, below: int) -> Iterator[int]:
+    # A single bound at either end: of two SQLite takes the first one, and reads all rows up to the other.
+    rows = Run.objects.exclude(folder="").filter(pk__gt=above).order_by("-pk")
+    while below > above + 1:
+        page = list(rows.filter(pk__lt=below).values_list("pk", flat=True)[:PAGE])
         yield from page
-        rows = rows.filter(pk__lt=page[-1])
+        below = page[-1] if page else 0
 
 
 def _path() -> Path:

@@ -225,6 +225,9 @@ class _Page:
                 )
         except FileNotFoundError:  # retention was faster
             return False
+        except OSError as error:
+            logger.warning("the log of run %s could not be searched: %s", run.pk, error)
+            return False
 
     def _parts(self, run: Run) -> list[tuple[int, int]]:
         index = self._indexes.get(run.folder.partition("/")[0])

@@ -19,7 +19,7 @@ def sweep(*, now: datetime) -> Run | None:
     unbuilt = Environment.objects.filter(state__in=environments.UNFINISHED)
     if not unbuilt.exists():
         return None
-    if Run.objects.own_programs().active().exists():
+    if Run.objects.own_programs().exclude(kind=Kind.BACKUP).active().exists():
         return None
     # Without a build, an environment that says it is being built was left behind by a crash.
     left_behind = unbuilt.filter(state=Environment.State.BUILDING)

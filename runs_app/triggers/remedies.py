@@ -4,7 +4,8 @@ from runs_app.failures.actions import Action
 from runs_app.history import regression
 from runs_app.models import Run
 from runs_app.triggers import reruns
-from scripts_app.models import Version
+from scripts_app.models import Script, Version
+from scripts_app.versions import versions
 
 OF_THE_TEXT = ("add_package", "use_tmpdir")
 RERUN: Action = {"kind": "rerun", "label": "Run again with the same code, packages and inputs"}
@@ -21,12 +22,18 @@ def actions_of_run(run: Run, asked_for: list[Action]) -> list[Action]:
         if action["kind"] not in OF_THE_TEXT or run.version_id == script.version_id:
             found.append(action)
     good = last_good_version(run)
-    if good is not None and good.pk != script.version_id:
+    if good is not None and not _is_current(good, script):
         label = "Restore the last good version"
         found.append({"kind": "restore_version", "label": label, "version": good.number})
     if not reruns.refusal(run):
         found.append(RERUN)
     return found
+
+
+def _is_current(version: Version, script: Script) -> bool:
+    if version.pk == script.version_id or script.version is None:
+        return True
+    return versions.fields_of(version) == versions.fields_of(script.version)  # as behind a restore
 
 
 def last_good_version(run: Run) -> Version | None:

@@ -22,6 +22,7 @@ WrongInputs = new_runs.WrongInputs
 QueueFull = new_runs.QueueFull
 
 # What schedules and retries start is in the history of runs, each with its schedule; the audit is of acts.
+BACKUP_TIMEOUT_S = 6 * 3600
 BY_SOMEBODY = frozenset({Trigger.MANUAL, Trigger.API, Trigger.URL, Trigger.COMMAND, Trigger.ADMIN})
 
 
@@ -72,6 +73,8 @@ def start_again(
     """Queue the script's current version with the inputs of `run`, undeclared names dropped. Raises Refused."""
     if run.script is None:
         sentence = f"{run} built an environment: ask for it again on a script's page."
+        if run.kind == Kind.BACKUP:
+            sentence = f"{run} {run.own_work}: ask for it again on the page Backups."
         raise Refused(sentence, Reason.NONE)
     inputs, _ = parameters.split(run.script, run.params)
     return start(
@@ -110,15 +113,21 @@ def start_installation(version: str, *, by: str, now: datetime) -> Run:
     )
 
 
+def start_backup(params: dict[str, Any], *, trigger: Trigger, by: str, now: datetime) -> Run:
+    return _start_own_program(
+        Kind.BACKUP,
+        now=now,
+        trigger=trigger,
+        by=by,
+        params=params,
+        timeout_s=BACKUP_TIMEOUT_S,
+    )
+
+
 def _start_own_program(kind: Kind, *, now: datetime, **fields: Any) -> Run:
+    given = {"trigger": Trigger.BUILD, "timeout_s": settings.BUILD_TIMEOUT_S, **fields}
     with transaction.atomic():
-        run = Run.objects.create(
-            kind=kind,
-            trigger=Trigger.BUILD,
-            timeout_s=settings.BUILD_TIMEOUT_S,
-            created_at=now,
-            **fields,
-        )
+        run = Run.objects.create(kind=kind, created_at=now, **given)
         new_runs.enqueue_admission()
         if kind == Kind.INSTALL:
             trail.record("installed", kind="Python", name=fields["params"]["python"])

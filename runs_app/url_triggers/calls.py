@@ -21,6 +21,7 @@ from runs_app.url_triggers.signatures import Check, delivery_of
 from scripts_app.models import Script
 from tempo_site.accounts import rate_limits
 from tempo_site.audit import trail
+from tempo_site.backups import holds
 from tempo_site.models import AuditEntry
 
 MAX_REASON = 300
@@ -55,15 +56,20 @@ class Call:
 class Refused(Exception):
     """A call that starts nothing; `content` is told to the caller, `reason` to who looks at the calls."""
 
-    headers: Mapping[str, str] = {}
-
     def __init__(
-        self, status: int, sentence: str, *, reason: str = "", fields: Mapping[str, str] = {}
+        self,
+        status: int,
+        sentence: str,
+        *,
+        reason: str = "",
+        fields: Mapping[str, str] = {},
+        headers: Mapping[str, str] = {},
     ) -> None:
         super().__init__(sentence)
         self.status = status
         self.reason = reason or sentence.partition("\n")[0]
         self.fields = dict(fields)
+        self.headers = dict(headers)
 
 
 @sensitive_variables()
@@ -75,6 +81,8 @@ def receive(call: Call, *, now: datetime) -> Answer:
         sender, check, body = _identify(trigger, call, now=now)
         if trigger is None:
             raise _not_here(trigger, call)
+        if holds.is_held():
+            raise Refused(503, holds.REASON)
         answer, reason = _answer(trigger, call, sender, check, body, now=now)
     except Refused as refusal:
         row = _row(call, refusal.status, refusal.reason, now=now, sender=sender)
@@ -126,7 +134,7 @@ def _answer(
 ) -> tuple[Answer, str]:
     _refuse_too_many(trigger, sender)
     if call.method == "GET" and not trigger.allow_get:
-        raise Refused(405, GET_NOT_ALLOWED)
+        raise Refused(405, GET_NOT_ALLOWED, headers={"Allow": "POST"})
     if not trigger.script.enabled:
         raise Refused(409, DISABLED)
     content = contents.read(body, call.headers.get("Content-Type", ""))
@@ -145,9 +153,7 @@ def _refuse_too_many(trigger: UrlTrigger, sender: Sender) -> None:
     try:
         rate_limits.require(rate_limits.TRIGGER, f"{trigger.pk} {sender.name}")
     except rate_limits.TooMany as problem:
-        refusal = Refused(429, str(problem))
-        refusal.headers = problem.usage.headers
-        raise refusal from problem
+        raise Refused(429, str(problem), headers=problem.usage.headers) from problem
 
 
 def _marks(

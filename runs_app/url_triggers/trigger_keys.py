@@ -42,6 +42,7 @@ def rotate(trigger: UrlTrigger, *, by: str, now: datetime) -> tuple[TriggerKey, 
         trigger.keys.usable(now).filter(expires_at=None).update(expires_at=ends)
         surplus = trigger.keys.usable(now).values_list("pk", flat=True)[MAX_USABLE - 1 :]
         trigger.keys.filter(pk__in=list(surplus)).update(revoked_at=now)
+        trail.record("replaced the keys of", trigger, changes={"those of before end": ends})
         return issue(trigger, by=by, now=now)
 
 

@@ -59,6 +59,7 @@ class FailureListContext(TypedDict):
     rows: list[FailureRow]
     script: str
     older: str
+    before: str
     query: str
 
 
@@ -226,5 +227,6 @@ def failure_list_context(*, script: str, before: str, now: datetime) -> FailureL
         "rows": rows[:PAGE],
         "script": script,
         "older": older,
+        "before": before,
         "query": urlencode({"script": script}) if script else "",
     }

@@ -1,7 +1,8 @@
 """The history: runs newest first, filtered in the address, as a page and as a file."""
 
+from dataclasses import replace
 from datetime import datetime
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -20,7 +21,8 @@ from runs_app.search import found_lines, query, run_lists, search
 from runs_app.search.found_lines import FoundLine
 from runs_app.search.patterns import TooSlow
 from runs_app.search.run_lists import RunList
-from runs_app.views.run_filter_form import Chip, FilterForm, query_without
+from runs_app.views.run_filter_form import Chip, FilterForm, RunsOfScriptForm, query_without
+from scripts_app import lookup
 from tempo_site import auth
 
 PAGE = 50
@@ -30,10 +32,12 @@ TROUBLES = (query.QueryError, search.Busy, TooSlow)
 
 
 class RunListContext(TypedDict):
-    """`found` holds by run the line with the text, `searched` how far a search has come."""
+    """`found` holds by run the line with the text, `searched` how far a search has come, `file_query` the filters of
+    the list as a file.
+    """
 
     now: datetime
-    form: FilterForm
+    form: RunsOfScriptForm
     chips: list[Chip]
     complaints: list[str]
     days: list[RunDay]
@@ -43,6 +47,7 @@ class RunListContext(TypedDict):
     older: str
     before: str
     query: str
+    file_query: str
     is_filtered: bool
 
 
@@ -50,15 +55,29 @@ class RunPageContext(RunListContext):
     views: list[SavedView]
 
 
+class ScriptRunsContext(RunListContext):
+    script: Any  # a script with the facts that the head of its pages shows
+
+
 @require_safe
 def run_list(request: auth.SignedInRequest) -> HttpResponse:
     """The list; `?part=rows` is what changes on an open page."""
-    now = timezone.now()
-    shown = run_list_context(request.GET, now=now)
+    shown = run_list_context(FilterForm(request.GET), request.GET, now=timezone.now())
     if request.GET.get("part") == "rows":
         return render(request, "runs/_list.html", shown)
     context: RunPageContext = {**shown, "views": list(saved_views.views_of(request.user))}
     return render(request, "runs/list.html", context)
+
+
+@require_safe
+def script_runs(request: HttpRequest, slug: str) -> HttpResponse:
+    """The tab of a script with its runs."""
+    now = timezone.now()
+    script = lookup.script_for_page(slug, now=now)
+    form = RunsOfScriptForm(request.GET)
+    shown = run_list_context(form, request.GET, now=now, script=script.slug)
+    context: ScriptRunsContext = {**shown, "script": script}
+    return render(request, "scripts/runs.html", context)
 
 
 @require_safe
@@ -78,11 +97,18 @@ def run_export(request: HttpRequest, suffix: str) -> HttpResponse:
     return table.response(runs_file.table_of_runs(shown.runs, next_cursor=shown.older), suffix)
 
 
-def run_list_context(asked: QueryDict, *, now: datetime) -> RunListContext:
-    form = FilterForm(asked)
+def run_list_context(
+    form: RunsOfScriptForm, asked: QueryDict, *, now: datetime, script: str = ""
+) -> RunListContext:
+    """Return what a list shows of the runs that a form chooses, or of those of one script."""
     form.is_valid()  # a filter that cannot be read filters nothing, and is named above the rows
     before = form.cleaned_data.get("before", "")
-    shown, trouble = _page_of(form.run_filter(now=now), before=before)
+    chosen = form.run_filter(now=now)
+    query = file_query = query_without(asked, "before")
+    if script:
+        chosen = replace(chosen, script=script)
+        file_query = f"{query_without(asked, 'before', 'script')}&script={script}".removeprefix("&")
+    shown, trouble = _page_of(chosen, before=before)
     notes = [found_lines.rebuilding(shown.results), found_lines.passed_over(shown.results)]
     return {
         "now": now,
@@ -95,7 +121,8 @@ def run_list_context(asked: QueryDict, *, now: datetime) -> RunListContext:
         "notes": list(filter(None, notes)),
         "older": shown.older,
         "before": before,
-        "query": query_without(asked, "before"),
+        "query": query,
+        "file_query": file_query,
         "is_filtered": bool(form.chosen),
     }
 

@@ -15,7 +15,7 @@ from runs_app.engine import housekeeping
 from runs_app.figures import all_scripts
 from runs_app.history import retention, retention_rules
 from runs_app.history.retention import Going
-from runs_app.history.retention_rules import Change
+from runs_app.history.retention_rules import Change, Rules
 from scripts_app.models import Folder, Script
 from tempo_site import auth
 from tempo_site.audit import trail
@@ -47,6 +47,12 @@ class LimitsForm(forms.Form):
         scripts = Script.objects.present().order_by("name")
         targets += [(f"script:{pk}", name) for pk, name in scripts.values_list("pk", "name")]
         self.fields["target"].choices = targets  # type: ignore[attr-defined]  # a ChoiceField, as above
+
+    def show(self, rules: Rules) -> None:
+        """Show in empty fields what holds for all scripts."""
+        limits = {"days": rules.default.days, "runs": rules.default.runs, "mb": rules.total_mb}
+        for name, limit in limits.items():
+            self.fields[name].widget.attrs["placeholder"] = limit
 
     @property
     def change(self) -> Change:
@@ -94,11 +100,13 @@ def retention_remove(request: auth.SignedInRequest, pk: int) -> HttpResponse:
 def retention_context(form: LimitsForm, going: Going | None, now: datetime) -> dict[str, Any]:
     figures = all_scripts.figures_of_scripts(now=now, days=1)
     largest = sorted(figures, key=lambda row: row.kept_bytes, reverse=True)
+    rules = retention_rules.rules()
+    form.show(rules)
     return {
         "form": form,
         "would_go": describe(going) if going else "",
         "goes": describe(retention.preview(now=now)),
-        "rules": retention_rules.rules(),
+        "rules": rules,
         "own": retention_rules.stored_rules(),
         "largest": largest[:MAX_ROWS],
     }

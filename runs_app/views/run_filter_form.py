@@ -28,9 +28,23 @@ KINDS = [
     ("", "Scripts"),
     (Kind.BUILD.value, "Environments"),
     (Kind.INSTALL.value, "Pythons"),
+    (Kind.BACKUP.value, "Backups"),
     (ALL_KINDS, "All"),
 ]
 FIRST = ("q", "script", "status", "since")  # the others are unfolded
+ORDER = [
+    *FIRST,
+    "folder",
+    "tag",
+    "reason",
+    "trigger",
+    "begin",
+    "end",
+    "min_s",
+    "max_s",
+    "version",
+    "kind",
+]
 AS_THEY_ARE = (
     "script",
     "status",
@@ -76,13 +90,12 @@ class MomentField(forms.CharField):
             return data
 
 
-class FilterForm(forms.Form):
+class RunsOfScriptForm(forms.Form):
+    """The filters of one script's runs."""
+
     q = forms.CharField(label="Text in the output", required=False, max_length=500)
-    script = forms.ChoiceField(required=False)
     status = forms.ChoiceField(required=False, choices=STATUSES)
     since = forms.ChoiceField(label="Time", required=False, choices=SINCES)
-    folder = forms.ChoiceField(required=False)
-    tag = forms.ChoiceField(required=False)
     reason = forms.ChoiceField(required=False, choices=REASONS)
     trigger = forms.ChoiceField(required=False, choices=TRIGGERS)
     begin = MomentField(label="From")
@@ -90,7 +103,6 @@ class FilterForm(forms.Form):
     min_s = forms.FloatField(label="Longer than, s", required=False, min_value=0)
     max_s = forms.FloatField(label="Shorter than, s", required=False, min_value=0)
     version = forms.IntegerField(required=False, min_value=1, max_value=2**31 - 1)
-    kind = forms.ChoiceField(required=False, choices=KINDS)
     before = forms.RegexField(
         f"^{run_lists.CURSOR}$", required=False, max_length=40, widget=forms.HiddenInput
     )
@@ -100,15 +112,6 @@ class FilterForm(forms.Form):
     def __init__(self, query: QueryDict) -> None:
         super().__init__(query)
         self.fields["q"].widget = forms.TextInput(attrs={"type": "search", "maxlength": 500})
-        scripts = list(Script.objects.present().values_list("slug", "name", "tags"))
-        paths = Folder.objects.order_by("path").values_list("path", flat=True)
-        tags = sorted({tag for _, _, tags in scripts for tag in tags})
-        self._offer("script", [("", "All"), *((slug, name) for slug, name, _ in scripts)])
-        self._offer("folder", [("", "All"), *((path, f"{path}/") for path in paths)])
-        self._offer("tag", [("", "Any"), *((tag, tag) for tag in tags)])
-
-    def _offer(self, name: str, choices: Sequence[tuple[str, str]]) -> None:
-        self.fields[name].choices = choices  # type: ignore[attr-defined]  # a ChoiceField, as above
 
     def add_prefix(self, field_name: str) -> str:
         return self.NAMES.get(field_name, field_name)
@@ -123,7 +126,7 @@ class FilterForm(forms.Form):
 
     @property
     def first(self) -> list[BoundField]:
-        return [self[name] for name in FIRST]
+        return [field for field in self.visible_fields() if field.name in FIRST]
 
     @property
     def further(self) -> list[BoundField]:
@@ -177,6 +180,28 @@ class FilterForm(forms.Form):
         if field_name in ("q", *self.NAMES):
             return f"{self[field_name].label}: {self.errors[field_name][0]}"
         return f"There is no {name} `{query.get(name, '')[:60]}`: it filters nothing."
+
+
+class FilterForm(RunsOfScriptForm):
+    """The filters of all runs."""
+
+    script = forms.ChoiceField(required=False)
+    folder = forms.ChoiceField(required=False)
+    tag = forms.ChoiceField(required=False)
+    kind = forms.ChoiceField(required=False, choices=KINDS)
+    field_order = ORDER
+
+    def __init__(self, query: QueryDict) -> None:
+        super().__init__(query)
+        scripts = list(Script.objects.present().values_list("slug", "name", "tags"))
+        paths = Folder.objects.order_by("path").values_list("path", flat=True)
+        tags = sorted({tag for _, _, tags in scripts for tag in tags})
+        self._offer("script", [("", "All"), *((slug, name) for slug, name, _ in scripts)])
+        self._offer("folder", [("", "All"), *((path, f"{path}/") for path in paths)])
+        self._offer("tag", [("", "Any"), *((tag, tag) for tag in tags)])
+
+    def _offer(self, name: str, choices: Sequence[tuple[str, str]]) -> None:
+        self.fields[name].choices = choices  # type: ignore[attr-defined]  # a ChoiceField, as above
 
 
 def query_without(query: QueryDict, *names: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_variables
@@ -13,13 +13,13 @@ from runs_app.url_triggers.answers import Answer
 from runs_app.url_triggers.calls import Call
 from runs_app.views.later_response import LaterResponse
 from tempo_site import auth
+from tempo_site.accounts import query_key
 from tempo_site.api_errors import error
 from tempo_site.lib import origins
 
 METHODS = ("GET", "POST")
 PIECE_BYTES = 64 * 1024
-MASK = "***"
-KEY, WAIT, OUTPUT = "key", "wait", "output"
+WAIT, OUTPUT = "wait", "output"
 BAD_WAIT = f"`wait` is a number of seconds from 0 to {waiting.MAX_WAIT_S}."
 
 
@@ -33,7 +33,7 @@ def url_trigger(request: HttpRequest, slug: str) -> HttpResponse:
         refusal = error(405, "A trigger takes GET and POST.")
         refusal.headers["Allow"] = ", ".join(METHODS)
         return _closed(refusal)
-    site = origins.absolute(request, "/").removesuffix("/")
+    site = origins.site(request)
     try:
         wait_s = _wait_s(query)
         answer = calls.receive(_call(request, slug, query, shown, site), now=timezone.now())
@@ -47,15 +47,9 @@ def url_trigger(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _take_key_out(request: HttpRequest) -> tuple[dict[str, str], str]:
-    # What is left of the request is what logs, error pages and later addresses may show.
-    query = request.GET.copy()
-    shown = query.get(KEY, "")
-    if KEY in query:
-        query[KEY] = MASK
-        request.META["QUERY_STRING"] = query.urlencode(safe="*")
-        request.GET = QueryDict(request.META["QUERY_STRING"])
-        del query[KEY]
-    return {name: str(value) for name, value in query.items()}, shown
+    shown = query_key.take_out(request)
+    query = {name: str(value) for name, value in request.GET.items() if name != query_key.KEY}
+    return query, shown
 
 
 def _wait_s(query: dict[str, str]) -> int:

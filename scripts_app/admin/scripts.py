@@ -30,8 +30,10 @@ from scripts_app.versions.drafts import Text
 from scripts_app.views.script import question_address
 from tempo_site import auth
 from tempo_site.admin_base import LookOnly, chip
+from tempo_site.audit import reading
 from tempo_site.lib import zone
 from tempo_site.lib.code_editor import CodeEditor
+from tempo_site.models import AuditEntry
 
 NEWEST_VERSIONS = 10
 MAX_NAMED, MAX_NAME = 5, 60  # of scripts told by name after an action
@@ -247,6 +249,9 @@ class ScriptAdmin(ActingAdmin):
 
     def do_rebuild(self, request: HttpRequest, script: Script) -> None:
         self._act(request, script, environments.rebuild, "Asked for the environment again.")
+
+    def history_of(self, row: Script) -> QuerySet[AuditEntry]:
+        return super().history_of(row) | reading.entries_of_owner(row.slug)
 
     def _act(self, request: HttpRequest, script: Script, verb: Verb, done: str) -> None:
         try:

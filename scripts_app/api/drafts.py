@@ -58,7 +58,7 @@ def read_draft(request: HttpRequest, response: HttpResponse, slug: str) -> Draft
 def save_draft(
     request: auth.AuthenticatedRequest, response: HttpResponse, slug: str, data: DraftIn
 ) -> DraftSaved:
-    """Save a draft. `If-Match: "<revision>"` names the text that was changed; 409 when there is a newer text."""
+    """Save a draft. `If-Match: "<revision>"` names the text that was changed; 412 when there is a newer text."""
     script, now = lookup.script(slug), timezone.now()
     revision = revision_seen(request)
     text = drafts.save(

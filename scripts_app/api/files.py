@@ -5,6 +5,7 @@ from typing import Annotated
 
 from django.http import HttpRequest, StreamingHttpResponse
 from ninja import File, Form, UploadedFile
+from ninja.errors import HttpError
 from ninja.responses import Status
 from pydantic import BaseModel
 
@@ -13,9 +14,11 @@ from scripts_app.api.common import router
 from scripts_app.files import downloads, store
 from scripts_app.files.store import FileEntry
 from scripts_app.validation import ScriptError
+from tempo_site.lib.wire import body_type
 from tempo_site.web.api_types import Limit, content
 
 MAX_FILES = 100
+FORMS = ("multipart/form-data", "application/x-www-form-urlencoded", "")
 BINARY = content("application/octet-stream")
 
 
@@ -66,6 +69,8 @@ def upload_files(
     The folder is made, too; without a file only the folder is made. A taken name is refused unless `replace`.
     """
     script = lookup.script(slug)
+    if request.content_type not in FORMS:
+        raise HttpError(415, body_type.refusal(request.content_type or "", wanted=FORMS[0]))
     if not file and not folder:
         raise ScriptError(
             "There is no file in the request\nhint: send it as `multipart/form-data`", field="file"

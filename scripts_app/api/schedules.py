@@ -18,6 +18,7 @@ from scripts_app.schedules import outlook, preview, schedules
 from scripts_app.timing import rule
 from scripts_app.timing.rule import TimingError
 from tempo_site.accounts import rate_limits
+from tempo_site.lib import origins
 from tempo_site.web.api_types import (
     MAX_NUMBER,
     WHOLE,
@@ -197,7 +198,7 @@ def create_schedule(
     now = timezone.now()
     schedule = Schedule(script=lookup.script(slug), **data.model_dump())
     schedules.save(schedule, now=now)
-    response.headers["Location"] = f"/api/v1/schedules/{schedule.pk}"
+    response.headers["Location"] = origins.with_base(f"/api/v1/schedules/{schedule.pk}")
     return Status(201, schedule_out(schedule, now=now))
 
 
@@ -251,6 +252,13 @@ def change_schedule(request: HttpRequest, schedule_id: int, data: SchedulePatch)
     for name, value in data.model_dump(exclude_unset=True).items():
         setattr(schedule, name, value)
     return schedule_out(schedules.save(schedule, now=now), now=now)
+
+
+@router.post("/schedules/{int:schedule_id}/skip-next", response=ScheduleOut, tags=["schedules"])
+def skip_next(request: HttpRequest, schedule_id: int) -> ScheduleOut:
+    """Let the next start of a schedule pass: the schedule is paused over it, and it is recorded as skipped."""
+    now = timezone.now()
+    return schedule_out(outlook.skip_next(lookup.schedule(schedule_id), now=now), now=now)
 
 
 @router.delete("/schedules/{int:schedule_id}", response={204: None}, tags=["schedules"])

@@ -13,6 +13,7 @@ from scripts_app.api.scripts import ScriptOut, script_out
 from scripts_app.script_templates import ScriptTemplate
 from scripts_app.validation import ScriptError
 from tempo_site import auth
+from tempo_site.lib import origins
 
 
 class TemplateIn(BaseModel):
@@ -81,7 +82,7 @@ def create_from_template(
     script = script_templates.create_from_template(
         template, by=request.auth.user, now=timezone.now(), **data.model_dump()
     )
-    response.headers["Location"] = f"/api/v1/scripts/{script.slug}"
+    response.headers["Location"] = origins.with_base(f"/api/v1/scripts/{script.slug}")
     return Status(201, script_out(lookup.script(script.slug)))
 
 

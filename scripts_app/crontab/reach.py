@@ -9,6 +9,7 @@ from django.conf import settings
 
 from scripts_app.crontab import conditions
 from scripts_app.crontab.parser import printable
+from scripts_app.files import open_paths
 
 MAX_TOLD = 5
 MAX_TEXT = 20_000  # characters
@@ -25,7 +26,7 @@ def notes(texts: Iterable[str], *, code: str = "") -> list[str]:
         return []
     return [
         f"scripts may not reach {_names(found)} where they are isolated: bring files into the script's folder, or "
-        "have an admin name the folder in PYSCHED_EXTRA_READ_PATHS or PYSCHED_EXTRA_WRITE_PATHS"
+        "have the staff open the folder in Settings, on the page Paths"
     ]
 
 
@@ -66,7 +67,9 @@ def _paths(text: str) -> Iterator[str]:
 
 
 def _is_open(path: str) -> bool:
-    places = (*_OPEN, *map(str, settings.EXTRA_READ_PATHS), *map(str, settings.EXTRA_WRITE_PATHS))
+    opened = open_paths.open_to(None)
+    given = (*settings.EXTRA_READ_PATHS, *settings.EXTRA_WRITE_PATHS)
+    places = (*_OPEN, *map(str, given), *opened.read, *opened.write)
     return path == "/" or any(PurePosixPath(path).is_relative_to(place) for place in places)
 
 

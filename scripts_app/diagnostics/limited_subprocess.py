@@ -31,25 +31,25 @@ def run(
     timeout_s: float,
     max_bytes: int,
     read: Sequence[str | Path] = (),
+    write: Sequence[str | Path] = (),
     env: Mapping[str, str] | None = None,
 ) -> bytes:
     """Return the output of a program for a text; a program with more output than `max_bytes` is ended.
 
-    It has the variables `env` alone, and reads the system and what lies below `read`.
-    Raises TimeoutError, CalledProcessError when the program fails, OSError when the program does not start.
+    It has the variables `env`, reads the system and below `read`, writes below `write`. Raises TimeoutError, OSError,
+    and CalledProcessError when the program fails.
     """
     with tempfile.TemporaryFile() as stdin:  # with two pipes both sides could wait for each other
         stdin.write(text)
         stdin.seek(0)
         with subprocess.Popen(
-            confined.command(command, read=[*confined.own_python(), *read]),
+            confined.command(command, read=[*confined.own_python(), *read], write=write),
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd="/",
             env=env or {},
         ) as program:
-            _limit(program.pid)
             output = _read_output(program, timeout_s, max_bytes)
     if program.returncode and len(output) < max_bytes:
         raise subprocess.CalledProcessError(program.returncode, command[0])
@@ -58,6 +58,7 @@ def run(
 
 def _read_output(program: subprocess.Popen[bytes], timeout_s: float, max_bytes: int) -> bytes:
     assert program.stdout
+    _limit(program.pid)
     is_late = threading.Event()
     timer = threading.Timer(timeout_s, _end, (program, is_late))
     timer.start()

@@ -2,12 +2,18 @@
 
 import os
 import unicodedata
+from pathlib import Path
 from typing import BinaryIO
 
 from django.http import StreamingHttpResponse
 from django.utils.http import content_disposition_header
 
 from scripts_app.files import store
+
+
+def attachment_of(path: Path) -> StreamingHttpResponse:
+    """Return a response with a file of Tempo's own, under its name."""
+    return attachment(path.open("rb"), name=path.name)
 
 
 def attachment(file: BinaryIO, *, name: str) -> StreamingHttpResponse:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
+from scripts_app.files import open_paths
 from scripts_app.models import Script
 
 LABELS = {"strong": "Strong", "good": "Good", "basic": "Basic"}
@@ -15,7 +16,7 @@ LABELS = {"strong": "Strong", "good": "Good", "basic": "Basic"}
 class IsolationSummary:
     grade: str
     sentence: str  # the reason for the grade
-    read: list[str]  # folders opened by the admin
+    read: list[str]  # opened by the environment and by staff
     write: list[str]
     beyond: str  # about all other files
     required: str  # the label of the minimum grade
@@ -34,11 +35,12 @@ def summary_of(
     """
     if had and offered and not script.as_service_user:
         offered = {**offered, "grade": had[0], "why": f"Its last run had this: {had[1]}"}
+    opened = open_paths.open_to(script)
     return IsolationSummary(
         grade=_grade(script, offered),
         sentence=_sentence(script, offered),
-        read=settings.EXTRA_READ_PATHS,
-        write=settings.EXTRA_WRITE_PATHS,
+        read=[*settings.EXTRA_READ_PATHS, *opened.read],
+        write=[*settings.EXTRA_WRITE_PATHS, *opened.write],
         beyond=_beyond(script, offered),
         required=LABELS.get(settings.REQUIRE_ISOLATION, ""),
     )

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import BinaryIO
 
 from asgiref.sync import sync_to_async
@@ -129,6 +130,34 @@ def save(
             with suppress(OSError):
                 os.unlink(temporary, dir_fd=folder)
             raise
+
+
+def place(script: Script, path: str, source: Path) -> None:
+    """Put a file of the data folder here, in the place of one of that name, without a byte written. Raise ScriptError.
+
+    What has been placed already, `source` being gone, is left as it is.
+    """
+    *above, name = _split_new(path)
+    _make_folders(script, above)
+    with _open_folder(script, above) as folder, _as_refusal(path):
+        if not source.exists():
+            return
+        _refuse_taken(folder, name, path, replace=True)
+        source.chmod(_mode_of_new(above))
+        os.rename(source, name, dst_dir_fd=folder)
+        _note_uploads(script)
+
+
+def refuse_folder(script: Script, path: str) -> None:
+    """Raise ScriptError where a path cannot be that of a file: a folder has it, or a part above is no folder."""
+    *above, name = _split_new(path)
+    for count in range(len(above) + 1):
+        try:
+            with _open_folder(script, above[:count]) as folder, _as_refusal(path):
+                if count == len(above):
+                    _refuse_taken(folder, name, path, replace=True)
+        except NoSuchFile:
+            return
 
 
 def _note_uploads(script: Script) -> None:

@@ -2,6 +2,7 @@
 
 from scripts_app.forms.folder import FolderForm
 from scripts_app.forms.inputs import InputsForm
+from scripts_app.forms.open_path import OpenPathForm
 from scripts_app.forms.refusals import attempt
 from scripts_app.forms.schedule import ScheduleForm, WallClockField, zone_of
 from scripts_app.forms.schedule_builder import ScheduleBuilder
@@ -19,6 +20,7 @@ __all__ = [
     "FolderForm",
     "InputsForm",
     "NewScriptForm",
+    "OpenPathForm",
     "PauseForm",
     "ScheduleBuilder",
     "ScheduleForm",

@@ -1,4 +1,4 @@
-"""How long a pause is to last: an hour, until tomorrow, until a moment, or until further notice."""
+"""How long a pause is to last: an hour, until tomorrow, a week, until a moment, or until further notice."""
 
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -7,11 +7,13 @@ from zoneinfo import ZoneInfo
 from django import forms
 
 from scripts_app.forms.schedule import WallClockField
+from tempo_site.lib import zone
 
-HOUR, TOMORROW, MOMENT, OPEN = "hour", "tomorrow", "moment", "open"
+HOUR, TOMORROW, WEEK, MOMENT, OPEN = "hour", "tomorrow", "week", "moment", "open"
 LENGTHS = [
     (HOUR, "For 1 hour"),
     (TOMORROW, "Until tomorrow"),
+    (WEEK, "For 1 week"),
     (MOMENT, "Until"),
     (OPEN, "Until further notice"),
 ]
@@ -45,6 +47,8 @@ class PauseForm(forms.Form):
                 values["until"] = self.now + timedelta(hours=1)
             case "tomorrow":
                 values["until"] = self.tomorrow
+            case "week":
+                values["until"] = self.now + timedelta(weeks=1)
             case "open" if self.may_be_open:
                 values["until"] = None
             case _:
@@ -57,3 +61,10 @@ class PauseForm(forms.Form):
             values["until"] = moment.replace(tzinfo=self.zone)
         elif "until" not in self.errors:
             self.add_error("until", "Say the date and the time.")
+
+    @staticmethod
+    def end_of(length: str, *, now: datetime) -> datetime:
+        """Return the end of a pause of one of the lengths without a moment, by the clock of the pages; else an hour."""
+        form = PauseForm({"length": length}, now=now, zone=zone.current(), may_be_open=False)
+        until = form.cleaned_data.get("until") if form.is_valid() else None
+        return until or now + timedelta(hours=1)

@@ -16,6 +16,7 @@ SYSTEM_CERTIFICATES = (
 )
 # With uv's own 30 s and three retries a silent index would hold a build for over two minutes.
 READ_TIMEOUT_S, RETRIES = 15, 2
+DEFAULT = "https://pypi.org/simple/"  # of uv
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSL_CLIENT_CERT", "UV_SYSTEM_CERTS")
 _INDEX = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL")
 _PASSED_ON = ("SSL_CLIENT_CERT", "UV_SYSTEM_CERTS", "TZ")
@@ -35,6 +36,13 @@ def log_ins() -> list[str]:
 
 def without_log_ins(text: str) -> str:
     return _LOGIN.sub("://", text)
+
+
+def plain_address() -> str:
+    """Return where the index is, without a log-in: the one that is set, or uv's default."""
+    found = _index_variables()
+    named = found.get("UV_DEFAULT_INDEX") or found.get("UV_INDEX_URL") or DEFAULT
+    return without_log_ins(named)
 
 
 def variables() -> dict[str, str]:

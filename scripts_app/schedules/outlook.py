@@ -41,6 +41,15 @@ def next_start(schedule: Schedule, now: datetime) -> datetime | None:
         return None
 
 
+def skip_next(schedule: Schedule, *, now: datetime) -> Schedule:
+    """Pause a schedule over its next start, which is recorded as skipped. Raise TimingError where none is to come."""
+    at = next_start(schedule, now)
+    if at is None:
+        raise TimingError("schedule", "No start is to come that could be skipped")
+    schedule.paused_until = at + _TICK
+    return schedules.save(schedule, now=now)
+
+
 def with_pause(rows: QuerySet[Schedule]) -> QuerySet[Schedule]:
     """Add script, alarm and the pause of all schedules, which `next_start` looks at, to the query of the rows."""
     pause = Pause.objects.order_by("pk")
@@ -62,7 +71,7 @@ def first_start(rows: Iterable[Schedule], now: datetime) -> Start | None:
 def due_next(now: datetime, *, limit: int) -> list[Schedule]:
     """Return the schedules that start something next, in that order, those that are paused left out. One query."""
     rows = Schedule.objects.armed().filter(alarm__isnull=False).exclude(paused_until__gt=now)
-    return list(rows.select_related("script", "alarm").order_by("alarm__next_run")[:limit])
+    return list(with_pause(rows).order_by("alarm__next_run")[:limit])
 
 
 def with_alarms(rows: QuerySet[Script]) -> QuerySet[Any]:
@@ -99,6 +108,22 @@ def set_next_starts(scripts: Collection[Any], now: datetime) -> None:
         if script.pk in touched:
             first = first_start(touched[script.pk], now)
             script.next_at = first.at if first else None
+
+
+def set_rhythms(scripts: Collection[Any]) -> None:
+    """Set `when` on each script: its schedules that may fire, in words. One query for all scripts."""
+    rhythms: dict[int, list[str]] = {script.pk: [] for script in scripts}
+    rows = Schedule.objects.armed().filter(script__in=rhythms).select_related("script")
+    for schedule in rows.order_by("pk"):
+        rhythms[schedule.script_id].append(schedule.describe())
+    for script in scripts:
+        script.when = _first_and_more(rhythms[script.pk])
+
+
+def _first_and_more(rhythms: list[str]) -> str:
+    if len(rhythms) < 2:
+        return "".join(rhythms)
+    return f"{rhythms[0]}, and {len(rhythms) - 1} more"
 
 
 def stale_moments(schedule: Schedule, now: datetime) -> int:

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import Model
 
 from scripts_app.models import Variable
+from tempo_site.audit import trail
 from tempo_site.lib import encryption, files, secret_key
 from tempo_site.models import Setting
 from tempo_site.stored_settings.registry import FIELDS
@@ -85,11 +86,13 @@ def _reencrypt_all(keys: list[str]) -> tuple[int, list[str]]:
             # By update(), so that time and author of the last change stay as they are.
             rows = type(row)._default_manager.filter(pk=row.pk, **{field: stored})
             count += rows.update(**{field: encrypted})
+        trail.record("encrypted anew", kind="secrets", changes={"secrets": count})
     return count, unreadable
 
 
 def _secrets() -> Iterator[StoredSecret]:
-    for variable in Variable.objects.filter(is_secret=True).select_related("script"):
+    secret = Variable.objects.filter(is_secret=True).exclude(value="")  # empty: to be set yet
+    for variable in secret.select_related("script"):
         owner = variable.script.slug if variable.script else "for all scripts"
         yield StoredSecret(variable, "value", f"{variable.name} ({owner})")
     names = [field.name for field in FIELDS.values() if field.is_secret]

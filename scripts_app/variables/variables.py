@@ -99,6 +99,17 @@ def save(
         return row
 
 
+def reserve(script: Script, *, name: str, by: str) -> Variable:
+    """Create a secret that has no value yet, unless the variable is there: no run starts before it is set."""
+    name = checked_name(name)
+    defaults = {"is_secret": True, "updated_by": by[:150]}
+    with transaction.atomic():
+        row, is_new = Variable.objects.get_or_create(script=script, name=name, defaults=defaults)
+        if is_new:
+            trail.record("created", row, name=_full_name(script, name))
+    return row
+
+
 def remove(script: Script | None, name: str) -> bool:
     """Delete a variable; return whether there was one."""
     with transaction.atomic():
@@ -154,10 +165,11 @@ def _decrypted(row: Variable) -> str:
     try:
         return encryption.decrypt(row.value)
     except encryption.DecryptionError as problem:
-        if row.script_id:
-            where = "of this script"
-        else:
-            where = "for all scripts"
+        where = "of this script" if row.script_id else "for all scripts"
+        if not row.value:
+            raise SecretUnreadable(
+                f"The secret `{row.name}` {where} has no value yet.\nhint: set it under Variables"
+            ) from None
         raise SecretUnreadable(
             f"The secret `{row.name}` {where} could not be decrypted: {problem}.\n"
             "hint: set it again, or give Tempo the key it had before as PYSCHED_OLD_SECRET_KEY"

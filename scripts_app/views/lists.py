@@ -6,6 +6,7 @@ from functools import partial
 from typing import TypedDict
 
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -16,13 +17,22 @@ from runs_app.history import overview
 from runs_app.history.overview import ScriptFilter, ScriptRow
 from runs_app.states import Trigger
 from runs_app.triggers import confirmation, triggers
-from scripts_app import bulk, folders, script_templates, scripts
+from scripts_app import bulk, folders, lookup, script_templates, scripts, stars
 from scripts_app.folders import Branch
+from scripts_app.forms import PauseForm
 from scripts_app.models import Script
+from scripts_app.schedules import schedules
 from scripts_app.script_templates import ScriptTemplate
 from tempo_site import auth
 
-ACTS = {"enable": "Enabled", "disable": "Disabled", "run": "Started", "move": "Moved"}
+ACTS = {
+    "enable": "Enabled",
+    "disable": "Disabled",
+    "run": "Started",
+    "move": "Moved",
+    "pause": "Paused the schedules of",
+    "resume": "Resumed the schedules of",
+}
 
 
 class ScriptListContext(TypedDict):
@@ -38,15 +48,18 @@ class ScriptListContext(TypedDict):
     folder: str
     words: str
     state: str
+    tag: str
+    tags: list[str]
+    sort: str
     query: str
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def script_list(request: auth.SignedInRequest) -> HttpResponse:
     if request.method == "POST":
-        act_on_chosen(request)
+        act_on_one(request) if "one" in request.POST else act_on_chosen(request)
         return redirect(request.get_full_path())
-    context = script_list_context(request.GET, now=timezone.now())
+    context = script_list_context(request.GET, user=request.user, now=timezone.now())
     return render(request, "scripts/list.html", context)
 
 
@@ -61,17 +74,20 @@ def schedule_export(request: HttpRequest, suffix: str) -> HttpResponse:
     return table.response(lists.table_of_schedules(now=timezone.now()), suffix)
 
 
-def script_filter(query: QueryDict) -> ScriptFilter:
+def script_filter(query: QueryDict, user: User | None = None) -> ScriptFilter:
     state = query.get("state", "")
     return ScriptFilter(
+        tag=query.get("tag", ""),
+        sort=query.get("sort", ""),
+        user=user,
         folder=query.get("folder", ""),
         words=query.get("q", "").strip(),
         state=state if state in overview.STATES else "",
     )
 
 
-def script_list_context(query: QueryDict, *, now: datetime) -> ScriptListContext:
-    chosen = script_filter(query)
+def script_list_context(query: QueryDict, *, user: User, now: datetime) -> ScriptListContext:
+    chosen = script_filter(query, user)
     unknown_state = "" if chosen.state else query.get("state", "")
     tree = folders.tree()
     chosen_folder = next((branch for branch in tree if branch.path == chosen.folder), None)
@@ -88,15 +104,30 @@ def script_list_context(query: QueryDict, *, now: datetime) -> ScriptListContext
         "folder": chosen.folder,
         "words": chosen.words,
         "state": chosen.state,
+        "tag": chosen.tag,
+        "tags": overview.all_tags(),
+        "sort": chosen.sort,
         "query": query.urlencode(),
     }
+
+
+def act_on_one(request: auth.SignedInRequest) -> None:
+    act, _, slug = request.POST["one"].partition(" ")
+    script = lookup.script(slug)
+    if act == "star":
+        stars.switch(script, by=request.user)
+    elif act == "enable":
+        scripts.update(script, by=request.user, now=timezone.now(), enabled=True)
+        messages.success(request, f"`{script.name}` is enabled.")
 
 
 def act_on_chosen(request: auth.SignedInRequest) -> None:
     act = request.POST.get("act", "")
     slugs = request.POST.getlist("slug")
     if act not in ACTS:
-        messages.error(request, "Nothing was done: choose Run, Enable, Disable or Move.")
+        messages.error(
+            request, "Nothing was done: choose Run, Enable, Disable, Pause, Resume or Move."
+        )
         return
     if not slugs:
         messages.warning(request, "No script was chosen: tick some, then press the button again.")
@@ -124,6 +155,11 @@ def verb_of(
     def move(script: Script) -> None:
         scripts.update(script, by=by, now=now, folder=request.POST.get("to", ""))
 
+    def pause(script: Script, *, until: datetime | None) -> None:
+        for schedule in script.schedules.filter(enabled=True):
+            schedule.paused_until = until
+            schedules.save(schedule, now=now)
+
     def run(script: Script) -> None:
         confirmation.require(script)
         triggers.start(script, trigger=Trigger.MANUAL, by=by.get_username(), now=now)
@@ -133,5 +169,7 @@ def verb_of(
         "disable": partial(switch, enabled=False),
         "run": run,
         "move": move,
+        "pause": partial(pause, until=PauseForm.end_of(request.POST.get("length", ""), now=now)),
+        "resume": partial(pause, until=None),
     }
     return verbs[act]

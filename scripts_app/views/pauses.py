@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST
@@ -16,6 +17,7 @@ from scripts_app.models import Pause
 from scripts_app.schedules import global_pause, schedules
 from scripts_app.timing.rule import TimingError
 from tempo_site import auth
+from tempo_site.lib import zone as zones
 
 form_page = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -23,7 +25,7 @@ form_page = require_http_methods(["GET", "HEAD", "POST"])
 @form_page
 def pause_all(request: auth.SignedInRequest) -> HttpResponse:
     now, by = timezone.now(), request.user.get_username()
-    form = PauseForm(request.POST or None, now=now, zone=server_zone(), may_be_open=True)
+    form = PauseForm(request.POST or None, now=now, zone=zones.current(), may_be_open=True)
 
     def act() -> Pause:
         return global_pause.pause_all(until=form.cleaned_data["until"], by=by, now=now)
@@ -34,7 +36,9 @@ def pause_all(request: auth.SignedInRequest) -> HttpResponse:
             end = end_of_pause(pause.until, form.zone)
             messages.success(request, f"All schedules are paused {end}.")
             return back(request)
-    context = {"form": form, "now": now, "next": page_before(request)}
+    before = page_before(request)
+    cancel = before or reverse("dashboard")
+    context = {"form": form, "now": now, "next": before, "cancel": cancel}
     return render(request, "schedules/pause_all.html", context)
 
 
@@ -52,7 +56,7 @@ def resume_all(request: auth.SignedInRequest) -> HttpResponse:
 @form_page
 def schedule_pause(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     schedule, now = lookup.schedule(pk, slug=slug), timezone.now()
-    zone = forms.zone_of(schedule.timezone) or server_zone()
+    zone = forms.zone_of(schedule.timezone) or zones.current()
     form = PauseForm(request.POST or None, now=now, zone=zone, may_be_open=False)
     if form.is_bound and form.is_valid():
         schedule.paused_until = form.cleaned_data["until"]
@@ -79,10 +83,6 @@ def schedule_resume(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     else:
         messages.success(request, f"Resumed: {schedule.describe()}.")
     return redirect("script-schedule", slug)
-
-
-def server_zone() -> ZoneInfo:
-    return ZoneInfo(timezone.get_current_timezone_name())
 
 
 def end_of_pause(until: datetime | None, zone: ZoneInfo) -> str:

@@ -145,7 +145,7 @@ export class DraftSaver {
     if (!body) return this.again("offline");
     this.failures = 0;
     this.isVersionWanted = false;
-    if (answer.status === 409 && body.draft) {
+    if (answer.status === 412 && body.draft) {
       this.theirs = body.draft;
       this.copy();
       this.on.conflict(body.draft);

@@ -1,5 +1,7 @@
 // The engine's pill in the top bar, kept true: it says so when the server does not answer, and what fails when it does.
 
+import { address } from "./lib/base-path.js";
+
 const LOOK_MS = 15_000;
 const LOOK_AGAIN_MS = 3_000; // while there is no answer
 const PATIENCE_MS = 5_000;
@@ -19,7 +21,7 @@ async function look() {
   timer = setTimeout(look, LOOK_MS);
   if (document.hidden) return; // nobody looks
   try {
-    const answer = await fetch("/healthz", { signal: AbortSignal.timeout(PATIENCE_MS) });
+    const answer = await fetch(address("/healthz"), { signal: AbortSignal.timeout(PATIENCE_MS) });
     show(await answer.json());
   } catch (error) {
     console.warn("the server does not answer:", error);

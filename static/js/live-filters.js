@@ -3,6 +3,7 @@
 
 const form = document.querySelector("form[data-live-filters]");
 const list = document.querySelector("live-list");
+const TYPING_MS = 200;
 
 function addressOfForm() {
   const query = new URLSearchParams(new FormData(form));
@@ -32,9 +33,21 @@ function markViews() {
   views.hidden = !here && !views.querySelector("[data-live-link]");
 }
 
-// An older page does not change, and neither does what a search of the output found.
+// An older page does not change, and neither does what a search of the output found; words of names are no search.
 function isStill(address) {
+  if ("liveWords" in list.dataset) return false;
   return "still" in list.dataset || new URL(address, location).searchParams.has("q");
+}
+
+let typing = 0;
+
+// While one types the address follows, and going back does not walk through each letter.
+function typed() {
+  clearTimeout(typing);
+  typing = setTimeout(() => {
+    history.replaceState(null, "", addressOfForm());
+    list.refresh();
+  }, TYPING_MS);
 }
 
 async function go(address) {
@@ -49,6 +62,7 @@ async function go(address) {
 
 if (form && list) {
   form.addEventListener("change", () => go(addressOfForm()));
+  if ("liveWords" in list.dataset) form.addEventListener("input", (event) => event.target.type === "search" && typed());
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     go(addressOfForm());

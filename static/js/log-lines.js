@@ -1,6 +1,7 @@
 // The lines of a run: what came so far, by number, and what still comes. Few are kept; the rest is fetched when it is
 // looked at.
 
+import { address } from "./lib/base-path.js";
 import { Cursors, numberOf, rowOf } from "./lib/cursors.js";
 import { connect } from "./lib/socket.js";
 import { BEGIN, write } from "./lib/terminal.js";
@@ -110,7 +111,7 @@ export class Lines {
   }
 
   async ask(question) {
-    const answer = await fetch(`/runs/${this.run}/lines?${question}`);
+    const answer = await fetch(address(`/runs/${this.run}/lines?${question}`));
     if (!answer.ok || answer.redirected) throw new Error(`HTTP ${answer.status}`);
     return answer.json();
   }
@@ -191,7 +192,7 @@ export class Lines {
   async look() {
     let wait = POLL_MS;
     try {
-      const answer = await fetch(`/runs/${this.run}/output?offset=${this.end}`);
+      const answer = await fetch(address(`/runs/${this.run}/output?offset=${this.end}`));
       if (answer.status === 404) return this.on.said("This run was deleted.", true);
       if (!answer.ok || answer.redirected) throw new Error(`HTTP ${answer.status}`);
       const [head, raw] = parseFrame(await answer.text());

@@ -2,6 +2,7 @@
 
 import { settledEnvironment } from "./environment-wait.js";
 import { doubtful } from "./problem-list.js";
+import { address } from "./lib/base-path.js";
 import { showInlineCode } from "./lib/inline-code.js";
 
 const MAX_DOUBTS = 10;
@@ -94,7 +95,7 @@ export class ScriptRunner {
     const body = await answer.json().catch(() => ({}));
     if (answer.ok) return this.show(body.id);
     const isInputNeeded = answer.status === 422;
-    if (isInputNeeded) return location.assign(`/scripts/${this.editor.dataset.slug}/run-with/`);
+    if (isInputNeeded) return location.assign(address(`/scripts/${this.editor.dataset.slug}/run-with/`));
     return this.editor.alert(
       [body.error?.message ?? "The run was not started.", body.error?.hint].filter(Boolean).join("\n"),
     );

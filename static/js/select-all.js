@@ -1,7 +1,9 @@
 // [data-select-all]: one box that selects all rows of its form, and the count of the selected ones in words.
 
+const BOXES = ".ticks input";
+
 function update(form) {
-  const boxes = [...form.querySelectorAll("input[name=slug]")];
+  const boxes = [...form.querySelectorAll(BOXES)];
   const selected = boxes.filter((box) => box.checked).length;
   const all = form.querySelector("[data-select-all] input");
   form.querySelector("[data-select-all]").hidden = false;
@@ -10,7 +12,8 @@ function update(form) {
   bulk.classList.toggle("has-none", selected === 0);
   all.checked = selected > 0 && selected === boxes.length;
   all.indeterminate = selected > 0 && selected < boxes.length;
-  const words = boxes.length === 1 ? "1 script" : `${boxes.length} scripts`;
+  const noun = form.dataset.noun ?? "script";
+  const words = boxes.length === 1 ? `1 ${noun}` : `${boxes.length} ${noun}s`;
   form.querySelector("[data-selected]").textContent = selected ? `${selected} of ${words} ticked` : words;
   for (const box of boxes) box.closest("tr").classList.toggle("is-selected", box.checked);
 }
@@ -23,7 +26,7 @@ document.addEventListener("change", (event) => {
   const form = event.target.closest("form");
   if (!form?.querySelector("[data-select-all]")) return;
   if (event.target.closest("[data-select-all]")) {
-    for (const box of form.querySelectorAll("input[name=slug]")) box.checked = event.target.checked;
+    for (const box of form.querySelectorAll(BOXES)) box.checked = event.target.checked;
   }
   update(form);
 });

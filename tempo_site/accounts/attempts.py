@@ -15,7 +15,7 @@ from django.core.signing import BadSignature, Signer
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from tempo_site.lib import addresses
+from tempo_site.lib import addresses, origins
 
 FREE_OF_ADDRESS = 10
 FREE_OF_ACCOUNT = 100  # more than any five addresses get within the hour
@@ -136,7 +136,7 @@ def remember_device(response: HttpResponseBase, user: User) -> None:
         max_age=DEVICE_DAYS * 86_400,
         httponly=True,
         samesite="Lax",
-        path="/login/",
+        path=origins.with_base("/login/"),
     )
 
 

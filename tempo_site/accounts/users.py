@@ -1,7 +1,9 @@
 """Changes of users: one active user of the staff always stays, and no user takes the admin from themselves."""
 
 from django.contrib.auth.models import User
+from django.contrib.auth.password_validation import validate_password
 from django.db import transaction
+from django.views.decorators.debug import sensitive_variables
 
 from tempo_site.audit import trail
 
@@ -12,6 +14,28 @@ class UserRefused(ValueError):
     def __init__(self, sentence: str, *, field: str | None = None) -> None:
         super().__init__(sentence)
         self.field = field
+
+
+@sensitive_variables()
+def make_admin(name: str, password: str) -> bool:
+    """Make an admin, or give the admin of this name another password; return whether it is a new one.
+
+    Raise UserRefused for the name of a user who is no admin, and ValidationError for what cannot be stored.
+    """
+    user = User.objects.filter(username=name).first()
+    is_new = user is None
+    if user is None:
+        user = User(username=name)
+    elif not user.is_superuser:
+        raise UserRefused(f"There is a user `{name}` who is no admin; nothing was changed.")
+    user.is_staff = user.is_superuser = user.is_active = True
+    user.set_password(password)
+    validate_password(password, user)
+    user.full_clean()
+    with transaction.atomic():
+        user.save()
+        trail.record("created" if is_new else "changed the password of", user)
+    return is_new
 
 
 def check(user: User, *, is_active: bool, is_staff: bool, by: User) -> None:

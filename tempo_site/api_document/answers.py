@@ -9,7 +9,9 @@ ANSWERS = {
     403: "The key's scope, or the user, does not allow it.",
     404: "It is not there.",
     409: "It cannot be done as things stand.",
+    412: "The text was changed since the revision that `If-Match` names; the answer has both texts.",
     413: "The request is too large.",
+    415: "The body is of a type that is not taken here.",
     416: "The range begins behind the end.",
     422: "A value is refused: `fields` says which and why.",
     428: "`If-Match` has to say which revision was seen.",
@@ -63,8 +65,10 @@ def _refusals(method: str, operation: dict[str, Any]) -> Iterator[int]:
     if any(parameter["in"] in ("path", "query") for parameter in parameters):
         yield 404  # a filter may name a script or a folder that is not there
     if any(parameter["name"] == "If-Match" for parameter in parameters):
-        yield 428
+        yield from (412, 428)
     if 206 in operation["responses"]:
         yield 416
+    if "requestBody" in operation:
+        yield 415
     if method != "get":
         yield from OF_CHANGES

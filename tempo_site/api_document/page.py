@@ -71,7 +71,7 @@ class Documentation(DocsBase):
         document = api.get_openapi_schema()
         context = {
             "introduction": document["info"]["description"].strip().split("\n\n"),
-            "groups": groups_of(document, root=origins.absolute(request, "/").rstrip("/")),
+            "groups": groups_of(document, root=origins.site(request)),
             "document_url": self.get_openapi_url(api, kwargs),
             "key": KEY,
         }

@@ -1,4 +1,4 @@
-"""The net below the audit: a request that acted and left no row is recorded by its address, and logged."""
+"""The net below the audit: a request or a command that acted and left no row is recorded by its name, and logged."""
 
 import logging
 import sqlite3
@@ -18,7 +18,7 @@ LOG_OUT = "logout"  # ends a session; the log-in is recorded
 def begin(request: HttpRequest) -> None:
     """Note what the database has written so far: what comes after this is the request's own act."""
     if request.method not in SAFE_METHODS:
-        request.written_before = _written()  # type: ignore[attr-defined]  # for `is_silent_act`
+        request.written_before = written()  # type: ignore[attr-defined]  # for `is_silent_act`
 
 
 def is_silent_act(request: HttpRequest, response: HttpResponseBase) -> bool:
@@ -32,11 +32,11 @@ def is_silent_act(request: HttpRequest, response: HttpResponseBase) -> bool:
     if view_name(request) == LOG_OUT:
         return False
     before: int = request.written_before  # type: ignore[attr-defined]  # set by `begin`
-    return _written() > before
+    return written() > before
 
 
-def _written() -> int:
-    # Rows that this thread's connection has inserted, changed and deleted since it was opened.
+def written() -> int:
+    """Return how many rows this thread's connection has inserted, changed and deleted since it was opened."""
     database: sqlite3.Connection | None = connection.connection
     return 0 if database is None else database.total_changes
 
@@ -47,6 +47,11 @@ def catch(request: HttpRequest) -> None:
     logger.warning("a request left no entry in the audit view=%s", name)
     kwargs = request.resolver_match.kwargs if request.resolver_match else {}
     trail.record("sent", kind="request", name=name, changes=kwargs)
+
+
+def catch_command(name: str) -> None:
+    logger.warning("a command left no entry in the audit command=%s", name)
+    trail.record("gave", kind="command", name=name)
 
 
 def view_name(request: HttpRequest) -> str:

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 
+from tempo_site.audit import trail
 from tempo_site.models import AuditEntry
 
 
@@ -19,6 +20,16 @@ class Filter:
     address: str = ""
     after: datetime | None = None
     before: datetime | None = None
+
+
+def entries_of_row(row: Model) -> QuerySet[AuditEntry]:
+    """Return what was done to a row, the newest first."""
+    return AuditEntry.objects.filter(object_id=str(row.pk), kind=trail.kind_of(row))
+
+
+def entries_of_owner(name: str) -> QuerySet[AuditEntry]:
+    """Return what was done to whatever is recorded as somebody's: `#7 of hello-world`, a file, a variable."""
+    return AuditEntry.objects.filter(object_name__endswith=f" of {name}")
 
 
 def entries(asked: Filter, *, below: int | None = None) -> QuerySet[AuditEntry]:

@@ -5,11 +5,13 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from tempo_site import auth
+from tempo_site.accounts import users
+from tempo_site.backups import adapting, replacing
 from tempo_site.bootstrap import database, file_system, first_script, first_start, static_files
 from tempo_site.lib import paths
 
@@ -25,14 +27,33 @@ def prepare(say: Say) -> None:
             say(notice)
     for notice in file_system.missing_links():
         say(notice)
+    finish_restore(say)
     database.refuse_unusable()
+    database.begin()
     database.choose_journal(say)
     database.migrate(say)
+    if adapting.adapt(now=timezone.now()):
+        say(
+            "A backup was restored: schedules, triggers and messages are held until somebody resumes them."
+        )
     static_files.collect(say)
     create_admin(say)
     notice = auth.ensure_default_key()
     if notice:
         say(notice)
+
+
+def finish_restore(say: Say) -> None:
+    """Do what is left of a restore that was broken off. Raises CommandError."""
+    if not replacing.is_begun(paths.data()):
+        return
+    try:
+        replacing.finish(paths.data())
+    except (replacing.CannotReplace, OSError) as error:
+        raise CommandError(
+            f"A restore was broken off and cannot be finished: {error}\nhint: mend that, and start Tempo again"
+        ) from error
+    say("A restore that was broken off is finished.")
 
 
 def create_admin(say: Say) -> None:
@@ -44,15 +65,14 @@ def create_admin(say: Say) -> None:
     if not name or not password:
         say("There is no admin yet.")
         return
-    try:
-        validate_password(password)
-    except ValidationError as error:
-        say(f"PYSCHED_ADMIN_PASSWORD was refused: {' '.join(error.messages)}")
-        return
     if User.objects.filter(username=name).exists():
         say(f"PYSCHED_ADMIN_USER: there is a user `{name}` who is no admin; nobody was changed.")
         return
-    user = User.objects.create_superuser(name, "", password)
+    try:
+        users.make_admin(name, password)
+    except ValidationError as error:
+        say(f"PYSCHED_ADMIN_PASSWORD was refused: {' '.join(error.messages)}")
+        return
     first_start.close()
-    first_script.create(by=user, now=timezone.now())
+    first_script.create(by=User.objects.get(username=name), now=timezone.now())
     say(f"Admin `{name}` was created.")

@@ -5,8 +5,11 @@ import signal
 import sys
 
 from django.core.management import CommandError, ManagementUtility
+from django.db import DatabaseError
 
+from tempo_site.backups import replacing
 from tempo_site.bootstrap import service_user
+from tempo_site.lib import paths, storage_trouble
 
 # `tempo runs` is `tempo listruns`.
 SHORT = {
@@ -26,6 +29,9 @@ INTERRUPTED = 128 + signal.SIGINT
 BROKEN_PIPE = 128 + signal.SIGPIPE
 
 
+FINISHING = ("prepare", "restore", "serve", "web", "help")  # of a restore that was broken off
+
+
 def execute(argv: list[str]) -> None:
     """Run the command of a command line; a reader who has gone (`| head`) and Ctrl+C end it without a traceback."""
     program, *words = argv
@@ -34,13 +40,32 @@ def execute(argv: list[str]) -> None:
     try:
         if words[:1] != ["serve"]:  # that one needs root for its launcher
             service_user.step_down()
+        _refuse_in_a_restore(words[:1])
         ManagementUtility([os.environ.get(CALLED_AS) or program, *words]).execute()
         sys.stdout.flush()
     except CommandError as refusal:
         sys.exit(str(refusal))
+    except DatabaseError as problem:
+        sys.exit(_sentence_for(problem))
     except BrokenPipeError:
         # What is left in the buffer would raise it again at the end of Python.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(BROKEN_PIPE)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+
+
+def _sentence_for(problem: DatabaseError) -> str:
+    if storage_trouble.is_unprepared(problem):
+        sentence = f"The data folder {paths.data()} is not prepared."
+        return f"{sentence}\nhint: start Tempo, or give the command `prepare`"
+    trouble = storage_trouble.trouble_of(problem)
+    if trouble is None:
+        raise problem
+    return str(trouble)
+
+
+def _refuse_in_a_restore(words: list[str]) -> None:
+    is_begun = replacing.is_begun(paths.data())
+    if words and words[0] not in FINISHING and is_begun:
+        raise CommandError("A restore was broken off.\nhint: start Tempo, which finishes it")

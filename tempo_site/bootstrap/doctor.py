@@ -1,13 +1,18 @@
 """A look at everything that Tempo needs from this machine: what there is, what is worth knowing, what to mend."""
 
+import http.client
+import ipaddress
 import os
 import platform
 import socket
 import sqlite3
 import subprocess
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import django
@@ -26,12 +31,15 @@ from scripts_app.packages import index
 from tempo_site import checks
 from tempo_site.bootstrap import file_system, first_start
 from tempo_site.lib import encryption, paths
+from tempo_site.lib.console import service_report
 from tempo_site.pages import frame
 from tempo_site.stored_settings import store
+from tempo_site.web import forwarded
 
 OK, NOTE, MEND = "ok", "note", "mend"
 INDEX_TIMEOUT_S = 30
 MAIL_TIMEOUT_S = 5
+CLOCK_TIMEOUT_S = 5
 MAX_TEXT = 300
 CLOCK_STEP = timedelta(minutes=1)
 A_PACKAGE = b"packaging\n"  # small, and without packages of its own
@@ -55,12 +63,26 @@ Look = Callable[[datetime], Iterator[Finding]]
 
 def examine(now: datetime) -> Iterator[Finding]:
     """Yield what each look finds. Works without a running service, and changes nothing."""
+    is_prepared = _is_prepared()
     for part, look in LOOKS.items():
+        if part in NEED_TABLES and not is_prepared:
+            continue
         try:
             yield from look(now)
         except TROUBLE as problem:
             text = f"could not be looked at: {problem}"[:MAX_TEXT]
             yield Finding(part=part, state=MEND, text=text)
+
+
+def _is_prepared() -> bool:
+    # Looked at by its file first: SQLite would make a missing one.
+    name = str(connection.settings_dict["NAME"])
+    if name == str(paths.database()) and not paths.database().exists():
+        return False
+    try:
+        return Run._meta.db_table in connection.introspection.table_names()
+    except DatabaseError:
+        return True  # what is wrong with it the looks say
 
 
 def _versions(now: datetime) -> Iterator[Finding]:
@@ -91,6 +113,10 @@ def _data_folder(now: datetime) -> Iterator[Finding]:
     if why := disk_space.why_not_writable():
         hint = f"let user {os.geteuid()} write there"
         yield Finding(part="data folder", state=MEND, text=why, hint=hint)
+    if not _is_prepared():
+        hint = "start Tempo, or give the command `prepare`"
+        yield Finding(part="data folder", state=MEND, text="it is not prepared", hint=hint)
+        return
     for notice in file_system.missing_links():
         sentence, _, hint = notice.partition(" hint: ")
         state = MEND if hint else NOTE
@@ -131,6 +157,11 @@ def _kernel(now: datetime) -> Iterator[Finding]:
 
 
 def _isolation(now: datetime) -> Iterator[Finding]:
+    told = service_report.read().get("isolation", {})
+    if told.get("grade"):
+        state = OK if told["grade"] == "strong" else NOTE
+        text = f"scripts can have `{told['grade']}`. {told.get('why', '')}".strip()
+        yield Finding(part="isolation", state=state, text=text)
     last = Run.objects.scripts().exclude(isolation="").newest_first().first()
     if last is None:
         yield Finding(part="isolation", state=NOTE, text="no script has run yet")
@@ -167,6 +198,37 @@ def _clock(now: datetime) -> Iterator[Finding]:
     yield Finding(
         part="clock", state=OK, text=f"{local:%Y-%m-%d %H:%M:%S %Z}, {settings.TIME_ZONE}"
     )
+    yield _compared_clock()
+    if _is_prepared():
+        yield from _newest_run(now)
+
+
+def _compared_clock() -> Finding:
+    # With that of whoever serves packages: the one machine outside that Tempo needs.
+    address = index.plain_address()
+    try:
+        theirs = _time_at(address)
+    except (OSError, ValueError, TypeError, http.client.HTTPException):
+        return Finding(part="clock", state=NOTE, text=f"{address} told no time to compare it with")
+    away_s = (timezone.now() - theirs).total_seconds()
+    if abs(away_s) > CLOCK_STEP.total_seconds():
+        text = f"{abs(away_s):,.0f} s away from the clock of {address}"
+        return Finding(part="clock", state=MEND, text=text, hint="set it by NTP")
+    return Finding(part="clock", state=OK, text=f"as at {address}")
+
+
+def _time_at(address: str) -> datetime:
+    question = urllib.request.Request(address, method="HEAD")
+    try:
+        with urllib.request.urlopen(question, timeout=CLOCK_TIMEOUT_S) as answer:
+            return parsedate_to_datetime(answer.headers["Date"])
+    except (
+        urllib.error.HTTPError
+    ) as refusal:  # an index that wants a log-in has a clock all the same
+        return parsedate_to_datetime(refusal.headers["Date"])
+
+
+def _newest_run(now: datetime) -> Iterator[Finding]:
     newest = Run.objects.order_by("-pk").values_list("created_at", flat=True).first()
     if newest is not None and newest > now + CLOCK_STEP:
         text = f"the clock went back: a run was made at {timezone.localtime(newest):%Y-%m-%d %H:%M}"
@@ -177,6 +239,18 @@ def _proxy(now: datetime) -> Iterator[Finding]:
     public = settings.PUBLIC_URL or "no public address is set"
     trusted = ", ".join(map(str, settings.TRUSTED_PROXIES)) or "none"
     yield Finding(part="proxy", state=OK, text=f"{public}; trusted proxies: {trusted}")
+    for peer, headers in service_report.read().get("proxies", {}).items():
+        said = ", ".join(headers)
+        if forwarded.is_trusted(peer):
+            yield Finding(part="proxy", state=OK, text=f"{peer} was heard, with {said}")
+            continue
+        is_near = ipaddress.ip_address(peer).is_private
+        yield Finding(
+            part="proxy",
+            state=MEND if is_near else NOTE,
+            text=f"{peer} said {said}, and is not trusted: all who come through it share its limits",
+            hint=f"if that is your proxy, set PYSCHED_TRUSTED_PROXIES={peer}",
+        )
 
 
 def _mail(now: datetime) -> Iterator[Finding]:
@@ -221,6 +295,7 @@ LOOKS: dict[str, Look] = {
     "mail": _mail,
     "engine": _engine,
 }
+NEED_TABLES = frozenset({"database", "isolation", "mail"})
 
 
 def as_dict(finding: Finding) -> dict[str, Any]:

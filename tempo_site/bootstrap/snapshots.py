@@ -3,7 +3,6 @@
 import contextlib
 import os
 import sqlite3
-import tomllib
 from pathlib import Path
 
 from django.conf import settings
@@ -12,9 +11,6 @@ from django.utils import timezone
 
 from tempo_site.lib import files, paths
 
-VERSION: str = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"][
-    "version"
-]
 PREFIX = "before-update-"
 KEPT = 3
 NAMED = 5  # backups in a message
@@ -53,7 +49,7 @@ def hint() -> str:
 
 def note_version(connection: BaseDatabaseWrapper) -> None:
     """Keep which version of Tempo brought the database up to date, in the field that SQLite leaves to programs."""
-    numbers = [int(number) for number in VERSION.split(".")]
+    numbers = [int(number) for number in settings.VERSION.split(".")]
     with connection.cursor() as cursor:
         cursor.execute(f"PRAGMA user_version={numbers[0] * 10_000 + numbers[1] * 100 + numbers[2]}")
 

@@ -13,6 +13,7 @@ from tempo_site.lib import hosts, zone
 
 # What the launcher takes as users of scripts: numbers that belong to no person and no service.
 MIN_USER, LAST_USER, MAX_USERS = 1000, 2**31 - 1, 100_000
+CONTAINER = "TEMPO_CONTAINER"  # a variable of the image
 ON, OFF = {"true", "on", "ok", "y", "yes", "1"}, {"false", "off", "n", "no", "0"}
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -68,6 +69,37 @@ class Env(environ.Env):
             return default
         return value
 
+    def zone_of_container(self) -> str:
+        """Return the zone that TZ names in a container, "" without one.
+
+        Django puts its own zone into TZ: the processes below this one are told what it was.
+        """
+        if CONTAINER not in os.environ:
+            return ""
+        value = os.environ.setdefault("TEMPO_TZ", os.environ.get("TZ", ""))
+        if not value or zone.is_known(value):
+            return value
+        self.problems.append(("TZ", value, "Use a name like `Europe/Berlin` or `UTC`."))
+        return ""
+
+    def umask(self, var: str) -> int | None:
+        """Return an umask, written in octal; None: not given."""
+        value = self._of_container(var)
+        if not value:
+            return None
+        if re.fullmatch("0?[0-7]{3}", value):
+            return int(value, 8)
+        hint = "Use three octal digits like `022`; of a new file they take rights away."
+        self.problems.append((var, value, hint))
+        return None
+
+    def _of_container(self, var: str) -> str:
+        # In a container PUID, PGID and UMASK count too, as people know them from other images.
+        value: str = self.str(var, default="").strip()
+        if value or CONTAINER not in os.environ:
+            return value
+        return os.environ.get(var.removeprefix("PYSCHED_"), "").strip()
+
     def switch(self, var: str, *, default: bool) -> bool:
         value: str = self.str(var, default="").strip().lower()
         if value and value not in ON | OFF:
@@ -86,6 +118,16 @@ class Env(environ.Env):
             self.problems.append((var, value, hint))
             return ""
 
+    def base_path(self, var: str) -> str:
+        """Return the path below which a proxy shows Tempo, without a slash at its end; "" for a site of its own."""
+        value: str = self.str(var, default="").strip()
+        path = value.rstrip("/")
+        if not path or re.fullmatch("(?:/[A-Za-z0-9_-]+)+", path):
+            return path
+        hint = "Use a path like `/tempo`, of letters, digits, `-` and `_`."
+        self.problems.append((var, value, hint))
+        return ""
+
     def networks(self, var: str) -> list[Network]:
         """Return addresses and networks; one of all addresses there are is refused."""
         networks = []
@@ -102,7 +144,7 @@ class Env(environ.Env):
         return networks
 
     def user(self, var: str, default: str) -> int | None:
-        value: str = self.str(var, default=default).strip()
+        value = self._of_container(var) or default
         if not value:
             return None
         if re.fullmatch("[0-9]{1,10}", value) and int(value) <= LAST_USER:

@@ -84,8 +84,17 @@ def address_of(host: str, port: int) -> str:
 
 
 def public_address(host: str, port: int) -> str:
-    """Return the address that people open: PYSCHED_PUBLIC_URL, else that of the socket."""
-    return f"{settings.PUBLIC_URL}/" if settings.PUBLIC_URL else address_of(host, port)
+    """Return the address that people open: PYSCHED_PUBLIC_URL, else that of the socket.
+
+    A container's own address is open to this machine alone, and its port may be another one outside.
+    """
+    if settings.PUBLIC_URL:
+        site = settings.PUBLIC_URL
+    elif settings.IS_CONTAINER:
+        site = f"http://<this machine>:{port}"
+    else:
+        site = address_of(host, port).rstrip("/")
+    return f"{site}{settings.BASE_PATH}/"
 
 
 def _own_address(family: socket.AddressFamily, towards: str, otherwise: str) -> str:

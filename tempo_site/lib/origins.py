@@ -43,11 +43,30 @@ def what_a_proxy_hides(request: HttpRequest) -> str:
     )
 
 
+def without_base(path: str) -> str:
+    """Return the path of a request as Tempo's addresses are written, without PYSCHED_BASE_PATH.
+
+    Some proxies take it off themselves.
+    """
+    base: str = settings.BASE_PATH
+    if base and (path == base or path.startswith(f"{base}/")):
+        return path.removeprefix(base) or "/"
+    return path
+
+
+def with_base(path: str) -> str:
+    """Return one of Tempo's paths as browsers ask for it; one that has the base already is left alone."""
+    return f"{settings.BASE_PATH}{without_base(path)}"
+
+
+def site(request: HttpRequest) -> str:
+    """Return the address of this server as people open it, without any path."""
+    return settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
+
+
 def absolute(request: HttpRequest, path: str) -> str:
-    """Return the whole address of a path, for people to copy."""
-    if settings.PUBLIC_URL:
-        return f"{settings.PUBLIC_URL}{path}"
-    return request.build_absolute_uri(path)
+    """Return the whole address of one of Tempo's paths, for people to copy."""
+    return f"{site(request)}{with_base(path)}"
 
 
 def _origin_of_referer(request: HttpRequest) -> str:

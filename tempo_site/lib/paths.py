@@ -80,6 +80,31 @@ def backups() -> Path:
     return data() / "backups"
 
 
+def imports() -> Path:
+    """Return the folder of what was handed in to be imported, each in a folder of its own, for an hour at most."""
+    return data() / "imports"
+
+
+def restore() -> Path:
+    """Return the folder of a restore under way: what is unpacked, and the journal of its steps."""
+    return data() / "restore"
+
+
+def held() -> Path:
+    """Return the note that holds whatever starts by itself or speaks outward, since a backup was put back."""
+    return data() / "held"
+
+
+def backup_work() -> Path:
+    """Return the folder in which backups are unpacked to be looked at; it may be deleted."""
+    return backups() / ".unpacked"
+
+
+def mirror() -> Path:
+    """Return the folder of the git mirror: its repository, the hosts it knows, and what became of it."""
+    return data() / "mirror"
+
+
 def search() -> Path:
     """Return the folder of the index over the output of all runs; it can be deleted, and is made anew."""
     return data() / "search"
@@ -91,6 +116,10 @@ def disk_use() -> Path:
 
 def bells() -> Path:
     return data() / "run"
+
+
+def service_report() -> Path:
+    return bells() / "service.json"
 
 
 def engine_lock() -> Path:

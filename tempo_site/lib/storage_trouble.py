@@ -98,6 +98,11 @@ def trouble_of(error: BaseException | None) -> Trouble | None:
     return trouble
 
 
+def is_unprepared(error: DatabaseError) -> bool:
+    """Whether the tables are missing, as in a data folder in which Tempo was never started."""
+    return str(error).startswith("no such table")
+
+
 def _trouble_of_database(error: DatabaseError) -> Trouble | None:
     code = getattr(error.__cause__, "sqlite_errorcode", None)
     if code is not None:

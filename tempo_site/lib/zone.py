@@ -18,6 +18,11 @@ NO_ZONES = ("posix", "right", "posixrules", "localtime", "Factory")
 HINT = "hint: write a name like `Europe/Berlin` into it, or set PYSCHED_TIME_ZONE"
 
 
+def current() -> ZoneInfo:
+    """Return the zone in which pages write times."""
+    return ZoneInfo(timezone.get_current_timezone_name())
+
+
 def is_known(name: str) -> bool:
     try:
         ZoneInfo(name)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Generic, TypedDict, TypeVar
 
 import psutil
-from django.db.models import F, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models import F, IntegerField, OuterRef, Q, QuerySet, Subquery
 
 from notifications_app.models import Channel
 from runs_app import states
@@ -17,19 +17,25 @@ from runs_app.models import Run
 from scripts_app import script_templates
 from scripts_app.environments import environments
 from scripts_app.models import Schedule, Script
-from scripts_app.schedules import outlook
+from scripts_app.schedules import agenda, outlook
+from scripts_app.schedules.agenda import NextDay
 from scripts_app.script_templates import ScriptTemplate
 from tempo_site import health, system
-from tempo_site.lib import paths
+from tempo_site.lib import paths, zone
 from tempo_site.pages.first_steps import FirstSteps, first_steps
 from tempo_site.pages.week import Week, count_week
 
 MAX_ACTIVE_RUNS = 20
 MAX_LAST_RUNS = 8
-MAX_DUE = 10
+MAX_DUE = 6
+MAX_DRAWN = (
+    100  # schedules whose next 24 hours are drawn: this part is fetched again with every run
+)
 MAX_STRIPS = 8
 MAX_TROUBLES = 6  # of each sort; more are a number and a link
 HIGH_PERCENT = 90
+
+ENDED = Q(finished_at__isnull=False)  # those that have not are listed as running
 
 T = TypeVar("T")
 
@@ -86,19 +92,30 @@ class ActiveContext(TypedDict):
 
 
 class TroubleContext(TypedDict):
+    """What needs a person: `need_count` counts scripts and channels, each once."""
+
+    need_count: int
+    script_count: int
     troubles: list[Trouble]
     more_troubles: int
     broken_environments: Some[Script]
     aside: Some[Schedule]
-    suspended_channels: QuerySet[Channel]
+    suspended_channels: list[Channel]
     strips: list[tuple[Script, Strip]]
 
 
-class DashboardContext(MachineContext, ActiveContext, TroubleContext):
+class DueContext(TypedDict):
+    """The next starts, and the next 24 hours of the schedules that start first."""
+
+    due_schedules: list[Schedule]
+    next_day: NextDay
+    has_more_due: bool
+
+
+class DashboardContext(DueContext, MachineContext, ActiveContext, TroubleContext):
     now: datetime
     failed_today: int
     week: Week
-    due_schedules: list[Schedule]
     last_runs: list[RunDay]
     steps: FirstSteps
     featured: list[ScriptTemplate]
@@ -109,15 +126,24 @@ def dashboard_context(now: datetime) -> DashboardContext:
     week = count_week(now)
     return {
         "now": now,
-        "due_schedules": outlook.due_next(now, limit=MAX_DUE),
+        **_due_context(now),
         **_active_context(),
         "failed_today": week.bad_today,
         "week": week,
-        **_machine_context(),
-        "last_runs": run_days.undivided(history.page(limit=MAX_LAST_RUNS)),
+        **machine_context(),
+        "last_runs": run_days.undivided(history.page(limit=MAX_LAST_RUNS, more=ENDED)),
         **_trouble_context(),
         "steps": first_steps(),
         "featured": script_templates.featured_templates(),
+    }
+
+
+def _due_context(now: datetime) -> DueContext:
+    due = outlook.due_next(now, limit=MAX_DRAWN)
+    return {
+        "due_schedules": due[:MAX_DUE],
+        "next_day": agenda.next_day(due, now, zone.current()),
+        "has_more_due": len(due) == MAX_DRAWN,
     }
 
 
@@ -133,7 +159,7 @@ def _active_context() -> ActiveContext:
     }
 
 
-def _machine_context() -> MachineContext:
+def machine_context() -> MachineContext:
     return {
         "cpu_percent": health.cpu_percent(),
         "cores": system.cores(),
@@ -158,12 +184,16 @@ def _trouble_context() -> TroubleContext:
     shown = failing[:MAX_TROUBLES]
     ran_last = _scripts_that_ran_last()
     strips = recent_runs.recent_runs_of({script.pk for script in [*shown, *ran_last]})
+    broken, aside = _broken_environments(), _suspended_schedules()
+    channels = list(Channel.objects.exclude(suspended_at=None)[:MAX_TROUBLES])
     return {
+        "need_count": _count_of_scripts(failing, broken, aside) + len(channels),
+        "script_count": Script.objects.present().count(),
         "troubles": _troubles(shown, strips),
         "more_troubles": len(failing) - len(shown),
-        "broken_environments": _broken_environments(),
-        "aside": _suspended_schedules(),
-        "suspended_channels": Channel.objects.exclude(suspended_at=None)[:MAX_TROUBLES],
+        "broken_environments": Some.of_rows(broken),
+        "aside": Some.of_rows(aside),
+        "suspended_channels": channels,
         "strips": [(script, strips.get(script.pk, Strip())) for script in ran_last],
     }
 
@@ -189,13 +219,18 @@ def _troubles(failing: list[Any], strips: dict[int, Strip]) -> list[Trouble]:
     return troubles
 
 
-def _broken_environments() -> Some[Script]:
+def _count_of_scripts(failing: list[Any], broken: list[Script], aside: list[Schedule]) -> int:
+    of_schedules = {schedule.script_id for schedule in aside}
+    return len({script.pk for script in [*failing, *broken]} | of_schedules)
+
+
+def _broken_environments() -> list[Script]:
     broken = Script.objects.present().filter(environments.in_trouble())
     rows: QuerySet[Script] = broken.select_related("wanted_environment").order_by("name", "pk")
     shown = ("name", "slug", "wanted_environment__message", "wanted_environment__fault")
-    return Some.of_rows(rows.only(*shown))
+    return list(rows.only(*shown))
 
 
-def _suspended_schedules() -> Some[Schedule]:
+def _suspended_schedules() -> list[Schedule]:
     rows = Schedule.objects.filter(script__deleted_at=None).exclude(message="")
-    return Some.of_rows(rows.select_related("script").order_by("pk"))
+    return list(rows.select_related("script").order_by("pk"))

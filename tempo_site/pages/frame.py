@@ -13,8 +13,12 @@ from django.utils.functional import SimpleLazyObject
 
 from scripts_app.schedules import global_pause
 from tempo_site import health
+from tempo_site.backups import holds
+from tempo_site.backups.holds import Hold
+from tempo_site.pages import guide
+from tempo_site.stored_settings.registry import SECTIONS
 
-MANAGE = "Manage"
+MANAGE, STAFF = "Manage", "Staff"
 _PROJECT = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]
 VERSION: str = _PROJECT["version"]
 
@@ -34,21 +38,29 @@ class Place:
 
 class FrameContext(TypedDict):
     navigation: list[Place]
+    settings_places: Any  # a lazy object: the tabs of the settings, a list of Place
+    help_url: str
     notices: list[str]
     pause: Any  # a lazy object: the current pause, or None
+    hold: Hold | None  # since a backup was restored
     engine_is_well: bool
     engine_troubles: str
     version: str
+    base_path: str
 
 
 # For strangers: the log-in page, and errors before the log-in check.
 EMPTY_FRAME: FrameContext = {
     "navigation": [],
+    "settings_places": [],
+    "help_url": "",
     "notices": [],
     "pause": None,
+    "hold": None,
     "engine_is_well": False,
     "engine_troubles": "",
     "version": "",
+    "base_path": settings.BASE_PATH,
 }
 
 
@@ -62,11 +74,15 @@ def frame_context(request: HttpRequest) -> dict[str, FrameContext]:
     report = health.health_report()
     frame: FrameContext = {
         "navigation": navigation(request.path, is_staff=user.is_staff),
+        "settings_places": SimpleLazyObject(partial(settings_places, request.path)),
+        "help_url": help_url(request),
         "notices": notices(report, is_staff=user.is_staff),
         "pause": SimpleLazyObject(partial(global_pause.current_pause, timezone.now())),
+        "hold": holds.current(),
         "engine_is_well": report["status"] == "ok",
         "engine_troubles": troubles(report),
         "version": VERSION,
+        "base_path": settings.BASE_PATH,
     }
     return {"chrome": frame}
 
@@ -76,13 +92,15 @@ def navigation(path: str, *, is_staff: bool) -> list[Place]:
     places = [
         Place(label="Dashboard", url=home, symbol="dashboard", key="g d", is_here=path == home),
         _scripts(path),
+        _place(path, "Schedules", "schedule-list", "schedule", "g c"),
         _place(path, "Runs", "run-list", "runs", "g r"),
         _place(path, "Statistics", "statistics", "statistics", "g a", is_in_bar=False),
-        _place(path, "Failures", "failure-list", "alert", "g f"),
+        _place(path, "Failures", "failure-list", "alert", "g f", is_in_bar=False),
         _place(path, "Search", "search", "search", "g l", is_in_bar=False),
         _place(path, "Environments", "environment-list", "environments", "g n", section=MANAGE),
         _place(path, "API", "api-1:openapi-view", "api", "g p", section=MANAGE, is_in_bar=False),
     ]
+    places.append(_place(path, "Help", "help", "help", "g b", section=MANAGE, is_in_bar=False))
     if is_staff:
         places += _places_of_staff(path)
     return places
@@ -117,14 +135,54 @@ def _place(
 
 
 def _places_of_staff(path: str) -> list[Place]:
-    variables = _place(path, "Variables", "variables", "variables", "g v", section=MANAGE)
-    told = _place(path, "Notifications", "notifications", "bell", "g m", section=MANAGE)
-    settings_place = _place(path, "Settings", "settings-first", "settings", "g t", section=MANAGE)
-    keys = _place(path, "API keys", "key-list", "keys", "g k", section=MANAGE)
-    audit = _place(path, "Audit", "audit", "search", "g u", section=MANAGE)
-    engine = _place(path, "Engine", "admin:index", "engine", "g e", section=MANAGE)
-    retention = _place(path, "Retention", "retention", "runs", "g h", section=MANAGE)
-    return [variables, told, keys, audit, retention, settings_place, engine]
+    users = reverse("admin:auth_user_changelist")
+    admin = reverse("admin:index")
+    is_in_admin = path.startswith(admin) and not path.startswith(users)
+    places = [
+        ("Settings", "settings-first", "settings", "g t"),
+        ("Variables", "variables", "variables", "g v"),
+        ("Notifications", "notifications", "bell", "g m"),
+        ("API keys", "key-list", "keys", "g k"),
+        ("Retention", "retention", "runs", "g h"),
+        ("Backups", "backup-list", "environments", "g b"),
+        ("Audit", "audit", "search", "g u"),
+        ("System", "system", "engine", "g e"),
+        ("Users", "admin:auth_user_changelist", "user", "g w"),
+    ]
+    return [
+        *(_place(path, *place, section=STAFF) for place in places),
+        Place(
+            label="Admin",
+            url=admin,
+            symbol="admin",
+            key="g i",
+            is_here=is_in_admin,
+            section=STAFF,
+        ),
+    ]
+
+
+def help_url(request: HttpRequest) -> str:
+    """Return where the guide speaks of this page."""
+    match = request.resolver_match
+    name, _, part = guide.address_of(match.view_name if match else "").partition("#")
+    if not name:
+        return reverse("help")
+    return f"{reverse('help-page', args=[name])}#{part}"
+
+
+def settings_places(path: str) -> list[Place]:
+    """Return the tabs of the settings, for staff."""
+    places = []
+    for section in SECTIONS.values():
+        url = reverse("settings", args=[section.slug])
+        places.append(_tab(path, section.title, url))
+    places.append(_tab(path, "Paths", reverse("open-paths")))
+    return places
+
+
+def _tab(path: str, label: str, url: str) -> Place:
+    return Place(label=label, url=url, symbol="", key="", is_here=path == url)
 
 
 def troubles(report: dict[str, Any]) -> str:

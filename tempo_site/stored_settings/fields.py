@@ -48,7 +48,10 @@ class Field:
     minimum: int = 0
     maximum: int = MAX_NUMBER
     is_editable: bool = True  # else it is read when Tempo starts, and only shown
+    presets: Sequence[int] = ()  # numbers that are offered
     check: Callable[[Value], None] | None = None  # raises ValueError with a sentence
+    # Keeps a value elsewhere than in the table, and `attribute` has it then; raises OSError.
+    keep: Callable[[Value], None] | None = None
 
     @property
     def is_secret(self) -> bool:

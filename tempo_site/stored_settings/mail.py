@@ -97,13 +97,5 @@ SECTION = Section(
             label="Private addresses",
             help="Messages may go to addresses of the own network, like `192.168.1.10`.",
         ),
-        Field(
-            name="PYSCHED_PUBLIC_URL",
-            attribute="PUBLIC_URL",
-            kind=Kind.TEXT,
-            label="Address of Tempo",
-            help="Links in messages begin with it; without it messages hold none. It is read when Tempo starts.",
-            is_editable=False,
-        ),
     ),
 )

@@ -1,10 +1,18 @@
 """The sections of settings, in the order of their pages. A new section is a module and a line here."""
 
-from tempo_site.stored_settings import mail, retention
+from tempo_site.stored_settings import backup, general, limits, mail, mirror, retention
 from tempo_site.stored_settings.fields import Field, Section
 
 SECTIONS: dict[str, Section] = {
-    section.slug: section for section in (mail.SECTION, retention.SECTION)
+    section.slug: section
+    for section in (
+        general.SECTION,
+        limits.SECTION,
+        mail.SECTION,
+        retention.SECTION,
+        backup.SECTION,
+        mirror.SECTION,
+    )
 }
 FIELDS: dict[str, Field] = {
     field.name: field for section in SECTIONS.values() for field in section.fields

@@ -78,6 +78,11 @@ def value(name: str) -> Value:
     return stored
 
 
+def number(name: str) -> int:
+    """Return the value of a setting that is a number."""
+    return int(value(name))
+
+
 def encrypted(name: str) -> str:
     """Return what is stored encrypted of a secret that holds now; "" where it is not a stored one."""
     field = FIELDS[name]
@@ -174,6 +179,8 @@ def _checked(name: str, new: object) -> Value | None:
 
 @sensitive_variables()
 def _store(field: Field, new: Value | None, *, by: str) -> bool:
+    if field.keep is not None:
+        return _keep(field, new)
     row = Setting.objects.filter(name=field.name).first()
     # An empty secret is none.
     if new is None or (field.is_secret and not new):
@@ -188,12 +195,23 @@ def _store(field: Field, new: Value | None, *, by: str) -> bool:
     return True
 
 
+def _keep(field: Field, new: Value | None) -> bool:
+    assert field.keep
+    if new is None or new == field.base_value:
+        return False
+    try:
+        field.keep(new)
+    except OSError as error:
+        raise SettingRefused(field.name, f"{field.label}: {error.strerror}") from error
+    return True
+
+
 def look_again(*, now: datetime) -> None:
     """Have the table read again with the next value: another process may have changed it."""
     memory.forget()
 
 
 def _row_of(field: Field) -> Setting | None:
-    if field.is_from_environment or not field.is_editable:
+    if field.is_from_environment or not field.is_editable or field.keep is not None:
         return None
     return memory.rows().get(field.name)

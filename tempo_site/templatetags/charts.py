@@ -12,6 +12,7 @@ from runs_app.figures.tally import Hour
 from runs_app.history import recent_runs
 from runs_app.history.recent_runs import Bar, Strip
 from runs_app.states import ACTIVE, Status
+from scripts_app.schedules.agenda import AgendaHour, NextDay
 from tempo_site.lib import humanize
 from tempo_site.pages.week import Day, Week
 
@@ -111,6 +112,29 @@ def hour_bars(hours: list[Hour]) -> SafeString:
         f'<svg class="hour-bars" viewBox="0 0 {24 * CELL - 1} {BARS_HEIGHT}" preserveAspectRatio="none" role="img"'
         f' aria-label="Runs by the hour of the day">{paths}</svg>'
     )
+
+
+@register.filter
+def start_bars(day: NextDay) -> SafeString:
+    """Draw a bar for each of the next 24 hours; another colour where two scripts start in the same minute."""
+    most = day.most or 1
+    paths = ""
+    for number, hour in enumerate(day.hours):
+        x = number * CELL
+        height = hour.count / most * BARS_HEIGHT
+        kind = ' class="is-late"' if hour.has_clash else ""
+        paths += f'<path class="is-base" d="M{x} 0h{SIDE}v{BARS_HEIGHT}h-{SIDE}z"/>'
+        paths += f'<path{kind} d="M{x} {BARS_HEIGHT}h{SIDE}v-{height:.1f}h-{SIDE}z">'
+        paths += f"<title>{hour.hour}:00: {_starts(hour)}</title></path>"
+    # Numbers and words of this program only.
+    return SafeString(
+        f'<svg class="day-bars" viewBox="0 0 {24 * CELL - 1} {BARS_HEIGHT}" preserveAspectRatio="none" role="img"'
+        f' aria-label="{day.count} starts in the next 24 hours">{paths}</svg>'
+    )
+
+
+def _starts(hour: AgendaHour) -> str:
+    return f"{hour.count} to start, some together" if hour.has_clash else f"{hour.count} to start"
 
 
 @register.filter

@@ -11,13 +11,14 @@ from django.utils import timezone
 from runs_app.url_triggers import large_bodies
 from runs_app.url_triggers.large_bodies import Right
 from tempo_site import auth
+from tempo_site.lib import origins
 
 KB, MB = 2**10, 2**20
 STRANGER_BYTES = 64 * KB  # before the caller is known; more than any log-in or set-up needs
 API_BYTES = 4 * MB  # a script's text of 1 MB, however JSON writes its characters
 
 # The first pattern that matches an address decides; whatever matches none is a page.
-_UPLOAD = re.compile(r"/(?:api/v1/)?scripts/[^/?]+/files/?")
+_UPLOAD = re.compile(r"/(?:api/v1/)?scripts/[^/?]+/files/?|/api/v1/import/?|/import/?")
 _RUNS = re.compile(r"/api/v1/(?:scripts/[^/?]+/runs|runs/.*)")
 _API = re.compile(r"/api/.*")
 _TRIGGER = re.compile(r"/trigger/(.*?)/?")
@@ -27,7 +28,7 @@ OK, UNPROVEN, UNAUTHENTICATED, FORBIDDEN, NOT_FOUND = 200, 202, 401, 403, 404
 
 def ceiling(target: bytes) -> int:
     """Return the largest body in bytes for a request's target; an upload has a little around its files."""
-    path = target.partition(b"?")[0].decode("latin1")
+    path = origins.without_base(target.partition(b"?")[0].decode("latin1"))
     if _UPLOAD.fullmatch(path):
         return (int(settings.MAX_UPLOAD_MB) + 1) * MB
     if _RUNS.fullmatch(path):
@@ -46,7 +47,7 @@ def status_of_caller(target: bytes, headers: Mapping[str, str], address: str) ->
     For a trigger, 202 when the body is taken so that its signature can be checked, 404 when nobody is let in.
     """
     path, _, query = target.decode("latin1").partition("?")
-    trigger = _TRIGGER.fullmatch(path)
+    trigger = _TRIGGER.fullmatch(origins.without_base(path))
     if trigger:
         return _status_for_trigger(trigger[1], headers, query, address)
     key = auth.key_of_headers(headers)

@@ -20,6 +20,7 @@ from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 
 from runs_app.url_triggers import senders
 from tempo_site import asgi
+from tempo_site.lib import origins
 from tempo_site.lib.addresses import site_of
 from tempo_site.web import body_limits, forwarded
 from tempo_site.web.body_limits import MB, STRANGER_BYTES
@@ -310,7 +311,8 @@ def refusal(status: int, target: bytes) -> bytes:
     if status == 413:
         hint = f"at most {_size(body_limits.ceiling(target))}"
     headers = ["X-Content-Type-Options: nosniff", "Cache-Control: no-store", "Connection: close"]
-    if target.startswith((b"/api/", b"/trigger/")):
+    path = origins.without_base(target.partition(b"?")[0].decode("latin1"))
+    if path.startswith(("/api/", "/trigger/")):
         kind = "application/json"
         error = {"code": code, "message": message} | ({"hint": hint} if hint else {})
         body = json.dumps({"error": error}).encode()
@@ -319,8 +321,7 @@ def refusal(status: int, target: bytes) -> bytes:
         body = (f"{message}\nhint: {hint}\n" if hint else f"{message}\n").encode()
         if status == 401:
             status = 302
-            after = quote(target.partition(b"?")[0].decode("latin1"), safe="/")
-            headers.append(f"Location: {resolve_url(settings.LOGIN_URL)}?next={after}")
+            headers.append(f"Location: {_log_in_before(path)}")
     if status in (429, 503):
         headers.append("Retry-After: 5")
     head = [
@@ -330,6 +331,11 @@ def refusal(status: int, target: bytes) -> bytes:
         *headers,
     ]
     return "\r\n".join([*head, "", ""]).encode() + body
+
+
+def _log_in_before(path: str) -> str:
+    after = quote(origins.with_base(path), safe="/")
+    return f"{origins.with_base(resolve_url(settings.LOGIN_URL))}?next={after}"
 
 
 def _size(size_bytes: int) -> str:

@@ -65,6 +65,12 @@ LATE = (
     "scripts_app.crontab.importer",
     "scripts_app.crontab.parser",
     "scripts_app.crontab.source_files",
+    # Scripts as files, by their page and the API.
+    "scripts_app.exchange.applying",
+    "scripts_app.exchange.exporting",
+    "scripts_app.exchange.preview",
+    "scripts_app.exchange.reading",
+    "scripts_app.exchange.zip_stream",
 )
 
 

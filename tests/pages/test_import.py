@@ -1,5 +1,6 @@
 """Moving in from cron in a browser: paste, look, untick, import."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,25 @@ def test_a_crontab_is_pasted_looked_at_and_moved_in(
     expect(screen.get_by_text("Moved in: 1 script.")).to_be_visible()
     assert [script["slug"] for script in service.get("/scripts")["items"]] == ["nightly"]
     assert service.run("nightly")["status"] == "succeeded"
+
+
+def test_a_folder_is_handed_in_looked_at_and_imported(
+    service: Service, screen: Page, tmp_path: Path
+) -> None:
+    folder = tmp_path / "tree" / "scripts" / "dropped"
+    (folder / "files").mkdir(parents=True)
+    (folder / "main.py").write_text("print(open('a.txt').read())\n")
+    (folder / "script.toml").write_text(f"name = {json.dumps(HOSTILE)}\nas_service_user = true\n")
+    (folder / "files" / "a.txt").write_text("read")
+    screen.goto(f"{service.url}/import/")
+    screen.get_by_label("Or a folder").set_input_files(tmp_path / "tree")
+    screen.get_by_role("button", name="Preview").click()
+    expect(screen.get_by_text("new", exact=True)).to_be_visible()
+    assert troubles_of(screen) == []
+    screen.get_by_role("button", name="Import", exact=True).click()
+    expect(screen.get_by_text("Imported: 1 script.")).to_be_visible()
+    log = f"/runs/{service.run('dropped')['id']}/log"
+    assert service.call("GET", log)[1].strip() in ("read", b"read")
 
 
 def troubles_of(screen: Page) -> list[str]:

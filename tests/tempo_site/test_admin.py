@@ -1,6 +1,7 @@
 """Admin of API keys, and of django-q2's rows."""
 
 import re
+import sqlite3
 
 import pytest
 from django.contrib import admin
@@ -21,6 +22,7 @@ from scripts_app import scripts
 from scripts_app.models import Environment, Folder, Schedule, Script, Variable, Version
 from tempo_site.accounts import users
 from tempo_site.models import ApiKey, AuditEntry, Setting
+from tempo_site.stored_settings import store
 from tests.factories import make_run, make_schedule, make_script
 
 TOKEN = re.compile(r"tempo_\w{36}")
@@ -284,7 +286,7 @@ def test_deleting_a_user_leaves_versions_runs_and_keys(desk: Client, user: User)
     key, _ = ApiKey.issue(name="theirs", created_by=user)
     run = make_run(script, by="ann")
     assert (
-        "Scripts, versions, runs and API keys stay"
+        "Scripts, versions, runs, API keys and what the audit says stay"
         in desk.get(f"{USERS}{user.pk}/delete/").content.decode()
     )
     desk.post(f"{USERS}{user.pk}/delete/", {"post": "yes"})
@@ -310,13 +312,22 @@ def test_another_users_password_is_set(desk: Client, user: User) -> None:
 
 
 # --- the index ------------------------------------------------------------------------------------------------------
-def test_the_index_shows_health_what_runs_and_what_failed(desk: Client) -> None:
+def test_the_page_system_shows_health_queue_and_versions(desk: Client, user: User) -> None:
+    store.save({"PYSCHED_MAX_CONCURRENT_RUNS": 7}, by="root")
+    make_run(make_script(), status=Status.RUNNING, started_at=timezone.now())
+    page = desk.get("/system/").content.decode()
+    assert "not running in this process" in page  # no engine in this test
+    assert "1 of 7 at once" in page and f"SQLite {sqlite3.sqlite_version}" in page
+    desk.force_login(user)
+    assert desk.get("/system/").status_code == 403
+
+
+def test_the_index_shows_what_runs_and_what_failed(desk: Client) -> None:
     running = make_run(make_script("Busy <b>"), status=Status.RUNNING, started_at=timezone.now())
     failed = make_run(
         make_script("Broken"), status=Status.FAILED, finished_at=timezone.now(), message="It broke."
     )
     page = desk.get("/admin/").content.decode()
-    assert "not running in this process" in page  # no engine in this test
     assert "Busy &lt;b&gt;" in page and f"/admin/runs_app/run/{running.pk}/act/cancel/" in page
     assert f"/admin/runs_app/run/{failed.pk}/change/" in page and "It broke." in page
 

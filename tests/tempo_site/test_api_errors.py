@@ -13,6 +13,7 @@ from django.test import Client
 from ninja.errors import Throttled
 
 from runs_app.triggers import triggers
+from scripts_app.models import Script
 from scripts_app.timing.rule import TimingError
 from tempo_site import auth
 from tempo_site.api import api
@@ -46,6 +47,27 @@ def post(
 ) -> Any:
     """Post a body as it is."""
     return client.post(path, body, kind)
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
+)
+def test_a_body_of_another_type_than_json_is_a_415(program: Client, kind: str) -> None:
+    found = problem(post(program, '{"name": "Hello"}', kind=kind), 415)
+    assert found["code"] == "unsupported_type"
+    assert found["hint"] == "send `Content-Type: application/json`"
+    assert not Script.objects.exists()
+
+
+def test_a_type_of_json_is_json(program: Client) -> None:
+    kind = "application/merge-patch+json; charset=utf-8"
+    assert post(program, '{"name": "Hello"}', kind=kind).status_code == 201
+
+
+def test_an_upload_that_is_no_form_is_a_415(program: Client) -> None:
+    make_script("Hello")
+    found = problem(post(program, '{"folder": "a"}', "/api/v1/scripts/hello/files"), 415)
+    assert found["hint"] == "send `Content-Type: multipart/form-data`"
 
 
 @pytest.mark.parametrize(

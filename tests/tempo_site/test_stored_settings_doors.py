@@ -106,7 +106,7 @@ def test_the_page_costs_no_query_of_its_own_but_the_first(
 
 def test_an_unknown_section_is_not_found(admin: Client) -> None:
     assert admin.get("/settings/nothing/").status_code == 404
-    assert admin.get("/settings/").headers["Location"] == reverse("settings", args=["mail"])
+    assert admin.get("/settings/").headers["Location"] == reverse("settings", args=["general"])
 
 
 def test_the_admin_shows_no_secret(admin: Client) -> None:

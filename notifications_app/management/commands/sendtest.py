@@ -4,32 +4,36 @@ from argparse import ArgumentParser
 from datetime import datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from notifications_app.delivery import trial
 from notifications_app.delivery.letters import Answer
 from notifications_app.models import Channel
+from tempo_site.audit.commands import ActingCommand
+from tempo_site.lib.console.tables import as_json
 
 
-class Command(BaseCommand):
+class Command(ActingCommand):
     help = "Send a test message by a channel, or a mail to an address, and print the receiver's answer."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("channel", nargs="?", default="", help="Name or number of a channel.")
         parser.add_argument("--to", default="", help="Mail address, by the settings for mail.")
+        parser.add_argument("--json", action="store_true", help="Print `{outcome, answer}`.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
         if options["to"]:
-            self._report(_mail_to(options["to"], now))
-            return
-        self._report(trial.send_test(_channel(options["channel"]), now=now))
-
-    def _report(self, answer: Answer) -> None:
+            answer = _mail_to(options["to"], now)
+        else:
+            answer = trial.send_test(_channel(options["channel"]), now=now)
+        if options["json"]:
+            self.stdout.write(as_json({"outcome": answer.outcome, "answer": answer.answer}))
         if answer.outcome != trial.SENT:
             raise CommandError(f"The test was not sent. {answer.answer}")
-        self.stdout.write(f"The test was sent. The receiver's answer: {answer.answer}")
+        if not options["json"]:
+            self.stdout.write(f"The test was sent. The receiver's answer: {answer.answer}")
 
 
 def _mail_to(address: str, now: datetime) -> Answer:

@@ -183,9 +183,10 @@ def _naming(
 
 
 def _needs_tmp(spec: Spec, wanted: IsolationSpec) -> bool:
-    # The data folder, its Python, or what an admin has opened may lie in there.
+    # The data folder, its Python, or what an admin or staff have opened may lie in there.
     programs = map(os.fsdecode, (spec.argv[0], spec.cwd))
-    places = map(folders.real_path, (*wanted.read, *wanted.write, *wanted.closed, *programs))
+    opened = (*wanted.read, *wanted.write, *wanted.shared_read, *wanted.shared_write)
+    places = map(folders.real_path, (*opened, *wanted.closed, *programs))
     return any(f"{place}/".startswith(f"{_TMP}/") for place in places)
 
 

@@ -7,6 +7,7 @@ import os
 import stat
 import struct
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from runs_app.launcher import folders
 from runs_app.launcher.identity import prctl
@@ -46,6 +47,8 @@ SYSTEM_READ = (
     "/var/lib/ca-certificates",
 )
 SYSTEM_WRITE = ("/dev/null", "/dev/zero", "/dev/full", "/dev/tty", "/dev/shm")
+# Beside what the spec refuses, no path that people opened may be, hold or lie in these.
+NEVER_SHARED = ("/proc", "/sys")
 # Pseudo-terminals: for a script with a user of its own, since among them are all other terminals of the same user.
 TERMINALS = ("/dev/ptmx", "/dev/pts")
 
@@ -66,7 +69,24 @@ def system_paths() -> tuple[list[str], list[str]]:
     return _real(SYSTEM_READ), _real(SYSTEM_WRITE)
 
 
-def make(*, read: Iterable[str], write: Iterable[str], closed: Iterable[str]) -> int:
+class Shared(NamedTuple):
+    """Paths that people opened on a page. None may be, hold or lie in one of `refused`, links followed."""
+
+    read: list[str]
+    write: list[str]
+    refused: list[str]
+
+
+NOTHING_SHARED = Shared([], [], [])
+
+
+def make(
+    *,
+    read: Iterable[str],
+    write: Iterable[str],
+    closed: Iterable[str],
+    shared: Shared = NOTHING_SHARED,
+) -> int:
     """Return a rule set of the paths and the system's, without missing paths and the way to `closed`. Raise OSError."""
     version = abi()
     rights = _rights(version)
@@ -77,6 +97,11 @@ def make(*, read: Iterable[str], write: Iterable[str], closed: Iterable[str]) ->
         _allow(rules_fd, path, READ & rights)
     for path in _paths_to_open([*system_write, *_real(write)], closed_paths):
         _allow(rules_fd, path, WRITE & rights)
+    refused = _real([*shared.refused, *NEVER_SHARED])
+    for path in shared.read:
+        _allow_shared(rules_fd, path, READ & rights, refused)
+    for path in shared.write:
+        _allow_shared(rules_fd, path, WRITE & rights, refused)
     return rules_fd
 
 
@@ -110,11 +135,39 @@ def _allow(rules_fd: int, path: str, rights: int) -> None:
     except OSError:
         return  # not there, or not for us: nothing to open
     try:
-        if not stat.S_ISDIR(os.fstat(fd).st_mode):
-            rights &= _FILE_RIGHTS
-        prctl.system_call(_ADD_RULE, rules_fd, _PATH_BENEATH, struct.pack("=Qi", rights, fd))
+        _add_rule(rules_fd, fd, rights)
     finally:
         os.close(fd)
+
+
+# By the descriptor: a link that is put in its way meanwhile leads nowhere else.
+def _allow_shared(rules_fd: int, path: str, rights: int, refused: list[str]) -> None:
+    try:
+        fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        if not is_refused(os.readlink(f"/proc/self/fd/{fd}"), refused):
+            _add_rule(rules_fd, fd, rights)
+    finally:
+        os.close(fd)
+
+
+def is_refused(path: str, refused: Iterable[str]) -> bool:
+    """Whether a path without links is, holds or lies in one of these; all hold and lie in `/`."""
+    if path == "/":
+        return True
+    return any(_is_within(path, folder) or _is_within(folder, path) for folder in refused)
+
+
+def _is_within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder + "/")
+
+
+def _add_rule(rules_fd: int, fd: int, rights: int) -> None:
+    if not stat.S_ISDIR(os.fstat(fd).st_mode):
+        rights &= _FILE_RIGHTS
+    prctl.system_call(_ADD_RULE, rules_fd, _PATH_BENEATH, struct.pack("=Qi", rights, fd))
 
 
 def _resolver() -> str:

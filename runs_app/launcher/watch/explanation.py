@@ -135,13 +135,14 @@ def _closed_paths(spec: Spec, lines: list[str]) -> str:
     verb = "is" if len(closed) == 1 else "are"
     return (
         f"{named} {verb} not among what it may read or write\n"
-        "hint: an admin opens more with PYSCHED_EXTRA_READ_PATHS or PYSCHED_EXTRA_WRITE_PATHS"
+        "hint: staff open more in Settings, on the page Paths"
     )
 
 
 def _is_open(path: str, spec: Spec) -> bool:
     assert spec.isolation
-    return _is_below(_full(path, spec), spec.isolation.write)
+    written = [*spec.isolation.write, *spec.isolation.shared_write]
+    return _is_below(_full(path, spec), written)
 
 
 def _is_temporary(full: str, isolation: IsolationSpec) -> bool:

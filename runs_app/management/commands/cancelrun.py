@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.http import Http404
 from django.utils import timezone
 
@@ -11,11 +11,12 @@ from runs_app.api.runs import run_out
 from runs_app.engine import engine
 from runs_app.execution import execution
 from runs_app.management import watching
+from tempo_site.audit.commands import ActingCommand
 from tempo_site.lib.console import caller
 from tempo_site.lib.console.tables import as_json
 
 
-class Command(BaseCommand):
+class Command(ActingCommand):
     """Works while Tempo runs. While it does not, a queued run ends at once and others when Tempo starts again."""
 
     help = "Cancel a run: a queued one never begins, one under way ends within its grace time."

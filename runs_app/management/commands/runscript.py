@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from runs_app import lookup
@@ -17,17 +17,16 @@ from runs_app.models import Run
 from runs_app.states import Status, Trigger
 from runs_app.triggers import confirmation, triggers
 from scripts_app.models import Script
-from tempo_site.audit import trail
+from tempo_site.audit.commands import ActingCommand
 from tempo_site.lib.console import caller
 from tempo_site.lib.console.tables import as_json
-from tempo_site.models import AuditEntry
 
 REFUSED = 75  # EX_TEMPFAIL of sysexits.h: not now, try again later
 NOT_RUN = 1
 INTERRUPTED = 128 + signal.SIGINT
 
 
-class Command(BaseCommand):
+class Command(ActingCommand):
     """A run like any other: it is in the history, and cancelling it works from everywhere."""
 
     help = "Start a run of a script; with --follow show its output and end with its exit code."
@@ -58,7 +57,6 @@ class Command(BaseCommand):
             help="Print the run as in the API; with --follow each line of its output before it.",
         )
 
-    @trail.acting_as(AuditEntry.Actor.COMMAND, "runscript")
     def handle(self, *args: Any, **options: Any) -> None:
         inputs = inputs_of(options["param"])
         run = self.start(options["slug"], inputs, is_confirmed=options["yes"])

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 from django.utils import timezone
 
@@ -15,13 +15,14 @@ from scripts_app.models import Schedule, Script
 from scripts_app.schedules import schedules
 from scripts_app.scripts import ScriptError
 from scripts_app.timing.rule import TimingError
+from tempo_site.audit.commands import ActingCommand
 from tempo_site.lib.console.tables import as_json
 
 STDIN = "-"
 MAX_BYTES = 4 * 2**20  # more than a text may have: the script's own check says how much that is
 
 
-class Command(BaseCommand):
+class Command(ActingCommand):
     """Works whether Tempo is running or not; the environment is built when it runs."""
 
     help = "Make a script of a file, with its packages and a schedule if they are given."

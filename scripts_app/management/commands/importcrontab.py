@@ -5,7 +5,7 @@ from argparse import BooleanOptionalAction
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from scripts_app import bulk
@@ -17,8 +17,8 @@ from scripts_app.models import Script
 from scripts_app.scripts import ScriptError
 from scripts_app.timing import rule
 from scripts_app.timing.rule import TimingError
-from tempo_site.audit import trail
-from tempo_site.models import AuditEntry
+from tempo_site.audit.commands import ActingCommand
+from tempo_site.lib.console import tables
 
 STDIN = "-"
 SYSTEM = Path("/etc/crontab")
@@ -26,20 +26,17 @@ SYSTEM_FOLDER = Path("/etc/cron.d")
 HEADINGS = ("line", "script", "schedule", "zone", "what")
 MAX_CELL = 60  # characters of a cell
 MAX_NOTE = 400
+Made = dict[int, str]  # the slugs of scripts, by the number of a line
 
 
-class Command(BaseCommand):
+class Command(ActingCommand):
     """The command asks first; the schedules are made switched off, and no command of the crontab is run."""
 
     help = "Show which scripts the lines of a crontab would become, ask, and make them, their schedules switched off."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "file",
-            nargs="?",
-            default=STDIN,
-            help="The crontab; `-` or nothing: standard input.",
-        )
+        file = "The crontab; `-` or nothing: standard input."
+        parser.add_argument("file", nargs="?", default=STDIN, help=file)
         parser.add_argument("--yes", action="store_true", help="Make them without asking.")
         parser.add_argument(
             "--system",
@@ -61,8 +58,10 @@ class Command(BaseCommand):
         parser.add_argument(
             "--again", action="store_true", help="Make those, too, that were imported already."
         )
+        parser.add_argument(
+            "--json", action="store_true", help="Print a JSON object a line; --yes makes them."
+        )
 
-    @trail.acting_as(AuditEntry.Actor.COMMAND, "importcrontab")
     def handle(self, *args: Any, **options: Any) -> None:
         table = read_crontab(options["file"], is_system=options["system"])
         choices = choices_of(options)
@@ -73,12 +72,16 @@ class Command(BaseCommand):
             home=home_folder(table),
             choices=choices,
         )
-        self.show(table, proposals)
         possible = [
             each
             for each in proposals
             if not each.problem and (options["again"] or not each.imported_as)
         ]
+        if options["json"]:
+            wanted = possible if options["yes"] else []
+            self.as_json(proposals, wanted, self.make_each(wanted, choices))
+            return
+        self.show(table, proposals)
         if not possible:
             self.stdout.write("There is nothing to make.")
         elif options["yes"] or self.is_agreed(len({each.content for each in possible})):
@@ -119,28 +122,50 @@ class Command(BaseCommand):
         return False
 
     def make(self, proposals: list[Proposal], choices: Choices) -> None:
-        """Make each script; a refused script does not stop the others. Raises CommandError after a refusal."""
-        made: dict[str, Script] = {}
-        refused = 0
-        for proposal in proposals:
-            try:
-                script = importer.make(
-                    proposal, by=None, now=timezone.now(), choices=choices, made=made
-                )
-            except (ScriptError, TimingError) as refusal:
-                refused += 1
-                plain = printable(str(refusal), MAX_NOTE)
-                self.stderr.write(f"line {proposal.entry.number}: {plain}")
-            else:
-                self.stdout.write(f"Made {script.slug}")
-        count = bulk.count_of_scripts(len(made))
+        """Make the scripts, and say what was made. Raises CommandError after a refusal."""
+        made = self.make_each(proposals, choices)
+        for slug in made.values():
+            self.stdout.write(f"Made {slug}")
+        count = bulk.count_of_scripts(len(set(made.values())))
         rest = "Look through them, then enable their schedules."
         if choices.switch_on:
             rest = "Their schedules are on: take the lines out of the crontab."
         self.stdout.write(f"Made {count}. {rest}")
-        if refused:
-            left = bulk.count_of_scripts(refused)
-            raise CommandError(f"{left} could not be made.")
+        refuse_if_any_is_left(proposals, made)
+
+    def make_each(self, proposals: list[Proposal], choices: Choices) -> Made:
+        """Make each script, and return slugs by line; a refused script does not stop the others."""
+        scripts: dict[str, Script] = {}
+        made: Made = {}
+        for proposal in proposals:
+            number = proposal.entry.number
+            try:
+                script = importer.make(
+                    proposal, by=None, now=timezone.now(), choices=choices, made=scripts
+                )
+            except (ScriptError, TimingError) as refusal:
+                self.stderr.write(f"line {number}: {printable(str(refusal), MAX_NOTE)}")
+            else:
+                made[number] = script.slug
+        return made
+
+    def as_json(self, proposals: list[Proposal], possible: list[Proposal], made: Made) -> None:
+        for proposal in proposals:
+            told = {
+                "line": proposal.entry.number,
+                "name": proposal.name,
+                "rhythm": proposal.rhythm,
+                "notes": notes_on(proposal),
+                "made": made.get(proposal.entry.number),
+            }
+            self.stdout.write(tables.as_json(told))
+        refuse_if_any_is_left(possible, made)
+
+
+def refuse_if_any_is_left(proposals: list[Proposal], made: Made) -> None:
+    if len(made) < len(proposals):
+        left = bulk.count_of_scripts(len(proposals) - len(made))
+        raise CommandError(f"{left} could not be made.")
 
 
 def choices_of(options: dict[str, Any]) -> Choices:

@@ -3,17 +3,18 @@
 from datetime import datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from scripts_app.api.pauses import pause_out
 from scripts_app.schedules import global_pause
 from scripts_app.timing.rule import TimingError
+from tempo_site.audit.commands import ActingCommand
 from tempo_site.lib.console import caller
 from tempo_site.lib.console.tables import as_json, moment
 
 
-class Command(BaseCommand):
+class Command(ActingCommand):
     """Works whether Tempo is running or not."""
 
     help = "Pause all schedules. Runs under way and runs by hand go on."

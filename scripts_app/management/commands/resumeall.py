@@ -2,16 +2,17 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from scripts_app.api.pauses import pause_out
 from scripts_app.schedules import global_pause
+from tempo_site.audit.commands import ActingCommand
 from tempo_site.lib.console import caller
 from tempo_site.lib.console.tables import as_json
 
 
-class Command(BaseCommand):
+class Command(ActingCommand):
     """Works whether Tempo is running or not."""
 
     help = "Let the schedules fire again; moments that were due meanwhile are recorded as skipped."

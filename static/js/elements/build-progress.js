@@ -1,5 +1,7 @@
 // <build-progress>: asks how far the build of an environment is and shows it, as long as it is under way and looked at.
 
+import { address } from "../lib/base-path.js";
+
 const POLL_MS = 1000;
 const LABELS = {
   resolving: "Resolving",
@@ -22,7 +24,7 @@ class BuildProgress extends HTMLElement {
     if (this.isAsking) return;
     this.isAsking = true;
     try {
-      const answer = await fetch(`/api/v1/environments/${this.dataset.environment}`);
+      const answer = await fetch(address(`/api/v1/environments/${this.dataset.environment}`));
       if (answer.ok) this.show(await answer.json());
     } catch (error) {
       console.warn("could not ask how far the build is:", error); // the next look may

@@ -1,5 +1,6 @@
 // <console-drawer>: the output of a run at the foot of the page it was started from.
 
+import { address } from "../lib/base-path.js";
 import "./log-view.js";
 
 const POLL_MS = 1000;
@@ -63,7 +64,7 @@ class ConsoleDrawer extends HTMLElement {
     this.csrf = csrf;
     this.link.hidden = false;
     this.isFinal = false;
-    this.link.href = `/runs/${run}/`;
+    this.link.href = address(`/runs/${run}/`);
     this.link.textContent = `Run #${run}`;
     this.showStatus("queued", false);
     this.say.textContent = "";
@@ -93,7 +94,7 @@ class ConsoleDrawer extends HTMLElement {
   async look() {
     const run = this.run;
     try {
-      const answer = await fetch(`/api/v1/runs/${run}`);
+      const answer = await fetch(address(`/api/v1/runs/${run}`));
       if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
       const facts = await answer.json();
       if (run !== this.run || this.hidden) return;
@@ -139,7 +140,7 @@ class ConsoleDrawer extends HTMLElement {
     if (this.cancel.getAttribute("aria-disabled") === "true") return;
     this.markAsked(true);
     try {
-      const answer = await fetch(`/api/v1/runs/${this.run}/cancel`, {
+      const answer = await fetch(address(`/api/v1/runs/${this.run}/cancel`), {
         method: "POST",
         headers: { "X-CSRFToken": this.csrf() },
       });
@@ -155,7 +156,7 @@ class ConsoleDrawer extends HTMLElement {
 
 /** The console of a run as an element, to be put into a page. */
 export async function consoleOf(run) {
-  const answer = await fetch(`/runs/${run}/?part=console`);
+  const answer = await fetch(address(`/runs/${run}/?part=console`));
   if (!answer.ok || answer.redirected) throw new Error(`HTTP ${answer.status}`);
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const view = page.querySelector("log-view");

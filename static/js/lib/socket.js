@@ -1,6 +1,8 @@
 // A WebSocket that comes back: the wait doubles after each failure; a message heard makes the count start anew. The
 // document hears `socket:lost` of each failure.
 
+import { address } from "./base-path.js";
+
 const FIRST_WAIT_MS = 500;
 const MAX_WAIT_MS = 10000;
 const REFUSED = 4400; // codes from here on are the server's answer, not a broken line
@@ -20,7 +22,7 @@ export function connect(path, on) {
 
   function open() {
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-    socket = new WebSocket(`${scheme}//${location.host}${path()}`);
+    socket = new WebSocket(`${scheme}//${location.host}${address(path())}`);
     socket.addEventListener("open", () => on.opened?.());
     socket.addEventListener("message", (event) => {
       failures = 0;

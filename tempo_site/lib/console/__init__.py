@@ -1,4 +1,4 @@
 """What commands share: `tables` prints rows and JSON, `caller` names who gives a command.
 
-Commands of all apps import it; nothing else does.
+`service_report` is what the running service tells them. Beside commands nothing imports the first two.
 """

@@ -1,5 +1,7 @@
 """The backend: Django's own, but for its cursors and for whose turn it is to write."""
 
+import contextlib
+import os
 import sqlite3
 import threading
 from collections import defaultdict
@@ -24,6 +26,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """
 
     _has_turn = False
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        _make_for_own_user(str(conn_params["database"]))
+        return super().get_new_connection(conn_params)
 
     def create_cursor(self, name: str | None = None) -> "Cursor":
         cursor: Cursor = self.connection.cursor(factory=Cursor)
@@ -80,6 +86,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self._has_turn:
             self._has_turn = False
             _turns[self.alias].release()
+
+
+# SQLite makes a missing file with what the umask leaves, and gives its log the same mode. A command may be the first.
+def _make_for_own_user(name: str) -> None:
+    if name.startswith(("file:", ":")):
+        return
+    with contextlib.suppress(OSError):  # it is there; what else is wrong SQLite says
+        os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 class Cursor(base.SQLiteCursorWrapper):

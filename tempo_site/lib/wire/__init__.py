@@ -1,4 +1,4 @@
 """What comes and goes in bodies of HTTP, for pages, the API, triggers and webhooks.
 
-`json_body` counts JSON before it is parsed, `standard_webhooks` signs.
+`json_body` counts JSON before it is parsed, `body_type` refuses what is none, `standard_webhooks` signs.
 """

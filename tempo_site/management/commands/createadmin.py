@@ -5,11 +5,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from django.contrib.auth.models import User
-from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from tempo_site.accounts import users
+from tempo_site.audit.commands import ActingCommand
 from tempo_site.bootstrap import first_start
 from tempo_site.lib.console.tables import as_json
 
@@ -17,7 +17,7 @@ STDIN = "-"
 MAX_CHARACTERS = 4096
 
 
-class Command(BaseCommand):
+class Command(ActingCommand):
     """Works whether Tempo is running or not. The password never stands in the arguments, which everybody can see."""
 
     help = "Make an admin, or give an admin who exists another password; asks for the password."
@@ -33,21 +33,13 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         name = options["name"]
-        user = User.objects.filter(username=name).first()
-        is_new = user is None
-        if user is None:
-            user = User(username=name)
-        elif not user.is_superuser:
-            raise CommandError(f"There is a user `{name}` who is no admin; nothing was changed.")
         password = read_password(options["password_file"])
-        user.is_staff = user.is_superuser = user.is_active = True
-        user.set_password(password)
         try:
-            validate_password(password, user)
-            user.full_clean()
+            is_new = users.make_admin(name, password)
+        except users.UserRefused as refusal:
+            raise CommandError(str(refusal)) from refusal
         except ValidationError as refusal:
             raise CommandError(f"Nothing was changed. {' '.join(refusal.messages)}") from refusal
-        user.save()
         first_start.close()
         if options["json"]:
             self.stdout.write(as_json({"name": name, "created": is_new}))

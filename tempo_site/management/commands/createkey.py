@@ -4,19 +4,26 @@ from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
 from scripts_app import reach
 from tempo_site.accounts import keys
 from tempo_site.accounts.keys import KeyRefused
-from tempo_site.audit import trail
-from tempo_site.models import ApiKey, AuditEntry
+from tempo_site.audit.commands import ActingCommand
+from tempo_site.lib.console.tables import as_json
+from tempo_site.models import ApiKey
+from tempo_site.rest.keys import new_key_out
+
+LIMITS = {
+    "--script": "Limit the key to this script, like `hello-world`; may be given more than once.",
+    "--folder": "Limit it to what lies in this folder, like `Ops/Nightly`; more than once too.",
+}
 
 
-class Command(BaseCommand):
-    """Prints the key alone, so that a program can take it."""
+class Command(ActingCommand):
+    """Prints the key alone, so that a program can take it; with --json what the API says of a new key."""
 
     help = "Make an API key and print it; only its hash is stored, so it is shown this once."
 
@@ -30,33 +37,23 @@ class Command(BaseCommand):
             default=ApiKey.Scope.FULL.value,
             help="read: look; run: start and cancel runs too; full: everything (default).",
         )
-        parser.add_argument(
-            "--script",
-            action="append",
-            default=[],
-            metavar="SCRIPT",
-            help="Limit the key to this script, like `hello-world`; may be given more than once.",
-        )
-        parser.add_argument(
-            "--folder",
-            action="append",
-            default=[],
-            metavar="FOLDER",
-            help="Limit the key to what lies in this folder, like `Ops/Nightly`; more than once too.",
-        )
+        for option, text in LIMITS.items():
+            parser.add_argument(option, action="append", default=[], metavar="NAME", help=text)
         parser.add_argument(
             "--expires",
             default="",
             metavar="WHEN",
             help="From when on it is refused: `2027-01-31` or `2027-01-31T12:00`, in Tempo's time zone.",
         )
+        parser.add_argument(
+            "--json", action="store_true", help="Print the key as in the API, with its `token`."
+        )
 
-    @trail.acting_as(AuditEntry.Actor.COMMAND, "createkey")
     def handle(self, *args: Any, **options: Any) -> None:
         is_limited = options["script"] or options["folder"]
         try:
             limits = reach.named(options["script"], options["folder"]) if is_limited else None
-            _, token = keys.create(
+            key, token = keys.create(
                 name=options["name"],
                 scope=options["scope"],
                 limits=limits,
@@ -67,7 +64,10 @@ class Command(BaseCommand):
             raise CommandError(f"The key was not made: {' '.join(error.messages)}") from error
         except KeyRefused as refusal:
             raise CommandError(f"The key was not made: {refusal}") from refusal
-        self.stdout.write(token)
+        if options["json"]:
+            self.stdout.write(as_json(new_key_out(key, token).model_dump()))
+        else:
+            self.stdout.write(token)
 
 
 def moment(text: str) -> datetime | None:

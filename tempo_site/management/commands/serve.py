@@ -66,9 +66,12 @@ class Command(BaseCommand):
         token = first_start.token()
         connections.close_all()
         address = hosts.address_of(options["host"], options["port"])
-        self.stdout.write(f"Tempo is at {address}  (Ctrl+C ends it)")
+        public = hosts.public_address(options["host"], options["port"])
+        if settings.IS_CONTAINER:
+            self.stdout.write(f"Tempo is at {public}")
+        else:
+            self.stdout.write(f"Tempo is at {address}  (Ctrl+C ends it)")
         if token:
-            public = hosts.public_address(options["host"], options["port"])
             self.stdout.write(f"Set up Tempo: {public}setup/{token}/")
 
 

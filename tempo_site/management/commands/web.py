@@ -1,11 +1,16 @@
 """`manage.py web`: the Django process, started by the launcher."""
 
 import os
+import subprocess
+import sys
 from argparse import ArgumentParser
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from tempo_site.backups import replacing
+from tempo_site.lib import paths
 from tempo_site.web import reload, server
 
 
@@ -22,7 +27,16 @@ class Command(BaseCommand):
         if "TEMPO_CONTROL_FD" not in os.environ:
             sentence = "This process belongs below the launcher.\nhint: start `manage.py serve`"
             raise CommandError(sentence)
+        if replacing.is_begun(paths.data()):
+            finish_restore()
         server.inherit()
         if options["reload"]:
             reload.end_on_change()
         server.WebServer().serve()
+
+
+def finish_restore() -> None:
+    """Have what was restored put into its place, and begin anew: settings and secret key were read before."""
+    # By a program of its own: this one is kept from loading migrations.
+    subprocess.run([sys.executable, str(settings.BASE_DIR / "manage.py"), "prepare"], check=True)
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

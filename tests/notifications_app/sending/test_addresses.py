@@ -107,6 +107,8 @@ def test_a_name_is_no_address_to_connect_to() -> None:
         "http://[fe80::1]/",
         "http://[::1",
         "http://example.org:99999/",
+        "http://example..org/",
+        f"http://{64 * 'a'}.org/",
         "http://localhost:8000/x",
     ],
 )
@@ -116,7 +118,15 @@ def test_an_address_is_refused_in_the_form_already(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["https://example.org/hook?a=b", "http://192.168.1.5:8123/x", "http://localhost/"]
+    "url",
+    [
+        "https://example.org/hook?a=b",
+        "http://192.168.1.5:8123/x",
+        "http://localhost/",
+        "http://home_assistant.lan./",
+        "https://münchen.example/",
+        "http://[2001:db8::1]/",
+    ],
 )
 def test_an_ordinary_address_passes(url: str) -> None:
     Policy(own_port=8000).check_url(url)

@@ -86,6 +86,19 @@ def test_a_rule_stays_for_what_it_was_though_that_is_gone(admin: Client) -> None
         assert admin.post(address, sent).status_code == 302
 
 
+def test_a_heartbeat_stays_with_its_script_though_that_is_deleted(admin: Client) -> None:
+    script = make_script()
+    channel = make_channel("beat", kind=Channel.Kind.HEARTBEAT, script=script)
+    Script.objects.update(deleted_at=NOW)
+    address = reverse("channel-edit", args=[channel.pk])
+    form = admin.get(address).context["form"]
+    assert form["script"].value() == script.slug
+    sent = {name: form[name].value() or "" for name in form.fields} | {"name": "pulse"}
+    assert admin.post(address, sent).status_code == 302
+    channel.refresh_from_db()
+    assert (channel.name, channel.script) == ("pulse", script)
+
+
 def test_a_rule_needs_a_channel_first(admin: Client) -> None:
     page = admin.get("/notifications/rules/new/")
     assert page.headers["Location"] == reverse("channel-kinds")

@@ -25,6 +25,7 @@ from runs_app.triggers import triggers
 from scripts_app import scripts
 from scripts_app.models import Environment, Schedule, Script
 from tempo_site.lib import paths
+from tempo_site.stored_settings import store
 from tests.factories import NOW, make_run, make_schedule, make_script
 
 pytestmark = pytest.mark.django_db
@@ -56,6 +57,16 @@ def test_the_oldest_go_first_and_the_cap_holds(settings: Settings, launcher: Rec
     runs = [make_run(script) for _ in range(3)]
     assert admission.admit(now=timezone.now()) == 2
     assert list(Run.objects.filter(status=Status.STARTING).order_by("pk")) == runs[:2]
+
+
+def test_a_cap_that_staff_saved_holds_at_once(launcher: Recorder) -> None:
+    script = make_script()
+    for _ in range(3):
+        make_run(script)
+    store.save({"PYSCHED_MAX_CONCURRENT_RUNS": 1}, by="root")
+    assert admission.admit(now=timezone.now()) == 1
+    store.save({"PYSCHED_MAX_CONCURRENT_RUNS": 3}, by="root")
+    assert admission.admit(now=timezone.now()) == 2
 
 
 def test_a_place_that_becomes_free_is_given_to_the_next(

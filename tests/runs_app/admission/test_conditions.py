@@ -37,7 +37,16 @@ def installation() -> Run:
     return make_run(kind=Kind.INSTALL, trigger=Trigger.BUILD, params={"python": "3.12"})
 
 
-RUNS = {Kind.SCRIPT: further_try, Kind.BUILD: build, Kind.INSTALL: installation}
+def backup() -> Run:
+    return make_run(kind=Kind.BACKUP, params={"act": "make"})
+
+
+RUNS = {
+    Kind.SCRIPT: further_try,
+    Kind.BUILD: build,
+    Kind.INSTALL: installation,
+    Kind.BACKUP: backup,
+}
 
 
 def put_off(run: Run, _: Settings) -> None:
@@ -73,6 +82,10 @@ def start_another_program(_: Run, __: Settings) -> None:
     make_run(kind=Kind.INSTALL, trigger=Trigger.BUILD, status=Status.RUNNING)
 
 
+def start_another_backup(_: Run, __: Settings) -> None:
+    make_run(kind=Kind.BACKUP, params={"act": "verify"}, status=Status.RUNNING)
+
+
 def disable(run: Run, _: Settings) -> None:
     assert run.schedule
     Schedule.objects.filter(pk=run.schedule.pk).update(enabled=False)
@@ -87,6 +100,7 @@ BRING_ABOUT: dict[Condition, Callable[[Run, Settings], None]] = {
     wait_conditions.DISK: fill_disk,
     wait_conditions.ENVIRONMENT: take_environment_away,
     wait_conditions.ONE_AT_A_TIME: start_another_program,
+    wait_conditions.ONE_BACKUP: start_another_backup,
 }
 
 

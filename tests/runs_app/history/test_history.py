@@ -4,6 +4,7 @@ import errno
 import json
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django.fixtures import DjangoAssertNumQueries
 
-from runs_app.history import history
+from runs_app.history import history, run_filters
+from runs_app.history.run_filters import RunFilter
 from runs_app.launcher import files
 from runs_app.models import Run
-from runs_app.states import Kind, Status, Trigger
-from scripts_app.models import Environment, Script
+from runs_app.states import Kind, Reason, Status, Trigger
+from scripts_app.models import Environment, Folder, Script
 from tests.factories import make_run, make_schedule, make_script
 from tests.runs_app.history.finished_runs import EXIT, ended
 
@@ -78,15 +80,53 @@ def test_a_page_of_some_scripts_reads_no_more_for_a_long_history() -> None:
     make_run(make_script("Not asked for"))
     asked_for = [script.pk for script in scripts]
     make_runs(scripts, 20)
-    few = steps_of_page(asked_for)
+    few = steps_of_page(scripts=asked_for)
     make_runs(scripts, 400)
-    assert steps_of_page(asked_for) < 1.1 * few
+    assert steps_of_page(scripts=asked_for) < 1.1 * few
     newest = Run.objects.filter(script__in=asked_for).order_by("-pk")
     assert history.page(scripts=asked_for, limit=5) == list(newest[:5])
     assert history.page(scripts=asked_for, limit=5, before=newest[7].pk) == list(newest[8:13])
     failed = make_run(scripts[0], status=Status.FAILED)
     assert history.page(scripts=asked_for, status=Status.FAILED) == [failed]
     assert history.page(scripts=[]) == []
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        RunFilter(reason=Reason.OUTPUT),
+        RunFilter(reason=Reason.OUTPUT, folder="Ops"),
+        RunFilter(min_s=60.0),
+        RunFilter(min_s=60.0, folder="Ops"),
+        RunFilter(version=99),
+    ],
+)
+def test_what_is_rare_is_found_without_a_walk_through_the_history(chosen: RunFilter) -> None:
+    script = make_script()
+    script.folder = Folder.objects.create(path="Ops")
+    script.save(update_fields=["folder"])
+    rare = make_run(script, status=Status.FAILED, reason=Reason.OUTPUT, duration_s=90.0)
+    make_runs([script], 20)
+    few = steps_of_page(chosen.page)
+    make_runs([script], 400)
+    assert steps_of_page(chosen.page) < 1.1 * few + 2
+    assert chosen.page(limit=10) == ([] if chosen.version else [rare])
+
+
+def test_long_runs_that_are_many_are_found_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_filters, "MAX_FEW", 2)
+    script = make_script()
+    runs = [make_run(script, duration_s=seconds) for seconds in (90.0, 2.0, 61.0, 60.0)]
+    assert RunFilter(min_s=60.0).page(limit=2) == [runs[3], runs[2]]
+    assert RunFilter(min_s=61.0).page(limit=2) == [runs[2], runs[0]]
+
+
+def test_what_a_run_refers_to_is_deleted_by_an_index() -> None:
+    # Else the database reads the whole history for each row that is deleted, within the write lock.
+    for column in ("version_id", "environment_id"):
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN SELECT 1 FROM runs_app_run WHERE {column} = 1")
+            assert "USING" in cursor.fetchone()[3], column
 
 
 def make_runs(scripts: list[Script], count: int) -> None:
@@ -99,13 +139,13 @@ def make_runs(scripts: list[Script], count: int) -> None:
     Run.objects.bulk_create(runs)
 
 
-def steps_of_page(scripts: list[int]) -> int:
+def steps_of_page(page: Callable[..., list[Run]] = history.page, **filters: Any) -> int:
     """How many steps of its machine, in tens, SQLite needs for a page of ten."""
     steps: list[int] = []
     connection.ensure_connection()
     connection.connection.set_progress_handler(lambda: steps.append(1), 10)
     try:
-        history.page(scripts=scripts, limit=10)
+        page(limit=10, **filters)
     finally:
         connection.connection.set_progress_handler(None, 0)
     return len(steps)

@@ -15,6 +15,7 @@ from pytest_django import Settings
 
 from runs_app import tasks
 from runs_app.engine import housekeeping
+from runs_app.figures import counting
 from runs_app.history import retention
 from runs_app.models import Run
 from runs_app.states import Kind, Reason, Status, Trigger
@@ -63,6 +64,40 @@ def test_a_turn_is_bounded_and_the_next_one_follows_soon(
     row.update(next_run=timezone.now() + DAY)
     tasks.prune()
     assert (Run.objects.count(), row.get().next_run > timezone.now()) == (2, True)
+
+
+def test_a_turn_on_a_slow_disk_is_bounded_by_time(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.KEEP_RUNS = 1
+    script = make_script()
+    for _ in range(3):
+        make_run(script, status=Status.SUCCEEDED, created_at=timezone.now())
+    housekeeping.ensure_schedules(now=timezone.now())
+    row = Housekeeping.objects.filter(name="retention")
+    row.update(next_run=timezone.now() + DAY)
+    monkeypatch.setattr(retention, "TURN_S", 0.0)
+    tasks.prune()
+    assert (Run.objects.count(), row.get().next_run <= timezone.now()) == (3, True)
+
+
+def test_a_run_that_the_other_worker_deleted_is_not_forgotten_twice(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.KEEP_RUNS = 1
+    script = make_script()
+    runs = [ended(number, script=script, log_bytes=10)[0] for number in (1, 2)]
+    remove = retention._remove_folder
+
+    def remove_slowly(name: str) -> None:
+        remove(name)
+        monkeypatch.setattr(retention, "_remove_folder", remove)
+        retention.prune(now=NOW)
+
+    monkeypatch.setattr(retention, "_remove_folder", remove_slowly)
+    retention.prune(now=NOW)
+    assert list(Run.objects.all()) == [runs[1]]
+    assert counting.kept_bytes() == 10
 
 
 def test_builds_count_together(settings: Settings) -> None:

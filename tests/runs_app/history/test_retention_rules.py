@@ -168,7 +168,9 @@ def test_the_page_tells_what_would_go_before_anything_is_saved(admin: Client) ->
 def test_the_limits_of_all_are_settings(admin: Client) -> None:
     admin.post("/retention/", {"target": "all", "days": "9", "act": "save"})
     assert (store.value("PYSCHED_KEEP_DAYS"), store.value("PYSCHED_KEEP_RUNS")) == (9, 1000)
-    assert "9 days and 1000 runs" in admin.get("/retention/").content.decode()
+    page = admin.get("/retention/").content.decode()
+    assert "9 days and 1000 runs" in page
+    assert 'placeholder="9"' in page and 'placeholder="1000"' in page
 
 
 def test_delete_now_has_the_hourly_task_begin(admin: Client) -> None:

@@ -239,10 +239,7 @@ def test_a_missing_module_is_named(launcher: LauncherHarness, module: str) -> No
 
 
 # --- paths ----------------------------------------------------------------------------------------------------------
-CLOSED = (
-    "not among what it may read or write\n"
-    "hint: an admin opens more with PYSCHED_EXTRA_READ_PATHS or PYSCHED_EXTRA_WRITE_PATHS"
-)
+CLOSED = "not among what it may read or write\nhint: staff open more in Settings, on the page Paths"
 
 
 @pytest.fixture(

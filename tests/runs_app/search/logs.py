@@ -48,7 +48,8 @@ def index_all() -> None:
 
 
 def find(text: str, **options: Any) -> Results:
-    return search.search(query.parse(text), **options)
+    # As much time as a busy machine needs.
+    return search.search(query.parse(text), **{"budget_s": 30.0, **options})
 
 
 def found(text: str, **options: Any) -> list[tuple[int, int]]:

@@ -232,11 +232,10 @@ def test_the_search_box_of_a_script_searches_its_output_alone(browser: Client) -
     script = make_script()
     run = make_logged("a needle", script=script)
     make_logged("a needle", script=make_script("Other"))
-    for tab in ("script-overview", "script-runs"):
-        page = browser.get(reverse(tab, args=[script.slug])).content.decode()
-        assert (
-            'name="script" value="hello-world"' in page and 'aria-label="Search its output"' in page
-        )
+    page = browser.get(reverse("script-overview", args=[script.slug])).content.decode()
+    assert 'name="script" value="hello-world"' in page and 'aria-label="Search its output"' in page
+    page = browser.get(reverse("script-runs", args=[script.slug])).content.decode()
+    assert 'href="/search/?script=hello-world"' in page
     found = browser.get("/search/", {"script": "hello-world", "q": "needle"}).context
     assert [each.run.pk for each in found["found"]] == [run.pk]
     assert found["text"] == "script:hello-world needle"

@@ -7,9 +7,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from pytest_django import Settings
+from pytest_django.fixtures import DjangoAssertNumQueries
 
 from runs_app.models import Run
-from runs_app.search import coverage, indexer, log_texts, month_index
+from runs_app.search import coverage, indexer, log_texts, month_index, search
+from runs_app.search.coverage import Coverage
 from tempo_site.lib import paths
 from tests.runs_app.search.logs import find, found, index_all, make_logged
 
@@ -166,3 +169,50 @@ def test_a_log_that_cannot_be_read_stops_nothing() -> None:
     log.symlink_to("/etc/hostname")
     index_all()
     assert found("needle") == [(well.pk, 1)]
+
+
+def test_a_complete_index_reads_nothing_of_the_history(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    for _ in range(3):
+        make_logged("a")
+    index_all()
+    complete = coverage.load() or pytest.fail()
+    with django_assert_num_queries(1) as asked:  # for runs that are newer
+        assert list(coverage.not_covered(complete, below=search.MAX_ID)) == []
+    assert asked.captured_queries[0]["sql"].count('"id" <') == 1
+
+
+def test_each_page_of_runs_that_are_not_indexed_begins_where_the_last_one_ended(
+    monkeypatch: pytest.MonkeyPatch, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    monkeypatch.setattr(coverage, "PAGE", 2)
+    runs = [make_logged("a").pk for _ in range(5)]
+    missing = Coverage(low=runs[3], high=runs[3])
+    with django_assert_max_num_queries(5) as asked:
+        assert list(coverage.not_covered(missing, below=search.MAX_ID)) == runs[::-1]
+    # Of two bounds SQLite takes the first one, and reads all rows up to the other.
+    assert all(query["sql"].count('"id" <') == 1 for query in asked.captured_queries)
+
+
+@pytest.mark.parametrize("damage", ["removed", "empty", "spoilt"])
+def test_an_index_that_is_spoilt_while_it_serves_does_not_hold_up_the_stop(damage: str) -> None:
+    run = make_logged("needle")
+    index_all()
+    path = month_index.path_of(MONTH)
+    if damage == "removed":
+        path.unlink()
+    else:
+        path.write_bytes(b"" if damage == "empty" else b"x" * 8192)
+    indexer.stop()
+    assert not path.exists()
+    index_all()
+    assert held(run) == [True]
+
+
+def test_a_data_folder_may_have_any_name(settings: Settings, tmp_path: Path) -> None:
+    settings.DATA_PATH = tmp_path / "50% of #1? %41"
+    run = make_logged("needle")
+    index_all()
+    assert held(run) == [True]
+    assert found("needle") == [(run.pk, 1)]

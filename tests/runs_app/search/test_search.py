@@ -1,14 +1,18 @@
 """What a search finds, whether the index holds it or not."""
 
+import errno
 import random
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from django.utils import timezone
 
 from runs_app.history import cold_logs
 from runs_app.models import Run
+from runs_app.output import stored_log
+from runs_app.output.stored_log import StoredLog
 from runs_app.search import month_index, patterns, search
 from runs_app.states import Kind, Status
 from tempo_site.lib import paths
@@ -249,3 +253,19 @@ def test_a_regular_expression_that_takes_for_ever_is_stopped(
     make_logged("a" * 60 + "!")
     with pytest.raises(patterns.TooSlow, match="took too long"):
         find("re:(a+)+$")
+
+
+def test_a_log_that_the_disk_refuses_does_not_hide_the_others(
+    prepare: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [make_logged("needle") for _ in range(3)]
+    prepare()
+    original = stored_log.open_stored
+
+    def refuse(path: Path) -> StoredLog | None:
+        if str(runs[1].folder) in str(path):
+            raise OSError(errno.EIO, "Input/output error")
+        return original(path)
+
+    monkeypatch.setattr(stored_log, "open_stored", refuse)
+    assert found("needle") == [(runs[2].pk, 1), (runs[0].pk, 1)]

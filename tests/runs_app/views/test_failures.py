@@ -161,8 +161,10 @@ def test_what_changed_since_the_last_good_run_is_named(
 def test_the_last_good_version_can_be_restored(admin_client: Client, script: Script) -> None:
     make_run(script, status=Status.SUCCEEDED)
     scripts.update(script, by=None, now=NOW, code="import requests\n")
-    page = page_of(admin_client, make_failed(script))
-    assert f'action="/scripts/{script.slug}/versions/1/restore/"' in page
+    run, button = make_failed(script), f'action="/scripts/{script.slug}/versions/1/restore/"'
+    assert button in page_of(admin_client, run)
+    admin_client.post(f"/scripts/{script.slug}/versions/1/restore/")
+    assert button not in page_of(admin_client, run)
 
 
 def test_a_run_is_repeated_with_the_same_code_packages_and_inputs(

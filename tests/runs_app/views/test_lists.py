@@ -24,11 +24,16 @@ from tests.runs_app.search.logs import index_all, make_logged
 
 pytestmark = pytest.mark.django_db
 
+ENDS = (Status.SUCCEEDED, Status.FAILED)
+
 
 def listed(browser: Client, **query: str) -> list[int]:
     """The ids that the page shows for this address."""
-    days = browser.get(reverse("run-list"), query).context["days"]
-    return [run.pk for day in days for run in day.runs]
+    return shown_on(browser.get(reverse("run-list"), query))
+
+
+def shown_on(page: Any) -> list[int]:
+    return [run.pk for day in page.context["days"] for run in day.runs]
 
 
 def text_of(browser: Client, **query: str) -> str:
@@ -75,6 +80,32 @@ def test_each_filter_has_a_chip_that_takes_it_away(browser: Client) -> None:
     assert 'href="?status=failed"' in text and 'href="?script=a-b"' in text
     assert "Script: <bdi>A &amp; B</bdi>" in text and "Show all" in text
     assert "Filters in force" not in text_of(browser)
+
+
+def test_the_runs_of_a_script_are_its_own_filtered_and_paged(browser: Client) -> None:
+    script, other = make_script("Hello World"), make_script("Other")
+    own = [make_run(script, status=ENDS[number % 2]) for number in range(120)]
+    make_run(other)
+    seen, query = [], "?status=failed"
+    while query:
+        page = browser.get(reverse("script-runs", args=["hello-world"]) + query)
+        seen += shown_on(page)
+        query = f"?status=failed&before={page.context['older']}" if page.context["older"] else ""
+    assert seen == [run.pk for run in reversed(own) if run.status == Status.FAILED]
+
+
+def test_the_runs_of_a_script_are_filtered_like_all_runs(browser: Client) -> None:
+    script = make_script()
+    run = make_logged("a needle", script=script)
+    slow = make_run(script, status=Status.FAILED, reason=Reason.TIME, duration_s=90.0)
+    make_logged("a needle", script=make_script("Other"))
+    address = reverse("script-runs", args=[script.slug])
+    assert shown_on(browser.get(address, {"q": "needle"})) == [run.pk]
+    assert shown_on(browser.get(address, {"min_s": "60", "reason": "time"})) == [slow.pk]
+    assert shown_on(browser.get(address, {"script": "other"})) == [slow.pk, run.pk]
+    page = browser.get(address, {"reason": "time", "script": "other"}).content.decode()
+    assert 'href="/runs.csv?reason=time&amp;script=hello-world"' in page
+    assert "Reason: <bdi>time</bdi>" in page and 'id="id_folder"' not in page
 
 
 def test_older_pages_follow_by_key_and_keep_the_filter(browser: Client) -> None:

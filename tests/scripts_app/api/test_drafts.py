@@ -70,7 +70,7 @@ def test_what_was_saved_can_be_read_and_discarded(script: Script, program: Clien
     assert read.headers["ETag"] == '"1"'
     assert {name: read.json()[name] for name in TEXT} == TEXT
     assert program.delete(PATH).status_code == 428
-    assert program.delete(PATH, headers={"If-Match": '"0"'}).status_code == 409
+    assert program.delete(PATH, headers={"If-Match": '"0"'}).status_code == 412
     left = program.delete(PATH, headers={"If-Match": '"1"'}).json()
     assert (left["code"], left["is_draft"], left["revision"]) == ("print(1)\n", False, 2)
 
@@ -89,7 +89,7 @@ def test_a_revision_that_is_none_is_refused(script: Script, program: Client, rev
 def test_a_conflict_brings_the_other_text(script: Script, program: Client, browser: Client) -> None:
     put(browser, code="theirs")
     answer = put(program, code="mine")
-    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "conflict")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (412, "changed_meanwhile")
     assert answer.json()["yours"] == TEXT | {"code": "mine"}
     other = answer.json()["draft"]
     assert (other["code"], other["author"], other["revision"]) == ("theirs", "ann", 1)
@@ -107,17 +107,17 @@ def test_a_text_is_sent_whole_and_as_text(script: Script, program: Client, field
 
 def test_a_version_takes_the_revision_too(script: Script, program: Client) -> None:
     put(program)
-    assert patch(program, revision=0, **TEXT | {"code": "mine"}).status_code == 409
+    assert patch(program, revision=0, **TEXT | {"code": "mine"}).status_code == 412
     saved = patch(program, revision=1, **TEXT).json()
     assert (saved["version"], saved["revision"], saved["code"]) == (2, 2, TEXT["code"])
     assert not Draft.objects.exists()
 
 
-def test_a_version_without_revision_is_a_conflict_at_the_next_draft(
+def test_a_version_without_revision_is_seen_at_the_next_draft(
     script: Script, program: Client
 ) -> None:
     assert patch(program, revision=None, code="theirs").json()["revision"] == 1
-    assert put(program, revision=0, code="mine").status_code == 409
+    assert put(program, revision=0, code="mine").status_code == 412
 
 
 def test_a_session_needs_the_token_of_this_site(script: Script, user: User) -> None:

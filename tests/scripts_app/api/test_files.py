@@ -90,4 +90,4 @@ def test_what_lies_elsewhere_is_not_there(program: Client, path: str) -> None:
 
 def test_an_upload_of_nothing_is_refused(program: Client) -> None:
     assert upload(program)[0] == 422
-    assert program.post(FILES, "{}", content_type="application/json").status_code == 422
+    assert program.post(FILES, "{}", content_type="application/json").status_code == 415

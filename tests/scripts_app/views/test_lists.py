@@ -1,9 +1,11 @@
 """The page of all scripts: folders, filters in the address, strips, and what is done to several at once."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -214,3 +216,56 @@ def test_it_narrows_to_scripts_whose_environment_failed(browser: Client) -> None
     broken = make_script("Broken", requirements="reqests")
     Environment.objects.filter(waiting_scripts=broken).update(state=Environment.State.FAILED)
     assert listed(browser, state="broken") == ["broken"]
+
+
+# --- when, tags, order, stars ---------------------------------------------------------------------------------------
+def test_each_row_says_when_it_runs_and_can_be_run_and_switched_on(browser: Client) -> None:
+    script = make_schedule(make_script("Backup"), kind="cron", cron="0 3 * * *").script
+    make_schedule(script, every_s=3600)
+    text = text_of(browser)
+    assert "At 03:00, and 1 more" in text
+    assert f'formaction="{reverse("script-run", args=[script.slug])}"' in text
+    scripts.update(script, by=None, now=timezone.now(), enabled=False)
+    assert "Switch on" in text_of(browser)
+    browser.post(reverse("script-list"), {"one": f"enable {script.slug}"})
+    script.refresh_from_db()
+    assert script.enabled
+
+
+def test_it_narrows_by_tag_and_sorts(browser: Client) -> None:
+    now = timezone.now()
+    soon = make_schedule(make_script("Soon", tags=["größe"]), every_s=60, now=now).script
+    late = make_schedule(make_script("Late", tags=["home"]), every_s=9000, now=now).script
+    make_script("Never")
+    make_run(late, status=Status.SUCCEEDED, finished_at=now, duration_s=2.0)
+    assert listed(browser, tag="größe") == ["soon"]
+    assert listed(browser, sort="next") == ["soon", "late", "never"]
+    assert listed(browser, sort="last")[0] == "late"
+    assert listed(browser, sort="nonsense") == ["late", "never", "soon"]
+    assert '<option value="größe"' in text_of(browser)
+    assert soon.tags == ["größe"]
+
+
+def test_a_star_brings_a_script_to_the_top_of_ones_own_list(browser: Client, staff: User) -> None:
+    make_script("A")
+    make_script("B")
+    for expected in (["b", "a"], ["a", "b"]):
+        browser.post(reverse("script-list"), {"one": "star b"})
+        assert listed(browser) == expected
+    browser.post(reverse("script-list"), {"one": "star b"})
+    other = Client()
+    other.force_login(staff)
+    assert listed(other) == ["a", "b"]
+
+
+def test_the_schedules_of_several_are_paused_and_resumed(browser: Client) -> None:
+    schedule = make_schedule(make_script("Backup"), now=timezone.now())
+    answer = browser.post(
+        reverse("script-list"), {"act": "pause", "slug": "backup", "length": "week"}
+    )
+    assert answer.status_code == 302
+    schedule.refresh_from_db()
+    assert schedule.is_paused(timezone.now() + timedelta(days=6))
+    browser.post(reverse("script-list"), {"act": "resume", "slug": "backup"})
+    schedule.refresh_from_db()
+    assert not schedule.is_paused(timezone.now())

@@ -139,4 +139,4 @@ def test_the_head_of_a_script_tells_of_its_start_up_schedule(
         "next when Tempo starts"
         in browser.get(reverse("script-edit", args=[script.slug])).content.decode()
     )
-    assert "at start-up" in browser.get(reverse("script-list")).content.decode()
+    assert "At start-up" in browser.get(reverse("script-list")).content.decode()

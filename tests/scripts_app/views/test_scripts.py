@@ -285,21 +285,6 @@ def test_old_versions_are_reached_by_pages(browser: Client) -> None:
     assert seen == list(range(120, 0, -1))
 
 
-def test_the_runs_of_a_script_are_its_own_filtered_and_paged(browser: Client) -> None:
-    script, other = make_script("Hello World"), make_script("Other")
-    own = [
-        make_run(script, status=Status.FAILED if number % 2 else Status.SUCCEEDED)
-        for number in range(120)
-    ]
-    make_run(other)
-    seen, query = [], "?status=failed"
-    while query:
-        page = browser.get(reverse("script-runs", args=["hello-world"]) + query)
-        seen += [run.pk for day in page.context["days"] for run in day.runs]
-        query = f"?status=failed&before={page.context['older']}" if page.context["older"] else ""
-    assert seen == [run.pk for run in reversed(own) if run.status == Status.FAILED]
-
-
 @pytest.mark.parametrize(
     "query", ["?before=x", "?before=-1", "?status=nonsense", "?before=" + "9" * 40]
 )

@@ -15,6 +15,7 @@ from scripts_app.models import Script, Variable
 from scripts_app.variables import variables
 from scripts_app.views.variables import variables_for_all
 from tempo_site.lib import encryption
+from tempo_site.models import AuditEntry
 from tests.factories import make_script
 
 pytestmark = pytest.mark.django_db
@@ -144,8 +145,10 @@ def test_the_admin_takes_secrets_and_shows_none(
     pages.append(client.get("/admin/").content.decode())
     assert variables.for_run(script).secrets == {"TOKEN": VALUE + "2"}
     assert not [page for page in pages if VALUE in page or row.value in page]
-    assert LogEntry.objects.count() == 2
-    assert VALUE not in str(LogEntry.objects.values_list("change_message", "object_repr"))
+    acts = AuditEntry.objects.filter(kind="variable")
+    assert [entry.verb for entry in acts] == ["changed", "created"]
+    assert VALUE not in str(acts.values_list("changes", "object_name"))
+    assert "changed variable" in pages[3] and not LogEntry.objects.exists()
 
 
 def test_the_admin_refuses_as_everywhere_and_replaces_nothing_unasked(

@@ -1,5 +1,6 @@
 """The command line as people type it: `tempo`, its short names, its ends, and whose files it makes."""
 
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 from django.core.management import ManagementUtility, get_commands
 
 from tempo_site.bootstrap import command_line, console_script
-from tests.service import environment
+from tests.service import ROOT, environment
 
 
 def test_short_names_are_of_commands_that_there_are_and_hide_none() -> None:
@@ -33,6 +34,18 @@ def test_whoever_goes_away_gets_no_traceback(
     with pytest.raises(SystemExit) as end:
         command_line.execute(["manage.py", "runs"])
     assert end.value.code == code
+
+
+def test_a_folder_in_which_tempo_never_was_started_is_named(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    command = [sys.executable, str(ROOT / "manage.py"), "listkeys"]
+    done = subprocess.run(
+        command, env=environment(data), capture_output=True, text=True, timeout=60
+    )
+    sentence = f"The data folder {data} is not prepared."
+    hint = "hint: start Tempo, or give the command `prepare`"
+    assert (done.returncode, done.stderr) == (1, f"{sentence}\n{hint}\n")
+    assert stat.S_IMODE((data / "tempo.sqlite3").stat().st_mode) == 0o600
 
 
 @pytest.mark.slow

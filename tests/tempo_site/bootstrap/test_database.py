@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 from django.core.management.base import CommandError
+from pytest_django import Settings
 
 from tempo_site.bootstrap import database, snapshots
+from tempo_site.lib import paths
 from tests.service import ROOT, environment, manage
 
 BEFORE = "0005"  # of runs_app
@@ -30,7 +32,11 @@ def apply_or_die(self, state, migration, **options):
     if str(len(applied)) == point:
         os.kill(os.getpid(), signal.SIGKILL)
     applied.append(migration.name)
-    return apply(self, state, migration, **options)
+    state = apply(self, state, migration, **options)
+    if point == "broken" and len(applied) == 1:
+        from django.db import connection
+        connection.cursor().execute("ALTER TABLE scripts_app_draft RENAME COLUMN code TO lost")
+    return state
 MigrationExecutor.apply_migration = apply_or_die
 if point == "commit":
     snapshots.note_version = lambda connection: os.kill(os.getpid(), signal.SIGKILL)
@@ -48,6 +54,25 @@ def prepare(data: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command, env=environment(data), capture_output=True, text=True, timeout=60
     )
+
+
+def test_a_new_data_folder_begins_with_the_images_database(
+    settings: Settings, tmp_path: Path
+) -> None:
+    settings.BASE_DIR = tmp_path
+    (tmp_path / database.EMPTY).write_bytes(b"up to date")
+    paths.data().mkdir(exist_ok=True)
+    database.begin()
+    assert paths.database().read_bytes() == b"up to date"
+
+
+def test_a_database_that_is_there_is_left_alone(settings: Settings, tmp_path: Path) -> None:
+    settings.BASE_DIR = tmp_path
+    (tmp_path / database.EMPTY).write_bytes(b"empty")
+    paths.data().mkdir(exist_ok=True)
+    paths.database().write_bytes(b"mine")
+    database.begin()
+    assert paths.database().read_bytes() == b"mine"
 
 
 def content(data: Path) -> dict[str, bytes]:
@@ -268,12 +293,17 @@ def test_killed_on_the_way_it_is_the_old_one_and_the_next_start_brings_it_up_to_
     assert set(after[1]) == set(schema(prepared / "tempo.sqlite3")[1])
 
 
-def test_an_error_on_the_way_leaves_the_old_one(old: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("point", "why"), [("error", "made up"), ("broken", "no such column: scripts_app_draft.code")]
+)
+def test_an_error_on_the_way_leaves_the_old_one(
+    old: Path, tmp_path: Path, point: str, why: str
+) -> None:
     data = tmp_path / "own"
     shutil.copytree(old, data, symlinks=True)
     before = schema(data / "tempo.sqlite3")
-    done = migrate_and_die(data, "error")
-    assert "could not be brought up to date: made up. It is as it was before." in done.stderr
+    done = migrate_and_die(data, point)
+    assert f"could not be brought up to date: {why}. It is as it was before." in done.stderr
     assert schema(data / "tempo.sqlite3") == before
 
 

@@ -2,20 +2,28 @@
 
 import io
 import json
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from runs_app.models import Run
 from runs_app.states import Status
 from scripts_app.packages import index
 from tempo_site.bootstrap import doctor
+from tempo_site.lib import paths
+from tempo_site.lib.console import service_report
+from tempo_site.web import forwarded
 from tests.factories import make_run, make_script
 from tests.service import free_port
 
@@ -75,14 +83,62 @@ def test_it_tells_of_a_mail_server_that_cannot_be_reached(settings: LazySettings
 
 def test_it_tells_of_a_clock_that_went_back() -> None:
     make_run(make_script(), created_at=timezone.now() + timedelta(hours=2))
-    assert [finding.state for finding in found("clock")] == [doctor.OK, doctor.MEND]
+    assert [finding.state for finding in found("clock")] == [doctor.OK, doctor.NOTE, doctor.MEND]
 
 
-def test_it_tells_the_isolation_that_a_run_really_had() -> None:
+class ClockOfOthers(BaseHTTPRequestHandler):
+    """Asks for a log-in, by a clock that is an hour behind."""
+
+    def do_HEAD(self) -> None:
+        self.send_response_only(401)
+        an_hour_ago = timezone.now() - timedelta(hours=1)
+        self.send_header("Date", format_datetime(an_hour_ago))
+        self.end_headers()
+
+
+def test_it_compares_the_clock_with_that_of_the_index(settings: LazySettings) -> None:
+    assert found("clock")[1].state == doctor.NOTE  # nobody answers
+    with HTTPServer(("127.0.0.1", 0), ClockOfOthers) as server:
+        threading.Thread(target=server.handle_request).start()
+        settings.PACKAGE_INDEX = f"http://user:secret@127.0.0.1:{server.server_port}/simple/"
+        finding = found("clock")[1]
+    assert finding.state == doctor.MEND and finding.text.startswith("3,60")
+    assert "secret" not in finding.text
+
+
+def test_it_tells_the_proxies_that_the_service_was_reached_through(
+    settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forwarded, "_proxies", {})
+    monkeypatch.setattr(service_report, "_told", {})
+    settings.TRUSTED_PROXIES = [ip_network("10.0.0.5")]
+    for peer in ("10.0.0.5", "10.0.0.6", "9.9.9.9"):
+        headers = [(b"X-Forwarded-For", b"192.0.2.1"), (b"X-Forwarded-Proto", b"https")]
+        forwarded.true_scope({"type": "http", "client": [peer, 4711], "headers": headers})
+    _, trusted, near, far = found("proxy")
+    assert (trusted.state, near.state, far.state) == (doctor.OK, doctor.MEND, doctor.NOTE)
+    assert trusted.text == "10.0.0.5 was heard, with x-forwarded-for, x-forwarded-proto"
+    assert near.hint.endswith("PYSCHED_TRUSTED_PROXIES=10.0.0.6")
+
+
+def test_a_folder_that_was_never_prepared_is_named_once_and_stays_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(connection.settings_dict, "NAME", str(paths.database()))
+    monkeypatch.delitem(doctor.LOOKS, "packages")
+    findings = list(doctor.examine(timezone.now()))
+    to_mend = [finding.text for finding in findings if finding.state == doctor.MEND]
+    assert to_mend == ["it is not prepared"]
+    assert not paths.database().exists()
+
+
+def test_it_tells_the_isolation_that_runs_can_have_and_that_one_really_had() -> None:
     assert found("isolation")[0].text == "no script has run yet"
+    service_report.tell("isolation", {"grade": "good", "why": "It has a user of its own."})
+    assert found("isolation")[0].text == "scripts can have `good`. It has a user of its own."
     fields = {"isolation": "basic", "isolation_why": "There is no Landlock."}
     run = make_run(make_script(), status=Status.SUCCEEDED, **fields)
-    (finding,) = found("isolation")
+    _, finding = found("isolation")
     assert finding.state == doctor.NOTE
     assert finding.text == f"run {run.pk} had `basic`. There is no Landlock."
 

@@ -130,12 +130,40 @@ def test_many_failing_scripts_are_a_few_rows_and_a_link(browser: Client) -> None
     assert "2 more</a>" in text and "/scripts/?state=failing" in text
 
 
+def test_the_first_line_says_that_all_are_fine_or_how_many_need_a_person(browser: Client) -> None:
+    assert 'class="verdict' not in text_of(browser)
+    now = timezone.now()
+    good, bad = make_script("Good"), make_script("Bad", requirements="reqests")
+    assert "All 2 fine" in text_of(browser)
+    ended(bad, Status.FAILED, now)
+    Environment.objects.filter(waiting_scripts=bad).update(state=Environment.State.FAILED)
+    assert ">1 needs you</a>" in text_of(browser)  # one script, whatever is wrong with it
+    ended(good, Status.FAILED, now)
+    channels.suspend(make_channel("Team chat"), "404", now=now)
+    assert ">3 need you</a>" in text_of(browser)
+
+
+def test_the_next_24_hours_are_drawn_with_what_starts_together() -> None:
+    for name in ("Backup", "Photos"):
+        make_schedule(make_script(name), kind="cron", cron="30 2 * * *", now=NOW)
+    make_schedule(make_script("Now"), kind="once", at=NOW + timedelta(minutes=29), now=NOW)
+    make_schedule(make_script("Sensor"), every_s=60, now=NOW)
+    day = dashboard.dashboard_context(NOW)["next_day"]
+    drawn = {hour.hour: hour.count for hour in day.hours if hour.count}
+    assert drawn == {10: 1, 2: 2}
+    assert [hour.hour for hour in day.hours if hour.has_clash] == [2]
+    assert len(day.frequent) == 1
+
+
 # --- lists ----------------------------------------------------------------------------------------------------------
 def test_it_shows_what_runs_with_a_way_to_cancel_it_and_what_is_due(browser: Client) -> None:
     script, now = make_script("Nightly backup"), timezone.now()
     make_schedule(script, now=now, every_s=90)
     run = make_run(script, status=Status.RUNNING, started_at=now - timedelta(seconds=5))
+    done = ended(script, Status.SUCCEEDED, now)
     text = text_of(browser)
+    assert f">#{done.pk}<" in text
+    assert text.count(f'href="/runs/{run.pk}/"') == 1  # no list has it twice
     assert "Every 90 seconds" in text and "data-until-s=" in text and "data-elapsed-s=" in text
     assert f'action="/runs/{run.pk}/cancel"' in text
 

@@ -5,12 +5,14 @@ from django.conf import LazySettings
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from scripts_app import limits
 from tempo_site import checks
-from tempo_site.lib import encryption
+from tempo_site.lib import encryption, paths, zone
 from tempo_site.models import Setting
 from tempo_site.stored_settings import store
 from tempo_site.stored_settings.fields import SettingRefused
 from tempo_site.stored_settings.registry import FIELDS, SECTIONS
+from tests.factories import make_script
 
 pytestmark = pytest.mark.django_db
 
@@ -112,6 +114,7 @@ def test_a_sender_may_bear_an_emoji_of_several_characters() -> None:
 def test_a_value_is_read_once_and_again_when_it_was_changed_here_or_elsewhere(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
+    store.memory.forget()
     with django_assert_num_queries(1):
         assert {store.value("SMTP_SERVER"), store.value("SMTP_USERNAME")} == {""}
     save(SMTP_SERVER="a.example.org")
@@ -120,6 +123,29 @@ def test_a_value_is_read_once_and_again_when_it_was_changed_here_or_elsewhere(
     assert store.value("SMTP_SERVER") == "a.example.org"
     store.look_again(now=timezone.now())
     assert store.value("SMTP_SERVER") == "b.example.org"
+
+
+def test_limits_hold_at_once_and_never_above_what_the_bound_says() -> None:
+    script = make_script(memory_mb=900)
+    save(PYSCHED_DEFAULT_MEMORY_LIMIT=256, PYSCHED_MAX_MEMORY_LIMIT=600)
+    assert limits.default_limits()["memory_mb"] == 256
+    assert limits.limits_of_script(script)["memory_mb"] == 600
+    save(PYSCHED_MAX_MEMORY_LIMIT=None)
+    assert limits.limits_of_script(script)["memory_mb"] == 900
+
+
+def test_the_zone_is_kept_in_its_file_and_holds_at_once(settings: LazySettings) -> None:
+    settings.TIME_ZONE = "UTC"
+    try:
+        assert save(PYSCHED_TIME_ZONE="Asia/Kathmandu") == ["PYSCHED_TIME_ZONE"]
+        assert store.value("PYSCHED_TIME_ZONE") == "Asia/Kathmandu"
+        assert zone.file_in(paths.data()).read_text() == "Asia/Kathmandu\n"
+        assert not Setting.objects.exists()
+        assert save(PYSCHED_TIME_ZONE="Asia/Kathmandu") == []
+        with pytest.raises(SettingRefused, match="no time zone of this machine"):
+            save(PYSCHED_TIME_ZONE="Mars/Olympus")
+    finally:
+        zone.apply("UTC")
 
 
 def test_an_impossible_value_of_the_environment_is_named_at_the_start(

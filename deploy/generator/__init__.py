@@ -1,0 +1,1 @@
+"""Writes the files for other people's machines from `tempo.toml`: `python -m deploy.generator`."""

@@ -1,0 +1,166 @@
+"""Making, verifying and unpacking a backup, by the program of backups; the run's `params` say which: `act`, `name`."""
+
+import json
+import logging
+import os
+import shutil
+import signal
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from runs_app.models import Run
+from runs_app.programs import driver, wait_conditions
+from runs_app.programs.program import NothingToRun, ProgramSpec, StepSpec
+from runs_app.states import Reason, Status
+from scripts_app.variables.variables import RunVariables
+from tempo_site.backups import backup_files, making, program, replacing, restoring
+from tempo_site.backups.program import BackupFailed, Call
+from tempo_site.lib import files, paths
+from tempo_site.stored_settings import backup as section
+from tempo_site.stored_settings import store
+
+logger = logging.getLogger(__name__)
+
+WAITS_FOR = (wait_conditions.DISK, wait_conditions.ONE_BACKUP)
+MAKE, VERIFY, RESTORE = "make", "verify", "restore"
+RESULT = "backup.json"
+MAX_RESULT_BYTES = 2**20
+NO_PLACE = "The second place, `{}`, is not there.\nhint: mount it, or change it on the page Backups"
+
+# Of restores that were asked for, by their runs; never stored.
+_passphrases: dict[int, str] = {}
+
+
+def title(run: Run) -> str:
+    name = run.params.get("name", "")
+    return f"Backup {name}".rstrip()
+
+
+@sensitive_variables()
+def keep_passphrase(run: Run, passphrase: str) -> None:
+    _passphrases[run.pk] = passphrase
+
+
+@sensitive_variables()
+def variables(run: Run) -> RunVariables:
+    passphrase = _passphrases.get(run.pk, "")
+    if not passphrase:
+        try:
+            passphrase = making.stored_passphrase()
+        except BackupFailed:
+            passphrase = ""  # said by `spec`
+    secret_key = settings.SECRET_KEY if run.params["act"] == MAKE else ""
+    secrets = program.variables(passphrase, secret_key)
+    del secrets["LANG"], secrets["TMPDIR"]
+    return RunVariables(plain={}, secrets=secrets)
+
+
+def spec(run: Run, folder: Path, _: Mapping[str, str]) -> ProgramSpec:
+    try:
+        call = _call(run, folder)
+    except (BackupFailed, backup_files.NoSuchBackup, replacing.CannotReplace) as error:
+        raise NothingToRun(str(error), Reason.COULD_NOT_START) from error
+    started = driver.spec(
+        run,
+        folder,
+        call.argv(),
+        {"LANG": "C.UTF-8"},
+        isolation=_isolation(call, folder),
+        then=_copy_to_second_place(run, call, folder),
+    )
+    return {**started, "limits": {**driver.limits(), "file_mb": 0}}
+
+
+def _call(run: Run, folder: Path) -> Call:
+    result = folder / RESULT
+    if run.params["act"] == MAKE:
+        passphrase = making.stored_passphrase()
+        out = program.next_path(passphrase=passphrase, now=timezone.now())
+        logs = bool(run.params.get("logs")) or bool(store.value(section.LOGS))
+        return program.creation(out, logs=logs).reporting_to(result)
+    path = backup_files.named(str(run.params["name"])).path
+    if run.params["act"] == RESTORE:
+        return restoring.prepare(path, paths.data()).reporting_to(result)
+    work = paths.backup_work()
+    shutil.rmtree(work, ignore_errors=True)
+    paths.make_closed(work)
+    is_full = bool(run.params.get("full"))
+    return program.verification(path, work, is_full=is_full).reporting_to(result)
+
+
+def _isolation(call: Call, folder: Path) -> dict[str, Any]:
+    return {
+        **driver.isolation(write=[*call.write, folder]),
+        "read": call.places_to_read(),
+    }
+
+
+def _copy_to_second_place(run: Run, call: Call, folder: Path) -> list[StepSpec]:
+    place = str(store.value(section.SECOND_PLACE))
+    if run.params["act"] != MAKE or not place:
+        return []
+    if not Path(place).is_dir():
+        raise NothingToRun(NO_PLACE.format(place), Reason.COULD_NOT_START)
+    copy = program.copying(Path(call.order["out"]), Path(place)).reporting_to(folder / RESULT)
+    step: StepSpec = {
+        "argv": copy.argv(),
+        "cwd": str(folder / "tmp"),
+        "env": {"LANG": "C.UTF-8", "TMPDIR": str(folder / "tmp")},
+        "isolation": _isolation(copy, folder),
+    }
+    return [step]
+
+
+def finished(run: Run, *, now: datetime) -> None:
+    _passphrases.pop(run.pk, None)
+    found = _result(run)
+    act = run.params["act"]
+    if act == VERIFY:
+        transaction.on_commit(_remove_work, robust=True)
+    if run.status != Status.SUCCEEDED:
+        _note_reason(run, str(found.get("error", "")))
+        return
+    if act == MAKE:
+        _note_name(run, found)
+        transaction.on_commit(backup_files.delete_old, robust=True)
+    if act == RESTORE:
+        name = str(run.params["name"])
+        transaction.on_commit(lambda: _replace_data(name, found, now), robust=True)
+
+
+def _result(run: Run) -> dict[str, Any]:
+    try:
+        path = paths.run_folder(run.folder) / RESULT
+        content = json.loads(files.read_regular(path, max_bytes=MAX_RESULT_BYTES))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _note_reason(run: Run, sentence: str) -> None:
+    if sentence and run.status == Status.FAILED:
+        Run.objects.filter(pk=run.pk).update(message=sentence)
+        run.message = sentence
+
+
+def _note_name(run: Run, found: dict[str, Any]) -> None:
+    run.params = {**run.params, "name": found.get("name", "")}
+    Run.objects.filter(pk=run.pk).update(params=run.params)
+
+
+def _remove_work() -> None:
+    shutil.rmtree(paths.backup_work(), ignore_errors=True)
+
+
+def _replace_data(name: str, manifest: dict[str, Any], now: datetime) -> None:
+    """Write the journal of the restore, and end this process: the next one finishes it before it opens the database."""
+    restoring.begin(paths.data(), name, manifest, now=now)
+    logger.info("a backup is put back name=%s, web starts again", name)
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,266 @@
+"""Put an archive, a folder or files into an empty folder, or refuse all of it.
+
+Its argument is JSON, see `Asked`. It prints `{"files": [...]}` or `{"refused": sentence}`; what it had written before a
+refusal is for the caller to remove.
+"""
+
+import gzip
+import io
+import json
+import os
+import struct
+import sys
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from os.path import dirname
+from typing import Any, BinaryIO, NamedTuple
+
+from scripts_app.exchange.programs import portable
+
+MB = 2**20
+CHUNK = 256 * 1024
+MAX_ENTRIES = 20_000
+MAX_DIRECTORY_BYTES = 4 * MB  # of a zip's table of contents
+MAX_RATIO = 100  # times that an archive may grow, once it is large
+LARGE_BYTES = 10 * MB
+_END_OF_DIRECTORY = struct.Struct("<4s4H2LH")
+_IN_ZIP64 = (0xFFFF, 0xFFFFFFFF)
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_ENCRYPTED, _IS_UTF8 = 0x1, 0x800
+_KIND, _FOLDER, _FILES = 0o170000, 0o040000, (0, 0o100000)
+
+
+class Refused(Exception):
+    """Something that is not unpacked; the text is for the person who handed it over."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file within a source."""
+
+    path: str
+    size: int
+    open: Callable[[], Any]
+
+
+class Asked(NamedTuple):
+    """What to unpack: pairs of a name and a path, into `target`, and how much that may be."""
+
+    target: str
+    max_bytes: int
+    sources: list[tuple[str, str]]
+
+
+class Target:
+    """The folder that is filled; counts what comes, and refuses what is there already."""
+
+    def __init__(self, asked: Asked) -> None:
+        self.asked = asked
+        self.files: list[str] = []
+        self._keys: set[str] = set()
+        self._folders: set[str] = set()
+        self._size = 0
+
+    def take(self, entry: Entry) -> None:
+        """Write a file. Raise Refused."""
+        if portable.is_passed_over(entry.path):
+            return
+        self._check(entry)
+        path = os.path.join(self.asked.target, *entry.path.split("/"))
+        os.makedirs(dirname(path), mode=0o700, exist_ok=True)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(fd, "wb") as file, entry.open() as source:
+            while chunk := source.read(CHUNK):
+                self.count(len(chunk))
+                file.write(chunk)
+        self.files.append(entry.path)
+
+    def count(self, size: int) -> None:
+        self._size += size
+        if self._size > self.asked.max_bytes:
+            raise Refused(f"It unpacks to more than {self.asked.max_bytes // MB:,} MB")
+
+    def _check(self, entry: Entry) -> None:
+        refuse_name(entry.path)
+        key = portable.key_of(entry.path)
+        parts = key.split("/")
+        above = {"/".join(parts[:count]) for count in range(1, len(parts))}
+        if key in self._keys or key in self._folders or not above.isdisjoint(self._keys):
+            raise Refused(f"`{shown(entry.path)}` is there twice")
+        if len(self._keys) >= MAX_ENTRIES:
+            raise Refused(f"It holds more than {MAX_ENTRIES:,} files")
+        self._keys.add(key)
+        self._folders |= above
+
+
+class Counted(io.RawIOBase):
+    """An unpacked stream that is read by a library and may not be longer than allowed."""
+
+    def __init__(self, stream: Any, max_bytes: int) -> None:
+        self._stream = stream
+        self._left = max_bytes + LARGE_BYTES  # headers of an archive count as well
+        self._max_bytes = max_bytes
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        data: bytes = self._stream.read(size if size >= 0 else CHUNK)
+        self._left -= len(data)
+        if self._left < 0:
+            raise Refused(f"It unpacks to more than {self._max_bytes // MB:,} MB")
+        return data
+
+
+def main(argument: str) -> None:
+    """Unpack, and print what came of it."""
+    given = json.loads(argument)
+    asked = Asked(given["target"], given["max_bytes"], given["sources"])
+    try:
+        answer: dict[str, Any] = {"files": sorted(unpack(asked))}
+    except Refused as refusal:
+        answer = {"refused": str(refusal)}
+    except OSError as error:
+        answer = {"refused": f"It cannot be unpacked: {error.strerror or error}"}
+    sys.stdout.write(json.dumps(answer))
+
+
+def unpack(asked: Asked) -> list[str]:
+    """Return the paths of what was written. Raise Refused, OSError."""
+    target = Target(asked)
+    if len(asked.sources) == 1:
+        name, source = asked.sources[0]
+        if os.path.isdir(source):
+            take_folder(source, target)
+            return target.files
+        if name.lower().endswith(".zip") or zipfile.is_zipfile(source):
+            take_zip(source, target)
+            return target.files
+        if name.lower().endswith((".tar", ".tar.gz", ".tgz")):
+            take_tar(source, target)
+            return target.files
+    for name, source in asked.sources:
+        target.take(Entry(name, os.path.getsize(source), partial(_open_file, source)))
+    return target.files
+
+
+def take_folder(source: str, target: Target) -> None:
+    """Take the files of a folder and of those below; a link or a device in it refuses all."""
+    for place, folders, names in os.walk(source, onerror=_raise):
+        folders[:] = sorted(name for name in folders if not portable.is_passed_over(name))
+        for name in sorted([*folders, *names]):
+            path = os.path.join(place, name)
+            inside = os.path.relpath(path, source)
+            if portable.is_passed_over(inside):
+                continue
+            status = os.lstat(path)
+            refuse_kind(inside, status.st_mode)
+            if name not in folders:
+                target.take(Entry(inside, status.st_size, partial(_open_file, path)))
+
+
+def take_zip(source: str, target: Target) -> None:
+    """Take the files of a zip, which has to be whole and plain."""
+    with open(source, "rb") as file:
+        refuse_directory(file)
+    try:
+        with zipfile.ZipFile(source) as archive:
+            found = archive.infolist()
+            refuse_amount(found, target.asked.max_bytes)
+            for info in found:
+                refuse_packing(info)
+            for info in found:
+                if not info.is_dir():
+                    opened = partial(archive.open, info)
+                    target.take(Entry(info.filename, info.file_size, opened))
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error) as error:
+        raise Refused(f"The archive is damaged: {error}") from None
+
+
+def take_tar(source: str, target: Target) -> None:
+    """Take the files of a tar archive."""
+    plain = Counted(_plain_stream(source), target.asked.max_bytes)
+    try:
+        with tarfile.open(fileobj=plain, mode="r|") as archive:
+            for member in archive:
+                path = member.name.removeprefix("./")
+                if member.isdir() or portable.is_passed_over(path):
+                    continue
+                if not member.isreg():
+                    raise Refused(f"`{shown(path)}` is a link or a device")
+                target.take(Entry(path, member.size, partial(archive.extractfile, member)))
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise Refused(f"The archive is damaged: {error}") from None
+
+
+def refuse_directory(file: BinaryIO) -> None:
+    """Refuse a zip by the size of its table of contents, before all of that is read."""
+    file.seek(0, os.SEEK_END)
+    file.seek(max(0, file.tell() - 2**16 - _END_OF_DIRECTORY.size))
+    tail = file.read()
+    place = tail.rfind(b"PK\x05\x06")
+    if place < 0 or len(tail) - place < _END_OF_DIRECTORY.size:
+        raise Refused("The archive is damaged: it has no end")
+    _, _, _, _, count, size, _, _ = _END_OF_DIRECTORY.unpack_from(tail, place)
+    if count in _IN_ZIP64 or size in _IN_ZIP64 or size > MAX_DIRECTORY_BYTES or count > MAX_ENTRIES:
+        raise Refused(f"It holds more than {MAX_ENTRIES:,} files")
+
+
+def refuse_amount(found: list[zipfile.ZipInfo], max_bytes: int) -> None:
+    if len(found) > MAX_ENTRIES:
+        raise Refused(f"It holds more than {MAX_ENTRIES:,} files")
+    size = sum(info.file_size for info in found)
+    packed = sum(info.compress_size for info in found)
+    if size > max_bytes:
+        raise Refused(f"It unpacks to more than {max_bytes // MB:,} MB")
+    if size > LARGE_BYTES and size > MAX_RATIO * packed:
+        raise Refused(f"It grows to more than {MAX_RATIO} times its size when it is unpacked")
+
+
+def refuse_packing(info: zipfile.ZipInfo) -> None:
+    """Refuse what is encrypted, packed by a rare method, a link or a device, or has a name in no known letters."""
+    name = info.filename
+    if info.flag_bits & _ENCRYPTED:
+        raise Refused(f"`{shown(name)}` is encrypted: pack it without a password")
+    if info.compress_type not in _METHODS:
+        raise Refused(f"`{shown(name)}` is packed by a method that is not read here")
+    if not name.isascii() and not info.flag_bits & _IS_UTF8:
+        raise Refused(f"`{shown(name)}` is not marked as UTF-8")
+    refuse_name(info.orig_filename.removesuffix("/"))
+    refuse_kind(name, info.external_attr >> 16)
+
+
+def refuse_name(path: str) -> None:
+    problem = portable.problem_of(path)
+    if problem:
+        raise Refused(f"`{shown(path)}` {problem}")
+
+
+def refuse_kind(path: str, mode: int) -> None:
+    kind = mode & _KIND
+    if kind != _FOLDER and kind not in _FILES:
+        raise Refused(f"`{shown(path)}` is a link or a device")
+
+
+def shown(path: str) -> str:
+    """Return a name as a sentence may hold it."""
+    plain = "".join(character if character.isprintable() else "�" for character in path)
+    return plain if len(plain) <= 200 else f"{plain[:199]}…"
+
+
+def _plain_stream(source: str) -> Any:
+    with open(source, "rb") as file:
+        is_gzip = file.read(2) == b"\x1f\x8b"
+    return gzip.open(source, "rb") if is_gzip else open(source, "rb")
+
+
+def _open_file(path: str) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
+
+
+def _raise(error: OSError) -> None:
+    raise error

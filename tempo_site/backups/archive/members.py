@@ -1,0 +1,117 @@
+"""Writing the members of a backup's tar, and noting size and SHA-256 of each for the manifest."""
+
+import errno
+import hashlib
+import io
+import os
+import stat
+import tarfile
+from typing import IO, Any
+
+PIECE = 2**20
+CHANGED = "it changed while it was read"
+
+
+class MemberWriter:
+    """A tar written front to back; `members` and `left_out` are lists of the manifest."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._tar = tarfile.open(  # noqa: SIM115
+            fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT, bufsize=PIECE
+        )
+        self.members: list[dict[str, Any]] = []
+        self.left_out: list[dict[str, str]] = []
+
+    def add_bytes(self, name: str, content: bytes, *, mode: int = 0o600, mtime: float = 0) -> None:
+        info = _info(name, mode=mode, mtime=mtime)
+        info.size = len(content)
+        self._add(info, io.BytesIO(content))
+        self._note(name, len(content), hashlib.sha256(content).hexdigest())
+
+    def add_open(self, name: str, file: IO[bytes], *, max_bytes: int = 0) -> None:
+        """Add an open regular file; one that is too large, or a file of another kind, is left out and named."""
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            self.leave_out(name, "it is no regular file")
+        elif max_bytes and status.st_size > max_bytes:
+            self.leave_out(
+                name, f"it has {status.st_size // 2**20} MB, {max_bytes // 2**20} is the most"
+            )
+        elif status.st_size <= PIECE:  # whole, so that it has the size that it has when it is read
+            self.add_bytes(name, file.read(2 * PIECE), mode=status.st_mode, mtime=status.st_mtime)
+        else:
+            self._add_large(name, file, status)
+
+    def add_folder(self, name: str, *, mode: int = 0o700) -> None:
+        info = _info(name, mode=mode, mtime=0)
+        info.type = tarfile.DIRTYPE
+        self._add(info, None)
+
+    def add_link(self, name: str, target: str) -> None:
+        info = _info(name, mode=0o777, mtime=0)
+        info.type = tarfile.SYMTYPE
+        info.linkname = target
+        self._add(info, None)
+
+    def leave_out(self, name: str, reason: str) -> None:
+        self.left_out.append({"name": name, "reason": reason})
+
+    def leave_out_for(self, name: str, error: OSError) -> None:
+        if error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
+            raise error
+        if error.errno != errno.ENOENT:  # gone since it was listed
+            self.leave_out(name, error.strerror or "it cannot be read")
+
+    def close(self) -> None:
+        self._tar.close()
+
+    def _add_large(self, name: str, file: IO[bytes], status: os.stat_result) -> None:
+        info = _info(name, mode=status.st_mode, mtime=status.st_mtime)
+        info.size = status.st_size
+        padded = _PaddedReader(file, status.st_size)
+        self._add(info, padded)
+        self._note(name, info.size, padded.hash.hexdigest())
+        if padded.is_padded:
+            self.leave_out(name, CHANGED)
+
+    def _add(self, info: tarfile.TarInfo, content: Any) -> None:
+        self._tar.addfile(info, content)
+        self._tar.members.clear()  # type: ignore[attr-defined]  # else it keeps each of a million
+
+    def _note(self, name: str, size: int, digest: str) -> None:
+        self.members.append({"name": name, "size": size, "sha256": digest})
+
+
+class _PaddedReader:
+    """A file as long as it was, whatever becomes of it meanwhile: cut off, or filled up with NULs."""
+
+    def __init__(self, file: IO[bytes], size: int) -> None:
+        self._file = file
+        self._left = size
+        self.hash = hashlib.sha256()
+        self.is_padded = False
+
+    def read(self, size: int) -> bytes:
+        wanted = min(size, self._left)
+        piece = self._file.read(wanted)
+        if len(piece) < wanted:
+            self.is_padded = True
+            piece += bytes(wanted - len(piece))
+        self._left -= wanted
+        self.hash.update(piece)
+        return piece
+
+
+def header(name: str, content: bytes) -> bytes:
+    """Return a member of a tar as bytes, without the end of a tar."""
+    info = _info(name, mode=0o600, mtime=0)
+    info.size = len(content)
+    padding = -len(content) % tarfile.BLOCKSIZE
+    return info.tobuf(tarfile.PAX_FORMAT) + content + bytes(padding)
+
+
+def _info(name: str, *, mode: int, mtime: float) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.mode = stat.S_IMODE(mode) & 0o777
+    info.mtime = int(mtime)
+    return info

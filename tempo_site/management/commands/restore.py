@@ -1,0 +1,99 @@
+"""`manage.py restore`: put a backup back while Tempo is stopped; resume what a restore holds."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from tempo_site.backups import holds, restoring
+from tempo_site.backups.program import BackupFailed
+
+RESUMED = "Schedules, triggers and messages go on."
+HELD = (
+    "Schedules, triggers and messages are held, as the old machine may still run: start Tempo, look at it, and resume"
+    " it on any page or with `tempo restore --resume`."
+)
+WITHOUT_KEY = (
+    "The secret key was not in it: where it is another one now, secrets have to be entered again."
+)
+
+
+class Command(BaseCommand):
+    """The present data is moved aside, never deleted."""
+
+    help = "Put a backup in the place of the present data. Stop Tempo first."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", nargs="?", help="The backup.")
+        parser.add_argument("--passphrase-file", help="A file that holds its passphrase.")
+        parser.add_argument("--to", help="Restore into this folder, and leave the present data.")
+        parser.add_argument("--look", action="store_true", help="Only say what is in it.")
+        parser.add_argument("--resume", action="store_true", help="Let a restored Tempo go on.")
+
+    @sensitive_variables("passphrase")
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["resume"]:
+            self._resume()
+            return
+        if not options["file"]:
+            raise CommandError(
+                "Name the backup.\nhint: `tempo restore FILE`, or `tempo restore --resume`"
+            )
+        path = Path(options["file"]).absolute()
+        data = Path(options["to"] or settings.DATA_PATH).absolute()
+        passphrase = _passphrase(options["passphrase_file"])
+        try:
+            if options["look"]:
+                self._say(restoring.look(path, passphrase=passphrase), data)
+                return
+            if options["to"] and data.is_dir() and any(data.iterdir()):
+                raise BackupFailed(f"`{data}` is not empty.\nhint: name a new folder")
+            done = restoring.restore(path, data, passphrase=passphrase, now=timezone.now())
+        except BackupFailed as failure:
+            raise CommandError(f"Nothing was restored. {failure}") from None
+        self._report(done, data)
+
+    def _report(self, done: restoring.Restored, data: Path) -> None:
+        counts = done.manifest["counts"]
+        self.stdout.write(
+            f"Restored {counts['scripts_app_script']} scripts and {counts['runs_app_run']} runs of "
+            f"{done.manifest['created_at']} into {data}."
+        )
+        if any(done.aside.iterdir()):
+            self.stdout.write(f"The data of before is in {done.aside}.")
+        else:
+            done.aside.rmdir()
+        if not done.manifest["has_secret_key"]:
+            self.stdout.write(WITHOUT_KEY)
+        self.stdout.write(HELD)
+
+    def _resume(self) -> None:
+        if holds.release() is None:
+            self.stdout.write("Nothing is held.")
+        else:
+            self.stdout.write(RESUMED)
+
+    def _say(self, manifest: dict[str, Any], data: Path) -> None:
+        counts = manifest["counts"]
+        self.stdout.write(
+            f"Tempo {manifest['tempo']}, {manifest['created_at']}: {counts['scripts_app_script']} scripts, "
+            f"{counts['runs_app_run']} runs, {manifest['bytes'] // 2**20} MB."
+        )
+        if not manifest["has_secret_key"]:
+            self.stdout.write(WITHOUT_KEY)
+        present = restoring.present(data)
+        if present:
+            self.stdout.write(f"It would take the place of this, which is moved aside. {present}")
+
+
+def _passphrase(file: str | None) -> str:
+    if not file:
+        return str(settings.BACKUP_PASSPHRASE)
+    try:
+        return Path(file).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"The passphrase cannot be read: {error}") from error

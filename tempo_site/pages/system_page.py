@@ -1,0 +1,54 @@
+"""The page System: health, queue, machine, disk and versions."""
+
+import os
+import platform
+from datetime import datetime
+from typing import Any, TypedDict
+
+import django
+
+from runs_app import disk_space
+from tempo_site import health, system
+from tempo_site.pages import dashboard, frame
+from tempo_site.pages.dashboard import MachineContext
+from tempo_site.system import IsolationFigures, RunFigures
+
+
+class SystemContext(MachineContext):
+    now: datetime
+    health: dict[str, Any]
+    runs: RunFigures
+    isolation: IsolationFigures
+    floor_bytes: int
+    versions: list["Version"]
+
+
+class Version(TypedDict):
+    name: str
+    text: str
+
+
+def system_context(now: datetime) -> SystemContext:
+    """Return all figures, in two queries."""
+    figures = system.system_figures()
+    return {
+        "now": now,
+        "health": health.health_report(),
+        **dashboard.machine_context(),
+        "runs": figures["runs"],
+        "isolation": figures["isolation"],
+        "floor_bytes": disk_space.look().floor_mb * system.MB,
+        "versions": versions(),
+    }
+
+
+def versions() -> list[Version]:
+    """Return what Tempo runs on. One query."""
+    return [
+        {"name": "Tempo", "text": frame.VERSION},
+        {"name": "Python", "text": platform.python_version()},
+        {"name": "Django", "text": django.__version__},
+        {"name": "Database", "text": system.database_sentence()},
+        {"name": "Kernel", "text": f"{os.uname().sysname} {os.uname().release}"},
+        {"name": "Machine", "text": os.uname().machine},
+    ]

@@ -1,0 +1,105 @@
+"""The section for backups: when they are made, what is in them, where they go and how many are kept."""
+
+from pathlib import Path
+
+from tempo_site.stored_settings.fields import Field, Kind, Section, Value
+
+PASSPHRASE = "PYSCHED_BACKUP_PASSPHRASE"
+AUTOMATIC, LOGS = "PYSCHED_BACKUP_DAILY", "PYSCHED_BACKUP_LOGS"
+SECOND_PLACE = "PYSCHED_BACKUP_PATH"
+DAILY, WEEKLY, MONTHLY = "PYSCHED_BACKUP_DAYS", "PYSCHED_BACKUP_WEEKS", "PYSCHED_BACKUP_MONTHS"
+MEGABYTES, FILE_MB = "PYSCHED_BACKUP_MB", "PYSCHED_BACKUP_FILE_MB"
+MIN_PASSPHRASE = 10
+
+
+def _check_passphrase(value: Value) -> None:
+    if value and len(str(value)) < MIN_PASSPHRASE:
+        raise ValueError(f"it has to have {MIN_PASSPHRASE} characters or more")
+
+
+def _check_place(value: Value) -> None:
+    if value and not Path(str(value)).is_absolute():
+        raise ValueError("it has to be the whole path of a folder, from `/` on")
+
+
+SECTION = Section(
+    slug="backup",
+    title="Backups",
+    help="A backup holds this whole Tempo. The page Backups lists them; it makes, verifies and restores them too.",
+    fields=(
+        Field(
+            name=AUTOMATIC,
+            attribute="BACKUP_DAILY",
+            kind=Kind.SWITCH,
+            label="Every night",
+            help="After 04:45, by Tempo's time zone; a night that was missed is made up.",
+        ),
+        Field(
+            name=PASSPHRASE,
+            attribute="BACKUP_PASSPHRASE",
+            kind=Kind.SECRET,
+            label="Passphrase",
+            help="With one a backup is encrypted and holds the secret key. Without one secrets have to be entered again"
+            " after a restore. Keep it elsewhere: nobody opens such a backup without it.",
+            check=_check_passphrase,
+        ),
+        Field(
+            name=LOGS,
+            attribute="BACKUP_LOGS",
+            kind=Kind.SWITCH,
+            label="Logs",
+            help="The output of all runs is in it as well.",
+        ),
+        Field(
+            name=SECOND_PLACE,
+            attribute="BACKUP_PATH",
+            kind=Kind.TEXT,
+            label="Second place",
+            help="A folder, as of another disk or a share, that gets a copy of each. Empty: none.",
+            check=_check_place,
+        ),
+        Field(
+            name=DAILY,
+            attribute="BACKUP_DAYS",
+            kind=Kind.NUMBER,
+            label="Keep of days",
+            unit="days",
+            help="The newest of each of so many days.",
+            minimum=1,
+            maximum=366,
+        ),
+        Field(
+            name=WEEKLY,
+            attribute="BACKUP_WEEKS",
+            kind=Kind.NUMBER,
+            label="Keep of weeks",
+            unit="weeks",
+            maximum=520,
+        ),
+        Field(
+            name=MONTHLY,
+            attribute="BACKUP_MONTHS",
+            kind=Kind.NUMBER,
+            label="Keep of months",
+            unit="months",
+            maximum=240,
+        ),
+        Field(
+            name=MEGABYTES,
+            attribute="BACKUP_MB",
+            kind=Kind.NUMBER,
+            label="Megabytes of all backups",
+            unit="MB",
+            help="The oldest go first; the newest stays whatever its size.",
+            minimum=1,
+        ),
+        Field(
+            name=FILE_MB,
+            attribute="BACKUP_FILE_MB",
+            kind=Kind.NUMBER,
+            label="Largest file",
+            unit="MB",
+            help="A larger file of a script is left out and named. 0: none is.",
+        ),
+    ),
+)

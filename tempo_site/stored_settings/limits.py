@@ -1,0 +1,87 @@
+"""The section for limits: how many runs at once, and what a new script's runs may use at first and at most."""
+
+from tempo_site.stored_settings.fields import Field, Kind, Section
+
+RUNS_AT_ONCE, QUEUED_RUNS = "PYSCHED_MAX_CONCURRENT_RUNS", "PYSCHED_MAX_QUEUED_RUNS"
+OF_NEW_SCRIPT = "Of a new script; each script's own stands in its Settings."
+OF_ALL = "No script may have more; 0 = no such bound. Scripts that say more get this."
+MEMORY_PRESETS, TIME_PRESETS = (128, 256, 512, 1024, 2048), (60, 300, 900, 3600, 21_600)
+
+
+def _default(
+    name: str, attribute: str, label: str, unit: str, *presets: int, minimum: int = 0
+) -> Field:
+    return Field(
+        name=name,
+        attribute=attribute,
+        kind=Kind.NUMBER,
+        label=label,
+        unit=unit,
+        help=OF_NEW_SCRIPT,
+        minimum=minimum,
+        presets=presets,
+    )
+
+
+def _bound(name: str, attribute: str, label: str, unit: str, *presets: int) -> Field:
+    return Field(
+        name=name,
+        attribute=attribute,
+        kind=Kind.NUMBER,
+        label=f"{label}, at most",
+        unit=unit,
+        help=OF_ALL,
+        presets=presets,
+    )
+
+
+SECTION = Section(
+    slug="limits",
+    title="Limits",
+    help="They hold for runs that start from now on.",
+    fields=(
+        Field(
+            name=RUNS_AT_ONCE,
+            attribute="MAX_CONCURRENT_RUNS",
+            kind=Kind.NUMBER,
+            label="Runs at once",
+            unit="runs",
+            help="More wait in the queue.",
+            minimum=1,
+            maximum=1000,
+            presets=(1, 2, 4, 8, 20),
+        ),
+        Field(
+            name=QUEUED_RUNS,
+            attribute="MAX_QUEUED_RUNS",
+            kind=Kind.NUMBER,
+            label="Runs that wait",
+            unit="runs",
+            help="More are refused.",
+            minimum=1,
+        ),
+        _default(
+            "PYSCHED_DEFAULT_SCRIPT_TIMEOUT", "DEFAULT_TIMEOUT_S", "Time", "seconds", *TIME_PRESETS
+        ),
+        _bound("PYSCHED_MAX_SCRIPT_TIMEOUT", "MAX_TIMEOUT_S", "Time", "seconds", *TIME_PRESETS),
+        _default(
+            *("PYSCHED_DEFAULT_MEMORY_LIMIT", "DEFAULT_MEMORY_MB", "Memory", "MB"),
+            *MEMORY_PRESETS,
+            minimum=16,
+        ),
+        _bound("PYSCHED_MAX_MEMORY_LIMIT", "MAX_MEMORY_MB", "Memory", "MB", *MEMORY_PRESETS),
+        _bound("PYSCHED_MAX_CPU", "MAX_CPU_S", "CPU time", "seconds", *TIME_PRESETS),
+        _default(
+            *("PYSCHED_DEFAULT_PROCESSES", "DEFAULT_PROCESSES", "Processes", "processes"),
+            minimum=1,
+        ),
+        _bound("PYSCHED_MAX_PROCESSES", "MAX_PROCESSES", "Processes", "processes"),
+        _default(
+            *("PYSCHED_DEFAULT_OUTPUT_LIMIT", "DEFAULT_OUTPUT_MB", "Output that is kept", "MB"),
+            minimum=1,
+        ),
+        _bound("PYSCHED_MAX_OUTPUT_LIMIT", "MAX_OUTPUT_MB", "Output that is kept", "MB"),
+        _default("PYSCHED_DEFAULT_FILE_SIZE_LIMIT", "DEFAULT_FILE_MB", "Size of a file", "MB"),
+        _bound("PYSCHED_MAX_FILE_SIZE_LIMIT", "MAX_FILE_MB", "Size of a file", "MB"),
+    ),
+)

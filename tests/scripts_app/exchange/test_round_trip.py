@@ -1,0 +1,128 @@
+"""Export, import, export: the same bytes, and the scripts as they were."""
+
+import io
+import zipfile
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from notifications_app.models import Channel, Rule
+from notifications_app.rules import rules
+from scripts_app.files import store
+from scripts_app.models import Environment, Folder, Schedule, Script, Variable
+from scripts_app.variables import variables
+from tempo_site.lib import paths
+from tests.factories import NOW, make_schedule, make_script
+
+pytestmark = pytest.mark.django_db
+
+LOCK = "requests==2.32.3 \\\n    --hash=sha256:" + "a" * 64 + "\n"
+PARAMETERS = [{"name": "days", "type": "int", "default": 7, "help": 'a "quoted" word'}]
+
+
+def exported(program: Client, **query: str) -> bytes:
+    response = program.get("/api/v1/export", query_params=query)
+    assert response.status_code == 200, response.content
+    return b"".join(response)
+
+
+def imported(program: Client, data: bytes, name: str = "scripts.zip", **query: str) -> Any:
+    file = SimpleUploadedFile(name, data)
+    return program.post(
+        f"/api/v1/import?{'&'.join(f'{k}={v}' for k, v in query.items())}", {"file": file}
+    )
+
+
+def actions(response: Any) -> dict[str, str]:
+    assert response.status_code == 200, response.content
+    return {item["slug"]: item["action"] for item in response.json()["items"]}
+
+
+def contents(data: bytes) -> dict[str, str]:
+    """The files of a zip, by path."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return {name: archive.read(name).decode() for name in archive.namelist()}
+
+
+@pytest.fixture
+def rich() -> Script:
+    """A script with something of everything that an export holds."""
+    script = make_script(
+        "Grüße: täglich",
+        folder="Ops/Night: ly",
+        code="print('é')\n",
+        requirements="requests\n",
+        description='Two "lines"\nwith a \\ and a tab\t.',
+        tags=["db", "täglich"],
+        timeout_s=77,
+        one_at_a_time=True,
+        parameters=PARAMETERS,
+    )
+    Environment.objects.update(lock=LOCK)
+    make_schedule(
+        script,
+        kind=Schedule.Kind.CRON,
+        cron="30 2 * * *",
+        timezone="Europe/Berlin",
+        params={"days": 3},
+    )
+    make_schedule(script, enabled=False, every_s=3600, start_at=NOW, retries=2, overlap="parallel")
+    variables.save(script, name="PLAIN", value='a\r\nb = "c"\x1b'[:-1], is_secret=False, by="ann")
+    variables.save(script, name="TOKEN", value="very secret", is_secret=True, by="ann")
+    channel = Channel.objects.create(name="Mail", kind=Channel.Kind.MAIL)
+    rules.save(Rule(channel=channel, script=script), {"events": ["failed"], "after": 3})
+    store.save(script, "data/input.csv", [b"1;2\n"])
+    return script
+
+
+def forget(script: Script) -> None:
+    """As if this Tempo had never had the script."""
+    paths.script(script.slug).rename(paths.data() / "elsewhere")
+    Variable.objects.all().delete()
+    Rule.objects.all().delete()
+    Schedule.objects.all().delete()
+    Script.objects.update(version=None, environment=None, wanted_environment=None, folder=None)
+    script.versions.all().delete()
+    script.delete()
+    Environment.objects.all().delete()
+    Folder.objects.all().delete()
+
+
+def test_export_import_export_is_the_same_to_the_byte(program: Client, rich: Script) -> None:
+    first = exported(program)
+    forget(rich)
+    assert actions(imported(program, first, switch_on="1")) == {rich.slug: "create"}
+    again = exported(program)
+    assert contents(again) == contents(first)
+    assert again == first
+    assert actions(imported(program, first, switch_on="1")) == {rich.slug: "same"}
+    script = Script.objects.get()
+    assert script.name == "Grüße: täglich" and str(script.folder) == "Ops/Night: ly"
+    assert [schedule.enabled for schedule in script.schedules.order_by("pk")] == [True, False]
+    assert Schedule.objects.exclude(alarm=None).count() == 1
+    environment = Environment.objects.get(waiting_scripts=script)
+    assert (environment.lock, environment.state) == (LOCK, Environment.State.WANTED)
+
+
+def test_the_tree_is_for_people(program: Client, rich: Script) -> None:
+    store.save(rich, ".ssh/id_ed25519", [b"key"])
+    data = exported(program)
+    files = contents(data)
+    place = f"scripts/Ops/night-ly/{rich.slug}"
+    inside = ("files/data/input.csv", "main.py", "requirements.lock", "requirements.txt")
+    assert list(files) == [f"{place}/{name}" for name in (*inside, "script.toml")] + ["tempo.toml"]
+    table = files[f"{place}/script.toml"]
+    assert ".ssh may hold keys" in files["tempo.toml"]
+    assert 'cron = "30 2 * * *"' in table and 'channel = "Mail"' in table
+    assert 'name = "TOKEN"\nsecret = true\n' in table
+    assert b"very secret" not in data and "very secret" not in table
+
+
+def test_schedules_come_switched_off(program: Client, rich: Script) -> None:
+    data = exported(program)
+    forget(rich)
+    imported(program, data)
+    assert [row.enabled for row in Schedule.objects.all()] == [False, False]
+    assert actions(imported(program, data)) == {rich.slug: "same"}

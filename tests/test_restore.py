@@ -1,0 +1,137 @@
+"""A Tempo is backed up while it works, and put back elsewhere: by commands, with real services."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.service import ROOT, Service, environment, manage, wait_for
+
+pytestmark = pytest.mark.slow
+
+PASSPHRASE = "correct horse battery"
+SLEEPS = "import time\nprint('began', flush=True)\ntime.sleep(600)\n"
+RESTORE = """
+from django.utils import timezone
+from runs_app.triggers import backups
+backups.restore("{name}", passphrase="", by="ann", now=timezone.now())
+"""
+SECRET = "import os\nprint('TOKEN' in os.environ and len(os.environ['TOKEN']))\nopen('kept', 'a').write('x')\n"
+
+
+@pytest.fixture(scope="module")
+def backup(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """A backup of a Tempo that had a schedule, a secret, a run under way and one that waited to be told."""
+    folder = tmp_path_factory.mktemp("old") / "data"
+    with Service.copy_of(prepared, folder, PYSCHED_BACKUP_PASSPHRASE=PASSPHRASE) as service:
+        slug = service.make_script("Nightly", SECRET)
+        service.call("PUT", f"/scripts/{slug}/variables/TOKEN", {"value": "12345", "secret": True})
+        assert service.run(slug)["status"] == "succeeded"
+        service.post(f"/scripts/{slug}/schedules", {"kind": "interval", "every_s": 1})
+        sleeper = service.make_script("Sleeper", SLEEPS)
+        under_way = service.post(f"/scripts/{sleeper}/runs")["id"]
+        wait_for(lambda: service.get(f"/runs/{under_way}")["status"] == "running", what="a run")
+        made = service.finished(service.post("/backups")["id"])
+        assert made["status"] == "succeeded", made
+        (listed,) = service.get("/backups")["items"]
+        assert listed["encrypted"] and listed["has_secret_key"] and listed["scripts"] == 2
+        path = folder / "backups" / listed["name"]
+        refused = tempo(folder, "restore", str(path))
+    assert path.parent == folder / "backups"
+    yield {"path": path, "slug": slug, "under_way": under_way, "refused": refused}
+
+
+def tempo(data: Path, *argv: str, **extra: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), *argv],
+        env=environment(data, **extra),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_a_running_tempo_is_not_replaced_under_its_feet(backup: dict[str, Any]) -> None:
+    refused = backup["refused"]
+    assert refused.returncode == 1
+    assert "stop it first" in refused.stderr or "passphrase" in refused.stderr
+
+
+@pytest.fixture(scope="module")
+def restored(backup: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The same Tempo at another path, whose secret key comes out of the backup."""
+    folder = tmp_path_factory.mktemp("new")
+    folder.chmod(0o755)
+    secret = folder / "passphrase"
+    secret.write_text(PASSPHRASE)
+    data = folder / "data"
+    done = tempo(
+        folder / "unused",
+        "restore",
+        str(backup["path"]),
+        "--to",
+        str(data),
+        "--passphrase-file",
+        str(secret),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Restored 2 scripts" in done.stdout and "are held" in done.stdout
+    with Service(data) as service:
+        yield service
+
+
+def test_what_was_there_is_there(backup: dict[str, Any], restored: Service) -> None:
+    assert {row["slug"] for row in restored.get("/scripts")["items"]} == {"nightly", "sleeper"}
+    assert restored.get("/scripts/nightly")["code"] == SECRET
+
+
+def test_the_run_under_way_is_lost(backup: dict[str, Any], restored: Service) -> None:
+    assert restored.get(f"/runs/{backup['under_way']}")["status"] == "lost"
+
+
+def test_nothing_starts_by_itself_until_it_is_resumed(
+    backup: dict[str, Any], restored: Service
+) -> None:
+    def of_schedule() -> list[Any]:
+        return [
+            run
+            for run in restored.get("/runs?limit=200&script=nightly")["items"]
+            if run["trigger"] == "schedule"
+        ]
+
+    before = len(of_schedule())
+    run = restored.run(
+        backup["slug"]
+    )  # by hand; its environment was built anew, the secret can be read
+    assert run["status"] == "succeeded", run
+    status, log = restored.call("GET", f"/runs/{run['id']}/log")
+    assert (status, log) == (200, "5\n")
+    kept = restored.data / "scripts" / "nightly" / "files" / "kept"
+    assert len(kept.read_text()) >= 2  # what it had stored before, and now
+    assert len(of_schedule()) == before
+    held = json.loads((restored.data / "held").read_text())
+    assert held["backup"] == backup["path"].name
+    manage(restored.data, "restore", "--resume")
+    wait_for(lambda: len(of_schedule()) > before, what="a run of the schedule")
+
+
+def test_the_page_puts_a_backup_back(restored: Service) -> None:
+    assert restored.finished(restored.post("/backups")["id"])["status"] == "succeeded"
+    name = restored.get("/backups")["items"][0]["name"]
+    later = restored.post("/scripts", {"name": "Later", "code": ""})["slug"]
+    for row in restored.get("/scripts/nightly/schedules")["items"]:
+        restored.call("PATCH", f"/schedules/{row['id']}", {"enabled": False})
+    wait_for(
+        lambda: not restored.get("/runs?kind=all&status=active")["items"],
+        what="the end of all runs",
+    )
+    old_web = restored.web_pid()
+    ask = RESTORE.format(name=name)
+    manage(restored.data, "shell", "-c", ask)
+    wait_for(lambda: restored.web_pid() != old_web and restored.is_healthy(), what="another web")
+    assert restored.call("GET", f"/scripts/{later}")[0] == 404
+    assert (restored.data / "held").exists() and not (restored.data / "restore").exists()
