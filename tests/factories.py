@@ -24,6 +24,7 @@ def make_script(
     """A script; by default its environment counts as built (nothing lies on the disk)."""
     script = scripts.create(name=name, code=code, by=None, now=timezone.now(), **fields)
     if is_ready:
+        assert script.wanted_environment_id
         wanted = Environment.objects.filter(pk=script.wanted_environment_id)
         wanted.update(state=Environment.State.READY, digest="0" * 32)
         script.refresh_from_db(from_queryset=Script.objects.select_related("wanted_environment"))
