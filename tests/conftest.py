@@ -4,7 +4,7 @@ import fcntl
 import gc
 import importlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -140,19 +140,36 @@ def program(key: str) -> Client:
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with all that a script without packages needs to run, to be copied for each service.
+    """A data folder with all that a script without packages needs to run, to be copied for each service."""
+    return made_once(
+        tmp_path_factory, "prepared", lambda folder: prepared_data(folder, has_environment=True)
+    )
 
-    All workers of pytest-xdist have the same one: whoever comes first makes it.
-    """
+
+@pytest.fixture(scope="session")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of a Tempo that was started once, on an empty one, and that nobody has set up."""
+
+    def start_and_stop(folder: Path) -> None:
+        with Service(folder):
+            pass
+
+    return made_once(tmp_path_factory, "untouched", start_and_stop)
+
+
+def made_once(
+    tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]
+) -> Path:
+    """A folder that all workers of pytest-xdist share: whoever comes first makes it."""
     base = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         base = base.parent
-    folder, making = base / "prepared", base / "prepared.making"
-    with (base / "prepared.lock").open("w") as lock:
+    folder, making = base / name, base / f"{name}.making"
+    with (base / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
             making.mkdir(mode=0o700)
-            prepared_data(making, has_environment=True)
+            make(making)
             making.rename(folder)
     return folder
 

@@ -20,7 +20,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-LIMIT_MS = 20_000
+LIMIT_MS = 60_000
 expect.set_options(timeout=LIMIT_MS)  # 5 s by default, too little beside a full suite
 
 
