@@ -36,6 +36,8 @@ COPY runs_app/ runs_app/
 COPY notifications_app/ notifications_app/
 COPY templates/ templates/
 COPY static/ static/
+COPY docs/ docs/
+COPY CHANGELOG.md ./
 # Every user may read it, whatever the umask of the folder it was built from.
 RUN chmod -R u=rwX,go=rX . \
  && python -m compileall -q -j 0 --invalidation-mode unchecked-hash . \

@@ -43,9 +43,11 @@ def compress_logs() -> None:
 
 def collect_environments() -> None:
     admit()
-    active = Run.objects.active().exclude(environment=None)
-    in_use = active.values_list("environment_id", flat=True)
-    cleanup.collect(timezone.now(), in_use={pk for pk in in_use if pk})
+    runs = Run.objects.exclude(environment=None).order_by()
+    in_use = set(runs.active().values_list("environment_id", flat=True))
+    # Before the write lock is taken: runs that lose their environment would be written anew under the lock.
+    ran = set(runs.scripts().values_list("environment_id", flat=True).distinct())
+    cleanup.collect(timezone.now(), in_use=in_use, ran=ran)
 
 
 def purge_scripts() -> None:

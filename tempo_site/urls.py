@@ -23,6 +23,8 @@ urlpatterns = [
     path("keys/<int:pk>/rotate/", views.key_rotate, name="key-rotate"),
     path("keys/<int:pk>/revoke/", views.key_revoke, name="key-revoke"),
     path("audit/", views.audit, name="audit"),
+    path("help/", views.help_first, name="help"),
+    path("help/<slug:name>/", views.help_page, name="help-page"),
     path("system/", views.system_page, name="system"),
     path("settings/", views.settings_first, name="settings-first"),
     path("", include("scripts_app.urls")),

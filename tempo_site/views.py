@@ -32,6 +32,7 @@ from tempo_site.bootstrap import first_start
 from tempo_site.forms import AuditFilterForm, KeyForm, SettingsForm, SetupForm
 from tempo_site.lib import humanize, origins, storage_trouble, zone
 from tempo_site.models import ApiKey, AuditEntry
+from tempo_site.pages import guide
 from tempo_site.pages.dashboard import dashboard_context
 from tempo_site.pages.quick_search import palette_context
 from tempo_site.pages.system_page import system_context
@@ -204,6 +205,23 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     is_part = request.GET.get("part") == "live"
     template = "dashboard/_live.html" if is_part else "dashboard.html"
     return render(request, template, dashboard_context(timezone.now()))
+
+
+@require_safe
+def help_first(request: HttpRequest) -> HttpResponse:
+    words = request.GET.get("q", "")[:MAX_WORDS].strip()
+    if not words:
+        return redirect("help-page", next(iter(guide.TITLES)))
+    context = {"titles": guide.TITLES, "words": words, "found": guide.find(words)}
+    return render(request, "help/found.html", context)
+
+
+@require_safe
+def help_page(request: HttpRequest, name: str) -> HttpResponse:
+    if name not in guide.TITLES:
+        raise Http404(f"There is no page `{name[:80]}` of the guide.")
+    context = {"titles": guide.TITLES, "page": guide.page(name)}
+    return render(request, "help/page.html", context)
 
 
 @require_safe

@@ -7,12 +7,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from django.core.cache import caches
 from django.db import connection
-from django.test import Client
+from django.test import Client, override_settings
 from pytest_django import Settings
 
 from notifications_app.delivery.teller import teller
@@ -33,6 +34,12 @@ from tests.service import Service, prepared_data
 # It is here already, so that not every test with a secret begins a program to encrypt it.
 importlib.import_module(encryption.LIBRARY)
 
+# How long an example takes says something about the machine alone, which is busy.
+hypothesis.settings.register_profile(
+    "busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("busy")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The slow ones first: with several workers none of them is then left for the end."""
@@ -50,6 +57,20 @@ def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
     """The database of the tests keeps a log, as `serve` sees to it for a real one."""
     options = connection.settings_dict["OPTIONS"]
     options["init_command"] = f"PRAGMA journal_mode=WAL; {options['init_command']}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_settings() -> Iterator[None]:
+    """What all tests have in common; set once, as each setting tells all of Django that it has changed."""
+    with override_settings(
+        MIN_FREE_MB=0,
+        MIN_FREE_PERCENT=0,
+        # Else each test client would look at every static file there is.
+        WHITENOISE_AUTOREFRESH=True,
+        # A real one takes 0.3 s a user.
+        PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
+    ):
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -72,13 +93,6 @@ def data_folder(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(teller, "_is_at_work", False)
     monkeypatch.setattr(history, "_unmarked", set())
     settings.DATA_PATH = tmp_path / "data"
-    settings.MIN_FREE_MB = settings.MIN_FREE_PERCENT = 0
-    settings.WHITENOISE_AUTOREFRESH = (
-        True  # else each test client would look at every static file there is
-    )
-    settings.PASSWORD_HASHERS = [
-        "django.contrib.auth.hashers.MD5PasswordHasher"
-    ]  # a real one takes 0.3 s a user
     paths.make_all()
     return tmp_path / "data"
 

@@ -25,6 +25,10 @@ from tests.service import ROOT
 
 OPERATIONS = {
     "GET /audit",
+    "GET /views",
+    "PUT /views/{name}",
+    "DELETE /views/{name}",
+    "POST /schedules/{schedule_id}/skip-next",
     "GET /export",
     "POST /import",
     "GET /keys",
@@ -178,6 +182,7 @@ NEED_A_BODY = {
     "PATCH /rules/{rule_id}",
     "PUT /variables/{name}",
     "PUT /retention",
+    "PUT /views/{name}",
 }
 REQUIRED_QUERY = {"GET /scripts/{slug}/versions/diff": ("from", "to")}
 QueryParams = Mapping[str, str | list[str]] | None
@@ -289,7 +294,9 @@ def test_a_key_that_is_limited_to_nothing_finds_nothing_anywhere() -> None:
 def test_no_operation_answers_with_a_redirect() -> None:
     for operation in sorted(OPERATIONS):
         token = ApiKey.issue(name="tests")[1]  # some of them end it
-        assert call(operation, x_api_key=token).status_code in (200, 202, 204, 404, 409, 422), operation
+        assert call(operation, x_api_key=token).status_code in (200, 202, 204, 404, 409, 422), (
+            operation
+        )
 
 
 @pytest.mark.parametrize("operation", sorted(OPERATIONS - NEED_A_BODY))

@@ -26,10 +26,6 @@ from tempo_site.audit import trail
 COPY = " (copy)"
 
 
-class _TriedOut(Exception):
-    """Rolls back what was only tried."""
-
-
 @dataclass(kw_only=True)
 class Import:
     """One import under way: who does it, when, and whether schedules are switched on as they were."""
@@ -48,14 +44,8 @@ class Import:
 def try_out(planned: Sequence[Planned], act: Import) -> list[Planned]:
     """Return the plan with what would be refused, each with its reason; nothing is stored."""
     _check_texts(planned, act)
-    tried = []
-    try:
-        with transaction.atomic():
-            for each in planned:
-                tried.append(_tried(each, act))
-            raise _TriedOut
-    except _TriedOut:
-        act.files.clear()
+    tried = [_tried(each, act) for each in planned]
+    act.files.clear()
     return tried
 
 
@@ -91,12 +81,14 @@ def _check_texts(planned: Sequence[Planned], act: Import) -> None:
                 continue  # refused where it would be stored
 
 
+# Each in a transaction of its own: whoever else has something to store need not wait for all of them.
 def _tried(each: Planned, act: Import) -> Planned:
     if each.action not in ACTING:
         return each
     try:
         with transaction.atomic():
             _make(each, act)
+            transaction.set_rollback(True)
     except ValueError as refusal:
         return replace(each, action=Action.REFUSE, reason=str(refusal))
     return each
@@ -116,17 +108,18 @@ def _refusal(each: Planned, reason: str) -> ExchangeError:
 
 
 def _make(each: Planned, act: Import) -> Script:
+    item = each.item
     if each.action == Action.REPLACE and each.existing is not None:
-        script = _replaced(each.existing, each.item, act)
+        script = _replaced(each.existing, item, act)
+        for path in item.files:
+            store.refuse_folder(script, path)
     else:
         script = _created(each, act)
-    _store_schedules(script, each.item, act)
-    _store_variables(script, each.item, act)
-    for name, rows in each.item.parts.items():
+    _store_schedules(script, item, act)
+    _store_variables(script, item, act)
+    for name, rows in item.parts.items():
         parts[name].store(script, rows)
-    for path in each.item.files:
-        store.refuse_folder(script, path)
-        act.files.append((script.pk, each.item.files[path], path))
+    act.files += [(script.pk, place, path) for path, place in item.files.items()]
     return script
 
 
@@ -139,8 +132,9 @@ def _created(each: Planned, act: Import) -> Script:
     content = act.contents.get(item.slug) or versions.check(**item.whole_text)
     slug = "" if is_copy else item.slug
     script = scripts.create(by=act.by, now=act.now, slug=slug, content=content, **values)
-    script.refresh_from_db()
-    locking.take_over(script, item)
+    if item.lock:
+        script.refresh_from_db()
+        locking.take_over(script, item)
     return script
 
 

@@ -2,6 +2,7 @@
 // says.
 
 import { address } from "./lib/base-path.js";
+import { csrfToken } from "./lib/csrf.js";
 
 const SEARCH_DELAY_MS = 90; // after the last key
 const KEYS = { ArrowDown: 1, ArrowUp: -1 };
@@ -109,13 +110,27 @@ class Palette {
 
   go(row) {
     this.isGoing = false;
-    if (row) location.assign(row.dataset.url);
+    if (!row) return;
+    if (row.dataset.act === "post") return post(row.dataset.url);
+    if (row.dataset.act !== "theme") return location.assign(row.dataset.url);
+    document.querySelector(".theme-toggle")?.click();
+    this.dialog.close();
   }
 }
 
-function option({ label, place, url }, index) {
+// As the button in the menu does.
+function post(url) {
+  const form = element("form", { method: "post", action: url });
+  const token = csrfToken(document.querySelector("#user-menu form"));
+  form.append(element("input", { type: "hidden", name: "csrfmiddlewaretoken", value: token }));
+  document.body.append(form);
+  form.submit();
+}
+
+function option({ label, place, url, act }, index) {
   const row = element("li", { id: `palette-${index}` }, { role: "option", "aria-selected": "false" });
   row.dataset.url = url;
+  row.dataset.act = act;
   row.append(element("bdi", { textContent: label }), element("bdi", { textContent: place, className: "quiet small" }));
   return row;
 }

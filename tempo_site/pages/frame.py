@@ -15,6 +15,7 @@ from scripts_app.schedules import global_pause
 from tempo_site import health
 from tempo_site.backups import holds
 from tempo_site.backups.holds import Hold
+from tempo_site.pages import guide
 from tempo_site.stored_settings.registry import SECTIONS
 
 MANAGE, STAFF = "Manage", "Staff"
@@ -38,6 +39,7 @@ class Place:
 class FrameContext(TypedDict):
     navigation: list[Place]
     settings_places: Any  # a lazy object: the tabs of the settings, a list of Place
+    help_url: str
     notices: list[str]
     pause: Any  # a lazy object: the current pause, or None
     hold: Hold | None  # since a backup was restored
@@ -51,6 +53,7 @@ class FrameContext(TypedDict):
 EMPTY_FRAME: FrameContext = {
     "navigation": [],
     "settings_places": [],
+    "help_url": "",
     "notices": [],
     "pause": None,
     "hold": None,
@@ -72,6 +75,7 @@ def frame_context(request: HttpRequest) -> dict[str, FrameContext]:
     frame: FrameContext = {
         "navigation": navigation(request.path, is_staff=user.is_staff),
         "settings_places": SimpleLazyObject(partial(settings_places, request.path)),
+        "help_url": help_url(request),
         "notices": notices(report, is_staff=user.is_staff),
         "pause": SimpleLazyObject(partial(global_pause.current_pause, timezone.now())),
         "hold": holds.current(),
@@ -96,6 +100,7 @@ def navigation(path: str, *, is_staff: bool) -> list[Place]:
         _place(path, "Environments", "environment-list", "environments", "g n", section=MANAGE),
         _place(path, "API", "api-1:openapi-view", "api", "g p", section=MANAGE, is_in_bar=False),
     ]
+    places.append(_place(path, "Help", "help", "help", "g b", section=MANAGE, is_in_bar=False))
     if is_staff:
         places += _places_of_staff(path)
     return places
@@ -155,6 +160,15 @@ def _places_of_staff(path: str) -> list[Place]:
             section=STAFF,
         ),
     ]
+
+
+def help_url(request: HttpRequest) -> str:
+    """Return where the guide speaks of this page."""
+    match = request.resolver_match
+    name, _, part = guide.address_of(match.view_name if match else "").partition("#")
+    if not name:
+        return reverse("help")
+    return f"{reverse('help-page', args=[name])}#{part}"
 
 
 def settings_places(path: str) -> list[Place]:

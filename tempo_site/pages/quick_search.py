@@ -1,7 +1,7 @@
-"""The quick search of the palette: a run by its number, scripts by name, pages, what the output holds."""
+"""The quick search of the palette: a run by its number, scripts by name, pages, acts, what the output holds."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, TypedDict
 from urllib.parse import urlencode
 
@@ -10,7 +10,8 @@ from django.urls import reverse
 
 from runs_app.models import Run
 from scripts_app.models import Script
-from tempo_site.pages import frame
+from tempo_site.pages import frame, palette_acts
+from tempo_site.pages.target import Target
 
 MAX_TARGETS = 20
 MAX_SCRIPTS = 8
@@ -18,19 +19,12 @@ MAX_DIGITS = 18  # of a run's id: what fits into the database
 PAGE = "page"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    label: str
-    place: str
-    url: str
-
-
 class PaletteContext(TypedDict):
     items: list[dict[str, str]]
 
 
 def palette_context(words: str, *, is_staff: bool) -> PaletteContext:
-    """Return at most 20 targets, the best first, in at most two queries.
+    """Return at most 20 targets, the best first, in at most three queries.
 
     Without words: the pages, then the newest scripts.
     """
@@ -45,7 +39,8 @@ def _targets(words: str, *, is_staff: bool) -> list[Target]:
     pages = _pages(words, is_staff=is_staff)
     if not words:
         return [*pages, *_newest_scripts()]
-    return [*_runs(words), *_scripts_by_name(words), *pages]
+    asked = palette_acts.acts(words, is_staff=is_staff)
+    return [*_runs(words), *_scripts_by_name(words), *pages, *asked]
 
 
 def _search_of_output(words: str) -> Target:

@@ -6,7 +6,7 @@ from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.service import PASSWORD
 
@@ -21,6 +21,7 @@ FLAGS = [
     "--disable-sync",
 ]
 LIMIT_MS = 20_000
+expect.set_options(timeout=LIMIT_MS)  # 5 s by default, too little beside a full suite
 
 
 class Look(StrEnum):

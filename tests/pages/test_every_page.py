@@ -64,6 +64,8 @@ PAGES = [
     "/settings/general/",
     "/settings/limits/",
     "/system/",
+    "/help/user-guide/",
+    "/help/?q=schedule",
     "/scripts/nightly-backup/delete/",
     "/environments/",
     "/runs/",

@@ -54,6 +54,8 @@ SEEDED = {
     "settings-general": "/settings/general/",
     "settings-limits": "/settings/limits/",
     "system": "/system/",
+    "help": "/help/user-guide/",
+    "help-found": "/help/?q=schedule",
     "schedules": "/schedules/",
     "schedule-calendar": "/schedules/calendar/",
     "runs": "/runs/",

@@ -111,6 +111,13 @@ def test_a_dry_run_says_it_and_does_nothing(program: Client) -> None:
     assert code_of("a") == "print(2)\n" and list(paths.imports().iterdir()) == []
 
 
+def test_trying_out_leaves_nothing_on_the_disk(tree: Path) -> None:
+    Script.objects.filter(slug="a").update(slug="before")
+    paths.script("a").rename(paths.script("before"))
+    assert "create" in said("import", str(tree), "--dry-run")
+    assert not paths.script("a").exists() and list(paths.imports().iterdir()) == []
+
+
 def test_one_bad_script_and_nothing_is_imported(tree: Path) -> None:
     Script.objects.filter(slug="b").update(slug="gone")
     Script.objects.filter(slug="a").update(slug="gone-too")

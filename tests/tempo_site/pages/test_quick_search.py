@@ -64,6 +64,7 @@ def test_without_words_it_offers_the_pages_then_the_newest_scripts(browser: Clie
         "Search",
         "Environments",
         "API",
+        "Help",
         "New script",
         "Change password",
         "New",
@@ -89,6 +90,31 @@ def test_it_costs_four_queries_at_most_however_many_scripts_there_are(
         make_script(f"Script {number}")
     with django_assert_num_queries(4):  # session, user, run, scripts
         assert len(found(browser, "1")) == 8
+
+
+def test_it_offers_what_can_be_done_by_its_words(browser: Client) -> None:
+    make_script("Backup")
+    items = browser.get("/jump/", {"q": "run back"}).json()["items"]
+    assert items[0] == {
+        "label": "Run Backup",
+        "place": "start it now",
+        "url": "/scripts/backup/run/",
+        "act": "post",
+    }
+    assert found(browser, "theme") == [("Light or dark theme", "act", "")]
+    assert found(browser, "log out") == [("Log out", "act", "/logout/")]
+    assert ("Pause everything", "act", "/pause/") in found(browser, "pause")
+    assert ("zone", "search the guide", "/help/?q=zone") in found(browser, "help zone")
+
+
+def test_settings_are_found_by_their_words_and_by_staff_alone(
+    client: Client, user: User, staff: User
+) -> None:
+    client.force_login(staff)
+    place = "/settings/limits/#id_PYSCHED_MAX_CONCURRENT_RUNS"
+    assert ("Runs at once", "setting in Limits", place) in found(client, "at once")
+    client.force_login(user)
+    assert found(client, "at once") == []
 
 
 def test_it_is_closed_to_strangers(client: Client) -> None:
