@@ -86,6 +86,7 @@ def test_a_typed_client_made_of_the_document_works(running: Service, tmp_path: P
     (tmp_path / "openapi.json").write_text(json.dumps(document))
     (tmp_path / "config.yml").write_text(
         "project_name_override: tempo-client\npackage_name_override: tempo_client\npost_hooks: []\n"
+        "content_type_overrides: {application/zip: application/octet-stream}\n"  # as docs/api.md says
     )
     generate = [
         "generate",

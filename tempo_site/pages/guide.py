@@ -19,11 +19,13 @@ _NOT_IN_AN_ID = re.compile(r"[^\w\s-]")
 # By the name of the file without `.md`, in the order of the list.
 TITLES = {
     "user-guide": "User guide",
+    "install": "Install",
     "triggers": "URL triggers",
     "notifications": "Notifications",
     "backup": "Backups",
     "export-import": "Export and import",
     "troubleshooting": "Troubleshooting",
+    "faq": "Questions",
     "configuration": "Configuration",
     "docker": "Docker",
     "proxy": "Behind a proxy",
