@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from scripts_app import limits, scripts
+from scripts_app import bulk, limits, scripts
 from scripts_app.exchange import locking, placing, script_rows
 from scripts_app.exchange.items import ExchangeError, Item
 from scripts_app.exchange.parts import parts
@@ -61,7 +61,9 @@ def apply(planned: Sequence[Planned], staged: Staged, act: Import) -> list[Scrip
             if each.action in ACTING:
                 made.append(_make_or_refuse(each, act))
         changes = {action.value: _slugs(planned, action) for action in ACTING}
-        trail.record("imported", kind="scripts", name=f"{len(made)} scripts", changes=changes)
+        trail.record(
+            "imported", kind="scripts", name=bulk.count_of_scripts(len(made)), changes=changes
+        )
         row = UnplacedFiles.objects.create(token=staged.token, files=_sources(act, staged))
     placing.finish(row)
     return made

@@ -55,8 +55,8 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at 
     at = WallClockField(
         required=False, label="At", help_text="Kind once: local time in the zone below."
     )
-    start_at = WallClockField(required=False, label="From", help_text="No moment before it.")
-    end_at = WallClockField(required=False, label="Until", help_text="No moment after it.")
+    start_at = WallClockField(required=False, label="From", help_text="No start before it.")
+    end_at = WallClockField(required=False, label="Until", help_text="No start after it.")
 
     class Meta:
         model = Schedule
@@ -67,7 +67,7 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at 
             "jitter_s": "Jitter (seconds)",
             "delay_s": "Start-up delay (seconds)",
             "max_parallel": "Runs at once",
-            "missed": "Missed moments",
+            "missed": "Missed starts",
             "missed_cap": "Missed runs at most",
             "retry_delay_s": "Wait before a try (seconds)",
             "retry_backoff": "Wait grows",
@@ -78,8 +78,8 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at 
             "`*/15 * * * mon-fri`, `0 2 * * *`, `@daily`.",
             "every_s": "Kind interval: seconds between two starts, on a fixed grid.",
             "timezone": "A name like `Europe/Berlin`.",
-            "overlap": "What happens at a due moment while the script is still running.",
-            "missed": "What happens to due moments that passed while Tempo was down.",
+            "overlap": "What happens at a start while the script is still running.",
+            "missed": "What happens to starts that passed while Tempo was down.",
             "enabled": "",
         }
         widgets = {

@@ -40,7 +40,7 @@ UNITS = [
     (DAY_S, "days"),
 ]
 OVERLAP = [
-    (Schedule.Overlap.SKIP.value, "Skip the moment"),
+    (Schedule.Overlap.SKIP.value, "Skip this start"),
     (Schedule.Overlap.QUEUE_ONE.value, "Wait for its end, then run once"),
     (Schedule.Overlap.PARALLEL.value, "Start another run beside it"),
     (Schedule.Overlap.REPLACE.value, "Cancel it and start anew"),
@@ -144,7 +144,7 @@ class ScheduleBuilder(ScheduleForm):
     jitter_s = EveryField(label="Put each start off by up to", widget=EveryWidget(unit=1))
     delay_s = EveryField(label="Wait after the start of Tempo", widget=EveryWidget(unit=1))
     overlap = forms.ChoiceField(choices=OVERLAP, label="While a run is still going")
-    missed = forms.ChoiceField(choices=MISSED, label="Moments missed while Tempo was down")
+    missed = forms.ChoiceField(choices=MISSED, label="Starts missed while Tempo was down")
     retries = forms.TypedChoiceField(
         required=False,
         choices=RETRIES,

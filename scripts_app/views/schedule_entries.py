@@ -75,7 +75,7 @@ def missed_words(schedule: Schedule) -> str:
 
 def retry_words(schedule: Schedule) -> str:
     if not schedule.retries:
-        return "Wait for the next moment"
+        return "Wait for the next start"
     ending = "ies" if schedule.retries > 1 else "y"
     tries = f"Up to {schedule.retries} further tr{ending}"
     wait = humanize.whole_span(schedule.retry_delay_s)

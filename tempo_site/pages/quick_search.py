@@ -13,7 +13,7 @@ from scripts_app.models import Script
 from tempo_site.pages import frame, palette_acts
 from tempo_site.pages.target import Target
 
-MAX_TARGETS = 20
+MAX_TARGETS = 30
 MAX_SCRIPTS = 8
 MAX_DIGITS = 18  # of a run's id: what fits into the database
 PAGE = "page"
@@ -24,7 +24,7 @@ class PaletteContext(TypedDict):
 
 
 def palette_context(words: str, *, is_staff: bool) -> PaletteContext:
-    """Return at most 20 targets, the best first, in at most three queries.
+    """Return at most 30 targets, the best first, in at most three queries.
 
     Without words: the pages, then the newest scripts.
     """

@@ -13,10 +13,14 @@ from tempo_site.pages import dashboard, frame
 from tempo_site.pages.dashboard import MachineContext
 from tempo_site.system import IsolationFigures, RunFigures
 
+# As people know them; the API has the names of the threads.
+PARTS = {"ticker": "Schedules", "settler": "Ends of runs", "launcher": "Starts of runs"}
+
 
 class SystemContext(MachineContext):
     now: datetime
     health: dict[str, Any]
+    parts: list[tuple[str, str]]
     runs: RunFigures
     isolation: IsolationFigures
     floor_bytes: int
@@ -31,9 +35,12 @@ class Version(TypedDict):
 def system_context(now: datetime) -> SystemContext:
     """Return all figures, in two queries."""
     figures = system.system_figures()
+    report = health.health_report()
+    found = report["parts"].items()
     return {
         "now": now,
-        "health": health.health_report(),
+        "health": report,
+        "parts": [(PARTS.get(name, name.capitalize()), state) for name, state in found],
         **dashboard.machine_context(),
         "runs": figures["runs"],
         "isolation": figures["isolation"],

@@ -39,13 +39,13 @@ SECTION = Section(
     slug="limits",
     title="Limits",
     help="They hold for runs that start from now on.",
+    is_paired=True,
     fields=(
         Field(
             name=RUNS_AT_ONCE,
             attribute="MAX_CONCURRENT_RUNS",
             kind=Kind.NUMBER,
             label="Runs at once",
-            unit="runs",
             help="More wait in the queue.",
             minimum=1,
             maximum=1000,
@@ -56,7 +56,6 @@ SECTION = Section(
             attribute="MAX_QUEUED_RUNS",
             kind=Kind.NUMBER,
             label="Runs that wait",
-            unit="runs",
             help="More are refused.",
             minimum=1,
         ),
@@ -70,12 +69,11 @@ SECTION = Section(
             minimum=16,
         ),
         _bound("PYSCHED_MAX_MEMORY_LIMIT", "MAX_MEMORY_MB", "Memory", "MB", *MEMORY_PRESETS),
-        _bound("PYSCHED_MAX_CPU", "MAX_CPU_S", "CPU time", "seconds", *TIME_PRESETS),
         _default(
-            *("PYSCHED_DEFAULT_PROCESSES", "DEFAULT_PROCESSES", "Processes", "processes"),
+            *("PYSCHED_DEFAULT_PROCESSES", "DEFAULT_PROCESSES", "Processes", ""),
             minimum=1,
         ),
-        _bound("PYSCHED_MAX_PROCESSES", "MAX_PROCESSES", "Processes", "processes"),
+        _bound("PYSCHED_MAX_PROCESSES", "MAX_PROCESSES", "Processes", ""),
         _default(
             *("PYSCHED_DEFAULT_OUTPUT_LIMIT", "DEFAULT_OUTPUT_MB", "Output that is kept", "MB"),
             minimum=1,
@@ -83,5 +81,6 @@ SECTION = Section(
         _bound("PYSCHED_MAX_OUTPUT_LIMIT", "MAX_OUTPUT_MB", "Output that is kept", "MB"),
         _default("PYSCHED_DEFAULT_FILE_SIZE_LIMIT", "DEFAULT_FILE_MB", "Size of a file", "MB"),
         _bound("PYSCHED_MAX_FILE_SIZE_LIMIT", "MAX_FILE_MB", "Size of a file", "MB"),
+        _bound("PYSCHED_MAX_CPU", "MAX_CPU_S", "CPU time", "seconds", *TIME_PRESETS),
     ),
 )

@@ -164,4 +164,4 @@ def test_a_schedule_without_success_for_too_long_says_since_when(
     facts = {"last_success_at": last, "stale_since": timezone.now()}
     Schedule.objects.filter(pk=schedule.pk).update(**facts, anchor=last + timedelta(seconds=10))
     text = browser.get(address).content.decode()
-    assert "No success since <time" in text and "5 moments have passed" in text
+    assert "No success since <time" in text and "5 starts have passed" in text

@@ -176,7 +176,7 @@ def test_the_live_part_comes_alone(browser: Client) -> None:
 def test_an_empty_dashboard_says_what_to_do(browser: Client) -> None:
     text = text_of(browser)
     assert (
-        "Nothing is running." in text and "No moment is to come." in text and "No run yet." in text
+        "Nothing is running." in text and "Nothing is to start." in text and "No run yet." in text
     )
     assert "No run ended in the last 7 days." in text and "Needs attention" not in text
 
