@@ -16,7 +16,7 @@ RUN apt-get update \
  && python -m pip --python /opt/venv/bin/python install --no-compile --requirement requirements.txt \
  && cd /opt/venv/lib/python3.12/site-packages \
  && find . -type d '(' -name test -o -name tests ')' -not -path './django/*' -prune -exec rm -r {} + \
- && find . -type f '(' -name '*.mo' -o -name '*.po' -o -name '*.pyi' ')' -delete \
+ && find . -type f '(' -name '*.mo' -o -name '*.po' -o -name '*.pyi' -o -name RECORD -o -path '*/sboms/*' ')' -delete \
  && find django_ace/static -type f -not -name ace.js -not -name ext-searchbox.js -not -name mode-python.js \
         -not -path '*/css/*' -delete \
  && rm -r autobahn/_flatc autobahn/asyncio autobahn/wamp/gen cbor2 ninja/static \
@@ -27,7 +27,7 @@ RUN apt-get update \
  && find . -type f -name '*.so' -exec strip --strip-unneeded {} + \
  && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/venv/lib \
  && python -X no_debug_ranges -m compileall -q -j 0 -o 2 --invalidation-mode unchecked-hash /opt/venv/lib \
-        -x '/(anymail|apprise|certifi|cffi|cryptography|markdown|migrations|oauthlib|pycparser|requests|urllib3|yaml)/'
+        -x '/(anymail|apprise|cffi|click|cryptography|markdown|migrations|oauthlib|requests|sqlparse|urllib3|yaml)/'
 
 COPY manage.py pyproject.toml ./
 COPY tempo_site/ tempo_site/
@@ -74,10 +74,11 @@ RUN apt-get update \
 # The base image comes without the byte code of the standard library: Tempo would compile it at every start, and so
 # would each run of a script, since neither may write there.
 RUN stdlib="$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
+ && unused='_pydatetime|_pydecimal|_pyio|doctest|ftplib|imaplib|mailbox|optparse|pdb|pickletools|turtle' \
  && python -m compileall -q -j 0 --invalidation-mode unchecked-hash "$stdlib" \
         -x '/(test|tests|ensurepip|idlelib|lib2to3|pydoc_data|site-packages|tkinter|turtledemo)/' \
  && python -X no_debug_ranges -m compileall -q -j 0 -o 2 --invalidation-mode unchecked-hash "$stdlib" \
-        -x '/(test|tests|curses|ensurepip|idlelib|lib2to3|pydoc_data|site-packages|tkinter|turtledemo|unittest|xml)/' \
+        -x "/(test|tests|ensurepip|idlelib|lib2to3|pydoc_data|site-packages|tkinter|unittest|xml)/|/($unused)\." \
  && mkdir --mode=1777 /data
 
 WORKDIR /app

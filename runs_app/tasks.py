@@ -14,6 +14,7 @@ from runs_app.failures import groups
 from runs_app.history import cold_logs, deleted, retention
 from runs_app.models import Run
 from scripts_app.environments import cleanup
+from scripts_app.exchange import staging
 from tempo_site.audit import trail
 from tempo_site.stored_settings import store
 
@@ -25,6 +26,7 @@ def admit() -> None:
 def prune() -> None:
     admit()
     now = timezone.now()
+    staging.discard_old(now=now)
     groups.prune(now=now, keep=timedelta(days=int(store.value("PYSCHED_KEEP_DAYS"))))
     days, rows = store.value("PYSCHED_KEEP_AUDIT_DAYS"), store.value("PYSCHED_KEEP_AUDIT_ROWS")
     trail.keep_for(days=int(days), rows=int(rows), now=now)
@@ -43,9 +45,11 @@ def compress_logs() -> None:
 
 def collect_environments() -> None:
     admit()
-    active = Run.objects.active().exclude(environment=None)
-    in_use = active.values_list("environment_id", flat=True)
-    cleanup.collect(timezone.now(), in_use={pk for pk in in_use if pk})
+    runs = Run.objects.exclude(environment=None).order_by()
+    in_use = set(runs.active().values_list("environment_id", flat=True))
+    # Before the write lock is taken: runs that lose their environment would be written anew under the lock.
+    ran = set(runs.scripts().values_list("environment_id", flat=True).distinct())
+    cleanup.collect(timezone.now(), in_use=in_use, ran=ran)
 
 
 def purge_scripts() -> None:

@@ -31,10 +31,11 @@ View = Callable[..., HttpResponseBase]
 
 DESCRIPTION = """Scripts, their schedules and their runs.
 
-Show a key as `Authorization: Bearer ...` or `X-API-Key`; make one with `manage.py createkey NAME`. A key of scope
-`read` may GET, `run` may start and cancel runs too, `full` may do everything. Times are UTC (ISO 8601). Lists are
-`{"items": [...], "next_cursor": ...}`: send `next_cursor` back as `cursor` until it is null. Whatever goes wrong is
-`{"error": {"code", "message", "hint"?, "fields"?}}`. A query parameter or a field that is not known is refused: 422.
+Show a key as `Authorization: Bearer ...` or `X-API-Key`; make one on the page API keys, or with `tempo createkey NAME`.
+A key of scope `read` may GET, `run` may start and cancel runs too, `full` may do everything. Times are UTC (ISO 8601).
+Lists are `{"items": [...], "next_cursor": ...}`: send `next_cursor` back as `cursor` until it is null. Whatever goes
+wrong is `{"error": {"code", "message", "hint"?, "fields"?}}`. A query parameter or a field that is not known is
+refused: 422.
 """
 JSON = "application/json"
 DOCUMENTATION = ("openapi-json", "openapi-view")  # names of its addresses

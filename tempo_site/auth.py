@@ -70,6 +70,11 @@ class Caller:
             return self.user.is_staff
         return self.limits is None
 
+    @property
+    def owner(self) -> User | None:
+        """The user whose own things it sees: who is signed in, or who made the key."""
+        return self.key.created_by if self.key is not None else self.user
+
 
 class AuthenticatedRequest(HttpRequest):
     auth: Caller

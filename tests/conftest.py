@@ -4,15 +4,16 @@ import fcntl
 import gc
 import importlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from django.core.cache import caches
 from django.db import connection
-from django.test import Client
+from django.test import Client, override_settings
 from pytest_django import Settings
 
 from notifications_app.delivery.teller import teller
@@ -33,6 +34,12 @@ from tests.service import Service, prepared_data
 # It is here already, so that not every test with a secret begins a program to encrypt it.
 importlib.import_module(encryption.LIBRARY)
 
+# How long an example takes says something about the machine alone, which is busy.
+hypothesis.settings.register_profile(
+    "busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("busy")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The slow ones first: with several workers none of them is then left for the end."""
@@ -50,6 +57,20 @@ def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
     """The database of the tests keeps a log, as `serve` sees to it for a real one."""
     options = connection.settings_dict["OPTIONS"]
     options["init_command"] = f"PRAGMA journal_mode=WAL; {options['init_command']}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_settings() -> Iterator[None]:
+    """What all tests have in common; set once, as each setting tells all of Django that it has changed."""
+    with override_settings(
+        MIN_FREE_MB=0,
+        MIN_FREE_PERCENT=0,
+        # Else each test client would look at every static file there is.
+        WHITENOISE_AUTOREFRESH=True,
+        # A real one takes 0.3 s a user.
+        PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
+    ):
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -72,13 +93,6 @@ def data_folder(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(teller, "_is_at_work", False)
     monkeypatch.setattr(history, "_unmarked", set())
     settings.DATA_PATH = tmp_path / "data"
-    settings.MIN_FREE_MB = settings.MIN_FREE_PERCENT = 0
-    settings.WHITENOISE_AUTOREFRESH = (
-        True  # else each test client would look at every static file there is
-    )
-    settings.PASSWORD_HASHERS = [
-        "django.contrib.auth.hashers.MD5PasswordHasher"
-    ]  # a real one takes 0.3 s a user
     paths.make_all()
     return tmp_path / "data"
 
@@ -126,19 +140,36 @@ def program(key: str) -> Client:
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with all that a script without packages needs to run, to be copied for each service.
+    """A data folder with all that a script without packages needs to run, to be copied for each service."""
+    return made_once(
+        tmp_path_factory, "prepared", lambda folder: prepared_data(folder, has_environment=True)
+    )
 
-    All workers of pytest-xdist have the same one: whoever comes first makes it.
-    """
+
+@pytest.fixture(scope="session")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of a Tempo that was started once, on an empty one, and that nobody has set up."""
+
+    def start_and_stop(folder: Path) -> None:
+        with Service(folder):
+            pass
+
+    return made_once(tmp_path_factory, "untouched", start_and_stop)
+
+
+def made_once(
+    tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]
+) -> Path:
+    """A folder that all workers of pytest-xdist share: whoever comes first makes it."""
     base = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         base = base.parent
-    folder, making = base / "prepared", base / "prepared.making"
-    with (base / "prepared.lock").open("w") as lock:
+    folder, making = base / name, base / f"{name}.making"
+    with (base / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
             making.mkdir(mode=0o700)
-            prepared_data(making, has_environment=True)
+            make(making)
             making.rename(folder)
     return folder
 

@@ -24,10 +24,10 @@ def make_script(
     """A script; by default its environment counts as built (nothing lies on the disk)."""
     script = scripts.create(name=name, code=code, by=None, now=timezone.now(), **fields)
     if is_ready:
-        Environment.objects.filter(waiting_scripts=script).update(
-            state=Environment.State.READY, digest="0" * 32
-        )
-        script.refresh_from_db()
+        assert script.wanted_environment_id
+        wanted = Environment.objects.filter(pk=script.wanted_environment_id)
+        wanted.update(state=Environment.State.READY, digest="0" * 32)
+        script.refresh_from_db(from_queryset=Script.objects.select_related("wanted_environment"))
         script.environment = script.wanted_environment
         script.save(update_fields=["environment"])
     return script

@@ -177,7 +177,7 @@ class Service:
         serve = [sys.executable, str(ROOT / "manage.py"), "serve", "--port", str(self.port)]
         return [*self.prefix, *serve]
 
-    def wait_until_healthy(self, limit_s: float = LIMIT_S) -> None:
+    def wait_until_healthy(self, limit_s: float = 2 * LIMIT_S) -> None:
         """Wait for /healthz to say 200."""
         try:
             wait_for(self.is_healthy, what="health", limit_s=limit_s)

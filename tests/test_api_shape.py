@@ -25,6 +25,10 @@ from tests.service import ROOT
 
 OPERATIONS = {
     "GET /audit",
+    "GET /views",
+    "PUT /views/{name}",
+    "DELETE /views/{name}",
+    "POST /schedules/{schedule_id}/skip-next",
     "GET /export",
     "POST /import",
     "GET /keys",
@@ -178,6 +182,7 @@ NEED_A_BODY = {
     "PATCH /rules/{rule_id}",
     "PUT /variables/{name}",
     "PUT /retention",
+    "PUT /views/{name}",
 }
 REQUIRED_QUERY = {"GET /scripts/{slug}/versions/diff": ("from", "to")}
 QueryParams = Mapping[str, str | list[str]] | None

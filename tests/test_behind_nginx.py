@@ -234,12 +234,26 @@ print(pathlib.Path("go").stat().st_size)
 MB = 2**20
 
 
-def test_a_whole_way_below_a_path(site: Site) -> None:
-    """Log in, watch a run live, upload what it waits for, see it end."""
+@pytest.fixture(scope="module")
+def cookies(site: Site) -> dict[str, str]:
+    """Those of ann, who has logged in below the path."""
     browser = Browser(site.below, "127.0.0.8", base="/tempo")
     status, headers, _ = browser.log_in()
     assert (status, headers["Location"]) == (302, "/tempo/")
     assert all("; path=/tempo/" in cookie.lower() for cookie in browser.set_cookies)
+    return browser.cookies
+
+
+def logged_in(site: Site, way: str, cookies: dict[str, str]) -> Browser:
+    """The browser of ann, who comes through the proxy that takes the path off or through the other."""
+    browser = Browser(getattr(site, way), "127.0.0.9", base="/tempo")
+    browser.cookies = dict(cookies)
+    return browser
+
+
+def test_a_whole_way_below_a_path(site: Site, cookies: dict[str, str]) -> None:
+    """Watch a run live, upload what it waits for, see it end."""
+    browser = logged_in(site, "below", cookies)
     service = site.public_service
     slug = service.make_script("Live", LIVE)
     run_id = int(service.post(f"/scripts/{slug}/runs")["id"])
@@ -258,9 +272,10 @@ def test_a_whole_way_below_a_path(site: Site) -> None:
 
 
 @pytest.mark.parametrize("way", ["below", "taken_off"])
-def test_pages_files_and_addresses_are_below_it(site: Site, way: str) -> None:
-    browser = Browser(getattr(site, way), "127.0.0.9", base="/tempo")
-    assert browser.log_in()[1]["Location"] == "/tempo/"
+def test_pages_files_and_addresses_are_below_it(
+    site: Site, way: str, cookies: dict[str, str]
+) -> None:
+    browser = logged_in(site, way, cookies)
     page = browser.ask("/scripts/")[2]
     addresses = re.findall(r'(?:href|src|action)="(/[^"]*)"', page)
     assert addresses and [found for found in addresses if not found.startswith("/tempo/")] == []
@@ -271,9 +286,10 @@ def test_pages_files_and_addresses_are_below_it(site: Site, way: str) -> None:
     assert f"https://localhost:{site.public}/tempo/api/v1/" in browser.ask("/api/v1/docs")[2]
 
 
-def test_where_a_proxy_lets_no_websockets_through_a_page_still_gets_the_output(site: Site) -> None:
-    browser = Browser(site.taken_off, "127.0.0.9", base="/tempo")
-    browser.log_in()
+def test_where_a_proxy_lets_no_websockets_through_a_page_still_gets_the_output(
+    site: Site, cookies: dict[str, str]
+) -> None:
+    browser = logged_in(site, "taken_off", cookies)
     run = site.public_service.run(site.public_service.make_script("Told", "print('told')"))
     headers = {"Origin": browser.origin, "Cookie": browser.cookie}
     url = f"wss://localhost:{site.taken_off}/tempo/ws/runs/{run['id']}/?offset=0"

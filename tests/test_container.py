@@ -316,7 +316,7 @@ def test_a_command_of_root_acts_as_that_user_too(for_puid: Container) -> None:
     tempo = console_script.write(for_puid.code, python=PYTHON, root=for_puid.code)
     command = [*AS_ROOT, str(tempo), "add", str(for_puid.code / "manage.py"), "--name", "By root"]
     done = subprocess.run(
-        command, env=for_puid.environment, capture_output=True, text=True, check=False, timeout=30
+        command, env=for_puid.environment, capture_output=True, text=True, check=False, timeout=120
     )
     assert (done.returncode, done.stderr) == (0, "")
     test_nothing_is_left_to_root(for_puid)
@@ -328,7 +328,7 @@ def test_web_lists_reads_adds_and_deletes_files_of_a_script(for_puid: Container)
     folder = for_puid.data / "scripts/walk/files"
     # The shell goes there itself: this process could get there by being root.
     argv = [*as_web, "sh", "-ec", f"cd '{folder}'; {act}"]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=120)
     assert (done.stdout, done.stderr) == ("kept\nkept", "")
 
 

@@ -4,14 +4,18 @@ import json
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from tempo_site.bootstrap import database
+from tempo_site.lib import paths
 from tests.service import ROOT, Service, environment
 
 BASE = "python:3.12-slim"
@@ -260,8 +264,8 @@ class Image(Service):
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
-    """A service of the files that the Dockerfile copies and no others, byte code and static files made already."""
+def image(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
+    """A service of the files that the Dockerfile copies and makes and no others: database, byte code, static files."""
     folder = tmp_path_factory.mktemp("image")
     if (ROOT / "staticfiles").is_dir():
         shutil.copytree(ROOT / "staticfiles", folder / "staticfiles")
@@ -272,6 +276,10 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
         else:
             target.mkdir(exist_ok=True)
             shutil.copy2(ROOT / source, target)
+    shutil.copy2(prepared / paths.DATABASE, folder / database.EMPTY)
+    with closing(sqlite3.connect(folder / database.EMPTY)) as empty:
+        empty.execute("DELETE FROM auth_user")
+        empty.commit()
     with Image(folder, folder / "data") as service:
         yield service
 

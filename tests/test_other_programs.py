@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -41,6 +42,25 @@ def running(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """One Tempo for all tests of this module."""
     with Service.copy_of(prepared, tmp_path_factory.mktemp("programs") / "service") as service:
         yield service
+
+
+def test_the_commands_of_the_readme_do_what_it_says(running: Service, tmp_path: Path) -> None:
+    running.make_script("Hello Tempo", "print('hello')")  # the one that a set-up makes
+    text = (ROOT / "README.md").read_text().partition("## From the command line")[2]
+    lines = "".join(re.findall(r"```sh\n(.*?)```", text.partition("## Where")[0], re.DOTALL))
+    program = f"{sys.executable} {ROOT / 'manage.py'}"
+    lines = lines.replace(".venv/bin/tempo", program).replace("curl ", "curl --fail --silent ")
+    lines = lines.replace("http://127.0.0.1:8000", running.url)
+    done = subprocess.run(
+        ["bash", "-euc", lines],
+        env=environment(running.data),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "hello" in done.stdout and '"cron": "30 2 * * *"' in done.stdout
 
 
 def test_it_follows_a_real_run_to_its_end(running: Service) -> None:

@@ -83,7 +83,15 @@ SYNCED = """\
         - action: sync
           path: {folder}
           target: /app/{folder}"""
-FOLDERS = ("tempo_site", "scripts_app", "runs_app", "notifications_app", "templates", "static")
+FOLDERS = (
+    "tempo_site",
+    "scripts_app",
+    "runs_app",
+    "notifications_app",
+    "templates",
+    "static",
+    "docs",
+)
 
 
 def plain(facts: dict[str, Any]) -> str:

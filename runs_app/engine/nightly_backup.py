@@ -93,7 +93,8 @@ def to_be_unpacked(now: datetime) -> str:
 
 def why_bad(now: datetime) -> str:
     """Return what is wrong with the backups, as a sentence; "" when nothing is."""
-    last = Run.objects.of_kind(Kind.BACKUP).filter(finished_at__isnull=False).newest_first().first()
+    over = Run.objects.of_kind(Kind.BACKUP).filter(finished_at__isnull=False)
+    last = over.filter(params__act__in=(backup.MAKE, backup.VERIFY)).newest_first().first()
     if last is not None and last.status not in (Status.SUCCEEDED, Status.CANCELLED):
         return f"run #{last.pk} {last.own_work}, and failed. {last.explain()}"
     if not is_automatic() or not User.objects.filter(date_joined__lt=now - OVERDUE).exists():

@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import shutil
 import signal
 from collections.abc import Mapping
 from datetime import datetime
@@ -88,11 +87,8 @@ def _call(run: Run, folder: Path) -> Call:
     path = backup_files.named(str(run.params["name"])).path
     if run.params["act"] == RESTORE:
         return restoring.prepare(path, paths.data()).reporting_to(result)
-    work = paths.backup_work()
-    shutil.rmtree(work, ignore_errors=True)
-    paths.make_closed(work)
     is_full = bool(run.params.get("full"))
-    return program.verification(path, work, is_full=is_full).reporting_to(result)
+    return program.verification(path, is_full=is_full).reporting_to(result)
 
 
 def _isolation(call: Call, folder: Path) -> dict[str, Any]:
@@ -122,8 +118,6 @@ def finished(run: Run, *, now: datetime) -> None:
     _passphrases.pop(run.pk, None)
     found = _result(run)
     act = run.params["act"]
-    if act == VERIFY:
-        transaction.on_commit(_remove_work, robust=True)
     if run.status != Status.SUCCEEDED:
         _note_reason(run, str(found.get("error", "")))
         return
@@ -153,10 +147,6 @@ def _note_reason(run: Run, sentence: str) -> None:
 def _note_name(run: Run, found: dict[str, Any]) -> None:
     run.params = {**run.params, "name": found.get("name", "")}
     Run.objects.filter(pk=run.pk).update(params=run.params)
-
-
-def _remove_work() -> None:
-    shutil.rmtree(paths.backup_work(), ignore_errors=True)
 
 
 def _replace_data(name: str, manifest: dict[str, Any], now: datetime) -> None:

@@ -62,10 +62,18 @@ def stop() -> None:
     stored = coverage.load()
     if stored is None:
         return
+    unsaved = set()
     for month in stored.unsaved:
-        with month_index.writing(month, is_new=False) as index:
-            index.save()
-    coverage.save(replace(stored, unsaved=frozenset()))
+        try:
+            with month_index.writing(month, is_new=False) as index:
+                index.save()
+        except sqlite3.OperationalError as error:  # a full disk, a file that is gone
+            logger.warning("the index of %s was not saved: %s", month, error)
+            unsaved.add(month)
+        except sqlite3.DatabaseError as error:
+            logger.warning("the index of %s is made anew: %s", month, error)
+            month_index.remove(month)
+    coverage.save(replace(stored, unsaved=frozenset(unsaved)))
 
 
 def step() -> bool:

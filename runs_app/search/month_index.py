@@ -163,7 +163,7 @@ def quoted(term: str) -> str:
 @contextmanager
 def reading(month: str) -> Iterator[MonthIndex]:
     """Open a month's file to search it. Raises sqlite3.Error where there is none, or it is damaged."""
-    connection = sqlite3.connect(f"file:{path_of(month)}?mode=rw", uri=True, timeout=TIMEOUT_S)
+    connection = _connect(month, mode="rw")
     connection.isolation_level = None
     try:
         connection.execute("PRAGMA cache_size = -1024")
@@ -179,7 +179,7 @@ def reading(month: str) -> Iterator[MonthIndex]:
 def writing(month: str, *, is_new: bool) -> Iterator[MonthIndex]:
     """Open a month's file to add runs; `is_new`: it may have to be made. Raises sqlite3.Error, OSError."""
     paths.make_closed(paths.search())
-    connection = sqlite3.connect(path_of(month), timeout=TIMEOUT_S)
+    connection = _connect(month, mode="rwc" if is_new else "rw")
     try:
         # What a power cut spoils is made anew, so nothing waits for the disk.
         connection.execute("PRAGMA synchronous = OFF")
@@ -191,6 +191,12 @@ def writing(month: str, *, is_new: bool) -> Iterator[MonthIndex]:
         yield MonthIndex(connection)
     finally:
         connection.close()
+
+
+def _connect(month: str, *, mode: str) -> sqlite3.Connection:
+    # As a URI, which names the mode: a path alone makes an empty file where there is none.
+    address = f"{path_of(month).absolute().as_uri()}?mode={mode}"
+    return sqlite3.connect(address, uri=True, timeout=TIMEOUT_S)
 
 
 def _version(connection: sqlite3.Connection) -> int:

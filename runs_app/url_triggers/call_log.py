@@ -22,6 +22,7 @@ class Outcome(StrEnum):
     STARTED = "started"
     IGNORED = "ignored"
     REFUSED = "refused"
+    REPLAYED = "replayed"  # listed, and not counted: it started nothing, and was not passed over
 
 
 @dataclass(kw_only=True)

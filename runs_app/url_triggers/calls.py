@@ -89,9 +89,15 @@ def receive(call: Call, *, now: datetime) -> Answer:
         call_log.note(trigger, row, Outcome.REFUSED, key=sender.key if sender else 0)
         raise
     row = _row(call, answer.status, reason, now=now, sender=sender, run=answer.run)
-    outcome = Outcome.STARTED if answer.run else Outcome.IGNORED
+    outcome = _outcome_of(answer)
     call_log.note(trigger, row, outcome, key=sender.key)
     return answer
+
+
+def _outcome_of(answer: Answer) -> Outcome:
+    if answer.is_replayed:
+        return Outcome.REPLAYED
+    return Outcome.STARTED if answer.run else Outcome.IGNORED
 
 
 def _identify(

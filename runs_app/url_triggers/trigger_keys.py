@@ -30,7 +30,7 @@ def issue(trigger: UrlTrigger, *, by: str, now: datetime) -> tuple[TriggerKey, s
             created_at=now,
             created_by=by[:150],
         )
-        trail.record("created", key, name=f"{key} of {trigger}")
+        trail.record("created", key, name=f"{key} of {trigger.script.slug}")
     return key, token
 
 
@@ -42,7 +42,8 @@ def rotate(trigger: UrlTrigger, *, by: str, now: datetime) -> tuple[TriggerKey, 
         trigger.keys.usable(now).filter(expires_at=None).update(expires_at=ends)
         surplus = trigger.keys.usable(now).values_list("pk", flat=True)[MAX_USABLE - 1 :]
         trigger.keys.filter(pk__in=list(surplus)).update(revoked_at=now)
-        trail.record("replaced the keys of", trigger, changes={"those of before end": ends})
+        name = f"of {trigger.script.slug}"
+        trail.record("replaced the keys of", trigger, name=name, changes={"they end": ends})
         return issue(trigger, by=by, now=now)
 
 
@@ -52,5 +53,5 @@ def revoke(key: TriggerKey, *, now: datetime) -> bool:
         rows = TriggerKey.objects.filter(pk=key.pk, revoked_at=None)
         if rows.update(revoked_at=now) == 0:
             return False
-        trail.record("revoked", key, name=f"{key} of {key.trigger}")
+        trail.record("revoked", key, name=f"{key} of {key.trigger.script.slug}")
         return True

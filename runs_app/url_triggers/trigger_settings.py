@@ -47,7 +47,7 @@ def update(script: Script, changes: Mapping[str, Any]) -> UrlTrigger:
         check(trigger)
         trigger.save(update_fields=list(changes))
         differences = trail.differences(before, trail.facts(trigger, changes))
-        trail.record("changed", trigger, changes=differences)
+        trail.record("changed", trigger, name=f"of {script.slug}", changes=differences)
     return trigger
 
 
@@ -80,7 +80,7 @@ def set_secret(script: Script, secret: str, *, keeps_older: bool) -> UrlTrigger:
         trigger.older_secret = trigger.secret if keeps_older else ""
         trigger.secret = encrypted
         trigger.save(update_fields=list(secrets_in_use.ENCRYPTED))
-        trail.record("set the secret of", trigger)
+        trail.record("set the secret of", trigger, name=f"of {script.slug}")
     return trigger
 
 
@@ -94,7 +94,8 @@ def new_secret(scheme: str) -> str:
 def end_rotation(script: Script) -> None:
     with transaction.atomic():
         if UrlTrigger.objects.filter(script=script).update(older_secret=""):
-            trail.record("ended the older secret of", stored_trigger(script))
+            trigger = stored_trigger(script)
+            trail.record("ended the older secret of", trigger, name=f"of {script.slug}")
 
 
 @sensitive_variables()

@@ -30,7 +30,7 @@ from scripts_app.versions.drafts import Text
 from scripts_app.views.script import question_address
 from tempo_site import auth
 from tempo_site.admin_base import LookOnly, chip
-from tempo_site.audit import reading
+from tempo_site.audit import reading, trail
 from tempo_site.lib import zone
 from tempo_site.lib.code_editor import CodeEditor
 from tempo_site.models import AuditEntry
@@ -251,7 +251,8 @@ class ScriptAdmin(ActingAdmin):
         self._act(request, script, environments.rebuild, "Asked for the environment again.")
 
     def history_of(self, row: Script) -> QuerySet[AuditEntry]:
-        return super().history_of(row) | reading.entries_of_owner(row.slug)
+        of_its_own = reading.entries_of_owner(row.slug).exclude(kind=trail.kind_of(row))
+        return super().history_of(row) | of_its_own
 
     def _act(self, request: HttpRequest, script: Script, verb: Verb, done: str) -> None:
         try:

@@ -254,6 +254,13 @@ def change_schedule(request: HttpRequest, schedule_id: int, data: SchedulePatch)
     return schedule_out(schedules.save(schedule, now=now), now=now)
 
 
+@router.post("/schedules/{int:schedule_id}/skip-next", response=ScheduleOut, tags=["schedules"])
+def skip_next(request: HttpRequest, schedule_id: int) -> ScheduleOut:
+    """Let the next start of a schedule pass: the schedule is paused over it, and it is recorded as skipped."""
+    now = timezone.now()
+    return schedule_out(outlook.skip_next(lookup.schedule(schedule_id), now=now), now=now)
+
+
 @router.delete("/schedules/{int:schedule_id}", response={204: None}, tags=["schedules"])
 def delete_schedule(request: HttpRequest, schedule_id: int) -> Status[None]:
     """Delete a schedule; the runs of the schedule stay in the history."""

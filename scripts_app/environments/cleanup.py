@@ -25,17 +25,19 @@ HEALTH = "health-"  # prefix of the folders below cache/ of looks at environment
 MIN_AGE = timedelta(days=1)  # since the folder was built or requested
 
 
-def collect(now: datetime, *, in_use: Collection[int] = ()) -> int:
+def collect(now: datetime, *, in_use: Collection[int] = (), ran: Collection[int] = ()) -> int:
     """Delete unused rows and folders, except `in_use` (of current runs); return the number of removed folders.
 
-    A row is kept for any version, a folder for scripts, processes and the versions of PYSCHED_KEEP_ENVIRONMENT_DAYS.
+    A row is kept for any version and for `ran` (of runs in the history, which can then be repeated), a folder for
+    scripts, processes and the versions of PYSCHED_KEEP_ENVIRONMENT_DAYS.
     """
     oldest_kept = now - MIN_AGE
     with transaction.atomic():
         deleted = Script.objects.filter(deleted_at__lt=oldest_kept)
         deleted.update(environment=None, wanted_environment=None, upgrade=None)
         unused = _unused(now).exclude(pk__in=in_use)
-        unused.filter(versions=None, created_at__lt=oldest_kept).delete()
+        forgotten = unused.filter(versions=None, created_at__lt=oldest_kept)
+        forgotten.exclude(pk__in=ran).delete()
         # The lock stays: the folder can be built from the lock again.
         ready = unused.filter(state=Environment.State.READY)
         ready.update(

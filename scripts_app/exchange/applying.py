@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from scripts_app import limits, scripts
+from scripts_app import bulk, limits, scripts
 from scripts_app.exchange import locking, placing, script_rows
 from scripts_app.exchange.items import ExchangeError, Item
 from scripts_app.exchange.parts import parts
@@ -24,10 +24,6 @@ from scripts_app.versions import versions
 from tempo_site.audit import trail
 
 COPY = " (copy)"
-
-
-class _TriedOut(Exception):
-    """Rolls back what was only tried."""
 
 
 @dataclass(kw_only=True)
@@ -48,14 +44,8 @@ class Import:
 def try_out(planned: Sequence[Planned], act: Import) -> list[Planned]:
     """Return the plan with what would be refused, each with its reason; nothing is stored."""
     _check_texts(planned, act)
-    tried = []
-    try:
-        with transaction.atomic():
-            for each in planned:
-                tried.append(_tried(each, act))
-            raise _TriedOut
-    except _TriedOut:
-        act.files.clear()
+    tried = [_tried(each, act) for each in planned]
+    act.files.clear()
     return tried
 
 
@@ -71,7 +61,9 @@ def apply(planned: Sequence[Planned], staged: Staged, act: Import) -> list[Scrip
             if each.action in ACTING:
                 made.append(_make_or_refuse(each, act))
         changes = {action.value: _slugs(planned, action) for action in ACTING}
-        trail.record("imported", kind="scripts", name=f"{len(made)} scripts", changes=changes)
+        trail.record(
+            "imported", kind="scripts", name=bulk.count_of_scripts(len(made)), changes=changes
+        )
         row = UnplacedFiles.objects.create(token=staged.token, files=_sources(act, staged))
     placing.finish(row)
     return made
@@ -91,12 +83,14 @@ def _check_texts(planned: Sequence[Planned], act: Import) -> None:
                 continue  # refused where it would be stored
 
 
+# Each in a transaction of its own: whoever else has something to store need not wait for all of them.
 def _tried(each: Planned, act: Import) -> Planned:
     if each.action not in ACTING:
         return each
     try:
         with transaction.atomic():
             _make(each, act)
+            transaction.set_rollback(True)
     except ValueError as refusal:
         return replace(each, action=Action.REFUSE, reason=str(refusal))
     return each
@@ -116,17 +110,18 @@ def _refusal(each: Planned, reason: str) -> ExchangeError:
 
 
 def _make(each: Planned, act: Import) -> Script:
+    item = each.item
     if each.action == Action.REPLACE and each.existing is not None:
-        script = _replaced(each.existing, each.item, act)
+        script = _replaced(each.existing, item, act)
+        for path in item.files:
+            store.refuse_folder(script, path)
     else:
         script = _created(each, act)
-    _store_schedules(script, each.item, act)
-    _store_variables(script, each.item, act)
-    for name, rows in each.item.parts.items():
+    _store_schedules(script, item, act)
+    _store_variables(script, item, act)
+    for name, rows in item.parts.items():
         parts[name].store(script, rows)
-    for path in each.item.files:
-        store.refuse_folder(script, path)
-        act.files.append((script.pk, each.item.files[path], path))
+    act.files += [(script.pk, place, path) for path, place in item.files.items()]
     return script
 
 
@@ -139,8 +134,9 @@ def _created(each: Planned, act: Import) -> Script:
     content = act.contents.get(item.slug) or versions.check(**item.whole_text)
     slug = "" if is_copy else item.slug
     script = scripts.create(by=act.by, now=act.now, slug=slug, content=content, **values)
-    script.refresh_from_db()
-    locking.take_over(script, item)
+    if item.lock:
+        script.refresh_from_db()
+        locking.take_over(script, item)
     return script
 
 

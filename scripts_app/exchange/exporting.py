@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from scripts_app import folders, lookup
+from scripts_app import bulk, folders, lookup
 from scripts_app.exchange import script_rows, toml_text
 from scripts_app.exchange.items import (
     CODE,
@@ -96,7 +96,7 @@ def export(scripts: QuerySet[Script], *, with_versions: bool = False) -> Export:
         head["left_out"] = found.left_out
     found.entries.append(_text(EXPORT, toml_text.written(head)))
     found.entries.sort(key=lambda entry: entry.path)
-    trail.record("exported", kind="scripts", name=f"{len(rows)} scripts")
+    trail.record("exported", kind="scripts", name=bulk.count_of_scripts(len(rows)))
     return found
 
 

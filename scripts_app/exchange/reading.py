@@ -9,7 +9,7 @@ UNKNOWN = (
     "There is no script in it\n"
     "hint: read are an export of Tempo, Python files, a crontab, an export of Cronicle, a backup of QingLong"
 )
-MAX_ITEMS = 2000
+MAX_ITEMS = 1000
 
 
 def items(staged: Staged) -> list[Item]:

@@ -1,4 +1,4 @@
-"""What was handed in for an import: unpacked by a confined program into a folder of its own, for an hour at most."""
+"""What was handed in for an import: unpacked by a confined program into a folder of its own, for an hour or two."""
 
 import json
 import secrets

@@ -41,6 +41,15 @@ def next_start(schedule: Schedule, now: datetime) -> datetime | None:
         return None
 
 
+def skip_next(schedule: Schedule, *, now: datetime) -> Schedule:
+    """Pause a schedule over its next start, which is recorded as skipped. Raise TimingError where none is to come."""
+    at = next_start(schedule, now)
+    if at is None:
+        raise TimingError("schedule", "No start is to come that could be skipped")
+    schedule.paused_until = at + _TICK
+    return schedules.save(schedule, now=now)
+
+
 def with_pause(rows: QuerySet[Schedule]) -> QuerySet[Schedule]:
     """Add script, alarm and the pause of all schedules, which `next_start` looks at, to the query of the rows."""
     pause = Pause.objects.order_by("pk")

@@ -2,6 +2,9 @@
 
 # Counted by address, and by account over all addresses. Devices on which a user has logged in before have a count of
 # their own: so nobody elsewhere, nor many together, can keep users from their own accounts.
+#
+# How often is counted by django-ratelimit, here as everywhere (`rate_limits`). This is what it has no word for: a wait
+# that begins with the last failure and doubles with each, and an attempt that is taken back because it succeeded.
 
 import math
 import threading

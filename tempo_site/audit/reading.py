@@ -29,7 +29,7 @@ def entries_of_row(row: Model) -> QuerySet[AuditEntry]:
 
 def entries_of_owner(name: str) -> QuerySet[AuditEntry]:
     """Return what was done to whatever is recorded as somebody's: `#7 of hello-world`, a file, a variable."""
-    return AuditEntry.objects.filter(object_name__endswith=f" of {name}")
+    return AuditEntry.objects.filter(object_name__endswith=f"of {name}")
 
 
 def entries(asked: Filter, *, below: int | None = None) -> QuerySet[AuditEntry]:

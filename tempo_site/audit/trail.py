@@ -137,7 +137,8 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Changes:
 
 
 def _bounded(changes: Mapping[str, Any]) -> dict[str, Any]:
-    names = list(changes)[:MAX_CHANGES]
+    # What has no value tells nothing, but beside another one.
+    names = [name for name in changes if changes[name] not in (None, "", [])][:MAX_CHANGES]
     return {name[:MAX_VALUE]: _shown(changes[name]) for name in names}
 
 

@@ -97,16 +97,15 @@ def creation(out: Path, *, logs: bool) -> Call:
     )
 
 
-def verification(path: Path, work: Path, *, is_full: bool) -> Call:
-    """Return the call that reads a backup and unpacks its database, or all of it, into the folder `work`."""
-    is_listed = path.parent == paths.backups()
+def verification(path: Path, *, is_full: bool) -> Call:
+    """Return the call that reads a backup in `backups/`, unpacks its database, or all of it, and removes that again."""
     order = {
         "file": str(path),
-        "work": str(work),
-        "facts": str(backup_files.facts_path(path)) if is_listed else "",
+        "work": str(paths.backup_work()),
+        "facts": str(backup_files.facts_path(path)),
         "is_full": is_full,
     }
-    return Call(verb="verify", order=order, read=[path], write=[paths.backups(), work])
+    return Call(verb="verify", order=order, read=[path], write=[paths.backups()])
 
 
 def unpacking(path: Path, target: Path) -> Call:

@@ -9,9 +9,11 @@ from django.conf import settings
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
+from tempo_site.backups import backup_files
 from tempo_site.lib import files, paths
 
 PREFIX = "before-update-"
+WORK = (".making", ".unpacked")  # folders of backups that are being made or looked at
 KEPT = 3
 NAMED = 5  # backups in a message
 
@@ -37,6 +39,9 @@ def take() -> Path:
 
 def hint() -> str:
     """Return what can be done about a database that cannot be used: the newest backups and their versions."""
+    whole = backup_files.listed()[:1]
+    if whole:
+        return f"hint: `tempo restore {whole[0].path}` puts the newest backup in its place, and moves this aside"
     found = sorted(_backups(), key=lambda path: path.stat().st_mtime, reverse=True)[:NAMED]
     if not found:
         return "hint: put a backup in its place; there is none in " + str(paths.backups())
@@ -72,7 +77,8 @@ def _version(number: int) -> str:
 
 def _backups() -> list[Path]:
     with contextlib.suppress(OSError):
-        return [path for path in paths.backups().rglob("*.sqlite3") if path.is_file()]
+        found = paths.backups().rglob("[!.]*.sqlite3")
+        return [path for path in found if path.is_file() and path.parent.name not in WORK]
     return []
 
 

@@ -81,7 +81,7 @@ def backups() -> Path:
 
 
 def imports() -> Path:
-    """Return the folder of what was handed in to be imported, each in a folder of its own, for an hour at most."""
+    """Return the folder of what was handed in to be imported, each in a folder of its own, for an hour or two."""
     return data() / "imports"
 
 

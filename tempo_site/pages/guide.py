@@ -52,6 +52,8 @@ PART_OF_PAGE = {
     "schedule-new": "user-guide#five-ways-to-say-when",
     "schedule-edit": "user-guide#five-ways-to-say-when",
     "crontab-import": "user-guide#moving-in-from-cron",
+    "import-scripts": "export-import#import",
+    "import-preview": "export-import#import",
     "run-list": "user-guide#runs",
     "run-detail": "user-guide#runs",
     "search": "user-guide#searching-all-output",

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.benchmarks import (
+    api,
     comparison,
     console,
     drafts,
@@ -60,6 +61,7 @@ BENCHMARKS: dict[str, Callable[[Setting], Iterator[Figure]]] = {
     "environments": environments.measure,
     "search": search.measure,
     "scale": scale.measure,
+    "api": api.measure,
     "soak": soak.measure,
 }
 

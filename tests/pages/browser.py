@@ -6,7 +6,7 @@ from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.service import PASSWORD
 
@@ -20,7 +20,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-LIMIT_MS = 20_000
+LIMIT_MS = 60_000
+expect.set_options(timeout=LIMIT_MS)  # 5 s by default, too little beside a full suite
 
 
 class Look(StrEnum):

@@ -26,15 +26,6 @@ def shared(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.fixture(scope="package")
-def untouched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data folder of a Tempo that was started once, on an empty one, and that nobody has set up."""
-    folder = tmp_path_factory.mktemp("untouched") / "data"
-    folder.mkdir()
-    with Service(folder):
-        return folder
-
-
-@pytest.fixture(scope="package")
 def shared_session(shared: Service, chromium: None) -> StorageState:
     """The cookies of `ann` there, logged in once: more than ten log-ins a minute are refused."""
     return logged_in(shared)

@@ -89,6 +89,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT /variables/{name}": {"value": "x"},
     "PATCH /scripts/{slug}/versions/{number}": {"note": "x"},
     "POST /templates/{name}": {},
+    "PUT /views/{name}": {"query": "status=failed"},
     "PUT /retention": {"days": 1},
     "PATCH /settings": {},
     "POST /channels": {"kind": "webhook", "name": "other"},

@@ -33,7 +33,7 @@ def told(data: Path, **variables: str) -> dict[str, object]:
         cwd=ROOT,
         env=environment(data, **variables),
         capture_output=True,
-        timeout=30,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr.decode()
     values: dict[str, object] = json.loads(done.stdout)
@@ -48,7 +48,7 @@ def checked(data: Path, **variables: str) -> subprocess.CompletedProcess[str]:
         env=environment(data, **variables),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
 

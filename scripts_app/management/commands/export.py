@@ -64,7 +64,7 @@ class Command(ActingCommand):
             raise ScriptError(f"`{target}` is there already\nhint: name a new one", field="folder")
         versions = Version.objects.filter(script__in=rows, is_draft=False)
         mirror.commit_all(versions, target.absolute())
-        trail.record("exported", kind="scripts", name=f"{rows.count()} scripts")
+        trail.record("exported", kind="scripts", name=bulk.count_of_scripts(rows.count()))
         commits = "1 commit" if versions.count() == 1 else f"{versions.count()} commits"
         self.stdout.write(f"Exported {commits} to {target}.")
 

@@ -7,6 +7,7 @@ standard error, with exit status 1.
 import json
 import os
 import resource
+import shutil
 import sqlite3
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from tempo_site.backups.archive import copying, creation, manifest, reading, unp
 from tempo_site.backups.archive.manifest import BackupError
 
 PASSPHRASE, KEY = "TEMPO_BACKUP_PASSPHRASE", "TEMPO_BACKUP_SECRET_KEY"
-NICENESS = 10
+NICENESS = 15
 MAX_MEMORY = 2**30
 
 
@@ -47,9 +48,14 @@ def _create(order: Any) -> manifest.Manifest:
 
 def _verify(order: Any) -> manifest.Manifest:
     path, work = Path(order["file"]), Path(order["work"])
-    found = unpacking.unpack(
-        path, work, passphrase=_passphrase(), only_database=not order["is_full"]
-    )
+    shutil.rmtree(work, ignore_errors=True)  # of one that was killed
+    work.mkdir(mode=0o700)
+    try:
+        found = unpacking.unpack(
+            path, work, passphrase=_passphrase(), only_database=not order["is_full"]
+        )
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
     _say(found)
     if order["facts"]:
         with path.open("rb") as file:
@@ -66,10 +72,23 @@ def _look(order: Any) -> manifest.Manifest:
 
 
 def _unpack(order: Any) -> manifest.Manifest:
-    found = unpacking.unpack(Path(order["file"]), Path(order["target"]), passphrase=_passphrase())
+    target = Path(order["target"])
+    try:
+        found = unpacking.unpack(Path(order["file"]), target, passphrase=_passphrase())
+    except BaseException:
+        _empty(target)
+        raise
     _say(found)
     print("Unpacked and compared with its manifest.", flush=True)
     return found
+
+
+def _empty(folder: Path) -> None:
+    for part in folder.iterdir():
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            part.unlink()
 
 
 def _copy(order: Any) -> manifest.Manifest:

@@ -18,6 +18,7 @@ from tests.runs_app.launcher.confined import (
     BASIC,
     IS_ROOT,
     LANDLOCK_ABI,
+    LIMITS,
     MODES,
     ORDINARY,
     PYTHON,
@@ -116,6 +117,11 @@ def test_it_is_the_user_that_it_is_said_to_be(place: Place) -> None:
     assert inside["users"] == inside["groups"] == [user] * 3
     assert inside["more_groups"] == []
     assert inside["umask"] == ("0007" if place.mode.uid is not None else "0022")
+
+
+def test_webs_group_keeps_its_rights_whatever_umask_is_chosen(root_place: Place) -> None:
+    inside = found_out(root_place.output(INSIDE, limits={**LIMITS, "umask": 0o077}))
+    assert inside["umask"] == "0007"
 
 
 def test_it_has_no_power_and_cannot_get_any(place: Place) -> None:

@@ -267,3 +267,10 @@ def small_cgroup(memory_bytes: int) -> Iterator[str]:
     finally:
         wait_for(lambda: not (group / "cgroup.procs").read_text())
         group.rmdir()
+
+
+def test_files_get_the_rights_that_the_operator_chose(launcher: LauncherHarness) -> None:
+    code = "import os; open('made', 'w').close(); print(oct(os.stat('made').st_mode & 0o777))"
+    folder = launcher.run(code, limits={"umask": 0o002})
+    assert launcher.exit_of(folder)["status"] == "succeeded"
+    assert joined(launcher.records_of(folder), "O") == b"0o664\n"

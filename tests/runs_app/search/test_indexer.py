@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from runs_app.models import Run
@@ -192,3 +193,26 @@ def test_each_page_of_runs_that_are_not_indexed_begins_where_the_last_one_ended(
         assert list(coverage.not_covered(missing, below=search.MAX_ID)) == runs[::-1]
     # Of two bounds SQLite takes the first one, and reads all rows up to the other.
     assert all(query["sql"].count('"id" <') == 1 for query in asked.captured_queries)
+
+
+@pytest.mark.parametrize("damage", ["removed", "empty", "spoilt"])
+def test_an_index_that_is_spoilt_while_it_serves_does_not_hold_up_the_stop(damage: str) -> None:
+    run = make_logged("needle")
+    index_all()
+    path = month_index.path_of(MONTH)
+    if damage == "removed":
+        path.unlink()
+    else:
+        path.write_bytes(b"" if damage == "empty" else b"x" * 8192)
+    indexer.stop()
+    assert not path.exists()
+    index_all()
+    assert held(run) == [True]
+
+
+def test_a_data_folder_may_have_any_name(settings: Settings, tmp_path: Path) -> None:
+    settings.DATA_PATH = tmp_path / "50% of #1? %41"
+    run = make_logged("needle")
+    index_all()
+    assert held(run) == [True]
+    assert found("needle") == [(run.pk, 1)]

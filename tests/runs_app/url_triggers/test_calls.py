@@ -240,6 +240,16 @@ def test_what_is_signed_starts_one_run_and_is_answered_alike(script: Script) -> 
     assert len(runs()) == 1
 
 
+def test_an_answer_that_is_given_again_is_listed_and_is_no_start(script: Script) -> None:
+    trigger = switched_on(script, scheme="github")
+    for _ in range(3):
+        signed("deploy", b"{}")
+    reasons = [each.reason for each in noted(trigger)]
+    assert reasons == ["Replayed: the same call came before."] * 2 + ["Started."]
+    trigger.refresh_from_db()
+    assert (trigger.started, trigger.ignored, trigger.refused) == (1, 0, 0)
+
+
 def test_a_day_later_the_same_starts_another_run(script: Script) -> None:
     trigger = switched_on(script, scheme="github")
     signed("deploy", PUSH)

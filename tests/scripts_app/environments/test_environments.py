@@ -14,6 +14,8 @@ from django.conf import LazySettings
 from django.db import connection
 from django.utils import timezone
 
+from runs_app import tasks
+from runs_app.states import Status
 from scripts_app import scripts
 from scripts_app.environments import builds, cleanup, environments
 from scripts_app.environments.drivers.build_config import CONFIG
@@ -22,7 +24,7 @@ from scripts_app.packages import interpreters
 from scripts_app.packages import requirements as packages_requirements
 from tempo_site.lib import paths
 from tests import building, local_index
-from tests.factories import NOW
+from tests.factories import NOW, make_run
 
 State = Environment.State
 
@@ -493,6 +495,17 @@ def test_an_environment_of_a_run_under_way_is_kept() -> None:
     environment = make_unused()
     assert cleanup.collect(timezone.now(), in_use=[environment.pk]) == 0
     assert environments.is_usable(Environment.objects.get(pk=environment.pk))
+
+
+def test_the_lock_of_a_run_in_the_history_is_kept_without_its_folder() -> None:
+    environment = make_unused()
+    run = make_run(Script.objects.get(), status=Status.SUCCEEDED, environment=environment)
+    tasks.collect_environments()
+    run.refresh_from_db()
+    assert run.environment and run.environment.state == Environment.State.STORED
+    run.delete()
+    tasks.collect_environments()
+    assert not Environment.objects.filter(pk=environment.pk).exists()
 
 
 @pytest.mark.parametrize("place", ["command line", "variables"])

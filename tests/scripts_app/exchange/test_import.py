@@ -12,11 +12,13 @@ from django.utils import timezone
 from runs_app.url_triggers.models import UrlTrigger
 from scripts_app import scripts
 from scripts_app.exchange import applying, exporting, placing, preview, reading, staging
+from scripts_app.exchange.items import ExchangeError
 from scripts_app.exchange.staging import Staged
 from scripts_app.files import store
 from scripts_app.models import OpenPath, Schedule, Script, UnplacedFiles, Version
 from scripts_app.variables import variables
 from tempo_site.lib import paths
+from tempo_site.models import AuditEntry
 from tests.factories import NOW, make_schedule, make_script
 from tests.scripts_app.exchange.test_round_trip import actions, exported, imported
 from tests.scripts_app.management.test_script_commands import said
@@ -109,6 +111,13 @@ def test_a_dry_run_says_it_and_does_nothing(program: Client) -> None:
     (item,) = response.json()["items"]
     assert item["action"] == "replace" and item["reason"].endswith("other: code")
     assert code_of("a") == "print(2)\n" and list(paths.imports().iterdir()) == []
+
+
+def test_trying_out_leaves_nothing_on_the_disk(tree: Path) -> None:
+    Script.objects.filter(slug="a").update(slug="before")
+    paths.script("a").rename(paths.script("before"))
+    assert "create" in said("import", str(tree), "--dry-run")
+    assert not paths.script("a").exists() and list(paths.imports().iterdir()) == []
 
 
 def test_one_bad_script_and_nothing_is_imported(tree: Path) -> None:
@@ -219,6 +228,24 @@ def test_a_command_exports_and_the_page_of_the_api_knows_it_again(
     assert said("export", str(target), "--folder", "Ops") == f"Exported 1 script to {target}.\n"
     assert target.read_bytes() == exported(program, folder="Ops")
     assert actions(imported(program, target.read_bytes())) == {"b": "same"}
+    rows = AuditEntry.objects.filter(kind="scripts").order_by("pk")
+    assert [(row.actor, row.verb, row.object_name) for row in rows] == [
+        ("command", "exported", "1 script"),
+        ("key", "exported", "1 script"),
+        ("key", "imported", "0 scripts"),
+    ]
+
+
+def test_what_nobody_came_back_for_goes(tree: Path) -> None:
+    now = timezone.now()
+    staged = staging.take_path(tree, owner="user 1", now=now)
+    staging.discard_old(now=now + staging.KEPT_FOR / 2)
+    assert staging.find(staged.token, owner="user 1") == staged
+    for token, owner in ((staged.token, "user 2"), ("../a", "user 1"), ("a" * 32, "user 1")):
+        with pytest.raises(ExchangeError, match="not here any more"):
+            staging.find(token, owner=owner)
+    staging.discard_old(now=now + staging.KEPT_FOR * 2)
+    assert not staged.folder.exists()
 
 
 def test_who_may_not_see_a_script_exports_none(program: Client, user: User) -> None:

@@ -65,6 +65,24 @@ def test_the_next_start_of_a_paused_schedule_is_its_first_moment_behind_the_paus
     assert outlook.next_start(stored(schedule), now) == datetime(2028, 1, 1, 3, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("fields", [HOURLY, HOURLY | {"jitter_s": 600}])
+def test_the_next_start_is_skipped_and_the_one_behind_it_is_not(fields: dict[str, Any]) -> None:
+    schedule = make_schedule(**fields, now=NOW)
+    first = outlook.next_start(stored(schedule), NOW)
+    assert first is not None
+    outlook.skip_next(stored(schedule), now=NOW)
+    second = outlook.next_start(stored(schedule), NOW)
+    assert second is not None and second > first
+    assert start_by_ticker(schedule, now=NOW) == second
+    assert [run.due_at for run in Run.objects.filter(status=Status.SKIPPED)] == [first]
+
+
+def test_where_nothing_is_to_come_nothing_is_skipped(program: Client) -> None:
+    schedule = make_schedule(kind="startup", now=NOW)
+    answer = program.post(f"/api/v1/schedules/{schedule.pk}/skip-next")
+    assert (answer.status_code, list(answer.json()["error"]["fields"])) == (422, ["schedule"])
+
+
 @pytest.mark.parametrize(
     "fields",
     [

@@ -11,7 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from tempo_site.backups.archive import creation, packing, reading, sealing, sources, unpacking
+from tempo_site.backups.archive import (
+    creation,
+    packing,
+    reading,
+    sealing,
+    sources,
+    unpacking,
+    verbs,
+)
 from tempo_site.backups.archive.manifest import BackupError
 from tempo_site.backups.archive.members import MemberWriter
 from tests import mounts
@@ -231,3 +239,39 @@ def test_a_name_that_leads_elsewhere_is_refused(source: Source, tmp_path: Path, 
         backup = source.back_up()
     with pytest.raises(BackupError, match="no place of a backup"):
         unpacked(backup, tmp_path / "new")
+
+
+@pytest.mark.parametrize("is_full", [False, True])
+def test_a_look_leaves_nothing_but_its_facts(
+    source: Source, capsys: pytest.CaptureFixture[str], is_full: bool
+) -> None:
+    backup = source.back_up(facts="")
+    facts = source.backups / "facts.json"
+    order = {"file": str(backup), "work": str(source.backups / ".unpacked"), "facts": str(facts)}
+    verbs.VERBS["verify"]({**order, "is_full": is_full})
+    assert json.loads(facts.read_text())["verified_at"]
+    assert "Every byte is as it was" in capsys.readouterr().out
+    left = {path.name for path in source.backups.iterdir()}
+    assert left == {".lock", "made", "facts.json"}
+
+
+def test_a_copy_is_in_the_second_place_and_what_went_here_goes_there(
+    source: Source, tmp_path: Path
+) -> None:
+    place = tmp_path / "second"
+    place.mkdir()
+    (place / "old").touch()
+    (place / "another").touch()
+    backup = source.back_up()
+    verbs.VERBS["copy"]({"file": str(backup), "place": str(place), "remove": ["old", "gone"]})
+    assert (place / "made").read_bytes() == backup.read_bytes()
+    assert sorted(path.name for path in place.iterdir()) == ["another", "made"]
+
+
+def test_what_could_not_be_unpacked_is_removed(source: Source, tmp_path: Path) -> None:
+    backup = source.back_up()
+    os.truncate(backup, backup.stat().st_size - 1)
+    (tmp_path / "new").mkdir()
+    with pytest.raises(BackupError):
+        verbs.VERBS["unpack"]({"file": str(backup), "target": str(tmp_path / "new")})
+    assert list((tmp_path / "new").iterdir()) == []

@@ -15,8 +15,9 @@ from runs_app.states import Status, Trigger
 from runs_app.triggers import triggers
 from scripts_app.models import Environment, Schedule
 from scripts_app.packages import interpreters
-from tempo_site.backups import adapting, holds
+from tempo_site.backups import adapting, backup_files, holds
 from tempo_site.backups.holds import Hold
+from tempo_site.bootstrap import snapshots
 from tempo_site.lib import paths
 from tempo_site.models import AuditEntry
 from tests.factories import NOW, make_run, make_schedule, make_script
@@ -144,3 +145,10 @@ def test_without_a_restore_nothing_is_changed() -> None:
     make_run(make_script())
     assert not adapting.adapt(now=timezone.now())
     assert Run.objects.get().status == Status.QUEUED
+
+
+def test_what_cannot_be_used_names_the_newest_whole_backup() -> None:
+    paths.make_closed(paths.backups())
+    path = backup_files.new_path(paths.backups(), kind="zst", is_sealed=False, now=NOW)
+    path.touch()
+    assert f"`tempo restore {path}`" in snapshots.hint()

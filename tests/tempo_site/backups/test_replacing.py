@@ -15,6 +15,8 @@ from django.utils import timezone
 from tempo_site.backups import replacing, restoring
 from tempo_site.backups.archive import creation, reading, unpacking
 from tempo_site.backups.archive.manifest import BackupError
+from tempo_site.backups.program import BackupFailed
+from tempo_site.lib import files
 from tests.tempo_site.backups.conftest import KEY, PASSPHRASE, Source
 
 # What Python tells of before it is done; a process is killed at one of these.
@@ -214,3 +216,14 @@ def test_a_disk_that_is_full_changes_nothing(
         unpacking.unpack(backup, replacing.new_folder(present), passphrase="")
     assert content(present) == before
     assert creation.WORK not in {path.name for path in present.iterdir()}
+
+
+@pytest.mark.parametrize("name", ["service.lock", "engine.lock"])
+def test_a_tempo_that_runs_is_not_replaced_under_its_feet(
+    source: Source, present: Path, name: str
+) -> None:
+    before = content(present)
+    (present / "run").mkdir()
+    with files.locked(present / "run" / name), pytest.raises(BackupFailed, match="stop it first"):
+        restoring.restore(source.back_up(), present, passphrase="", now=timezone.now())
+    assert content(present) == before

@@ -157,7 +157,7 @@ def with_a_log(data: Path) -> None:
     )
     statement = "INSERT INTO django_migrations (app, name, applied) VALUES ('runs_app', '0999_later', '2030-01-01')"
     argv = [sys.executable, "-c", program, str(data / "tempo.sqlite3"), statement]
-    subprocess.run(argv, check=True, timeout=30)
+    subprocess.run(argv, check=True, timeout=120)
     assert (data / "tempo.sqlite3-wal").stat().st_size
 
 

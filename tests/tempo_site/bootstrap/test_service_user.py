@@ -185,7 +185,9 @@ def test_an_unusable_data_folder_is_one_sentence_and_not_a_traceback(tmp_path: P
     (tmp_path / "file").touch()
     command = [sys.executable, str(ROOT / "manage.py"), "serve"]
     env = environment(tmp_path / "file" / "data")
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run(
+        command, env=env, capture_output=True, text=True, check=False, timeout=120
+    )
     assert done.returncode == 1
     assert f"PYSCHED_DATA_PATH `{tmp_path}/file/data` cannot be used" in done.stderr
     assert (

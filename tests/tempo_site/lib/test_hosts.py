@@ -169,3 +169,20 @@ def test_the_address_that_people_open_is_the_public_one_where_that_is_said(
     assert hosts.public_address("127.0.0.1", 8000) == "http://127.0.0.1:8000/"
     settings.PUBLIC_URL = "https://tempo.example.org"
     assert hosts.public_address("127.0.0.1", 8000) == "https://tempo.example.org/"
+
+
+@pytest.mark.parametrize(
+    ("public", "is_container", "base", "address"),
+    [
+        ("", False, "", "http://127.0.0.1:8000/"),
+        ("", True, "", "http://<this machine>:8000/"),
+        ("", True, "/tempo", "http://<this machine>:8000/tempo/"),
+        ("https://tempo.example.org", True, "", "https://tempo.example.org/"),
+        ("https://example.org", False, "/tempo", "https://example.org/tempo/"),
+    ],
+)
+def test_the_address_that_is_printed_is_one_that_people_can_open(
+    settings: LazySettings, public: str, is_container: bool, base: str, address: str
+) -> None:
+    settings.PUBLIC_URL, settings.IS_CONTAINER, settings.BASE_PATH = public, is_container, base
+    assert hosts.public_address("127.0.0.1", 8000) == address
