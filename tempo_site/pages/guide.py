@@ -16,8 +16,8 @@ MAX_FOUND = 40
 _PROGRAM = settings.BASE_DIR / "tempo_site" / "lib" / "programs" / "guide.py"
 _HEADING = re.compile(r"^#{1,4} +(.+)$")
 _NOT_IN_AN_ID = re.compile(r"[^\w\s-]")
-# By the name of the file without `.md`, in the order of the list.
-TITLES = {
+# By the name of the file without `.md`, in the order of the list; other files of docs/ come behind them.
+_KNOWN = {
     "user-guide": "User guide",
     "install": "Install",
     "triggers": "URL triggers",
@@ -37,6 +37,17 @@ TITLES = {
     "benchmarks": "Benchmarks",
     "changelog": "What is new",
 }
+
+
+def _titles() -> dict[str, str]:
+    titles = dict(_KNOWN)
+    for file in sorted((settings.BASE_DIR / "docs").glob("*.md")):
+        with file.open() as lines:
+            titles.setdefault(file.stem, lines.readline().strip("# \n"))
+    return titles
+
+
+TITLES = _titles()
 # The part of the guide that belongs to a page, by the page's name.
 PART_OF_PAGE = {
     "script-list": "user-guide#scripts",
