@@ -2,7 +2,6 @@
 
 import os
 import sys
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +9,12 @@ import environ
 
 from tempo_site.lib import secret_key, zone
 from tempo_site.lib.env import CONTAINER, Env
+from tempo_site.version import VERSION as VERSION
 
 # Twisted loads TLS when it finds pyOpenSSL, which daphne requires; Tempo speaks plain HTTP and saves 6 MB without.
 sys.modules.setdefault("OpenSSL", None)  # type: ignore[arg-type]  # None: Python's own word for "must not be imported"
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
 
 env = Env()
 if (BASE_DIR / ".env").is_file():

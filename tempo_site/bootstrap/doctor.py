@@ -32,7 +32,6 @@ from tempo_site import checks
 from tempo_site.bootstrap import file_system, first_start
 from tempo_site.lib import encryption, paths
 from tempo_site.lib.console import service_report
-from tempo_site.pages import frame
 from tempo_site.stored_settings import store
 from tempo_site.web import forwarded
 
@@ -87,7 +86,7 @@ def _is_prepared() -> bool:
 
 def _versions(now: datetime) -> Iterator[Finding]:
     python = platform.python_version()
-    text = f"Tempo {frame.VERSION}, Python {python}, Django {django.__version__}, SQLite {sqlite3.sqlite_version}"
+    text = f"Tempo {settings.VERSION}, Python {python}, Django {django.__version__}, SQLite {sqlite3.sqlite_version}"
     yield Finding(part="versions", state=OK, text=text)
 
 

@@ -1,6 +1,5 @@
 """The frame around every page: places to go, notices, a pause, the engine's state, the version."""
 
-import tomllib
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypedDict
@@ -19,8 +18,6 @@ from tempo_site.pages import guide
 from tempo_site.stored_settings.registry import SECTIONS
 
 MANAGE, STAFF = "Manage", "Staff"
-_PROJECT = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]
-VERSION: str = _PROJECT["version"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +78,7 @@ def frame_context(request: HttpRequest) -> dict[str, FrameContext]:
         "hold": holds.current(),
         "engine_is_well": report["status"] == "ok",
         "engine_troubles": troubles(report),
-        "version": VERSION,
+        "version": settings.VERSION,
         "base_path": settings.BASE_PATH,
     }
     return {"chrome": frame}

@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Any, TypedDict
 
 import django
+from django.conf import settings
 
 from runs_app import disk_space
 from tempo_site import health, system
-from tempo_site.pages import dashboard, frame
+from tempo_site.pages import dashboard
 from tempo_site.pages.dashboard import MachineContext
 from tempo_site.system import IsolationFigures, RunFigures
 
@@ -52,7 +53,7 @@ def system_context(now: datetime) -> SystemContext:
 def versions() -> list[Version]:
     """Return what Tempo runs on. One query."""
     return [
-        {"name": "Tempo", "text": frame.VERSION},
+        {"name": "Tempo", "text": settings.VERSION},
         {"name": "Python", "text": platform.python_version()},
         {"name": "Django", "text": django.__version__},
         {"name": "Database", "text": system.database_sentence()},

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.pages.browser import LIMIT_MS
-from tests.service import Service
+from tests.service import Service, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
 
@@ -132,7 +132,8 @@ def test_everything_is_paused_and_resumed_from_wherever_one_is(
     assert service.get(f"/schedules/{schedule['id']}")["next_at"] is None
     # A moment has come within the pause: there is one a second.
     since = service.get("/pause")["since"]
-    screen.wait_for_function("since => Date.now() > Date.parse(since) + 1100", arg=since)
+    past = "since => Date.now() > Date.parse(since) + 1100"
+    wait_for(lambda: screen.evaluate(past, since), what="a moment within the pause")
     banner.get_by_role("button", name="Resume").click()
     expect(banner).to_have_count(0)
     expect(screen.locator("#ledger .status-skipped").first).to_be_visible(timeout=LIMIT_MS)

@@ -132,4 +132,4 @@ def test_a_list_of_builds_does_not_look_through_the_history_of_scripts(kind: Kin
 
 def test_the_builds_of_an_environment_are_found_by_their_index() -> None:
     rows = Run.objects.filter(kind=Kind.BUILD, environment=1).newest_first()[:1]
-    assert "run_builds" in rows.explain()
+    assert "run_of_environment" in rows.explain()

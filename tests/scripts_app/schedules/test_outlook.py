@@ -215,7 +215,7 @@ def test_while_everything_is_paused_the_pages_say_so(client: Client, staff: User
     make_schedule(make_script("Clock"))
     global_pause.pause_all(by="ann", now=timezone.now())
     assert "paused with all others" in client.get("/scripts/clock/").content.decode()
-    assert ">paused</td>" in client.get("/scripts/").content.decode()
+    assert ">paused</span>" in client.get("/scripts/").content.decode()
 
 
 def test_a_script_starts_with_the_first_of_its_schedules() -> None:

@@ -21,11 +21,15 @@ MAY_NAME = {
     "tempo_site.lib.paths": "closes them to others",
     "tempo_site.lib.ownership": "hands them over",
     "tempo_site.lib.checkpoints": "looks how large the log is",
+    "tempo_site.backups.program": "tells the program that copies it",
+    "tempo_site.backups.archive.manifest": "names it in a backup",
     # Before the service runs, in processes that have no other connection open:
     "tempo_site.bootstrap.database": "judges them",
     "tempo_site.bootstrap.snapshots": "copies them",
+    "tempo_site.bootstrap.doctor": "looks whether they are there",
+    "tempo_site.backups.replacing": "moves them",
 }
-IN_WEB = [name for name in MAY_NAME if "bootstrap" not in name]
+IN_WEB = [name for name in MAY_NAME if "bootstrap" not in name and "replacing" not in name]
 OPENS = {
     "open",
     "read_bytes",
