@@ -96,10 +96,11 @@ class Log:
         self.overflow += len(data)
         # A script writes the newline of a full line itself.
         no_output = overhead if kind == PIECE else len(head)
-        if stream == SYSTEM:
-            no_output = len(data)  # the sentences of the runner come one at a time
-        are_lines = kind == FULL and stream != SYSTEM
-        self._note_loss(self._tail.add(data, no_output, are_lines=are_lines))
+        if stream == SYSTEM:  # the sentences of the runner come one at a time
+            why = self._tail.say(data)
+        else:
+            why = self._tail.add(data, no_output, are_lines=kind == FULL)
+        self._note_loss(why)
         self.dropped = self._tail.dropped
 
     def _fill(

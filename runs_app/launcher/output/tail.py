@@ -18,6 +18,7 @@ from runs_app.launcher.output.record_format import FULL, SYSTEM
 
 NAMES = ("tail", "tail.2")
 PART_BYTES = 256 * 1024
+_MAX_SENTENCES = 20  # of the runner that a flood of output does not wash away
 _MAX_BYTES = 2 * PART_BYTES  # read of one part: its last record may reach beyond its size
 # The lines are missing in what a runner of Tempo 0.1.0 wrote before it was restarted.
 _HEAD = re.compile(rb"(\d{1,15}) (\d{1,15})(?: (\d{1,15}))? ([OE]{0,2})\n")
@@ -38,6 +39,7 @@ class Tail:
         self._output_bytes = 0
         # A line that was open is ended where the log ends: its end here makes no line more.
         self._lines = -len(open_streams)
+        self._sentences: list[list[bytes]] = [[], []]  # of the runner, by the part they are in
         self.dropped = 0  # bytes of output that are gone
 
     def add(self, data: bytes, overhead: int, *, are_lines: bool) -> str:
@@ -66,6 +68,13 @@ class Tail:
             begin = end
         return ""
 
+    def say(self, record: bytes) -> str:
+        """Write a record of the runner's own, which stays while output goes; return why it was lost, or ""."""
+        why = self.add(record, len(record), are_lines=False)
+        if not why:
+            self._sentences[(self._parts - 1) % 2].append(record)
+        return why
+
     def close(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
@@ -73,7 +82,9 @@ class Tail:
 
     def _begin_part(self) -> str:
         # In place of the part before the last. Returns why that failed, or "".
-        name = NAMES[self._parts % 2]
+        turn = self._parts % 2
+        name = NAMES[turn]
+        kept = self._sentences[turn] = self._sentences[turn][-_MAX_SENTENCES:]
         try:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=self._folder_fd)
@@ -84,7 +95,7 @@ class Tail:
             return error.strerror or str(error)
         counts = (self._log_size, self._output_bytes, max(0, self._lines))
         head = b"%d %d %d %b\n" % (*counts, self._open_streams)
-        written, why = write_lines(fd, head, 0)
+        written, why = write_lines(fd, head + b"".join(kept), 0)
         if why:
             os.close(fd)
             return why

@@ -193,6 +193,18 @@ def test_sentences_of_the_runner_past_the_cap_are_found_and_are_not_counted_as_o
     assert len(joined(found)) + log.dropped == 2_000_005
 
 
+def test_what_the_runner_said_stays_however_much_is_printed_behind_it(tmp_path: Path) -> None:
+    log = filled(tmp_path, 20_000)
+    log.say("Cancelled")
+    for first in range(0, 20_000, 40):
+        log.add(b"O", b"F", numbered(first, first + 40))
+    log.finish()
+    found = stored_in(tmp_path)
+
+    assert said_in(found).count("Cancelled") == 1
+    assert len(joined(found)) + log.dropped == 4_000_000
+
+
 # --- a disk that refuses ----------------------------------------------------------------------------------------------
 def test_a_full_disk_past_the_cap_costs_output_but_not_the_run(tmp_path: Path) -> None:
     with file_size_limit(100_000):
