@@ -312,8 +312,8 @@ def test_a_script_that_is_set_to_runs_as_tempos_own_user(for_puid: Container) ->
     assert output_of(for_puid, run) == f"{PUID} {PGID} []\n"
 
 
-def test_a_command_of_root_acts_as_that_user_too(for_puid: Container) -> None:
-    tempo = console_script.write(for_puid.code, python=PYTHON, root=for_puid.code)
+def test_a_command_of_root_acts_as_that_user_too(for_puid: Container, tmp_path: Path) -> None:
+    tempo = console_script.write(tmp_path, python=PYTHON, root=for_puid.code)
     command = [*AS_ROOT, str(tempo), "add", str(for_puid.code / "manage.py"), "--name", "By root"]
     done = subprocess.run(
         command, env=for_puid.environment, capture_output=True, text=True, check=False, timeout=120
