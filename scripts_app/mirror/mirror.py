@@ -15,6 +15,7 @@ from django.utils import timezone
 from scripts_app.mirror import commits, git
 from scripts_app.mirror.git import GitFailed
 from scripts_app.models import Version
+from tempo_site.backups import holds
 from tempo_site.lib import encryption, files, paths
 from tempo_site.stored_settings import mirror as section
 from tempo_site.stored_settings import store
@@ -53,8 +54,7 @@ def is_on() -> bool:
 
 def tend(*, now: datetime) -> None:
     """Begin to bring the mirror up to date, in a thread of its own, where there is something to do."""
-    is_held = paths.held().exists()  # after a restore nothing speaks outward
-    if is_on() and not is_held and _is_due(state(), now):
+    if is_on() and not holds.is_held() and _is_due(state(), now):
         begin()
 
 

@@ -63,11 +63,9 @@ def compression() -> str:
     """Return how backups are compressed here, without loading the library."""
     if sys.version_info >= (3, 14):
         return ZSTD
-    return ZSTD if importlib.util.find_spec("backports") and _has_zstd() else GZIP
-
-
-def _has_zstd() -> bool:
-    return importlib.util.find_spec("backports.zstd") is not None
+    # Asked for `backports.zstd` alone, it raises an error where no package of that family is installed.
+    is_there = importlib.util.find_spec("backports") and importlib.util.find_spec("backports.zstd")
+    return ZSTD if is_there else GZIP
 
 
 def creation(out: Path, *, logs: bool) -> Call:

@@ -9,12 +9,11 @@ import os
 import shutil
 from pathlib import Path
 
-from tempo_site.lib import files
+from tempo_site.lib import files, paths
 
 FOLDER, NEW, JOURNAL = "restore", "new", "journal.json"
 HELD = "held"
-DATABASE = "tempo.sqlite3"
-LOGS = (f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal")
+DATABASE, *LOGS = paths.DATABASE_FILES
 # Read by every process that starts: there is always one of these, the old one or the new one.
 ALWAYS_THERE = (HELD, "secret_key", "time_zone")
 WHOLE = ("scripts", "runs", "search", DATABASE)

@@ -27,9 +27,8 @@ SHORT = {
 CALLED_AS = "TEMPO_CALLED_AS"  # set by the console script `tempo`
 INTERRUPTED = 128 + signal.SIGINT
 BROKEN_PIPE = 128 + signal.SIGPIPE
-
-
-FINISHING = ("prepare", "restore", "serve", "web", "help")  # of a restore that was broken off
+# What is allowed while a restore is broken off: these finish it, or say how.
+FINISHING = ("prepare", "restore", "serve", "web", "help")
 
 
 def execute(argv: list[str]) -> None:
