@@ -1,6 +1,7 @@
 """What was handed in, as items: which format it is, and the module that reads it."""
 
-from scripts_app.exchange import command_items, cronicle, python_files, qinglong, tempo_tree
+from scripts_app.exchange import tempo_tree
+from scripts_app.exchange.formats import command_items, cronicle, python_files, qinglong
 from scripts_app.exchange.items import ExchangeError, Item
 from scripts_app.exchange.staging import Staged
 from scripts_app.exchange.texts import MAX_LIST_BYTES, read_text

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from scripts_app.crontab.parser import printable
-from scripts_app.exchange import command_items, confined_program
-from scripts_app.exchange.command_items import CommandLine
+from scripts_app.exchange import confined_program
+from scripts_app.exchange.formats import command_items
+from scripts_app.exchange.formats.command_items import CommandLine
 from scripts_app.exchange.items import Item, Row
 from scripts_app.exchange.staging import Staged
 from scripts_app.exchange.texts import MAX_LIST_BYTES, read_json, read_text

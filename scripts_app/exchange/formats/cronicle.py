@@ -6,7 +6,7 @@ from typing import Any
 from scripts_app.crontab import codegen
 from scripts_app.crontab.codegen import CommandContext
 from scripts_app.crontab.parser import printable
-from scripts_app.exchange import command_items
+from scripts_app.exchange.formats import command_items
 from scripts_app.exchange.items import Item, Row
 from scripts_app.exchange.texts import read_json
 from scripts_app.models import Schedule
