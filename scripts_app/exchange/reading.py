@@ -38,7 +38,7 @@ def _items(staged: Staged) -> list[Item]:
 
 
 def _of_text(text: str, staged: Staged) -> list[Item]:
-    events, titles = cronicle.events(text)
+    events, known = cronicle.events(text)
     if events:
-        return cronicle.items(events, titles)
+        return cronicle.items(events, known)
     return command_items.of_crontab(text, staged)

@@ -1,6 +1,8 @@
 """Reading Cronicle: its export (`control.sh export`), or the answer of `get_schedule` and `get_event` of its API."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from scripts_app.crontab import codegen
@@ -18,15 +20,24 @@ HEAD = "# Cronicle Data Export"
 SHELL_PLUGIN, URL_PLUGIN = "shellplug", "urlplug"
 FIELDS = ("minutes", "hours", "days", "months", "weekdays")
 MB = 2**20
+ANY_SERVER = ".+"
+_PLACE = re.compile(r"\[[A-Za-z_][A-Za-z0-9_/]{0,40}\]")
 MOST_RETRIES, LONGEST_WAIT_S, MOST_PARALLEL = 10, 86_400, 20
 # What else an event may say, and what becomes of that.
 LEFT_OUT = {
-    "web_hook": "its web hook is not called: make a channel and a rule under Notifications",
     "chain": "it started another event when it succeeded: that is not taken over",
     "chain_error": "it started another event when it failed: that is not taken over",
     "multiplex": "it ran on several servers: here it runs on this one",
     "cpu_limit": "its limit of CPU is a share of a core, which there is none of here",
+    "queue": "of the starts that wait for its end one is kept",
 }
+LEFT_OUT_OF_SHELL = {"json": "what it prints as JSON was read by Cronicle: here it is output"}
+LEFT_OUT_OF_REQUEST = {
+    "ssl_cert_bypass": "it took any certificate: here it has to be a good one",
+    "success_match": "it failed unless the answer held `{value}`: add that to its code",
+    "error_match": "it failed where the answer held `{value}`: add that to its code",
+}
+WEB_HOOK = "its web hook is not called: make a channel and a rule under Notifications"
 _REQUEST = """\
 # Asks for an address, as Cronicle did.
 
@@ -39,22 +50,39 @@ with urllib.request.urlopen(request, timeout={timeout}) as answer:
 """
 
 
-def events(text: str) -> tuple[list[Row], dict[str, str]]:
-    """Return the events in a text, and the titles of categories by their id; no event where it is not Cronicle's."""
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What an export says beside its events: categories, plugins and groups of servers, by their id."""
+
+    categories: Mapping[str, Row] = field(default_factory=dict)
+    plugins: Mapping[str, Row] = field(default_factory=dict)
+    groups: Mapping[str, Row] = field(default_factory=dict)
+
+
+def events(text: str) -> tuple[list[Row], Known]:
+    """Return the events in a text, and what it says beside; no event where it is not Cronicle's."""
     if text.startswith(HEAD):
         lists = dict(_lists(text))
-        titles = {row.get("id", ""): row.get("title", "") for row in lists.get("categories", ())}
-        return lists.get("schedule", []), titles
+        known = Known(
+            categories=_by_id(lists.get("categories", [])),
+            plugins=_by_id(lists.get("plugins", [])),
+            groups=_by_id(lists.get("server_groups", [])),
+        )
+        return lists.get("schedule", []), known
     whole = read_json(text)
     if isinstance(whole, dict):
         whole = whole.get("rows", [whole.get("event")])
     rows = whole if isinstance(whole, list) else []
-    return [row for row in rows if isinstance(row, dict) and "plugin" in row], {}
+    return [row for row in rows if isinstance(row, dict) and "plugin" in row], Known()
 
 
-def items(rows: list[Row], titles: dict[str, str]) -> list[Item]:
+def items(rows: list[Row], known: Known) -> list[Item]:
     taken: set[str] = set()
-    return [_item(row, titles, taken) for row in rows]
+    return [_item(row, known, taken) for row in rows]
+
+
+def _by_id(rows: list[Row]) -> dict[str, Row]:
+    return {str(row.get("id")): row for row in rows}
 
 
 # The lines are `global/schedule/0 - {"items": [...]}`.
@@ -70,40 +98,57 @@ def _lists(text: str) -> Iterator[tuple[str, list[Row]]]:
     yield from found.items()
 
 
-def _item(event: Row, titles: dict[str, str], taken: set[str]) -> Item:
+def _item(event: Row, known: Known, taken: set[str]) -> Item:
     name = printable(str(event.get("title") or "Event of Cronicle"), MAX_NAME)
-    code, notes = _code(event)
+    category = known.categories.get(str(event.get("category")), {})
+    plugin = known.plugins.get(str(event.get("plugin")), {})
+    code, notes = _code(event, plugin)
     schedules, more = _schedules(event)
-    settings: Row = {"name": name, "description": str(event.get("notes") or "")}
-    category = titles.get(str(event.get("category")), "")
-    if category:
-        settings["folder"] = category.replace("/", " ")
-    if _number(event, "timeout"):
-        settings["timeout_s"] = _number(event, "timeout")
-    if _number(event, "memory_limit") >= 16 * MB:
-        settings["memory_mb"] = _number(event, "memory_limit") // MB
+    for title, row in (("category", category), ("plugin", plugin)):
+        if schedules and row and not row.get("enabled", 1):
+            schedules[0]["enabled"] = False
+            notes.append(f"its {title} was switched off: its schedule is off, too")
+    settings = _limits(event)
+    settings["name"] = name
+    settings["description"] = str(event.get("notes") or "")
+    settings["folder"] = str(category.get("title") or "").replace("/", " ")
     return Item(
         slug=command_items.free(name, taken),
         settings={key: value for key, value in settings.items() if value},
         code=code,
         schedules=schedules,
-        notes=[*notes, *more, *_left_out(event)],
+        notes=[*notes, *more, *_left_out(event, category, known)],
     )
 
 
-def _code(event: Row) -> tuple[str, list[str]]:
+def _limits(event: Row) -> Row:
+    limits: Row = {"timeout_s": _number(event, "timeout")}
+    if _number(event, "memory_limit") >= 16 * MB:
+        limits["memory_mb"] = _number(event, "memory_limit") // MB
+    if _number(event, "log_max_size"):
+        limits["output_mb"] = max(_number(event, "log_max_size") // MB, 1)
+    return limits
+
+
+def _code(event: Row, plugin: Row) -> tuple[str, list[str]]:
     params = event.get("params")
     params = params if isinstance(params, dict) else {}
-    plugin = str(event.get("plugin"))
+    name = str(event.get("plugin"))
     title = printable(str(event.get("title")))
-    if plugin == SHELL_PLUGIN:
-        return _of_shell(str(params.get("script", "")), title)
-    if plugin == URL_PLUGIN:
-        return _of_request(params), []
-    code = codegen.missing_file(
-        f"plugin {plugin}", CommandContext(line=title), reason="is a program on Cronicle's server"
-    )
-    return code, [f"its plugin `{printable(plugin, 60)}` is not in the export: you get a starter"]
+    if name == SHELL_PLUGIN:
+        code, notes = _of_shell(str(params.get("script", "")), title)
+        return code, [*notes, *_said(params, LEFT_OUT_OF_SHELL)]
+    if name == URL_PLUGIN:
+        return _of_request(params), list(_notes_on_request(params))
+    what = f"the plugin {printable(str(plugin.get('title') or name), 60)}"
+    command = str(plugin.get("command") or "")
+    note = "its plugin is not in the export: you get a starter"
+    if command:
+        note = f"{what} called `{printable(command, 200)}` of Cronicle's server: you get a starter"
+    reason = "is a program on Cronicle's server"
+    code = codegen.missing_file(what, CommandContext(line=title), reason=reason)
+    given = ", ".join(f"`{printable(name, 40)}`" for name in sorted(params)[:20])
+    return code, [note, f"the plugin took {given}: their values stay there"] if given else [note]
 
 
 def _of_shell(script: str, title: str) -> tuple[str, list[str]]:
@@ -118,14 +163,24 @@ def _of_shell(script: str, title: str) -> tuple[str, list[str]]:
 def _of_request(params: Row) -> str:
     lines = [line.partition(":") for line in str(params.get("headers") or "").splitlines()]
     headers = {name.strip(): value.strip() for name, _, value in lines if name.strip()}
-    data = str(params.get("data") or "")
+    method = str(params.get("method") or "GET").upper()
+    data = str(params.get("data") or "") if method == "POST" else ""
     return _REQUEST.format(
         url=str(params.get("url", "")),
-        data=data.encode() if data else None,
+        data=data.encode() if method == "POST" else None,
         headers=headers,
-        method=str(params.get("method") or "GET").upper(),
+        method=method,
         timeout=_number(params, "timeout") or 30,
     )
+
+
+def _notes_on_request(params: Row) -> Iterator[str]:
+    yield from _said(params, LEFT_OUT_OF_REQUEST)
+    texts = [str(params.get(name) or "") for name in ("url", "headers", "data")]
+    places = [place for text in texts for place in _PLACE.findall(text)]
+    if places:
+        words = ", ".join(f"`{place}`" for place in sorted(set(places))[:5])
+        yield f"Cronicle put values in the place of {words}: write them into its code"
 
 
 def _schedules(event: Row) -> tuple[list[Row], list[str]]:
@@ -152,10 +207,10 @@ def _field(values: Any) -> str:
 
 
 def _policies(event: Row) -> Row:
-    most = _number(event, "max_children") or 1
+    most = _number(event, "max_children")
     row: Row = {"overlap": "queue_one" if event.get("queue") else "skip"}
-    if most > 1:
-        row = {"overlap": "parallel", "max_parallel": min(most, MOST_PARALLEL)}
+    if most != 1:  # 0: any number
+        row = {"overlap": "parallel", "max_parallel": min(most or MOST_PARALLEL, MOST_PARALLEL)}
     row["missed"] = "all" if event.get("catch_up") else "skip"
     if _number(event, "retries"):
         row["retries"] = min(_number(event, "retries"), MOST_RETRIES)
@@ -163,13 +218,30 @@ def _policies(event: Row) -> Row:
     return row
 
 
+# The forms of plugins send numbers as texts.
 def _number(row: Row, name: str) -> int:
     value = row.get(name)
+    if isinstance(value, str) and value.isascii() and value.isdecimal():
+        value = int(value[:10])
     return int(value) if isinstance(value, int | float) and 0 < value < 2**31 else 0
 
 
-def _left_out(event: Row) -> Iterator[str]:
-    yield from (sentence for name, sentence in LEFT_OUT.items() if event.get(name))
-    addresses = {str(event.get(name) or "") for name in ("notify_success", "notify_fail")} - {""}
+def _said(row: Row, sentences: Mapping[str, str]) -> Iterator[str]:
+    for name, sentence in sentences.items():
+        if row.get(name):
+            yield sentence.format(value=printable(str(row[name]), 100))
+
+
+def _left_out(event: Row, category: Row, known: Known) -> Iterator[str]:
+    yield from _said(event, LEFT_OUT)
+    if event.get("web_hook") or category.get("web_hook"):
+        yield WEB_HOOK
+    if event.get("category") and not known.categories:
+        yield f"its category `{printable(str(event['category']), 60)}` has no name in this file: no folder"
+    group = known.groups.get(str(event.get("target")), {})
+    if group and group.get("regexp") != ANY_SERVER:
+        yield f"it ran on the servers of `{printable(str(group.get('title')), 60)}`: here it runs on this one"
+    names = ("notify_success", "notify_fail")
+    addresses = {str(event.get(name) or category.get(name) or "") for name in names} - {""}
     for each in sorted(addresses):
         yield f"it sent mail to `{printable(each, 100)}`: make a channel and a rule for that"
