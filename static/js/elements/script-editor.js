@@ -30,6 +30,7 @@ class ScriptEditor extends HTMLElement {
     this.problems = new ProblemList(this.querySelector("[data-problems]"), {
       choose: (problem) => this.goTo(problem),
       fix: (fix) => this.applyFix(fix),
+      add: (lines) => this.addPackages(lines),
     });
     this.setUpSaver();
     this.showProblems(this.problems.problems);
@@ -159,6 +160,12 @@ class ScriptEditor extends HTMLElement {
     if (fingerprint(this.text) !== this.checkedText) return this.say("Not changed: the text is being looked at again");
     this.code.edit(edits);
     this.say(message.replaceAll("`", ""));
+    return this.saver.leave();
+  }
+
+  addPackages(lines) {
+    this.packages.append(lines);
+    this.say(`${lines.at(-1)} added to the requirements`);
     return this.saver.leave();
   }
 
