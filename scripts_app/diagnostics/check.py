@@ -45,7 +45,7 @@ def find_problems(
     except interpreters.InterpreterMissing as refusal:
         problems.append(_line_problem("python_version", 1, "", "python", str(refusal)))
     problems.extend(_requirement_problems(requirements))
-    problems.extend(_code_problems(code, interpreter, _minor(python_version)))
+    problems.extend(_code_problems(code, interpreter, target_minor(python_version)))
     if interpreter is not None:
         problems.extend(_missing_packages(code, requirements, interpreter, known or KnownModules()))
     problems.extend(_block_problems(code))
@@ -176,8 +176,8 @@ def _line_problem(field: str, number: int, line: str, code: str, message: str) -
     )
 
 
-def _minor(python_version: str) -> int:
-    # The 12 of `3.12.1`, within the releases that ruff and scripts know.
+def target_minor(python_version: str) -> int:
+    """Return the 12 of `3.12.1`, within the releases that ruff and scripts know."""
     match = re.match(r"3\.(\d{1,2})", python_version or interpreters.own().version)
     if match is None:
         return NEWEST

@@ -37,7 +37,7 @@ class Problem:
     column: int
     end_line: int
     end_column: int
-    # A rule of ruff, `syntax`, `coding`, `block`, `SECRET`, `python`, `requirement` or `package`; "" for a failed check.
+    # A rule of ruff, `syntax`, `coding`, `block`, `SECRET`, `python`, `requirement`, `package`; "": a failed check.
     code: str
     message: str
     why: str = ""
