@@ -1,9 +1,9 @@
 // <script-editor>: the Code tab. Saves drafts by itself, makes versions, runs them, and shows what is wrong where.
 
 import { BuildLog } from "../build-log.js";
-import { fingerprint } from "../draft-copies.js";
-import { offerRecovery } from "../draft-recovery.js";
-import { DraftSaver } from "../draft-saver.js";
+import { fingerprint } from "../drafts/copies.js";
+import { offerRecovery } from "../drafts/recovery.js";
+import { DraftSaver } from "../drafts/saver.js";
 import { clockTime } from "../lib/clock-time.js";
 import { csrfToken } from "../lib/csrf.js";
 import { isKeyS } from "../lib/keys.js";
