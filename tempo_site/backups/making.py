@@ -1,5 +1,8 @@
 """Making a backup in this process's stead, for commands and before an upgrade."""
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -10,8 +13,10 @@ from django.views.decorators.debug import sensitive_variables
 from tempo_site.audit import trail
 from tempo_site.backups import program
 from tempo_site.backups.program import BackupFailed
-from tempo_site.lib import encryption, paths
+from tempo_site.lib import confined, encryption, files, paths
 from tempo_site.stored_settings import backup, store
+
+WORK = ".out"
 
 
 @sensitive_variables()
@@ -24,11 +29,33 @@ def make(out: Path | None, *, logs: bool, now: datetime) -> tuple[Path, str]:
         raise BackupFailed(
             f"`{path}` is no place for a file.\nhint: name a file in a folder that exists"
         )
-    call = program.creation(path, logs=logs or bool(store.value(backup.LOGS)))
     connection.ensure_connection()  # for the time of the copy: without one the log would have no index
-    said = program.run(call, passphrase=passphrase, secret_key=settings.SECRET_KEY)
+    with _place_to_write(path) as place:
+        call = program.creation(place, logs=logs or bool(store.value(backup.LOGS)))
+        said = program.run(call, passphrase=passphrase, secret_key=settings.SECRET_KEY)
     trail.record("made", kind="backups", name=path.name)
     return path, said
+
+
+@contextmanager
+def _place_to_write(path: Path) -> Iterator[Path]:
+    # The program reaches no folder around Tempo's own: a backup for one is made among the others, and moved.
+    if confined.can_open(path.parent) or path.parent == paths.backups():
+        yield path
+        return
+    work = paths.backups() / WORK
+    paths.make_closed(work)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        yield work / path.name
+        shutil.move(work / path.name, part)
+        files.sync_file(part)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise BackupFailed(f"{error.strerror} ({path}).") from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
 
 
 @sensitive_variables()
