@@ -84,7 +84,8 @@ def _call(run: Run, folder: Path) -> Call:
         passphrase = making.stored_passphrase()
         out = program.next_path(passphrase=passphrase, now=timezone.now())
         logs = bool(run.params.get("logs")) or bool(store.value(section.LOGS))
-        return program.creation(out, logs=logs).reporting_to(result)
+        max_file_mb = store.number(section.FILE_MB)
+        return program.creation(out, logs=logs, max_file_mb=max_file_mb).reporting_to(result)
     path = backup_files.named(str(run.params["name"])).path
     if run.params["act"] == RESTORE:
         return restoring.prepare(path, paths.data()).reporting_to(result)

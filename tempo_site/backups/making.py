@@ -7,16 +7,17 @@ from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.views.decorators.debug import sensitive_variables
 
 from tempo_site.audit import trail
-from tempo_site.backups import program
+from tempo_site.backups import backup_files, program
 from tempo_site.backups.program import BackupFailed
 from tempo_site.lib import confined, encryption, files, paths
 from tempo_site.stored_settings import backup, store
 
 WORK = ".out"
+EARLY = "early"  # in the place of a version in a name
 
 
 @sensitive_variables()
@@ -31,10 +32,37 @@ def make(out: Path | None, *, logs: bool, now: datetime) -> tuple[Path, str]:
         )
     connection.ensure_connection()  # for the time of the copy: without one the log would have no index
     with _place_to_write(path) as place:
-        call = program.creation(place, logs=logs or bool(store.value(backup.LOGS)))
+        call = program.creation(
+            place,
+            logs=logs or bool(store.value(backup.LOGS)),
+            max_file_mb=store.number(backup.FILE_MB),
+        )
         said = program.run(call, passphrase=passphrase, secret_key=settings.SECRET_KEY)
     trail.record("made", kind="backups", name=path.name)
     return path, said
+
+
+@sensitive_variables()
+def make_before_update(version: str, *, now: datetime) -> Path:
+    """Make a backup of data that an earlier version has written, `Tempo 1.2.3`; return its path. Raise BackupFailed.
+
+    Its database may not have the tables yet that settings and audit are in.
+    """
+    try:
+        passphrase, max_file_mb = stored_passphrase(), store.number(backup.FILE_MB)
+    except DatabaseError:
+        passphrase, max_file_mb = str(settings.BACKUP_PASSPHRASE), int(settings.BACKUP_FILE_MB)
+    number = version.removeprefix("Tempo ")
+    paths.make_closed(paths.backups())
+    path = backup_files.path_before_update(
+        number if number[0].isdigit() else EARLY,
+        kind=program.compression(),
+        is_sealed=bool(passphrase),
+        now=now,
+    )
+    call = program.creation(path, logs=False, max_file_mb=max_file_mb, version=version)
+    program.run(call, passphrase=passphrase, secret_key=settings.SECRET_KEY)
+    return path
 
 
 @contextmanager

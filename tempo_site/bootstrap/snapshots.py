@@ -59,6 +59,7 @@ def note_version(connection: BaseDatabaseWrapper) -> None:
 
 
 def version_of(database: sqlite3.Connection) -> str:
+    """Return which Tempo brought a database up to date, for people: `Tempo 1.2.3`, or `an early Tempo`."""
     return _version(int(database.execute("PRAGMA user_version").fetchone()[0]))
 
 
