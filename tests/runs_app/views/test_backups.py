@@ -227,6 +227,15 @@ def test_a_second_place_that_is_not_there_is_said(
         registry.program_of(run).spec(run, tmp_path, {})
 
 
+def test_a_second_place_around_tempos_own_folders_is_said(
+    name: str, settings: object, tmp_path: Path
+) -> None:
+    settings.BACKUP_PATH = str(paths.data().parent)  # type: ignore[attr-defined]
+    run = make_run(kind=Kind.BACKUP, params={"act": "make"})
+    with pytest.raises(NothingToRun, match="has Tempo's own folders in it"):
+        registry.program_of(run).spec(run, tmp_path, {})
+
+
 def test_backups_wait_for_one_another_and_for_no_build(name: str) -> None:
     first = backups.make(trigger=Trigger.MANUAL, by="ann", now=timezone.now())
     second = backups.verify(name, trigger=Trigger.MANUAL, by="ann", now=timezone.now())
