@@ -14,6 +14,7 @@ from tempo_site.accounts import keys
 from tempo_site.accounts.keys import KeyRefused
 from tempo_site.audit import reading
 from tempo_site.lib import zone
+from tempo_site.lib.widgets.number_input import NumberWithPresets
 from tempo_site.models import ApiKey, AuditEntry
 from tempo_site.stored_settings import fields
 from tempo_site.stored_settings.fields import Kind, SettingRefused
@@ -112,7 +113,7 @@ def _form_field(row: Current) -> forms.Field:
         case Kind.NUMBER:
             bounds = {"min_value": field.minimum, "max_value": field.maximum}
             if field.presets:
-                common["widget"] = forms.NumberInput(attrs={"list": f"presets-{field.name}"})
+                common["widget"] = NumberWithPresets(presets=field.presets, unit=field.unit)
             return forms.IntegerField(**{**common, **bounds, "required": row.is_editable})
         case Kind.SWITCH:
             return forms.BooleanField(**common)
@@ -132,7 +133,7 @@ def _help(row: Current) -> str:
     if row.source == Source.ENVIRONMENT:
         words.append(f"Set by the environment, as `{row.field.name}`.")
     elif not row.field.is_editable:
-        words.append(f"It is the variable `{row.field.name}`.")
+        words.append(f"Read when Tempo starts, from `{row.field.name}`.")
     elif row.field.is_secret and row.is_set:
         words.append("It is set and not shown. Leave this empty to keep it.")
     return " ".join(filter(None, words))

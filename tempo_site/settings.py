@@ -23,6 +23,7 @@ if (BASE_DIR / ".env").is_file():
 # --- what the operator decides -------------------------------------------------------------------------------------
 DATA_PATH = Path(env.str("PYSCHED_DATA_PATH", default=str(BASE_DIR / "data")))
 DATA_PATH = DATA_PATH.expanduser().absolute()
+NAME = env.str("PYSCHED_NAME", default="")
 DEBUG = env.switch("PYSCHED_DEBUG", default=False)
 IS_CONTAINER = CONTAINER in os.environ
 configured_key = env.secret("PYSCHED_SECRET_KEY")
@@ -39,6 +40,7 @@ PUBLIC_URL = env.public_url("PYSCHED_PUBLIC_URL")
 BASE_PATH = env.base_path("PYSCHED_BASE_PATH")
 TRUSTED_PROXIES = env.networks("PYSCHED_TRUSTED_PROXIES")
 HSTS = env.switch("PYSCHED_HSTS", default=False)
+SESSION_DAYS = env.int("PYSCHED_SESSION_DAYS", default=14)
 CONFIGURED_TIME_ZONE = env.zone("PYSCHED_TIME_ZONE", default="") or env.zone_of_container()
 TIME_ZONE, TIME_ZONE_NOTICE = zone.choose(CONFIGURED_TIME_ZONE, DATA_PATH)
 DEFAULT_API_KEY = env.secret("PYSCHED_DEFAULT_API_KEY")

@@ -1,19 +1,21 @@
-"""A Tempo is backed up while it works, and put back elsewhere: by commands, with real services."""
+"""A Tempo is backed up while it works, and put back elsewhere: by pages and commands, with real services."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
+from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, Request, build_opener
 
 import pytest
 
-from tests.service import ROOT, Service, environment, manage, wait_for
+from tests.service import Service, manage, wait_for
 
 pytestmark = pytest.mark.slow
 
 PASSPHRASE = "correct horse battery"
+PIECE_BYTES = 100_000  # more than a stranger may send
 SLEEPS = "import time\nprint('began', flush=True)\ntime.sleep(600)\n"
 RESTORE = """
 from django.utils import timezone
@@ -44,36 +46,54 @@ def backup(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     yield {"path": path, "slug": slug, "under_way": under_way}
 
 
-def tempo(data: Path, *argv: str, **extra: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(ROOT / "manage.py"), *argv],
-        env=environment(data, **extra),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+class SetUp:
+    """A browser on the set-up page of a Tempo, at *Start from a backup*."""
+
+    def __init__(self, service: Service) -> None:
+        token = (service.data / "setup_token").read_text().strip()
+        self.address = f"{service.url}/setup/{token}/backup/"
+        self.jar = CookieJar()
+        self.opener = build_opener(HTTPCookieProcessor(self.jar))
+        self.page = self.opener.open(self.address, timeout=30).read().decode()
+
+    def send(self, path: Path) -> str:
+        """Upload a file in pieces, as the page does; return the name under which it is here now."""
+        content, name, offset = path.read_bytes(), "", 0
+        while not name:
+            query = urlencode({"name": path.name, "size": len(content), "offset": offset})
+            piece = content[offset : offset + PIECE_BYTES]
+            answer = json.loads(self._post(f"{self.address}upload?{query}", piece))
+            offset, name = answer["received"], answer["name"]
+        return name
+
+    def start_from(self, name: str, passphrase: str) -> str:
+        form = {"backup": name, "passphrase": passphrase, "csrfmiddlewaretoken": self._token()}
+        return self._post(self.address, urlencode(form).encode())
+
+    def _post(self, address: str, body: bytes) -> str:
+        headers = {"X-CSRFToken": self._token(), "Origin": address.partition("/setup/")[0]}
+        if body.startswith(b"backup="):
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        else:
+            headers["Content-Type"] = "application/octet-stream"
+        request = Request(address, body, headers)
+        return str(self.opener.open(request, timeout=60).read().decode())
+
+    def _token(self) -> str:
+        return next(cookie.value or "" for cookie in self.jar if cookie.name == "csrftoken")
 
 
 @pytest.fixture(scope="module")
-def restored(backup: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The same Tempo at another path, whose secret key comes out of the backup."""
-    folder = tmp_path_factory.mktemp("new")
-    folder.chmod(0o755)
-    secret = folder / "passphrase"
-    secret.write_text(PASSPHRASE)
-    data = folder / "data"
-    done = tempo(
-        folder / "unused",
-        "restore",
-        str(backup["path"]),
-        "--to",
-        str(data),
-        "--passphrase-file",
-        str(secret),
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Restored 2 scripts" in done.stdout and "are held" in done.stdout
-    with Service(data) as service:
+def restored(
+    backup: dict[str, Any], untouched: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """The same Tempo at another path: a new one was started from the backup, whose secret key comes out of it."""
+    with Service.copy_of(untouched, tmp_path_factory.mktemp("new") / "data") as service:
+        old_web = service.web_pid()
+        browser = SetUp(service)
+        name = browser.send(backup["path"])
+        assert "starts again with it" in browser.start_from(name, PASSPHRASE)
+        wait_for(lambda: service.web_pid() != old_web and service.is_healthy(), what="another web")
         yield service
 
 

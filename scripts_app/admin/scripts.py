@@ -32,7 +32,7 @@ from tempo_site import auth
 from tempo_site.admin_base import LookOnly, chip
 from tempo_site.audit import reading, trail
 from tempo_site.lib import zone
-from tempo_site.lib.code_editor import CodeEditor
+from tempo_site.lib.widgets.code_editor import CodeEditor
 from tempo_site.models import AuditEntry
 
 NEWEST_VERSIONS = 10

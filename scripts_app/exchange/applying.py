@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from scripts_app import bulk, limits, scripts
-from scripts_app.exchange import locking, placing, script_rows
+from scripts_app.exchange import locking, placing, script_rows, version_files
 from scripts_app.exchange.items import ExchangeError, Item
 from scripts_app.exchange.parts import parts
 from scripts_app.exchange.preview import ACTING, Action, Planned
@@ -133,7 +133,10 @@ def _created(each: Planned, act: Import) -> Script:
         values["name"] = item.name[: MAX_NAME - len(COPY)] + COPY
     content = act.contents.get(item.slug) or versions.check(**item.whole_text)
     slug = "" if is_copy else item.slug
-    script = scripts.create(by=act.by, now=act.now, slug=slug, content=content, **values)
+    history = version_files.history(item.versions, now=act.now)
+    script = scripts.create(
+        by=act.by, now=act.now, slug=slug, content=content, history=history, **values
+    )
     if item.lock:
         script.refresh_from_db()
         locking.take_over(script, item)

@@ -6,12 +6,11 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from django.db.models import QuerySet
 
 from scripts_app import bulk, folders, lookup
-from scripts_app.exchange import script_rows, toml_text
+from scripts_app.exchange import script_rows, toml_text, version_files
 from scripts_app.exchange.items import (
     CODE,
     EXPORT,
@@ -180,14 +179,8 @@ def _versions(place: str, script: Script) -> Iterator[Entry]:
         yield Entry(path=f"{stem}.py", read=partial(_code_of, version.pk))
         if version.requirements:
             yield _text(f"{stem}.requirements.txt", version.requirements)
-        facts: dict[str, Any] = {
-            "saved_at": version.created_at,
-            "saved_by": version.saved_by,
-            "note": version.note,
-            "python_version": version.python_version,
-        }
-        table = {name: value for name, value in facts.items() if value}
-        yield _text(f"{stem}.toml", toml_text.written(table))
+        facts = version_files.facts_of(version)
+        yield _text(f"{stem}.toml", toml_text.written(facts))
 
 
 def _text(path: str, text: str) -> Entry:

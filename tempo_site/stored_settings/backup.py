@@ -67,6 +67,7 @@ SECTION = Section(
             help="The newest of each of so many days.",
             minimum=1,
             maximum=366,
+            presets=(3, 7, 14, 30),
         ),
         Field(
             name=WEEKLY,
@@ -75,6 +76,7 @@ SECTION = Section(
             label="Keep of weeks",
             unit="weeks",
             maximum=520,
+            presets=(2, 4, 8, 26),
         ),
         Field(
             name=MONTHLY,
@@ -83,6 +85,7 @@ SECTION = Section(
             label="Keep of months",
             unit="months",
             maximum=240,
+            presets=(3, 6, 12, 24),
         ),
         Field(
             name=MEGABYTES,
@@ -92,6 +95,7 @@ SECTION = Section(
             unit="MB",
             help="The oldest go first; the newest stays whatever its size.",
             minimum=1,
+            presets=(1024, 5120, 20_480, 102_400),
         ),
         Field(
             name=FILE_MB,
@@ -100,6 +104,7 @@ SECTION = Section(
             label="Largest file",
             unit="MB",
             help="A larger file of a script is left out and named. 0: none is.",
+            presets=(256, 1024, 4096),
         ),
     ),
 )

@@ -20,6 +20,7 @@ SECTION = Section(
             help="A finished run is kept so many days.",
             minimum=1,
             maximum=36_500,
+            presets=(7, 30, 90, 365),
         ),
         Field(
             name=RUNS,
@@ -28,6 +29,7 @@ SECTION = Section(
             label="Runs of each script",
             unit="runs",
             minimum=1,
+            presets=(100, 1000, 10_000),
         ),
         Field(
             name=MEGABYTES,
@@ -37,6 +39,7 @@ SECTION = Section(
             unit="MB",
             help="Of all logs together: the oldest go first.",
             minimum=1,
+            presets=(512, 2048, 10_240, 51_200),
         ),
         Field(
             name=AUDIT_DAYS,
@@ -47,6 +50,7 @@ SECTION = Section(
             help="What was done by whom is kept so many days.",
             minimum=1,
             maximum=36_500,
+            presets=(30, 90, 365, 3650),
         ),
         Field(
             name=AUDIT_ROWS,
@@ -57,6 +61,7 @@ SECTION = Section(
             help="The oldest beyond them go.",
             minimum=1000,
             maximum=100_000_000,
+            presets=(10_000, 100_000, 1_000_000),
         ),
     ),
 )

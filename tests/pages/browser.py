@@ -30,6 +30,7 @@ class Look(StrEnum):
     LIGHT = "light"
     DARK = "dark"
     PHONE = "phone"
+    WIDE = "wide"
 
 
 OPTIONS: dict[Look, dict[str, Any]] = {
@@ -42,6 +43,7 @@ OPTIONS: dict[Look, dict[str, Any]] = {
         "is_mobile": True,
         "device_scale_factor": 2,
     },
+    Look.WIDE: {"color_scheme": "light", "viewport": {"width": 1920, "height": 1080}},
 }
 
 

@@ -22,6 +22,8 @@ OF_BROWSERS = {
     "mail-to-offer": "an answer to a question of the import; `POST /channels` and `POST /rules` do it",
     "schedule-calendar": "the address of somebody's own calendar",
     "setup-backup": "before there is an admin, or by the command `restore`",
+    "setup-backup-upload": "before there is an admin, or by the command `restore`",
+    "backup-upload": "a program on the machine puts the file into `backups/`",
     "backup-restore": "it ends this Tempo for another one: asked for by a person, or by the command `restore`",
     "backup-resume": "a person has looked whether the old machine still runs, or `restore --resume`",
     "backup-verify": "every backup is read back when it is made",
