@@ -1,6 +1,6 @@
 // Carries the text to the server soon after it changed: one request under way at a time, nothing lost on the way.
 
-import { DraftCopies, fingerprint } from "./copies.js";
+import { DraftCopies, fingerprint } from "./draft-copies.js";
 
 const AFTER_LAST_KEY_MS = 800;
 const MAX_UNSAVED_MS = 5000; // somebody who never pauses is saved all the same
