@@ -65,7 +65,17 @@ _retries: dict[int, Retry] = {}
 _unmarked: set[int] = set()
 
 
-def page(
+def page(**chosen: Any) -> list[Run]:
+    """Return the runs that `newest` chooses with all that a page shows of them."""
+    return loaded(newest(**chosen))
+
+
+def loaded(runs: RunQuerySet) -> list[Run]:
+    related = runs.select_related("script", "schedule", "version", "environment")
+    return list(related.defer(*LONG_TEXTS))
+
+
+def newest(
     *,
     before: int | None = None,
     limit: int = 50,
@@ -76,8 +86,8 @@ def page(
     since: datetime | None = None,
     scripts: Collection[int] | None = None,
     more: Q | None = None,
-) -> list[Run]:
-    """Return runs newest first, below id `before`, by as many queries as statuses, whatever the size.
+) -> RunQuerySet:
+    """Choose runs newest first, below id `before`, by as many queries as statuses, whatever the size.
 
     `status` may name several, `since` leaves out what had ended before; `scripts` and `more` are of `run_filters`.
     """
@@ -92,9 +102,7 @@ def page(
         rows = rows.filter(trigger=trigger)
     if more is not None:
         rows = rows.filter(more)
-    rows = _newest(rows, status, scripts, limit=limit)
-    related = rows.select_related("script", "schedule", "version", "environment")
-    return list(related.defer(*LONG_TEXTS)[:limit])
+    return _newest(rows, status, scripts, limit=limit)[:limit]
 
 
 def _newest(

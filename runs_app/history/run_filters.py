@@ -3,12 +3,13 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Q
 
 from runs_app import states
 from runs_app.history import history
-from runs_app.models import LONG_S, Run
+from runs_app.models import LONG_S, Run, RunQuerySet
 from runs_app.states import Kind
 from scripts_app import folders
 from scripts_app.models import Script, Version
@@ -39,10 +40,14 @@ class RunFilter:
     max_s: float | None = None
     within: Q = field(default_factory=Q)  # what the caller may see
 
-    def page(
+    def page(self, **chosen: Any) -> list[Run]:
+        """Return the runs that `newest` chooses with all that a page shows of them."""
+        return history.loaded(self.newest(**chosen))
+
+    def newest(
         self, *, before: int | None = None, limit: int, among: Collection[int] | None = None
-    ) -> list[Run]:
-        """Return the runs of the filter but for its text, newest first; with `among` only those of these ids."""
+    ) -> RunQuerySet:
+        """Choose the runs of the filter but for its text, newest first; with `among` only those of these ids."""
         more, scripts = self.as_query(), self.scripts()
         few = self._few() if among is None else among
         if few is not None:
@@ -50,7 +55,7 @@ class RunFilter:
         if scripts is not None and (few is not None or self.reason):
             # These lead to the runs, whatever the number of scripts.
             more, scripts = more & Q(script__in=scripts), None
-        return history.page(
+        return history.newest(
             before=before,
             limit=limit,
             script=self.script,

@@ -4,8 +4,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from runs_app.history import history, run_rows
 from runs_app.history.run_filters import RunFilter
-from runs_app.models import Run
+from runs_app.history.run_rows import RunRow
+from runs_app.models import Run, RunQuerySet
 from runs_app.search import found_lines, query, search
 from runs_app.search.found_lines import FoundLine
 from runs_app.search.query import Query, QueryError
@@ -32,10 +34,24 @@ def page(
     """Return runs newest first, below the cursor `before`. Raises QueryError, Busy and TooSlow for a text."""
     if chosen.text:
         return _page_by_text(chosen, before=before, limit=limit, budget_s=budget_s)
+    runs = history.loaded(_newest(chosen, before, limit))
+    return RunList(runs=runs[:limit], older=_older(runs, limit))
+
+
+def rows(chosen: RunFilter, *, before: str = "", limit: int) -> tuple[list[RunRow], str]:
+    """Return a page of a list without a text as plain values, and the cursor of the next one."""
+    found = run_rows.rows(_newest(chosen, before, limit))
+    return found[:limit], _older(found, limit)
+
+
+def _newest(chosen: RunFilter, before: str, limit: int) -> RunQuerySet:
+    # One more than the page has: it tells whether there is another page.
     start = _cursor(before)
-    runs = chosen.page(before=start.run if start else None, limit=limit + 1)
-    older = str(runs[limit - 1].pk) if len(runs) > limit else ""
-    return RunList(runs=runs[:limit], older=older)
+    return chosen.newest(before=start.run if start else None, limit=limit + 1)
+
+
+def _older(runs: Sequence[Run | RunRow], limit: int) -> str:
+    return str(runs[limit - 1].pk) if len(runs) > limit else ""
 
 
 def parse_text(text: str) -> Query:
