@@ -1,7 +1,10 @@
 """A Tempo is backed up while it works, and put back elsewhere: by pages and commands, with real services."""
 
 import json
+import shutil
+import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,7 @@ from urllib.request import HTTPCookieProcessor, Request, build_opener
 
 import pytest
 
-from tests.service import Service, manage, wait_for
+from tests.service import Service, free_port, manage, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -20,11 +23,36 @@ SLEEPS = "import time\nprint('began', flush=True)\ntime.sleep(600)\n"
 SECRET = "import os\nprint('TOKEN' in os.environ and len(os.environ['TOKEN']))\nopen('kept', 'a').write('x')\n"
 
 
+@contextmanager
+def remote_place(folder: Path) -> Iterator[dict[str, str]]:
+    """The settings of a remote place that stores in a folder, over WebDAV; none without rclone."""
+    if not shutil.which("rclone"):
+        yield {}
+        return
+    port, config = free_port(), folder.with_suffix(".conf")
+    config.write_text(f"[nas]\ntype = webdav\nurl = http://127.0.0.1:{port}\nvendor = other\n")
+    folder.mkdir()
+    argv = ["rclone", "serve", "webdav", "--addr", f"127.0.0.1:{port}", str(folder)]
+    with subprocess.Popen(argv, stderr=subprocess.DEVNULL) as server:
+        try:
+            yield {
+                "PYSCHED_BACKUP_REMOTE": "rclone:nas:tempo",
+                "PYSCHED_BACKUP_RCLONE_CONFIG": str(config),
+            }
+        finally:
+            server.terminate()
+
+
 @pytest.fixture(scope="module")
 def backup(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """A backup of a Tempo that had a schedule, a secret, a run under way and one that waited to be told."""
     folder = tmp_path_factory.mktemp("old") / "data"
-    with Service.copy_of(prepared, folder, PYSCHED_BACKUP_PASSPHRASE=PASSPHRASE) as service:
+    remote = folder.with_name("remote")
+    extra = {"PYSCHED_BACKUP_PASSPHRASE": PASSPHRASE}
+    with (
+        remote_place(remote) as place,
+        Service.copy_of(prepared, folder, **extra, **place) as service,
+    ):
         slug = service.make_script("Nightly", SECRET)
         service.call("PUT", f"/scripts/{slug}/variables/TOKEN", {"value": "12345", "secret": True})
         assert service.run(slug)["status"] == "succeeded"
@@ -37,7 +65,9 @@ def backup(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         (listed,) = service.get("/backups")["items"]
         assert listed["encrypted"] and listed["has_secret_key"] and listed["scripts"] == 2
         path = folder / "backups" / listed["name"]
-    assert path.parent == folder / "backups"
+    if remote.exists():
+        (copy,) = (remote / "tempo").iterdir()
+        assert copy.read_bytes() == path.read_bytes()
     yield {"path": path, "slug": slug, "under_way": under_way}
 
 
