@@ -24,6 +24,7 @@ from scripts_app.versions import versions
 from tempo_site.audit import trail
 
 COPY = " (copy)"
+UNPLACED = "Some of the files could not be put in place yet: see Tempo's log. They are when it starts again."
 
 
 @dataclass(kw_only=True)
@@ -35,6 +36,7 @@ class Import:
     switch_on: bool = False
     contents: dict[str, versions.Content] = field(default_factory=dict)
     files: list[tuple[int, Path, str]] = field(default_factory=list)
+    is_unplaced: bool = False  # some of the files, when all is stored
 
     @property
     def author(self) -> str:
@@ -65,7 +67,7 @@ def apply(planned: Sequence[Planned], staged: Staged, act: Import) -> list[Scrip
             "imported", kind="scripts", name=bulk.count_of_scripts(len(made)), changes=changes
         )
         row = UnplacedFiles.objects.create(token=staged.token, files=_sources(act, staged))
-    placing.finish(row)
+    act.is_unplaced = not placing.finish(row)
     return made
 
 

@@ -1,5 +1,6 @@
 """`tempo export DIR [--folder FOLDER] [--script SLUG] [--versions]`: scripts as plain files."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +65,23 @@ class Command(ActingCommand):
         if target.exists():
             raise ScriptError(f"`{target}` is there already\nhint: name a new one", field="folder")
         versions = mirror.versions().filter(script__in=rows)
-        mirror.commit_all(versions, target.absolute())
-        mirror.commit_settings(rows, target.absolute(), now=timezone.now())
+        try:
+            mirror.commit_all(versions, target.absolute())
+            mirror.commit_settings(rows, target.absolute(), now=timezone.now())
+        except BaseException:
+            shutil.rmtree(target, ignore_errors=True)
+            raise
         trail.record("exported", kind="scripts", name=bulk.count_of_scripts(rows.count()))
         commits = "1 commit" if versions.count() == 1 else f"{versions.count()} commits"
         self.stdout.write(f"Exported {commits} to {target}.")
 
 
 def write_zip(found: exporting.Export, target: Path) -> None:
+    """Write a new file, all of it or nothing. Raises ScriptError, OSError."""
     with target.open("xb") as file:
-        file.writelines(zip_stream.chunks(found))
+        try:
+            file.writelines(zip_stream.chunks(found))
+            file.flush()
+        except BaseException:
+            target.unlink()
+            raise
