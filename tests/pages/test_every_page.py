@@ -63,6 +63,13 @@ PAGES = [
     "/settings/paths/",
     "/settings/general/",
     "/settings/limits/",
+    "/settings/security/",
+    "/settings/retention/",
+    "/settings/backup/",
+    "/backups/",
+    "/scripts/nightly-backup/environment/",
+    "/notifications/rules/new/",
+    "/help/configuration/",
     "/system/",
     "/help/user-guide/",
     "/help/?q=schedule",
@@ -138,7 +145,6 @@ print("\\x1b]0;title\\x07\\x1b[2J\\x1b[1;1Hmoved")
 sys.stderr.write("warning: \\x1b[33mdisk is getting full\\x1b[0m\\n")
 raise SystemExit(3)
 """
-SERIOUS = {"serious", "critical"}
 # The structure of a page is the same in every look: it is asked for once, and again what a look can change.
 DARK_RULES = ["color-contrast"]
 PHONE_RULES = ["color-contrast", "target-size", "scrollable-region-focusable", "meta-viewport"]
@@ -222,7 +228,7 @@ def test_every_page_is_accessible_quiet_and_keeps_to_its_width_on_a_phone(
 
 
 def troubles_of(service: Service, look: Look) -> list[str]:
-    """What is wrong with the pages: sideways scrolling, what axe finds serious, and what the browser complained of."""
+    """What is wrong with the pages: sideways scrolling, what axe finds, and what the browser complained of."""
     ears = Ears(service.url)
     with browser_of(look) as page:
         ears.listen(page)
@@ -249,21 +255,20 @@ def look_at(page: Page, url: str, look: Look) -> Iterator[str]:
     if width > 0:
         yield f"is {width} px wider than the screen"
     if look == Look.PHONE:
-        yield from serious(page, PHONE_RULES)
+        yield from findings(page, PHONE_RULES)
         return
-    yield from serious(page, [])
+    yield from findings(page, [])
     page.emulate_media(color_scheme="dark")
-    yield from (f"in the dark: {finding}" for finding in serious(page, DARK_RULES))
+    yield from (f"in the dark: {finding}" for finding in findings(page, DARK_RULES))
     page.emulate_media(color_scheme="light")
 
 
-def serious(page: Page, rules: list[str]) -> Iterator[str]:
-    """axe's serious findings, each with its first element."""
+def findings(page: Page, rules: list[str]) -> Iterator[str]:
+    """axe's findings of any impact, each with its first element."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE)
     options: dict[str, list[str]] = {"resultTypes": ["violations"]}
     if rules:
         options["runOnly"] = rules
     for violation in page.evaluate("options => axe.run(options)", options)["violations"]:
-        if violation["impact"] in SERIOUS:
-            yield f"{violation['id']}: {violation['help']}; first at {violation['nodes'][0]['html'][:200]}"
+        yield f"{violation['id']}: {violation['help']}; first at {violation['nodes'][0]['html'][:200]}"
