@@ -17,11 +17,6 @@ pytestmark = pytest.mark.slow
 PASSPHRASE = "correct horse battery"
 PIECE_BYTES = 100_000  # more than a stranger may send
 SLEEPS = "import time\nprint('began', flush=True)\ntime.sleep(600)\n"
-RESTORE = """
-from django.utils import timezone
-from runs_app.triggers import backups
-backups.restore("{name}", passphrase="", by="ann", now=timezone.now())
-"""
 SECRET = "import os\nprint('TOKEN' in os.environ and len(os.environ['TOKEN']))\nopen('kept', 'a').write('x')\n"
 
 
@@ -132,19 +127,7 @@ def test_nothing_starts_by_itself_until_it_is_resumed(
     wait_for(lambda: len(of_schedule()) > before, what="a run of the schedule")
 
 
-def test_the_page_puts_a_backup_back(restored: Service) -> None:
-    assert restored.finished(restored.post("/backups")["id"])["status"] == "succeeded"
-    name = restored.get("/backups")["items"][0]["name"]
-    later = restored.post("/scripts", {"name": "Later", "code": ""})["slug"]
-    for row in restored.get("/scripts/nightly/schedules")["items"]:
-        restored.call("PATCH", f"/schedules/{row['id']}", {"enabled": False})
-    wait_for(
-        lambda: not restored.get("/runs?kind=all&status=active")["items"],
-        what="the end of all runs",
-    )
-    old_web = restored.web_pid()
-    ask = RESTORE.format(name=name)
-    manage(restored.data, "shell", "-c", ask)
-    wait_for(lambda: restored.web_pid() != old_web and restored.is_healthy(), what="another web")
-    assert restored.call("GET", f"/scripts/{later}")[0] == 404
-    assert (restored.data / "held").exists() and not (restored.data / "restore").exists()
+def test_the_data_of_before_is_moved_aside(restored: Service) -> None:
+    (aside,) = restored.data.glob("before-restore-*")
+    assert (aside / "tempo.sqlite3").exists() and (aside / "secret_key").exists()
+    assert not (restored.data / "restore").exists()

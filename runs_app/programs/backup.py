@@ -21,7 +21,7 @@ from runs_app.states import Reason, Status
 from scripts_app.variables.variables import RunVariables
 from tempo_site.backups import backup_files, making, program, replacing, restoring
 from tempo_site.backups.program import BackupFailed, Call
-from tempo_site.lib import files, paths
+from tempo_site.lib import confined, files, paths
 from tempo_site.stored_settings import backup as section
 from tempo_site.stored_settings import store
 
@@ -32,6 +32,7 @@ MAKE, VERIFY, RESTORE = "make", "verify", "restore"
 RESULT = "backup.json"
 MAX_RESULT_BYTES = 2**20
 NO_PLACE = "The second place, `{}`, is not there.\nhint: mount it, or change it on the page Backups"
+AROUND = "The second place, `{}`, has Tempo's own folders in it.\nhint: name another folder on the page Backups"
 
 # Of restores that were asked for, by their runs; never stored.
 _passphrases: dict[int, str] = {}
@@ -83,7 +84,8 @@ def _call(run: Run, folder: Path) -> Call:
         passphrase = making.stored_passphrase()
         out = program.next_path(passphrase=passphrase, now=timezone.now())
         logs = bool(run.params.get("logs")) or bool(store.value(section.LOGS))
-        return program.creation(out, logs=logs).reporting_to(result)
+        max_file_mb = store.number(section.FILE_MB)
+        return program.creation(out, logs=logs, max_file_mb=max_file_mb).reporting_to(result)
     path = backup_files.named(str(run.params["name"])).path
     if run.params["act"] == RESTORE:
         return restoring.prepare(path, paths.data()).reporting_to(result)
@@ -104,6 +106,8 @@ def _copy_to_second_place(run: Run, call: Call, folder: Path) -> list[StepSpec]:
         return []
     if not Path(place).is_dir():
         raise NothingToRun(NO_PLACE.format(place), Reason.COULD_NOT_START)
+    if not confined.can_open(Path(place)):
+        raise NothingToRun(AROUND.format(place), Reason.COULD_NOT_START)
     copy = program.copying(Path(call.order["out"]), Path(place)).reporting_to(folder / RESULT)
     step: StepSpec = {
         "argv": copy.argv(),

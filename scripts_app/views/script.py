@@ -22,6 +22,7 @@ from scripts_app.diagnostics import check
 from scripts_app.diagnostics.missing_packages import known_modules
 from scripts_app.diagnostics.models import Problem
 from scripts_app.environments.builds import BuildProgress
+from scripts_app.files import text_files
 from scripts_app.forms import TextForm
 from scripts_app.models import Environment, Script
 from scripts_app.packages import resolution
@@ -68,6 +69,7 @@ class EditorContext(TypedDict):
     problems: list[Problem]
     offer: Offer
     pythons: list[tuple[str, str]]
+    tabs: list[str]
 
 
 class QuestionContext(TypedDict):
@@ -147,6 +149,7 @@ def editor_context(
         "problems": check.find_problems(**text.fields, known=known_modules(script)),
         "offer": resolution.offer(**text.fields),
         "pythons": forms.python_choices(text.python_version),
+        "tabs": text_files.tabs(script),
     }
 
 

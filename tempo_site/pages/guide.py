@@ -174,15 +174,18 @@ def _part(name: str, heading: str, lines: list[str]) -> FoundPart:
         page_title=TITLES[name],
         heading=heading,
         part=id_of(heading),
-        excerpt=" ".join(filter(None, map(_plain, lines))),
+        excerpt=_MARKED.sub(_words_of, " ".join(filter(None, map(_plain, lines)))),
     )
 
 
 def _plain(line: str) -> str:
     if _ONLY_MARKS.fullmatch(line.strip()):
         return ""
-    plain = _MARKED.sub(lambda match: match[1] or match[2] or match[3], line)
-    return plain.strip(" |#").replace(" | ", " · ")
+    return line.strip(" |#").replace(" | ", " · ")
+
+
+def _words_of(marked: re.Match[str]) -> str:
+    return marked[1] or marked[2] or marked[3] or ""
 
 
 def id_of(heading: str) -> str:

@@ -6,12 +6,13 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.db.models import QuerySet
 from django.http import Http404
+from django.utils import timezone
 
 from scripts_app import bulk
 from scripts_app.exchange import exporting, zip_stream
 from scripts_app.mirror import mirror
 from scripts_app.mirror.git import GitFailed
-from scripts_app.models import Script, Version
+from scripts_app.models import Script
 from scripts_app.scripts import ScriptError
 from tempo_site.audit import trail
 from tempo_site.audit.commands import ActingCommand
@@ -62,8 +63,9 @@ class Command(ActingCommand):
         """Write a new repository. Raises ScriptError, GitFailed."""
         if target.exists():
             raise ScriptError(f"`{target}` is there already\nhint: name a new one", field="folder")
-        versions = Version.objects.filter(script__in=rows, is_draft=False)
+        versions = mirror.versions().filter(script__in=rows)
         mirror.commit_all(versions, target.absolute())
+        mirror.commit_settings(rows, target.absolute(), now=timezone.now())
         trail.record("exported", kind="scripts", name=bulk.count_of_scripts(rows.count()))
         commits = "1 commit" if versions.count() == 1 else f"{versions.count()} commits"
         self.stdout.write(f"Exported {commits} to {target}.")

@@ -79,7 +79,7 @@ def test_a_backup_is_started_and_followed(desk: Client) -> None:
     answer = desk.post("/backups/make")
     run = Run.objects.get(kind=Kind.BACKUP)
     assert answer.headers["Location"] == f"/runs/{run.pk}/"
-    assert "makes a backup" in desk.get(f"/runs/{run.pk}/").text
+    assert "Makes a backup" in desk.get(f"/runs/{run.pk}/").text
     desk.post("/backups/make", {"again": "1"})
     assert Run.objects.filter(kind=Kind.BACKUP).count() == 1  # the one that waits
 
@@ -224,6 +224,15 @@ def test_a_second_place_that_is_not_there_is_said(
     settings.BACKUP_PATH = str(tmp_path / "away")  # type: ignore[attr-defined]
     run = make_run(kind=Kind.BACKUP, params={"act": "make"})
     with pytest.raises(NothingToRun, match="is not there"):
+        registry.program_of(run).spec(run, tmp_path, {})
+
+
+def test_a_second_place_around_tempos_own_folders_is_said(
+    name: str, settings: object, tmp_path: Path
+) -> None:
+    settings.BACKUP_PATH = str(paths.data().parent)  # type: ignore[attr-defined]
+    run = make_run(kind=Kind.BACKUP, params={"act": "make"})
+    with pytest.raises(NothingToRun, match="has Tempo's own folders in it"):
         registry.program_of(run).spec(run, tmp_path, {})
 
 

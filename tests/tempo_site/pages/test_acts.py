@@ -60,6 +60,7 @@ ACTS = {
     "python-move": "POST /pythons/move",
     "script-outside-edit": "POST /scripts/{slug}/outside-edit",
     "script-file-list": "POST /scripts/{slug}/files",
+    "script-file-edit": "POST /scripts/{slug}/files",
     "script-file-delete": "DELETE /scripts/{slug}/files/{path}",
     "script-duplicate": "POST /scripts/{slug}/duplicate",
     "script-draft-discard": "DELETE /scripts/{slug}/draft",
