@@ -154,6 +154,11 @@ class ScriptAdmin(ActingAdmin):
     list_filter = ("enabled", "folder")
     list_select_related = ("folder", "version", "wanted_environment")
     search_fields = ("name", "slug", "description")
+    places = (
+        ("Import", "import-scripts"),
+        ("Import from cron", "crontab-import"),
+        ("Deleted", "deleted-scripts"),
+    )
     inlines = (ScheduleInline, VersionInline)
     actions = (
         "run_selected",

@@ -63,6 +63,13 @@ PAGES = [
     "/settings/paths/",
     "/settings/general/",
     "/settings/limits/",
+    "/settings/security/",
+    "/settings/retention/",
+    "/settings/backup/",
+    "/backups/",
+    "/scripts/nightly-backup/environment/",
+    "/notifications/rules/new/",
+    "/help/configuration/",
     "/system/",
     "/help/user-guide/",
     "/help/?q=schedule",
@@ -138,7 +145,6 @@ print("\\x1b]0;title\\x07\\x1b[2J\\x1b[1;1Hmoved")
 sys.stderr.write("warning: \\x1b[33mdisk is getting full\\x1b[0m\\n")
 raise SystemExit(3)
 """
-SERIOUS = {"serious", "critical"}
 # The structure of a page is the same in every look: it is asked for once, and again what a look can change.
 DARK_RULES = ["color-contrast"]
 DECIDES_AS_IT_BEGINS = "log-view"  # whether it wraps its lines
@@ -230,14 +236,14 @@ def test_every_page_is_accessible_quiet_and_keeps_to_its_width_light_and_dark_an
 
 
 def look_at(page: Page, url: str, handset: Handset) -> Iterator[str]:
-    """What is wrong with one page: markup out of text, sideways scrolling, and what axe finds serious.
+    """What is wrong with one page: markup out of text, sideways scrolling, and what axe finds.
 
     It is fetched once for all looks, but for what looks at the width of the screen as it begins.
     """
     page.goto(url)
     yield from (f"(light) {finding}" for finding in looked_over(page, []))
     page.emulate_media(color_scheme="dark")
-    yield from (f"(dark) {finding}" for finding in serious(page, DARK_RULES))
+    yield from (f"(dark) {finding}" for finding in findings(page, DARK_RULES))
     page.emulate_media(color_scheme="light")
     with handset.held():
         if page.locator(DECIDES_AS_IT_BEGINS).count():
@@ -254,11 +260,11 @@ def looked_over(page: Page, rules: list[str]) -> Iterator[str]:
     )
     if width > 0:
         yield f"is {width} px wider than the screen"
-    yield from serious(page, rules)
+    yield from findings(page, rules)
 
 
-def serious(page: Page, rules: list[str]) -> Iterator[str]:
-    """axe's serious findings, each with its first element."""
+def findings(page: Page, rules: list[str]) -> Iterator[str]:
+    """axe's findings of any impact, each with its first element."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE)
     # Else it would report what is right, too.
@@ -266,5 +272,4 @@ def serious(page: Page, rules: list[str]) -> Iterator[str]:
     if rules:
         options["runOnly"] = rules
     for violation in page.evaluate("options => axe.run(options)", options)["violations"]:
-        if violation["impact"] in SERIOUS:
-            yield f"{violation['id']}: {violation['help']}; first at {violation['nodes'][0]['html'][:200]}"
+        yield f"{violation['id']}: {violation['help']}; first at {violation['nodes'][0]['html'][:200]}"
