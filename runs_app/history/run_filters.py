@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Q
 
@@ -43,6 +44,14 @@ class RunFilter:
         self, *, before: int | None = None, limit: int, among: Collection[int] | None = None
     ) -> list[Run]:
         """Return the runs of the filter but for its text, newest first; with `among` only those of these ids."""
+        return history.page(limit=limit, **self._for_history(before=before, among=among))
+
+    def ids(self, *, among: Collection[int]) -> list[int]:
+        """Return which of these runs the filter has, its text aside, newest first."""
+        found = history.rows(limit=len(among), **self._for_history(before=None, among=among))
+        return list(found.values_list("pk", flat=True))
+
+    def _for_history(self, *, before: int | None, among: Collection[int] | None) -> dict[str, Any]:
         more, scripts = self.as_query(), self.scripts()
         few = self._few() if among is None else among
         if few is not None:
@@ -50,17 +59,16 @@ class RunFilter:
         if scripts is not None and (few is not None or self.reason):
             # These lead to the runs, whatever the number of scripts.
             more, scripts = more & Q(script__in=scripts), None
-        return history.page(
-            before=before,
-            limit=limit,
-            script=self.script,
-            status=self._statuses(),
-            kind=self.kind,
-            trigger=self.trigger,
-            since=self.since,
-            scripts=scripts,
-            more=more,
-        )
+        return {
+            "before": before,
+            "script": self.script,
+            "status": self._statuses(),
+            "kind": self.kind,
+            "trigger": self.trigger,
+            "since": self.since,
+            "scripts": scripts,
+            "more": more,
+        }
 
     def _statuses(self) -> str | Collection[str]:
         return STATUSES.get(self.status, self.status)

@@ -49,14 +49,15 @@ def parse_text(text: str) -> Query:
 def _page_by_text(chosen: RunFilter, *, before: str, limit: int, budget_s: float | None) -> RunList:
     asked = replace(parse_text(chosen.text), kind=chosen.kind)
 
-    def find_chosen(ids: Sequence[int]) -> dict[int, Run]:
-        return {run.pk: run for run in chosen.page(among=ids, limit=len(ids))}
+    def find_chosen(ids: Sequence[int]) -> list[int]:
+        return chosen.ids(among=ids)
 
     results = search.search(
         asked, cursor=_cursor(before), limit=limit, budget_s=budget_s, choose=find_chosen
     )
+    found = [hit.run.pk for hit in results.hits]
     return RunList(
-        runs=[hit.run for hit in results.hits],
+        runs=chosen.page(among=found, limit=limit) if found else [],
         older=str(results.next_cursor or ""),
         lines={hit.run.pk: found_lines.found_line(hit, asked) for hit in results.hits},
         results=results,
