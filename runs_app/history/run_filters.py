@@ -1,5 +1,6 @@
 """What a list of runs may be narrowed by: one filter for the page, its files and the API."""
 
+import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,8 +16,19 @@ from scripts_app import folders
 from scripts_app.models import Script, Version
 
 BAD, ACTIVE = "bad", "active"  # of several statuses
+SCAN_S = 0.03  # for runs that no index leads to; what is left is said
+FIRST_WINDOW, MAX_WINDOW = 10_000, 80_000  # ids that are looked at together
+MAX_ID = 2**53
 MAX_FEW = 1000  # runs that are named to the database one by one
 STATUSES = {BAD: history.BAD, ACTIVE: tuple(states.ACTIVE)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scan:
+    """Runs of a page, and the id below which nothing was looked at yet, where the time was over."""
+
+    runs: list[Run]
+    goes_on_below: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +57,30 @@ class RunFilter:
     ) -> list[Run]:
         """Return the runs of the filter but for its text, newest first; with `among` only those of these ids."""
         return history.page(limit=limit, **self._for_history(before=before, among=among))
+
+    def scan(self, *, before: int | None, limit: int, budget_s: float) -> Scan:
+        """Return a page as `page` does. Where no index leads to its runs, it ends when the time is over."""
+        if not self._is_without_index or self._few() is not None:
+            return Scan(runs=self.page(before=before, limit=limit))
+        asked = self._for_history(before=before, among=None)
+        deadline = time.monotonic() + budget_s
+        runs: list[Run] = []
+        top, window = before or MAX_ID, FIRST_WINDOW
+        oldest, newest = _first_and_last()
+        while top > oldest:
+            floor = max(oldest, min(top, newest + 1) - window)
+            bounded = {**asked, "before": top, "more": asked["more"] & Q(pk__gte=floor)}
+            runs += history.page(limit=limit - len(runs), **bounded)
+            top, window = floor, min(2 * window, MAX_WINDOW)
+            if len(runs) == limit:
+                break
+            if time.monotonic() >= deadline and top > oldest:
+                return Scan(runs=runs, goes_on_below=top)
+        return Scan(runs=runs)
+
+    @property
+    def _is_without_index(self) -> bool:
+        return bool(self.trigger or self.until or self.max_s is not None or self.min_s is not None)
 
     def ids(self, *, among: Collection[int]) -> list[int]:
         """Return which of these runs the filter has, its text aside, newest first."""
@@ -124,3 +160,8 @@ class RunFilter:
             if not self.tag or self.tag in tags:
                 chosen.append(pk)
         return chosen
+
+
+def _first_and_last() -> tuple[int, int]:
+    ids = Run.objects.values_list("pk", flat=True)
+    return ids.order_by("pk").first() or 0, ids.order_by("-pk").first() or 0

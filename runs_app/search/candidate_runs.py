@@ -46,4 +46,6 @@ def runs_by_id(ids: Sequence[int]) -> dict[int, Run]:
 
 
 def created_at(run: int) -> datetime | None:
-    return Run.objects.filter(pk=run).values_list("created_at", flat=True).first()
+    """Return when a run was born; where it is gone, the next one."""
+    later = Run.objects.filter(pk__gte=run).order_by("pk")
+    return later.values_list("created_at", flat=True).first()

@@ -4,9 +4,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from runs_app.history import run_filters
 from runs_app.history.run_filters import RunFilter
 from runs_app.models import Run
-from runs_app.search import found_lines, query, search
+from runs_app.search import candidate_runs, found_lines, query, search
 from runs_app.search.found_lines import FoundLine
 from runs_app.search.query import Query, QueryError
 from runs_app.search.search import Cursor, Results
@@ -29,13 +30,23 @@ class RunList:
 def page(
     chosen: RunFilter, *, before: str = "", limit: int, budget_s: float | None = None
 ) -> RunList:
-    """Return runs newest first, below the cursor `before`. Raises QueryError, Busy and TooSlow for a text."""
+    """Return runs newest first, below the cursor `before`; how far it came where the time was over. Raises QueryError,
+    Busy and TooSlow for a text.
+    """
     if chosen.text:
         return _page_by_text(chosen, before=before, limit=limit, budget_s=budget_s)
     start = _cursor(before)
-    runs = chosen.page(before=start.run if start else None, limit=limit + 1)
-    older = str(runs[limit - 1].pk) if len(runs) > limit else ""
-    return RunList(runs=runs[:limit], older=older)
+    scan_s = run_filters.SCAN_S if budget_s is None else budget_s
+    scan = chosen.scan(before=start.run if start else None, limit=limit + 1, budget_s=scan_s)
+    if scan.goes_on_below is not None:
+        return _unfinished(scan.runs[:limit], scan.goes_on_below)
+    older = str(scan.runs[limit - 1].pk) if len(scan.runs) > limit else ""
+    return RunList(runs=scan.runs[:limit], older=older)
+
+
+def _unfinished(runs: list[Run], below: int) -> RunList:
+    results = Results(next_cursor=Cursor(below), searched_back_to=candidate_runs.created_at(below))
+    return RunList(runs=runs, older=str(below), results=results)
 
 
 def parse_text(text: str) -> Query:
