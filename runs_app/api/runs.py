@@ -188,8 +188,9 @@ def list_runs(
     """
     chosen = replace(filters.as_filter(), within=reach.within(request.auth.limits, "script"))
     if not chosen.text:
-        rows, older = run_lists.rows(chosen, before=cursor, limit=limit)
-        return run_page([row_out(row) for row in rows], older)
+        found = run_lists.rows(chosen, before=cursor, limit=limit)
+        items = [row_out(row) for row in found.rows]
+        return run_page(items, found.older, searched_back_to=found.searched_back_to)
     try:
         shown = run_lists.page(chosen, before=cursor, limit=limit)
     except (search_query.QueryError, TooSlow) as problem:

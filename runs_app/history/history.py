@@ -78,7 +78,7 @@ def loaded(runs: RunQuerySet) -> list[Run]:
 def newest(
     *,
     before: int | None = None,
-    limit: int = 50,
+    limit: int,
     script: str = "",
     status: str | Collection[str] = "",
     kind: str = Kind.SCRIPT,
@@ -91,18 +91,18 @@ def newest(
 
     `status` may name several, `since` leaves out what had ended before; `scripts` and `more` are of `run_filters`.
     """
-    rows = Run.objects.of_kind(kind).newest_first(before=before)
+    found = Run.objects.of_kind(kind).newest_first(before=before)
     if isinstance(status, str) and status:
-        rows = rows.filter(status=status)
+        found = found.filter(status=status)
     if since:
-        rows = rows.filter(Q(finished_at__gte=since) | Q(finished_at=None))
+        found = found.filter(Q(finished_at__gte=since) | Q(finished_at=None))
     if script:
-        rows = rows.filter(script__slug=script)
+        found = found.filter(script__slug=script)
     if trigger:
-        rows = rows.filter(trigger=trigger)
+        found = found.filter(trigger=trigger)
     if more is not None:
-        rows = rows.filter(more)
-    return _newest(rows, status, scripts, limit=limit)[:limit]
+        found = found.filter(more)
+    return _newest(found, status, scripts, limit=limit)[:limit]
 
 
 def _newest(
