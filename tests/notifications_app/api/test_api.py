@@ -16,9 +16,9 @@ from tests.notifications_app.telling import FakeCourier, failing, make_channel, 
 pytestmark = pytest.mark.django_db
 
 CHANNEL_FIELDS = (
-    "id name kind enabled to address preset script follows_backups flavour every_s group_wait_s group_interval_s max_per_hour"
-    " quiet_from quiet_until timezone weekly_report last_answer_at last_outcome last_answer suspended_at message"
-    " suspended_recipients created_at updated_at"
+    "id name kind enabled to address preset script follows_backups flavour every_s group_wait_s group_interval_s"
+    " max_per_hour quiet_from quiet_until timezone weekly_report last_answer_at last_outcome last_answer"
+    " suspended_at message suspended_recipients created_at updated_at"
 )
 RULE_FIELDS = (
     "id channel script folder tag enabled events after every reminder skipped late_s slow_s"
