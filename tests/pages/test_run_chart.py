@@ -29,9 +29,9 @@ def test_a_chart_appears_goes_on_and_ends_without_a_reload(service: Service, scr
     chart.get_by_text("As a table").click()
     rows = chart.locator("tbody tr")
     first = rows.count()
-    assert list(serious(screen, [])) == []
+    assert list(findings(screen, [])) == []
     screen.emulate_media(color_scheme="dark")
-    assert list(serious(screen, DARK_RULES)) == []
+    assert list(findings(screen, DARK_RULES)) == []
     (service.data / "scripts" / slug / "files" / "gate").touch()
     expect(chart).not_to_have_attribute("data-live", "", timeout=LIMIT_MS)
     expect(chart).to_contain_text("Memory at most")
