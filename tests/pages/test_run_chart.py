@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.pages.browser import LIMIT_MS
-from tests.pages.test_every_page import DARK_RULES, serious
+from tests.pages.test_every_page import DARK_RULES, findings
 from tests.service import Service
 
 HOLDING = """
