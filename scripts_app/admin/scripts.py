@@ -125,8 +125,8 @@ class ScriptAdminForm(ActingMixin, forms.ModelForm, ScriptForm):  # type: ignore
 
 class VersionInline(LookOnly, admin.TabularInline):  # type: ignore[type-arg]
     model = Version
+    template = "admin/scripts_app/script/versions.html"
     extra = 0
-    show_change_link = True
     fields = ("number", "saved_by", "note", "created_at")
     readonly_fields = ("created_at",)
     verbose_name_plural = f"newest {NEWEST_VERSIONS} versions"

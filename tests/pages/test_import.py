@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.pages.test_every_page import serious
+from tests.pages.test_every_page import findings
 from tests.service import Service
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.usefixtures("chromium")]
@@ -64,7 +64,7 @@ def test_a_folder_is_handed_in_looked_at_and_imported(
 
 def troubles_of(screen: Page) -> list[str]:
     """What is wrong with the page at hand: what axe finds serious, and sideways scrolling on a desk and a phone."""
-    troubles = list(serious(screen, []))
+    troubles = list(findings(screen, []))
     for width in (1280, 390):
         screen.set_viewport_size({"width": width, "height": 844})
         over = screen.evaluate(
