@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django import template
+from django.contrib.messages.storage.base import Message
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -15,6 +16,8 @@ from runs_app.models import Run
 from runs_app.search.found_lines import FoundLine
 from runs_app.search.marks import Piece
 from tempo_site.lib import humanize
+from tempo_site.pages import undo
+from tempo_site.pages.undo import Undo
 
 register = template.Library()
 
@@ -112,6 +115,11 @@ def inline_code(value: object) -> SafeString:
     for index in range(1, len(parts), 2):
         parts[index] = format_html("<code>{}</code>", parts[index])
     return format_html_join("", "{}", ((part,) for part in parts))
+
+
+@register.filter
+def undo_of(message: Message) -> Undo | None:
+    return undo.offered(message.extra_tags or "")
 
 
 @register.filter
