@@ -92,7 +92,7 @@ def searched(results: Results) -> str:
     if results.searched_back_to is None:
         return f"Searched {size}."
     local = results.searched_back_to.astimezone(ZoneInfo(settings.TIME_ZONE))
-    return f"Searched back to {local:%-d %B %Y, %H:%M}, {size}."
+    return f"Searched back to {local:%Y-%m-%d %H:%M}, {size}."
 
 
 def rebuilding(results: Results) -> str:

@@ -3,7 +3,7 @@
 import contextlib
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django import template
@@ -28,7 +28,8 @@ def moment(value: datetime | None, zone: str = "") -> SafeString | str:
         return ""
     local = in_zone(value, zone)
     stamp = local.isoformat(timespec="seconds")
-    return format_html('<time datetime="{}">{}</time>', stamp, in_full(local))
+    shown = in_full(local)
+    return format_html('<time datetime="{}" title="{}">{}</time>', stamp, in_utc(value), shown)
 
 
 @register.filter
@@ -36,7 +37,7 @@ def time_of_day(value: datetime) -> SafeString:
     """Write the time alone, under a heading that says the day."""
     local = in_zone(value)
     stamp, shown = local.isoformat(timespec="seconds"), f"{local:%H:%M:%S}"
-    return format_html('<time datetime="{}" title="{}">{}</time>', stamp, in_full(local), shown)
+    return format_html('<time datetime="{}" title="{}">{}</time>', stamp, in_both(local), shown)
 
 
 @register.filter
@@ -47,7 +48,7 @@ def moment_away(value: datetime | None, now: datetime) -> SafeString | str:
     return format_html(
         '<time datetime="{}" title="{}" data-away-s="{}">{}</time>',
         local.isoformat(timespec="seconds"),
-        in_full(local),
+        in_both(local),
         _seconds_away(value, now),
         _words_away(value, now),
     )
@@ -62,6 +63,16 @@ def in_zone(value: datetime, zone: str = "") -> datetime:
 
 def in_full(local: datetime) -> str:
     return f"{local:%Y-%m-%d %H:%M:%S %Z}"
+
+
+def in_utc(value: datetime) -> str:
+    return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def in_both(local: datetime) -> str:
+    """Return the time in full, and in UTC where that is another one."""
+    full, utc = in_full(local), in_utc(local)
+    return full if full == utc else f"{full}, {utc}"
 
 
 @register.filter
