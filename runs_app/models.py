@@ -126,7 +126,7 @@ class Run(models.Model):
     due_at = models.DateTimeField(null=True)
     late_ms = models.PositiveBigIntegerField(null=True)
     missed_count = models.PositiveIntegerField(
-        default=0, help_text="Due moments this row stands for beside its own."
+        default=0, help_text="Due starts this row stands for beside its own."
     )
     missed_since = models.DateTimeField(null=True)
     params = models.JSONField(default=dict)
@@ -135,7 +135,7 @@ class Run(models.Model):
     )
     not_before = models.DateTimeField(null=True, help_text="A retry waits until then.")
     overran = models.BooleanField(
-        default=False, help_text="It took longer than to its schedule's next moment."
+        default=False, help_text="It took longer than to its schedule's next start."
     )
     parent = models.ForeignKey(
         "self",

@@ -27,5 +27,15 @@ class Migration(migrations.Migration):
                 null=True,
             ),
         ),
+migrations.AlterField(
+            model_name='run',
+            name='missed_count',
+            field=models.PositiveIntegerField(default=0, help_text='Due starts this row stands for beside its own.'),
+        ),
+        migrations.AlterField(
+            model_name='run',
+            name='overran',
+            field=models.BooleanField(default=False, help_text="It took longer than to its schedule's next start."),
+        ),
         migrations.RunPython(count, migrations.RunPython.noop),
     ]

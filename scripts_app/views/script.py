@@ -32,6 +32,7 @@ from scripts_app.versions.drafts import Conflict, Text
 from scripts_app.views import outside_edits
 from scripts_app.views.outside_edits import ExternalEditContext
 from tempo_site import auth
+from tempo_site.pages import undo
 
 RECENT_RUNS = 10
 TABS = {
@@ -215,7 +216,13 @@ def script_switch(request: auth.SignedInRequest, slug: str) -> HttpResponse:
     script = lookup.script(slug)
     enabled = request.POST.get("enabled") == "1"
     scripts.update(script, by=request.user, now=timezone.now(), enabled=enabled)
-    messages.success(request, f"`{script.name}` is {'enabled' if enabled else 'disabled'}.")
+    undo.offer(
+        request,
+        f"`{script.name}` is {'enabled' if enabled else 'disabled'}.",
+        url=reverse("script-switch", args=[slug]),
+        enabled="0" if enabled else "1",
+        tab=request.POST.get("tab", ""),
+    )
     return back(request, slug)
 
 

@@ -199,7 +199,7 @@ def notices(report: dict[str, Any], *, is_staff: bool) -> list[str]:
     if failing == ["disk"]:
         sentences.append(f"No new run starts: {parts['disk']}.")
     elif failing:
-        sentences.append(f"Nothing may start at the moment. {troubles(report)}")
+        sentences.append(f"Nothing may start now. {troubles(report)}")
     if is_staff and settings.SECRET_KEY_NOTICE:
         sentences.append(settings.SECRET_KEY_NOTICE)
     if is_staff:
