@@ -62,6 +62,9 @@ class RunQuerySet(models.QuerySet["Run"]):
         return movable.update(status=target, **fields) > 0
 
 
+OWN_WORDS = {Kind.BUILD: "build", Kind.INSTALL: "installation", Kind.BACKUP: "backup"}
+
+
 class Run(models.Model):
     """The row is the intent, the run's folder is the fact; `reconcile` brings the row in line with the folder."""
 
@@ -69,6 +72,11 @@ class Run(models.Model):
         max_length=8,
         choices=Kind,
         default=Kind.SCRIPT,
+    )
+    own_number = models.PositiveIntegerField(
+        null=True,
+        editable=False,
+        help_text="Counts the builds, and so on; a script's run has its id.",
     )
     # db_index=False: every index is a page more in every commit of every run; Meta has those that a query needs.
     script = models.ForeignKey(
@@ -261,7 +269,18 @@ class Run(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Run #{self.pk}"
+        return self.in_words.capitalize()
+
+    @property
+    def label(self) -> str:
+        """The number by which people know it: `#5`; of a program of Tempo's own `build 5`."""
+        if self.own_number is None:
+            return f"#{self.pk}"
+        return f"{OWN_WORDS[Kind(self.kind)]} {self.own_number}"
+
+    @property
+    def in_words(self) -> str:
+        return f"run #{self.pk}" if self.own_number is None else self.label
 
     @property
     def is_final(self) -> bool:
@@ -320,6 +339,11 @@ class Run(models.Model):
     @property
     def late_words(self) -> str:
         return humanize.span((self.late_ms or 0) / 1000)
+
+    @property
+    def is_isolation_weak(self) -> bool:
+        """Whether so little kept it apart from other scripts that its page says so at once."""
+        return self.isolation == Isolation.BASIC
 
     @property
     def flags(self) -> list[str]:

@@ -102,6 +102,7 @@ urlpatterns = [
         files.script_file_download,
         name="script-file-download",
     ),
+    path("scripts/<slug:slug>/files/edit/", files.script_file_edit, name="script-file-edit"),
     path("scripts/<slug:slug>/files/delete/", files.script_file_delete, name="script-file-delete"),
     path("scripts/<slug:slug>/duplicate/", settings.script_duplicate, name="script-duplicate"),
     path(

@@ -32,7 +32,7 @@ from tempo_site import auth
 from tempo_site.admin_base import LookOnly, chip
 from tempo_site.audit import reading, trail
 from tempo_site.lib import zone
-from tempo_site.lib.code_editor import CodeEditor
+from tempo_site.lib.widgets.code_editor import CodeEditor
 from tempo_site.models import AuditEntry
 
 NEWEST_VERSIONS = 10
@@ -154,6 +154,11 @@ class ScriptAdmin(ActingAdmin):
     list_filter = ("enabled", "folder")
     list_select_related = ("folder", "version", "wanted_environment")
     search_fields = ("name", "slug", "description")
+    places = (
+        ("Import", "import-scripts"),
+        ("Import from cron", "crontab-import"),
+        ("Deleted", "deleted-scripts"),
+    )
     inlines = (ScheduleInline, VersionInline)
     actions = (
         "run_selected",

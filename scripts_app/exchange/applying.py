@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from scripts_app import bulk, limits, scripts
-from scripts_app.exchange import locking, placing, script_rows
+from scripts_app.exchange import locking, placing, script_rows, version_files
 from scripts_app.exchange.items import ExchangeError, Item
 from scripts_app.exchange.parts import parts
 from scripts_app.exchange.preview import ACTING, Action, Planned
@@ -24,6 +24,7 @@ from scripts_app.versions import versions
 from tempo_site.audit import trail
 
 COPY = " (copy)"
+UNPLACED = "Some of the files could not be put in place yet: see Tempo's log. They are when it starts again."
 
 
 @dataclass(kw_only=True)
@@ -35,6 +36,7 @@ class Import:
     switch_on: bool = False
     contents: dict[str, versions.Content] = field(default_factory=dict)
     files: list[tuple[int, Path, str]] = field(default_factory=list)
+    is_unplaced: bool = False  # some of the files, when all is stored
 
     @property
     def author(self) -> str:
@@ -65,7 +67,7 @@ def apply(planned: Sequence[Planned], staged: Staged, act: Import) -> list[Scrip
             "imported", kind="scripts", name=bulk.count_of_scripts(len(made)), changes=changes
         )
         row = UnplacedFiles.objects.create(token=staged.token, files=_sources(act, staged))
-    placing.finish(row)
+    act.is_unplaced = not placing.finish(row)
     return made
 
 
@@ -133,7 +135,10 @@ def _created(each: Planned, act: Import) -> Script:
         values["name"] = item.name[: MAX_NAME - len(COPY)] + COPY
     content = act.contents.get(item.slug) or versions.check(**item.whole_text)
     slug = "" if is_copy else item.slug
-    script = scripts.create(by=act.by, now=act.now, slug=slug, content=content, **values)
+    history = version_files.history(item.versions, now=act.now)
+    script = scripts.create(
+        by=act.by, now=act.now, slug=slug, content=content, history=history, **values
+    )
     if item.lock:
         script.refresh_from_db()
         locking.take_over(script, item)

@@ -19,8 +19,10 @@ from runs_app.triggers import builds, confirmation, triggers
 from runs_app.triggers.confirmation import ConfirmationNeeded
 from scripts_app import forms, lookup, scripts
 from scripts_app.diagnostics import check
+from scripts_app.diagnostics.missing_packages import known_modules
 from scripts_app.diagnostics.models import Problem
 from scripts_app.environments.builds import BuildProgress
+from scripts_app.files import text_files
 from scripts_app.forms import TextForm
 from scripts_app.models import Environment, Script
 from scripts_app.packages import resolution
@@ -67,6 +69,7 @@ class EditorContext(TypedDict):
     problems: list[Problem]
     offer: Offer
     pythons: list[tuple[str, str]]
+    tabs: list[str]
 
 
 class QuestionContext(TypedDict):
@@ -101,7 +104,7 @@ def script_edit(request: auth.SignedInRequest, slug: str) -> HttpResponse:
             return answer
     context: ScriptPageContext = {
         **side_context(script, now=now),
-        **editor_context(form, text, conflict),
+        **editor_context(script, form, text, conflict),
         **question_context(script, is_asked=request.GET.get("ask") == "run"),
         **outside_edits.external_edit_context(script),
     }
@@ -123,7 +126,9 @@ def side_context(script: Script, *, now: datetime) -> SideContext:
     }
 
 
-def editor_context(form: TextForm, text: Text, conflict: Text | None) -> EditorContext:
+def editor_context(
+    script: Script, form: TextForm, text: Text, conflict: Text | None
+) -> EditorContext:
     if conflict:
         form.put_on_top_of(conflict.revision)
     if form.is_bound:
@@ -141,9 +146,10 @@ def editor_context(form: TextForm, text: Text, conflict: Text | None) -> EditorC
         "revision": text.revision if is_unreadable else form["based_on"].value(),
         "is_draft": text.is_draft,
         "zone": settings.TIME_ZONE,
-        "problems": check.find_problems(**text.fields),
+        "problems": check.find_problems(**text.fields, known=known_modules(script)),
         "offer": resolution.offer(**text.fields),
         "pythons": forms.python_choices(text.python_version),
+        "tabs": text_files.tabs(script),
     }
 
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 from scripts_app import bulk
 from scripts_app.forms import PauseForm
 from scripts_app.models import Schedule
-from scripts_app.schedules import agenda, all_schedules, outlook, schedules
+from scripts_app.schedules import agenda, all_schedules, outlook
 from scripts_app.schedules.agenda import Agenda, AgendaDay, Minute
 from scripts_app.schedules.all_schedules import ScheduleRow
 from scripts_app.timing.rule import TimingError
@@ -118,13 +118,7 @@ def verb_of(act: str, data: QueryDict, *, now: datetime) -> Callable[[Schedule],
         "enable": {"enabled": True},
         "disable": {"enabled": False},
     }
-
-    def change(schedule: Schedule) -> None:
-        for name, value in changes[act].items():
-            setattr(schedule, name, value)
-        schedules.save(schedule, now=now)
-
-    return change
+    return lambda schedule: all_schedules.change(schedule, now=now, **changes[act])
 
 
 def until_of(data: QueryDict, *, now: datetime) -> datetime:
