@@ -65,15 +65,17 @@ _retries: dict[int, Retry] = {}
 _unmarked: set[int] = set()
 
 
-def page(*, limit: int = 50, **filters: Any) -> list[Run]:
-    """Return the runs of `rows` with what lists show of them."""
-    related = rows(limit=limit, **filters).select_related(
-        "script", "schedule", "version", "environment"
-    )
+def page(**chosen: Any) -> list[Run]:
+    """Return the runs that `newest` chooses with all that a page shows of them."""
+    return loaded(newest(**chosen))
+
+
+def loaded(runs: RunQuerySet) -> list[Run]:
+    related = runs.select_related("script", "schedule", "version", "environment")
     return list(related.defer(*LONG_TEXTS))
 
 
-def rows(
+def newest(
     *,
     before: int | None = None,
     limit: int,
@@ -85,7 +87,7 @@ def rows(
     scripts: Collection[int] | None = None,
     more: Q | None = None,
 ) -> RunQuerySet:
-    """Return runs newest first, below id `before`, by as many queries as statuses, whatever the size.
+    """Choose runs newest first, below id `before`, by as many queries as statuses, whatever the size.
 
     `status` may name several, `since` leaves out what had ended before; `scripts` and `more` are of `run_filters`.
     """

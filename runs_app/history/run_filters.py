@@ -1,19 +1,21 @@
 """What a list of runs may be narrowed by: one filter for the page, its files and the API."""
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from django.db.models import Q
 
 from runs_app import states
 from runs_app.history import history
-from runs_app.models import LONG_S, Run
+from runs_app.models import LONG_S, Run, RunQuerySet
 from runs_app.states import Kind
 from scripts_app import folders
 from scripts_app.models import Script, Version
+
+Row = TypeVar("Row")
 
 BAD, ACTIVE = "bad", "active"  # of several statuses
 SCAN_S = 0.03  # for runs that no index leads to; what is left is said
@@ -24,10 +26,10 @@ STATUSES = {BAD: history.BAD, ACTIVE: tuple(states.ACTIVE)}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scan:
+class Scan(Generic[Row]):
     """Runs of a page, and the id below which nothing was looked at yet, where the time was over."""
 
-    runs: list[Run]
+    rows: list[Row]
     goes_on_below: int | None = None
 
 
@@ -52,31 +54,42 @@ class RunFilter:
     max_s: float | None = None
     within: Q = field(default_factory=Q)  # what the caller may see
 
-    def page(
-        self, *, before: int | None = None, limit: int, among: Collection[int] | None = None
-    ) -> list[Run]:
-        """Return the runs of the filter but for its text, newest first; with `among` only those of these ids."""
-        return history.page(limit=limit, **self._for_history(before=before, among=among))
+    def page(self, **chosen: Any) -> list[Run]:
+        """Return the runs that `newest` chooses with all that a page shows of them."""
+        return history.loaded(self.newest(**chosen))
 
-    def scan(self, *, before: int | None, limit: int, budget_s: float) -> Scan:
-        """Return a page as `page` does. Where no index leads to its runs, it ends when the time is over."""
+    def newest(
+        self, *, before: int | None = None, limit: int, among: Collection[int] | None = None
+    ) -> RunQuerySet:
+        """Choose the runs of the filter but for its text, newest first; with `among` only those of these ids."""
+        return history.newest(limit=limit, **self._for_history(before=before, among=among))
+
+    def scan(
+        self,
+        load: Callable[[RunQuerySet], list[Row]],
+        *,
+        before: int | None,
+        limit: int,
+        budget_s: float,
+    ) -> Scan[Row]:
+        """Load what `newest` chooses. Where no index leads to it, this ends when the time is over."""
         if not self._is_without_index or self._few() is not None:
-            return Scan(runs=self.page(before=before, limit=limit))
+            return Scan(rows=load(self.newest(before=before, limit=limit)))
         asked = self._for_history(before=before, among=None)
         deadline = time.monotonic() + budget_s
-        runs: list[Run] = []
+        rows: list[Row] = []
         top, window = before or MAX_ID, FIRST_WINDOW
         oldest, newest = _first_and_last()
         while top > oldest:
             floor = max(oldest, min(top, newest + 1) - window)
             bounded = {**asked, "before": top, "more": asked["more"] & Q(pk__gte=floor)}
-            runs += history.page(limit=limit - len(runs), **bounded)
+            rows += load(history.newest(limit=limit - len(rows), **bounded))
             top, window = floor, min(2 * window, MAX_WINDOW)
-            if len(runs) == limit:
+            if len(rows) == limit:
                 break
             if time.monotonic() >= deadline and top > oldest:
-                return Scan(runs=runs, goes_on_below=top)
-        return Scan(runs=runs)
+                return Scan(rows=rows, goes_on_below=top)
+        return Scan(rows=rows)
 
     @property
     def _is_without_index(self) -> bool:
@@ -84,7 +97,7 @@ class RunFilter:
 
     def ids(self, *, among: Collection[int]) -> list[int]:
         """Return which of these runs the filter has, its text aside, newest first."""
-        found = history.rows(limit=len(among), **self._for_history(before=None, among=among))
+        found = self.newest(limit=len(among), among=among)
         return list(found.values_list("pk", flat=True))
 
     def _for_history(self, *, before: int | None, among: Collection[int] | None) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def searched(results: Results) -> str:
     if results.searched_back_to is None:
         return f"Searched {size}."
     local = results.searched_back_to.astimezone(ZoneInfo(settings.TIME_ZONE))
-    moment = f"{local:%-d %B %Y, %H:%M}"
+    moment = f"{local:%Y-%m-%d %H:%M}"
     if not results.read_bytes:  # a list without a text
         return f"Searched back to {moment}."
     return f"Searched back to {moment}, {size}."

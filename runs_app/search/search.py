@@ -117,7 +117,7 @@ def search(
     if query.is_empty:
         raise QueryError("A search needs a word, a phrase or `re:...`.")
     if not _places.acquire(timeout=WAIT_S):
-        raise Busy("Other searches are going on.\nhint: try again in a moment")
+        raise Busy("Other searches are going on.\nhint: try again shortly")
     try:
         deadline = time.monotonic() + (BUDGET_S if budget_s is None else budget_s)
         bounds = _Bounds(limit=limit, deadline=deadline, choose=choose)

@@ -1,12 +1,13 @@
 """Environment rows: requested by scripts, shared by scripts with equal specs, and built by `runs_app`."""
 
+import struct
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from scripts_app.environments.drivers import build_config
 from scripts_app.models import Environment, Script, Version
@@ -101,11 +102,14 @@ def _row_for(script: Script, spec: EnvironmentSpec) -> Environment:
         "requirements": spec.requirements,
         "allows_source": script.allow_source,
     }
-    rows = Environment.objects.filter(**fields)
-    own = rows.filter(waiting_scripts=script).first()
-    if own:
+    own = script.wanted_environment
+    if own is not None and shared_fields(own) == fields:
         return own
-    in_use = rows.filter(Q(waiting_scripts__isnull=False) | Q(versions__isnull=False))
+    rows = Environment.objects.filter(**fields)
+    # Asked for by `Exists`: a join has a row for each script and version of an environment that many share.
+    waiting = Script.objects.filter(wanted_environment=OuterRef("pk"))
+    versions = Version.objects.filter(environment=OuterRef("pk"))
+    in_use = rows.filter(Exists(waiting) | Exists(versions))
     newest = in_use.order_by("-generation").first()
     if newest:
         return newest
@@ -152,17 +156,31 @@ def _is_sound(environment: Environment) -> bool:
 def start_file(home: Path) -> Path | None:
     """Return the program in an environment that starts a script; written now if an older Tempo built it.
 
-    None for an environment without a folder for packages: its runs start their code itself.
+    Its byte code where the build has made it: a run begins 1 ms sooner. None for an environment without a folder for
+    packages: its runs start their code itself.
     """
-    if home in _with_start_file:
-        return _with_start_file[home]
+    known = _with_start_file.get(home)
+    if known and known.exists():
+        return known
     for site in home.glob("lib/*/site-packages"):
         start = site / build_config.START_FILE
         wanted = build_config.START_PROGRAM.read_bytes()
         if not start.exists() or start.read_bytes() != wanted:
             files.write_atomic(start, wanted, mode=0o444, durable=False)
-        _with_start_file[home] = start
-        return start
+        _with_start_file[home] = _byte_code(start) or start
+        return _with_start_file[home]
+    return None
+
+
+def _byte_code(source: Path) -> Path | None:
+    status = source.stat()
+    # Behind Python's number: no flags, and the time and size of the source that it was made of.
+    made_of = struct.pack("<III", 0, int(status.st_mtime), status.st_size)
+    for compiled in source.parent.glob(f"__pycache__/{source.stem}.*.pyc"):
+        with compiled.open("rb") as file:
+            is_current = file.read(16)[4:] == made_of
+        if is_current and ".opt-" not in compiled.name:
+            return compiled
     return None
 
 

@@ -10,6 +10,7 @@ from scripts_app.models import Script
 from scripts_app.packages import interpreters
 from scripts_app.versions import versions
 from scripts_app.versions.versions import MAX_NOTE
+from tempo_site.lib.widgets.number_input import NumberWithPresets
 
 UNITS = ("seconds", "MB")
 AS_SERVICE_USER = (
@@ -96,6 +97,7 @@ def limit_fields() -> dict[str, forms.Field]:
             initial=defaults[limit.field],
             help_text=limit.help,
             show_hidden_initial=True,
+            widget=NumberWithPresets(presets=limit.offered, unit=limit.unit),
         )
     for name, (label, help_text) in SWITCHES.items():
         fields[name] = forms.BooleanField(

@@ -1,6 +1,7 @@
 """The start of a script, as `_tempo_main.py` in each environment: the run's code, as the `main.py` beside its files.
 
 That file need not be there, and is neither read nor written. For Python 3.8 and later; imports nothing that costs time.
+A run starts the byte code of this module.
 """
 
 # Each function imports what it needs: the names of this module make place for those of the script.
@@ -57,6 +58,48 @@ class _Code:
             sys.__excepthook__(kind, error, trace)
 
 
+class _Compiled(Exception):
+    pass
+
+
+def _compiled(data, name):
+    """Return what `compile()` would, whose first call in a process takes 1 to 2 ms to make all classes of `ast`.
+
+    `exec()` of a text makes none. It is stopped in front of the first instruction, and its code is given the name.
+    What is to be told of the text, an error or a warning, is left to `compile()`, which names the file.
+    """
+    import _warnings
+    import sys
+
+    codes = []
+
+    def stop(frame, event, _argument):
+        if event == "call":
+            codes.append(frame.f_code)
+            raise _Compiled
+
+    profile = sys.getprofile()
+    filters = list(_warnings.filters)
+    _warnings.filters[:] = [("error", None, Warning, None, 0)]
+    sys.setprofile(stop)
+    try:
+        exec(data, {})
+    except BaseException:
+        pass
+    finally:
+        sys.setprofile(profile)
+        _warnings.filters[:] = filters
+    if codes:
+        return _renamed(codes[0], name)
+    return compile(data, name, "exec", 0, True)
+
+
+def _renamed(code, name):
+    kind = type(code)
+    constants = [_renamed(one, name) if type(one) is kind else one for one in code.co_consts]
+    return code.replace(co_filename=name, co_consts=tuple(constants))
+
+
 def _start(names):
     import os
     import sys
@@ -74,10 +117,12 @@ def _start(names):
         sys.path[0] = files
         # By this name multiprocessing finds the script in a process that it starts afresh.
         names["__spec__"] = type(sys.__spec__)("_tempo_main", None)
-    del names["_Code"], names["_start"]
+    text = _compiled(code.data, code.name)
+    for own in ("_Code", "_Compiled", "_compiled", "_renamed", "_start"):
+        del names[own]
     names["__file__"] = code.name
     names["__doc__"] = None
-    exec(compile(code.data, code.name, "exec", 0, True), names)
+    exec(text, names)
 
 
 _start(globals())

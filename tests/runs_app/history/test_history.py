@@ -143,7 +143,7 @@ def test_what_no_index_leads_to_is_looked_for_bit_by_bit(
 
 
 def test_a_bit_of_the_history_is_read_between_its_bounds() -> None:
-    plan = history.rows(before=90, limit=10, trigger="url", more=Q(pk__gte=50)).explain()
+    plan = history.newest(before=90, limit=10, trigger="url", more=Q(pk__gte=50)).explain()
     assert "USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)" in plan
 
 

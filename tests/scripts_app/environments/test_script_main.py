@@ -1,12 +1,16 @@
 """The start of a script, with every Python there is: its code appears beside its files, where it does not lie."""
 
+import functools
 import json
 import os
+import py_compile
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from scripts_app.environments import environments
 from scripts_app.environments.drivers import build_config
 from scripts_app.packages import interpreters
 
@@ -29,6 +33,7 @@ if __name__ == "__main__":
             told[method] = pool.map(where, [7])
     print(json.dumps(told))
 """
+COMPILE = "import py_compile, sys; py_compile.compile(sys.argv[1], sys.argv[2], doraise=True)"
 FAILS = """
 def inner():
     raise ValueError("inner")  # the line of the run
@@ -55,8 +60,28 @@ def files(tmp_path: Path) -> Path:
     return tmp_path / "files"
 
 
+@functools.cache
+def byte_code(python: Path) -> bytes:
+    """The start as a build compiles it, which is what runs are given."""
+    with tempfile.TemporaryDirectory() as folder:
+        compiled = Path(folder, "start.pyc")
+        compile_it = [
+            str(python),
+            "-I",
+            "-S",
+            "-c",
+            COMPILE,
+            str(build_config.START_PROGRAM),
+            str(compiled),
+        ]
+        subprocess.run(compile_it, check=True)
+        return compiled.read_bytes()
+
+
 def run(python: Path, files: Path, code: str | bytes) -> "subprocess.CompletedProcess[str]":
     base = files.parent
+    start = base / "site" / "start.pyc"
+    start.write_bytes(byte_code(python))
     (base / "run" / "main.py").write_bytes(code.encode() if isinstance(code, str) else code)
     variables = {
         "TEMPO_FILES": str(files),
@@ -65,7 +90,7 @@ def run(python: Path, files: Path, code: str | bytes) -> "subprocess.CompletedPr
         "PYTHONIOENCODING": "utf-8",
     }
     return subprocess.run(
-        [python, base / "site" / build_config.START_FILE],
+        [python, start],
         cwd=files,
         env={**os.environ, **variables},
         capture_output=True,
@@ -117,6 +142,7 @@ def test_code_that_python_cannot_read_is_shown_as_it_is(python: Path, files: Pat
         ("# coding: latin-1\nprint('\u00e9')\n".encode("latin-1"), 0, "\u00e9\n"),
         ("\ufeffprint('\u00e9')\n".encode(), 0, "\u00e9\n"),
         (b"import sys\nsys.exit(7)\n", 7, ""),
+        (b"class A:\n f = lambda: 0\nprint(A.f.__code__.co_filename == __file__)\n", 0, "True\n"),
         (b"from __future__ import annotations\nx: undefined = 1\nprint(x)\n", 0, "1\n"),
         (
             b"print(sorted(n for n in globals() if 'tempo' in n.lower() or n in ('os', 'sys')))\n",
@@ -132,13 +158,36 @@ def test_code_means_what_it_means_by_itself(
     assert (done.returncode, done.stdout) == (status, output), done.stderr
 
 
-def test_the_start_imports_nothing_that_costs_time(python: Path, files: Path) -> None:
+def test_a_warning_of_the_code_names_its_file(python: Path, files: Path) -> None:
+    done = run(python, files, "\nprint(1 is 1)\n")
+    assert (done.returncode, done.stdout) == (0, "True\n")
+    assert f"{files / 'main.py'}:2: SyntaxWarning" in done.stderr
+
+
+def test_the_start_neither_imports_nor_makes_what_costs_time(python: Path, files: Path) -> None:
+    told = "import sys; print(*sys.modules, 'AST' in {kind.__name__ for kind in object.__subclasses__()})\n"
     bare = subprocess.run(
-        [python, "-c", "import sys; print(*sys.modules)"],
+        [python, "-c", told],
         env={**os.environ, "PYTHONPATH": str(files)},
         capture_output=True,
         text=True,
         check=True,
     )
-    done = run(python, files, "import sys; print(*sys.modules)\n")
-    assert set(done.stdout.split()) <= set(bare.stdout.split())
+    assert set(run(python, files, told).stdout.split()) <= set(bare.stdout.split())
+
+
+def test_a_run_starts_the_byte_code_of_the_start_as_long_as_that_is_current(tmp_path: Path) -> None:
+    start = tmp_path / "lib" / "python3" / "site-packages" / build_config.START_FILE
+    start.parent.mkdir(parents=True)
+    assert environments.start_file(tmp_path) == start
+    assert start.read_bytes() == build_config.START_PROGRAM.read_bytes()
+    compiled = Path(py_compile.compile(str(start), doraise=True) or "")
+    py_compile.compile(str(start), doraise=True, optimize=1)
+    environments._with_start_file.clear()
+    assert environments.start_file(tmp_path) == environments.start_file(tmp_path) == compiled
+    compiled.unlink()
+    assert environments.start_file(tmp_path) == start
+    py_compile.compile(str(start), doraise=True)
+    os.utime(start, (1, 1))
+    environments._with_start_file.clear()
+    assert environments.start_file(tmp_path) == start
