@@ -84,7 +84,7 @@ def _checked(path: str, name: str, value: Any) -> Any:
     if type(value) is not _TYPES[name]:
         raise ExchangeError(f"`{name}` of `{path}` has to be of another type")
     if isinstance(value, datetime) and (value.tzinfo is None or value.year not in rule.YEARS):
-        raise ExchangeError(f"`{name}` of `{path}` has to be a moment with its zone")
+        raise ExchangeError(f"`{name}` of `{path}` has to be a time with its zone")
     if name == "saved_by":
         return validation.line(value, field=name, limit=MAX_AUTHOR)
     return value

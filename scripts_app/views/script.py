@@ -22,6 +22,7 @@ from scripts_app.diagnostics import check
 from scripts_app.diagnostics.missing_packages import known_modules
 from scripts_app.diagnostics.models import Problem
 from scripts_app.environments.builds import BuildProgress
+from scripts_app.files import text_files
 from scripts_app.forms import TextForm
 from scripts_app.models import Environment, Script
 from scripts_app.packages import resolution
@@ -31,6 +32,7 @@ from scripts_app.versions.drafts import Conflict, Text
 from scripts_app.views import outside_edits
 from scripts_app.views.outside_edits import ExternalEditContext
 from tempo_site import auth
+from tempo_site.pages import undo
 
 RECENT_RUNS = 10
 TABS = {
@@ -68,6 +70,7 @@ class EditorContext(TypedDict):
     problems: list[Problem]
     offer: Offer
     pythons: list[tuple[str, str]]
+    tabs: list[str]
 
 
 class QuestionContext(TypedDict):
@@ -147,6 +150,7 @@ def editor_context(
         "problems": check.find_problems(**text.fields, known=known_modules(script)),
         "offer": resolution.offer(**text.fields),
         "pythons": forms.python_choices(text.python_version),
+        "tabs": text_files.tabs(script),
     }
 
 
@@ -212,7 +216,13 @@ def script_switch(request: auth.SignedInRequest, slug: str) -> HttpResponse:
     script = lookup.script(slug)
     enabled = request.POST.get("enabled") == "1"
     scripts.update(script, by=request.user, now=timezone.now(), enabled=enabled)
-    messages.success(request, f"`{script.name}` is {'enabled' if enabled else 'disabled'}.")
+    undo.offer(
+        request,
+        f"`{script.name}` is {'enabled' if enabled else 'disabled'}.",
+        url=reverse("script-switch", args=[slug]),
+        enabled="0" if enabled else "1",
+        tab=request.POST.get("tab", ""),
+    )
     return back(request, slug)
 
 

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.forms import BoundField
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -22,6 +23,7 @@ from scripts_app.models import Folder, Script
 from scripts_app.script_templates import ScriptTemplate
 from tempo_site import auth, health
 from tempo_site.lib import origins
+from tempo_site.pages import undo
 
 FIRST_LINES = """\
 import platform
@@ -139,7 +141,8 @@ def script_delete(request: auth.SignedInRequest, slug: str) -> HttpResponse:
     script = lookup.script(slug)
     if request.method == "POST":
         scripts.delete(script, now=timezone.now())
-        messages.success(request, f"Deleted `{script.name}`.")
+        restore = reverse("script-restore", args=[slug])
+        undo.offer(request, f"Deleted `{script.name}`.", url=restore)
         return redirect("script-list")
     return render(request, "scripts/delete.html", {"script": script})
 

@@ -135,6 +135,32 @@ def test_code_is_formatted_found_and_gone_to_and_a_missing_package_is_added(
     expect(screen.locator("[data-problems] [data-none]")).to_be_visible()
 
 
+def test_a_second_file_is_edited_beside_the_script_and_never_written_over(
+    service: Service, screen: Page
+) -> None:
+    slug = service.make_script("Files", START)
+    screen.goto(f"{service.url}/scripts/{slug}/files/edit/?path=tools.py&new=1")
+    screen.wait_for_selector("code-editor.is-rich")
+    write(screen, "x=1\n")
+    screen.get_by_role("button", name="Format").click()
+    expect(screen.locator("[data-saved]")).to_have_text("Formatted")
+    screen.keyboard.press("Control+s")
+    expect(screen.locator("[data-saved]")).to_have_text(SAVED)
+    assert service.get(f"/scripts/{slug}/files/tools.py") == "x = 1\n"
+    file = service.data / "scripts" / slug / "files" / "tools.py"
+    file.write_text("theirs = 1\n")
+    write(screen, "mine = 1\n")
+    screen.get_by_role("button", name="Save file").click()
+    expect(screen.get_by_role("alert")).to_contain_text("was changed in the meantime")
+    expect(screen.locator("[data-trouble] pre")).to_have_text("theirs = 1")
+    assert file.read_text() == "theirs = 1\n"
+    screen.get_by_role("button", name="Save file").click()
+    expect(screen.locator("[data-saved]")).to_have_text(SAVED)
+    assert file.read_text() == "mine = 1\n"
+    screen.get_by_role("link", name="main.py").click()
+    expect(screen.get_by_role("link", name="tools.py")).to_be_visible()
+
+
 def test_run_asks_once_about_what_may_harm(service: Service, screen: Page) -> None:
     slug = service.make_script("Doubtful", START)
     open_script(screen, service, slug)

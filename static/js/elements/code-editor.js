@@ -1,6 +1,6 @@
 // <code-editor>: a real <textarea> that becomes Ace where that is wanted. The textarea stays in step, so forms work.
 
-import { CodeTools } from "../code-tools.js";
+import { CodeTools } from "../editor/code-tools.js";
 import * as storage from "../lib/storage.js";
 
 const STORAGE_NAME = "tempo.editor"; // "plain" or "rich"

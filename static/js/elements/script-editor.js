@@ -1,15 +1,15 @@
 // <script-editor>: the Code tab. Saves drafts by itself, makes versions, runs them, and shows what is wrong where.
 
 import { BuildLog } from "../build-log.js";
-import { fingerprint } from "../draft-copies.js";
-import { offerRecovery } from "../draft-recovery.js";
-import { DraftSaver } from "../draft-saver.js";
+import { fingerprint } from "../editor/draft-copies.js";
+import { offerRecovery } from "../editor/draft-recovery.js";
+import { DraftSaver } from "../editor/draft-saver.js";
 import { clockTime } from "../lib/clock-time.js";
 import { csrfToken } from "../lib/csrf.js";
 import { isKeyS } from "../lib/keys.js";
 import { showInlineCode } from "../lib/inline-code.js";
-import { ProblemList } from "../problem-list.js";
-import { ScriptRunner } from "../script-runner.js";
+import { ProblemList } from "../editor/problem-list.js";
+import { ScriptRunner } from "../editor/script-runner.js";
 import "./code-editor.js";
 import "./console-drawer.js";
 import "./draft-conflict.js";

@@ -78,7 +78,7 @@ def test_a_backup_is_started_and_followed(desk: Client) -> None:
     answer = desk.post("/backups/make")
     run = Run.objects.get(kind=Kind.BACKUP)
     assert answer.headers["Location"] == f"/runs/{run.pk}/"
-    assert "makes a backup" in desk.get(f"/runs/{run.pk}/").text
+    assert "Makes a backup" in desk.get(f"/runs/{run.pk}/").text
     desk.post("/backups/make", {"again": "1"})
     assert Run.objects.filter(kind=Kind.BACKUP).count() == 1  # the one that waits
 

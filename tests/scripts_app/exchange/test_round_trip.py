@@ -162,7 +162,7 @@ def test_a_text_that_no_version_has_becomes_the_newest(
     ("name", "text", "why"),
     [
         ("0002.toml", "saved_at = 2026-01-01\n", "`saved_at` of `versions/0002.toml`"),
-        ("0002.toml", "saved_at = 0001-01-01T00:00:00Z\n", "a moment with its zone"),
+        ("0002.toml", "saved_at = 0001-01-01T00:00:00Z\n", "a time with its zone"),
         ("0002.toml", f"note = '{'x' * 300}'\n", "`note` has 300 characters"),
         ("0002.toml", "saved_by = 3\n", "of another type"),
         ("0002.toml", "a = [\n", "no TOML"),

@@ -206,7 +206,7 @@ def test_settings_promise_no_user_where_the_file_system_ignores_users(
 
 def test_settings_stand_without_a_launcher(browser: Client) -> None:
     make_script("Hello World")
-    assert "is not known at the moment" in text_of(browser, "script-settings", "hello-world")
+    assert "is not known now" in text_of(browser, "script-settings", "hello-world")
 
 
 def test_running_as_tempos_user_is_said_to_isolate_less(

@@ -88,7 +88,7 @@ def test_staff_is_told_what_the_data_folder_does_not_keep(monkeypatch: pytest.Mo
 def test_a_failing_engine_is_told_to_everybody() -> None:
     state = {"failing": ["ticker"], "parts": {"ticker": "not seen for 30 s", "disk": "ok"}}
     assert frame.notices(state, is_staff=False) == [
-        "Nothing may start at the moment. ticker: not seen for 30 s"
+        "Nothing may start now. ticker: not seen for 30 s"
     ]
 
 

@@ -1,8 +1,8 @@
 // What the bar above a <code-editor> offers: find and replace, go to a line, format.
 
-import { address } from "./lib/base-path.js";
-import { csrfToken } from "./lib/csrf.js";
-import { lineDiff } from "./lib/line-diff.js";
+import { address } from "../lib/base-path.js";
+import { csrfToken } from "../lib/csrf.js";
+import { lineDiff } from "../lib/line-diff.js";
 
 export class CodeTools {
   /** @param {HTMLElement} editor the <code-editor>; tools that its bar does not have are left out */

@@ -1,6 +1,6 @@
 // The list of problems beside the editor: what the server rendered, then what it says after each saving.
 
-import { showInlineCode } from "./lib/inline-code.js";
+import { showInlineCode } from "../lib/inline-code.js";
 
 const PLACES = { code: "", requirements: "requirements ", python_version: "Python " };
 const SIGNS = { error: "✗", security: "!", warning: "▲" };
