@@ -17,7 +17,6 @@ BACKUP_WORK = {
     "verify": "verifies a backup",
     "restore": "unpacks a backup that takes the place of the data",
 }
-LATE_MS = 5000  # a later start is a fact worth telling
 LONG_S = 1.0  # from here on runs are found by their duration
 
 
@@ -335,7 +334,7 @@ class Run(models.Model):
 
     @property
     def is_late(self) -> bool:
-        return self.late_ms is not None and self.late_ms > LATE_MS
+        return states.is_late(self)
 
     @property
     def late_words(self) -> str:
@@ -348,14 +347,7 @@ class Run(models.Model):
 
     @property
     def flags(self) -> list[str]:
-        notes = {
-            "output_truncated": self.output_dropped,
-            "leftovers_killed": self.leftovers_killed,
-            "isolation_degraded": self.isolation_degraded,
-            "late": self.is_late,
-            "overran": self.overran,
-        }
-        return [name for name, is_true in notes.items() if is_true]
+        return states.flags(self)
 
     @property
     def why(self) -> str:
@@ -365,40 +357,7 @@ class Run(models.Model):
         return self.explain()
 
     def explain(self) -> str:
-        if self.message:
-            return self.message
-        match self.reason:
-            case Reason.EXIT_CODE:
-                return f"Exit code {self.exit_code}."
-            case Reason.SIGNAL:
-                return f"Ended by signal {self.signal}."
-            case Reason.USER:
-                if self.cancelled_by:
-                    return f"Cancelled by {self.cancelled_by}."
-                return "Cancelled."
-            case Reason.SHUTDOWN:
-                return "Cancelled: Tempo was shut down."
-            case Reason.OVERLAP:
-                return "The run before it was still going."
-        return self._explain_limit()
-
-    def _explain_limit(self) -> str:
-        match self.reason:
-            case Reason.TIME:
-                return f"Stopped after {humanize.span(self.timeout_s)}: its time limit."
-            case Reason.MEMORY:
-                return f"Stopped: it used more memory than its limit, {self.memory_mb} MB."
-            case Reason.MEMORY_SYSTEM:
-                return "Killed by the system, which had no memory left for it."
-            case Reason.CPU:
-                return "Stopped: it used more CPU time than its limit."
-            case Reason.OUTPUT:
-                return "Stopped: it wrote more output than any run may."
-            case Reason.PROCESSES:
-                return "Stopped: it had more processes than its limit."
-            case Reason.DISK:
-                return "Stopped: the disk of the data folder was nearly full."
-        return ""
+        return states.explain(self)
 
 
 class RunPayload(models.Model):

@@ -133,6 +133,11 @@ urlpatterns = [
         name="schedule-pause",
     ),
     path(
+        "scripts/<slug:slug>/schedules/<int:pk>/skip/",
+        pauses.schedule_skip,
+        name="schedule-skip",
+    ),
+    path(
         "scripts/<slug:slug>/schedules/<int:pk>/resume/",
         pauses.schedule_resume,
         name="schedule-resume",

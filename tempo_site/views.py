@@ -29,7 +29,7 @@ from tempo_site.accounts import attempts, keys, rate_limits, sessions
 from tempo_site.audit import reading, trail
 from tempo_site.auth import SignedInRequest, require_staff
 from tempo_site.bootstrap import first_start
-from tempo_site.forms import AuditFilterForm, KeyForm, SettingsForm, SetupForm
+from tempo_site.forms import AuditFilterForm, KeyForm, OwnPasswordForm, SettingsForm, SetupForm
 from tempo_site.lib import humanize, origins, storage_trouble, zone
 from tempo_site.models import ApiKey, AuditEntry
 from tempo_site.pages import guide, security_page
@@ -74,6 +74,7 @@ _logout_page = LogoutView.as_view()
 
 class PasswordPage(PasswordChangeView):
     template_name = "password.html"
+    form_class = OwnPasswordForm
     success_url = reverse_lazy("dashboard")
 
     def form_valid(self, form: Any) -> HttpResponse:

@@ -5,7 +5,7 @@ others (progress bars, lines of two streams that interleave, output left out) ar
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,15 +135,13 @@ def opened(path: Path, parts: Sequence[tuple[int, int]]) -> Iterator[LogTexts]:
         stored.close()
 
 
-def plain_parts(path: Path) -> list[tuple[int, int]]:
-    """Return offset and number of lines before each part of a plain log; empty for any other, and for an empty log."""
+def plain_parts(path: Path) -> list[tuple[int, int]] | None:
+    """Return offset and number of lines before each part of a plain log; empty for any other, None where nothing is."""
     stored = stored_log.open_stored(path)
     if stored is None:
-        return []
-    try:
-        return _parts(stored)
-    finally:
-        stored.close()
+        return None
+    with closing(stored):
+        return _parts(stored) if stored.size else None
 
 
 def _parts(stored: StoredLog) -> list[tuple[int, int]]:

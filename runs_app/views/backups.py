@@ -162,7 +162,9 @@ def backup_list_context(now: datetime) -> dict[str, Any]:
         "trouble": nightly_backup.why_bad(now),
         "has_passphrase": has_passphrase,
         "secrets": Variable.objects.filter(is_secret=True).count(),
-        "second_place": store.value(section.SECOND_PLACE),
+        "places": [
+            place for place in map(store.value, (section.SECOND_PLACE, section.REMOTE)) if place
+        ],
         "folder": paths.backups(),
         "now": now,
     }

@@ -1,6 +1,7 @@
 """Writing scripts as plain files: the tree of an export, in a fixed order and without a date."""
 
 import itertools
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -245,12 +246,27 @@ def _problem_of(entry: store.FileEntry) -> str:
 
 
 def write(found: Export, target: Path) -> None:
-    """Write an export into a folder that is empty or not there yet. Raise ScriptError, OSError."""
+    """Write all of an export, or nothing, into a folder that is empty or not there yet. Raise ScriptError, OSError."""
+    is_new = not target.exists()
     target.mkdir(parents=True, exist_ok=True)
     if any(target.iterdir()):
         raise ScriptError(f"`{target}` is not empty\nhint: name a new folder", field="folder")
-    for entry, data in present(found):
-        path = target / entry.path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("xb") as file:
-            file.writelines(data)
+    try:
+        for entry, data in present(found):
+            path = target / entry.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("xb") as file:
+                file.writelines(data)
+    except BaseException:
+        _empty(target)
+        if is_new:
+            target.rmdir()
+        raise
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()

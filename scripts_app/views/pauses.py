@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from scripts_app import forms, lookup
 from scripts_app.forms import PauseForm
 from scripts_app.models import Pause
-from scripts_app.schedules import global_pause, schedules
+from scripts_app.schedules import global_pause, outlook, schedules
 from scripts_app.timing.rule import TimingError
 from tempo_site import auth
 from tempo_site.lib import zone as zones
@@ -83,6 +83,18 @@ def schedule_pause(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
             return redirect("script-schedule", slug)
     context = {"form": form, "schedule": schedule, "script": lookup.script(slug), "now": now}
     return render(request, "schedules/pause.html", context)
+
+
+@require_POST
+def schedule_skip(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    schedule, now = lookup.schedule(pk, slug=slug), timezone.now()
+    try:
+        outlook.skip_next(schedule, now=now)
+    except TimingError as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, f"The next start is skipped: {schedule.describe()}.")
+    return redirect("script-schedule", slug)
 
 
 @require_POST

@@ -87,6 +87,12 @@ def new_path(folder: Path, *, kind: str, is_sealed: bool, now: datetime) -> Path
     return _free_path(folder, settings.VERSION, ending, now)
 
 
+def path_before_update(version: str, *, kind: str, is_sealed: bool, now: datetime) -> Path:
+    """Return a path for the backup of data that another version has written."""
+    ending = f".tar.{kind}" + (".sealed" if is_sealed else "")
+    return _free_path(paths.backups(), version, ending, now)
+
+
 def path_of_upload(folder: Path, ending: str, *, now: datetime) -> Path:
     """Return a path for a backup that came under a name of its own, and whose version is not known yet."""
     return _free_path(folder, UPLOADED, ending, now)

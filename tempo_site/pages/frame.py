@@ -109,7 +109,8 @@ def navigation(path: str, *, is_staff: bool) -> list[Place]:
 
 def _scripts(path: str) -> Place:
     url = reverse("script-list")
-    is_here = path.startswith((url, reverse("script-new")))
+    beside = ("script-new", "import-scripts", "deleted-scripts", "folder-new")
+    is_here = path.startswith((url, *map(reverse, beside), f"{reverse('dashboard')}folders/"))
     return Place(label="Scripts", url=url, symbol="scripts", key="g s", is_here=is_here)
 
 
@@ -144,9 +145,9 @@ def _places_of_staff(path: str) -> list[Place]:
         ("Variables", "variables", "variables", "g v"),
         ("Notifications", "notifications", "bell", "g m"),
         ("API keys", "key-list", "keys", "g k"),
-        ("Retention", "retention", "runs", "g h"),
-        ("Backups", "backup-list", "environments", "g b"),
-        ("Audit", "audit", "search", "g u"),
+        ("Retention", "retention", "retention", "g h"),
+        ("Backups", "backup-list", "backups", "g b"),
+        ("Audit", "audit", "audit", "g u"),
         ("System", "system", "engine", "g e"),
         ("Users", "admin:auth_user_changelist", "user", "g w"),
     ]

@@ -79,7 +79,6 @@ class Section:
     title: str
     help: str
     fields: Sequence[Field]
-    is_paired: bool = False  # its page has two fields a line
 
 
 def checked(field: Field, value: object) -> Value:

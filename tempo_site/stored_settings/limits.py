@@ -3,8 +3,6 @@
 from tempo_site.stored_settings.fields import Field, Kind, Section
 
 RUNS_AT_ONCE, QUEUED_RUNS = "PYSCHED_MAX_CONCURRENT_RUNS", "PYSCHED_MAX_QUEUED_RUNS"
-OF_NEW_SCRIPT = "Of a new script; each script's own stands in its Settings."
-OF_ALL = "No script may have more; 0 = no such bound. Scripts that say more get this."
 TIME_PRESETS, MEMORY_PRESETS = (60, 300, 900, 3600, 21_600), (128, 256, 512, 1024, 2048)
 PROCESS_PRESETS, OUTPUT_PRESETS, FILE_PRESETS = (16, 64, 256), (1, 10, 100), (100, 1024, 10_240)
 
@@ -16,9 +14,8 @@ def _default(
         name=name,
         attribute=attribute,
         kind=Kind.NUMBER,
-        label=label,
+        label=f"{label}, at first",
         unit=unit,
-        help=OF_NEW_SCRIPT,
         minimum=minimum,
         presets=presets,
     )
@@ -31,7 +28,6 @@ def _bound(name: str, attribute: str, label: str, unit: str, *presets: int) -> F
         kind=Kind.NUMBER,
         label=f"{label}, at most",
         unit=unit,
-        help=OF_ALL,
         presets=presets,
     )
 
@@ -39,8 +35,8 @@ def _bound(name: str, attribute: str, label: str, unit: str, *presets: int) -> F
 SECTION = Section(
     slug="limits",
     title="Limits",
-    help="They hold for runs that start from now on.",
-    is_paired=True,
+    help="They hold for runs that start from now on. `At first` is what a new script gets; its own limits stand in its"
+    " Settings. `At most` holds for all scripts, whatever theirs say; 0 is no such bound.",
     fields=(
         Field(
             name=RUNS_AT_ONCE,

@@ -247,6 +247,6 @@ def test_a_page_that_missed_nothing_is_told_nothing(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(live, "_last_fact_at", -math.inf)
 
     async def body(socket: WebsocketCommunicator) -> bool:
-        return await socket.receive_nothing()
+        return bool(await socket.receive_nothing())
 
     assert talk("/ws/events/?age=60000", body)

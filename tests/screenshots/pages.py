@@ -55,6 +55,7 @@ SEEDED = {
     "settings-paths": "/settings/paths/",
     "settings-general": "/settings/general/",
     "settings-limits": "/settings/limits/",
+    "settings-security": "/settings/security/",
     "settings-retention": "/settings/retention/",
     "settings-backup": "/settings/backup/",
     "settings-mirror": "/settings/mirror/",

@@ -268,6 +268,12 @@ def test_a_copy_is_in_the_second_place_and_what_went_here_goes_there(
     assert sorted(path.name for path in place.iterdir()) == ["another", "made"]
 
 
+def test_a_second_place_that_is_not_there_is_said(source: Source, tmp_path: Path) -> None:
+    order = {"file": str(source.back_up()), "place": str(tmp_path / "away"), "remove": []}
+    with pytest.raises(BackupError, match="The backup is made, but the second place"):
+        verbs.VERBS["copy"](order)
+
+
 def test_what_could_not_be_unpacked_is_removed(source: Source, tmp_path: Path) -> None:
     backup = source.back_up()
     os.truncate(backup, backup.stat().st_size - 1)

@@ -70,6 +70,7 @@ ACTS = {
     "schedule-delete": "DELETE /schedules/{schedule_id}",
     "schedule-pause": "PATCH /schedules/{schedule_id}",
     "schedule-resume": "PATCH /schedules/{schedule_id}",
+    "schedule-skip": "POST /schedules/{schedule_id}/skip-next",
     "schedule-list": "PATCH /schedules/{schedule_id}",
     "schedule-preview": "POST /schedules/preview",
     "version-restore": "POST /scripts/{slug}/versions/{number}/restore",
