@@ -1,5 +1,6 @@
 """A Tempo is backed up while it works, and put back elsewhere: by pages and commands, with real services."""
 
+import io
 import json
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, Request, build_opener
 
 import pytest
+from django.core.management import call_command
 
 from tests.service import Service, free_port, manage, wait_for
 
@@ -122,6 +124,24 @@ def restored(
         yield service
 
 
+def test_as_json_it_tells_what_is_in_a_backup_and_where_it_is_now(
+    backup: dict[str, Any], tmp_path: Path
+) -> None:
+    (secret := tmp_path / "passphrase").write_text(PASSPHRASE)
+
+    def told(*options: str) -> dict[str, Any]:
+        said = io.StringIO()
+        where = ("--to", str(tmp_path / "new"), "--passphrase-file", str(secret))
+        call_command("restore", str(backup["path"]), *options, *where, "--json", stdout=said)
+        answer: dict[str, Any] = json.loads(said.getvalue())
+        return answer
+
+    seen = told("--look")
+    assert (seen["scripts"], seen["has_secret_key"], seen.pop("would_replace")) == (2, True, None)
+    assert told() == {**seen, "data": str(tmp_path / "new"), "aside": None}
+    assert (tmp_path / "new" / "tempo.sqlite3").exists()
+
+
 def test_what_was_there_is_there(backup: dict[str, Any], restored: Service) -> None:
     assert {row["slug"] for row in restored.get("/scripts")["items"]} == {"nightly", "sleeper"}
     assert restored.get("/scripts/nightly")["code"] == SECRET
@@ -153,7 +173,7 @@ def test_nothing_starts_by_itself_until_it_is_resumed(
     assert len(of_schedule()) == before
     held = json.loads((restored.data / "held").read_text())
     assert held["backup"] == backup["path"].name
-    manage(restored.data, "restore", "--resume")
+    assert json.loads(manage(restored.data, "restore", "--resume", "--json")) == {"was_held": True}
     wait_for(lambda: len(of_schedule()) > before, what="a run of the schedule")
 
 

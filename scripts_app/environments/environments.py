@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from scripts_app.environments.drivers import build_config
 from scripts_app.models import Environment, Script, Version
@@ -102,11 +102,14 @@ def _row_for(script: Script, spec: EnvironmentSpec) -> Environment:
         "requirements": spec.requirements,
         "allows_source": script.allow_source,
     }
-    rows = Environment.objects.filter(**fields)
-    own = rows.filter(waiting_scripts=script).first()
-    if own:
+    own = script.wanted_environment
+    if own is not None and shared_fields(own) == fields:
         return own
-    in_use = rows.filter(Q(waiting_scripts__isnull=False) | Q(versions__isnull=False))
+    rows = Environment.objects.filter(**fields)
+    # Asked for by `Exists`: a join has a row for each script and version of an environment that many share.
+    waiting = Script.objects.filter(wanted_environment=OuterRef("pk"))
+    versions = Version.objects.filter(environment=OuterRef("pk"))
+    in_use = rows.filter(Exists(waiting) | Exists(versions))
     newest = in_use.order_by("-generation").first()
     if newest:
         return newest

@@ -113,13 +113,14 @@ def _refusal(each: Planned, reason: str) -> ExchangeError:
 
 def _make(each: Planned, act: Import) -> Script:
     item = each.item
-    if each.action == Action.REPLACE and each.existing is not None:
+    is_new = each.action != Action.REPLACE or each.existing is None
+    if each.existing is not None and not is_new:
         script = _replaced(each.existing, item, act)
         for path in item.files:
             store.refuse_folder(script, path)
     else:
         script = _created(each, act)
-    _store_schedules(script, item, act)
+    _store_schedules(script, item, act, is_new=is_new)
     _store_variables(script, item, act)
     for name, rows in item.parts.items():
         parts[name].store(script, rows)
@@ -159,14 +160,15 @@ def _values(item: Item) -> dict[str, Any]:
 
 
 # Schedules that say the same keep their rows, and with them their next due moments.
-def _store_schedules(script: Script, item: Item, act: Import) -> None:
+def _store_schedules(script: Script, item: Item, act: Import, *, is_new: bool) -> None:
     if item.schedules is None:
         return
-    here = script_rows.schedules_of([script.pk]).get(script.pk, [])
-    if script_rows.are_same_schedules(here, item.schedules, with_switches=act.switch_on):
-        return
-    for schedule in Schedule.objects.filter(script=script):
-        schedules.delete(schedule)
+    if not is_new:
+        here = script_rows.schedules_of([script.pk]).get(script.pk, [])
+        if script_rows.are_same_schedules(here, item.schedules, with_switches=act.switch_on):
+            return
+        for schedule in Schedule.objects.filter(script=script):
+            schedules.delete(schedule)
     for row in item.schedules:
         schedule = script_rows.schedule_of(row)
         schedule.script = script

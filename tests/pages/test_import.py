@@ -1,6 +1,7 @@
 """Moving in from cron in a browser: paste, look, untick, import."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -43,23 +44,46 @@ def test_a_crontab_is_pasted_looked_at_and_moved_in(
     assert service.run("nightly")["status"] == "succeeded"
 
 
-def test_a_folder_is_handed_in_looked_at_and_imported(
+PEP_723 = """\
+# /// script
+# dependencies = []
+# [tool.tempo.parameters]
+# days = {type = "int", default = 7}
+# ///
+import os
+print(os.environ["TEMPO_PARAM_DAYS"])
+"""
+
+
+def test_a_file_a_folder_and_a_zip_are_handed_in_looked_at_and_imported(
     service: Service, screen: Page, tmp_path: Path
 ) -> None:
+    (tmp_path / "alone.py").write_text(PEP_723)
     folder = tmp_path / "tree" / "scripts" / "dropped"
     (folder / "files").mkdir(parents=True)
     (folder / "main.py").write_text("print(open('a.txt').read())\n")
     (folder / "script.toml").write_text(f"name = {json.dumps(HOSTILE)}\nas_service_user = true\n")
     (folder / "files" / "a.txt").write_text("read")
-    screen.goto(f"{service.url}/import/")
-    screen.get_by_label("Or a folder").set_input_files(tmp_path / "tree")
-    screen.get_by_role("button", name="Preview").click()
-    expect(screen.get_by_text("new", exact=True)).to_be_visible()
-    assert troubles_of(screen) == []
-    screen.get_by_role("button", name="Import", exact=True).click()
-    expect(screen.get_by_text("Imported: 1 script.")).to_be_visible()
-    log = f"/runs/{service.run('dropped')['id']}/log"
-    assert service.call("GET", log)[1].strip() in ("read", b"read")
+    with zipfile.ZipFile(tmp_path / "packed.zip", "w") as archive:
+        archive.writestr("scripts/packed/main.py", "print('packed')\n")
+        archive.writestr("scripts/packed/script.toml", 'name = "Packed"\n')
+        archive.writestr("scripts/packed/versions/0001.py", "print('older')\n")
+    for label, path, word in (
+        ("Files", "alone.py", "packages, Python and inputs stand in the block"),
+        ("Or a folder", "tree", "run as Tempo's own user"),
+        ("Files", "packed.zip", "with its older versions"),
+    ):
+        screen.goto(f"{service.url}/import/")
+        assert troubles_of(screen) == []
+        screen.get_by_label(label).set_input_files(tmp_path / path)
+        screen.get_by_role("button", name="Preview").click()
+        expect(screen.get_by_text(word)).to_be_visible()
+        assert troubles_of(screen) == []
+        screen.get_by_role("button", name="Import", exact=True).click()
+        expect(screen.get_by_text("Imported: 1 script.")).to_be_visible()
+    for slug, printed in (("alone", "7"), ("dropped", "read"), ("packed", "packed")):
+        log = f"/runs/{service.run(slug)['id']}/log"
+        assert service.call("GET", log)[1].strip() in (printed, printed.encode())
 
 
 def troubles_of(screen: Page) -> list[str]:
@@ -71,6 +95,5 @@ def troubles_of(screen: Page) -> list[str]:
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )
         troubles += [f"{over} px wider than {width}"] if over > 0 else []
-        screen.screenshot(path=f"/tmp/import-{width}.png", full_page=True)
     troubles += ["takes text for more than text"] if screen.locator("img[src=x]").count() else []
     return troubles
