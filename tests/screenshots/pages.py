@@ -70,7 +70,6 @@ SEEDED = {
     "folder-new": "/new-folder/",
     "pause-all": "/pause/",
     "schedule-pause": "/scripts/{slug}/schedules/{schedule}/pause/",
-    "script-files": "/scripts/{slug}/files/",
     "script-variables": "/scripts/{slug}/variables/",
     "script-environment": "/scripts/{slug}/environment/",
     "key-revoke": "/keys/1/revoke/",
